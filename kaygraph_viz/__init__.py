@@ -1,0 +1,2 @@
+"""See parallel code."""
+__version__ = "0.1.0"

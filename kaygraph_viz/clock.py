@@ -1,0 +1,140 @@
+"""Clocks: where every time in a trace comes from, and the two ways to spend time on purpose.
+
+Belongs here: the clock protocol, the real clock, which clock is in force, `sleep` and `work`.
+Does not belong here: what is done with the times (``trace``), and clocks that only tests need (``testing``).
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from kaygraph_viz.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["REAL", "Clock", "RealClock", "current_clock", "sleep", "use_clock", "work"]
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """What a clock must offer so that everything else can be recorded and simulated with it."""
+
+    def now_ns(self) -> int:
+        """Return the time on a monotonic axis [ns]; only differences have a meaning."""
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time that the calling thread has used so far [ns]."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass for the caller without using CPU [s]."""
+
+    def work(self, seconds: float) -> None:
+        """Use `seconds` of CPU in the calling thread [s]."""
+
+
+class RealClock:
+    """The clock of this machine: ``perf_counter_ns`` for stamps, ``thread_time_ns`` for CPU.
+
+    Examples
+    --------
+    >>> clock = RealClock()
+    >>> clock.now_ns() <= clock.now_ns()
+    True
+    """
+
+    now_ns = staticmethod(time.perf_counter_ns)
+    cpu_ns = staticmethod(time.thread_time_ns)
+    sleep = staticmethod(time.sleep)
+
+    def work(self, seconds: float) -> None:
+        """Spin until this thread has used `seconds` more of CPU [s]."""
+        until = time.thread_time_ns() + round(seconds * 1e9)
+        while time.thread_time_ns() < until:
+            pass
+
+    def __repr__(self) -> str:
+        return "RealClock()"
+
+
+REAL = RealClock()
+_clock: ContextVar[Clock | None] = ContextVar("kaygraph_viz_clock", default=None)
+
+
+def current_clock() -> Clock:
+    """Return the clock in force in this context: the one of the active `record`, else the real one.
+
+    Examples
+    --------
+    >>> current_clock()
+    RealClock()
+    """
+    return _clock.get() or REAL
+
+
+@contextmanager
+def use_clock(clock: Clock) -> Iterator[Clock]:
+    """Put `clock` in force for the ``with`` block and for every branch started inside it.
+
+    Parameters
+    ----------
+    clock
+        Any object with the methods of `Clock`.
+    """
+    token = _clock.set(clock)
+    try:
+        yield clock
+    finally:
+        _clock.reset(token)
+
+
+def sleep(seconds: float) -> None:
+    """Wait without using CPU, as a call to a service or a disk does.
+
+    Write this instead of `time.sleep` in a branch, and the same code runs under any clock.
+
+    Parameters
+    ----------
+    seconds
+        How long to wait [s], 0 or more.
+
+    Raises
+    ------
+    OptionError
+        If `seconds` is negative, NaN or not a number.
+
+    Examples
+    --------
+    >>> sleep(0)
+    """
+    current_clock().sleep(_duration("sleep", seconds))
+
+
+def work(seconds: float) -> None:
+    """Use CPU, as parsing or arithmetic does.
+
+    Parameters
+    ----------
+    seconds
+        How much CPU time of this thread to use [s], 0 or more.
+
+    Raises
+    ------
+    OptionError
+        If `seconds` is negative, NaN or not a number.
+
+    Examples
+    --------
+    >>> work(0)
+    """
+    current_clock().work(_duration("work", seconds))
+
+
+def _duration(name: str, seconds: float) -> float:
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds < float("inf"):
+        raise OptionError(f"{name}(seconds)", seconds, "a number of seconds, 0 or more", f"{name}(0.1)")
+    return seconds

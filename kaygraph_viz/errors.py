@@ -1,0 +1,192 @@
+"""The exception tree: every error this package raises on purpose.
+
+Belongs here: exception classes, each building its message from fields and saying what was got, what was
+expected and what to write instead. Does not belong here: deciding when to raise them.
+
+Every class also inherits the builtin that a caller would naturally catch, and survives pickling.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class KayGraphVizError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What was got, what was expected, and what to write instead.
+    **fields
+        The facts the message was built from; they are kept as attributes.
+    """
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.__dict__.update(fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the finished message, so that subclasses with other signatures survive pickling."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(cls: type[KayGraphVizError], args: tuple[Any, ...], fields: dict[str, Any]) -> KayGraphVizError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, *args)
+    error.__dict__.update(fields)
+    return error
+
+
+class OptionError(KayGraphVizError, ValueError):
+    """An argument is out of its range or of another type than it must be.
+
+    Parameters
+    ----------
+    name
+        The argument, as the caller writes it.
+    got
+        What was passed.
+    expected
+        What is allowed, in words.
+    example
+        A call that works, if one helps.
+
+    Examples
+    --------
+    >>> print(OptionError("workers", 0, "a whole number from 1 to 4096", "workers=4"))
+    workers must be a whole number from 1 to 4096, got 0. For example: workers=4
+    """
+
+    def __init__(self, name: str, got: object, expected: str, example: str = "") -> None:
+        hint = f". For example: {example}" if example else ""
+        super().__init__(f"{name} must be {expected}, got {short(got)}{hint}", name=name, expected=expected)
+
+
+class TraceError(KayGraphVizError, ValueError):
+    """A trace breaks one of its invariants, or is used in a way that a trace cannot be used."""
+
+
+class TraceFormatError(TraceError):
+    """A file is not a trace that this version can read."""
+
+
+class GraphError(KayGraphVizError, ValueError):
+    """A graph is wired in a way that cannot run."""
+
+
+class WiringError(GraphError, TypeError):
+    """The two sides of ``a >> b`` or ``a - "action" >> b`` do not fit together."""
+
+
+class StepLimitExceeded(GraphError, RuntimeError):
+    """A graph took more steps than `max_steps`: most likely a loop without an exit."""
+
+
+class NodeError(KayGraphVizError, RuntimeError):
+    """A node did something that no graph can go on from, such as returning a coroutine or calling ``sys.exit``."""
+
+
+class BranchError(NodeError):
+    """A branch ended without a value and without an ordinary exception of its own.
+
+    Ordinary exceptions are passed on as they are, with a note that names the node and the item.
+    """
+
+
+class DeadlineExceeded(KayGraphVizError, TimeoutError):
+    """A branch was still running when its time was up.
+
+    Parameters
+    ----------
+    branch
+        The branch in words, such as ``"item 3 of 'Check'"``.
+    timeout_s
+        The time it had [s].
+    """
+
+    def __init__(self, branch: str, timeout_s: float) -> None:
+        super().__init__(
+            f"{branch} was still running after its timeout of {timeout_s:g} s; "
+            "allow more time with timeout=..., or use on_error='collect' to keep the other results",
+            branch=branch,
+            timeout_s=timeout_s,
+        )
+
+
+class MissingDependencyError(KayGraphVizError, ImportError):
+    """An optional package is not installed.
+
+    Parameters
+    ----------
+    package
+        The package that is missing.
+    extra
+        The extra of ``kaygraph-viz`` that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package {package!r}, which is not installed; "
+            f'write: pip install "kaygraph-viz[{extra}]"',
+            package=package,
+            extra=extra,
+        )
+
+
+def short(value: object, limit: int = 80) -> str:
+    """Return a short, safe text for `value`: a ``__repr__`` that raises or is huge does no harm.
+
+    Examples
+    --------
+    >>> short("x" * 200, limit=12)
+    "'xxxxxxxx..."
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a broken __repr__ must not hide the real error
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+class ServiceError(KayGraphVizError, RuntimeError):
+    """A local service could not be started or stopped, or was configured with impossible settings."""
+
+
+class DataError(KayGraphVizError, ValueError):
+    """A shipped data file is missing, has other columns than expected, or a record cannot be read."""
+
+
+class ServiceUnavailable(KayGraphVizError, ConnectionError):
+    """A service gave no usable answer: it is down, slow, over its rate, failing, or talks nonsense.
+
+    It says nothing about the record that was asked about, so a caller marks that record as "not checked", never
+    as good or bad.
+
+    Parameters
+    ----------
+    url
+        What was asked.
+    reason
+        What happened instead of an answer, in words.
+    status
+        The HTTP status that came back; None when none did.
+    retry_after_s
+        How long the service asks to wait before the next try [s]; None when it did not say.
+
+    Examples
+    --------
+    >>> print(ServiceUnavailable("http://127.0.0.1:8000/verify", "it answered 429", 429, 1.0))
+    no usable answer from http://127.0.0.1:8000/verify: it answered 429; it asks to try again after 1 s
+    """
+
+    url: str
+    reason: str
+    status: int | None
+    retry_after_s: float | None
+
+    def __init__(self, url: str, reason: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+        hint = "" if retry_after_s is None else f"; it asks to try again after {retry_after_s:g} s"
+        message = f"no usable answer from {short(url, 300)}: {short(reason, 300)}{hint}"
+        super().__init__(message, url=url, reason=reason, status=status, retry_after_s=retry_after_s)

@@ -1,0 +1,89 @@
+"""Values from user code made safe to keep: short, plain and without secrets.
+
+Belongs here: what becomes of a recorded argument or error. A recorded value is never called back: the ``__repr__``
+of a user's class is not run, since it may raise, sleep or return megabytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+__all__ = ["describe_error", "safe_attributes", "safe_value"]
+
+MASK = "***"
+TEXT_LIMIT = 200
+ERROR_LIMIT = 500
+ITEM_LIMIT = 8
+DEPTH_LIMIT = 3
+
+_SECRET = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token|api_?key|access_?key|private_?key|authori[sz]ation|credential|cookie|session_?id",
+    re.IGNORECASE,
+)
+
+
+def safe_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `values` as short plain data, with the values of secret-looking names masked.
+
+    Parameters
+    ----------
+    values
+        Names and any objects.
+
+    Returns
+    -------
+    dict
+        Strings, numbers, booleans, None, and short lists and dicts of these.
+
+    Examples
+    --------
+    >>> safe_attributes({"city": "Oslo", "api_key": "k-123", "callback": object()})
+    {'city': 'Oslo', 'api_key': '***', 'callback': '<object>'}
+    """
+    return {str(key)[:TEXT_LIMIT]: MASK if _SECRET.search(str(key)) else safe_value(value) for key, value in values.items()}
+
+
+def safe_value(value: Any, depth: int = 0) -> Any:
+    """Return one value as short plain data; only exact builtin types are looked into.
+
+    Examples
+    --------
+    >>> safe_value([1, {"password": "x"}, float])
+    [1, {'password': '***'}, '<type>']
+    """
+    kind = type(value)
+    if value is None or kind is bool or kind is float:
+        return value
+    if kind is int:
+        return value if value.bit_length() <= 63 else f"<int of {value.bit_length()} bits>"
+    if kind is str:
+        return value if len(value) <= TEXT_LIMIT else value[: TEXT_LIMIT - 3] + "..."
+    if depth < DEPTH_LIMIT and kind in (list, tuple):
+        return [safe_value(item, depth + 1) for item in value[:ITEM_LIMIT]] + ["..."] * (len(value) > ITEM_LIMIT)
+    if depth < DEPTH_LIMIT and kind is dict:
+        return {
+            (key[:TEXT_LIMIT] if type(key) is str else f"<{type(key).__name__}>"): (
+                MASK if type(key) is str and _SECRET.search(key) else safe_value(item, depth + 1)
+            )
+            for key, item in islice(value.items(), ITEM_LIMIT)
+        }
+    return f"<{kind.__name__}>"
+
+
+def describe_error(error: BaseException) -> str:
+    """Return type and message of an error in at most 500 characters.
+
+    Examples
+    --------
+    >>> describe_error(ValueError("bad postal code"))
+    'ValueError: bad postal code'
+    """
+    try:
+        message = str(error)
+    except Exception:  # a broken __str__ must not become the error
+        message = "<message could not be read>"
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return text if len(text) <= ERROR_LIMIT else text[: ERROR_LIMIT - 3] + "..."

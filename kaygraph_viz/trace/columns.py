@@ -1,0 +1,201 @@
+"""Many spans as typed columns: 76 bytes a span, whatever their number.
+
+Belongs here: the storage of finished spans and their translation to and from rows and `Span` objects.
+Does not belong here: when spans are collected (``recorder``) and what they mean (``analysis``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Row, Span
+
+__all__ = ["SPAN_DTYPE", "SpanColumns", "SpanSequence", "Spans"]
+
+SPAN_DTYPE = np.dtype(
+    [
+        ("span_id", "i8"),
+        ("parent_id", "i8"),
+        ("index", "i8"),
+        ("submitted_ns", "i8"),
+        ("started_ns", "i8"),
+        ("ended_ns", "i8"),
+        ("cpu_ns", "i8"),
+        ("blocked_ns", "i8"),
+        ("name", "u4"),
+        ("lane", "u4"),
+        ("attempt", "u2"),
+        ("kind", "u1"),
+        ("status", "u1"),
+    ]
+)
+MAX_ATTEMPT = np.iinfo(np.uint16).max
+TRANSPOSE_ROWS = 512  # rows that are turned into columns at once: few enough to stay in the processor's cache
+
+_KIND_CODE = {kind: code for code, kind in enumerate(KINDS)}
+_STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
+_INTEGERS = ("span_id", "parent_id", "index", "submitted_ns", "started_ns", "ended_ns", "cpu_ns", "blocked_ns")
+
+
+@dataclass(slots=True)
+class SpanColumns:
+    """An immutable-by-convention table of spans.
+
+    Parameters
+    ----------
+    rows
+        Structured array of `SPAN_DTYPE`, shape (n,); times in [ns]; ``cpu_ns`` is -1 where it was not measured,
+        ``parent_id`` 0 for none, ``index`` -1 for none; ``name`` and ``lane`` are positions in `names` and `lanes`.
+    names, lanes
+        The texts behind the columns of the same name.
+    errors, attributes, links
+        The few spans that have one, by span id.
+    """
+
+    rows: npt.NDArray[np.void]
+    names: Sequence[str] = ()
+    lanes: Sequence[str] = ()
+    errors: Mapping[int, str] = field(default_factory=dict)
+    attributes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    links: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def column(self, name: str) -> npt.NDArray[np.int64]:
+        """Return one numeric column as signed 64-bit integers, shape (n,)."""
+        return self.rows[name].astype(np.int64, copy=False)
+
+    def is_kind(self, *kinds: str) -> npt.NDArray[np.bool_]:
+        """Return a mask, shape (n,), of the spans of any of these kinds."""
+        return np.isin(self.rows["kind"], [_KIND_CODE[kind] for kind in kinds])  # type: ignore[index]
+
+    def is_status(self, *statuses: str) -> npt.NDArray[np.bool_]:
+        """Return a mask, shape (n,), of the spans of any of these statuses."""
+        return np.isin(self.rows["status"], [_STATUS_CODE[status] for status in statuses])  # type: ignore[index]
+
+    def span(self, position: int) -> Span:
+        """Return the span at `position` as an object."""
+        row = self.rows[position]
+        span_id, parent_id, index, submitted, started, ended, cpu, blocked, name, lane, attempt, kind, status = row.item()
+        return Span(
+            span_id,
+            parent_id or None,
+            self.names[name],
+            KINDS[kind],
+            self.lanes[lane],
+            submitted,
+            started,
+            ended,
+            None if cpu < 0 else cpu,
+            blocked,
+            STATUSES[status],
+            attempt,
+            None if index < 0 else index,
+            self.errors.get(span_id),
+            self.attributes.get(span_id, NO_ATTRIBUTES),
+            self.links.get(span_id, ()),
+        )
+
+    def in_order(self) -> SpanColumns:
+        """Return the same spans ordered by start, then by number."""
+        order = np.lexsort((self.rows["span_id"], self.rows["started_ns"]))
+        return SpanColumns(self.rows[order], self.names, self.lanes, self.errors, self.attributes, self.links)
+
+
+class SpanSequence(Sequence[Span]):
+    """The spans of a trace as a read-only sequence that makes `Span` objects only when they are looked at."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: SpanColumns) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    @overload
+    def __getitem__(self, position: int) -> Span: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Span]: ...
+    def __getitem__(self, position: int | slice) -> Span | list[Span]:
+        if isinstance(position, slice):
+            return [self._columns.span(i) for i in range(*position.indices(len(self)))]
+        return self._columns.span(position)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} spans>"
+
+
+class Spans:
+    """Collects rows and turns full buffers into columns.
+
+    The hot path is `append`, a plain list append. It is safe from several threads: others only ever append, so the
+    rows that are compacted are a prefix of the buffer that nobody else touches.
+    """
+
+    def __init__(self) -> None:
+        self.buffer: list[tuple[Any, ...]] = []
+        self.append = self.buffer.append
+        self._chunks: list[npt.NDArray[np.void]] = []
+        self._names: dict[str, int] = {}
+        self._lanes: dict[str, int] = {}
+        self._errors: dict[int, str] = {}
+        self._attributes: dict[int, Mapping[str, Any]] = {}
+        self._links: dict[int, tuple[int, ...]] = {}
+
+    def compact(self) -> None:
+        """Move the rows buffered so far into columns; the caller holds a lock against itself."""
+        count = len(self.buffer)
+        if count:
+            rows = self.buffer[:count]
+            del self.buffer[:count]
+            self._chunks.append(self._to_array(rows))
+
+    def columns(self) -> SpanColumns:
+        """Return all rows so far as one ordered table; the caller holds a lock against itself."""
+        self.compact()
+        rows = np.concatenate(self._chunks) if self._chunks else np.empty(0, SPAN_DTYPE)
+        self._chunks = [rows]
+        table = SpanColumns(rows, tuple(self._names), tuple(self._lanes), self._errors, self._attributes, self._links)
+        return table.in_order()
+
+    def _to_array(self, rows: list[tuple[Any, ...]]) -> npt.NDArray[np.void]:
+        array = np.empty(len(rows), SPAN_DTYPE)
+        for first in range(0, len(rows), TRANSPOSE_ROWS):
+            part = slice(first, first + TRANSPOSE_ROWS)
+            self._fill(array[part], Row(*zip(*rows[part], strict=True)))
+        return array
+
+    def _fill(self, array: npt.NDArray[np.void], columns: Any) -> None:
+        for name in _INTEGERS:
+            array[name] = np.fromiter(getattr(columns, name), np.int64, len(array))
+        array["name"] = _coded(columns.name, _numbered(columns.name, self._names))
+        array["lane"] = _coded(columns.lane, _numbered(columns.lane, self._lanes))
+        array["kind"] = _coded(columns.kind, _KIND_CODE)
+        array["status"] = _coded(columns.status, _STATUS_CODE)
+        array["attempt"] = np.minimum(columns.attempt, MAX_ATTEMPT)
+        _keep_present(self._errors, columns.span_id, columns.error)
+        _keep_present(self._attributes, columns.span_id, columns.attributes)
+        _keep_present(self._links, columns.span_id, columns.links)
+
+
+def _numbered(texts: Any, known: dict[str, int]) -> dict[str, int]:
+    """Add the texts that are new to `known`, in the order of their first appearance."""
+    for text in dict.fromkeys(texts):
+        known.setdefault(text, len(known))
+    return known
+
+
+def _coded(texts: Any, codes: Mapping[Any, int]) -> npt.NDArray[np.int64]:
+    return np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts))
+
+
+def _keep_present(kept: dict[int, Any], span_ids: Any, values: Any) -> None:
+    if any(values):
+        kept.update((span_id, value) for span_id, value in zip(span_ids, values, strict=True) if value)

@@ -1,0 +1,124 @@
+"""What must hold for every trace, checked on its columns.
+
+Belongs here: the rules and their words. Does not belong here: repairing a trace (nothing does that).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.trace.columns import SpanColumns
+
+__all__ = ["violations"]
+
+Ints = npt.NDArray[np.int64]
+
+
+def violations(columns: SpanColumns, *, is_complete: bool = True) -> list[str]:
+    """Return what is wrong with a table of spans, in words; an empty list for a valid one.
+
+    Parameters
+    ----------
+    columns
+        The spans.
+    is_complete
+        Whether all spans of the run are there; while it runs, or when some were dropped, a parent may be missing.
+    """
+    if not len(columns):
+        return []
+    found = _times(columns) + _numbers(columns)
+    return found or _nesting(columns, is_complete=is_complete) + _links(columns, is_complete=is_complete) + _lanes(columns)
+
+
+def _times(columns: SpanColumns) -> list[str]:
+    submitted, started, ended = (columns.column(name) for name in ("submitted_ns", "started_ns", "ended_ns"))
+    rules = {
+        "started before it was submitted": started < submitted,
+        "ended before it started": ended < started,
+        "used more CPU time than it lasted": columns.column("cpu_ns") > ended - started,
+        "was blocked longer than it lasted": columns.column("blocked_ns") > ended - started,
+    }
+    return [_say(columns, broken, text) for text, broken in rules.items() if broken.any()]
+
+
+def _numbers(columns: SpanColumns) -> list[str]:
+    ids = columns.column("span_id")
+    if (ids < 1).any():
+        return [_say(columns, ids < 1, "has a number below 1")]
+    unique, counts = np.unique(ids, return_counts=True)
+    if len(unique) < len(ids):
+        return [f"span {unique[counts > 1][0]} ended {counts.max()} times"]
+    return []
+
+
+def _nesting(columns: SpanColumns, *, is_complete: bool) -> list[str]:
+    parents = columns.column("parent_id")
+    at, exists = _find(columns, parents)
+    found = []
+    missing = (parents != 0) & ~exists
+    if is_complete and missing.any():
+        found.append(_say(columns, missing, "has a parent that does not exist"))
+    if _has_cycle(np.where(exists, at, -1)):
+        return [*found, "some spans are their own ancestors"]
+    child, parent = columns.rows[exists], columns.rows[at[exists]]
+    before = child["started_ns"] < parent["started_ns"]
+    outlives = (child["ended_ns"] > parent["ended_ns"]) & ~columns.is_status("abandoned")[exists]
+    for broken, text in ((before, "started before its parent"), (outlives, "ended after its parent")):
+        if broken.any():
+            found.append(_say(columns, exists.nonzero()[0][broken], text))
+    return found
+
+
+def _links(columns: SpanColumns, *, is_complete: bool) -> list[str]:
+    known = set(columns.rows["span_id"].tolist()) if columns.links and is_complete else set()
+    lost = [number for number, links in columns.links.items() if is_complete and not known.issuperset(links)]
+    return [f"span {lost[0]} links to a span that does not exist"] if lost else []
+
+
+def _lanes(columns: SpanColumns) -> list[str]:
+    """Two branches of one lane that contain no other branch never overlap."""
+    branches = np.flatnonzero(columns.is_kind("branch") & ~columns.is_status("abandoned", "lost"))
+    inner = branches[~np.isin(columns.rows["span_id"][branches], _ancestors_of(columns, branches))]
+    rows = columns.rows[inner]
+    order = np.lexsort((rows["started_ns"], rows["lane"]))
+    first, second = rows[order[:-1]], rows[order[1:]]
+    broken = (first["lane"] == second["lane"]) & (second["started_ns"] < first["ended_ns"])
+    if not broken.any():
+        return []
+    return [f"two branches overlap on lane {columns.lanes[second['lane'][broken][0]]!r}"]
+
+
+def _ancestors_of(columns: SpanColumns, positions: npt.NDArray[np.intp]) -> Ints:
+    """Return the numbers of all spans that enclose any of these."""
+    parents = columns.column("parent_id")
+    found: list[Ints] = []
+    level = np.unique(parents[positions])
+    while len(level := level[level > 0]):
+        found.append(level)
+        at, exists = _find(columns, level)
+        level = np.unique(parents[at[exists]])
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _find(columns: SpanColumns, numbers: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Return the position of each span number, and whether it exists."""
+    ids = columns.column("span_id")
+    order = np.argsort(ids, kind="stable")
+    place = np.minimum(np.searchsorted(ids, numbers, sorter=order), len(ids) - 1)
+    at = order[place]
+    return at, ids[at] == numbers
+
+
+def _has_cycle(parent: npt.NDArray[np.intp]) -> bool:
+    """Jump ever further up: after log2(n) doublings every chain without a cycle has come to its end."""
+    jump = np.append(parent, -1)  # the extra place is where a chain ends: -1 refers to it
+    for _ in range(len(parent).bit_length() + 1):
+        jump = np.where(jump >= 0, jump[jump], -1)
+    return bool((jump >= 0).any())
+
+
+def _say(columns: SpanColumns, broken: npt.NDArray[np.bool_] | npt.NDArray[np.intp], text: str) -> str:
+    rows = columns.rows[broken]
+    others = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+    return f"span {rows['span_id'][0]} {columns.names[rows['name'][0]]!r} {text}{others}"

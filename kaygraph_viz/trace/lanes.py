@@ -1,0 +1,112 @@
+"""Lanes: which worker a span ran on, and the CPU time of that worker's thread.
+
+Belongs here: naming lanes, lending them to workers, reading the CPU clock of a thread no more often than needed.
+Does not belong here: drawing lanes (``plot``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+__all__ = ["CPU_RESOLUTION_NS", "Lane", "Lanes"]
+
+CPU_RESOLUTION_NS = 5_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
+
+
+class Lane:
+    """One worker: a row in a chart, and the last reading of its thread's CPU clock.
+
+    Parameters
+    ----------
+    name
+        What the row is called.
+    cpu_clock
+        Returns the CPU time of the calling thread [ns], or None where CPU time is not wanted.
+    resolution_ns
+        How old a reading may be to be used again [ns]; 0 for clocks that cost nothing.
+    """
+
+    __slots__ = ("_clock", "_cpu_ns", "_read_ns", "_resolution_ns", "name")
+
+    def __init__(self, name: str, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS) -> None:
+        self.name = name
+        self._clock = cpu_clock
+        self._resolution_ns = resolution_ns
+        self._read_ns = -resolution_ns - 1
+        self._cpu_ns = 0
+
+    def cpu_at(self, now_ns: int) -> int:
+        """Return the CPU time of the calling thread at `now_ns`, at most the resolution old [ns]."""
+        if now_ns - self._read_ns >= self._resolution_ns and self._clock is not None:
+            self._read_ns = now_ns
+            self._cpu_ns = self._clock()
+        return self._cpu_ns
+
+    def cpu_between(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> int:
+        """Return the CPU time of a span that ends now [ns]; -1 where CPU time is not wanted.
+
+        A span shorter than the resolution counts as CPU from end to end.
+        """
+        if self._clock is None:
+            return -1
+        service_ns = ended_ns - started_ns
+        if service_ns < self._resolution_ns:
+            return service_ns
+        return min(self.cpu_at(ended_ns) - cpu_at_start_ns, service_ns)
+
+
+class Lanes:
+    """The lanes of one recording.
+
+    Parameters
+    ----------
+    cpu_clock, resolution_ns
+        As for `Lane`.
+    """
+
+    def __init__(self, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS) -> None:
+        self._clock = cpu_clock
+        self._resolution_ns = resolution_ns
+        self._lock = threading.Lock()
+        self._of_thread: dict[int, Lane] = {}
+        self._free: dict[str, list[int]] = {}
+        self._made: dict[str, int] = {}
+
+    def mine(self) -> Lane:
+        """Return the lane of the calling thread; a thread that nobody gave one gets one by its name."""
+        return self._of_thread.get(threading.get_ident()) or self._name_by_thread()
+
+    def _name_by_thread(self) -> Lane:
+        thread, ident = threading.current_thread(), threading.get_ident()
+        name = "main" if thread is threading.main_thread() else thread.name
+        with self._lock:
+            taken = {lane.name for lane in self._of_thread.values()}
+            lane = self._make(name if name not in taken else f"{name} #{ident}")
+            self._of_thread[ident] = lane
+        return lane
+
+    def _make(self, name: str) -> Lane:
+        return Lane(name, self._clock, self._resolution_ns)
+
+    def take(self, kind: str) -> Lane:
+        """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`."""
+        with self._lock:
+            free = self._free.setdefault(kind, [])
+            if not free:
+                self._made[kind] = self._made.get(kind, 0) + 1
+                free.append(self._made[kind])
+            return self._make(f"{kind}-{heappop(free)}")
+
+    def enter(self, lane: Lane) -> None:
+        """Say that the calling thread works on `lane`."""
+        self._of_thread[threading.get_ident()] = lane
+
+    def free(self, lane: Lane) -> None:
+        """Give back a taken lane when its worker has ended, from any thread."""
+        kind, _, number = lane.name.rpartition("-")
+        with self._lock:
+            for ident in [ident for ident, known in self._of_thread.items() if known is lane]:
+                del self._of_thread[ident]
+            heappush(self._free[kind], int(number))

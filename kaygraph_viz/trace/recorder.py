@@ -1,0 +1,367 @@
+"""What collects spans: the recorder, and `record`, `span` and `traced`, which feed it.
+
+Belongs here: stamping, nesting (which span is the parent), lanes, the cap on the number of spans.
+Does not belong here: storage (``columns``), the finished trace (``trace``), running branches (``execute``).
+
+A fault of the recorder never changes a result: it warns once, switches itself off, and the program goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, cast, overload
+
+from kaygraph_viz.clock import REAL, Clock, use_clock
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.trace.attributes import describe_error, safe_attributes
+from kaygraph_viz.trace.columns import SpanColumns, Spans
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes
+from kaygraph_viz.trace.span import KINDS, Kind, Status
+from kaygraph_viz.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["DEFAULT_MAX_SPANS", "Recorder", "Scope", "current_scope", "record", "span", "traced"]
+
+DEFAULT_MAX_SPANS = 1_000_000
+COMPACT_AT = 32_768  # rows; a buffer of this size takes some 10 MB before it becomes 2.5 MB of columns
+ALWAYS_KEPT = ("graph", "node", "phase")  # dropped spans must not take the structure of the run with them
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Scope:
+    """Where new spans belong: the recorder and the span that encloses what runs now."""
+
+    __slots__ = ("recorder", "span_id")
+
+    def __init__(self, recorder: Recorder | None, span_id: int) -> None:
+        self.recorder = recorder
+        self.span_id = span_id
+
+
+_scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
+_active: list[Scope] = []  # for threads that were started without a copy of the context
+
+
+def current_scope() -> Scope | span | None:
+    """Return where new spans belong, or None when nothing is being recorded.
+
+    A thread that user code started on its own has no context; the innermost active `record` serves it.
+    """
+    scope = _scope.get()
+    if scope is None:
+        return _active[-1] if _active else None
+    return scope if scope.recorder is not None and scope.recorder.is_open else None
+
+
+class OpenSpan(Protocol):
+    """A span that has begun: it knows its row for the case that the recording ends before it does."""
+
+    def abandoned_row(self, now_ns: int) -> tuple[Any, ...]:
+        """Return the row of this span if it is cut off at `now_ns`."""
+
+
+class Recorder:
+    """Collects the spans of one run.
+
+    Parameters
+    ----------
+    clock
+        Where the stamps come from.
+    cpu_time
+        Whether CPU time is read.
+    max_spans
+        The most spans that are kept; later ones are counted in `dropped`.
+    """
+
+    def __init__(self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS) -> None:
+        self.clock = clock
+        self.now_ns = clock.now_ns
+        self.max_spans = max_spans
+        self.is_open = True
+        self.kept = 0
+        self.dropped = 0
+        self.next_id: Callable[[], int] = itertools.count(1).__next__
+        self.lanes = Lanes(clock.cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if clock is REAL else 0)
+        self.open_spans: dict[int, OpenSpan] = {}
+        self._spans = Spans()
+        self._lock = threading.RLock()
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
+        try:
+            if self.kept >= self.max_spans and row[4] not in ALWAYS_KEPT:
+                self.dropped += 1
+            elif self.is_open:
+                self.kept += 1  # racing threads may lose a count: the cap guards the memory, it is not a promise
+                self._spans.append(row)
+                if self.kept % COMPACT_AT == 0:
+                    self._compact()
+        except Exception as error:  # a recorder fault must never change a result
+            self._give_up(error)
+
+    def _compact(self) -> None:
+        if self._lock.acquire(blocking=False):  # someone else is at it: no need to wait
+            try:
+                self._spans.compact()
+            finally:
+                self._lock.release()
+
+    def _give_up(self, error: BaseException) -> None:
+        if self.is_open:
+            self.is_open = False
+            warnings.warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
+
+    def snapshot(self) -> SpanColumns:
+        """Return all finished spans so far, ordered by start."""
+        with self._lock:
+            return self._spans.columns()
+
+    def finish(self) -> SpanColumns:
+        """End the recording: what is still open ends now, as ``abandoned``."""
+        now = self.now_ns()
+        for span_id in list(self.open_spans):
+            still_open = self.open_spans.pop(span_id, None)
+            if still_open is not None:
+                self.add(still_open.abandoned_row(now))
+        self.is_open = False
+        return self.snapshot()
+
+
+@contextmanager
+def record(
+    *, cpu_time: bool = True, clock: Clock | None = None, max_spans: int | None = None
+) -> Iterator[Trace]:  # fmt: skip
+    """Record everything that runs inside the ``with`` block.
+
+    The trace can be read while the block runs and is immutable afterwards. Threads that are started inside, also by
+    other libraries, are recorded where they call `span` or a `traced` function. A `record` inside another one takes
+    over until it ends.
+
+    Parameters
+    ----------
+    cpu_time
+        Whether to read the CPU time of each branch (about 1 us a branch).
+    clock
+        Where the times come from; default: the clock of this machine.
+    max_spans
+        The most spans that are kept, 1 or more; default 1,000,000. What is dropped beyond it is counted in
+        ``trace.dropped``.
+
+    Yields
+    ------
+    Trace
+        Live until the block ends.
+
+    Raises
+    ------
+    OptionError
+        If `clock` is not a clock or `max_spans` is not a positive whole number.
+
+    Examples
+    --------
+    >>> with record() as trace:
+    ...     with span("tea"):
+    ...         pass
+    >>> [s.name for s in trace]
+    ['tea']
+    """
+    recorder = Recorder(_checked_clock(clock), cpu_time=cpu_time, max_spans=_checked_cap(max_spans))
+    trace = Trace._live(recorder.snapshot, recorder)
+    scope = Scope(recorder, 0)
+    token = _scope.set(scope)
+    _active.append(scope)
+    try:
+        with use_clock(recorder.clock):
+            yield trace
+    finally:
+        _active.remove(scope)
+        with suppress(ValueError):  # the block was left in another context, as an async generator may do
+            _scope.reset(token)
+        trace._freeze(recorder.finish(), recorder.dropped)
+
+
+def _checked_clock(clock: Clock | None) -> Clock:
+    if clock is None:
+        return REAL
+    if not isinstance(clock, Clock):
+        raise OptionError("clock", clock, "None for the real clock, or an object with the methods of Clock")
+    return clock
+
+
+def _checked_cap(max_spans: int | None) -> int:
+    if max_spans is None:
+        return DEFAULT_MAX_SPANS
+    if not isinstance(max_spans, int) or isinstance(max_spans, bool) or max_spans < 1:
+        raise OptionError("max_spans", max_spans, "a whole number, 1 or more", "max_spans=100_000")
+    return max_spans
+
+
+class span:  # noqa: N801  (used like a function)
+    """Record what runs inside the ``with`` block as one span; it costs next to nothing when nothing is recorded.
+
+    Parameters
+    ----------
+    name
+        What it is called in charts.
+    kind
+        One of ``graph node phase branch attempt wait``; default: one parallel unit of work, a branch.
+    **attributes
+        Anything worth keeping; values are made short and plain, and secret-looking names are masked.
+
+    Examples
+    --------
+    >>> with record() as trace:
+    ...     with span("load", path="orders.csv") as s:
+    ...         s.set(rows=3)
+    >>> dict(trace.spans[0].attributes)
+    {'path': 'orders.csv', 'rows': 3}
+    """
+
+    __slots__ = ("_attributes", "_cpu_ns", "_lane", "_links", "_started_ns", "_token", "kind", "name", "parent_id",
+                 "recorder", "span_id")  # fmt: skip
+
+    def __init__(self, name: str, /, *, kind: Kind = "branch", **attributes: Any) -> None:
+        self.name = name
+        self.kind = kind
+        self._attributes = attributes
+        self._links: tuple[int, ...] = ()
+        self.recorder: Recorder | None = None
+        self.span_id = 0
+
+    def __enter__(self) -> Self:
+        scope = current_scope()
+        if scope is None:
+            return self
+        if self.kind not in KINDS:
+            raise OptionError("kind", self.kind, f"one of {', '.join(KINDS)}", 'span("load", kind="branch")')
+        recorder = self.recorder = cast("Recorder", scope.recorder)
+        self.parent_id = scope.span_id
+        self.span_id = recorder.next_id()
+        recorder.open_spans[self.span_id] = self
+        self._token = _scope.set(self)  # what is opened inside belongs to this span
+        self._lane = recorder.lanes.mine()
+        self._started_ns = now = recorder.now_ns()
+        self._cpu_ns = self._lane.cpu_at(now)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        recorder = self.recorder
+        if recorder is None:
+            return
+        ended = recorder.now_ns()
+        try:  # noqa: SIM105  (this is the hot path: suppress() costs as much as a stamp)
+            _scope.reset(self._token)
+        except ValueError:  # the block was left in another context, as an async generator may do
+            pass
+        if recorder.open_spans.pop(self.span_id, None) is None:
+            return  # the recording ended before this span did
+        status: Status = "ok" if error is None else "error" if isinstance(error, Exception) else "cancelled"
+        cpu = self._lane.cpu_between(self._cpu_ns, self._started_ns, ended)
+        recorder.add(self._row(ended, cpu, status, None if error is None else describe_error(error)))
+
+    def abandoned_row(self, now_ns: int) -> tuple[Any, ...]:
+        """Return the row of this span if it is cut off now."""
+        return self._row(now_ns, -1, "abandoned", None)
+
+    def _row(self, ended_ns: int, cpu_ns: int, status: Status, error: str | None) -> tuple[Any, ...]:
+        attributes = safe_attributes(self._attributes) if self._attributes else None
+        started = self._started_ns
+        return (
+            self.span_id, self.parent_id, -1, self.name, self.kind, self._lane.name, started, started, ended_ns,
+            cpu_ns, 0, status, 1, error, attributes, self._links,
+        )  # fmt: skip
+
+    def set(self, /, **attributes: Any) -> None:
+        """Add attributes to the span."""
+        self._attributes.update(attributes)
+
+    def link(self, *spans: span) -> None:
+        """Say that this span needed the results of `spans` (fan-in)."""
+        self._links += tuple(other.span_id for other in spans if other.span_id)
+
+
+@overload
+def traced(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
+def traced(
+    *, name: str | None = None, kind: Kind = "branch", arguments: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def traced(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    kind: Kind = "branch",
+    arguments: bool = False,
+) -> Callable[..., Any]:
+    """Record every call of a function as a span.
+
+    Parameters
+    ----------
+    function
+        The function, plain or ``async``.
+    name
+        What it is called in charts; default: the name of the function.
+    kind
+        One of ``graph node phase branch attempt wait``.
+    arguments
+        Whether to keep the arguments of each call, made short and plain, with secret-looking names masked.
+
+    Returns
+    -------
+    callable
+        A function with the same signature.
+
+    Examples
+    --------
+    >>> @traced
+    ... def double(x):
+    ...     return 2 * x
+    >>> with record() as trace:
+    ...     double(21)
+    42
+    >>> trace.spans[0].name
+    'double'
+    """
+    if function is None:
+        return functools.partial(_traced, name=name, kind=kind, arguments=arguments)
+    return _traced(function, name=name, kind=kind, arguments=arguments)
+
+
+def _traced(function: Callable[..., Any], *, name: str | None, kind: Kind, arguments: bool) -> Callable[..., Any]:
+    if not callable(function):
+        raise OptionError("traced(function)", function, "a function", "@traced")
+    label = name or getattr(function, "__name__", type(function).__name__)
+    names = inspect.signature(function) if arguments else None
+
+    def call_span(args: tuple[Any, ...], kwargs: dict[str, Any]) -> span:
+        made = span(label, kind=kind)
+        if names is not None and current_scope() is not None:
+            with suppress(TypeError):  # wrong arguments: the call itself will say so
+                made.set(**{str(key): value for key, value in names.bind(*args, **kwargs).arguments.items()})
+        return made
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with call_span(args, kwargs):
+            return function(*args, **kwargs)
+
+    @functools.wraps(function)
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
+        with call_span(args, kwargs):
+            return await function(*args, **kwargs)
+
+    return call_async if inspect.iscoroutinefunction(function) else call

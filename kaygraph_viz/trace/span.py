@@ -1,0 +1,131 @@
+"""The span: one recorded closed interval on a lane, and the words for its kind and status.
+
+Belongs here: what one span is. Does not belong here: how many of them are stored (``columns``) or made (``recorder``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, get_args
+
+__all__ = ["KINDS", "STATUSES", "Kind", "Row", "Span", "Status"]
+
+Kind = Literal["graph", "node", "phase", "branch", "attempt", "wait"]
+Status = Literal["ok", "error", "cancelled", "timeout", "abandoned", "lost", "skipped"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
+
+
+class Row(NamedTuple):
+    """One span as the hot path writes it; the hot path itself appends a plain tuple in this order."""
+
+    span_id: int
+    parent_id: int  # 0: no parent
+    index: int  # -1: not an item
+    name: str
+    kind: Kind
+    lane: str
+    submitted_ns: int
+    started_ns: int
+    ended_ns: int
+    cpu_ns: int  # -1: not measured
+    blocked_ns: int
+    status: Status
+    attempt: int
+    error: str | None
+    attributes: Mapping[str, Any] | None
+    links: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One recorded closed interval on a lane.
+
+    Parameters
+    ----------
+    span_id
+        Number of the span, unique in its trace, from 1.
+    parent_id
+        The span it happened in, or None at the top.
+    name
+        The node, phase or branch it belongs to.
+    kind
+        One of ``graph node phase branch attempt wait``.
+    lane
+        The worker it ran on: a row in a chart.
+    submitted_ns, started_ns, ended_ns
+        When it was ready to run, began, and ended [ns], on the clock of the trace.
+    cpu_ns
+        CPU time used by its thread [ns], or None where it was not measured.
+    blocked_ns
+        Time spent blocked by a full queue or a limit [ns].
+    status
+        One of ``ok error cancelled timeout abandoned lost skipped``.
+    attempt
+        How many attempts it took, or which one it is; from 1.
+    index
+        Position of the item in its batch, or None.
+    error
+        Type and message of the error, or None.
+    attributes
+        Anything else worth keeping.
+    links
+        Spans whose results it needed (fan-in).
+
+    Examples
+    --------
+    >>> s = Span(1, None, "check", "branch", "thread-1", 0, 2_000_000, 5_000_000, cpu_ns=1_000_000)
+    >>> s.queue_wait_s, s.service_s, s.waiting_ns
+    (0.002, 0.003, 2000000)
+    """
+
+    span_id: int
+    parent_id: int | None
+    name: str
+    kind: Kind
+    lane: str
+    submitted_ns: int
+    started_ns: int
+    ended_ns: int
+    cpu_ns: int | None = None
+    blocked_ns: int = 0
+    status: Status = "ok"
+    attempt: int = 1
+    index: int | None = None
+    error: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=lambda: NO_ATTRIBUTES)
+    links: tuple[int, ...] = ()
+
+    @property
+    def queue_wait_s(self) -> float:
+        """Time from submitted to started [s]."""
+        return (self.started_ns - self.submitted_ns) / 1e9
+
+    @property
+    def service_s(self) -> float:
+        """Time from started to ended [s]."""
+        return (self.ended_ns - self.started_ns) / 1e9
+
+    @property
+    def waiting_ns(self) -> int | None:
+        """Service time that was neither CPU nor blocked [ns]; None where CPU time was not measured."""
+        if self.cpu_ns is None:
+            return None
+        return max(0, self.ended_ns - self.started_ns - self.cpu_ns - self.blocked_ns)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status ``ok``."""
+        return self.status == "ok"
+
+    def __repr__(self) -> str:
+        item = "" if self.index is None else f"[{self.index}]"
+        return (
+            f"<Span {self.span_id} {self.kind} {self.name}{item} on {self.lane}: "
+            f"{self.service_s * 1e3:.3g} ms, {self.status}>"
+        )

@@ -1,0 +1,54 @@
+"""The shape of a graph without its code: what a diagram needs to know.
+
+Belongs here: plain nodes and edges. A graph describes itself in these words (``graph``), a diagram draws them (``plot``);
+neither knows the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["EdgeView", "GraphView", "NodeView"]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node of a graph.
+
+    Parameters
+    ----------
+    node_id
+        Unique in its graph; the name of the node's spans in a trace.
+    label
+        What to write on it: its class.
+    is_parallel
+        Whether it opens into branches that run at once.
+    branches
+        The names of its branches where they are known before a run, as for a fan-out.
+    graph
+        The graph inside it, where it is a nested graph.
+    """
+
+    node_id: str
+    label: str
+    is_parallel: bool = False
+    branches: tuple[str, ...] = ()
+    graph: GraphView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeView:
+    """The way from one node to its successor for one action."""
+
+    source: str
+    target: str
+    action: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """The nodes that can be reached from the start of a graph, in the order of a breadth-first walk, and their edges."""
+
+    name: str
+    nodes: tuple[NodeView, ...]
+    edges: tuple[EdgeView, ...] = ()

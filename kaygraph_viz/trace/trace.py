@@ -1,0 +1,212 @@
+"""The trace: the set of spans of one run, live while it runs and immutable afterwards.
+
+Belongs here: access to the spans, saving, validating, a short text and a rich form.
+Does not belong here: collecting (``recorder``), the file format (``files``), arithmetic (``analysis``).
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from kaygraph_viz.errors import OptionError, TraceError
+from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
+from kaygraph_viz.trace.files import read_trace, write_trace
+from kaygraph_viz.trace.invariants import violations
+from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
+
+__all__ = ["Trace", "load"]
+
+
+class _Source(Protocol):
+    dropped: int
+
+
+class Trace:
+    """The spans of one run.
+
+    A trace comes from `record` or `load`; it is not made by hand (`kaygraph_viz.testing.make_trace` does that for
+    tests). While its `record` block runs it shows the spans that have ended so far.
+
+    Parameters
+    ----------
+    columns
+        The spans as typed columns.
+    dropped
+        How many spans were not kept because of `max_spans`.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> with record() as trace:
+    ...     with span("boil water"):
+    ...         pass
+    >>> len(trace), trace.validate() is trace
+    (1, True)
+    """
+
+    def __init__(self, columns: SpanColumns, dropped: int = 0) -> None:
+        self._columns = columns
+        self._dropped = dropped
+        self._read: Callable[[], SpanColumns] | None = None
+        self._source: _Source | None = None
+
+    @classmethod
+    def _live(cls, read: Callable[[], SpanColumns], source: _Source) -> Self:
+        trace = cls(read())
+        trace._read, trace._source = read, source
+        return trace
+
+    def _freeze(self, columns: SpanColumns, dropped: int) -> None:
+        self._columns, self._dropped = columns, dropped
+        self._read = self._source = None
+        columns.rows.flags.writeable = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run is still being recorded."""
+        return self._read is not None
+
+    @property
+    def columns(self) -> SpanColumns:
+        """The spans as typed columns, ordered by start: what analysis and drawing work on."""
+        return self._read() if self._read is not None else self._columns
+
+    @property
+    def spans(self) -> SpanSequence:
+        """The spans as objects, ordered by start."""
+        return SpanSequence(self.columns)
+
+    @property
+    def dropped(self) -> int:
+        """How many spans were not kept because there were more than `max_spans`."""
+        return self._source.dropped if self._source is not None else self._dropped
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The workers that appear, in the order of their first span."""
+        columns = self.columns
+        return tuple(dict.fromkeys(columns.lanes[code] for code in columns.rows["lane"].tolist()))
+
+    @property
+    def makespan_s(self) -> float:
+        """Last end minus first submission [s]; 0 for an empty trace."""
+        rows = self.columns.rows
+        return float(rows["ended_ns"].max() - rows["submitted_ns"].min()) / 1e9 if len(rows) else 0.0
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __iter__(self) -> Iterator[Span]:
+        return iter(self.spans)
+
+    def where(self, *, kind: Kind | None = None, name: str | None = None, status: Status | None = None) -> list[Span]:
+        """Return the spans that match, ordered by start.
+
+        Parameters
+        ----------
+        kind, name, status
+            What to match; None matches anything.
+
+        Raises
+        ------
+        OptionError
+            If `kind` or `status` is not one of the words that exist.
+        """
+        for label, word, known in (("kind", kind, KINDS), ("status", status, STATUSES)):
+            if word is not None and word not in known:
+                raise OptionError(label, word, f"one of {', '.join(known)}")
+        columns = self.columns
+        mask = columns.is_kind(kind or KINDS[0]) if kind else columns.rows["span_id"] > 0
+        if status:
+            mask &= columns.is_status(status)
+        spans = (columns.span(int(position)) for position in mask.nonzero()[0])
+        return [span for span in spans if name is None or span.name == name]
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many spans there are of each kind, and of each status other than ``ok``."""
+        rows = self.columns.rows
+        kinds = Counter(KINDS[code] for code in rows["kind"].tolist())
+        statuses = Counter(STATUSES[code] for code in rows["status"].tolist() if code)
+        return {**{kind: kinds[kind] for kind in KINDS if kinds[kind]}, **statuses}
+
+    def validate(self) -> Self:
+        """Check the invariants of a trace and return it.
+
+        Every span ended exactly once, no earlier than it started; children lie within their parents; two branches of
+        one lane never overlap; parents and links exist.
+
+        Raises
+        ------
+        TraceError
+            If any is broken; the message lists which.
+        """
+        found = violations(self.columns, is_complete=not self.is_live and not self.dropped)
+        if found:
+            raise TraceError("this trace is not valid: " + "; ".join(found[:5]), violations=tuple(found))
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the trace as JSON Lines, compressed when the name ends in ``.gz``.
+
+        Parameters
+        ----------
+        path
+            For example ``"run.jsonl"`` or ``"run.jsonl.gz"``. An existing file is replaced, at once and only when
+            everything was written.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        return write_trace(self.columns, self.dropped, Path(path))
+
+    def __repr__(self) -> str:
+        live = ", live" if self.is_live else ""
+        dropped = f", {self.dropped:,} dropped" if self.dropped else ""
+        return f"<Trace: {len(self):,} spans on {len(self.lanes)} lanes, {self.makespan_s:.3g} s{dropped}{live}>"
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{number:,} {word}" for word, number in self.counts().items())
+        return f"{self!r}\n  {counts}\n  lanes: {', '.join(self.lanes[:12])}{' ...' if len(self.lanes) > 12 else ''}"
+
+    def _repr_html_(self) -> str:
+        head, *details = (html.escape(line.strip(" <>")) for line in str(self).splitlines())
+        return f"<strong>{head}</strong><br>" + "<br>".join(details)
+
+
+def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
+    """Read a trace that `Trace.save` wrote.
+
+    Parameters
+    ----------
+    path
+        A ``.jsonl`` or ``.jsonl.gz`` file.
+    partial
+        Whether to take what can be read of a file that was cut off, with a warning, instead of an error.
+
+    Returns
+    -------
+    Trace
+        The same spans that were saved.
+
+    Raises
+    ------
+    TraceFormatError
+        If the file is not a trace, was written by another version, is damaged or is too large.
+    OSError
+        If the file cannot be read.
+    """
+    columns, info = read_trace(Path(path), partial=partial)
+    dropped: Any = info.get("dropped", 0)
+    return Trace(columns, int(dropped))
