@@ -1,2 +1,90 @@
-"""See parallel code."""
+"""See parallel code: record every branch, draw it, and learn from what really happened.
+
+>>> import kaygraph_viz as kv
+>>> class Double(kv.ParallelBatchNode):
+...     def prep(self, shared):
+...         return shared["numbers"]
+...
+...     def exec(self, number):
+...         return 2 * number
+...
+...     def post(self, shared, numbers, doubled):
+...         shared["doubled"] = doubled
+>>> with kv.record() as trace:
+...     kv.Graph(start=Double(max_workers=4)).run(shared := {"numbers": [1, 2, 3]})
+>>> shared["doubled"]
+[2, 4, 6]
+>>> kv.summarize(trace).counts["branches"]
+3
+
+This module holds the public names and no logic. Each is loaded when it is first used (PEP 562), so that importing the
+package loads neither matplotlib nor ipywidgets.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kaygraph_viz.analysis.metrics import Summary as Summary
+    from kaygraph_viz.analysis.metrics import summarize as summarize
+    from kaygraph_viz.clock import sleep as sleep
+    from kaygraph_viz.clock import work as work
+    from kaygraph_viz.errors import KayGraphVizError as KayGraphVizError
+    from kaygraph_viz.execute.limits import RetryPolicy as RetryPolicy
+    from kaygraph_viz.execute.outcome import Outcome as Outcome
+    from kaygraph_viz.execute.outcome import Outcomes as Outcomes
+    from kaygraph_viz.execute.registry import get_executor as get_executor
+    from kaygraph_viz.graph.batch import BatchNode as BatchNode
+    from kaygraph_viz.graph.batch import ParallelBatchNode as ParallelBatchNode
+    from kaygraph_viz.graph.fan_out import FanOutNode as FanOutNode
+    from kaygraph_viz.graph.graph import BatchGraph as BatchGraph
+    from kaygraph_viz.graph.graph import Graph as Graph
+    from kaygraph_viz.graph.graph import ParallelBatchGraph as ParallelBatchGraph
+    from kaygraph_viz.graph.node import BaseNode as BaseNode
+    from kaygraph_viz.graph.node import Node as Node
+    from kaygraph_viz.graph.node import ValidatedNode as ValidatedNode
+    from kaygraph_viz.plot.diagram import diagram as diagram
+    from kaygraph_viz.plot.gantt import gantt as gantt
+    from kaygraph_viz.trace.recorder import record as record
+    from kaygraph_viz.trace.recorder import span as span
+    from kaygraph_viz.trace.recorder import traced as traced
+    from kaygraph_viz.trace.span import Span as Span
+    from kaygraph_viz.trace.trace import Trace as Trace
+    from kaygraph_viz.trace.trace import load as load
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "graph.node": ("BaseNode", "Node", "ValidatedNode"),
+    "graph.batch": ("BatchNode", "ParallelBatchNode"),
+    "graph.fan_out": ("FanOutNode",),
+    "graph.graph": ("Graph", "BatchGraph", "ParallelBatchGraph"),
+    "execute.registry": ("get_executor",),
+    "execute.outcome": ("Outcome", "Outcomes"),
+    "execute.limits": ("RetryPolicy",),
+    "trace.recorder": ("record", "span", "traced"),
+    "trace.trace": ("Trace", "load"),
+    "trace.span": ("Span",),
+    "analysis.metrics": ("Summary", "summarize"),
+    "plot.gantt": ("gantt",),
+    "plot.diagram": ("diagram",),
+    "clock": ("sleep", "work"),
+    "errors": ("KayGraphVizError",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted([*_MODULE_OF, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value  # the next look-up finds it directly
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

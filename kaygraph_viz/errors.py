@@ -135,6 +135,12 @@ class MissingDependencyError(KayGraphVizError, ImportError):
         )
 
 
+def add_note_once(error: BaseException, note: str) -> None:
+    """Add `note` to an error, unless it carries the same one already."""
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
 def short(value: object, limit: int = 80) -> str:
     """Return a short, safe text for `value`: a ``__repr__`` that raises or is huge does no harm.
 
@@ -188,5 +194,5 @@ class ServiceUnavailable(KayGraphVizError, ConnectionError):
 
     def __init__(self, url: str, reason: str, status: int | None = None, retry_after_s: float | None = None) -> None:
         hint = "" if retry_after_s is None else f"; it asks to try again after {retry_after_s:g} s"
-        message = f"no usable answer from {short(url, 300)}: {short(reason, 300)}{hint}"
+        message = f"no usable answer from {url[:300]}: {reason[:300]}{hint}"
         super().__init__(message, url=url, reason=reason, status=status, retry_after_s=retry_after_s)

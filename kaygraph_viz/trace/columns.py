@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Row, Span
+from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, ROW_FIELDS, STATUSES, Row, Span
 
 __all__ = ["SPAN_DTYPE", "SpanColumns", "SpanSequence", "Spans"]
 
@@ -140,7 +140,7 @@ class Spans:
     """
 
     def __init__(self) -> None:
-        self.buffer: list[tuple[Any, ...]] = []
+        self.buffer: list[Row] = []
         self.append = self.buffer.append
         self._chunks: list[npt.NDArray[np.void]] = []
         self._names: dict[str, int] = {}
@@ -165,37 +165,33 @@ class Spans:
         table = SpanColumns(rows, tuple(self._names), tuple(self._lanes), self._errors, self._attributes, self._links)
         return table.in_order()
 
-    def _to_array(self, rows: list[tuple[Any, ...]]) -> npt.NDArray[np.void]:
+    def _to_array(self, rows: list[Row]) -> npt.NDArray[np.void]:
         array = np.empty(len(rows), SPAN_DTYPE)
         for first in range(0, len(rows), TRANSPOSE_ROWS):
             part = slice(first, first + TRANSPOSE_ROWS)
-            self._fill(array[part], Row(*zip(*rows[part], strict=True)))
+            self._fill(array[part], dict(zip(ROW_FIELDS, zip(*rows[part], strict=True), strict=True)))
         return array
 
-    def _fill(self, array: npt.NDArray[np.void], columns: Any) -> None:
+    def _fill(self, array: npt.NDArray[np.void], columns: Mapping[str, Sequence[Any]]) -> None:
         for name in _INTEGERS:
-            array[name] = np.fromiter(getattr(columns, name), np.int64, len(array))
-        array["name"] = _coded(columns.name, _numbered(columns.name, self._names))
-        array["lane"] = _coded(columns.lane, _numbered(columns.lane, self._lanes))
-        array["kind"] = _coded(columns.kind, _KIND_CODE)
-        array["status"] = _coded(columns.status, _STATUS_CODE)
-        array["attempt"] = np.minimum(columns.attempt, MAX_ATTEMPT)
-        _keep_present(self._errors, columns.span_id, columns.error)
-        _keep_present(self._attributes, columns.span_id, columns.attributes)
-        _keep_present(self._links, columns.span_id, columns.links)
+            array[name] = np.fromiter(columns[name], np.int64, len(array))
+        array["name"] = _coded(columns["name"], _numbered(columns["name"], self._names))
+        array["lane"] = _coded(columns["lane"], _numbered(columns["lane"], self._lanes))
+        array["kind"] = _coded(columns["kind"], _KIND_CODE)
+        array["status"] = _coded(columns["status"], _STATUS_CODE)
+        array["attempt"] = np.minimum(columns["attempt"], MAX_ATTEMPT)
+        for name, kept in (("error", self._errors), ("attributes", self._attributes), ("links", self._links)):
+            if any(columns[name]):
+                found = zip(columns["span_id"], columns[name], strict=True)
+                kept.update((span_id, value) for span_id, value in found if value)
 
 
-def _numbered(texts: Any, known: dict[str, int]) -> dict[str, int]:
+def _numbered(texts: Sequence[str], known: dict[str, int]) -> dict[str, int]:
     """Add the texts that are new to `known`, in the order of their first appearance."""
     for text in dict.fromkeys(texts):
         known.setdefault(text, len(known))
     return known
 
 
-def _coded(texts: Any, codes: Mapping[Any, int]) -> npt.NDArray[np.int64]:
+def _coded(texts: Sequence[str], codes: Mapping[Any, int]) -> npt.NDArray[np.int64]:
     return np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts))
-
-
-def _keep_present(kept: dict[int, Any], span_ids: Any, values: Any) -> None:
-    if any(values):
-        kept.update((span_id, value) for span_id, value in zip(span_ids, values, strict=True) if value)

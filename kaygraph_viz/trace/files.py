@@ -162,12 +162,12 @@ def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is not a number that a trace can hold")
 
 
-def _row(fields: dict[str, Any], path: Path, number: int) -> tuple[Any, ...]:
+def _row(fields: dict[str, Any], path: Path, number: int) -> Row:
     problem = _problem(fields)
     if problem:
         raise TraceFormatError(f"{path}, line {number}: {problem}")
     value = _USUAL | {"attributes": None, "links": None} | fields
-    return Row(
+    return (
         value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"], value["name"],
         value["kind"], value["lane"], value["submitted_ns"], value["started_ns"], value["ended_ns"],
         -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"], value["status"], value["attempt"],

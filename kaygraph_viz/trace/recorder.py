@@ -23,13 +23,13 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes
-from kaygraph_viz.trace.span import KINDS, Kind, Status
+from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
 from kaygraph_viz.trace.trace import Trace
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["DEFAULT_MAX_SPANS", "Recorder", "Scope", "current_scope", "record", "span", "traced"]
+__all__ = ["DEFAULT_MAX_SPANS", "Recorder", "Scope", "current_scope", "enter_scope", "record", "span", "traced"]
 
 DEFAULT_MAX_SPANS = 1_000_000
 COMPACT_AT = 32_768  # rows; a buffer of this size takes some 10 MB before it becomes 2.5 MB of columns
@@ -64,10 +64,15 @@ def current_scope() -> Scope | span | None:
     return scope if scope.recorder is not None and scope.recorder.is_open else None
 
 
+def enter_scope(recorder: Recorder, span_id: int) -> None:
+    """Make `span_id` the parent of what is opened from here on in this context (a worker's copy of one)."""
+    _scope.set(Scope(recorder, span_id))
+
+
 class OpenSpan(Protocol):
     """A span that has begun: it knows its row for the case that the recording ends before it does."""
 
-    def abandoned_row(self, now_ns: int) -> tuple[Any, ...]:
+    def abandoned_row(self, now_ns: int) -> Row:
         """Return the row of this span if it is cut off at `now_ns`."""
 
 
@@ -97,7 +102,7 @@ class Recorder:
         self._spans = Spans()
         self._lock = threading.RLock()
 
-    def add(self, row: tuple[Any, ...]) -> None:
+    def add(self, row: Row) -> None:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
         try:
             if self.kept >= self.max_spans and row[4] not in ALWAYS_KEPT:
@@ -272,11 +277,11 @@ class span:  # noqa: N801  (used like a function)
         cpu = self._lane.cpu_between(self._cpu_ns, self._started_ns, ended)
         recorder.add(self._row(ended, cpu, status, None if error is None else describe_error(error)))
 
-    def abandoned_row(self, now_ns: int) -> tuple[Any, ...]:
+    def abandoned_row(self, now_ns: int) -> Row:
         """Return the row of this span if it is cut off now."""
         return self._row(now_ns, -1, "abandoned", None)
 
-    def _row(self, ended_ns: int, cpu_ns: int, status: Status, error: str | None) -> tuple[Any, ...]:
+    def _row(self, ended_ns: int, cpu_ns: int, status: Status, error: str | None) -> Row:
         attributes = safe_attributes(self._attributes) if self._attributes else None
         started = self._started_ns
         return (
@@ -344,7 +349,7 @@ def traced(
 def _traced(function: Callable[..., Any], *, name: str | None, kind: Kind, arguments: bool) -> Callable[..., Any]:
     if not callable(function):
         raise OptionError("traced(function)", function, "a function", "@traced")
-    label = name or getattr(function, "__name__", type(function).__name__)
+    label = name or str(getattr(function, "__name__", type(function).__name__))
     names = inspect.signature(function) if arguments else None
 
     def call_span(args: tuple[Any, ...], kwargs: dict[str, Any]) -> span:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
-__all__ = ["KINDS", "STATUSES", "Kind", "Row", "Span", "Status"]
+__all__ = ["KINDS", "ROW_FIELDS", "STATUSES", "Kind", "Row", "Span", "Status"]
 
 Kind = Literal["graph", "node", "phase", "branch", "attempt", "wait"]
 Status = Literal["ok", "error", "cancelled", "timeout", "abandoned", "lost", "skipped"]
@@ -21,25 +21,15 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 
 
-class Row(NamedTuple):
-    """One span as the hot path writes it; the hot path itself appends a plain tuple in this order."""
-
-    span_id: int
-    parent_id: int  # 0: no parent
-    index: int  # -1: not an item
-    name: str
-    kind: Kind
-    lane: str
-    submitted_ns: int
-    started_ns: int
-    ended_ns: int
-    cpu_ns: int  # -1: not measured
-    blocked_ns: int
-    status: Status
-    attempt: int
-    error: str | None
-    attributes: Mapping[str, Any] | None
-    links: tuple[int, ...] | None
+# The hot path writes a span as a plain tuple of these. No parent is 0, no index and no CPU time are -1.
+ROW_FIELDS = (
+    "span_id", "parent_id", "index", "name", "kind", "lane", "submitted_ns", "started_ns", "ended_ns", "cpu_ns",
+    "blocked_ns", "status", "attempt", "error", "attributes", "links",
+)  # fmt: skip
+Row = tuple[
+    int, int, int, str, Kind, str, int, int, int, int, int, Status, int, str | None, Mapping[str, Any] | None,
+    tuple[int, ...] | None,
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

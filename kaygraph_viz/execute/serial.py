@@ -1,0 +1,44 @@
+"""One branch after the other, in the caller's own thread: the baseline of every comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import ClassVar
+
+from kaygraph_viz.errors import DeadlineExceeded
+from kaygraph_viz.execute.base import Capabilities, Executor, Request
+from kaygraph_viz.execute.outcome import Outcome
+
+__all__ = ["SerialExecutor"]
+
+
+class SerialExecutor(Executor):
+    """Runs each item where `imap` is read, one at a time, whatever number of workers was asked for.
+
+    A branch that overruns its timeout cannot be interrupted here; its outcome is a timeout once it returns.
+    """
+
+    kind: ClassVar[str] = "serial"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=False, can_kill=False, shares_memory=True, needs_pickling=False
+    )
+
+    def __init__(self, workers: int | None = None) -> None:
+        super().__init__(1 if workers is None else workers)
+        self.workers = 1
+
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        branches = request.branches
+        for index, item in enumerate(request.items):
+            lane = branches.recorder.lanes.mine() if branches.recorder is not None else None
+            submitted = branches.now_ns() if request.submitted_ns is None else request.submitted_ns
+            outcome = branches.run(index, item, submitted, lane)
+            yield _late(outcome, request) if request.timeout_s is not None else outcome
+
+
+def _late(outcome: Outcome, request: Request) -> Outcome:
+    if request.timeout_s is None or outcome.service_s <= request.timeout_s:
+        return outcome
+    outcome.value, outcome.status = None, "timeout"
+    outcome.error = DeadlineExceeded(request.branches.where(outcome.index), request.timeout_s)
+    return outcome

@@ -1,0 +1,216 @@
+"""Threads of our own that pull from one lazy iterator: a fraction of the cost of a Future per item.
+
+Belongs here: the crew of one `imap` call: pulling within the look-ahead, handing outcomes over, deadlines, stopping.
+Does not belong here: what happens to one item (``attempts``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator
+from typing import Any, ClassVar
+
+from kaygraph_viz.errors import DeadlineExceeded
+from kaygraph_viz.execute.attempts import Claim, Held
+from kaygraph_viz.execute.base import Capabilities, Executor, Request, in_order
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.trace.lanes import Lane
+
+__all__ = ["ThreadExecutor"]
+
+
+class ThreadExecutor(Executor):
+    """Runs branches in threads of this process: good for waiting (network, disk), bound by the GIL for CPU work.
+
+    Each `imap` call has its own crew of daemon threads, so a nested call can never wait for a thread that its own
+    caller holds.
+    """
+
+    kind: ClassVar[str] = "thread"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=True, can_kill=False, shares_memory=True, needs_pickling=False
+    )
+
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        crew = _Crew(request, self.workers)
+        outcomes = crew.outcomes()
+        try:
+            for outcome in in_order(outcomes) if request.ordered else outcomes:
+                crew.count_delivery()
+                yield outcome
+        except KeyboardInterrupt:
+            crew.give_up_all()  # control goes back at once: threads cannot be killed, and nothing queued starts
+            raise
+        finally:
+            crew.stop()
+
+
+class _Worker(threading.Thread):
+    """One thread of a crew: pulls an item, runs it, hands its outcome over, until there is nothing left."""
+
+    def __init__(self, crew: _Crew, lane: Lane | None) -> None:
+        super().__init__(name=lane.name if lane else None, daemon=True)
+        self.crew = crew
+        self.lane = lane
+        self.claim = Claim() if crew.is_watched else None
+
+    def run(self) -> None:
+        crew, lane, claim = self.crew, self.lane, self.claim
+        run, done, news = crew.branches.run, crew.done, crew.news
+        lanes = crew.branches.recorder.lanes if crew.branches.recorder is not None else None
+        if lanes is not None and lane is not None:
+            lanes.enter(lane)
+        try:
+            while (pulled := crew.pull()) is not None:
+                outcome = run(*pulled, lane, claim)
+                if outcome.status == "abandoned":
+                    return  # another worker has taken this one's place
+                done.append(outcome)
+                if not news.is_set():
+                    news.set()
+        finally:
+            if lanes is not None and lane is not None:
+                lanes.free(lane)
+            crew.leave(self)
+
+
+class _Crew:
+    """The threads of one `imap` call and what they share.
+
+    Finished outcomes travel through a deque, whose appends need no lock; the lock guards the pulling only.
+    """
+
+    def __init__(self, request: Request, workers: int) -> None:
+        self.branches = request.branches
+        self.is_watched = request.timeout_s is not None or request.branches.recorder is not None
+        self.done: deque[Outcome] = deque()
+        self.news = threading.Event()  # set whenever there is something to read, or a worker has left
+        self._request = request
+        self._items: Iterator[Any] = iter(request.items)
+        self._limit = workers + request.window
+        self._pulled = self._delivered = 0
+        self._is_starving = self._is_stopped = False
+        self._input_error: BaseException | None = None
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._workers: set[_Worker] = set()
+        for _ in range(workers if request.count is None else min(workers, request.count)):
+            self._hire()
+
+    def _hire(self) -> None:
+        recorder = self.branches.recorder
+        worker = _Worker(self, recorder.lanes.take("thread") if recorder is not None else None)
+        self._workers.add(worker)
+        worker.start()
+
+    # -- called by the workers ----------------------------------------------------------------------------------
+
+    def pull(self) -> tuple[int, Any, int] | None:
+        """Return the next index, item and when it was ready [ns]; None when there is nothing more to do."""
+        with self._lock:
+            while self._pulled - self._delivered >= self._limit and not self._is_stopped:
+                self._is_starving = True
+                self._room.wait()
+            if self._is_stopped:
+                return None
+            try:
+                item = next(self._items)
+            except StopIteration:
+                self._is_stopped = True
+                return None
+            except BaseException as error:  # the input's own fault: raised after the outcomes of what came before it
+                self._is_stopped, self._input_error = True, error
+                return None
+            index = self._pulled
+            self._pulled += 1
+        submitted = self._request.submitted_ns
+        return index, item, self.branches.now_ns() if submitted is None else submitted
+
+    def leave(self, worker: _Worker) -> None:
+        """Take a worker that has ended off the list."""
+        self._workers.discard(worker)
+        self.news.set()
+
+    # -- called by the reader -----------------------------------------------------------------------------------
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield outcomes as they are completed; raise the error of the input after the last one."""
+        done, news = self.done, self.news
+        while True:
+            while done:
+                yield done.popleft()
+            news.clear()
+            if done:
+                continue
+            if not self._workers:
+                break
+            news.wait(self._next_deadline_s())
+            self._give_up_late()
+        if self._input_error is not None:
+            raise self._input_error
+
+    def count_delivery(self) -> None:
+        """Make room for one more item."""
+        self._delivered += 1
+        if self._is_starving:
+            with self._lock:
+                self._is_starving = False
+                self._room.notify_all()
+
+    def stop(self) -> None:
+        """Pull nothing more, and wait for what is in the workers' hands."""
+        with self._lock:
+            self._is_stopped = True
+            self._room.notify_all()
+        for worker in list(self._workers):
+            worker.join()
+
+    def give_up_all(self) -> None:
+        """Pull nothing more, and wait for nobody."""
+        with self._lock:
+            self._is_stopped = True
+            self._room.notify_all()
+        for worker in list(self._workers):
+            self._give_up(worker)
+
+    # -- deadlines ----------------------------------------------------------------------------------------------
+
+    def _next_deadline_s(self) -> float | None:
+        """Return the time to the next deadline of a branch in progress [s]; None where there is none."""
+        timeout_s = self._request.timeout_s
+        if timeout_s is None:
+            return None
+        starts = [held.started_ns for worker in list(self._workers) if (held := worker.claim and worker.claim.peek())]
+        if not starts:
+            return timeout_s
+        return max(0.0, timeout_s - (self.branches.now_ns() - min(starts)) / 1e9)
+
+    def _give_up_late(self) -> None:
+        """Give up branches that overran their time; each worker that is stuck with one gets a replacement."""
+        timeout_s = self._request.timeout_s
+        if timeout_s is None:
+            return
+        for worker in list(self._workers):
+            held = worker.claim.peek() if worker.claim else None
+            if held is not None and self.branches.now_ns() - held.started_ns >= timeout_s * 1e9:
+                self._time_out(worker, held, timeout_s)
+
+    def _time_out(self, worker: _Worker, held: Held, timeout_s: float) -> None:
+        if not self._give_up(worker):
+            return  # it has just finished
+        error = DeadlineExceeded(self.branches.where(held.index), timeout_s)
+        times = (held.submitted_ns, held.started_ns, self.branches.now_ns())
+        self.done.append(Outcome(held.index, None, error, "timeout", 1, *times, held.name))
+        self._hire()
+
+    def _give_up(self, worker: _Worker) -> bool:
+        """Leave a worker alone with what it holds; its bar goes on until it really ends."""
+        held = worker.claim.release() if worker.claim else None
+        if worker.claim is not None and held is None:
+            return False
+        self._workers.discard(worker)
+        recorder = self.branches.recorder
+        if recorder is not None and held is not None:
+            recorder.open_spans[held.span_id] = held
+        return True

@@ -1,0 +1,226 @@
+"""Nodes that run the same operation on many items, one after the other or at once.
+
+Belongs here: items in, results out. Does not belong here: different operations (``fan_out``), workers (``execute``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sized
+from contextlib import closing, nullcontext
+from operator import attrgetter
+from typing import Any
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.base import ON_ERROR, Executor, OnError
+from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_workers
+from kaygraph_viz.execute.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
+from kaygraph_viz.execute.registry import checked_kind, get_executor
+from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.structure import NodeView
+
+__all__ = ["BatchNode", "BranchingNode", "ParallelBatchNode"]
+
+_by_index = attrgetter("index")
+
+
+class BranchingNode(Node):
+    """What nodes with branches have in common: the options, and running the branches; use one of its subclasses.
+
+    Parameters
+    ----------
+    max_workers
+        How many branches may run at once, 1 to 4096; default: the cores and 4 more, at most 32.
+    executor
+        ``"serial"``, ``"thread"``, or an executor from `get_executor`, which then stays open.
+    max_retries, wait
+        Attempts of each branch, 1 or more, and the time between them [s].
+    on_error
+        ``"raise"``: the first error ends the node. ``"collect"``: every branch is run, and `post` gets `Outcomes`.
+    timeout
+        The time each branch has with all its attempts [s]; None for as long as it takes.
+    progress
+        True for a bar, False for none, None for one where the output is a terminal and the work takes over a second;
+        or a function that is called with the number of finished branches and the total.
+    retry
+        A `RetryPolicy` in place of `max_retries` and `wait`, which must then be left alone.
+    node_id
+        What the node is called in pictures; default: the name of its class.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        executor: str | Executor = "thread",
+        *,
+        max_retries: int = 1,
+        wait: float = 0,
+        on_error: OnError = "raise",
+        timeout: float | None = None,
+        progress: Progress = None,
+        retry: RetryPolicy | None = None,
+        node_id: str | None = None,
+    ) -> None:
+        super().__init__(max_retries, wait, node_id)
+        checked_workers(max_workers, "max_workers")
+        if not isinstance(executor, Executor):
+            checked_kind(executor)
+        if on_error not in ON_ERROR:
+            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        if retry is not None and (not isinstance(retry, RetryPolicy) or max_retries != 1 or wait != 0):
+            raise OptionError(
+                "retry", retry, "a RetryPolicy, and then no max_retries and no wait", "retry=RetryPolicy(attempts=3)"
+            )
+        self.max_workers = max_workers
+        self.executor = executor
+        self.on_error_policy: OnError = on_error
+        self.timeout = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5")
+        self.progress = checked_progress(progress)
+        self.retry = retry
+
+    def _retry_policy(self) -> RetryPolicy:
+        return self.retry or super()._retry_policy()
+
+    def _branches(self, items: Iterable[Any], **options: Any) -> list[Outcome]:
+        """Run the branches over `items` and return their outcomes in order."""
+        executor = self.executor
+        is_ours = not isinstance(executor, Executor)
+        opened = get_executor(executor, self.max_workers) if not isinstance(executor, Executor) else executor
+        with span("exec", kind="phase"), opened if is_ours else nullcontext():
+            outcomes: Generator[Outcome, None, None] = opened.imap(
+                items=items,
+                ordered=False,
+                timeout=self.timeout,
+                retry=self._retry_policy(),
+                on_error=self.on_error_policy,
+                owner=self.node_id,
+                **options,
+            )
+            total = len(items) if isinstance(items, Sized) else None
+            with closing(outcomes):
+                return sorted(tracked(outcomes, self.progress, total, self.node_id), key=_by_index)
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this node, under the name it has in its graph."""
+        return NodeView(name, type(self).__name__, is_parallel=True)
+
+
+class ParallelBatchNode(BranchingNode):
+    """Run `exec` on every item that `prep` returns, several at once.
+
+    Parameters
+    ----------
+    max_workers
+        How many items may be in progress at once, 1 to 4096; default: the cores and 4 more, at most 32.
+    executor
+        ``"serial"``, ``"thread"``, or an executor from `get_executor`, which then stays open.
+    max_retries, wait
+        Attempts of each item, 1 or more, and the time between them [s].
+    on_error
+        ``"raise"``: the first error ends the node, and `post` gets the list of values.
+        ``"collect"``: every item is run, and `post` gets `Outcomes`, with ``.values`` and ``.failed``.
+    timeout
+        The time each item has with all its attempts [s]; None for as long as it takes.
+    progress
+        True for a bar, False for none, None for one where the output is a terminal and the work takes over a second;
+        or a function that is called with the number of finished items and the total.
+    retry
+        A `RetryPolicy` in place of `max_retries` and `wait`.
+    window
+        How many items may be pulled ahead of the workers; default: 4 a worker, or 4096 where the input has a length.
+    node_id
+        What the node is called in pictures; default: the name of its class.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+
+    Examples
+    --------
+    >>> class Squares(ParallelBatchNode):
+    ...     def prep(self, shared):
+    ...         return shared["numbers"]
+    ...
+    ...     def exec(self, number):
+    ...         return number**2
+    ...
+    ...     def post(self, shared, numbers, squares):
+    ...         shared["squares"] = squares
+    >>> shared = {"numbers": [1, 2, 3]}
+    >>> Squares(max_workers=2).run(shared)
+    >>> shared["squares"]
+    [1, 4, 9]
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        executor: str | Executor = "thread",
+        *,
+        window: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(max_workers, executor, **options)
+        self.window = window
+
+    def branch_name(self, item: Any) -> str:
+        """Return what the branch of `item` is called in pictures; by default the node's own name."""
+        return self.node_id
+
+    def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
+        has_names = type(self).branch_name is not ParallelBatchNode.branch_name or "branch_name" in vars(self)
+        outcomes = self._branches(
+            () if prep_res is None else prep_res,
+            fn=self._exec_once,
+            name=self.node_id,
+            label=self.branch_name if has_names else None,
+            fallback=self.exec_fallback,
+            window=self.window,
+        )
+        if self.on_error_policy == "collect":
+            return Outcomes(outcomes)
+        return [outcome.value for outcome in outcomes]
+
+
+class BatchNode(ParallelBatchNode):
+    """Run `exec` on every item that `prep` returns, one after the other.
+
+    Change the base class to `ParallelBatchNode` to run them at once; nothing else changes.
+
+    Parameters
+    ----------
+    max_retries, wait
+        Attempts of each item, 1 or more, and the time between them [s].
+    **options
+        As for `ParallelBatchNode`, without `max_workers` and `executor`.
+
+    Examples
+    --------
+    >>> class Squares(BatchNode):
+    ...     def prep(self, shared):
+    ...         return shared["numbers"]
+    ...
+    ...     def exec(self, number):
+    ...         return number**2
+    ...
+    ...     def post(self, shared, numbers, squares):
+    ...         shared["squares"] = squares
+    >>> shared = {"numbers": [1, 2, 3]}
+    >>> Squares().run(shared)
+    >>> shared["squares"]
+    [1, 4, 9]
+    """
+
+    def __init__(self, max_retries: int = 1, wait: float = 0, **options: Any) -> None:
+        super().__init__(1, "serial", max_retries=max_retries, wait=wait, **options)
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this node, under the name it has in its graph."""
+        return NodeView(name, type(self).__name__)

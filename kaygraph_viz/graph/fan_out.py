@@ -1,0 +1,108 @@
+"""A node that runs several different operations at once.
+
+Belongs here: operations by name, their inputs and their results. Does not belong here: one operation on many items
+(``batch``).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kaygraph_viz.errors import OptionError, WiringError, short
+from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.graph.batch import BranchingNode
+from kaygraph_viz.graph.node import BaseNode, Shared
+from kaygraph_viz.trace.structure import NodeView
+
+__all__ = ["FanOutNode"]
+
+Operation = Callable[[Any], Any] | BaseNode
+
+
+class FanOutNode(BranchingNode):
+    """Run several different operations at once and give their results by name.
+
+    A function gets what `prep` returned, or its own part of it. A node runs with its own prep, exec and post on the
+    same shared store; its result is what its `exec` returned.
+
+    Parameters
+    ----------
+    branches
+        The operations by name: functions of one argument, or nodes.
+    inputs
+        For branches that get something else than what `prep` returned: a function of it, by name of the branch.
+    max_workers
+        How many may run at once, 1 to 4096; default: all of them.
+    **options
+        ``executor max_retries wait on_error timeout progress retry node_id`` as for `ParallelBatchNode`. With
+        ``on_error="collect"``, `post` gets an `Outcome` by name.
+
+    Raises
+    ------
+    WiringError
+        If `branches` is empty or holds something that is neither a function nor a node.
+    OptionError
+        If an option is out of its range.
+
+    Examples
+    --------
+    >>> check = FanOutNode({"length": len, "upper": str.upper, "first": lambda text: text[0]})
+    >>> check.prep = lambda shared: shared["text"]
+    >>> check.post = lambda shared, text, results: shared.update(results)
+    >>> shared = {"text": "tea"}
+    >>> check.run(shared)
+    >>> shared
+    {'text': 'tea', 'length': 3, 'upper': 'TEA', 'first': 't'}
+    """
+
+    def __init__(
+        self,
+        branches: Mapping[str, Operation],
+        *,
+        inputs: Mapping[str, Callable[[Any], Any]] | None = None,
+        max_workers: int | None = None,
+        executor: str | Executor = "thread",
+        **options: Any,
+    ) -> None:
+        self.branches = _checked_branches(branches)
+        super().__init__(len(self.branches) if max_workers is None else max_workers, executor, **options)
+        self.inputs = dict(inputs or {})
+        unknown = self.inputs.keys() - self.branches.keys()
+        if unknown:
+            raise OptionError("inputs", sorted(unknown), f"names of branches: {', '.join(self.branches)}")
+
+    def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
+        def run_branch(name: str) -> Any:
+            operation = self.branches[name]
+            if isinstance(operation, BaseNode):
+                return copy.copy(operation)._cycle(shared)[1]
+            return operation(self.inputs[name](prep_res) if name in self.inputs else prep_res)
+
+        def fall_back(name: str, error: Exception) -> Any:
+            return self.exec_fallback(name, error)
+
+        outcomes = self._branches(tuple(self.branches), fn=run_branch, label=str, fallback=fall_back)
+        collects = self.on_error_policy == "collect"
+        return {outcome.name: outcome if collects else outcome.value for outcome in outcomes}
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this node, under the name it has in its graph."""
+        return NodeView(name, type(self).__name__, is_parallel=True, branches=tuple(self.branches))
+
+
+def _checked_branches(branches: Mapping[str, Operation]) -> dict[str, Operation]:
+    if not isinstance(branches, Mapping) or not branches:
+        raise WiringError(
+            f"FanOutNode({short(branches)}): branches must be operations by name, at least one; "
+            'write: FanOutNode({"security": check_security, "format": check_format})'
+        )
+    for name, operation in branches.items():
+        if not isinstance(name, str) or not name:
+            raise WiringError(f"FanOutNode: the name {short(name)} of a branch must be a text that is not empty")
+        if isinstance(operation, type) or not (callable(operation) or isinstance(operation, BaseNode)):
+            raise WiringError(
+                f"FanOutNode: branch {name!r} is {short(operation)}, expected a function of one argument or a node"
+            )
+    return dict(branches)

@@ -1,0 +1,247 @@
+"""The graph: runs nodes one after the other, by the actions they return; and graphs that run once per set of params.
+
+Belongs here: which node is next. Does not belong here: what a node does (``node``) and several branches (``batch``).
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any
+
+from kaygraph_viz.errors import GraphError, StepLimitExceeded, WiringError, short
+from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.limits import checked_whole
+from kaygraph_viz.execute.outcome import Outcomes
+from kaygraph_viz.graph.batch import BranchingNode
+from kaygraph_viz.graph.node import DEFAULT, BaseNode, NodeT, Shared, readable_id
+from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+
+__all__ = ["BatchGraph", "Graph", "ParallelBatchGraph"]
+
+MAX_STEPS = 1_000_000
+
+
+class Graph(BaseNode):
+    """Run nodes from `start` along the actions that they return, until there is no successor.
+
+    A graph is a node itself and can be part of another graph: its `prep` and `post` run around its nodes.
+
+    Parameters
+    ----------
+    start
+        The first node.
+    node_id
+        What the graph is called in pictures; default: the name of its class.
+    max_steps
+        The most nodes that one run may take, 1 or more: a loop without an exit ends with an error.
+
+    Raises
+    ------
+    WiringError
+        If `start` is not a node.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.graph.node import Node
+    >>> class Countdown(Node):
+    ...     def post(self, shared, prep_res, exec_res):
+    ...         shared["count"] -= 1
+    ...         return "again" if shared["count"] else "done"
+    >>> countdown = Countdown()
+    >>> countdown - "again" >> countdown
+    <Countdown>
+    >>> countdown - "done" >> Node(node_id="end")
+    <Node 'end'>
+    >>> shared = {"count": 3}
+    >>> Graph(start=countdown).run(shared)
+    >>> shared
+    {'count': 0}
+    """
+
+    def __init__(self, start: BaseNode | None = None, node_id: str | None = None, *, max_steps: int = MAX_STEPS) -> None:
+        super().__init__(node_id)
+        if start is not None and not isinstance(start, BaseNode):
+            raise WiringError(f"Graph(start={short(start)}): start is {type(start).__name__}, expected a node")
+        self.start_node = start
+        self.max_steps = checked_whole("max_steps", max_steps, 1, 1_000_000_000, "max_steps=1000")
+
+    def start(self, node: NodeT) -> NodeT:
+        """Make `node` the first one and return it."""
+        self.start_node = node
+        return node
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: Any) -> str | None:
+        """Return the action of this graph; by default the last action of its nodes, which `exec_res` is."""
+        return exec_res if isinstance(exec_res, str) else None
+
+    def get_next_node(self, curr: BaseNode, action: str | None) -> BaseNode | None:
+        """Return the successor of `curr` for `action`, or None at the end; an unknown action gives one warning."""
+        following = curr.successors.get(action or DEFAULT)
+        if following is None and curr.successors:
+            warnings.warn(f"Graph ends: {action or DEFAULT!r} not found in {list(curr.successors)}", stacklevel=2)
+        return following
+
+    def _cycle(self, shared: Shared) -> tuple[str | None, Any]:
+        self._context = {}
+        with span(self.node_id, kind="graph"):
+            try:
+                return self._phases(shared)
+            except Exception as error:
+                if not self.on_error(shared, error):
+                    raise
+                return None, None
+
+    def _phases(self, shared: Shared) -> tuple[str | None, Any]:
+        self.before_prep(shared)
+        prep_res = self.prep(shared)
+        exec_res = self._orchestrate(shared, self.params)
+        self.after_exec(shared, prep_res, exec_res)
+        return self.post(shared, prep_res, exec_res), exec_res
+
+    def _orchestrate(self, shared: Shared, params: Mapping[str, Any]) -> str | None:
+        """Run the nodes one after the other and return the last action."""
+        names = self._names()
+        node, action, steps = self.start_node, None, 0
+        if node is None:
+            raise GraphError(f"{self!r} has no start; write: Graph(start=first_node)")
+        while node is not None:
+            steps += 1
+            if steps > self.max_steps:
+                raise StepLimitExceeded(
+                    f"{self!r} took {self.max_steps:,} steps and was at {node!r}; is there a loop without an exit? "
+                    "Return an action that leaves it, or write: Graph(start=..., max_steps=...)"
+                )
+            step = copy.copy(node)
+            step.node_id = names.get(node, node.node_id)
+            step.set_params({**node.params, **params})
+            action = step._run(shared)
+            node = self.get_next_node(node, action)
+        return action
+
+    # -- its shape ----------------------------------------------------------------------------------------------
+
+    def nodes(self) -> list[BaseNode]:
+        """Return the nodes that can be reached from the start, breadth first."""
+        queue = deque([self.start_node] if self.start_node is not None else [])
+        found: dict[BaseNode, None] = dict.fromkeys(queue)
+        while queue:
+            for node in queue.popleft().successors.values():
+                if node not in found:
+                    found[node] = None
+                    queue.append(node)
+        return list(found)
+
+    def _names(self) -> dict[BaseNode, str]:
+        """Return a name for each node that is unique in this graph."""
+        seen: Counter[str] = Counter()
+        names: dict[BaseNode, str] = {}
+        taken = set()
+        for node in self.nodes():
+            base = name = readable_id(node.node_id, type(node).__name__)
+            while name in taken:
+                seen[base] += 1
+                name = f"{base} #{seen[base] + 1}"
+            taken.add(name)
+            names[node] = name
+        return names
+
+    def structure(self) -> GraphView:
+        """Return the nodes and edges of this graph as plain data, for a diagram."""
+        names = self._names()
+        edges = [
+            EdgeView(names[node], names[following], action)
+            for node in names
+            for action, following in node.successors.items()
+        ]
+        return GraphView(self.node_id, tuple(node.structure_view(name) for node, name in names.items()), tuple(edges))
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this graph as a node of another one."""
+        return NodeView(name, type(self).__name__, graph=self.structure())
+
+
+class BatchGraph(Graph):
+    """Run the whole graph once for each set of params that `prep` returns, one after the other.
+
+    Parameters
+    ----------
+    start, node_id, max_steps
+        As for `Graph`.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.graph.node import Node
+    >>> class Greet(Node):
+    ...     def prep(self, shared):
+    ...         shared["greeted"].append(self.params["name"])
+    >>> class GreetAll(BatchGraph):
+    ...     def prep(self, shared):
+    ...         return [{"name": "Ada"}, {"name": "Grace"}]
+    >>> GreetAll(start=Greet()).run(shared := {"greeted": []})
+    >>> shared
+    {'greeted': ['Ada', 'Grace']}
+    """
+
+    def _phases(self, shared: Shared) -> tuple[str | None, Any]:
+        self.before_prep(shared)
+        prep_res = self.prep(shared)
+        exec_res = self._run_batch(shared, prep_res)
+        self.after_exec(shared, prep_res, exec_res)
+        return self.post(shared, prep_res, exec_res), exec_res
+
+    def _run_batch(self, shared: Shared, batch: Any) -> Any:
+        for params in _checked_params(self, batch):
+            self._orchestrate(shared, {**self.params, **params})
+
+
+class ParallelBatchGraph(BatchGraph):
+    """Run the whole graph once for each set of params that `prep` returns, several at once.
+
+    Each run has its own copies of the nodes, all share one `shared` store: let each write to a key of its own.
+
+    Parameters
+    ----------
+    start, node_id, max_steps
+        As for `Graph`.
+    max_workers, executor, **options
+        As for `ParallelBatchNode`. With ``on_error="collect"``, `post` gets `Outcomes`.
+    """
+
+    def __init__(
+        self,
+        start: BaseNode | None = None,
+        node_id: str | None = None,
+        *,
+        max_steps: int = MAX_STEPS,
+        max_workers: int | None = None,
+        executor: str | Executor = "thread",
+        **options: Any,
+    ) -> None:
+        super().__init__(start, node_id, max_steps=max_steps)
+        self._runner = BranchingNode(max_workers, executor, node_id=self.node_id, **options)
+
+    def _run_batch(self, shared: Shared, batch: Any) -> Any:
+        def run_one(params: Mapping[str, Any]) -> str | None:
+            return self._orchestrate(shared, {**self.params, **params})
+
+        outcomes = self._runner._branches(_checked_params(self, batch), fn=run_one, name=self.node_id)
+        return Outcomes(outcomes) if self._runner.on_error_policy == "collect" else None
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this graph as a node of another one."""
+        return NodeView(name, type(self).__name__, is_parallel=True, graph=self.structure())
+
+
+def _checked_params(graph: Graph, batch: Any) -> list[Mapping[str, Any]]:
+    sets = [] if batch is None else list(batch)
+    for position, params in enumerate(sets):
+        if not isinstance(params, Mapping):
+            raise GraphError(
+                f"prep of {graph!r} returned {short(params)} at position {position}, expected a dict of params; "
+                'write: return [{"name": "Ada"}, {"name": "Grace"}]'
+            )
+    return sets

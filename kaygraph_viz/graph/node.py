@@ -1,0 +1,338 @@
+"""The node: prep -> exec -> post with hooks, retries and validation, and the wiring of nodes.
+
+Belongs here: what one node does when it runs. Does not belong here: several items (``batch``), several nodes (``graph``).
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, Self, TypeVar
+
+from kaygraph_viz.errors import WiringError, add_note_once, short
+from kaygraph_viz.execute.attempts import as_node_error, attempt_number, run_attempts
+from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole
+from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.structure import NodeView
+
+__all__ = ["BaseNode", "Node", "Shared", "Transition", "ValidatedNode", "readable_id"]
+
+Shared = MutableMapping[str, Any]
+NodeT = TypeVar("NodeT", bound="BaseNode")
+
+ID_LIMIT = 80
+DEFAULT = "default"
+
+
+class BaseNode:
+    """A step of a graph: `prep` reads from the shared store, `exec` computes, `post` writes and picks the next action.
+
+    Subclass `Node`, which adds retries, rather than this class. Each step of a graph runs a shallow copy of the node,
+    so keep what must last in `shared`, and never put a lock, queue or thread on a node.
+
+    Parameters
+    ----------
+    node_id
+        What the node is called in pictures; default: the name of its class.
+    """
+
+    def __init__(self, node_id: str | None = None) -> None:
+        self.node_id = readable_id(node_id, type(self).__name__)
+        self.params: dict[str, Any] = {}
+        self.successors: dict[str, BaseNode] = {}
+        self._context: dict[str, Any] = {}
+
+    # -- to be overridden ---------------------------------------------------------------------------------------
+
+    def prep(self, shared: Shared) -> Any:
+        """Read from the shared store what `exec` needs."""
+
+    def exec(self, prep_res: Any) -> Any:
+        """Compute; no access to the shared store, so that it can be tried again or run elsewhere."""
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: Any) -> str | None:
+        """Write to the shared store and return the action that picks the successor; None means ``"default"``."""
+
+    def before_prep(self, shared: Shared) -> None:
+        """Do something before `prep`."""
+
+    def after_exec(self, shared: Shared, prep_res: Any, exec_res: Any) -> None:
+        """Do something between `exec` and `post`."""
+
+    def on_error(self, shared: Shared, error: Exception) -> bool:
+        """Look at an error of this node; return True to go on with the default action, False to raise it."""
+        return False
+
+    def setup_resources(self) -> None:
+        """Open what the node needs, when it is used in a ``with`` block."""
+
+    def cleanup_resources(self) -> None:
+        """Close what `setup_resources` opened."""
+
+    # -- wiring -------------------------------------------------------------------------------------------------
+
+    def next(self, node: NodeT, action: str = DEFAULT) -> NodeT:
+        """Make `node` the successor for `action` and return it.
+
+        Raises
+        ------
+        WiringError
+            If `node` is not a node or `action` not a text.
+        """
+        _check_successor(self, node, f"{self.node_id} >> other")
+        _check_action(self, action)
+        known = self.successors.get(action)
+        if known is not None and known is not node:
+            warnings.warn(
+                f"{self.node_id!r} already goes to {known.node_id!r} on {action!r}; {node.node_id!r} takes its place. "
+                "A node has one successor per action: use FanOutNode to run several at once",
+                stacklevel=3,
+            )
+        self.successors[action] = node
+        return node
+
+    def __rshift__(self, other: NodeT) -> NodeT:
+        _check_successor(self, other, f"{self.node_id} >> other")
+        return self.next(other)
+
+    def __sub__(self, action: str) -> Transition:
+        _check_action(self, action)
+        return Transition(self, action)
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def run(self, shared: Shared) -> str | None:
+        """Run this node alone: prep, exec and post.
+
+        Parameters
+        ----------
+        shared
+            The store that the node reads and writes.
+
+        Returns
+        -------
+        str or None
+            The action that `post` returned.
+        """
+        if self.successors:
+            warnings.warn(f"{self.node_id!r} runs alone, its successors do not run; use Graph(start=...)", stacklevel=2)
+        return self._run(shared)
+
+    def _run(self, shared: Shared) -> str | None:
+        return self._cycle(shared)[0]
+
+    def _cycle(self, shared: Shared) -> tuple[str | None, Any]:
+        """Run the three phases and return the action and the result of `exec`."""
+        self._context = {}
+        with span(self.node_id, kind="node"):
+            try:
+                return self._phases(shared)
+            except Exception as error:
+                if not self.on_error(shared, error):
+                    raise
+                return None, None
+
+    def _phases(self, shared: Shared) -> tuple[str | None, Any]:
+        self.before_prep(shared)
+        prep_res = self._phase("prep", self.prep, shared)
+        exec_res = self._exec_phase(shared, prep_res)
+        self.after_exec(shared, prep_res, exec_res)
+        return self._phase("post", self.post, shared, prep_res, exec_res), exec_res
+
+    def _phase(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        with span(name, kind="phase"):
+            where = f"{name} of node {self.node_id!r}"
+            try:
+                return function(*args)
+            except Exception as error:
+                add_note_once(error, f"in {where}")
+                raise
+            except BaseException as error:
+                raise as_node_error(error, where)  # noqa: B904  (an interrupt is passed on, others have their cause)
+
+    def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
+        return self._phase("exec", self.exec, prep_res)
+
+    # -- around it ----------------------------------------------------------------------------------------------
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Give the node a copy of `params`; inside a graph it gets those of all graphs around it."""
+        self.params = dict(params)
+
+    def get_context(self, key: str, default: Any = None) -> Any:
+        """Return a value that `set_context` stored during this run of the node."""
+        return self._context.get(key, default)
+
+    def set_context(self, key: str, value: Any) -> None:
+        """Store a value for the rest of this run of the node."""
+        self._context[key] = value
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger of the node's class."""
+        return logging.getLogger(f"kaygraph_viz.{type(self).__name__}")
+
+    def __enter__(self) -> Self:
+        self.setup_resources()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.cleanup_resources()
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this node, under the name it has in its graph."""
+        return NodeView(name, type(self).__name__)
+
+    def __repr__(self) -> str:
+        called = "" if self.node_id == type(self).__name__ else f" {self.node_id!r}"
+        return f"<{type(self).__name__}{called}>"
+
+
+class Node(BaseNode):
+    """A node whose `exec` is tried again when it fails.
+
+    Parameters
+    ----------
+    max_retries
+        The most attempts, 1 or more; 1 means no second try.
+    wait
+        Time between attempts [s].
+    node_id
+        What the node is called in pictures; default: the name of its class.
+
+    Raises
+    ------
+    OptionError
+        If `max_retries` is below 1, or `wait` is negative or NaN.
+
+    Examples
+    --------
+    >>> class Double(Node):
+    ...     def prep(self, shared):
+    ...         return shared["number"]
+    ...
+    ...     def exec(self, number):
+    ...         return 2 * number
+    ...
+    ...     def post(self, shared, prep_res, exec_res):
+    ...         shared["number"] = exec_res
+    >>> shared = {"number": 21}
+    >>> Double().run(shared)
+    >>> shared
+    {'number': 42}
+    """
+
+    def __init__(self, max_retries: int = 1, wait: float = 0, node_id: str | None = None) -> None:
+        super().__init__(node_id)
+        self.max_retries = checked_whole("max_retries", max_retries, 1, 1_000_000, "max_retries=3")
+        self.wait = checked_seconds("wait", wait, "wait=0.5")
+
+    @property
+    def cur_retry(self) -> int:
+        """The number of attempts of this item that went before, from 0; parallel items each have their own."""
+        return attempt_number() - 1
+
+    def exec_fallback(self, prep_res: Any, exc: Exception) -> Any:
+        """Return a value in place of the one that `exec` could not give; by default the error is raised."""
+        raise exc
+
+    def _retry_policy(self) -> RetryPolicy:
+        return RetryPolicy(self.max_retries, self.wait)
+
+    def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
+        where = f"exec of node {self.node_id!r}"
+        with span("exec", kind="phase"):
+            value, error, _ = run_attempts(
+                self._exec_once, prep_res, 0, self._retry_policy(), self.exec_fallback, lambda _: where
+            )
+            if error is not None:
+                raise error
+            return value
+
+    def _exec_once(self, prep_res: Any) -> Any:
+        return self.exec(prep_res)
+
+
+class ValidatedNode(Node):
+    """A node that checks what goes into `exec` and what comes out of it.
+
+    Override `validate_input` and `validate_output`: each returns the (possibly changed) value or raises.
+
+    Examples
+    --------
+    >>> class Root(ValidatedNode):
+    ...     def prep(self, shared):
+    ...         return shared["number"]
+    ...
+    ...     def validate_input(self, number):
+    ...         if number < 0:
+    ...             raise ValueError("expected a number of 0 or more")
+    ...         return number
+    ...
+    ...     def exec(self, number):
+    ...         return number**0.5
+    >>> Root().run({"number": -1})
+    Traceback (most recent call last):
+    ...
+    ValueError: expected a number of 0 or more
+    in exec of node 'Root'
+    """
+
+    def validate_input(self, prep_res: Any) -> Any:
+        """Return what `exec` gets, or raise."""
+        return prep_res
+
+    def validate_output(self, exec_res: Any) -> Any:
+        """Return what `post` gets, or raise."""
+        return exec_res
+
+    def _exec_once(self, prep_res: Any) -> Any:
+        return self.validate_output(self.exec(self.validate_input(prep_res)))
+
+
+class Transition:
+    """The left side of ``node - "action" >> other``."""
+
+    __slots__ = ("action", "node")
+
+    def __init__(self, node: BaseNode, action: str) -> None:
+        self.node = node
+        self.action = action
+
+    def __rshift__(self, other: NodeT) -> NodeT:
+        _check_successor(self.node, other, f"{self.node.node_id} - {self.action!r} >> other")
+        return self.node.next(other, self.action)
+
+
+def readable_id(node_id: object, fallback: str) -> str:
+    """Return a name that is a text, not empty, printable and at most 80 characters long.
+
+    Examples
+    --------
+    >>> readable_id("check", "Check"), readable_id("  ", "Check"), readable_id(7, "Check")
+    ('check', 'Check', '7')
+    """
+    text = "" if node_id is None else node_id if isinstance(node_id, str) else short(node_id, ID_LIMIT)
+    text = "".join(mark for mark in text[: 4 * ID_LIMIT] if mark.isprintable()).strip()
+    return (text if len(text) <= ID_LIMIT else text[: ID_LIMIT - 3] + "...") or fallback
+
+
+def _check_successor(node: BaseNode, other: object, wrote: str) -> None:
+    if isinstance(other, BaseNode):
+        return
+    if isinstance(other, tuple) and len(other) == 2:
+        hint = f"write: {node.node_id} - {short(other[0])} >> node"
+    elif isinstance(other, type) and issubclass(other, BaseNode):
+        hint = f"write an instance: {other.__name__}()"
+    else:
+        hint = f"write a node on the right, as in: {wrote}"
+    raise WiringError(f"{node!r} >> {short(other)}: the right side is {type(other).__name__}, expected a node; {hint}")
+
+
+def _check_action(node: BaseNode, action: object) -> None:
+    if not isinstance(action, str) or not action:
+        raise WiringError(
+            f"{node!r} - {short(action)}: an action is {type(action).__name__}, expected a text that is not empty; "
+            f'write: {node.node_id} - "approved" >> other'
+        )
