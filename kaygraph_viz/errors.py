@@ -115,6 +115,19 @@ class DeadlineExceeded(KayGraphVizError, TimeoutError):
         )
 
 
+class OutputExistsError(KayGraphVizError, FileExistsError):
+    """A file would be overwritten.
+
+    Parameters
+    ----------
+    path
+        The file that is there.
+    """
+
+    def __init__(self, path: object) -> None:
+        super().__init__(f"{path} exists; add --force to overwrite it, or choose another folder", path=str(path))
+
+
 class MissingDependencyError(KayGraphVizError, ImportError):
     """An optional package is not installed.
 

@@ -1,0 +1,57 @@
+# Each target makes its own set-up: a virtual environment in .venv with what the target needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lab notebooks lint format bench clean
+
+help:
+	@echo "make demo       run every pattern on the shipped data; pictures and traces go to out/"
+	@echo "make test       run all tests and execute all notebooks"
+	@echo "make lab        open JupyterLab on the notebooks"
+	@echo "make notebooks  execute the notebooks and store their outputs"
+	@echo "make lint       check style and types"
+	@echo "make bench      measure speed and memory against other tools"
+	@echo "make clean      remove .venv and out"
+
+# The installed sets are extras of the package; "base" is the package alone. A stamp file per set makes a second run
+# start at once, and a change of pyproject.toml installs again.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.has-%: pyproject.toml | $(BIN)/python
+	$(PIP) --editable "$(if $(filter base,$*),.,.[$*])"
+	@touch $@
+
+demo: $(VENV)/.has-base
+	$(BIN)/python main.py --example all --out out --force
+
+test: $(VENV)/.has-test
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -c notebooks/pytest.ini --rootdir . notebooks
+
+lab: $(VENV)/.has-lab
+	$(BIN)/python -m jupyterlab notebooks
+
+notebooks: $(VENV)/.has-test
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
+	  --ExecutePreprocessor.timeout=60 --ClearMetadataPreprocessor.enabled=True \
+	  --ClearMetadataPreprocessor.clear_notebook_metadata=False \
+	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags"]' notebooks/*.ipynb
+
+lint: $(VENV)/.has-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.has-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.has-bench
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) out

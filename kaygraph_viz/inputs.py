@@ -1,0 +1,101 @@
+"""What a person may type for the data: a record, a file of records, or a sentence.
+
+Belongs here: telling these apart and reading them. Does not belong here: judging the records (``patterns``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kaygraph_viz.errors import DataError, short
+
+__all__ = ["patterns_named_in", "read_records"]
+
+MAX_FILE_BYTES = 64 << 20
+_WORDS = {"validation": r"\bvalidat|\bcheck|\bverif"}
+_LATER = {
+    "enrichment": r"\benrich",
+    "batch": r"\bbatch",
+    "mapreduce": r"\bmap.?reduce|\bword.?count",
+    "pipeline": r"\bpipeline|\bETL\b",
+}
+
+
+def read_records(text: str) -> list[dict[str, str]] | None:
+    """Return the records that `text` is or names, or None if it is a sentence.
+
+    Parameters
+    ----------
+    text
+        JSON (an object, or a list of objects), or the name of a file that holds such JSON.
+
+    Raises
+    ------
+    DataError
+        If the JSON cannot be read or holds something else than records.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> read_records('{"name": "Ada", "age": 36}')
+    [{'name': 'Ada', 'age': '36'}]
+    >>> read_records("Validate this user data") is None
+    True
+    """
+    if text.lstrip().startswith(("{", "[")):
+        return _records(text, "the input")
+    if text.endswith((".json", "/")) or ("\n" not in text and len(text) < 1024 and Path(text).exists()):
+        path = Path(text)
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DataError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MB, too large for a file of records")
+        return _records(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    return None
+
+
+def _records(text: str, source: str) -> list[dict[str, str]]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{source} is not valid JSON: {short(str(error))}") from None
+    records = found if isinstance(found, list) else [found]
+    if not records or not all(isinstance(record, dict) for record in records):
+        raise DataError(f'{source} must be a JSON object or a list of objects, such as {{"name": "Ada", "country": "GB"}}')
+    return [{key: _as_text(value) for key, value in record.items()} for record in records]
+
+
+def _as_text(value: Any) -> Any:
+    """Return numbers as people write them in forms; other values are left for the format check to report."""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
+    """Return the patterns that a sentence names.
+
+    Parameters
+    ----------
+    sentence
+        Such as ``"Validate and enrich this user data"``.
+    known
+        The patterns that can be run.
+
+    Raises
+    ------
+    DataError
+        If it names none of them.
+
+    Examples
+    --------
+    >>> patterns_named_in("Validate and enrich this user data", ["validation"])
+    ['validation']
+    """
+    named = [name for name, words in _WORDS.items() if re.search(words, sentence, re.IGNORECASE) and name in known]
+    if not named:
+        later = [name for name, words in _LATER.items() if re.search(words, sentence, re.IGNORECASE)]
+        missing = f"; {' and '.join(later)} cannot be run yet" if later else ""
+        raise DataError(f"{short(sentence)} names no pattern that can be run ({', '.join(known)}){missing}")
+    return named

@@ -1,0 +1,160 @@
+"""The business check: whether the values of a record fit together, to the calendar and to the other records.
+
+Belongs here: rules that need more than one value. Does not belong here: how a single value is written (``formats``).
+A value that is not well formed is passed over here, since the format check reports it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Self
+
+import phonenumbers
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.patterns.finding import Finding, text_of, texts
+from kaygraph_viz.patterns.formats import known_country, parse_date, parse_phone
+
+__all__ = ["BusinessRules"]
+
+_YOUNGEST, _OLDEST = 18, 120  # years, both allowed
+_DATES = ("birth_date", "signup_date", "last_order_date")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusinessRules:
+    """The rules, together with what they need to know about all records.
+
+    Make it with `from_records`; from then on it never changes, so threads may share it, and it can be pickled for
+    other processes.
+
+    Parameters
+    ----------
+    today
+        The day on which ages are counted and after which is the future. Never taken from the clock, so that a
+        result can be repeated.
+
+    Examples
+    --------
+    >>> records = [{"customer_id": "1", "email": "ann@example.com"}, {"customer_id": "2", "email": "Ann@Example.com"}]
+    >>> rules = BusinessRules.from_records(records, today=date(2026, 1, 1))
+    >>> [finding.code for record in records for finding in rules.check(record)]
+    ['duplicate_email']
+    """
+
+    today: date
+    _first_with_email: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _repeated_ids: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a `today` that cannot be compared with dates."""
+        if type(self.today) is not date:  # a datetime cannot be compared with the dates of a record
+            raise OptionError("today", self.today, "a datetime.date", "today=date(2026, 1, 1)")
+
+    @classmethod
+    def from_records(cls, records: Iterable[Mapping[str, str]], *, today: date) -> Self:
+        """Read all records once and remember which e-mail addresses and customer numbers occur.
+
+        Parameters
+        ----------
+        records
+            All records, in the order that decides which of two duplicates is the original: the first.
+        today
+            The day on which ages are counted.
+
+        Raises
+        ------
+        OptionError
+            When `today` is not a date.
+        DataError
+            When one of the records is not a mapping.
+        """
+        first: dict[str, str] = {}
+        ids: Counter[str] = Counter()
+        for record in records:
+            known = texts(record)
+            customer_id = known.get("customer_id", "")
+            ids[customer_id] += 1
+            if email := _normal_email(known.get("email", "")):
+                first.setdefault(email, customer_id)
+        repeated = frozenset(customer_id for customer_id, count in ids.items() if count > 1 and customer_id)
+        return cls(today=today, _first_with_email=first, _repeated_ids=repeated)
+
+    def check(self, record: Mapping[str, str]) -> list[Finding]:
+        """Look for values that do not fit together, to the calendar or to the other records.
+
+        The age is 18 to 120 on the day `today`; birth, signup and last order come in this order and not in the
+        future; phone number and postal code are those of the country; no earlier record has the same e-mail address,
+        whatever its case; no other record has the same customer number.
+
+        Parameters
+        ----------
+        record
+            One record, usually one of those that the rules were made from.
+
+        Returns
+        -------
+        list of Finding
+            Empty when all fits. The codes are ``underage``, ``too_old``, ``in_future``, ``signup_before_birth``,
+            ``last_order_before_signup``, ``phone_of_other_country``, ``postal_code_of_other_country``,
+            ``duplicate_email`` and ``duplicate_customer_id``.
+
+        Raises
+        ------
+        DataError
+            When `record` is not a mapping.
+        """
+        known = texts(record)
+        rules = (self._age(known), self._order(known), _country(known), self._duplicates(known))
+        return [Finding("business", *facts) for rule in rules for facts in rule]
+
+    def _age(self, record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+        birth = parse_date(text_of(record, "birth_date"))
+        if birth is None or birth > self.today:
+            return
+        # Someone born on 29 February is a year older from 1 March on, where there is no 29 February.
+        age = self.today.year - birth.year - ((self.today.month, self.today.day) < (birth.month, birth.day))
+        if age < _YOUNGEST:
+            yield "birth_date", "underage", f"the customer is {age}, and must be at least {_YOUNGEST}"
+        if age > _OLDEST:
+            yield "birth_date", "too_old", f"the customer would be {age}, and nobody is older than {_OLDEST}"
+
+    def _order(self, record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+        birth, signup, last_order = days = [parse_date(text_of(record, name)) for name in _DATES]
+        for name, day in zip(_DATES, days, strict=True):
+            if day and day > self.today:
+                yield name, "in_future", f"it is after {self.today}"
+        if birth and signup and signup <= birth:
+            yield "signup_date", "signup_before_birth", "the customer signed up before being born"
+        if signup and last_order and last_order < signup:
+            yield "last_order_date", "last_order_before_signup", "the last order is before the signup"
+
+    def _duplicates(self, record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+        customer_id = text_of(record, "customer_id")
+        first = self._first_with_email.get(_normal_email(text_of(record, "email")), customer_id)
+        if first != customer_id:
+            yield "email", "duplicate_email", f"customer {first[:40]!r} has the same address"
+        if customer_id in self._repeated_ids:
+            yield "customer_id", "duplicate_customer_id", "another record has the same customer number"
+
+
+def _country(record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    country = known_country(text_of(record, "country"))
+    if country is None:
+        return
+    number = parse_phone(text_of(record, "phone"))
+    if number is not None and not phonenumbers.is_valid_number_for_region(number, country.iso):
+        yield "phone", "phone_of_other_country", f"it is no number of {country.name}"
+    code = text_of(record, "postal_code")
+    # The patterns come from outside, so they see no more than the longest code that there is.
+    if country.postal_code_regex and code and not re.fullmatch(country.postal_code_regex, code[:16]):
+        yield "postal_code", "postal_code_of_other_country", f"it is no postal code of {country.name}"
+
+
+def _normal_email(email: str) -> str:
+    """Return the address in one case; tags such as ``+news`` stay, since they are separate addresses."""
+    return email.strip().casefold()

@@ -1,0 +1,229 @@
+"""The external check: whether the verification service knows the city and the mail domain.
+
+Belongs here: asking the service and judging its answer. Does not belong here: the service itself
+(``kaygraph_viz.services``), and what to do when it fails (retries and reviews belong to the graph above).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kaygraph_viz.errors import OptionError, ServiceError, ServiceUnavailable
+from kaygraph_viz.patterns.finding import Finding, text_of, texts
+
+__all__ = ["AddressVerifier"]
+
+_LONGEST_VALUE = 255
+_LONGEST_REPLY = 65_536
+_DOMAIN_MESSAGES = {
+    "undeliverable": "the domain accepts no mail",
+    "disposable": "the domain hands out throw-away addresses",
+    "unknown": "the service knows no such domain",
+}
+
+
+class _Reply(BaseModel):
+    """The answer of the service; anything else is nonsense."""
+
+    model_config = ConfigDict(strict=True)
+
+    city_known: bool
+    domain_status: Literal["deliverable", "undeliverable", "disposable", "unknown"]
+
+
+class AddressVerifier:
+    """Ask the verification service about the city and the mail domain of a record.
+
+    One verifier keeps its connections open and may be shared by threads. Close it, or use it as a context manager.
+    A pickled verifier makes its own connections in the other process.
+
+    Parameters
+    ----------
+    base_url
+        Where the service is, such as ``LocalServer.base_url``.
+    timeout_s
+        How long to wait for an answer [s], above 0. A service that keeps sending, but slowly, is given up after at
+        most twice this time.
+    client
+        An ``httpx.Client`` to use instead of an own one; it stays open when the verifier is closed, and is not
+        pickled.
+
+    Raises
+    ------
+    OptionError
+        When `base_url` is no HTTP address or `timeout_s` is not a positive number.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.services.server import serve
+    >>> with serve() as server, AddressVerifier(server.base_url) as verifier:
+    ...     record = {"city": "Lyon", "country": "DE", "email": "ann@throwaway.example.org"}
+    ...     [finding.code for finding in verifier.check(record)]
+    ['unknown_city', 'disposable_domain']
+    """
+
+    def __init__(self, base_url: str, *, timeout_s: float = 2.0, client: httpx.Client | None = None) -> None:
+        if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
+            raise OptionError("base_url", base_url, "an address that starts with http://", "server.base_url")
+        is_number = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
+        if not is_number or not 0 < timeout_s < math.inf:
+            raise OptionError("timeout_s", timeout_s, "a number of seconds above 0", "timeout_s=2.0")
+        self.base_url = base_url.rstrip("/")
+        self.timeout_s = timeout_s
+        self._client = client
+        self._owns_client = client is None
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def check(self, record: Mapping[str, str]) -> list[Finding]:
+        """Look for a city that is not in the country, and a mail domain that should not be trusted.
+
+        Parameters
+        ----------
+        record
+            One record with ``city``, ``country`` and ``email``.
+
+        Returns
+        -------
+        list of Finding
+            Empty when the service vouches for both. The codes are ``unknown_city``, ``undeliverable_domain``,
+            ``disposable_domain``, ``unknown_domain``, and ``not_verifiable`` for a field that is missing or too broken
+            to ask about; then the service is not asked at all.
+
+        Raises
+        ------
+        ServiceUnavailable
+            When the service is down, slow, over its rate, failing or talks nonsense. Then nothing is known about the
+            record.
+        ServiceError
+            When the verifier was closed.
+        DataError
+            When `record` is not a mapping.
+        """
+        known = texts(record)
+        question = {"city": text_of(known, "city"), "country": text_of(known, "country"), "email": _domain(known)}
+        broken = [field for field, value in question.items() if not _can_be_asked(value)]
+        if broken:
+            message = "it is missing or too broken to ask the service about"
+            return [Finding("external", field, "not_verifiable", message) for field in broken]
+        reply = self._ask({"city": question["city"], "country": question["country"], "domain": question["email"]})
+        return _findings(reply)
+
+    def close(self) -> None:
+        """Close the connections; the verifier cannot be used afterwards."""
+        with self._lock:
+            self._is_closed = True
+            if self._owns_client and self._client is not None:
+                self._client.close()
+
+    def _ask(self, params: dict[str, str]) -> _Reply:
+        url = f"{self.base_url}/verify"
+        client = self._opened()
+        deadline_s = time.monotonic() + self.timeout_s
+        try:
+            with client.stream("GET", url, params=params, timeout=self.timeout_s) as response:
+                if response.status_code != 200:
+                    raise _refusal(url, response)
+                body = self._read(url, response, deadline_s)
+        except httpx.TimeoutException:
+            raise self._too_slow(url) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ServiceUnavailable(url, f"{type(error).__name__}: {error}") from error
+        try:
+            return _Reply.model_validate_json(body)
+        except ValidationError as error:
+            raise ServiceUnavailable(url, "the answer is not what the service should say", 200) from error
+
+    def _read(self, url: str, response: httpx.Response, deadline_s: float) -> bytes:
+        body = b""
+        for part in response.iter_bytes():
+            body += part
+            if len(body) > _LONGEST_REPLY:
+                raise ServiceUnavailable(url, f"the answer is longer than {_LONGEST_REPLY} bytes", 200)
+            if time.monotonic() > deadline_s:
+                raise self._too_slow(url)
+        return body
+
+    def _too_slow(self, url: str) -> ServiceUnavailable:
+        return ServiceUnavailable(url, f"no complete answer within {self.timeout_s:g} s")
+
+    def _opened(self) -> httpx.Client:
+        with self._lock:
+            if self._is_closed:
+                raise ServiceError("this AddressVerifier is closed; make a new one: AddressVerifier(base_url)")
+            if self._client is None:
+                # No proxy from the environment may come between this and a service on the same machine. The number
+                # of connections is left to the pattern above, which knows how many workers there are.
+                limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+                self._client = httpx.Client(trust_env=False, limits=limits)
+            return self._client
+
+    def __enter__(self) -> Self:
+        """Return the verifier itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the settings; connections and locks stay behind."""
+        return _rebuild, (self.base_url, self.timeout_s)
+
+    def __repr__(self) -> str:
+        """Return how it was made."""
+        return f"AddressVerifier({self.base_url!r}, timeout_s={self.timeout_s:g})"
+
+
+def _rebuild(base_url: str, timeout_s: float) -> AddressVerifier:
+    return AddressVerifier(base_url, timeout_s=timeout_s)
+
+
+def _findings(reply: _Reply) -> list[Finding]:
+    findings = []
+    if not reply.city_known:
+        findings.append(Finding("external", "city", "unknown_city", "the service knows no such city in this country"))
+    if reply.domain_status != "deliverable":
+        message = _DOMAIN_MESSAGES[reply.domain_status]
+        findings.append(Finding("external", "email", f"{reply.domain_status}_domain", message))
+    return findings
+
+
+def _domain(record: Mapping[str, str]) -> str:
+    return text_of(record, "email").rpartition("@")[2].strip() if "@" in text_of(record, "email") else ""
+
+
+def _can_be_asked(value: str) -> bool:
+    return bool(value.strip()) and len(value) <= _LONGEST_VALUE and value.isprintable()
+
+
+def _refusal(url: str, response: httpx.Response) -> ServiceUnavailable:
+    wait_s = _retry_after_s(response.headers.get("Retry-After", ""))
+    return ServiceUnavailable(url, f"it answered {response.status_code}", response.status_code, wait_s)
+
+
+def _retry_after_s(header: str) -> float | None:
+    """Return the seconds that a Retry-After header asks for: a number, or the distance to a date (RFC 9110)."""
+    try:
+        wait_s = float(header)
+    except ValueError:
+        wait_s = math.nan
+    if math.isfinite(wait_s):
+        return max(wait_s, 0.0)
+    try:
+        then = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max((then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)

@@ -1,0 +1,185 @@
+"""The external check: a service that answers, and one that does not."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from kaygraph_viz.errors import OptionError, ServiceError, ServiceUnavailable
+from kaygraph_viz.patterns import external
+from kaygraph_viz.patterns.external import AddressVerifier
+from kaygraph_viz.services.app import ServiceSettings
+from kaygraph_viz.services.datasets import load_customers
+from kaygraph_viz.services.server import serve
+
+CUSTOMERS = load_customers(limit=200)
+GOOD = CUSTOMERS[0]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serve(ServiceSettings(latency_s=0)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def verifier(server):
+    with AddressVerifier(server.base_url, timeout_s=30) as verifier:
+        yield verifier
+
+
+def answer(status=200, body=b"", headers=()):
+    """Return an application that gives one fixed answer."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def failure(base_url, timeout_s=30):
+    """Return the error that a check raises when the service at this address gives no usable answer."""
+    with AddressVerifier(base_url, timeout_s=timeout_s) as verifier, pytest.raises(ServiceUnavailable) as caught:
+        verifier.check(GOOD)
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [500, 503, 404, 302, 204])
+def test_answer_other_than_200_is_unavailable_and_never_a_pass(status):
+    with serve(app=answer(status)) as server:
+        error = failure(server.base_url)
+    assert (error.status, error.retry_after_s) == (status, None)
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        (b"2", 2.0),
+        (b"0.25", 0.25),
+        (b"-1", 0.0),
+        (b"Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        (b"soon", None),
+        (b"nan", None),
+        (b"inf", None),
+    ],
+)
+def test_retry_after_is_handed_on_as_seconds(header, wait_s):
+    app = answer(429, headers=[(b"retry-after", header)])
+    with serve(app=app) as server:
+        error = failure(server.base_url)
+    assert error.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"fine",
+        b"[]",
+        b"{}",
+        b'{"city_known": null, "domain_status": "deliverable"}',
+        b'{"city_known": "yes", "domain_status": "deliverable"}',
+        b'{"city_known": true, "domain_status": "perhaps"}',
+        b"[" * 60_000,
+        b" " * 70_000,
+        b"\xff\xfe",
+    ],
+)
+def test_nonsense_is_unavailable_and_never_a_pass(body):
+    with serve(app=answer(body=body)) as server:
+        assert failure(server.base_url)
+
+
+def test_half_a_body_is_unavailable():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"50")]})
+        await send({"type": "http.response.body", "body": b'{"city_known": true', "more_body": False})
+
+    with serve(app=app) as server:
+        assert failure(server.base_url)
+
+
+def test_hanging_service_is_unavailable():
+    with serve(ServiceSettings(hang_rate=1)) as server:
+        assert failure(server.base_url, timeout_s=0.05).reason == "no complete answer within 0.05 s"
+
+
+def test_answer_that_comes_in_drops_after_the_deadline_is_given_up(verifier, monkeypatch):
+    times_s = iter([0.0, verifier.timeout_s + 1])
+    monkeypatch.setattr(external, "time", SimpleNamespace(monotonic=lambda: next(times_s)))
+    with pytest.raises(ServiceUnavailable, match="no complete answer within 30 s"):
+        verifier.check(GOOD)
+
+
+def test_service_that_is_down_is_unavailable():
+    with socket.socket() as taken:  # bound but not listening: nobody else can take the port meanwhile
+        taken.bind(("127.0.0.1", 0))
+        error = failure(f"http://127.0.0.1:{taken.getsockname()[1]}")
+    assert error.reason.startswith("ConnectError")
+    assert isinstance(error, ConnectionError)
+
+
+def test_unavailable_survives_pickling_with_its_facts():
+    error = pickle.loads(pickle.dumps(ServiceUnavailable("http://127.0.0.1:1/verify", "it answered 429", 429, 1.5)))
+    assert (error.url, error.reason, error.status, error.retry_after_s) == (
+        "http://127.0.0.1:1/verify",
+        "it answered 429",
+        429,
+        1.5,
+    )
+    assert "1.5 s" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"city": ""}, "city"), ({"country": None}, "country"), ({"email": "ann"}, "email"), ({"city": "a\0"}, "city")],
+)
+def test_question_that_cannot_be_asked_is_a_finding_without_a_request(changes, field):
+    with serve(app=answer(500)) as server, AddressVerifier(server.base_url) as verifier:
+        findings = verifier.check(GOOD | changes)
+        assert [(finding.field, finding.code) for finding in findings] == [(field, "not_verifiable")]
+        assert server.requests == ()
+
+
+def test_threads_may_share_a_verifier(verifier):
+    with ThreadPoolExecutor(8) as pool:
+        findings = list(pool.map(verifier.check, CUSTOMERS))
+    assert findings == [verifier.check(customer) for customer in CUSTOMERS]
+
+
+def test_pickled_verifier_works(verifier):
+    with pickle.loads(pickle.dumps(verifier)) as again:
+        assert again.check(GOOD) == []
+        assert repr(again) == repr(verifier)
+
+
+def test_closed_verifier_says_so(server):
+    verifier = AddressVerifier(server.base_url)
+    verifier.close()
+    with pytest.raises(ServiceError, match="closed"):
+        verifier.check(GOOD)
+
+
+def test_client_that_was_handed_in_stays_open(server):
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        with AddressVerifier(server.base_url, timeout_s=30, client=client) as verifier:
+            assert verifier.check(GOOD) == []
+        assert not client.is_closed
+
+
+@pytest.mark.parametrize("base_url", ["", "127.0.0.1:80", "ftp://127.0.0.1", None])
+def test_address_that_is_no_http_address_is_refused(base_url):
+    with pytest.raises(OptionError, match="base_url must be"):
+        AddressVerifier(base_url)
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), "2", True])
+def test_timeout_that_is_no_positive_number_is_refused(timeout_s):
+    with pytest.raises(OptionError, match="timeout_s must be"):
+        AddressVerifier("http://127.0.0.1:80", timeout_s=timeout_s)
