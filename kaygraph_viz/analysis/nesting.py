@@ -1,0 +1,119 @@
+"""How the spans of a trace lie within each other, for all spans at once.
+
+Belongs here: parents, depths, ancestors, and which spans are units of work. Does not belong here: arithmetic on their
+times (``intervals``, ``metrics``).
+
+Everything doubles its step instead of walking up one parent at a time: log2(depth) passes over arrays, whether a
+trace is wide or 10,000 levels deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.trace.columns import SpanColumns
+
+__all__ = ["Nesting", "unit_mask"]
+
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Nesting:
+    """Where each span lies.
+
+    Parameters
+    ----------
+    columns
+        The spans, n of them.
+    parent
+        Position of each span's parent, or -1 where it has none in this trace, shape (n,).
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace((bar("exec", "main", 0, 2, kind="phase"), [bar("a", "t-1", 0, 1)]))
+    >>> Nesting.of(trace.columns).parent.tolist()
+    [-1, 0]
+    """
+
+    columns: SpanColumns
+    parent: Places
+
+    @classmethod
+    def of(cls, columns: SpanColumns) -> Nesting:
+        """Look up the parents of all spans."""
+        ids, parents = columns.column("span_id"), columns.column("parent_id")
+        if not len(ids):
+            return cls(columns, np.empty(0, np.intp))
+        order = np.argsort(ids, kind="stable")
+        at = order[np.minimum(np.searchsorted(ids, parents, sorter=order), len(ids) - 1)]
+        return cls(columns, np.where((ids[at] == parents) & (parents > 0), at, -1))
+
+    def enclosing(self, mask: Bools) -> Bools:
+        """Return a mask of the spans that enclose, at any distance, a span of `mask`."""
+        found = np.zeros(len(mask), np.bool_)
+        found[self.parent[mask & (self.parent >= 0)]] = True
+        for jump in self._ancestors():  # found: the ancestors nearer than twice the distance of the jump
+            found[jump[found & (jump >= 0)]] = True
+        return found
+
+    def nearest(self, mask: Bools) -> Places:
+        """Return for each span the position of the innermost span of `mask` that is it or encloses it, or -1."""
+        jump = np.where(mask, np.arange(len(mask)), self.parent)
+        for _ in self._ancestors():
+            jump = _twice(jump)
+        is_found = (jump >= 0) & mask[jump] if len(mask) else mask
+        return np.where(is_found, jump, -1)
+
+    def within(self, mask: Bools) -> Bools:
+        """Return a mask of the spans that are of `mask` or lie within one of it."""
+        return self.nearest(mask) >= 0
+
+    def depth(self) -> Ints:
+        """Return how many spans enclose each span."""
+        depth = (self.parent >= 0).astype(np.int64)
+        for jump in self._ancestors():
+            depth += np.where(jump >= 0, depth[jump], 0)
+        return depth
+
+    def _ancestors(self) -> Iterator[Places]:
+        """Yield the ancestors at distance 1, 2, 4, ... of each span, as long as any has one.
+
+        The number of passes is bounded, so that even a damaged trace with a cycle comes to an end.
+        """
+        jump = self.parent
+        for _ in range(len(jump).bit_length()):
+            if not (jump >= 0).any():
+                return
+            yield jump
+            jump = _twice(jump)
+
+
+def _twice(jump: Places) -> Places:
+    return np.where(jump >= 0, jump[jump], -1)
+
+
+def unit_mask(nesting: Nesting) -> Bools:
+    """Return a mask of the units of work: the bars of a chart, whose durations add up to the work.
+
+    A unit is a branch or phase that contains no other branch or phase: a phase that runs branches only waits for them.
+    Attempts and waits are details of a branch and never units. In a trace without branches and phases the innermost
+    nodes are the units.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace((bar("exec", "main", 0, 2, kind="phase"), [bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2)]))
+    >>> unit_mask(Nesting.of(trace.columns)).tolist()
+    [False, True, True]
+    """
+    candidates = nesting.columns.is_kind("branch", "phase")
+    if not candidates.any():
+        candidates = nesting.columns.is_kind("node")
+    return candidates & ~nesting.enclosing(candidates)

@@ -1,0 +1,145 @@
+"""From a node of a graph to its drawing: one box, a node opened into its branches, or a frame.
+
+Belongs here: which boxes a node has and what is written in them. Does not belong here: how the nodes of a graph stand
+to each other (``columns``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.plot.graph_facts import BranchFacts, GraphFacts, NodeFacts
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.scene import Arrow, Box, Frame, Line, Scene
+from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.text import width_pt
+from kaygraph_viz.trace.structure import NodeView
+
+__all__ = ["box_scene", "framed", "more_scene", "node_lines", "node_scene"]
+
+PAD_X, PAD_Y, LINE_PT, SMALL_LINE_PT = 9.0, 6.0, 12.5, 11.0
+BRANCH_GAP, FAN_WIDTH, JOIN_WIDTH = 9.0, 34.0, 5.0
+FRAME_PAD = 16.0
+NAME_LIMIT = 34
+
+
+def lines_size(lines: Sequence[Line]) -> tuple[float, float]:
+    """Return width and height that lines of text need [pt]."""
+    width = max((width_pt(text, Size.small_font if small else Size.font, is_bold=bold) for text, bold, small in lines),
+                default=0.0)  # fmt: skip
+    return width, sum(SMALL_LINE_PT if line.is_small else LINE_PT for line in lines)
+
+
+def make_box(lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False) -> Box:
+    """Return a box that is just large enough for its lines."""
+    width, height = lines_size(lines)
+    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), style, is_stacked, is_failed)
+
+
+def box_scene(box: Box) -> Scene:
+    """Return a drawing of a single box."""
+    return Scene(box.width, box.height, [box])
+
+
+def more_scene(number: int) -> Scene:
+    """Return a box that stands for nodes that are not shown."""
+    return box_scene(make_box([Line(f"… {counted(number, 'more node')}")], "more"))
+
+
+def node_lines(view: NodeView, facts: GraphFacts | None) -> list[Line]:
+    """Return what is written in the box of a node: class, id where it differs, times where there is a trace."""
+    label, node_id = clean(view.label, NAME_LIMIT), clean(view.node_id, NAME_LIMIT)
+    lines = [Line(label, is_bold=True)]
+    if node_id != label:
+        lines.append(Line(node_id, is_small=True))
+    if facts is not None:
+        lines.append(Line(_times(facts.nodes.get(view.node_id), facts.makespan_s), is_small=True))
+    return lines
+
+
+def _times(node: NodeFacts | None, makespan_s: float) -> str:
+    if node is None:
+        return "did not run"
+    share = f", {node.total_s / makespan_s:.0%}" if makespan_s else ""
+    if node.runs == 1:
+        return duration(node.total_s) + share
+    return f"x {node.runs:,}, mean {duration(node.total_s / node.runs)}{share}"
+
+
+def node_scene(view: NodeView, facts: GraphFacts | None, max_branches: int) -> Scene:
+    """Return the drawing of a node: opened into its branches where it is parallel."""
+    node = facts.nodes.get(view.node_id) if facts is not None else None
+    is_failed = node is not None and node.not_ok > 0
+    is_parallel = view.is_parallel or bool(view.branches)
+    box = make_box(node_lines(view, facts), "parallel" if is_parallel else "node", is_failed=is_failed)
+    if not is_parallel:
+        return box_scene(box)
+    return _fan(box, _branch_boxes(view, node, max_branches))
+
+
+def _branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]:
+    known = dict.fromkeys(view.branches)
+    measured = node.branches if node is not None else {}
+    names = list(known | dict.fromkeys(measured))
+    if not names:
+        return [make_box([Line("one branch per item")], "branch", is_stacked=True)]
+    shown = names if len(names) <= most else names[: most - 1]
+    boxes = [_branch_box(name, measured.get(name)) for name in shown]
+    if len(shown) < len(names):
+        boxes.append(make_box([Line(f"… and {len(names) - len(shown):,} more")], "more", is_stacked=True))
+    return boxes
+
+
+def _branch_box(name: str, facts: BranchFacts | None) -> Box:
+    label = clean(name, NAME_LIMIT)
+    if facts is None:
+        return make_box([Line(label)], "branch")
+    many = facts.count > 1
+    times = f"mean {duration(facts.mean_s)}" if many else duration(facts.mean_s)
+    notes = [f"{facts.not_ok:,} not ok" if many else "not ok"] if facts.not_ok else []
+    if facts.retries:
+        notes.append(counted(facts.retries, "retry", "retries"))
+    lines = [Line(f"{label} x {facts.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
+    return make_box(lines, "branch", is_failed=facts.not_ok > 0, is_stacked=many)
+
+
+def _fan(box: Box, branches: list[Box]) -> Scene:
+    """Put a node, its branches and the bar at which they meet again beside each other, each on the middle line."""
+    width = max(branch.width for branch in branches)
+    height = sum(branch.height for branch in branches) + BRANCH_GAP * (len(branches) - 1)
+    scene = Scene(height=max(height, box.height))
+    scene.add(box_scene(box), 0, scene.axis - box.height / 2)
+    left = box.width + FAN_WIDTH
+    join = left + width + FAN_WIDTH
+    y = scene.axis - height / 2
+    for branch in branches:
+        scene.add(box_scene(replace(branch, width=width)), left, y)
+        middle = y + branch.height / 2
+        scene.arrows += [
+            Arrow(((box.width, scene.axis), (left, middle)), is_curve=True),
+            Arrow(((left + width, middle), (join, middle))),
+        ]
+        y += branch.height + BRANCH_GAP
+    scene.boxes.append(Box(join, scene.axis - height / 2, JOIN_WIDTH, height, style="join"))
+    scene.width = join + JOIN_WIDTH
+    return scene
+
+
+def framed(inner: Scene, view: NodeView, facts: GraphFacts | None) -> Scene:
+    """Return the drawing of a nested graph: its nodes within a frame that has its name."""
+    name = clean(view.graph.name if view.graph is not None else view.label, NAME_LIMIT)
+    first, *rest = node_lines(view, facts)
+    lines = [Line(name, is_bold=True), *([first._replace(is_bold=False, is_small=True)] if first.text != name else []),
+             *(line for line in rest if line.text != name)]  # fmt: skip
+    title_width, title_height = lines_size(lines)
+    width = max(inner.width, title_width) + 2 * FRAME_PAD
+    top = title_height + FRAME_PAD
+    height = top + inner.height + FRAME_PAD
+    scene = Scene(width, height, middle=top + inner.axis)
+    scene.frames.append(Frame(0, 0, width, height, tuple(lines)))
+    left = (width - inner.width) / 2
+    scene.add(inner, left, top)
+    scene.arrows.append(Arrow(((0, scene.axis), (left + inner.entry, scene.axis))))
+    return scene

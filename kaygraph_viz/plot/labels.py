@@ -1,0 +1,44 @@
+"""Texts that were made by others, made harmless.
+
+Belongs here: what is kept of a label. Does not belong here: how wide it is drawn (``text``) and where (``layout``).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["LABEL_LIMIT", "clean"]
+
+LABEL_LIMIT = 60
+_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, direction overrides and joiners, lone surrogates, nobody's
+_MARKS = {"Mn", "Me"}
+
+
+def clean(text: object, limit: int = LABEL_LIMIT) -> str:
+    r"""Return a text in one line, without anything that is not a visible character, and cut to `limit` characters.
+
+    Parameters
+    ----------
+    text
+        Anything; only strings are shown as they are, other objects by their type.
+    limit
+        The most characters that are kept, the mark of the cut included, from 2.
+
+    Examples
+    --------
+    >>> clean("a\x00b\n c\u202e", limit=60), clean("x" * 1_000_000, limit=5), clean("\n")
+    ('ab c', 'xxxx…', '(no name)')
+    """
+    if not isinstance(text, str):
+        return clean(f"<{type(text).__name__}>", limit)
+    head = unicodedata.normalize("NFC", text[: 4 * limit])
+    kept: list[str] = []
+    for char in head:
+        kind = unicodedata.category(char)
+        is_stacked = kind in _MARKS and (not kept or unicodedata.category(kept[-1]) in _MARKS)
+        if char.isspace():
+            kept.append(" ")
+        elif kind not in _DROPPED and not is_stacked:
+            kept.append(char)
+    line = " ".join("".join(kept).split()) or "(no name)"
+    return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"

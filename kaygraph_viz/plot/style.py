@@ -1,0 +1,81 @@
+"""What things look like: the one place for colours, hatches, sizes and the words beside them.
+
+Belongs here: constants. Does not belong here: geometry (``layout``, ``scene``) and drawing.
+
+The colours derive from the palette of Okabe and Ito (2008), whose members stay distinct under the common forms of
+colour blindness. Nothing is said by colour alone: failures also have a hatch and a word, waiting is paler as well as
+another colour, the queue is thinner. Black text is readable on every fill (contrast of at least 4.5).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["BAR", "CROSS", "FAILED", "FILLS", "NAME_COLOURS", "OTHER", "STATUS_WORDS", "Fill", "Size"]
+
+
+class Fill(NamedTuple):
+    """How one kind of rectangle is filled and what the legend calls it."""
+
+    colour: str
+    label: str
+    hatch: str = ""
+    marker: str = ""
+
+
+class Size:
+    """Sizes: heights as a share of a row, widths and fonts in points, figures in inches."""
+
+    full = 0.74
+    slim = 0.34
+    queue = 0.16
+    font = 9.0
+    small_font = 8.0
+    title_font = 11.0
+    figure_width = 9.0
+    row_height = 0.34
+    max_height = 11.0
+    min_height = 1.55
+
+
+FILLS = {
+    "queued": Fill("#8C8C8C", "queued"),
+    "cpu": Fill("#56A5DD", "CPU"),
+    "waiting": Fill("#D8EAF8", "waiting"),
+    "blocked": Fill("#E69F00", "blocked", "xxx"),
+    "busy": Fill("#9CCBEB", "running"),
+    "pause": Fill("#B5739D", "pause before a retry"),
+}
+FAILED = Fill("#A33B00", "failed", "/////")
+CROSS = Fill("#A33B00", "failed", marker="X")
+BAR = "#2F4858"  # outlines and lines
+TEXT = "#1A1A1A"
+MUTED = "#5F6B73"
+GRID = "#E3E7EA"
+PAPER = "#FFFFFF"
+OTHER = "#C9CED2"  # names for which no colour is left
+
+NAME_COLOURS = ("#56B4E9", "#E69F00", "#2DB98B", "#F0E442", "#CC79A7", "#E8793A", "#8FA6E8")
+
+STATUS_WORDS = {
+    "error": "error",
+    "cancelled": "cancelled",
+    "timeout": "timed out",
+    "abandoned": "abandoned",
+    "lost": "worker lost",
+    "skipped": "skipped",
+}
+STATUS_COLOURS = {
+    "ok": "#56B4E9",
+    "error": "#E8793A",
+    "cancelled": "#C9CED2",
+    "timeout": "#E69F00",
+    "abandoned": "#CC79A7",
+    "lost": "#F0E442",
+    "skipped": "#FFFFFF",
+}
+
+NODE_FILL = "#FFFFFF"
+PARALLEL_FILL = "#D8EAF8"
+BRANCH_FILL = "#EEF6FC"
+MORE_FILL = "#F4F4F4"

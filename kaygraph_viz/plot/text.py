@@ -1,0 +1,89 @@
+"""Texts as matplotlib will draw them: what its fonts have, and how wide it gets.
+
+Belongs here: escaping, measuring and cutting to a width. Does not belong here: making the texts of others harmless
+(``labels``) and where a text goes (``layout``, ``scene``).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.textpath import text_to_path
+
+__all__ = ["cut_to_width", "drawable", "escaped", "width_pt"]
+
+MISSING = "\u25a1"  # the white square that fonts show for a character they do not have
+
+
+def escaped(text: str) -> str:
+    r"""Return a text for matplotlib: no formula between dollar signs, no character that its font does not have.
+
+    Examples
+    --------
+    >>> escaped("5$ and 6$")
+    '5\\$ and 6\\$'
+    """
+    return drawable(text).replace("$", r"\$")
+
+
+def drawable(text: str) -> str:
+    r"""Return a text in which a character that no font in use has is a square, instead of a warning when it is drawn.
+
+    Examples
+    --------
+    >>> drawable("ok \U0010fffd")
+    'ok □'
+    """
+    if text.isascii():
+        return text
+    known = _characters(tuple(FontProperties().get_family()))
+    return "".join(char if ord(char) in known or char.isspace() else MISSING for char in text)
+
+
+@cache
+def _characters(families: tuple[str, ...]) -> frozenset[int]:
+    fonts = (get_font(findfont(FontProperties(family=[family]))) for family in families)
+    return frozenset().union(*(font.get_charmap() for font in fonts))
+
+
+def width_pt(text: str, font_size: float, *, is_bold: bool = False) -> float:
+    """Return the width of a text [pt], as the sum of its characters' widths.
+
+    Parameters
+    ----------
+    text
+        One line, before `escaped`.
+    font_size
+        Its size [pt].
+    is_bold
+        Whether it is bold.
+    """
+    family = tuple(FontProperties().get_family())
+    return font_size / 100 * sum(_advance(char, is_bold, family) for char in drawable(text))
+
+
+@cache
+def _advance(char: str, is_bold: bool, family: tuple[str, ...]) -> float:
+    """Return the width of a character at 100 pt; between bars, so that a space has a width too."""
+    font = FontProperties(family=list(family), size=100, weight="bold" if is_bold else "normal")
+    width, _, _ = text_to_path.get_text_width_height_descent("|" + char.replace("$", "S") + "|", font, False)
+    bars, _, _ = text_to_path.get_text_width_height_descent("||", font, False)
+    return float(width - bars)
+
+
+def cut_to_width(text: str, limit_pt: float, font_size: float, *, is_bold: bool = False, shortest: int = 3) -> str:
+    """Return the text cut so that it is at most `limit_pt` wide [pt]; empty if fewer than `shortest` characters fit.
+
+    Examples
+    --------
+    >>> cut_to_width("security", 1000, 9), cut_to_width("security", 1, 9)
+    ('security', '')
+    """
+    if width_pt(text, font_size, is_bold=is_bold) <= limit_pt:
+        return text
+    room = limit_pt - width_pt("…", font_size, is_bold=is_bold)
+    kept = 0
+    while kept < len(text) and (room := room - width_pt(text[kept], font_size, is_bold=is_bold)) >= 0:
+        kept += 1
+    return text[:kept].rstrip() + "…" if kept >= shortest else ""

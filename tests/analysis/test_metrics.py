@@ -1,0 +1,166 @@
+"""The numbers of a run, and the laws between them."""
+
+from __future__ import annotations
+
+import html
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaygraph_viz.analysis.critical_path import critical_path_ns
+from kaygraph_viz.analysis.metrics import Summary, summarize
+from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.testing import FakeClock, bar, make_trace
+from kaygraph_viz.trace.recorder import record, span
+
+lengths = st.integers(0, 50).map(lambda value: value / 8)
+
+
+@st.composite
+def runs(draw):
+    """Nodes one after the other; each with prep, an exec of branches dealt out to lanes, and post."""
+    at, nodes = 0.0, []
+    for number in range(draw(st.integers(0, 4))):
+        start, free = at, [0.0] * draw(st.integers(1, 4))
+        prep, post = draw(lengths), draw(lengths)
+        free = [start + prep] * len(free)
+        branches = []
+        for duration in draw(st.lists(lengths, max_size=8)):
+            lane = free.index(min(free))
+            branches.append(
+                bar("b", f"thread-{lane + 1}", free[lane], free[lane] + duration, queued_s=free[lane] - start)
+            )
+            free[lane] += duration
+        end = max(free) + post
+        phases = [bar("prep", "main", start, start + prep, kind="phase"),
+                  (bar("exec", "main", start + prep, end - post, kind="phase"), branches),
+                  bar("post", "main", end - post, end, kind="phase")]  # fmt: skip
+        nodes.append((bar(f"n{number}", "main", start, end, kind="node"), phases))
+        at = end + draw(lengths)
+    return make_trace(*nodes)
+
+
+@given(runs())
+def test_the_laws_of_a_run_hold(trace):
+    found = summarize(trace)
+    resolution = 1e-9
+    assert found.critical_path_s <= found.makespan_s + resolution
+    assert found.critical_path_s <= found.work_s + resolution
+    if found.workers:
+        assert found.makespan_s + resolution >= max(found.work_s / found.workers, found.critical_path_s)
+    assert 0 <= found.efficiency <= 1 + resolution
+    assert found.peak_concurrency <= found.workers
+    assert found.mean_concurrency <= found.peak_concurrency + resolution
+    assert found.makespan_s == pytest.approx(trace.makespan_s)
+
+
+def test_four_branches_on_two_workers():
+    branches = [bar("b", f"thread-{i % 2 + 1}", i // 2, i // 2 + 1, queued_s=i // 2, cpu_s=0.25) for i in range(4)]
+    found = summarize(make_trace((bar("exec", "main", 0, 2, kind="phase"), branches)))
+    assert (found.makespan_s, found.work_s, found.cpu_s) == (2.0, 4.0, 1.0)
+    assert (found.speedup, found.workers, found.efficiency) == (2.0, 2, 1.0)
+    assert (found.peak_concurrency, found.mean_concurrency) == (2, 2.0)
+    assert (found.queue_wait_s, found.max_queue_wait_s, found.critical_path_s) == (0.5, 1.0, 1.0)
+    assert (found.counts["branches"], found.counts["ok"], found.counts["error"]) == (4, 4, 0)
+
+
+def test_lanes_that_ran_only_prep_and_post_are_no_workers():
+    phases = [bar("prep", "main", 0, 1, kind="phase"),
+              (bar("exec", "main", 1, 2, kind="phase"), [bar("a", "thread-1", 1, 2)])]  # fmt: skip
+    assert summarize(make_trace((bar("n", "main", 0, 2, kind="node"), phases))).workers == 1
+
+
+def test_phases_within_branches_are_run_by_workers():
+    items = [(bar("item", f"thread-{i}", 1, 2), [bar("exec", f"thread-{i}", 1, 2, kind="phase")]) for i in (1, 2, 3)]
+    trace = make_trace(bar("prep", "main", 0, 1, kind="phase"), *items)
+    assert summarize(trace).workers == 3
+
+
+def test_failures_and_retries_are_counted():
+    found = summarize(make_trace(bar("a", "t", 0, 1, status="error", attempt=3), bar("b", "u", 0, 1, status="timeout"),
+                                 bar("c", "v", 0, 1), dropped=5))  # fmt: skip
+    assert {key: found.counts[key] for key in ("ok", "error", "timeout", "retries", "dropped")} == {
+        "ok": 1, "error": 1, "timeout": 1, "retries": 2, "dropped": 5,
+    }  # fmt: skip
+    assert "1 failed, 1 timed out and 2 retries" in found.describe()
+    assert "5 spans not kept" in str(found)
+
+
+def test_cpu_is_none_where_it_was_never_measured():
+    assert summarize(make_trace(bar("a", "t", 0, 1))).cpu_s is None
+    assert summarize(make_trace(bar("a", "t", 0, 1), bar("b", "t", 1, 2, cpu_s=0))).cpu_s == 0.0
+
+
+def test_an_empty_trace_gives_zeros():
+    found = summarize(make_trace())
+    assert found == Summary()
+    assert str(found) == found.describe() == "Nothing was recorded."
+
+
+def test_a_trace_without_duration_gives_zeros():
+    found = summarize(make_trace(bar("a", "t", 0, 0)))
+    assert (found.makespan_s, found.speedup, found.efficiency, found.workers) == (0.0, 0.0, 0.0, 1)
+
+
+def test_a_live_trace_counts_what_has_ended():
+    clock = FakeClock()
+    with record(clock=clock) as trace:
+        assert summarize(trace).makespan_s == 0.0
+        with span("exec", kind="phase"), span("a"):
+            clock.sleep(1)
+        with span("still running"):
+            assert summarize(trace).work_s == 1.0
+
+
+def test_phases_add_up_and_the_longest_branch_counts():
+    branches = [bar("a", "t", 1, 4), bar("b", "t", 4, 5), bar("c", "u", 1, 3)]
+    phases = [bar("prep", "main", 0, 1, kind="phase"),
+              (bar("exec", "main", 1, 5, kind="phase"), branches),
+              bar("post", "main", 5, 7, kind="phase")]  # fmt: skip
+    trace = make_trace((bar("n", "main", 0, 7, kind="node"), phases), bar("later", "main", 8, 9, kind="node"))
+    assert summarize(trace).critical_path_s == 6.0
+
+
+def test_nodes_that_overlap_in_time_count_once():
+    def node(lane, start, end):
+        return (bar(lane, lane, start, end, kind="node"), [bar("exec", lane, start, end, kind="phase")])
+
+    trace = make_trace((bar("g", "main", 0, 9, kind="graph"), [node("t", 0, 4), node("u", 2, 5), node("t", 5, 8)]))
+    assert summarize(trace).critical_path_s == 4 + 3
+
+
+def test_an_abandoned_branch_does_not_stretch_the_path_beyond_the_run():
+    phases = [(bar("exec", "main", 0, 1, kind="phase"), [bar("slow", "t", 0, 10, status="abandoned")]),
+              bar("post", "main", 1, 6, kind="phase")]  # fmt: skip
+    found = summarize(make_trace((bar("n", "main", 0, 6, kind="node"), phases)))
+    assert found.critical_path_s == 6.0
+
+
+def test_a_chain_of_many_levels_is_no_recursion():
+    tree = bar("leaf", "t", 0, 1)
+    for _ in range(10_000):
+        tree = (bar("n", "t", 0, 1, kind="node"), [tree])
+    assert critical_path_ns(Nesting.of(make_trace(tree).columns)) == 1_000_000_000
+
+
+def test_the_text_names_baseline_and_share():
+    branches = [bar("b", f"thread-{i}", 0, 1) for i in range(4)]
+    text = summarize(make_trace((bar("exec", "main", 0, 1.25, kind="phase"), branches))).describe()
+    assert text == ("4 branches on 4 workers took 1.25 s instead of 4.00 s one after the other: 3.2 times as fast, "
+                    "80% of what 4 workers could give.")  # fmt: skip
+
+
+def test_the_table_is_aligned_and_its_html_escaped():
+    found = summarize(make_trace(bar("<b>", "t", 0, 1)))
+    lines = str(found).splitlines()[2:]
+    assert lines[0].startswith("speedup")
+    assert len({line.index(line.split("   ")[-1]) for line in lines}) == 1
+    assert html.escape("makespan") in found._repr_html_()
+    assert "<b>" not in found._repr_html_()
+
+
+def test_a_summary_can_be_sent_to_another_process():
+    found = summarize(make_trace(bar("a", "t", 0, 1)))
+    assert pickle.loads(pickle.dumps(found)) == found

@@ -1,0 +1,269 @@
+"""The Gantt chart by its artists."""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.gantt import describe_gantt, gantt
+from kaygraph_viz.plot.style import BRANCH_FILL, FILLS, MORE_FILL, NAME_COLOURS, PARALLEL_FILL, STATUS_COLOURS, TEXT
+from kaygraph_viz.testing import bar, make_trace
+
+HOSTILE = [
+    "$x^2$",
+    "<script>alert(1)</script>",
+    "a\x00b\u202ec",
+    "名前",
+    "",
+    "long " * 200_000,
+    r"\frac{1}{$",
+    "%s {} `'\"",
+]
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+def batch(workers=4, items=12, **options):
+    made = [
+        bar(
+            "Check",
+            f"thread-{i % workers + 1}",
+            i // workers,
+            i // workers + 0.9,
+            queued_s=i // workers,
+            cpu_s=0.3,
+            index=i,
+        )
+        for i in range(items)
+    ]
+    return make_trace(*made, **options)
+
+
+def validation():
+    attempts = [bar("format", "t-2", 1, 2, kind="attempt", status="error"), bar("format", "t-2", 3, 4, kind="attempt")]
+    branches = [bar("security", "t-1", 1, 3, cpu_s=1), (bar("format", "t-2", 1, 4, attempt=2), attempts),
+                bar("external", "t-3", 1, 6, cpu_s=0.1, blocked_s=2, status="error"),
+                bar("quick", "t-4", 1, 1.01, status="timeout")]  # fmt: skip
+    nodes = [(bar("Validate", "main", 0, 7, kind="node"),
+              [bar("prep", "main", 0, 1, kind="phase"), (bar("exec", "main", 1, 6, kind="phase"), branches),
+               bar("post", "main", 6, 7, kind="phase")]),
+             (bar("Report", "main", 7, 9, kind="node"), [bar("exec", "main", 7, 9, kind="phase")])]  # fmt: skip
+    return make_trace(*nodes)
+
+
+def polygons(ax, gid):
+    return [c.get_paths() for c in ax.collections if isinstance(c, PolyCollection) and c.get_gid() == gid]
+
+
+def drawn(ax):
+    ax.figure.canvas.draw()
+    return ax.figure.canvas.get_renderer()
+
+
+def test_there_is_one_artist_for_each_part_and_not_one_for_each_bar():
+    ax = gantt(batch(items=200), labels=False)
+    assert sorted(c.get_gid() for c in ax.collections) == ["outline", "part-cpu", "part-queued", "part-waiting"]
+    assert len(polygons(ax, "outline")[0]) == 200
+    assert not ax.patches
+
+
+def test_bars_stand_where_their_times_are():
+    ax = gantt(make_trace(bar("a", "main", 1, 3, queued_s=1, cpu_s=0.5), bar("b", "t-1", 2, 4)))
+    boxes = sorted(tuple(path.get_extents().extents.round(6)) for path in polygons(ax, "outline")[0])
+    assert [(x0, x1) for x0, _, x1, _ in boxes] == [(1, 3), (2, 4)]
+    assert [round((y0 + y1) / 2) for _, y0, _, y1 in boxes] == [0, 1]
+    (cpu,) = (path.get_extents() for path in polygons(ax, "part-cpu")[0])
+    assert (cpu.x0, cpu.x1) == (1, 1.5)
+
+
+def test_rows_are_named_from_top_to_bottom():
+    ax = gantt(validation())
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["main", "t-1", "t-2", "t-3", "t-4"]
+    bottom, top = ax.get_ylim()
+    assert bottom > top
+
+
+@pytest.mark.parametrize("make", [batch, validation])
+@pytest.mark.parametrize("colour_by", ["part", "name", "status"])
+def test_texts_stay_in_the_figure_and_do_not_collide(make, colour_by):
+    ax = gantt(make(), colour_by=colour_by)
+    renderer = drawn(ax)
+    texts = [*ax.texts, *ax.get_yticklabels(), *ax.get_legend().get_texts(), ax.xaxis.label, ax._left_title]
+    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
+    for one, other in combinations(boxes, 2):
+        assert not one.overlaps(other)
+    figure = ax.figure.bbox.padded(1)
+    assert all(figure.contains(box.x0, box.y0) and figure.contains(box.x1, box.y1) for box in boxes)
+
+
+def test_labels_lie_within_their_bars():
+    ax = gantt(batch())
+    renderer = drawn(ax)
+    bars = [path.get_extents().transformed(ax.transData) for path in polygons(ax, "outline")[0]]
+    assert len(ax.texts) == 12
+    for text in ax.texts:
+        box = text.get_window_extent(renderer)
+        assert any(bar.xmin <= box.xmin and box.xmax <= bar.xmax and bar.containsy(box.ymin) and bar.containsy(box.ymax)
+                   for bar in bars)  # fmt: skip
+
+
+def test_the_legend_covers_no_bar():
+    ax = gantt(validation())
+    renderer = drawn(ax)
+    legend = ax.get_legend().get_window_extent(renderer)
+    assert legend.y0 >= ax.get_window_extent(renderer).y1 - 1
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["CPU", "waiting", "blocked", "running", "pause before a retry", "failed"]
+
+
+def test_failures_are_seen_without_colour():
+    ax = gantt(validation())
+    hatched = next(c for c in ax.collections if c.get_gid() == "failed")
+    assert hatched.get_hatch()
+    assert {"external: error", "format: 2 tries"} <= {text.get_text() for text in ax.texts}
+    crosses = next(c for c in ax.collections if c.get_gid() == "crosses")
+    assert np.asarray(crosses.get_offsets()).round(6).tolist() == [[1.01, 4]]
+
+
+def test_nodes_are_named_above_the_rows():
+    ax = gantt(validation())
+    assert {"Validate", "Report"} <= {text.get_text() for text in ax.texts}
+    (lines,) = (c for c in ax.collections if c.get_gid() == "nodes")
+    assert all(line[0][1] < -0.5 for line in lines.get_segments())
+
+
+def test_the_default_title_has_the_main_numbers():
+    assert gantt(batch()).get_title(loc="left") == "4 workers, 12 branches, 2.9 s, speedup 3.7"
+    assert gantt(batch(), title="Mine").get_title(loc="left") == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit", "number"), [(1, "s", "2"), (1e-2, "ms", "20"), (1e-5, "µs", "20"), (1e-8, "ns", "20")]
+)
+def test_the_time_axis_is_in_seconds_and_written_in_a_fitting_unit(scale, unit, number):
+    ax = gantt(make_trace(bar("a", "t", 0, 2 * scale)))
+    assert ax.get_xlabel() == f"time [{unit}]"
+    assert ax.get_xlim()[1] == pytest.approx(2 * scale, rel=0.05)
+    assert ax.xaxis.get_major_formatter()(2 * scale, 0) == number
+
+
+def test_dropped_spans_are_mentioned():
+    assert "1,234 spans dropped" in gantt(batch(dropped=1234)).get_xlabel()
+
+
+def test_many_bars_become_an_image():
+    ax = gantt(batch(items=40), max_bars=39)
+    assert len(ax.images) == 1
+    assert not [c for c in ax.collections if isinstance(c, PolyCollection)]
+    assert "40 bars" in ax.get_xlabel()
+    pixels = np.asarray(ax.images[0].get_array())
+    assert pixels.min() >= 0
+    assert pixels.max() <= 1
+
+
+def test_an_image_marks_what_failed():
+    made = [bar("b", "t", number, number + 1, status="error" if number == 7 else "ok") for number in range(20)]
+    ax = gantt(make_trace(*made), max_bars=10)
+    (crosses,) = (c for c in ax.collections if c.get_gid() == "crosses")
+    assert crosses.get_offsets()[0][0] == pytest.approx(8, abs=0.1)
+
+
+def test_the_figure_grows_with_the_workers_up_to_a_limit():
+    heights = [gantt(batch(workers, workers)).figure.get_size_inches()[1] for workers in (1, 10, 40, 300)]
+    assert all(one <= other for one, other in pairwise(heights))
+    assert heights[-1] <= 11
+
+
+def test_row_names_thin_out_before_they_collide():
+    ax = gantt(batch(300, 300))
+    renderer = drawn(ax)
+    boxes = [label.get_window_extent(renderer) for label in ax.get_yticklabels()]
+    assert 20 < len(boxes) < 300
+    assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+
+
+def test_an_empty_trace_says_so():
+    ax = gantt(make_trace())
+    assert [text.get_text() for text in ax.texts] == ["nothing was recorded"]
+    assert not ax.axison
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_drawn_as_plain_text(name):
+    ax = gantt(make_trace(bar(name, name or "t", 0, 1), bar(name, "u", 0, 1, status="error")), title=name)
+    drawn(ax)
+    texts = [*ax.texts, *ax.get_yticklabels(), ax._left_title]
+    assert all(len(text.get_text()) < 250 for text in texts)
+    assert not any(char in text.get_text() for text in texts for char in "\x00\n\u202e")
+    assert not any(text._preprocess_math(text.get_text())[1] for text in texts)
+
+
+def test_the_axes_that_is_given_is_used_and_returned():
+    figure, ax = plt.subplots()
+    assert gantt(batch(), ax=ax) is ax
+    assert plt.get_fignums() == [figure.number]
+
+
+def test_no_global_setting_is_changed():
+    before, backend = dict(mpl.rcParams), mpl.get_backend()
+    drawn(gantt(validation()))
+    assert dict(mpl.rcParams) == before
+    assert mpl.get_backend() == backend
+
+
+def test_the_chart_has_a_text_of_its_own():
+    ax = gantt(validation())
+    assert ax.get_label() == describe_gantt(validation())
+    assert "4 branches on 4 workers (5 rows)" in ax.get_label()
+    assert "1 error, 1 timed out and 1 retry" in ax.get_label()
+    assert describe_gantt(make_trace()) == "Gantt chart without bars: nothing was recorded."
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"colour_by": "mood"}, "colour_by must be one of part, name, status"),
+        ({"max_bars": 0}, "max_bars"),
+        ({"ax": 3}, "ax"),
+    ],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        gantt(batch(), **options)
+
+
+def test_what_is_not_a_trace_is_refused():
+    with pytest.raises(OptionError, match="trace must be a Trace"):
+        gantt([1, 2])
+
+
+def luminance(colour):
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(colour)]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [*(FILLS[key].colour for key in ("cpu", "waiting", "blocked", "busy")), *NAME_COLOURS, *STATUS_COLOURS.values(),
+     PARALLEL_FILL, BRANCH_FILL, MORE_FILL],
+)  # fmt: skip
+def test_text_is_readable_on_every_fill(colour):
+    assert (luminance(colour) + 0.05) / (luminance(TEXT) + 0.05) >= 4.5
+
+
+def test_cpu_waiting_and_blocked_differ_in_brightness_too():
+    bright = sorted(luminance(FILLS[key].colour) for key in ("cpu", "waiting"))
+    assert bright[1] - bright[0] > 0.3
+    assert FILLS["blocked"].hatch

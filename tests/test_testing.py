@@ -1,0 +1,98 @@
+"""The helpers for tests: the clock that stands still, and traces made by hand."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from kaygraph_viz.clock import Clock
+from kaygraph_viz.errors import OptionError, TraceError
+from kaygraph_viz.testing import FakeClock, bar, make_trace
+from kaygraph_viz.trace.recorder import record, span
+
+
+def test_fake_clock_is_a_clock():
+    assert isinstance(FakeClock(), Clock)
+
+
+def test_fake_clock_moves_only_when_told():
+    clock = FakeClock(start_s=2)
+    assert clock.now_ns() == clock.now_ns() == 2_000_000_000
+    clock.advance(0.5)
+    assert clock.now_ns() == 2_500_000_000
+
+
+def test_sleep_takes_no_cpu_and_work_does():
+    clock = FakeClock()
+    clock.sleep(1)
+    assert clock.cpu_ns() == 0
+    clock.work(2)
+    assert (clock.now_ns(), clock.cpu_ns()) == (3_000_000_000, 2_000_000_000)
+
+
+def test_cpu_time_belongs_to_the_thread_that_used_it():
+    clock = FakeClock()
+    threads = [threading.Thread(target=clock.work, args=(0.001,)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert clock.now_ns() == 20_000_000
+    assert clock.cpu_ns() == 0
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+def test_fake_clock_refuses_impossible_times(seconds):
+    with pytest.raises(OptionError, match="number of seconds"):
+        FakeClock().sleep(seconds)
+
+
+def test_recording_under_the_fake_clock_is_exact():
+    clock = FakeClock()
+    with record(clock=clock) as trace, span("a"):
+        clock.work(0.25)
+        clock.sleep(0.75)
+    assert (trace.spans[0].service_s, trace.spans[0].cpu_ns) == (1.0, 250_000_000)
+
+
+def test_spans_are_numbered_around_the_numbers_that_are_given():
+    trace = make_trace(bar("a", "t", 0, 1), bar("b", "t", 1, 2, span_id=7), bar("c", "t", 2, 3))
+    assert [s.span_id for s in trace] == [8, 7, 9]
+
+
+def test_pairs_nest_to_any_depth():
+    tree = bar("leaf", "t", 0, 1)
+    for _ in range(5_000):
+        tree = (bar("n", "t", 0, 1, kind="node"), [tree])
+    trace = make_trace(tree)
+    assert len(trace) == 5_001
+    assert {s.name: s.parent_id for s in trace}["leaf"] == 5_000
+
+
+def test_everything_of_a_bar_arrives_in_the_trace():
+    made = bar("a", "t", 1, 2, queued_s=0.5, cpu_s=0.25, blocked_s=0.125, status="error", attempt=3, index=4,
+               error="ValueError: no", city="Oslo")  # fmt: skip
+    found = make_trace(made).spans[0]
+    assert found.queue_wait_s == 0.5
+    assert (found.cpu_ns, found.blocked_ns) == (250_000_000, 125_000_000)
+    assert (found.status, found.attempt, found.index, found.error) == ("error", 3, 4, "ValueError: no")
+    assert dict(found.attributes) == {"city": "Oslo"}
+
+
+def test_an_impossible_trace_is_refused_unless_asked_for():
+    overlapping = bar("a", "t", 0, 2), bar("b", "t", 1, 3)
+    with pytest.raises(TraceError, match="overlap"):
+        make_trace(*overlapping)
+    assert len(make_trace(*overlapping, check=False)) == 2
+
+
+def test_what_is_not_a_span_is_refused():
+    with pytest.raises(OptionError, match="Span objects or pairs"):
+        make_trace("a")
+
+
+def test_a_made_trace_cannot_be_changed():
+    trace = make_trace(bar("a", "t", 0, 1))
+    with pytest.raises(ValueError, match="read-only"):
+        trace.columns.rows["ended_ns"][0] = 5
