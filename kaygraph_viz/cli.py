@@ -12,14 +12,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
 
-from kaygraph_viz.errors import KayGraphVizError
+from kaygraph_viz.errors import KayGraphVizError, short
 from kaygraph_viz.inputs import patterns_named_in, read_records
 from kaygraph_viz.patterns.examples import DEFAULT_WORKERS, EXAMPLES, run_example, sample_record, validate_records
-from kaygraph_viz.report import check_outputs, print_run, print_verdicts, write_outputs
+from kaygraph_viz.report import check_outputs, print_run, print_verdicts, printable, write_outputs
 from kaygraph_viz.shell import Shell
 
 __all__ = ["main"]
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         code = _run(_parser().parse_args(arguments))
-        sys.stdout.flush()
+        print(end="", flush=True)
     except (_UsageError, KayGraphVizError, OSError) as error:
         if isinstance(error, BrokenPipeError):
             return _closed_quietly()
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     out = None if options.out is None else Path(options.out)
     if options.interactive:
-        Shell(workers=options.workers, out=out).cmdloop()
+        Shell(workers=options.workers, out=out, force=options.force).cmdloop()
         return OK
     if options.input is None:
         return _run_examples(list(EXAMPLES) if options.example == "all" else [options.example], options, out)
@@ -102,7 +102,7 @@ def _run_examples(names: Sequence[str], options: argparse.Namespace, out: Path |
     if out is None:
         print("Add --out DIR for the charts and the traces.")
     else:
-        print(f"Charts and traces are in {out}{os.sep}")
+        _say_where(out)
     return OK
 
 
@@ -113,8 +113,12 @@ def _validate(records: Sequence[dict[str, str]], options: argparse.Namespace, ou
     print_verdicts(verdicts, run)
     if out is not None:
         write_outputs(run, out)
-        print(f"Charts and traces are in {out}{os.sep}")
+        _say_where(out)
     return OK if all(verdict.status == "accepted" for verdict in verdicts) else NOT_ACCEPTED
+
+
+def _say_where(out: Path) -> None:
+    print(f"Charts and traces are in {printable(str(out))}{os.sep}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,14 +140,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
     parser.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
     parser.add_argument("--interactive", action="store_true", help="open a prompt")
-    parser.add_argument("--version", action="version", version=f"kaygraph-viz {version('kaygraph-viz')}")
+    parser.add_argument("--version", action="version", version=f"kaygraph-viz {_version()}")
     return parser
 
 
+def _version() -> str:
+    try:
+        return version("kaygraph-viz")
+    except PackageNotFoundError:
+        return "(a checkout that is not installed)"
+
+
 def _one_line(error: BaseException) -> str:
+    text = str(error)
     if isinstance(error, OSError) and error.filename is not None and not isinstance(error, KayGraphVizError):
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
+        text = f"{short(str(error.filename), 300)}: {error.strerror}"
+    return printable(" ".join(text.split()))
 
 
 def _closed_quietly() -> int:

@@ -61,6 +61,7 @@ class RealClock:
 
 
 REAL = RealClock()
+MAX_SECONDS = 1e9  # 30 years; the system's own waits overflow at some 292
 _clock: ContextVar[Clock | None] = ContextVar("kaygraph_viz_clock", default=None)
 
 
@@ -135,6 +136,6 @@ def work(seconds: float) -> None:
 
 def _duration(name: str, seconds: float) -> float:
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not is_number or not 0 <= seconds < float("inf"):
-        raise OptionError(f"{name}(seconds)", seconds, "a number of seconds, 0 or more", f"{name}(0.1)")
+    if not is_number or not 0 <= seconds <= MAX_SECONDS:
+        raise OptionError(f"{name}(seconds)", seconds, "a number of seconds, 0 or more, at most 1e9", f"{name}(0.1)")
     return seconds

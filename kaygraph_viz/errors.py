@@ -8,6 +8,7 @@ Every class also inherits the builtin that a caller would naturally catch, and s
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 
@@ -149,9 +150,10 @@ class MissingDependencyError(KayGraphVizError, ImportError):
 
 
 def add_note_once(error: BaseException, note: str) -> None:
-    """Add `note` to an error, unless it carries the same one already."""
-    if note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
+    """Add `note` to an error, unless it carries the same one already or takes none (a frozen dataclass)."""
+    with suppress(Exception):
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
 
 
 def short(value: object, limit: int = 80) -> str:

@@ -49,12 +49,26 @@ def read_records(text: str) -> list[dict[str, str]] | None:
     """
     if text.lstrip().startswith(("{", "[")):
         return _records(text, "the input")
-    if text.endswith((".json", "/")) or ("\n" not in text and len(text) < 1024 and Path(text).exists()):
-        path = Path(text)
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise DataError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MB, too large for a file of records")
-        return _records(path.read_text(encoding="utf-8", errors="replace"), str(path))
-    return None
+    if not text.strip():
+        raise DataError("the input is empty; it must be a JSON record, a JSON file, or a sentence that names patterns")
+    return _records(_text_of(Path(text)), short(text)) if _names_a_file(text) else None
+
+
+def _names_a_file(text: str) -> bool:
+    if "\0" in text or "\n" in text:
+        return False
+    try:
+        return text.endswith((".json", "/")) or Path(text).exists()
+    except (OSError, ValueError):  # longer than a name can be, or not to be written in the coding of names
+        return False
+
+
+def _text_of(path: Path) -> str:
+    with path.open("rb") as file:  # never more than the limit, also of a device that has no size and no end
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise DataError(f"{short(str(path))} is larger than {MAX_FILE_BYTES >> 20} MB, too large for a file of records")
+    return content.decode("utf-8-sig", errors="replace")
 
 
 def _records(text: str, source: str) -> list[dict[str, str]]:
@@ -64,7 +78,7 @@ def _records(text: str, source: str) -> list[dict[str, str]]:
         raise DataError(f"{source} is not valid JSON: {short(str(error))}") from None
     records = found if isinstance(found, list) else [found]
     if not records or not all(isinstance(record, dict) for record in records):
-        raise DataError(f'{source} must be a JSON object or a list of objects, such as {{"name": "Ada", "country": "GB"}}')
+        raise DataError(f'{source} must be a JSON object or a list of them, such as {{"name": "Ada", "country": "GB"}}')
     return [{key: _as_text(value) for key, value in record.items()} for record in records]
 
 

@@ -5,6 +5,7 @@ Belongs here: printing and the names of files. Does not belong here: drawing its
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from kaygraph_viz.patterns.examples import ExampleRun
     from kaygraph_viz.patterns.validation import Verdict
 
-__all__ = ["check_outputs", "print_run", "print_verdicts", "write_outputs"]
+__all__ = ["check_outputs", "print_run", "print_verdicts", "printable", "write_outputs"]
 
 DPI = 150
+LONGEST_LINE = 500
 
 
 def print_run(run: ExampleRun) -> None:
@@ -27,16 +29,16 @@ def print_run(run: ExampleRun) -> None:
     _print_table(run.facts)
     print(f"\n  {summarize(run.trace).describe()}\n")
     for note in run.notes:
-        print(f"  {_printable(note)}")
+        print(f"  {printable(note)}")
     print()
 
 
 def print_verdicts(verdicts: Sequence[Verdict], run: ExampleRun) -> None:
     """Print what was decided about a few records, and why."""
     for verdict in verdicts:
-        print(f"{_printable(verdict.customer_id) or 'the record'}: {verdict.status}")
+        print(f"{printable(verdict.customer_id) or 'the record'}: {verdict.status}")
         for reason in verdict.reasons:
-            print(f"  {_printable(reason)}")
+            print(f"  {printable(reason)}")
     print()
     _print_table(run.facts)
 
@@ -49,9 +51,19 @@ def _print_table(facts: Iterable[tuple[str, str]]) -> None:
         print(f"  {label:<{left}}  {value:>{right}}")
 
 
-def _printable(text: str) -> str:
-    """Return text that cannot steer a terminal."""
-    return "".join(mark if mark.isprintable() else "?" for mark in text)
+def printable(text: str) -> str:
+    """Return text that cannot steer or flood a terminal, in characters that the terminal knows.
+
+    Examples
+    --------
+    >>> printable("red" + chr(27) + "[31m")
+    'red?[31m'
+    """
+    if len(text) > LONGEST_LINE:
+        text = text[: LONGEST_LINE - 3] + "..."
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    harmless = "".join(mark if mark.isprintable() else "?" for mark in text)
+    return harmless.encode(encoding, "replace").decode(encoding)
 
 
 def _paths(out: Path, name: str) -> dict[str, Path]:
@@ -88,6 +100,7 @@ def write_outputs(run: ExampleRun, out: Path) -> list[Path]:
         If a file cannot be written.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     from kaygraph_viz.plot.diagram import diagram
     from kaygraph_viz.plot.gantt import gantt
@@ -96,7 +109,8 @@ def write_outputs(run: ExampleRun, out: Path) -> list[Path]:
     drawn = {paths[label]: gantt(trace) for label, trace in run.traces.items()}
     drawn[paths["diagram"]] = diagram(run.graph, trace=run.trace)
     for path, axes in drawn.items():
-        figure = axes.get_figure(root=True)
+        figure = axes.figure
+        assert isinstance(figure, Figure)  # no part of a larger figure: each was drawn on its own
         figure.savefig(path, dpi=DPI, bbox_inches="tight")
         plt.close(figure)
     run.trace.save(paths["trace"])

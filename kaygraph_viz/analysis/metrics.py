@@ -16,6 +16,7 @@ from kaygraph_viz.analysis.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
 from kaygraph_viz.analysis.nesting import Nesting, unit_mask
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.analysis.workers import idle_lanes
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
 
@@ -212,10 +213,10 @@ def summarize(trace: Trace) -> Summary:
 
 
 def _count_lanes(nesting: Nesting, units: Bools, branches: Bools) -> int:
-    """Return how many lanes ran units that are branches or lie in one, or any units if none does."""
+    """Return how many workers there were: lanes of branches, or of any units if there are none, and idle ones."""
     in_branches = units & nesting.within(branches)
     ran = in_branches if in_branches.any() else units
-    return len(np.unique(nesting.columns.rows["lane"][ran]))
+    return len(np.unique(nesting.columns.rows["lane"][ran])) + len(idle_lanes(nesting.columns))
 
 
 def _cpu_s(nesting: Nesting, units: Bools) -> float | None:

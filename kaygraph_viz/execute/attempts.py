@@ -6,14 +6,15 @@ item (``serial``, ``threads``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import BranchError, add_note_once, short
+from kaygraph_viz.errors import BranchError, DeadlineExceeded, add_note_once, short
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.trace.attributes import describe_error
@@ -21,13 +22,23 @@ from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, current_scope, enter_scope
 from kaygraph_viz.trace.span import Kind, Row, Status
 
-__all__ = ["ONCE", "Branches", "Claim", "Held", "as_node_error", "attempt_number", "run_attempts"]
+__all__ = ["ONCE", "Branches", "Claim", "Held", "as_node_error", "attempt_number", "first_attempt", "run_attempts"]
 
 Fallback = Callable[[Any, Exception], Any]
 Where = Callable[[int], str]
 
 ONCE = RetryPolicy(attempts=1)
 _attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
+
+
+@contextmanager
+def first_attempt() -> Iterator[None]:
+    """Count attempts from 1 inside, and put the number of the attempt around it back afterwards."""
+    token = _attempt.set(1)
+    try:
+        yield
+    finally:
+        _attempt.reset(token)
 
 
 def attempt_number() -> int:
@@ -45,6 +56,10 @@ def as_node_error(error: BaseException, where: str) -> BaseException:
     made = BranchError(f"{where} ended with {short(error)}; raise an ordinary exception, or return a value, instead")
     made.__cause__ = error
     return made
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    return error is not None and not isinstance(error, Exception)
 
 
 def run_attempts(
@@ -91,7 +106,10 @@ def run_attempts(
             _add_detail("attempt", started, "error", attempt, error)
         if not again:
             return _fall_back(fallback, item, error, attempt, where(index))
-        _wait(retry.wait_s(attempt, error), attempt)
+        try:
+            _wait(retry.wait_s(attempt, error), attempt)
+        except BaseException as raised:  # an interrupt, or a waiting rule that fails
+            return None, _noted(_caused(as_node_error(raised, where(index)), error), where(index), attempt), attempt
         attempt += 1
         _attempt.set(attempt)
 
@@ -104,10 +122,13 @@ def _fall_back(
     try:
         return fallback(item, error), None, attempts
     except BaseException as raised:
-        last = as_node_error(raised, where)
-        if last is not error and last.__cause__ is None:
-            last.__cause__ = error
-        return None, _noted(last, where, attempts), attempts
+        return None, _noted(_caused(as_node_error(raised, where), error), where, attempts), attempts
+
+
+def _caused(error: BaseException, cause: BaseException) -> BaseException:
+    if error is not cause and error.__cause__ is None:
+        BaseException.__setattr__(error, "__cause__", cause)  # also where the class is frozen
+    return error
 
 
 def _noted(error: BaseException, where: str, attempts: int) -> BaseException:
@@ -138,7 +159,7 @@ def _add_detail(kind: Kind, started_ns: int, status: Status, attempt: int, error
     ))  # fmt: skip
 
 
-@dataclass(slots=True)  # not frozen: this is made for every recorded branch, and freezing would double its cost
+@dataclass(slots=True, eq=False)  # not frozen: it is made for every recorded branch, and that would double its cost
 class Held:
     """A branch in a worker's hands; if the recording ends before it does, it is recorded as abandoned."""
 
@@ -174,12 +195,13 @@ class Claim:
         """Return what the worker holds, if anything."""
         return next(iter(self._held), None)
 
-    def release(self) -> Held | None:
-        """Empty the claim and return what it held, or None when someone else was first."""
+    def release(self, held: Held) -> bool:
+        """Let go of this branch and return whether nobody else was first."""
         try:
-            return self._held.pop()  # atomic: only one of worker and reader gets it
-        except IndexError:
-            return None
+            self._held.remove(held)  # atomic, and never the branch after it: only one of worker and reader succeeds
+        except ValueError:
+            return False
+        return True
 
 
 class Branches:
@@ -195,14 +217,17 @@ class Branches:
         The node they belong to, for messages.
     retry, fallback
         As for `run_attempts`.
+    timeout_s
+        The time each branch has [s]: one that took longer is a timeout, however late that is noticed.
     """
 
     __slots__ = ("_base", "_enter", "clock", "fallback", "function", "label", "name", "now_ns", "owner", "parent_id",
-                 "recorder", "retry")  # fmt: skip
+                 "recorder", "retry", "timeout_s")  # fmt: skip
 
     def __init__(
         self, function: Callable[[Any], Any], *, name: str, label: Callable[[Any], str] | None = None,
         owner: str | None = None, retry: RetryPolicy = ONCE, fallback: Fallback | None = None,
+        timeout_s: float | None = None,
     ) -> None:  # fmt: skip
         scope = current_scope()
         self.function = function
@@ -211,10 +236,16 @@ class Branches:
         self.owner = owner or name
         self.retry = retry
         self.fallback = fallback
+        self.timeout_s = timeout_s
         self.recorder: Recorder | None = scope.recorder if scope is not None else None
         self.parent_id = scope.span_id if scope is not None else 0
-        self.now_ns = current_clock().now_ns
+        self.now_ns = current_clock().now_ns if self.recorder is None else self.recorder.now_ns
         self._base: Context = copy_context()
+        self._base.run(_attempt.set, 1)  # not the attempt that these branches are a part of
+
+    def context(self) -> Context:
+        """Return a copy of the caller's context, as each branch has one."""
+        return self._base.copy()
 
     def where(self, index: int) -> str:
         """Return what branch `index` is called in messages."""
@@ -253,28 +284,30 @@ class Branches:
         if recorder is None or lane is None:
             started = self.now_ns()
             if claim is not None:
-                claim.take(Held(index, name, submitted_ns, started))
+                claim.take(held := Held(index, name, submitted_ns, started))
             value, error, attempts = self._base.copy().run(self._attempts, index, item)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
-            if claim is not None and claim.release() is None:
+            if claim is not None and not claim.release(held):
                 outcome.status = "abandoned"
             return outcome
         span_id = recorder.next_id()
         started = self.now_ns()
         cpu = lane.cpu_at(started)
         if claim is not None:
-            claim.take(Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name))
+            claim.take(held := Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name))
         value, error, attempts = self._base.copy().run(self._attempts_in, recorder, span_id, index, item)
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
-        if claim is not None and claim.release() is None:
+        if claim is not None and not claim.release(held):
             outcome.status = "abandoned"
-        if outcome.status != "abandoned" or recorder.open_spans.pop(span_id, None) is not None:
-            recorder.add((
-                span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended,
-                lane.cpu_between(cpu, started, ended), 0, outcome.status, attempts,
-                None if error is None else describe_error(error), None, None,
-            ))  # fmt: skip
+        error = outcome.error
+        recorder.add((
+            span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended,
+            lane.cpu_between(cpu, started, ended), 0, outcome.status, attempts,
+            None if error is None else describe_error(error), None, None,
+        ))  # fmt: skip
+        if outcome.status == "abandoned":
+            recorder.open_spans.pop(span_id, None)
         return outcome
 
     def _attempts(self, index: int, item: Any) -> tuple[Any, BaseException | None, int]:
@@ -286,11 +319,13 @@ class Branches:
         enter_scope(recorder, span_id)
         return run_attempts(self.function, item, index, self.retry, self.fallback, self.where)
 
-    @staticmethod
     def _outcome(
-        index: int, value: Any, error: BaseException | None, attempts: int, submitted: int, started: int, ended: int,
-        name: str,
+        self, index: int, value: Any, error: BaseException | None, attempts: int, submitted: int, started: int,
+        ended: int, name: str,
     ) -> Outcome:  # fmt: skip
+        if self.timeout_s is not None and ended - started > self.timeout_s * 1e9 and not _is_interrupt(error):
+            late = DeadlineExceeded(self.where(index), self.timeout_s)
+            return Outcome(index, None, late, "timeout", attempts, submitted, started, ended, name)
         if error is None:
             return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
         status: Status = "error" if isinstance(error, Exception) else "cancelled"

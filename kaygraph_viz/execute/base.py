@@ -168,15 +168,20 @@ class Executor(ABC):
             raise OptionError("fn", fn, "a function of one item", "executor.imap(check, records)")
         if on_error not in ON_ERROR:
             raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        if retry is not None and not isinstance(retry, RetryPolicy):
+            raise OptionError("retry", retry, "a RetryPolicy", "retry=RetryPolicy(attempts=3)")
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
         called = name or str(getattr(fn, "__name__", type(fn).__name__))
-        branches = Branches(fn, name=called, label=label, owner=owner, retry=retry or ONCE, fallback=fallback)
-        request = self._request(branches, items, ordered, window, timeout)
+        timeout_s = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5")
+        branches = Branches(
+            fn, name=called, label=label, owner=owner, retry=retry or ONCE, fallback=fallback, timeout_s=timeout_s
+        )
+        request = self._request(branches, items, ordered, window)
         return _delivered(self._run(request), on_error)
 
     def _request(
-        self, branches: Branches, items: Iterable[Any], ordered: bool, window: int | None, timeout: float | None
+        self, branches: Branches, items: Iterable[Any], ordered: bool, window: int | None
     ) -> Request:
         if not isinstance(items, Iterable):
             raise OptionError("items", items, "something to iterate over", "executor.imap(check, [1, 2, 3])")
@@ -184,9 +189,8 @@ class Executor(ABC):
         if window is None:
             window = 4 * self.workers if count is None else SIZED_WINDOW
         checked_whole("window", window, 0, MAX_WINDOW, "window=8")
-        timeout_s = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5")
         submitted = None if count is None else branches.now_ns()
-        return Request(branches, items, ordered, window, timeout_s, submitted, count)
+        return Request(branches, items, ordered, window, branches.timeout_s, submitted, count)
 
     @abstractmethod
     def _run(self, request: Request) -> Generator[Outcome, None, None]:

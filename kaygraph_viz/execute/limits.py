@@ -5,12 +5,12 @@ Belongs here: policies and the checks of numbers that users pass. Does not belon
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kaygraph_viz.clock import MAX_SECONDS
 from kaygraph_viz.errors import OptionError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def checked_whole(name: str, value: Any, low: int, high: int, example: str) -> i
 
 
 def checked_seconds(name: str, value: Any, example: str) -> float:
-    """Return `value` if it is a finite number of seconds, 0 or more, else raise `OptionError`."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value) or value < 0:
-        raise OptionError(name, value, "a number of seconds, 0 or more", example)
+    """Return `value` if it is a number of seconds from 0 to 1e9, else raise `OptionError`."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= MAX_SECONDS:
+        raise OptionError(name, value, "a number of seconds, 0 or more, at most 1e9", example)
     return float(value)

@@ -39,7 +39,7 @@ def tracked(outcomes: Iterable[Outcome], progress: Progress, total: int | None, 
     name
         What the bar is called.
     """
-    if progress is False or (progress is None and not sys.stderr.isatty()):
+    if progress is False or (progress is None and not (sys.stderr and sys.stderr.isatty())):
         return outcomes
     if callable(progress):
         return _reported(outcomes, progress, total)

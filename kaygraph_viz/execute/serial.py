@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import ClassVar
 
-from kaygraph_viz.errors import DeadlineExceeded
 from kaygraph_viz.execute.base import Capabilities, Executor, Request
 from kaygraph_viz.execute.outcome import Outcome
 
@@ -32,13 +31,4 @@ class SerialExecutor(Executor):
         for index, item in enumerate(request.items):
             lane = branches.recorder.lanes.mine() if branches.recorder is not None else None
             submitted = branches.now_ns() if request.submitted_ns is None else request.submitted_ns
-            outcome = branches.run(index, item, submitted, lane)
-            yield _late(outcome, request) if request.timeout_s is not None else outcome
-
-
-def _late(outcome: Outcome, request: Request) -> Outcome:
-    if request.timeout_s is None or outcome.service_s <= request.timeout_s:
-        return outcome
-    outcome.value, outcome.status = None, "timeout"
-    outcome.error = DeadlineExceeded(request.branches.where(outcome.index), request.timeout_s)
-    return outcome
+            yield branches.run(index, item, submitted, lane)

@@ -56,6 +56,14 @@ class _Worker(threading.Thread):
         self.claim = Claim() if crew.is_watched else None
 
     def run(self) -> None:
+        try:
+            self.crew.branches.context().run(self._work)  # the input is read here, and sees what its caller sees
+        except BaseException as error:  # a fault of our own: no item may get lost without a word
+            self.crew.break_off(error)
+        finally:
+            self.crew.leave(self)
+
+    def _work(self) -> None:
         crew, lane, claim = self.crew, self.lane, self.claim
         run, done, news = crew.branches.run, crew.done, crew.news
         lanes = crew.branches.recorder.lanes if crew.branches.recorder is not None else None
@@ -72,7 +80,6 @@ class _Worker(threading.Thread):
         finally:
             if lanes is not None and lane is not None:
                 lanes.free(lane)
-            crew.leave(self)
 
 
 class _Crew:
@@ -91,9 +98,9 @@ class _Crew:
         self._limit = workers + request.window
         self._pulled = self._delivered = 0
         self._is_starving = self._is_stopped = False
-        self._input_error: BaseException | None = None
-        self._lock = threading.Lock()
-        self._room = threading.Condition(self._lock)
+        self._fault: BaseException | None = None
+        self._lock = threading.Lock()  # for pulling: an input that blocks holds it
+        self._room = threading.Condition()  # for waiting for the reader: nobody holds it for long
         self._workers: set[_Worker] = set()
         for _ in range(workers if request.count is None else min(workers, request.count)):
             self._hire()
@@ -109,9 +116,8 @@ class _Crew:
     def pull(self) -> tuple[int, Any, int] | None:
         """Return the next index, item and when it was ready [ns]; None when there is nothing more to do."""
         with self._lock:
-            while self._pulled - self._delivered >= self._limit and not self._is_stopped:
-                self._is_starving = True
-                self._room.wait()
+            if self._pulled - self._delivered >= self._limit:
+                self._wait_for_room()
             if self._is_stopped:
                 return None
             try:
@@ -120,12 +126,23 @@ class _Crew:
                 self._is_stopped = True
                 return None
             except BaseException as error:  # the input's own fault: raised after the outcomes of what came before it
-                self._is_stopped, self._input_error = True, error
+                self.break_off(error)
                 return None
             index = self._pulled
             self._pulled += 1
         submitted = self._request.submitted_ns
         return index, item, self.branches.now_ns() if submitted is None else submitted
+
+    def _wait_for_room(self) -> None:
+        with self._room:
+            self._is_starving = True  # said before looking again, so that the reader cannot miss it
+            while self._pulled - self._delivered >= self._limit and not self._is_stopped:
+                self._room.wait()
+            self._is_starving = False
+
+    def break_off(self, error: BaseException) -> None:
+        """Pull nothing more; the reader raises `error` after the outcomes of what was pulled before."""
+        self._is_stopped, self._fault = True, error
 
     def leave(self, worker: _Worker) -> None:
         """Take a worker that has ended off the list."""
@@ -138,41 +155,43 @@ class _Crew:
         """Yield outcomes as they are completed; raise the error of the input after the last one."""
         done, news = self.done, self.news
         while True:
-            while done:
+            for _ in range(len(done)):  # no more than these at a time: deadlines must be looked at now and then
                 yield done.popleft()
+            self._give_up_late()
             news.clear()
+            is_over = not self._workers  # looked at before the deque: a worker's last outcome is there before it leaves
             if done:
                 continue
-            if not self._workers:
+            if is_over:
                 break
             news.wait(self._next_deadline_s())
-            self._give_up_late()
-        if self._input_error is not None:
-            raise self._input_error
+        if self._fault is not None:
+            raise self._fault
 
     def count_delivery(self) -> None:
         """Make room for one more item."""
         self._delivered += 1
         if self._is_starving:
-            with self._lock:
-                self._is_starving = False
+            with self._room:
                 self._room.notify_all()
 
     def stop(self) -> None:
         """Pull nothing more, and wait for what is in the workers' hands."""
-        with self._lock:
-            self._is_stopped = True
-            self._room.notify_all()
+        self._stop_pulling()
         for worker in list(self._workers):
             worker.join()
 
     def give_up_all(self) -> None:
         """Pull nothing more, and wait for nobody."""
-        with self._lock:
+        self._stop_pulling()
+        for worker in list(self._workers):
+            self._give_up(worker, worker.claim.peek() if worker.claim else None)
+            self._workers.discard(worker)
+
+    def _stop_pulling(self) -> None:
+        with self._room:
             self._is_stopped = True
             self._room.notify_all()
-        for worker in list(self._workers):
-            self._give_up(worker)
 
     # -- deadlines ----------------------------------------------------------------------------------------------
 
@@ -197,20 +216,23 @@ class _Crew:
                 self._time_out(worker, held, timeout_s)
 
     def _time_out(self, worker: _Worker, held: Held, timeout_s: float) -> None:
-        if not self._give_up(worker):
+        if not self._give_up(worker, held):
             return  # it has just finished
+        self._workers.discard(worker)
         error = DeadlineExceeded(self.branches.where(held.index), timeout_s)
         times = (held.submitted_ns, held.started_ns, self.branches.now_ns())
         self.done.append(Outcome(held.index, None, error, "timeout", 1, *times, held.name))
         self._hire()
 
-    def _give_up(self, worker: _Worker) -> bool:
-        """Leave a worker alone with what it holds; its bar goes on until it really ends."""
-        held = worker.claim.release() if worker.claim else None
-        if worker.claim is not None and held is None:
+    def _give_up(self, worker: _Worker, held: Held | None) -> bool:
+        """Leave a worker alone with what it holds, unless it has just let go of it; its bar goes on until it ends."""
+        if worker.claim is None or held is None:
             return False
-        self._workers.discard(worker)
         recorder = self.branches.recorder
-        if recorder is not None and held is not None:
-            recorder.open_spans[held.span_id] = held
-        return True
+        if recorder is not None:
+            recorder.open_spans[held.span_id] = held  # before the worker can learn that it was given up
+        if worker.claim.release(held):
+            return True
+        if recorder is not None:
+            recorder.open_spans.pop(held.span_id, None)
+        return False

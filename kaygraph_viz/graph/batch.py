@@ -11,8 +11,8 @@ from operator import attrgetter
 from typing import Any
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.base import ON_ERROR, Executor, OnError
-from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_workers
+from kaygraph_viz.execute.base import MAX_WINDOW, ON_ERROR, Executor, OnError
+from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole, checked_workers
 from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
 from kaygraph_viz.execute.registry import checked_kind, get_executor
@@ -92,7 +92,10 @@ class BranchingNode(Node):
         executor = self.executor
         is_ours = not isinstance(executor, Executor)
         opened = get_executor(executor, self.max_workers) if not isinstance(executor, Executor) else executor
-        with span("exec", kind="phase"), opened if is_ours else nullcontext():
+        total = len(items) if isinstance(items, Sized) else None
+        workers = opened.workers if total is None else min(opened.workers, total)
+        facts = {"executor": opened.kind, "workers": workers}  # a worker that got nothing to do leaves no other trace
+        with span("exec", kind="phase", **facts), opened if is_ours else nullcontext():
             outcomes: Generator[Outcome, None, None] = opened.imap(
                 items=items,
                 ordered=False,
@@ -102,7 +105,6 @@ class BranchingNode(Node):
                 owner=self.node_id,
                 **options,
             )
-            total = len(items) if isinstance(items, Sized) else None
             with closing(outcomes):
                 return sorted(tracked(outcomes, self.progress, total, self.node_id), key=_by_index)
 
@@ -168,7 +170,7 @@ class ParallelBatchNode(BranchingNode):
         **options: Any,
     ) -> None:
         super().__init__(max_workers, executor, **options)
-        self.window = window
+        self.window = None if window is None else checked_whole("window", window, 0, MAX_WINDOW, "window=8")
 
     def branch_name(self, item: Any) -> str:
         """Return what the branch of `item` is called in pictures; by default the node's own name."""

@@ -77,7 +77,9 @@ class FanOutNode(BranchingNode):
         def run_branch(name: str) -> Any:
             operation = self.branches[name]
             if isinstance(operation, BaseNode):
-                return copy.copy(operation)._cycle(shared)[1]
+                step = copy.copy(operation)
+                step.set_params({**operation.params, **self.params})
+                return step._cycle(shared)[1]
             return operation(self.inputs[name](prep_res) if name in self.inputs else prep_res)
 
         def fall_back(name: str, error: Exception) -> Any:

@@ -64,13 +64,13 @@ class Graph(BaseNode):
 
     def __init__(self, start: BaseNode | None = None, node_id: str | None = None, *, max_steps: int = MAX_STEPS) -> None:
         super().__init__(node_id)
-        if start is not None and not isinstance(start, BaseNode):
-            raise WiringError(f"Graph(start={short(start)}): start is {type(start).__name__}, expected a node")
-        self.start_node = start
+        self.start_node = None if start is None else self.start(start)
         self.max_steps = checked_whole("max_steps", max_steps, 1, 1_000_000_000, "max_steps=1000")
 
     def start(self, node: NodeT) -> NodeT:
         """Make `node` the first one and return it."""
+        if not isinstance(node, BaseNode):
+            raise WiringError(f"Graph(start={short(node)}): start is {type(node).__name__}, expected a node")
         self.start_node = node
         return node
 
@@ -80,6 +80,8 @@ class Graph(BaseNode):
 
     def get_next_node(self, curr: BaseNode, action: str | None) -> BaseNode | None:
         """Return the successor of `curr` for `action`, or None at the end; an unknown action gives one warning."""
+        if action and curr.successors and not isinstance(action, str):
+            raise GraphError(f"{curr!r} returned {short(action)} from post, expected the name of an action or None")
         following = curr.successors.get(action or DEFAULT)
         if following is None and curr.successors:
             warnings.warn(f"Graph ends: {action or DEFAULT!r} not found in {list(curr.successors)}", stacklevel=2)

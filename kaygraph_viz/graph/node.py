@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping
+from types import CoroutineType
 from typing import Any, Self, TypeVar
 
-from kaygraph_viz.errors import WiringError, add_note_once, short
-from kaygraph_viz.execute.attempts import as_node_error, attempt_number, run_attempts
+from kaygraph_viz.errors import NodeError, WiringError, add_note_once, short
+from kaygraph_viz.execute.attempts import as_node_error, attempt_number, first_attempt, run_attempts
 from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import NodeView
@@ -144,7 +145,7 @@ class BaseNode:
         with span(name, kind="phase"):
             where = f"{name} of node {self.node_id!r}"
             try:
-                return function(*args)
+                return _not_a_coroutine(function(*args), where)
             except Exception as error:
                 add_note_once(error, f"in {where}")
                 raise
@@ -242,7 +243,7 @@ class Node(BaseNode):
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
         where = f"exec of node {self.node_id!r}"
-        with span("exec", kind="phase"):
+        with span("exec", kind="phase"), first_attempt():
             value, error, _ = run_attempts(
                 self._exec_once, prep_res, 0, self._retry_policy(), self.exec_fallback, lambda _: where
             )
@@ -289,6 +290,13 @@ class ValidatedNode(Node):
 
     def _exec_once(self, prep_res: Any) -> Any:
         return self.validate_output(self.exec(self.validate_input(prep_res)))
+
+
+def _not_a_coroutine(value: Any, where: str) -> Any:
+    if type(value) is CoroutineType:
+        value.close()
+        raise NodeError(f"{where} returned a coroutine; write a plain function, or use an async node")
+    return value
 
 
 class Transition:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from kaygraph_viz.errors import DataError, ServiceUnavailable, short
+from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
 from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.outcome import Outcome, Outcomes
@@ -84,14 +84,17 @@ class ParallelValidationNode(ParallelBatchNode):
     Parameters
     ----------
     checks
-        Functions of one record that return findings, by name.
+        Functions of one record that return a list of findings, by name; at least one.
     max_workers, executor, **options
         As for `ParallelBatchNode`. By default a check that finds its service unavailable is tried three times.
 
     Raises
     ------
+    OptionError
+        If there is no check, or one of them is not a function.
     DataError
-        When it runs and ``shared["records"]`` is missing or not a list of mappings.
+        When it runs and ``shared["records"]`` is missing or not a list. An item that is not a mapping is a record
+        that needs a review.
     """
 
     def __init__(
@@ -101,7 +104,12 @@ class ParallelValidationNode(ParallelBatchNode):
         executor: str | Executor = "thread",
         **options: Any,
     ) -> None:
-        options.setdefault("retry", RetryPolicy(3, wait_for_service, retry_on=(ServiceUnavailable,)))
+        if not isinstance(checks, Mapping) or not checks or not all(callable(check) for check in checks.values()):
+            raise OptionError(
+                "checks", checks, "functions of a record, at least one, by name", '{"format": check_format}'
+            )
+        if not {"max_retries", "wait"} & set(options):
+            options.setdefault("retry", RetryPolicy(3, wait_for_service, retry_on=(ServiceUnavailable,)))
         super().__init__(max_workers, executor, on_error="collect", **options)
         self.checks = dict(checks)
 
@@ -112,7 +120,10 @@ class ParallelValidationNode(ParallelBatchNode):
     def exec(self, prep_res: tuple[str, Record]) -> list[Finding]:
         """Make one check of one record."""
         name, record = prep_res
-        return self.checks[name](record)
+        found = self.checks[name](record)
+        if not isinstance(found, list):  # no answer is not "nothing was found"
+            raise DataError(f"the check {name!r} must return a list of findings, got {short(found)}")
+        return found
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Outcomes) -> None:
         """Hand the outcomes over to the aggregation."""
@@ -239,7 +250,7 @@ def wait_for_service(state: RetryCallState) -> float:
 
 def _records(shared: Shared) -> Sequence[Record]:
     records = shared.get("records")
-    if not isinstance(records, Sequence) or isinstance(records, str):
+    if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
         raise DataError(f'shared["records"] must be a list of records, got {short(records)}')
     return records
 

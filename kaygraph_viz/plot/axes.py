@@ -81,7 +81,7 @@ def set_time(ax: Axes, extent_s: float, note: str = "") -> None:
     ax
         Where.
     extent_s
-        The makespan [s].
+        The time that the axis has room for [s].
     note
         A sentence below the axis.
     """

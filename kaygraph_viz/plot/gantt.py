@@ -68,6 +68,7 @@ def gantt(
     colour_by: str = "part",
     labels: bool = True,
     max_bars: int = MAX_BARS,
+    until_s: float = 0.0,
 ) -> Axes:
     """Draw when each branch waited, ran and ended: one row per worker.
 
@@ -89,6 +90,8 @@ def gantt(
     max_bars
         Above this number of bars [1 or more] the chart becomes an image, in which the depth of the colour is the share
         of a pixel's time.
+    until_s
+        The time axis reaches at least this far [s]; give several charts the same, and their lengths can be compared.
 
     Returns
     -------
@@ -113,15 +116,15 @@ def gantt(
     >>> gantt(trace).get_title(loc="left")
     '2 workers, 2 branches, 2.0 s, speedup 1.5'
     """
-    _check(trace, colour_by, max_bars)
+    _check(trace, colour_by, max_bars, until_s)
     checked_axes(ax)
     if not len(trace):
         return _empty(ax, title)
     summary = summarize(trace)
     if summary.counts["units"] > max_bars:
-        ax, legend_rows = _draw_image(trace, ax)
+        ax, legend_rows = _draw_image(trace, ax, until_s)
     else:
-        ax, legend_rows = _draw_bars(trace, ax, colour_by, labels)
+        ax, legend_rows = _draw_bars(trace, ax, colour_by, labels, until_s)
     set_title(ax, clean(title, 200) if title is not None else _title(summary), legend_rows)
     ax.set_label(describe_gantt(trace))
     return ax
@@ -158,13 +161,15 @@ def _failures(summary: Summary) -> str:
     return f" Marked: {join_words(found)}." if found else ""
 
 
-def _check(trace: object, colour_by: str, max_bars: object) -> None:
+def _check(trace: object, colour_by: str, max_bars: object, until_s: float) -> None:
     if not isinstance(trace, Trace):
         raise OptionError("trace", trace, "a Trace, as record() yields it", "with record() as trace: ...")
     if colour_by not in COLOUR_BY:
         raise OptionError("colour_by", colour_by, f"one of {', '.join(COLOUR_BY)}", 'colour_by="name"')
     if not isinstance(max_bars, int) or isinstance(max_bars, bool) or max_bars < 1:
         raise OptionError("max_bars", max_bars, "a whole number, 1 or more", "max_bars=5000")
+    if not isinstance(until_s, (int, float)) or isinstance(until_s, bool) or not 0 <= until_s < float("inf"):
+        raise OptionError("until_s", until_s, "a number of seconds, 0 or more", "until_s=serial.makespan_s")
 
 
 def _empty(ax: Axes | None, title: str | None) -> Axes:
@@ -203,14 +208,14 @@ def _note(trace: Trace, *others: str) -> str:
     return "; ".join(filter(None, [*others, dropped]))
 
 
-def _draw_bars(trace: Trace, ax: Axes | None, colour_by: str, labels: bool) -> tuple[Axes, int]:
+def _draw_bars(trace: Trace, ax: Axes | None, colour_by: str, labels: bool, until_s: float) -> tuple[Axes, int]:
     layout = make_layout(trace, colour_by=colour_by)
     levels = 1 + max((line.level for line in layout.nodes), default=-1)
     note = _note(trace)
     fills = _fills(layout, colour_by)
     legend = _legend(fills, layout)
     ax = _axes_for(layout.rows, levels, note, legend) if ax is None else ax
-    set_time(ax, layout.extent_s, note)
+    set_time(ax, max(layout.extent_s, until_s), note)
     set_rows(ax, [row.text for row in layout.rows], levels * HEADER_ROWS)
     _add_parts(ax, layout, fills)
     _add_node_lines(ax, layout.nodes, levels)
@@ -313,7 +318,7 @@ def _shortened(line: NodeLine, y: float, by: float) -> list[tuple[float, float]]
     return [(line.x0_s + inset, y), (line.x1_s - inset, y)]
 
 
-def _draw_image(trace: Trace, ax: Axes | None) -> tuple[Axes, int]:
+def _draw_image(trace: Trace, ax: Axes | None, until_s: float) -> tuple[Axes, int]:
     made = ax
     if made is None:
         columns = trace.columns
@@ -321,7 +326,7 @@ def _draw_image(trace: Trace, ax: Axes | None) -> tuple[Axes, int]:
         made = _axes_for(rows, 0, "note", (CROSS,))
     bins = make_bins(trace, max(50, round(size_pt(made)[0] / 72 * made.figure.dpi)))
     share = f"{bins.bar_count:,} bars: the deeper the colour, the more of that moment was used"
-    set_time(made, bins.extent_s, _note(trace, share))
+    set_time(made, max(bins.extent_s, until_s), _note(trace, share))
     set_rows(made, [row.text for row in bins.rows], 0)
     limits = made.get_xlim(), made.get_ylim()
     made.imshow(_image(bins), extent=(0, bins.extent_s or 1e-9, len(bins.rows) - 0.5, -0.5), aspect="auto",

@@ -13,6 +13,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, first_of_runs, running_max_by_group
 from kaygraph_viz.analysis.nesting import Places
+from kaygraph_viz.analysis.workers import idle_lanes
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.columns import SpanColumns
 
@@ -50,7 +51,7 @@ def _numbers(lane: str) -> list[str]:
 def assign_rows(columns: SpanColumns, units: Places) -> tuple[Ints, tuple[RowLabel, ...]]:
     """Return the row of each unit, and the rows from top to bottom.
 
-    Lanes that ran no unit get no row. Where units of one lane overlap, as coroutines in one thread do, the lane gets
+    Workers that got nothing to do have an empty row. Where units of one lane overlap, as coroutines in one thread do, the lane gets
     as many rows as it needs.
 
     Parameters
@@ -65,11 +66,13 @@ def assign_rows(columns: SpanColumns, units: Places) -> tuple[Ints, tuple[RowLab
     crowded = _crowded_lanes(codes, starts, ends)
     row_of = np.zeros(len(units), np.int64)
     rows: list[RowLabel] = []
-    for code in sorted(np.unique(codes).tolist(), key=lambda code: lane_order(columns.lanes[code])):
-        mine = np.flatnonzero(codes == code)
-        part = stack(starts[mine], ends[mine]) if code in crowded else np.zeros(len(mine), np.int64)
+    code_of: dict[str, int] = {columns.lanes[code]: code for code in np.unique(codes).tolist()}
+    for lane in sorted([*code_of, *idle_lanes(columns)], key=lane_order):
+        mine = np.flatnonzero(codes == code_of.get(lane, -1))
+        is_crowded = code_of.get(lane) in crowded
+        part = stack(starts[mine], ends[mine]) if is_crowded else np.zeros(len(mine), np.int64)
         row_of[mine] = len(rows) + part
-        rows += [RowLabel(columns.lanes[code], number) for number in range(int(part.max()) + 1)]
+        rows += [RowLabel(lane, number) for number in range(int(part.max(initial=0)) + 1)]
     return row_of, tuple(rows)
 
 

@@ -20,7 +20,8 @@ ITEM_LIMIT = 8
 DEPTH_LIMIT = 3
 
 _SECRET = re.compile(
-    r"pass(word|wd|phrase)?$|secret|token|api_?key|access_?key|private_?key|authori[sz]ation|credential|cookie|session_?id",
+    r"pass$|passw|passphrase|pwd|secret|token|(api|access|private|signing)[_ -]?key|authori[sz]ation|bearer|jwt|credential"
+    r"|cookie|session[_ -]?id",
     re.IGNORECASE,
 )
 
@@ -68,7 +69,7 @@ def safe_value(value: Any, depth: int = 0) -> Any:
             (key[:TEXT_LIMIT] if type(key) is str else f"<{type(key).__name__}>"): (
                 MASK if type(key) is str and _SECRET.search(key) else safe_value(item, depth + 1)
             )
-            for key, item in islice(value.items(), ITEM_LIMIT)
+            for key, item in list(islice(value.items(), ITEM_LIMIT))  # at once: another thread may be writing to it
         }
     return f"<{kind.__name__}>"
 

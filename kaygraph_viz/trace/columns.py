@@ -35,6 +35,7 @@ SPAN_DTYPE = np.dtype(
     ]
 )
 MAX_ATTEMPT = np.iinfo(np.uint16).max
+TEXT_LIMIT = 200  # characters of a name: longer ones belong into an attribute
 TRANSPOSE_ROWS = 512  # rows that are turned into columns at once: few enough to stay in the processor's cache
 
 _KIND_CODE = {kind: code for code, kind in enumerate(KINDS)}
@@ -98,7 +99,7 @@ class SpanColumns:
             attempt,
             None if index < 0 else index,
             self.errors.get(span_id),
-            self.attributes.get(span_id, NO_ATTRIBUTES),
+            dict(self.attributes[span_id]) if span_id in self.attributes else NO_ATTRIBUTES,
             self.links.get(span_id, ()),
         )
 
@@ -160,10 +161,19 @@ class Spans:
     def columns(self) -> SpanColumns:
         """Return all rows so far as one ordered table; the caller holds a lock against itself."""
         self.compact()
+        return self._table()
+
+    def sealed(self, last: Mapping[int, Row]) -> SpanColumns:
+        """Return the rows compacted so far and those of `last`, by span number, whose span is not among them."""
+        ended = {number for chunk in self._chunks for number in chunk["span_id"][np.isin(chunk["span_id"], list(last))].tolist()}
+        self._chunks.append(self._to_array([row for number, row in last.items() if number not in ended]))
+        return self._table()
+
+    def _table(self) -> SpanColumns:
         rows = np.concatenate(self._chunks) if self._chunks else np.empty(0, SPAN_DTYPE)
         self._chunks = [rows]
-        table = SpanColumns(rows, tuple(self._names), tuple(self._lanes), self._errors, self._attributes, self._links)
-        return table.in_order()
+        few = (self._errors.copy(), self._attributes.copy(), self._links.copy())  # ours go on growing
+        return SpanColumns(rows, _texts(self._names), _texts(self._lanes), *few).in_order()
 
     def _to_array(self, rows: list[Row]) -> npt.NDArray[np.void]:
         array = np.empty(len(rows), SPAN_DTYPE)
@@ -191,6 +201,10 @@ def _numbered(texts: Sequence[str], known: dict[str, int]) -> dict[str, int]:
     for text in dict.fromkeys(texts):
         known.setdefault(text, len(known))
     return known
+
+
+def _texts(known: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 3] + "..." for text in known)
 
 
 def _coded(texts: Sequence[str], codes: Mapping[Any, int]) -> npt.NDArray[np.int64]:

@@ -12,15 +12,17 @@ import gzip
 import io
 import json
 import math
-import os
-import tempfile
+import secrets
 import warnings
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
 from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.trace.columns import SpanColumns, Spans
+from kaygraph_viz.trace.invariants import impossibilities
 from kaygraph_viz.trace.span import KINDS, STATUSES, Row, Span
 
 __all__ = ["FORMAT", "VERSION", "read_trace", "write_trace"]
@@ -39,15 +41,18 @@ _USUAL: dict[str, Any] = {
 
 def write_trace(columns: SpanColumns, dropped: int, path: Path) -> Path:
     """Write spans to `path`, replacing it only when everything was written."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with os.fdopen(handle, "wb") as raw, _compressed(raw, path) as stream:
-            for line in _lines(columns, dropped):
-                stream.write(line.encode() + b"\n")
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}")
+    with beside.open("xb") as raw:  # not mkstemp: the trace shall be as readable to others as any new file
+        try:
+            with _compressed(raw, path) as stream:
+                for line in _lines(columns, dropped):
+                    stream.write(line.encode() + b"\n")
+            raw.close()
+            beside.replace(path)
+        except BaseException:
+            raw.close()
+            beside.unlink()
+            raise
     return path
 
 
@@ -83,40 +88,40 @@ def _finite(value: Any) -> Any:
     return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, Mapping[str, Any]]:
+def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int]:
     """Read spans from `path`; see `kaygraph_viz.load`.
 
     Returns
     -------
     columns
         The spans.
-    info
-        The last line of the file: counts of spans and of dropped spans.
+    dropped
+        How many spans the file says were not kept.
     """
     spans, footer = Spans(), None
     try:
-        with path.open("rb") as raw:
-            lines = _bounded_lines(_opened(raw, path), path)
+        with path.open("rb") as raw, closing(_bounded_lines(_opened(raw, path), path)) as lines:
             _check_header(next(lines, ""), path)
             for number, text in enumerate(lines, 2):
                 fields = _parsed(text, path, number)
                 if "spans" in fields:
                     footer = fields
+                    _check_end(lines, path)  # which also makes a compressed file check its sum
                     break
                 spans.append(_row(fields, path, number))
                 if number % READ_CHUNK == 0:
                     spans.compact()
-        _check_footer(footer, path)
-    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError, TraceFormatError) as error:
+        dropped = _checked_footer(footer, path)
+    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError, TraceFormatError) as error:
         problem = error if isinstance(error, TraceFormatError) else TraceFormatError(f"{path} is damaged: {error}")
         columns = spans.columns()
         if not partial or not len(columns):
             raise problem from error
         warnings.warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
-        return columns, {"dropped": 0}
+        return _checked_spans(columns, path), 0
     columns = spans.columns()
     _check_count(columns, footer or {}, path)
-    return columns, footer or {}
+    return _checked_spans(columns, path), dropped
 
 
 def _opened(raw: IO[bytes], path: Path) -> IO[bytes]:
@@ -127,14 +132,17 @@ def _opened(raw: IO[bytes], path: Path) -> IO[bytes]:
     return gzip.GzipFile(fileobj=raw) if head == b"\x1f\x8b" else raw  # type: ignore[return-value]
 
 
-def _bounded_lines(stream: IO[bytes], path: Path) -> Iterator[str]:
+def _bounded_lines(stream: IO[bytes], path: Path) -> Generator[str, None, None]:
     reader = io.TextIOWrapper(stream, encoding="utf-8")
     total = 0
-    while line := reader.readline(MAX_LINE + 1):
-        total += len(line)
-        if len(line) > MAX_LINE or total > MAX_CHARACTERS:
-            raise TraceFormatError(f"{path} is larger than any trace: over {MAX_LINE:,} characters in one line, or in all")
-        yield line
+    try:
+        while line := reader.readline(MAX_LINE + 1):
+            total += len(line)
+            if len(line) > MAX_LINE or total > MAX_CHARACTERS:
+                raise TraceFormatError(f"{path} is larger than any trace: over {MAX_LINE:,} characters in one line, or in all")
+            yield line
+    finally:
+        reader.detach()  # whoever opened the file closes it
 
 
 def _check_header(line: str, path: Path) -> None:
@@ -181,19 +189,42 @@ def _problem(fields: dict[str, Any]) -> str | None:
     for name in integers:
         if type(fields.get(name)) is not int or abs(fields[name]) >= 1 << 62:
             return f"{name} is {str(fields.get(name))[:40]!r}, expected a whole number"
+    if fields.get("attempt", 1) < 1 or fields.get("parent_id", 1) < 1:
+        return "attempt and parent_id count from 1"
     for name in ("name", "lane"):
         if not isinstance(fields.get(name), str):
             return f"{name} is missing or not a text"
+    if not isinstance(fields.get("error", ""), str) or not isinstance(fields.get("attributes", {}), dict):
+        return "error is not a text or attributes is not an object"
     if fields.get("kind") not in KINDS or fields.get("status", "ok") not in STATUSES:
         return f"kind {fields.get('kind')!r} or status {fields.get('status')!r} is not a word of this format"
-    if not all(type(link) is int for link in fields.get("links", ())):
+    links = fields.get("links", [])
+    if not isinstance(links, list) or not all(type(link) is int for link in links):
         return "links is not a list of span numbers"
     return None
 
 
-def _check_footer(footer: Mapping[str, Any] | None, path: Path) -> None:
+def _check_end(lines: Iterator[str], path: Path) -> None:
+    if next(lines, ""):
+        raise TraceFormatError(f"{path} goes on after its last line: it is not as it was written")
+
+
+def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> int:
+    """Return the number of dropped spans that the last line names."""
     if footer is None:
         raise TraceFormatError(f"{path} was cut off: its last line is missing. load(path, partial=True) takes what is there")
+    dropped = footer.get("dropped", 0)
+    if type(dropped) is not int or dropped < 0:
+        raise TraceFormatError(f"{path}, last line: dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
+    return dropped
+
+
+def _checked_spans(columns: SpanColumns, path: Path) -> SpanColumns:
+    """Return the spans, unless no run can have left them: other code may rely on that."""
+    found = impossibilities(columns)
+    if found:
+        raise TraceFormatError(f"{path} is damaged: " + "; ".join(found[:5]))
+    return columns
 
 
 def _check_count(columns: SpanColumns, footer: Mapping[str, Any], path: Path) -> None:

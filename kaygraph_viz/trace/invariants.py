@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["violations"]
+__all__ = ["impossibilities", "violations"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -27,8 +27,18 @@ def violations(columns: SpanColumns, *, is_complete: bool = True) -> list[str]:
     """
     if not len(columns):
         return []
-    found = _times(columns) + _numbers(columns)
+    found = impossibilities(columns)
     return found or _nesting(columns, is_complete=is_complete) + _links(columns, is_complete=is_complete) + _lanes(columns)
+
+
+def impossibilities(columns: SpanColumns) -> list[str]:
+    """Return what no recorded run can have left, in words: such a table is damaged and not worth a closer look."""
+    if not len(columns):
+        return []
+    found = _times(columns) + _numbers(columns)
+    if not found and _has_cycle(_parent_positions(columns)):
+        found.append("some spans are their own ancestors")
+    return found
 
 
 def _times(columns: SpanColumns) -> list[str]:
@@ -59,8 +69,6 @@ def _nesting(columns: SpanColumns, *, is_complete: bool) -> list[str]:
     missing = (parents != 0) & ~exists
     if is_complete and missing.any():
         found.append(_say(columns, missing, "has a parent that does not exist"))
-    if _has_cycle(np.where(exists, at, -1)):
-        return [*found, "some spans are their own ancestors"]
     child, parent = columns.rows[exists], columns.rows[at[exists]]
     before = child["started_ns"] < parent["started_ns"]
     outlives = (child["ended_ns"] > parent["ended_ns"]) & ~columns.is_status("abandoned")[exists]
@@ -79,7 +87,7 @@ def _links(columns: SpanColumns, *, is_complete: bool) -> list[str]:
 def _lanes(columns: SpanColumns) -> list[str]:
     """Two branches of one lane that contain no other branch never overlap."""
     branches = np.flatnonzero(columns.is_kind("branch") & ~columns.is_status("abandoned", "lost"))
-    inner = branches[~np.isin(columns.rows["span_id"][branches], _ancestors_of(columns, branches))]
+    inner = branches[~_encloses_any(columns, branches)[branches]]
     rows = columns.rows[inner]
     order = np.lexsort((rows["started_ns"], rows["lane"]))
     first, second = rows[order[:-1]], rows[order[1:]]
@@ -89,16 +97,22 @@ def _lanes(columns: SpanColumns) -> list[str]:
     return [f"two branches overlap on lane {columns.lanes[second['lane'][broken][0]]!r}"]
 
 
-def _ancestors_of(columns: SpanColumns, positions: npt.NDArray[np.intp]) -> Ints:
-    """Return the numbers of all spans that enclose any of these."""
-    parents = columns.column("parent_id")
-    found: list[Ints] = []
-    level = np.unique(parents[positions])
-    while len(level := level[level > 0]):
-        found.append(level)
-        at, exists = _find(columns, level)
-        level = np.unique(parents[at[exists]])
-    return np.concatenate(found) if found else np.empty(0, np.int64)
+def _encloses_any(columns: SpanColumns, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Return a mask of the spans that enclose any of these; each is visited once, however deep they are nested."""
+    parents = _parent_positions(columns)
+    parent_of = parents.tolist()
+    found = np.zeros(len(parents), np.bool_)
+    for position in np.unique(parents[positions]).tolist():
+        while position >= 0 and not found[position]:
+            found[position] = True
+            position = parent_of[position]
+    return found
+
+
+def _parent_positions(columns: SpanColumns) -> npt.NDArray[np.intp]:
+    """Return the position of the parent of each span; -1 where it has none."""
+    at, exists = _find(columns, columns.column("parent_id"))
+    return np.where(exists, at, -1)
 
 
 def _find(columns: SpanColumns, numbers: Ints) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from heapq import heappop, heappush
+from typing import cast
 
 __all__ = ["CPU_RESOLUTION_NS", "Lane", "Lanes"]
 
@@ -70,21 +71,28 @@ class Lanes:
         self._clock = cpu_clock
         self._resolution_ns = resolution_ns
         self._lock = threading.Lock()
-        self._of_thread: dict[int, Lane] = {}
+        self._here = threading.local()  # dies with its thread; the number of a thread is soon given to another one
+        self._named: dict[str, threading.Thread] = {}
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
 
     def mine(self) -> Lane:
         """Return the lane of the calling thread; a thread that nobody gave one gets one by its name."""
-        return self._of_thread.get(threading.get_ident()) or self._name_by_thread()
+        try:
+            return cast("Lane", self._here.lane)
+        except AttributeError:
+            return self._name_by_thread()
 
     def _name_by_thread(self) -> Lane:
-        thread, ident = threading.current_thread(), threading.get_ident()
-        name = "main" if thread is threading.main_thread() else thread.name
+        thread = threading.current_thread()
+        base = name = "main" if thread is threading.main_thread() else thread.name
         with self._lock:
-            taken = {lane.name for lane in self._of_thread.values()}
-            lane = self._make(name if name not in taken else f"{name} #{ident}")
-            self._of_thread[ident] = lane
+            number = 1
+            while name in self._named and self._named[name].is_alive():
+                number += 1
+                name = f"{base} #{number}"
+            self._named[name] = thread
+        lane = self._here.lane = self._make(name)
         return lane
 
     def _make(self, name: str) -> Lane:
@@ -101,12 +109,10 @@ class Lanes:
 
     def enter(self, lane: Lane) -> None:
         """Say that the calling thread works on `lane`."""
-        self._of_thread[threading.get_ident()] = lane
+        self._here.lane = lane
 
     def free(self, lane: Lane) -> None:
-        """Give back a taken lane when its worker has ended, from any thread."""
+        """Give back a taken lane when its worker has ended."""
         kind, _, number = lane.name.rpartition("-")
         with self._lock:
-            for ident in [ident for ident, known in self._of_thread.items() if known is lane]:
-                del self._of_thread[ident]
             heappush(self._free[kind], int(number))

@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from kaygraph_viz.clock import REAL, Clock, use_clock
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes
@@ -91,14 +91,17 @@ class Recorder:
 
     def __init__(self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS) -> None:
         self.clock = clock
-        self.now_ns = clock.now_ns
+        is_real = clock is REAL  # which cannot fail, and is read without a detour
+        self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
+        cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
         self.max_spans = max_spans
         self.is_open = True
         self.kept = 0
         self.dropped = 0
         self.next_id: Callable[[], int] = itertools.count(1).__next__
-        self.lanes = Lanes(clock.cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if clock is REAL else 0)
+        self.lanes = Lanes(cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0)
         self.open_spans: dict[int, OpenSpan] = {}
+        self._is_finished = self._has_failed = False
         self._spans = Spans()
         self._lock = threading.RLock()
 
@@ -107,7 +110,7 @@ class Recorder:
         try:
             if self.kept >= self.max_spans and row[4] not in ALWAYS_KEPT:
                 self.dropped += 1
-            elif self.is_open:
+            elif not self._is_finished:
                 self.kept += 1  # racing threads may lose a count: the cap guards the memory, it is not a promise
                 self._spans.append(row)
                 if self.kept % COMPACT_AT == 0:
@@ -123,9 +126,25 @@ class Recorder:
                 self._lock.release()
 
     def _give_up(self, error: BaseException) -> None:
-        if self.is_open:
-            self.is_open = False
+        self.is_open = False
+        with self._lock:
+            is_first, self._has_failed = not self._has_failed, True
+        if is_first:
             warnings.warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
+
+    def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:
+        """Return a clock that stands still when reading it fails: results do not depend on it."""
+        last = 0
+
+        def now() -> int:
+            nonlocal last
+            try:
+                last = read()
+            except Exception as error:
+                self._give_up(error)
+            return last
+
+        return now
 
     def snapshot(self) -> SpanColumns:
         """Return all finished spans so far, ordered by start."""
@@ -133,14 +152,21 @@ class Recorder:
             return self._spans.columns()
 
     def finish(self) -> SpanColumns:
-        """End the recording: what is still open ends now, as ``abandoned``."""
-        now = self.now_ns()
-        for span_id in list(self.open_spans):
-            still_open = self.open_spans.pop(span_id, None)
-            if still_open is not None:
-                self.add(still_open.abandoned_row(now))
+        """End the recording: what is still open ends now, as ``abandoned``; never raises.
+
+        Other threads may go on. A span that ends adds its row before it leaves `open_spans`, so none is in neither.
+        """
         self.is_open = False
-        return self.snapshot()
+        try:
+            with self._lock:
+                open_spans = self.open_spans.copy()
+                self._spans.compact()  # what comes later does not count any more
+                self._is_finished = True
+                now = self.now_ns()  # now, so that no child has ended later than its parent
+                return self._spans.sealed({span_id: held.abandoned_row(now) for span_id, held in open_spans.items()})
+        except Exception as error:  # whoever was recorded must get out of the block as without a recording
+            self._give_up(error)
+            return Spans().columns()
 
 
 @contextmanager
@@ -237,7 +263,9 @@ class span:  # noqa: N801  (used like a function)
                  "recorder", "span_id")  # fmt: skip
 
     def __init__(self, name: str, /, *, kind: Kind = "branch", **attributes: Any) -> None:
-        self.name = name
+        if kind not in KINDS:
+            raise OptionError("kind", kind, f"one of {', '.join(KINDS)}", 'span("load", kind="branch")')
+        self.name = name if isinstance(name, str) else short(name)
         self.kind = kind
         self._attributes = attributes
         self._links: tuple[int, ...] = ()
@@ -247,16 +275,15 @@ class span:  # noqa: N801  (used like a function)
     def __enter__(self) -> Self:
         scope = current_scope()
         if scope is None:
+            self.recorder = None
             return self
-        if self.kind not in KINDS:
-            raise OptionError("kind", self.kind, f"one of {', '.join(KINDS)}", 'span("load", kind="branch")')
         recorder = self.recorder = cast("Recorder", scope.recorder)
         self.parent_id = scope.span_id
         self.span_id = recorder.next_id()
-        recorder.open_spans[self.span_id] = self
         self._token = _scope.set(self)  # what is opened inside belongs to this span
         self._lane = recorder.lanes.mine()
         self._started_ns = now = recorder.now_ns()
+        recorder.open_spans[self.span_id] = self
         self._cpu_ns = self._lane.cpu_at(now)
         return self
 
@@ -271,11 +298,10 @@ class span:  # noqa: N801  (used like a function)
             _scope.reset(self._token)
         except ValueError:  # the block was left in another context, as an async generator may do
             pass
-        if recorder.open_spans.pop(self.span_id, None) is None:
-            return  # the recording ended before this span did
         status: Status = "ok" if error is None else "error" if isinstance(error, Exception) else "cancelled"
         cpu = self._lane.cpu_between(self._cpu_ns, self._started_ns, ended)
         recorder.add(self._row(ended, cpu, status, None if error is None else describe_error(error)))
+        recorder.open_spans.pop(self.span_id, None)
 
     def abandoned_row(self, now_ns: int) -> Row:
         """Return the row of this span if it is cut off now."""
@@ -350,13 +376,14 @@ def _traced(function: Callable[..., Any], *, name: str | None, kind: Kind, argum
     if not callable(function):
         raise OptionError("traced(function)", function, "a function", "@traced")
     label = name or str(getattr(function, "__name__", type(function).__name__))
+    span(label, kind=kind)  # a wrong kind is an error here, not at the first call
     names = inspect.signature(function) if arguments else None
 
     def call_span(args: tuple[Any, ...], kwargs: dict[str, Any]) -> span:
         made = span(label, kind=kind)
         if names is not None and current_scope() is not None:
             with suppress(TypeError):  # wrong arguments: the call itself will say so
-                made.set(**{str(key): value for key, value in names.bind(*args, **kwargs).arguments.items()})
+                made.set(**safe_attributes(names.bind(*args, **kwargs).arguments))  # as they are before the call
         return made
 
     @functools.wraps(function)

@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from kaygraph_viz.errors import OptionError, TraceError
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
@@ -50,6 +50,7 @@ class Trace:
     """
 
     def __init__(self, columns: SpanColumns, dropped: int = 0) -> None:
+        columns.rows.flags.writeable = False
         self._columns = columns
         self._dropped = dropped
         self._read: Callable[[], SpanColumns] | None = None
@@ -62,9 +63,9 @@ class Trace:
         return trace
 
     def _freeze(self, columns: SpanColumns, dropped: int) -> None:
+        columns.rows.flags.writeable = False
         self._columns, self._dropped = columns, dropped
         self._read = self._source = None
-        columns.rows.flags.writeable = False
 
     @property
     def is_live(self) -> bool:
@@ -74,7 +75,8 @@ class Trace:
     @property
     def columns(self) -> SpanColumns:
         """The spans as typed columns, ordered by start: what analysis and drawing work on."""
-        return self._read() if self._read is not None else self._columns
+        read = self._read  # looked at once: the recording may end in another thread meanwhile
+        return read() if read is not None else self._columns
 
     @property
     def spans(self) -> SpanSequence:
@@ -84,7 +86,8 @@ class Trace:
     @property
     def dropped(self) -> int:
         """How many spans were not kept because there were more than `max_spans`."""
-        return self._source.dropped if self._source is not None else self._dropped
+        source = self._source
+        return source.dropped if source is not None else self._dropped
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -207,6 +210,4 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     OSError
         If the file cannot be read.
     """
-    columns, info = read_trace(Path(path), partial=partial)
-    dropped: Any = info.get("dropped", 0)
-    return Trace(columns, int(dropped))
+    return Trace(*read_trace(Path(path), partial=partial))

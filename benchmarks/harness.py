@@ -1,0 +1,202 @@
+"""Measuring side by side, the registry of the benchmarks, and their results.
+
+Belongs here: how a ratio is measured, and what a benchmark and its result are. Does not belong here: what is measured
+(one module per subject) and the command line (``__main__``).
+
+How it is measured: ours and the peer take turns, A B A B, after one uncounted turn each, with the garbage collector
+run before every turn and left on during it. The figure shown for each is its quiet median: the median of the faster
+half of its turns, since other programs on the machine can only make a turn slower.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from statistics import median
+from typing import TypeVar
+
+__all__ = [
+    "SUBJECTS", "Benchmark", "Measured", "Result", "Scale", "alternate", "benchmark", "in_subprocess", "measure",
+    "per_call", "quiet_median", "registered",
+]  # fmt: skip
+
+SUBJECTS = ("recording", "batches", "memory", "imports")  # the modules that hold the benchmarks, in order
+
+T = TypeVar("T")
+Turn = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is measured.
+
+    Parameters
+    ----------
+    is_quick
+        Whether a run only has to show that the benchmarks work; its figures mean little.
+    """
+
+    is_quick: bool = False
+
+    def pick(self, full: T, quick: T) -> T:
+        """Return the value for this scale."""
+        return quick if self.is_quick else full
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Two figures in the same unit: ours and the peer's; less is better."""
+
+    ours: float
+    peer: float
+
+    @property
+    def ratio(self) -> float:
+        """Ours divided by the peer's."""
+        return self.ours / self.peer if self.peer else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One row of the table.
+
+    Parameters
+    ----------
+    name
+        What is measured; unique.
+    peer
+        What it is measured against.
+    unit
+        ``"s"``, ``"B"`` (bytes) or ``"modules"``.
+    target
+        The largest ratio that is good enough, or None where the ratio is only informative.
+    note
+        What a reader has to know to judge the ratio fairly.
+    run
+        Measures both.
+    """
+
+    name: str
+    peer: str
+    unit: str
+    target: float | None
+    note: str
+    run: Callable[[Scale], Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one benchmark; `measured` is None where it was skipped, and `reason` says why."""
+
+    benchmark: Benchmark
+    measured: Measured | None
+    reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """One of ``ok``, ``over``, ``info`` (no target) and ``skipped``."""
+        if self.measured is None:
+            return "skipped"
+        if self.benchmark.target is None:
+            return "info"
+        return "ok" if self.measured.ratio <= self.benchmark.target else "over"
+
+
+_registry: dict[str, Benchmark] = {}
+
+
+def benchmark(
+    name: str, *, peer: str, unit: str = "s", target: float | None = None, note: str = ""
+) -> Callable[[Callable[[Scale], Measured]], Callable[[Scale], Measured]]:
+    """Add the decorated function to the benchmarks; the parameters are those of `Benchmark`.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken.
+    """
+
+    def register(run: Callable[[Scale], Measured]) -> Callable[[Scale], Measured]:
+        if name in _registry:
+            raise ValueError(f"there are two benchmarks called {name!r}; give one another name")
+        _registry[name] = Benchmark(name, peer, unit, target, note, run)
+        return run
+
+    return register
+
+
+def registered() -> tuple[Benchmark, ...]:
+    """Return all benchmarks in the order of `SUBJECTS` and of their definition."""
+    for subject in SUBJECTS:
+        import_module(f"benchmarks.{subject}")
+    return tuple(_registry.values())
+
+
+def measure(chosen: Benchmark, scale: Scale) -> Result:
+    """Run one benchmark; it is skipped where its peer is not installed."""
+    try:
+        return Result(chosen, chosen.run(scale))
+    except ImportError as error:
+        return Result(chosen, None, f"{error}; install the extra 'bench' for the peers")
+
+
+def alternate(ours: Turn, peer: Turn, turns: int) -> Measured:
+    """Measure both in turns and return the quiet median of each.
+
+    Parameters
+    ----------
+    ours, peer
+        Make one turn and return its cost, in any unit that both share.
+    turns
+        How often each is counted, 1 or more; there is one more of each to warm up.
+    """
+    costs: tuple[list[float], list[float]] = ([], [])
+    for _ in range(turns + 1):
+        for kept, turn in zip(costs, (ours, peer), strict=True):
+            gc.collect()
+            kept.append(turn())
+    return Measured(*(quiet_median(kept[1:]) for kept in costs))
+
+
+def quiet_median(costs: Sequence[float]) -> float:
+    """Return the median of the lower half of `costs`, the middle one included.
+
+    Examples
+    --------
+    >>> quiet_median([5.0, 1.0, 9.0, 2.0, 3.0])
+    2.0
+    """
+    return median(sorted(costs)[: (len(costs) + 1) // 2])
+
+
+def per_call(work: Callable[[], object], calls: int) -> float:
+    """Return the time that ``work()`` took, for each of its `calls` [s]."""
+    started = time.perf_counter_ns()
+    work()
+    return (time.perf_counter_ns() - started) / 1e9 / calls
+
+
+def in_subprocess(program: str, *arguments: object) -> list[float]:
+    """Run `program` in a fresh interpreter and return the numbers that it prints.
+
+    Parameters
+    ----------
+    program
+        The source of a Python program.
+    *arguments
+        What it finds in ``sys.argv[1:]``.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If the program fails.
+    """
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return [float(word) for word in done.stdout.split()]

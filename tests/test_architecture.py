@@ -1,0 +1,112 @@
+"""The house: a module imports only from the floors below it, nothing goes round in circles, files stay short."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import kaygraph_viz
+
+ROOT = Path(kaygraph_viz.__file__).parent
+PACKAGE = "kaygraph_viz"
+MAX_LINES = 400
+
+CORE = {"errors", "clock", "_optional"}
+GRAPH = CORE | {"trace", "execute", "graph"}
+DRAWN = CORE | {"trace", "analysis", "plot"}
+EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "export", "widgets"}
+
+# What each floor may import, besides itself. A new floor has to be put in here before it can be built.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "clock": {"errors"},
+    "_optional": {"errors"},
+    "trace": CORE,
+    "execute": CORE | {"trace"},
+    "graph": CORE | {"trace", "execute"},
+    "capture": GRAPH,
+    "services": GRAPH,
+    "patterns": GRAPH | {"capture", "services", "analysis"},
+    "analysis": CORE | {"trace"},
+    "plot": CORE | {"trace", "analysis"},
+    "widgets": DRAWN,
+    "export": CORE | {"trace"},
+    "testing": CORE | {"trace"},
+    "lessons": EVERYTHING,
+    "inputs": EVERYTHING,  # what the command line is made of
+    "report": EVERYTHING | {"inputs"},
+    "shell": EVERYTHING | {"inputs", "report"},
+    "cli": EVERYTHING | {"lessons", "inputs", "report", "shell"},
+    "__main__": {"cli"},
+    PACKAGE: EVERYTHING | {"lessons"},  # the public names
+}
+
+MODULES = {
+    ".".join((PACKAGE, *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+    if "_data" not in path.parts
+}
+
+
+def imports_of(module: str) -> set[str]:
+    """Return the modules of the package that a module imports anywhere in its text, TYPE_CHECKING included."""
+    path, found = MODULES[module], set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = absolute(node, module, is_package=path.name == "__init__.py")
+            found |= {f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base for alias in node.names}
+    return {name for name in found if name.split(".")[0] == PACKAGE} - {module}
+
+
+def absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    parts = parts[: len(parts) - node.level + is_package]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def floor(module: str) -> str:
+    return module.split(".")[1] if "." in module else PACKAGE
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_floors_below(module):
+    allowed = MAY_IMPORT[floor(module)] | {floor(module)}
+    assert {name for name in imports_of(module) if floor(name) not in allowed} == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != PACKAGE])
+def test_nothing_inside_imports_the_package_root(module):
+    assert PACKAGE not in imports_of(module)
+
+
+def test_testing_is_for_tests_only():
+    assert [name for name in MODULES if f"{PACKAGE}.testing" in imports_of(name)] == []
+
+
+def test_no_import_goes_round_in_a_circle():
+    waiting = {name: imports_of(name) & MODULES.keys() for name in MODULES}
+    while free := [name for name, needed in waiting.items() if not needed & waiting.keys()]:
+        for name in free:
+            del waiting[name]
+    assert waiting == {}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_file_stays_short(module):
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < MAX_LINES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_is(module):
+    assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+
+
+def test_a_floor_above_is_noticed():
+    assert "graph" not in MAY_IMPORT["analysis"] | MAY_IMPORT["plot"] | MAY_IMPORT["export"]
+    assert "execute" not in MAY_IMPORT["analysis"] | MAY_IMPORT["plot"] | MAY_IMPORT["export"]

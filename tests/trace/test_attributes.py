@@ -1,0 +1,108 @@
+"""What is kept of values from user code: short, plain, without secrets, and never calling back (T6)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value
+from kaygraph_viz.trace.recorder import record, span
+
+
+class Hostile:
+    """Every way of being looked at is an error."""
+
+    def _no(self, *args: Any) -> Any:
+        raise AssertionError("was called back")
+
+    __repr__ = __str__ = __len__ = __iter__ = __bool__ = __hash__ = __format__ = _no
+    __eq__ = _no
+
+
+SECRETS = [
+    "password", "passwd", "db_password_old", "password2", "passphrase", "pwd", "userPass", "api_key", "apikey",
+    "X-Api-Key", "access_key", "private-key", "SECRET", "client_secret", "auth_token", "Authorization",
+    "authorisation", "Set-Cookie", "session_id", "credentials", "jwt", "bearer",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_secret_looking_names_are_masked_at_any_depth(name):
+    kept = safe_attributes({name: "hunter2", "headers": {name: "hunter2"}, "list": [{name: "hunter2"}]})
+    assert "hunter2" not in json.dumps(kept)
+
+
+@pytest.mark.parametrize("name", ["city", "passenger", "author", "key", "monkey", "session"])
+def test_other_names_are_kept(name):
+    assert safe_attributes({name: 1}) == {name: 1}
+
+
+def test_a_value_is_never_called_back():
+    kept = safe_attributes({"a": Hostile(), "b": [Hostile()], "c": {"d": Hostile()}, "e": {7: 1}})
+    assert kept == {"a": "<Hostile>", "b": ["<Hostile>"], "c": {"d": "<Hostile>"}, "e": {"<int>": 1}}
+
+
+def test_a_subclass_of_a_builtin_is_not_looked_into():
+    class Text(str):
+        def __getitem__(self, key):
+            raise AssertionError("was called back")
+
+    assert safe_value(Text("a")) == "<Text>"
+
+
+def test_huge_values_are_cut():
+    kept = safe_attributes({"text": "x" * 10**6, "list": list(range(10**6)), "int": 10**5000, "k" * 10**6: 1})
+    assert len(json.dumps(kept)) < 1000
+
+
+def test_a_list_that_contains_itself_ends():
+    endless: list[Any] = []
+    endless.append(endless)
+    assert json.dumps(safe_value(endless))
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner),
+        max_leaves=50,
+    )
+)
+def test_whatever_is_kept_is_plain_and_short(value):
+    assert len(json.dumps(safe_value(value))) < 2_000_000
+
+
+def test_hostile_attributes_do_not_hurt_a_span():
+    with record() as trace, span("a", thing=Hostile(), password="hunter2") as made:
+        made.set(other=Hostile(), token="hunter2")
+    assert trace.spans[0].attributes == {
+        "thing": "<Hostile>", "password": "***", "other": "<Hostile>", "token": "***",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["name", "kind", "self", "recorder"])
+def test_an_attribute_may_be_called_anything(name):
+    with record() as trace, span("a") as made:
+        made.set(**{name: 1})
+    assert trace.spans[0].attributes == {name: 1}
+
+
+def test_an_error_whose_text_raises_is_described():
+    class RudeError(Exception):
+        def __str__(self):
+            raise ValueError("no")
+
+    assert describe_error(RudeError()) == "RudeError: <message could not be read>"
+
+
+def test_a_huge_error_text_is_cut():
+    assert len(describe_error(ValueError("x" * 10**6))) == 500
+
+
+def test_an_error_without_text_is_its_name():
+    assert describe_error(KeyboardInterrupt()) == "KeyboardInterrupt"

@@ -1,0 +1,370 @@
+"""record and span: nesting, statuses, live reading, the cap, and faults of the recorder (T1 to T5)."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+
+import pytest
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace import recorder as recorder_module
+from kaygraph_viz.trace.recorder import DEFAULT_MAX_SPANS, current_scope, record, span
+from kaygraph_viz.trace.span import KINDS
+
+GUARD_S = 20.0
+
+
+def in_thread(function, *, name=None):
+    thread = threading.Thread(target=function, name=name)
+    thread.start()
+    thread.join(GUARD_S)
+    assert not thread.is_alive()
+
+
+def parents(trace):
+    names = {s.span_id: s.name for s in trace}
+    return {s.name: names.get(s.parent_id) for s in trace}
+
+
+def test_spans_nest():
+    with record() as trace, span("a"):
+        with span("b"), span("c"):
+            pass
+        with span("d"):
+            pass
+    assert parents(trace) == {"a": None, "b": "a", "c": "b", "d": "a"}
+
+
+def test_stamps_come_from_the_clock():
+    clock = FakeClock(start_s=100)
+    with record(clock=clock) as trace, span("a"):
+        clock.work(1)
+        clock.sleep(2)
+    (a,) = trace
+    assert (a.started_ns, a.ended_ns, a.cpu_ns, a.queue_wait_s) == (100 * 10**9, 103 * 10**9, 10**9, 0)
+
+
+def test_without_cpu_time_none_is_recorded():
+    with record(cpu_time=False) as trace, span("a"):
+        pass
+    assert trace.spans[0].cpu_ns is None
+
+
+def test_a_thread_with_a_copied_context_nests():
+    def inside():
+        with span("inner"):
+            pass
+
+    with record() as trace, span("outer"):
+        in_thread(lambda context=contextvars.copy_context(): context.run(inside))
+    assert parents(trace) == {"outer": None, "inner": "outer"}
+
+
+def test_a_thread_without_a_context_is_recorded_at_the_top_on_its_own_lane():
+    def inside():
+        with span("inner"):
+            pass
+
+    with record() as trace, span("outer"):
+        in_thread(inside, name="helper")
+    assert parents(trace) == {"outer": None, "inner": None}
+    assert trace.where(name="inner")[0].lane == "helper"
+
+
+def test_nothing_is_recorded_outside():
+    with record() as trace:
+        pass
+    with span("late"):
+        assert current_scope() is None
+    assert len(trace) == 0
+
+
+def test_a_context_that_outlives_the_recording_records_nothing():
+    with record() as trace, span("a"):
+        context = contextvars.copy_context()
+    assert context.run(current_scope) is None
+    assert len(trace) == 1
+
+
+def test_a_recording_inside_another_takes_over_until_it_ends():
+    with record() as outer:
+        with span("before"):
+            pass
+        with record() as inner, span("inside"):
+            pass
+        with span("after"):
+            pass
+    assert [s.name for s in outer] == ["before", "after"]
+    assert [s.name for s in inner] == ["inside"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ValueError("bad"), "error"), (KeyboardInterrupt(), "cancelled"), (SystemExit(1), "cancelled")],
+)
+def test_a_span_that_raises_says_so_and_passes_it_on(error, status):
+    with pytest.raises(type(error)), record() as trace, span("a"):
+        raise error
+    assert trace.spans[0].status == status
+    assert trace.spans[0].error.startswith(type(error).__name__)
+
+
+def test_links_name_the_spans_whose_results_were_needed():
+    with record() as trace:
+        with span("a") as a:
+            pass
+        with span("sum") as total:
+            total.link(a)
+    assert trace.where(name="sum")[0].links == (a.span_id,)
+
+
+def test_a_span_object_can_be_used_again_also_when_nothing_is_recorded():
+    again = span("again")
+    with record() as trace:
+        for _ in range(2):
+            with again:
+                pass
+    with again:
+        pass
+    assert len(trace) == 2
+
+
+def test_a_name_that_is_no_text_becomes_one():
+    with record() as trace:
+        for name in (7, ["a"], "x" * 100_000):
+            with span(name):
+                pass
+    assert [s.name[:5] for s in trace] == ["7", "['a']", "xxxxx"]
+    assert max(len(s.name) for s in trace) <= 200
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_an_unknown_kind_is_refused_recording_or_not(is_recorded):
+    def use():
+        with pytest.raises(OptionError, match="graph, node, phase"), span("a", kind="step"):
+            pass
+
+    if is_recorded:
+        with record():
+            use()
+    else:
+        use()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_be_recorded(kind):
+    with record() as trace, span("a", kind=kind):
+        pass
+    assert trace.spans[0].kind == kind
+
+
+@pytest.mark.parametrize("options", [{"clock": object()}, {"max_spans": 0}, {"max_spans": True}, {"max_spans": 1e6}])
+def test_record_refuses_impossible_options(options):
+    with pytest.raises(OptionError), record(**options):
+        pass
+
+
+# -- live, and afterwards ------------------------------------------------------------------------------------------
+
+
+def test_a_trace_can_be_read_while_it_runs():
+    with record() as trace:
+        with span("a"):
+            assert len(trace) == 0
+        assert [s.name for s in trace] == ["a"]
+        assert trace.is_live
+        assert trace.validate() is trace
+    assert not trace.is_live
+
+
+def test_a_trace_can_be_read_from_another_thread_while_it_runs():
+    seen = []
+    with record() as trace:
+        with span("a"):
+            pass
+        in_thread(lambda: seen.append((len(trace), trace.counts(), trace.lanes)))
+    assert seen == [(1, {"branch": 1}, ("main",))]
+
+
+def test_what_was_read_does_not_change_while_more_is_recorded():
+    with record() as trace:
+        with span("a", n=1):
+            pass
+        columns = trace.columns
+        with span("b", n=2):
+            pass
+        assert len(trace) == 2
+    assert len(columns) == len(columns.attributes) == 1
+
+
+def test_a_finished_trace_is_immutable():
+    with record() as trace, span("a", city="Oslo"):
+        pass
+    with pytest.raises(ValueError, match="read-only"):
+        trace.columns.rows["ended_ns"][0] = 0
+    with pytest.raises(AttributeError):
+        trace.spans[0].name = "b"
+    trace.spans[0].attributes["city"] = "Rome"
+    assert trace.spans[0].attributes == {"city": "Oslo"}
+
+
+def test_the_end_of_a_recording_between_two_looks_does_no_harm():
+    """The trace asks once whether it is live, so that another thread may end it right after."""
+    with record() as trace:
+        with span("a"):
+            pass
+        read = trace._read
+        trace._read = lambda: (setattr(trace, "_read", None), read())[1]
+        assert len(trace.columns) == 1
+
+
+def test_spans_that_are_open_at_the_end_are_abandoned():
+    started, release = threading.Event(), threading.Event()
+
+    def endless():
+        with span("endless"):
+            with span("done"):
+                pass
+            started.set()
+            release.wait(GUARD_S)
+
+    thread = threading.Thread(target=endless)
+    with record() as trace:
+        thread.start()
+        assert started.wait(GUARD_S)
+    release.set()
+    thread.join(GUARD_S)
+    assert {s.name: s.status for s in trace} == {"done": "ok", "endless": "abandoned"}
+    assert trace.validate()
+
+
+def test_a_block_that_is_left_in_another_context_still_ends_once():
+    with record() as trace:
+        held = span("held")
+        contextvars.copy_context().run(held.__enter__)
+        held.__exit__(None, None, None)
+    assert [s.status for s in trace] == ["ok"]
+
+
+def test_a_generator_that_holds_a_span_and_is_closed_elsewhere():
+    def numbers():
+        with span("numbers"):
+            yield 1
+            yield 2
+
+    with record() as trace:
+        iterator = contextvars.copy_context().run(lambda: (made := numbers(), next(made))[0])
+        iterator.close()
+    assert [(s.name, s.status) for s in trace] == [("numbers", "cancelled")]
+
+
+# -- the cap and compaction ----------------------------------------------------------------------------------------
+
+
+def test_the_cap_keeps_memory_flat_and_says_what_was_dropped():
+    with record(max_spans=1000) as trace:
+        for _ in range(20_000):
+            with span("a"):
+                pass
+    assert len(trace) == 1000
+    assert trace.dropped == 19_000
+    assert "19,000 dropped" in repr(trace)
+
+
+def test_the_cap_by_default():
+    assert DEFAULT_MAX_SPANS == 1_000_000
+
+
+def test_the_cap_keeps_the_structure():
+    with record(max_spans=1) as trace:
+        with span("graph", kind="graph"), span("node", kind="node"):
+            for _ in range(5):
+                with span("item"):
+                    pass
+        assert trace.dropped == 4
+    assert trace.counts() == {"graph": 1, "node": 1, "branch": 1}
+
+
+def test_compaction_loses_nothing_with_eight_threads_writing_and_one_reading(monkeypatch):
+    monkeypatch.setattr(recorder_module, "COMPACT_AT", 16)
+    start = threading.Barrier(9)
+
+    def write(number):
+        start.wait(GUARD_S)
+        for i in range(500):
+            with span(f"{number}-{i}", i=i):
+                pass
+
+    with record() as trace:
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        start.wait(GUARD_S)
+        while any(thread.is_alive() for thread in threads):
+            trace.validate()
+        for thread in threads:
+            thread.join(GUARD_S)
+    assert sorted(s.name for s in trace) == sorted(f"{number}-{i}" for number in range(8) for i in range(500))
+    assert all(s.attributes == {"i": int(s.name.split("-")[1])} for s in trace)
+
+
+# -- faults of the recorder ----------------------------------------------------------------------------------------
+
+
+class BrokenClock(FakeClock):
+    """Works `good` times, then raises."""
+
+    def __init__(self, good):
+        super().__init__(1)
+        self.good = good
+
+    def now_ns(self):
+        self.good -= 1
+        if self.good < 0:
+            raise OSError("no more time")
+        return super().now_ns()
+
+
+@pytest.mark.parametrize("good", range(5))  # four stamps and the end of the recording
+def test_a_clock_that_raises_does_not_change_the_result(good):
+    results = []
+    with pytest.warns(UserWarning, match="recording stopped, results are not affected: OSError") as caught:
+        with record(clock=BrokenClock(good)), span("a"):
+            with span("b"):
+                results.append(1)
+            results.append(2)
+    assert results == [1, 2]
+    assert len(caught) == 1
+
+
+def test_a_storage_that_raises_does_not_change_the_result():
+    results = []
+
+    def full(row):
+        raise MemoryError("full")
+
+    with pytest.warns(UserWarning, match="MemoryError: full") as caught:
+        with record() as trace:
+            with span("kept"):
+                pass
+            trace._source._spans.append = full
+            with span("a"):
+                for number in range(3):
+                    with span("b"):
+                        results.append(number)
+    assert results == [0, 1, 2]
+    assert len(caught) == 1
+    assert "kept" in {s.name for s in trace}
+
+
+def test_an_end_that_raises_does_not_change_the_result():
+    def broken():
+        raise MemoryError("full")
+
+    with pytest.warns(UserWarning, match="MemoryError: full"), record() as trace:
+        with span("a"):
+            pass
+        trace._source._spans.compact = broken
+    assert len(trace) == 0

@@ -1,0 +1,81 @@
+"""Trace: access, selection, short texts."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.trace import Trace
+
+
+@pytest.fixture
+def trace() -> Trace:
+    return make_trace(
+        (
+            bar("Check", "main", 1, 9, kind="node"),
+            [
+                bar("b", "thread-2", 3, 5, queued_s=1, cpu_s=0.5, index=1),
+                bar("a", "thread-1", 2, 4, queued_s=1, index=0, status="error", error="ValueError: bad"),
+            ],
+        )
+    )
+
+
+def test_spans_are_ordered_by_start(trace):
+    assert [s.name for s in trace] == ["Check", "a", "b"]
+    assert [s.name for s in trace.spans[1:]] == ["a", "b"]
+    assert trace.spans[-1].name == "b"
+    assert len(trace) == len(trace.spans) == 3
+
+
+def test_lanes_come_in_the_order_of_their_first_span(trace):
+    assert trace.lanes == ("main", "thread-1", "thread-2")
+
+
+def test_makespan_is_from_the_first_submission_to_the_last_end(trace):
+    assert trace.makespan_s == 8.0
+    assert make_trace().makespan_s == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ({}, ["Check", "a", "b"]),
+        ({"kind": "branch"}, ["a", "b"]),
+        ({"name": "b"}, ["b"]),
+        ({"status": "error"}, ["a"]),
+        ({"kind": "node", "status": "error"}, []),
+    ],
+)
+def test_where_selects(trace, wanted, names):
+    assert [s.name for s in trace.where(**wanted)] == names
+
+
+@pytest.mark.parametrize("wanted", [{"kind": "step"}, {"status": "failed"}])
+def test_where_refuses_unknown_words(trace, wanted):
+    with pytest.raises(OptionError, match="one of"):
+        trace.where(**wanted)
+
+
+def test_counts_by_kind_and_by_status_other_than_ok(trace):
+    assert trace.counts() == {"node": 1, "branch": 2, "error": 1}
+
+
+def test_a_span_tells_its_times(trace):
+    b = trace.where(name="b")[0]
+    assert (b.queue_wait_s, b.service_s, b.cpu_ns, b.waiting_ns, b.ok) == (1.0, 2.0, 500_000_000, 1_500_000_000, True)
+    assert repr(b) == "<Span 2 branch b[1] on thread-2: 2e+03 ms, ok>"
+    a = trace.where(name="a")[0]
+    assert (a.waiting_ns, a.ok, a.error) == (None, False, "ValueError: bad")
+
+
+def test_texts(trace):
+    assert repr(trace) == "<Trace: 3 spans on 3 lanes, 8 s>"
+    assert "2 branch, 1 error" in str(trace)
+
+
+def test_the_rich_form_is_inert():
+    html = make_trace(bar("a", "<script>alert(1)</script>", 0, 1))._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
