@@ -13,6 +13,7 @@ help:
 	@echo "make lab        open JupyterLab on the notebooks"
 	@echo "make notebooks  execute the notebooks and store their outputs"
 	@echo "make lint       check style and types"
+	@echo "make format     mend what make lint finds about style"
 	@echo "make bench      measure speed and memory against other tools"
 	@echo "make clean      remove .venv and out"
 
@@ -37,7 +38,7 @@ lab: $(VENV)/.has-lab
 
 notebooks: $(VENV)/.has-test
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
-	  --ExecutePreprocessor.timeout=60 --ClearMetadataPreprocessor.enabled=True \
+	  --ExecutePreprocessor.timeout=60 --ExecutePreprocessor.store_widget_state=False --ClearMetadataPreprocessor.enabled=True \
 	  --ClearMetadataPreprocessor.clear_notebook_metadata=False \
 	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags"]' notebooks/*.ipynb
 

@@ -19,6 +19,9 @@ from kaygraph_viz.trace.lanes import Lane
 
 __all__ = ["ThreadExecutor"]
 
+LOCK_WAIT_S = 0.1  # well below the time after which an interrupt feels slow
+LOOKS = 32  # looks at the deadlines within one timeout, at most
+
 
 class ThreadExecutor(Executor):
     """Runs branches in threads of this process: good for waiting (network, disk), bound by the GIL for CPU work.
@@ -97,10 +100,11 @@ class _Crew:
         self._items: Iterator[Any] = iter(request.items)
         self._limit = workers + request.window
         self._pulled = self._delivered = 0
+        self._look_again_ns = 0
         self._is_starving = self._is_stopped = False
         self._fault: BaseException | None = None
-        self._lock = threading.Lock()  # for pulling: an input that blocks holds it
-        self._room = threading.Condition()  # for waiting for the reader: nobody holds it for long
+        self._lock = threading.Lock()  # an input that blocks holds it
+        self._room = threading.Condition(self._lock)
         self._workers: set[_Worker] = set()
         for _ in range(workers if request.count is None else min(workers, request.count)):
             self._hire()
@@ -116,29 +120,23 @@ class _Crew:
     def pull(self) -> tuple[int, Any, int] | None:
         """Return the next index, item and when it was ready [ns]; None when there is nothing more to do."""
         with self._lock:
-            if self._pulled - self._delivered >= self._limit:
-                self._wait_for_room()
-            if self._is_stopped:
-                return None
+            while self._pulled - self._delivered >= self._limit and not self._is_stopped:
+                self._is_starving = True
+                if self._pulled - self._delivered >= self._limit:  # again: the reader may have missed the flag
+                    self._room.wait()
             try:
-                item = next(self._items)
+                item = None if self._is_stopped else next(self._items)
             except StopIteration:
                 self._is_stopped = True
-                return None
             except BaseException as error:  # the input's own fault: raised after the outcomes of what came before it
                 self.break_off(error)
+            if self._is_stopped:  # also when that was said while the input was blocking: nothing more is started
+                self._room.notify_all()
                 return None
             index = self._pulled
             self._pulled += 1
         submitted = self._request.submitted_ns
         return index, item, self.branches.now_ns() if submitted is None else submitted
-
-    def _wait_for_room(self) -> None:
-        with self._room:
-            self._is_starving = True  # said before looking again, so that the reader cannot miss it
-            while self._pulled - self._delivered >= self._limit and not self._is_stopped:
-                self._room.wait()
-            self._is_starving = False
 
     def break_off(self, error: BaseException) -> None:
         """Pull nothing more; the reader raises `error` after the outcomes of what was pulled before."""
@@ -153,11 +151,12 @@ class _Crew:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield outcomes as they are completed; raise the error of the input after the last one."""
-        done, news = self.done, self.news
+        done, news, is_timed = self.done, self.news, self._request.timeout_s is not None
         while True:
-            for _ in range(len(done)):  # no more than these at a time: deadlines must be looked at now and then
+            while done:
                 yield done.popleft()
-            self._give_up_late()
+                if is_timed:  # a reader that always finds something to read must not miss a deadline
+                    self._give_up_late()
             news.clear()
             is_over = not self._workers  # looked at before the deque: a worker's last outcome is there before it leaves
             if done:
@@ -165,6 +164,8 @@ class _Crew:
             if is_over:
                 break
             news.wait(self._next_deadline_s())
+            self._look_again_ns = 0  # after a wait at once: a deadline may be why it ended
+            self._give_up_late()
         if self._fault is not None:
             raise self._fault
 
@@ -173,6 +174,7 @@ class _Crew:
         self._delivered += 1
         if self._is_starving:
             with self._room:
+                self._is_starving = False
                 self._room.notify_all()
 
     def stop(self) -> None:
@@ -189,9 +191,12 @@ class _Crew:
             self._workers.discard(worker)
 
     def _stop_pulling(self) -> None:
-        with self._room:
-            self._is_stopped = True
-            self._room.notify_all()
+        self._is_stopped = True
+        if self._lock.acquire(timeout=LOCK_WAIT_S):  # else the input blocks, and who waits for it will see the flag
+            try:
+                self._room.notify_all()
+            finally:
+                self._lock.release()
 
     # -- deadlines ----------------------------------------------------------------------------------------------
 
@@ -207,12 +212,13 @@ class _Crew:
 
     def _give_up_late(self) -> None:
         """Give up branches that overran their time; each worker that is stuck with one gets a replacement."""
-        timeout_s = self._request.timeout_s
-        if timeout_s is None:
+        timeout_s, now_ns = self._request.timeout_s, self.branches.now_ns()
+        if timeout_s is None or now_ns < self._look_again_ns:
             return
+        self._look_again_ns = now_ns + round(timeout_s * 1e9 / LOOKS)
         for worker in list(self._workers):
             held = worker.claim.peek() if worker.claim else None
-            if held is not None and self.branches.now_ns() - held.started_ns >= timeout_s * 1e9:
+            if held is not None and now_ns - held.started_ns >= timeout_s * 1e9:
                 self._time_out(worker, held, timeout_s)
 
     def _time_out(self, worker: _Worker, held: Held, timeout_s: float) -> None:

@@ -239,13 +239,21 @@ def compare_with_key(verdicts: Sequence[Verdict], key: Mapping[str, KeyEntry]) -
 def wait_for_service(state: RetryCallState) -> float:
     """Return how long to wait for a service that was unavailable [s]: what it asked for, or a growing time.
 
-    A waiting rule for `RetryPolicy`: 0.05 s, doubled with each attempt, at most 5 s; a Retry-After is obeyed up to
-    that.
+    A waiting rule for `RetryPolicy`: 0.05 s, doubled with each attempt, at most 5 s. A Retry-After is obeyed; one of
+    more than 5 s ends the attempts, since asking earlier would be against the service's wish.
+
+    Raises
+    ------
+    ServiceUnavailable
+        The error itself, when the service asks for more patience than there is.
     """
     error = state.outcome.exception() if state.outcome is not None else None
     asked: float | None = getattr(error, "retry_after_s", None)
-    grown: float = SHORTEST_WAIT_S * 2 ** (state.attempt_number - 1)
-    return min(LONGEST_WAIT_S, grown if asked is None else asked)
+    if asked is None:
+        return float(min(LONGEST_WAIT_S, SHORTEST_WAIT_S * 2 ** (state.attempt_number - 1)))
+    if asked > LONGEST_WAIT_S and error is not None:
+        raise error
+    return asked
 
 
 def _records(shared: Shared) -> Sequence[Record]:

@@ -20,8 +20,8 @@ ITEM_LIMIT = 8
 DEPTH_LIMIT = 3
 
 _SECRET = re.compile(
-    r"pass$|passw|passphrase|pwd|secret|token|(api|access|private|signing)[_ -]?key|authori[sz]ation|bearer|jwt|credential"
-    r"|cookie|session[_ -]?id",
+    r"pass$|passw|passphrase|pwd|secret|token|(api|access|private|signing)[_ -]?key|authori[sz]ation|bearer|jwt"
+    r"|credential|cookie|session[_ -]?id",
     re.IGNORECASE,
 )
 

@@ -165,7 +165,8 @@ class Spans:
 
     def sealed(self, last: Mapping[int, Row]) -> SpanColumns:
         """Return the rows compacted so far and those of `last`, by span number, whose span is not among them."""
-        ended = {number for chunk in self._chunks for number in chunk["span_id"][np.isin(chunk["span_id"], list(last))].tolist()}
+        ids = [chunk["span_id"] for chunk in self._chunks]
+        ended = {number for part in ids for number in part[np.isin(part, list(last))].tolist()}
         self._chunks.append(self._to_array([row for number, row in last.items() if number not in ended]))
         return self._table()
 

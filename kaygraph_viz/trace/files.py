@@ -139,7 +139,9 @@ def _bounded_lines(stream: IO[bytes], path: Path) -> Generator[str, None, None]:
         while line := reader.readline(MAX_LINE + 1):
             total += len(line)
             if len(line) > MAX_LINE or total > MAX_CHARACTERS:
-                raise TraceFormatError(f"{path} is larger than any trace: over {MAX_LINE:,} characters in one line, or in all")
+                raise TraceFormatError(
+                    f"{path} is larger than any trace: over {MAX_LINE:,} characters in one line, or in all"
+                )
             yield line
     finally:
         reader.detach()  # whoever opened the file closes it
@@ -185,7 +187,8 @@ def _row(fields: dict[str, Any], path: Path, number: int) -> Row:
 
 def _problem(fields: dict[str, Any]) -> str | None:
     """Return what is wrong with the fields of a span, or None."""
-    integers = (*_INTEGER_FIELDS, *(name for name in ("parent_id", "index", "cpu_ns", "blocked_ns", "attempt") if name in fields))
+    optional = ("parent_id", "index", "cpu_ns", "blocked_ns", "attempt")
+    integers = (*_INTEGER_FIELDS, *(name for name in optional if name in fields))
     for name in integers:
         if type(fields.get(name)) is not int or abs(fields[name]) >= 1 << 62:
             return f"{name} is {str(fields.get(name))[:40]!r}, expected a whole number"
@@ -212,10 +215,12 @@ def _check_end(lines: Iterator[str], path: Path) -> None:
 def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> int:
     """Return the number of dropped spans that the last line names."""
     if footer is None:
-        raise TraceFormatError(f"{path} was cut off: its last line is missing. load(path, partial=True) takes what is there")
+        raise TraceFormatError(
+            f"{path} was cut off: its last line is missing. load(path, partial=True) takes what is there"
+        )
     dropped = footer.get("dropped", 0)
     if type(dropped) is not int or dropped < 0:
-        raise TraceFormatError(f"{path}, last line: dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
+        raise TraceFormatError(f"{path}: dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
     return dropped
 
 

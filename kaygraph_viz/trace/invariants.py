@@ -102,10 +102,11 @@ def _encloses_any(columns: SpanColumns, positions: npt.NDArray[np.intp]) -> npt.
     parents = _parent_positions(columns)
     parent_of = parents.tolist()
     found = np.zeros(len(parents), np.bool_)
-    for position in np.unique(parents[positions]).tolist():
-        while position >= 0 and not found[position]:
-            found[position] = True
-            position = parent_of[position]
+    for parent in np.unique(parents[positions]).tolist():
+        at = parent
+        while at >= 0 and not found[at]:
+            found[at] = True
+            at = parent_of[at]
     return found
 
 

@@ -68,7 +68,7 @@ def playground(
     return Playground(run, recorded or {}, workers, max_workers)
 
 
-class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no type information
+class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """The panel that `playground` returns.
 
     Attributes
@@ -155,7 +155,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _show(self, workers: int) -> None:
         trace = self.traces.get(workers)
         if trace is None:
-            self._say(f"Nothing recorded with {_count(workers)} yet: press Run.")
+            self._say(f"Nothing recorded with {_count(workers)} yet: press Run. The chart is still the one before.")
             return
         with self._drawing:
             longest_s = max(known.makespan_s for known in self.traces.values())

@@ -13,8 +13,8 @@ from kaygraph_viz.execute.limits import RetryPolicy, checked_workers, default_wo
     "options",
     [
         {"attempts": 0}, {"attempts": -1}, {"attempts": True}, {"attempts": 1.5}, {"wait": -1}, {"wait": float("nan")},
-        {"wait": float("inf")}, {"wait": "1"}, {"wait": 10**400}, {"retry_on": (int,)}, {"retry_on": (KeyboardInterrupt,)},
-        {"retry_on": ("ValueError",)},
+        {"wait": float("inf")}, {"wait": "1"}, {"wait": 10**400}, {"retry_on": (int,)},
+        {"retry_on": (KeyboardInterrupt,)}, {"retry_on": ("ValueError",)},
     ],
     ids=str,
 )  # fmt: skip

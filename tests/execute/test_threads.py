@@ -139,7 +139,12 @@ def test_the_pool_keeps_its_size(release):
 @pytest.mark.parametrize("is_recorded", [True, False])
 def test_a_deadline_is_kept_however_busy_the_reader_is(release, is_recorded):
     """There is always an outcome to read: the late branch must be noticed between two of them."""
-    pulled = threading.Semaphore(0)
+    pulled, is_stuck = threading.Semaphore(0), threading.Event()
+
+    def run(x):
+        if x == "stuck":
+            is_stuck.set()
+            release.wait(GUARD_S)
 
     def items():
         yield "stuck"
@@ -149,9 +154,10 @@ def test_a_deadline_is_kept_however_busy_the_reader_is(release, is_recorded):
 
     clock = FakeClock()
     with (record(clock=clock) if is_recorded else use_clock(clock)), get_executor("thread", 2) as executor:
-        outcomes = executor.imap(stuck_or_value(release), items(), ordered=False, window=8, timeout=5, on_error="collect")
+        outcomes = executor.imap(run, items(), ordered=False, window=8, timeout=5, on_error="collect")
         with closing(outcomes):
             assert next(outcomes).ok
+            assert is_stuck.wait(GUARD_S)
             clock.advance(10)
             statuses = []
             for outcome in itertools.islice(outcomes, 100):

@@ -58,7 +58,8 @@ def test_a_thread_with_a_copied_context_nests():
             pass
 
     with record() as trace, span("outer"):
-        in_thread(lambda context=contextvars.copy_context(): context.run(inside))
+        context = contextvars.copy_context()
+        in_thread(lambda: context.run(inside))
     assert parents(trace) == {"outer": None, "inner": "outer"}
 
 
@@ -345,15 +346,14 @@ def test_a_storage_that_raises_does_not_change_the_result():
     def full(row):
         raise MemoryError("full")
 
-    with pytest.warns(UserWarning, match="MemoryError: full") as caught:
-        with record() as trace:
-            with span("kept"):
-                pass
-            trace._source._spans.append = full
-            with span("a"):
-                for number in range(3):
-                    with span("b"):
-                        results.append(number)
+    with pytest.warns(UserWarning, match="MemoryError: full") as caught, record() as trace:
+        with span("kept"):
+            pass
+        trace._source._spans.append = full
+        with span("a"):
+            for number in range(3):
+                with span("b"):
+                    results.append(number)
     assert results == [0, 1, 2]
     assert len(caught) == 1
     assert "kept" in {s.name for s in trace}

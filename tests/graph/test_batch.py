@@ -1,0 +1,246 @@
+"""Nodes with many items: order, collecting, retries of each item, names, spans (N1, N2)."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from kaygraph_viz.errors import DeadlineExceeded, OptionError
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.outcome import Outcomes
+from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
+from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.recorder import record
+
+GUARD_S = 20.0
+BOTH = pytest.mark.parametrize("base", [BatchNode, ParallelBatchNode])
+
+
+def run(base, items, function, **options):
+    """Run a batch node over items and return what post got."""
+    node = base(**options)
+    node.prep = lambda shared: items
+    node.exec = function
+    node.post = lambda shared, prep_res, exec_res: shared.update(result=exec_res)
+    shared = {}
+    node.run(shared)
+    return shared["result"]
+
+
+def fail_on_3(x):
+    if x == 3:
+        raise ValueError("bad record")
+    return 2 * x
+
+
+@BOTH
+def test_values_come_in_the_order_of_the_items(base):
+    assert run(base, range(100), lambda x: x * x) == [x * x for x in range(100)]
+
+
+@BOTH
+@pytest.mark.parametrize("items", [None, [], (), iter(())])
+def test_an_empty_batch_is_an_empty_list(base, items):
+    assert run(base, items, fail_on_3) == []
+
+
+@BOTH
+def test_prep_may_be_a_generator(base):
+    assert run(base, (x for x in range(3)), lambda x: x) == [0, 1, 2]
+
+
+@BOTH
+def test_the_first_error_ends_the_node_and_names_item_and_node(base):
+    with pytest.raises(ValueError, match="bad record") as caught:
+        run(base, range(100), fail_on_3, node_id="Check")
+    assert caught.value.__notes__ == ["in item 3 of 'Check'"]
+
+
+@BOTH
+def test_collecting_keeps_99_results_and_one_record_of_the_error(base):
+    result = run(base, range(100), fail_on_3, on_error="collect", max_retries=2)
+    assert isinstance(result, Outcomes)
+    assert result.values == [2 * x for x in range(100) if x != 3]
+    (failed,) = result.failed
+    assert (failed.index, failed.attempts, failed.value) == (3, 2, None)
+    assert "fail_on_3" in failed.traceback
+    assert "bad record" in failed.traceback
+    assert [outcome.index for outcome in result] == list(range(100))
+
+
+@BOTH
+def test_each_failing_item_has_its_own_attempts(base):
+    tried = []
+
+    class Fails(base):
+        def prep(self, shared):
+            return range(8)
+
+        def exec(self, x):
+            tried.append((x, self.cur_retry))
+            if x % 2:
+                raise ValueError("bad")
+
+    Fails(max_retries=3, on_error="collect").run({})
+    assert sorted(tried) == [(x, n) for x in range(8) for n in range(3 if x % 2 else 1)]
+
+
+@BOTH
+def test_a_policy_can_take_the_place_of_retries(base):
+    result = run(base, [3], fail_on_3, on_error="collect", retry=RetryPolicy(4))
+    assert result[0].attempts == 4
+
+
+@BOTH
+def test_the_fallback_gets_item_and_error(base):
+    node = base()
+    node.prep = lambda shared: range(5)
+    node.exec = fail_on_3
+    node.exec_fallback = lambda item, error: (item, str(error))
+    node.post = lambda shared, prep_res, exec_res: shared.update(result=exec_res)
+    node.run(shared := {})
+    assert shared["result"] == [0, 2, 4, (3, "bad record"), 8]
+
+
+def test_items_really_run_at_once():
+    together = threading.Barrier(4)
+    assert run(ParallelBatchNode, range(4), lambda x: together.wait(GUARD_S) >= 0, max_workers=4) == [True] * 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_executor_can_be_given_by_kind_or_as_an_object_that_stays_open(kind):
+    assert run(ParallelBatchNode, range(3), abs, executor=kind) == [0, 1, 2]
+    with get_executor(kind, 2) as executor:
+        assert run(ParallelBatchNode, range(3), abs, executor=executor) == [0, 1, 2]
+        assert run(ParallelBatchNode, range(3), abs, executor=executor) == [0, 1, 2]
+
+
+@BOTH
+def test_spans_nest_as_node_phase_branch(base):
+    with record() as trace:
+        run(base, range(3), abs, node_id="Check")
+    by_id = {s.span_id: s for s in trace}
+    (node,) = trace.where(kind="node")
+    assert [s.name for s in trace.where(kind="phase")] == ["prep", "exec", "post"]
+    branches = trace.where(kind="branch")
+    assert sorted(s.index for s in branches) == [0, 1, 2]
+    for branch in branches:
+        assert branch.name == "Check"
+        phase = by_id[branch.parent_id]
+        assert (phase.name, phase.parent_id) == ("exec", node.span_id)
+
+
+@BOTH
+def test_branches_can_be_named_by_their_item(base):
+    class Named(base):
+        def prep(self, shared):
+            return ["Ada", "Grace"]
+
+        def branch_name(self, item):
+            return f"check {item}"
+
+    with record() as trace:
+        Named().run({})
+    assert sorted(s.name for s in trace.where(kind="branch")) == ["check Ada", "check Grace"]
+
+
+@BOTH
+def test_branch_name_can_be_assigned(base):
+    node = base()
+    node.prep = lambda shared: [1]
+    node.branch_name = str
+    with record() as trace:
+        node.run({})
+    assert [s.name for s in trace.where(kind="branch")] == ["1"]
+
+
+@BOTH
+def test_progress_is_told_how_many_are_done(base):
+    seen = []
+    run(base, range(3), abs, progress=lambda done, total: seen.append((done, total)))
+    run(base, iter(range(2)), abs, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3), (1, None), (2, None)]
+
+
+@BOTH
+def test_a_timeout_is_a_collected_outcome(base):
+    clock = FakeClock()
+    with record(clock=clock):
+        result = run(base, [0, 9], lambda x: clock.sleep(x), timeout=5, on_error="collect", max_retries=1)
+    assert (result[1].status, type(result[1].error)) == ("timeout", DeadlineExceeded)
+
+
+@BOTH
+def test_what_cannot_be_iterated_over_is_a_clear_error(base):
+    with pytest.raises(OptionError, match="something to iterate over"):
+        run(base, 5, abs)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_workers": 0}, {"max_workers": True}, {"max_workers": 10**9}, {"executor": "threads"}, {"executor": 4},
+        {"on_error": "ignore"}, {"timeout": -1}, {"timeout": float("nan")}, {"progress": 3}, {"retry": 3},
+        {"window": -1}, {"window": 1.5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_impossible_options_are_refused_when_built(options):
+    (name,) = options
+    with pytest.raises(OptionError, match=name):
+        ParallelBatchNode(**options)
+
+
+def test_a_policy_and_retries_together_are_refused():
+    with pytest.raises(OptionError, match="no max_retries"):
+        ParallelBatchNode(retry=RetryPolicy(3), max_retries=2)
+
+
+def test_recording_changes_neither_results_nor_the_order_of_writes():
+    class Log(dict):
+        def __init__(self):
+            super().__init__()
+            self.writes = []
+
+        def __setitem__(self, key, value):
+            self.writes.append((key, value))
+            super().__setitem__(key, value)
+
+    class Double(ParallelBatchNode):
+        def prep(self, shared):
+            shared["started"] = True
+            return range(20)
+
+        def exec(self, x):
+            return 2 * x
+
+        def post(self, shared, prep_res, exec_res):
+            for index, value in enumerate(exec_res):
+                shared[index] = value
+            shared["ended"] = True
+
+    plain, recorded = Log(), Log()
+    Graph(start=Double(max_workers=4)).run(plain)
+    with record():
+        Graph(start=Double(max_workers=4)).run(recorded)
+    assert recorded.writes == plain.writes
+
+
+def test_a_batch_inside_a_batch_does_not_deadlock():
+    class Outer(ParallelBatchNode):
+        def prep(self, shared):
+            return range(12)
+
+        def exec(self, x):
+            return sum(run(ParallelBatchNode, range(x), abs, max_workers=2))
+
+        def post(self, shared, prep_res, exec_res):
+            shared["sums"] = exec_res
+
+    with record() as trace:
+        Outer(max_workers=4).run(shared := {})
+    assert shared["sums"] == [x * (x - 1) // 2 for x in range(12)]
+    trace.validate()
