@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from kaygraph_viz.plot.gantt import gantt as gantt
     from kaygraph_viz.trace.recorder import record as record
     from kaygraph_viz.trace.recorder import span as span
-    from kaygraph_viz.trace.recorder import traced as traced
     from kaygraph_viz.trace.span import Span as Span
     from kaygraph_viz.trace.trace import Trace as Trace
     from kaygraph_viz.trace.trace import load as load
+    from kaygraph_viz.trace.traced import traced as traced
 
 __version__ = "0.1.0"
 
@@ -64,7 +64,8 @@ _HOME = {
     "execute.registry": ("get_executor",),
     "execute.outcome": ("Outcome", "Outcomes"),
     "execute.limits": ("RetryPolicy",),
-    "trace.recorder": ("record", "span", "traced"),
+    "trace.recorder": ("record", "span"),
+    "trace.traced": ("traced",),
     "trace.trace": ("Trace", "load"),
     "trace.span": ("Span",),
     "analysis.metrics": ("Summary", "summarize"),
@@ -75,7 +76,7 @@ _HOME = {
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = sorted([*_MODULE_OF, "__version__"])
+__all__ = [*_MODULE_OF, "__version__"]  # noqa: PLE0604  (names of strings, from the table above)
 
 
 def __getattr__(name: str) -> Any:
@@ -87,4 +88,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

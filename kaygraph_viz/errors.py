@@ -142,8 +142,7 @@ class MissingDependencyError(KayGraphVizError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
-            f"this needs the package {package!r}, which is not installed; "
-            f'write: pip install "kaygraph-viz[{extra}]"',
+            f'this needs the package {package!r}, which is not installed; write: pip install "kaygraph-viz[{extra}]"',
             package=package,
             extra=extra,
         )

@@ -72,7 +72,7 @@ def test_deadline_says_what_to_write_instead():
 
 
 def test_missing_dependency_names_the_extra():
-    assert 'kaygraph-viz[dask]' in str(errors.MissingDependencyError("distributed", "dask"))
+    assert "kaygraph-viz[dask]" in str(errors.MissingDependencyError("distributed", "dask"))
 
 
 def test_a_note_is_added_once():

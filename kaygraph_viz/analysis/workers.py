@@ -1,6 +1,7 @@
 """Which workers there were, also those that got nothing to do.
 
-Belongs here: reading what a parallel node noted about its workers. Does not belong here: rows of a chart (``plot.rows``).
+Belongs here: reading what a parallel node noted about its workers. Does not belong here: rows of a chart
+(``plot.rows``).
 """
 
 from __future__ import annotations

@@ -180,9 +180,7 @@ class Executor(ABC):
         request = self._request(branches, items, ordered, window)
         return _delivered(self._run(request), on_error)
 
-    def _request(
-        self, branches: Branches, items: Iterable[Any], ordered: bool, window: int | None
-    ) -> Request:
+    def _request(self, branches: Branches, items: Iterable[Any], ordered: bool, window: int | None) -> Request:
         if not isinstance(items, Iterable):
             raise OptionError("items", items, "something to iterate over", "executor.imap(check, [1, 2, 3])")
         count = len(items) if isinstance(items, Sized) else None

@@ -1,6 +1,7 @@
 """Bounds on what branches may do: how often they are tried, and what an option may be.
 
-Belongs here: policies and the checks of numbers that users pass. Does not belong here: carrying them out (``attempts``).
+Belongs here: policies and the checks of numbers that users pass. Does not belong here: carrying them out
+(``attempts``).
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from kaygraph_viz.trace.lanes import Lane
 
 __all__ = ["ThreadExecutor"]
 
-LOCK_WAIT_S = 0.1  # well below the time after which an interrupt feels slow
 LOOKS = 32  # looks at the deadlines within one timeout, at most
 
 
@@ -99,12 +98,13 @@ class _Crew:
         self._request = request
         self._items: Iterator[Any] = iter(request.items)
         self._limit = workers + request.window
+        self._enough_room = self._limit - max(1, request.window // 4)  # waking a worker costs as much as ten items
         self._pulled = self._delivered = 0
         self._look_again_ns = 0
         self._is_starving = self._is_stopped = False
         self._fault: BaseException | None = None
         self._lock = threading.Lock()  # an input that blocks holds it
-        self._room = threading.Condition(self._lock)
+        self._room = threading.Condition()
         self._workers: set[_Worker] = set()
         for _ in range(workers if request.count is None else min(workers, request.count)):
             self._hire()
@@ -119,24 +119,33 @@ class _Crew:
 
     def pull(self) -> tuple[int, Any, int] | None:
         """Return the next index, item and when it was ready [ns]; None when there is nothing more to do."""
-        with self._lock:
-            while self._pulled - self._delivered >= self._limit and not self._is_stopped:
-                self._is_starving = True
-                if self._pulled - self._delivered >= self._limit:  # again: the reader may have missed the flag
-                    self._room.wait()
-            try:
-                item = None if self._is_stopped else next(self._items)
-            except StopIteration:
-                self._is_stopped = True
-            except BaseException as error:  # the input's own fault: raised after the outcomes of what came before it
-                self.break_off(error)
-            if self._is_stopped:  # also when that was said while the input was blocking: nothing more is started
-                self._room.notify_all()
-                return None
-            index = self._pulled
-            self._pulled += 1
+        while True:
+            with self._lock:
+                if self._pulled - self._delivered < self._limit or self._is_stopped:
+                    return self._next_item()
+            self._wait_for_room()  # without the lock: a queue for it would make each pull a switch of threads
+
+    def _next_item(self) -> tuple[int, Any, int] | None:
+        try:
+            item = None if self._is_stopped else next(self._items)
+        except StopIteration:
+            self._is_stopped = True
+        except BaseException as error:  # the input's own fault: raised after the outcomes of what came before it
+            self.break_off(error)
+        if self._is_stopped:  # also when that was said while the input was blocking: nothing more is started
+            return None
+        index = self._pulled
+        self._pulled += 1
         submitted = self._request.submitted_ns
         return index, item, self.branches.now_ns() if submitted is None else submitted
+
+    def _wait_for_room(self) -> None:
+        with self._room:
+            while not self._is_stopped:
+                self._is_starving = True
+                if self._pulled - self._delivered < self._limit:  # looked at again: the reader may have missed the flag
+                    return
+                self._room.wait()
 
     def break_off(self, error: BaseException) -> None:
         """Pull nothing more; the reader raises `error` after the outcomes of what was pulled before."""
@@ -157,6 +166,8 @@ class _Crew:
                 yield done.popleft()
                 if is_timed:  # a reader that always finds something to read must not miss a deadline
                     self._give_up_late()
+            if done:
+                continue  # while there is something to read, nobody has to be told about more
             news.clear()
             is_over = not self._workers  # looked at before the deque: a worker's last outcome is there before it leaves
             if done:
@@ -170,9 +181,9 @@ class _Crew:
             raise self._fault
 
     def count_delivery(self) -> None:
-        """Make room for one more item."""
+        """Make room for one more item; workers are woken once there is room for some."""
         self._delivered += 1
-        if self._is_starving:
+        if self._is_starving and self._pulled - self._delivered <= self._enough_room:
             with self._room:
                 self._is_starving = False
                 self._room.notify_all()
@@ -192,11 +203,8 @@ class _Crew:
 
     def _stop_pulling(self) -> None:
         self._is_stopped = True
-        if self._lock.acquire(timeout=LOCK_WAIT_S):  # else the input blocks, and who waits for it will see the flag
-            try:
-                self._room.notify_all()
-            finally:
-                self._lock.release()
+        with self._room:
+            self._room.notify_all()
 
     # -- deadlines ----------------------------------------------------------------------------------------------
 

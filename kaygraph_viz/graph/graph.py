@@ -62,7 +62,9 @@ class Graph(BaseNode):
     {'count': 0}
     """
 
-    def __init__(self, start: BaseNode | None = None, node_id: str | None = None, *, max_steps: int = MAX_STEPS) -> None:
+    def __init__(
+        self, start: BaseNode | None = None, node_id: str | None = None, *, max_steps: int = MAX_STEPS
+    ) -> None:
         super().__init__(node_id)
         self.start_node = None if start is None else self.start(start)
         self.max_steps = checked_whole("max_steps", max_steps, 1, 1_000_000_000, "max_steps=1000")

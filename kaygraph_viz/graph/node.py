@@ -1,6 +1,7 @@
 """The node: prep -> exec -> post with hooks, retries and validation, and the wiring of nodes.
 
-Belongs here: what one node does when it runs. Does not belong here: several items (``batch``), several nodes (``graph``).
+Belongs here: what one node does when it runs. Does not belong here: several items (``batch``), several nodes
+(``graph``).
 """
 
 from __future__ import annotations

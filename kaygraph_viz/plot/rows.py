@@ -51,8 +51,8 @@ def _numbers(lane: str) -> list[str]:
 def assign_rows(columns: SpanColumns, units: Places) -> tuple[Ints, tuple[RowLabel, ...]]:
     """Return the row of each unit, and the rows from top to bottom.
 
-    Workers that got nothing to do have an empty row. Where units of one lane overlap, as coroutines in one thread do, the lane gets
-    as many rows as it needs.
+    Workers that got nothing to do have an empty row. Where units of one lane overlap, as coroutines in one thread do,
+    the lane gets as many rows as it needs.
 
     Parameters
     ----------

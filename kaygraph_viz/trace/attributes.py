@@ -44,7 +44,8 @@ def safe_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
     >>> safe_attributes({"city": "Oslo", "api_key": "k-123", "callback": object()})
     {'city': 'Oslo', 'api_key': '***', 'callback': '<object>'}
     """
-    return {str(key)[:TEXT_LIMIT]: MASK if _SECRET.search(str(key)) else safe_value(value) for key, value in values.items()}
+    texts = ((str(key), value) for key, value in values.items())
+    return {key[:TEXT_LIMIT]: MASK if _SECRET.search(key) else safe_value(value) for key, value in texts}
 
 
 def safe_value(value: Any, depth: int = 0) -> Any:

@@ -28,7 +28,9 @@ def violations(columns: SpanColumns, *, is_complete: bool = True) -> list[str]:
     if not len(columns):
         return []
     found = impossibilities(columns)
-    return found or _nesting(columns, is_complete=is_complete) + _links(columns, is_complete=is_complete) + _lanes(columns)
+    if found:
+        return found
+    return _nesting(columns, is_complete=is_complete) + _links(columns, is_complete=is_complete) + _lanes(columns)
 
 
 def impossibilities(columns: SpanColumns) -> list[str]:

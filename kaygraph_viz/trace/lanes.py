@@ -7,13 +7,15 @@ Does not belong here: drawing lanes (``plot``).
 from __future__ import annotations
 
 import threading
+from asyncio import Task, _get_running_loop, current_task
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import cast
+from typing import Any
+from weakref import WeakKeyDictionary
 
 __all__ = ["CPU_RESOLUTION_NS", "Lane", "Lanes"]
 
-CPU_RESOLUTION_NS = 5_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
+CPU_RESOLUTION_NS = 20_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
 
 
 class Lane:
@@ -72,16 +74,28 @@ class Lanes:
         self._resolution_ns = resolution_ns
         self._lock = threading.Lock()
         self._here = threading.local()  # dies with its thread; the number of a thread is soon given to another one
+        self._home = current_task() if _get_running_loop() is not None else None
+        self._tasks: WeakKeyDictionary[Task[Any], Lane] = WeakKeyDictionary()
         self._named: dict[str, threading.Thread] = {}
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
 
     def mine(self) -> Lane:
-        """Return the lane of the calling thread; a thread that nobody gave one gets one by its name."""
-        try:
-            return cast("Lane", self._here.lane)
-        except AttributeError:
-            return self._name_by_thread()
+        """Return the lane of the caller; a thread or task that nobody gave one gets one of its own.
+
+        Tasks of one loop overlap, so each has its own lane, but for the one in which the recording began.
+        """
+        if _get_running_loop() is not None:
+            task = current_task()
+            if task is not None and task is not self._home:
+                return self._tasks.get(task) or self._name_task(task)
+        lane: Lane | None = getattr(self._here, "lane", None)
+        return self._name_by_thread() if lane is None else lane
+
+    def _name_task(self, task: Task[Any]) -> Lane:
+        lane = self._tasks[task] = self.take("task")
+        task.add_done_callback(lambda _: self.free(lane))
+        return lane
 
     def _name_by_thread(self) -> Lane:
         thread = threading.current_thread()
@@ -108,8 +122,12 @@ class Lanes:
             return self._make(f"{kind}-{heappop(free)}")
 
     def enter(self, lane: Lane) -> None:
-        """Say that the calling thread works on `lane`."""
-        self._here.lane = lane
+        """Say that the calling task, or else thread, works on `lane`."""
+        task = current_task() if _get_running_loop() is not None else None
+        if task is not None:
+            self._tasks[task] = lane
+        else:
+            self._here.lane = lane
 
     def free(self, lane: Lane) -> None:
         """Give back a taken lane when its worker has ended."""

@@ -1,4 +1,4 @@
-"""What collects spans: the recorder, and `record`, `span` and `traced`, which feed it.
+"""What collects spans: the recorder, and `record` and `span`, which feed it.
 
 Belongs here: stamping, nesting (which span is the parent), lanes, the cap on the number of spans.
 Does not belong here: storage (``columns``), the finished trace (``trace``), running branches (``execute``).
@@ -8,15 +8,13 @@ A fault of the recorder never changes a result: it warns once, switches itself o
 
 from __future__ import annotations
 
-import functools
-import inspect
 import itertools
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kaygraph_viz.clock import REAL, Clock, use_clock
 from kaygraph_viz.errors import OptionError, short
@@ -29,14 +27,10 @@ from kaygraph_viz.trace.trace import Trace
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["DEFAULT_MAX_SPANS", "Recorder", "Scope", "current_scope", "enter_scope", "record", "span", "traced"]
+__all__ = ["DEFAULT_MAX_SPANS", "Recorder", "Scope", "current_scope", "enter_scope", "record", "span"]
 
 DEFAULT_MAX_SPANS = 1_000_000
-COMPACT_AT = 32_768  # rows; a buffer of this size takes some 10 MB before it becomes 2.5 MB of columns
-ALWAYS_KEPT = ("graph", "node", "phase")  # dropped spans must not take the structure of the run with them
-
-P = ParamSpec("P")
-R = TypeVar("R")
+COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB) and to be turned over in 0.5 ms
 
 
 class Scope:
@@ -94,27 +88,20 @@ class Recorder:
         is_real = clock is REAL  # which cannot fail, and is read without a detour
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
-        self.max_spans = max_spans
         self.is_open = True
-        self.kept = 0
-        self.dropped = 0
         self.next_id: Callable[[], int] = itertools.count(1).__next__
         self.lanes = Lanes(cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0)
         self.open_spans: dict[int, OpenSpan] = {}
-        self._is_finished = self._has_failed = False
-        self._spans = Spans()
+        self._has_failed = False
+        self._spans = Spans(max_spans)
         self._lock = threading.RLock()
 
     def add(self, row: Row) -> None:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
         try:
-            if self.kept >= self.max_spans and row[4] not in ALWAYS_KEPT:
-                self.dropped += 1
-            elif not self._is_finished:
-                self.kept += 1  # racing threads may lose a count: the cap guards the memory, it is not a promise
-                self._spans.append(row)
-                if self.kept % COMPACT_AT == 0:
-                    self._compact()
+            self._spans.append(row)
+            if len(self._spans.buffer) >= COMPACT_AT:
+                self._compact()
         except Exception as error:  # a recorder fault must never change a result
             self._give_up(error)
 
@@ -146,6 +133,13 @@ class Recorder:
 
         return now
 
+    @property
+    def dropped(self) -> int:
+        """How many spans were not kept because there were more than `max_spans`."""
+        with suppress(Exception), self._lock:  # a fault of the storage was told already
+            self._spans.compact()
+        return self._spans.dropped
+
     def snapshot(self) -> SpanColumns:
         """Return all finished spans so far, ordered by start."""
         with self._lock:
@@ -161,18 +155,15 @@ class Recorder:
             with self._lock:
                 open_spans = self.open_spans.copy()
                 self._spans.compact()  # what comes later does not count any more
-                self._is_finished = True
                 now = self.now_ns()  # now, so that no child has ended later than its parent
                 return self._spans.sealed({span_id: held.abandoned_row(now) for span_id, held in open_spans.items()})
         except Exception as error:  # whoever was recorded must get out of the block as without a recording
             self._give_up(error)
-            return Spans().columns()
+            return Spans(0).columns()
 
 
 @contextmanager
-def record(
-    *, cpu_time: bool = True, clock: Clock | None = None, max_spans: int | None = None
-) -> Iterator[Trace]:  # fmt: skip
+def record(*, cpu_time: bool = True, clock: Clock | None = None, max_spans: int | None = None) -> Iterator[Trace]:
     """Record everything that runs inside the ``with`` block.
 
     The trace can be read while the block runs and is immutable afterwards. Threads that are started inside, also by
@@ -263,9 +254,9 @@ class span:  # noqa: N801  (used like a function)
                  "recorder", "span_id")  # fmt: skip
 
     def __init__(self, name: str, /, *, kind: Kind = "branch", **attributes: Any) -> None:
-        if kind not in KINDS:
+        if kind != "branch" and kind not in KINDS:
             raise OptionError("kind", kind, f"one of {', '.join(KINDS)}", 'span("load", kind="branch")')
-        self.name = name if isinstance(name, str) else short(name)
+        self.name = name if name.__class__ is str else short(name)
         self.kind = kind
         self._attributes = attributes
         self._links: tuple[int, ...] = ()
@@ -273,11 +264,13 @@ class span:  # noqa: N801  (used like a function)
         self.span_id = 0
 
     def __enter__(self) -> Self:
-        scope = current_scope()
-        if scope is None:
+        scope = _scope.get() or (_active[-1] if _active else None)  # current_scope() without the cost of a call
+        recorder = self.recorder = scope.recorder if scope is not None else None
+        if scope is None or recorder is None:
+            return self
+        if not recorder.is_open:
             self.recorder = None
             return self
-        recorder = self.recorder = cast("Recorder", scope.recorder)
         self.parent_id = scope.span_id
         self.span_id = recorder.next_id()
         self._token = _scope.set(self)  # what is opened inside belongs to this span
@@ -298,9 +291,11 @@ class span:  # noqa: N801  (used like a function)
             _scope.reset(self._token)
         except ValueError:  # the block was left in another context, as an async generator may do
             pass
-        status: Status = "ok" if error is None else "error" if isinstance(error, Exception) else "cancelled"
         cpu = self._lane.cpu_between(self._cpu_ns, self._started_ns, ended)
-        recorder.add(self._row(ended, cpu, status, None if error is None else describe_error(error)))
+        if error is None:
+            recorder.add(self._row(ended, cpu, "ok", None))
+        else:
+            recorder.add(self._row(ended, cpu, _status_of(error), describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
 
     def abandoned_row(self, now_ns: int) -> Row:
@@ -308,11 +303,10 @@ class span:  # noqa: N801  (used like a function)
         return self._row(now_ns, -1, "abandoned", None)
 
     def _row(self, ended_ns: int, cpu_ns: int, status: Status, error: str | None) -> Row:
-        attributes = safe_attributes(self._attributes) if self._attributes else None
         started = self._started_ns
         return (
             self.span_id, self.parent_id, -1, self.name, self.kind, self._lane.name, started, started, ended_ns,
-            cpu_ns, 0, status, 1, error, attributes, self._links,
+            cpu_ns, 0, status, 1, error, safe_attributes(self._attributes) if self._attributes else None, self._links,
         )  # fmt: skip
 
     def set(self, /, **attributes: Any) -> None:
@@ -324,76 +318,5 @@ class span:  # noqa: N801  (used like a function)
         self._links += tuple(other.span_id for other in spans if other.span_id)
 
 
-@overload
-def traced(function: Callable[P, R], /) -> Callable[P, R]: ...
-@overload
-def traced(
-    *, name: str | None = None, kind: Kind = "branch", arguments: bool = False
-) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-def traced(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    kind: Kind = "branch",
-    arguments: bool = False,
-) -> Callable[..., Any]:
-    """Record every call of a function as a span.
-
-    Parameters
-    ----------
-    function
-        The function, plain or ``async``.
-    name
-        What it is called in charts; default: the name of the function.
-    kind
-        One of ``graph node phase branch attempt wait``.
-    arguments
-        Whether to keep the arguments of each call, made short and plain, with secret-looking names masked.
-
-    Returns
-    -------
-    callable
-        A function with the same signature.
-
-    Examples
-    --------
-    >>> @traced
-    ... def double(x):
-    ...     return 2 * x
-    >>> with record() as trace:
-    ...     double(21)
-    42
-    >>> trace.spans[0].name
-    'double'
-    """
-    if function is None:
-        return functools.partial(_traced, name=name, kind=kind, arguments=arguments)
-    return _traced(function, name=name, kind=kind, arguments=arguments)
-
-
-def _traced(function: Callable[..., Any], *, name: str | None, kind: Kind, arguments: bool) -> Callable[..., Any]:
-    if not callable(function):
-        raise OptionError("traced(function)", function, "a function", "@traced")
-    label = name or str(getattr(function, "__name__", type(function).__name__))
-    span(label, kind=kind)  # a wrong kind is an error here, not at the first call
-    names = inspect.signature(function) if arguments else None
-
-    def call_span(args: tuple[Any, ...], kwargs: dict[str, Any]) -> span:
-        made = span(label, kind=kind)
-        if names is not None and current_scope() is not None:
-            with suppress(TypeError):  # wrong arguments: the call itself will say so
-                made.set(**safe_attributes(names.bind(*args, **kwargs).arguments))  # as they are before the call
-        return made
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with call_span(args, kwargs):
-            return function(*args, **kwargs)
-
-    @functools.wraps(function)
-    async def call_async(*args: Any, **kwargs: Any) -> Any:
-        with call_span(args, kwargs):
-            return await function(*args, **kwargs)
-
-    return call_async if inspect.iscoroutinefunction(function) else call
+def _status_of(error: BaseException) -> Status:
+    return "error" if isinstance(error, Exception) else "cancelled"

@@ -1,7 +1,7 @@
 """The shape of a graph without its code: what a diagram needs to know.
 
-Belongs here: plain nodes and edges. A graph describes itself in these words (``graph``), a diagram draws them (``plot``);
-neither knows the other.
+Belongs here: plain nodes and edges. A graph describes itself in these words (``graph``), a diagram draws them
+(``plot``); neither knows the other.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class EdgeView:
 
 @dataclass(frozen=True, slots=True)
 class GraphView:
-    """The nodes that can be reached from the start of a graph, in the order of a breadth-first walk, and their edges."""
+    """The nodes that can be reached from the start of a graph, breadth first, and their edges."""
 
     name: str
     nodes: tuple[NodeView, ...]

@@ -23,7 +23,8 @@ __all__ = ["Trace", "load"]
 
 
 class _Source(Protocol):
-    dropped: int
+    @property
+    def dropped(self) -> int: ...
 
 
 class Trace:

@@ -153,7 +153,7 @@ def test_a_deadline_is_kept_however_busy_the_reader_is(release, is_recorded):
             yield number
 
     clock = FakeClock()
-    with (record(clock=clock) if is_recorded else use_clock(clock)), get_executor("thread", 2) as executor:
+    with record(clock=clock) if is_recorded else use_clock(clock), get_executor("thread", 2) as executor:
         outcomes = executor.imap(run, items(), ordered=False, window=8, timeout=5, on_error="collect")
         with closing(outcomes):
             assert next(outcomes).ok

@@ -295,11 +295,17 @@ def test_record_that_stays_over_the_rate_is_left_for_review():
 
 @pytest.mark.parametrize(
     ("attempt", "retry_after_s", "wait_s"),
-    [(1, None, 0.05), (2, None, 0.1), (3, None, 0.2), (20, None, 5.0), (1, 1.5, 1.5), (3, 0.0, 0.0), (1, 3600.0, 5.0)],
+    [(1, None, 0.05), (2, None, 0.1), (3, None, 0.2), (20, None, 5.0), (1, 1.5, 1.5), (3, 0.0, 0.0)],
 )
-def test_wait_is_what_the_service_asks_for_or_grows_and_never_above_five_seconds(attempt, retry_after_s, wait_s):
+def test_wait_is_what_the_service_asks_for_or_grows_up_to_five_seconds(attempt, retry_after_s, wait_s):
     error = ServiceUnavailable("http://service.example.com", "it answered 429", 429, retry_after_s)
     assert RetryPolicy(99, wait_for_service).wait_s(attempt, error) == pytest.approx(wait_s)
+
+
+def test_service_that_asks_for_an_hour_is_given_up_rather_than_asked_too_early():
+    error = ServiceUnavailable("http://service.example.com", "it answered 429", 429, 3600.0)
+    with pytest.raises(ServiceUnavailable, match="3600"):
+        RetryPolicy(99, wait_for_service).wait_s(1, error)
 
 
 # -- verdicts -----------------------------------------------------------------------------------------------------
