@@ -1,19 +1,28 @@
 """What one item of a parallel batch costs when its work is next to nothing.
 
-Belongs here: whole nodes on many trivial items. Does not belong here: single spans (``recording``).
+Belongs here: whole nodes and executors on many trivial items, and what processes gain on items that compute. Does not
+belong here: single spans (``recording``).
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator, MutableMapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark, per_call
+from kaygraph_viz.execute.base import Executor
 
 THREADS = 4
 PEER = "ThreadPoolExecutor(4).map"
+PROCESSES = 2
+CHUNKED = "ProcessPoolExecutor(2).map(chunksize=64)"
+SINGLY = "ProcessPoolExecutor(2).submit, 2 in flight"
+SPIN = 60_000  # rounds that take some milliseconds
 
 
 @benchmark("batch item / ThreadPoolExecutor", peer=PEER, target=0.2, note="nothing recorded; the whole graph run")
@@ -30,6 +39,93 @@ def recorded(scale: Scale) -> Measured:
     """Measure a `ParallelBatchNode` that is recorded with CPU time against the standard library's thread pool."""
     items = _items(scale)
     return alternate(lambda: _recorded(items), lambda: _pool(items), scale.pick(11, 1))
+
+
+@benchmark("process item, in chunks / ProcessPoolExecutor", peer=CHUNKED, target=1.2, note="processes running already")
+def process_chunks(scale: Scale) -> Measured:
+    """Measure short items in processes, which are sent in chunks, against chunks of the standard library."""
+    return _in_processes(scale, is_recorded=False)
+
+
+@benchmark(
+    "process item, in chunks, recorded", peer=CHUNKED, target=2.5, note="with CPU time; the peer records nothing"
+)
+def process_chunks_recorded(scale: Scale) -> Measured:
+    """Measure the same, recorded with CPU time, against a peer that records nothing."""
+    return _in_processes(scale, is_recorded=True)
+
+
+@benchmark("process item, one by one / ProcessPoolExecutor", peer=SINGLY, target=1.3, note="with as many in flight")
+def process_singly(scale: Scale) -> Measured:
+    """Measure items that come one by one, with no look-ahead, against submissions of the standard library."""
+    items = range(scale.pick(2_000, 50))
+    with kv.get_executor("process", PROCESSES) as ours, _process_pool() as pool:
+        return alternate(
+            lambda: per_call(lambda: _read(ours, iter(items), window=0), len(items)),
+            lambda: per_call(lambda: _submitted(pool, items), len(items)),
+            scale.pick(7, 1),
+        )
+
+
+@benchmark(
+    "computing on 2 processes / serial", peer="the same items one after the other", target=1 / 1.7,
+    note="processes running already; needs two free cores",
+)  # fmt: skip
+def process_speedup(scale: Scale) -> Measured:
+    """Measure items that compute on two processes against the same in this process."""
+    items = [SPIN] * scale.pick(200, 4)
+    with kv.get_executor("process", PROCESSES) as ours, kv.get_executor("serial") as serial:
+        return alternate(
+            lambda: per_call(lambda: _read(ours, items, function=_spin), len(items)),
+            lambda: per_call(lambda: _read(serial, items, function=_spin), len(items)),
+            scale.pick(5, 1),
+        )
+
+
+def _in_processes(scale: Scale, *, is_recorded: bool) -> Measured:
+    items = range(scale.pick(20_000, 200))
+
+    def ours() -> float:
+        if not is_recorded:
+            return per_call(lambda: _read(executor, items), len(items))
+        with kv.record():
+            return per_call(lambda: _read(executor, items), len(items))
+
+    with kv.get_executor("process", PROCESSES) as executor, _process_pool() as pool:
+        return alternate(
+            ours,
+            lambda: per_call(lambda: list(pool.map(_increment, items, chunksize=64)), len(items)),
+            scale.pick(11, 1),
+        )
+
+
+@contextmanager
+def _process_pool() -> Iterator[ProcessPoolExecutor]:
+    """Return a pool whose processes start as ours do: with a fresh interpreter."""
+    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def _read(executor: Executor, items: Any, *, function: Any = None, **options: Any) -> None:
+    for _ in executor.imap(function or _increment, items, **options):
+        pass
+
+
+def _submitted(pool: ProcessPoolExecutor, items: range) -> None:
+    in_flight: deque[Any] = deque()
+    for item in items:
+        if len(in_flight) == PROCESSES:
+            in_flight.popleft().result()
+        in_flight.append(pool.submit(_increment, item))
+    while in_flight:
+        in_flight.popleft().result()
+
+
+def _spin(rounds: int) -> int:
+    total = 0
+    for number in range(rounds):
+        total += number
+    return total
 
 
 class Increments(kv.ParallelBatchNode):

@@ -27,15 +27,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kaygraph_viz.analysis.conflicts import Conflict as Conflict
+    from kaygraph_viz.analysis.conflicts import conflicts as conflicts
     from kaygraph_viz.analysis.metrics import Summary as Summary
     from kaygraph_viz.analysis.metrics import summarize as summarize
     from kaygraph_viz.clock import sleep as sleep
     from kaygraph_viz.clock import work as work
     from kaygraph_viz.errors import KayGraphVizError as KayGraphVizError
+    from kaygraph_viz.execute.cancel import CancelToken as CancelToken
+    from kaygraph_viz.execute.limits import MemoryBudget as MemoryBudget
     from kaygraph_viz.execute.limits import RetryPolicy as RetryPolicy
     from kaygraph_viz.execute.outcome import Outcome as Outcome
     from kaygraph_viz.execute.outcome import Outcomes as Outcomes
+    from kaygraph_viz.execute.rate_limit import RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
+    from kaygraph_viz.graph.async_batch import AsyncBatchNode as AsyncBatchNode
+    from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode as AsyncParallelBatchNode
+    from kaygraph_viz.graph.async_graph import AsyncBatchGraph as AsyncBatchGraph
+    from kaygraph_viz.graph.async_graph import AsyncGraph as AsyncGraph
+    from kaygraph_viz.graph.async_graph import AsyncParallelBatchGraph as AsyncParallelBatchGraph
+    from kaygraph_viz.graph.async_node import AsyncNode as AsyncNode
     from kaygraph_viz.graph.batch import BatchNode as BatchNode
     from kaygraph_viz.graph.batch import ParallelBatchNode as ParallelBatchNode
     from kaygraph_viz.graph.fan_out import FanOutNode as FanOutNode
@@ -59,16 +70,22 @@ __version__ = "0.1.0"
 _HOME = {
     "graph.node": ("BaseNode", "Node", "ValidatedNode"),
     "graph.batch": ("BatchNode", "ParallelBatchNode"),
+    "graph.async_node": ("AsyncNode",),
+    "graph.async_batch": ("AsyncBatchNode", "AsyncParallelBatchNode"),
+    "graph.async_graph": ("AsyncGraph", "AsyncBatchGraph", "AsyncParallelBatchGraph"),
     "graph.fan_out": ("FanOutNode",),
     "graph.graph": ("Graph", "BatchGraph", "ParallelBatchGraph"),
     "execute.registry": ("get_executor",),
     "execute.outcome": ("Outcome", "Outcomes"),
-    "execute.limits": ("RetryPolicy",),
+    "execute.limits": ("MemoryBudget", "RetryPolicy"),
+    "execute.cancel": ("CancelToken",),
+    "execute.rate_limit": ("RateLimit",),
     "trace.recorder": ("record", "span"),
     "trace.traced": ("traced",),
     "trace.trace": ("Trace", "load"),
     "trace.span": ("Span",),
     "analysis.metrics": ("Summary", "summarize"),
+    "analysis.conflicts": ("Conflict", "conflicts"),
     "plot.gantt": ("gantt",),
     "plot.diagram": ("diagram",),
     "clock": ("sleep", "work"),

@@ -16,7 +16,7 @@ from kaygraph_viz.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["REAL", "Clock", "RealClock", "current_clock", "sleep", "use_clock", "work"]
+__all__ = ["REAL", "Clock", "RealClock", "current_clock", "sleep", "sleep_async", "use_clock", "work"]
 
 
 @runtime_checkable
@@ -112,6 +112,38 @@ def sleep(seconds: float) -> None:
     >>> sleep(0)
     """
     current_clock().sleep(_duration("sleep", seconds))
+
+
+async def sleep_async(seconds: float) -> None:
+    """Wait without using CPU and without holding up the loop: what `sleep` is for coroutines.
+
+    A clock may bring a coroutine function ``sleep_async`` of its own; one that has none waits in a thread meanwhile.
+
+    Parameters
+    ----------
+    seconds
+        How long to wait [s], 0 or more.
+
+    Raises
+    ------
+    OptionError
+        If `seconds` is negative, NaN or not a number.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> asyncio.run(sleep_async(0))
+    """
+    import asyncio
+
+    clock, seconds = current_clock(), _duration("sleep_async", seconds)
+    own = getattr(clock, "sleep_async", None)
+    if clock is REAL:
+        await asyncio.sleep(seconds)
+    elif own is not None:
+        await own(seconds)
+    else:
+        await asyncio.to_thread(clock.sleep, seconds)
 
 
 def work(seconds: float) -> None:

@@ -8,6 +8,7 @@ Every class also inherits the builtin that a caller would naturally catch, and s
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from typing import Any
 
@@ -129,6 +130,31 @@ class OutputExistsError(KayGraphVizError, FileExistsError):
         super().__init__(f"{path} exists; add --force to overwrite it, or choose another folder", path=str(path))
 
 
+class SharedConflictError(KayGraphVizError, RuntimeError):
+    """A branch wrote a key of the shared store that another branch in progress wrote, and that was forbidden.
+
+    Parameters
+    ----------
+    key
+        The key.
+    first, second
+        The numbers of the spans of both branches, the one refused last.
+    """
+
+    def __init__(self, key: str, first: int, second: int) -> None:
+        super().__init__(
+            f"two branches at once write {key!r} of the shared store: spans {first} and {second}; let each write to a "
+            "key of its own, or let post gather the results",
+            key=key,
+            first=first,
+            second=second,
+        )
+
+
+class CallCancelled(KayGraphVizError, RuntimeError):
+    """A call was stopped from outside before all of its branches had ended."""
+
+
 class MissingDependencyError(KayGraphVizError, ImportError):
     """An optional package is not installed.
 
@@ -210,3 +236,112 @@ class ServiceUnavailable(KayGraphVizError, ConnectionError):
         hint = "" if retry_after_s is None else f"; it asks to try again after {retry_after_s:g} s"
         message = f"no usable answer from {url[:300]}: {reason[:300]}{hint}"
         super().__init__(message, url=url, reason=reason, status=status, retry_after_s=retry_after_s)
+
+
+class WorkerLostError(KayGraphVizError, RuntimeError):
+    """A worker process ended while it ran a branch: it was killed, crashed, or ended itself.
+
+    Parameters
+    ----------
+    pid
+        The number of the process.
+    exit_code
+        What it returned to the system; minus the number of the signal that ended it.
+    item
+        The branch in words, such as ``"item 3 of 'Check'"``.
+
+    Examples
+    --------
+    >>> print(WorkerLostError(4711, -9, "item 3 of 'Check'"))
+    worker process 4711 ended by SIGKILL while it ran item 3 of 'Check'; the other items are not affected
+    """
+
+    def __init__(self, pid: int, exit_code: int | None, item: str) -> None:
+        super().__init__(
+            f"worker process {pid} ended {ending(exit_code)} while it ran {item}; the other items are not affected",
+            pid=pid,
+            exit_code=exit_code,
+            item=item,
+        )
+
+
+class RemoteWorkerLostError(WorkerLostError):
+    """A Dask worker ended, or could not be reached any more, while it ran a branch.
+
+    Parameters
+    ----------
+    item
+        The branch in words, such as ``"item 3 of 'Check'"``.
+    address
+        The worker, or None where nobody knows which one it was.
+    pid
+        The number of its process; 0 where nobody knows.
+    runs
+        How often the branch was begun, on this and other workers.
+    """
+
+    def __init__(self, item: str, address: str | None, pid: int = 0, runs: int = 1) -> None:
+        who = f"the Dask worker at {address}" if address else "a Dask worker"
+        often = f", in run {runs}" if runs > 1 else ""
+        KayGraphVizError.__init__(
+            self,
+            f"{who} was lost while it ran {item}{often}; the item is not run again, the others are not affected",
+            item=item,
+            address=address,
+            pid=pid,
+            exit_code=None,
+            runs=runs,
+        )
+
+
+class SchedulerLostError(KayGraphVizError, ConnectionError):
+    """The scheduler of a Dask cluster cannot be reached any more.
+
+    Parameters
+    ----------
+    address
+        Where it was.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"the Dask scheduler at {address} cannot be reached any more; "
+            "start the cluster again and make a new executor for it",
+            address=address,
+        )
+
+
+class WorkerStartError(KayGraphVizError, RuntimeError):
+    """Worker processes ended before they could do anything, several times in a row.
+
+    Parameters
+    ----------
+    exit_code
+        How the last one ended.
+    tries
+        How many were started.
+    """
+
+    def __init__(self, exit_code: int | None, tries: int) -> None:
+        super().__init__(
+            f"{tries} worker processes in a row could not begin to work, the last one ended {ending(exit_code)}; "
+            "what they printed before says why; use executor='thread' where processes cannot be started",
+            exit_code=exit_code,
+            tries=tries,
+        )
+
+
+def ending(exit_code: int | None) -> str:
+    """Return how a process ended, in words.
+
+    Examples
+    --------
+    >>> ending(3), ending(-9)
+    ('with exit code 3', 'by SIGKILL')
+    """
+    if exit_code is None or exit_code >= 0:
+        return f"with exit code {exit_code}"
+    try:
+        return f"by {signal.Signals(-exit_code).name}"
+    except ValueError:
+        return f"by signal {-exit_code}"

@@ -6,6 +6,7 @@ Does not belong here: fixtures and data of one test module.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,6 +59,11 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         """Move the time on by `seconds` [s], 0 or more, without using CPU."""
         self._pass(_ns("seconds", seconds), 0)
+
+    async def sleep_async(self, seconds: float) -> None:
+        """Do as `sleep`, and let the other tasks of the loop have a turn."""
+        self.sleep(seconds)
+        await asyncio.sleep(0)
 
     def work(self, seconds: float) -> None:
         """Move the time on by `seconds` [s], 0 or more, and count them as CPU time of the calling thread."""

@@ -28,6 +28,8 @@ MADE = [
     errors.ServiceError("message"),
     errors.DataError("message"),
     errors.ServiceUnavailable("http://127.0.0.1/", "it answered 429", 429, 1.0),
+    errors.WorkerLostError(4711, -9, "item 3 of 'Check'"),
+    errors.WorkerStartError(7, 3),
 ]
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.KayGraphVizError)]
 

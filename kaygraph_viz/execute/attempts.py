@@ -1,162 +1,45 @@
-"""One branch in its worker: attempts, waits between them, the fallback, and the stamps.
+"""One branch in its worker: what it is called, its stamps, its outcome and its span.
 
-Belongs here: what happens to one item, the same for every kind of worker. Does not belong here: which worker gets which
-item (``serial``, ``threads``).
+Belongs here: what happens to one item, the same for every kind of worker. Does not belong here: trying again
+(``retries``), which worker gets which item (``serial``, ``crew``, ``coroutines``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import Context, ContextVar, copy_context
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import BranchError, DeadlineExceeded, add_note_once, short
+from kaygraph_viz.errors import DeadlineExceeded
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.retries import (
+    ONCE,
+    Fallback,
+    Result,
+    after_failure,
+    as_branch_error,
+    as_node_error,
+    attempt_number,
+    count_from_one,
+    run_attempts,
+    run_attempts_async,
+)
+from kaygraph_viz.execute.stepwise import StepTimer, in_context
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.recorder import Recorder, current_scope, enter_scope
-from kaygraph_viz.trace.span import Kind, Row, Status
+from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
+from kaygraph_viz.trace.span import Row, Status
 
-__all__ = ["ONCE", "Branches", "Claim", "Held", "as_node_error", "attempt_number", "first_attempt", "run_attempts"]
-
-Fallback = Callable[[Any, Exception], Any]
-Where = Callable[[int], str]
-
-ONCE = RetryPolicy(attempts=1)
-_attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
-
-
-@contextmanager
-def first_attempt() -> Iterator[None]:
-    """Count attempts from 1 inside, and put the number of the attempt around it back afterwards."""
-    token = _attempt.set(1)
-    try:
-        yield
-    finally:
-        _attempt.reset(token)
-
-
-def attempt_number() -> int:
-    """Return which attempt of its branch is running in this context, from 1."""
-    return _attempt.get()
-
-
-def as_node_error(error: BaseException, where: str) -> BaseException:
-    """Return the error as one that a graph may raise: ``sys.exit`` in user code must not end the program.
-
-    A real interrupt stays one.
-    """
-    if isinstance(error, (Exception, KeyboardInterrupt)):
-        return error
-    made = BranchError(f"{where} ended with {short(error)}; raise an ordinary exception, or return a value, instead")
-    made.__cause__ = error
-    return made
+__all__ = ["Branches", "Claim", "Held"]
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
     return error is not None and not isinstance(error, Exception)
-
-
-def run_attempts(
-    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where
-) -> tuple[Any, BaseException | None, int]:
-    """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback.
-
-    Parameters
-    ----------
-    function, item, index
-        What to call, with what, and the position of the item.
-    retry
-        How often, and how long to wait in between.
-    fallback
-        Called with the item and the last error; what it returns takes the place of the value.
-    where
-        Says what the branch at an index is called in messages.
-
-    Returns
-    -------
-    value
-        What the function or the fallback returned, or None.
-    error
-        The last error, or None.
-    attempts
-        How many attempts were made.
-    """
-    attempt = 1
-    while True:
-        started = current_clock().now_ns() if attempt > 1 or retry.attempts > 1 else 0
-        try:
-            value = function(item)
-            if type(value) is CoroutineType:
-                value.close()
-                raise BranchError(f"{where(index)} returned a coroutine; write a plain function, or use an async node")
-        except BaseException as raised:
-            error = as_node_error(raised, where(index))
-        else:
-            if attempt > 1:
-                _add_detail("attempt", started, "ok", attempt, None)
-            return value, None, attempt
-        again = retry.applies(attempt, error)
-        if again or attempt > 1:
-            _add_detail("attempt", started, "error", attempt, error)
-        if not again:
-            return _fall_back(fallback, item, error, attempt, where(index))
-        try:
-            _wait(retry.wait_s(attempt, error), attempt)
-        except BaseException as raised:  # an interrupt, or a waiting rule that fails
-            return None, _noted(_caused(as_node_error(raised, where(index)), error), where(index), attempt), attempt
-        attempt += 1
-        _attempt.set(attempt)
-
-
-def _fall_back(
-    fallback: Fallback | None, item: Any, error: BaseException, attempts: int, where: str
-) -> tuple[Any, BaseException | None, int]:
-    if fallback is None or not isinstance(error, Exception):
-        return None, _noted(error, where, attempts), attempts
-    try:
-        return fallback(item, error), None, attempts
-    except BaseException as raised:
-        return None, _noted(_caused(as_node_error(raised, where), error), where, attempts), attempts
-
-
-def _caused(error: BaseException, cause: BaseException) -> BaseException:
-    if error is not cause and error.__cause__ is None:
-        BaseException.__setattr__(error, "__cause__", cause)  # also where the class is frozen
-    return error
-
-
-def _noted(error: BaseException, where: str, attempts: int) -> BaseException:
-    add_note_once(error, f"in {where}" + (f", after {attempts} attempts" if attempts > 1 else ""))
-    return error
-
-
-def _wait(seconds: float, attempt: int) -> None:
-    if seconds > 0:
-        clock = current_clock()
-        started = clock.now_ns()
-        clock.sleep(seconds)
-        _add_detail("wait", started, "ok", attempt, None)
-
-
-def _add_detail(kind: Kind, started_ns: int, status: Status, attempt: int, error: BaseException | None) -> None:
-    """Record an attempt, or the wait after it, inside the span that encloses what runs now."""
-    scope = current_scope()
-    if scope is None or scope.recorder is None:
-        return
-    recorder = scope.recorder
-    ended = recorder.now_ns()
-    text = None if error is None else describe_error(error)
-    name = f"{kind} {attempt}"
-    recorder.add((
-        recorder.next_id(), scope.span_id, -1, name, kind, recorder.lanes.mine().name, started_ns, started_ns, ended,
-        -1, 0, status, attempt, text, None, None,
-    ))  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)  # not frozen: it is made for every recorded branch, and that would double its cost
@@ -195,6 +78,10 @@ class Claim:
         """Return what the worker holds, if anything."""
         return next(iter(self._held), None)
 
+    def is_held(self) -> bool:
+        """Return whether the worker still holds its branch: a reader may have given up on it."""
+        return bool(self._held)
+
     def release(self, held: Held) -> bool:
         """Let go of this branch and return whether nobody else was first."""
         try:
@@ -221,8 +108,8 @@ class Branches:
         The time each branch has [s]: one that took longer is a timeout, however late that is noticed.
     """
 
-    __slots__ = ("_base", "_enter", "clock", "fallback", "function", "label", "name", "now_ns", "owner", "parent_id",
-                 "recorder", "retry", "timeout_s")  # fmt: skip
+    __slots__ = ("_base", "fallback", "function", "label", "name", "now_ns", "owner", "parent_id",
+                 "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
 
     def __init__(
         self, function: Callable[[Any], Any], *, name: str, label: Callable[[Any], str] | None = None,
@@ -239,9 +126,10 @@ class Branches:
         self.timeout_s = timeout_s
         self.recorder: Recorder | None = scope.recorder if scope is not None else None
         self.parent_id = scope.span_id if scope is not None else 0
+        self.shared_watch = self.recorder.shared_watch if self.recorder is not None else None
         self.now_ns = current_clock().now_ns if self.recorder is None else self.recorder.now_ns
         self._base: Context = copy_context()
-        self._base.run(_attempt.set, 1)  # not the attempt that these branches are a part of
+        count_from_one(self._base)
 
     def context(self) -> Context:
         """Return a copy of the caller's context, as each branch has one."""
@@ -285,7 +173,7 @@ class Branches:
             started = self.now_ns()
             if claim is not None:
                 claim.take(held := Held(index, name, submitted_ns, started))
-            value, error, attempts = self._base.copy().run(self._attempts, index, item)
+            value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
             if claim is not None and not claim.release(held):
                 outcome.status = "abandoned"
@@ -295,7 +183,9 @@ class Branches:
         cpu = lane.cpu_at(started)
         if claim is not None:
             claim.take(held := Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name))
-        value, error, attempts = self._base.copy().run(self._attempts_in, recorder, span_id, index, item)
+        value, error, attempts = self._base.copy().run(
+            self._attempts_in, scope := Scope(recorder, span_id), index, item, claim
+        )
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
         if claim is not None and not claim.release(held):
@@ -303,26 +193,115 @@ class Branches:
         error = outcome.error
         recorder.add((
             span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended,
-            lane.cpu_between(cpu, started, ended), 0, outcome.status, attempts,
-            None if error is None else describe_error(error), None, None,
+            lane.cpu_between(cpu, started, ended), min(scope.blocked_ns, ended - started), outcome.status, attempts,
+            None if error is None else describe_error(error),
+            None if self.shared_watch is None else self.shared_watch.leave(span_id), None,
         ))  # fmt: skip
         if outcome.status == "abandoned":
             recorder.open_spans.pop(span_id, None)
         return outcome
 
-    def _attempts(self, index: int, item: Any) -> tuple[Any, BaseException | None, int]:
-        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where)
+    def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
+        is_wanted = claim.is_held if claim is not None else None
+        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted)
 
-    def _attempts_in(
-        self, recorder: Recorder, span_id: int, index: int, item: Any
-    ) -> tuple[Any, BaseException | None, int]:
-        enter_scope(recorder, span_id)
-        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where)
+    def _attempts_in(self, scope: Scope, index: int, item: Any, claim: Claim | None) -> Result:
+        self._enter(scope)
+        return self._attempts(index, item, claim)
+
+    def _enter(self, scope: Scope) -> None:
+        set_scope(scope)
+        if self.shared_watch is not None:
+            self.shared_watch.enter(scope.span_id)
+
+    async def run_async(
+        self, index: int, item: Any, submitted_ns: int, lane: Lane | None, on_wait: Callable[[], None] | None = None
+    ) -> Outcome:
+        """Run one branch as a coroutine; errors become part of the outcome, only a cancellation is raised.
+
+        Parameters
+        ----------
+        index, item, submitted_ns, lane
+            As for `run`.
+        on_wait
+            Called when the branch waits for the first time.
+        """
+        recorder = self.recorder
+        name = self.name if self.label is None else self.name_of(item)
+        context = self._base.copy()
+        if recorder is None or lane is None:
+            started = self.now_ns()
+            value, error, attempts = await self._steps(index, item, context, None, on_wait)
+            return self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+        span_id = recorder.next_id()
+        timer = StepTimer(lane, self.now_ns)
+        context.run(self._enter, scope := Scope(recorder, span_id))
+        started = self.now_ns()
+        outcome = Outcome(index, None, None, "cancelled", 1, submitted_ns, started, started, name)
+        recorder.open_spans[span_id] = Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name)
+        try:
+            value, error, attempts = await self._steps(index, item, context, timer, on_wait)
+            outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+        finally:  # also for a branch that is cancelled
+            self._add_async(scope, lane, timer, outcome)
+        return outcome
+
+    async def _steps(
+        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None
+    ) -> Result:
+        """Await the attempts of a branch; the first one, which is mostly the only one, without a detour."""
+        started = self.now_ns() if self.retry.attempts > 1 else 0
+        try:
+            if self.timeout_s is not None:
+                return await self._in_time(index, item, context, timer, on_wait)
+            value = context.run(self.function, item) if timer is None else timer.run(context, self.function, item)
+            if type(value) is not CoroutineType and isinstance(value, Awaitable):
+                value = _awaiting(value)  # a future or anything else: it has to open slots all the same
+            if type(value) is CoroutineType:
+                value = await in_context(context, value, timer, on_wait)
+        except asyncio.CancelledError as cancelled:
+            error: BaseException = as_branch_error(cancelled, self.where(index))
+        except BaseException as raised:
+            error = as_node_error(raised, self.where(index))
+        else:
+            return value, None, 1
+        more = after_failure(self.function, item, index, self.retry, self.fallback, self.where, error, started)
+        found: Result = await in_context(context, more, timer, on_wait)
+        return found
+
+    async def _in_time(
+        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None
+    ) -> Result:
+        attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where)
+        try:
+            async with asyncio.timeout(self.timeout_s) as time_left:
+                found: Result = await in_context(context, attempts, timer, on_wait)
+                return found
+        except TimeoutError:
+            if not time_left.expired():
+                raise
+            return None, DeadlineExceeded(self.where(index), self.timeout_s or 0.0), context.run(attempt_number)
+
+    def _add_async(self, scope: Scope, lane: Lane, timer: StepTimer, outcome: Outcome) -> None:
+        ended = outcome.ended_ns if outcome.status != "cancelled" else self.now_ns()
+        service_ns = ended - outcome.started_ns
+        if scope.recorder is not None:
+            scope.recorder.add((
+                scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
+                outcome.started_ns, ended, min(timer.cpu_ns, service_ns), min(scope.blocked_ns, service_ns),
+                outcome.status, outcome.attempts, None if outcome.error is None else describe_error(outcome.error),
+                None if self.shared_watch is None else self.shared_watch.leave(scope.span_id), None,
+            ))  # fmt: skip
+            scope.recorder.open_spans.pop(scope.span_id, None)
 
     def _outcome(
         self, index: int, value: Any, error: BaseException | None, attempts: int, submitted: int, started: int,
         ended: int, name: str,
     ) -> Outcome:  # fmt: skip
+        if error is None and self.timeout_s is None:
+            return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
+        if isinstance(error, DeadlineExceeded) and self.timeout_s is not None:
+            return Outcome(index, None, error, "timeout", attempts, submitted, started, ended, name)
         if self.timeout_s is not None and ended - started > self.timeout_s * 1e9 and not _is_interrupt(error):
             late = DeadlineExceeded(self.where(index), self.timeout_s)
             return Outcome(index, None, late, "timeout", attempts, submitted, started, ended, name)
@@ -330,3 +309,7 @@ class Branches:
             return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
         status: Status = "error" if isinstance(error, Exception) else "cancelled"
         return Outcome(index, None, error, status, attempts, submitted, started, ended, name)
+
+
+async def _awaiting(value: Awaitable[Any]) -> Any:
+    return await value

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.attempts import ONCE, Branches, Fallback
-from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole, checked_workers
+from kaygraph_viz.errors import DeadlineExceeded, OptionError
+from kaygraph_viz.execute.attempts import Branches
+from kaygraph_viz.execute.cancel import CancelToken, cancel_after
+from kaygraph_viz.execute.limits import MAX_WORKERS, MemoryBudget, RetryPolicy, checked_workers
 from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.request import SIZED_WINDOW, Naming, OnError, Options, Request
+from kaygraph_viz.execute.retries import ONCE, Fallback
+from kaygraph_viz.execute.submissions import Submissions
 
-__all__ = ["ON_ERROR", "Capabilities", "Executor", "OnError", "Request"]
-
-OnError = Literal["raise", "collect"]
-ON_ERROR = ("raise", "collect")
-SIZED_WINDOW = 4096  # items that are in memory already may be finished this far ahead of the reader
-MAX_WINDOW = 1_000_000
+__all__ = ["Capabilities", "Executor", "in_order", "too_late"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +47,6 @@ class Capabilities:
     needs_pickling: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One checked call of `imap`, as the kinds of executor get it.
-
-    Parameters
-    ----------
-    branches
-        How one item is run.
-    items
-        The input; read lazily.
-    ordered
-        Whether outcomes come in the order of the items.
-    window
-        How many items may be pulled beyond those in the workers' hands before the reader takes an outcome.
-    timeout_s
-        The time each branch has [s], or None.
-    submitted_ns
-        When all items were ready [ns], or None where each is ready when it is pulled.
-    count
-        How many items there are, or None where nobody knows.
-    """
-
-    branches: Branches
-    items: Iterable[Any]
-    ordered: bool
-    window: int
-    timeout_s: float | None
-    submitted_ns: int | None
-    count: int | None
-
-
 class Executor(ABC):
     """Runs a function over items; get one with `get_executor`.
 
@@ -96,10 +66,13 @@ class Executor(ABC):
 
     kind: ClassVar[str]
     capabilities: ClassVar[Capabilities]
+    max_workers: ClassVar[int] = MAX_WORKERS
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = checked_workers(workers)
+        self.workers = checked_workers(workers, most=self.max_workers)
         self._is_closed = False
+        self._tokens: set[CancelToken] = set()
+        self._submissions: Submissions | None = None
 
     def imap(
         self,
@@ -111,6 +84,9 @@ class Executor(ABC):
         timeout: float | None = None,
         retry: RetryPolicy | None = None,
         on_error: OnError = "raise",
+        deadline: float | None = None,
+        cancel: CancelToken | None = None,
+        memory: MemoryBudget | None = None,
         name: str | None = None,
         label: Callable[[Any], str] | None = None,
         owner: str | None = None,
@@ -132,12 +108,18 @@ class Executor(ABC):
         window
             Look-ahead, 0 to 1,000,000 items; default: 4 a worker, or 4096 where the input has a length.
         timeout
-            The time each branch has, with all its attempts [s]. Threads cannot be killed: the branch is given up,
-            its worker is replaced, and its bar goes on until it really ends.
+            The time each branch has, with all its attempts [s]. Coroutines are cancelled, processes killed. Threads
+            cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it really ends.
         retry
             How often a failing branch is tried; default: once.
         on_error
             ``"raise"`` raises the error of the first failed outcome, ``"collect"`` yields it as an outcome.
+        deadline
+            The time that all branches together have [s]; `DeadlineExceeded` is raised when it is over.
+        cancel
+            A token with which the call can be stopped from outside.
+        memory
+            Narrows the look-ahead while memory is short.
         name, label, owner
             What the branches are called in the trace, or a function of the item that says so; and the node they
             belong to, for messages.
@@ -156,6 +138,8 @@ class Executor(ABC):
         Exception
             The error of a branch with ``on_error="raise"``; the error of the input, after the outcomes of the items
             before it.
+        CallCancelled
+            If the call was stopped from outside.
 
         Examples
         --------
@@ -164,38 +148,96 @@ class Executor(ABC):
         ...     [outcome.value for outcome in executor.imap(str.upper, "abc")]
         ['A', 'B', 'C']
         """
+        options = Options(ordered, window, timeout, retry, on_error, deadline, cancel, memory)
+        request = self._checked(fn, items, options, Naming(name, label, owner), fallback)
+        return self._delivered(request, on_error)
+
+    def _checked(
+        self,
+        fn: Callable[[Any], Any],
+        items: Iterable[Any],
+        options: Options,
+        naming: Naming,
+        fallback: Fallback | None,
+    ) -> Request:
+        """Return the request that a call stands for, or raise what is wrong with it."""
         if not callable(fn):
             raise OptionError("fn", fn, "a function of one item", "executor.imap(check, records)")
-        if on_error not in ON_ERROR:
-            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
-        if retry is not None and not isinstance(retry, RetryPolicy):
-            raise OptionError("retry", retry, "a RetryPolicy", "retry=RetryPolicy(attempts=3)")
-        if self._is_closed:
-            raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
-        called = name or str(getattr(fn, "__name__", type(fn).__name__))
-        timeout_s = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5")
-        branches = Branches(
-            fn, name=called, label=label, owner=owner, retry=retry or ONCE, fallback=fallback, timeout_s=timeout_s
-        )
-        request = self._request(branches, items, ordered, window)
-        return _delivered(self._run(request), on_error)
-
-    def _request(self, branches: Branches, items: Iterable[Any], ordered: bool, window: int | None) -> Request:
         if not isinstance(items, Iterable):
             raise OptionError("items", items, "something to iterate over", "executor.imap(check, [1, 2, 3])")
+        if self._is_closed:
+            raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
+        options.check()
+        called = naming.name or str(getattr(fn, "__name__", type(fn).__name__))
+        branches = Branches(
+            fn, name=called, label=naming.label, owner=naming.owner, retry=options.retry or ONCE, fallback=fallback,
+            timeout_s=options.timeout,
+        )  # fmt: skip
         count = len(items) if isinstance(items, Sized) else None
+        window = options.window
         if window is None:
             window = 4 * self.workers if count is None else SIZED_WINDOW
-        checked_whole("window", window, 0, MAX_WINDOW, "window=8")
         submitted = None if count is None else branches.now_ns()
-        return Request(branches, items, ordered, window, branches.timeout_s, submitted, count)
+        token = options.cancel or CancelToken()
+        return Request(
+            branches, items, options.ordered, window, options.timeout, submitted, count, token, options.deadline,
+            options.memory,
+        )  # fmt: skip
+
+    def _delivered(self, request: Request, on_error: OnError) -> Generator[Outcome, None, None]:
+        """Yield the outcomes; raise the error of one where that is wanted, and an interrupt always."""
+        token = request.token
+        self._tokens.add(token)
+        try:
+            with cancel_after(token, request.deadline_s, too_late(request)), closing(self._run(request)) as outcomes:
+                for outcome in outcomes:
+                    if outcome.error is not None and (
+                        on_error == "raise" or isinstance(outcome.error, KeyboardInterrupt)
+                    ):
+                        raise outcome.error
+                    yield outcome
+        finally:
+            self._tokens.discard(token)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Run ``fn(*args)`` once and return a future of its result.
+
+        Parameters
+        ----------
+        fn, args
+            What to call.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            With the result, or the error of the branch.
+
+        Examples
+        --------
+        >>> from kaygraph_viz.execute.registry import get_executor
+        >>> with get_executor("thread", 2) as executor:
+        ...     executor.submit(pow, 2, 10).result()
+        1024
+        """
+        if self._is_closed:
+            raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
+        if self._submissions is None:
+            self._submissions = Submissions(self.imap)
+        return self._submissions.add(fn, args)
+
+    def cancel(self) -> None:
+        """Stop all calls in progress; see `CancelToken`. The executor can be used again afterwards."""
+        for token in list(self._tokens):
+            token.cancel()
 
     @abstractmethod
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         """Yield an outcome for each item of the request."""
 
     def close(self) -> None:
-        """Release what the executor holds; using it afterwards is an error, closing it again is not."""
+        """Wait for what was submitted and release what the executor holds; using it afterwards is an error."""
+        if not self._is_closed and self._submissions is not None:
+            self._submissions.close()
         self._is_closed = True
 
     def __enter__(self) -> Self:
@@ -208,15 +250,9 @@ class Executor(ABC):
         return f"<{self.kind} executor, {self.workers} worker{'s' if self.workers > 1 else ''}>"
 
 
-def _delivered(outcomes: Generator[Outcome, None, None], on_error: OnError) -> Generator[Outcome, None, None]:
-    """Yield the outcomes; raise the error of one where that is wanted, and an interrupt always."""
-    try:
-        for outcome in outcomes:
-            if outcome.error is not None and (on_error == "raise" or isinstance(outcome.error, KeyboardInterrupt)):
-                raise outcome.error
-            yield outcome
-    finally:
-        outcomes.close()
+def too_late(request: Request) -> DeadlineExceeded:
+    """Return the error for a call whose branches together took too long."""
+    return DeadlineExceeded(f"the whole of {request.branches.owner!r}", request.deadline_s or 0.0)
 
 
 def in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

@@ -7,7 +7,9 @@ Belongs here: policies and the checks of numbers that users pass. Does not belon
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,19 @@ from kaygraph_viz.errors import OptionError
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-__all__ = ["MAX_WORKERS", "RetryPolicy", "checked_seconds", "checked_whole", "checked_workers", "default_workers"]
+__all__ = [
+    "MAX_WORKERS",
+    "MemoryBudget",
+    "RetryPolicy",
+    "checked_seconds",
+    "checked_whole",
+    "checked_workers",
+    "default_workers",
+    "used_bytes",
+]
 
 MAX_WORKERS = 4096
+LOOK_EVERY_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,54 @@ class RetryPolicy:
         return float(self.wait(_call_state(attempt, error))) if callable(self.wait) else float(self.wait)
 
 
+class MemoryBudget:
+    """Narrows the look-ahead of a batch while memory is short: items then wait in their source, not in memory.
+
+    Parameters
+    ----------
+    most_bytes
+        The most memory that this process and its children may use together [bytes], 1 or more.
+
+    Raises
+    ------
+    OptionError
+        If `most_bytes` is not a positive whole number.
+
+    Examples
+    --------
+    >>> MemoryBudget(1).is_tight()
+    True
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = checked_whole("most_bytes", most_bytes, 1, 1 << 60, "most_bytes=2_000_000_000")
+        self._looked_ns = -LOOK_EVERY_NS
+        self._is_tight = False
+
+    def is_tight(self) -> bool:
+        """Return whether the budget is used up; looked up no more often than every 50 ms."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._looked_ns >= LOOK_EVERY_NS:
+            self._looked_ns = now_ns
+            self._is_tight = used_bytes() > self.most_bytes
+        return self._is_tight
+
+    def __repr__(self) -> str:
+        return f"MemoryBudget({self.most_bytes:_})"
+
+
+def used_bytes() -> int:
+    """Return how much memory this process and its children have resident [bytes]."""
+    import psutil
+
+    process = psutil.Process()
+    used = int(process.memory_info().rss)
+    for child in process.children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            used += int(child.memory_info().rss)
+    return used
+
+
 def _call_state(attempt: int, error: BaseException) -> RetryCallState:
     """Return what tenacity's waiting rules look at: the number of the attempt and how it ended."""
     from tenacity import Future, RetryCallState, Retrying
@@ -89,15 +149,15 @@ def default_workers() -> int:
     return min(32, (os.cpu_count() or 1) + 4)
 
 
-def checked_workers(workers: int | None, name: str = "workers") -> int:
+def checked_workers(workers: int | None, name: str = "workers", *, most: int = MAX_WORKERS) -> int:
     """Return `workers`, or the default for None.
 
     Raises
     ------
     OptionError
-        If it is not a whole number from 1 to 4096.
+        If it is not a whole number from 1 to `most`.
     """
-    return default_workers() if workers is None else checked_whole(name, workers, 1, MAX_WORKERS, f"{name}=4")
+    return default_workers() if workers is None else checked_whole(name, workers, 1, most, f"{name}=4")
 
 
 def checked_whole(name: str, value: Any, low: int, high: int, example: str) -> int:

@@ -5,13 +5,15 @@ Belongs here: counting outcomes on their way. Does not belong here: widgets (``w
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.outcome import Outcome
 
-__all__ = ["Progress", "checked_progress", "tracked"]
+__all__ = ["Progress", "checked_progress", "counter", "tracked"]
 
 Progress = bool | Callable[[int, int | None], None] | None
 SHOW_AFTER_S = 1.0  # a bar for less than this would only flicker
@@ -24,13 +26,12 @@ def checked_progress(progress: Progress) -> Progress:
     return progress
 
 
-def tracked(outcomes: Iterable[Outcome], progress: Progress, total: int | None, name: str) -> Iterable[Outcome]:
-    """Return the outcomes; reading them shows how far they are.
+@contextmanager
+def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callable[[], object]]:
+    """Give a function to call for each outcome, which shows how far they are.
 
     Parameters
     ----------
-    outcomes
-        What is counted.
     progress
         True for a bar; None for one where the output is a terminal and the work takes over a second; False for none;
         a function is called with the number of outcomes so far and the total (or None).
@@ -39,18 +40,34 @@ def tracked(outcomes: Iterable[Outcome], progress: Progress, total: int | None, 
     name
         What the bar is called.
     """
-    if progress is False or (progress is None and not (sys.stderr and sys.stderr.isatty())):
-        return outcomes
-    if callable(progress):
-        return _reported(outcomes, progress, total)
-    from tqdm.auto import tqdm
+    if not _is_shown(progress):
+        yield _nothing
+    elif callable(progress):
+        report, done = progress, itertools.count(1)
+        yield lambda: report(next(done), total)
+    else:
+        from tqdm.auto import tqdm
 
-    return tqdm(outcomes, desc=name, total=total, delay=0 if progress else SHOW_AFTER_S, unit=" items", leave=False)
+        delay = 0 if progress else SHOW_AFTER_S
+        with closing(tqdm(desc=name, total=total, delay=delay, unit=" items", leave=False)) as bar:
+            yield bar.update
 
 
-def _reported(
-    outcomes: Iterable[Outcome], report: Callable[[int, int | None], None], total: int | None
-) -> Iterator[Outcome]:
-    for done, outcome in enumerate(outcomes, 1):
-        report(done, total)
-        yield outcome
+def tracked(outcomes: Iterable[Outcome], progress: Progress, total: int | None, name: str) -> Iterable[Outcome]:
+    """Return the outcomes; reading them shows how far they are, as for `counter`."""
+    return _counted(outcomes, progress, total, name) if _is_shown(progress) else outcomes
+
+
+def _counted(outcomes: Iterable[Outcome], progress: Progress, total: int | None, name: str) -> Iterator[Outcome]:
+    with counter(progress, total, name) as count:
+        for outcome in outcomes:
+            count()
+            yield outcome
+
+
+def _is_shown(progress: Progress) -> bool:
+    return bool(progress) or (progress is None and sys.stderr is not None and sys.stderr.isatty())
+
+
+def _nothing() -> None:
+    """Count for nobody."""

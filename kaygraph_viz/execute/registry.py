@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.serial import SerialExecutor
-from kaygraph_viz.execute.threads import ThreadExecutor
 
-__all__ = ["KINDS", "checked_kind", "get_executor"]
+__all__ = ["KINDS", "checked_kind", "executor_class", "get_executor"]
 
-_EXECUTORS: dict[str, type[Executor]] = {"serial": SerialExecutor, "thread": ThreadExecutor}
+_EXECUTORS = {  # loaded when first used: Dask alone takes a second
+    "serial": ("serial", "SerialExecutor"),
+    "thread": ("threads", "ThreadExecutor"),
+    "process": ("processes", "ProcessExecutor"),
+    "async": ("coroutines", "AsyncExecutor"),
+    "dask": ("dask", "DaskExecutor"),
+}
 KINDS = tuple(_EXECUTORS)
 
 
@@ -19,9 +25,11 @@ def get_executor(kind: str = "thread", workers: int | None = None) -> Executor:
     Parameters
     ----------
     kind
-        ``"serial"`` (one after the other, in this thread) or ``"thread"``.
+        ``"serial"``: one after the other, in this thread. ``"thread"``: good for waiting. ``"process"``: good for
+        computing. ``"async"``: coroutines, good for very many that wait. ``"dask"``: a Dask cluster, also of several
+        machines.
     workers
-        How many branches may run at once, 1 to 4096; default: the cores and 4 more, at most 32.
+        How many branches may run at once, 1 to 4096; default: the cores and 4 more, at most 32; for ``"async"`` all.
 
     Returns
     -------
@@ -38,7 +46,14 @@ def get_executor(kind: str = "thread", workers: int | None = None) -> Executor:
     >>> get_executor("thread", 4)
     <thread executor, 4 workers>
     """
-    return _EXECUTORS[checked_kind(kind)](workers)
+    return executor_class(kind)(workers)
+
+
+def executor_class(kind: str) -> type[Executor]:
+    """Return the class behind a kind, for its capabilities."""
+    module, name = _EXECUTORS[checked_kind(kind)]
+    found: type[Executor] = getattr(import_module(f"kaygraph_viz.execute.{module}"), name)
+    return found
 
 
 def checked_kind(kind: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import ClassVar
 
-from kaygraph_viz.execute.base import Capabilities, Executor, Request
+from kaygraph_viz.execute.base import Capabilities, Executor
 from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.request import Request
 
 __all__ = ["SerialExecutor"]
 
@@ -29,6 +30,8 @@ class SerialExecutor(Executor):
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         branches = request.branches
         for index, item in enumerate(request.items):
+            if request.token.reason is not None:
+                raise request.token.reason
             lane = branches.recorder.lanes.mine() if branches.recorder is not None else None
             submitted = branches.now_ns() if request.submitted_ns is None else request.submitted_ns
             yield branches.run(index, item, submitted, lane)

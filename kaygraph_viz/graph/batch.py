@@ -5,24 +5,34 @@ Belongs here: items in, results out. Does not belong here: different operations 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sized
-from contextlib import closing, nullcontext
+import copy
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import closing, contextmanager, nullcontext
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.base import MAX_WINDOW, ON_ERROR, Executor, OnError
-from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole, checked_workers
+from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.cancel import CancelToken
+from kaygraph_viz.execute.limits import (
+    MAX_WORKERS,
+    MemoryBudget,
+    RetryPolicy,
+    checked_seconds,
+    checked_whole,
+    checked_workers,
+)
 from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
-from kaygraph_viz.execute.registry import checked_kind, get_executor
+from kaygraph_viz.execute.registry import checked_kind, executor_class, get_executor
+from kaygraph_viz.execute.request import MAX_WINDOW, ON_ERROR, OnError
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import NodeView
 
-__all__ = ["BatchNode", "BranchingNode", "ParallelBatchNode"]
+__all__ = ["BatchNode", "BranchingNode", "ParallelBatchNode", "by_index"]
 
-_by_index = attrgetter("index")
+by_index = attrgetter("index")
 
 
 class BranchingNode(Node):
@@ -33,18 +43,23 @@ class BranchingNode(Node):
     max_workers
         How many branches may run at once, 1 to 4096; default: the cores and 4 more, at most 32.
     executor
-        ``"serial"``, ``"thread"``, or an executor from `get_executor`, which then stays open.
+        ``"serial"``, ``"thread"``, ``"process"``, ``"async"``, ``"dask"``, or an executor from `get_executor`, which
+        then stays open.
     max_retries, wait
         Attempts of each branch, 1 or more, and the time between them [s].
     on_error
         ``"raise"``: the first error ends the node. ``"collect"``: every branch is run, and `post` gets `Outcomes`.
     timeout
         The time each branch has with all its attempts [s]; None for as long as it takes.
+    deadline
+        The time that all branches together have [s]; None for as long as it takes.
     progress
         True for a bar, False for none, None for one where the output is a terminal and the work takes over a second;
         or a function that is called with the number of finished branches and the total.
     retry
         A `RetryPolicy` in place of `max_retries` and `wait`, which must then be left alone.
+    memory
+        A `MemoryBudget` that narrows the look-ahead while memory is short.
     node_id
         What the node is called in pictures; default: the name of its class.
 
@@ -53,6 +68,8 @@ class BranchingNode(Node):
     OptionError
         If an option is out of its range.
     """
+
+    most_workers: ClassVar[int] = MAX_WORKERS
 
     def __init__(
         self,
@@ -63,12 +80,14 @@ class BranchingNode(Node):
         wait: float = 0,
         on_error: OnError = "raise",
         timeout: float | None = None,
+        deadline: float | None = None,
         progress: Progress = None,
         retry: RetryPolicy | None = None,
+        memory: MemoryBudget | None = None,
         node_id: str | None = None,
     ) -> None:
         super().__init__(max_retries, wait, node_id)
-        checked_workers(max_workers, "max_workers")
+        checked_workers(max_workers, "max_workers", most=self.most_workers)
         if not isinstance(executor, Executor):
             checked_kind(executor)
         if on_error not in ON_ERROR:
@@ -81,32 +100,80 @@ class BranchingNode(Node):
         self.executor = executor
         self.on_error_policy: OnError = on_error
         self.timeout = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5")
+        self.deadline = None if deadline is None else checked_seconds("deadline", deadline, "deadline=10")
         self.progress = checked_progress(progress)
         self.retry = retry
+        self.memory = memory
 
     def _retry_policy(self) -> RetryPolicy:
         return self.retry or super()._retry_policy()
 
+    def _imap_options(self) -> dict[str, Any]:
+        return {
+            "ordered": False,
+            "timeout": self.timeout,
+            "deadline": self.deadline,
+            "retry": self._retry_policy(),
+            "on_error": self.on_error_policy,
+            "memory": self.memory,
+            "owner": self.node_id,
+        }
+
     def _branches(self, items: Iterable[Any], **options: Any) -> list[Outcome]:
         """Run the branches over `items` and return their outcomes in order."""
+        total = len(items) if isinstance(items, Sized) else None
+        with self._running(items, total, self._imap_options() | options) as outcomes:
+            return sorted(tracked(outcomes, self.progress, total, self.node_id), key=by_index)
+
+    def _first_branch(self, items: Sequence[Any], **options: Any) -> Outcome:
+        """Run the branches over `items`, return the outcome of the first that succeeds, and cancel the others.
+
+        Raises
+        ------
+        ExceptionGroup
+            If none succeeds.
+        """
+        token = CancelToken()
+        options = self._imap_options() | options | {"on_error": "collect", "cancel": token}
+        failed: list[Exception] = []
+        with self._running(items, len(items), options) as outcomes:
+            for outcome in outcomes:
+                if outcome.ok:
+                    token.cancel()
+                    return outcome
+                if isinstance(outcome.error, Exception):
+                    failed.append(outcome.error)
+        raise ExceptionGroup(f"all {len(items)} branches of {self.node_id!r} failed", failed)
+
+    @contextmanager
+    def _running(
+        self, items: Iterable[Any], total: int | None, options: Mapping[str, Any]
+    ) -> Iterator[Generator[Outcome, None, None]]:
         executor = self.executor
         is_ours = not isinstance(executor, Executor)
         opened = get_executor(executor, self.max_workers) if not isinstance(executor, Executor) else executor
-        total = len(items) if isinstance(items, Sized) else None
         workers = opened.workers if total is None else min(opened.workers, total)
         facts = {"executor": opened.kind, "workers": workers}  # a worker that got nothing to do leaves no other trace
-        with span("exec", kind="phase", **facts), opened if is_ours else nullcontext():
-            outcomes: Generator[Outcome, None, None] = opened.imap(
-                items=items,
-                ordered=False,
-                timeout=self.timeout,
-                retry=self._retry_policy(),
-                on_error=self.on_error_policy,
-                owner=self.node_id,
-                **options,
-            )
-            with closing(outcomes):
-                return sorted(tracked(outcomes, self.progress, total, self.node_id), key=_by_index)
+        with (
+            span("exec", kind="phase", **facts),
+            opened if is_ours else nullcontext(),
+            closing(opened.imap(items=items, **options)) as outcomes,
+        ):
+            yield outcomes
+
+    @property
+    def _crosses_processes(self) -> bool:
+        """Whether branches run in other processes, so that what they need has to be pickled."""
+        executor = self.executor if isinstance(self.executor, Executor) else executor_class(self.executor)
+        return executor.capabilities.needs_pickling
+
+    def _travelling(self) -> Self:
+        """Return this node, or a copy without what no branch needs where branches run in other processes."""
+        if not self._crosses_processes:
+            return self
+        alone = copy.copy(self)
+        alone.successors, alone.executor, alone.progress, alone._context = {}, "serial", None, {}
+        return alone
 
     def structure_view(self, name: str) -> NodeView:
         """Return what a diagram needs to know about this node, under the name it has in its graph."""
@@ -121,7 +188,8 @@ class ParallelBatchNode(BranchingNode):
     max_workers
         How many items may be in progress at once, 1 to 4096; default: the cores and 4 more, at most 32.
     executor
-        ``"serial"``, ``"thread"``, or an executor from `get_executor`, which then stays open.
+        ``"serial"``, ``"thread"``, ``"process"``, ``"async"``, ``"dask"``, or an executor from `get_executor`, which
+        then stays open.
     max_retries, wait
         Attempts of each item, 1 or more, and the time between them [s].
     on_error
@@ -178,12 +246,13 @@ class ParallelBatchNode(BranchingNode):
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
         has_names = type(self).branch_name is not ParallelBatchNode.branch_name or "branch_name" in vars(self)
+        node = self._travelling()
         outcomes = self._branches(
             () if prep_res is None else prep_res,
-            fn=self._exec_once,
+            fn=node._exec_once,
             name=self.node_id,
-            label=self.branch_name if has_names else None,
-            fallback=self.exec_fallback,
+            label=node.branch_name if has_names else None,
+            fallback=node.exec_fallback,
             window=self.window,
         )
         if self.on_error_policy == "collect":

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from kaygraph_viz.errors import OptionError, WiringError, short
 from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.loops import run_in_private_loop
+from kaygraph_viz.graph.async_node import AsyncBase
 from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import BaseNode, Shared
 from kaygraph_viz.trace.structure import NodeView
 
 __all__ = ["FanOutNode"]
 
-Operation = Callable[[Any], Any] | BaseNode
+Operation = Callable[[Any], Any] | BaseNode  # functions and nodes may be asynchronous
 
 
 class FanOutNode(BranchingNode):
@@ -33,6 +36,9 @@ class FanOutNode(BranchingNode):
         The operations by name: functions of one argument, or nodes.
     inputs
         For branches that get something else than what `prep` returned: a function of it, by name of the branch.
+    wait_for
+        ``"all"``, or ``"first"``: the first branch that succeeds is the only result, and the others are cancelled, as
+        in a hedged request. When all fail, their errors are raised as an ``ExceptionGroup``.
     max_workers
         How many may run at once, 1 to 4096; default: all of them.
     **options
@@ -62,36 +68,79 @@ class FanOutNode(BranchingNode):
         branches: Mapping[str, Operation],
         *,
         inputs: Mapping[str, Callable[[Any], Any]] | None = None,
+        wait_for: Literal["all", "first"] = "all",
         max_workers: int | None = None,
         executor: str | Executor = "thread",
         **options: Any,
     ) -> None:
         self.branches = _checked_branches(branches)
         super().__init__(len(self.branches) if max_workers is None else max_workers, executor, **options)
+        if wait_for not in ("all", "first"):
+            raise OptionError("wait_for", wait_for, "'all' or 'first'", 'wait_for="first"')
+        self.wait_for = wait_for
         self.inputs = dict(inputs or {})
         unknown = self.inputs.keys() - self.branches.keys()
         if unknown:
             raise OptionError("inputs", sorted(unknown), f"names of branches: {', '.join(self.branches)}")
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
-        def run_branch(name: str) -> Any:
-            operation = self.branches[name]
-            if isinstance(operation, BaseNode):
-                step = copy.copy(operation)
-                step.set_params({**operation.params, **self.params})
-                return step._cycle(shared)[1]
-            return operation(self.inputs[name](prep_res) if name in self.inputs else prep_res)
-
         def fall_back(name: str, error: Exception) -> Any:
             return self.exec_fallback(name, error)
 
-        outcomes = self._branches(tuple(self.branches), fn=run_branch, label=str, fallback=fall_back)
+        options = {"fn": self._operation(shared, prep_res), "label": str, "fallback": fall_back}
+        if self._crosses_processes:
+            options["fallback"] = self._travelling().exec_fallback
+        if self.wait_for == "first":
+            winner = self._first_branch(tuple(self.branches), **options)
+            return {winner.name: winner if self.on_error_policy == "collect" else winner.value}
+        outcomes = self._branches(tuple(self.branches), **options)
         collects = self.on_error_policy == "collect"
         return {outcome.name: outcome if collects else outcome.value for outcome in outcomes}
+
+    def _operation(self, shared: Shared, prep_res: Any) -> Callable[[str], Any]:
+        """Return what runs one branch by its name."""
+        if self._crosses_processes:
+            nodes = [name for name, operation in self.branches.items() if isinstance(operation, BaseNode)]
+            if nodes:
+                what = f"functions where branches run in other processes: {', '.join(nodes)} would lose what they write"
+                raise OptionError("branches", nodes, what, 'executor="thread"')
+            return _Operations(self.branches, self.inputs, prep_res)
+
+        def run_branch(name: str) -> Any:
+            operation = self.branches[name]
+            if not isinstance(operation, BaseNode):
+                return _Operations(self.branches, self.inputs, prep_res)(name)
+            step = copy.copy(operation)
+            step.set_params({**operation.params, **self.params})
+            if isinstance(step, AsyncBase):
+                return self._result_of(step, shared)
+            return step._cycle(shared)[1]
+
+        return run_branch
+
+    def _result_of(self, step: AsyncBase, shared: Shared) -> Any:
+        async def result() -> Any:
+            return (await step._cycle_async(shared))[1]
+
+        kind = self.executor.kind if isinstance(self.executor, Executor) else self.executor
+        return result() if kind == "async" else run_in_private_loop(result)
 
     def structure_view(self, name: str) -> NodeView:
         """Return what a diagram needs to know about this node, under the name it has in its graph."""
         return NodeView(name, type(self).__name__, is_parallel=True, branches=tuple(self.branches))
+
+
+@dataclass(frozen=True)
+class _Operations:
+    """Runs one of several functions by its name; a class of its own, so that it can travel to other processes."""
+
+    branches: Mapping[str, Operation]
+    inputs: Mapping[str, Callable[[Any], Any]]
+    prep_res: Any
+
+    def __call__(self, name: str) -> Any:
+        operation: Any = self.branches[name]
+        return operation(self.inputs[name](self.prep_res) if name in self.inputs else self.prep_res)
 
 
 def _checked_branches(branches: Mapping[str, Operation]) -> dict[str, Operation]:
@@ -103,7 +152,8 @@ def _checked_branches(branches: Mapping[str, Operation]) -> dict[str, Operation]
     for name, operation in branches.items():
         if not isinstance(name, str) or not name:
             raise WiringError(f"FanOutNode: the name {short(name)} of a branch must be a text that is not empty")
-        if isinstance(operation, type) or not (callable(operation) or isinstance(operation, BaseNode)):
+        is_node_class = isinstance(operation, type) and issubclass(operation, BaseNode)
+        if is_node_class or not (callable(operation) or isinstance(operation, BaseNode)):
             raise WiringError(
                 f"FanOutNode: branch {name!r} is {short(operation)}, expected a function of one argument or a node"
             )

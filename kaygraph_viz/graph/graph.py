@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from kaygraph_viz.errors import GraphError, StepLimitExceeded, WiringError, short
@@ -20,7 +20,7 @@ from kaygraph_viz.graph.node import DEFAULT, BaseNode, NodeT, Shared, readable_i
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
-__all__ = ["BatchGraph", "Graph", "ParallelBatchGraph"]
+__all__ = ["MAX_STEPS", "BatchGraph", "Graph", "ParallelBatchGraph", "checked_params"]
 
 MAX_STEPS = 1_000_000
 
@@ -108,13 +108,27 @@ class Graph(BaseNode):
 
     def _orchestrate(self, shared: Shared, params: Mapping[str, Any]) -> str | None:
         """Run the nodes one after the other and return the last action."""
+        steps = self.steps(params)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send(step._run(shared))
+        except StopIteration as end:
+            last: str | None = end.value
+            return last
+
+    def steps(self, params: Mapping[str, Any]) -> Generator[BaseNode, str | None, str | None]:
+        """Yield the nodes to run, each a copy with its name and params; send in the action that each returned.
+
+        This is where plain and asynchronous graphs walk the same way. The last action is the return value.
+        """
         names = self._names()
-        node, action, steps = self.start_node, None, 0
+        node, action, count = self.start_node, None, 0
         if node is None:
             raise GraphError(f"{self!r} has no start; write: Graph(start=first_node)")
         while node is not None:
-            steps += 1
-            if steps > self.max_steps:
+            count += 1
+            if count > self.max_steps:
                 raise StepLimitExceeded(
                     f"{self!r} took {self.max_steps:,} steps and was at {node!r}; is there a loop without an exit? "
                     "Return an action that leaves it, or write: Graph(start=..., max_steps=...)"
@@ -122,7 +136,7 @@ class Graph(BaseNode):
             step = copy.copy(node)
             step.node_id = names.get(node, node.node_id)
             step.set_params({**node.params, **params})
-            action = step._run(shared)
+            action = yield step
             node = self.get_next_node(node, action)
         return action
 
@@ -198,7 +212,7 @@ class BatchGraph(Graph):
         return self.post(shared, prep_res, exec_res), exec_res
 
     def _run_batch(self, shared: Shared, batch: Any) -> Any:
-        for params in _checked_params(self, batch):
+        for params in checked_params(self, batch):
             self._orchestrate(shared, {**self.params, **params})
 
 
@@ -232,7 +246,7 @@ class ParallelBatchGraph(BatchGraph):
         def run_one(params: Mapping[str, Any]) -> str | None:
             return self._orchestrate(shared, {**self.params, **params})
 
-        outcomes = self._runner._branches(_checked_params(self, batch), fn=run_one, name=self.node_id)
+        outcomes = self._runner._branches(checked_params(self, batch), fn=run_one, name=self.node_id)
         return Outcomes(outcomes) if self._runner.on_error_policy == "collect" else None
 
     def structure_view(self, name: str) -> NodeView:
@@ -240,7 +254,8 @@ class ParallelBatchGraph(BatchGraph):
         return NodeView(name, type(self).__name__, is_parallel=True, graph=self.structure())
 
 
-def _checked_params(graph: Graph, batch: Any) -> list[Mapping[str, Any]]:
+def checked_params(graph: Graph, batch: Any) -> list[Mapping[str, Any]]:
+    """Return the sets of params that a batch graph runs with, or raise what is wrong with them."""
     sets = [] if batch is None else list(batch)
     for position, params in enumerate(sets):
         if not isinstance(params, Mapping):

@@ -13,8 +13,9 @@ from types import CoroutineType
 from typing import Any, Self, TypeVar
 
 from kaygraph_viz.errors import NodeError, WiringError, add_note_once, short
-from kaygraph_viz.execute.attempts import as_node_error, attempt_number, first_attempt, run_attempts
 from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole
+from kaygraph_viz.execute.retries import as_node_error, attempt_number, first_attempt, run_attempts
+from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import NodeView
 
@@ -129,11 +130,13 @@ class BaseNode:
         self._context = {}
         with span(self.node_id, kind="node"):
             try:
-                return self._phases(shared)
+                return self._phases(watched(shared))
             except Exception as error:
                 if not self.on_error(shared, error):
                     raise
                 return None, None
+            except BaseException as error:  # from a hook: an interrupt is passed on, sys.exit is not
+                raise as_node_error(error, f"a hook of node {self.node_id!r}")  # noqa: B904
 
     def _phases(self, shared: Shared) -> tuple[str | None, Any]:
         self.before_prep(shared)

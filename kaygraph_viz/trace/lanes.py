@@ -121,6 +121,10 @@ class Lanes:
                 free.append(self._made[kind])
             return self._make(f"{kind}-{heappop(free)}")
 
+    def again(self, lane: Lane) -> Lane:
+        """Return a lane of the same name for another thread: each thread has a CPU clock of its own."""
+        return self._make(lane.name)
+
     def enter(self, lane: Lane) -> None:
         """Say that the calling task, or else thread, works on `lane`."""
         task = current_task() if _get_running_loop() is not None else None

@@ -14,20 +14,32 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from kaygraph_viz.clock import REAL, Clock, use_clock
 from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
-from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes
+from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
-from kaygraph_viz.trace.trace import Trace
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
     from types import TracebackType
 
-__all__ = ["DEFAULT_MAX_SPANS", "Recorder", "Scope", "current_scope", "enter_scope", "record", "span"]
+    from kaygraph_viz.trace.columns import SpanColumns
+    from kaygraph_viz.trace.storage import Storage
+    from kaygraph_viz.trace.trace import Trace
+
+__all__ = [
+    "DEFAULT_MAX_SPANS",
+    "Recorder",
+    "Scope",
+    "current_scope",
+    "enter_scope",
+    "record",
+    "set_scope",
+    "span",
+]
 
 DEFAULT_MAX_SPANS = 1_000_000
 COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB) and to be turned over in 0.5 ms
@@ -36,11 +48,12 @@ COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB)
 class Scope:
     """Where new spans belong: the recorder and the span that encloses what runs now."""
 
-    __slots__ = ("recorder", "span_id")
+    __slots__ = ("blocked_ns", "recorder", "span_id")
 
     def __init__(self, recorder: Recorder | None, span_id: int) -> None:
         self.recorder = recorder
         self.span_id = span_id
+        self.blocked_ns = 0
 
 
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
@@ -58,8 +71,13 @@ def current_scope() -> Scope | span | None:
     return scope if scope.recorder is not None and scope.recorder.is_open else None
 
 
+def set_scope(scope: Scope) -> None:
+    """Make `scope` the place of what is opened from here on in this context (a worker's copy of one)."""
+    _scope.set(scope)
+
+
 def enter_scope(recorder: Recorder, span_id: int) -> None:
-    """Make `span_id` the parent of what is opened from here on in this context (a worker's copy of one)."""
+    """Make `span_id` the parent of what is opened from here on in this context."""
     _scope.set(Scope(recorder, span_id))
 
 
@@ -81,10 +99,16 @@ class Recorder:
         Whether CPU time is read.
     max_spans
         The most spans that are kept; later ones are counted in `dropped`.
+    storage
+        Where the rows are kept; default: in columns.
     """
 
-    def __init__(self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS) -> None:
+    def __init__(
+        self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS,
+        storage: Storage | None = None, shared_watch: SharedWatch | None = None,
+    ) -> None:  # fmt: skip
         self.clock = clock
+        self.shared_watch = shared_watch
         is_real = clock is REAL  # which cannot fail, and is read without a detour
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
@@ -93,7 +117,8 @@ class Recorder:
         self.lanes = Lanes(cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
-        self._spans = Spans(max_spans)
+        self.has_cpu_time = cpu_time
+        self._spans = _columns(max_spans) if storage is None else storage
         self._lock = threading.RLock()
 
     def add(self, row: Row) -> None:
@@ -159,11 +184,20 @@ class Recorder:
                 return self._spans.sealed({span_id: held.abandoned_row(now) for span_id, held in open_spans.items()})
         except Exception as error:  # whoever was recorded must get out of the block as without a recording
             self._give_up(error)
-            return Spans(0).columns()
+            return _columns(0).columns()
+
+
+def _columns(max_spans: int) -> Storage:
+    from kaygraph_viz.trace.columns import Spans
+
+    return Spans(max_spans)
 
 
 @contextmanager
-def record(*, cpu_time: bool = True, clock: Clock | None = None, max_spans: int | None = None) -> Iterator[Trace]:
+def record(
+    *, cpu_time: bool = True, clock: Clock | None = None, max_spans: int | None = None,
+    shared_access: bool | Literal["strict"] = False,
+) -> Iterator[Trace]:  # fmt: skip
     """Record everything that runs inside the ``with`` block.
 
     The trace can be read while the block runs and is immutable afterwards. Threads that are started inside, also by
@@ -179,6 +213,9 @@ def record(*, cpu_time: bool = True, clock: Clock | None = None, max_spans: int 
     max_spans
         The most spans that are kept, 1 or more; default 1,000,000. What is dropped beyond it is counted in
         ``trace.dropped``.
+    shared_access
+        Whether to note which keys of the shared store each branch reads and writes, for `conflicts`; with ``"strict"``
+        a branch that writes what another one in progress wrote gets a `SharedConflictError`.
 
     Yields
     ------
@@ -198,7 +235,14 @@ def record(*, cpu_time: bool = True, clock: Clock | None = None, max_spans: int 
     >>> [s.name for s in trace]
     ['tea']
     """
-    recorder = Recorder(_checked_clock(clock), cpu_time=cpu_time, max_spans=_checked_cap(max_spans))
+    from kaygraph_viz.trace.trace import Trace
+
+    recorder = Recorder(
+        _checked_clock(clock),
+        cpu_time=cpu_time,
+        max_spans=_checked_cap(max_spans),
+        shared_watch=_checked_watch(shared_access),
+    )
     trace = Trace._live(recorder.snapshot, recorder)
     scope = Scope(recorder, 0)
     token = _scope.set(scope)
@@ -219,6 +263,12 @@ def _checked_clock(clock: Clock | None) -> Clock:
     if not isinstance(clock, Clock):
         raise OptionError("clock", clock, "None for the real clock, or an object with the methods of Clock")
     return clock
+
+
+def _checked_watch(shared_access: bool | Literal["strict"]) -> SharedWatch | None:
+    if shared_access not in (False, True, "strict"):
+        raise OptionError("shared_access", shared_access, "False, True or 'strict'", "shared_access=True")
+    return SharedWatch(strict=shared_access == "strict") if shared_access else None
 
 
 def _checked_cap(max_spans: int | None) -> int:
@@ -250,8 +300,20 @@ class span:  # noqa: N801  (used like a function)
     {'path': 'orders.csv', 'rows': 3}
     """
 
-    __slots__ = ("_attributes", "_cpu_ns", "_lane", "_links", "_started_ns", "_token", "kind", "name", "parent_id",
-                 "recorder", "span_id")  # fmt: skip
+    __slots__ = (
+        "_attributes",
+        "_cpu_ns",
+        "_lane",
+        "_links",
+        "_started_ns",
+        "_token",
+        "blocked_ns",
+        "kind",
+        "name",
+        "parent_id",
+        "recorder",
+        "span_id",
+    )  # fmt: skip
 
     def __init__(self, name: str, /, *, kind: Kind = "branch", **attributes: Any) -> None:
         if kind != "branch" and kind not in KINDS:
@@ -262,6 +324,7 @@ class span:  # noqa: N801  (used like a function)
         self._links: tuple[int, ...] = ()
         self.recorder: Recorder | None = None
         self.span_id = 0
+        self.blocked_ns = 0
 
     def __enter__(self) -> Self:
         scope = _scope.get() or (_active[-1] if _active else None)  # current_scope() without the cost of a call
@@ -306,7 +369,8 @@ class span:  # noqa: N801  (used like a function)
         started = self._started_ns
         return (
             self.span_id, self.parent_id, -1, self.name, self.kind, self._lane.name, started, started, ended_ns,
-            cpu_ns, 0, status, 1, error, safe_attributes(self._attributes) if self._attributes else None, self._links,
+            cpu_ns, min(self.blocked_ns, ended_ns - started), status, 1, error,
+            safe_attributes(self._attributes) if self._attributes else None, self._links,
         )  # fmt: skip
 
     def set(self, /, **attributes: Any) -> None:

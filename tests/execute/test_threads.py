@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from kaygraph_viz.clock import sleep, use_clock
+from kaygraph_viz.execute import crew as crew_module
 from kaygraph_viz.execute import threads as threads_module
 from kaygraph_viz.execute.attempts import Branches, Claim, Held
 from kaygraph_viz.execute.registry import get_executor
@@ -205,7 +206,7 @@ def test_the_last_outcome_is_not_lost_when_its_worker_leaves_right_behind_it(mon
                     worker.join(GUARD_S)
             return answer
 
-    monkeypatch.setattr(threads_module, "deque", Done)
+    monkeypatch.setattr(crew_module, "deque", Done)
     with get_executor("thread", 1) as executor:
         outcomes = list(executor.imap(lambda x: (go.wait(1), x)[1], ["last"]))
     assert [outcome.value for outcome in outcomes] == ["last"]

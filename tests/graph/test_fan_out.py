@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
 
 from kaygraph_viz.errors import BranchError, OptionError, WiringError
 from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import BatchGraph, Graph
 from kaygraph_viz.graph.node import Node
@@ -144,7 +146,7 @@ def test_ten_thousand_branches():
 
 
 @pytest.mark.parametrize(
-    "branches", [{}, None, [len], {"": len}, {5: len}, {"a": 5}, {"a": None}, {"a": Node}, {"a": str}], ids=str
+    "branches", [{}, None, [len], {"": len}, {5: len}, {"a": 5}, {"a": None}, {"a": Node}], ids=str
 )
 def test_wrong_branches_are_refused_when_built(branches):
     with pytest.raises(WiringError, match="FanOutNode"):
@@ -158,3 +160,91 @@ def test_inputs_for_unknown_branches_are_refused():
 
 def test_structure_names_the_branches():
     assert FanOutNode({"a": len, "b": len}).structure_view("x").branches == ("a", "b")
+
+
+# -- asynchronous branches, and the first that succeeds ------------------------------------------------------------
+
+
+def fan(branches, **options):
+    node = FanOutNode(branches, **options)
+    node.prep = lambda shared: shared["input"]
+    node.post = lambda shared, prep_res, exec_res: shared.update(results=exec_res)
+    return node
+
+
+async def add_one(number):
+    return number + 1
+
+
+class AsyncAnswer(AsyncNode):
+    async def exec_async(self, prep_res):
+        return 42
+
+
+def test_plain_and_asynchronous_branches_run_together_as_coroutines():
+    shared = {"input": 1}
+    fan({"function": add_one, "node": AsyncAnswer(), "plain": str}, executor="async").run(shared)
+    assert shared["results"] == {"function": 2, "node": 42, "plain": "1"}
+
+
+def test_an_asynchronous_node_runs_in_a_thread_too():
+    shared = {"input": 1}
+    fan({"node": AsyncAnswer(), "plain": str}).run(shared)
+    assert shared["results"] == {"node": 42, "plain": "1"}
+
+
+def test_the_first_success_wins_and_a_coroutine_that_lost_is_cancelled():
+    cleaned_up = []
+
+    async def never(number):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned_up.append(number)
+
+    shared = {"input": 1}
+    with record() as trace:
+        fan({"never": never, "quick": add_one}, executor="async", wait_for="first").run(shared)
+    assert (shared["results"], cleaned_up) == ({"quick": 2}, [1])
+    assert {span.name: span.status for span in trace.where(kind="branch")} == {"never": "cancelled", "quick": "ok"}
+
+
+def test_the_first_success_wins_and_a_thread_that_lost_is_given_up():
+    released = threading.Event()
+    shared = {"input": 1}
+    try:
+        with record() as trace:
+            fan({"quick": str, "stuck": lambda _: released.wait(30)}, wait_for="first").run(shared)
+    finally:
+        released.set()
+    assert shared["results"] == {"quick": "1"}
+    assert {span.name: span.status for span in trace.where(kind="branch")}["quick"] == "ok"
+
+
+def test_failures_do_not_win_and_all_failures_are_raised_together():
+    def fail(_):
+        raise ValueError("bad")
+
+    shared = {"input": 1}
+    fan({"bad": fail, "good": str}, wait_for="first").run(shared)
+    assert shared["results"] == {"good": "1"}
+    with pytest.raises(ExceptionGroup, match="all 2 branches") as caught:
+        fan({"a": fail, "b": fail}, wait_for="first").run(shared)
+    assert len(caught.value.exceptions) == 2
+
+
+def test_functions_run_in_processes():
+    shared = {"input": 2}
+    fan({"square": lambda n: n * n, "text": str}, executor="process").run(shared)
+    assert shared["results"] == {"square": 4, "text": "2"}
+
+
+def test_nodes_in_processes_are_refused_since_they_would_lose_what_they_write():
+    with pytest.raises(OptionError, match="lose what they write"):
+        fan({"node": Node(), "text": str}, executor="process").run({"input": 1})
+
+
+@pytest.mark.parametrize("wrong", ["any", None, 1])
+def test_what_to_wait_for_is_checked(wrong):
+    with pytest.raises(OptionError, match="wait_for"):
+        FanOutNode({"a": str}, wait_for=wrong)

@@ -1,0 +1,145 @@
+"""What comes back from a worker process, turned into outcomes and spans.
+
+Belongs here: reading records, the errors for what cannot be read, bars of branches that a process left unfinished.
+Does not belong here: the bytes (``payload``), how they came (``processes``).
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from kaygraph_viz.errors import BranchError
+from kaygraph_viz.execute.attempts import Branches
+from kaygraph_viz.execute.crew import Pulled
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.payload import unpack, unpack_error
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.wire import Shift, adopt, squeezed
+
+__all__ = ["Arrivals"]
+
+
+class Arrivals:
+    """Hands over what one worker process did.
+
+    Parameters
+    ----------
+    branches
+        What its items have in common.
+    lane
+        Its lane in the trace, or None when nothing is recorded.
+    done, news
+        Where outcomes go, and what is set when there are some.
+    is_real
+        Whether the times of the process are those of the trace.
+    """
+
+    def __init__(
+        self, branches: Branches, lane: Lane | None, done: deque[Outcome], news: threading.Event, *, is_real: bool
+    ) -> None:
+        self.branches = branches
+        self.lane = lane.name if lane is not None else ""
+        self.recorder = branches.recorder if lane is not None else None
+        self._done = done
+        self._news = news
+        self._is_real = is_real
+
+    def add(self, chunk: Sequence[Pulled], records: Sequence[tuple[Any, ...]], sent_ns: int) -> None:
+        """Hand over the first items of a chunk, of which there are records.
+
+        Parameters
+        ----------
+        chunk, records
+            The items, and what the process says about as many of them as it has done.
+        sent_ns
+            When they were sent [ns].
+        """
+        branches, recorder, done, lane = self.branches, self.recorder, self._done, self.lane
+        name, parent_id = branches.name, branches.parent_id
+        shift = None
+        if records and not self._is_real:
+            shift = squeezed(records[0][1], sent_ns, branches.now_ns())
+        for pulled, record in zip(chunk, records, strict=False):
+            if len(record) != 4 or type(record[0]) is tuple or shift is not None:
+                self._add_long(pulled, record, shift)
+                continue
+            index, _, submitted = pulled
+            value, started, ended, cpu = record
+            if recorder is not None:
+                recorder.add((
+                    recorder.next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0,
+                    "ok", 1, None, None, None,
+                ))  # fmt: skip
+            done.append(Outcome(index, value, None, "ok", 1, submitted, started, ended, name))
+        self._news.set()
+
+    def _add_long(self, pulled: Pulled, record: tuple[Any, ...], shift: Shift | None) -> None:
+        """Do the same for one item of which there is more to say."""
+        index, _, submitted = pulled
+        where, cpu = self.branches.where(index), -1
+        failure: Any = None
+        rows: list[Row] | None = None
+        status: Status = "ok"
+        attempts, name = 1, self.branches.name
+        if len(record) == 4:
+            packed, started, ended, cpu = record
+        else:
+            long = pickle.loads(record[0])  # noqa: S301  (from our own process)
+            packed, started, ended, failure, status, attempts, name, rows = long
+        value, error = None, None if failure is None else unpack_error(failure, where)
+        if error is None:
+            try:
+                value = unpack(packed)
+            except Exception as raised:
+                error, status, rows = _not_loaded(where, raised), "error", None
+        if shift is not None:
+            started, ended = shift(started), shift(ended)
+            cpu = min(cpu, ended - started)
+        outcome = Outcome(index, value, error, status, attempts, submitted, started, ended, name)
+        self._record(outcome, rows, cpu, shift)
+        self._done.append(outcome)
+
+    def end(self, pulled: Pulled, started_ns: int, ended_ns: int, status: Status, error: Exception | None) -> None:
+        """Hand over an item of which the process has said nothing.
+
+        Parameters
+        ----------
+        pulled
+            The item.
+        started_ns, ended_ns
+            When it began and when that was over, by the clock of the trace [ns].
+        status, error
+            What became of it; ``cancelled`` is recorded only.
+        """
+        index, item, submitted = pulled
+        started_ns, name = max(submitted, started_ns), self.branches.name_of(item)
+        outcome = Outcome(index, None, error, status, 1, submitted, started_ns, max(started_ns, ended_ns), name)
+        self._record(outcome, None, -1, None)
+        if status != "cancelled":
+            self._done.append(outcome)
+            self._news.set()
+
+    def _record(self, outcome: Outcome, rows: list[Row] | None, cpu_ns: int, shift: Shift | None) -> None:
+        recorder, parent_id, submitted = self.recorder, self.branches.parent_id, outcome.submitted_ns
+        if recorder is None:
+            return
+        if rows:
+            adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=submitted, shift=shift)
+            return
+        text = None if outcome.error is None else describe_error(outcome.error)
+        recorder.add((
+            recorder.next_id(), parent_id, outcome.index, outcome.name, "branch", self.lane, submitted,
+            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None,
+        ))  # fmt: skip
+
+
+def _not_loaded(where: str, error: BaseException) -> BranchError:
+    made = BranchError(f"{where} returned a value that cannot be loaded here: {describe_error(error)}")
+    made.__cause__ = error
+    return made

@@ -1,0 +1,389 @@
+"""Coroutines: many branches in one thread, each giving way to the others while it waits.
+
+Belongs here: the slots of one call, and cancelling them. Does not belong here: what happens to one item (``attempts``),
+loops of our own (``loops``).
+
+As in a TaskGroup, the first error cancels the branches beside it, and the call returns only when all of them have
+ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar, Self
+
+from kaygraph_viz.errors import BranchError, OptionError
+from kaygraph_viz.execute.base import Capabilities, Executor, in_order, too_late
+from kaygraph_viz.execute.cancel import cancel_after
+from kaygraph_viz.execute.loops import INTERRUPT_WAIT_S, Service
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.request import Naming, OnError, Options, Request
+from kaygraph_viz.execute.retries import Fallback
+from kaygraph_viz.trace.lanes import Lane
+
+__all__ = ["MAX_SLOTS", "AsyncExecutor"]
+
+MAX_SLOTS = 1_000_000
+TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
+DEFAULT_SLOTS = 100  # for an input whose length nobody knows
+
+
+class AsyncExecutor(Executor):
+    """Runs branches as coroutines of one event loop: good for very many that wait.
+
+    Inside a coroutine use `aimap`, which runs in the loop that is there; `imap` makes a loop of its own in a thread.
+    The function may be plain, but a plain function that takes its time stops all branches.
+
+    Parameters
+    ----------
+    workers
+        How many branches may be in progress at once, 1 to 1,000,000; default: all, or 100 where the input has no
+        length.
+    """
+
+    kind: ClassVar[str] = "async"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=True, can_kill=True, shares_memory=True, needs_pickling=False
+    )
+    max_workers: ClassVar[int] = MAX_SLOTS
+
+    def __init__(self, workers: int | None = None) -> None:
+        super().__init__(DEFAULT_SLOTS if workers is None else workers)
+        self._is_unbounded = workers is None
+        self._service: Service | None = None
+
+    def slots(self, count: int | None) -> int:
+        """Return how many branches may be in progress at once in a call with `count` items."""
+        if count is None:
+            return self.workers
+        return max(1, count if self._is_unbounded else min(count, self.workers))
+
+    async def aimap(
+        self,
+        fn: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        on_error: OnError = "raise",
+        name: str | None = None,
+        label: Callable[[Any], str] | None = None,
+        owner: str | None = None,
+        fallback: Fallback | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Outcome, None]:
+        """Run ``fn(item)`` for each item in the running loop and yield an outcome for each.
+
+        Parameters
+        ----------
+        fn, items, on_error, name, label, owner, fallback, **options
+            As for `imap`.
+
+        Yields
+        ------
+        Outcome
+            One for each item. Closing the iterator early cancels the branches in progress and waits for them.
+
+        Raises
+        ------
+        Exception
+            As for `imap`; errors that cancelled branches raise while they clean up come with it, as an
+            ``ExceptionGroup``.
+        """
+        naming = Naming(name, label, owner)
+        request = self._checked(fn, items, Options(on_error=on_error, **options), naming, fallback)
+        crew = _Slots(request, self.slots(request.count))
+        arrange = _arranging(request)
+        with self._stoppable(request, crew.stop_from_outside(asyncio.get_running_loop())):
+            async with crew:
+                while await crew.has_more():
+                    for outcome in arrange(crew.done.popleft()):
+                        crew.count_delivery()
+                        error = outcome.error
+                        if error is not None and (on_error == "raise" or isinstance(error, KeyboardInterrupt)):
+                            await crew.close()
+                            raise crew.all_errors(error)
+                        yield outcome
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Run ``fn(*args)`` once, in a loop that the executor keeps in a thread, and return a future of its result."""
+        if self._is_closed:
+            raise OptionError("executor", self, "open", "with get_executor('async', 4) as executor: ...")
+        if self._service is None:
+            self._service = Service(self.workers)
+        return self._service.submit(lambda _: fn(*args), getattr(fn, "__name__", "submitted"))
+
+    def cancel(self) -> None:
+        """Stop all calls in progress and what was submitted. The executor can be used again afterwards."""
+        super().cancel()
+        if self._service is not None:
+            self._service.cancel()
+
+    def close(self) -> None:
+        """Wait for what was submitted; using the executor afterwards is an error, closing it again is not."""
+        super().close()
+        if self._service is not None:
+            self._service.close()
+
+    @contextmanager
+    def _stoppable(self, request: Request, stop: Callable[[BaseException], None]) -> Iterator[None]:
+        token = request.token
+        self._tokens.add(token)
+        try:
+            with cancel_after(token, request.deadline_s, too_late(request)), token.stopping(stop):
+                yield
+        finally:
+            self._tokens.discard(token)
+
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        pump = _Pump(request, self.slots(request.count))
+        outcomes = pump.outcomes()
+        wait_s: float | None = None
+        try:
+            with request.token.stopping(pump.cancel):
+                for outcome in in_order(outcomes) if request.ordered else outcomes:
+                    pump.count_delivery()
+                    yield outcome
+        except KeyboardInterrupt:
+            wait_s = INTERRUPT_WAIT_S
+            raise
+        finally:
+            pump.stop(wait_s)
+
+
+class _Slots:
+    """The coroutine slots of one call: each pulls an item, runs it, and pulls the next one.
+
+    There is one task for each slot, not for each item, and slots are opened only as far as they are needed: whenever a
+    branch waits, as many again are opened. Everything happens in one loop, so nothing needs a lock.
+    """
+
+    def __init__(self, request: Request, slots: int) -> None:
+        self.branches = request.branches
+        self.done: deque[Outcome] = deque()
+        self._request = request
+        self._items: Iterator[Any] = iter(request.items)
+        self._slots = slots
+        self._limit = request.limit(slots) if request.memory is None else None
+        self._opened = self._working = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pulled = self._delivered = 0
+        self._is_stopped = self._is_starving = self._is_broken_off = self._is_closing = False
+        self._turn_ns = 0
+        self._fault: BaseException | None = None
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._open_slots(1)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def has_more(self) -> bool:
+        """Wait until an outcome is `done`; return False, or raise what went wrong, when there will be no more."""
+        while not self.done and self._working and not self._is_broken_off:
+            self._news.clear()
+            await self._news.wait()
+        if not self.done and self._fault is not None:
+            raise self._fault
+        return bool(self.done)
+
+    async def close(self) -> None:
+        """Cancel what is in progress and wait for it."""
+        self._is_stopped = self._is_closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _open_slots(self, count: int) -> None:
+        for _ in range(min(count, self._slots - self._opened)):
+            self._opened += 1
+            self._working += 1
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _when_one_waits(self) -> None:
+        if self._opened < self._slots and not self._is_stopped:
+            self._open_slots(self._opened)
+
+    async def _work(self) -> None:
+        lanes = self.branches.recorder.lanes if self.branches.recorder is not None else None
+        lane = lanes.take("async") if lanes is not None else None
+        if lanes is not None and lane is not None:
+            lanes.enter(lane)
+        try:
+            await self._work_on(lane)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # the input's own fault, or one of ours: raised after what came before it
+            self._is_stopped, self._fault = True, error
+        finally:
+            if lanes is not None and lane is not None:
+                lanes.free(lane)
+            self._working -= 1
+            self._news.set()
+
+    async def _work_on(self, lane: Lane | None) -> None:
+        submitted, run, when_one_waits = self._request.submitted_ns, self.branches.run_async, self._when_one_waits
+        index = 0
+        try:
+            while not self._is_stopped:
+                await self._find_room()
+                try:
+                    item = next(self._items)
+                except StopIteration:
+                    self._is_stopped = True
+                    return
+                index = self._pulled
+                self._pulled += 1
+                ready = self.branches.now_ns() if submitted is None else submitted
+                outcome = await run(index, item, ready, lane, when_one_waits)
+                self.done.append(outcome)
+                self._news.set()
+                if outcome.ended_ns >= self._turn_ns:  # branches that never wait must not shut out everybody else
+                    self._turn_ns = outcome.ended_ns + TURN_NS
+                    await asyncio.sleep(0)
+        except asyncio.CancelledError as cancelled:
+            if self._is_closing:
+                raise
+            raise BranchError(f"{self.branches.where(index)} cancelled its own task, or its loop ends") from cancelled
+
+    async def _find_room(self) -> None:
+        while self._is_full():
+            self._is_starving = True  # said before it looks again: a reader in another thread counts, then asks
+            self._room.clear()
+            if self._is_full():
+                await self._room.wait()
+
+    def _is_full(self) -> bool:
+        return self._pulled - self._delivered >= (self._limit or self._request.limit(self._slots))
+
+    def stop_from_outside(self, loop: asyncio.AbstractEventLoop) -> Callable[[BaseException], None]:
+        """Return a function that other threads may call to end the call with an error."""
+
+        def stop(reason: BaseException) -> None:
+            with suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(self._break_off, reason)
+
+        return stop
+
+    def _break_off(self, reason: BaseException) -> None:
+        self._is_stopped, self._fault = True, reason
+        self._is_broken_off = True
+        self._news.set()
+
+    def count_delivery(self) -> None:
+        """Make room for one more item; for the one reader, who may be in another thread."""
+        self._delivered += 1
+        if self._is_starving:
+            self._is_starving = False
+            with suppress(RuntimeError):  # the loop has just been closed
+                self._loop.call_soon_threadsafe(self._room.set)
+
+    def all_errors(self, first: BaseException) -> BaseException:
+        """Return the first error, together with those that cancelled branches raised while they cleaned up."""
+        others = [outcome.error for outcome in self.done if outcome.status == "error" and outcome.error is not None]
+        if not others or not isinstance(first, Exception):
+            return first
+        return ExceptionGroup(f"{len(others) + 1} branches failed", [first, *_exceptions(others)])
+
+
+def _exceptions(errors: list[BaseException]) -> list[Exception]:
+    return [error for error in errors if isinstance(error, Exception)]
+
+
+def _arranging(request: Request) -> Callable[[Outcome], Iterable[Outcome]]:
+    """Return a function that takes outcomes as they are completed and gives those that are due."""
+    early: dict[int, Outcome] = {}
+
+    def arrange(outcome: Outcome) -> Iterator[Outcome]:
+        early[outcome.index] = outcome
+        while (due := early.pop(arranged[0], None)) is not None:
+            arranged[0] += 1
+            yield due
+
+    arranged = [0]
+    return arrange if request.ordered else lambda outcome: (outcome,)
+
+
+class _Pump:
+    """Runs the slots of a call in a loop of its own, in a thread, and hands their outcomes to a reader outside."""
+
+    def __init__(self, request: Request, slots: int) -> None:
+        self._request = request
+        self._slots = slots
+        self._ready: deque[Outcome] = deque()
+        self._news = threading.Event()
+        self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._crew: _Slots | None = None
+        self._is_cancelled = self._is_over = False
+        context = request.branches.context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="async", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # handed to the reader, who raises it
+            self._error = error
+        finally:
+            self._task = None
+            self._is_over = True
+            self._news.set()
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._is_cancelled:  # before there was a task to cancel
+            return
+        self._crew = crew = _Slots(self._request, self._slots)
+        async with crew:
+            while await crew.has_more():
+                while crew.done:
+                    self._ready.append(crew.done.popleft())
+                self._news.set()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield outcomes as they are completed; raise the error of the input after the last one."""
+        is_over = False
+        while not is_over:
+            self._news.wait()
+            self._news.clear()
+            is_over = self._is_over  # before it looks for outcomes: those that come before the end are not missed
+            while self._ready:
+                yield self._ready.popleft()
+        if self._error is not None:
+            raise self._error
+
+    def count_delivery(self) -> None:
+        """Make room for one more item."""
+        if self._crew is not None:
+            self._crew.count_delivery()
+
+    def cancel(self, reason: BaseException) -> None:
+        """End the call with an error; from any thread."""
+        if self._error is None:
+            self._error = reason
+        self._stop_loop()
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Cancel what is in progress and wait until it has ended."""
+        self._stop_loop()
+        self._thread.join(timeout_s)
+
+    def _stop_loop(self) -> None:
+        self._is_cancelled = True
+        task, loop = self._task, self._loop
+        if task is not None and loop is not None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(task.cancel)

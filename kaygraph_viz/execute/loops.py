@@ -1,0 +1,162 @@
+"""Event loops of our own, beside one that runs already.
+
+Belongs here: running coroutines for callers that cannot await them, and keeping a notebook's loop awake. Does not
+belong here: the branches of a call (``coroutines``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from kaygraph_viz.errors import BranchError
+from kaygraph_viz.execute.attempts import Branches
+from kaygraph_viz.trace.recorder import current_scope
+
+__all__ = ["INTERRUPT_WAIT_S", "Service", "run_in_private_loop", "with_ticker"]
+
+T = TypeVar("T")
+
+INTERRUPT_WAIT_S = 0.4  # what cancelled coroutines get to clean up before control goes back to the person
+TICK_S = 0.1
+
+
+class Service:
+    """A loop in a thread for calls that come one by one."""
+
+    def __init__(self, workers: int) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._places = asyncio.Semaphore(workers)
+        self._running: set[Future[Any]] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="async service", daemon=True)
+        self._thread.start()
+
+    def submit(self, function: Callable[[Any], Any], name: str) -> Future[Any]:
+        """Call a function in the loop, await what it returns, and give a future of the result."""
+        branches = Branches(function, name=name)
+        future = asyncio.run_coroutine_threadsafe(self._run(branches, branches.now_ns()), self._loop)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
+
+    def cancel(self) -> None:
+        """Cancel what was submitted and has not ended."""
+        for future in list(self._running):
+            future.cancel()
+
+    async def _run(self, branches: Branches, submitted_ns: int) -> Any:
+        lanes = branches.recorder.lanes if branches.recorder is not None else None
+        async with self._places:
+            lane = lanes.take("async") if lanes is not None else None
+            if lanes is not None and lane is not None:
+                lanes.enter(lane)
+            try:
+                outcome = await branches.run_async(0, None, submitted_ns, lane)
+            finally:
+                if lanes is not None and lane is not None:
+                    lanes.free(lane)
+        if isinstance(outcome.error, KeyboardInterrupt):  # not a real one: those come in the main thread
+            raise BranchError(f"{branches.owner!r} raised KeyboardInterrupt") from outcome.error
+        return outcome.unwrap()
+
+    def close(self) -> None:
+        """Wait for what was submitted and end the loop."""
+        wait(list(self._running))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in a loop of its own and return its result, also where a loop is running already.
+
+    The loop has a thread of its own while the caller waits, so that an interrupt reaches the caller at once. The
+    coroutine is cancelled then.
+
+    Parameters
+    ----------
+    make
+        Makes the coroutine.
+
+    Examples
+    --------
+    >>> async def answer():
+    ...     return 42
+    >>> run_in_private_loop(answer)
+    42
+    """
+    private = _PrivateLoop(make)
+    try:
+        private.finished.wait()
+    except BaseException:
+        private.cancel()
+        private.finished.wait(INTERRUPT_WAIT_S)
+        raise
+    if private.error is not None:
+        raise private.error
+    result: T = private.result
+    return result
+
+
+class _PrivateLoop:
+    """A loop in a thread that runs one coroutine."""
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self.finished = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._make = make
+        scope = current_scope()
+        self._lanes = scope.recorder.lanes if scope is not None and scope.recorder is not None else None
+        self._lane = self._lanes.again(self._lanes.mine()) if self._lanes is not None else None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._is_cancelled = False
+        context = copy_context()
+        threading.Thread(target=context.run, args=(self._run,), name="async loop", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self.result = asyncio.run(self._main())
+        except BaseException as error:  # handed to the one who waits
+            self.error = error
+        finally:
+            self.finished.set()
+
+    async def _main(self) -> Any:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._is_cancelled:  # before there was a task to cancel
+            raise asyncio.CancelledError
+        if self._lanes is not None and self._lane is not None:
+            self._lanes.enter(self._lane)  # the caller waits: its lane is free for what is done for it
+        return await self._make()
+
+    def cancel(self) -> None:
+        """Cancel the coroutine; returns at once."""
+        self._is_cancelled = True
+        if self._loop is not None and self._task is not None:
+            with suppress(RuntimeError):  # it has just ended
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+
+async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine and wake the loop ten times a second meanwhile.
+
+    A loop that only waits does not notice an interrupt: in a notebook the stop button would work only once the awaited
+    call has ended by itself.
+    """
+    ticker = asyncio.create_task(_tick())
+    try:
+        return await running
+    finally:
+        ticker.cancel()
+
+
+async def _tick() -> None:
+    while True:  # noqa: ASYNC110  (it waits for nothing: it only wakes the loop)
+        await asyncio.sleep(TICK_S)

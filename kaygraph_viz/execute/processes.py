@@ -1,0 +1,383 @@
+"""Processes that each run one chunk of items after the other, watched by a thread each.
+
+Belongs here: what is sent to a child and when, its deadlines and its death. Does not belong here: the pipe and the
+process itself (``children``), what happens inside it (``child``), what comes back (``arrivals``).
+
+A batch may be cut into chunks, so that short items are not all waiting for the pipe. A piece of shared memory says
+which item of a chunk is in progress and holds the results of those before it. So a child that dies costs the item in
+progress and nothing else, and no item is run twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Generator
+from functools import partial
+from time import perf_counter_ns
+from typing import Any, ClassVar
+
+from kaygraph_viz.clock import REAL, current_clock
+from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
+from kaygraph_viz.execute.arrivals import Arrivals
+from kaygraph_viz.execute.base import Capabilities, Executor
+from kaygraph_viz.execute.children import Child, Pool
+from kaygraph_viz.execute.crew import Crew, Pulled, delivered
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.parcels import context_values
+from kaygraph_viz.execute.payload import MAX_CHUNK, are_atoms, by_value, pack
+from kaygraph_viz.execute.request import Request
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.recorder import DEFAULT_MAX_SPANS
+
+__all__ = ["ProcessExecutor"]
+
+CHUNK_NS = 3_000_000  # how long a chunk may take, by what the items before it took
+SHORT_NS = 1_000_000  # longer items are sent one by one
+GROWTH = 4
+IN_MEMORY = frozenset({list, tuple, range})
+GIVE_UP_S = 0.4  # for killed children to be noticed, when control must go back at once
+
+
+class ProcessExecutor(Executor):
+    """Runs branches in processes of this machine: good for computing, since each has an interpreter of its own.
+
+    Functions, items and results are copied by pickling; functions and classes of a notebook or script are sent by
+    value, in the body that they have now. A branch that overruns its timeout is killed. A process that dies costs the
+    branch that it was running, which becomes a `WorkerLostError`, and is replaced.
+
+    Processes are started when they are first needed and live until `close`. Each has a random state of its own, seeded
+    by the system. Context variables reach it if their values can be copied; simulated clocks do not. A module that was
+    changed after a process imported it stays as it was.
+
+    Parameters
+    ----------
+    workers
+        How many processes work at once, 1 to 4096; default: one for each core.
+
+    Examples
+    --------
+    >>> with ProcessExecutor(2) as executor:
+    ...     [outcome.value for outcome in executor.imap(str.upper, "abc")]
+    ['A', 'B', 'C']
+    """
+
+    kind: ClassVar[str] = "process"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=True, can_kill=True, shares_memory=False, needs_pickling=True
+    )
+
+    def __init__(self, workers: int | None = None) -> None:
+        super().__init__(_cores() if workers is None else workers)
+        self._pool = Pool(self.workers)
+        self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
+
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        return delivered(partial(_Crew, request, self.workers, self._pool))
+
+    def close(self) -> None:
+        """Wait for what was submitted and end the processes; using the executor afterwards is an error."""
+        super().close()
+        self._pool.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as a new executor of the same size: a node that holds one can be sent to a process."""
+        return type(self), (self.workers,)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Crew(Crew):
+    """The processes of one `imap` call, a thread for each, and one that pulls the input for all of them."""
+
+    def __init__(self, request: Request, workers: int, pool: Pool) -> None:
+        self.pool = pool
+        self.header = _header(request)
+        self.is_real = (request.branches.recorder.clock if request.branches.recorder else current_clock()) is REAL
+        self.is_given_up = self.is_all_pulled = False
+        self.ready: deque[Pulled] = deque()
+        self._is_quick = type(request.items) in IN_MEMORY
+        self._food = threading.Condition()
+        self._hungry = 0
+        super().__init__(request, workers)
+        self._start(_Puller(self))
+
+    def _hire(self) -> None:
+        recorder = self.branches.recorder
+        self._start(_Worker(self, recorder.lanes.take("process") if recorder is not None else None))
+
+    def _start(self, member: threading.Thread) -> None:
+        self._workers.add(member)
+        member.start()
+
+    def serve(self) -> bool:
+        """Pull what there is room for and put it where the workers find it; return whether there may be more."""
+        if self._is_quick and self._memory is None:
+            pulled = self._pull_many()
+        else:
+            one = self.pull()
+            pulled = [] if one is None else [one]
+        self.ready.extend(pulled)
+        if self._hungry:
+            with self._food:
+                self._food.notify(len(pulled))
+        return bool(pulled)
+
+    def _pull_many(self) -> list[Pulled]:
+        """Do what `pull` does, as often as there is room: an input that is in memory never blocks."""
+        first = self.pull()
+        if first is None:
+            return []
+        room = max(0, self._limit - (self._pulled - self._delivered))
+        numbers = range(self._pulled, self._pulled + room)
+        rest = list(zip(numbers, self._items, itertools.repeat(first[2]), strict=False))
+        self._pulled += len(rest)
+        return [first, *rest]
+
+    def serve_again(self, chunk: list[Pulled]) -> None:
+        """Put back what was not begun."""
+        self.ready.extendleft(reversed(chunk))
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Let all workers look again."""
+        with self._food:
+            self._food.notify_all()
+
+    def take(self, most: int) -> list[Pulled]:
+        """Return the next items, no more than a fair share; none when there is nothing more to do."""
+        with self._food:
+            self._hungry += 1  # before the look: an item that comes after it is announced
+            while not self.ready and not self.is_all_pulled:
+                self._food.wait()
+            self._hungry -= 1
+            share = -(-len(self.ready) // self.size)
+            return [self.ready.popleft() for _ in range(min(most, share))]
+
+    def drop_all(self) -> None:
+        """Let nothing start any more."""
+        self._stop_pulling()
+
+    def _stop_pulling(self) -> None:
+        super()._stop_pulling()
+        self.is_all_pulled = True
+        self.ready.clear()
+        self.wake_all()
+
+    def stop(self) -> None:
+        """Pull nothing more, and wait for what is in progress."""
+        try:
+            super().stop()
+        except KeyboardInterrupt:  # whoever waits for us has lost patience
+            self.give_up_all()
+            raise
+
+    def give_up_all(self) -> None:
+        """Pull nothing more and kill what is in progress."""
+        self.is_given_up = True
+        self._stop_pulling()
+        workers = [worker for worker in list(self._workers) if isinstance(worker, _Worker)]
+        for worker in workers:
+            worker.kill()
+        until = perf_counter_ns() + round(GIVE_UP_S * 1e9)
+        for worker in workers:
+            if worker is not threading.current_thread():
+                worker.join(max(0.0, (until - perf_counter_ns()) / 1e9))
+        self._workers.clear()
+
+
+def _header(request: Request) -> dict[str, Any]:
+    """Return what a child has to know about a call."""
+    branches, recorder = request.branches, request.branches.recorder
+    try:
+        call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
+    except Exception as error:
+        raise _cannot_send(f"the function of {branches.owner!r}", error) from error
+    return {
+        "call": call,
+        "name": branches.name,
+        "owner": branches.owner,
+        "timeout_s": branches.timeout_s,
+        "max_spans": DEFAULT_MAX_SPANS if recorder is not None else 0,
+        "cpu_time": recorder is not None and recorder.has_cpu_time,
+        "context": context_values(branches.context()),
+        "path": list(sys.path),
+        "folder": _folder(),
+    }
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109  (a name to be sent)
+    except OSError:  # it was removed
+        return ""
+
+
+def _cannot_send(what: str, error: BaseException) -> BranchError:
+    made = BranchError(
+        f"{what} cannot be sent to a worker process: {describe_error(error)}; pass plain data, or use executor='thread'"
+    )
+    made.__cause__ = error
+    return made
+
+
+class _Puller(threading.Thread):
+    """Pulls the input within the look-ahead, so that one that blocks keeps no finished result from its reader."""
+
+    def __init__(self, crew: _Crew) -> None:
+        super().__init__(name="input", daemon=True)
+        self.crew = crew
+
+    def run(self) -> None:
+        try:
+            self.crew.branches.context().run(self._work)  # the input sees what its caller sees
+        except BaseException as error:  # a fault of our own
+            self.crew.break_off(error)
+        finally:
+            self.crew.is_all_pulled = True
+            self.crew.wake_all()
+            self.crew.leave(self)
+
+    def _work(self) -> None:
+        while self.crew.serve():
+            pass
+
+
+class _Worker(threading.Thread):
+    """Owns one child at a time: sends it chunks, waits for the answers, hands outcomes over."""
+
+    def __init__(self, crew: _Crew, lane: Lane | None) -> None:
+        super().__init__(name=lane.name if lane else None, daemon=True)
+        self.crew = crew
+        self.lane = lane
+        self.branches = crew.branches
+        self._arrivals = Arrivals(crew.branches, lane, crew.done, crew.news, is_real=crew.is_real)
+        self._child: Child | None = None
+        self._size = 1
+
+    def run(self) -> None:
+        crew = self.crew
+        try:
+            while chunk := crew.take(self._size):
+                self._exchange(*self._packed(chunk))
+        except BaseException as error:  # a fault of our own, or of the system: no item may get lost without a word
+            crew.break_off(error)
+            crew.drop_all()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._child is not None:
+            self.crew.pool.give_back(self._child)
+        if self.lane is not None and self.branches.recorder is not None:
+            self.branches.recorder.lanes.free(self.lane)
+        self.crew.leave(self)
+
+    def kill(self) -> None:
+        """End the child, whatever it is doing; from any thread."""
+        if (child := self._child) is not None:
+            child.kill()
+
+    def _packed(self, chunk: list[Pulled]) -> tuple[list[Pulled], list[Any]]:
+        """Return the items that can be sent, and what is sent of them; the others have failed."""
+        items = [pulled[1] for pulled in chunk]
+        if are_atoms(items):
+            return chunk, items
+        found, packed = [], []
+        for pulled in chunk:
+            try:
+                packed.append(pack(pulled[1]))
+            except Exception as error:
+                now = self.branches.now_ns()
+                self._arrivals.end(pulled, now, now, "error", _cannot_send(self.branches.where(pulled[0]), error))
+            else:
+                found.append(pulled)
+        return found, packed
+
+    # -- one chunk ----------------------------------------------------------------------------------------------
+
+    def _exchange(self, chunk: list[Pulled], packed: list[Any]) -> None:
+        """Have a chunk run; what was not begun is put back."""
+        if not chunk:
+            return
+        sent_ns, begun_ns = self.branches.now_ns(), perf_counter_ns()
+        child = self._child = self._child or self.crew.pool.take()
+        answer = self._asked(child, [pulled[0] for pulled in chunk], packed)
+        if answer is None:
+            self._child = None
+            child.end()  # so that what it has done is complete
+        records = child.board.records(answer or b"")
+        self._arrivals.add(chunk, records, sent_ns)
+        resolved = len(records)
+        if answer is None:
+            resolved += self._bury(child, chunk[resolved:], sent_ns)
+        else:
+            self.crew.pool.failures = 0
+            self._choose_size(perf_counter_ns() - begun_ns, resolved)
+        if resolved < len(chunk):
+            self.crew.serve_again(chunk[resolved:])
+
+    def _asked(self, child: Child, indices: list[int], packed: list[Any]) -> bytes | None:
+        """Send a chunk and return the answer; None if the child is dead."""
+        if self.crew.is_given_up:
+            child.kill()
+            return None
+        try:
+            child.ask(self.crew.header, indices, packed)
+            answer = self._answer(child)
+        except (EOFError, OSError):
+            return None
+        if answer is not None and answer[:1] == b"!":
+            owner, why = self.branches.owner, answer[1:].decode()
+            raise BranchError(f"the function of {owner!r} could not be loaded in a worker process: {why}")
+        return answer
+
+    def _answer(self, child: Child) -> bytes | None:
+        """Wait for the answer; None if the child had to be killed because an item is late."""
+        timeout_s = self.branches.timeout_s
+        if timeout_s is None:
+            while (answer := child.answer(1.0)) is None:
+                pass
+            return answer
+        left_s = timeout_s
+        while (answer := child.answer(left_s)) is None:
+            left_s = timeout_s
+            if child.board.in_progress is not None:
+                left_s = timeout_s - (perf_counter_ns() - child.board.started_ns) / 1e9
+            if left_s <= 0:
+                child.kill()
+                return None
+        return answer
+
+    def _bury(self, child: Child, rest: list[Pulled], sent_ns: int) -> int:
+        """Say what became of the item that a dead child was running; return how many that are: one or none."""
+        position, started_ns = child.board.in_progress, child.board.started_ns
+        is_our_doing = child.was_killed or self.crew.is_given_up
+        code = self.crew.pool.bury(child, was_idle=position is None and not is_our_doing)
+        if position is None:
+            return 0
+        pulled, now, timeout_s = rest[0], perf_counter_ns(), self.branches.timeout_s
+        started, ended = (started_ns, now) if self.crew.is_real else (sent_ns, self.branches.now_ns())
+        where = self.branches.where(pulled[0])
+        if self.crew.is_given_up:
+            self._arrivals.end(pulled, started, ended, "cancelled", None)  # only for the trace: nobody reads any more
+        elif not child.was_killed:
+            self._arrivals.end(pulled, started, ended, "lost", WorkerLostError(child.pid, code, where))
+        elif timeout_s is not None and now - started_ns >= timeout_s * 1e9:
+            self._arrivals.end(pulled, started, ended, "timeout", DeadlineExceeded(where, timeout_s))
+        else:  # the late one had just ended, and the kill hit the one after it
+            return 0
+        return 1
+
+    def _choose_size(self, took_ns: int, count: int) -> None:
+        """Set the size of the next chunk by what the items of this one took."""
+        each_ns = took_ns // max(1, count)
+        wanted = CHUNK_NS // max(1, each_ns) if each_ns < SHORT_NS else 1
+        self._size = max(1, min(wanted, GROWTH * self._size, MAX_CHUNK))

@@ -1,0 +1,225 @@
+"""A limit on the calls to one service, shared by all branches that call it.
+
+Belongs here: who may call when. Does not belong here: how often a failed call is tried again (``limits``).
+
+The time that a branch waits for its turn is recorded as blocked time, and as a ``wait`` span inside the branch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Self
+
+from kaygraph_viz.clock import MAX_SECONDS, current_clock, sleep_async
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.limits import checked_whole
+from kaygraph_viz.trace.recorder import current_scope
+
+__all__ = ["RateLimit"]
+
+PERIOD_NS = 1_000_000_000
+MAX_RATE = 1_000_000
+SHORTEST_BLOCK_NS = 100_000  # who got through at once was not held up
+
+
+class RateLimit:
+    """At most so many calls in any second, and at most so many at once.
+
+    Use one object for all branches that call the same service, plain or asynchronous, in any number of threads and
+    loops: ``with limit: call()`` or ``async with limit: await call()``. When a call in the block raises an error with
+    an attribute ``retry_after_s``, as `ServiceUnavailable` has, all of them hold back for that long.
+
+    Parameters
+    ----------
+    per_second
+        The most calls that begin in any window of one second, 1 to 1,000,000; None for no limit.
+    in_flight
+        The most calls at once, 1 to 1,000,000; None for no limit.
+
+    Raises
+    ------
+    OptionError
+        If both are None, or one is out of range.
+
+    Examples
+    --------
+    >>> limit = RateLimit(per_second=100, in_flight=2)
+    >>> with limit:
+    ...     "call the service"
+    'call the service'
+    """
+
+    def __init__(self, per_second: int | None = None, in_flight: int | None = None) -> None:
+        if per_second is None and in_flight is None:
+            raise OptionError("RateLimit()", None, "given at least one of per_second and in_flight", "RateLimit(50)")
+        if per_second is not None:
+            checked_whole("per_second", per_second, 1, MAX_RATE, "per_second=50")
+        if in_flight is not None:
+            checked_whole("in_flight", in_flight, 1, MAX_RATE, "in_flight=8")
+        self.per_second = per_second
+        self.in_flight = in_flight
+        self._lock = threading.Lock()
+        self._begun: deque[int] = deque(maxlen=per_second or 1)
+        self._closed_until_ns = 0
+        self._places = _Places(in_flight)
+        self._gate = _Places(1)  # who holds it waits for the time; the others wait for the gate and need no clock
+
+    def pause(self, seconds: float) -> None:
+        """Let no call begin for `seconds` [s], as a service asks with Retry-After."""
+        with self._lock:
+            until = current_clock().now_ns() + round(max(0.0, seconds) * 1e9)
+            self._closed_until_ns = max(self._closed_until_ns, until)
+
+    def __enter__(self) -> Self:
+        with _blocked():
+            self._places.take()
+            try:
+                self._gate.take()
+                try:
+                    while (wait_s := self._begin_or_wait_s()) > 0:
+                        current_clock().sleep(wait_s)
+                finally:
+                    self._gate.leave()
+            except BaseException:
+                self._places.leave()
+                raise
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._leave(error)
+
+    async def __aenter__(self) -> Self:
+        with _blocked():
+            await self._places.take_async()
+            try:
+                await self._gate.take_async()
+                try:
+                    while (wait_s := self._begin_or_wait_s()) > 0:
+                        await sleep_async(wait_s)
+                finally:
+                    self._gate.leave()
+            except BaseException:
+                self._places.leave()
+                raise
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._leave(error)
+
+    def _begin_or_wait_s(self) -> float:
+        """Count one call as begun and return 0, or return how long to wait before asking again [s]."""
+        with self._lock:
+            now = current_clock().now_ns()
+            wait_ns = self._closed_until_ns - now
+            if self.per_second is not None and len(self._begun) == self.per_second:
+                wait_ns = max(wait_ns, self._begun[0] + PERIOD_NS - now)
+            if wait_ns > 0:
+                return wait_ns / 1e9
+            self._begun.append(now)
+            return 0.0
+
+    def _leave(self, error: BaseException | None) -> None:
+        asked = getattr(error, "retry_after_s", None)
+        if isinstance(asked, (int, float)) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
+            self.pause(asked)
+        self._places.leave()
+
+    def __repr__(self) -> str:
+        return f"RateLimit(per_second={self.per_second}, in_flight={self.in_flight})"
+
+
+class _Places:
+    """So many places, given to threads and coroutines in the order in which they come; None for any number."""
+
+    def __init__(self, count: int | None) -> None:
+        self._is_unlimited = count is None
+        self._free = count or 0
+        self._lock = threading.Lock()
+        self._queue: deque[Callable[[], None]] = deque()
+
+    def take(self) -> None:
+        """Wait for a place; in a thread."""
+        turn = threading.Event()
+        if self._take_or_queue(turn.set):
+            return
+        try:
+            turn.wait()
+        except BaseException:  # an interrupt
+            self._give_up(turn.set)
+            raise
+
+    async def take_async(self) -> None:
+        """Wait for a place; in a coroutine."""
+        if self._take_or_queue(None):
+            return
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+
+        def call() -> None:
+            with suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(lambda: None if turn.done() else turn.set_result(None))
+
+        if self._take_or_queue(call):
+            return
+        try:
+            await turn
+        except BaseException:
+            self._give_up(call)
+            raise
+
+    def leave(self) -> None:
+        """Give the place to the next in the queue, or back."""
+        if self._is_unlimited:
+            return
+        with self._lock:
+            following = self._queue.popleft() if self._queue else None
+            if following is None:
+                self._free += 1
+        if following is not None:
+            following()
+
+    def _take_or_queue(self, call: Callable[[], None] | None) -> bool:
+        if self._is_unlimited:
+            return True
+        with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                return True
+            if call is not None:
+                self._queue.append(call)
+            return False
+
+    def _give_up(self, call: Callable[[], None]) -> None:
+        with self._lock:
+            if call in self._queue:
+                self._queue.remove(call)
+                return
+        self.leave()  # it had been called meanwhile
+
+
+@contextmanager
+def _blocked() -> Iterator[None]:
+    """Record the time in the block as time that the branch around it was blocked."""
+    now_ns = current_clock().now_ns
+    started = now_ns()
+    try:
+        yield
+    finally:
+        _note_blocked("rate limit", started, now_ns())
+
+
+def _note_blocked(name: str, started_ns: int, ended_ns: int) -> None:
+    """Record that what runs here was held up from `started_ns` to `ended_ns`, by something called `name`."""
+    scope = current_scope()
+    if scope is None or scope.recorder is None or ended_ns - started_ns < SHORTEST_BLOCK_NS:
+        return
+    recorder = scope.recorder
+    scope.blocked_ns += ended_ns - started_ns
+    recorder.add((
+        recorder.next_id(), scope.span_id, -1, name, "wait", recorder.lanes.mine().name, started_ns, started_ns,
+        ended_ns, -1, ended_ns - started_ns, "ok", 1, None, None, None,
+    ))  # fmt: skip

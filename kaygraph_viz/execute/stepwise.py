@@ -1,0 +1,98 @@
+"""Running a coroutine step by step: each step in a context of its own, and its CPU time counted.
+
+Belongs here: what happens between two awaits. Does not belong here: slots and loops (``coroutines``).
+
+One task runs many branches after each other. A context of its own for each branch keeps their context variables apart,
+which a task alone would not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from types import coroutine
+from typing import Any
+
+from kaygraph_viz.trace.lanes import Lane
+
+__all__ = ["StepTimer", "in_context"]
+
+
+class StepTimer:
+    """Adds up the CPU time of the steps of one branch.
+
+    Parameters
+    ----------
+    lane
+        Where the branch runs.
+    now_ns
+        The clock of the trace.
+    """
+
+    __slots__ = ("_lane", "_now_ns", "cpu_ns")
+
+    def __init__(self, lane: Lane, now_ns: Callable[[], int]) -> None:
+        self._lane = lane
+        self._now_ns = now_ns
+        self.cpu_ns = 0
+
+    def run(self, context: Context, step: Callable[..., Any], argument: Any) -> Any:
+        """Run one step in `context` and count its CPU time; -1 in all where CPU time is not wanted."""
+        started = self._now_ns()
+        cpu = self._lane.cpu_at(started)
+        try:
+            return context.run(step, argument)
+        finally:
+            used = self._lane.cpu_between(cpu, started, self._now_ns())
+            self.cpu_ns = -1 if used < 0 else self.cpu_ns + used
+
+
+@coroutine
+def in_context(
+    context: Context,
+    running: Coroutine[Any, Any, Any],
+    timer: StepTimer | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> Generator[Any, Any, Any]:
+    """Await a coroutine so that each of its steps runs in `context`.
+
+    Parameters
+    ----------
+    context
+        Where context variables are read and set.
+    running
+        The coroutine.
+    timer
+        Counts CPU time, or None.
+    on_wait
+        Called when the coroutine waits for the first time.
+
+    Examples
+    --------
+    >>> import asyncio, contextvars
+    >>> name = contextvars.ContextVar("name")
+    >>> async def set_name():
+    ...     name.set("inside")
+    >>> async def main():
+    ...     await in_context(contextvars.copy_context(), set_name())
+    ...     return name.get("untouched")
+    >>> asyncio.run(main())
+    'untouched'
+    """
+    run = timer.run if timer is not None else Context.run
+    step: Callable[..., Any] = running.send
+    argument: Any = None
+    while True:
+        try:
+            awaited = run(context, step, argument)
+        except StopIteration as end:
+            return end.value
+        if on_wait is not None:
+            on_wait()
+            on_wait = None
+        try:
+            argument = yield awaited
+        except BaseException as raised:  # a cancellation, or an error of what was awaited
+            step, argument = running.throw, raised
+        else:
+            step = running.send

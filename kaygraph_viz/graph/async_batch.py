@@ -1,0 +1,108 @@
+"""Asynchronous nodes that run the same operation on many items, one after the other or at once.
+
+Belongs here: items in, results out, as coroutines of one loop. Does not belong here: slots and loops
+(``execute.coroutines``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sized
+from contextlib import aclosing
+from typing import Any, ClassVar
+
+from kaygraph_viz.execute.coroutines import MAX_SLOTS, AsyncExecutor
+from kaygraph_viz.execute.limits import checked_workers
+from kaygraph_viz.execute.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.progress import counter
+from kaygraph_viz.graph.async_node import AsyncNode
+from kaygraph_viz.graph.batch import BranchingNode, by_index
+from kaygraph_viz.graph.node import Shared
+from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.structure import NodeView
+
+__all__ = ["AsyncBatchNode", "AsyncBranching", "AsyncParallelBatchNode"]
+
+
+class AsyncBranching(BranchingNode):
+    """What runs branches as coroutines of the running loop; use one of the nodes and graphs that do."""
+
+    most_workers: ClassVar[int] = MAX_SLOTS
+
+    def __init__(self, max_concurrency: int | None = None, **options: Any) -> None:
+        checked_workers(max_concurrency, "max_concurrency", most=MAX_SLOTS)
+        super().__init__(max_concurrency, "async", **options)
+
+    async def branches_async(
+        self, items: Iterable[Any], fn: Callable[[Any], Any], fallback: Callable[[Any, Exception], Any] | None = None
+    ) -> list[Outcome]:
+        """Run the branches over `items` and return their outcomes in order."""
+        executor = AsyncExecutor(self.max_workers)
+        total = len(items) if isinstance(items, Sized) else None
+        outcomes: list[Outcome] = []
+        facts = {"executor": "async", "workers": executor.slots(total)}
+        with span("exec", kind="phase", **facts), counter(self.progress, total, self.node_id) as count:
+            running = executor.aimap(fn, items, name=self.node_id, fallback=fallback, **self._imap_options())
+            async with aclosing(running):
+                async for outcome in running:
+                    outcomes.append(outcome)
+                    count()
+        return sorted(outcomes, key=by_index)
+
+
+class AsyncParallelBatchNode(AsyncNode, AsyncBranching):
+    """Run `exec_async` on every item that `prep_async` returns, at once in one loop.
+
+    Parameters
+    ----------
+    max_concurrency
+        How many items may be in progress at once, 1 to 1,000,000; default: all of them.
+    **options
+        ``max_retries wait on_error timeout deadline progress retry memory node_id`` as for `ParallelBatchNode`.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> class Squares(AsyncParallelBatchNode):
+    ...     async def prep_async(self, shared):
+    ...         return shared["numbers"]
+    ...
+    ...     async def exec_async(self, number):
+    ...         await asyncio.sleep(0)
+    ...         return number**2
+    ...
+    ...     async def post_async(self, shared, numbers, squares):
+    ...         shared["squares"] = squares
+    >>> shared = {"numbers": [1, 2, 3]}
+    >>> asyncio.run(Squares(max_concurrency=2).run_async(shared))
+    >>> shared["squares"]
+    [1, 4, 9]
+    """
+
+    def __init__(self, max_concurrency: int | None = None, **options: Any) -> None:
+        AsyncBranching.__init__(self, max_concurrency, **options)
+
+    async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
+        items = () if prep_res is None else prep_res
+        outcomes = await self.branches_async(items, self._exec_once_async, self.exec_fallback_async)
+        if self.on_error_policy == "collect":
+            return Outcomes(outcomes)
+        return [outcome.value for outcome in outcomes]
+
+
+class AsyncBatchNode(AsyncParallelBatchNode):
+    """Run `exec_async` on every item that `prep_async` returns, one after the other.
+
+    Parameters
+    ----------
+    max_retries, wait
+        Attempts of each item, 1 or more, and the time between them [s].
+    **options
+        As for `AsyncParallelBatchNode`, without `max_concurrency`.
+    """
+
+    def __init__(self, max_retries: int = 1, wait: float = 0, **options: Any) -> None:
+        super().__init__(1, max_retries=max_retries, wait=wait, **options)
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this node, under the name it has in its graph."""
+        return NodeView(name, type(self).__name__)

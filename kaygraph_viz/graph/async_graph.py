@@ -1,0 +1,127 @@
+"""Asynchronous graphs: plain and asynchronous nodes one after the other, or the whole graph for each set of params.
+
+Belongs here: which node is next, in a loop. Does not belong here: how a node is chosen, which is the same for plain
+graphs (``graph``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kaygraph_viz.execute.outcome import Outcomes
+from kaygraph_viz.graph.async_batch import AsyncBranching
+from kaygraph_viz.graph.async_node import AsyncBase, run_step
+from kaygraph_viz.graph.graph import MAX_STEPS, Graph, checked_params
+from kaygraph_viz.graph.node import BaseNode, Shared
+from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.structure import NodeView
+
+__all__ = ["AsyncBatchGraph", "AsyncGraph", "AsyncParallelBatchGraph"]
+
+
+class AsyncGraph(AsyncBase, Graph):
+    """Run plain and asynchronous nodes from `start` along the actions that they return.
+
+    In a notebook write ``await graph.run_async(shared)``, or ``graph.run(shared)``, which runs a loop of its own.
+    A plain node that takes its time holds up the loop; inside `AsyncParallelBatchGraph` that holds up the other runs.
+
+    Parameters
+    ----------
+    start, node_id, max_steps
+        As for `Graph`.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.graph.async_node import AsyncNode
+    >>> class Fetch(AsyncNode):
+    ...     async def exec_async(self, _):
+    ...         return "page"
+    ...
+    ...     async def post_async(self, shared, _, page):
+    ...         shared["page"] = page
+    >>> shared = {}
+    >>> AsyncGraph(start=Fetch()).run(shared)
+    >>> shared
+    {'page': 'page'}
+    """
+
+    async def exec_async(self, prep_res: Any) -> Any:
+        """Do nothing: a graph runs its nodes instead."""
+
+    async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
+        with span(self.node_id, kind="graph"):
+            return await self._guarded(shared, self._phases_async)
+
+    async def _phases_async(self, shared: Shared) -> tuple[str | None, Any]:
+        await self.before_prep_async(shared)
+        prep_res = await self.prep_async(shared)
+        exec_res = await self._run_all(shared, prep_res)
+        await self.after_exec_async(shared, prep_res, exec_res)
+        return await self.post_async(shared, prep_res, exec_res), exec_res
+
+    async def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+        return await self._orchestrate_async(shared, self.params)
+
+    async def _orchestrate_async(self, shared: Shared, params: Mapping[str, Any]) -> str | None:
+        steps = self.steps(params)
+        try:
+            step = next(steps)
+            while True:
+                step = steps.send(await run_step(step, shared))
+        except StopIteration as end:
+            last: str | None = end.value
+            return last
+
+
+class AsyncBatchGraph(AsyncGraph):
+    """Run the whole graph once for each set of params that `prep_async` returns, one after the other.
+
+    Parameters
+    ----------
+    start, node_id, max_steps
+        As for `Graph`.
+    """
+
+    async def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+        for params in checked_params(self, prep_res):
+            await self._orchestrate_async(shared, {**self.params, **params})
+
+
+class AsyncParallelBatchGraph(AsyncBatchGraph):
+    """Run the whole graph once for each set of params that `prep_async` returns, at once in one loop.
+
+    All runs share one `shared` store: let each write to a key of its own.
+
+    Parameters
+    ----------
+    start, node_id, max_steps
+        As for `Graph`.
+    max_concurrency
+        How many runs may be in progress at once, 1 to 1,000,000; default: all of them.
+    **options
+        As for `AsyncParallelBatchNode`. With ``on_error="collect"``, `post_async` gets `Outcomes`.
+    """
+
+    def __init__(
+        self,
+        start: BaseNode | None = None,
+        node_id: str | None = None,
+        *,
+        max_steps: int = MAX_STEPS,
+        max_concurrency: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(start, node_id, max_steps=max_steps)
+        self._runner = AsyncBranching(max_concurrency, node_id=self.node_id, **options)
+
+    async def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+        async def run_one(params: Mapping[str, Any]) -> str | None:
+            return await self._orchestrate_async(shared, {**self.params, **params})
+
+        outcomes = await self._runner.branches_async(checked_params(self, prep_res), run_one)
+        return Outcomes(outcomes) if self._runner.on_error_policy == "collect" else None
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this graph as a node of another one."""
+        return NodeView(name, type(self).__name__, is_parallel=True, graph=self.structure())

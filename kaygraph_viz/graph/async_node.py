@@ -1,0 +1,201 @@
+"""The asynchronous node: prep -> exec -> post as coroutines, with the same hooks under names that end in ``_async``.
+
+Belongs here: what one asynchronous node does when it runs. Does not belong here: several items (``async_batch``),
+several nodes (``async_graph``), loops (``execute.coroutines``).
+
+A hook or method that is not overridden calls its plain twin, so that a class can be moved over method by method.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Awaitable, Callable
+from types import CoroutineType
+from typing import Any, NoReturn, Self
+
+from kaygraph_viz.errors import NodeError, add_note_once
+from kaygraph_viz.execute.loops import run_in_private_loop, with_ticker
+from kaygraph_viz.execute.retries import as_node_error, first_attempt, run_attempts_async
+from kaygraph_viz.graph.node import BaseNode, Node, Shared
+from kaygraph_viz.graph.shared import watched
+from kaygraph_viz.trace.recorder import span
+
+__all__ = ["AsyncBase", "AsyncNode", "run_step"]
+
+
+class AsyncBase(BaseNode):
+    """What asynchronous nodes and graphs have in common; use `AsyncNode` or `AsyncGraph`."""
+
+    # -- to be overridden ---------------------------------------------------------------------------------------
+
+    async def prep_async(self, shared: Shared) -> Any:
+        """Read from the shared store what `exec_async` needs; by default what `prep` returns."""
+        return self._plainly("prep", shared)
+
+    async def exec_async(self, prep_res: Any) -> Any:
+        """Compute, or await what others compute; by default what `exec` returns."""
+        return self._plainly("exec", prep_res)
+
+    async def post_async(self, shared: Shared, prep_res: Any, exec_res: Any) -> str | None:
+        """Write to the shared store and return the action; by default what `post` returns."""
+        action: str | None = self._plainly("post", shared, prep_res, exec_res)
+        return action
+
+    async def before_prep_async(self, shared: Shared) -> None:
+        """Do something before `prep_async`."""
+        self._plainly("before_prep", shared)
+
+    async def after_exec_async(self, shared: Shared, prep_res: Any, exec_res: Any) -> None:
+        """Do something between `exec_async` and `post_async`."""
+        self._plainly("after_exec", shared, prep_res, exec_res)
+
+    async def on_error_async(self, shared: Shared, error: Exception) -> bool:
+        """Look at an error of this node; return True to go on with the default action, False to raise it."""
+        return bool(self._plainly("on_error", shared, error))
+
+    async def setup_resources_async(self) -> None:
+        """Open what the node needs, when it is used in an ``async with`` block."""
+        self._plainly("setup_resources")
+
+    async def cleanup_resources_async(self) -> None:
+        """Close what `setup_resources_async` opened."""
+        self._plainly("cleanup_resources")
+
+    def _plainly(self, name: str, *args: Any) -> Any:
+        """Call the plain twin of a method; one that has to be awaited has the wrong name."""
+        found = getattr(self, name)(*args)
+        if type(found) is CoroutineType:
+            found.close()
+            raise NodeError(f"{name} of node {self.node_id!r} returned a coroutine; call it {name}_async")
+        return found
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def run(self, shared: Shared) -> str | None:
+        """Run it in a loop of its own and return its action; works in a notebook too.
+
+        The loop runs in a thread while the caller waits, so that an interrupt gives control back at once.
+        """
+        self._warn_of_successors()
+        return run_in_private_loop(lambda: self._run_async(shared))
+
+    async def run_async(self, shared: Shared) -> str | None:
+        """Run it in the loop that is running and return its action; in a notebook: ``await node.run_async(shared)``.
+
+        Parameters
+        ----------
+        shared
+            The store that the node reads and writes.
+        """
+        self._warn_of_successors()
+        return await with_ticker(self._run_async(shared))
+
+    def _warn_of_successors(self) -> None:
+        if self.successors:
+            what = f"{self.node_id!r} runs alone, its successors do not run; use AsyncGraph(start=...)"
+            warnings.warn(what, stacklevel=3)
+
+    def _run(self, shared: Shared) -> NoReturn:
+        raise NodeError(f"{self!r} is asynchronous and cannot run in a plain graph; write: AsyncGraph(start=...)")
+
+    async def _run_async(self, shared: Shared) -> str | None:
+        return (await self._cycle_async(shared))[0]
+
+    async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
+        """Run the three phases and return the action and the result of the second one."""
+        raise NotImplementedError
+
+    async def _guarded(
+        self, shared: Shared, phases: Callable[[Shared], Awaitable[tuple[str | None, Any]]]
+    ) -> tuple[str | None, Any]:
+        """Run the phases; ask `on_error_async` about an error."""
+        self._context = {}
+        try:
+            return await phases(watched(shared))
+        except Exception as error:
+            if not await self.on_error_async(shared, error):
+                raise
+            return None, None
+
+    async def __aenter__(self) -> Self:
+        await self.setup_resources_async()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.cleanup_resources_async()
+
+
+class AsyncNode(AsyncBase, Node):
+    """A node whose phases are coroutines, tried again when `exec_async` fails.
+
+    Parameters
+    ----------
+    max_retries, wait, node_id
+        As for `Node`.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> class Fetch(AsyncNode):
+    ...     async def prep_async(self, shared):
+    ...         return shared["city"]
+    ...
+    ...     async def exec_async(self, city):
+    ...         await asyncio.sleep(0)
+    ...         return f"weather of {city}"
+    ...
+    ...     async def post_async(self, shared, city, weather):
+    ...         shared["weather"] = weather
+    >>> shared = {"city": "Oslo"}
+    >>> asyncio.run(Fetch().run_async(shared))
+    >>> shared["weather"]
+    'weather of Oslo'
+    """
+
+    async def exec_fallback_async(self, prep_res: Any, exc: Exception) -> Any:
+        """Return a value in place of the one that `exec_async` could not give; by default the error is raised."""
+        return self._plainly("exec_fallback", prep_res, exc)
+
+    async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
+        with span(self.node_id, kind="node"):
+            return await self._guarded(shared, self._phases_async)
+
+    async def _phases_async(self, shared: Shared) -> tuple[str | None, Any]:
+        await self.before_prep_async(shared)
+        prep_res = await self._phase_async("prep", self.prep_async, shared)
+        exec_res = await self._exec_phase_async(shared, prep_res)
+        await self.after_exec_async(shared, prep_res, exec_res)
+        return await self._phase_async("post", self.post_async, shared, prep_res, exec_res), exec_res
+
+    async def _phase_async(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        where = f"{name} of node {self.node_id!r}"
+        with span(name, kind="phase"):
+            try:
+                found = function(*args)
+                return await found if inspect.isawaitable(found) else found
+            except Exception as error:
+                add_note_once(error, f"in {where}")
+                raise
+            except (SystemExit, GeneratorExit) as error:
+                raise as_node_error(error, where)  # noqa: B904  (it has its cause)
+
+    async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
+        where = f"exec of node {self.node_id!r}"
+        with span("exec", kind="phase"), first_attempt():
+            value, error, _ = await run_attempts_async(
+                self._exec_once_async, prep_res, 0, self._retry_policy(), self.exec_fallback_async, lambda _: where
+            )
+            if error is not None:
+                raise error
+            return value
+
+    def _exec_once_async(self, prep_res: Any) -> Any:
+        return self.exec_async(prep_res)
+
+
+async def run_step(step: BaseNode, shared: Shared) -> str | None:
+    """Run a node of an asynchronous graph, plain or asynchronous, and return its action."""
+    if isinstance(step, AsyncBase):
+        return await step._run_async(shared)
+    return step._run(shared)

@@ -1,0 +1,115 @@
+"""Clocks of other machines: how far they are off, and times moved to that of the trace.
+
+Belongs here: the arithmetic. Does not belong here: asking a worker what time it has (``execute``).
+
+A clock is asked what time it is between two looks at our own: ``a``, then the worker says ``w``, then ``b``. Whatever
+way the messages took, ``offset = worker's time - our time`` lies in ``[w - b, w - a]``. Many such intervals have a
+narrow intersection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["NO_OFFSET", "Move", "Offset", "offset_from"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """How far another clock is ahead of ours, and how well that is known.
+
+    Parameters
+    ----------
+    offset_ns
+        Its time minus ours [ns].
+    bound_ns
+        The true offset is no further from `offset_ns` than this [ns], 0 or more.
+    probes
+        How often it was asked.
+    """
+
+    offset_ns: int
+    bound_ns: int
+    probes: int = 0
+
+    @property
+    def attributes(self) -> dict[str, int]:
+        """What is kept of it in a trace."""
+        return {
+            "clock_offset_ns": self.offset_ns,
+            "clock_bound_ns": self.bound_ns,
+            "clock_probes": self.probes,
+        }
+
+
+NO_OFFSET = Offset(0, 0)
+
+
+def offset_from(probes: Iterable[tuple[int, int, int]], *, is_same_clock: bool = False) -> Offset:
+    """Return the offset that all probes agree on.
+
+    Parameters
+    ----------
+    probes
+        At least one triple: our time before, the other's time, our time after [ns].
+    is_same_clock
+        Whether both read the clock of one machine. The offset is then 0, as long as the probes allow it, and the bound
+        says how far they could tell.
+
+    Returns
+    -------
+    Offset
+        The middle of the intersection of the intervals, and half its width.
+
+    Notes
+    -----
+    Clocks drift, by some 10 us a second at worst: probes that lie far apart may have no common offset. The narrowest
+    interval is then taken.
+
+    Examples
+    --------
+    >>> offset_from([(0, 1_000, 100), (200, 1_180, 260)])
+    Offset(offset_ns=950, bound_ns=30, probes=2)
+    """
+    intervals = [(theirs - after, theirs - before) for before, theirs, after in probes]
+    low, high = max(low for low, _ in intervals), min(high for _, high in intervals)
+    if low > high:
+        low, high = min(intervals, key=lambda interval: interval[1] - interval[0])
+    if is_same_clock and low <= 0 <= high:
+        return Offset(0, max(-low, high), len(intervals))
+    middle = (low + high) // 2
+    return Offset(middle, high - middle, len(intervals))
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Takes the times of one branch from a worker's clock to that of the trace.
+
+    Parameters
+    ----------
+    offset
+        Of the worker's clock.
+    submitted_ns, received_ns
+        When the branch was ready, and when its rows came back [ns]: a time outside is moved in, by no more than the
+        bound of the offset.
+
+    Examples
+    --------
+    >>> move = Move(Offset(1_000, 5), submitted_ns=50, received_ns=90)
+    >>> move(1_060), move(1_048), move(1_040)
+    (60, 50, 40)
+    """
+
+    offset: Offset
+    submitted_ns: int
+    received_ns: int
+
+    def __call__(self, worker_ns: int) -> int:
+        """Return a time of the worker as one of the trace [ns]."""
+        moved, bound = worker_ns - self.offset.offset_ns, self.offset.bound_ns
+        if self.submitted_ns - bound <= moved < self.submitted_ns:
+            return self.submitted_ns
+        if self.received_ns < moved <= self.received_ns + bound:
+            return self.received_ns
+        return moved

@@ -1,0 +1,61 @@
+"""Who read and wrote which key of a shared store, branch by branch; only where it was asked for.
+
+Belongs here: noting accesses while branches run, and refusing a second writer in strict mode. Does not belong here: the
+store itself (``graph.shared``) and finding conflicts afterwards (``analysis.conflicts``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from kaygraph_viz.errors import SharedConflictError
+
+__all__ = ["SharedWatch"]
+
+_branch: ContextVar[int] = ContextVar("kaygraph_viz_branch", default=0)
+
+
+class SharedWatch:
+    """Notes what each branch reads and writes.
+
+    Parameters
+    ----------
+    strict
+        Whether a branch that writes a key which another branch in progress wrote is refused.
+    """
+
+    def __init__(self, *, strict: bool) -> None:
+        self.strict = strict
+        self._lock = threading.Lock()
+        self._reads: dict[int, set[str]] = {}
+        self._writes: dict[int, set[str]] = {}
+
+    def enter(self, span_id: int) -> None:
+        """Say that what runs in this context belongs to a branch."""
+        _branch.set(span_id)
+
+    def leave(self, span_id: int) -> Mapping[str, Any] | None:
+        """Say that a branch has ended, and return what it accessed as attributes of its span."""
+        with self._lock:
+            noted = {"reads": self._reads.pop(span_id, None), "writes": self._writes.pop(span_id, None)}
+        return {name: sorted(keys) for name, keys in noted.items() if keys} or None
+
+    def note(self, key: object, *, is_write: bool) -> None:
+        """Note one access by the branch in whose context this is called; outside of branches nothing is noted.
+
+        Raises
+        ------
+        SharedConflictError
+            In strict mode, when another branch in progress wrote the same key.
+        """
+        branch, name = _branch.get(), str(key)[:200]
+        if not branch:
+            return
+        with self._lock:
+            others = [other for other, keys in self._writes.items() if name in keys and other != branch]
+            if is_write and self.strict and others:
+                raise SharedConflictError(name, others[0], branch)
+            (self._writes if is_write else self._reads).setdefault(branch, set()).add(name)

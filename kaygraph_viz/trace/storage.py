@@ -1,0 +1,79 @@
+"""Where a recorder keeps its rows: what it asks of a storage, and the light one for processes that send rows on.
+
+Belongs here: keeping rows without NumPy. Does not belong here: columns (``columns``), translating rows (``wire``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from kaygraph_viz.trace.span import Row
+
+if TYPE_CHECKING:
+    from kaygraph_viz.trace.columns import SpanColumns
+
+__all__ = ["RowList", "Storage"]
+
+
+class Storage(Protocol):
+    """Where a recorder keeps its rows: `Spans`, or something lighter in a process that only sends them on."""
+
+    buffer: list[Row]
+    dropped: int
+
+    @property
+    def append(self) -> Callable[[Row], None]:
+        """What keeps a row."""
+
+    def compact(self) -> None:
+        """Make room in the buffer."""
+
+    def columns(self) -> SpanColumns:
+        """Return all rows so far."""
+
+    def sealed(self, last: Mapping[int, Row]) -> SpanColumns:
+        """Return the rows compacted so far and those of `last` that are not among them."""
+
+
+class RowList:
+    """The storage of a recorder in a process that keeps no trace of its own: rows that are fetched after each item.
+
+    Parameters
+    ----------
+    max_spans
+        The most rows that are kept at once; later ones are counted in `dropped`.
+    """
+
+    def __init__(self, max_spans: int) -> None:
+        self.buffer: list[Row] = []
+        self.dropped = 0
+        self._max_spans = max_spans
+        self._rows: list[Row] = []
+
+    def append(self, row: Row) -> None:
+        """Keep a row."""
+        self.buffer.append(row)
+
+    def compact(self) -> None:
+        """Move the buffer, which the recorder keeps short, to the rows that are kept."""
+        count = len(self.buffer)
+        room = max(0, self._max_spans - len(self._rows))
+        self._rows += self.buffer[: min(count, room)]
+        self.dropped += max(0, count - room)
+        del self.buffer[:count]
+
+    def fetch(self) -> list[Row]:
+        """Return the rows since the last time."""
+        count = len(self.buffer)
+        rows, self._rows = self._rows + self.buffer[:count], []
+        del self.buffer[:count]
+        return rows
+
+    def columns(self) -> SpanColumns:
+        """Raise: there is no trace here."""
+        raise NotImplementedError("a worker process keeps no trace")
+
+    def sealed(self, last: Mapping[int, Row]) -> SpanColumns:
+        """Raise: there is no trace here."""
+        raise NotImplementedError("a worker process keeps no trace")

@@ -1,0 +1,141 @@
+"""Processes in a real Jupyter kernel: what a cell defines works, in the body it has now; an interrupt ends it."""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+GUARD_S = 30.0
+
+SETUP = """
+import os, sys, threading, time
+from kaygraph_viz.execute.registry import get_executor
+executor = get_executor("process", 2)
+
+def results(function, items, **options):
+    return [outcome.value for outcome in executor.imap(function, items, **options)]
+"""
+
+
+class Notebook:
+    """A kernel, and what its cells print or raise."""
+
+    def __init__(self, manager, client):
+        self.manager = manager
+        self.client = client
+
+    def run(self, code, interrupt_at=None):
+        """Run a cell; return what it printed, and its error or ''. Interrupt the kernel when it prints a text."""
+        printed = []
+
+        def hook(message):
+            content = message["content"]
+            printed.append(content.get("text", "") or content.get("data", {}).get("text/plain", ""))
+            if interrupt_at is not None and interrupt_at in "".join(printed):
+                printed.clear()
+                self.manager.interrupt_kernel()
+
+        reply = self.client.execute_interactive(code, output_hook=hook, timeout=GUARD_S)
+        return "".join(printed).strip(), reply["content"].get("ename", "")
+
+    def children(self):
+        """Return the numbers of the processes that the kernel has started."""
+        return [child.pid for child in psutil.Process(self.manager.provisioner.pid).children(recursive=True)]
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    manager, client = start_new_kernel()
+    notebook = Notebook(manager, client)
+    assert notebook.run(SETUP) == ("", "")
+    yield notebook
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def test_functions_lambdas_and_closures_of_a_cell_work(notebook):
+    code = """
+def double(x):
+    return 2 * x
+def adder(n):
+    return lambda x: x + n
+print(results(double, range(3)), results(lambda x: -x, [1]), results(adder(10), [1]))
+"""
+    assert notebook.run(code) == ("[0, 2, 4] [-1] [11]", "")
+
+
+def test_a_function_that_was_defined_again_runs_its_new_body(notebook):
+    notebook.run("def body(x): return 'old'\nfirst = results(body, [1])")
+    notebook.run("def body(x): return 'new'")
+    assert notebook.run("print(first, results(body, [1, 2]))") == ("['old'] ['new', 'new']", "")
+
+
+def test_an_item_that_cannot_be_sent_fails_alone(notebook):
+    code = "print([o.status for o in executor.imap(lambda x: x, [1, threading.Lock(), 2], on_error='collect')])"
+    assert notebook.run(code) == ("['ok', 'error', 'ok']", "")
+
+
+def test_a_class_of_a_cell_comes_back_as_itself(notebook):
+    code = """
+class Point:
+    def __init__(self, x):
+        self.x = x
+class Odd(ValueError):
+    pass
+def move(point):
+    if point.x == 3:
+        raise Odd(point.x)
+    return Point(point.x + 1)
+good, bad = executor.imap(move, [Point(1), Point(3)], on_error="collect")
+print(type(good.value) is Point, good.value.x, type(bad.error) is Odd, "in move" in bad.traceback)
+"""
+    assert notebook.run(code) == ("True 2 True True", "")
+
+
+def test_a_node_of_a_cell_runs_in_processes(notebook):
+    code = """
+import kaygraph_viz as kv
+class Squares(kv.ParallelBatchNode):
+    def prep(self, shared): return range(4)
+    def exec(self, x): return x * x
+    def post(self, shared, items, squares): shared["squares"] = squares
+with kv.record() as trace:
+    kv.Graph(start=Squares(2, "process", progress=False)).run(shared := {})
+trace.validate()
+print(shared, trace.counts()["branch"])
+"""
+    assert notebook.run(code) == ("{'squares': [0, 1, 4, 9]} 4", "")
+
+
+def test_printing_from_a_process_breaks_nothing(notebook):
+    printed, error = notebook.run("print(results(lambda x: print('hello') or x, [1, 2]))")
+    assert "[1, 2]" in printed
+    assert error == ""
+
+
+def test_an_interrupt_returns_control_and_leaves_no_process(notebook, tmp_path):
+    code = f"""
+def hang(x):
+    open({str(tmp_path)!r} + f"/{{x}}", "w").close()
+    time.sleep(60)
+def say():
+    while len(os.listdir({str(tmp_path)!r})) < 2: time.sleep(0.01)
+    print("both run")
+threading.Thread(target=say).start()
+try:
+    list(executor.imap(hang, range(8)))
+finally:
+    print("control is back")
+"""
+    before = time.monotonic()
+    assert notebook.run(code, interrupt_at="both run") == ("control is back", "KeyboardInterrupt")
+    assert time.monotonic() - before < GUARD_S
+    until = time.monotonic() + GUARD_S
+    while notebook.children():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+    assert notebook.run("print(results(str, [1]))") == ("['1']", "")

@@ -1,0 +1,50 @@
+"""Optional packages: what is there is loaded, what is not is named with its extra."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from kaygraph_viz._optional import EXTRAS, require
+from kaygraph_viz.errors import MissingDependencyError
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
+BROUGHT_BY = {"opentelemetry.sdk": "opentelemetry-sdk"}  # where the name to install is not the name to import
+
+
+def test_what_is_installed_is_loaded():
+    assert require("json").__name__ == "json"
+
+
+@pytest.mark.parametrize("package", EXTRAS)
+def test_what_is_missing_is_named_with_its_extra(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError, match=rf'pip install "kaygraph-viz\[{EXTRAS[package]}\]"') as caught:
+        require(package)
+    assert caught.value.package == package
+
+
+def test_a_package_that_lacks_one_of_its_own_says_so_itself(tmp_path, monkeypatch):
+    (tmp_path / "broken_package.py").write_text("import not_there_at_all")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="not_there_at_all") as caught:
+        require("broken_package")
+    assert type(caught.value) is ModuleNotFoundError
+
+
+@pytest.mark.parametrize("package", EXTRAS)
+def test_each_extra_brings_its_package(package):
+    extras = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    name = BROUGHT_BY.get(package, package)
+    assert any(each.startswith(f"{name}>") for each in extras[EXTRAS[package]])
+
+
+def test_a_dask_executor_without_dask_names_the_extra(monkeypatch):
+    from kaygraph_viz.execute.registry import get_executor
+
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingDependencyError, match=r"kaygraph-viz\[dask\]"):
+        get_executor("dask", 2)
