@@ -6,7 +6,9 @@ belong here: single spans (``recording``).
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
+import time
 from collections import deque
 from collections.abc import Iterator, MutableMapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -80,6 +82,66 @@ def process_speedup(scale: Scale) -> Measured:
             lambda: per_call(lambda: _read(serial, items, function=_spin), len(items)),
             scale.pick(5, 1),
         )
+
+
+@benchmark(
+    "async item, all at once / PocketFlow", peer="AsyncParallelBatchNode of PocketFlow", target=0.8,
+    note="inside one loop, nothing recorded",
+)  # fmt: skip
+def async_all_at_once(scale: Scale) -> Measured:
+    """Measure an `AsyncParallelBatchNode` without a limit against the one of PocketFlow, which knows none."""
+    return _against_pocketflow(scale, None)
+
+
+@benchmark(
+    "async item, max_concurrency=100 / PocketFlow", peer="the same with an asyncio.Semaphore(100) in exec_async",
+    target=0.3, note="inside one loop, nothing recorded; PocketFlow has no limit of its own",
+)  # fmt: skip
+def async_limited(scale: Scale) -> Measured:
+    """Measure an `AsyncParallelBatchNode` with a limit against the one of PocketFlow with a semaphore."""
+    return _against_pocketflow(scale, 100)
+
+
+def _against_pocketflow(scale: Scale, most: int | None) -> Measured:
+    import pocketflow
+
+    places = asyncio.Semaphore(most or 1)
+
+    async def increment(_: Any, item: int) -> int:
+        return item + 1
+
+    async def increment_limited(_: Any, item: int) -> int:
+        async with places:
+            return item + 1
+
+    class Theirs(_AsyncPhases, pocketflow.AsyncParallelBatchNode):  # type: ignore[misc]
+        exec_async = increment if most is None else increment_limited
+
+    class Ours(_AsyncPhases, kv.AsyncParallelBatchNode):
+        exec_async = increment  # type: ignore[assignment]
+
+    ours, items = Ours(most, progress=False), range(scale.pick(10_000, 200))
+    return alternate(lambda: _awaited(ours, items), lambda: _awaited(Theirs(), items), scale.pick(11, 1))
+
+
+class _AsyncPhases:
+    async def prep_async(self, shared: MutableMapping[str, Any]) -> Any:
+        return shared["items"]
+
+    async def post_async(self, shared: MutableMapping[str, Any], prep_res: Any, exec_res: Any) -> None:
+        shared["results"] = exec_res
+
+
+def _awaited(node: Any, items: range) -> float:
+    async def main() -> float:
+        shared: dict[str, Any] = {"items": items}
+        started = time.perf_counter()
+        await node.run_async(shared)
+        cost = (time.perf_counter() - started) / len(items)
+        _check(len(shared["results"]), len(items))
+        return cost
+
+    return asyncio.run(main())
 
 
 def _in_processes(scale: Scale, *, is_recorded: bool) -> Measured:

@@ -13,7 +13,7 @@ from benchmarks.harness import Benchmark, Measured, Result, Scale, alternate, me
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-PEERS = {"VizTracer": "viztracer", "OpenTelemetry": "opentelemetry.sdk"}
+PEERS = {"PocketFlow": "pocketflow", "VizTracer": "viztracer", "OpenTelemetry": "opentelemetry.sdk"}
 
 
 @pytest.mark.parametrize("row", registered(), ids=lambda row: row.name)

@@ -10,13 +10,14 @@ import pickle
 import threading
 from collections import deque
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.attempts import Branches
 from kaygraph_viz.execute.crew import Pulled
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.payload import unpack, unpack_error
+from kaygraph_viz.execute.payload import records_in, unpack, unpack_error
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.span import Row, Status
@@ -49,38 +50,54 @@ class Arrivals:
         self._done = done
         self._news = news
         self._is_real = is_real
+        self._kept: tuple[Sequence[Pulled], bytes, int, int] | None = None
 
-    def add(self, chunk: Sequence[Pulled], records: Sequence[tuple[Any, ...]], sent_ns: int) -> None:
-        """Hand over the first items of a chunk, of which there are records.
+    def keep(self, chunk: Sequence[Pulled], written: bytes, sent_ns: int) -> None:
+        """Keep what `hand_over` hands over: the first items of a chunk, of which there are records.
 
         Parameters
         ----------
-        chunk, records
-            The items, and what the process says about as many of them as it has done.
+        chunk, written
+            The items, and the records of as many of them as the process has done.
         sent_ns
             When they were sent [ns].
         """
-        branches, recorder, done, lane = self.branches, self.recorder, self._done, self.lane
-        name, parent_id = branches.name, branches.parent_id
+        self._kept = chunk, written, sent_ns, self.branches.now_ns()
+
+    def hand_over(self) -> None:
+        """Hand over what was kept, if anything."""
+        if self._kept is None:
+            return
+        (chunk, written, sent_ns, received_ns), self._kept = self._kept, None
+        records = records_in(written)
         shift = None
         if records and not self._is_real:
-            shift = squeezed(records[0][1], sent_ns, branches.now_ns())
-        for pulled, record in zip(chunk, records, strict=False):
-            if len(record) != 4 or type(record[0]) is tuple or shift is not None:
-                self._add_long(pulled, record, shift)
-                continue
-            index, _, submitted = pulled
-            value, started, ended, cpu = record
-            if recorder is not None:
-                recorder.add((
-                    recorder.next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0,
-                    "ok", 1, None, None, None,
-                ))  # fmt: skip
-            done.append(Outcome(index, value, None, "ok", 1, submitted, started, ended, name))
+            shift = squeezed(records[0][1], sent_ns, received_ns)
+        if shift is None and _are_plain(records):
+            self._done.extend(self._plain(chunk, records))
+        else:
+            for pulled, record in zip(chunk, records, strict=False):
+                self._done.append(self._long(pulled, record, shift))
         self._news.set()
 
-    def _add_long(self, pulled: Pulled, record: tuple[Any, ...], shift: Shift | None) -> None:
-        """Do the same for one item of which there is more to say."""
+    def _plain(self, chunk: Sequence[Pulled], records: Sequence[tuple[Any, ...]]) -> list[Outcome]:
+        """Return the outcomes of items whose value is a number or text, all in one go."""
+        name, recorder = self.branches.name, self.recorder
+        pairs = list(zip(chunk, records, strict=False))
+        if recorder is not None:
+            add, next_id, parent_id, lane = recorder.add, recorder.next_id, self.branches.parent_id, self.lane
+            for (index, _, submitted), (_, started, ended, cpu) in pairs:
+                add((
+                    next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0, "ok", 1,
+                    None, None, None,
+                ))  # fmt: skip
+        return [
+            Outcome(index, value, None, "ok", 1, submitted, started, ended, name)
+            for (index, _, submitted), (value, started, ended, _) in pairs
+        ]
+
+    def _long(self, pulled: Pulled, record: tuple[Any, ...], shift: Shift | None) -> Outcome:
+        """Return the outcome of one item of which there may be more to say."""
         index, _, submitted = pulled
         where, cpu = self.branches.where(index), -1
         failure: Any = None
@@ -103,7 +120,7 @@ class Arrivals:
             cpu = min(cpu, ended - started)
         outcome = Outcome(index, value, error, status, attempts, submitted, started, ended, name)
         self._record(outcome, rows, cpu, shift)
-        self._done.append(outcome)
+        return outcome
 
     def end(self, pulled: Pulled, started_ns: int, ended_ns: int, status: Status, error: Exception | None) -> None:
         """Hand over an item of which the process has said nothing.
@@ -137,6 +154,11 @@ class Arrivals:
             recorder.next_id(), parent_id, outcome.index, outcome.name, "branch", self.lane, submitted,
             outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None,
         ))  # fmt: skip
+
+
+def _are_plain(records: Sequence[tuple[Any, ...]]) -> bool:
+    """Return whether all are short records of numbers and texts."""
+    return {4}.issuperset(map(len, records)) and tuple not in set(map(type, map(itemgetter(0), records)))
 
 
 def _not_loaded(where: str, error: BaseException) -> BranchError:

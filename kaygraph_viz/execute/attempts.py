@@ -201,6 +201,16 @@ class Branches:
             recorder.open_spans.pop(span_id, None)
         return outcome
 
+    def run_bare(self, index: int, item: Any) -> Result:
+        """Do what `run` does for a branch without record and label, but leave stamps and outcome to the caller."""
+        return self._base.copy().run(
+            run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None
+        )
+
+    def outcome_of(self, index: int, result: Result, started_ns: int, ended_ns: int) -> Outcome:
+        """Return the outcome of what `run_bare` returned."""
+        return self._outcome(index, *result, 0, started_ns, ended_ns, self.name)
+
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         is_wanted = claim.is_held if claim is not None else None
         return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted)
@@ -232,6 +242,8 @@ class Branches:
         if recorder is None or lane is None:
             started = self.now_ns()
             value, error, attempts = await self._steps(index, item, context, None, on_wait)
+            if error is None and self.timeout_s is None:
+                return Outcome(index, value, None, "ok", attempts, submitted_ns, started, self.now_ns(), name)
             return self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
         span_id = recorder.next_id()
         timer = StepTimer(lane, self.now_ns)

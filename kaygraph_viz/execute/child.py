@@ -23,7 +23,7 @@ from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.attempts import Branches
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.payload import Board, pack_error, pack_result, record_of, unpack
+from kaygraph_viz.execute.payload import ATOMS, Board, pack_error, pack_result, record_of, unpack
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, enter_scope
@@ -47,7 +47,8 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, which then ends us
     parent, pipe, board = arguments
     threading.Thread(target=_end_with, args=(int(parent),), name="parent watch", daemon=True).start()
-    _Server(_connected(pipe), _board(board)).serve()
+    memory = _board(board)  # at first: where it has a name, the parent removes that once the pipe is connected
+    _Server(_connected(pipe), memory).serve()
 
 
 def _end_with(parent: int) -> None:
@@ -91,6 +92,7 @@ class _Call:
         self.rows: RowList | None = None
         self.lane: Lane | None = None
         self.branches: Branches = copy_context().run(self._made, header)
+        self.is_bare = self.rows is None and self.branches.label is None
 
     def _made(self, header: dict[str, Any]) -> Branches:
         for packed in header["context"]:
@@ -141,28 +143,52 @@ class _Server:
         """Run a chunk, as far as its time goes; the answer is a result that found no room on the board, or nothing."""
         if self.call is None:
             return b"!" + self.fault.encode("utf-8", "replace")
-        board, call = self.board, self.call
-        until = perf_counter_ns() + SLICE_NS
+        put, call = self.board.put, self.call
+        run = _run_bare if call.is_bare else _run
+        now = perf_counter_ns()
+        until = now + SLICE_NS
         for position, (index, packed) in enumerate(zip(indices, items, strict=True)):
-            now = perf_counter_ns()
             if now > until and position:
                 break
-            board.begin(position, now)
-            record = _run(call, index, packed)
-            if not board.put(position, record):
+            self.board.begin(position, now)
+            record, now = run(call, index, packed, now)
+            if not put(position, record):
                 return record
         return b""
 
 
-def _run(call: _Call, index: int, packed: Any) -> bytes:
-    """Run one item and return its record: a short one where there is little to say."""
-    branches, lane = call.branches, call.lane
+def _run_bare(call: _Call, index: int, packed: Any, now_ns: int) -> tuple[bytes, int]:
+    """Do what `_run` does where nothing is recorded; with numbers and texts, one stamp is an end and the next start."""
+    item = packed
+    if type(packed) is tuple:
+        try:
+            item = unpack(packed)
+        except BaseException as raised:
+            return _not_loaded(call, index, raised), perf_counter_ns()
+        now_ns = perf_counter_ns()
+    branches = call.branches
+    result = value, error, attempts = branches.run_bare(index, item)
+    ended_ns = perf_counter_ns()
+    if type(value) in ATOMS and error is None and attempts == 1 and branches.timeout_s is None:
+        return record_of(value, now_ns, ended_ns, -1), ended_ns
+    outcome = branches.outcome_of(index, result, now_ns, ended_ns)
+    return _record(call, outcome, None), perf_counter_ns()
+
+
+def _run(call: _Call, index: int, packed: Any, _: int) -> tuple[bytes, int]:
+    """Run one item; return its record, and the time at which that was complete [ns]."""
     try:
         item = unpack(packed)
     except BaseException as error:
-        return _not_loaded(call, index, error)
-    outcome = branches.run(index, item, 0, lane)
+        return _not_loaded(call, index, error), perf_counter_ns()
+    outcome = call.branches.run(index, item, 0, call.lane)
     rows = call.rows.fetch() if call.rows is not None else None
+    return _record(call, outcome, rows), perf_counter_ns()
+
+
+def _record(call: _Call, outcome: Outcome, rows: list[Row] | None) -> bytes:
+    """Return the record of one item: a short one where there is little to say."""
+    branches = call.branches
     is_plain = outcome.status == "ok" and outcome.attempts == 1 and branches.label is None
     if is_plain and (rows is None or (len(rows) == 1 and not rows[0][10])):  # one bar that was never blocked
         cpu = rows[0][9] if rows is not None else -1

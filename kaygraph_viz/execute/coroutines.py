@@ -127,6 +127,7 @@ class AsyncExecutor(Executor):
         super().close()
         if self._service is not None:
             self._service.close()
+            self._service = None
 
     @contextmanager
     def _stoppable(self, request: Request, stop: Callable[[BaseException], None]) -> Iterator[None]:
@@ -139,6 +140,8 @@ class AsyncExecutor(Executor):
             self._tokens.discard(token)
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        if request.token.reason is not None:
+            raise request.token.reason
         pump = _Pump(request, self.slots(request.count))
         outcomes = pump.outcomes()
         wait_s: float | None = None
@@ -232,10 +235,11 @@ class _Slots:
 
     async def _work_on(self, lane: Lane | None) -> None:
         submitted, run, when_one_waits = self._request.submitted_ns, self.branches.run_async, self._when_one_waits
-        index = 0
+        index, limit = 0, self._limit
         try:
             while not self._is_stopped:
-                await self._find_room()
+                if self._pulled - self._delivered >= (limit or self._request.limit(self._slots)):
+                    await self._find_room()
                 try:
                     item = next(self._items)
                 except StopIteration:

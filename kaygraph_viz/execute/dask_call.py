@@ -37,18 +37,11 @@ MOST_ITEMS = 256
 LOOK_S = 0.01  # how long to wait for news while something else may have to be done
 QUIET_S = 0.25  # how long where nothing else is expected
 SCHEDULER_GONE_S = 5.0
+OVERDUE_NS = 500_000_000
 
 
 class DaskCall:
-    """One call of `imap`: a thread of the caller pulls and sends, the reader takes what comes back.
-
-    Parameters
-    ----------
-    request
-        What is asked for.
-    link
-        The cluster.
-    """
+    """One call of `imap`: a thread of the caller pulls and sends, the reader takes what comes back."""
 
     def __init__(self, request: Request, link: Link) -> None:
         self._request = request
@@ -203,8 +196,11 @@ class DaskCall:
 
     def count_delivery(self) -> None:
         """Make room for one more item."""
+        self._wake(1)
+
+    def _wake(self, delivered: int = 0) -> None:
         with self._turn:
-            self._delivered += 1
+            self._delivered += delivered
             self._turn.notify()
 
     def _patience_s(self) -> float:
@@ -216,7 +212,17 @@ class DaskCall:
             if self._buffer and len(self._flying) < self._most_chunks:
                 self._flush()
         self._check_scheduler()
-        return self._late() if self._request.timeout_s is not None else []
+        return [*self._overdue(), *(self._late() if self._request.timeout_s is not None else [])]
+
+    def _overdue(self) -> list[Outcome]:
+        """Take from their journals what Dask is long in fetching: it waits half a minute for a worker that has died."""
+        found = []
+        for chunk in list(self._flying.values()):
+            if self._branches.now_ns() - chunk.sent_ns > OVERDUE_NS:
+                written = read_journal(self._folder, chunk.number)
+                if written.is_ended:
+                    found += self._taken(News(chunk, Answer(written.place, written.finished)))
+        return found
 
     def _check_scheduler(self) -> None:
         if self._link.client.status == "running":
@@ -247,10 +253,6 @@ class DaskCall:
         outcomes = self._of_chunk(chunk, news)
         self._wake()
         return outcomes
-
-    def _wake(self) -> None:
-        with self._turn:
-            self._turn.notify()
 
     def _of_chunk(self, chunk: Chunk, news: News) -> list[Outcome]:
         answer = news.answer
@@ -344,7 +346,9 @@ class DaskCall:
             try:
                 news = self._news.get(timeout=LOOK_S)
             except Empty:
-                self._late_in_stop()
+                self._overdue()
+                if self._request.timeout_s is not None:
+                    self._late()
                 continue
             if news.chunk is not None and news.answer is not None and news.chunk.number in self._flying:
                 self._answers.of(news.chunk.pairs, news.answer.place, news.answer.finished)
@@ -353,10 +357,6 @@ class DaskCall:
         if self._feeder.ident is not None:
             self._feeder.join()
         self._end()
-
-    def _late_in_stop(self) -> None:
-        if self._request.timeout_s is not None:
-            self._late()
 
     def _drop_unstarted(self) -> None:
         """Take back what has no journal: since there is a stop file, it can never start."""

@@ -133,18 +133,20 @@ class Journal:
         """Say that an item starts now, and keep the outcome of the one before; False where nothing may start."""
         if self._folder is None:
             return True
-        if os.path.exists(os.path.join(self._folder, STOP)):  # noqa: PTH110, PTH118  (each item does it)
-            return False
         kept = b"" if finished is None else self._HEAD.pack(b"F", len(finished), 0) + finished
         os.write(self._file, self._start + kept + self._HEAD.pack(b"S", position, now_ns()))
         self._start = b""
+        if os.path.exists(os.path.join(self._folder, STOP)):  # noqa: PTH110, PTH118  (each item does it)
+            os.write(self._file, self._HEAD.pack(b"U", 0, 0))
+            return False  # asked last: a caller that saw no start after it said stop knows that there is none
         return True
 
     def finish(self, finished: bytes | None) -> None:
         """Keep the last outcome: the worker may still die before it was fetched."""
         if self._file >= 0:
             if finished is not None and len(finished) <= JOURNALED_BYTES:
-                os.write(self._file, self._HEAD.pack(b"F", len(finished), 0) + finished)
+                end = self._HEAD.pack(b"E", 0, 0)
+                os.write(self._file, self._HEAD.pack(b"F", len(finished), 0) + finished + end)
             os.close(self._file)
 
 
@@ -155,12 +157,13 @@ class Written(NamedTuple):
     finished: list[bytes]
     started: int | None  # the position of the item that was started last, and when
     started_ns: int
+    is_ended: bool  # the chunk is over, and all that came of it is here
 
 
 def read_journal(folder: str | None, number: int) -> Written:
     """Return what the journal of a chunk says so far; nothing where there is none."""
     place, finished, started, started_ns = None, [], None, 0
-    data = b""
+    data, is_ended = b"", False
     if folder is not None:
         with suppress(OSError):
             data = Path(folder, str(number)).read_bytes()
@@ -171,6 +174,12 @@ def read_journal(folder: str | None, number: int) -> Written:
         if what == b"S":
             started, started_ns = size, stamp
             continue
+        if what == b"E":
+            is_ended = True
+            continue
+        if what == b"U":
+            started = None
+            continue
         if at + size > len(data):
             break  # cut off in the middle of writing
         body, at = data[at : at + size], at + size
@@ -178,7 +187,7 @@ def read_journal(folder: str | None, number: int) -> Written:
             finished.append(body)
         else:
             place = Place(*pickle.loads(body))  # noqa: S301  (written by our own worker)
-    return Written(place, finished, started, started_ns)
+    return Written(place, finished, started, started_ns, is_ended)
 
 
 _setups: OrderedDict[str, Setup] = OrderedDict()

@@ -6,6 +6,7 @@ Belongs here: policies and the checks of numbers that users pass. Does not belon
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -76,13 +77,52 @@ class RetryPolicy:
             raise OptionError("retry_on", self.retry_on, "a tuple of exception classes", "retry_on=(TimeoutError,)")
         object.__setattr__(self, "retry_on", kinds)
 
+    @classmethod
+    def exponential(
+        cls,
+        attempts: int = 3,
+        *,
+        first_s: float = 0.1,
+        most_s: float = 10.0,
+        jitter_s: float = 0.1,
+        retry_on: tuple[type[Exception], ...] = (Exception,),
+    ) -> RetryPolicy:
+        """Return a policy whose waits double each time, with a random addition that keeps branches apart.
+
+        Parameters
+        ----------
+        attempts
+            The most attempts, 1 or more.
+        first_s, most_s
+            The first wait, and the longest one [s].
+        jitter_s
+            The most that is added to a wait at random [s].
+        retry_on
+            The errors after which it is tried again.
+
+        Examples
+        --------
+        >>> RetryPolicy.exponential(first_s=0.5, jitter_s=0).wait_s(2, ValueError())
+        1.0
+        """
+        from tenacity import wait_exponential, wait_random
+
+        for name, seconds in (("first_s", first_s), ("most_s", most_s), ("jitter_s", jitter_s)):
+            checked_seconds(name, seconds, f"{name}=0.1")
+        return cls(attempts, wait_exponential(multiplier=first_s, max=most_s) + wait_random(0, jitter_s), retry_on)
+
     def applies(self, attempt: int, error: BaseException) -> bool:
         """Return whether another attempt follows after `attempt` (from 1) ended with `error`."""
         return attempt < self.attempts and isinstance(error, self.retry_on)
 
     def wait_s(self, attempt: int, error: BaseException) -> float:
-        """Return how long to wait after `attempt` (from 1) ended with `error` [s]."""
-        return float(self.wait(_call_state(attempt, error))) if callable(self.wait) else float(self.wait)
+        """Return how long to wait after `attempt` (from 1) ended with `error` [s].
+
+        Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, at least that long.
+        """
+        own_s = float(self.wait(_call_state(attempt, error))) if callable(self.wait) else float(self.wait)
+        asked = getattr(error, "retry_after_s", None)
+        return max(own_s, float(asked)) if isinstance(asked, (int, float)) and math.isfinite(asked) else own_s
 
 
 class MemoryBudget:

@@ -67,9 +67,22 @@ class Service:
     def close(self) -> None:
         """Wait for what was submitted and end the loop."""
         wait(list(self._running))
+        asyncio.run_coroutine_threadsafe(_end_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _end_all() -> None:
+    """Let what was cancelled clean up, as `asyncio.run` does before it closes its loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        if not task.cancelling():  # once more would cut short its cleaning up
+            task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    loop = asyncio.get_running_loop()
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()
 
 
 def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -19,8 +19,8 @@ from kaygraph_viz.errors import BranchError
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = [
-    "MAX_CHUNK", "Board", "WorkerTraceback", "are_atoms", "by_value", "pack", "pack_error", "pack_result", "record_of",
-    "unpack", "unpack_error",
+    "ATOMS", "MAX_CHUNK", "Board", "WorkerTraceback", "are_atoms", "by_value", "pack", "pack_error", "pack_result",
+    "record_of", "records_in", "unpack", "unpack_error",
 ]  # fmt: skip
 
 ATOMS = frozenset({int, float, str, bool, bytes, type(None)})
@@ -28,7 +28,7 @@ MAX_CAUSES = 8
 Packed = tuple[bytes]  # a tuple, which no atom is
 PackedError = tuple[str, str, list[tuple[bytes, str]]]
 
-MAX_CHUNK = 256
+MAX_CHUNK = 1024
 _NUMBERS = 5
 _START = 8 * _NUMBERS
 _READY, _BEGUN, _DONE, _STARTED, _END = range(_NUMBERS)
@@ -108,13 +108,12 @@ class Board:
         """Whether the child has ever been ready to work."""
         return bool(self._numbers[_READY])
 
-    def records(self, last: bytes = b"") -> list[tuple[Any, ...]]:
-        """Return the results so far, and one that found no room here."""
+    def written(self, last: bytes = b"") -> tuple[int, bytes]:
+        """Return how many results there are so far, with one that found no room here, and what `records_in` reads."""
         count = self._numbers[_DONE]
         data = self._view[_START : self._numbers[_END]].tobytes() if count else b""
-        inside = (count + bool(last)).to_bytes(4, "little") + data + last
-        records: list[tuple[Any, ...]] = marshal.loads(b"[" + inside)  # noqa: S302  (from our own process)
-        return records
+        count += bool(last)
+        return count, b"[" + count.to_bytes(4, "little") + data + last
 
     def close(self) -> None:
         """Let go of the memory."""
@@ -126,6 +125,12 @@ class Board:
 def record_of(*fields: Any) -> bytes:
     """Return a record as it is written on a board; its fields are numbers, texts, bytes, or tuples of these."""
     return marshal.dumps(fields, 2)
+
+
+def records_in(written: bytes) -> list[tuple[Any, ...]]:
+    """Return the records that a board held."""
+    records: list[tuple[Any, ...]] = marshal.loads(written)  # noqa: S302  (from our own process)
+    return records
 
 
 def are_atoms(values: list[Any]) -> bool:

@@ -151,11 +151,11 @@ class _Crew(Crew):
         with self._food:
             self._food.notify_all()
 
-    def take(self, most: int) -> list[Pulled]:
-        """Return the next items, no more than a fair share; none when there is nothing more to do."""
+    def take(self, most: int, *, may_wait: bool = True) -> list[Pulled]:
+        """Return the next items, no more than a fair share; after a wait, none when there is nothing more to do."""
         with self._food:
             self._hungry += 1  # before the look: an item that comes after it is announced
-            while not self.ready and not self.is_all_pulled:
+            while may_wait and not self.ready and not self.is_all_pulled:
                 self._food.wait()
             self._hungry -= 1
             share = -(-len(self.ready) // self.size)
@@ -168,7 +168,8 @@ class _Crew(Crew):
     def _stop_pulling(self) -> None:
         super()._stop_pulling()
         self.is_all_pulled = True
-        self.ready.clear()
+        with self._food:  # not while somebody takes what was there when he looked
+            self.ready.clear()
         self.wake_all()
 
     def stop(self) -> None:
@@ -265,13 +266,22 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         crew = self.crew
         try:
-            while chunk := crew.take(self._size):
+            while chunk := self._next_chunk():
                 self._exchange(*self._packed(chunk))
         except BaseException as error:  # a fault of our own, or of the system: no item may get lost without a word
+            self._arrivals.hand_over()
             crew.break_off(error)
             crew.drop_all()
         finally:
             self._leave()
+
+    def _next_chunk(self) -> list[Pulled]:
+        """Return the next items; what came back is handed over once the child has them, or before a wait for them."""
+        chunk = self.crew.take(self._size, may_wait=False) if self._size > 1 else []
+        if not chunk:
+            self._arrivals.hand_over()
+            chunk = self.crew.take(self._size)
+        return chunk
 
     def _leave(self) -> None:
         if self._child is not None:
@@ -313,10 +323,11 @@ class _Worker(threading.Thread):
         if answer is None:
             self._child = None
             child.end()  # so that what it has done is complete
-        records = child.board.records(answer or b"")
-        self._arrivals.add(chunk, records, sent_ns)
-        resolved = len(records)
+        self._arrivals.hand_over()  # also where nothing could be sent any more
+        resolved, written = child.board.written(answer or b"")
+        self._arrivals.keep(chunk, written, sent_ns)
         if answer is None:
+            self._arrivals.hand_over()
             resolved += self._bury(child, chunk[resolved:], sent_ns)
         else:
             self.crew.pool.failures = 0
@@ -331,6 +342,7 @@ class _Worker(threading.Thread):
             return None
         try:
             child.ask(self.crew.header, indices, packed)
+            self._arrivals.hand_over()  # of the chunk before, while the child works
             answer = self._answer(child)
         except (EOFError, OSError):
             return None

@@ -41,6 +41,7 @@ Fallback = Callable[[Any, Exception], Any]
 Where = Callable[[int], str]
 Result = tuple[Any, BaseException | None, int]
 Step = tuple[Callable[[Any], Any], Any]
+Answer = tuple[Any, BaseException | None]
 
 ONCE = RetryPolicy(attempts=1)
 _attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
@@ -170,7 +171,10 @@ async def after_failure(
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """What follows a failed first attempt, as steps that plain code and coroutines can both take."""
+    """What follows a failed first attempt, as steps that plain code and coroutines can both take.
+
+    What a step returned or raised is sent back in, not thrown: a step that is closed must be able to end.
+    """
 
     item: Any
     where: str
@@ -180,25 +184,22 @@ class _Again:
     fallback: Fallback | None
     sleep: Callable[[float], Any]
 
-    def steps(self, error: BaseException, started: int) -> Generator[Step, Any, Result]:
+    def steps(self, error: BaseException, started: int) -> Generator[Step, Answer, Result]:
         """Yield what is to be called; the result, or the error, comes back in."""
         attempt = 1
         while self._goes_on(attempt, error):
             _add_detail("attempt", started, "error", attempt, error)
-            try:
-                yield from self._wait(attempt, error)
-            except BaseException as raised:  # an interrupt, or a waiting rule that fails
-                return self._failed(_caused(as_node_error(raised, self.where), error), attempt)
+            failed = yield from self._wait(attempt, error)
+            if failed is not None:  # an interrupt, or a waiting rule that fails
+                return self._failed(_caused(as_node_error(failed, self.where), error), attempt)
             attempt += 1
             _attempt.set(attempt)
             started = current_clock().now_ns()
-            try:
-                value = yield self.call, self.item
-            except BaseException as raised:
-                error = as_node_error(raised, self.where)
-            else:
+            value, failed = yield self.call, self.item
+            if failed is None:
                 _add_detail("attempt", started, "ok", attempt, None)
                 return value, None, attempt
+            error = as_node_error(failed, self.where)
         if attempt > 1:
             _add_detail("attempt", started, "error", attempt, error)
         return (yield from self._fall_back(error, attempt))
@@ -206,21 +207,27 @@ class _Again:
     def _goes_on(self, attempt: int, error: BaseException) -> bool:
         return self.retry.applies(attempt, error) and (self.is_wanted is None or self.is_wanted())
 
-    def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Any, None]:
-        seconds = self.retry.wait_s(attempt, error)
+    def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
+        """Wait before the next attempt; return what went wrong meanwhile."""
+        try:
+            seconds = self.retry.wait_s(attempt, error)
+        except BaseException as raised:
+            return raised
         if seconds > 0:
             started = current_clock().now_ns()
-            yield self.sleep, seconds
+            _, failed = yield self.sleep, seconds
+            if failed is not None:
+                return failed
             _add_detail("wait", started, "ok", attempt, None)
+        return None
 
-    def _fall_back(self, error: BaseException, attempts: int) -> Generator[Step, Any, Result]:
+    def _fall_back(self, error: BaseException, attempts: int) -> Generator[Step, Answer, Result]:
         if self.fallback is None or not isinstance(error, Exception):
             return self._failed(error, attempts)
         replace = functools.partial(self.fallback, self.item)
-        try:
-            value = yield replace, error
-        except BaseException as raised:
-            return self._failed(_caused(as_node_error(raised, self.where), error), attempts)
+        value, failed = yield replace, error
+        if failed is not None:
+            return self._failed(_caused(as_node_error(failed, self.where), error), attempts)
         return value, None, attempts
 
     def _failed(self, error: BaseException, attempts: int) -> Result:
@@ -228,35 +235,32 @@ class _Again:
         return None, error, attempts
 
 
-def _drive(steps: Generator[Step, Any, Result]) -> Result:
+def _drive(steps: Generator[Step, Answer, Result]) -> Result:
     try:
         function, argument = next(steps)
         while True:
             try:
-                result = function(argument)
+                answer: Answer = function(argument), None
             except BaseException as raised:
-                function, argument = steps.throw(raised)
-            else:
-                function, argument = steps.send(result)
+                answer = None, raised
+            function, argument = steps.send(answer)
     except StopIteration as end:
         found: Result = end.value
         return found
 
 
-async def _drive_async(steps: Generator[Step, Any, Result], where: str) -> Result:
+async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Result:
     try:
         function, argument = next(steps)
         while True:
             try:
                 result = function(argument)
-                if isinstance(result, Awaitable):
-                    result = await result
+                answer: Answer = (await result if isinstance(result, Awaitable) else result), None
             except CancelledError as cancelled:
-                function, argument = steps.throw(as_branch_error(cancelled, where))
+                answer = None, as_branch_error(cancelled, where)
             except BaseException as raised:
-                function, argument = steps.throw(raised)
-            else:
-                function, argument = steps.send(result)
+                answer = None, raised
+            function, argument = steps.send(answer)
     except StopIteration as end:
         found: Result = end.value
         return found

@@ -85,7 +85,9 @@ def both(fn, items, workers=None, **options):
 # -- slots ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fn", [double, lambda x: 2 * x, lambda x: asyncio.sleep(0, 2 * x)], ids=["async", "plain", "lambda"])
+@pytest.mark.parametrize(
+    "fn", [double, lambda x: 2 * x, lambda x: asyncio.sleep(0, 2 * x)], ids=["async", "plain", "lambda"]
+)
 @pytest.mark.parametrize("workers", [None, 1, 3])
 @pytest.mark.parametrize("ordered", [True, False])
 def test_values_come_once_each_and_in_order_where_wanted(fn, workers, ordered):
@@ -165,7 +167,9 @@ def test_waits_between_attempts_open_slots_too():
             sleep_async = staticmethod(wait_for_it)
 
         with record(clock=Waiting()):
-            return [o.value for o in await collected(AsyncExecutor(), fail_at_once, [0, 1], retry=RetryPolicy(2, wait=1))]
+            return [
+                o.value for o in await collected(AsyncExecutor(), fail_at_once, [0, 1], retry=RetryPolicy(2, wait=1))
+            ]
 
     assert run(main()) == [0, 1]
 
@@ -179,8 +183,9 @@ def test_an_endless_input_is_bounded(window, ordered):
 
         def endless():
             nonlocal at
-            for at in pulled:
-                yield at
+            for number in pulled:
+                at = number
+                yield number
 
         async with aclosing(AsyncExecutor(5).aimap(double, endless(), window=window, ordered=ordered)) as outcomes:
             async for _ in outcomes:
@@ -332,19 +337,23 @@ def test_closing_early_cancels_and_waits():
 
 
 def test_cancelling_the_reader_cancels_the_branches():
-    inside = []
+    inside: list[int] = []
+    all_inside = None
 
     async def branch(x):
         inside.append(x)
+        if len(inside) == 20:
+            all_inside.set()
         try:
             await forever()
         finally:
             inside.remove(x)
 
     async def main():
+        nonlocal all_inside
+        all_inside = asyncio.Event()
         reader = asyncio.create_task(collected(AsyncExecutor(), branch, range(20)))
-        while len(inside) < 20:
-            await asyncio.sleep(0)
+        await all_inside.wait()
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
@@ -612,16 +621,16 @@ def test_cpu_time_is_not_read_where_it_is_not_wanted():
 
 
 def test_a_recording_that_ends_before_its_branches_has_them_as_abandoned():
-    async def branch(_):
+    async def branch(together):
         with kv.span("inner"):
+            await together.wait()
             await forever()
 
     async def main():
+        together = asyncio.Barrier(4)
         with record() as trace:
-            reader = asyncio.create_task(collected(AsyncExecutor(), branch, range(3)))
-            while len(trace.where(name="inner")) < 0 or len(asyncio.all_tasks()) < 5:
-                await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            reader = asyncio.create_task(collected(AsyncExecutor(), branch, [together] * 3))
+            await together.wait()
         reader.cancel()
         await asyncio.wait([reader])
         return trace

@@ -47,3 +47,37 @@ def test_a_waiting_rule_sees_the_error():
 def test_the_default_number_of_workers():
     assert checked_workers(None) == default_workers()
     assert 1 <= default_workers() <= 32
+
+
+# -- growing waits, and what a service asks for --------------------------------------------------------------------
+
+
+class Busy(Exception):
+    def __init__(self, retry_after_s):
+        super().__init__("busy")
+        self.retry_after_s = retry_after_s
+
+
+def test_exponential_waits_double_up_to_the_longest():
+    policy = RetryPolicy.exponential(5, first_s=0.5, most_s=3.0, jitter_s=0)
+    assert [policy.wait_s(attempt, ValueError()) for attempt in (1, 2, 3, 4)] == [0.5, 1.0, 2.0, 3.0]
+
+
+def test_jitter_adds_at_most_what_is_allowed():
+    policy = RetryPolicy.exponential(first_s=1.0, jitter_s=0.5)
+    assert all(1.0 <= policy.wait_s(1, ValueError()) <= 1.5 for _ in range(100))
+
+
+def test_exponential_is_bounded_by_default():
+    assert RetryPolicy.exponential().attempts == 3
+
+
+@pytest.mark.parametrize("wrong", [{"first_s": -1}, {"most_s": float("nan")}, {"jitter_s": "x"}, {"attempts": 0}])
+def test_exponential_checks_its_numbers(wrong):
+    with pytest.raises(OptionError):
+        RetryPolicy.exponential(**wrong)
+
+
+@pytest.mark.parametrize(("asked", "wait_s"), [(2.0, 2.0), (0.01, 0.1), (None, 0.1), (float("inf"), 0.1), ("1", 0.1)])
+def test_a_service_that_asks_for_time_gets_it(asked, wait_s):
+    assert RetryPolicy(3, 0.1).wait_s(1, Busy(asked)) == wait_s

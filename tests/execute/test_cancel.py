@@ -1,0 +1,168 @@
+"""Stopping calls from outside: tokens and deadlines, for the kinds that share memory."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from kaygraph_viz.errors import CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.execute.cancel import CancelToken, cancel_after
+from kaygraph_viz.execute.limits import MemoryBudget
+from kaygraph_viz.execute.registry import get_executor
+
+GUARD_S = 20.0
+KINDS = ["serial", "thread", "async"]
+
+
+@pytest.fixture(params=KINDS)
+def executor(request):
+    with get_executor(request.param, 2) as made:
+        yield made
+
+
+def test_a_token_tells_each_listener_once():
+    token, told = CancelToken(), []
+    with token.stopping(told.append):
+        token.cancel()
+        token.cancel(ValueError("too late"))
+    assert token.is_cancelled
+    assert told == [token.reason]
+    assert type(token.reason) is CallCancelled
+    with token.stopping(told.append):
+        assert told == [token.reason] * 2
+
+
+def test_a_listener_that_has_left_is_not_told():
+    token, told = CancelToken(), []
+    with token.stopping(told.append):
+        pass
+    token.cancel()
+    assert told == []
+
+
+def test_the_reason_may_be_given():
+    token = CancelToken()
+    token.cancel(LookupError("enough"))
+    assert str(token.reason) == "enough"
+
+
+def test_a_call_that_ends_in_time_cancels_nothing():
+    token = CancelToken()
+    with cancel_after(token, GUARD_S, ValueError("late")):
+        pass
+    assert not token.is_cancelled
+
+
+def test_a_token_that_was_cancelled_before_starts_nothing(executor):
+    token, ran = CancelToken(), []
+    token.cancel()
+    with pytest.raises(CallCancelled):
+        list(executor.imap(ran.append, range(3), cancel=token))
+    assert ran == []
+
+
+def test_between_two_outcomes(executor):
+    token, seen = CancelToken(), []
+    with pytest.raises(CallCancelled):
+        for outcome in executor.imap(str, range(100_000), cancel=token, window=0):
+            seen.append(outcome.value)
+            if len(seen) == 10:
+                token.cancel()
+    assert seen == [str(x) for x in range(len(seen))]
+    assert len(seen) < 100_000
+    assert [o.value for o in executor.imap(str, range(3))] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("kind", ["thread", "async"])
+def test_one_token_stops_several_calls_that_would_not_end(kind):
+    token, barrier, go = CancelToken(), threading.Barrier(3), threading.Event()
+    caught = []
+
+    async def forever(_):
+        await asyncio.to_thread(barrier.wait, GUARD_S)
+        await asyncio.Event().wait()
+
+    def blocked(_):
+        barrier.wait(GUARD_S)
+        go.wait(GUARD_S)
+
+    def read():
+        with pytest.raises(CallCancelled), get_executor(kind, 1) as executor:
+            list(executor.imap(forever if kind == "async" else blocked, [1], cancel=token))
+        caught.append(True)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    barrier.wait(GUARD_S)
+    token.cancel()
+    for reader in readers:
+        reader.join(GUARD_S)
+    go.set()
+    assert caught == [True, True]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deadline_of_the_whole_call(kind):
+    go = threading.Event()
+
+    async def forever(_):
+        await asyncio.Event().wait()
+
+    def endless():
+        while True:
+            yield 1
+
+    with get_executor(kind, 2) as executor, pytest.raises(DeadlineExceeded, match="the whole of 'Check'"):
+        if kind == "serial":
+            for _ in executor.imap(str, endless(), deadline=0.02, owner="Check"):
+                pass
+        elif kind == "async":
+            list(executor.imap(forever, [1, 2], deadline=0.02, owner="Check"))
+        else:
+            list(executor.imap(lambda _: go.wait(GUARD_S), [1, 2], deadline=0.02, owner="Check"))
+    go.set()
+
+
+@pytest.mark.parametrize("options", [{"deadline": -1}, {"deadline": True}, {"cancel": 1}, {"memory": 10}], ids=str)
+def test_impossible_options(executor, options):
+    with pytest.raises(OptionError, match=next(iter(options))):
+        executor.imap(str, [1], **options)
+
+
+@pytest.mark.parametrize("kind", ["thread", "async"])
+def test_a_memory_budget_that_is_used_up_leaves_no_look_ahead(kind, monkeypatch):
+    monkeypatch.setattr("kaygraph_viz.execute.limits.used_bytes", lambda: 2_000)
+    for budget, most in ((MemoryBudget(1_000), 2), (MemoryBudget(10_000), 2 + 50)):
+        pulled = ahead = 0
+
+        def items():
+            nonlocal pulled
+            for number in range(20):
+                pulled += 1
+                yield number
+
+        with get_executor(kind, 2) as executor:
+            outcomes = executor.imap(str, items(), memory=budget, window=50)
+            for delivered, outcome in enumerate(outcomes, 1):
+                ahead = max(ahead, pulled - delivered)
+                assert outcome.value == str(delivered - 1)
+        assert pulled == 20
+        assert ahead <= most
+
+
+def test_the_memory_is_not_looked_up_all_the_time(monkeypatch):
+    looked = []
+    monkeypatch.setattr("kaygraph_viz.execute.limits.used_bytes", lambda: looked.append(1) or 1)
+    monkeypatch.setattr("kaygraph_viz.execute.limits.time.monotonic_ns", lambda: 10**12)
+    budget = MemoryBudget(5)
+    assert [budget.is_tight() for _ in range(10)] == [False] * 10
+    assert len(looked) == 1
+
+
+@pytest.mark.parametrize("most", [0, -1, True, 1.5, None])
+def test_impossible_budgets(most):
+    with pytest.raises(OptionError, match="most_bytes"):
+        MemoryBudget(most)

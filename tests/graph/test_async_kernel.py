@@ -1,0 +1,100 @@
+"""Asynchronous graphs in a real Jupyter kernel: `run` and `await run_async` in cells, and the stop button."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+GUARD_S = 30.0
+
+SETUP = """
+import asyncio
+import kaygraph_viz as kv
+
+class Double(kv.AsyncParallelBatchNode):
+    async def prep_async(self, shared): return range(3)
+    async def exec_async(self, x):
+        await asyncio.sleep(0)
+        return 2 * x
+    async def post_async(self, shared, items, doubled): shared["doubled"] = doubled
+
+class Endless(kv.AsyncParallelBatchNode):
+    async def prep_async(self, shared): return range(3)
+    async def exec_async(self, x):
+        print("started", x, flush=True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(x)
+
+cleaned = []
+graph, endless = kv.AsyncGraph(start=Double(progress=False)), kv.AsyncGraph(start=Endless(progress=False))
+"""
+
+
+class Notebook:
+    """A kernel, and what its cells print or raise."""
+
+    def __init__(self, manager, client):
+        self.manager = manager
+        self.client = client
+
+    def run(self, code, interrupt_at=None):
+        """Run a cell; return what it printed, and its error or ''. Interrupt the kernel when it prints a text."""
+        printed, interrupted_s = [], []
+
+        def hook(message):
+            content = message["content"]
+            printed.append(content.get("text", "") or content.get("data", {}).get("text/plain", ""))
+            if interrupt_at is not None and interrupt_at in "".join(printed) and not interrupted_s:
+                interrupted_s.append(time.monotonic())
+                self.manager.interrupt_kernel()
+
+        reply = self.client.execute_interactive(code, output_hook=hook, timeout=GUARD_S)
+        self.stopped_after_s = time.monotonic() - interrupted_s[0] if interrupted_s else None
+        return "".join(printed).strip(), reply["content"].get("ename", "")
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    manager, client = start_new_kernel()
+    notebook = Notebook(manager, client)
+    assert notebook.run(SETUP) == ("", "")
+    yield notebook
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+RUNS = ["{}.run(shared := {{}})", "await {}.run_async(shared := {{}})"]
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_a_cell_runs_an_asynchronous_graph(notebook, line):
+    code = f"with kv.record() as trace:\n    {line.format('graph')}\ntrace.validate()\nprint(shared, trace.counts()['branch'])"
+    assert notebook.run(code) == ("{'doubled': [0, 2, 4]} 3", "")
+
+
+@pytest.mark.parametrize("line", RUNS)
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_the_stop_button_gives_control_back(notebook, line, is_recorded):
+    notebook.run("cleaned.clear()")
+    code = ("with kv.record() as trace:\n    " if is_recorded else "") + line.format("endless")
+    printed, error = notebook.run(code, interrupt_at="started 2")
+    assert error in {"KeyboardInterrupt", "CancelledError"}
+    assert printed.startswith("started 0")
+    assert notebook.stopped_after_s < GUARD_S / 2
+    for again in RUNS:
+        assert notebook.run(again.format("graph") + "\nprint(shared)") == ("{'doubled': [0, 2, 4]}", "")
+    assert notebook.run("print(sorted(cleaned))") == ("[0, 1, 2]", "")
+    assert notebook.run("print(len(asyncio.all_tasks()) < 20)") == ("True", "")
+    if is_recorded:
+        assert notebook.run("trace.validate(); print(len(trace.where(kind='branch')))") == ("3", "")
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_a_method_that_was_defined_again_runs_its_new_body(notebook, line):
+    notebook.run("async def exec_async(self, x): return 'new'\nold, Double.exec_async = Double.exec_async, exec_async")
+    assert notebook.run(line.format("graph") + "\nprint(shared)") == ("{'doubled': ['new', 'new', 'new']}", "")
+    assert notebook.run("Double.exec_async = old") == ("", "")

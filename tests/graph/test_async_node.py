@@ -1,0 +1,319 @@
+"""One asynchronous node: phases, hooks and their twins, retries, running it from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import kaygraph_viz as kv
+from kaygraph_viz.errors import BranchError, NodeError, OptionError
+from kaygraph_viz.graph.async_node import AsyncNode
+from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.recorder import record
+
+GUARD_S = 20.0
+
+
+def inside(coroutine):
+    async def guarded():
+        async with asyncio.timeout(GUARD_S):
+            return await coroutine
+
+    return asyncio.run(guarded())
+
+
+def run_plainly(node, shared):
+    return node.run(shared)
+
+
+def run_awaited(node, shared):
+    return inside(node.run_async(shared))
+
+
+def run_within_a_loop(node, shared):
+    async def main():
+        return node.run(shared)
+
+    return inside(main())
+
+
+ways = pytest.mark.parametrize("run", [run_plainly, run_awaited, run_within_a_loop])
+
+
+class Loud(AsyncNode):
+    async def before_prep_async(self, shared):
+        shared["said"].append("before")
+
+    async def prep_async(self, shared):
+        await asyncio.sleep(0)
+        shared["said"].append("prep")
+        return 20
+
+    async def exec_async(self, prep_res):
+        await asyncio.sleep(0)
+        return prep_res + 1
+
+    async def after_exec_async(self, shared, prep_res, exec_res):
+        shared["said"].append(("after", prep_res, exec_res))
+
+    async def post_async(self, shared, prep_res, exec_res):
+        await asyncio.sleep(0)
+        shared["said"].append(("post", prep_res, exec_res))
+        return "done"
+
+
+class Quiet(AsyncNode):
+    """The same with plain methods only."""
+
+    def before_prep(self, shared):
+        shared["said"].append("before")
+
+    def prep(self, shared):
+        shared["said"].append("prep")
+        return 20
+
+    def exec(self, prep_res):
+        return prep_res + 1
+
+    def after_exec(self, shared, prep_res, exec_res):
+        shared["said"].append(("after", prep_res, exec_res))
+
+    def post(self, shared, prep_res, exec_res):
+        shared["said"].append(("post", prep_res, exec_res))
+        return "done"
+
+
+@ways
+@pytest.mark.parametrize("kind", [Loud, Quiet])
+def test_phases_and_hooks_come_in_order(run, kind):
+    shared = {"said": []}
+    assert run(kind(), shared) == "done"
+    assert shared["said"] == ["before", "prep", ("after", 20, 21), ("post", 20, 21)]
+
+
+@ways
+def test_spans_of_the_phases(run):
+    with record() as trace:
+        run(Loud(), {"said": []})
+    assert [(s.kind, s.name) for s in trace] == [
+        ("node", "Loud"),
+        ("phase", "prep"),
+        ("phase", "exec"),
+        ("phase", "post"),
+    ]
+    assert len({s.lane for s in trace}) == 1
+    trace.validate()
+
+
+def test_run_takes_the_lane_of_the_one_who_waits():
+    with record() as trace, kv.span("around"):
+        Loud().run({"said": []})
+    assert {s.lane for s in trace} == {"main"}
+    assert all(s.cpu_ns is None or s.cpu_ns >= 0 for s in trace)
+
+
+class Flaky(AsyncNode):
+    async def exec_async(self, prep_res):
+        await asyncio.sleep(0)
+        self.seen.append(self.cur_retry)
+        if self.cur_retry < 2:
+            raise ValueError("again")
+        return "fine"
+
+    async def post_async(self, shared, prep_res, exec_res):
+        shared["result"] = exec_res
+
+
+@ways
+def test_exec_is_tried_again(run):
+    node, shared = Flaky(max_retries=5, wait=3), {}
+    node.seen = []
+    with record(clock=FakeClock()) as trace:
+        run(node, shared)
+    assert (node.seen, shared) == ([0, 1, 2], {"result": "fine"})
+    assert [s.service_s for s in trace.where(kind="wait")] == [3, 3]
+    assert trace.counts()["attempt"] == 3
+
+
+@ways
+def test_the_attempts_end_with_the_error(run):
+    node = Flaky(max_retries=2)
+    node.seen = []
+    with pytest.raises(ValueError, match="again") as caught:
+        run(node, {})
+    assert caught.value.__notes__ == ["in exec of node 'Flaky', after 2 attempts"]
+
+
+@ways
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_fallback_gives_the_value(run, is_async):
+    class Falling(Flaky):
+        pass
+
+    async def replace_async(self, prep_res, exc):
+        await asyncio.sleep(0)
+        return f"instead of {exc}"
+
+    if is_async:
+        Falling.exec_fallback_async = replace_async
+    else:
+        Falling.exec_fallback = lambda self, prep_res, exc: f"instead of {exc}"
+    node, shared = Falling(), {}
+    node.seen = []
+    run(node, shared)
+    assert shared == {"result": "instead of again"}
+
+
+@ways
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("phase", ["prep", "exec", "post"])
+def test_on_error_decides(run, is_async, phase):
+    class Failing(AsyncNode):
+        pass
+
+    async def fail(self, *args):
+        raise LookupError("no")
+
+    setattr(Failing, f"{phase}_async", fail)
+    with pytest.raises(LookupError):
+        run(Failing(), {})
+
+    async def swallow_async(self, shared, error):
+        shared["error"] = str(error)
+        return True
+
+    def swallow(self, shared, error):
+        shared["error"] = str(error)
+        return True
+
+    if is_async:
+        Failing.on_error_async = swallow_async
+    else:
+        Failing.on_error = swallow
+    assert run(Failing(), shared := {}) is None
+    assert shared == {"error": "no"}
+
+
+@pytest.mark.parametrize("phase", ["prep", "exec", "post"])
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
+def test_what_would_end_the_program_is_a_branch_error(phase, error):
+    class Failing(AsyncNode):
+        pass
+
+    async def fail(self, *args):
+        raise error
+
+    setattr(Failing, f"{phase}_async", fail)
+    with pytest.raises(BranchError, match=f"{phase} of node 'Failing' ended with"):
+        inside(Failing().run_async({}))
+
+
+@ways
+def test_an_interrupt_stays_one(run):
+    class Failing(AsyncNode):
+        async def exec_async(self, prep_res):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Failing(), {})
+
+
+@ways
+def test_what_exec_awaited_and_was_cancelled_is_an_error_of_the_node(run):
+    class Failing(AsyncNode):
+        async def exec_async(self, prep_res):
+            raise asyncio.CancelledError
+
+    with pytest.raises(BranchError, match="exec of node 'Failing' was cancelled by itself"):
+        run(Failing(), {})
+
+
+def test_cancelling_the_task_around_it_is_passed_on():
+    cleaned = []
+
+    class Endless(AsyncNode):
+        async def exec_async(self, prep_res):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cleaned.append(True)
+
+    async def main():
+        task = asyncio.create_task(Endless(max_retries=3).run_async({}))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.all_tasks() == {asyncio.current_task()} or len(asyncio.all_tasks()) == 2  # the ticker ends next
+
+    inside(main())
+    assert cleaned == [True]
+
+
+@pytest.mark.parametrize("name", ["prep", "exec", "post", "before_prep", "after_exec"])
+def test_a_coroutine_function_under_a_plain_name_is_a_clear_error(name):
+    class Misnamed(AsyncNode):
+        pass
+
+    async def misnamed(self, *args):
+        pass
+
+    setattr(Misnamed, name, misnamed)
+    with pytest.raises(NodeError, match=f"{name} of node 'Misnamed' returned a coroutine; call it {name}_async"):
+        Misnamed().run({})
+
+
+def test_a_coroutine_in_a_plain_node_is_a_clear_error():
+    class Mistaken(kv.Node):
+        async def exec(self, prep_res):
+            pass
+
+    with pytest.raises(NodeError, match="returned a coroutine; write a plain function, or use an async node"):
+        Mistaken().run({})
+
+
+def test_an_async_node_in_a_plain_graph_is_a_clear_error():
+    with pytest.raises(NodeError, match=r"<Loud> is asynchronous .* write: AsyncGraph\(start=...\)"):
+        kv.Graph(start=Loud()).run({"said": []})
+
+
+def test_methods_assigned_to_an_instance_are_used():
+    node = Loud()
+    node.exec_async = lambda prep_res: "plain"
+    node.post_async = lambda shared, prep_res, exec_res: exec_res
+    assert inside(node.run_async({"said": []})) == "plain"
+
+
+@ways
+def test_successors_do_not_run_and_a_warning_says_so(run):
+    node = Loud()
+    node >> Quiet()
+    with pytest.warns(UserWarning, match="'Loud' runs alone"):
+        run(node, {"said": []})
+
+
+def test_resources_are_opened_and_closed():
+    said = []
+
+    class Opening(AsyncNode):
+        async def setup_resources_async(self):
+            said.append("open")
+
+        def cleanup_resources(self):
+            said.append("close")
+
+    async def main():
+        async with Opening() as node:
+            await node.run_async({})
+
+    inside(main())
+    assert said == ["open", "close"]
+
+
+def test_impossible_options():
+    with pytest.raises(OptionError, match="max_retries"):
+        AsyncNode(max_retries=0)
+    with pytest.raises(OptionError, match="wait"):
+        AsyncNode(wait=float("nan"))
