@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.analysis.metrics import Summary as Summary
     from kaygraph_viz.analysis.metrics import summarize as summarize
     from kaygraph_viz.clock import sleep as sleep
+    from kaygraph_viz.clock import sleep_async as sleep_async
     from kaygraph_viz.clock import work as work
     from kaygraph_viz.errors import KayGraphVizError as KayGraphVizError
     from kaygraph_viz.execute.cancel import CancelToken as CancelToken
@@ -88,7 +89,7 @@ _HOME = {
     "analysis.conflicts": ("Conflict", "conflicts"),
     "plot.gantt": ("gantt",),
     "plot.diagram": ("diagram",),
-    "clock": ("sleep", "work"),
+    "clock": ("sleep", "sleep_async", "work"),
     "errors": ("KayGraphVizError",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -178,24 +178,38 @@ class Executor(ABC):
         if window is None:
             window = 4 * self.workers if count is None else SIZED_WINDOW
         submitted = None if count is None else branches.now_ns()
-        token = options.cancel or CancelToken()
         return Request(
-            branches, items, options.ordered, window, options.timeout, submitted, count, token, options.deadline,
-            options.memory,
+            branches, items, options.ordered, window, options.timeout, submitted, count, CancelToken(),
+            options.deadline, options.memory, options.cancel,
         )  # fmt: skip
 
     def _delivered(self, request: Request, on_error: OnError) -> Generator[Outcome, None, None]:
         """Yield the outcomes; raise the error of one where that is wanted, and an interrupt always."""
-        token = request.token
+        with self._stoppable(request), closing(self._run(request)) as outcomes:
+            for outcome in outcomes:
+                if outcome.error is not None and (on_error == "raise" or isinstance(outcome.error, KeyboardInterrupt)):
+                    raise outcome.error
+                yield outcome
+
+    @contextmanager
+    def _stoppable(self, request: Request) -> Iterator[None]:
+        """Let the token of a call be cancelled by the caller's token, by `cancel` and when its time is up.
+
+        Raises
+        ------
+        CallCancelled
+            If the caller's token was cancelled before: then nothing is started.
+        """
+        token, outside = request.token, request.outside
         self._tokens.add(token)
         try:
-            with cancel_after(token, request.deadline_s, too_late(request)), closing(self._run(request)) as outcomes:
-                for outcome in outcomes:
-                    if outcome.error is not None and (
-                        on_error == "raise" or isinstance(outcome.error, KeyboardInterrupt)
-                    ):
-                        raise outcome.error
-                    yield outcome
+            with (
+                outside.stopping(token.cancel) if outside is not None else nullcontext(),
+                cancel_after(token, request.deadline_s, too_late(request)),
+            ):
+                if token.reason is not None:
+                    raise token.reason
+                yield
         finally:
             self._tokens.discard(token)
 
@@ -222,11 +236,13 @@ class Executor(ABC):
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
         if self._submissions is None:
-            self._submissions = Submissions(self.imap)
+            self._submissions = Submissions(self.imap, shares_memory=self.capabilities.shares_memory)
         return self._submissions.add(fn, args)
 
     def cancel(self) -> None:
         """Stop all calls in progress; see `CancelToken`. The executor can be used again afterwards."""
+        if self._submissions is not None:
+            self._submissions.cancel()  # at once: what is submitted from here on counts as new
         for token in list(self._tokens):
             token.cancel()
 

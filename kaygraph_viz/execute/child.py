@@ -143,47 +143,56 @@ class _Server:
         """Run a chunk, as far as its time goes; the answer is a result that found no room on the board, or nothing."""
         if self.call is None:
             return b"!" + self.fault.encode("utf-8", "replace")
-        put, call = self.board.put, self.call
-        run = _run_bare if call.is_bare else _run
-        now = perf_counter_ns()
-        until = now + SLICE_NS
-        for position, (index, packed) in enumerate(zip(indices, items, strict=True)):
+        pairs = zip(indices, items, strict=True)
+        return self._run_bare(self.call, pairs) if self.call.is_bare else self._run(self.call, pairs)
+
+    def _run(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
+        until = perf_counter_ns() + SLICE_NS
+        for position, (index, packed) in enumerate(pairs):
+            now = perf_counter_ns()
             if now > until and position:
                 break
             self.board.begin(position, now)
-            record, now = run(call, index, packed, now)
-            if not put(position, record):
+            record = _run(call, index, packed)
+            if not self.board.put(position, record):
                 return record
         return b""
 
+    def _run_bare(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
+        """Do what `_run` does where nothing is recorded; with numbers and texts, one stamp is an end and a start."""
+        branches, begin, put, stamp = call.branches, self.board.begin, self.board.put, perf_counter_ns
+        run, has_timeout = branches.run_bare, branches.timeout_s is not None
+        started = stamp()
+        until = started + SLICE_NS
+        for position, (index, packed) in enumerate(pairs):
+            if started > until and position:
+                break
+            begin(position, started)
+            if type(packed) is tuple:
+                record, ended = _run(call, index, packed), stamp()
+            else:
+                value, error, attempts = run(index, packed)
+                ended = stamp()
+                if type(value) in ATOMS and error is None and attempts == 1 and not has_timeout:
+                    record = record_of(value, started, ended, -1)
+                else:
+                    outcome = branches.outcome_of(index, (value, error, attempts), started, ended)
+                    record, ended = _record(call, outcome, None), stamp()
+            if not put(position, record):
+                return record
+            started = ended
+        return b""
 
-def _run_bare(call: _Call, index: int, packed: Any, now_ns: int) -> tuple[bytes, int]:
-    """Do what `_run` does where nothing is recorded; with numbers and texts, one stamp is an end and the next start."""
-    item = packed
-    if type(packed) is tuple:
-        try:
-            item = unpack(packed)
-        except BaseException as raised:
-            return _not_loaded(call, index, raised), perf_counter_ns()
-        now_ns = perf_counter_ns()
-    branches = call.branches
-    result = value, error, attempts = branches.run_bare(index, item)
-    ended_ns = perf_counter_ns()
-    if type(value) in ATOMS and error is None and attempts == 1 and branches.timeout_s is None:
-        return record_of(value, now_ns, ended_ns, -1), ended_ns
-    outcome = branches.outcome_of(index, result, now_ns, ended_ns)
-    return _record(call, outcome, None), perf_counter_ns()
 
-
-def _run(call: _Call, index: int, packed: Any, _: int) -> tuple[bytes, int]:
-    """Run one item; return its record, and the time at which that was complete [ns]."""
+def _run(call: _Call, index: int, packed: Any) -> bytes:
+    """Run one item and return its record."""
     try:
         item = unpack(packed)
     except BaseException as error:
-        return _not_loaded(call, index, error), perf_counter_ns()
+        return _not_loaded(call, index, error)
     outcome = call.branches.run(index, item, 0, call.lane)
     rows = call.rows.fetch() if call.rows is not None else None
-    return _record(call, outcome, rows), perf_counter_ns()
+    return _record(call, outcome, rows)
 
 
 def _record(call: _Call, outcome: Outcome, rows: list[Row] | None) -> bytes:

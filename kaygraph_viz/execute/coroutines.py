@@ -14,12 +14,11 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from kaygraph_viz.errors import BranchError, OptionError
-from kaygraph_viz.execute.base import Capabilities, Executor, in_order, too_late
-from kaygraph_viz.execute.cancel import cancel_after
+from kaygraph_viz.execute.base import Capabilities, Executor, in_order
 from kaygraph_viz.execute.loops import INTERRUPT_WAIT_S, Service
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import Naming, OnError, Options, Request
@@ -97,7 +96,8 @@ class AsyncExecutor(Executor):
         request = self._checked(fn, items, Options(on_error=on_error, **options), naming, fallback)
         crew = _Slots(request, self.slots(request.count))
         arrange = _arranging(request)
-        with self._stoppable(request, crew.stop_from_outside(asyncio.get_running_loop())):
+        stop = crew.stop_from_outside(asyncio.get_running_loop())
+        with self._stoppable(request), request.token.stopping(stop):
             async with crew:
                 while await crew.has_more():
                     for outcome in arrange(crew.done.popleft()):
@@ -129,19 +129,7 @@ class AsyncExecutor(Executor):
             self._service.close()
             self._service = None
 
-    @contextmanager
-    def _stoppable(self, request: Request, stop: Callable[[BaseException], None]) -> Iterator[None]:
-        token = request.token
-        self._tokens.add(token)
-        try:
-            with cancel_after(token, request.deadline_s, too_late(request)), token.stopping(stop):
-                yield
-        finally:
-            self._tokens.discard(token)
-
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        if request.token.reason is not None:
-            raise request.token.reason
         pump = _Pump(request, self.slots(request.count))
         outcomes = pump.outcomes()
         wait_s: float | None = None

@@ -24,7 +24,7 @@ from typing import Any
 from kaygraph_viz.errors import BranchError, SchedulerLostError
 from kaygraph_viz.execute.dask_answers import Answers, Chunk, News, Pair, packed_setup
 from kaygraph_viz.execute.dask_link import Link
-from kaygraph_viz.execute.dask_worker import STOP, Answer, Written, read_journal, run_chunk
+from kaygraph_viz.execute.dask_worker import GO, Answer, Written, read_journal, run_chunk
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.parcels import pack
 from kaygraph_viz.execute.request import Request
@@ -76,7 +76,7 @@ class DaskCall:
         packed = packed_setup(self._branches)
         if self._folder is None:
             return packed
-        Path(self._folder, "setup").write_bytes(packed)
+        Path(self._folder, GO).write_bytes(packed)
         return None
 
     # -- the thread that pulls and sends ------------------------------------------------------------------------
@@ -246,12 +246,13 @@ class DaskCall:
         chunk = news.chunk
         if chunk is None:
             return []
-        with self._turn:
-            if self._flying.pop(chunk.number, None) is None:
-                self._end_given_up(chunk)
-                return []
+        if chunk.number not in self._flying:
+            self._end_given_up(chunk)
+            return []
         outcomes = self._of_chunk(chunk, news)
-        self._wake()
+        with self._turn:
+            del self._flying[chunk.number]  # after what is to be sent again is in its queue: else all would seem done
+            self._turn.notify()
         return outcomes
 
     def _of_chunk(self, chunk: Chunk, news: News) -> list[Outcome]:
@@ -359,7 +360,7 @@ class DaskCall:
         self._end()
 
     def _drop_unstarted(self) -> None:
-        """Take back what has no journal: since there is a stop file, it can never start."""
+        """Take back what has no journal: it can never start any more."""
         if self._folder is not None:
             for chunk in list(self._flying.values()):
                 if not Path(self._folder, str(chunk.number)).exists():
@@ -382,7 +383,7 @@ class DaskCall:
             self._turn.notify()
         if self._folder is not None:
             with suppress(OSError):
-                Path(self._folder, STOP).touch()
+                Path(self._folder, GO).unlink()
 
     def _end(self) -> None:
         for chunk in [*self._flying.values(), *self._given_up.values()]:

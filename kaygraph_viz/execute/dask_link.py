@@ -119,12 +119,13 @@ class Link:
         return offset
 
     def _probe(self, address: str) -> Offset:
-        probes = []
-        for _ in range(PROBES):
-            before = time.perf_counter_ns()
-            with suppress(Exception):  # it has died: what it left is of this machine, whose clock is ours
-                found = self.client.run(now_ns, workers=[address], on_error="ignore", callback_timeout=PROBE_S)
-                probes += [(before, theirs, time.perf_counter_ns()) for theirs in found.values()]
+        probes: list[tuple[int, int, int]] = []
+        try:
+            while len(probes) < PROBES:
+                before = time.perf_counter_ns()
+                found = self.client.run(now_ns, workers=[address], callback_timeout=PROBE_S)
+                probes.append((before, found[address], time.perf_counter_ns()))
+        except Exception:  # it has died: what it left is of this machine, whose clock is ours
             if not probes:
                 return NO_OFFSET
         return offset_from(probes, is_same_clock=self.has_journals)

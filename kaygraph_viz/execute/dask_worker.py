@@ -36,11 +36,11 @@ from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
 
 __all__ = [
-    "STOP", "Answer", "Finished", "Journal", "Place", "Setup", "Written", "dask_setup", "introduce", "now_ns",
+    "GO", "Answer", "Finished", "Journal", "Place", "Setup", "Written", "dask_setup", "introduce", "now_ns",
     "read_journal", "run_chunk",
 ]  # fmt: skip
 
-STOP = "stop"  # a file of this name in the folder of the journals: nothing more is started
+GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
 BUDGET_NS = 60_000_000  # a chunk whose items turn out to be long is handed back after this time
 JOURNALED_BYTES = 65_536  # a larger outcome ends its chunk instead of being written down
 KEPT_CALLS = 8
@@ -136,7 +136,7 @@ class Journal:
         kept = b"" if finished is None else self._HEAD.pack(b"F", len(finished), 0) + finished
         os.write(self._file, self._start + kept + self._HEAD.pack(b"S", position, now_ns()))
         self._start = b""
-        if os.path.exists(os.path.join(self._folder, STOP)):  # noqa: PTH110, PTH118  (each item does it)
+        if not os.path.exists(os.path.join(self._folder, GO)):  # noqa: PTH110, PTH118  (each item does it)
             os.write(self._file, self._HEAD.pack(b"U", 0, 0))
             return False  # asked last: a caller that saw no start after it said stop knows that there is none
         return True
@@ -199,7 +199,7 @@ def _setup_of(call: str, packed: bytes | None, folder: str | None) -> Setup:
     with _lock:
         setup = _setups.get(call)
         if setup is None:
-            data = packed if packed is not None else Path(folder or "", "setup").read_bytes()
+            data = packed if packed is not None else Path(folder or "", GO).read_bytes()
             setup = _setups[call] = pickle.loads(data)  # noqa: S301  (made by our own caller)
             while len(_setups) > KEPT_CALLS:
                 _setups.popitem(last=False)

@@ -28,7 +28,7 @@ MAX_CAUSES = 8
 Packed = tuple[bytes]  # a tuple, which no atom is
 PackedError = tuple[str, str, list[tuple[bytes, str]]]
 
-MAX_CHUNK = 1024
+MAX_CHUNK = 512
 _NUMBERS = 5
 _START = 8 * _NUMBERS
 _READY, _BEGUN, _DONE, _STARTED, _END = range(_NUMBERS)

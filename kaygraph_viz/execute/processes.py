@@ -135,8 +135,8 @@ class _Crew(Crew):
         first = self.pull()
         if first is None:
             return []
-        room = max(0, self._limit - (self._pulled - self._delivered))
-        numbers = range(self._pulled, self._pulled + room)
+        room = min(MAX_CHUNK, self._limit - (self._pulled - self._delivered))  # not all at once: workers wait
+        numbers = range(self._pulled, self._pulled + room)  # at first in `zip`: where there are none, no item is lost
         rest = list(zip(numbers, self._items, itertools.repeat(first[2]), strict=False))
         self._pulled += len(rest)
         return [first, *rest]
@@ -168,9 +168,9 @@ class _Crew(Crew):
     def _stop_pulling(self) -> None:
         super()._stop_pulling()
         self.is_all_pulled = True
-        with self._food:  # not while somebody takes what was there when he looked
+        with self._food:  # not between a look at what is there and taking it
             self.ready.clear()
-        self.wake_all()
+            self._food.notify_all()
 
     def stop(self) -> None:
         """Pull nothing more, and wait for what is in progress."""

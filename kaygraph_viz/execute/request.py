@@ -48,6 +48,8 @@ class Request:
         The time that all branches together have [s], or None.
     memory
         What narrows the look-ahead, or None.
+    outside
+        The caller's own token, which may serve other calls too, or None.
     """
 
     branches: Branches
@@ -60,6 +62,7 @@ class Request:
     token: CancelToken = field(default_factory=CancelToken)
     deadline_s: float | None = None
     memory: MemoryBudget | None = None
+    outside: CancelToken | None = None
 
     def limit(self, workers: int) -> int:
         """Return how many items may be pulled and not yet handed out, for so many workers, at this moment."""

@@ -9,23 +9,22 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import Any
 
-from kaygraph_viz.errors import BranchError
+from kaygraph_viz.errors import BranchError, CallCancelled
+from kaygraph_viz.execute.attempts import Branches
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.trace.recorder import Scope, set_scope
 
 __all__ = ["Submissions"]
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
-class _Queued(NamedTuple):
-    """A call that waits, and what cancels it; without a call it only wakes who waits for one."""
-
-    token: CancelToken
-    future: Future[Any] | None = None
-    call: Call | None = None
+Queued = tuple[Future[Any], Call]
+Waiting = queue.SimpleQueue[Queued | None]  # None ends it
 
 
 class Submissions:
@@ -35,55 +34,70 @@ class Submissions:
     ----------
     imap
         That of the executor.
+    shares_memory
+        Whether its branches run in this process: then a call is a branch where it was submitted, with the context and
+        in the trace of that place.
     """
 
-    def __init__(self, imap: Callable[..., Generator[Outcome, None, None]]) -> None:
+    def __init__(self, imap: Callable[..., Generator[Outcome, None, None]], *, shares_memory: bool) -> None:
         self._imap = imap
-        self._waiting: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
+        self._shares_memory = shares_memory
+        self._lock = threading.Lock()
         self._token = CancelToken()
+        self._waiting: Waiting = queue.SimpleQueue()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._run, name="submissions", daemon=True)
+        self._thread = threading.Thread(target=self._run_unrecorded, name="submissions", daemon=True)
         self._thread.start()
 
     def add(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
         """Queue one call and return its future; cancelling it before it starts takes it out."""
         future: Future[Any] = Future()
-        self._waiting.put(_Queued(self._token, future, (function, arguments)))
+        if self._shares_memory:
+            function, arguments = _in_place(function, arguments), ()
+        with self._lock:
+            self._waiting.put((future, (function, arguments)))
         return future
+
+    def cancel(self) -> None:
+        """Stop the calls that were added so far; those that come from now on are run."""
+        with self._lock:
+            token = self._token
+        token.cancel()
 
     def close(self) -> None:
         """Take no more calls, and wait for those that were added."""
-        self._waiting.put(None)
+        with self._lock:
+            self._is_closed = True
+            self._waiting.put(None)
         self._thread.join()
 
-    def _calls(self, token: CancelToken, pulled: dict[int, Future[Any]]) -> Iterator[Call]:
-        index = 0
-        while not token.is_cancelled:
-            queued = self._waiting.get()
-            if queued is None or (queued.token is not token and not queued.token.is_cancelled):
-                if token.is_cancelled:  # it was meant for the one that took over
-                    self._waiting.put(queued)
-                else:
-                    self._is_closed = True
-                return
-            if queued.future is None or queued.call is None or not queued.future.set_running_or_notify_cancel():
-                continue
-            if queued.token.reason is not None:
-                queued.future.set_exception(queued.token.reason)
-                continue
-            pulled[index] = queued.future
-            index += 1
-            yield queued.call
+    def _begin_anew(self, reason: BaseException) -> None:
+        """Give the calls that come from now on a queue of their own, and wake who waits at the old one."""
+        with self._lock:
+            old, self._waiting, self._token = self._waiting, queue.SimpleQueue(), CancelToken()
+            if self._is_closed:
+                self._waiting.put(None)
+        old.put(None)
+
+    def _run_unrecorded(self) -> None:
+        if self._shares_memory:
+            set_scope(Scope(None, 0))  # each call is recorded where it was submitted
+        self._run()
 
     def _run(self) -> None:
-        while not self._is_closed:
-            token, pulled = self._token, dict[int, Future[Any]]()
+        is_over = False
+        while not is_over:
+            with self._lock:
+                token, waiting = self._token, self._waiting
             with token.stopping(self._begin_anew):
-                self._read(token, pulled)
+                self._read(token, waiting)
+            with self._lock:
+                is_over = self._waiting is waiting  # else it was cancelled, and there is another one to be read
 
-    def _read(self, token: CancelToken, pulled: dict[int, Future[Any]]) -> None:
-        error: BaseException = RuntimeError("the executor stopped before this call was run")
-        calls = self._calls(token, pulled)
+    def _read(self, token: CancelToken, waiting: Waiting) -> None:
+        error: BaseException = CallCancelled("the executor stopped before this call was run")
+        pulled: dict[int, Future[Any]] = {}
+        calls = _calls(token, waiting, pulled)
         try:
             for outcome in self._imap(_call, calls, ordered=False, on_error="collect", window=0, cancel=token):
                 future = pulled.pop(outcome.index)
@@ -96,11 +110,51 @@ class Submissions:
             token.cancel(raised)
         for future in list(pulled.values()):
             future.set_exception(error)
+        _refuse(waiting, token.reason or error)
 
-    def _begin_anew(self, reason: BaseException) -> None:
-        """Give the calls that come from now on another token, and wake who waits for a call under the old one."""
-        old, self._token = self._token, CancelToken()
-        self._waiting.put(_Queued(old))
+
+def _in_place(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[], Any]:
+    """Return what runs a call in a worker as a branch of the place where it was submitted."""
+    branches = Branches(lambda _: function(*arguments), name=str(getattr(function, "__name__", "submitted")))
+    submitted_ns = branches.now_ns()
+
+    def run() -> Any:
+        lanes = branches.recorder.lanes if branches.recorder is not None else None
+        if lanes is None:
+            return branches.run(0, None, submitted_ns, None).unwrap()
+        lane = lanes.take("submitted")
+        lanes.enter(lane)
+        try:
+            return branches.run(0, None, submitted_ns, lane).unwrap()
+        finally:
+            lanes.free(lane)
+
+    return run
+
+
+def _calls(token: CancelToken, waiting: Waiting, pulled: dict[int, Future[Any]]) -> Iterator[Call]:
+    """Yield the calls of one queue as they come; once it is cancelled they get their error instead."""
+    index = 0
+    while (queued := waiting.get()) is not None:
+        future, call = queued
+        if not future.set_running_or_notify_cancel():
+            continue
+        if token.reason is not None:
+            future.set_exception(token.reason)
+            continue
+        pulled[index] = future
+        index += 1
+        yield call
+
+
+def _refuse(waiting: Waiting, error: BaseException) -> None:
+    """Give all calls that are left in a queue an error, and end it for a worker that still waits there."""
+    with suppress(queue.Empty):
+        while True:
+            queued = waiting.get_nowait()
+            if queued is not None and queued[0].set_running_or_notify_cancel():
+                queued[0].set_exception(error)
+    waiting.put(None)
 
 
 def _call(call: Call) -> Any:

@@ -619,6 +619,20 @@ def test_short_items_are_sent_in_chunks_and_long_ones_alone(one, monkeypatch):
     assert set(sizes) == {1}
 
 
+def test_what_came_back_of_a_chunk_is_handed_over_before_a_wait_for_more_input(one):
+    may_go_on = threading.Event()
+
+    def numbers():
+        yield from range(500)
+        may_go_on.wait()
+        yield 500
+
+    outcomes = one.imap(str, numbers(), window=1000)
+    assert [next(outcomes).value for _ in range(500)] == [str(number) for number in range(500)]
+    may_go_on.set()
+    assert values(outcomes) == ["500"]
+
+
 class Nested(kv.ParallelBatchNode):
     def prep(self, shared):
         return [3, 4]

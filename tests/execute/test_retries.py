@@ -6,9 +6,9 @@ import pytest
 
 from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import BranchError
-from kaygraph_viz.execute.retries import ONCE, as_node_error, attempt_number, first_attempt, run_attempts
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.execute.retries import ONCE, as_node_error, attempt_number, first_attempt, run_attempts
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import record
 

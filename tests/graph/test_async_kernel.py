@@ -72,7 +72,8 @@ RUNS = ["{}.run(shared := {{}})", "await {}.run_async(shared := {{}})"]
 
 @pytest.mark.parametrize("line", RUNS)
 def test_a_cell_runs_an_asynchronous_graph(notebook, line):
-    code = f"with kv.record() as trace:\n    {line.format('graph')}\ntrace.validate()\nprint(shared, trace.counts()['branch'])"
+    run = f"with kv.record() as trace:\n    {line.format('graph')}\n"
+    code = run + "trace.validate()\nprint(shared, trace.counts()['branch'])"
     assert notebook.run(code) == ("{'doubled': [0, 2, 4]} 3", "")
 
 
