@@ -30,6 +30,10 @@ MADE = [
     errors.ServiceUnavailable("http://127.0.0.1/", "it answered 429", 429, 1.0),
     errors.WorkerLostError(4711, -9, "item 3 of 'Check'"),
     errors.WorkerStartError(7, 3),
+    errors.RemoteWorkerLostError("item 3 of 'Check'", "tcp://127.0.0.1:1", 4711, 2),
+    errors.SchedulerLostError("tcp://127.0.0.1:1"),
+    errors.SharedConflictError("total", 4, 9),
+    errors.CallCancelled("message"),
 ]
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.KayGraphVizError)]
 
