@@ -29,7 +29,7 @@ from kaygraph_viz.execute.retries import (
     run_attempts,
     run_attempts_async,
 )
-from kaygraph_viz.execute.stepwise import StepTimer, in_context
+from kaygraph_viz.execute.stepwise import StepTimer, in_context, resumed
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
@@ -266,11 +266,17 @@ class Branches:
         try:
             if self.timeout_s is not None:
                 return await self._in_time(index, item, context, timer, on_wait)
-            value = context.run(self.function, item) if timer is None else timer.run(context, self.function, item)
+            run = Context.run if timer is None else timer.run
+            value = run(context, self.function, item)
             if type(value) is not CoroutineType and isinstance(value, Awaitable):
                 value = _awaiting(value)  # a future or anything else: it has to open slots all the same
             if type(value) is CoroutineType:
-                value = await in_context(context, value, timer, on_wait)
+                try:  # the first step here: most short coroutines have no other, and are spared a generator
+                    awaited = run(context, value.send, None)
+                except StopIteration as end:
+                    value = end.value
+                else:
+                    value = await resumed(context, value, awaited, timer, on_wait)
         except asyncio.CancelledError as cancelled:
             error: BaseException = as_branch_error(cancelled, self.where(index))
         except BaseException as raised:

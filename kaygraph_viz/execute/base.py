@@ -22,7 +22,7 @@ from kaygraph_viz.execute.request import SIZED_WINDOW, Naming, OnError, Options,
 from kaygraph_viz.execute.retries import ONCE, Fallback
 from kaygraph_viz.execute.submissions import Submissions
 
-__all__ = ["Capabilities", "Executor", "in_order", "too_late"]
+__all__ = ["Capabilities", "Executor", "arranging", "in_order", "too_late"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,3 +280,17 @@ def in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
         while due in early:
             yield early.pop(due)
             due += 1
+
+
+def arranging(request: Request) -> Callable[[Outcome], Iterable[Outcome]]:
+    """Return a function that takes outcomes as they are completed and gives those that are due."""
+    early: dict[int, Outcome] = {}
+
+    def arrange(outcome: Outcome) -> Iterator[Outcome]:
+        early[outcome.index] = outcome
+        while (due := early.pop(arranged[0], None)) is not None:
+            arranged[0] += 1
+            yield due
+
+    arranged = [0]
+    return arrange if request.ordered else lambda outcome: (outcome,)

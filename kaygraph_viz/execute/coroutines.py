@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from kaygraph_viz.errors import BranchError, OptionError
-from kaygraph_viz.execute.base import Capabilities, Executor, in_order
+from kaygraph_viz.execute.base import Capabilities, Executor, arranging, in_order
 from kaygraph_viz.execute.loops import INTERRUPT_WAIT_S, Service
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import Naming, OnError, Options, Request
@@ -95,18 +95,34 @@ class AsyncExecutor(Executor):
         naming = Naming(name, label, owner)
         request = self._checked(fn, items, Options(on_error=on_error, **options), naming, fallback)
         crew = _Slots(request, self.slots(request.count))
-        arrange = _arranging(request)
+        arrange = arranging(request)
         stop = crew.stop_from_outside(asyncio.get_running_loop())
         with self._stoppable(request), request.token.stopping(stop):
             async with crew:
                 while await crew.has_more():
                     for outcome in arrange(crew.done.popleft()):
-                        crew.count_delivery()
-                        error = outcome.error
-                        if error is not None and (on_error == "raise" or isinstance(error, KeyboardInterrupt)):
-                            await crew.close()
-                            raise crew.all_errors(error)
+                        await crew.deliver(outcome, on_error)
                         yield outcome
+
+    async def gather(
+        self, fn: Callable[[Any], Any], items: Iterable[Any], take: Callable[[Outcome], object], *,
+        on_error: OnError = "raise", name: str | None = None, owner: str | None = None,
+        fallback: Fallback | None = None, **options: Any,
+    ) -> None:  # fmt: skip
+        """Do as `aimap` does and call `take` with each outcome as it is completed; twice as fast for short items."""
+        request = self._checked(fn, items, Options(on_error=on_error, **options), Naming(name, None, owner), fallback)
+        crew = _Slots(request, self.slots(request.count))
+        stop = crew.stop_from_outside(asyncio.get_running_loop())
+        with self._stoppable(request), request.token.stopping(stop):
+            async with crew:
+                while await crew.has_more():
+                    while crew.done:
+                        outcome = crew.done.popleft()
+                        if outcome.error is None:
+                            crew.count_delivery()
+                        else:
+                            await crew.deliver(outcome, on_error)
+                        take(outcome)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Run ``fn(*args)`` once, in a loop that the executor keeps in a thread, and return a future of its result."""
@@ -279,6 +295,14 @@ class _Slots:
             with suppress(RuntimeError):  # the loop has just been closed
                 self._loop.call_soon_threadsafe(self._room.set)
 
+    async def deliver(self, outcome: Outcome, on_error: OnError) -> None:
+        """Make room for one more item; raise the error of the outcome where that is wanted, and an interrupt always."""
+        self.count_delivery()
+        error = outcome.error
+        if error is not None and (on_error == "raise" or isinstance(error, KeyboardInterrupt)):
+            await self.close()
+            raise self.all_errors(error)
+
     def all_errors(self, first: BaseException) -> BaseException:
         """Return the first error, together with those that cancelled branches raised while they cleaned up."""
         others = [outcome.error for outcome in self.done if outcome.status == "error" and outcome.error is not None]
@@ -289,20 +313,6 @@ class _Slots:
 
 def _exceptions(errors: list[BaseException]) -> list[Exception]:
     return [error for error in errors if isinstance(error, Exception)]
-
-
-def _arranging(request: Request) -> Callable[[Outcome], Iterable[Outcome]]:
-    """Return a function that takes outcomes as they are completed and gives those that are due."""
-    early: dict[int, Outcome] = {}
-
-    def arrange(outcome: Outcome) -> Iterator[Outcome]:
-        early[outcome.index] = outcome
-        while (due := early.pop(arranged[0], None)) is not None:
-            arranged[0] += 1
-            yield due
-
-    arranged = [0]
-    return arrange if request.ordered else lambda outcome: (outcome,)
 
 
 class _Pump:

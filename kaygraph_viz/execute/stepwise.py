@@ -15,7 +15,7 @@ from typing import Any
 
 from kaygraph_viz.trace.lanes import Lane
 
-__all__ = ["StepTimer", "in_context"]
+__all__ = ["StepTimer", "in_context", "resumed"]
 
 
 class StepTimer:
@@ -80,19 +80,34 @@ def in_context(
     'untouched'
     """
     run = timer.run if timer is not None else Context.run
-    step: Callable[..., Any] = running.send
-    argument: Any = None
+    try:
+        awaited = run(context, running.send, None)
+    except StopIteration as end:
+        return end.value
+    return (yield from resumed(context, running, awaited, timer, on_wait))
+
+
+@coroutine
+def resumed(
+    context: Context,
+    running: Coroutine[Any, Any, Any],
+    awaited: Any,
+    timer: StepTimer | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> Generator[Any, Any, Any]:
+    """Go on as `in_context` does with a coroutine that made its first step already and waits for `awaited`."""
+    run = timer.run if timer is not None else Context.run
+    step: Callable[..., Any]
+    if on_wait is not None:
+        on_wait()
     while True:
         try:
-            awaited = run(context, step, argument)
-        except StopIteration as end:
-            return end.value
-        if on_wait is not None:
-            on_wait()
-            on_wait = None
-        try:
-            argument = yield awaited
+            argument: Any = yield awaited
         except BaseException as raised:  # a cancellation, or an error of what was awaited
             step, argument = running.throw, raised
         else:
             step = running.send
+        try:
+            awaited = run(context, step, argument)
+        except StopIteration as end:
+            return end.value

@@ -7,7 +7,6 @@ Belongs here: items in, results out, as coroutines of one loop. Does not belong 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sized
-from contextlib import aclosing
 from typing import Any, ClassVar
 
 from kaygraph_viz.execute.coroutines import MAX_SLOTS, AsyncExecutor
@@ -41,11 +40,13 @@ class AsyncBranching(BranchingNode):
         outcomes: list[Outcome] = []
         facts = {"executor": "async", "workers": executor.slots(total)}
         with span("exec", kind="phase", **facts), counter(self.progress, total, self.node_id) as count:
-            running = executor.aimap(fn, items, name=self.node_id, fallback=fallback, **self._imap_options())
-            async with aclosing(running):
-                async for outcome in running:
-                    outcomes.append(outcome)
-                    count()
+
+            def take(outcome: Outcome) -> None:
+                outcomes.append(outcome)
+                count()
+
+            options = self._imap_options()
+            await executor.gather(fn, items, take, name=self.node_id, fallback=fallback, **options)
         return sorted(outcomes, key=by_index)
 
 

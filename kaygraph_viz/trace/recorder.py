@@ -369,7 +369,7 @@ class span:  # noqa: N801  (used like a function)
         started = self._started_ns
         return (
             self.span_id, self.parent_id, -1, self.name, self.kind, self._lane.name, started, started, ended_ns,
-            cpu_ns, min(self.blocked_ns, ended_ns - started), status, 1, error,
+            cpu_ns, self.blocked_ns and min(self.blocked_ns, ended_ns - started), status, 1, error,
             safe_attributes(self._attributes) if self._attributes else None, self._links,
         )  # fmt: skip
 
