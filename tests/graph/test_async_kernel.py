@@ -99,3 +99,41 @@ def test_a_method_that_was_defined_again_runs_its_new_body(notebook, line):
     notebook.run("async def exec_async(self, x): return 'new'\nold, Double.exec_async = Double.exec_async, exec_async")
     assert notebook.run(line.format("graph") + "\nprint(shared)") == ("{'doubled': ['new', 'new', 'new']}", "")
     assert notebook.run("Double.exec_async = old") == ("", "")
+
+
+THREADS = """
+import threading
+release, begun = threading.Event(), []
+class Stuck(kv.ParallelBatchNode):
+    def prep(self, shared):
+        return range(100)
+
+    def exec(self, number):
+        begun.append(number)
+        print("started", len(begun) - 1, flush=True)
+        release.wait(30)
+
+stuck = kv.Graph(start=Stuck(max_workers=4))
+"""
+
+
+def test_the_stop_button_leaves_threads_behind_and_starts_nothing_more(notebook):
+    notebook.run(THREADS)
+    _, error = notebook.run("with kv.record() as trace:\n    stuck.run({})", interrupt_at="started 3")
+    assert error == "KeyboardInterrupt"
+    assert notebook.stopped_after_s < GUARD_S / 2
+    released = (
+        "release.set()\nfor thread in threading.enumerate():\n    if thread.name.startswith('thread-'): thread.join(10)"
+    )
+    assert notebook.run(released)[1] == ""
+    assert notebook.run("print(sorted(begun), trace.validate().counts()['abandoned'])") == ("[0, 1, 2, 3] 4", "")
+
+
+def test_a_coroutine_returned_by_mistake_is_a_clear_error_in_a_cell(notebook):
+    cell = "node = kv.Node()\nasync def answer(_): return 42\nnode.exec = answer\nnode.run({})"
+    printed, error = notebook.run(cell)
+    assert (printed, error) == ("", "BranchError")
+
+
+def test_an_asynchronous_node_in_a_plain_graph_is_a_clear_error_in_a_cell(notebook):
+    assert notebook.run("kv.Graph(start=kv.AsyncNode()).run({})") == ("", "NodeError")
