@@ -241,9 +241,25 @@ class Branches:
         context = self._base.copy()
         if recorder is None or lane is None:
             started = self.now_ns()
-            value, error, attempts = await self._steps(index, item, context, None, on_wait)
-            if error is None and self.timeout_s is None:
-                return Outcome(index, value, None, "ok", attempts, submitted_ns, started, self.now_ns(), name)
+            made: Any = None
+            begun: Awaitable[Any] | None = None
+            failed: BaseException | None = None
+            if self.timeout_s is None:  # the shortest way for coroutines that do not wait: no coroutine but their own
+                try:
+                    made = context.run(self.function, item)
+                    if type(made) is CoroutineType:
+                        begun = resumed(context, made, context.run(made.send, None), None, on_wait)
+                    elif isinstance(made, Awaitable):
+                        begun = in_context(context, _awaiting(made), None, on_wait)
+                    else:
+                        return Outcome(index, made, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
+                except StopIteration as end:
+                    if made is not None:
+                        return Outcome(index, end.value, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
+                    failed = end
+                except BaseException as raised:
+                    failed = raised
+            value, error, attempts = await self._steps(index, item, context, None, on_wait, begun, failed)
             return self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
         span_id = recorder.next_id()
         timer = StepTimer(lane, self.now_ns)
@@ -259,24 +275,24 @@ class Branches:
         return outcome
 
     async def _steps(
-        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None
-    ) -> Result:
-        """Await the attempts of a branch; the first one, which is mostly the only one, without a detour."""
+        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,
+        begun: Awaitable[Any] | None = None, failed: BaseException | None = None,
+    ) -> Result:  # fmt: skip
+        """Await the attempts of a branch; the first one may have `begun` already, or have `failed`."""
         started = self.now_ns() if self.retry.attempts > 1 else 0
         try:
             if self.timeout_s is not None:
                 return await self._in_time(index, item, context, timer, on_wait)
+            if failed is not None:
+                raise failed
+            if begun is not None:
+                return await begun, None, 1
             run = Context.run if timer is None else timer.run
             value = run(context, self.function, item)
             if type(value) is not CoroutineType and isinstance(value, Awaitable):
                 value = _awaiting(value)  # a future or anything else: it has to open slots all the same
             if type(value) is CoroutineType:
-                try:  # the first step here: most short coroutines have no other, and are spared a generator
-                    awaited = run(context, value.send, None)
-                except StopIteration as end:
-                    value = end.value
-                else:
-                    value = await resumed(context, value, awaited, timer, on_wait)
+                value = await in_context(context, value, timer, on_wait)
         except asyncio.CancelledError as cancelled:
             error: BaseException = as_branch_error(cancelled, self.where(index))
         except BaseException as raised:

@@ -254,7 +254,8 @@ class _Slots:
                 ready = self.branches.now_ns() if submitted is None else submitted
                 outcome = await run(index, item, ready, lane, when_one_waits)
                 self.done.append(outcome)
-                self._news.set()
+                if len(self.done) == 1:  # else the reader has not even read what was there before
+                    self._news.set()
                 if outcome.ended_ns >= self._turn_ns:  # branches that never wait must not shut out everybody else
                     self._turn_ns = outcome.ended_ns + TURN_NS
                     await asyncio.sleep(0)

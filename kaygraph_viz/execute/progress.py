@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.outcome import Outcome
 
-__all__ = ["Progress", "checked_progress", "counter", "tracked"]
+__all__ = ["Progress", "checked_progress", "counter", "is_shown", "tracked"]
 
 Progress = bool | Callable[[int, int | None], None] | None
 SHOW_AFTER_S = 1.0  # a bar for less than this would only flicker
@@ -40,7 +40,7 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
     name
         What the bar is called.
     """
-    if not _is_shown(progress):
+    if not is_shown(progress):
         yield _nothing
     elif callable(progress):
         report, done = progress, itertools.count(1)
@@ -55,7 +55,7 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
 
 def tracked(outcomes: Iterable[Outcome], progress: Progress, total: int | None, name: str) -> Iterable[Outcome]:
     """Return the outcomes; reading them shows how far they are, as for `counter`."""
-    return _counted(outcomes, progress, total, name) if _is_shown(progress) else outcomes
+    return _counted(outcomes, progress, total, name) if is_shown(progress) else outcomes
 
 
 def _counted(outcomes: Iterable[Outcome], progress: Progress, total: int | None, name: str) -> Iterator[Outcome]:
@@ -65,7 +65,8 @@ def _counted(outcomes: Iterable[Outcome], progress: Progress, total: int | None,
             yield outcome
 
 
-def _is_shown(progress: Progress) -> bool:
+def is_shown(progress: Progress) -> bool:
+    """Return whether anybody would see how far a batch is."""
     return bool(progress) or (progress is None and sys.stderr is not None and sys.stderr.isatty())
 
 

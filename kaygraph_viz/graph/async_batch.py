@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from kaygraph_viz.execute.coroutines import MAX_SLOTS, AsyncExecutor
 from kaygraph_viz.execute.limits import checked_workers
 from kaygraph_viz.execute.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.progress import counter
+from kaygraph_viz.execute.progress import counter, is_shown
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.batch import BranchingNode, by_index
 from kaygraph_viz.graph.node import Shared
@@ -46,7 +46,8 @@ class AsyncBranching(BranchingNode):
                 count()
 
             options = self._imap_options()
-            await executor.gather(fn, items, take, name=self.node_id, fallback=fallback, **options)
+            reader = take if is_shown(self.progress) else outcomes.append
+            await executor.gather(fn, items, reader, name=self.node_id, fallback=fallback, **options)
         return sorted(outcomes, key=by_index)
 
 
