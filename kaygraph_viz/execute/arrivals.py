@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.attempts import Branches
+from kaygraph_viz.execute.board import records_in
 from kaygraph_viz.execute.crew import Pulled
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.payload import records_in, unpack, unpack_error
+from kaygraph_viz.execute.parcels import unpack_result
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.span import Row, Status
@@ -109,12 +109,9 @@ class Arrivals:
         else:
             long = pickle.loads(record[0])  # noqa: S301  (from our own process)
             packed, started, ended, failure, status, attempts, name, rows = long
-        value, error = None, None if failure is None else unpack_error(failure, where)
-        if error is None:
-            try:
-                value = unpack(packed)
-            except Exception as raised:
-                error, status, rows = _not_loaded(where, raised), "error", None
+        value, error = unpack_result(packed, failure, where)
+        if error is not None and failure is None:  # the value could not be loaded
+            status, rows = "error", None
         if shift is not None:
             started, ended = shift(started), shift(ended)
             cpu = min(cpu, ended - started)
@@ -159,9 +156,3 @@ class Arrivals:
 def _are_plain(records: Sequence[tuple[Any, ...]]) -> bool:
     """Return whether all are short records of numbers and texts."""
     return {4}.issuperset(map(len, records)) and tuple not in set(map(type, map(itemgetter(0), records)))
-
-
-def _not_loaded(where: str, error: BaseException) -> BranchError:
-    made = BranchError(f"{where} returned a value that cannot be loaded here: {describe_error(error)}")
-    made.__cause__ = error
-    return made

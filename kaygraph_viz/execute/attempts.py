@@ -7,7 +7,7 @@ Belongs here: what happens to one item, the same for every kind of worker. Does 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from types import CoroutineType
@@ -224,9 +224,9 @@ class Branches:
         if self.shared_watch is not None:
             self.shared_watch.enter(scope.span_id)
 
-    async def run_async(
+    def run_async(
         self, index: int, item: Any, submitted_ns: int, lane: Lane | None, on_wait: Callable[[], None] | None = None
-    ) -> Outcome:
+    ) -> Coroutine[Any, Any, Outcome]:
         """Run one branch as a coroutine; errors become part of the outcome, only a cancellation is raised.
 
         Parameters
@@ -236,31 +236,15 @@ class Branches:
         on_wait
             Called when the branch waits for the first time.
         """
-        recorder = self.recorder
-        name = self.name if self.label is None else self.name_of(item)
-        context = self._base.copy()
-        if recorder is None or lane is None:
-            started = self.now_ns()
-            made: Any = None
-            begun: Awaitable[Any] | None = None
-            failed: BaseException | None = None
-            if self.timeout_s is None:  # the shortest way for coroutines that do not wait: no coroutine but their own
-                try:
-                    made = context.run(self.function, item)
-                    if type(made) is CoroutineType:
-                        begun = resumed(context, made, context.run(made.send, None), None, on_wait)
-                    elif isinstance(made, Awaitable):
-                        begun = in_context(context, _awaiting(made), None, on_wait)
-                    else:
-                        return Outcome(index, made, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
-                except StopIteration as end:
-                    if made is not None:
-                        return Outcome(index, end.value, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
-                    failed = end
-                except BaseException as raised:
-                    failed = raised
-            value, error, attempts = await self._steps(index, item, context, None, on_wait, begun, failed)
-            return self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+        if self.recorder is None or lane is None:
+            return self._unrecorded(index, item, submitted_ns, on_wait)
+        return self._recorded(self.recorder, index, item, submitted_ns, lane, on_wait)
+
+    async def _recorded(
+        self, recorder: Recorder, index: int, item: Any, submitted_ns: int, lane: Lane,
+        on_wait: Callable[[], None] | None,
+    ) -> Outcome:  # fmt: skip
+        name, context = self.name_of(item), self._base.copy()
         span_id = recorder.next_id()
         timer = StepTimer(lane, self.now_ns)
         context.run(self._enter, scope := Scope(recorder, span_id))
@@ -273,6 +257,33 @@ class Branches:
         finally:  # also for a branch that is cancelled
             self._add_async(scope, lane, timer, outcome)
         return outcome
+
+    async def _unrecorded(
+        self, index: int, item: Any, submitted_ns: int, on_wait: Callable[[], None] | None
+    ) -> Outcome:  # fmt: skip
+        """Run a branch with nothing to record; one that does not wait needs no coroutine but its own."""
+        name = self.name if self.label is None else self.name_of(item)
+        context, started = self._base.copy(), self.now_ns()
+        made: Any = None
+        begun: Awaitable[Any] | None = None
+        failed: BaseException | None = None
+        if self.timeout_s is None:
+            try:
+                made = context.run(self.function, item)
+                if type(made) is CoroutineType:
+                    begun = resumed(context, made, context.run(made.send, None), None, on_wait)
+                elif isinstance(made, Awaitable):
+                    begun = in_context(context, _awaiting(made), None, on_wait)
+                else:
+                    return Outcome(index, made, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
+            except StopIteration as end:
+                if made is not None:  # the coroutine has returned
+                    return Outcome(index, end.value, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
+                failed = end
+            except BaseException as raised:
+                failed = raised
+        value, error, attempts = await self._steps(index, item, context, None, on_wait, begun, failed)
+        return self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
 
     async def _steps(
         self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,

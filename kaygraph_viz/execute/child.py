@@ -22,8 +22,9 @@ from typing import Any
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.attempts import Branches
+from kaygraph_viz.execute.board import Board, record_of
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.payload import ATOMS, Board, pack_error, pack_result, record_of, unpack
+from kaygraph_viz.execute.parcels import ATOMS, not_sent, pack_error, pack_result, unpack
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, enter_scope
@@ -217,9 +218,7 @@ def _not_loaded(call: _Call, index: int, error: BaseException) -> bytes:
 
 def _not_sent(branches: Branches, outcome: Outcome, error: Exception, rows: list[Row] | None) -> Outcome:
     """Return the outcome of a branch whose value cannot be sent back; its bar says the same."""
-    where = branches.where(outcome.index)
-    made = BranchError(f"{where} returned a value that cannot be sent back: {describe_error(error)}; return plain data")
-    made.__cause__ = error
+    made = not_sent(branches.where(outcome.index), error)
     outcome.value, outcome.error, outcome.status = None, made, "error"
     for number, row in enumerate(rows or ()):
         if row[4] == "branch" and row[2] == outcome.index and row[1] == branches.parent_id:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from kaygraph_viz.errors import CallCancelled, OptionError, WorkerStartError
-from kaygraph_viz.execute.payload import Board
+from kaygraph_viz.execute.board import Board
 
 __all__ = ["Child", "Pool"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, ClassVar, Self
@@ -101,7 +101,9 @@ class AsyncExecutor(Executor):
             async with crew:
                 while await crew.has_more():
                     for outcome in arrange(crew.done.popleft()):
-                        await crew.deliver(outcome, on_error)
+                        crew.count_delivery()
+                        if outcome.error is not None:
+                            await crew.raise_if_wanted(outcome, on_error)
                         yield outcome
 
     async def gather(
@@ -116,12 +118,10 @@ class AsyncExecutor(Executor):
         with self._stoppable(request), request.token.stopping(stop):
             async with crew:
                 while await crew.has_more():
-                    while crew.done:
-                        outcome = crew.done.popleft()
-                        if outcome.error is None:
-                            crew.count_delivery()
-                        else:
-                            await crew.deliver(outcome, on_error)
+                    outcomes = crew.take_all()
+                    for outcome in outcomes:
+                        if outcome.error is not None:
+                            await crew.raise_if_wanted(outcome, on_error, outcomes)
                         take(outcome)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
@@ -288,31 +288,38 @@ class _Slots:
         self._is_broken_off = True
         self._news.set()
 
-    def count_delivery(self) -> None:
-        """Make room for one more item; for the one reader, who may be in another thread."""
-        self._delivered += 1
+    def count_delivery(self, count: int = 1) -> None:
+        """Make room for more items; for the one reader, who may be in another thread."""
+        self._delivered += count
         if self._is_starving:
             self._is_starving = False
             with suppress(RuntimeError):  # the loop has just been closed
                 self._loop.call_soon_threadsafe(self._room.set)
 
-    async def deliver(self, outcome: Outcome, on_error: OnError) -> None:
-        """Make room for one more item; raise the error of the outcome where that is wanted, and an interrupt always."""
-        self.count_delivery()
+    def take_all(self) -> list[Outcome]:
+        """Return what is done and make room for as much."""
+        outcomes = list(self.done)
+        self.done.clear()
+        self.count_delivery(len(outcomes))
+        return outcomes
+
+    async def raise_if_wanted(self, outcome: Outcome, on_error: OnError, beside: Sequence[Outcome] = ()) -> None:
+        """Raise the error of an outcome where that is wanted, and an interrupt always; `beside` came with it."""
         error = outcome.error
         if error is not None and (on_error == "raise" or isinstance(error, KeyboardInterrupt)):
             await self.close()
-            raise self.all_errors(error)
+            raise self.all_errors(error, beside)
 
-    def all_errors(self, first: BaseException) -> BaseException:
-        """Return the first error, together with those that cancelled branches raised while they cleaned up."""
-        others = [outcome.error for outcome in self.done if outcome.status == "error" and outcome.error is not None]
+    def all_errors(self, first: BaseException, beside: Sequence[Outcome]) -> BaseException:
+        """Return the first error, together with those beside it and those of cancelled branches that cleaned up."""
+        failed = (outcome for outcome in (*beside, *self.done) if outcome.status == "error")
+        others = [outcome.error for outcome in failed if outcome.error is not first]
         if not others or not isinstance(first, Exception):
             return first
         return ExceptionGroup(f"{len(others) + 1} branches failed", [first, *_exceptions(others)])
 
 
-def _exceptions(errors: list[BaseException]) -> list[Exception]:
+def _exceptions(errors: Iterable[BaseException | None]) -> list[Exception]:
     return [error for error in errors if isinstance(error, Exception)]
 
 

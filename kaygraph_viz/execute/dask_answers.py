@@ -17,7 +17,7 @@ from kaygraph_viz.execute.attempts import Branches, Held
 from kaygraph_viz.execute.dask_link import Link
 from kaygraph_viz.execute.dask_worker import Answer, Finished, Place, Setup, Written
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.parcels import context_values, pack, unpack_result
+from kaygraph_viz.execute.parcels import by_value, context_values, unpack_result
 from kaygraph_viz.execute.request import Request
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
@@ -61,7 +61,7 @@ def packed_setup(branches: Branches) -> bytes:
         recorder is not None and recorder.lanes.mine().cpu_between(0, 0, 0) >= 0,
     )  # fmt: skip
     try:
-        return pack(setup)
+        return by_value(setup)
     except Exception as error:
         expected = f"something that can be sent to a worker ({describe_error(error)})"
         raise OptionError(
@@ -98,7 +98,7 @@ class Answers:
 
     def _one(self, pairs: list[Pair], place: Place, done: Finished) -> Outcome:
         index, _, submitted = pairs[done.position]
-        value, error = unpack_result(done.packed, done.error_text, self._branches.where(index))
+        value, error = unpack_result(done.packed, done.failure, self._branches.where(index))
         status: Status = "error" if error is not None and done.status == "ok" else done.status
         offset = self._offset(place)
         shift = self._shift(done, offset, submitted)

@@ -26,7 +26,7 @@ from kaygraph_viz.execute.dask_answers import Answers, Chunk, News, Pair, packed
 from kaygraph_viz.execute.dask_link import Link
 from kaygraph_viz.execute.dask_worker import GO, Answer, Written, read_journal, run_chunk
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.parcels import pack
+from kaygraph_viz.execute.parcels import by_value
 from kaygraph_viz.execute.request import Request
 from kaygraph_viz.trace.attributes import describe_error
 
@@ -145,7 +145,7 @@ class DaskCall:
     def _send(self, pairs: list[Pair]) -> None:
         """Hand a chunk to Dask; items that cannot be packed are found by sending each alone."""
         try:
-            packed = pack([pair[:2] for pair in pairs])
+            packed = by_value([pair[:2] for pair in pairs])
         except Exception as error:
             self._split(pairs, f"cannot be sent to a worker: {describe_error(error)}", error)
             return

@@ -28,7 +28,7 @@ from kaygraph_viz.clock import REAL
 from kaygraph_viz.execute.attempts import Branches
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.parcels import pack_result
+from kaygraph_viz.execute.parcels import PackedError, not_sent, pack_error, pack_result
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder
@@ -79,8 +79,8 @@ class Finished(NamedTuple):
     started_ns: int
     ended_ns: int
     name: str
-    error_text: str | None
-    packed: bytes
+    failure: PackedError | None
+    packed: Any
     rows: list[Row]
 
 
@@ -278,13 +278,15 @@ class _Chunk:
             outcome, rows = self._recorded(index, item)
         else:
             outcome = self._branches.run(index, item, 0, None)
-        packed, replaced = pack_result(outcome.value, outcome.error, self._branches.where(index))
-        if replaced is not None:
-            outcome.status, outcome.error = "error", replaced
-            rows = [_with_error(row, describe_error(replaced)) if row[0] == 1 else row for row in rows]
-        text = None if outcome.error is None else describe_error(outcome.error)
+        packed: Any = None
+        try:
+            packed = pack_result(outcome.value)
+        except Exception as error:
+            outcome.status, outcome.error = "error", not_sent(self._branches.where(index), error)
+            rows = [_with_error(row, describe_error(outcome.error)) if row[0] == 1 else row for row in rows]
+        failure = None if outcome.error is None else pack_error(outcome.error)
         return pickle.dumps(tuple(Finished(
-            position, outcome.status, outcome.attempts, outcome.started_ns, outcome.ended_ns, outcome.name, text,
+            position, outcome.status, outcome.attempts, outcome.started_ns, outcome.ended_ns, outcome.name, failure,
             packed, rows,
         )))  # fmt: skip
 

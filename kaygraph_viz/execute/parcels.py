@@ -1,10 +1,11 @@
-"""What travels between processes: functions, items, outcomes and errors as bytes.
+"""What travels between processes, as bytes: functions, items, values and errors, to our own workers and to Dask's.
 
-Belongs here: packing so that one bad object spoils nothing but its own item. Does not belong here: the way the bytes
-take (``dask_call``, ``dask_worker``).
+Belongs here: packing and unpacking, so that one bad object spoils nothing but its own item. Does not belong here: the
+way the bytes take (``board``, ``dask_call``), and who sends what when.
 
-Everything goes through cloudpickle, so that functions and classes from a notebook travel by value, in the body that
-they have now.
+Numbers and texts travel as they are. Everything else is packed by itself, so that it can fail by itself, and through
+cloudpickle where it belongs to ``__main__``, so that functions and classes of a notebook travel by value, in the body
+that they have now.
 """
 
 from __future__ import annotations
@@ -12,35 +13,57 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import traceback
 from contextlib import suppress
 from contextvars import Context, ContextVar
+from functools import cache
 from importlib import import_module
 from typing import Any
-
-import cloudpickle
 
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.trace.attributes import describe_error
 
-__all__ = ["context_values", "pack", "pack_result", "unpack_result"]
+__all__ = [
+    "ATOMS", "WorkerTraceback", "are_atoms", "by_value", "context_values", "not_sent", "pack", "pack_error",
+    "pack_result", "unpack", "unpack_result",
+]  # fmt: skip
+
+ATOMS = frozenset({int, float, str, bool, bytes, type(None)})
+MAX_CAUSES = 8
+PackedError = tuple[str, str, list[tuple[bytes, str]]]
 
 _unplaced: dict[tuple[str, str], ContextVar[Any]] = {}
 
 
-class _Packer(cloudpickle.Pickler):  # type: ignore[misc]
-    """Also takes context variables, which travel as the place where they live."""
+class WorkerTraceback(Exception):  # shown as the cause of an error, never raised
+    """The traceback that an error had in its worker process, as text."""
 
-    def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, ContextVar):
-            return _variable_at, _place_of(obj)
-        return super().reducer_override(obj)
+    def __str__(self) -> str:
+        return f"in a worker process\n{self.args[0]}"
 
 
-def pack(value: Any) -> bytes:
-    """Return any object as bytes for `pickle.loads`; raises what pickling raises."""
+# -- by value -----------------------------------------------------------------------------------------------------
+
+
+def by_value(value: Any) -> bytes:
+    """Return anything as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything."""
     buffer = io.BytesIO()
-    _Packer(buffer).dump(value)
+    _packer()(buffer).dump(value)
     return buffer.getvalue()
+
+
+@cache
+def _packer() -> Any:
+    """Return a pickler that also takes context variables; cloudpickle is loaded late, since a child may not need it."""
+    import cloudpickle
+
+    class Packer(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no type information
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, ContextVar):
+                return _variable_at, _place_of(obj)
+            return super().reducer_override(obj)
+
+    return Packer
 
 
 def _place_of(variable: ContextVar[Any]) -> tuple[str, str]:
@@ -70,35 +93,94 @@ def context_values(context: Context) -> list[bytes]:
     for variable, value in context.items():
         if not variable.name.startswith("kaygraph_viz_"):
             with suppress(Exception):  # a value that cannot be pickled is of no use to another process
-                packed.append(pack((variable, value)))
+                packed.append(by_value((variable, value)))
     return packed
 
 
-def pack_result(value: Any, error: BaseException | None, where: str) -> tuple[bytes, BaseException | None]:
-    """Return a value, or else an error, as bytes; and the error that took its place where it could not be packed."""
+# -- items and results --------------------------------------------------------------------------------------------
+
+
+def are_atoms(values: list[Any]) -> bool:
+    """Return whether all are numbers and texts, which travel as they are."""
+    return ATOMS.issuperset(map(type, values))
+
+
+def pack(value: Any) -> Any:
+    """Return a number or text as it is, and anything else as a tuple of bytes; raises what pickling raises."""
+    if type(value) in ATOMS:
+        return value
+    return (by_value(value),)
+
+
+def unpack(packed: Any) -> Any:
+    """Return what was packed; raises whatever loading it raises."""
+    return pickle.loads(packed[0]) if type(packed) is tuple else packed  # noqa: S301  (from our own process)
+
+
+def pack_result(value: Any) -> Any:
+    """Return a result as `pack` does, but faster: here, nothing of importance lives in ``__main__``."""
+    if type(value) in ATOMS:
+        return value
     try:
-        return (pack((value, None)) if error is None else _pack_error(error)), None
-    except Exception as failed:
-        text = f"{where} returned a value" if error is None else f"{where} raised {describe_error(error)}"
-        made = BranchError(f"{text} that cannot be sent back: {describe_error(failed)}; return plain data instead")
-        return _pack_error(made), made
+        return (pickle.dumps(value, pickle.HIGHEST_PROTOCOL),)
+    except Exception:  # a class or function that came by value goes back by value
+        return (by_value(value),)
 
 
-def _pack_error(error: BaseException) -> bytes:
-    """Pack an error with its cause and traceback; where that does not work, without them."""
-    with suppress(Exception):
-        chain: list[BaseException] = [error]
-        while chain[-1].__cause__ is not None and chain[-1].__cause__ not in chain:
-            chain.append(chain[-1].__cause__)
-        import_module("tblib.pickling_support").install(*chain)  # comes with distributed
-    return pack((None, error))
-
-
-def unpack_result(packed: bytes, text: str | None, where: str) -> tuple[Any, BaseException | None]:
-    """Return the value and the error of `pack_result`; one that fails to load becomes an error that says so."""
+def pack_error(error: BaseException) -> PackedError:
+    """Return an error with its causes: what it says, its traceback as text, and each error of the chain."""
+    chain = [error]
+    while len(chain) < MAX_CAUSES and (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)
     try:
-        value, error = pickle.loads(packed)  # noqa: S301  (made by our own worker)
-    except Exception as failed:
-        what = "returned a value" if text is None else f"raised {text},"
-        return None, BranchError(f"{where} {what} that cannot be loaded here: {describe_error(failed)}")
-    return value, error
+        text = "".join(traceback.format_exception(error))
+    except Exception:  # the error's own methods may raise
+        text = ""
+    return describe_error(error), text, [(_packed_or_nothing(each), describe_error(each)) for each in chain]
+
+
+def _packed_or_nothing(error: BaseException) -> bytes:
+    try:
+        packed = pack_result(error)[0]
+        pickle.loads(packed)  # noqa: S301  (our own; what cannot be loaded here cannot be loaded there)
+    except Exception:
+        return b""
+    return bytes(packed)
+
+
+def not_sent(where: str, error: Exception) -> BranchError:
+    """Return the error of a branch whose value could not be packed."""
+    made = BranchError(f"{where} returned a value that cannot be sent back: {describe_error(error)}; return plain data")
+    made.__cause__ = error
+    return made
+
+
+def unpack_result(packed: Any, failure: PackedError | None, where: str) -> tuple[Any, BaseException | None]:
+    """Return the value, or the error, of a branch; one that cannot be loaded becomes an error that says so."""
+    if failure is not None:
+        return None, _unpack_error(failure, where)
+    try:
+        return unpack(packed), None
+    except Exception as error:
+        made = BranchError(f"{where} returned a value that cannot be loaded here: {describe_error(error)}")
+        made.__cause__ = error
+        return None, made
+
+
+def _unpack_error(packed: PackedError, where: str) -> BaseException:
+    """Return the error with its causes; one that cannot be loaded is replaced by one that says what it said."""
+    _, text, chain = packed
+    errors = [_loaded(each, said, where) for each, said in chain]
+    for error, cause in zip(errors, [*errors[1:], WorkerTraceback(text)], strict=True):
+        BaseException.__setattr__(error, "__cause__", cause)  # also where the class is frozen
+    return errors[0]
+
+
+def _loaded(packed: bytes, said: str, where: str) -> BaseException:
+    try:
+        error = pickle.loads(packed)  # noqa: S301  (from our own process)
+        if isinstance(error, BaseException):
+            return error
+    except Exception:  # told in words
+        error = None
+    return BranchError(f"{where} raised an error that cannot be sent between processes: {said}")

@@ -25,11 +25,11 @@ from kaygraph_viz.clock import REAL, current_clock
 from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
 from kaygraph_viz.execute.arrivals import Arrivals
 from kaygraph_viz.execute.base import Capabilities, Executor
+from kaygraph_viz.execute.board import MAX_CHUNK
 from kaygraph_viz.execute.children import Child, Pool
 from kaygraph_viz.execute.crew import Crew, Pulled, delivered
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.parcels import context_values
-from kaygraph_viz.execute.payload import MAX_CHUNK, are_atoms, by_value, pack
+from kaygraph_viz.execute.parcels import are_atoms, by_value, context_values, pack
 from kaygraph_viz.execute.request import Request
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane

@@ -26,9 +26,9 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError, WorkerStartError
 from kaygraph_viz.execute import children as children_module
+from kaygraph_viz.execute.board import MAX_CHUNK
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.payload import MAX_CHUNK
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import record, span
