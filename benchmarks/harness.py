@@ -26,7 +26,7 @@ __all__ = [
     "per_call", "quiet_median", "registered",
 ]  # fmt: skip
 
-SUBJECTS = ("recording", "batches", "clusters", "memory", "imports")  # the modules that hold the benchmarks, in order
+SUBJECTS = ("recording", "batches", "clusters", "stopping", "memory", "imports")  # the modules of the rows, in order
 
 T = TypeVar("T")
 Turn = Callable[[], float]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from kaygraph_viz.execute.threads import _Worker
 from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.trace import Trace
 
 GUARD_S = 20.0  # against hanging; nothing waits that long when all is well
+KERNEL_GUARD_S = 30.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,3 +47,41 @@ def every_trace_is_valid(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     if request.node.get_closest_marker("invalid_traces") is None:
         found = [violations(trace.columns, is_complete=not trace.dropped) for trace in frozen]
         assert not any(found), found
+
+
+class Notebook:
+    """A real kernel, and what its cells print or raise."""
+
+    def __init__(self, manager, client):
+        self.manager = manager
+        self.client = client
+
+    def run(self, code, interrupt_at=None):
+        """Run a cell; return what it printed, and its error or ''. Interrupt the kernel when it prints a text."""
+        printed, interrupted_s = [], []
+
+        def hook(message):
+            content = message["content"]
+            printed.append(content.get("text", "") or content.get("data", {}).get("text/plain", ""))
+            if interrupt_at is not None and interrupt_at in "".join(printed) and not interrupted_s:
+                interrupted_s.append(time.monotonic())
+                self.manager.interrupt_kernel()
+
+        reply = self.client.execute_interactive(code, output_hook=hook, timeout=KERNEL_GUARD_S)
+        self.stopped_after_s = time.monotonic() - interrupted_s[0] if interrupted_s else None
+        return "".join(printed).strip(), reply["content"].get("ename", "")
+
+    def children(self):
+        """Return the numbers of the processes that the kernel has started."""
+        return [child.pid for child in psutil.Process(self.manager.provisioner.pid).children(recursive=True)]
+
+
+@pytest.fixture(scope="module")
+def notebook(request: pytest.FixtureRequest):
+    """A kernel that has run the text `SETUP` of the test's module."""
+    manager, client = start_new_kernel()
+    notebook = Notebook(manager, client)
+    assert notebook.run(request.module.SETUP) == ("", "")
+    yield notebook
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)

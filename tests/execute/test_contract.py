@@ -6,18 +6,22 @@ whose workers share no memory can be held to the same words. What needs shared m
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import gc
 import itertools
 import threading
+import time
 import weakref
 from contextlib import closing
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError
+from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
+from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import _EXECUTORS, KINDS, executor_class, get_executor
 from kaygraph_viz.testing import FakeClock
@@ -48,6 +52,13 @@ def opened(request, kind, workers):
 
 @pytest.fixture(params=KINDS)
 def executor(request):
+    with opened(request, request.param, WORKERS) as made:
+        yield made
+
+
+@pytest.fixture(params=[kind for kind in KINDS if capabilities_of(kind).runs_in_parallel])
+def parallel(request):
+    """An executor whose branches run while the caller looks on: others cannot be interrupted."""
     with opened(request, request.param, WORKERS) as made:
         yield made
 
@@ -484,3 +495,73 @@ def test_an_error_that_takes_no_notes_is_an_outcome_all_the_same(sharing):
 
 def fail_frozen(item, error):
     raise type(error)(error.code)
+
+
+# -- stopping a whole call -----------------------------------------------------------------------------------------
+
+
+def leave_a_mark(folder):
+    Path(folder, f"{time.monotonic_ns()}").touch()
+
+
+def until_released(path):
+    """Go on until a file exists: what other processes see too."""
+    while not Path(path).exists():
+        time.sleep(0.005)
+
+
+async def until_cancelled(_):
+    await asyncio.Event().wait()
+
+
+def test_a_token_that_was_cancelled_before_starts_nothing_in_any_worker(executor, tmp_path):
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(CallCancelled):
+        list(executor.imap(leave_a_mark, [tmp_path] * 3, cancel=token))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_token_stops_a_call_between_two_outcomes(executor):
+    token, seen = CancelToken(), []
+    with pytest.raises(CallCancelled):
+        for outcome in executor.imap(double, itertools.count(), cancel=token, window=2):
+            seen.append(outcome.value)
+            if len(seen) == 10:
+                token.cancel()
+    assert seen == [2 * x for x in range(len(seen))]
+    assert [outcome.value for outcome in executor.imap(double, range(3))] == [0, 2, 4]
+
+
+def test_branches_that_would_not_end_are_stopped_by_the_deadline_of_the_call(parallel, tmp_path):
+    function = until_cancelled if parallel.kind == "async" else until_released
+    path = str(tmp_path / "go")
+    try:
+        with record(), pytest.raises(DeadlineExceeded, match="the whole of 'Check'"):
+            list(parallel.imap(function, [path] * 2, deadline=0.2, owner="Check"))
+    finally:
+        Path(path).touch()
+    assert [outcome.value for outcome in parallel.imap(double, range(3))] == [0, 2, 4]
+
+
+def test_branches_that_would_not_end_are_stopped_from_another_thread(parallel, tmp_path):
+    function = until_cancelled if parallel.kind == "async" else until_released
+    path, token, begun = str(tmp_path / "go"), CancelToken(), threading.Event()
+
+    def items():
+        yield path
+        begun.set()
+        yield path
+
+    def stop():
+        begun.wait(GUARD_S)
+        token.cancel()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(CallCancelled):
+            list(parallel.imap(function, items(), cancel=token))
+    finally:
+        Path(path).touch()
+        stopper.join(GUARD_S)

@@ -180,13 +180,13 @@ def test_nothing_is_written_by_the_caller(foreign, capfd):
 # -- order, laziness -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_recorded", [False, True])
-def test_10_000_items_from_a_generator_with_a_flat_number_in_flight(foreign, is_recorded):
+@pytest.mark.parametrize(("count", "is_recorded"), [(100_000, False), (10_000, True)])
+def test_many_items_from_a_generator_with_a_flat_number_in_flight(foreign, count, is_recorded):
     pulled = most = 0
 
     def items():
         nonlocal pulled
-        for number in range(1, 10_001):
+        for number in range(1, count + 1):
             pulled = number
             yield number
 
@@ -199,7 +199,7 @@ def test_10_000_items_from_a_generator_with_a_flat_number_in_flight(foreign, is_
     if is_recorded:
         with record() as trace:
             run()
-        assert trace.counts()["branch"] == 10_000
+        assert trace.counts()["branch"] == count
     else:
         run()
     assert most <= foreign.workers + 600

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from jupyter_client.manager import start_new_kernel
 
 GUARD_S = 30.0
 
@@ -32,39 +29,6 @@ class Endless(kv.AsyncParallelBatchNode):
 cleaned = []
 graph, endless = kv.AsyncGraph(start=Double(progress=False)), kv.AsyncGraph(start=Endless(progress=False))
 """
-
-
-class Notebook:
-    """A kernel, and what its cells print or raise."""
-
-    def __init__(self, manager, client):
-        self.manager = manager
-        self.client = client
-
-    def run(self, code, interrupt_at=None):
-        """Run a cell; return what it printed, and its error or ''. Interrupt the kernel when it prints a text."""
-        printed, interrupted_s = [], []
-
-        def hook(message):
-            content = message["content"]
-            printed.append(content.get("text", "") or content.get("data", {}).get("text/plain", ""))
-            if interrupt_at is not None and interrupt_at in "".join(printed) and not interrupted_s:
-                interrupted_s.append(time.monotonic())
-                self.manager.interrupt_kernel()
-
-        reply = self.client.execute_interactive(code, output_hook=hook, timeout=GUARD_S)
-        self.stopped_after_s = time.monotonic() - interrupted_s[0] if interrupted_s else None
-        return "".join(printed).strip(), reply["content"].get("ename", "")
-
-
-@pytest.fixture(scope="module")
-def notebook():
-    manager, client = start_new_kernel()
-    notebook = Notebook(manager, client)
-    assert notebook.run(SETUP) == ("", "")
-    yield notebook
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
 
 
 RUNS = ["{}.run(shared := {{}})", "await {}.run_async(shared := {{}})"]

@@ -1,12 +1,12 @@
-"""Processes in a real Jupyter kernel: what a cell defines works, in the body it has now; an interrupt ends it."""
+"""Executors in a real Jupyter kernel: what a cell defines works, in the body it has now; an interrupt ends it."""
 
 from __future__ import annotations
 
 import time
 
-import psutil
 import pytest
-from jupyter_client.manager import start_new_kernel
+
+from kaygraph_viz.execute.registry import KINDS
 
 GUARD_S = 30.0
 
@@ -18,42 +18,6 @@ executor = get_executor("process", 2)
 def results(function, items, **options):
     return [outcome.value for outcome in executor.imap(function, items, **options)]
 """
-
-
-class Notebook:
-    """A kernel, and what its cells print or raise."""
-
-    def __init__(self, manager, client):
-        self.manager = manager
-        self.client = client
-
-    def run(self, code, interrupt_at=None):
-        """Run a cell; return what it printed, and its error or ''. Interrupt the kernel when it prints a text."""
-        printed = []
-
-        def hook(message):
-            content = message["content"]
-            printed.append(content.get("text", "") or content.get("data", {}).get("text/plain", ""))
-            if interrupt_at is not None and interrupt_at in "".join(printed):
-                printed.clear()
-                self.manager.interrupt_kernel()
-
-        reply = self.client.execute_interactive(code, output_hook=hook, timeout=GUARD_S)
-        return "".join(printed).strip(), reply["content"].get("ename", "")
-
-    def children(self):
-        """Return the numbers of the processes that the kernel has started."""
-        return [child.pid for child in psutil.Process(self.manager.provisioner.pid).children(recursive=True)]
-
-
-@pytest.fixture(scope="module")
-def notebook():
-    manager, client = start_new_kernel()
-    notebook = Notebook(manager, client)
-    assert notebook.run(SETUP) == ("", "")
-    yield notebook
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
 
 
 def test_functions_lambdas_and_closures_of_a_cell_work(notebook):
@@ -131,7 +95,7 @@ finally:
     print("control is back")
 """
     before = time.monotonic()
-    assert notebook.run(code, interrupt_at="both run") == ("control is back", "KeyboardInterrupt")
+    assert notebook.run(code, interrupt_at="both run") == ("both run\ncontrol is back", "KeyboardInterrupt")
     assert time.monotonic() - before < GUARD_S
     until = time.monotonic() + GUARD_S
     while notebook.children():
@@ -139,3 +103,21 @@ finally:
         time.sleep(0.01)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
     assert notebook.run("print(results(str, [1]))") == ("['1']", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_runs_the_new_body_and_fails_only_the_item_that_cannot_travel(notebook, kind):
+    code = f"""
+class Stubborn(ValueError):
+    def __reduce__(self): raise TypeError("cannot travel")
+
+with get_executor({kind!r}, 2) as some:
+    def step(x): return x + 1
+    first = [outcome.value for outcome in some.imap(step, [1, 2])]
+    def step(x):
+        if x == 2: raise Stubborn("two")
+        return x * 10
+    second = list(some.imap(step, [1, 2, 3], on_error="collect"))
+print(first, [outcome.value for outcome in second], "two" in str(second[1].error))
+"""
+    assert notebook.run(code) == ("[2, 3] [10, None, 30] True", "")

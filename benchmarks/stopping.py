@@ -1,0 +1,120 @@
+"""How fast things stop: an interrupt, a deadline, a parent that dies; each against the time it may take.
+
+Belongs here: seconds from the wish to stop until control is back or a process is gone, in a program of its own. Does
+not belong here: whether the right things stop, which the tests say.
+"""
+
+from __future__ import annotations
+
+import os
+
+from benchmarks.harness import Measured, Scale, benchmark, in_subprocess
+
+INTERRUPT_S, KILL_S, ORPHAN_S = 0.5, 0.5, 2.0
+
+START = """
+import asyncio, os, signal, subprocess, sys, tempfile, threading, time
+from pathlib import Path
+import psutil
+import kaygraph_viz as kv
+
+kind, folder = sys.argv[1], tempfile.mkdtemp()
+
+def hang(number, folder=folder):
+    Path(folder, str(number)).touch()
+    time.sleep(8)
+
+async def hang_async(number, folder=folder):
+    Path(folder, str(number)).touch()
+    await asyncio.sleep(8)
+
+def until(is_so):
+    while not is_so():
+        time.sleep(0.001)
+
+def alive(pids):
+    return any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids)
+"""
+
+INTERRUPT = """
+asked = []
+
+def interrupt():
+    until(lambda: len(os.listdir(folder)) == 4)
+    asked.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+executor = kv.get_executor(kind, 4)
+try:
+    list(executor.imap(hang_async if kind == "async" else hang, range(12)))
+except KeyboardInterrupt:
+    print(time.perf_counter() - asked[0], flush=True)
+assert len(os.listdir(folder)) == 4, "something queued was started"
+os._exit(0)
+"""
+
+DEADLINE = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+executor = kv.get_executor("process", 1)
+list(executor.imap(str, [1]))
+began = time.perf_counter()
+(outcome,) = executor.imap(hang, [1], timeout=0.2, on_error="collect")
+assert outcome.status == "timeout"
+print(time.perf_counter() - began - 0.2, flush=True)
+os._exit(0)
+"""
+
+ORPHANS = """
+if kind == "parent":
+    threading.Thread(target=list, args=(kv.get_executor("process", 2).imap(hang, range(2)),), daemon=True).start()
+    until(lambda: len(os.listdir(folder)) == 2)
+    print(*(child.pid for child in psutil.Process().children()), flush=True)
+    time.sleep(60)
+parent = subprocess.Popen([sys.executable, "-c", sys.argv[2], "parent"], stdout=subprocess.PIPE, text=True)
+pids = [int(word) for word in parent.stdout.readline().split()]
+parent.kill()
+parent.wait()
+began = time.perf_counter()
+until(lambda: not alive(pids))
+print(time.perf_counter() - began, flush=True)
+"""
+
+
+def _interrupted(kind: str) -> Measured:
+    (seconds,) = in_subprocess(START + INTERRUPT, kind)
+    return Measured(seconds, INTERRUPT_S)
+
+
+@benchmark("stop button, 4 threads in 8 s items", peer="0.5 s", target=1.0, note="until control is back")
+def threads(scale: Scale) -> Measured:
+    """Measure from SIGINT until the reader of threads has control."""
+    return _interrupted("thread")
+
+
+@benchmark("stop button, 4 processes in 8 s items", peer="0.5 s", target=1.0, note="until control is back")
+def processes(scale: Scale) -> Measured:
+    """Measure from SIGINT until the reader of processes has control."""
+    return _interrupted("process")
+
+
+@benchmark("stop button, 4 coroutines in 8 s items", peer="0.5 s", target=1.0, note="until control is back")
+def coroutines(scale: Scale) -> Measured:
+    """Measure from SIGINT until the reader of coroutines has control."""
+    return _interrupted("async")
+
+
+@benchmark("deadline until a process is killed", peer="0.5 s", target=1.0, note="SIGTERM is ignored")
+def deadline(scale: Scale) -> Measured:
+    """Measure how long after its deadline a branch that sleeps on is given back as a timeout."""
+    (seconds,) = in_subprocess(START + DEADLINE, "process")
+    return Measured(seconds, KILL_S)
+
+
+@benchmark("parent killed until its processes are gone", peer="2 s", target=1.0, note="while they run user code")
+def orphans(scale: Scale) -> Measured:
+    """Measure how long worker processes outlive a parent that was killed."""
+    if os.name != "posix":
+        raise ImportError("killing the parent is measured on POSIX only")
+    (seconds,) = in_subprocess(START + ORPHANS, "measured", START + ORPHANS)
+    return Measured(seconds, ORPHAN_S)
