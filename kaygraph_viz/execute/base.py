@@ -67,6 +67,7 @@ class Executor(ABC):
     kind: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     max_workers: ClassVar[int] = MAX_WORKERS
+    items_ahead: ClassVar[int] = 4  # look-ahead a worker for inputs without a length; more where items travel in chunks
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = checked_workers(workers, most=self.max_workers)
@@ -106,7 +107,8 @@ class Executor(ABC):
         ordered
             Whether outcomes come in the order of the items, or as they are completed.
         window
-            Look-ahead, 0 to 1,000,000 items; default: 4 a worker, or 4096 where the input has a length.
+            Look-ahead, 0 to 1,000,000 items; default: 4096 where the input has a length, else 4 a worker, or 64 where
+            they travel to other processes in chunks.
         timeout
             The time each branch has, with all its attempts [s]. Coroutines are cancelled, processes killed. Threads
             cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it really ends.
@@ -176,7 +178,7 @@ class Executor(ABC):
         count = len(items) if isinstance(items, Sized) else None
         window = options.window
         if window is None:
-            window = 4 * self.workers if count is None else SIZED_WINDOW
+            window = self.items_ahead * self.workers if count is None else SIZED_WINDOW
         submitted = None if count is None else branches.now_ns()
         return Request(
             branches, items, options.ordered, window, options.timeout, submitted, count, CancelToken(),

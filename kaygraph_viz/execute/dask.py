@@ -57,6 +57,7 @@ class DaskExecutor(Executor):
     """
 
     kind: ClassVar[str] = "dask"
+    items_ahead: ClassVar[int] = 64
     capabilities: ClassVar[Capabilities] = Capabilities(
         runs_in_parallel=True, can_kill=False, shares_memory=False, needs_pickling=True
     )

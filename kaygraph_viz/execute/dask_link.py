@@ -10,9 +10,13 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
+from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +39,57 @@ def local_cluster(workers: int) -> Any:
     """Return a cluster of `workers` processes on this machine, reachable from this machine only."""
     distributed = require("distributed")
     return distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
-        worker_dashboard_address=None, silence_logs=logging.CRITICAL + 1,
+        n_workers=workers, threads_per_worker=1, processes=True, worker_class=_nanny_class(), host="127.0.0.1",
+        dashboard_address=None, worker_dashboard_address=None, silence_logs=logging.CRITICAL + 1,
         preload=dask_worker.__name__,
         scheduler_kwargs={
             "allowed_failures": 0,  # what was running on a worker that died is not run again
             "dashboard": False, "dashboard_address": "127.0.0.1:0",  # else its port is 8787, open to the network
         },
     )  # fmt: skip
+
+
+@cache
+def _nanny_class() -> Any:
+    """Return a nanny whose workers do not import the caller's program, so that it needs no ``__main__`` guard."""
+    distributed = require("distributed")
+
+    class Nanny(distributed.Nanny):  # type: ignore[misc]  # distributed has no type information
+        async def instantiate(self) -> Any:
+            with _program_hidden:
+                return await super().instantiate()
+
+    return Nanny
+
+
+class _ProgramHidden:
+    """While the block runs, processes that are started do not import the caller's program.
+
+    Multiprocessing would import it under another name, and what stands in it without a guard would run again. What has
+    a name like the one given here it takes for a package's ``__main__``, which it leaves alone. Functions of the
+    program travel by value, so nobody misses it. Several may be started at once: the last one puts the name back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._spec: Any = None
+
+    def __enter__(self) -> None:
+        main = sys.modules["__main__"]
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                self._spec, main.__spec__ = main.__spec__, ModuleSpec("program.__main__", None)
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                sys.modules["__main__"].__spec__ = self._spec
+
+
+_program_hidden = _ProgramHidden()
 
 
 def threads_of(client: Any) -> int:

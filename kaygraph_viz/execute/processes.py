@@ -68,6 +68,7 @@ class ProcessExecutor(Executor):
     """
 
     kind: ClassVar[str] = "process"
+    items_ahead: ClassVar[int] = 64
     capabilities: ClassVar[Capabilities] = Capabilities(
         runs_in_parallel=True, can_kill=True, shares_memory=False, needs_pickling=True
     )

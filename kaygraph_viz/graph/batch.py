@@ -203,7 +203,7 @@ class ParallelBatchNode(BranchingNode):
     retry
         A `RetryPolicy` in place of `max_retries` and `wait`.
     window
-        How many items may be pulled ahead of the workers; default: 4 a worker, or 4096 where the input has a length.
+        How many items may be pulled ahead of the workers; default: as for `Executor.imap`.
     node_id
         What the node is called in pictures; default: the name of its class.
 

@@ -6,6 +6,8 @@ import asyncio
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -536,3 +538,26 @@ def test_the_errors_survive_pickling():
     lost = pickle.loads(pickle.dumps(RemoteWorkerLostError("item 3 of 'Check'", "tcp://10.0.0.1:1", 17, 2)))
     assert (lost.runs, lost.pid, lost.address) == (2, 17, "tcp://10.0.0.1:1")
     assert "in run 2" in str(lost)
+
+
+PROGRAM = """
+import os
+import kaygraph_viz as kv
+
+def number(x):
+    if x == 3:
+        os._exit(1)
+    return 10 * x
+
+print("begins")
+with kv.get_executor("dask", 2) as executor:
+    print([outcome.value for outcome in executor.imap(number, range(6), on_error="collect")])
+    print([outcome.value for outcome in executor.imap(number, range(2))])
+"""
+
+
+def test_a_program_without_a_guard_runs_once_also_when_a_worker_is_replaced(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("begins\n[0, 10, 20, None, 40, 50]\n[0, 10]\n", "")
