@@ -52,9 +52,9 @@ def local_cluster(workers: int) -> Any:
 @cache
 def _nanny_class() -> Any:
     """Return a nanny whose workers do not import the caller's program, so that it needs no ``__main__`` guard."""
-    distributed = require("distributed")
+    base: Any = require("distributed").Nanny
 
-    class Nanny(distributed.Nanny):  # type: ignore[misc]  # distributed has no type information
+    class Nanny(base):  # type: ignore[misc]  # distributed has no type information
         async def instantiate(self) -> Any:
             with _program_hidden:
                 return await super().instantiate()
