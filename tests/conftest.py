@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import psutil
 import pytest
+from hypothesis import settings
 from jupyter_client.manager import start_new_kernel
 
 from kaygraph_viz.execute.threads import _Worker
@@ -16,6 +17,9 @@ from kaygraph_viz.trace.trace import Trace
 
 GUARD_S = 20.0  # against hanging; nothing waits that long when all is well
 KERNEL_GUARD_S = 30.0
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)  # a run on a slow machine says the same
+settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:

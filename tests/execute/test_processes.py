@@ -109,7 +109,7 @@ def hang(path):
 def test_they_are_other_processes_started_only_as_far_as_needed_and_used_again():
     before = children_of_ours()
     with get_executor("process", 4) as executor:
-        assert children_of_ours() == before
+        assert children_of_ours() <= before  # one that an earlier test forgot may end meanwhile
         (first,) = values(executor.imap(pid_of, [1]))
         (again,) = values(executor.imap(pid_of, [1]))
         assert first == again != os.getpid()

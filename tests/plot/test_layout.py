@@ -164,6 +164,11 @@ def test_an_image_holds_exactly_the_time_of_the_bars(trace, bins):
     assert all((share >= 0).all() and (share <= 1 + 1e-12).all() for share in made.shares.values())
 
 
+def test_an_interval_without_duration_hides_no_other_that_starts_with_it():
+    share = busy_share(np.zeros(2, np.int64), np.array([0, 0]), np.array([8, 0]), np.array([0, 8]), 1)
+    assert share.tolist() == [[1]]
+
+
 def test_shares_of_several_rows_do_not_mix():
     rows, starts, ends = np.array([0, 1, 1]), np.array([0, 5, 20]), np.array([40, 10, 30])
     share = busy_share(rows, starts, ends, np.array([0, 10, 20, 40]), 3)
