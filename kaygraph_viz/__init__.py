@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from kaygraph_viz.clock import work as work
     from kaygraph_viz.errors import KayGraphVizError as KayGraphVizError
     from kaygraph_viz.execute.cancel import CancelToken as CancelToken
+    from kaygraph_viz.execute.exploration import Exploration as Exploration
+    from kaygraph_viz.execute.exploration import explore as explore
     from kaygraph_viz.execute.limits import MemoryBudget as MemoryBudget
     from kaygraph_viz.execute.limits import RetryPolicy as RetryPolicy
     from kaygraph_viz.execute.outcome import Outcome as Outcome
@@ -59,12 +61,14 @@ if TYPE_CHECKING:
     from kaygraph_viz.graph.node import ValidatedNode as ValidatedNode
     from kaygraph_viz.plot.diagram import diagram as diagram
     from kaygraph_viz.plot.gantt import gantt as gantt
+    from kaygraph_viz.sync import Lock as Lock
     from kaygraph_viz.trace.recorder import record as record
     from kaygraph_viz.trace.recorder import span as span
     from kaygraph_viz.trace.span import Span as Span
     from kaygraph_viz.trace.trace import Trace as Trace
     from kaygraph_viz.trace.trace import load as load
     from kaygraph_viz.trace.traced import traced as traced
+    from kaygraph_viz.virtual.clock import VirtualClock as VirtualClock
 
 __version__ = "0.1.0"
 
@@ -80,6 +84,7 @@ _HOME = {
     "execute.outcome": ("Outcome", "Outcomes"),
     "execute.limits": ("MemoryBudget", "RetryPolicy"),
     "execute.cancel": ("CancelToken",),
+    "execute.exploration": ("Exploration", "explore"),
     "execute.rate_limit": ("RateLimit",),
     "trace.recorder": ("record", "span"),
     "trace.traced": ("traced",),
@@ -90,6 +95,8 @@ _HOME = {
     "plot.gantt": ("gantt",),
     "plot.diagram": ("diagram",),
     "clock": ("sleep", "sleep_async", "work"),
+    "sync": ("Lock",),
+    "virtual.clock": ("VirtualClock",),
     "errors": ("KayGraphVizError",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -155,6 +155,10 @@ class CallCancelled(KayGraphVizError, RuntimeError):
     """A call was stopped from outside before all of its branches had ended."""
 
 
+class VirtualClockError(KayGraphVizError, RuntimeError):
+    """Something was done that simulated time cannot see, or after which nothing can happen any more."""
+
+
 class MissingDependencyError(KayGraphVizError, ImportError):
     """An optional package is not installed.
 

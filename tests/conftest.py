@@ -11,7 +11,6 @@ import pytest
 from hypothesis import settings
 from jupyter_client.manager import start_new_kernel
 
-from kaygraph_viz.execute.threads import _Worker
 from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.trace import Trace
 
@@ -31,7 +30,7 @@ def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     left = [thread for thread in threading.enumerate() if thread not in before]
-    ours = [thread for thread in left if isinstance(thread, _Worker) or not thread.daemon]
+    ours = [thread for thread in left if thread.name.startswith("thread") or not thread.daemon]
     for thread in ours:  # one that was given up ends after the test has released it
         thread.join(GUARD_S)
     assert not [thread.name for thread in ours if thread.is_alive()]

@@ -13,7 +13,7 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 400
 
-CORE = {"errors", "clock", "_optional"}
+CORE = {"errors", "clock", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "export", "widgets"}
@@ -23,6 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "clock": {"errors"},
     "_optional": {"errors"},
+    "sync": {"errors", "clock"},
+    "virtual": {"errors", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},

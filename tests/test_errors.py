@@ -34,6 +34,7 @@ MADE = [
     errors.SchedulerLostError("tcp://127.0.0.1:1"),
     errors.SharedConflictError("total", 4, 9),
     errors.CallCancelled("message"),
+    errors.VirtualClockError("message"),
 ]
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.KayGraphVizError)]
 

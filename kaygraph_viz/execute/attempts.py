@@ -30,10 +30,12 @@ from kaygraph_viz.execute.retries import (
     run_attempts_async,
 )
 from kaygraph_viz.execute.stepwise import StepTimer, in_context, resumed
+from kaygraph_viz.sync import is_virtual
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
 from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.virtual.guards import guard
 
 __all__ = ["Branches", "Claim", "Held"]
 
@@ -65,10 +67,20 @@ class Held:
 class Claim:
     """Says which branch a worker holds. Whoever empties it first decides what becomes of the branch."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "is_lost", "verdict")
 
     def __init__(self) -> None:
         self._held: list[Held] = []
+        self.is_lost = False  # whether the reader was first
+        self.verdict: tuple[Status, Exception | None] | None = None  # what the reader says became of the branch
+
+    def lose(self, outcome: Outcome) -> None:
+        """Say in the outcome that the reader was first: it gave up on the branch, or knows what became of it."""
+        self.is_lost = True
+        if self.verdict is None:
+            outcome.status = "abandoned"
+        else:
+            outcome.status, outcome.error = self.verdict
 
     def take(self, held: Held) -> None:
         """Say what the worker holds now."""
@@ -130,6 +142,8 @@ class Branches:
         self.now_ns = current_clock().now_ns if self.recorder is None else self.recorder.now_ns
         self._base: Context = copy_context()
         count_from_one(self._base)
+        if is_virtual():
+            guard(self._base)
 
     def context(self) -> Context:
         """Return a copy of the caller's context, as each branch has one."""
@@ -176,7 +190,7 @@ class Branches:
             value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
             if claim is not None and not claim.release(held):
-                outcome.status = "abandoned"
+                claim.lose(outcome)
             return outcome
         span_id = recorder.next_id()
         started = self.now_ns()
@@ -189,7 +203,7 @@ class Branches:
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
         if claim is not None and not claim.release(held):
-            outcome.status = "abandoned"
+            claim.lose(outcome)
         error = outcome.error
         recorder.add((
             span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended,
@@ -197,7 +211,7 @@ class Branches:
             None if error is None else describe_error(error),
             None if self.shared_watch is None else self.shared_watch.leave(span_id), None,
         ))  # fmt: skip
-        if outcome.status == "abandoned":
+        if claim is not None and claim.is_lost:
             recorder.open_spans.pop(span_id, None)
         return outcome
 

@@ -21,6 +21,7 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import SIZED_WINDOW, Naming, OnError, Options, Request
 from kaygraph_viz.execute.retries import ONCE, Fallback
 from kaygraph_viz.execute.submissions import Submissions
+from kaygraph_viz.sync import threads
 
 __all__ = ["Capabilities", "Executor", "arranging", "in_order", "too_late"]
 
@@ -237,7 +238,7 @@ class Executor(ABC):
         """
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
-        if self._submissions is None:
+        if self._submissions is None or self._submissions.threads is not threads():  # of another clock
             self._submissions = Submissions(self.imap, shares_memory=self.capabilities.shares_memory)
         return self._submissions.add(fn, args)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kaygraph_viz.errors import CallCancelled
+from kaygraph_viz.sync import threads
 
 __all__ = ["CancelToken", "cancel_after"]
 
@@ -84,7 +85,7 @@ def cancel_after(token: CancelToken, seconds: float | None, reason: BaseExceptio
     if seconds is None:
         yield
         return
-    timer = threading.Timer(seconds, token.cancel, (reason,))
+    timer = threads().Timer(seconds, token.cancel, (reason,))
     timer.daemon = True
     timer.start()
     try:

@@ -10,7 +10,6 @@ ended.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -23,6 +22,7 @@ from kaygraph_viz.execute.loops import INTERRUPT_WAIT_S, Service
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import Naming, OnError, Options, Request
 from kaygraph_viz.execute.retries import Fallback
+from kaygraph_viz.sync import run_loop, threads
 from kaygraph_viz.trace.lanes import Lane
 
 __all__ = ["MAX_SLOTS", "AsyncExecutor"]
@@ -128,7 +128,7 @@ class AsyncExecutor(Executor):
         """Run ``fn(*args)`` once, in a loop that the executor keeps in a thread, and return a future of its result."""
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('async', 4) as executor: ...")
-        if self._service is None:
+        if self._service is None or self._service.threads is not threads():  # of another clock
             self._service = Service(self.workers)
         return self._service.submit(lambda _: fn(*args), getattr(fn, "__name__", "submitted"))
 
@@ -176,7 +176,7 @@ class _Slots:
         self._slots = slots
         self._limit = request.limit(slots) if request.memory is None else None
         self._opened = self._working = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._pulled = self._delivered = 0
         self._is_stopped = self._is_starving = self._is_broken_off = self._is_closing = False
         self._turn_ns = 0
@@ -213,8 +213,8 @@ class _Slots:
             self._opened += 1
             self._working += 1
             task = asyncio.create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = None
+            task.add_done_callback(self._tasks.pop)
 
     def _when_one_waits(self) -> None:
         if self._opened < self._slots and not self._is_stopped:
@@ -330,19 +330,19 @@ class _Pump:
         self._request = request
         self._slots = slots
         self._ready: deque[Outcome] = deque()
-        self._news = threading.Event()
+        self._news = threads().Event()
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._crew: _Slots | None = None
         self._is_cancelled = self._is_over = False
         context = request.branches.context()
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name="async", daemon=True)
+        self._thread = threads().Thread(target=context.run, args=(self._run,), name="async", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._main())
+            run_loop(self._main())
         except asyncio.CancelledError:
             pass
         except BaseException as error:  # handed to the reader, who raises it

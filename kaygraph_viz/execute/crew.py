@@ -6,7 +6,6 @@ Does not belong here: how one kind of worker runs an item, and how it is given u
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 from kaygraph_viz.execute.base import in_order
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import Request
+from kaygraph_viz.sync import threads
 
 __all__ = ["Crew", "delivered"]
 
@@ -56,7 +56,8 @@ class Crew(ABC):
         self.request = request
         self.branches = request.branches
         self.done: deque[Outcome] = deque()
-        self.news = threading.Event()  # set whenever there is something to read, or a worker has left
+        self.threads = threads()
+        self.news = self.threads.Event()  # set whenever there is something to read, or a worker has left
         self.size = workers if request.count is None else min(workers, request.count)
         self._items: Iterator[Any] = iter(request.items)
         self._memory = request.memory
@@ -65,9 +66,9 @@ class Crew(ABC):
         self._pulled = self._delivered = 0
         self._is_starving = self._is_stopped = False
         self._fault: BaseException | None = None
-        self._lock = threading.Lock()  # an input that blocks holds it
-        self._room = threading.Condition()
-        self._workers: set[Any] = set()
+        self._lock = self.threads.Lock()  # an input that blocks holds it
+        self._room = self.threads.Condition()
+        self._workers: dict[Any, None] = {}  # in the order in which they were hired
         for _ in range(self.size):
             self._hire()
 
@@ -121,7 +122,7 @@ class Crew(ABC):
 
     def leave(self, worker: Any) -> None:
         """Take a worker that has ended off the list."""
-        self._workers.discard(worker)
+        self._workers.pop(worker, None)
         self.news.set()
 
     # -- called by the reader -----------------------------------------------------------------------------------

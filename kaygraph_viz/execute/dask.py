@@ -15,6 +15,8 @@ from kaygraph_viz.execute.dask_call import DaskCall
 from kaygraph_viz.execute.dask_link import Link, local_cluster, threads_of
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import Request
+from kaygraph_viz.execute.simulated import simulated
+from kaygraph_viz.sync import is_virtual
 
 __all__ = ["DaskExecutor"]
 
@@ -87,6 +89,9 @@ class DaskExecutor(Executor):
         return self._link
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        return simulated("dask", self.workers, request) if is_virtual() else self._run_on_cluster(request)
+
+    def _run_on_cluster(self, request: Request) -> Generator[Outcome, None, None]:
         call = DaskCall(request, self._connected())
         outcomes = call.outcomes()
         try:

@@ -7,16 +7,17 @@ belong here: the branches of a call (``coroutines``).
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.attempts import Branches
+from kaygraph_viz.sync import is_virtual, new_event_loop, run_loop, threads
 from kaygraph_viz.trace.recorder import current_scope
+from kaygraph_viz.virtual.loop import VirtualLoop
 
 __all__ = ["INTERRUPT_WAIT_S", "Service", "run_in_private_loop", "with_ticker"]
 
@@ -30,18 +31,25 @@ class Service:
     """A loop in a thread for calls that come one by one."""
 
     def __init__(self, workers: int) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._places = asyncio.Semaphore(workers)
-        self._running: set[Future[Any]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="async service", daemon=True)
+        self._running: dict[Future[Any], None] = {}
+        self.threads = threads()
+        self._thread = self.threads.Thread(target=self._loop.run_forever, name="async service", daemon=True)
         self._thread.start()
 
     def submit(self, function: Callable[[Any], Any], name: str) -> Future[Any]:
         """Call a function in the loop, await what it returns, and give a future of the result."""
         branches = Branches(function, name=name)
-        future = asyncio.run_coroutine_threadsafe(self._run(branches, branches.now_ns()), self._loop)
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
+        future = self._begun(self._run(branches, branches.now_ns()))
+        self._running[future] = None
+        future.add_done_callback(self._running.pop)
+        return future
+
+    def _begun(self, running: Coroutine[Any, Any, Any]) -> Future[Any]:
+        future = asyncio.run_coroutine_threadsafe(running, self._loop)
+        if is_virtual():
+            future._condition = self.threads.Condition()  # so that who waits for it waits in simulated time
         return future
 
     def cancel(self) -> None:
@@ -66,8 +74,10 @@ class Service:
 
     def close(self) -> None:
         """Wait for what was submitted and end the loop."""
-        wait(list(self._running))
-        asyncio.run_coroutine_threadsafe(_end_all(), self._loop).result()
+        for future in list(self._running):
+            with suppress(CancelledError):
+                future.exception()
+        self._begun(_end_all()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -120,7 +130,7 @@ class _PrivateLoop:
     """A loop in a thread that runs one coroutine."""
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        self.finished = threading.Event()
+        self.finished = threads().Event()
         self.result: Any = None
         self.error: BaseException | None = None
         self._make = make
@@ -131,11 +141,11 @@ class _PrivateLoop:
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
         context = copy_context()
-        threading.Thread(target=context.run, args=(self._run,), name="async loop", daemon=True).start()
+        threads().Thread(target=context.run, args=(self._run,), name="async loop", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            self.result = asyncio.run(self._main())
+            self.result = run_loop(self._main())
         except BaseException as error:  # handed to the one who waits
             self.error = error
         finally:
@@ -162,7 +172,12 @@ async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
 
     A loop that only waits does not notice an interrupt: in a notebook the stop button would work only once the awaited
     call has ended by itself.
+
+    Under a virtual clock, a coroutine whose loop keeps real time is run in a loop of its own.
     """
+    if is_virtual():
+        is_at_home = isinstance(asyncio.get_running_loop(), VirtualLoop)
+        return await running if is_at_home else run_in_private_loop(lambda: running)
     ticker = asyncio.create_task(_tick())
     try:
         return await running

@@ -24,7 +24,8 @@ from kaygraph_viz.errors import BranchError
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = [
-    "ATOMS", "WorkerTraceback", "are_atoms", "by_value", "context_values", "not_sent", "pack", "pack_error",
+    "ATOMS", "WorkerTraceback", "are_atoms", "by_value", "cannot_send", "context_values", "not_sent", "pack",
+    "pack_error",
     "pack_result", "unpack", "unpack_result",
 ]  # fmt: skip
 
@@ -146,6 +147,15 @@ def _packed_or_nothing(error: BaseException) -> bytes:
     except Exception:
         return b""
     return bytes(packed)
+
+
+def cannot_send(what: str, error: BaseException) -> BranchError:
+    """Return the error for something that could not be packed for another process."""
+    made = BranchError(
+        f"{what} cannot be sent to a worker process: {describe_error(error)}; pass plain data, or use executor='thread'"
+    )
+    made.__cause__ = error
+    return made
 
 
 def not_sent(where: str, error: Exception) -> BranchError:

@@ -29,9 +29,10 @@ from kaygraph_viz.execute.board import MAX_CHUNK
 from kaygraph_viz.execute.children import Child, Pool
 from kaygraph_viz.execute.crew import Crew, Pulled, delivered
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.parcels import are_atoms, by_value, context_values, pack
+from kaygraph_viz.execute.parcels import are_atoms, by_value, cannot_send, context_values, pack
 from kaygraph_viz.execute.request import Request
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.execute.simulated import simulated
+from kaygraph_viz.sync import is_virtual
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import DEFAULT_MAX_SPANS
 
@@ -79,6 +80,8 @@ class ProcessExecutor(Executor):
         self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        if is_virtual():
+            return simulated("process", self.workers, request)
         return delivered(partial(_Crew, request, self.workers, self._pool))
 
     def close(self) -> None:
@@ -115,7 +118,7 @@ class _Crew(Crew):
         self._start(_Worker(self, recorder.lanes.take("process") if recorder is not None else None))
 
     def _start(self, member: threading.Thread) -> None:
-        self._workers.add(member)
+        self._workers[member] = None
         member.start()
 
     def serve(self) -> bool:
@@ -201,7 +204,7 @@ def _header(request: Request) -> dict[str, Any]:
     try:
         call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
     except Exception as error:
-        raise _cannot_send(f"the function of {branches.owner!r}", error) from error
+        raise cannot_send(f"the function of {branches.owner!r}", error) from error
     return {
         "call": call,
         "name": branches.name,
@@ -220,14 +223,6 @@ def _folder() -> str:
         return os.getcwd()  # noqa: PTH109  (a name to be sent)
     except OSError:  # it was removed
         return ""
-
-
-def _cannot_send(what: str, error: BaseException) -> BranchError:
-    made = BranchError(
-        f"{what} cannot be sent to a worker process: {describe_error(error)}; pass plain data, or use executor='thread'"
-    )
-    made.__cause__ = error
-    return made
 
 
 class _Puller(threading.Thread):
@@ -307,7 +302,7 @@ class _Worker(threading.Thread):
                 packed.append(pack(pulled[1]))
             except Exception as error:
                 now = self.branches.now_ns()
-                self._arrivals.end(pulled, now, now, "error", _cannot_send(self.branches.where(pulled[0]), error))
+                self._arrivals.end(pulled, now, now, "error", cannot_send(self.branches.where(pulled[0]), error))
             else:
                 found.append(pulled)
         return found, packed

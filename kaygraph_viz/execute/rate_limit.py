@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
 
-from kaygraph_viz.clock import MAX_SECONDS, current_clock, sleep_async
+from kaygraph_viz.clock import MAX_SECONDS, Clock, current_clock, sleep_async
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.limits import checked_whole
+from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.recorder import current_scope
 
 __all__ = ["RateLimit"]
@@ -65,13 +66,14 @@ class RateLimit:
         self._lock = threading.Lock()
         self._begun: deque[int] = deque(maxlen=per_second or 1)
         self._closed_until_ns = 0
+        self._clock: Clock | None = None
         self._places = _Places(in_flight)
         self._gate = _Places(1)  # who holds it waits for the time; the others wait for the gate and need no clock
 
     def pause(self, seconds: float) -> None:
         """Let no call begin for `seconds` [s], as a service asks with Retry-After."""
         with self._lock:
-            until = current_clock().now_ns() + round(max(0.0, seconds) * 1e9)
+            until = self._now_ns() + round(max(0.0, seconds) * 1e9)
             self._closed_until_ns = max(self._closed_until_ns, until)
 
     def __enter__(self) -> Self:
@@ -113,7 +115,7 @@ class RateLimit:
     def _begin_or_wait_s(self) -> float:
         """Count one call as begun and return 0, or return how long to wait before asking again [s]."""
         with self._lock:
-            now = current_clock().now_ns()
+            now = self._now_ns()
             wait_ns = self._closed_until_ns - now
             if self.per_second is not None and len(self._begun) == self.per_second:
                 wait_ns = max(wait_ns, self._begun[0] + PERIOD_NS - now)
@@ -121,6 +123,15 @@ class RateLimit:
                 return wait_ns / 1e9
             self._begun.append(now)
             return 0.0
+
+    def _now_ns(self) -> int:
+        """Return the time [ns]; what was noted by another clock does not count any more."""
+        clock = current_clock()
+        if clock is not self._clock:
+            self._clock = clock
+            self._begun.clear()
+            self._closed_until_ns = 0
+        return clock.now_ns()
 
     def _leave(self, error: BaseException | None) -> None:
         asked = getattr(error, "retry_after_s", None)
@@ -143,7 +154,7 @@ class _Places:
 
     def take(self) -> None:
         """Wait for a place; in a thread."""
-        turn = threading.Event()
+        turn = threads().Event()
         if self._take_or_queue(turn.set):
             return
         try:

@@ -21,6 +21,7 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.recorder import current_scope
 from kaygraph_viz.trace.span import Kind, Status
+from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = [
     "ONCE",
@@ -70,9 +71,9 @@ def attempt_number() -> int:
 def as_node_error(error: BaseException, where: str) -> BaseException:
     """Return the error as one that a graph may raise: ``sys.exit`` in user code must not end the program.
 
-    A real interrupt stays one.
+    A real interrupt stays one, and so does the end of simulated time.
     """
-    if isinstance(error, (Exception, KeyboardInterrupt)):
+    if isinstance(error, (Exception, KeyboardInterrupt, Stopped)):
         return error
     made = BranchError(f"{where} ended with {short(error)}; raise an ordinary exception, or return a value, instead")
     made.__cause__ = error

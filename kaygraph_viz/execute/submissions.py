@@ -16,6 +16,7 @@ from kaygraph_viz.errors import BranchError, CallCancelled
 from kaygraph_viz.execute.attempts import Branches
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.sync import is_virtual, threads
 from kaygraph_viz.trace.recorder import Scope, set_scope
 
 __all__ = ["Submissions"]
@@ -44,14 +45,17 @@ class Submissions:
         self._shares_memory = shares_memory
         self._lock = threading.Lock()
         self._token = CancelToken()
-        self._waiting: Waiting = queue.SimpleQueue()
+        self.threads = threads()
+        self._waiting: Waiting = self.threads.SimpleQueue()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._run_unrecorded, name="submissions", daemon=True)
+        self._thread = self.threads.Thread(target=self._run_unrecorded, name="submissions", daemon=True)
         self._thread.start()
 
     def add(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
         """Queue one call and return its future; cancelling it before it starts takes it out."""
         future: Future[Any] = Future()
+        if is_virtual():
+            future._condition = self.threads.Condition()  # so that who waits for the result waits in simulated time
         if self._shares_memory:
             function, arguments = _in_place(function, arguments), ()
         with self._lock:
@@ -74,7 +78,7 @@ class Submissions:
     def _begin_anew(self, reason: BaseException) -> None:
         """Give the calls that come from now on a queue of their own, and wake who waits at the old one."""
         with self._lock:
-            old, self._waiting, self._token = self._waiting, queue.SimpleQueue(), CancelToken()
+            old, self._waiting, self._token = self._waiting, self.threads.SimpleQueue(), CancelToken()
             if self._is_closed:
                 self._waiting.put(None)
         old.put(None)

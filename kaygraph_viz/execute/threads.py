@@ -1,27 +1,23 @@
 """Threads of our own that pull from one lazy iterator: a fraction of the cost of a Future per item.
 
-Belongs here: threads as workers, and giving them up when their time is over. Does not belong here: pulling and handing
-over (``crew``), what happens to one item (``attempts``).
+Belongs here: the executor. Does not belong here: its threads (``thread_crew``).
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
 from functools import partial
 from typing import ClassVar
 
-from kaygraph_viz.errors import DeadlineExceeded
-from kaygraph_viz.execute.attempts import Claim, Held
 from kaygraph_viz.execute.base import Capabilities, Executor
-from kaygraph_viz.execute.crew import Crew, delivered
+from kaygraph_viz.execute.crew import delivered
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import Request
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.execute.simulated import simulated
+from kaygraph_viz.execute.thread_crew import ThreadCrew
+from kaygraph_viz.sync import is_virtual
 
 __all__ = ["ThreadExecutor"]
-
-LOOKS = 32  # looks at the deadlines within one timeout, at most
 
 
 class ThreadExecutor(Executor):
@@ -37,108 +33,6 @@ class ThreadExecutor(Executor):
     )
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        return delivered(partial(_Crew, request, self.workers))
-
-
-class _Worker(threading.Thread):
-    """One thread of a crew: pulls an item, runs it, hands its outcome over, until there is nothing left."""
-
-    def __init__(self, crew: _Crew, lane: Lane | None) -> None:
-        super().__init__(name=lane.name if lane else None, daemon=True)
-        self.crew = crew
-        self.lane = lane
-        self.claim = Claim()
-
-    def run(self) -> None:
-        try:
-            self.crew.branches.context().run(self._work)  # the input is read here, and sees what its caller sees
-        except BaseException as error:  # a fault of our own: no item may get lost without a word
-            self.crew.break_off(error)
-        finally:
-            self.crew.leave(self)
-
-    def _work(self) -> None:
-        crew, lane = self.crew, self.lane
-        claim = self.claim if crew.is_watched else None
-        run, done, news = crew.branches.run, crew.done, crew.news
-        lanes = crew.branches.recorder.lanes if crew.branches.recorder is not None else None
-        if lanes is not None and lane is not None:
-            lanes.enter(lane)
-        try:
-            while (pulled := crew.pull()) is not None:
-                outcome = run(*pulled, lane, claim)
-                if outcome.status == "abandoned":
-                    return  # another worker has taken this one's place
-                done.append(outcome)
-                if not news.is_set():
-                    news.set()
-        finally:
-            if lanes is not None and lane is not None:
-                lanes.free(lane)
-
-
-class _Crew(Crew):
-    """The threads of one `imap` call; its reader gives up those that are late."""
-
-    def __init__(self, request: Request, workers: int) -> None:
-        self._has_deadlines = request.timeout_s is not None
-        self.is_watched = self._has_deadlines or request.branches.recorder is not None
-        self._look_again_ns = 0
-        super().__init__(request, workers)
-
-    def _hire(self) -> None:
-        recorder = self.branches.recorder
-        worker = _Worker(self, recorder.lanes.take("thread") if recorder is not None else None)
-        self._workers.add(worker)
-        worker.start()
-
-    def give_up_all(self) -> None:
-        """Pull nothing more, and wait for nobody: threads cannot be killed."""
-        self._stop_pulling()
-        for worker in list(self._workers):
-            self._give_up(worker, worker.claim.peek())
-            self._workers.discard(worker)
-
-    def _next_deadline_s(self) -> float | None:
-        """Return the time to the next deadline of a branch in progress [s]; None where there is none."""
-        timeout_s = self.request.timeout_s
-        if timeout_s is None:
-            return None
-        starts = [held.started_ns for worker in list(self._workers) if (held := worker.claim.peek())]
-        if not starts:
-            return timeout_s
-        first_ns: int = min(starts)
-        return max(0.0, timeout_s - (self.branches.now_ns() - first_ns) / 1e9)
-
-    def _give_up_late(self, *, is_urgent: bool = False) -> None:
-        """Give up branches that overran their time; each worker that is stuck with one gets a replacement."""
-        timeout_s, now_ns = self.request.timeout_s, self.branches.now_ns()
-        if timeout_s is None or (now_ns < self._look_again_ns and not is_urgent):
-            return
-        self._look_again_ns = now_ns + round(timeout_s * 1e9 / LOOKS)
-        for worker in list(self._workers):
-            held = worker.claim.peek()
-            if held is not None and now_ns - held.started_ns >= timeout_s * 1e9:
-                self._time_out(worker, held, timeout_s)
-
-    def _time_out(self, worker: _Worker, held: Held, timeout_s: float) -> None:
-        if not self._give_up(worker, held):
-            return  # it has just finished
-        self._workers.discard(worker)
-        error = DeadlineExceeded(self.branches.where(held.index), timeout_s)
-        times = (held.submitted_ns, held.started_ns, self.branches.now_ns())
-        self.done.append(Outcome(held.index, None, error, "timeout", 1, *times, held.name))
-        self._hire()
-
-    def _give_up(self, worker: _Worker, held: Held | None) -> bool:
-        """Leave a worker alone with what it holds, unless it has just let go of it; its bar goes on until it ends."""
-        if held is None:
-            return False
-        recorder = self.branches.recorder
-        if recorder is not None:
-            recorder.open_spans[held.span_id] = held  # before the worker can learn that it was given up
-        if worker.claim.release(held):
-            return True
-        if recorder is not None:
-            recorder.open_spans.pop(held.span_id, None)
-        return False
+        if is_virtual():
+            return simulated("thread", self.workers, request)
+        return delivered(partial(ThreadCrew, request, self.workers))

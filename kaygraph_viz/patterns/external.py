@@ -9,7 +9,6 @@ from __future__ import annotations
 import email.utils
 import math
 import threading
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -18,8 +17,10 @@ from typing import Any, Literal, Self
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError, ServiceUnavailable
 from kaygraph_viz.patterns.finding import Finding, text_of, texts
+from kaygraph_viz.services.in_process import open_client
 
 __all__ = ["AddressVerifier"]
 
@@ -129,12 +130,12 @@ class AddressVerifier:
     def _ask(self, params: dict[str, str]) -> _Reply:
         url = f"{self.base_url}/verify"
         client = self._opened()
-        deadline_s = time.monotonic() + self.timeout_s
+        deadline_ns = current_clock().now_ns() + round(self.timeout_s * 1e9)
         try:
             with client.stream("GET", url, params=params, timeout=self.timeout_s) as response:
                 if response.status_code != 200:
                     raise _refusal(url, response)
-                body = self._read(url, response, deadline_s)
+                body = self._read(url, response, deadline_ns)
         except httpx.TimeoutException:
             raise self._too_slow(url) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -144,13 +145,13 @@ class AddressVerifier:
         except ValidationError as error:
             raise ServiceUnavailable(url, "the answer is not what the service should say", 200) from error
 
-    def _read(self, url: str, response: httpx.Response, deadline_s: float) -> bytes:
+    def _read(self, url: str, response: httpx.Response, deadline_ns: int) -> bytes:
         body = b""
         for part in response.iter_bytes():
             body += part
             if len(body) > _LONGEST_REPLY:
                 raise ServiceUnavailable(url, f"the answer is longer than {_LONGEST_REPLY} bytes", 200)
-            if time.monotonic() > deadline_s:
+            if current_clock().now_ns() > deadline_ns:
                 raise self._too_slow(url)
         return body
 
@@ -162,10 +163,7 @@ class AddressVerifier:
             if self._is_closed:
                 raise ServiceError("this AddressVerifier is closed; make a new one: AddressVerifier(base_url)")
             if self._client is None:
-                # No proxy from the environment may come between this and a service on the same machine. The number
-                # of connections is left to the pattern above, which knows how many workers there are.
-                limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-                self._client = httpx.Client(trust_env=False, limits=limits)
+                self._client = open_client()
             return self._client
 
     def __enter__(self) -> Self:

@@ -1,5 +1,6 @@
 """The local HTTP services and the data that is shipped with the package.
 
-Belongs here: reading the shipped files (``datasets``), the verification service (``app``) and running a service in
-the background (``server``). Does not belong here: what is done with records and answers (``patterns``).
+Belongs here: reading the shipped files (``datasets``), how a service behaves (``settings``), what it answers
+(``lookups``, ``answers``), the web application (``app``) and running it (``server``) in real or in simulated time
+(``background``, ``in_process``). Does not belong here: what is done with records and answers (``patterns``).
 """

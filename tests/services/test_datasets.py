@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.services import datasets
+from kaygraph_viz.services import datasets, files
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def folders(tmp_path, monkeypatch):
     pair = (tmp_path / "package" / "_data", tmp_path / "data")
     for folder in pair:
         folder.mkdir(parents=True)
-    monkeypatch.setattr(datasets, "_FOLDERS", pair)
+    monkeypatch.setattr(files, "_FOLDERS", pair)
     return pair
 
 

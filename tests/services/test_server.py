@@ -197,3 +197,50 @@ def test_settings_of_another_type_are_refused():
 def test_settings_and_app_together_are_refused():
     with pytest.raises(OptionError, match="app must be left out"):
         LocalServer(QUICK, app=Meeting(1))
+
+
+def test_mapping_with_an_unknown_service_is_refused():
+    with pytest.raises(OptionError, match="verify, profile, location, social, company"):
+        LocalServer({"weather": QUICK})
+
+
+def test_client_needs_only_a_path():
+    with serve(QUICK) as server, server.client() as client:
+        assert client.get("/health").status_code == 200
+
+
+def test_async_client_needs_only_a_path():
+    async def ask():
+        async with server.async_client() as client:
+            return (await client.get("/health")).status_code
+
+    with serve(QUICK) as server:
+        assert asyncio.run(ask()) == 200
+
+
+def test_dropped_connection_leaves_no_status_and_the_next_request_is_answered():
+    with serve({"profile": ServiceSettings(drop_rate=1)}) as server, server.client() as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get("/profile?customer_id=C00001")
+        assert client.get("/health").status_code == 200
+    assert [(request.status, request.answered_ns is None) for request in server.requests] == [
+        (None, True),
+        (200, False),
+    ]
+
+
+def test_answer_that_breaks_off_is_noticed_by_the_client_and_never_complete_in_the_log():
+    with serve({"profile": ServiceSettings(cut_rate=1, latency_s=0)}) as server, server.client() as client:
+        with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
+            client.get("/profile?customer_id=C00001")
+    (request,) = server.requests
+    assert (request.status, request.answered_ns) == (200, None)
+
+
+def test_closing_connections_logs_nothing(caplog):
+    settings = {"profile": ServiceSettings(drop_rate=1), "social": ServiceSettings(cut_rate=1)}
+    with caplog.at_level("WARNING"), serve(settings) as server, server.client() as client:
+        for name in settings:
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get(f"/{name}?customer_id=C00001")
+    assert caplog.records == []

@@ -1,0 +1,193 @@
+"""Run an ASGI application in a thread of its own, on a free port of this machine.
+
+Belongs here: the socket, the thread with its event loop, noting requests as they pass, closing connections, stopping in
+time. Does not belong here: what the application answers (``app``) and what users hold in their hands (``server``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kaygraph_viz.errors import ServiceError
+from kaygraph_viz.services.request_log import RequestLog
+
+__all__ = ["Front", "ServerThread"]
+
+_HOST = "127.0.0.1"
+_START_TIMEOUT_S = 10.0
+_STOP_TIMEOUT_S = 5.0  # a limit for what went wrong; a stop takes about 0.3 s
+_KEEP_ALIVE_S = 3_600  # a shorter one would close an idle connection just as a client is about to use it
+
+
+class Front:
+    """Stand before the application: log every request, and end those that still run when the server stops."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._running: set[asyncio.Task[Any]] = set()
+        self._is_stopping = False
+        self.log = RequestLog()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on to the application."""
+        task = asyncio.current_task()
+        if scope["type"] != "http" or task is None:
+            return
+        exchange = _Exchange(self.log, scope, send)
+        self._running.add(task)
+        try:
+            if not self._is_stopping:
+                await self._app({**scope, "received_ns": exchange.received_ns}, receive, exchange.send)
+        except asyncio.CancelledError:
+            if not self._is_stopping:
+                raise
+            task.uncancel()
+        finally:
+            self._running.discard(task)
+        if self._is_stopping:
+            await exchange.finish()
+
+    def end_requests(self) -> None:
+        """End all requests that still run; called in the event loop."""
+        self._is_stopping = True
+        for task in self._running:
+            task.cancel()
+
+
+class _Exchange:
+    """One request and its answer, written down in the log as they pass."""
+
+    def __init__(self, log: RequestLog, scope: Scope, send: Send) -> None:
+        self._log = log
+        self._send = send
+        self._is_gone: Callable[[], bool] = scope["state"]["transport"].is_closing
+        self.received_ns = time.perf_counter_ns()
+        query = scope["query_string"].decode("latin-1")
+        self._at = log.arrived(scope["method"], scope["path"], query, self.received_ns)
+
+    async def send(self, message: Message) -> None:
+        is_gone = self._is_gone()
+        await self._send(message)
+        if is_gone:
+            return
+        if message["type"] == "http.response.start":
+            self._log.note(self._at, status=message["status"])
+        elif not message.get("more_body", False):
+            self._log.note(self._at, answered_ns=time.perf_counter_ns())
+
+    async def finish(self) -> None:
+        """Send what is missing of an answer, so that the connection can be closed in peace."""
+        if self._is_gone():
+            return
+        if self._log[self._at].status is None:
+            headers = [(b"content-length", b"0"), (b"connection", b"close")]
+            await self.send({"type": "http.response.start", "status": 503, "headers": headers})
+        if self._log[self._at].answered_ns is None:
+            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class _Connection(H11Protocol):
+    """A connection that its requests know, so that an application can close it in the middle of an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class _Uvicorn(uvicorn.Server):
+    """A uvicorn server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_ready = threading.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
+        self.is_ready.set()
+
+
+class ServerThread:
+    """A listening socket and the thread that serves it. Knows nothing of `LocalServer`, which can so be collected."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._server = _Uvicorn(_config(front))
+        self._error: BaseException | None = None
+        self._socket = _listening_socket()
+        self.base_url = f"http://{_HOST}:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._run, name=f"service {self.base_url}", daemon=True)
+
+    def is_alive(self) -> bool:
+        """Return whether it answers."""
+        return self._server.is_ready.is_set() and not self._server.should_exit and self._thread.is_alive()
+
+    def start_and_wait(self) -> None:
+        """Start the thread and wait until it answers."""
+        self._thread.start()
+        is_ready = self._server.is_ready.wait(_START_TIMEOUT_S)
+        if not is_ready or self._error is not None:
+            why = f"not ready after {_START_TIMEOUT_S:g} s" if self._error is None else repr(self._error)
+            raise ServiceError(f"the local service at {self.base_url} could not be started: {why}") from self._error
+
+    def stop(self) -> None:
+        """End all requests and the thread."""
+        self._server.should_exit = True
+        if self._server.loop is not None and not self._server.loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # the loop was closed between the two lines: nothing is left
+                self._server.loop.call_soon_threadsafe(self._front.end_requests)
+        self._thread.join(_STOP_TIMEOUT_S)
+        if self._thread.is_alive():
+            raise ServiceError(f"the local service at {self.base_url} still runs {_STOP_TIMEOUT_S:g} s after stop()")
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._server.serve([self._socket]))
+        except BaseException as error:  # also SystemExit, which is how uvicorn gives up; the starter raises it
+            self._error = error
+        finally:
+            self._socket.close()
+            self._server.is_ready.set()
+
+
+def _listening_socket() -> socket.socket:
+    # asyncio turns off the delay of small packets, 40 ms for each answer, only where the protocol is named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.bind((_HOST, 0))
+    except OSError as error:
+        listener.close()
+        raise ServiceError(f"no free port on {_HOST} for the local service: {error}") from error
+    return listener
+
+
+def _config(app: Front) -> uvicorn.Config:
+    # Without any handler, Python would print uvicorn's warnings; handlers of the user stay in force.
+    logger = logging.getLogger("uvicorn")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        http=_Connection,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=1,
+    )

@@ -1,0 +1,115 @@
+"""Find a shipped data file and read it as a table.
+
+Belongs here: where the files are in an installed package or a checkout, and rows of text with the right columns.
+Does not belong here: what the columns mean (``customers``, ``places``, ``orders``, ``profiles``, ``speeches``).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from kaygraph_viz.errors import DataError, OptionError, short
+
+__all__ = ["checked_limit", "data_path", "read_table"]
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDERS = (_PACKAGE / "_data", _PACKAGE.parent / "data")  # of an installed package, of a checkout
+
+
+def data_path(name: str, *, folder: str = "") -> Path:
+    """Return the path of one shipped data file.
+
+    An installed package keeps the files inside itself; a checkout keeps them in ``data/``. The first is looked at
+    first.
+
+    Parameters
+    ----------
+    name
+        Plain file name, such as ``"customers.csv"``.
+    folder
+        Plain name of the folder in the data folder that has the file; empty for the data folder itself.
+
+    Returns
+    -------
+    Path
+        An existing file.
+
+    Raises
+    ------
+    DataError
+        When `name` or `folder` is not a plain name, or neither place has the file.
+
+    Examples
+    --------
+    >>> data_path("customers.csv").name
+    'customers.csv'
+    """
+    if not _is_plain(name) or not (folder == "" or _is_plain(folder)):
+        asked = short(f"{folder}/{name}" if folder else name)
+        raise DataError(f"a data file is asked for by its plain name, such as 'customers.csv', got {asked}", name=name)
+    places = [place / folder for place in _FOLDERS]
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    raise DataError(
+        f"the data file {name!r} is neither in {places[0]} (installed package) nor in {places[1]} (checkout); "
+        "check the spelling, install the package again, or run the command in data/README.md that makes the file",
+        name=name,
+    )
+
+
+def read_table(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the rows of a shipped CSV file, without its header.
+
+    Parameters
+    ----------
+    name
+        Plain file name.
+    columns
+        What the header must say.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, has other columns, or a row has another length.
+
+    Examples
+    --------
+    >>> read_table("domains.csv", ("domain", "status"))[0]
+    ('example.com', 'deliverable')
+    """
+    path = data_path(name)
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = [tuple(row) for row in csv.reader(file)] or [()]
+    if header != tuple(columns):
+        raise DataError(f"{path} must start with the columns {', '.join(columns)}, got {', '.join(header)}", path=path)
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(columns):
+            raise DataError(f"{path}, row {number}: expected {len(columns)} values, got {len(row)}", path=path)
+    return tuple(rows)
+
+
+def checked_limit(limit: int | None, example: str) -> int | None:
+    """Return `limit` when it is a number of records or None.
+
+    Parameters
+    ----------
+    limit
+        What a caller passed.
+    example
+        A call that works, for the error.
+
+    Raises
+    ------
+    OptionError
+        When `limit` is negative or not a whole number.
+    """
+    if limit is not None and not (type(limit) is int and limit >= 0):  # True is no number here
+        raise OptionError("limit", limit, "a whole number from 0, or None for all", example)
+    return limit
+
+
+def _is_plain(name: str) -> bool:
+    return bool(name) and name == Path(name).name and "\\" not in name and "\0" not in name

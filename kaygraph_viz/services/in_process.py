@@ -1,0 +1,204 @@
+"""Ask the services without a socket, in the time of the clock in force: real or simulated.
+
+Belongs here: the transport that lets `httpx` clients reach services of the same process, and where these are found.
+Does not belong here: choosing the reply (``answers``) and what users hold in their hands (``server``).
+
+A client sees what it would see over a socket: answers after their latency, timeouts when they come too late,
+connections that are refused or break off. Stamps and waits are those of ``kaygraph_viz.clock``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NoReturn
+from weakref import WeakValueDictionary
+
+import httpx
+
+from kaygraph_viz.clock import current_clock, sleep, sleep_async
+from kaygraph_viz.services.answers import Services
+from kaygraph_viz.services.request_log import RequestLog
+from kaygraph_viz.sync import is_virtual, threads
+
+__all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]
+
+_HOST = "127.0.0.1"
+_listening: WeakValueDictionary[int, Endpoint] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+class Endpoint:
+    """Services that can be reached at an address of this process while they listen.
+
+    The address looks like a real one, but its port is one at which nothing listens on a usual machine: a client with
+    another transport is refused.
+
+    Parameters
+    ----------
+    services
+        What answers.
+
+    Examples
+    --------
+    >>> endpoint = Endpoint(Services())
+    >>> endpoint.listen()
+    >>> with httpx.Client(transport=InProcessTransport()) as client:
+    ...     client.get(f"{endpoint.base_url}/health").json()
+    {'status': 'ok'}
+    >>> endpoint.close()
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.log = RequestLog()
+        self._port: int | None = None
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether requests reach it."""
+        return self._port is not None
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        return f"http://{_HOST}:{self._port}"
+
+    def listen(self) -> None:
+        """Take the first free address."""
+        with _lock:
+            self._port = next(port for port in range(1, 1 << 16) if port not in _listening)
+            _listening[self._port] = self
+
+    def close(self) -> None:
+        """Let no more requests in; those that are being answered go on."""
+        with _lock:
+            if self._port is not None:
+                del _listening[self._port]
+            self._port = None
+
+
+class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Carry the requests of an `httpx.Client` or `httpx.AsyncClient` to services of this process.
+
+    It is what ``server.client()`` and `open_client` use in simulated time. One transport reaches every server that runs
+    in-process; an address at which none runs refuses the connection. No event loop is needed for an `httpx.Client`.
+
+    Raises
+    ------
+    httpx.ConnectError
+        From a request: no service of this process is at its address.
+    httpx.ReadTimeout
+        From a request: there was no answer within the client's read timeout, which has passed.
+    httpx.RemoteProtocolError
+        From a request, or from reading its answer: the service closed the connection.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry one request there and the answer back."""
+        visit = _Visit(request)
+        if math.isinf(visit.wait_s):
+            threads().Event().wait()
+        elif visit.wait_s:
+            sleep(visit.wait_s)
+        return visit.answer()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry one request there and the answer back."""
+        visit = _Visit(request)
+        if math.isinf(visit.wait_s):
+            await asyncio.get_running_loop().create_future()
+        elif visit.wait_s:
+            await sleep_async(visit.wait_s)
+        return visit.answer()
+
+
+def open_client(**options: Any) -> httpx.Client:
+    """Return a client that reaches local services in the world of the clock in force: over sockets, or simulated.
+
+    Parameters
+    ----------
+    **options
+        As for `httpx.Client`; no proxy from the environment comes between, and any number of connections is allowed.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.services.server import serve
+    >>> with serve() as server, open_client(timeout=2) as client:
+    ...     client.get(server.url("/social?customer_id=C00001")).json()["followers"]
+    0
+    """
+    return httpx.Client(**_world() | options)
+
+
+def open_async_client(**options: Any) -> httpx.AsyncClient:
+    """Return what `open_client` returns, for coroutines.
+
+    Parameters
+    ----------
+    **options
+        As for `httpx.AsyncClient`.
+    """
+    return httpx.AsyncClient(**_world() | options)
+
+
+def _world() -> dict[str, Any]:
+    if is_virtual():
+        return {"trust_env": False, "transport": InProcessTransport()}
+    return {"trust_env": False, "limits": httpx.Limits(max_connections=None, max_keepalive_connections=64)}
+
+
+class _Visit:
+    """One request from its arrival to its end: how long it takes and what comes of it."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        endpoint = _listening.get(request.url.port or 80) if request.url.host == _HOST else None
+        if endpoint is None:
+            raise httpx.ConnectError(f"no service of this process is at {request.url.copy_with(path='/', query=None)}")
+        now_ns = current_clock().now_ns()
+        asked = (request.method, request.url.path, request.url.query.decode("latin-1"))
+        self._log = endpoint.log
+        self._at = self._log.arrived(*asked, now_ns)
+        self._reply = endpoint.services.reply(*asked, now_ns)
+        patience_s = request.extensions.get("timeout", {}).get("read")
+        takes_s = math.inf if self._reply.fault == "hang" else self._reply.latency_s
+        self._is_too_slow = patience_s is not None and takes_s > patience_s
+        self.wait_s: float = patience_s if self._is_too_slow else takes_s
+
+    def answer(self) -> httpx.Response:
+        """Return the answer when its time has come, or raise what the client sees instead."""
+        reply = self._reply
+        if self._is_too_slow:
+            raise httpx.ReadTimeout("timed out")
+        if reply.fault == "drop":
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        headers = {"content-type": "application/json", "content-length": str(len(reply.body)), **reply.headers}
+        self._log.note(self._at, status=reply.status)
+        if reply.fault == "cut":
+            return httpx.Response(reply.status, headers=headers, stream=_BrokenOff(reply.half_body, len(reply.body)))
+        self._log.note(self._at, answered_ns=current_clock().now_ns())
+        return httpx.Response(reply.status, headers=headers, content=reply.body)
+
+
+class _BrokenOff(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that ends too early."""
+
+    def __init__(self, part: bytes, expected: int) -> None:
+        self._part = part
+        self._expected = expected
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._part
+        self._break_off()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._part
+        self._break_off()
+
+    def _break_off(self) -> NoReturn:
+        raise httpx.RemoteProtocolError(
+            "peer closed connection without sending complete message body "
+            f"(received {len(self._part)} bytes, expected {self._expected})"
+        )

@@ -1,0 +1,73 @@
+"""The log of requests that every service keeps.
+
+Belongs here: one request as the service saw it, and the list of them. Does not belong here: who writes into it
+(``background``, ``in_process``).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
+
+__all__ = ["LoggedRequest", "RequestLog"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request as the server saw it.
+
+    Parameters
+    ----------
+    method, path, query
+        What was asked, such as ``"GET"``, ``"/verify"`` and ``"domain=example.com"``.
+    received_ns
+        When it arrived, on the axis of the clock of the service [ns]: that of ``time.perf_counter_ns``, or simulated
+        time.
+    answered_ns
+        When the last byte of the answer was handed over [ns]; None while, and when, there is no answer.
+    status
+        HTTP status of the answer; None while, and when, there is none.
+    """
+
+    method: str
+    path: str
+    query: str
+    received_ns: int
+    answered_ns: int | None = None
+    status: int | None = None
+
+
+class RequestLog:
+    """The requests to one server, in the order in which they arrived. Any number of threads may write.
+
+    Examples
+    --------
+    >>> log = RequestLog()
+    >>> at = log.arrived("GET", "/verify", "domain=example.com", 1_000)
+    >>> log.note(at, status=200, answered_ns=3_000)
+    >>> log.requests[0].status
+    200
+    """
+
+    def __init__(self) -> None:
+        self._requests: list[LoggedRequest] = []
+        self._lock = threading.Lock()
+
+    def arrived(self, method: str, path: str, query: str, received_ns: int) -> int:
+        """Write down a request and return its place in the log."""
+        with self._lock:
+            self._requests.append(LoggedRequest(method, path, query, received_ns))
+            return len(self._requests) - 1
+
+    def note(self, at: int, **facts: Any) -> None:
+        """Add what has become known about the request at one place."""
+        self._requests[at] = replace(self._requests[at], **facts)
+
+    def __getitem__(self, at: int) -> LoggedRequest:
+        return self._requests[at]
+
+    @property
+    def requests(self) -> tuple[LoggedRequest, ...]:
+        """All requests so far."""
+        return tuple(self._requests)

@@ -1,0 +1,198 @@
+"""The clock of simulated time.
+
+Belongs here: what users set and what branches ask for. Does not belong here: how it is done (``scheduler``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+from kaygraph_viz.clock import MAX_SECONDS, use_clock
+from kaygraph_viz.errors import OptionError, VirtualClockError
+from kaygraph_viz.virtual.fiber import Fiber
+from kaygraph_viz.virtual.guards import guards
+from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
+from kaygraph_viz.virtual.processors import Turns, compute
+from kaygraph_viz.virtual.scheduler import Scheduler
+from kaygraph_viz.virtual.threads import VirtualThreads
+
+__all__ = ["VirtualClock"]
+
+KINDS = ("thread", "process", "dask")
+
+
+class VirtualClock:
+    """A clock that passes only when everybody waits: the same run, to the nanosecond, on every machine.
+
+    ``with record(clock="virtual", seed=0)`` makes one with the defaults. Branches are unchanged: `sleep` is waiting and
+    `work` is CPU, in simulated seconds; whatever else they do takes no simulated time. Threads share one interpreter,
+    which passes to the next one every 5 ms; processes have one each; of the coroutines of a loop one runs at a time.
+    What branches in other processes get and return is copied, as it really would be.
+
+    Parameters
+    ----------
+    seed
+        Whole number, 0 or more. 0: at one instant, those go first whose turn was fixed first (when they fell asleep,
+        were started or were woken). Any other number: their order is drawn by chance from it. The module `random` is
+        seeded with it inside the block.
+    cores
+        How many processes can compute at once, 1 to 4096; None for as many as there are.
+    switch_interval_s
+        How long a thread keeps the interpreter when others want it [s], above 0.
+    start_up_s
+        How long a worker takes to start [s]: a number, or one for each kind (``thread process dask``).
+    dispatch_s
+        How long it takes to hand an item to a worker [s], in the same way.
+    preempt
+        The chance, 0 to 1, that a thread gives way after a single step of user code; see `explore`.
+    patience_s
+        How long a branch may be stuck in something that simulated time cannot see [s of real time], above 0.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+
+    Notes
+    -----
+    A real time.sleep or connection inside a branch is refused with an error. What blocks otherwise, such as a lock
+    from `threading`, is reported after `patience_s`; use `Lock`. A branch that ends its process (``os._exit``) ends
+    this one.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.clock import sleep
+    >>> with VirtualClock() as clock:
+    ...     sleep(3600)
+    ...     clock.now_ns()
+    3600000000000
+    """
+
+    is_virtual = True
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        cores: int | None = None,
+        switch_interval_s: float = 0.005,
+        start_up_s: float | Mapping[str, float] = 0.0,
+        dispatch_s: float | Mapping[str, float] = 0.0,
+        preempt: float = 0.0,
+        patience_s: float = 1.0,
+    ) -> None:
+        self.seed = _whole("seed", seed, 0, 1 << 62)
+        if cores is not None:
+            _whole("cores", cores, 1, 4096)
+        _seconds("switch_interval_s", switch_interval_s, least=1e-6)
+        _seconds("patience_s", patience_s, least=1e-3)
+        if isinstance(preempt, bool) or not isinstance(preempt, (int, float)) or not 0 <= preempt <= 1:
+            raise OptionError("preempt", preempt, "a number from 0 to 1", "preempt=0.1")
+        self.preempt = float(preempt)
+        self.start_up_s = _by_kind("start_up_s", start_up_s)
+        self.dispatch_s = _by_kind("dispatch_s", dispatch_s)
+        self._interval_ns = round(switch_interval_s * 1e9)
+        self._scheduler = Scheduler(seed, patience_s)
+        self._cores = Turns(self._scheduler, cores, "a core")
+        self._blocks: list[Any] = []
+        self.threads = VirtualThreads(self, self._scheduler, self.preempt)
+
+    def now_ns(self) -> int:
+        """Return the simulated time [ns]; it begins at 0."""
+        return self._scheduler.now_ns
+
+    def cpu_ns(self) -> int:
+        """Return the simulated CPU time of the calling thread [ns]."""
+        return self._scheduler.here().cpu_ns if self._scheduler.takes_part() else 0
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass for the caller [s], while others go on."""
+        self._check_running()
+        self._scheduler.park(self._scheduler.now_ns + round(seconds * 1e9), "the time")
+
+    async def sleep_async(self, seconds: float) -> None:
+        """Let `seconds` pass for the caller [s], while other tasks and threads go on."""
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualLoop):
+            await asyncio.sleep(seconds)
+        elif len(asyncio.all_tasks(loop)) < 2 or self._scheduler.takes_part():
+            self.sleep(seconds)  # a notebook's own loop: nothing else in it belongs to the program
+        else:
+            raise VirtualClockError("this event loop keeps real time; make it inside the block: asyncio.run(main())")
+
+    def work(self, seconds: float) -> None:
+        """Use CPU for `seconds` [s], in turns with other threads of the same interpreter."""
+        self._check_running()
+        compute(self._scheduler, self._cores, round(seconds * 1e9), self._interval_ns)
+
+    def new_event_loop(self) -> VirtualLoop:
+        """Return an event loop in simulated time."""
+        return VirtualLoop(self.threads, ties_by_chance=self.seed != 0)
+
+    def _check_running(self) -> None:
+        if not self.is_running:
+            raise VirtualClockError("a virtual clock passes only inside its block; write: with clock: ...")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the block of this clock is being run."""
+        return self._scheduler.root is not None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the calling thread begin the schedule; at the end of the block everything that still runs is ended."""
+        if self.is_running:  # a block inside the block
+            yield
+            return
+        scheduler, state = self._scheduler, random.getstate()
+        random.seed(self.seed)
+        scheduler.enter(Fiber("the main program", self.threads.interpreter()))
+        try:
+            with guards(), loops_in_simulated_time(scheduler, self.new_event_loop):
+                yield
+        finally:
+            scheduler.close()
+            random.setstate(state)
+
+    def __enter__(self) -> Self:
+        block = self._block()
+        block.__enter__()
+        self._blocks.append(block)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._blocks.pop().__exit__(None, None, None)
+
+    @contextmanager
+    def _block(self) -> Iterator[None]:
+        with self.running(), use_clock(self):
+            yield
+
+    def __repr__(self) -> str:
+        return f"VirtualClock(seed={self.seed})"
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise OptionError(name, value, f"a whole number from {low} to {high}", f"{name}={max(low, 1)}")
+    return value
+
+
+def _seconds(name: str, value: Any, least: float = 0.0) -> float:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or not least <= value <= MAX_SECONDS:
+        raise OptionError(name, value, f"a number of seconds from {least:g} to 1e9", f"{name}=0.005")
+    return float(value)
+
+
+def _by_kind(name: str, value: float | Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(KINDS, _seconds(name, value))
+    if unknown := set(value) - set(KINDS):
+        raise OptionError(name, sorted(unknown), f"seconds for {', '.join(KINDS)}", f'{name}={{"process": 0.1}}')
+    return dict.fromkeys(KINDS, 0.0) | {kind: _seconds(name, seconds) for kind, seconds in value.items()}
