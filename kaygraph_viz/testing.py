@@ -1,4 +1,6 @@
-"""Helpers for tests of parallel code: traces made by hand and a clock that only moves when it is told to.
+"""Helpers for tests of parallel code: traces made by hand, comparing traces, a clock that moves when it is told to.
+
+With pytest, the fixture ``virtual_clock`` is there as well: see ``pytest_plugin``.
 
 Belongs here: what readers can use in tests of their own code as well as we do in ours.
 Does not belong here: fixtures and data of one test module.
@@ -7,8 +9,9 @@ Does not belong here: fixtures and data of one test module.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -17,7 +20,7 @@ from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["FakeClock", "SpanTree", "bar", "make_trace"]
+__all__ = ["FakeClock", "SpanTree", "assert_trace", "bar", "make_trace"]
 
 SpanTree: TypeAlias = "Span | tuple[Span, Sequence[SpanTree]]"
 
@@ -184,6 +187,110 @@ def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
     columns.rows.flags.writeable = False
     trace = Trace(columns, dropped)
     return trace.validate() if check else trace
+
+
+def assert_trace(trace: Iterable[Span], expected: Iterable[Span], *, tolerance_s: float = 0.0) -> None:
+    """Check that a trace is what was expected, span by span, and show the difference where it is not.
+
+    Compared are name, index, lane, status, attempts, and the times when a span was submitted, began and ended; CPU and
+    blocked time where the expected span has them; not the numbers of spans. Times count from the first submission.
+    Spans of a kind that does not occur among the expected ones are left out, so that a list of branches is enough.
+
+    Parameters
+    ----------
+    trace
+        What was recorded.
+    expected
+        Another trace, or spans made with `bar`; their times count from 0.
+    tolerance_s
+        How far each time may be off [s]; 0 for the virtual clock, which is exact.
+
+    Raises
+    ------
+    AssertionError
+        With a line for each span that is missing (``-``) or was not expected (``+``).
+
+    Examples
+    --------
+    >>> trace = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
+    >>> assert_trace(trace, [bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2)])
+    >>> assert_trace(trace, [bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 3)])
+    Traceback (most recent call last):
+    ...
+    AssertionError: the trace is not what was expected (- expected, + recorded):
+        name  lane      submitted  began  ended  status
+        a     thread-1        0 s    0 s    1 s  ok
+      - b     thread-2        0 s    0 s    3 s  ok
+      + b     thread-2        0 s    0 s    2 s  ok
+    """
+    wanted = sorted(expected, key=_order)
+    kinds = {span.kind for span in wanted}
+    everything = list(trace)
+    first_ns = min((span.submitted_ns for span in everything), default=0)
+    zero_ns = first_ns if not isinstance(expected, Trace) else min((span.submitted_ns for span in wanted), default=0)
+    found = sorted((span for span in everything if span.kind in kinds or not kinds), key=_order)
+    if all(span.cpu_ns is None for span in wanted):
+        found = [replace(span, cpu_ns=None) for span in found]
+    found_rows = [_cells(span, first_ns) for span in found]
+    wanted_rows = [_cells(span, zero_ns if isinstance(expected, Trace) else 0) for span in wanted]
+    if len(found) == len(wanted):
+        pairs = zip(found_rows, wanted_rows, found, wanted, strict=True)
+        found_rows = [_merged(got, want, a, b, tolerance_s) for got, want, a, b in pairs]
+    if found_rows == wanted_rows:
+        return
+    raise AssertionError(_difference(found_rows, wanted_rows))
+
+
+Cells = tuple[str, str, float, float, float, str, str]
+
+
+def _order(span: Span) -> tuple[int, int, str, str, int]:
+    return span.started_ns, span.ended_ns, span.name, span.lane, -1 if span.index is None else span.index
+
+
+def _cells(span: Span, zero_ns: int) -> Cells:
+    name = span.name if span.index is None else f"{span.name} {span.index}"
+    status = span.status if span.attempt == 1 else f"{span.status}, {span.attempt} attempts"
+    times = (span.submitted_ns - zero_ns, span.started_ns - zero_ns, span.ended_ns - zero_ns)
+    return name, span.lane, times[0] / 1e9, times[1] / 1e9, times[2] / 1e9, status, _parts(span)
+
+
+def _parts(span: Span) -> str:
+    cpu = [] if span.cpu_ns is None else [f"CPU {span.cpu_ns / 1e9:g} s"]
+    return ", ".join([*cpu, *([f"blocked {span.blocked_ns / 1e9:g} s"] if span.blocked_ns else [])])
+
+
+def _merged(got: Cells, want: Cells, found: Span, wanted: Span, tolerance_s: float) -> Cells:
+    """Return a recorded row as it is compared: the expected one where it is near enough and was not more exact."""
+    near = all(abs(a - b) <= tolerance_s + 1e-12 for a, b in zip(got[2:5], want[2:5], strict=True))
+    cpu_ns = found.cpu_ns if wanted.cpu_ns is not None else None
+    blocked_ns = found.blocked_ns if wanted.blocked_ns or tolerance_s == 0 else 0
+    shown = _parts(replace(found, cpu_ns=cpu_ns, blocked_ns=blocked_ns))
+    off_s = (cpu_ns or 0) / 1e9 - (wanted.cpu_ns or 0) / 1e9, (blocked_ns - wanted.blocked_ns) / 1e9
+    same_parts = all(abs(off) <= tolerance_s for off in off_s)
+    times = want[2:5] if near else got[2:5]
+    return (got[0], got[1], *times, got[5], want[6] if same_parts else shown)
+
+
+def _difference(found: list[Cells], wanted: list[Cells]) -> str:
+    head = ("name", "lane", "submitted", "began", "ended", "status", "")
+    table = [head, *(_texts(row) for row in (*wanted, *found))]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        parts = [
+            text.rjust(width) if 2 <= column < 5 else text.ljust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(parts).rstrip()
+
+    shown = difflib.ndiff([line(_texts(row)) for row in wanted], [line(_texts(row)) for row in found])
+    lines = [f"  {each}" for each in shown if not each.startswith("?")]
+    return "\n".join(["the trace is not what was expected (- expected, + recorded):", f"    {line(head)}", *lines])
+
+
+def _texts(row: Cells) -> tuple[str, ...]:
+    return (row[0], row[1], *(f"{time:.9g} s" for time in row[2:5]), row[5], row[6])
 
 
 def _numbered(trees: Sequence[SpanTree]) -> list[Span]:

@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "widgets": DRAWN,
     "export": CORE | {"trace"},
     "testing": CORE | {"trace"},
+    "pytest_plugin": CORE,
     "lessons": EVERYTHING,
     "inputs": EVERYTHING,  # what the command line is made of
     "report": EVERYTHING | {"inputs"},

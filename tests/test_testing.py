@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
-from kaygraph_viz.clock import Clock
+from kaygraph_viz.clock import Clock, sleep
 from kaygraph_viz.errors import OptionError, TraceError
-from kaygraph_viz.testing import FakeClock, bar, make_trace
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.testing import FakeClock, assert_trace, bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
 
 
@@ -96,3 +97,80 @@ def test_a_made_trace_cannot_be_changed():
     trace = make_trace(bar("a", "t", 0, 1))
     with pytest.raises(ValueError, match="read-only"):
         trace.columns.rows["ended_ns"][0] = 5
+
+
+# -- assert_trace and the fixture --------------------------------------------------------------------------------------
+
+
+def wait_a_second(_):
+    sleep(1)
+
+
+@pytest.fixture
+def two_seconds(virtual_clock):
+    """Three items of a second on two threads."""
+    with record() as trace, get_executor("thread", 2) as executor:
+        list(executor.imap(wait_a_second, range(3), name="wait"))
+    return trace
+
+
+def bars(*ends):
+    return [
+        bar("wait", "thread-1", 0, 1, index=0),
+        bar("wait", "thread-2", 0, 1, index=1),
+        bar("wait", "thread-1", 1, ends[0], index=2, queued_s=1),
+    ]
+
+
+def test_a_trace_as_it_was_expected_passes(two_seconds):
+    assert_trace(two_seconds, bars(2))
+    assert_trace(two_seconds, two_seconds)
+
+
+def test_a_difference_is_shown_as_lines(two_seconds):
+    with pytest.raises(AssertionError) as caught:
+        assert_trace(two_seconds, bars(3))
+    assert [line.split() for line in str(caught.value).splitlines()[-2:]] == [
+        ["-", "wait", "2", "thread-1", "0", "s", "1", "s", "3", "s", "ok"],
+        ["+", "wait", "2", "thread-1", "0", "s", "1", "s", "2", "s", "ok"],
+    ]
+
+
+def test_missing_and_additional_spans_are_shown(two_seconds):
+    with pytest.raises(AssertionError, match=r"\+ wait 2"):
+        assert_trace(two_seconds, bars(2)[:2])
+    with pytest.raises(AssertionError) as caught:
+        assert_trace(two_seconds, bars(2)[:2])
+    assert sum(line.startswith("  + ") for line in str(caught.value).splitlines()) == 1
+    with pytest.raises(AssertionError, match="- more"):
+        assert_trace(two_seconds, [*bars(2), bar("more", "thread-1", 2, 3)])
+
+
+def test_times_may_be_off_by_the_tolerance(two_seconds):
+    assert_trace(two_seconds, bars(2.1), tolerance_s=0.11)
+    with pytest.raises(AssertionError):
+        assert_trace(two_seconds, bars(2.1), tolerance_s=0.09)
+
+
+def test_cpu_time_counts_where_it_was_expected():
+    found = make_trace(bar("a", "t", 0, 1, cpu_s=0.5))
+    assert_trace(found, [bar("a", "t", 0, 1)])
+    assert_trace(found, [bar("a", "t", 0, 1, cpu_s=0.5)])
+    with pytest.raises(AssertionError, match=r"CPU 0\.25 s"):
+        assert_trace(found, [bar("a", "t", 0, 1, cpu_s=0.25)])
+
+
+def test_statuses_and_attempts_count():
+    found = make_trace(bar("a", "t", 0, 1, status="error", attempt=2))
+    with pytest.raises(AssertionError, match="error, 2 attempts"):
+        assert_trace(found, [bar("a", "t", 0, 1)])
+
+
+def test_the_fixture_puts_simulated_time_in_force(virtual_clock):
+    sleep(3600)
+    assert virtual_clock.now_ns() == 3_600_000_000_000
+
+
+@pytest.mark.virtual_clock(seed=7)
+def test_the_fixture_takes_what_the_marker_says(virtual_clock):
+    assert virtual_clock.seed == 7
