@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.analysis.conflicts import conflicts as conflicts
     from kaygraph_viz.analysis.metrics import Summary as Summary
     from kaygraph_viz.analysis.metrics import summarize as summarize
+    from kaygraph_viz.clock import cost as cost
     from kaygraph_viz.clock import sleep as sleep
     from kaygraph_viz.clock import sleep_async as sleep_async
     from kaygraph_viz.clock import work as work
@@ -94,7 +95,7 @@ _HOME = {
     "analysis.conflicts": ("Conflict", "conflicts"),
     "plot.gantt": ("gantt",),
     "plot.diagram": ("diagram",),
-    "clock": ("sleep", "sleep_async", "work"),
+    "clock": ("cost", "sleep", "sleep_async", "work"),
     "sync": ("Lock",),
     "virtual.clock": ("VirtualClock",),
     "errors": ("KayGraphVizError",),

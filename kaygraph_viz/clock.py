@@ -16,7 +16,7 @@ from kaygraph_viz.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["REAL", "Clock", "RealClock", "current_clock", "sleep", "sleep_async", "use_clock", "work"]
+__all__ = ["REAL", "Clock", "RealClock", "cost", "current_clock", "sleep", "sleep_async", "use_clock", "work"]
 
 
 @runtime_checkable
@@ -164,6 +164,34 @@ def work(seconds: float) -> None:
     >>> work(0)
     """
     current_clock().work(_duration("work", seconds))
+
+
+def cost(cpu_s: float) -> None:
+    """Say how much CPU the code around this call uses, for runs in simulated time.
+
+    What branches really compute takes no simulated time by itself. The real clock measures it, and ignores this call.
+
+    Parameters
+    ----------
+    cpu_s
+        CPU time [s], 0 or more.
+
+    Raises
+    ------
+    OptionError
+        If it is negative, NaN or not a number.
+
+    Examples
+    --------
+    >>> def count_words(text):
+    ...     cost(1e-7 * len(text))
+    ...     return len(text.split())
+    >>> count_words("two words")
+    2
+    """
+    clock, seconds = current_clock(), _duration("cost", cpu_s)
+    if getattr(clock, "is_virtual", False):
+        clock.work(seconds)
 
 
 def _duration(name: str, seconds: float) -> float:

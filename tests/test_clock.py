@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from kaygraph_viz.clock import REAL, Clock, current_clock, sleep, use_clock, work
+from kaygraph_viz.clock import REAL, Clock, cost, current_clock, sleep, use_clock, work
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.virtual.clock import VirtualClock
 
 
 def test_the_real_clock_is_in_force_by_default():
@@ -73,3 +74,15 @@ def test_impossible_durations_are_refused(spend, seconds):
 def test_possible_durations_pass(seconds):
     with use_clock(FakeClock()):
         sleep(seconds)
+
+
+def test_cost_is_for_simulated_time_only():
+    clock = FakeClock()
+    with use_clock(clock):
+        cost(5)
+    assert clock.now_ns() == 0
+    with VirtualClock() as virtual:
+        cost(5)
+        assert (virtual.now_ns(), virtual.cpu_ns()) == (5_000_000_000, 5_000_000_000)
+    with pytest.raises(OptionError, match="cost"):
+        cost(-1)

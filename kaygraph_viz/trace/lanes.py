@@ -74,6 +74,7 @@ class Lanes:
         self._resolution_ns = resolution_ns
         self._lock = threading.Lock()
         self._here = threading.local()  # dies with its thread; the number of a thread is soon given to another one
+        self._home_thread = threading.current_thread()  # the one in which the recording began is called main
         self._home = current_task() if _get_running_loop() is not None else None
         self._tasks: WeakKeyDictionary[Task[Any], Lane] = WeakKeyDictionary()
         self._named: dict[str, threading.Thread] = {}
@@ -99,7 +100,7 @@ class Lanes:
 
     def _name_by_thread(self) -> Lane:
         thread = threading.current_thread()
-        base = name = "main" if thread is threading.main_thread() else thread.name
+        base = name = "main" if thread is self._home_thread else thread.name
         with self._lock:
             number = 1
             while name in self._named and self._named[name].is_alive():

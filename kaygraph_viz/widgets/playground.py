@@ -171,7 +171,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _write_log(self) -> None:
         tried = {workers: summarize(trace) for workers, trace in sorted(self.traces.items())}
         rows = "".join(_log_row(workers, summary) for workers, summary in tried.items())
-        heads = "".join(f"<th scope='col'>{head}</th>" for head in ("Workers", "Most at once", "Speedup", "Efficiency"))
+        heads = "".join(f"<th scope='col' style='padding:0 1em'>{head}</th>" for head in ("Workers", "Most at once", "Speedup", "Efficiency"))
         self.tried.value = f"<table><caption>Tried so far</caption><tr>{heads}</tr>{rows}</table>" if rows else ""
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -223,4 +223,4 @@ def _count(workers: int) -> str:
 
 def _log_row(workers: int, summary: Summary) -> str:
     cells = (workers, summary.peak_concurrency, f"{summary.speedup:.1f}", f"{summary.efficiency:.0%}")
-    return "<tr>" + "".join(f"<td style='text-align:right'>{cell}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td style='padding:0 1em; text-align:right'>{cell}</td>" for cell in cells) + "</tr>"

@@ -426,3 +426,21 @@ def test_impossible_number_of_workers_is_refused(workers):
 def test_number_of_tries_can_be_chosen(no_waits):
     shared = run({"external": unavailable}, [{}], max_retries=2)
     assert shared["check_outcomes"][0].attempts == 2
+
+
+# -- in simulated time -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["serial", "thread", "process", "async", "dask"])
+def test_in_simulated_time_a_run_is_the_same_to_the_byte(kind, tmp_path):
+    customers = load_customers()[::250]
+
+    def saved(number):
+        settings = ServiceSettings(latency_s=0.05, failure_rate=0.35)
+        with record(clock="virtual") as trace, local_checks(customers, settings) as checks:
+            graph = validation_graph(checks, workers=4, executor=kind)
+            graph.run(shared := {"records": customers})
+        assert len(shared["verdicts"]) == len(customers)
+        return trace.save(tmp_path / f"{number}.jsonl").read_bytes()
+
+    assert len({saved(number) for number in range(20)}) == 1
