@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from kaygraph_viz.graph.graph import BatchGraph as BatchGraph
     from kaygraph_viz.graph.graph import Graph as Graph
     from kaygraph_viz.graph.graph import ParallelBatchGraph as ParallelBatchGraph
+    from kaygraph_viz.graph.map_reduce import MapReduceNode as MapReduceNode
+    from kaygraph_viz.graph.map_reduce import Reduced as Reduced
     from kaygraph_viz.graph.node import BaseNode as BaseNode
     from kaygraph_viz.graph.node import Node as Node
     from kaygraph_viz.graph.node import ValidatedNode as ValidatedNode
@@ -80,6 +82,7 @@ _HOME = {
     "graph.async_batch": ("AsyncBatchNode", "AsyncParallelBatchNode"),
     "graph.async_graph": ("AsyncGraph", "AsyncBatchGraph", "AsyncParallelBatchGraph"),
     "graph.fan_out": ("FanOutNode",),
+    "graph.map_reduce": ("MapReduceNode", "Reduced"),
     "graph.graph": ("Graph", "BatchGraph", "ParallelBatchGraph"),
     "execute.registry": ("get_executor",),
     "execute.outcome": ("Outcome", "Outcomes"),

@@ -1,0 +1,258 @@
+"""A node that maps items to pairs of key and value, brings the values of each key together, and reduces them.
+
+Belongs here: the node, running its branches, and their results. Does not belong here: what one map or reduce branch
+does, and which partition a key belongs to (``shuffle``).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
+from itertools import count, islice
+from typing import Any
+
+from kaygraph_viz.clock import current_clock
+from kaygraph_viz.errors import DataError, DeadlineExceeded, OptionError
+from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.limits import checked_whole
+from kaygraph_viz.execute.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.graph.batch import BranchingNode
+from kaygraph_viz.graph.node import Shared
+from kaygraph_viz.graph.shuffle import Leniency, Map, MapBranch, MapWork, Reduce, ReduceBranch, ReduceWork
+from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+
+__all__ = ["MapReduceNode", "Reduced"]
+
+PARTITIONS = 8  # not the number of workers: with another one, nothing but the time may change
+MAX_PARTITIONS = 4096
+ROLES = {"mapper": "map", "reducer": "reduce", "combiner": "combine"}
+BRANCHES = 256  # up to so many items each is a map branch of its own; of more, several share one
+
+
+class Reduced(dict[Any, Any]):
+    """What ``on_error="collect"`` gives: the results by key, and what is missing from them.
+
+    Parameters
+    ----------
+    results
+        By key.
+    failed
+        An outcome for each item that could not be mapped, each key that could not be reduced, and each branch that was
+        lost or took too long; their names say which. The results are as if those had never been there.
+
+    Examples
+    --------
+    >>> Reduced({"tea": 2}).failed
+    []
+    """
+
+    def __init__(self, results: Mapping[Any, Any], failed: Iterable[Outcome] = ()) -> None:
+        super().__init__(results)
+        self.failed = Outcomes(failed)
+
+
+class MapReduceNode(BranchingNode):
+    """Map items to pairs of key and value, and reduce the values of each key to one result.
+
+    1. *Map*: ``mapper(item)`` yields pairs ``(key, value)``, for all items that `prep` returns, several at once. If
+       there is a combiner, ``combiner(key, values)`` then makes one value of those that a branch has for a key, so
+       that less has to travel. The branch cuts its result into partitions, by a hash of the key.
+    2. *Shuffle*: each partition gets its parts from all map branches. This is a barrier: nothing is reduced before the
+       last map branch has ended.
+    3. *Reduce*: ``reducer(key, values)`` gives the result for each key of a partition, several partitions at once.
+
+    `post` gets a dict of the results by key. Neither the kind of executor nor the number of workers changes it, nor
+    the order of its keys: partition by partition, and in each one as they first appear in the input. A reducer gets
+    the values in the order of the input, too.
+
+    Parameters
+    ----------
+    mapper, reducer, combiner
+        Plain functions. In place of them, a subclass may have methods `map`, `reduce` and `combine`.
+    partitions
+        How many parts the keys are divided into, 1 to 4096, each one a reduce branch if it has any keys; default: 8.
+    max_workers, executor
+        As for `ParallelBatchNode`. The same workers map and reduce.
+    chunk_size
+        How many items share a map branch, 1 or more; a combiner then works on all of them together. Default: each of
+        up to 256 items is a branch of its own; more items share 256 branches, or some more if their number is unknown.
+    **options
+        ``max_retries wait retry on_error timeout deadline progress memory node_id`` as for `ParallelBatchNode`; a
+        branch is tried again as a whole. With ``on_error="collect"``, `post` gets a `Reduced`: in the last attempt of a
+        branch, items and keys that fail are left out and noted, and the others go on.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range, or there is no mapper or reducer. When it runs: if a key is not a text, bytes,
+        a number, None, a date, an ``Enum`` member, or a tuple or frozenset of these.
+
+    Notes
+    -----
+    After J. Dean and S. Ghemawat, "MapReduce: Simplified Data Processing on Large Clusters", OSDI 2004. A combiner is
+    run exactly once for each key of a map branch, so what it returns need not look like what the mapper yields. In a
+    trace, map and reduce are two nodes within `exec`, with branches ``map 0``, ``map 1``, ... and ``reduce 0``, ...
+
+    Examples
+    --------
+    >>> def words(line):
+    ...     for word in line.split():
+    ...         yield word, 1
+    >>> count = MapReduceNode(words, lambda word, ones: sum(ones), max_workers=2)
+    >>> shared = {"items": ["to be or", "not to be"]}
+    >>> count.run(shared)
+    >>> sorted(shared["result"].items())
+    [('be', 2), ('not', 1), ('or', 1), ('to', 2)]
+    """
+
+    def __init__(
+        self,
+        mapper: Map | None = None,
+        reducer: Reduce | None = None,
+        combiner: Reduce | None = None,
+        partitions: int | None = None,
+        max_workers: int | None = None,
+        executor: str | Executor = "thread",
+        *,
+        chunk_size: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(max_workers, executor, **options)
+        self.mapper = mapper
+        self.reducer = reducer
+        self.combiner = combiner
+        self.partitions = checked_whole(
+            "partitions", PARTITIONS if partitions is None else partitions, 1, MAX_PARTITIONS, "partitions=8"
+        )
+        self.chunk_size = chunk_size
+        if chunk_size is not None:
+            checked_whole("chunk_size", chunk_size, 1, 1_000_000_000, "chunk_size=100")
+        for role, method in ROLES.items():
+            _check_function(role, method, self._function(role))
+
+    # -- to be overridden ---------------------------------------------------------------------------------------
+
+    def map(self, item: Any) -> Any:
+        """Yield the pairs of key and value of one item, in place of `mapper`."""
+
+    def reduce(self, key: Any, values: list[Any]) -> Any:
+        """Return the result for one key, in place of `reducer`."""
+
+    def combine(self, key: Any, values: list[Any]) -> Any:
+        """Return one value for those that one map branch has for a key, in place of `combiner`."""
+
+    def prep(self, shared: Shared) -> Any:
+        """Return the items, by default ``shared["items"]``: anything to iterate over, read lazily."""
+        if "items" not in shared:
+            raise DataError(f"{self!r} reads shared['items'], which is not there; put the items there or override prep")
+        return shared["items"]
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: dict[Any, Any]) -> str | None:
+        """Take the results by key; by default they go to ``shared["result"]``."""
+        shared["result"] = exec_res
+        return None
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    def _exec_phase(self, shared: Shared, prep_res: Any) -> dict[Any, Any]:
+        works = self._map_works(() if prep_res is None else prep_res)
+        with span("exec", kind="phase"), self._opened() as executor:
+            return self._map_reduce(executor, works)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Executor]:
+        """Give the executor for mapping and reducing; one that was passed in stays open."""
+        if isinstance(self.executor, Executor):
+            yield self.executor
+        else:
+            with get_executor(self.executor, self.max_workers) as executor:
+                yield executor
+
+    def _map_works(self, items: Any) -> Iterable[MapWork]:
+        if not isinstance(items, Iterable):
+            raise OptionError(f"what prep of {self.node_id!r} returns", items, "something to iterate over")
+        if not isinstance(items, Sized):
+            return _chunks(items, self.chunk_size)
+        return list(_chunks(items, self.chunk_size or max(1, -(-len(items) // BRANCHES))))
+
+    def _map_reduce(self, executor: Executor, works: Iterable[MapWork]) -> dict[Any, Any]:
+        node, begun_ns = self._travelling(), current_clock().now_ns()
+        collects = self.on_error_policy == "collect"
+        leniency = Leniency(self._retry_policy() if collects else None, executor.capabilities.needs_pickling)
+        mapper, reducer, combiner = (node._function(role) for role in ROLES)
+        with span(f"{self.node_id} map", kind="node") as mapping:
+            branch: MapBranch | ReduceBranch = MapBranch(mapper, combiner, self.partitions, leniency)
+            mapped = self._run_branches("map", executor, branch, works, begun_ns)
+        with span(f"{self.node_id} reduce", kind="node") as reducing:
+            reducing.link(mapping)
+            branch = ReduceBranch(reducer, combiner is not None, leniency)
+            reduced = self._run_branches("reduce", executor, branch, _shuffled(mapped, self.partitions), begun_ns)
+        results = {key: value for outcome in reduced if outcome.ok for key, value in outcome.value.value.items()}
+        return Reduced(results, _failed(mapped + reduced)) if collects else results
+
+    def _run_branches(
+        self, word: str, executor: Executor, branch: MapBranch | ReduceBranch, works: Iterable[Any], begun_ns: int
+    ) -> list[Outcome]:
+        """Run all map or all reduce branches in the time that is left, as a node of their own would."""
+        node = copy.copy(self)
+        node.node_id, node.executor, node.deadline = f"{self.node_id} {word}", executor, self._left_s(begun_ns)
+        return node._branches(works, fn=branch, name=word, label=branch.name_of)
+
+    def _left_s(self, begun_ns: int) -> float | None:
+        if self.deadline is None:
+            return None
+        left_s = self.deadline - (current_clock().now_ns() - begun_ns) / 1e9
+        if left_s <= 0:
+            raise DeadlineExceeded(f"the whole of {self.node_id!r}", self.deadline)
+        return left_s
+
+    def _function(self, role: str) -> Any:
+        """Return the function for a role: the one that was given, or else the method of a subclass, or None."""
+        given, method = getattr(self, role), getattr(self, ROLES[role])
+        if given is None and getattr(method, "__func__", method) is not getattr(MapReduceNode, ROLES[role]):
+            return method
+        return given
+
+    def structure_view(self, name: str) -> NodeView:
+        """Return what a diagram needs to know about this node: the map branches, and after them the reduce branches."""
+        names = tuple(f"reduce {number}" for number in range(self.partitions))
+        mapping = NodeView(f"{name} map", f"{name} map", is_parallel=True)
+        reducing = NodeView(f"{name} reduce", f"{name} reduce", is_parallel=True, branches=names)
+        edge = EdgeView(mapping.node_id, reducing.node_id)
+        inside = GraphView(name, (mapping, reducing), (edge,))
+        return NodeView(name, type(self).__name__, is_parallel=True, graph=inside)
+
+
+def _check_function(role: str, method: str, function: Any) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise OptionError(role, function, "a plain function, not an asynchronous one")
+    if not callable(function) and (function is not None or role != "combiner"):
+        example = "MapReduceNode(mapper=words, reducer=add)"
+        raise OptionError(role, function, f"a function, or the method {method!r} of a subclass", example)
+
+
+def _chunks(items: Iterable[Any], size: int | None) -> Iterator[MapWork]:
+    """Cut items into the work of map branches; without a size, the more items there were, the more a branch gets."""
+    rest, first = iter(items), 0
+    for number in count():
+        chunk = tuple(islice(rest, size or 1 + first // BRANCHES))
+        if not chunk:
+            return
+        yield MapWork(number, first, chunk)
+        first += len(chunk)
+
+
+def _shuffled(mapped: Sequence[Outcome], partitions: int) -> list[ReduceWork]:
+    """Return the work of the reduce branches: the parts of each partition that has any."""
+    done = [outcome.value.value for outcome in mapped if outcome.ok]
+    found = ([parts[number] for parts in done if parts[number] is not None] for number in range(partitions))
+    return [ReduceWork(number, parts) for number, parts in enumerate(found) if parts]
+
+
+def _failed(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        yield from outcome.value.outcomes() if outcome.ok else (outcome,)

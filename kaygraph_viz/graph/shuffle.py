@@ -1,0 +1,306 @@
+"""Map and reduce as what one branch does, and the shuffle between them: which partition a key belongs to.
+
+Belongs here: what runs in a worker. Does not belong here: the node that runs it (``map_reduce``).
+
+Python's own hash of a text differs from process to process, so it cannot say where a key belongs: two workers would
+send the same word to two reducers. The hash used here is the same in every process and on every run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from kaygraph_viz.errors import NodeError, OptionError, add_note_once, short
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.parcels import not_sent, pack_error, pack_result, unpack, unpack_result
+from kaygraph_viz.execute.retries import attempt_number
+from kaygraph_viz.trace.recorder import span
+
+__all__ = ["Done", "Map", "MapBranch", "MapWork", "Reduce", "ReduceBranch", "ReduceWork", "partition_of"]
+
+Map = Callable[[Any], Iterable[tuple[Any, Any]]]
+Reduce = Callable[[Any, list[Any]], Any]  # combiners too
+Groups = defaultdict[Any, list[Any]]
+Part = Any  # what the keys of one partition got, packed where it travels to another process; None for nothing
+
+KEYS = "a text, bytes, a number, None, a date, an Enum member, or a tuple or frozenset of these"
+
+
+# -- which partition a key belongs to -------------------------------------------------------------------------------
+
+
+def partition_of(key: Any, partitions: int) -> int:
+    """Return the partition of a key: the same in every process and on every run, for keys that are equal too.
+
+    Parameters
+    ----------
+    key
+        A text, bytes, a number, None, a date, an ``Enum`` member, or a tuple or frozenset of these.
+    partitions
+        How many there are, 1 or more.
+
+    Raises
+    ------
+    OptionError
+        If the key is of another kind, or not a number (NaN).
+
+    Examples
+    --------
+    >>> partition_of("union", 8), partition_of(("union", 1860), 8), partition_of(1, 8) == partition_of(1.0, 8)
+    (2, 2, True)
+    """
+    return _stable_hash(key) % partitions
+
+
+def _stable_hash(key: Any) -> int:
+    way = _WAYS.get(type(key).__hash__)  # whatever hashes like a text is hashed like one: subclasses, equal numbers
+    if way is not None:
+        return way(key)
+    if key is None:
+        return 0
+    raise OptionError("a key", key, f"{KEYS}: only these have the same hash in every process", "yield str(key), value")
+
+
+def _of_text(key: str) -> int:
+    return crc32(key.encode("utf-8", "surrogatepass"))
+
+
+def _of_number(key: float) -> int:
+    if key != key:  # NaN
+        raise OptionError("a key", key, "equal to itself: the values of others never come together")
+    return crc32(hash(key).to_bytes(8, "little", signed=True))  # scattered: decades are all even
+
+
+def _of_many(hashes: Iterable[int]) -> int:
+    return crc32(b"".join(each.to_bytes(4, "little") for each in hashes))
+
+
+_WAYS: dict[Any, Callable[[Any], int]] = {
+    str.__hash__: _of_text,
+    bytes.__hash__: crc32,
+    int.__hash__: _of_number,
+    float.__hash__: _of_number,
+    tuple.__hash__: lambda key: _of_many(map(_stable_hash, key)),
+    frozenset.__hash__: lambda key: _of_many(sorted(map(_stable_hash, key))),
+    date.__hash__: lambda key: _of_number(key.toordinal()),
+    Enum.__hash__: lambda key: _of_text(key.name),
+}
+
+
+# -- what a branch gives, and what it leaves out --------------------------------------------------------------------
+
+
+class Failure(NamedTuple):
+    """An item or key that was left out: its position or its partition, its name, the error and the attempts."""
+
+    place: int
+    name: str
+    error: Any
+    attempts: int
+
+
+class Done(NamedTuple):
+    """What a branch gives, and the items or keys that it left out."""
+
+    value: Any
+    failures: Sequence[Failure] = ()
+
+    def outcomes(self) -> list[Outcome]:
+        """Return an outcome for each item or key that was left out."""
+        return [
+            Outcome(place, error=_unpacked(error, name), status="error", attempts=attempts, name=name)
+            for place, name, error, attempts in self.failures
+        ]
+
+
+def _unpacked(error: Any, name: str) -> BaseException | None:
+    return error if isinstance(error, BaseException) else unpack_result(None, error, name)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Leniency:
+    """What happens to an item or key that fails: the branch fails with it, or, in its last attempt, goes on without.
+
+    Parameters
+    ----------
+    retry
+        How often the branch is tried; None if it always fails with its items.
+    is_packed
+        Whether errors have to travel to another process.
+    """
+
+    retry: RetryPolicy | None
+    is_packed: bool
+
+    def left_out(self, error: Exception, place: int, name: str, done: str) -> Failure:
+        """Return the failure to be noted, or raise the error where the branch fails with it."""
+        add_note_once(error, f"while {name} was {done}")
+        retry, attempt = self.retry, attempt_number()
+        if retry is None or (attempt < retry.attempts and isinstance(error, retry.retry_on)):
+            raise error
+        with suppress(Exception), span(name, kind="attempt"):  # so that the trace shows it
+            raise error
+        return Failure(place, name, pack_error(error) if self.is_packed else error, attempt)
+
+
+# -- map ------------------------------------------------------------------------------------------------------------
+
+
+class MapWork(NamedTuple):
+    """What one map branch gets: its number, the position of its first item in the input, and its items."""
+
+    number: int
+    first: int
+    items: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MapBranch:
+    """Maps some items, combines the values of each key, and cuts the result into partitions.
+
+    Parameters
+    ----------
+    mapper, combiner
+        The functions of the user; without a combiner all values travel.
+    partitions
+        How many parts to cut into.
+    leniency
+        Whether items that fail are left out.
+    """
+
+    mapper: Map
+    combiner: Reduce | None
+    partitions: int
+    leniency: Leniency
+
+    def name_of(self, work: MapWork) -> str:
+        """Return what the branch is called in pictures."""
+        return f"map {work.number}"
+
+    def __call__(self, work: MapWork) -> Done:
+        """Return one part for each partition.
+
+        Each is packed by itself where it leaves the process: on its way to a reducer nobody has to look into it.
+        """
+        groups, failures = self._grouped(work)
+        parts: list[dict[Any, Any]] = [{} for _ in range(self.partitions)]
+        count, hashed = self.partitions, _stable_hash
+        for key, value in self._combined(groups):
+            parts[hashed(key) % count][key] = value
+        return Done([self._packed(part) for part in parts], failures)
+
+    def _grouped(self, work: MapWork) -> tuple[Groups, list[Failure]]:
+        groups: Groups = defaultdict(list)
+        failures = []
+        for position, item in enumerate(work.items, work.first):
+            try:
+                if self.leniency.retry is None:
+                    self._map_into(groups, item)
+                else:
+                    self._map_whole_into(groups, item)
+            except Exception as error:
+                failures.append(self.leniency.left_out(error, position, f"item {position}", "mapped"))
+        return groups, failures
+
+    def _map_whole_into(self, groups: Groups, item: Any) -> None:
+        """Add all pairs of an item or, if it fails, none."""
+        own: Groups = defaultdict(list)
+        self._map_into(own, item)
+        for key, values in own.items():
+            groups[key] += values
+
+    def _map_into(self, groups: Groups, item: Any) -> None:
+        pairs: Any = self.mapper(item)
+        try:
+            for key, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
+                groups[key].append(value)
+        except (TypeError, ValueError) as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # it comes from the mapper itself
+            raise NodeError(
+                f"a mapper must give pairs of a key, which can be hashed, and a value: {error}; write: yield key, value"
+            ) from error
+
+    def _combined(self, groups: Groups) -> Iterable[tuple[Any, Any]]:
+        if self.combiner is None:
+            return groups.items()
+        return self._one_for_each(groups, self.combiner)
+
+    def _one_for_each(self, groups: Groups, combiner: Reduce) -> Iterator[tuple[Any, Any]]:
+        for key, values in groups.items():
+            try:
+                value = combiner(key, values)
+            except Exception as error:
+                add_note_once(error, f"while key {short(key)} was combined")
+                raise
+            yield key, value
+
+    def _packed(self, part: dict[Any, Any]) -> Part:
+        if not part or not self.leniency.is_packed:
+            return part or None
+        try:
+            return pack_result(part)
+        except Exception as error:
+            raise not_sent("the mapper", error) from error
+
+
+# -- reduce ---------------------------------------------------------------------------------------------------------
+
+
+class ReduceWork(NamedTuple):
+    """What one reduce branch gets: the number of its partition, and its parts in the order of the map branches."""
+
+    partition: int
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceBranch:
+    """Brings the values of each key of one partition together and reduces them.
+
+    Parameters
+    ----------
+    reducer
+        The function of the user.
+    is_combined
+        Whether each part holds one value for each key, not a list of them.
+    leniency
+        Whether keys that fail are left out.
+    """
+
+    reducer: Reduce
+    is_combined: bool
+    leniency: Leniency
+
+    def name_of(self, work: ReduceWork) -> str:
+        """Return what the branch is called in pictures."""
+        return f"reduce {work.partition}"
+
+    def __call__(self, work: ReduceWork) -> Done:
+        """Return the result for each key, in the order in which the keys first appear in the input."""
+        results, failures, reducer = {}, [], self.reducer
+        for key, values in self._grouped(work.parts).items():
+            try:
+                results[key] = reducer(key, values)
+            except Exception as error:
+                failures.append(self.leniency.left_out(error, work.partition, f"key {short(key)}", "reduced"))
+        return Done(results, failures)
+
+    def _grouped(self, parts: Sequence[Part]) -> Groups:
+        groups: Groups = defaultdict(list)
+        for part in map(unpack, parts):
+            if self.is_combined:
+                for key, value in part.items():
+                    groups[key].append(value)
+            else:
+                for key, values in part.items():
+                    groups[key] += values
+        return groups
