@@ -26,7 +26,7 @@ __all__ = [
     "per_call", "quiet_median", "registered",
 ]  # fmt: skip
 
-SUBJECTS = ("recording", "batches", "clusters", "map_reduce", "stopping", "memory", "imports")  # the modules of the rows, in order
+SUBJECTS = ("recording", "batches", "clusters", "map_reduce", "stopping", "memory", "imports")  # in this order
 
 T = TypeVar("T")
 Turn = Callable[[], float]
