@@ -22,7 +22,7 @@ from kaygraph_viz.execute.request import Request
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.offsets import NO_OFFSET, Move, Offset
-from kaygraph_viz.trace.recorder import DEFAULT_MAX_SPANS
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 

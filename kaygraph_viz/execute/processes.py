@@ -34,7 +34,7 @@ from kaygraph_viz.execute.request import Request
 from kaygraph_viz.execute.simulated import simulated
 from kaygraph_viz.sync import is_virtual
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.recorder import DEFAULT_MAX_SPANS
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 
 __all__ = ["ProcessExecutor"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from itertools import count, islice
 from typing import Any
@@ -189,8 +189,10 @@ class MapReduceNode(BranchingNode):
             mapped = self._run_branches("map", executor, branch, works, begun_ns)
         with span(f"{self.node_id} reduce", kind="node") as reducing:
             reducing.link(mapping)
+            shuffled = _shuffled(mapped, self.partitions)
+            reducing.link_branches(mapping, _feeding(mapped, shuffled))
             branch = ReduceBranch(reducer, combiner is not None, leniency)
-            reduced = self._run_branches("reduce", executor, branch, _shuffled(mapped, self.partitions), begun_ns)
+            reduced = self._run_branches("reduce", executor, branch, shuffled, begun_ns)
         results = {key: value for outcome in reduced if outcome.ok for key, value in outcome.value.value.items()}
         return Reduced(results, _failed(mapped + reduced)) if collects else results
 
@@ -251,6 +253,13 @@ def _shuffled(mapped: Sequence[Outcome], partitions: int) -> list[ReduceWork]:
     done = [outcome.value.value for outcome in mapped if outcome.ok]
     found = ([parts[number] for parts in done if parts[number] is not None] for number in range(partitions))
     return [ReduceWork(number, parts) for number, parts in enumerate(found) if parts]
+
+
+def _feeding(mapped: Sequence[Outcome], shuffled: Sequence[ReduceWork]) -> Callable[[int], list[int]]:
+    """Return a function from a reduce branch to the map branches that had anything for it."""
+    done = [(outcome.index, outcome.value.value) for outcome in mapped if outcome.ok]
+    fed = [[index for index, parts in done if parts[work.partition] is not None] for work in shuffled]
+    return fed.__getitem__
 
 
 def _failed(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import itertools
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from kaygraph_viz.clock import REAL, Clock, current_clock, use_clock
+from kaygraph_viz.clock import REAL, Clock, use_clock
 from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS, checked_cap, checked_clock, checked_watch
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load
     from types import TracebackType
 
     from kaygraph_viz.trace.columns import SpanColumns
+    from kaygraph_viz.trace.relations import Relation
     from kaygraph_viz.trace.storage import Storage
     from kaygraph_viz.trace.trace import Trace
 
@@ -41,7 +43,6 @@ __all__ = [
     "span",
 ]
 
-DEFAULT_MAX_SPANS = 1_000_000
 COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB) and to be turned over in 0.5 ms
 
 
@@ -117,6 +118,7 @@ class Recorder:
         self.lanes = Lanes(cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
+        self._relations: list[Relation] = []
         self.has_cpu_time = cpu_time
         self._spans = _columns(max_spans) if storage is None else storage
         self._lock = threading.RLock()
@@ -168,7 +170,20 @@ class Recorder:
     def snapshot(self) -> SpanColumns:
         """Return all finished spans so far, ordered by start."""
         with self._lock:
-            return self._spans.columns()
+            return self._linked(self._spans.columns())
+
+    def relate(self, consumers: int, producers: int, needs: Callable[[int], Iterable[int]]) -> None:
+        """Say that branches of one phase needed the results of branches of another; see `Relation`."""
+        from kaygraph_viz.trace.relations import Relation
+
+        self._relations.append(Relation(consumers, producers, needs))
+
+    def _linked(self, columns: SpanColumns) -> SpanColumns:
+        if not self._relations:
+            return columns
+        from kaygraph_viz.trace.relations import with_links
+
+        return with_links(columns, list(self._relations))
 
     def finish(self) -> SpanColumns:
         """End the recording: what is still open ends now, as ``abandoned``; never raises.
@@ -181,7 +196,8 @@ class Recorder:
                 open_spans = self.open_spans.copy()
                 self._spans.compact()  # what comes later does not count any more
                 now = self.now_ns()  # now, so that no child has ended later than its parent
-                return self._spans.sealed({span_id: held.abandoned_row(now) for span_id, held in open_spans.items()})
+                last = {span_id: held.abandoned_row(now) for span_id, held in open_spans.items()}
+                return self._linked(self._spans.sealed(last))
         except Exception as error:  # whoever was recorded must get out of the block as without a recording
             self._give_up(error)
             return _columns(0).columns()
@@ -242,10 +258,10 @@ def record(
     from kaygraph_viz.trace.trace import Trace
 
     recorder = Recorder(
-        _checked_clock(clock, seed),
+        checked_clock(clock, seed),
         cpu_time=cpu_time,
-        max_spans=_checked_cap(max_spans),
-        shared_watch=_checked_watch(shared_access),
+        max_spans=checked_cap(max_spans),
+        shared_watch=checked_watch(shared_access),
     )
     trace = Trace._live(recorder.snapshot, recorder)
     scope = Scope(recorder, 0)
@@ -261,35 +277,6 @@ def record(
             with suppress(ValueError):  # the block was left in another context, as an async generator may do
                 _scope.reset(token)
             trace._freeze(recorder.finish(), recorder.dropped)
-
-
-def _checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) -> Clock:
-    if clock == "virtual":
-        from kaygraph_viz.virtual.clock import VirtualClock
-
-        return VirtualClock(0 if seed is None else seed)
-    if seed is not None:
-        raise OptionError("seed", seed, 'given with clock="virtual"', 'record(clock="virtual", seed=3)')
-    if clock is None:
-        return current_clock()
-    if not isinstance(clock, Clock):
-        expected = "None for the real clock, 'virtual', or an object with the methods of Clock"
-        raise OptionError("clock", clock, expected, 'clock="virtual"')
-    return clock
-
-
-def _checked_watch(shared_access: bool | Literal["strict"]) -> SharedWatch | None:
-    if shared_access not in (False, True, "strict"):
-        raise OptionError("shared_access", shared_access, "False, True or 'strict'", "shared_access=True")
-    return SharedWatch(strict=shared_access == "strict") if shared_access else None
-
-
-def _checked_cap(max_spans: int | None) -> int:
-    if max_spans is None:
-        return DEFAULT_MAX_SPANS
-    if not isinstance(max_spans, int) or isinstance(max_spans, bool) or max_spans < 1:
-        raise OptionError("max_spans", max_spans, "a whole number, 1 or more", "max_spans=100_000")
-    return max_spans
 
 
 class span:  # noqa: N801  (used like a function)
@@ -389,6 +376,19 @@ class span:  # noqa: N801  (used like a function)
     def set(self, /, **attributes: Any) -> None:
         """Add attributes to the span."""
         self._attributes.update(attributes)
+
+    def link_branches(self, other: span, needs: Callable[[int], Iterable[int]]) -> None:
+        """Say which branches inside this span needed the results of which branches inside `other`.
+
+        Parameters
+        ----------
+        other
+            A span that encloses branches, itself or through its phases, as this one does.
+        needs
+            Returns the positions of the items in `other` that the item at a position in this one needed.
+        """
+        if self.recorder is not None:
+            self.recorder.relate(self.span_id, other.span_id, needs)
 
     def link(self, *spans: span) -> None:
         """Say that this span needed the results of `spans` (fan-in)."""

@@ -10,7 +10,8 @@ import pytest
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace import recorder as recorder_module
-from kaygraph_viz.trace.recorder import DEFAULT_MAX_SPANS, current_scope, record, span
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
+from kaygraph_viz.trace.recorder import current_scope, record, span
 from kaygraph_viz.trace.span import KINDS
 
 GUARD_S = 20.0

@@ -1,0 +1,48 @@
+"""The options of `record`, checked.
+
+Belongs here: what is allowed, and what stands for None. Does not belong here: recording (``recorder``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kaygraph_viz.clock import Clock, current_clock
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.trace.shared_access import SharedWatch
+
+__all__ = ["DEFAULT_MAX_SPANS", "checked_cap", "checked_clock", "checked_watch"]
+
+DEFAULT_MAX_SPANS = 1_000_000
+
+
+def checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) -> Clock:
+    """Return the clock to record with."""
+    if clock == "virtual":
+        from kaygraph_viz.virtual.clock import VirtualClock
+
+        return VirtualClock(0 if seed is None else seed)
+    if seed is not None:
+        raise OptionError("seed", seed, 'given with clock="virtual"', 'record(clock="virtual", seed=3)')
+    if clock is None:
+        return current_clock()
+    if not isinstance(clock, Clock):
+        expected = "None for the real clock, 'virtual', or an object with the methods of Clock"
+        raise OptionError("clock", clock, expected, 'clock="virtual"')
+    return clock
+
+
+def checked_watch(shared_access: bool | Literal["strict"]) -> SharedWatch | None:
+    """Return what notes accesses to the shared store, or None where that is not wanted."""
+    if shared_access not in (False, True, "strict"):
+        raise OptionError("shared_access", shared_access, "False, True or 'strict'", "shared_access=True")
+    return SharedWatch(strict=shared_access == "strict") if shared_access else None
+
+
+def checked_cap(max_spans: int | None) -> int:
+    """Return the most spans that are kept."""
+    if max_spans is None:
+        return DEFAULT_MAX_SPANS
+    if not isinstance(max_spans, int) or isinstance(max_spans, bool) or max_spans < 1:
+        raise OptionError("max_spans", max_spans, "a whole number, 1 or more", "max_spans=100_000")
+    return max_spans
