@@ -27,8 +27,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kaygraph_viz.analysis.chain import PathStep as PathStep
+    from kaygraph_viz.analysis.compare import Comparison as Comparison
+    from kaygraph_viz.analysis.compare import compare as compare
     from kaygraph_viz.analysis.conflicts import Conflict as Conflict
     from kaygraph_viz.analysis.conflicts import conflicts as conflicts
+    from kaygraph_viz.analysis.critical_path import CriticalPath as CriticalPath
+    from kaygraph_viz.analysis.critical_path import critical_path as critical_path
+    from kaygraph_viz.analysis.explain import Explanation as Explanation
+    from kaygraph_viz.analysis.explain import explain as explain
     from kaygraph_viz.analysis.metrics import Summary as Summary
     from kaygraph_viz.analysis.metrics import summarize as summarize
     from kaygraph_viz.clock import cost as cost
@@ -95,6 +102,10 @@ _HOME = {
     "trace.trace": ("Trace", "load"),
     "trace.span": ("Span",),
     "analysis.metrics": ("Summary", "summarize"),
+    "analysis.chain": ("PathStep",),
+    "analysis.compare": ("Comparison", "compare"),
+    "analysis.critical_path": ("CriticalPath", "critical_path"),
+    "analysis.explain": ("Explanation", "explain"),
     "analysis.conflicts": ("Conflict", "conflicts"),
     "plot.gantt": ("gantt",),
     "plot.diagram": ("diagram",),

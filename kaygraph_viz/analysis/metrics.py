@@ -14,9 +14,10 @@ import numpy as np
 
 from kaygraph_viz.analysis.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
-from kaygraph_viz.analysis.nesting import Nesting, unit_mask
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
+from kaygraph_viz.analysis.tables import html_table
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
-from kaygraph_viz.analysis.workers import idle_lanes
+from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
 
@@ -153,12 +154,7 @@ class Summary:
         return "\n".join([self.describe(), "", *table])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th style="text-align:left">{name}</th><td style="text-align:right">{value}</td>'
-            f'<td style="text-align:left">{meaning}</td></tr>'
-            for name, value, meaning in (tuple(html.escape(cell) for cell in line) for line in self._lines())
-        )
-        return f"<p>{html.escape(self.describe())}</p><table>{rows}</table>"
+        return f"<p>{html.escape(self.describe())}</p>{html_table(self._lines(), right={1})}"
 
 
 def summarize(trace: Trace) -> Summary:
@@ -190,10 +186,11 @@ def summarize(trace: Trace) -> Summary:
     nesting = Nesting.of(columns)
     units, branches = unit_mask(nesting), columns.is_kind("branch")
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
-    makespan_ns = int(ended.max() - columns.column("submitted_ns").min())
+    first, last = extent_ns(columns)
+    makespan_ns = last - first
     work_ns = int((ended - started)[units].sum())
     peak = int(concurrency(started[units], ended[units])[1].max(initial=0))
-    workers = max(_count_lanes(nesting, units, branches), peak)
+    workers = count_workers(nesting, units)
     speedup = work_ns / makespan_ns if makespan_ns else 0.0
     waits = (started - columns.column("submitted_ns"))[branches]
     return Summary(
@@ -210,13 +207,6 @@ def summarize(trace: Trace) -> Summary:
         critical_path_s=critical_path_ns(nesting, units) / 1e9,
         counts=_counts(nesting, units, branches, trace.dropped),
     )
-
-
-def _count_lanes(nesting: Nesting, units: Bools, branches: Bools) -> int:
-    """Return how many workers there were: lanes of branches, or of any units if there are none, and idle ones."""
-    in_branches = units & nesting.within(branches)
-    ran = in_branches if in_branches.any() else units
-    return len(np.unique(nesting.columns.rows["lane"][ran])) + len(idle_lanes(nesting.columns))
 
 
 def _cpu_s(nesting: Nesting, units: Bools) -> float | None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["Nesting", "unit_mask"]
+__all__ = ["Nesting", "Places", "extent_ns", "unit_mask"]
 
 Places = npt.NDArray[np.intp]
 
@@ -82,6 +82,13 @@ class Nesting:
             depth += np.where(jump >= 0, depth[jump], 0)
         return depth
 
+    def least_around(self, values: Ints) -> Ints:
+        """Return for each span the least of its own value and those of the spans that enclose it."""
+        found = values
+        for jump in self._ancestors():
+            found = np.where(jump >= 0, np.minimum(found, found[jump]), found)
+        return found
+
     def _ancestors(self) -> Iterator[Places]:
         """Yield the ancestors at distance 1, 2, 4, ... of each span, as long as any has one.
 
@@ -97,6 +104,20 @@ class Nesting:
 
 def _twice(jump: Places) -> Places:
     return np.where(jump >= 0, jump[jump], -1)
+
+
+def extent_ns(columns: SpanColumns) -> tuple[int, int]:
+    """Return the first submission and the last end [ns], between which lies the makespan; both 0 for no spans.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> extent_ns(make_trace(bar("a", "t-1", 2, 3, queued_s=1), bar("b", "t-2", 2, 5)).columns)
+    (1000000000, 5000000000)
+    """
+    if not len(columns):
+        return 0, 0
+    return int(columns.column("submitted_ns").min()), int(columns.column("ended_ns").max())
 
 
 def unit_mask(nesting: Nesting) -> Bools:

@@ -6,11 +6,19 @@ Belongs here: reading what a parallel node noted about its workers. Does not bel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Bools, concurrency
+from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["idle_lanes"]
+__all__ = ["count_workers", "hired", "idle_lanes", "kind_of_lane", "process_of_lane"]
 
 MAX_WORKERS = 4096  # a file may claim anything
+OTHER_PROCESSES = ("process", "dask")  # kinds of lanes with an interpreter of their own
 
 
 def idle_lanes(columns: SpanColumns) -> list[str]:
@@ -26,15 +34,68 @@ def idle_lanes(columns: SpanColumns) -> list[str]:
     >>> idle_lanes(make_trace((hired, [bar("a", "thread-1", 0, 1)])).columns)
     ['thread-2', 'thread-3']
     """
-    hired: dict[str, int] = {}
+    most: dict[str, int] = {}
     for noted in columns.attributes.values():
-        kind, count = noted.get("executor"), noted.get("workers")
-        if isinstance(kind, str) and isinstance(count, int):
-            hired[kind] = min(MAX_WORKERS, max(count, hired.get(kind, 0)))
-    return [lane for kind, count in hired.items() for lane in _unused(kind, count, set(columns.lanes))]
+        if (count := hired(noted)) is not None:
+            most[noted["executor"]] = max(count, most.get(noted["executor"], 0))
+    return [lane for kind, count in most.items() for lane in _unused(kind, count, set(columns.lanes))]
+
+
+def hired(noted: Mapping[str, Any]) -> int | None:
+    """Return how many workers a span notes to have hired, at most 4,096; None for a span that hired none.
+
+    Examples
+    --------
+    >>> hired({"executor": "thread", "workers": 4}), hired({"path": "orders.csv"})
+    (4, None)
+    """
+    kind, count = noted.get("executor"), noted.get("workers")
+    return max(0, min(MAX_WORKERS, count)) if isinstance(kind, str) and isinstance(count, int) else None
+
+
+def kind_of_lane(lane: str) -> str:
+    """Return what kind of worker a lane belongs to: its name without the number.
+
+    Examples
+    --------
+    >>> kind_of_lane("thread-3"), kind_of_lane("main")
+    ('thread', '')
+    """
+    return lane.rpartition("-")[0]
+
+
+def process_of_lane(lane: str) -> str:
+    """Return the process that a lane belongs to: the empty text for the one that was recorded, else its own lane.
+
+    Examples
+    --------
+    >>> process_of_lane("thread-3"), process_of_lane("process-2"), process_of_lane("process-2/thread-1")
+    ('', 'process-2', 'process-2')
+    """
+    outer = lane.partition("/")[0]
+    return outer if kind_of_lane(outer) in OTHER_PROCESSES else ""
+
+
+def count_workers(nesting: Nesting, units: Bools) -> int:
+    """Return how many workers a run had: the lanes of its branches and those that stayed idle.
+
+    Where no unit of work lies within a branch, the lanes of all units count. There are at least as many workers as
+    units ever ran at once.
+
+    Parameters
+    ----------
+    nesting, units
+        The spans, and the mask of the units of work.
+    """
+    columns = nesting.columns
+    in_branches = units & nesting.within(columns.is_kind("branch"))
+    ran = in_branches if in_branches.any() else units
+    lanes = len(np.unique(columns.rows["lane"][ran])) + len(idle_lanes(columns))
+    at_once = concurrency(columns.column("started_ns")[units], columns.column("ended_ns")[units])[1]
+    return max(lanes, int(at_once.max(initial=0)))
 
 
 def _unused(kind: str, count: int, used: set[str]) -> list[str]:
-    numbered = [lane for lane in used if lane.rpartition("-")[0] == kind]
+    numbered = [lane for lane in used if kind_of_lane(lane) == kind]
     free = (f"{kind}-{number}" for number in range(1, count + len(numbered) + 1) if f"{kind}-{number}" not in used)
     return [next(free) for _ in range(count - len(numbered))] if numbered else []

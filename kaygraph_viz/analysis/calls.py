@@ -1,0 +1,120 @@
+"""Parallel calls: which branches were handed to workers together, and to how many.
+
+Belongs here: grouping the branches of a trace. Does not belong here: what the workers of a call waited for (``idle``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts
+from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.analysis.workers import hired, kind_of_lane
+
+__all__ = ["Calls"]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The branches of a trace, n of them, by the call that they belong to, c of them.
+
+    A phase that notes how many workers it hired is one call, from its begin to the last end of its branches. Where
+    nobody noted anything, branches of one parent on one kind of lane are one call as far as they are connected by
+    overlaps, from the first submission to the last end, and its workers are the lanes that were used.
+
+    Parameters
+    ----------
+    call
+        The number of the call of each branch, shape (n,).
+    submitted, started, ended
+        Times of each branch as far as they lie within its call [ns], shape (n,).
+    begins, ends
+        When each call begins and ends [ns], shape (c,).
+    workers
+        How many workers each call had, shape (c,).
+    lanes
+        The lane of one branch of each call; all of its workers are of that kind.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> hires = bar("exec", "main", 0, 3, kind="phase", executor="thread", workers=4)
+    >>> trace = make_trace((hires, [bar("a", "thread-1", 1, 2), bar("b", "thread-1", 2, 3)]))
+    >>> Calls.of(Nesting.of(trace.columns)).workers.tolist()
+    [4]
+    """
+
+    call: Places
+    submitted: Ints
+    started: Ints
+    ended: Ints
+    begins: Ints
+    ends: Ints
+    workers: Ints
+    lanes: Sequence[str]
+
+    @classmethod
+    def of(cls, nesting: Nesting) -> Calls:
+        """Group the branches."""
+        branches = np.flatnonzero(nesting.columns.is_kind("branch"))
+        parent, lane = nesting.parent[branches], nesting.columns.column("lane")[branches]
+        noted = _noted_workers(nesting)[parent]
+        times = _within_phases(nesting, branches, noted >= 0)
+        kind = np.where(noted >= 0, -1, _kinds(nesting.columns.lanes)[lane])
+        call, first = _grouped(parent, kind, noted >= 0, *times)
+        count = len(first)
+        latest = np.full(count, np.iinfo(np.int64).min)
+        np.maximum.at(latest, call, times[2])
+        used = np.bincount(np.unique(np.stack([call, lane]), axis=1)[0], minlength=count)
+        phase_begins = np.append(nesting.columns.column("started_ns"), 0)[parent[first]]
+        return cls(
+            call, *times,
+            begins=np.where(noted[first] >= 0, phase_begins, times[0][first]),
+            ends=latest,
+            workers=np.where(noted[first] >= 0, noted[first], used),
+            lanes=[nesting.columns.lanes[code] for code in lane[first].tolist()],
+        )  # fmt: skip
+
+
+def _noted_workers(nesting: Nesting) -> Ints:
+    """Return for each span how many workers it hired, or -1; the last place is for spans without a parent."""
+    facts = nesting.columns.attributes
+    noted = {number: count for number, its in facts.items() if (count := hired(its)) is not None}
+    ids = nesting.columns.column("span_id")
+    found = np.full(len(ids) + 1, -1)
+    at = np.flatnonzero(np.isin(ids, list(noted)))
+    found[at] = [noted[number] for number in ids[at].tolist()]
+    return found
+
+
+def _within_phases(nesting: Nesting, branches: Places, is_noted: Bools) -> tuple[Ints, Ints, Ints]:
+    """Return when branches were submitted, started and ended; nothing beyond the phase that hired their workers."""
+    columns, parent = nesting.columns, nesting.parent[branches]
+    submitted, started, ended = (columns.column(f"{name}_ns")[branches] for name in ("submitted", "started", "ended"))
+    begins, ends = (np.append(columns.column(name), 0)[parent] for name in ("started_ns", "ended_ns"))
+    ended = np.where(is_noted, np.minimum(ended, ends), ended)
+    started = np.minimum(started, ended)
+    return np.where(is_noted, np.clip(submitted, begins, started), submitted), started, ended
+
+
+def _grouped(
+    parent: Places, kind: Ints, is_noted: Bools, submitted: Ints, started: Ints, ended: Ints
+) -> tuple[Places, Places]:
+    """Return the number of the call of each branch, and the first branch of each call."""
+    order = np.lexsort((started, submitted, kind, parent))
+    is_first = first_of_runs(parent[order], kind[order])
+    overlaps_none = group_cluster_starts(submitted[order], ended[order], is_first)
+    begins = np.where(is_noted[order], is_first, overlaps_none)
+    call = np.empty(len(order), np.intp)
+    call[order] = np.cumsum(begins) - 1
+    return call, order[begins]
+
+
+def _kinds(lanes: Sequence[str]) -> Ints:
+    """Return a number for the kind of each lane."""
+    kinds = [kind_of_lane(lane) for lane in lanes]
+    number = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
+    return np.array([number[kind] for kind in kinds], np.int64)

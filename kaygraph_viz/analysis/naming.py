@@ -1,0 +1,66 @@
+"""What a span is called in tables and sentences.
+
+Belongs here: names that tell the spans of different nodes apart. Does not belong here: labels that have to fit into a
+bar (``plot``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.nesting import Nesting, Places
+
+__all__ = ["named"]
+
+
+MOST_NAMES = 12
+
+
+def named(nesting: Nesting, positions: Places) -> tuple[Ints, list[str]]:
+    """Return what spans are called: a number for each, and the text behind each number.
+
+    A branch has its own name, but where the branches of a node have more than 12 names they are called after the node.
+    A phase is called after its node, too, as ``Check: prep``.
+
+    Parameters
+    ----------
+    nesting
+        All spans.
+    positions
+        Those whose names are wanted.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> phases = [bar("prep", "main", 0, 1, kind="phase"), bar("page", "t-1", 1, 2)]
+    >>> trace = make_trace((bar("Check", "main", 0, 2, kind="node"), phases))
+    >>> number, texts = named(Nesting.of(trace.columns), np.arange(3))
+    >>> [texts[place] for place in number]
+    ['Check', 'Check: prep', 'page']
+    """
+    columns = nesting.columns
+    name = columns.column("name")
+    node = nesting.nearest(columns.is_kind("node"))
+    has_many = _has_many_names(nesting, node) & (node >= 0)
+    is_of_node = columns.is_kind("phase", "wait", "attempt") & (node >= 0)
+    name_of_node = np.append(name, -1)[node]
+    owner = np.where(is_of_node, name_of_node, -1)
+    pairs = _paired(owner, np.where(has_many, name_of_node, name), len(columns.names))[positions]
+    pairs, number = np.unique(pairs, return_inverse=True)
+    parts = zip(*(part.tolist() for part in np.divmod(pairs, len(columns.names) or 1)), strict=True)
+    return number, [(f"{columns.names[of - 1]}: " if of else "") + columns.names[own] for of, own in parts]
+
+
+def _has_many_names(nesting: Nesting, node: Places) -> Bools:
+    """Return a mask of the branches of nodes whose branches have many names."""
+    is_branch = nesting.columns.is_kind("branch")
+    names = len(nesting.columns.names) or 1
+    pairs = np.unique(_paired(node, nesting.columns.column("name"), names)[is_branch])
+    count = np.bincount(pairs // names, minlength=len(node) + 1)  # the first place is for branches without a node
+    return is_branch & (count[node + 1] > MOST_NAMES)
+
+
+def _paired(owner: Ints, name: Ints, names: int) -> Ints:
+    """Return one number for each pair of an owner, from -1, and a name."""
+    return (owner + 1) * names + name

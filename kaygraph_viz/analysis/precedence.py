@@ -1,0 +1,313 @@
+"""What had to end before what could begin: the spans of a trace as a network of activities.
+
+Belongs here: the nodes and edges of that network, and ways over it. Does not belong here: what is read off it
+(``critical_path``).
+
+A span without others inside is one node. A span around others is two, its begin and its end, so that all of its
+children hang on two nodes instead of on each other. Between things that followed each other in time stands a gate,
+for the same reason. Attempts, and whatever lies within a unit of work, are details and take no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
+
+__all__ = ["BY_LINK", "BY_WORKER", "Network", "dependency_network", "pull_back", "recorded_network", "walk"]
+
+BY_PARENT, BY_SEQUENCE, BY_WORKER, BY_LINK = range(4)  # why something had to wait; the later, the more it says
+
+UNEXPLAINED = 0.1  # the share of a span's duration that its children leave open at its end
+
+Edges = tuple[Places, Places, int]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Nodes in no particular order, and edges from what had to end to what could begin then.
+
+    Parameters
+    ----------
+    span
+        The span that a node stands for, as its position in the trace; -1 for the run itself and for gates.
+    begins, ends
+        When each node begins and ends [ns]: the same for the begin or end of a span around others.
+    before, after, kind
+        The edges: two nodes and one of ``BY_PARENT BY_SEQUENCE BY_WORKER BY_LINK``, those that say most last.
+    first, last
+        The nodes at which the run begins and ends.
+    end_of
+        For each span of the trace, the node at which it ends, or that of the span whose detail it is.
+    """
+
+    span: Places
+    begins: Ints
+    ends: Ints
+    before: Places
+    after: Places
+    kind: Places
+    first: int
+    last: int
+    end_of: Places
+
+    def released_ns(self) -> Ints:
+        """Return for each node when the last of what it had to wait for had ended [ns]."""
+        found = self.begins.copy()
+        found[self.after] = np.iinfo(np.int64).min
+        np.maximum.at(found, self.after, self.ends[self.before])
+        return found
+
+
+def recorded_network(nesting: Nesting, units: Bools) -> Network:
+    """Return what held things up as the run was recorded, with its workers and in its order.
+
+    Parameters
+    ----------
+    nesting, units
+        The spans, at least one, and the mask of the units of work.
+    """
+    members = _Members.of(nesting, _member_mask(nesting, units))
+    everything = np.ones(len(members.at), np.bool_)
+    return members.network([
+        members.nesting_edges(), *members.gate_edges(everything), members.worker_edges(), members.link_edges(),
+    ])  # fmt: skip
+
+
+def dependency_network(nesting: Nesting, units: Bools) -> Network:
+    """Return what would hold things up if there were a worker for everyone.
+
+    Branches within one parent do not wait for each other, unless a link says so. Of those without a link only the
+    longest of each parent is kept: no other one can be part of the longest chain.
+
+    Parameters
+    ----------
+    nesting, units
+        The spans, at least one, and the mask of the units of work.
+    """
+    members = _Members.of(nesting, _member_mask(nesting, units) & ~_surely_short(nesting, units))
+    in_sequence = ~nesting.columns.is_kind("branch")[members.at]
+    return members.network([members.nesting_edges(), *members.gate_edges(in_sequence), members.link_edges()])
+
+
+def _member_mask(nesting: Nesting, units: Bools) -> Bools:
+    structural = ~nesting.columns.is_kind("attempt")
+    return (structural | nesting.enclosing(structural)) & (units | ~nesting.within(units))
+
+
+def _surely_short(nesting: Nesting, units: Bools) -> Bools:
+    """Return a mask of the branches that are not linked and not the longest unit of their parent.
+
+    Where a branch was given up, its siblings say how long it was waited for: all of them are kept.
+    """
+    columns = nesting.columns
+    has_left_one = np.zeros(len(columns) + 1, np.bool_)  # the last place is for spans without a parent
+    has_left_one[nesting.parent[columns.is_status("abandoned")]] = True
+    linked = {*columns.links, *(target for targets in columns.links.values() for target in targets)}
+    is_free = units & columns.is_kind("branch") & ~has_left_one[nesting.parent]
+    if linked:
+        is_free &= ~np.isin(columns.column("span_id"), np.fromiter(linked, np.int64, len(linked)))
+    free = np.flatnonzero(is_free)
+    length = (columns.column("ended_ns") - columns.column("started_ns"))[free]
+    order = free[np.lexsort((-length, nesting.parent[free]))]
+    is_short = np.zeros(len(columns), np.bool_)
+    is_short[order[~first_of_runs(nesting.parent[order])]] = True
+    return is_short
+
+
+@dataclass(frozen=True)
+class _Members:
+    """The spans that take part, numbered from 0; the run itself comes last and encloses all.
+
+    Parameters
+    ----------
+    nesting
+        All spans.
+    at
+        The position of each member in the trace, shape (m,).
+    parent
+        The number of each member's parent, m for the run itself, shape (m,).
+    submitted, started, ended
+        Times of each member and of the run [ns], shape (m + 1,); nobody ends later than what encloses it.
+    finish
+        The node of each one's end, shape (m + 1,); that of its begin has its own number.
+    owner
+        For each span of the trace the member whose detail it is, or itself, shape (n,).
+    """
+
+    nesting: Nesting
+    at: Places
+    parent: Places
+    submitted: Ints
+    started: Ints
+    ended: Ints
+    finish: Places
+    owner: Places
+
+    @classmethod
+    def of(cls, nesting: Nesting, mask: Bools) -> _Members:
+        columns = nesting.columns
+        at = np.flatnonzero(mask)
+        run = len(at)
+        number = np.full(len(columns) + 1, run)  # the last place: where -1, no parent, refers to
+        number[at] = np.arange(run)
+        owner = number[nesting.nearest(mask)]
+        parent = np.append(owner, run)[nesting.parent[at]]
+        encloses = np.bincount(parent, minlength=run + 1) > 0
+        first, last = extent_ns(columns)
+        return cls(
+            nesting, at, parent,
+            np.append(columns.column("submitted_ns")[at], first),
+            np.append(columns.column("started_ns")[at], first),
+            np.append(nesting.least_around(columns.column("ended_ns"))[at], last),
+            np.where(encloses, run + np.cumsum(encloses), np.arange(run + 1)),
+            owner,
+        )  # fmt: skip
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes there are without the gates."""
+        return int(self.finish[-1]) + 1
+
+    def nesting_edges(self) -> Edges:
+        """Let spans wait for the begin of their parent, and its end for them.
+
+        A branch that outlived its parent was not waited for, unless nothing else explains a good part of the parent's
+        time at its end, such as the wait for a deadline.
+        """
+        numbers, run = np.arange(len(self.at)), len(self.at)
+        outlived = (self.parent < run) & (self.nesting.columns.column("ended_ns")[self.at] > self.ended[self.parent])
+        explained = self.started.copy()
+        np.maximum.at(explained, self.parent[~outlived], self.ended[numbers[~outlived]])
+        is_unclear = self.ended - explained > UNEXPLAINED * (self.ended - self.started)
+        given_up = self.nesting.columns.is_status("abandoned")[self.at]
+        awaited = numbers[np.argsort(~given_up, kind="stable")]  # of two that end at once, it was the other one
+        awaited = awaited[~outlived[awaited] | is_unclear[self.parent[awaited]]]
+        before = np.concatenate([self.parent, self.finish[awaited]])
+        return before, np.concatenate([numbers, self.finish[self.parent[awaited]]]), BY_PARENT
+
+    def gate_edges(self, mask: Bools) -> Iterator[Edges]:
+        """Let siblings of `mask` wait for what had ended before the first of them was submitted.
+
+        Siblings that are connected by overlaps form a cluster; a gate stands between one cluster and the next.
+        """
+        chosen = np.flatnonzero(mask)
+        order = chosen[np.lexsort((self.started[chosen], self.submitted[chosen], self.parent[chosen]))]
+        is_first = first_of_runs(self.parent[order])
+        begins = group_cluster_starts(self.submitted[order], self.ended[order], is_first)
+        cluster = np.cumsum(begins) - 1
+        opens = np.flatnonzero(begins & ~is_first)  # the first of each cluster that has another one before it
+        gate_of = np.full(len(order) + 1, -1)  # by cluster
+        gate_of[cluster[opens]] = self.nodes + np.arange(len(opens))
+        own, following = gate_of[cluster], gate_of[cluster + 1]
+        yield self.finish[order[following >= 0]], following[following >= 0], BY_SEQUENCE
+        yield own[own >= 0], order[own >= 0], BY_SEQUENCE
+
+    def worker_edges(self) -> Edges:
+        """Let a branch wait for the one that its worker ran before, in the same call."""
+        branches = np.flatnonzero(self.nesting.columns.is_kind("branch")[self.at])
+        lane = self.nesting.columns.rows["lane"][self.at[branches]]
+        order = np.lexsort((self.ended[branches], self.started[branches], lane, self.parent[branches]))
+        branches, lane = branches[order], lane[order]
+        earlier, later = branches[:-1], branches[1:]
+        follows = ~first_of_runs(self.parent[branches], lane)[1:] & (self.ended[earlier] <= self.started[later])
+        return self.finish[earlier[follows]], later[follows], BY_WORKER
+
+    def link_edges(self) -> Edges:
+        """Let a span wait for those whose results it needed, as far as they had ended when it began."""
+        links = self.nesting.columns.links
+        pairs = [(target, number) for number, targets in links.items() for target in targets]
+        if not pairs:
+            return np.empty(0, np.intp), np.empty(0, np.intp), BY_LINK
+        ids = self.nesting.columns.column("span_id")
+        order = np.argsort(ids, kind="stable")
+        numbers = np.array(pairs, np.int64)
+        place = np.minimum(np.searchsorted(ids, numbers, sorter=order), len(ids) - 1)
+        at = order[place]
+        at = at[(ids[at] == numbers).all(axis=1)]
+        needed, needing = self.owner[at[:, 0]], self.owner[at[:, 1]]
+        holds = (needed != needing) & (self.ended[needed] <= self.started[needing])
+        return self.finish[needed[holds]], needing[holds], BY_LINK
+
+    def network(self, edges: Iterable[Edges]) -> Network:
+        """Return the network of these members with these edges; whatever node they name beyond them is a gate."""
+        before, after, kind = zip(*((b, a, np.full(len(a), why)) for b, a, why in edges), strict=True)
+        befores, afters = np.concatenate(before), np.concatenate(after)
+        size = 1 + max(self.nodes - 1, int(befores.max(initial=0)), int(afters.max(initial=0)))
+        span, begins, ends = np.full(size, -1), np.zeros(size, np.int64), np.zeros(size, np.int64)
+        span[: len(self.at)] = self.at
+        begins[self.finish] = ends[self.finish] = self.ended
+        begins[: len(self.at) + 1] = self.started
+        ends[: len(self.at) + 1] = np.where(self.finish == np.arange(len(self.finish)), self.ended, self.started)
+        self._set_gates(begins, ends, befores, afters)
+        run = len(self.at)
+        return Network(
+            span, begins, ends, befores, afters, np.concatenate(kind), run, int(self.finish[run]),
+            self.finish[self.owner],
+        )  # fmt: skip
+
+    def _set_gates(self, begins: Ints, ends: Ints, before: Places, after: Places) -> None:
+        """Open each gate when the last of what it waits for has ended."""
+        ends[self.nodes :] = np.iinfo(np.int64).min
+        into = after >= self.nodes
+        np.maximum.at(ends, after[into], ends[before[into]])
+        begins[self.nodes :] = ends[self.nodes :]
+
+
+def pull_back(network: Network, costs: Ints, limits: Ints) -> tuple[Ints, Places]:
+    """Return for each node the least that anything after it allows, and the node that allows no more.
+
+    The value of a node is the least of its limit and, over the edges to the nodes after it, of the value there plus the
+    cost of the edge. With spare times as costs these are slacks; with negative durations, the longest chains.
+
+    Parameters
+    ----------
+    network
+        The nodes and edges.
+    costs
+        One number for each edge.
+    limits
+        The highest value that each node can have.
+
+    Returns
+    -------
+    values, following
+        One of each for each node; `following` is -1 where the limit decides.
+
+    Notes
+    -----
+    Each node is looked at once, when all that follow it are done (Kahn 1962), in plain Python: the chains are as long
+    as the run, so there is nothing to do for all nodes at once.
+    """
+    order = np.argsort(network.after, kind="stable")
+    size = len(network.span)
+    before, cost = network.before[order].tolist(), costs[order].tolist()
+    starts = np.searchsorted(network.after[order], np.arange(size + 1)).tolist()
+    left = np.bincount(network.before, minlength=size).tolist()
+    values, following = limits.tolist(), [-1] * size
+    ready = [node for node in range(size) if not left[node]]
+    while ready:
+        node = ready.pop()
+        value = values[node]
+        for edge in range(starts[node], starts[node + 1]):
+            earlier = before[edge]
+            if value + cost[edge] < values[earlier]:
+                values[earlier], following[earlier] = value + cost[edge], node
+            left[earlier] -= 1
+            if not left[earlier]:
+                ready.append(earlier)
+    return np.array(values, np.int64), np.array(following, np.intp)
+
+
+def walk(following: Places, node: int) -> list[int]:
+    """Return the nodes from one to the next; no more of them than there are, also in a damaged trace."""
+    steps: list[int] = following.tolist()
+    found: list[int] = []
+    while node >= 0 and len(found) < len(steps):
+        found.append(node)
+        node = steps[node]
+    return found

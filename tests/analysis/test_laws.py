@@ -1,0 +1,87 @@
+"""The formulas, at points where the answer is known, and how they bound each other."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaygraph_viz.analysis import laws
+from kaygraph_viz.errors import OptionError
+
+shares = st.floats(0, 1)
+workers = st.integers(1, 4096)
+times = st.floats(0, 1e6)
+
+
+@given(shares, workers)
+def test_amdahl_stays_between_one_and_its_limits(share, count):
+    speedup = laws.amdahl_speedup(share, count)
+    assert 1 - 1e-9 <= speedup <= min(count, laws.amdahl_limit(share)) * (1 + 1e-9)
+
+
+def test_amdahl_without_serial_part_is_ideal():
+    assert (laws.amdahl_speedup(0, 16), laws.amdahl_speedup(1, 16)) == (16, 1)
+    assert laws.amdahl_limit(0) == math.inf
+
+
+@given(times, times, workers)
+def test_no_greedy_schedule_is_worse_than_grahams_ratio(work, path, count):
+    path = min(work, path)
+    least, most = laws.least_makespan_s(work, path, count), laws.greedy_makespan_s(work, path, count)
+    assert least <= most * (1 + 1e-9)
+    assert most <= laws.graham_ratio(count) * least * (1 + 1e-9)
+
+
+@given(times)
+def test_one_worker_takes_as_long_as_the_work(work):
+    assert laws.least_makespan_s(work, 0, 1) == laws.greedy_makespan_s(work, 0, 1) == work
+
+
+def test_with_ever_more_workers_the_critical_path_is_left():
+    assert laws.greedy_makespan_s(100, 3, 10**12) == pytest.approx(3)
+
+
+def test_littles_law_sizes_a_pool():
+    assert laws.mean_concurrency(throughput_per_s=200, time_s=0.05) == 10
+
+
+@given(shares, workers)
+def test_the_scalability_law_without_crosstalk_is_amdahls(share, count):
+    assert laws.usl_speedup(count, share) == pytest.approx(laws.amdahl_speedup(share, count))
+
+
+@given(st.floats(0, 0.9), st.floats(1e-6, 0.1))
+def test_the_scalability_law_peaks_where_it_says(contention, crosstalk):
+    best = laws.usl_best_workers(contention, crosstalk)
+    peak = laws.usl_speedup(best, contention, crosstalk)
+    assert peak * (1 + 1e-9) >= laws.usl_speedup(best * 1.1, contention, crosstalk)
+    assert peak * (1 + 1e-9) >= laws.usl_speedup(max(1.0, best / 1.1), contention, crosstalk)
+
+
+def test_without_crosstalk_more_workers_never_harm():
+    assert laws.usl_best_workers(0.2, 0) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("law", "arguments", "name"),
+    [
+        (laws.amdahl_speedup, (-0.1, 4), "serial_share"),
+        (laws.amdahl_speedup, (1.1, 4), "serial_share"),
+        (laws.amdahl_speedup, (0.1, 0), "workers"),
+        (laws.amdahl_speedup, (math.nan, 4), "serial_share"),
+        (laws.amdahl_speedup, (0.1, True), "workers"),
+        (laws.amdahl_limit, ("0.1",), "serial_share"),
+        (laws.least_makespan_s, (-1, 0, 1), "work_s"),
+        (laws.greedy_makespan_s, (1, math.inf, 1), "critical_path_s"),
+        (laws.graham_ratio, (10**400,), "workers"),
+        (laws.mean_concurrency, (-1, 1), "throughput_per_s"),
+        (laws.usl_speedup, (4, 2), "contention"),
+        (laws.usl_best_workers, (0.1, -1), "crosstalk"),
+    ],
+)
+def test_an_argument_out_of_its_range_is_named(law, arguments, name):
+    with pytest.raises(OptionError, match=f"^{name} must be"):
+        law(*arguments)
