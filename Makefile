@@ -8,15 +8,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: help demo test test-quick lab notebooks lint format bench clean
 
 help:
-	@echo "make demo       run every pattern on the shipped data; pictures and traces go to out/"
-	@echo "make test       run all tests and execute all notebooks"
-	@echo "make test-quick run the tests that start no other processes and no notebooks"
-	@echo "make lab        open JupyterLab on the notebooks"
-	@echo "make notebooks  execute the notebooks and store their outputs"
-	@echo "make lint       check style and types"
-	@echo "make format     mend what make lint finds about style"
-	@echo "make bench      measure speed and memory against other tools"
-	@echo "make clean      remove .venv and out"
+	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
+	@echo "make test        run all tests and execute all notebooks"
+	@echo "make test-quick  run the tests that start no other processes and no notebooks"
+	@echo "make lab         open JupyterLab on the notebooks"
+	@echo "make notebooks   execute the notebooks and store their outputs"
+	@echo "make lint        check style and types"
+	@echo "make format      mend what make lint finds about style"
+	@echo "make bench       measure speed and memory against other tools"
+	@echo "make clean       remove .venv and out"
 
 # The installed sets are extras of the package; "base" is the package alone. A stamp file per set makes a second run
 # start at once, and a change of pyproject.toml installs again.
