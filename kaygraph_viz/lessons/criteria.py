@@ -1,0 +1,206 @@
+"""What a run can be graded by: its structure, never its seconds alone.
+
+Belongs here: criteria. Does not belong here: putting them together and showing them (``grade``).
+
+Each criterion is a function of a trace that says whether it is met, why, and which part of the chart shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kaygraph_viz.analysis.conflicts import conflicts
+from kaygraph_viz.analysis.intervals import concurrency
+from kaygraph_viz.trace.span import Span
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = [
+    "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "faster_than", "no_conflicts",
+    "no_idle_worker", "same_result", "starts_after",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one criterion says of one run.
+
+    Parameters
+    ----------
+    is_met
+        Whether it is met.
+    reason
+        Why, in one sentence.
+    from_s, to_s
+        The part of the chart that shows it [s since the first submission], or None.
+    """
+
+    is_met: bool
+    reason: str
+    from_s: float | None = None
+    to_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One thing that a run is graded by.
+
+    Parameters
+    ----------
+    goal
+        What should be so, in a few words.
+    look
+        Returns what a trace shows of it.
+    """
+
+    goal: str
+    look: Callable[[Trace], Finding]
+
+
+def at_least_at_once(count: int, name: str | None = None) -> Criterion:
+    """Require that at some moment at least `count` branches (of a name) run at once."""
+    what = f"{name} branches" if name else "branches"
+
+    def look(trace: Trace) -> Finding:
+        peak, _ = _peak(trace, name)
+        return Finding(peak >= count, f"at most {peak} {what} ran at once")
+
+    return Criterion(f"at least {count} {what} at once", look)
+
+
+def at_most_at_once(count: int, name: str | None = None) -> Criterion:
+    """Require that never more than `count` branches (of a name) run at once."""
+    what = f"{name} branches" if name else "branches"
+
+    def look(trace: Trace) -> Finding:
+        peak, (from_s, to_s) = _peak(trace, name)
+        if peak <= count:
+            return Finding(True, f"at most {peak} {what} ran at once")
+        return Finding(False, f"{peak} {what} ran at once", from_s, to_s)
+
+    return Criterion(f"never more than {count} {what} at once", look)
+
+
+def starts_after(later: str, earlier: str) -> Criterion:
+    """Require that no branch called `later` begins before the last one called `earlier` has ended."""
+
+    def look(trace: Trace) -> Finding:
+        before, after = _named(trace, earlier), _named(trace, later)
+        if not before or not after:
+            missing = earlier if not before else later
+            return Finding(False, f"there is no branch called {missing!r}")
+        ended, began = max(span.ended_ns for span in before), min(span.started_ns for span in after)
+        if began >= ended:
+            return Finding(True, f"the first {later} began after the last {earlier} had ended")
+        zero = _zero(trace)
+        return Finding(False, f"a {later} began before the last {earlier} ended", _s(began, zero), _s(ended, zero))
+
+    return Criterion(f"{later} only after every {earlier}", look)
+
+
+def no_idle_worker(share: float = 0.1) -> Criterion:
+    """Require that no worker has nothing to do, for more than a `share` of the run, while branches wait for one."""
+
+    def look(trace: Trace) -> Finding:
+        lane, from_ns, to_ns = _longest_idle(trace)
+        makespan_ns = trace.makespan_s * 1e9
+        if to_ns - from_ns <= share * makespan_ns:
+            return Finding(True, "no worker stood idle while work was waiting")
+        zero, part = _zero(trace), (to_ns - from_ns) / makespan_ns
+        reason = f"{lane} had nothing to do for {part:.0%} of the run while work was waiting"
+        return Finding(False, reason, _s(from_ns, zero), _s(to_ns, zero))
+
+    return Criterion("no worker idle while work waits", look)
+
+
+def faster_than(baseline: Trace, ratio: float = 1.5) -> Criterion:
+    """Require a run at least `ratio` times as fast as another one; 1.5 is a gain that a busy machine keeps."""
+
+    def look(trace: Trace) -> Finding:
+        gain = baseline.makespan_s / trace.makespan_s if trace.makespan_s else 0.0
+        return Finding(gain >= ratio, f"it was {gain:.1f} times as fast")
+
+    return Criterion(f"at least {ratio:g} times as fast as before", look)
+
+
+def all_ok(count: int | None = None) -> Criterion:
+    """Require that no branch failed, and that there were `count` of them."""
+
+    def look(trace: Trace) -> Finding:
+        branches = [span for span in trace if span.kind == "branch"]
+        bad = [span for span in branches if not span.ok]
+        if bad:
+            zero = _zero(trace)
+            reason = f"{len(bad)} of {len(branches)} branches failed, the first with {bad[0].error or bad[0].status}"
+            return Finding(False, reason, _s(bad[0].started_ns, zero), _s(bad[0].ended_ns, zero))
+        if count is not None and len(branches) != count:
+            return Finding(False, f"there were {len(branches)} branches")
+        return Finding(True, f"all {len(branches)} branches went well")
+
+    return Criterion("every branch goes well" if count is None else f"{count} branches, all of them well", look)
+
+
+def no_conflicts() -> Criterion:
+    """Require that no two overlapping branches got in each other's way; needs ``record(shared_access=True)``."""
+
+    def look(trace: Trace) -> Finding:
+        found = conflicts(trace)
+        if not found:
+            return Finding(True, "no two branches that overlapped wrote the same key")
+        zero, first = _zero(trace), found[0]
+        ended = min(first.first.ended_ns, first.second.ended_ns)
+        return Finding(False, str(first), _s(first.second.started_ns, zero), _s(ended, zero))
+
+    return Criterion("no two branches on one key at once", look)
+
+
+def same_result(value: Any, expected: Any) -> Criterion:
+    """Require that a result is the expected one: speed is worth nothing if the answer changes."""
+    return Criterion(
+        "the same result as before",
+        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is another one"),
+    )
+
+
+def _named(trace: Trace, name: str | None) -> list[Span]:
+    return [span for span in trace if span.kind == "branch" and (name is None or span.name.split(" ")[0] == name)]
+
+
+def _zero(trace: Trace) -> int:
+    return min((span.submitted_ns for span in trace), default=0)
+
+
+def _s(time_ns: float, zero_ns: int) -> float:
+    return (time_ns - zero_ns) / 1e9
+
+
+def _peak(trace: Trace, name: str | None) -> tuple[int, tuple[float, float]]:
+    """Return the largest number of branches at once, and from when to when that was [s]."""
+    spans = _named(trace, name)
+    starts = np.array([span.started_ns for span in spans], np.int64)
+    ends = np.array([span.ended_ns for span in spans], np.int64)
+    times, counts = concurrency(starts, ends)
+    if not len(times):
+        return 0, (0.0, 0.0)
+    place, zero = int(counts.argmax()), _zero(trace)
+    return int(counts[place]), (_s(int(times[place]), zero), _s(int(times[place + 1]), zero))
+
+
+def _longest_idle(trace: Trace) -> tuple[str, float, float]:
+    """Return the longest time in which a worker had nothing to do while a branch waited to start [ns]."""
+    branches = _named(trace, None)
+    waits = [(span.submitted_ns, span.started_ns) for span in branches if span.started_ns > span.submitted_ns]
+    longest: tuple[str, float, float] = ("", 0, 0)
+    for lane in dict.fromkeys(span.lane for span in branches):
+        mine = sorted((span.started_ns, span.ended_ns) for span in branches if span.lane == lane)
+        gaps = zip([min(span.submitted_ns for span in branches), *(end for _, end in mine)],
+                   [*(start for start, _ in mine), max(span.ended_ns for span in branches)], strict=True)  # fmt: skip
+        for gap_from, gap_to in gaps:
+            for wait_from, wait_to in waits:
+                low, high = max(gap_from, wait_from), min(gap_to, wait_to)
+                if high - low > longest[2] - longest[1]:
+                    longest = (lane, low, high)
+    return longest

@@ -1,0 +1,126 @@
+"""Grading a run by what its trace shows.
+
+Belongs here: applying criteria and showing the result. Does not belong here: the criteria (``criteria``).
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.lessons.criteria import Criterion, Finding
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["Grade", "grade"]
+
+SHADE = "#D55E00"
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What a run achieved.
+
+    Parameters
+    ----------
+    criteria, findings
+        What was looked at, and what was found, in the same order.
+    trace
+        The run, or None where there was none to look at.
+    """
+
+    criteria: Sequence[Criterion]
+    findings: Sequence[Finding]
+    trace: Trace | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether all criteria are met."""
+        return all(finding.is_met for finding in self.findings)
+
+    def draw(self) -> object:
+        """Draw the run with the places that do not meet a criterion shaded, and return the Axes."""
+        from matplotlib.figure import Figure
+
+        from kaygraph_viz.plot.gantt import gantt
+
+        if self.trace is None:
+            raise OptionError("trace", None, "a recorded run")
+        rows = max(2, len(self.trace.lanes))
+        axes = gantt(self.trace, ax=Figure(figsize=(9, 1.2 + 0.35 * rows), layout="constrained").add_subplot())
+        for finding in self.findings:
+            if not finding.is_met and finding.from_s is not None and finding.to_s is not None:
+                axes.axvspan(finding.from_s, finding.to_s, color=SHADE, alpha=0.25, zorder=4)
+        return axes
+
+    def __str__(self) -> str:
+        lines = [f"{sum(each.is_met for each in self.findings)} of {len(self.findings)} goals met"]
+        pairs = zip(self.criteria, self.findings, strict=True)
+        lines += [f"  [{'x' if found.is_met else ' '}] {goal.goal}: {found.reason}" for goal, found in pairs]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{'&#10003;' if found.is_met else '&#10007;'}</td><td style='text-align:left'>"
+            f"{html.escape(goal.goal)}</td><td style='text-align:left'>{html.escape(found.reason)}</td></tr>"
+            for goal, found in zip(self.criteria, self.findings, strict=True)
+        )
+        head = html.escape(str(self).splitlines()[0])
+        return f"<p><strong>{head}</strong></p><table>{rows}</table>{self._picture()}"
+
+    def _picture(self) -> str:
+        """Return the reader's own chart with the offending places shaded, where there is anything to shade."""
+        if (
+            self.trace is None
+            or self.passed
+            or all(found.from_s is None for found in self.findings if not found.is_met)
+        ):
+            return ""
+        from matplotlib.axes import Axes
+        from matplotlib.figure import Figure
+
+        axes = self.draw()
+        assert isinstance(axes, Axes)
+        figure = axes.figure
+        assert isinstance(figure, Figure)
+        target = io.BytesIO()
+        figure.savefig(target, format="png", dpi=100)
+        source = base64.b64encode(target.getvalue()).decode()
+        return f'<img alt="your chart, what is missing shaded" src="data:image/png;base64,{source}">'
+
+
+def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
+    """Grade a run; never raises for what a reader's code did.
+
+    Parameters
+    ----------
+    trace
+        What was recorded; anything else counts as nothing recorded.
+    goal
+        What the run should achieve.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.lessons.criteria import at_least_at_once
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> grade(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2)), [at_least_at_once(2)])
+    0 of 1 goals met
+      [ ] at least 2 branches at once: at most 1 branches ran at once
+    """
+    if not isinstance(trace, Trace) or not len(trace):
+        nothing = Finding(False, "nothing was recorded: run the cell above, and record it with kv.record()")
+        return Grade(goal, [nothing for _ in goal], None)
+    return Grade(goal, [_look(criterion, trace) for criterion in goal], trace)
+
+
+def _look(criterion: Criterion, trace: Trace) -> Finding:
+    try:
+        return criterion.look(trace)
+    except Exception as error:  # a criterion that cannot make sense of a run is not met
+        return Finding(False, f"it could not be looked at: {describe_error(error)}")

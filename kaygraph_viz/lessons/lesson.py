@@ -1,0 +1,126 @@
+"""One lesson: its predictions, its grades, its hints and solutions.
+
+Belongs here: what a notebook holds in its hands. Does not belong here: what a grade looks at (``criteria``).
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.lessons.criteria import Criterion
+from kaygraph_viz.lessons.grade import Grade, grade
+from kaygraph_viz.lessons.predict import Guess, Prediction, checked_guess
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["GRADES_FILE", "SOLUTIONS", "Lesson"]
+
+SOLUTIONS = "KAYGRAPH_VIZ_SOLUTIONS"  # set in runs in which every grade has to pass
+GRADES_FILE = "KAYGRAPH_VIZ_GRADES"  # the file that grades are written to, one JSON line each
+
+
+class Lesson:
+    """What a notebook uses beside the library itself.
+
+    Parameters
+    ----------
+    name
+        The name of the notebook, without its ending.
+
+    Examples
+    --------
+    >>> lesson = Lesson("01_parallel_validation")
+    >>> lesson.predict("Which check takes longest?", "format", options=["format", "external"])
+    Your prediction: format
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.predictions: list[Prediction] = []
+        self.grades: dict[str, Grade] = {}
+
+    def predict(self, question: str, guess: Guess, options: Sequence[str] | None = None) -> Prediction:
+        """Keep what a reader expects; a second prediction for a question takes the place of the first.
+
+        Parameters
+        ----------
+        question
+            What is asked.
+        guess
+            A number, or one of `options`.
+        options
+            The possible answers, where they are not numbers.
+        """
+        made = Prediction(question, checked_guess("guess", guess, options), options)
+        self.predictions = [*(old for old in self.predictions if old.question != question), made]
+        return made
+
+    def grade(self, trace: Trace, goal: Sequence[Criterion], *, exercise: int = 1) -> Grade:
+        """Grade a run of an exercise; never raises for a reader.
+
+        Raises
+        ------
+        AssertionError
+            If a goal is not met in a run with solutions, where the environment variable `SOLUTIONS` is set.
+        """
+        found = self.grades[f"exercise {exercise}"] = grade(trace, goal)
+        if path := os.environ.get(GRADES_FILE):
+            line = json.dumps({"lesson": self.name, "exercise": exercise, "passed": found.passed})
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        if os.environ.get(SOLUTIONS) and not found.passed:
+            raise AssertionError(f"the solution of exercise {exercise} of {self.name} does not pass:\n{found}")
+        return found
+
+    def hint(self, number: int, exercise: int = 1) -> None:
+        """Print one hint for an exercise; the first one gives least away.
+
+        Parameters
+        ----------
+        number
+            Which hint, from 1.
+        exercise
+            Which exercise of the lesson, from 1.
+        """
+        hints = self._solution(exercise)[0]
+        if not isinstance(number, int) or not 1 <= number <= len(hints):
+            raise OptionError("number", number, f"a whole number from 1 to {len(hints)}", "lesson.hint(1)")
+        print(hints[number - 1])
+
+    def show_solution(self, exercise: int = 1) -> None:
+        """Print a solution of an exercise. Try it first: predicting and failing is how it is learned."""
+        print(self._solution(exercise)[1])
+
+    def _solution(self, exercise: int) -> tuple[list[str], str]:
+        """Return the hints and the code of a solution."""
+        name = f"l{self.name[:2]}_exercise_{exercise}.py"
+        source = files("kaygraph_viz.lessons.solutions").joinpath(name)
+        if not source.is_file():
+            raise OptionError("exercise", exercise, f"an exercise of {self.name}", "lesson.show_solution(1)")
+        return split_solution(source.read_text(encoding="utf-8"))
+
+    def calibration(self) -> str:
+        """Return how near the predictions of this lesson were, one line each."""
+        made = [prediction.comparison for prediction in self.predictions if prediction.comparison is not None]
+        if not made:
+            return "no prediction was compared with a measurement yet"
+        points = sum(each.score for each in made)
+        lines = [f"{each.question}\n    {each!r}" for each in made]
+        return "\n".join([*lines, f"{points} of {2 * len(made)} points; what was off is what you learned today"])
+
+    def __repr__(self) -> str:
+        return f"<Lesson {self.name}>"
+
+
+def split_solution(text: str) -> tuple[list[str], str]:
+    """Return the hints, which are the lines of the docstring after its first, and the code of a solution."""
+    tree = ast.parse(text)
+    docstring = ast.get_docstring(tree) or ""
+    hints = [line.strip().removeprefix("- ") for line in docstring.splitlines()[1:] if line.strip().startswith("- ")]
+    first = tree.body[1].lineno if len(tree.body) > 1 else len(text.splitlines()) + 1
+    return hints, "\n".join(text.splitlines()[first - 1 :]).strip("\n")

@@ -1,0 +1,134 @@
+"""Predictions: what a reader expects, kept until it can be compared with what was measured.
+
+Belongs here: one prediction and how near it was. Does not belong here: collecting those of a lesson (``lesson``).
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kaygraph_viz.errors import OptionError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Comparison", "Prediction", "checked_guess"]
+
+NEAR, FAIRLY_NEAR = 1.1, 1.5  # factors
+Guess = float | str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A prediction beside what was measured.
+
+    Parameters
+    ----------
+    question
+        What was asked.
+    guess, measured
+        What was predicted and what came out.
+    verdict
+        How near that was, in a few words.
+    score
+        2 for very close or right, 1 for close, 0 for the rest.
+    """
+
+    question: str
+    guess: Guess
+    measured: Guess
+    verdict: str
+    score: int
+
+    def __repr__(self) -> str:
+        return f"You predicted {_text(self.guess)}, measured was {_text(self.measured)}: {self.verdict}."
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>"
+
+
+class Prediction:
+    """What a reader expects.
+
+    Parameters
+    ----------
+    question
+        What is asked.
+    guess
+        The answer: a number, or one of `options`.
+    options
+        The answers that are possible, where they are not numbers.
+    """
+
+    def __init__(self, question: str, guess: Guess, options: Sequence[str] | None = None) -> None:
+        self.question = question
+        self.guess = guess
+        self.options = options
+        self.comparison: Comparison | None = None
+
+    def compare(self, measured: Guess) -> Comparison:
+        """Compare the prediction with what was measured, and keep the result for the end of the lesson."""
+        measured = checked_guess("measured", measured, self.options)
+        self.comparison = Comparison(self.question, self.guess, measured, *_judged(self.guess, measured))
+        return self.comparison
+
+    def draw(self, ax: Axes, at_s: float | None = None) -> Axes:
+        """Draw the prediction on a Gantt chart as a line.
+
+        Parameters
+        ----------
+        ax
+            The chart.
+        at_s
+            Where the predicted end lies on the time axis [s]; default: the guess itself.
+        """
+        x = float(self.guess if at_s is None else at_s)
+        ax.axvline(x, color="#CC79A7", linestyle=(0, (4, 2)), linewidth=2, zorder=5)
+        ax.annotate(
+            "your prediction", (x, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points",
+            color="#8F3D6E", va="top", fontsize=8,
+        )  # fmt: skip
+        left, right = ax.get_xlim()
+        ax.set_xlim(left, max(right, x * 1.15))
+        return ax
+
+    def __repr__(self) -> str:
+        return f"Your prediction: {_text(self.guess)}"
+
+
+def checked_guess(name: str, guess: Any, options: Sequence[str] | None) -> Guess:
+    """Return a guess that can be compared.
+
+    Raises
+    ------
+    OptionError
+        If it is neither a number nor, where there are options, one of them.
+    """
+    if options is not None:
+        if guess not in options:
+            raise OptionError(name, guess, f"one of {', '.join(map(repr, options))}", f"{name}={options[0]!r}")
+        return str(guess)
+    if isinstance(guess, bool) or not isinstance(guess, (int, float)) or guess != guess:
+        raise OptionError(name, guess, "a number", f"{name}=4")
+    return guess
+
+
+def _judged(guess: Guess, measured: Guess) -> tuple[str, int]:
+    if isinstance(guess, str) or isinstance(measured, str):
+        return ("right", 2) if guess == measured else ("not so", 0)
+    if guess == measured:
+        return "exactly", 2
+    if guess <= 0 or measured <= 0:
+        return ("too high" if guess > measured else "too low"), 0
+    factor = max(guess / measured, measured / guess)
+    if factor <= NEAR:
+        return "very close", 2
+    where = "too high" if guess > measured else "too low"
+    return f"{where} by a factor of {factor:.1f}", 1 if factor <= FAIRLY_NEAR else 0
+
+
+def _text(guess: Guess) -> str:
+    return guess if isinstance(guess, str) else f"{guess:.3g}"

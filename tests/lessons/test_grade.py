@@ -1,0 +1,114 @@
+"""Grades: what each criterion sees, what is shaded, and who gets an error."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from matplotlib.patches import Rectangle
+
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.lessons.criteria import (
+    Criterion,
+    all_ok,
+    at_least_at_once,
+    at_most_at_once,
+    faster_than,
+    no_conflicts,
+    no_idle_worker,
+    same_result,
+    starts_after,
+)
+from kaygraph_viz.lessons.grade import grade
+from kaygraph_viz.lessons.lesson import GRADES_FILE, SOLUTIONS, Lesson
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.recorder import record
+
+ONE_AFTER_THE_OTHER = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2, queued_s=1))
+AT_ONCE = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1))
+
+
+def finding(criterion, trace):
+    (found,) = grade(trace, [criterion]).findings
+    return found
+
+
+@pytest.mark.parametrize(
+    ("criterion", "good", "bad"),
+    [
+        (at_least_at_once(2), AT_ONCE, ONE_AFTER_THE_OTHER),
+        (at_most_at_once(1), ONE_AFTER_THE_OTHER, AT_ONCE),
+        (starts_after("b", "a"), ONE_AFTER_THE_OTHER, AT_ONCE),
+        (faster_than(ONE_AFTER_THE_OTHER), AT_ONCE, ONE_AFTER_THE_OTHER),
+        (all_ok(2), AT_ONCE, make_trace(bar("a", "t-1", 0, 1))),
+        (all_ok(), AT_ONCE, make_trace(bar("a", "t-1", 0, 1, status="error", error="ValueError: no"))),
+        (
+            no_idle_worker(),
+            AT_ONCE,
+            make_trace(bar("a", "t-1", 0, 4), bar("b", "t-2", 0, 1), bar("c", "t-1", 4, 5, queued_s=4)),
+        ),
+        (no_conflicts(), AT_ONCE, make_trace(bar("a", "t-1", 0, 2, writes=["n"]), bar("b", "t-2", 1, 3, writes=["n"]))),
+    ],
+    ids=lambda value: value.goal if isinstance(value, Criterion) else "",
+)
+def test_criteria_tell_good_runs_from_bad_ones(criterion, good, bad):
+    assert finding(criterion, good).is_met
+    assert not finding(criterion, bad).is_met
+
+
+def test_the_place_is_where_it_happened():
+    found = finding(no_idle_worker(), make_trace(
+        bar("a", "t-1", 0, 4), bar("b", "t-2", 0, 1), bar("c", "t-1", 4, 5, queued_s=4)
+    ))  # fmt: skip
+    assert (found.from_s, found.to_s) == (1, 4)
+    assert "t-2" in found.reason
+
+
+def test_results_are_compared():
+    assert finding(same_result([1, 2], [1, 2]), AT_ONCE).is_met
+    assert not finding(same_result([1, 2], [2, 1]), AT_ONCE).is_met
+
+
+def test_the_offending_place_is_shaded_in_the_readers_own_chart():
+    made = grade(AT_ONCE, [at_most_at_once(1)])
+    assert any(isinstance(patch, Rectangle) and patch.get_width() == 1 for patch in made.draw().patches)
+    assert "data:image/png" in made._repr_html_()
+
+
+def test_a_run_that_passes_needs_no_picture():
+    assert "data:image/png" not in grade(AT_ONCE, [at_least_at_once(2)])._repr_html_()
+
+
+@pytest.mark.parametrize("nothing", [None, "a trace", make_trace()])
+def test_nothing_recorded_is_no_error_for_a_reader(nothing):
+    made = grade(nothing, [at_least_at_once(2), all_ok()])
+    assert not made.passed
+    assert "nothing was recorded" in str(made)
+
+
+def test_a_criterion_that_fails_is_not_met():
+    assert "could not be looked at" in finding(Criterion("broken", lambda trace: 1 / 0), AT_ONCE).reason
+
+
+def test_hostile_texts_are_inert():
+    name = "<script>alert(1)</script>"
+    page = grade(make_trace(bar(name, "t-1", 0, 1, status="error", error=name)), [all_ok()])._repr_html_()
+    assert "<script>" not in page
+
+
+def test_only_the_run_with_solutions_raises(monkeypatch, tmp_path):
+    lesson = Lesson("02_data_enrichment")
+    monkeypatch.setenv(GRADES_FILE, str(tmp_path / "grades"))
+    assert not lesson.grade(ONE_AFTER_THE_OTHER, [at_least_at_once(2)]).passed
+    monkeypatch.setenv(SOLUTIONS, "1")
+    with pytest.raises(AssertionError, match="exercise 1 of 02_data_enrichment does not pass"):
+        lesson.grade(ONE_AFTER_THE_OTHER, [at_least_at_once(2)])
+    assert lesson.grade(AT_ONCE, [at_least_at_once(2)]).passed
+    lines = [json.loads(line)["passed"] for line in (tmp_path / "grades").read_text().splitlines()]
+    assert lines == [False, False, True]
+
+
+def test_a_real_run_is_graded():
+    with record(clock="virtual") as trace, get_executor("thread", 3) as executor:
+        list(executor.imap(str, range(6), name="text"))
+    assert grade(trace, [all_ok(6), no_idle_worker(), at_most_at_once(3)]).passed

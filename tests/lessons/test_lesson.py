@@ -1,0 +1,68 @@
+"""Hints, solutions and puzzles."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.lessons.lesson import Lesson, split_solution
+from kaygraph_viz.lessons.parsons import Parsons
+
+SOLUTION = """\"\"\"Use four workers.
+
+- What do the workers wait for?
+- Look at max_workers.
+\"\"\"
+
+workers = 4
+print(workers)
+"""
+
+
+def test_hints_and_code_are_told_apart():
+    assert split_solution(SOLUTION) == (
+        ["What do the workers wait for?", "Look at max_workers."],
+        "workers = 4\nprint(workers)",
+    )
+
+
+def test_an_exercise_that_is_not_there_is_a_clear_error():
+    with pytest.raises(OptionError, match="exercise must be an exercise of 99_nothing"):
+        Lesson("99_nothing").show_solution(7)
+
+
+LINES = ["total = 0", "for number in numbers:", "    total += number"]
+
+
+@pytest.fixture
+def puzzle():
+    return Parsons(LINES, lambda left: left["total"] == 6, {"numbers": [1, 2, 3]})
+
+
+def numbers_of(puzzle, lines):
+    shown = [line.split("  ", 1)[1] for line in str(puzzle).splitlines()]
+    return [shown.index(line) for line in lines]
+
+
+def test_lines_are_shown_in_another_order(puzzle):
+    assert numbers_of(puzzle, LINES) != [0, 1, 2]
+
+
+def test_the_right_order_works(puzzle):
+    assert puzzle.try_order(numbers_of(puzzle, LINES)) == "It works."
+
+
+def test_a_wrong_order_is_run_and_told(puzzle):
+    wrong = numbers_of(puzzle, [LINES[1], LINES[2], LINES[0]])
+    assert puzzle.try_order(wrong).startswith("It does not run: NameError")
+
+
+def test_a_program_that_does_something_else_is_told():
+    other = Parsons(["a = 1", "a = 2"], lambda left: left["a"] == 2)
+    assert other.try_order(numbers_of(other, ["a = 2", "a = 1"])) == "It runs, but does not do what it should."
+
+
+@pytest.mark.parametrize("order", [[0, 1], [0, 1, 1], [1, 2, 3]])
+def test_every_line_is_used_once(puzzle, order):
+    with pytest.raises(OptionError, match="each of 0 to 2 once"):
+        puzzle.try_order(order)
