@@ -127,5 +127,10 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Make ``%%gantt`` known to IPython, which calls this for ``%load_ext kaygraph_viz``."""
+    import_module(f"{__name__}.magics").load_ipython_extension(shell)
+
+
 def __dir__() -> list[str]:
     return sorted(__all__)

@@ -1,0 +1,88 @@
+"""``%load_ext kaygraph_viz`` and ``%%gantt``: record a cell of a notebook and draw it.
+
+Belongs here: what IPython needs to know. Does not belong here: recording (``trace``) and drawing (``plot``).
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, cell_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.display import display
+
+from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.errors import DataError
+from kaygraph_viz.plot.gantt import gantt
+from kaygraph_viz.trace.recorder import record
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["load_ipython_extension"]
+
+
+@magics_class
+class _Magics(Magics):
+    @magic_arguments()
+    @argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
+    @argument("--seed", type=int, default=None, help="with --virtual: another order of what happens at once")
+    @argument("--save", metavar="FILE", help="write the trace to a file, such as run.jsonl.gz")
+    @argument("--trace", metavar="NAME", default="trace", help="the variable that gets the trace (default: trace)")
+    @argument("--title", nargs="+", metavar="WORD", help="what is written above the chart")
+    @argument("--by", choices=("part", "name", "status"), default="part", help="what colours mean (default: part)")
+    @cell_magic
+    def gantt(self, line: str, cell: str) -> None:
+        """Record a cell and draw which worker did what when."""
+        options = parse_argstring(self.gantt, line)
+        recording = record(clock="virtual" if options.virtual else None, seed=options.seed)
+        with ExitStack() as after, recording as trace:
+            after.callback(_show, trace, " ".join(options.title or ()) or None, options.by)  # also of a cell that fails
+            self.shell.user_ns[options.trace] = trace
+            _run(self.shell, cell)
+        if options.save:
+            print(f"saved to {trace.save(options.save)}")
+
+
+def _run(shell: InteractiveShell, cell: str) -> None:
+    """Run a cell in the reader's namespace and show the value of its last line."""
+    source = shell.transform_cell(cell)
+    name = shell.compile.cache(source)
+    tree = ast.parse(source, name)
+    if any(isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for node in _top_level(tree)):
+        raise DataError("%%gantt cannot await; write graph.run(shared), or record with: with kv.record() as trace: ...")
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, name, "exec"), shell.user_ns)  # noqa: S102  (the reader's own cell)
+    if isinstance(last, ast.Expr):
+        value = eval(compile(ast.Expression(last.value), name, "eval"), shell.user_ns)  # noqa: S307  (as above)
+        if not source.rstrip().endswith(";"):
+            sys.displayhook(value)
+
+
+def _top_level(tree: ast.AST) -> list[ast.AST]:
+    """Return all nodes that are not inside a function or class."""
+    found: list[ast.AST] = []
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            found += [node, *_top_level(node)]
+    return found
+
+
+def _show(trace: Any, title: str | None, by: str) -> None:
+    if not len(trace):
+        print("Nothing was recorded: the cell ran no node, no executor and no span.")
+        return
+    import matplotlib.pyplot as plt
+
+    figure = gantt(trace, title=title, colour_by=by).get_figure(root=True)
+    display(figure)
+    plt.close(figure)
+    print(summarize(trace).describe())
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Make ``%%gantt`` known; IPython calls this for ``%load_ext kaygraph_viz``."""
+    shell.register_magics(_Magics)

@@ -1,0 +1,80 @@
+"""``%%gantt``: the cell runs as it would alone, and its chart comes with it."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from kaygraph_viz.errors import DataError, OptionError
+from kaygraph_viz.trace.trace import Trace, load
+
+CELL = """
+import kaygraph_viz as kv
+
+with kv.get_executor("thread", 2) as executor:
+    found = [outcome.value for outcome in executor.imap(str.upper, "abc")]
+found
+"""
+
+
+@pytest.fixture
+def shell():
+    made = InteractiveShell.instance()
+    made.run_line_magic("load_ext", "kaygraph_viz")
+    yield made
+    InteractiveShell.clear_instance()
+
+
+def run(shell, line, cell):
+    with capture_output() as captured:
+        shell.run_cell_magic("gantt", line, cell)
+    return captured
+
+
+def test_the_cell_runs_in_the_namespace_and_shows_its_last_value(shell):
+    captured = run(shell, "", CELL)
+    assert shell.user_ns["found"] == ["A", "B", "C"]
+    assert captured.outputs[0].data["text/plain"] == "['A', 'B', 'C']"
+
+
+def test_chart_sentence_and_trace_come_with_it(shell):
+    captured = run(shell, "--title Three letters --trace mine", CELL)
+    assert captured.outputs[-1].data["text/plain"].startswith("<Figure")
+    assert "3 branches" in captured.stdout
+    assert isinstance(shell.user_ns["mine"], Trace)
+
+
+def test_a_cell_that_fails_shows_its_chart_and_raises(shell):
+    with pytest.raises(ZeroDivisionError):
+        run(shell, "", CELL + "\n1 / 0\n")
+    assert len(shell.user_ns["trace"])
+
+
+def test_simulated_time_is_exact(shell):
+    run(shell, "--virtual --seed 3", "import kaygraph_viz as kv\nwith kv.span('tea'):\n    kv.sleep(180)")
+    assert shell.user_ns["trace"].makespan_s == 180
+
+
+def test_the_trace_is_saved(shell, tmp_path):
+    run(shell, f"--save {tmp_path}/run.jsonl", CELL)
+    assert list(load(tmp_path / "run.jsonl")) == list(shell.user_ns["trace"])
+
+
+def test_a_cell_that_records_nothing_says_so(shell):
+    assert "Nothing was recorded" in run(shell, "", "1 + 1").stdout
+
+
+def test_a_semicolon_keeps_the_value_to_itself(shell):
+    captured = run(shell, "", "import kaygraph_viz as kv\nwith kv.span('a'): pass\n1 + 1;")
+    assert [output.data["text/plain"][:7] for output in captured.outputs] == ["<Figure"]
+
+
+def test_awaiting_is_a_clear_error(shell):
+    with pytest.raises(DataError, match="cannot await"):
+        run(shell, "", "await something()")
+
+
+def test_a_seed_without_simulated_time_is_a_clear_error(shell):
+    with pytest.raises(OptionError, match="virtual"):
+        run(shell, "--seed 3", "1")
