@@ -1,0 +1,10 @@
+"""Two cooks, each with hands of their own.
+
+- Two things at once: which of the two arguments says how many workers there are?
+- Work overlaps only where each worker has hands of its own. Which kind was that?
+"""
+
+with kv.record(clock="virtual") as mine:
+    breakfast("process", 2)
+
+mine
