@@ -21,14 +21,22 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)  # a ru
 settings.load_profile("repeatable")
 
 
-WITH_PROCESSES = {"test_processes", "test_dask", "test_kernel", "test_async_kernel", "test_benchmarks", "test_programs"}
+WITH_PROCESSES = {
+    "test_processes",
+    "test_dask",
+    "test_kernel",
+    "test_async_kernel",
+    "test_benchmarks",
+    "test_programs",
+    "test_exercises",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts other processes, which takes most of the time: ``make test-quick`` leaves it out."""
     for item in items:
         params = getattr(item, "callspec", None)
-        kinds = {str(value) for value in params.params.values()} if params is not None else set()
+        kinds = {value for value in params.params.values() if isinstance(value, str)} if params is not None else set()
         if item.path.stem in WITH_PROCESSES or kinds & {"process", "dask"}:
             item.add_marker(pytest.mark.processes)
 
