@@ -15,11 +15,12 @@ import numpy as np
 
 from kaygraph_viz.analysis.conflicts import conflicts
 from kaygraph_viz.analysis.intervals import concurrency
+from kaygraph_viz.execute.exploration import Exploration
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "faster_than", "no_conflicts",
+    "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "faster_than", "holds_always", "no_conflicts",
     "no_idle_worker", "same_result", "starts_after",
 ]  # fmt: skip
 
@@ -163,6 +164,14 @@ def same_result(value: Any, expected: Any) -> Criterion:
         "the same result as before",
         lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is another one"),
     )
+
+
+def holds_always(exploration: Exploration) -> Criterion:
+    """Require that an exploration found nothing: a program is right when it is right under every schedule."""
+    first = str(exploration).splitlines()[-1]
+    reason = f"it held in all {len(exploration.seeds)} schedules" if exploration.ok else first
+
+    return Criterion("right under every schedule", lambda trace: Finding(exploration.ok, reason))
 
 
 def _named(trace: Trace, name: str | None) -> list[Span]:

@@ -7,6 +7,7 @@ import json
 import pytest
 from matplotlib.patches import Rectangle
 
+from kaygraph_viz.execute.exploration import explore
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.lessons.criteria import (
     Criterion,
@@ -14,6 +15,7 @@ from kaygraph_viz.lessons.criteria import (
     at_least_at_once,
     at_most_at_once,
     faster_than,
+    holds_always,
     no_conflicts,
     no_idle_worker,
     same_result,
@@ -67,6 +69,13 @@ def test_the_place_is_where_it_happened():
 def test_results_are_compared():
     assert finding(same_result([1, 2], [1, 2]), AT_ONCE).is_met
     assert not finding(same_result([1, 2], [2, 1]), AT_ONCE).is_met
+
+
+def test_an_exploration_can_be_a_goal():
+    assert finding(holds_always(explore(lambda: None, 3)), AT_ONCE).is_met
+    broken = finding(holds_always(explore(lambda: 1 / 0, 3)), AT_ONCE)
+    assert not broken.is_met
+    assert "VirtualClock(0" in broken.reason
 
 
 def test_the_offending_place_is_shaded_in_the_readers_own_chart():
