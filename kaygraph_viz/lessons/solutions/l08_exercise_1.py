@@ -7,7 +7,7 @@
 
 def my_count_all():
     def count(text):
-        kv.work(0.01)
+        kv.sleep(0.01)
         return len(text.split())
 
     with kv.get_executor("thread", 4) as executor:
