@@ -1,0 +1,19 @@
+"""Five slots.
+
+- How many coroutines may be in progress at once? Only one line decides that.
+- The second argument of get_executor is the number of slots.
+"""
+
+
+async def call(number):
+    await kv.sleep_async(0.2)
+
+
+async def all_calls():
+    with kv.get_executor("async", 5) as executor:
+        async for outcome in executor.aimap(call, range(20)):
+            outcome.unwrap()
+
+
+with kv.record(clock="virtual") as mine:
+    kv.run(all_calls())
