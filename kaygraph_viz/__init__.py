@@ -48,8 +48,11 @@ if TYPE_CHECKING:
     from kaygraph_viz.execute.exploration import explore as explore
     from kaygraph_viz.execute.limits import MemoryBudget as MemoryBudget
     from kaygraph_viz.execute.limits import RetryPolicy as RetryPolicy
+    from kaygraph_viz.execute.loops import run as run
     from kaygraph_viz.execute.outcome import Outcome as Outcome
     from kaygraph_viz.execute.outcome import Outcomes as Outcomes
+    from kaygraph_viz.execute.progress import Pace as Pace
+    from kaygraph_viz.execute.progress import Paced as Paced
     from kaygraph_viz.execute.rate_limit import RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
     from kaygraph_viz.graph.async_batch import AsyncBatchNode as AsyncBatchNode
@@ -91,6 +94,8 @@ _HOME = {
     "graph.fan_out": ("FanOutNode",),
     "graph.map_reduce": ("MapReduceNode", "Reduced"),
     "graph.graph": ("Graph", "BatchGraph", "ParallelBatchGraph"),
+    "execute.loops": ("run",),
+    "execute.progress": ("Pace", "Paced"),
     "execute.registry": ("get_executor",),
     "execute.outcome": ("Outcome", "Outcomes"),
     "execute.limits": ("MemoryBudget", "RetryPolicy"),

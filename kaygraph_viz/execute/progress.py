@@ -1,6 +1,6 @@
 """Showing how far a batch is: a bar where somebody looks, nothing where nobody does.
 
-Belongs here: counting outcomes on their way. Does not belong here: widgets (``widgets``).
+Belongs here: counting outcomes on their way, and how fast they come. Does not belong here: widgets (``widgets``).
 """
 
 from __future__ import annotations
@@ -9,14 +9,95 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.outcome import Outcome
 
-__all__ = ["Progress", "checked_progress", "counter", "is_shown", "tracked"]
+__all__ = ["Pace", "Paced", "Progress", "checked_progress", "counter", "is_shown", "tracked"]
 
 Progress = bool | Callable[[int, int | None], None] | None
 SHOW_AFTER_S = 1.0  # a bar for less than this would only flicker
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How far a batch is, and how fast it gets on.
+
+    Parameters
+    ----------
+    done, total
+        How many items have ended, and how many there are; None where nobody knows.
+    elapsed_s
+        Time since the batch began [s].
+
+    Examples
+    --------
+    >>> print(Pace(done=30, total=40, elapsed_s=2.0))
+    30 of 40, 15 items/s, 0.667 s left
+    """
+
+    done: int
+    total: int | None
+    elapsed_s: float
+
+    @property
+    def throughput_per_s(self) -> float:
+        """Items a second so far; 0 before any time has passed."""
+        return self.done / self.elapsed_s if self.elapsed_s else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Time until the end if it goes on like this [s]; None where that cannot be said."""
+        if self.total is None or not self.done:
+            return None
+        return max(0, self.total - self.done) * self.elapsed_s / self.done
+
+    def __str__(self) -> str:
+        of_total = "" if self.total is None else f" of {self.total:,}"
+        left = "" if self.left_s is None else f", {self.left_s:.3g} s left"
+        return f"{self.done:,}{of_total}, {self.throughput_per_s:.3g} items/s{left}"
+
+
+class Paced:
+    """What to give as `progress` for a function that wants to know the throughput and the time left.
+
+    Parameters
+    ----------
+    report
+        Called with a `Pace` for each item that has ended.
+
+    Raises
+    ------
+    OptionError
+        If it is not a function.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import FakeClock
+    >>> from kaygraph_viz.clock import use_clock
+    >>> with use_clock(FakeClock()) as clock, counter(Paced(print), 4, "orders") as count:
+    ...     clock.advance(0.5)
+    ...     count()
+    1 of 4, 2 items/s, 1.5 s left
+    """
+
+    def __init__(self, report: Callable[[Pace], object]) -> None:
+        if not callable(report):
+            raise OptionError("Paced(report)", report, "a function of a Pace", "progress=Paced(print)")
+        self.report = report
+        self._begun_ns = 0
+
+    def begun(self) -> Paced:
+        """Return the same for a batch that begins now: one node may run several at once."""
+        paced = Paced(self.report)
+        paced._begun_ns = current_clock().now_ns()
+        return paced
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Report how far it is; called as any other function of progress."""
+        self.report(Pace(done, total, (current_clock().now_ns() - self._begun_ns) / 1e9))
 
 
 def checked_progress(progress: Progress) -> Progress:
@@ -34,7 +115,7 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
     ----------
     progress
         True for a bar; None for one where the output is a terminal and the work takes over a second; False for none;
-        a function is called with the number of outcomes so far and the total (or None).
+        a function is called with the number of outcomes so far and the total (or None), or, as `Paced`, with a `Pace`.
     total
         How many there will be, or None where nobody knows.
     name
@@ -43,7 +124,7 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
     if not is_shown(progress):
         yield _nothing
     elif callable(progress):
-        report, done = progress, itertools.count(1)
+        report, done = progress.begun() if isinstance(progress, Paced) else progress, itertools.count(1)
         yield lambda: report(next(done), total)
     else:
         from tqdm.auto import tqdm

@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
+from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.progress import checked_progress, counter, tracked
+from kaygraph_viz.execute.progress import Pace, Paced, checked_progress, counter, tracked
+from kaygraph_viz.testing import FakeClock
 
 
 class Screen(io.StringIO):
@@ -73,3 +75,54 @@ def test_a_function_that_fails_is_heard():
 def test_impossible_values(progress):
     with pytest.raises(OptionError, match="progress"):
         checked_progress(progress)
+
+
+def test_a_bar_shows_throughput_and_the_time_left(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Screen())
+    list(tracked(OUTCOMES, True, 3, "check"))
+    shown = sys.stderr.getvalue()
+    assert "items/s" in shown
+    assert "<" in shown  # elapsed < left
+
+
+@pytest.mark.parametrize("total", [4, None])
+def test_a_paced_function_gets_throughput_and_the_time_left(total):
+    told = []
+    with use_clock(FakeClock(100.0)) as clock, counter(Paced(told.append), total, "check") as count:
+        for seconds in (2, 0, 4):
+            clock.advance(seconds)
+            count()
+    assert told == [Pace(1, total, 2.0), Pace(2, total, 2.0), Pace(3, total, 6.0)]
+    assert [pace.throughput_per_s for pace in told] == [0.5, 1.0, 0.5]
+    assert [pace.left_s for pace in told] == ([6.0, 2.0, 2.0] if total else [None] * 3)
+
+
+def test_one_paced_function_serves_several_batches():
+    told = []
+    paced = Paced(told.append)
+    with use_clock(FakeClock()) as clock, counter(paced, 1, "one") as one:
+        clock.advance(1)
+        with counter(paced, 1, "other") as other:
+            clock.advance(2)
+            other()
+            one()
+    assert [pace.elapsed_s for pace in told] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("pace", "text"),
+    [
+        (Pace(0, 10, 0.0), "0 of 10, 0 items/s"),
+        (Pace(0, None, 5.0), "0, 0 items/s"),
+        (Pace(1, 2, 0.0), "1 of 2, 0 items/s, 0 s left"),
+        (Pace(3000, 4000, 30.0), "3,000 of 4,000, 100 items/s, 10 s left"),
+        (Pace(5, 4, 1.0), "5 of 4, 5 items/s, 0 s left"),
+    ],
+)
+def test_a_pace_in_words(pace, text):
+    assert str(pace) == text
+
+
+def test_paced_needs_a_function():
+    with pytest.raises(OptionError, match="a function of a Pace"):
+        Paced(3)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from kaygraph_viz.analysis.laws import graham_ratio
+from kaygraph_viz.analysis.list_schedule import list_schedule, longest_first_ratio
+from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.outcome import Outcomes
 from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.execute.schedules import SCHEDULES, edges
 from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.testing import FakeClock
@@ -184,7 +191,7 @@ def test_what_cannot_be_iterated_over_is_a_clear_error(base):
     [
         {"max_workers": 0}, {"max_workers": True}, {"max_workers": 10**9}, {"executor": "threads"}, {"executor": 4},
         {"on_error": "ignore"}, {"timeout": -1}, {"timeout": float("nan")}, {"progress": 3}, {"retry": 3},
-        {"window": -1}, {"window": 1.5},
+        {"window": -1}, {"window": 1.5}, {"schedule": "fair"}, {"cost": 3},
     ],
     ids=str,
 )  # fmt: skip
@@ -244,3 +251,165 @@ def test_a_batch_inside_a_batch_does_not_deadlock():
         Outer(max_workers=4).run(shared := {})
     assert shared["sums"] == [x * (x - 1) // 2 for x in range(12)]
     trace.validate()
+
+
+# -- schedules ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def dask_client():
+    distributed = pytest.importorskip("distributed")
+    from kaygraph_viz.execute.dask_link import local_cluster
+
+    with local_cluster(2) as cluster, distributed.Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture(params=KINDS)
+def opened(request):
+    """Return what opens an executor of each kind with a number of workers."""
+    if request.param != "dask":
+        return lambda workers: get_executor(request.param, workers)
+    from kaygraph_viz.execute.dask import DaskExecutor
+
+    return lambda workers: DaskExecutor(workers, client=request.getfixturevalue("dask_client"))
+
+
+def makespan(durations, workers, schedule, **options):
+    """Return how long items take that do nothing but wait, in simulated time [whole seconds]."""
+    with record(clock="virtual") as trace:
+        run(ParallelBatchNode, durations, sleep, max_workers=workers, schedule=schedule, cost=float, **options)
+    return round(trace.makespan_s)
+
+
+def least_makespan(durations, workers):
+    """Return the makespan of the best schedule there is; by trying all."""
+
+    @cache
+    def best(place, loads):
+        if place == len(durations):
+            return max(loads)
+        following = {
+            tuple(sorted((*loads[:at], loads[at] + durations[place], *loads[at + 1 :]))) for at in range(workers)
+        }
+        return min(best(place + 1, each) for each in following)
+
+    return best(0, (0,) * workers)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_the_schedule_changes_no_result(opened, workers, schedule):
+    with opened(workers) as executor:
+        options = {"executor": executor, "schedule": schedule, "cost": float}
+        assert run(ParallelBatchNode, [3, 1, 2, 0, 5] * 4, abs, **options) == [3, 1, 2, 0, 5] * 4
+        collected = run(ParallelBatchNode, range(9), fail_on_3, on_error="collect", max_retries=2, **options)
+    assert [outcome.index for outcome in collected] == list(range(9))
+    assert collected.values == [0, 2, 4, 8, 10, 12, 14, 16]
+    assert [(failed.index, failed.attempts, str(failed.error)) for failed in collected.failed] == [(3, 2, "bad record")]
+
+
+@pytest.mark.parametrize("schedule", ["static", "longest-first"])
+@pytest.mark.parametrize("items", [None, [], ()])
+def test_nothing_to_schedule(schedule, items):
+    assert run(ParallelBatchNode, items, abs, schedule=schedule, cost=float) == []
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_anything_with_a_length_can_be_scheduled(schedule):
+    assert run(ParallelBatchNode, {"a": 1, "b": 2}, str.upper, schedule=schedule, cost=len) == ["A", "B"]
+
+
+@pytest.mark.parametrize("schedule", ["static", "longest-first"])
+def test_items_without_a_length_cannot_be_cut_or_sorted(schedule):
+    with pytest.raises(OptionError, match=f"something with a length, as a list has, for schedule='{schedule}'"):
+        run(ParallelBatchNode, iter([1]), abs, schedule=schedule, cost=float)
+
+
+def test_static_chunks_are_run_by_one_worker_each():
+    with record(clock="virtual") as trace:
+        run(ParallelBatchNode, [1] * 10, sleep, max_workers=4, schedule="static", node_id="Check")
+    items = trace.where(kind="branch", name="Check")
+    cuts = edges(10, 4)
+    for number in range(4):
+        assert {s.lane for s in items if cuts[number] <= s.index < cuts[number + 1]} == {f"thread-{number + 1}"}
+
+
+def test_the_most_costly_item_begins_first():
+    with record(clock="virtual") as trace:
+        run(ParallelBatchNode, [1, 9, 5, 9], sleep, max_workers=1, schedule="longest-first", cost=float)
+    assert [round(s.service_s) for s in trace.where(kind="branch")] == [9, 9, 5, 1]
+
+
+def test_the_cost_can_be_a_method():
+    class Sleep(ParallelBatchNode):
+        def prep(self, shared):
+            return [1, 2]
+
+        def exec(self, seconds):
+            sleep(seconds)
+
+        def cost(self, seconds):
+            return -seconds
+
+    with record(clock="virtual") as trace:
+        Sleep(max_workers=1, schedule="longest-first").run({})
+    assert [round(s.service_s) for s in trace.where(kind="branch")] == [1, 2]
+
+
+def test_longest_first_needs_a_cost():
+    with pytest.raises(OptionError, match="cost must be a function of an item, or a method of the node"):
+        ParallelBatchNode(schedule="longest-first")
+
+
+@pytest.mark.parametrize("cost", [float("nan"), float("inf"), "3", None, 2j])
+def test_a_cost_must_be_a_number(cost):
+    with pytest.raises(OptionError, match="the cost of item 1 of 'Check' must be a finite number"):
+        run(
+            ParallelBatchNode, [1, 2], abs, schedule="longest-first", cost=lambda x: cost if x == 2 else 1,
+            node_id="Check",
+        )  # fmt: skip
+
+
+def test_a_cost_that_fails_names_the_item():
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(ParallelBatchNode, [1, 0], abs, schedule="longest-first", cost=lambda x: 1 / x, node_id="Check")
+    assert caught.value.__notes__ == ["in cost of item 1 of 'Check'"]
+
+
+DURATIONS = st.lists(st.integers(0, 9), min_size=1, max_size=7)
+
+
+@settings(max_examples=40)
+@given(DURATIONS, st.integers(1, 4))
+def test_dynamic_is_list_scheduling_and_within_grahams_bound(durations, workers):
+    took = makespan(durations, workers, "dynamic")
+    assert took == list_schedule(durations, workers).makespan_ns
+    assert took <= graham_ratio(workers) * least_makespan(durations, workers) + 1e-9
+
+
+@settings(max_examples=40)
+@given(DURATIONS, st.integers(1, 4))
+def test_longest_first_is_within_its_own_bound(durations, workers):
+    bound = longest_first_ratio(workers) * least_makespan(durations, workers)
+    assert makespan(durations, workers, "longest-first") <= bound + 1e-9
+
+
+def test_the_bound_of_longest_first_is_reached():
+    assert (makespan([3, 3, 2, 2, 2], 2, "longest-first"), least_makespan([3, 3, 2, 2, 2], 2)) == (7, 6)
+
+
+@settings(max_examples=40)
+@given(DURATIONS, st.integers(1, 4))
+def test_static_takes_as_long_as_its_longest_chunk(durations, workers):
+    chunks = min(workers, len(durations))
+    cuts = edges(len(durations), chunks)
+    sums = [sum(durations[cuts[number] : cuts[number + 1]]) for number in range(chunks)]
+    assert makespan(durations, workers, "static") == max(sums)
+
+
+@pytest.mark.parametrize("workers", [2, 4, 8])
+def test_static_can_waste_all_workers_but_one(workers):
+    durations = [1] * workers + [0] * (workers * (workers - 1))
+    assert makespan(durations, workers, "static") == workers * least_makespan(durations, workers)
+    assert makespan(durations, workers, "dynamic") == makespan(durations, workers, "longest-first") == 1

@@ -1,0 +1,111 @@
+"""What each worker of a run did: how many branches, for how long, until when.
+
+Belongs here: sums by lane. Does not belong here: which workers there were (``workers``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Bools
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns
+from kaygraph_viz.analysis.tables import aligned
+from kaygraph_viz.analysis.wording import duration
+from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["WorkerLoad", "load_table", "per_worker"]
+
+
+class WorkerLoad(NamedTuple):
+    """What one worker did.
+
+    Parameters
+    ----------
+    worker
+        Its lane.
+    branches
+        How many branches it ran, without those that contain others; 0 for one that got nothing to do.
+    failed
+        How many of them did not end well.
+    busy_s
+        The sum of their service times [s].
+    cpu_s
+        The CPU time that they used [s]; None where it was not measured.
+    ended_s
+        When the last of them ended, from the first submission of the run [s]; 0 for one that got nothing to do.
+    """
+
+    worker: str
+    branches: int = 0
+    failed: int = 0
+    busy_s: float = 0.0
+    cpu_s: float | None = None
+    ended_s: float = 0.0
+
+
+def per_worker(trace: Trace) -> list[WorkerLoad]:
+    """Return what each worker did, also those that got nothing to do, in the order of their numbers.
+
+    Where all end at nearly the same time, the load was balanced.
+
+    Parameters
+    ----------
+    trace
+        A trace, also a live or empty one.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2), bar("c", "thread-1", 1, 4))
+    >>> [(load.worker, load.branches, load.busy_s, load.ended_s) for load in per_worker(trace)]
+    [('thread-1', 2, 4.0, 4.0), ('thread-2', 1, 2.0, 2.0)]
+    """
+    columns = trace.columns
+    branches = columns.is_kind("branch")
+    own = branches & ~Nesting.of(columns).enclosing(branches)
+    loads = [*_loads(columns, own), *(WorkerLoad(lane) for lane in idle_lanes(columns))]
+    return sorted(loads, key=lambda load: _order(load.worker))
+
+
+def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
+    """Yield the load of each lane that ran any of these branches."""
+    lane, size, begin_ns = columns.column("lane")[own], len(columns.lanes), extent_ns(columns)[0]
+    started, ended, cpu = (columns.column(name)[own] for name in ("started_ns", "ended_ns", "cpu_ns"))
+    busy_ns, cpu_ns, ended_ns = (np.zeros(size, np.int64) for _ in range(3))
+    np.add.at(busy_ns, lane, ended - started)
+    np.add.at(cpu_ns, lane, cpu.clip(0))
+    np.maximum.at(ended_ns, lane, ended - begin_ns)
+    count = np.bincount(lane, minlength=size)
+    failed = np.bincount(lane[~columns.is_status("ok")[own]], minlength=size)
+    has_cpu = np.bincount(lane[cpu >= 0], minlength=size) > 0
+    for code in np.flatnonzero(count).tolist():
+        cpu_s = int(cpu_ns[code]) / 1e9 if has_cpu[code] else None
+        times = int(busy_ns[code]) / 1e9, cpu_s, int(ended_ns[code]) / 1e9
+        yield WorkerLoad(columns.lanes[code], int(count[code]), int(failed[code]), *times)
+
+
+def _order(lane: str) -> tuple[str, int, str]:
+    number = lane.rpartition("-")[2]
+    return kind_of_lane(lane), int(number) if number.isdecimal() else 0, lane
+
+
+def load_table(loads: Sequence[WorkerLoad]) -> str:
+    """Return the loads of workers as lines of text.
+
+    Examples
+    --------
+    >>> print(load_table([WorkerLoad("thread-1", 2, 0, 4.0, None, 4.0), WorkerLoad("thread-2")]))
+    worker    branches  failed    busy   ended
+    thread-1         2       0  4.00 s  4.00 s
+    thread-2         0       0     0 s     0 s
+    """
+    rows = [
+        (load.worker, f"{load.branches:,}", f"{load.failed:,}", duration(load.busy_s), duration(load.ended_s))
+        for load in loads
+    ]
+    return aligned([("worker", "branches", "failed", "busy", "ended"), *rows], right={1, 2, 3, 4})

@@ -1,0 +1,148 @@
+"""A node that measures the graph it belongs to, while it runs.
+
+Belongs here: reading the running trace, and what is left of it in the shared store. Does not belong here: the
+arithmetic (``analysis``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kaygraph_viz.analysis.explain import USEFUL, explain
+from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.per_worker import per_worker
+from kaygraph_viz.analysis.suggest import suggest_workers
+from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.trace.recorder import current_scope
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["PerformanceMetricsNode", "performance_metrics", "running_trace"]
+
+KEYS = (
+    "workers", "makespan_s", "work_s", "speedup", "efficiency", "overhead", "overhead_s", "useful_speedup", "lost_s",
+    "critical_path_s", "queue_wait_s", "branches", "retries", "suggested_workers", "replayed_makespan_s", "per_worker",
+)  # fmt: skip
+NOT_RECORDED = "Nothing was recorded: run the graph inside `with record() as trace:` to get numbers."
+NO_BRANCHES = "No branch has been recorded so far: put this node behind the parallel ones."
+
+
+class PerformanceMetricsNode(Node):
+    """Measure what has been recorded so far, and leave it in ``shared["performance_metrics"]``.
+
+    Put it at the end of a graph. It counts what has ended before it began: neither itself nor the graph around it.
+    Without a recording it leaves the same keys with None, and ``sentence`` says why.
+
+    Parameters
+    ----------
+    node_id
+        What the node is called in pictures; default: the name of its class.
+
+    Notes
+    -----
+    The keys, with W for the work (the service times of all branches and of the phases around them, added up), T for the
+    makespan and P for the number of workers:
+
+    ``speedup``, ``efficiency``
+        W / T and W / (P T), as in `Summary`. The baseline is the same work, as long as it took here.
+    ``overhead``, ``overhead_s``
+        The share of the workers' time that was not work, (P T - W) / (P T), and that time [worker-seconds]. So it is
+        defined by A. Grama et al., "Introduction to Parallel Computing", 2003.
+    ``useful_speedup``, ``lost_s``
+        As in `explain`: useful work / T, and where all other time of the workers went, by cause [worker-seconds]. That
+        is the overhead, and what was for nothing inside branches: attempts that failed, waits for the GIL (estimated).
+    ``suggested_workers``, ``replayed_makespan_s``
+        The smallest number of workers within 5% of the best in a replay of the branches, and the makespan of the replay
+        by number of workers [s], as in `suggest_workers`. These two are predictions.
+    ``per_worker``
+        A dict for each worker with the keys ``worker branches failed busy_s cpu_s ended_s``, as in `per_worker`.
+    ``workers makespan_s work_s critical_path_s queue_wait_s branches retries``
+        As in `Summary`.
+    ``is_recorded``, ``sentence``
+        Whether there is anything to measure, and what it comes to, in words.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.clock import sleep
+    >>> from kaygraph_viz.graph.batch import ParallelBatchNode
+    >>> from kaygraph_viz.graph.graph import Graph
+    >>> from kaygraph_viz.trace.recorder import record
+    >>> wait = ParallelBatchNode(max_workers=2)
+    >>> wait.prep, wait.exec = lambda shared: [3, 1, 1, 1], sleep
+    >>> wait >> PerformanceMetricsNode()
+    <PerformanceMetricsNode>
+    >>> with record(clock="virtual"):
+    ...     Graph(start=wait).run(shared := {})
+    >>> shared["performance_metrics"]["speedup"], shared["performance_metrics"]["suggested_workers"]
+    (2.0, 2)
+    """
+
+    def __init__(self, node_id: str | None = None) -> None:
+        super().__init__(node_id=node_id)
+
+    def prep(self, shared: Shared) -> Trace | None:
+        """Read what has been recorded so far."""
+        return running_trace()
+
+    def exec(self, prep_res: Trace | None) -> dict[str, Any]:
+        """Measure it."""
+        return performance_metrics(prep_res)
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
+        """Hand the numbers over."""
+        shared["performance_metrics"] = exec_res
+
+
+def running_trace() -> Trace | None:
+    """Return all spans of the recording around the caller that have ended so far, or None where there is none.
+
+    Examples
+    --------
+    >>> running_trace() is None
+    True
+    """
+    scope = current_scope()
+    recorder = None if scope is None else scope.recorder
+    return None if recorder is None else Trace(recorder.snapshot(), recorder.dropped)
+
+
+def performance_metrics(trace: Trace | None) -> dict[str, Any]:
+    """Return the numbers that `PerformanceMetricsNode` leaves behind.
+
+    Parameters
+    ----------
+    trace
+        What to measure; None where nothing was recorded.
+
+    Returns
+    -------
+    dict
+        With the keys that `PerformanceMetricsNode` lists.
+    """
+    missing = NOT_RECORDED if trace is None else "" if trace.columns.is_kind("branch").any() else NO_BRANCHES
+    if trace is None or missing:
+        return {"is_recorded": False, "sentence": missing, **dict.fromkeys(KEYS)}
+    summary, explanation, suggestion = summarize(trace), explain(trace), suggest_workers(trace)
+    spent_s = summary.workers * summary.makespan_s
+    overhead_s = max(0.0, spent_s - summary.work_s)
+    enough = f"{counted(suggestion.workers, 'worker')} of this kind would have come within 5% of the best"
+    return {
+        "is_recorded": True,
+        "sentence": f"{explanation.sentence} In a replay, {enough}.",
+        "workers": summary.workers,
+        "makespan_s": summary.makespan_s,
+        "work_s": summary.work_s,
+        "speedup": summary.speedup,
+        "efficiency": summary.efficiency,
+        "overhead": overhead_s / spent_s if spent_s else 0.0,
+        "overhead_s": overhead_s,
+        "useful_speedup": explanation.speedup,
+        "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != USEFUL},
+        "critical_path_s": summary.critical_path_s,
+        "queue_wait_s": summary.queue_wait_s,
+        "branches": summary.counts["branches"],
+        "retries": summary.counts["retries"],
+        "suggested_workers": suggestion.workers,
+        "replayed_makespan_s": dict(suggestion.makespan_s),
+        "per_worker": [load._asdict() for load in per_worker(trace)],
+    }
