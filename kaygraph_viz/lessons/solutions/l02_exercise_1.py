@@ -1,0 +1,15 @@
+"""Eight records at once, and a limit of our own for the service that has one.
+
+- All of it is waiting. Which executor asks the four sources of a record at once, and how many records may run at once?
+- Once many calls are made at once, some are refused. Who keeps a source below so many calls a second?
+- `customer_sources` takes `limits`, a dict from the name of a source to a `kv.RateLimit`.
+"""
+
+settings = {"social": ServiceSettings(latency_s=0.06, latency_spread=0.8, rate_limit=20)}
+
+with kv.record(clock="virtual") as mine, serve(settings) as my_server:
+    limits = {"social": kv.RateLimit(per_second=20)}
+    with customer_sources(my_server.base_url, deadline_s=2, limits=limits) as sources:
+        enrichment_graph(sources, workers=8, executor="thread").run({"records": customers[100:124]})
+
+kv.gantt(mine, labels=False, title="My run")

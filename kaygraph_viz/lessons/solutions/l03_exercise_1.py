@@ -1,0 +1,35 @@
+"""A cost that puts the longest country first.
+
+- Look at the chart: which country ends last, and when was it begun?
+- What is longest first, if all cost the same? Only the order of the costs counts, not their size.
+- `by_country[country]` is the list of orders of a country.
+"""
+
+by_country = {}
+for order in sorted(orders, key=lambda order: order.country):
+    by_country.setdefault(order.country, []).append(order)
+
+
+class FindRepeats(kv.ParallelBatchNode):
+    def prep(self, shared):
+        return list(by_country)
+
+    def branch_name(self, country):
+        return country
+
+    def cost(self, country):
+        return len(by_country[country])
+
+    def exec(self, country):
+        found = by_country[country]
+        kv.work(1e-6 * len(found) ** 2)  # as long as comparing each with each takes
+        return len(found) - len({(order.customer_id, order.items) for order in found})
+
+    def post(self, shared, countries, repeats):
+        shared["repeats"] = dict(zip(countries, repeats, strict=True))
+
+
+with kv.record(clock="virtual") as mine:
+    FindRepeats(max_workers=4, executor="process", schedule="longest-first").run(my_result := {})
+
+kv.gantt(mine, title="My run")
