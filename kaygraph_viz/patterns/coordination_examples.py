@@ -1,0 +1,264 @@
+"""Each way of coordination on the local services: the followers of some customers are looked up.
+
+Belongs here: what is asked, the graphs, and a sentence about each. Does not belong here: the ways themselves
+(``coordination``).
+
+Seven graphs have one asynchronous node, each with another way. The eighth is a fan-out of plain and asynchronous nodes
+and the fan-in of what they found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from kaygraph_viz.errors import DataError, OptionError, short
+from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.graph.async_graph import AsyncGraph
+from kaygraph_viz.graph.async_node import AsyncNode
+from kaygraph_viz.graph.fan_out import FanOutNode
+from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.patterns import coordination
+from kaygraph_viz.services.in_process import open_async_client, open_client
+from kaygraph_viz.trace.recorder import span
+
+__all__ = ["FAN_OUT", "WAYS", "CoordinationNode", "coordination_graph"]
+
+TIMEOUT_S = 30.0
+FAN_OUT = "fan-out"
+Found = tuple[str, Any]  # what was looked up, and what is known about it
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Looks up the followers of a customer at one of several mirrors of the services."""
+
+    client: httpx.AsyncClient
+    mirrors: tuple[str, ...]
+
+    async def __call__(self, customer: str, mirror: int = 0) -> Found:
+        """Return the customer and the followers, None for a customer whom nobody knows."""
+        reply = await self.client.get(f"{self.mirrors[mirror]}/social", params={"customer_id": customer})
+        return customer, _fact(reply, "followers")
+
+
+# -- the ways, each with what it is given here ------------------------------------------------------------------------
+
+
+async def _gather(look: Lookup, customers: Sequence[str]) -> list[Found]:
+    return await coordination.gather(look, customers)
+
+
+async def _semaphore(look: Lookup, customers: Sequence[str]) -> list[Found]:
+    return await coordination.at_most(3, look, customers)
+
+
+async def _rate_limit(look: Lookup, customers: Sequence[str]) -> list[Found]:
+    return await coordination.paced(RateLimit(4), look, customers)
+
+
+async def _deadline(look: Lookup, customers: Sequence[str]) -> list[Found]:
+    return (await coordination.until_deadline(0.06, look, customers)).values
+
+
+async def _as_completed(look: Lookup, customers: Sequence[str]) -> list[Found]:
+    async with aclosing(coordination.as_completed(look, customers)) as outcomes:
+        return [outcome.unwrap() async for outcome in outcomes]
+
+
+async def _first_wins(look: Lookup, customers: Sequence[str]) -> list[Found]:
+    async def hedged(customer: str) -> Found:
+        with span(customer, kind="node"):
+            return await coordination.first_wins(lambda mirror: look(customer, mirror), (0, 1), hedge_s=0.04)
+
+    return [await hedged(customer) for customer in customers]
+
+
+async def _cancellation(look: Lookup, customers: Sequence[str]) -> list[Found]:
+    return await coordination.until_enough(3, look, customers)
+
+
+WAYS: Mapping[str, tuple[Callable[[Lookup, Sequence[str]], Awaitable[list[Found]]], str]] = MappingProxyType(
+    {
+        "gather": (_gather, "All at once: it takes as long as the slowest answer."),
+        "semaphore": (_semaphore, "At most three at once: the others wait in the queue."),
+        "rate limit": (_rate_limit, "Four calls a second: who has to wait for a turn is blocked."),
+        "deadline": (_deadline, "60 ms for all: what is not there by then is cancelled, the rest is kept."),
+        "as completed": (_as_completed, "All at once, and each answer is used as soon as it is there."),
+        "first wins": (_first_wins, "A second mirror is asked after 40 ms; whoever is slower is cancelled."),
+        "cancellation": (_cancellation, "All at once; when three answers are there, the rest is cancelled."),
+    }
+)
+
+
+class CoordinationNode(AsyncNode):
+    """Look up the followers of ``shared["customer_ids"]`` in one of the `WAYS`.
+
+    It leaves ``shared["answers"]``: pairs of customer and followers, in the order in which the way gives them.
+
+    Parameters
+    ----------
+    way
+        Which one.
+    mirrors
+        Addresses of the services, at least one; ``"first wins"`` asks the first and the last.
+    """
+
+    def __init__(self, way: str, mirrors: Sequence[str]) -> None:
+        super().__init__(node_id=way)
+        self.way = way
+        self.mirrors = (mirrors[0], mirrors[-1])
+
+    async def prep_async(self, shared: Shared) -> Sequence[str]:
+        """Return the customers."""
+        return _customers(shared)
+
+    async def exec_async(self, prep_res: Sequence[str]) -> list[Found]:
+        """Look them up."""
+        async with open_async_client(timeout=TIMEOUT_S) as client:
+            return await WAYS[self.way][0](Lookup(client, self.mirrors), prep_res)
+
+    async def post_async(self, shared: Shared, prep_res: Any, exec_res: list[Found]) -> None:
+        """Hand the answers over."""
+        shared["answers"] = exec_res
+
+
+# -- fan-out and fan-in -----------------------------------------------------------------------------------------------
+
+
+class FactNode(Node):
+    """Look up one fact about the first customer: a plain node.
+
+    Parameters
+    ----------
+    url
+        The service.
+    fact
+        What its answer is read for.
+    """
+
+    def __init__(self, url: str, fact: str) -> None:
+        super().__init__(node_id=f"{fact} ({'async' if isinstance(self, AsyncNode) else 'plain'})")
+        self.url = url
+        self.fact = fact
+
+    def prep(self, shared: Shared) -> dict[str, str]:
+        """Return the question."""
+        return {"customer_id": _customers(shared)[0]}
+
+    def exec(self, prep_res: dict[str, str]) -> Any:
+        """Ask it."""
+        with open_client(timeout=TIMEOUT_S) as client:
+            return _fact(client.get(self.url, params=prep_res), self.fact)
+
+
+class AsyncFactNode(AsyncNode, FactNode):
+    """Do what `FactNode` does, as a coroutine.
+
+    Parameters
+    ----------
+    url, fact
+        As for `FactNode`.
+    """
+
+    def __init__(self, url: str, fact: str) -> None:
+        FactNode.__init__(self, url, fact)
+
+    async def exec_async(self, prep_res: dict[str, str]) -> Any:
+        """Ask it."""
+        async with open_async_client(timeout=TIMEOUT_S) as client:
+            return _fact(await client.get(self.url, params=prep_res), self.fact)
+
+
+class FactsNode(FanOutNode):
+    """Look up several facts at once; it leaves ``shared["facts"]``, the facts by name."""
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
+        """Hand the facts over."""
+        shared["facts"] = exec_res
+
+
+class JoinNode(Node):
+    """Put the facts together again: ``shared["answers"]``, pairs of name and fact in the order of the alphabet."""
+
+    def prep(self, shared: Shared) -> dict[str, Any]:
+        """Return the facts."""
+        facts: dict[str, Any] = shared["facts"]
+        return facts
+
+    def exec(self, prep_res: dict[str, Any]) -> list[Found]:
+        """Sort them."""
+        return sorted(prep_res.items())
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: list[Found]) -> None:
+        """Hand the answers over."""
+        shared["answers"] = exec_res
+
+
+def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
+    """Return a graph that shows one way of coordination.
+
+    Parameters
+    ----------
+    way
+        One of `WAYS`, or `FAN_OUT`: two plain and two asynchronous nodes look up facts about one customer at once, and
+        a fifth node puts them together.
+    mirrors
+        Addresses of the services, such as ``[server.base_url]``; ``"first wins"`` takes two.
+
+    Returns
+    -------
+    AsyncGraph
+        Run it with ``graph.run({"customer_ids": ["C00003", "C00004"]})``, or await ``graph.run_async(...)``.
+
+    Raises
+    ------
+    OptionError
+        If there is no such way, or no address.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.services.server import serve
+    >>> from kaygraph_viz.trace.recorder import record
+    >>> shared = {"customer_ids": ["C00003", "C00004", "C00005", "C00006"]}
+    >>> with record(clock="virtual") as trace, serve() as server:
+    ...     coordination_graph("as completed", [server.base_url]).run(shared)
+    >>> [customer for customer, _ in shared["answers"]]
+    ['C00003', 'C00005', 'C00004', 'C00006']
+    """
+    if way not in (*WAYS, FAN_OUT):
+        raise OptionError("way", way, f"one of {', '.join((*WAYS, FAN_OUT))}", 'coordination_graph("gather", mirrors)')
+    if isinstance(mirrors, str) or not mirrors:
+        raise OptionError("mirrors", mirrors, "addresses, at least one", "[server.base_url]")
+    if way != FAN_OUT:
+        return AsyncGraph(start=CoordinationNode(way, mirrors), node_id=way)
+    base = mirrors[0]
+    facts = FactsNode(
+        {
+            "plan": FactNode(f"{base}/profile", "plan"),
+            "employer": FactNode(f"{base}/company", "name"),
+            "language": AsyncFactNode(f"{base}/profile", "language"),
+            "followers": AsyncFactNode(f"{base}/social", "followers"),
+        }
+    )
+    facts >> JoinNode()
+    return AsyncGraph(start=facts, node_id=FAN_OUT)
+
+
+def _customers(shared: Shared) -> Sequence[str]:
+    customers = shared.get("customer_ids")
+    if not isinstance(customers, Sequence) or isinstance(customers, str) or not customers:
+        raise DataError(f'shared["customer_ids"] must be a list of numbers, at least one, got {short(customers)}')
+    return customers
+
+
+def _fact(reply: httpx.Response, name: str) -> Any:
+    """Return one fact of an answer, None where the service knows nothing."""
+    if reply.status_code == 404:
+        return None
+    return reply.raise_for_status().json()[name]

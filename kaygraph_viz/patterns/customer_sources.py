@@ -1,0 +1,189 @@
+"""The sources of facts about customers: what each is asked, what a right answer looks like, and where they agree.
+
+Belongs here: what is particular to customers and to the services that are shipped. Does not belong here: asking
+(``sources``), several at once (``enrichment``), and the services themselves (``kaygraph_viz.services``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.patterns.asking import Sources
+from kaygraph_viz.patterns.sources import Record, Source, SourceResult, field_of
+
+__all__ = [
+    "AGREEMENTS",
+    "Account",
+    "Agreement",
+    "CityAnswer",
+    "CompanyAnswer",
+    "LocationAnswer",
+    "ProfileAnswer",
+    "Results",
+    "SocialAnswer",
+    "customer_sources",
+]
+
+Results = Mapping[str, SourceResult]
+Agreement = Callable[[Record, Results], bool | None]
+T = TypeVar("T", bound=BaseModel)
+
+
+class _Fixed(BaseModel):
+    """An answer: numbers must be numbers and texts texts, and nothing can be changed afterwards."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class ProfileAnswer(_Fixed):
+    """What the user of a customer number told about himself; the words are those of `Profile`."""
+
+    customer_id: str
+    user_name: str
+    language: str
+    plan: Literal["basic", "plus", "pro"]
+    points: int
+    interests: tuple[str, ...]
+    company_id: str | None
+
+
+class LocationAnswer(_Fixed):
+    """Where a city is; the words are those of `City` and `Country`."""
+
+    city: str
+    country: str
+    country_name: str
+    latitude: float
+    longitude: float
+    population: int
+    phone_prefixes: tuple[str, ...]
+
+
+class Account(_Fixed):
+    """One account in a social network; the words are those of `SocialAccount`."""
+
+    network: str
+    handle: str
+    followers: int
+
+
+class SocialAnswer(_Fixed):
+    """Which accounts in social networks a customer has, and the followers of all of them together."""
+
+    customer_id: str
+    accounts: tuple[Account, ...]
+    followers: int
+
+
+class CompanyAnswer(_Fixed):
+    """The company that a customer works for; the words are those of `Company`."""
+
+    company_id: str
+    name: str
+    domain: str
+    industry: str
+    employees: int
+    founded: int
+    city: str
+    country: str
+
+
+class CityAnswer(_Fixed):
+    """Whether the verification service knows a city in a country."""
+
+    city_known: bool
+
+
+FOUR = ("profile", "location", "social", "company")
+_ASKED: Mapping[str, tuple[tuple[str, ...], type[BaseModel]]] = {
+    "profile": (("customer_id",), ProfileAnswer),
+    "location": (("city", "country"), LocationAnswer),
+    "social": (("customer_id",), SocialAnswer),
+    "company": (("customer_id",), CompanyAnswer),
+    "verify": (("city", "country"), CityAnswer),
+}
+
+
+def customer_sources(
+    base_url: str,
+    names: tuple[str, ...] = FOUR,
+    *,
+    deadline_s: float = 1.0,
+    limits: Mapping[str, RateLimit] | None = None,
+) -> Sources:
+    """Return the sources of facts about customers that the shipped services are.
+
+    Parameters
+    ----------
+    base_url
+        Where the services are, such as ``server.base_url``.
+    names
+        Some of ``profile location social company verify``.
+    deadline_s
+        The time that each has for one record with all attempts [s], above 0.
+    limits
+        How often a source may be called, by its name.
+
+    Returns
+    -------
+    Sources
+        Close them, or use them as a context manager.
+
+    Raises
+    ------
+    OptionError
+        When there is no such source, or an option is out of its range.
+
+    Examples
+    --------
+    >>> customer_sources("http://127.0.0.1:8000")
+    <Sources: profile, location, social, company>
+    """
+    limits = limits or {}
+    unknown = [name for name in (*names, *limits) if name not in _ASKED]
+    if unknown:
+        raise OptionError("names", unknown, f"some of {', '.join(_ASKED)}", 'names=("profile", "social")')
+    base = base_url.rstrip("/") if isinstance(base_url, str) else base_url
+    return Sources(Source(name, f"{base}/{name}", *_ASKED[name], deadline_s, limits.get(name)) for name in names)
+
+
+def same_employer(record: Record, results: Results) -> bool | None:
+    """Return whether the company is the one that the profile names; None when one of them did not say."""
+    profile, company = _value(results, "profile", ProfileAnswer), results.get("company")
+    if profile is None or company is None or not company.answered:
+        return None
+    found = _value(results, "company", CompanyAnswer)
+    return profile.company_id == (None if found is None else found.company_id)
+
+
+def same_customer(record: Record, results: Results) -> bool | None:
+    """Return whether profile and social service know the same customers; None when one of them did not say."""
+    profile, social = results.get("profile"), results.get("social")
+    if profile is None or social is None or not (profile.answered and social.answered):
+        return None
+    return profile.status == social.status
+
+
+def phone_of_country(record: Record, results: Results) -> bool | None:
+    """Return whether the record's phone number begins like those of the city's country; None when nobody can say."""
+    location, phone = _value(results, "location", LocationAnswer), field_of(record, "phone")
+    digits = "".join(mark for mark in phone if mark in "0123456789")
+    if location is None or not phone.startswith("+") or not location.phone_prefixes:
+        return None
+    return digits.startswith(location.phone_prefixes)
+
+
+AGREEMENTS: Mapping[str, Agreement] = MappingProxyType(
+    {"employer": same_employer, "customer": same_customer, "phone": phone_of_country}
+)
+
+
+def _value(results: Results, name: str, kind: type[T]) -> T | None:
+    result = results.get(name)
+    return result.value if result is not None and isinstance(result.value, kind) else None
