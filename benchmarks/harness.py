@@ -26,7 +26,11 @@ __all__ = [
     "per_call", "quiet_median", "registered",
 ]  # fmt: skip
 
-SUBJECTS = ("recording", "batches", "clusters", "map_reduce", "stopping", "memory", "imports")  # in this order
+# the modules of the rows, in this order
+SUBJECTS = (
+    "recording", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export", "pictures", "stopping",
+    "virtual_clock", "memory", "imports",
+)  # fmt: skip
 
 T = TypeVar("T")
 Turn = Callable[[], float]

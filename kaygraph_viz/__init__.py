@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from kaygraph_viz.analysis.explain import explain as explain
     from kaygraph_viz.analysis.metrics import Summary as Summary
     from kaygraph_viz.analysis.metrics import summarize as summarize
+    from kaygraph_viz.analysis.what_if import WhatIf as WhatIf
+    from kaygraph_viz.analysis.what_if import what_if as what_if
     from kaygraph_viz.clock import cost as cost
     from kaygraph_viz.clock import sleep as sleep
     from kaygraph_viz.clock import sleep_async as sleep_async
@@ -55,6 +57,13 @@ if TYPE_CHECKING:
     from kaygraph_viz.execute.progress import Paced as Paced
     from kaygraph_viz.execute.rate_limit import RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
+    from kaygraph_viz.execute.stages import DeadLetter as DeadLetter
+    from kaygraph_viz.execute.stages import Stage as Stage
+    from kaygraph_viz.execute.stages import StageFacts as StageFacts
+    from kaygraph_viz.export.frame import to_frame as to_frame
+    from kaygraph_viz.export.loading import load as load
+    from kaygraph_viz.export.otel import to_opentelemetry as to_opentelemetry
+    from kaygraph_viz.export.perfetto import to_perfetto as to_perfetto
     from kaygraph_viz.graph.async_batch import AsyncBatchNode as AsyncBatchNode
     from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode as AsyncParallelBatchNode
     from kaygraph_viz.graph.async_graph import AsyncBatchGraph as AsyncBatchGraph
@@ -72,14 +81,24 @@ if TYPE_CHECKING:
     from kaygraph_viz.graph.node import BaseNode as BaseNode
     from kaygraph_viz.graph.node import Node as Node
     from kaygraph_viz.graph.node import ValidatedNode as ValidatedNode
+    from kaygraph_viz.graph.pipeline import PipelineNode as PipelineNode
+    from kaygraph_viz.graph.pipeline import PipelineResult as PipelineResult
+    from kaygraph_viz.html_report import save_report as save_report
+    from kaygraph_viz.plot.concurrency import concurrency as concurrency
+    from kaygraph_viz.plot.description import Description as Description
+    from kaygraph_viz.plot.description import describe as describe
     from kaygraph_viz.plot.diagram import diagram as diagram
+    from kaygraph_viz.plot.files import save_picture as save_picture
     from kaygraph_viz.plot.gantt import gantt as gantt
+    from kaygraph_viz.plot.markup import diagram_text as diagram_text
+    from kaygraph_viz.plot.pairs import paired_bars as paired_bars
+    from kaygraph_viz.plot.queues import queue_depth as queue_depth
+    from kaygraph_viz.plot.speedup import speedup_curve as speedup_curve
     from kaygraph_viz.sync import Lock as Lock
     from kaygraph_viz.trace.recorder import record as record
     from kaygraph_viz.trace.recorder import span as span
     from kaygraph_viz.trace.span import Span as Span
     from kaygraph_viz.trace.trace import Trace as Trace
-    from kaygraph_viz.trace.trace import load as load
     from kaygraph_viz.trace.traced import traced as traced
     from kaygraph_viz.virtual.clock import VirtualClock as VirtualClock
 
@@ -102,9 +121,27 @@ _HOME = {
     "execute.cancel": ("CancelToken",),
     "execute.exploration": ("Exploration", "explore"),
     "execute.rate_limit": ("RateLimit",),
+    "execute.stages": ("DeadLetter", "Stage", "StageFacts"),
+    "graph.pipeline": ("PipelineNode", "PipelineResult"),
+    "export.frame": ("to_frame",),
+    "export.loading": ("load",),
+    "export.otel": ("to_opentelemetry",),
+    "export.perfetto": ("to_perfetto",),
+    "html_report": ("save_report",),
+    "plot.concurrency": ("concurrency",),
+    "plot.description": (
+        "Description",
+        "describe",
+    ),
+    "plot.files": ("save_picture",),
+    "plot.markup": ("diagram_text",),
+    "plot.pairs": ("paired_bars",),
+    "plot.queues": ("queue_depth",),
+    "plot.speedup": ("speedup_curve",),
+    "analysis.what_if": ("WhatIf", "what_if"),
     "trace.recorder": ("record", "span"),
     "trace.traced": ("traced",),
-    "trace.trace": ("Trace", "load"),
+    "trace.trace": ("Trace",),
     "trace.span": ("Span",),
     "analysis.metrics": ("Summary", "summarize"),
     "analysis.chain": ("PathStep",),

@@ -16,8 +16,8 @@ __all__ = ["EXTRAS", "require"]
 EXTRAS = {
     "distributed": "dask",
     "jupyterlab": "lab",
-    "opentelemetry.sdk": "bench",
-    "pandas": "bench",
+    "opentelemetry.sdk": "export",
+    "pandas": "export",
     "viztracer": "bench",
 }
 

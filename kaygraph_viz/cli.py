@@ -1,6 +1,6 @@
 """The command line: ``kaygraph-viz``, ``python -m kaygraph_viz`` and ``python main.py`` are this program.
 
-Belongs here: arguments, what they mean, exit codes. Does not belong here: what is run (``patterns.examples``), how a
+Belongs here: arguments, what they mean, exit codes. Does not belong here: what is run (``examples``), how a
 run is shown (``report``) and the prompt of ``--interactive`` (``shell``).
 
 Exit codes: 0 for success, 1 for a record that was not accepted, 2 for input that cannot be used, 130 for Ctrl-C.
@@ -17,9 +17,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from kaygraph_viz.errors import KayGraphVizError, short
+from kaygraph_viz.examples.outcome import ExampleRun
+from kaygraph_viz.examples.registry import EXAMPLES, run_example
+from kaygraph_viz.examples.setup import Setup
+from kaygraph_viz.examples.validation import sample_record, validate_records
+from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.inputs import patterns_named_in, read_records
-from kaygraph_viz.patterns.examples import DEFAULT_WORKERS, EXAMPLES, run_example, sample_record, validate_records
-from kaygraph_viz.report import check_outputs, print_run, print_verdicts, printable, write_outputs
+from kaygraph_viz.report import (
+    check_outputs,
+    print_files,
+    print_overview,
+    print_run,
+    print_verdicts,
+    printable,
+    write_outputs,
+)
 from kaygraph_viz.shell import Shell
 
 __all__ = ["main"]
@@ -27,12 +39,15 @@ __all__ = ["main"]
 OK, NOT_ACCEPTED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 EXAMPLES_OF_USE = """examples:
-  kaygraph-viz                                      run every pattern on the shipped data
-  kaygraph-viz --example validation --workers 16    run one of them with 16 workers
-  kaygraph-viz --out out                            and write charts and traces to out/
-  kaygraph-viz '{"name": "Ada", "country": "GB"}'   validate a record of your own
-  kaygraph-viz customers.json                       validate the records of a JSON file
-  kaygraph-viz "Validate this user data"            run the patterns that a sentence names
+  kaygraph-viz                                         run every pattern on the shipped data
+  kaygraph-viz --out out                               and write charts and traces to out/
+  kaygraph-viz --example validation --workers 16       run one of them with 16 workers
+  kaygraph-viz --example batch --executor thread       run it on another kind of worker
+  kaygraph-viz --example pipeline --virtual            in simulated time: the same on every machine
+  kaygraph-viz '{"name": "Ada", "country": "GB"}'      validate a record of your own
+  kaygraph-viz customers.json                          validate the records of a JSON file
+  kaygraph-viz "Validate and enrich this user data"    run the patterns that a sentence names
+  kaygraph-viz --interactive                           try things out at a prompt
 """
 
 
@@ -76,49 +91,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     out = None if options.out is None else Path(options.out)
+    options.setup = _setup(options)
     if options.interactive:
-        Shell(workers=options.workers, out=out, force=options.force).cmdloop()
+        Shell(options.setup, out=out, force=options.force).cmdloop()
         return OK
     if options.input is None:
         return _run_examples(list(EXAMPLES) if options.example == "all" else [options.example], options, out)
     records = read_records(options.input)
     if records is not None:
         return _validate(records, options, out)
-    for name in patterns_named_in(options.input, list(EXAMPLES)):
-        print(f"{name}, on a record of the shipped data:\n")
+    named = patterns_named_in(options.input, EXAMPLES)
+    if "validation" in named:
+        print("validation, on a record of the shipped data:\n")
         _validate([sample_record()], options, out)
-    return OK
+    return _run_examples([name for name in named if name != "validation"], options, out)
+
+
+def _setup(options: argparse.Namespace) -> Setup:
+    return Setup(
+        workers=options.workers, executor=options.executor, items=options.items, seed=options.seed,
+        clock="virtual" if options.virtual else None,
+    )  # fmt: skip
 
 
 def _run_examples(names: Sequence[str], options: argparse.Namespace, out: Path | None) -> int:
     if out is not None:
         for name in names:
             check_outputs(out, name, force=options.force)
-    for name in names:
-        run = run_example(name, workers=options.workers)
-        print_run(run)
-        if out is not None:
-            write_outputs(run, out)
+    runs = [_shown(name, options.setup, out) for name in names]
+    if len(runs) > 1:
+        print_overview(runs)
     if out is None:
         print("Add --out DIR for the charts and the traces.")
-    else:
-        _say_where(out)
     return OK
+
+
+def _shown(name: str, setup: Setup, out: Path | None) -> ExampleRun:
+    run = run_example(name, setup)
+    print_run(run)
+    if out is not None:
+        print_files(out, write_outputs(run, out))
+    return run
 
 
 def _validate(records: Sequence[dict[str, str]], options: argparse.Namespace, out: Path | None) -> int:
     if out is not None:
         check_outputs(out, "validation", force=options.force)
-    verdicts, run = validate_records(records, workers=options.workers)
+    verdicts, run = validate_records(records, options.setup)
     print_verdicts(verdicts, run)
     if out is not None:
-        write_outputs(run, out)
-        _say_where(out)
+        print_files(out, write_outputs(run, out))
     return OK if all(verdict.status == "accepted" for verdict in verdicts) else NOT_ACCEPTED
-
-
-def _say_where(out: Path) -> None:
-    print(f"Charts and traces are in {printable(str(out))}{os.sep}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,9 +157,21 @@ def _parser() -> argparse.ArgumentParser:
         help=f"which pattern to run: {', '.join(EXAMPLES)} or all (default)",
     )  # fmt: skip
     parser.add_argument(
-        "--workers", type=int, default=DEFAULT_WORKERS, metavar="N",
-        help=f"how many branches may run at once, 1 to 4096 (default {DEFAULT_WORKERS})",
+        "--workers", type=int, metavar="N",
+        help="how many branches may run at once, 1 to 4096 (default: what suits the pattern)",
     )  # fmt: skip
+    parser.add_argument(
+        "--executor", choices=KINDS, metavar="KIND",
+        help=f"who runs the branches: {', '.join(KINDS)} (default: what suits the pattern)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--items", type=int, metavar="N",
+        help="how many records, orders, texts or events (default: what makes a readable chart)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="what latencies, faults and events depend on (default 0)"
+    )
+    parser.add_argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
     parser.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
     parser.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
     parser.add_argument("--interactive", action="store_true", help="open a prompt")

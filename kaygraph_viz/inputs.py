@@ -16,13 +16,17 @@ from kaygraph_viz.errors import DataError, short
 __all__ = ["patterns_named_in", "read_records"]
 
 MAX_FILE_BYTES = 64 << 20
-_WORDS = {"validation": r"\bvalidat|\bcheck|\bverif"}
-_LATER = {
-    "enrichment": r"\benrich",
+_WORDS = {
+    "validation": r"\bvalidat|\bcheck|\bverif",
+    "enrichment": r"\benrich|\bAPIs?\b",
     "batch": r"\bbatch",
-    "mapreduce": r"\bmap.?reduce|\bword.?count",
+    "mapreduce": r"\bmap\W?reduce|\bword.?count|\bcount\w*\b.*\bwords?\b",
     "pipeline": r"\bpipeline|\bETL\b",
+    "coordination": r"\bcoordinat|\basync",
+    "report": r"\breport",
+    "stream": r"\bstream|\breal.?time",
 }
+_EVERYTHING = r"\beverything\b|\b(all|every)\b.*\b(pattern|example)s?\b"
 
 
 def read_records(text: str) -> list[dict[str, str]] | None:
@@ -95,7 +99,7 @@ def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
     sentence
         Such as ``"Validate and enrich this user data"``.
     known
-        The patterns that can be run.
+        The patterns that can be run, in the order in which they are.
 
     Raises
     ------
@@ -104,12 +108,11 @@ def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
 
     Examples
     --------
-    >>> patterns_named_in("Validate and enrich this user data", ["validation"])
-    ['validation']
+    >>> patterns_named_in("Validate and enrich this user data", ["validation", "enrichment", "batch"])
+    ['validation', 'enrichment']
     """
-    named = [name for name, words in _WORDS.items() if re.search(words, sentence, re.IGNORECASE) and name in known]
+    words = _WORDS if not re.search(_EVERYTHING, sentence, re.IGNORECASE) else dict.fromkeys(known, "")
+    named = [name for name in known if re.search(words[name], sentence, re.IGNORECASE)]
     if not named:
-        later = [name for name, words in _LATER.items() if re.search(words, sentence, re.IGNORECASE)]
-        missing = f"; {' and '.join(later)} cannot be run yet" if later else ""
-        raise DataError(f"{short(sentence)} names no pattern that can be run ({', '.join(known)}){missing}")
+        raise DataError(f"{short(sentence)} names no pattern that can be run ({', '.join(known)})")
     return named

@@ -25,18 +25,24 @@ __all__ = ["Lock", "is_virtual", "new_event_loop", "run_loop", "threads"]
 
 T = TypeVar("T")
 
+_moving = threading.Lock()
+
 _REAL = SimpleNamespace(
+    adopt=id,
     Condition=threading.Condition,
     Event=threading.Event,
     Lock=threading.Lock,
     SimpleQueue=queue.SimpleQueue,
     Thread=threading.Thread,
     Timer=threading.Timer,
+    is_over=False,
 )
 
 
 def threads() -> Any:
     """Return what threads wait with: ``Condition Event Lock SimpleQueue Thread Timer``, as in `threading` and `queue`.
+
+    Its function ``adopt(future)`` lets a future that has just been made be waited for in the same way.
 
     Ask for it where it is used, in the context of the call: a clock may be in force for a moment only.
     """
@@ -76,13 +82,17 @@ class Lock:
     """
 
     def __init__(self) -> None:
-        self._world: Any = None
-        self._lock: Any = None
+        self._world = threads()
+        self._lock = self._world.Lock()
 
     def _mine(self) -> Any:
+        """Return the lock of the world of the clock in force; it moves there while nobody holds it."""
         world = threads()
-        if self._world is not world and (self._lock is None or not self._lock.locked()):
-            self._world, self._lock = world, world.Lock()
+        if self._world is not world:
+            with _moving:
+                if self._world is not world and (self._world.is_over or not self._lock.locked()):
+                    self._lock = world.Lock()
+                    self._world = world  # last: whoever sees it takes the lock without looking again
         return self._lock
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -112,3 +122,6 @@ class Lock:
 
     def __exit__(self, *exc_info: object) -> None:
         self.release()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a lock cannot be sent to another process, where it would keep nobody out")

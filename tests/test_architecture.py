@@ -16,7 +16,7 @@ MAX_LINES = 400
 CORE = {"errors", "clock", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
-EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "export", "widgets"}
+EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "examples", "export", "html_report", "widgets"}
 
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -35,12 +35,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plot": CORE | {"trace", "analysis"},
     "widgets": DRAWN,
     "export": CORE | {"trace"},
+    "examples": GRAPH | {"services", "patterns", "analysis"},
     "testing": CORE | {"trace"},
     "pytest_plugin": CORE,
+    "html_report": DRAWN,  # an export with pictures
     "lessons": EVERYTHING,
     "inputs": EVERYTHING,  # what the command line is made of
     "report": EVERYTHING | {"inputs"},
     "shell": EVERYTHING | {"inputs", "report"},
+    "magics": CORE | {"trace", "analysis", "plot"},
     "cli": EVERYTHING | {"lessons", "inputs", "report", "shell"},
     "__main__": {"cli"},
     PACKAGE: EVERYTHING | {"lessons"},  # the public names

@@ -52,7 +52,7 @@ def conda_dependencies():
 def test_conda_environment_names_the_dependencies_with_the_same_bounds():
     named, _ = conda_dependencies()
     python = f"python{PROJECT['project']['requires-python']}"
-    extras = [*extra("lab"), *extra("dask"), *extra("test")]
+    extras = [*extra("lab"), *extra("dask"), *extra("export"), *extra("test")]
     assert sorted(named) == sorted([python, "pip", *PROJECT["project"]["dependencies"], *extras])
 
 

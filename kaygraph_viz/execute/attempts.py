@@ -58,29 +58,23 @@ class Held:
 
     def abandoned_row(self, now_ns: int) -> Row:
         """Return the row of this branch if it is cut off at `now_ns`."""
+        return self.row(now_ns, "abandoned")
+
+    def row(self, now_ns: int, status: Status, error: str | None = None) -> Row:
+        """Return the row of this branch if it ends at `now_ns` and the worker has nothing to say about it."""
         return (
             self.span_id, self.parent_id, self.index, self.name, "branch", self.lane, self.submitted_ns,
-            self.started_ns, now_ns, -1, 0, "abandoned", 1, None, None, None,
+            self.started_ns, now_ns, -1, 0, status, 1, error, None, None,
         )  # fmt: skip
 
 
 class Claim:
     """Says which branch a worker holds. Whoever empties it first decides what becomes of the branch."""
 
-    __slots__ = ("_held", "is_lost", "verdict")
+    __slots__ = ("_held",)
 
     def __init__(self) -> None:
         self._held: list[Held] = []
-        self.is_lost = False  # whether the reader was first
-        self.verdict: tuple[Status, Exception | None] | None = None  # what the reader says became of the branch
-
-    def lose(self, outcome: Outcome) -> None:
-        """Say in the outcome that the reader was first: it gave up on the branch, or knows what became of it."""
-        self.is_lost = True
-        if self.verdict is None:
-            outcome.status = "abandoned"
-        else:
-            outcome.status, outcome.error = self.verdict
 
     def take(self, held: Held) -> None:
         """Say what the worker holds now."""
@@ -190,7 +184,7 @@ class Branches:
             value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
             if claim is not None and not claim.release(held):
-                claim.lose(outcome)
+                outcome.status = "abandoned"
             return outcome
         span_id = recorder.next_id()
         started = self.now_ns()
@@ -203,7 +197,7 @@ class Branches:
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
         if claim is not None and not claim.release(held):
-            claim.lose(outcome)
+            outcome.status = "abandoned"
         error = outcome.error
         recorder.add((
             span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended,
@@ -211,7 +205,7 @@ class Branches:
             None if error is None else describe_error(error),
             None if self.shared_watch is None else self.shared_watch.leave(span_id), None,
         ))  # fmt: skip
-        if claim is not None and claim.is_lost:
+        if outcome.status == "abandoned":
             recorder.open_spans.pop(span_id, None)
         return outcome
 
@@ -361,7 +355,7 @@ class Branches:
             return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
         if isinstance(error, DeadlineExceeded) and self.timeout_s is not None:
             return Outcome(index, None, error, "timeout", attempts, submitted, started, ended, name)
-        if self.timeout_s is not None and ended - started > self.timeout_s * 1e9 and not _is_interrupt(error):
+        if self.timeout_s is not None and ended - started > round(self.timeout_s * 1e9) and not _is_interrupt(error):
             late = DeadlineExceeded(self.where(index), self.timeout_s)
             return Outcome(index, None, late, "timeout", attempts, submitted, started, ended, name)
         if error is None:

@@ -73,7 +73,7 @@ class Executor(ABC):
     def __init__(self, workers: int | None = None) -> None:
         self.workers = checked_workers(workers, most=self.max_workers)
         self._is_closed = False
-        self._tokens: set[CancelToken] = set()
+        self._tokens: dict[CancelToken, None] = {}  # in the order of the calls
         self._submissions: Submissions | None = None
 
     def imap(
@@ -204,7 +204,7 @@ class Executor(ABC):
             If the caller's token was cancelled before: then nothing is started.
         """
         token, outside = request.token, request.outside
-        self._tokens.add(token)
+        self._tokens[token] = None
         try:
             with (
                 outside.stopping(token.cancel) if outside is not None else nullcontext(),
@@ -214,7 +214,7 @@ class Executor(ABC):
                     raise token.reason
                 yield
         finally:
-            self._tokens.discard(token)
+            del self._tokens[token]
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Run ``fn(*args)`` once and return a future of its result.
@@ -238,7 +238,10 @@ class Executor(ABC):
         """
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
-        if self._submissions is None or self._submissions.threads is not threads():  # of another clock
+        if self._submissions is not None and self._submissions.threads is not threads():  # of another clock
+            self._submissions.close()
+            self._submissions = None
+        if self._submissions is None:
             self._submissions = Submissions(self.imap, shares_memory=self.capabilities.shares_memory)
         return self._submissions.add(fn, args)
 

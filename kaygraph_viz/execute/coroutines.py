@@ -129,6 +129,8 @@ class AsyncExecutor(Executor):
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('async', 4) as executor: ...")
         if self._service is None or self._service.threads is not threads():  # of another clock
+            if self._service is not None:
+                self._service.close()
             self._service = Service(self.workers)
         return self._service.submit(lambda _: fn(*args), getattr(fn, "__name__", "submitted"))
 
@@ -312,8 +314,7 @@ class _Slots:
 
     def all_errors(self, first: BaseException, beside: Sequence[Outcome]) -> BaseException:
         """Return the first error, together with those beside it and those of cancelled branches that cleaned up."""
-        failed = (outcome for outcome in (*beside, *self.done) if outcome.status == "error")
-        others = [outcome.error for outcome in failed if outcome.error is not first]
+        others = [each.error for each in (*beside, *self.done) if each.status == "error" and each.error is not first]
         if not others or not isinstance(first, Exception):
             return first
         return ExceptionGroup(f"{len(others) + 1} branches failed", [first, *_exceptions(others)])

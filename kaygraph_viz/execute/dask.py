@@ -89,7 +89,7 @@ class DaskExecutor(Executor):
         return self._link
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        return simulated("dask", self.workers, request) if is_virtual() else self._run_on_cluster(request)
+        return simulated(self, request) if is_virtual() else self._run_on_cluster(request)
 
     def _run_on_cluster(self, request: Request) -> Generator[Outcome, None, None]:
         call = DaskCall(request, self._connected())

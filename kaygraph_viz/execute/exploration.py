@@ -142,7 +142,8 @@ def explore(
     checks
         Properties by name: functions of the result that return whether it holds.
     preempt
-        The chance that a thread gives way after a single step (a byte code instruction) of user code, 0 to 1.
+        The chance that a thread gives way after a single step (a byte code instruction) of user code, 0 to 1. A
+        schedule can be repeated exactly under the same version of Python.
     first_seed
         The seed of the first schedule; the others count up from it.
     progress

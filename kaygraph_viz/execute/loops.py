@@ -19,7 +19,7 @@ from kaygraph_viz.sync import is_virtual, new_event_loop, run_loop, threads
 from kaygraph_viz.trace.recorder import current_scope
 from kaygraph_viz.virtual.loop import VirtualLoop
 
-__all__ = ["INTERRUPT_WAIT_S", "Service", "run_in_private_loop", "with_ticker"]
+__all__ = ["INTERRUPT_WAIT_S", "Service", "run", "run_in_private_loop", "with_ticker"]
 
 T = TypeVar("T")
 
@@ -31,12 +31,19 @@ class Service:
     """A loop in a thread for calls that come one by one."""
 
     def __init__(self, workers: int) -> None:
-        self._loop = new_event_loop()
+        self._runner = asyncio.Runner(loop_factory=new_event_loop)
+        self._loop = self._runner.get_loop()
         self._places = asyncio.Semaphore(workers)
         self._running: dict[Future[Any], None] = {}
         self.threads = threads()
-        self._thread = self.threads.Thread(target=self._loop.run_forever, name="async service", daemon=True)
+        self._thread = self.threads.Thread(target=self._serve, name="async service", daemon=True)
         self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:  # also at the end of simulated time
+            self._runner.close()
 
     def submit(self, function: Callable[[Any], Any], name: str) -> Future[Any]:
         """Call a function in the loop, await what it returns, and give a future of the result."""
@@ -48,8 +55,7 @@ class Service:
 
     def _begun(self, running: Coroutine[Any, Any, Any]) -> Future[Any]:
         future = asyncio.run_coroutine_threadsafe(running, self._loop)
-        if is_virtual():
-            future._condition = self.threads.Condition()  # so that who waits for it waits in simulated time
+        self.threads.adopt(future)
         return future
 
     def cancel(self) -> None:
@@ -74,13 +80,14 @@ class Service:
 
     def close(self) -> None:
         """Wait for what was submitted and end the loop."""
+        if not self._thread.is_alive():  # simulated time has ended
+            return
         for future in list(self._running):
             with suppress(CancelledError):
                 future.exception()
         self._begun(_end_all()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.close()
 
 
 async def _end_all() -> None:
@@ -93,6 +100,26 @@ async def _end_all() -> None:
     loop = asyncio.get_running_loop()
     await loop.shutdown_asyncgens()
     await loop.shutdown_default_executor()
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end and return its result, as `asyncio.run` does, but in a notebook, too.
+
+    It runs in a loop of its own, by the clock in force: in simulated time inside ``record(clock="virtual")``.
+
+    Parameters
+    ----------
+    coroutine
+        What to run.
+
+    Examples
+    --------
+    >>> async def answer():
+    ...     return 42
+    >>> run(answer())
+    42
+    """
+    return run_in_private_loop(lambda: coroutine)
 
 
 def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -81,7 +81,7 @@ class ProcessExecutor(Executor):
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         if is_virtual():
-            return simulated("process", self.workers, request)
+            return simulated(self, request)
         return delivered(partial(_Crew, request, self.workers, self._pool))
 
     def close(self) -> None:

@@ -71,10 +71,12 @@ def attempt_number() -> int:
 def as_node_error(error: BaseException, where: str) -> BaseException:
     """Return the error as one that a graph may raise: ``sys.exit`` in user code must not end the program.
 
-    A real interrupt stays one, and so does the end of simulated time.
+    A real interrupt stays one. The end of simulated time is raised: nothing more is to be done with the branch.
     """
-    if isinstance(error, (Exception, KeyboardInterrupt, Stopped)):
+    if isinstance(error, (Exception, KeyboardInterrupt)):
         return error
+    if isinstance(error, Stopped):
+        raise error
     made = BranchError(f"{where} ended with {short(error)}; raise an ordinary exception, or return a value, instead")
     made.__cause__ = error
     return made

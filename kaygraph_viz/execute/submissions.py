@@ -16,8 +16,9 @@ from kaygraph_viz.errors import BranchError, CallCancelled
 from kaygraph_viz.execute.attempts import Branches
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.sync import is_virtual, threads
+from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.recorder import Scope, set_scope
+from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = ["Submissions"]
 
@@ -54,8 +55,7 @@ class Submissions:
     def add(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
         """Queue one call and return its future; cancelling it before it starts takes it out."""
         future: Future[Any] = Future()
-        if is_virtual():
-            future._condition = self.threads.Condition()  # so that who waits for the result waits in simulated time
+        self.threads.adopt(future)
         if self._shares_memory:
             function, arguments = _in_place(function, arguments), ()
         with self._lock:
@@ -100,6 +100,7 @@ class Submissions:
 
     def _read(self, token: CancelToken, waiting: Waiting) -> None:
         error: BaseException = CallCancelled("the executor stopped before this call was run")
+        ended: Stopped | None = None
         pulled: dict[int, Future[Any]] = {}
         calls = _calls(token, waiting, pulled)
         try:
@@ -109,12 +110,16 @@ class Submissions:
                     future.set_result(outcome.value)
                 else:
                     future.set_exception(outcome.error)
+        except Stopped as stopped:
+            ended, error = stopped, CallCancelled("the block of the virtual clock ended before this call did")
         except BaseException as raised:  # every future gets to know why it has no result
             error = raised
             token.cancel(raised)
         for future in list(pulled.values()):
             future.set_exception(error)
         _refuse(waiting, token.reason or error)
+        if ended is not None:
+            raise ended
 
 
 def _in_place(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[], Any]:

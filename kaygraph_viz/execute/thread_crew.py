@@ -14,6 +14,7 @@ from kaygraph_viz.execute.crew import Crew
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import Request
 from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = ["ThreadCrew", "Worker"]
 
@@ -44,6 +45,8 @@ class Worker:
     def _run(self) -> None:
         try:
             self.crew.branches.context().run(self._work)  # the input is read here, and sees what its caller sees
+        except Stopped:  # simulated time is over for this worker, and for its crew if that has to know
+            pass
         except BaseException as error:  # a fault of our own: no item may get lost without a word
             self.crew.break_off(error)
         finally:
@@ -66,7 +69,7 @@ class Worker:
         claim = self.claim if self.crew.is_watched else None
         while (pulled := pull()) is not None:
             outcome = run(*pulled, lane, claim)
-            if claim is not None and claim.is_lost:
+            if outcome.status == "abandoned":
                 return  # another worker has taken this one's place
             done.append(outcome)
             if not news.is_set():
@@ -81,6 +84,7 @@ class ThreadCrew(Crew):
 
     def __init__(self, request: Request, workers: int) -> None:
         self._has_deadlines = request.timeout_s is not None
+        self._timeout_ns = round((request.timeout_s or 0.0) * 1e9)
         self.is_watched = self.is_watched or self._has_deadlines or request.branches.recorder is not None
         self._look_again_ns = 0
         super().__init__(request, workers)
@@ -110,17 +114,17 @@ class ThreadCrew(Crew):
         if not starts:
             return timeout_s
         first_ns: int = min(starts)
-        return max(0.0, timeout_s - (self.branches.now_ns() - first_ns) / 1e9)
+        return max(0, first_ns + self._timeout_ns - self.branches.now_ns()) / 1e9
 
     def _give_up_late(self, *, is_urgent: bool = False) -> None:
         """Give up branches that overran their time; each worker that is stuck with one gets a replacement."""
         timeout_s, now_ns = self.request.timeout_s, self.branches.now_ns()
         if timeout_s is None or (now_ns < self._look_again_ns and not is_urgent):
             return
-        self._look_again_ns = now_ns + round(timeout_s * 1e9 / LOOKS)
+        self._look_again_ns = now_ns + self._timeout_ns // LOOKS
         for worker in list(self._workers):
             held = worker.claim.peek()
-            if held is not None and now_ns - held.started_ns >= timeout_s * 1e9:
+            if held is not None and now_ns - held.started_ns >= self._timeout_ns:
                 self._time_out(worker, held, timeout_s)
 
     def _time_out(self, worker: Worker, held: Held, timeout_s: float) -> None:

@@ -34,5 +34,5 @@ class ThreadExecutor(Executor):
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         if is_virtual():
-            return simulated("thread", self.workers, request)
+            return simulated(self, request)
         return delivered(partial(ThreadCrew, request, self.workers))

@@ -20,7 +20,8 @@ from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "faster_than", "holds_always", "no_conflicts",
+    "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "faster_than", "holds_always",
+    "no_conflicts",
     "no_idle_worker", "same_result", "starts_after",
 ]  # fmt: skip
 

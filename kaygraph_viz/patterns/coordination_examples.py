@@ -241,7 +241,7 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
     facts = FactsNode(
         {
             "plan": FactNode(f"{base}/profile", "plan"),
-            "employer": FactNode(f"{base}/company", "name"),
+            "industry": FactNode(f"{base}/company", "industry"),
             "language": AsyncFactNode(f"{base}/profile", "language"),
             "followers": AsyncFactNode(f"{base}/social", "followers"),
         }

@@ -1,51 +1,45 @@
 """Many bars as an image: which share of each pixel's time each part takes, exactly.
 
-Belongs here: the arithmetic from spans to shares. Does not belong here: colours on an Axes (``gantt``).
+Belongs here: the arithmetic from spans to shares. Does not belong here: colours on an Axes (``image``).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.intervals import Ints
-from kaygraph_viz.analysis.nesting import Nesting, unit_mask
-from kaygraph_viz.plot.rows import RowLabel, assign_rows
-from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.plot.chart import Chart, Run
+from kaygraph_viz.plot.style import STATUS_FILLS
 
 __all__ = ["MAX_IMAGE_ROWS", "Bins", "busy_share", "make_bins"]
 
 MAX_IMAGE_ROWS = 400
-PARTS = ("cpu", "waiting", "blocked", "busy")
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Bins:
-    """The shares of one chart.
+    """The shares of one block of rows: rows of workers that follow each other.
 
     Parameters
     ----------
     rows
-        What each row is called.
+        Which rows of the chart they are.
     shares
         For each part, an array of shape (image rows, bins) with values from 0 to 1. There is one image row for each
-        row, or for several rows together where there are more than `MAX_IMAGE_ROWS`.
+        row, or for several rows together where the chart has more than `MAX_IMAGE_ROWS`.
     failed
-        Row and time [s] of what ended badly, at most one for each row and bin, shape (m, 2).
-    extent_s
-        The makespan [s].
-    bar_count
-        How many units of work the image stands for.
+        Row and time [s] of what ended badly, by status, at most one of each for each row and bin, shape (m, 2).
     """
 
-    rows: tuple[RowLabel, ...]
-    shares: dict[str, Floats]
-    failed: Floats
-    extent_s: float
-    bar_count: int
+    rows: range
+    shares: Mapping[str, Floats]
+    failed: Mapping[str, Floats]
 
 
 def busy_share(rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int) -> Floats:
@@ -93,39 +87,40 @@ def busy_share(rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int
     return share
 
 
-def make_bins(trace: Trace, bin_count: int) -> Bins:
-    """Return the shares of a trace for an image of `bin_count` columns.
+def make_bins(chart: Chart, bin_count: int) -> list[Bins]:
+    """Return the shares of a chart for an image of `bin_count` columns, for each block of rows.
 
     Parameters
     ----------
-    trace
-        A trace with at least one unit of work.
+    chart
+        With at least one unit of work.
     bin_count
         One for each pixel that the image is wide.
     """
-    columns = trace.columns
-    nesting = Nesting.of(columns)
-    units = np.flatnonzero(unit_mask(nesting))
-    row_of, rows = assign_rows(columns, units)
-    first, last = int(columns.column("submitted_ns").min()), int(columns.column("ended_ns").max())
-    edges = np.linspace(0, max(last - first, bin_count), bin_count + 1).astype(np.int64)
-    starts, ends = columns.column("started_ns")[units] - first, columns.column("ended_ns")[units] - first
-    cpu, blocked = columns.column("cpu_ns")[units], columns.column("blocked_ns")[units]
-    borders = _borders(starts, ends, cpu, blocked)
-    shares = {
-        part: _fold(busy_share(row_of[some], low[some], high[some], edges, len(rows)))
-        for part, (low, high, some) in borders.items()
-        if some.any()
-    }
-    is_bad = columns.is_status("error", "timeout", "abandoned", "lost", "cancelled")[units]
-    failed = _failed(row_of[is_bad], ends[is_bad], edges)
-    return Bins(rows, shares, failed, (last - first) / 1e9, len(units))
+    edges = np.linspace(0, max(round(chart.extent_s * 1e9), bin_count), bin_count + 1).astype(np.int64)
+    rows = len(chart.rows)
+    shares: dict[str, Floats] = {}
+    for run in chart.runs:
+        for part, (low, high, some) in _borders(run).items():
+            if some.any():
+                share = busy_share(run.row_of[some], low[some], high[some], edges, rows)
+                shares[part] = shares[part] + share if part in shares else share
+    failed = {status: found for status in STATUS_FILLS if len(found := _failed(chart, status, edges))}
+    blocks = chart.blocks()
+    density = MAX_IMAGE_ROWS / max(MAX_IMAGE_ROWS, sum(map(len, blocks)))
+    made: list[Bins] = []
+    for block in blocks:
+        mine = slice(block.start, block.stop)
+        folded = {part: _fold(share[mine], math.ceil(density * len(block))) for part, share in shares.items()}
+        bad = {status: places[np.isin(places[:, 0], block)] for status, places in failed.items()}
+        made.append(Bins(block, folded, bad))
+    return made
 
 
-def _borders(
-    starts: Ints, ends: Ints, cpu: Ints, blocked: Ints
-) -> dict[str, tuple[Ints, Ints, npt.NDArray[np.bool_]]]:  # fmt: skip
+def _borders(run: Run) -> dict[str, tuple[Ints, Ints, Bools]]:
     """Return where each part begins and ends, and which bars have it: the same rule as for single bars."""
+    starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
+    cpu, blocked = (run.nesting.columns.column(name)[run.units] for name in ("cpu_ns", "blocked_ns"))
     blocked_from = ends - np.minimum(blocked, ends - starts)
     is_measured = cpu >= 0
     cpu_until = np.where(is_measured, np.minimum(starts + cpu, blocked_from), blocked_from)
@@ -137,17 +132,23 @@ def _borders(
     }
 
 
-def _fold(share: Floats) -> Floats:
+def _fold(share: Floats, most: int) -> Floats:
     """Average rows that lie so close together that no screen shows them apart."""
-    if len(share) <= MAX_IMAGE_ROWS:
+    if len(share) <= most:
         return share
-    firsts = np.unique(np.arange(MAX_IMAGE_ROWS) * len(share) // MAX_IMAGE_ROWS)
+    firsts = np.unique(np.arange(most) * len(share) // most)
     heights = np.diff(np.append(firsts, len(share)))
     folded: Floats = np.add.reduceat(share, firsts, axis=0) / heights[:, None]
     return folded
 
 
-def _failed(rows: Ints, ends: Ints, edges: Ints) -> Floats:
-    place = np.minimum(np.searchsorted(edges, ends, side="right") - 1, len(edges) - 2)
-    cells = np.unique(np.stack([rows, place], axis=1), axis=0)
-    return np.stack([cells[:, 0].astype(np.float64), edges[cells[:, 1]] / 1e9], axis=1)
+def _failed(chart: Chart, status: str, edges: Ints) -> Floats:
+    """Return row and time [s] of what ended with a status, once for each row and bin."""
+    found = [np.empty((0, 2))]
+    for run in chart.runs:
+        is_bad = run.nesting.columns.is_status(status)[run.units]
+        ends = run.since_start("ended_ns")[is_bad]
+        place = np.minimum(np.searchsorted(edges, ends, side="right") - 1, len(edges) - 2)
+        cells = np.unique(np.stack([run.row_of[is_bad], place], axis=1), axis=0)
+        found.append(np.stack([cells[:, 0].astype(np.float64), edges[cells[:, 1]] / 1e9], axis=1))
+    return np.concatenate(found)

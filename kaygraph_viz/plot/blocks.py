@@ -6,7 +6,7 @@ to each other (``columns``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kaygraph_viz.analysis.wording import counted, duration
@@ -17,7 +17,7 @@ from kaygraph_viz.plot.style import Size
 from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.trace.structure import NodeView
 
-__all__ = ["box_scene", "framed", "more_scene", "node_lines", "node_scene"]
+__all__ = ["box_scene", "branch_boxes", "closed_box", "framed", "more_box", "node_box", "node_lines", "node_scene"]
 
 PAD_X, PAD_Y, LINE_PT, SMALL_LINE_PT = 9.0, 6.0, 12.5, 11.0
 BRANCH_GAP, FAN_WIDTH, JOIN_WIDTH = 9.0, 34.0, 5.0
@@ -32,10 +32,12 @@ def lines_size(lines: Sequence[Line]) -> tuple[float, float]:
     return width, sum(SMALL_LINE_PT if line.is_small else LINE_PT for line in lines)
 
 
-def make_box(lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False) -> Box:
+def make_box(
+    lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False, is_critical: bool = False
+) -> Box:
     """Return a box that is just large enough for its lines."""
     width, height = lines_size(lines)
-    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), style, is_stacked, is_failed)
+    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), style, is_stacked, is_failed, is_critical)
 
 
 def box_scene(box: Box) -> Scene:
@@ -43,9 +45,23 @@ def box_scene(box: Box) -> Scene:
     return Scene(box.width, box.height, [box])
 
 
-def more_scene(number: int) -> Scene:
+def more_box(number: int) -> Box:
     """Return a box that stands for nodes that are not shown."""
-    return box_scene(make_box([Line(f"… {counted(number, 'more node')}")], "more"))
+    return make_box([Line(f"… {counted(number, 'more node')}")], "more")
+
+
+def closed_box(view: NodeView, facts: GraphFacts | None) -> Box:
+    """Return a box that stands for a graph that is not opened."""
+    size = len(view.graph.nodes) if view.graph is not None else 0
+    return make_box([*node_lines(view, facts), Line(f"a graph of {size:,}", is_small=True)], "more")
+
+
+def node_box(view: NodeView, facts: GraphFacts | None) -> Box:
+    """Return the box of a node, without its branches."""
+    node = facts.nodes.get(view.node_id) if facts is not None else None
+    style = "parallel" if view.is_parallel or view.branches else "node"
+    bad, critical = (node.not_ok > 0, node.is_critical) if node is not None else (False, False)
+    return make_box(node_lines(view, facts), style, is_failed=bad, is_critical=critical)
 
 
 def node_lines(view: NodeView, facts: GraphFacts | None) -> list[Line]:
@@ -70,26 +86,34 @@ def _times(node: NodeFacts | None, makespan_s: float) -> str:
 
 def node_scene(view: NodeView, facts: GraphFacts | None, max_branches: int) -> Scene:
     """Return the drawing of a node: opened into its branches where it is parallel."""
-    node = facts.nodes.get(view.node_id) if facts is not None else None
-    is_failed = node is not None and node.not_ok > 0
-    is_parallel = view.is_parallel or bool(view.branches)
-    box = make_box(node_lines(view, facts), "parallel" if is_parallel else "node", is_failed=is_failed)
-    if not is_parallel:
+    box = node_box(view, facts)
+    if box.style != "parallel":
         return box_scene(box)
-    return _fan(box, _branch_boxes(view, node, max_branches))
+    node = facts.nodes.get(view.node_id) if facts is not None else None
+    return _fan(box, branch_boxes(view, node, max_branches))
 
 
-def _branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]:
+def branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]:
+    """Return a box for each branch of a node by name, and one for all that are more than `most`."""
     known = dict.fromkeys(view.branches)
     measured = node.branches if node is not None else {}
     names = list(known | dict.fromkeys(measured))
     if not names:
         return [make_box([Line("one branch per item")], "branch", is_stacked=True)]
-    shown = names if len(names) <= most else names[: most - 1]
+    shown = names if len(names) <= most else _most_telling(names, measured, most - 1)
     boxes = [_branch_box(name, measured.get(name)) for name in shown]
     if len(shown) < len(names):
-        boxes.append(make_box([Line(f"… and {len(names) - len(shown):,} more")], "more", is_stacked=True))
+        is_hidden = node is not None and node.is_opened and not any(box.is_critical for box in boxes)
+        more = Line(f"… and {len(names) - len(shown):,} more")
+        boxes.append(make_box([more], "more", is_stacked=True, is_critical=is_hidden))
     return boxes
+
+
+def _most_telling(names: Sequence[str], measured: Mapping[str, BranchFacts], most: int) -> list[str]:
+    """Return the first names in their order, those on the critical path before all others."""
+    critical = [name for name in names if name in measured and measured[name].is_critical][:most]
+    kept = {*critical, *[name for name in names if name not in critical][: most - len(critical)]}
+    return [name for name in names if name in kept]
 
 
 def _branch_box(name: str, facts: BranchFacts | None) -> Box:
@@ -102,7 +126,7 @@ def _branch_box(name: str, facts: BranchFacts | None) -> Box:
     if facts.retries:
         notes.append(counted(facts.retries, "retry", "retries"))
     lines = [Line(f"{label} x {facts.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
-    return make_box(lines, "branch", is_failed=facts.not_ok > 0, is_stacked=many)
+    return make_box(lines, "branch", is_failed=facts.not_ok > 0, is_stacked=many, is_critical=facts.is_critical)
 
 
 def _fan(box: Box, branches: list[Box]) -> Scene:
@@ -118,8 +142,8 @@ def _fan(box: Box, branches: list[Box]) -> Scene:
         scene.add(box_scene(replace(branch, width=width)), left, y)
         middle = y + branch.height / 2
         scene.arrows += [
-            Arrow(((box.width, scene.axis), (left, middle)), is_curve=True),
-            Arrow(((left + width, middle), (join, middle))),
+            Arrow(((box.width, scene.axis), (left, middle)), is_curve=True, is_critical=branch.is_critical),
+            Arrow(((left + width, middle), (join, middle)), is_critical=branch.is_critical),
         ]
         y += branch.height + BRANCH_GAP
     scene.boxes.append(Box(join, scene.axis - height / 2, JOIN_WIDTH, height, style="join"))

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kaygraph_viz.plot.blocks import box_scene, framed, make_box, more_scene, node_lines, node_scene
+from kaygraph_viz.plot.blocks import box_scene, closed_box, framed, more_box, node_scene
 from kaygraph_viz.plot.flow import Flow, Item, Way, make_flow
 from kaygraph_viz.plot.graph_facts import GraphFacts
 from kaygraph_viz.plot.rows import stack
-from kaygraph_viz.plot.scene import Arrow, Label, Line, Point, Scene
+from kaygraph_viz.plot.scene import Arrow, Label, Point, Scene
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.plot.text import width_pt
-from kaygraph_viz.trace.structure import GraphView, NodeView
+from kaygraph_viz.trace.structure import GraphView
 
 __all__ = ["graph_scene"]
 
@@ -46,18 +46,12 @@ def graph_scene(view: GraphView, facts: GraphFacts | None, max_branches: int, *,
 
 def _block(item: Item, facts: GraphFacts | None, max_branches: int, level: int) -> Scene:
     if item.view is None:
-        return more_scene(item.hidden)
+        return box_scene(more_box(item.hidden))
     if item.view.graph is None:
         return node_scene(item.view, facts, max_branches)
     if level:
-        return _closed(item.view, facts)
+        return box_scene(closed_box(item.view, facts))
     return framed(graph_scene(item.view.graph, facts, max_branches, level=level + 1), item.view, facts)
-
-
-def _closed(view: NodeView, facts: GraphFacts | None) -> Scene:
-    assert view.graph is not None
-    inside = Line(f"a graph of {len(view.graph.nodes):,}", is_small=True)
-    return box_scene(make_box([*node_lines(view, facts), inside], "more"))
 
 
 @dataclass
@@ -146,7 +140,7 @@ class _Canvas:
         start, end = self._exit(way.source), self._entry(way.target)
         column = self._column(way.source)
         points = (start, (self.right[column], start[1]), (self.left[column + 1], end[1]), end)
-        self.scene.arrows.append(Arrow(points, is_curve=True, is_faint=way.taken == 0))
+        self.scene.arrows.append(Arrow(points, is_curve=True, is_faint=way.taken == 0, is_critical=way.is_critical))
         if way.text:
             x = (self.right[column] + self.left[column + 1]) / 2
             tries = [self._label(way, x, start[1] + share * (end[1] - start[1])) for share in LABEL_POSITIONS]
@@ -189,7 +183,7 @@ class _Canvas:
         start, end = self._exit(way.source), self._entry(way.target)
         out, into = self._turns(way, number)
         points = (start, (out, start[1]), (out, y), (into, y), (into, end[1]), end)
-        self.scene.arrows.append(Arrow(points, is_faint=way.taken == 0))
+        self.scene.arrows.append(Arrow(points, is_faint=way.taken == 0, is_critical=way.is_critical))
         if way.text:
             self.scene.labels.append(self._label(way, (out + into) / 2, y))
 

@@ -6,55 +6,31 @@ Belongs here: putting a scene on an Axes. Does not belong here: the geometry (``
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path
 
-from kaygraph_viz.analysis.wording import counted, duration
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.axes import checked_axes, new_axes, set_title, size_pt
+from kaygraph_viz.analysis.wording import duration
+from kaygraph_viz.plot.axes import LEGEND_LINE_PT, add_legend, new_axes, set_title, size_pt
 from kaygraph_viz.plot.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
+from kaygraph_viz.plot.checks import checked_axes, checked_whole
 from kaygraph_viz.plot.columns import graph_scene
+from kaygraph_viz.plot.description import attach
+from kaygraph_viz.plot.diagram_words import HasStructure, checked_run, checked_view, diagram_description
 from kaygraph_viz.plot.graph_facts import gather
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.scene import STACK_PT, Arrow, Box, Frame, Line, Point, Scene
-from kaygraph_viz.plot.style import (
-    BAR,
-    BRANCH_FILL,
-    FAILED,
-    MORE_FILL,
-    MUTED,
-    NODE_FILL,
-    PAPER,
-    PARALLEL_FILL,
-    TEXT,
-    Size,
-)
+from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, MUTED, PAPER, TEXT, Key, Size
 from kaygraph_viz.plot.text import escaped
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["HasStructure", "describe_diagram", "diagram"]
+__all__ = ["describe_diagram", "diagram"]
 
 MAX_WIDTH_IN, MAX_HEIGHT_IN, EDGE_PT, MARGIN_PT, TITLE_PT = 16.0, 20.0, 8.0, 4.0, 28.0
 CORNER, LEVEL_PT = 6.0, 0.01
-BOX_FILLS = {
-    "node": NODE_FILL,
-    "parallel": PARALLEL_FILL,
-    "branch": BRANCH_FILL,
-    "more": MORE_FILL,
-    "join": BAR,
-}
-
-
-@runtime_checkable
-class HasStructure(Protocol):
-    """What can say which nodes and edges it has: graphs and nodes."""
-
-    def structure(self) -> GraphView:
-        """Return the nodes that can be reached, and their edges."""
 
 
 def diagram(
@@ -62,6 +38,7 @@ def diagram(
     *,
     trace: Trace | None = None,
     ax: Axes | None = None,
+    critical_path: bool = True,
     max_branches: int = 6,
     title: str | None = None,
 ) -> Axes:
@@ -78,6 +55,9 @@ def diagram(
         A run of it: adds times, shares of the makespan, numbers of branches, and how often each edge was taken.
     ax
         Where to draw; the drawing is made smaller as a whole if it does not fit. Default: a new figure of its size.
+    critical_path
+        Whether to highlight what made the traced run as long as it was: nodes, edges, and of the branches of a node
+        those that hold a tenth or more of its time on the critical path.
     max_branches
         The most branches of one node that are drawn one by one [2 or more].
     title
@@ -96,7 +76,8 @@ def diagram(
     Notes
     -----
     Graphs inside the graph are opened one level deep. Edges that close a loop run below the nodes. Edges that a traced
-    run never took are dotted.
+    run never took are dotted; those taken more than once have the number. Where two nodes worked at the same time, as
+    the stages of a pipeline do, that is the number of items that went from one to the other.
 
     Examples
     --------
@@ -106,16 +87,19 @@ def diagram(
     >>> diagram(view).get_title(loc="left")
     'checks'
     """
-    view = _checked_view(graph)
-    _check(trace, max_branches)
+    view = checked_view(graph)
+    facts = gather(checked_run(trace), critical_path=critical_path)
+    checked_whole("max_branches", max_branches, 2, "max_branches=6")
     checked_axes(ax)
-    scene = graph_scene(view, gather(trace), max_branches)
+    scene = graph_scene(view, facts, max_branches)
+    is_marked = any(arrow.is_critical for arrow in scene.arrows) or any(box.is_critical for box in scene.boxes)
+    keys: list[Key] = [CRITICAL] if is_marked else []
     if ax is None:
-        ax = _axes_for(scene)
+        ax = _axes_for(scene, len(keys))
     scale = _set_limits(ax, scene)
     _draw(ax, scene, scale)
-    set_title(ax, clean(title, 200) if title is not None else _title(view, trace), 0)
-    ax.set_label(describe_diagram(view))
+    set_title(ax, clean(title, 200) if title is not None else _title(view, trace), add_legend(ax, keys))
+    attach(ax, diagram_description(view, facts))
     return ax
 
 
@@ -128,40 +112,19 @@ def describe_diagram(graph: GraphView | HasStructure) -> str:
     >>> describe_diagram(GraphView("g", (NodeView("a", "Load"), NodeView("b", "Check", True)), (EdgeView("a", "b"),)))
     'Diagram of g with 2 nodes and 1 edge, starting at Load; parallel: Check.'
     """
-    view = _checked_view(graph)
-    if not view.nodes:
-        return f"Diagram of {clean(view.name)}, which has no nodes."
-    parallel = [clean(node.label) for node in view.nodes if node.is_parallel or node.branches]
-    more = f" and {len(parallel) - 5:,} more" if len(parallel) > 5 else ""
-    tail = f"; parallel: {', '.join(parallel[:5])}{more}." if parallel else "."
-    size = f"{counted(len(view.nodes), 'node')} and {counted(len(view.edges), 'edge')}"
-    return f"Diagram of {clean(view.name)} with {size}, starting at {clean(view.nodes[0].label)}{tail}"
-
-
-def _checked_view(graph: object) -> GraphView:
-    view = graph.structure() if isinstance(graph, HasStructure) and not isinstance(graph, type) else graph
-    if not isinstance(view, GraphView):
-        expected = "a graph, a node or a GraphView"
-        raise OptionError("graph", graph, expected, "diagram(Graph(start=node))")
-    return view
-
-
-def _check(trace: object, max_branches: object) -> None:
-    if trace is not None and not isinstance(trace, Trace):
-        raise OptionError("trace", trace, "a Trace, as record() yields it, or None", "diagram(graph, trace=trace)")
-    if not isinstance(max_branches, int) or isinstance(max_branches, bool) or max_branches < 2:
-        raise OptionError("max_branches", max_branches, "a whole number, 2 or more", "max_branches=6")
+    return diagram_description(checked_view(graph), None).sentence
 
 
 def _title(view: GraphView, trace: Trace | None) -> str:
     return clean(view.name) + (f", {duration(trace.makespan_s, 2)}" if trace is not None else "")
 
 
-def _axes_for(scene: Scene) -> Axes:
+def _axes_for(scene: Scene, legend_rows: int) -> Axes:
     wide, high = max(scene.width, 120) + 2 * MARGIN_PT, max(scene.height, 30) + 2 * MARGIN_PT
     shrink = min(1.0, MAX_WIDTH_IN * 72 / wide, MAX_HEIGHT_IN * 72 / high)
-    width, height = (wide * shrink + 2 * EDGE_PT) / 72, (high * shrink + EDGE_PT + TITLE_PT) / 72
-    return new_axes(width, height, margins_pt=(EDGE_PT, EDGE_PT, EDGE_PT, TITLE_PT))
+    top = TITLE_PT + legend_rows * LEGEND_LINE_PT
+    width, height = (wide * shrink + 2 * EDGE_PT) / 72, (high * shrink + EDGE_PT + top) / 72
+    return new_axes(width, height, margins_pt=(EDGE_PT, EDGE_PT, EDGE_PT, top))
 
 
 def _set_limits(ax: Axes, scene: Scene) -> float:
@@ -207,7 +170,7 @@ def _draw_box(ax: Axes, box: Box, scale: float) -> None:
     """Draw a box, three times for a stack; a failure has a thick border as well as its words and its colour."""
     shifts = (STACK_PT, STACK_PT / 2, 0.0) if box.is_stacked else (0.0,)
     rounding = 0 if box.style == "join" else 4
-    edge, thickness = (FAILED.colour, 1.8) if box.is_failed else (BAR, 0.9)
+    edge, thickness = (FAILED, 1.8) if box.is_failed else (CRITICAL.colour, 2.0) if box.is_critical else (BAR, 0.9)
     for shift in shifts:
         patch = FancyBboxPatch(
             (box.x + shift, box.y + shift),
@@ -242,13 +205,13 @@ def _draw_arrow(ax: Axes, arrow: Arrow, scale: float) -> None:
         mutation_scale=8 * scale,
         shrinkA=0,
         shrinkB=0,
-        color=MUTED if arrow.is_faint else BAR,
-        linewidth=1.0 * scale,
+        color=CRITICAL.colour if arrow.is_critical else MUTED if arrow.is_faint else BAR,
+        linewidth=(2.0 if arrow.is_critical else 1.0) * scale,
         linestyle=(0, (1.5, 2.5)) if arrow.is_faint else "-",
         capstyle="butt",
         joinstyle="miter",
-        zorder=2,
-        gid="arrow",
+        zorder=2.5 if arrow.is_critical else 2,
+        gid="arrow-critical" if arrow.is_critical else "arrow",
     )
     ax.add_patch(patch)
 

@@ -40,6 +40,7 @@ class Way:
     target: int
     actions: list[str] = field(default_factory=list)
     taken: int | None = None
+    is_critical: bool = False
 
     @property
     def text(self) -> str:
@@ -152,4 +153,5 @@ def _ways(
     if facts is not None and facts.nodes:
         for ends, way in ways.items():
             way.taken = sum(facts.taken.get(pair, 0) for pair in pairs[ends])
+            way.is_critical = not facts.critical.isdisjoint(pairs[ends])
     return ways.values()

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.plot.graph_path import Critical
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["BranchFacts", "GraphFacts", "NodeFacts", "gather"]
@@ -26,16 +27,22 @@ class BranchFacts:
     mean_s: float
     not_ok: int
     retries: int
+    is_critical: bool = False
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """All runs of one node: how many, their time altogether [s], and the branches by name in order of appearance."""
+    """All runs of one node: how many, their time altogether [s], and the branches by name in order of appearance.
+
+    `is_critical` says whether the critical path leads through it, `is_opened` whether through any of its branches.
+    """
 
     runs: int
     total_s: float
     not_ok: int
     branches: Mapping[str, BranchFacts]
+    is_critical: bool = False
+    is_opened: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,18 +54,29 @@ class GraphFacts:
     nodes
         By node id.
     taken
-        How often one node followed another within the same parent, by the ids of both.
+        How often one node followed another within the same parent, by the ids of both. For two that worked at the same
+        time, as the stages of a pipeline do: how many items went from one to the other.
+    critical
+        The edges that the critical path takes, by the ids of both nodes.
     makespan_s
         Of the whole trace [s].
     """
 
     nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
     taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    critical: frozenset[tuple[str, str]] = frozenset()
     makespan_s: float = 0.0
 
 
-def gather(trace: Trace | None) -> GraphFacts | None:
+def gather(trace: Trace | None, *, critical_path: bool = True) -> GraphFacts | None:
     """Return the facts of a trace, or None without one.
+
+    Parameters
+    ----------
+    trace
+        Any trace.
+    critical_path
+        Whether to find out what the critical path leads through.
 
     Examples
     --------
@@ -77,13 +95,16 @@ def gather(trace: Trace | None) -> GraphFacts | None:
     positions = np.flatnonzero(is_node)
     branches: dict[int, dict[str, BranchFacts]] = {}
     owned = np.flatnonzero(trace.columns.is_kind("branch") & (owner >= 0))
+    ways = Critical.of(nesting) if critical_path else Critical()
     for (code, name), (count, total_s, not_ok, retries) in _sums(nesting, owned, owner[owned]).items():
-        branches.setdefault(code, {})[names[name]] = BranchFacts(count, total_s / count, not_ok, retries)
-    nodes = {
-        names[code]: NodeFacts(count, total_s, not_ok, branches.get(code, {}))
-        for (code, _), (count, total_s, not_ok, _) in _sums(nesting, positions, positions).items()
-    }
-    return GraphFacts(nodes, _taken(nesting), trace.makespan_s)
+        is_critical = (names[code], names[name]) in ways.branches
+        facts = BranchFacts(count, total_s / count, not_ok, retries, is_critical)
+        branches.setdefault(code, {})[names[name]] = facts
+    nodes = {}
+    for (code, _), (count, total_s, not_ok, _) in _sums(nesting, positions, positions).items():
+        marks = names[code] in ways.nodes, names[code] in ways.opened
+        nodes[names[code]] = NodeFacts(count, total_s, not_ok, branches.get(code, {}), *marks)
+    return GraphFacts(nodes, _handed_on(nesting, owner) | _taken(nesting), ways.edges, trace.makespan_s)
 
 
 def _sums(nesting: Nesting, positions: Ints, owners: Ints) -> dict[tuple[int, int], tuple[int, float, int, int]]:
@@ -124,4 +145,21 @@ def _taken(nesting: Nesting) -> dict[tuple[str, str], int]:
     before, after = order[:-1], order[1:]
     follows = (parent[before] == parent[after]) & (started[after] >= ended[before])
     pairs = zip(names[before[follows]].tolist(), names[after[follows]].tolist(), strict=True)
+    return {(columns.names[a], columns.names[b]): count for (a, b), count in Counter(pairs).items()}
+
+
+def _handed_on(nesting: Nesting, owner: Places) -> dict[tuple[str, str], int]:
+    """Count the links between branches of two nodes within the same parent."""
+    columns = nesting.columns
+    links = [(number, target) for number, targets in columns.links.items() for target in targets]
+    if not links:
+        return {}
+    ids = columns.column("span_id")
+    order = np.argsort(ids)
+    wanted = np.array(links, np.int64)
+    at = order[np.searchsorted(ids, wanted, sorter=order).clip(max=len(ids) - 1)]
+    after, before = np.where((ids[at] == wanted).all(axis=1), owner[at].T, -1)
+    goes_on = (before != after) & (np.minimum(before, after) >= 0) & (nesting.parent[before] == nesting.parent[after])
+    names = columns.rows["name"]
+    pairs = zip(names[before[goes_on]].tolist(), names[after[goes_on]].tolist(), strict=True)
     return {(columns.names[a], columns.names[b]): count for (a, b), count in Counter(pairs).items()}

@@ -1,43 +1,46 @@
 """The geometry of a Gantt chart: which rectangle goes where.
 
-Belongs here: rows, bars and their parts, in seconds and row numbers, and which label fits where. Does not belong here:
-anything that knows a plotting library (``gantt``), so that other ways to show a chart can use it.
+Belongs here: bars and their parts, in seconds and row numbers, and which label fits where. Does not belong here: which
+rows there are (``chart``), and anything that knows a plotting library (``bars``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Ints
-from kaygraph_viz.analysis.nesting import Nesting, Places, unit_mask
-from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.plot.rows import RowLabel, assign_rows, stack
-from kaygraph_viz.plot.style import STATUS_WORDS, Size
-from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.plot.chart import Chart, Run
+from kaygraph_viz.plot.style import STATUS_FILLS, Size
+from kaygraph_viz.plot.words import Words
 from kaygraph_viz.trace.span import STATUSES
-from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["FAILED_STATUSES", "Bar", "Label", "Layout", "NodeLine", "Rect", "make_layout", "place_labels", "split"]
+__all__ = ["Bar", "Label", "Layout", "Rect", "make_layout", "place_labels", "split"]
 
-FAILED_STATUSES = frozenset(STATUS_WORDS) - {"skipped"}
-MAX_NODE_LEVELS = 3
-Part = tuple[str, int, int, bool]  # fill, start [ns], end [ns], whether it failed
+MIN_ROOM_PT = 4.0
 
 
 class Rect(NamedTuple):
-    """One filled rectangle: times in seconds since the first submission, height as a share of the row."""
+    """One filled rectangle: times in seconds since the first submission, height as a share of the row.
+
+    `status` is how the attempt ended that it is a part of; ``ok`` for the time in the queue and for pauses.
+    """
 
     row: int
     x0_s: float
     x1_s: float
     height: float
     fill: str
-    is_failed: bool
+    status: str
     span_id: int
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it is part of an attempt that ended badly."""
+        return self.status in STATUS_FILLS
 
 
 class Bar(NamedTuple):
@@ -50,52 +53,28 @@ class Bar(NamedTuple):
     status: str
     labels: tuple[str, ...]
     span_id: int
-    tries: int = 1
     room: tuple[float, float] = (0.0, 0.0)  # where a label stands best, from and to [s]
 
     @property
     def is_failed(self) -> bool:
         """Whether it ended badly."""
-        return self.status in FAILED_STATUSES
-
-    @property
-    def is_marked(self) -> bool:
-        """Whether it says more than its name: that it failed, or took several attempts."""
-        return self.is_failed or self.tries > 1
-
-
-class NodeLine(NamedTuple):
-    """When a node ran: a line above the rows."""
-
-    level: int
-    x0_s: float
-    x1_s: float
-    label: str
+        return self.status in STATUS_FILLS
 
 
 @dataclass(frozen=True)
 class Layout:
-    """All geometry of one chart.
+    """All rectangles of one chart.
 
     Parameters
     ----------
-    rows
-        What each row is called.
     rects
         The parts of the bars; within a row they never overlap.
     bars
         The outlines of the units of work.
-    nodes
-        The lines above the rows; empty where there is only one node.
-    extent_s
-        The makespan [s].
     """
 
-    rows: tuple[RowLabel, ...]
     rects: tuple[Rect, ...]
     bars: tuple[Bar, ...]
-    nodes: tuple[NodeLine, ...]
-    extent_s: float
 
 
 def split(start: int, end: int, cpu: int, blocked: int) -> list[tuple[str, int, int]]:
@@ -125,13 +104,13 @@ def split(start: int, end: int, cpu: int, blocked: int) -> list[tuple[str, int, 
     return [part for part in parts if part[2] > part[1]]
 
 
-def make_layout(trace: Trace, *, colour_by: str = "part") -> Layout:
-    """Return the geometry of the chart of a trace.
+def make_layout(chart: Chart, *, colour_by: str = "part") -> Layout:
+    """Return the rectangles of a chart.
 
     Parameters
     ----------
-    trace
-        Any trace.
+    chart
+        Its runs and rows.
     colour_by
         ``"part"`` splits each bar; ``"name"`` and ``"status"`` leave it whole and fill it by that.
 
@@ -141,101 +120,120 @@ def make_layout(trace: Trace, *, colour_by: str = "part") -> Layout:
         One bar for each unit of work, in the row of its worker. Where a branch was tried again, its bar shows each
         attempt and the pauses between. The time in the queue is drawn only where the row was free.
     """
-    columns = trace.columns
-    nesting = Nesting.of(columns)
-    units = np.flatnonzero(unit_mask(nesting))
-    if not len(columns):
-        return Layout((), (), (), (), 0.0)
-    maker = _Maker(nesting, units, colour_by)
-    row_of, rows = assign_rows(columns, units)
-    order = np.lexsort((columns.column("ended_ns")[units], columns.column("started_ns")[units], row_of))
-    maker.add_all(units[order], row_of[order])
-    return Layout(rows, tuple(maker.rects), tuple(maker.bars), node_lines(nesting), maker.seconds(maker.last_ns))
+    makers = [_Maker(run, colour_by) for run in chart.runs]
+    for maker in makers:
+        maker.add_all()
+    return Layout(
+        tuple(rect for maker in makers for rect in maker.rects), tuple(bar for maker in makers for bar in maker.bars)
+    )
 
 
 class _Maker:
-    """Makes the rectangles of one layout, bar by bar."""
+    """Makes the rectangles of one run, bar by bar."""
 
-    def __init__(self, nesting: Nesting, units: Places, colour_by: str) -> None:
-        self.columns = nesting.columns
+    def __init__(self, run: Run, colour_by: str) -> None:
+        self.run = run
+        self.columns = run.nesting.columns
         self.colour_by = colour_by
-        self.first_ns = int(self.columns.column("submitted_ns").min())
-        self.last_ns = int(self.columns.column("ended_ns").max())
         self.rects: list[Rect] = []
         self.bars: list[Bar] = []
-        self._attempts = _attempts_of(nesting)
-        self._labels = _Labels(nesting, units)
+        self._attempts = _attempts_of(run.nesting)
+        self._words = Words(run.nesting, run.units)
 
-    def seconds(self, time_ns: int) -> float:
-        return (time_ns - self.first_ns) / 1e9
+    def _seconds(self, time_ns: int) -> float:
+        return (time_ns - self.run.first_ns) / 1e9
 
-    def add_all(self, units: Places, row_of: Ints) -> None:
+    def add_all(self) -> None:
+        units, row_of = self.run.units, self.run.row_of
+        order = np.lexsort((self.columns.column("ended_ns")[units], self.columns.column("started_ns")[units], row_of))
         free_from: dict[int, int] = {}
-        for position, row in zip(units.tolist(), row_of.tolist(), strict=True):
-            self._add(position, row, free_from.get(row, self.first_ns))
+        for position, row in zip(units[order].tolist(), row_of[order].tolist(), strict=True):
+            self._add(position, row, free_from.get(row, self.run.first_ns))
             free_from[row] = int(self.columns.rows["ended_ns"][position])
 
     def _add(self, position: int, row: int, free_from: int) -> None:
         record = self.columns.rows[position]
         start, end, span_id = int(record["started_ns"]), int(record["ended_ns"]), int(record["span_id"])
-        status = STATUSES[record["status"]]
-        height = Size.slim if self._labels.is_slim(position) else Size.full
+        height = Size.slim if self._words.is_slim(position) else Size.full
         queued_from = max(int(record["submitted_ns"]), free_from)
         if queued_from < start:
-            self._put(row, queued_from, start, Size.queue, "queued", False, span_id)
-        for part, part_start, part_end, failed in self._parts(position, status):
-            tall = Size.slim if part == "pause" else height
-            self._put(row, part_start, part_end, tall, part, failed, span_id)
-        labels = self._labels.of(position, status)
-        tries = int(record["attempt"])
-        outline = self.seconds(start), self.seconds(end)
-        self.bars.append(Bar(row, *outline, height, status, labels, span_id, tries, self._room(position)))
+            self._put(row, queued_from, start, Size.queue, "queued", "ok", span_id)
+        for attempt in self._attempts_or_pauses(position):
+            tall = Size.slim if attempt.is_pause else height
+            for part, begin, until in self._parts(position, attempt):
+                self._put(row, begin, until, tall, part, attempt.status, span_id)
+        status, labels = STATUSES[record["status"]], self._words.of(position)
+        self.bars.append(
+            Bar(row, self._seconds(start), self._seconds(end), height, status, labels, span_id, self._room(position))
+        )
 
-    def _put(self, row: int, start: int, end: int, height: float, fill: str, failed: bool, span_id: int) -> None:
-        self.rects.append(Rect(row, self.seconds(start), self.seconds(end), height, fill, failed, span_id))
+    def _put(self, row: int, start: int, end: int, height: float, fill: str, status: str, span_id: int) -> None:
+        if start < end:
+            self.rects.append(Rect(row, self._seconds(start), self._seconds(end), height, fill, status, span_id))
 
-    def _parts(self, position: int, status: str) -> list[Part]:
+    def _attempts_or_pauses(self, position: int) -> list[_Attempt]:
+        """Return the attempts of a bar, and the pauses between them, without gaps."""
         attempts = self._attempts.get(position, [])
-        start, end, cpu, blocked = self._times(position)
+        whole = self._attempt(position)
         if len(attempts) < 2:
-            return self._filled(position, status, start, end, cpu, blocked)
-        found: list[Part] = []
-        at = start
-        for attempt, (share_cpu, share_blocked) in zip(attempts, self._shares(attempts, cpu, blocked), strict=True):
-            first, last, _, _ = self._times(attempt)
-            if at < first:
-                found.append(("pause", at, first, False))
-            attempt_status = STATUSES[self.columns.rows["status"][attempt]]
-            found += self._filled(position, attempt_status, first, last, share_cpu, share_blocked)
-            at = last
-        return [*found, ("pause", at, end, False)] if at < end else found
+            return [whole]
+        found: list[_Attempt] = []
+        at = whole.start
+        for attempt in _with_shares([self._attempt(place) for place in attempts], whole):
+            found += [_pause(at, attempt.start), attempt]
+            at = attempt.end
+        return [part for part in [*found, _pause(at, whole.end)] if part.end > part.start]
 
-    def _times(self, position: int) -> tuple[int, int, int, int]:
+    def _attempt(self, position: int) -> _Attempt:
         row = self.columns.rows[position]
-        return int(row["started_ns"]), int(row["ended_ns"]), int(row["cpu_ns"]), int(row["blocked_ns"])
+        start, end, cpu, blocked = (int(row[name]) for name in ("started_ns", "ended_ns", "cpu_ns", "blocked_ns"))
+        return _Attempt(start, end, cpu, blocked, STATUSES[row["status"]])
 
-    def _shares(self, attempts: list[int], cpu: int, blocked: int) -> list[tuple[int, int]]:
-        """Return CPU and blocked time of each attempt; where only their sum is known, in proportion to their length."""
-        times = [self._times(attempt) for attempt in attempts]
-        if cpu < 0 or any(time[2] >= 0 for time in times):
-            return [(time[2], time[3]) for time in times]
-        total = sum(end - start for start, end, _, _ in times) or 1
-        return [(cpu * (end - start) // total, blocked * (end - start) // total) for start, end, _, _ in times]
-
-    def _filled(self, position: int, status: str, start: int, end: int, cpu: int, blocked: int) -> list[Part]:
-        failed = status in FAILED_STATUSES
+    def _parts(self, position: int, attempt: _Attempt) -> list[tuple[str, int, int]]:
+        if attempt.is_pause:
+            return [("pause", attempt.start, attempt.end)]
         if self.colour_by == "status":
-            return [(status, start, end, failed)]
+            return [(attempt.status, attempt.start, attempt.end)]
         if self.colour_by == "name":
-            return [(self._labels.name(position), start, end, failed)]
-        return [(part, begin, until, failed) for part, begin, until in split(start, end, cpu, blocked)]
+            return [(self._words.name(position), attempt.start, attempt.end)]
+        return split(attempt.start, attempt.end, attempt.cpu, attempt.blocked)
 
     def _room(self, position: int) -> tuple[float, float]:
-        """Return where a label covers nothing of interest: the longest attempt."""
+        """Return where a label covers nothing of interest: the longest attempt, up to where it was blocked."""
         attempts = self._attempts.get(position, [])
-        times = [self._times(part)[:2] for part in (attempts if len(attempts) > 1 else [position])]
-        start, end = max(times, key=lambda time: time[1] - time[0])
-        return self.seconds(start), self.seconds(end)
+        rooms = [self._attempt(place) for place in (attempts if len(attempts) > 1 else [position])]
+        longest = max(rooms, key=lambda part: part.end - part.start - part.blocked)
+        end = longest.end - (longest.blocked if self.colour_by == "part" else 0)
+        return self._seconds(longest.start), self._seconds(max(longest.start, end))
+
+
+class _Attempt(NamedTuple):
+    """One attempt of a branch, or a pause between two of them."""
+
+    start: int
+    end: int
+    cpu: int
+    blocked: int
+    status: str
+    is_pause: bool = False
+
+
+def _pause(start: int, end: int) -> _Attempt:
+    return _Attempt(start, end, 0, 0, "ok", is_pause=True)
+
+
+def _with_shares(attempts: list[_Attempt], whole: _Attempt) -> list[_Attempt]:
+    """Give attempts whose CPU and blocked times are only known together a share each, in proportion to its length."""
+    if whole.cpu < 0 or any(attempt.cpu >= 0 for attempt in attempts):
+        return attempts
+    total = sum(attempt.end - attempt.start for attempt in attempts) or 1
+    return [
+        attempt._replace(
+            cpu=whole.cpu * (attempt.end - attempt.start) // total,
+            blocked=whole.blocked * (attempt.end - attempt.start) // total,
+        )
+        for attempt in attempts
+    ]
 
 
 def _attempts_of(nesting: Nesting) -> dict[int, list[int]]:
@@ -246,68 +244,18 @@ def _attempts_of(nesting: Nesting) -> dict[int, list[int]]:
     return found
 
 
-class _Labels:
-    """Finds words for bars."""
-
-    def __init__(self, nesting: Nesting, units: Places) -> None:
-        self._columns = columns = nesting.columns
-        self._clean = [clean(name) for name in columns.names]
-        self._node = nesting.nearest(columns.is_kind("node"))
-        self._is_phase = columns.is_kind("phase")
-        self._uses = np.bincount(columns.rows["name"][units], minlength=len(columns.names))
-
-    def is_slim(self, position: int) -> bool:
-        """Whether this is a phase around the work rather than the work itself."""
-        return bool(self._is_phase[position]) and self._text(position) in ("prep", "post")
-
-    def _text(self, position: int) -> str:
-        return self._clean[int(self._columns.rows["name"][position])]
-
-    def name(self, position: int) -> str:
-        """Return what a bar is called: a branch by its own name, the work of a plain node by the node's."""
-        node = int(self._node[position])
-        return self._text(node) if self._is_phase[position] and node >= 0 else self._text(position)
-
-    def of(self, position: int, status: str) -> tuple[str, ...]:
-        """Return the texts for a bar from the fullest to the shortest; what went wrong outlasts the name."""
-        record, name = self._columns.rows[position], self.name(position)
-        tries = [f"{record['attempt']} tries"] if record["attempt"] > 1 else []
-        marks = ", ".join([STATUS_WORDS[status], *tries] if status in STATUS_WORDS else tries)
-        number = str(record["index"]) if record["index"] >= 0 and self._uses[record["name"]] > 1 else ""
-        names = [f"{name} {number}", number] if number else [name]
-        if marks:
-            return (*(f"{text}: {marks}" for text in names), marks, *names[1:])
-        return tuple(names)
-
-
-def node_lines(nesting: Nesting) -> tuple[NodeLine, ...]:
-    """Return when each node ran, on as few levels as keep them apart; nothing where there is only one node.
-
-    Nodes that would need a fourth level are left out: their bars in the rows show when they ran.
-    """
-    columns: SpanColumns = nesting.columns
-    nodes = np.flatnonzero(columns.is_kind("node"))
-    if len(nodes) < 2:
-        return ()
-    first_ns = columns.column("submitted_ns").min()
-    starts, ends = columns.column("started_ns")[nodes], columns.column("ended_ns")[nodes]
-    levels = stack(starts, ends).tolist()
-    names = [clean(columns.names[code]) for code in columns.rows["name"][nodes].tolist()]
-    spans = zip(levels, ((starts - first_ns) / 1e9).tolist(), ((ends - first_ns) / 1e9).tolist(), names, strict=True)
-    return tuple(NodeLine(*line) for line in spans if line[0] < MAX_NODE_LEVELS)
-
-
 class Label(NamedTuple):
-    """A text centred in a bar."""
+    """A text centred in a bar; `covers` says whether it stands on more than plain colour."""
 
     row: int
     x_s: float
     text: str
     bar: Bar
+    covers: bool
 
 
 def place_labels(
-    bars: tuple[Bar, ...], points_per_s: float, fit: Callable[[str, float], str], *, limit: int = 500, pad: float = 3.0
+    bars: Iterable[Bar], points_per_s: float, fit: Callable[[str, float], str], *, limit: int = 500, pad: float = 3.0
 ) -> list[Label]:
     """Return the labels that fit into their bars; since bars do not overlap, neither do the labels.
 
@@ -324,7 +272,8 @@ def place_labels(
     pad
         Room that stays free at each end [pt].
     """
-    wide = [bar for bar in bars if bar.height == Size.full and (bar.x1_s - bar.x0_s) * points_per_s > 2 * pad + 4]
+    least_s = (2 * pad + MIN_ROOM_PT) / points_per_s
+    wide = [bar for bar in bars if bar.height == Size.full and bar.x1_s - bar.x0_s > least_s]
     widest = sorted(wide, key=lambda bar: bar.x0_s - bar.x1_s)[:limit]
     placed = (_placed(bar, points_per_s, pad, fit) for bar in widest)
     return [label for label in placed if label is not None]
@@ -333,11 +282,15 @@ def place_labels(
 def _placed(bar: Bar, points_per_s: float, pad: float, fit: Callable[[str, float], str]) -> Label | None:
     """Return the fullest label that fits, in the best place of the bar if it can, else in its middle."""
     places = list(dict.fromkeys((bar.room, (bar.x0_s, bar.x1_s))))
+
+    def label(text: str, place: tuple[float, float]) -> Label:
+        return Label(bar.row, sum(place) / 2, text, bar, bar.is_failed or place != bar.room)
+
     for text in bar.labels:
-        for x0, x1 in places:
-            if fit(text, (x1 - x0) * points_per_s - 2 * pad) == text:
-                return Label(bar.row, (x0 + x1) / 2, text, bar)
-    if bar.is_failed:  # half a name would hide a failure: it gets a cross
+        for place in places:
+            if fit(text, (place[1] - place[0]) * points_per_s - 2 * pad) == text:
+                return label(text, place)
+    if bar.is_failed:  # half a name would hide a failure: it gets a mark
         return None
     cut = fit(bar.labels[0], (bar.x1_s - bar.x0_s) * points_per_s - 2 * pad)
-    return Label(bar.row, (bar.x0_s + bar.x1_s) / 2, cut, bar) if cut else None
+    return label(cut, places[-1]) if cut else None

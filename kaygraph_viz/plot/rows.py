@@ -1,35 +1,65 @@
 """Rows of a chart: which lane is drawn where, and how bars of one lane that overlap are kept apart.
 
-Belongs here: order and number of rows. Does not belong here: what is in them (``layout``).
+Belongs here: order, number and height of rows. Does not belong here: what is in them (``layout``).
 """
 
 from __future__ import annotations
 
 import heapq
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, first_of_runs, running_max_by_group
-from kaygraph_viz.analysis.nesting import Places
-from kaygraph_viz.analysis.workers import idle_lanes
+from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane
 from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["RowLabel", "assign_rows", "lane_order", "stack"]
+__all__ = ["GROUP_BY", "Row", "assign_rows", "centres", "lane_order", "stack"]
+
+GROUP_BY = ("worker", "node")
+MAX_GROUPS = 40
+OUTSIDE = "outside nodes"
+NAME_LIMIT = 24
 
 
-class RowLabel(NamedTuple):
-    """One row: its lane, and which of the rows of that lane it is, from 0."""
+class Row(NamedTuple):
+    """One row of a chart.
+
+    Parameters
+    ----------
+    lane
+        The worker whose bars are in it; empty in the row of a heading.
+    text
+        What stands beside it.
+    is_heading
+        Whether it names the rows below it and has no bars.
+    height
+        How high it is [heights of a worker's row].
+    """
 
     lane: str
-    part: int
+    text: str
+    is_heading: bool = False
+    height: float = 1.0
 
-    @property
-    def text(self) -> str:
-        """What stands beside the row: the lane, once."""
-        return clean(self.lane, 24) if not self.part else ""
+
+def centres(rows: Sequence[Row]) -> list[float]:
+    """Return where the middle of each row is, downwards; that of the first row with a lane is 0.
+
+    Examples
+    --------
+    >>> centres([Row("", "Load", True, 0.5), Row("main", "main"), Row("t-1", "t-1")])
+    [-0.75, 0.0, 1.0]
+    """
+    ends = np.cumsum([row.height for row in rows])
+    middles = ends - np.array([row.height for row in rows]) / 2
+    zero = next((middle for row, middle in zip(rows, middles, strict=True) if row.lane), 0.5)
+    found: list[float] = (middles - zero).tolist()
+    return found
 
 
 def lane_order(lane: str) -> tuple[Any, ...]:
@@ -48,40 +78,105 @@ def _numbers(lane: str) -> list[str]:
     return [part for part in re.split(r"(\d{1,18})", lane[:200]) if part]
 
 
-def assign_rows(columns: SpanColumns, units: Places) -> tuple[Ints, tuple[RowLabel, ...]]:
+def assign_rows(
+    nesting: Nesting, units: Places, group_by: str = "worker", *, is_short: bool = True
+) -> tuple[Ints, tuple[Row, ...]]:
     """Return the row of each unit, and the rows from top to bottom.
 
-    Workers that got nothing to do have an empty row. Where units of one lane overlap, as coroutines in one thread do,
-    the lane gets as many rows as it needs.
+    Where units of one lane overlap, as coroutines in one thread do, the lane gets as many rows as it needs. Workers
+    that got nothing to do have an empty row.
 
     Parameters
     ----------
-    columns
+    nesting
         The spans of a trace.
     units
-        Positions of the units of work.
+        Positions of the units of work, in the order of their starts.
+    group_by
+        ``"worker"``: one row for each. ``"node"``: the rows of each node together, in the order in which nodes began; a
+        worker has a row with each node that it worked for. The 40th and all further nodes share their rows.
+    is_short
+        Whether a node with a single row has no heading of its own.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> load = (bar("Load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
+    >>> check = (bar("Check", "main", 1, 2, kind="node"), [bar("a", "t-1", 1, 2), bar("b", "t-2", 1, 2)])
+    >>> nesting = Nesting.of(make_trace(load, check).columns)
+    >>> row_of, rows = assign_rows(nesting, np.array([1, 3, 4]), "node")
+    >>> row_of.tolist(), [row.text for row in rows]
+    ([0, 2, 3], ['Load · main', 'Check', 't-1', 't-2'])
     """
-    codes = columns.column("lane")[units]
-    starts, ends = columns.column("started_ns")[units], columns.column("ended_ns")[units]
-    crowded = _crowded_lanes(codes, starts, ends)
-    row_of = np.zeros(len(units), np.int64)
-    rows: list[RowLabel] = []
-    code_of: dict[str, int] = {columns.lanes[code]: code for code in np.unique(codes).tolist()}
-    for lane in sorted([*code_of, *idle_lanes(columns)], key=lane_order):
-        mine = np.flatnonzero(codes == code_of.get(lane, -1))
-        is_crowded = code_of.get(lane) in crowded
-        part = stack(starts[mine], ends[mine]) if is_crowded else np.zeros(len(mine), np.int64)
-        row_of[mine] = len(rows) + part
-        rows += [RowLabel(lane, number) for number in range(int(part.max(initial=0)) + 1)]
+    group, names = _groups(nesting, units) if group_by == "node" else (np.zeros(len(units), np.int64), [""])
+    strips = [*_strips(nesting, units, group)]
+    strips += _idle(nesting, {kind_of_lane(strip.lane): strip.group for strip in reversed(strips)})
+    row_of, rows = np.zeros(len(units), np.int64), list[Row]()
+    strips.sort(key=lambda strip: (strip.group, lane_order(strip.lane)))
+    for number, members in groupby(strips, key=lambda strip: strip.group):
+        mine = list(members)
+        is_merged = is_short and len(mine) == 1 and mine[0].height == 1
+        if names[number] and not is_merged:
+            rows.append(Row("", names[number], is_heading=True))
+        for strip in mine:
+            row_of[strip.places] = len(rows) + strip.level
+            rows += strip.rows(names[number] if is_merged else "")
     return row_of, tuple(rows)
 
 
-def _crowded_lanes(codes: Ints, starts: Ints, ends: Ints) -> set[int]:
-    order = np.lexsort((ends, starts, codes))
-    codes, starts, ends = codes[order], starts[order], ends[order]
-    is_first = first_of_runs(codes)
+class _Strip(NamedTuple):
+    """The bars of one lane in one group: their places among the units, and the level of each, one level at least."""
+
+    group: int
+    lane: str
+    places: Places
+    level: Ints
+
+    @property
+    def height(self) -> int:
+        return int(self.level.max()) + 1
+
+    def rows(self, group: str) -> Iterator[Row]:
+        name = clean(self.lane, NAME_LIMIT)
+        yield Row(self.lane, f"{group} · {name}" if group else name)
+        for _ in range(self.height - 1):
+            yield Row(self.lane, "")
+
+
+def _idle(nesting: Nesting, group_of: Mapping[str, int]) -> Iterator[_Strip]:
+    """Yield the lanes of workers without work, each in the first group that has workers of its kind."""
+    for lane in idle_lanes(nesting.columns):
+        yield _Strip(group_of.get(kind_of_lane(lane), 0), lane, np.empty(0, np.intp), np.zeros(1, np.int64))
+
+
+def _groups(nesting: Nesting, units: Places) -> tuple[Ints, list[str]]:
+    """Return the number of the node of each unit, by name, in the order in which nodes began, and their names."""
+    columns = nesting.columns
+    node = nesting.nearest(columns.is_kind("node", "graph"))[units]
+    code = np.append(columns.column("name"), -1)[node]
+    known, first, number = np.unique(code, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    names = [clean(columns.names[code], NAME_LIMIT) if code >= 0 else OUTSIDE for code in known[order].tolist()]
+    if len(names) > MAX_GROUPS:
+        names[MAX_GROUPS - 1 :] = [f"{len(names) - MAX_GROUPS + 1:,} more nodes"]
+    return np.minimum(rank[number], len(names) - 1), names or [OUTSIDE]
+
+
+def _strips(nesting: Nesting, units: Places, group: Ints) -> Iterator[_Strip]:
+    columns = nesting.columns
+    lane, starts, ends = (columns.column(name)[units] for name in ("lane", "started_ns", "ended_ns"))
+    order = np.lexsort((ends, starts, lane, group))
+    starts, ends = starts[order], ends[order]
+    is_first = first_of_runs(group[order], lane[order])
     overlaps = (starts[1:] < running_max_by_group(ends, is_first)[:-1]) & ~is_first[1:]
-    return set(codes[1:][overlaps].tolist())
+    crowded = set(np.cumsum(is_first)[1:][overlaps].tolist())
+    borders = [*np.flatnonzero(is_first).tolist(), len(units)]
+    for number, (low, high) in enumerate(pairwise(borders), 1):
+        level = stack(starts[low:high], ends[low:high]) if number in crowded else np.zeros(high - low, np.int64)
+        at = order[low]
+        yield _Strip(int(group[at]), columns.lanes[lane[at]], order[low:high], level)
 
 
 def stack(starts: Ints, ends: Ints) -> Ints:

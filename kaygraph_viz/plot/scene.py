@@ -39,6 +39,7 @@ class Box:
     style: str = "node"
     is_stacked: bool = False
     is_failed: bool = False
+    is_critical: bool = False
 
     @property
     def right(self) -> float:
@@ -87,12 +88,15 @@ class Arrow:
         Whether it was never taken in the trace.
     has_head
         Whether it ends in a head.
+    is_critical
+        Whether the critical path of the trace takes it.
     """
 
     points: tuple[Point, ...]
     is_curve: bool = False
     is_faint: bool = False
     has_head: bool = True
+    is_critical: bool = False
 
 
 @dataclass

@@ -3,24 +3,50 @@
 Belongs here: constants. Does not belong here: geometry (``layout``, ``scene``) and drawing.
 
 The colours derive from the palette of Okabe and Ito (2008), whose members stay distinct under the common forms of
-colour blindness. Nothing is said by colour alone: failures also have a hatch and a word, waiting is paler as well as
-another colour, the queue is thinner. Black text is readable on every fill (contrast of at least 4.5).
+colour blindness. Nothing is said by colour alone: each kind of failure has a hatch, a word and a marker of its own,
+waiting is paler as well as another colour, the queue is thinner. Black text is readable on every fill (contrast of at
+least 4.5).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-__all__ = ["BAR", "CROSS", "FAILED", "FILLS", "NAME_COLOURS", "OTHER", "STATUS_WORDS", "Fill", "Size"]
+__all__ = [
+    "BAR", "CRITICAL", "FAILED", "FILLS", "GRID", "MUTED", "NAME_COLOURS", "OTHER", "PAPER", "STATUS_COLOURS",
+    "STATUS_FILLS", "STATUS_WORDS", "TEXT", "Fill", "Key", "Size", "Stroke",
+]  # fmt: skip
+
+BAR = "#2F4858"  # outlines and lines
+TEXT = "#1A1A1A"
+MUTED = "#5F6B73"
+GRID = "#E3E7EA"
+PAPER = "#FFFFFF"
+FAILED = "#A33B00"
+OTHER = "#C9CED2"  # names for which no colour is left
 
 
 class Fill(NamedTuple):
-    """How one kind of rectangle is filled and what the legend calls it."""
+    """How one kind of rectangle is filled and what the legend calls it; `line` is for its hatch and its marker."""
 
     colour: str
     label: str
     hatch: str = ""
     marker: str = ""
+    line: str = BAR
+
+
+class Stroke(NamedTuple):
+    """How one kind of line is drawn and what the legend calls it."""
+
+    colour: str
+    label: str
+    width: float = 1.5
+    style: str = "-"
+    marker: str = ""
+
+
+Key: TypeAlias = Fill | Stroke  # an entry of a legend
 
 
 class Size:
@@ -46,25 +72,14 @@ FILLS = {
     "busy": Fill("#9CCBEB", "running"),
     "pause": Fill("#B5739D", "pause before a retry"),
 }
-FAILED = Fill("#A33B00", "failed", "/////")
-CROSS = Fill("#A33B00", "failed", marker="X")
-BAR = "#2F4858"  # outlines and lines
-TEXT = "#1A1A1A"
-MUTED = "#5F6B73"
-GRID = "#E3E7EA"
-PAPER = "#FFFFFF"
-OTHER = "#C9CED2"  # names for which no colour is left
-
-NAME_COLOURS = ("#56B4E9", "#E69F00", "#2DB98B", "#F0E442", "#CC79A7", "#E8793A", "#8FA6E8")
-
-STATUS_WORDS = {
-    "error": "error",
-    "cancelled": "cancelled",
-    "timeout": "timed out",
-    "abandoned": "abandoned",
-    "lost": "worker lost",
-    "skipped": "skipped",
+STATUS_FILLS = {  # what did not end well: a hatch over the bar, and a marker where the bar has no room for a word
+    "error": Fill(PAPER, "error", "/////", "X", FAILED),
+    "timeout": Fill(PAPER, "timed out", "\\\\\\\\\\", "v", FAILED),
+    "abandoned": Fill(PAPER, "abandoned", "|||", "D", FAILED),
+    "lost": Fill(PAPER, "worker lost", "+++", "P", FAILED),
+    "cancelled": Fill(PAPER, "cancelled", "---", "s", MUTED),
 }
+STATUS_WORDS = {status: fill.label for status, fill in STATUS_FILLS.items()} | {"skipped": "skipped"}
 STATUS_COLOURS = {
     "ok": "#56B4E9",
     "error": "#E8793A",
@@ -74,8 +89,11 @@ STATUS_COLOURS = {
     "lost": "#F0E442",
     "skipped": "#FFFFFF",
 }
+NAME_COLOURS = ("#56B4E9", "#E69F00", "#2DB98B", "#F0E442", "#CC79A7", "#E8793A", "#8FA6E8")
+CRITICAL = Stroke("#7A1FA2", "critical path", 2.4)
 
 NODE_FILL = "#FFFFFF"
 PARALLEL_FILL = "#D8EAF8"
 BRANCH_FILL = "#EEF6FC"
 MORE_FILL = "#F4F4F4"
+BOX_FILLS = {"node": NODE_FILL, "parallel": PARALLEL_FILL, "branch": BRANCH_FILL, "more": MORE_FILL, "join": BAR}

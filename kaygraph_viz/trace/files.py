@@ -11,8 +11,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import math
-import secrets
 import warnings
 import zlib
 from collections.abc import Generator, Iterator, Mapping
@@ -22,8 +20,10 @@ from typing import IO, Any
 
 from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.trace.columns import SpanColumns, Spans
+from kaygraph_viz.trace.disk import opened, written
+from kaygraph_viz.trace.fields import as_fields, as_row, problem_with
 from kaygraph_viz.trace.invariants import impossibilities
-from kaygraph_viz.trace.span import KINDS, STATUSES, Row, Span
+from kaygraph_viz.trace.span import Row
 
 __all__ = ["FORMAT", "VERSION", "read_trace", "write_trace"]
 
@@ -33,59 +33,21 @@ MAX_LINE = 1 << 20  # characters; an honest line has some hundred
 MAX_CHARACTERS = 4 << 30  # in all, after decompression: some ten million spans
 READ_CHUNK = 65_536
 
-_INTEGER_FIELDS = ("span_id", "submitted_ns", "started_ns", "ended_ns")
-_USUAL: dict[str, Any] = {
-    "parent_id": None, "index": None, "cpu_ns": None, "blocked_ns": 0, "status": "ok", "attempt": 1, "error": None,
-}  # fmt: skip
-
 
 def write_trace(columns: SpanColumns, dropped: int, path: Path) -> Path:
     """Write spans to `path`, replacing it only when everything was written."""
-    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}")
-    with beside.open("xb") as raw:  # not mkstemp: the trace shall be as readable to others as any new file
-        try:
-            with _compressed(raw, path) as stream:
-                for line in _lines(columns, dropped):
-                    stream.write(line.encode() + b"\n")
-            raw.close()
-            beside.replace(path)
-        except BaseException:
-            raw.close()
-            beside.unlink()
-            raise
+    with written(path) as stream:
+        for line in _lines(columns, dropped):
+            stream.write(line.encode() + b"\n")
     return path
-
-
-def _compressed(raw: IO[bytes], path: Path) -> IO[bytes]:
-    # no name and no time in the header: equal traces make equal files
-    return gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.suffix == ".gz" else raw  # type: ignore[return-value]
 
 
 def _lines(columns: SpanColumns, dropped: int) -> Iterator[str]:
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
     yield encode({"format": FORMAT, "version": VERSION})
     for position in range(len(columns)):
-        yield encode(_as_dict(columns.span(position)))
+        yield encode(as_fields(columns.span(position)))
     yield encode({"spans": len(columns), "dropped": dropped})
-
-
-def _as_dict(span: Span) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: getattr(span, name) for name in (*_INTEGER_FIELDS, "name", "kind", "lane")}
-    fields |= {name: value for name, usual in _USUAL.items() if (value := getattr(span, name)) != usual}
-    if span.attributes:
-        fields["attributes"] = _finite(dict(span.attributes))
-    if span.links:
-        fields["links"] = span.links
-    return fields
-
-
-def _finite(value: Any) -> Any:
-    """Return the value with NaN and infinities as text, which JSON has no number for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int]:
@@ -100,7 +62,7 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int]:
     """
     spans, footer = Spans(), None
     try:
-        with path.open("rb") as raw, closing(_bounded_lines(_opened(raw, path), path)) as lines:
+        with path.open("rb") as raw, closing(_bounded_lines(opened(raw, path), path)) as lines:
             _check_header(next(lines, ""), path)
             for number, text in enumerate(lines, 2):
                 fields = _parsed(text, path, number)
@@ -122,14 +84,6 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int]:
     columns = spans.columns()
     _check_count(columns, footer or {}, path)
     return _checked_spans(columns, path), dropped
-
-
-def _opened(raw: IO[bytes], path: Path) -> IO[bytes]:
-    head = raw.read(2)
-    raw.seek(0)
-    if head[:1] == b"\x80":
-        raise TraceFormatError(f"{path} is a pickle; pickles can run code and are never loaded. Save with trace.save()")
-    return gzip.GzipFile(fileobj=raw) if head == b"\x1f\x8b" else raw  # type: ignore[return-value]
 
 
 def _bounded_lines(stream: IO[bytes], path: Path) -> Generator[str, None, None]:
@@ -173,38 +127,10 @@ def _no_constant(text: str) -> Any:
 
 
 def _row(fields: dict[str, Any], path: Path, number: int) -> Row:
-    problem = _problem(fields)
+    problem = problem_with(fields)
     if problem:
         raise TraceFormatError(f"{path}, line {number}: {problem}")
-    value = _USUAL | {"attributes": None, "links": None} | fields
-    return (
-        value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"], value["name"],
-        value["kind"], value["lane"], value["submitted_ns"], value["started_ns"], value["ended_ns"],
-        -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"], value["status"], value["attempt"],
-        value["error"], value["attributes"], tuple(value["links"] or ()),
-    )  # fmt: skip
-
-
-def _problem(fields: dict[str, Any]) -> str | None:
-    """Return what is wrong with the fields of a span, or None."""
-    optional = ("parent_id", "index", "cpu_ns", "blocked_ns", "attempt")
-    integers = (*_INTEGER_FIELDS, *(name for name in optional if name in fields))
-    for name in integers:
-        if type(fields.get(name)) is not int or abs(fields[name]) >= 1 << 62:
-            return f"{name} is {str(fields.get(name))[:40]!r}, expected a whole number"
-    if fields.get("attempt", 1) < 1 or fields.get("parent_id", 1) < 1:
-        return "attempt and parent_id count from 1"
-    for name in ("name", "lane"):
-        if not isinstance(fields.get(name), str):
-            return f"{name} is missing or not a text"
-    if not isinstance(fields.get("error", ""), str) or not isinstance(fields.get("attributes", {}), dict):
-        return "error is not a text or attributes is not an object"
-    if fields.get("kind") not in KINDS or fields.get("status", "ok") not in STATUSES:
-        return f"kind {fields.get('kind')!r} or status {fields.get('status')!r} is not a word of this format"
-    links = fields.get("links", [])
-    if not isinstance(links, list) or not all(type(link) is int for link in links):
-        return "links is not a list of span numbers"
-    return None
+    return as_row(fields)
 
 
 def _check_end(lines: Iterator[str], path: Path) -> None:

@@ -15,8 +15,10 @@ from typing import Any, Self
 from kaygraph_viz.clock import MAX_SECONDS, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.virtual.fiber import Fiber
+from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guards
 from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
+from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
 from kaygraph_viz.virtual.threads import VirtualThreads
@@ -32,16 +34,17 @@ class VirtualClock:
     ``with record(clock="virtual", seed=0)`` makes one with the defaults. Branches are unchanged: `sleep` is waiting and
     `work` is CPU, in simulated seconds; whatever else they do takes no simulated time. Threads share one interpreter,
     which passes to the next one every 5 ms; processes have one each; of the coroutines of a loop one runs at a time.
-    What branches in other processes get and return is copied, as it really would be.
+    What branches in other processes get and return is copied, as it really would be. Used for a second block, the clock
+    goes on where it stopped.
 
     Parameters
     ----------
     seed
         Whole number, 0 or more. 0: at one instant, those go first whose turn was fixed first (when they fell asleep,
-        were started or were woken). Any other number: their order is drawn by chance from it. The module `random` is
-        seeded with it inside the block.
+        were started or were woken). Any other number: their order is drawn by chance from it. What ends at the very
+        instant of its deadline is in time. The module `random` is seeded with it inside the block.
     cores
-        How many processes can compute at once, 1 to 4096; None for as many as there are.
+        How many processes can compute at once, 1 to 4096; None for any number.
     switch_interval_s
         How long a thread keeps the interpreter when others want it [s], above 0.
     start_up_s
@@ -49,7 +52,8 @@ class VirtualClock:
     dispatch_s
         How long it takes to hand an item to a worker [s], in the same way.
     preempt
-        The chance, 0 to 1, that a thread gives way after a single step of user code; see `explore`.
+        The chance, 0 to 1, that a thread gives way after a single step of user code; see `explore`. With a chance
+        above 0, each version of Python has schedules of its own.
     patience_s
         How long a branch may be stuck in something that simulated time cannot see [s of real time], above 0.
 
@@ -61,8 +65,13 @@ class VirtualClock:
     Notes
     -----
     A real time.sleep or connection inside a branch is refused with an error. What blocks otherwise, such as a lock
-    from `threading`, is reported after `patience_s`; use `Lock`. A branch that ends its process (``os._exit``) ends
-    this one.
+    from `threading`, is reported after `patience_s`; use `Lock`. Where everybody waits for somebody else, that is
+    reported at once. A branch that computes without end meets no deadline, since time stands still meanwhile: after ten
+    times `patience_s` a warning says where. A branch that ends its process (``os._exit``) ends this one.
+
+    `asyncio.run`, `asyncio.to_thread` and the futures of ``executor.submit`` work inside the block, also with
+    ``wait`` and ``as_completed``. Threads and loops that user code makes in other ways take no part; they are told so
+    when they wait.
 
     Examples
     --------
@@ -100,7 +109,9 @@ class VirtualClock:
         self._scheduler = Scheduler(seed, patience_s)
         self._cores = Turns(self._scheduler, cores, "a core")
         self._blocks: list[Any] = []
-        self.threads = VirtualThreads(self, self._scheduler, self.preempt)
+        self._home: asyncio.Task[Any] | None = None
+        self._preemption = Preemption(self._scheduler, self.preempt)
+        self.threads = VirtualThreads(self, self._scheduler, self._preemption)
 
     def now_ns(self) -> int:
         """Return the simulated time [ns]; it begins at 0."""
@@ -108,11 +119,11 @@ class VirtualClock:
 
     def cpu_ns(self) -> int:
         """Return the simulated CPU time of the calling thread [ns]."""
-        return self._scheduler.here().cpu_ns if self._scheduler.takes_part() else 0
+        fiber = self._scheduler.mine()
+        return 0 if fiber is None else fiber.cpu_ns
 
     def sleep(self, seconds: float) -> None:
         """Let `seconds` pass for the caller [s], while others go on."""
-        self._check_running()
         self._scheduler.park(self._scheduler.now_ns + round(seconds * 1e9), "the time")
 
     async def sleep_async(self, seconds: float) -> None:
@@ -120,27 +131,25 @@ class VirtualClock:
         loop = asyncio.get_running_loop()
         if isinstance(loop, VirtualLoop):
             await asyncio.sleep(seconds)
-        elif len(asyncio.all_tasks(loop)) < 2 or self._scheduler.takes_part():
-            self.sleep(seconds)  # a notebook's own loop: nothing else in it belongs to the program
+        elif asyncio.current_task() is self._home or len(asyncio.all_tasks(loop)) < 2:
+            self.sleep(seconds)  # in the cell of a notebook: its loop waits meanwhile
         else:
-            raise VirtualClockError("this event loop keeps real time; make it inside the block: asyncio.run(main())")
+            raise VirtualClockError(
+                "this event loop keeps real time, since it was there before the block began; use asyncio.run(main()) "
+                "inside the block, or in a notebook await graph.run_async(shared)"
+            )
 
     def work(self, seconds: float) -> None:
         """Use CPU for `seconds` [s], in turns with other threads of the same interpreter."""
-        self._check_running()
         compute(self._scheduler, self._cores, round(seconds * 1e9), self._interval_ns)
 
     def new_event_loop(self) -> VirtualLoop:
         """Return an event loop in simulated time."""
         return VirtualLoop(self.threads, ties_by_chance=self.seed != 0)
 
-    def _check_running(self) -> None:
-        if not self.is_running:
-            raise VirtualClockError("a virtual clock passes only inside its block; write: with clock: ...")
-
     @property
     def is_running(self) -> bool:
-        """Whether the block of this clock is being run."""
+        """Whether a block is running in it."""
         return self._scheduler.root is not None
 
     @contextmanager
@@ -151,13 +160,26 @@ class VirtualClock:
             return
         scheduler, state = self._scheduler, random.getstate()
         random.seed(self.seed)
+        self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
         scheduler.enter(Fiber("the main program", self.threads.interpreter()))
         try:
-            with guards(), loops_in_simulated_time(scheduler, self.new_event_loop):
+            with (
+                guards(),
+                self._preemption.in_block(),
+                loops_in_simulated_time(scheduler, self.new_event_loop),
+                futures_in_simulated_time(self.threads.Event, self._now_s_here),
+            ):
                 yield
+        except KeyboardInterrupt:
+            if scheduler.reason is not None:
+                raise scheduler.reason from None
+            raise
         finally:
             scheduler.close()
             random.setstate(state)
+
+    def _now_s_here(self) -> float | None:
+        return None if self._scheduler.mine() is None else self._scheduler.now_ns / 1e9
 
     def __enter__(self) -> Self:
         block = self._block()
@@ -194,5 +216,6 @@ def _by_kind(name: str, value: float | Mapping[str, float]) -> dict[str, float]:
     if not isinstance(value, Mapping):
         return dict.fromkeys(KINDS, _seconds(name, value))
     if unknown := set(value) - set(KINDS):
-        raise OptionError(name, sorted(unknown), f"seconds for {', '.join(KINDS)}", f'{name}={{"process": 0.1}}')
+        expected = f"seconds for {', '.join(KINDS)}"
+        raise OptionError(name, sorted(map(str, unknown)), expected, f'{name}={{"process": 0.1}}')
     return dict.fromkeys(KINDS, 0.0) | {kind: _seconds(name, seconds) for kind, seconds in value.items()}

@@ -5,9 +5,14 @@ Belongs here: what is known about it. Does not belong here: when it runs (``sche
 
 from __future__ import annotations
 
+import ctypes
 import threading
+import time
+from collections.abc import Callable
 
-__all__ = ["Fiber", "Stopped"]
+__all__ = ["Fiber", "FiberThread", "Stopped"]
+
+STEP_S = 0.01
 
 
 class Stopped(BaseException):
@@ -23,16 +28,53 @@ class Fiber:
         What it is called in messages.
     interpreter
         What its CPU work needs; see ``processors``.
+    parent
+        Who started it, or None.
     """
 
-    def __init__(self, name: str, interpreter: object) -> None:
+    def __init__(self, name: str, interpreter: object, parent: Fiber | None = None) -> None:
         self.name = name
         self.interpreter = interpreter
-        self.thread: threading.Thread | None = None
+        self.parent = parent
+        self.thread: threading.Thread | None = None  # a `FiberThread`, but for the first fiber
+        self.on_end: Callable[[], object] = int  # called when it ends, before anybody else goes on
         self.cpu_ns = 0
         self.waits_for = ""
-        self.is_over = self.is_parked = self.is_notified = self.was_woken = False
-        self.ticket = 0
+        self.ticket = 0  # counts its waits, so that what was to end an earlier one does not end a later one
+        self.strikes = 0  # how often it was told that it is to end
+        self.is_over = self.is_parked = False
+        self.is_notifiable = self.is_notified = False  # waits so that `notify` ends it; was notified while it did not
+        self.is_chosen = self.was_woken = False  # was taken out of a queue; its last wait was ended by somebody
         self.killer: BaseException | None = None
         self.baton = threading.Lock()
         self.baton.acquire()
+
+    def is_within(self, other: Fiber) -> bool:
+        """Return whether it is `other`, or was started by it or by what that one started."""
+        fiber: Fiber | None = self
+        while fiber is not None and fiber is not other:
+            fiber = fiber.parent
+        return fiber is other
+
+
+class FiberThread(threading.Thread):
+    """The real thread of a fiber; it counts as ended once its last turn is over, whatever the machine says."""
+
+    def __init__(self, target: Callable[[], object], name: str) -> None:
+        super().__init__(target=target, name=name, daemon=True)
+        self.fiber: Fiber | None = None
+
+    def interrupt(self) -> None:
+        """Raise `Stopped` in it as soon as it takes another step of Python code."""
+        if self.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(Stopped))
+
+    def join_at_most(self, seconds: float) -> None:
+        """Wait until it has ended, in simulated or in real time, but no longer than `seconds` [s of real time]."""
+        until = time.monotonic() + seconds
+        while self.is_alive() and time.monotonic() < until:
+            self.join(STEP_S)
+
+    def is_alive(self) -> bool:
+        """Return whether it has begun and not ended, in simulated time."""
+        return super().is_alive() and not (self.fiber is not None and self.fiber.is_over)

@@ -4,19 +4,26 @@ Belongs here: what can be noticed the moment it is tried. Does not belong here: 
 moves (``watch``).
 
 Python tells an audit hook about both before they happen; about sleeping only from version 3.13 on, so that `time.sleep`
-is replaced for the time of the block before that. Neither does anything outside of branches in simulated time.
+is replaced for the time of the block before that, also where the user's modules have it under another name. Neither
+does anything outside of branches in simulated time. Threads that user code starts by itself take no part; they get the
+clock nevertheless, so that they are told so when they wait.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
+from functools import partial
 from typing import Any
 
+from kaygraph_viz.clock import current_clock, use_clock
 from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.virtual.fiber import FiberThread
+from kaygraph_viz.virtual.watch import is_user_code
 
 __all__ = ["guard", "guards"]
 
@@ -35,15 +42,39 @@ def guards() -> Iterator[None]:
     if not _is_installed:
         _is_installed.append(True)
         sys.addaudithook(_hook)  # which cannot be taken back
+    start = threading.Thread.start
+    threading.Thread.start = _start_with(start)  # type: ignore[assignment,method-assign]
+    try:
+        with _sleeping_guarded():
+            yield
+    finally:
+        threading.Thread.start = start  # type: ignore[method-assign]
+
+
+@contextmanager
+def _sleeping_guarded() -> Iterator[None]:
     if sys.version_info >= (3, 13):
         yield
         return
     sleep = time.sleep
-    time.sleep = _Sleep(sleep)  # type: ignore[assignment]
+    refusing = _Sleep(sleep)
+    places = [(names, name) for names in _namespaces() for name, value in names.items() if value is sleep]
+    for names, name in places:
+        names[name] = refusing
     try:
         yield
     finally:
-        time.sleep = sleep
+        for names, name in places:
+            if names.get(name) is refusing:
+                names[name] = sleep
+
+
+def _namespaces() -> list[dict[str, Any]]:
+    """Return the names of the module `time` and of all modules of the user."""
+    of_users = [
+        each for each in list(sys.modules.values()) if is_user_code(getattr(each, "__file__", None) or "<frozen")
+    ]
+    return [vars(time), vars(sys.modules["__main__"]), *map(vars, of_users)]
 
 
 class _Sleep:
@@ -58,26 +89,44 @@ class _Sleep:
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    refuse = _REFUSED.get(event)
-    if refuse is not None and _in_branch.get():
-        refuse(args)
+    notice = _NOTICED.get(event)
+    if notice is not None and getattr(current_clock(), "is_virtual", False):
+        notice(args)
 
 
 def _refuse_sleep(args: tuple[Any, ...]) -> None:
-    if args and args[0]:
+    if _in_branch.get() and args and args[0]:
         raise VirtualClockError(
             f"time.sleep({args[0]}) cannot be seen by the virtual clock; write kv.sleep({args[0]}) instead"
         )
 
 
 def _refuse_connection(args: tuple[Any, ...]) -> None:
-    raise VirtualClockError(
-        f"a real connection to {args[1] if len(args) > 1 else args!r} cannot be seen by the virtual clock; use the "
-        "client of a service that was started inside the block (server.client()), or record with the real clock"
-    )
+    if _in_branch.get():
+        raise VirtualClockError(
+            f"a real connection to {args[1] if len(args) > 1 else args!r} cannot be seen by the virtual clock; use the "
+            "client of a service that was started inside the block (server.client()), or record with the real clock"
+        )
 
 
-_REFUSED: dict[str, Callable[[tuple[Any, ...]], None]] = {
+def _start_with(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    """Return what starts a thread with the clock of the one who starts it, if that one is virtual."""
+
+    def start_with_clock(thread: threading.Thread) -> None:
+        clock = current_clock()
+        if getattr(clock, "is_virtual", False) and not isinstance(thread, FiberThread):
+            thread.run = partial(_run_with, clock, thread.run)  # type: ignore[method-assign]
+        start(thread)
+
+    return start_with_clock
+
+
+def _run_with(clock: Any, run: Callable[[], None]) -> None:
+    with use_clock(clock):
+        run()
+
+
+_NOTICED: dict[str, Callable[[tuple[Any, ...]], None]] = {
     "time.sleep": _refuse_sleep,
     "socket.connect": _refuse_connection,
 }

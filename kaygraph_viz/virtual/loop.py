@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import selectors
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from kaygraph_viz.errors import VirtualClockError
-from kaygraph_viz.virtual.fiber import Fiber
+from kaygraph_viz.virtual.fiber import Fiber, Stopped
 from kaygraph_viz.virtual.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -40,11 +41,37 @@ class _Task(asyncio.Task[Any]):
         return self is other
 
 
+class _Future(asyncio.Future[Any]):
+    """A future of the same kind."""
+
+    def __init__(self, *, loop: VirtualLoop) -> None:
+        self.number = next(loop.numbers)
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class _When(float):
+    """A time [s]; of those within the same nanosecond, the one with the lower rank comes first."""
+
+    __slots__ = ("order",)
+
+    order: tuple[int, float, int]
+
+    def __lt__(self, other: object) -> bool:
+        return self.order < other.order if isinstance(other, _When) else float(self) < other  # type: ignore[operator]
+
+
 class _Selector(selectors.BaseSelector):
     """Waits for nothing but the time and other threads."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, before_waiting: Callable[[], bool]) -> None:
         self._scheduler = scheduler
+        self._before_waiting = before_waiting  # returns whether there may be something to do
         self._fiber: Fiber | None = None
         self._own: dict[Any, selectors.SelectorKey] = {}
         self.is_complete = False
@@ -68,15 +95,20 @@ class _Selector(selectors.BaseSelector):
         return self._own
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout > 0:
+        if (timeout is None or timeout > 0) and not self._before_waiting():
             self._fiber = self._scheduler.here()
             until = None if timeout is None else self._scheduler.now_ns + max(1, round(timeout * 1e9))
             self._scheduler.park(until, "what its coroutines await", is_notifiable=True)
         return []
 
+    def let_others_go(self) -> bool:
+        """Let all go first that are due at this instant; return whether one of them had something for the loop."""
+        self._fiber = self._scheduler.here()
+        return self._scheduler.park(self._scheduler.now_ns, is_notifiable=True, is_last=True)
+
     def notify(self) -> None:
         if self._fiber is not None:
-            self._scheduler.wake(self._fiber)
+            self._scheduler.notify(self._fiber)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -93,60 +125,105 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, threads: VirtualThreads, *, ties_by_chance: bool) -> None:
         self._threads = threads
         self._ties_by_chance = ties_by_chance
-        self._clock = selector = _Selector(threads.scheduler)
+        self._clock = selector = _Selector(threads.scheduler, self._before_waiting)
         super().__init__(selector)
         selector.is_complete = True
         self.numbers = itertools.count()
-        self._clock_resolution = 1e-9
+        self._serial = itertools.count()
+        self._helpers = 0
+        self._helper_has_ended = asyncio.Event()
+        self._limits: list[tuple[asyncio.TimerHandle, Callable[..., object], tuple[Any, ...]]] = []
         self.set_task_factory(lambda loop, coro, **options: _Task(coro, loop=loop, **options))
 
     def time(self) -> float:
         """Return the simulated time [s]."""
-        return self._threads.scheduler.now_ns / 1e9
+        now_s = self._threads.scheduler.now_ns / 1e9
+        self._clock_resolution = max(1e-9, 2 * math.ulp(now_s))  # what is due within it is due now
+        return now_s
+
+    def create_future(self) -> _Future:
+        """Return a future of this loop."""
+        return _Future(loop=self)
 
     def call_at(  # type: ignore[override]  # asyncio types the arguments of the callback
         self, when: float, callback: Callable[..., object], *args: Any, **options: Any
     ) -> asyncio.TimerHandle:
         """Call `callback` at `when` [s]."""
-        if self._ties_by_chance:
-            when += self._threads.scheduler.random.random() * 1e-10
-        return super().call_at(when, callback, *args, **options)
+        tie = self._threads.scheduler.random.random() if self._ties_by_chance else 0.0
+        when = _When(when)
+        when.order = round(when * 1e9), tie, next(self._serial)
+        if not _is_limit(callback):
+            return super().call_at(when, callback, *args, **options)
+        timer: asyncio.TimerHandle = super().call_at(
+            when, lambda: self._limits.append((timer, callback, args)), **options
+        )
+        return timer
+
+    def _before_waiting(self) -> bool:
+        """Call those whose time limit is over, once nobody else has anything to do at this instant."""
+        if not self._limits:
+            return False
+        if not self._clock.let_others_go():
+            limits, self._limits = self._limits, []
+            for timer, callback, args in limits:
+                if not timer.cancelled():
+                    self.call_soon(callback, *args)
+        return True
 
     def run_in_executor(  # type: ignore[override]  # as above
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> Any:
-        """Run a function in a thread of the same simulated time."""
+        """Run a function in a thread of the same simulated time; there are as many of them as are wanted."""
         if executor is not None:
             return super().run_in_executor(executor, func, *args)
         future = self.create_future()
-
-        def run() -> None:
-            try:
-                value = func(*args)
-            except BaseException as error:
-                self.call_soon_threadsafe(_settle, future, None, error)
-            else:
-                self.call_soon_threadsafe(_settle, future, value, None)
-
-        self._threads.Thread(run, name="to_thread").start()
+        self._threads.Thread(self._help, (future, func, args), name="to_thread").start()
+        self._helpers += 1
         return future
+
+    def _help(self, future: asyncio.Future[Any], func: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        value, error = None, None
+        try:
+            value = func(*args)
+        except Stopped:
+            raise
+        except BaseException as raised:
+            error = raised
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            self.call_soon_threadsafe(self._helped, future, value, error)
+
+    def _helped(self, future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+        self._helpers -= 1
+        self._helper_has_ended.set()
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(value)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (as asyncio's)
+        """Wait for all functions that `run_in_executor` was given."""
+        while self._helpers:
+            self._helper_has_ended.clear()
+            await self._helper_has_ended.wait()
+        await super().shutdown_default_executor()
 
     def _write_to_self(self) -> None:
         self._clock.notify()
 
 
+def _is_limit(callback: Callable[..., object]) -> bool:
+    """Return whether a callback ends what has a time limit: what ends at the same instant is in time."""
+    return isinstance(getattr(callback, "__self__", None), asyncio.Timeout) or callback is _RELEASE_WAITER
+
+
+_RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
+
+
 def _number_of(file: Any) -> int:
     number: int = file if isinstance(file, int) else file.fileno()
     return number
-
-
-def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(value)
 
 
 @contextmanager
@@ -157,7 +234,7 @@ def loops_in_simulated_time(scheduler: Scheduler, make: Callable[[], asyncio.Abs
 
         class Policy(asyncio.DefaultEventLoopPolicy):
             def new_event_loop(self) -> asyncio.AbstractEventLoop:
-                return make() if scheduler.takes_part() else before.new_event_loop()
+                return before.new_event_loop() if scheduler.mine() is None else make()
 
             def get_event_loop(self) -> asyncio.AbstractEventLoop:
                 return before.get_event_loop()
@@ -166,9 +243,20 @@ def loops_in_simulated_time(scheduler: Scheduler, make: Callable[[], asyncio.Abs
                 before.set_event_loop(loop)
 
         asyncio.set_event_loop_policy(Policy())
+    as_completed = asyncio.as_completed
+
+    def in_order(fs: Any, **options: Any) -> Any:
+        """Make tasks of coroutines in the order in which they are given: a set of them has none."""
+        is_one = asyncio.isfuture(fs) or asyncio.iscoroutine(fs)  # which is refused
+        if not is_one and isinstance(asyncio._get_running_loop(), VirtualLoop):
+            fs = [asyncio.ensure_future(each) for each in dict.fromkeys(fs)]
+        return as_completed(fs, **options)
+
+    asyncio.as_completed = in_order
     try:
         yield
     finally:
+        asyncio.as_completed = as_completed
         with _quietly():
             asyncio.set_event_loop_policy(before)
 

@@ -4,43 +4,102 @@ Belongs here: single steps. Does not belong here: which of the others goes on th
 
 Real threads are interrupted rarely and never twice at the same place, which is why a race shows up once in a thousand
 runs. Here each step of user code (a byte code instruction) is a place where chance may let another thread go first. No
-time passes by it.
+time passes by it. Each version of Python has instructions of its own, and so other schedules.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
+from types import CodeType, FrameType
 from typing import Any
 
+from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.virtual.fiber import Stopped
 from kaygraph_viz.virtual.scheduler import Scheduler
-from kaygraph_viz.virtual.watch import is_user_code
+from kaygraph_viz.virtual.watch import is_user_frame
 
-__all__ = ["preempting"]
+__all__ = ["Preemption"]
+
+TOOLS = (4, 3, 5, 2, 1, 0)  # the numbers that Python has for tools; 4 and 3 are nobody's
 
 
-@contextmanager
-def preempting(scheduler: Scheduler, chance: float) -> Iterator[None]:
-    """Let the calling thread give way with `chance` (0 to 1) after each step of user code."""
-    if not chance:
-        yield
-        return
+class Preemption:
+    """Lets threads give way in the middle of user code.
 
-    def trace(frame: FrameType, event: str, arg: Any) -> Any:
+    Parameters
+    ----------
+    scheduler
+        Where they give way.
+    chance
+        How often they do after a single step, 0 to 1.
+    """
+
+    def __init__(self, scheduler: Scheduler, chance: float) -> None:
+        self._scheduler = scheduler
+        self._chance = chance
+
+    @contextmanager
+    def in_block(self) -> Iterator[None]:
+        """Do what has to be done once for all threads; from Python 3.12 on that is all."""
+        if not self._chance or sys.version_info < (3, 12):
+            yield
+            return
+        monitoring = sys.monitoring
+        codes: list[CodeType] = []
+        tool = next((number for number in TOOLS if monitoring.get_tool(number) is None), None)
+        if tool is None:
+            raise VirtualClockError("preempt needs one of Python's six places for tools, and all are taken")
+
+        def at_start(code: CodeType, offset: int) -> Any:
+            if is_user_frame(sys._getframe(1)):
+                codes.append(code)
+                monitoring.set_local_events(tool, code, monitoring.events.INSTRUCTION)
+            return monitoring.DISABLE
+
+        monitoring.use_tool_id(tool, "kaygraph-viz")
+        monitoring.register_callback(tool, monitoring.events.PY_START, at_start)
+        monitoring.register_callback(tool, monitoring.events.INSTRUCTION, lambda code, offset: self._step())
+        monitoring.restart_events()
+        monitoring.set_events(tool, monitoring.events.PY_START)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            for code in codes:
+                monitoring.set_local_events(tool, code, 0)
+            monitoring.register_callback(tool, monitoring.events.PY_START, None)
+            monitoring.register_callback(tool, monitoring.events.INSTRUCTION, None)
+            monitoring.free_tool_id(tool)
+
+    @contextmanager
+    def in_thread(self) -> Iterator[None]:
+        """Do what each thread has to do."""
+        if not self._chance or sys.version_info >= (3, 12):
+            yield
+            return
+        before = sys.gettrace()
+        sys.settrace(self._trace)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "call":
-            if not is_user_code(frame.f_code.co_filename):
+            if not is_user_frame(frame):
                 return None
             frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        elif event == "opcode" and scheduler.others_are_due() and scheduler.random.random() < chance:
-            scheduler.yield_turn()
-        return trace
+        elif event == "opcode":
+            self._step()
+        return self._trace
 
-    sys._getframe().f_trace_opcodes = True  # before `settrace`: from Python 3.12 on it would come too late otherwise
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
+    def _step(self) -> None:
+        scheduler = self._scheduler
+        fiber = scheduler.mine()
+        if fiber is None or fiber is scheduler.root or scheduler.current is not fiber:
+            return
+        if scheduler.others_are_due() and scheduler.random.random() < self._chance:
+            with suppress(Stopped):  # it ends where it waits: a lock that it has just taken would never be released
+                scheduler.yield_turn()

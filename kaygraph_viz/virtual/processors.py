@@ -48,23 +48,19 @@ class Turns:
             self._free -= 1
             return
         fiber = self._scheduler.here()
-        self._queue.append(fiber)
+        fiber.is_chosen = False
         try:
-            self._scheduler.park(None, self._waits_for)
+            self._scheduler.park(None, self._waits_for, queue=self._queue)
         except BaseException:
-            if fiber in self._queue:
-                self._queue.remove(fiber)
-            else:
+            if fiber.is_chosen:
                 self.leave()  # it had been given the place meanwhile
+            elif fiber in self._queue:
+                self._queue.remove(fiber)
             raise
 
     def leave(self) -> None:
         """Give the place to the next one."""
-        if self._free is None:
-            return
-        if self._queue:
-            self._scheduler.wake(self._queue.popleft())
-        else:
+        if self._free is not None and self._scheduler.wake(self._queue, 1) is None:
             self._free += 1
 
 
@@ -77,14 +73,15 @@ def compute(scheduler: Scheduler, cores: Turns, seconds_ns: int, interval_ns: in
         interpreter.take()
         try:
             cores.take()
+            begun = scheduler.now_ns
             try:
                 part = min(left, _uncontested_ns(scheduler, interpreter.is_wanted or cores.is_wanted, interval_ns))
-                scheduler.park(scheduler.now_ns + part)
+                scheduler.park(begun + part, "the end of its work")
             finally:
+                fiber.cpu_ns += scheduler.now_ns - begun  # less than planned if it was killed
                 cores.leave()
         finally:
             interpreter.leave()
-        fiber.cpu_ns += part
         left -= part
 
 

@@ -1,19 +1,22 @@
 """Threads, and what they wait with, in simulated time: the same names and meanings as in `threading` and `queue`.
 
-Belongs here: Thread, Timer, Lock, Condition, Event, SimpleQueue. Does not belong here: who runs when (``scheduler``).
+Belongs here: Thread, Timer, Lock, Condition, Event, SimpleQueue. Does not belong here: who runs when (``scheduler``),
+futures (``futures``).
 """
 
 from __future__ import annotations
 
+import itertools
 import queue
-import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from kaygraph_viz.clock import Clock, use_clock
-from kaygraph_viz.virtual.fiber import Fiber, Stopped
-from kaygraph_viz.virtual.preempt import preempting
+from kaygraph_viz.virtual.fiber import Fiber, FiberThread, Stopped
+from kaygraph_viz.virtual.futures import VirtualFuture
+from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns
 from kaygraph_viz.virtual.scheduler import Scheduler
 
@@ -29,14 +32,20 @@ class VirtualThreads:
         Put in force in every thread that is started.
     scheduler
         The schedule.
-    preempt
-        The chance with which a thread gives way after a single step of user code, 0 to 1.
+    preemption
+        Lets threads give way in the middle of user code.
     """
 
-    def __init__(self, clock: Clock, scheduler: Scheduler, preempt: float) -> None:
+    def __init__(self, clock: Clock, scheduler: Scheduler, preemption: Preemption) -> None:
         self.clock = clock
         self.scheduler = scheduler
-        self.preempt = preempt
+        self.preemption = preemption
+        self.numbers = itertools.count(1)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the block of the clock has ended, and with it all that waited."""
+        return self.scheduler.root is None
 
     def Event(self) -> _Event:
         """Return an event, as `threading.Event`."""
@@ -47,19 +56,26 @@ class VirtualThreads:
         return _Lock(self.scheduler)
 
     def Condition(self, lock: _Lock | None = None) -> _Condition:
-        """Return a condition, as `threading.Condition`."""
+        """Return a condition, as `threading.Condition`; its own lock cannot be taken twice."""
         return _Condition(self.scheduler, lock or self.Lock())
 
     def SimpleQueue(self) -> _SimpleQueue:
         """Return an unbounded queue, as `queue.SimpleQueue`."""
         return _SimpleQueue(self.scheduler)
 
+    def adopt(self, future: Future[Any]) -> None:
+        """Let a future, for which nobody waits yet, be waited for in simulated time."""
+        future.__class__ = VirtualFuture
+        assert isinstance(future, VirtualFuture)
+        future.number = next(self.numbers)
+        future._condition = self.Condition()  # type: ignore[assignment]  # which does all that a future wants of it
+
     def Thread(
         self, target: Callable[..., object], args: tuple[Any, ...] = (), *, name: str | None = None,
         daemon: bool = True, interpreter: Turns | None = None,
     ) -> VirtualThread:  # fmt: skip
         """Return a thread, as `threading.Thread`; with an `interpreter` of its own it stands for a process."""
-        return VirtualThread(self, lambda: target(*args), name, interpreter)
+        return VirtualThread(self, lambda: target(*args), name or f"Thread-{next(self.numbers)}", interpreter)
 
     def Timer(self, seconds: float, function: Callable[..., object], args: tuple[Any, ...] = ()) -> _Timer:
         """Return a timer, as `threading.Timer`."""
@@ -78,24 +94,38 @@ class _Waiting:
         self._waits_for = waits_for
         self._fibers: deque[Fiber] = deque()
 
-    def wait(self, timeout_s: float | None) -> bool:
-        """Wait to be woken, at most `timeout_s` [s]; return whether it was."""
+    def wait(self, timeout_s: float | None, pass_on: Callable[[], object] | None = None) -> bool:
+        """Wait to be woken, at most `timeout_s` [s]; return whether it was.
+
+        If it is ended when it has just been woken, `pass_on` is called; by default, another one is woken instead.
+        """
         scheduler = self.scheduler
         fiber = scheduler.here()
         until = None if timeout_s is None else scheduler.now_ns + round(max(0.0, timeout_s) * 1e9)
-        self._fibers.append(fiber)
+        fiber.is_chosen = False
         try:
-            scheduler.park(until, self._waits_for)
-        finally:
-            was_woken = fiber not in self._fibers
-            if not was_woken:
-                self._fibers.remove(fiber)
+            was_woken = scheduler.park(until, self._waits_for, queue=self._fibers, is_last=True)
+        except BaseException:
+            self._leave(fiber)
+            if fiber.is_chosen:
+                (pass_on or self.wake_one)()
+            raise
+        if not was_woken:
+            self._leave(fiber)
         return was_woken
+
+    def _leave(self, fiber: Fiber) -> None:
+        if fiber in self._fibers:
+            self._fibers.remove(fiber)
+
+    def wake_one(self) -> Fiber | None:
+        """Wake the first one and return it, or None."""
+        return self.scheduler.wake(self._fibers, 1)
 
     def wake(self, count: int | None = None) -> None:
         """Wake the first `count`, or all."""
-        for _ in range(len(self._fibers) if count is None else min(count, len(self._fibers))):
-            self.scheduler.wake(self._fibers.popleft())
+        if self._fibers:
+            self.scheduler.wake(self._fibers, count)
 
 
 class _Event:
@@ -114,29 +144,27 @@ class _Event:
         self._is_set = False
 
     def wait(self, timeout: float | None = None) -> bool:
-        if not self._is_set:
-            self._waiting.wait(timeout)
-        return self._is_set
+        return self._is_set or self._waiting.wait(timeout) or self._is_set
 
 
 class _Lock:
     def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
         self._waiting = _Waiting(scheduler, "a lock")
         self._is_held = False
+        self._holder: Fiber | None = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if self._is_held:
-            return blocking and self._waiting.wait(None if timeout < 0 else timeout)  # `release` hands it over
-        self._is_held = True
+            return blocking and self._waiting.wait(None if timeout < 0 else timeout, self.release)
+        self._is_held, self._holder = True, self._scheduler.mine()
         return True
 
     def release(self) -> None:
         if not self._is_held:
             raise RuntimeError("release unlocked lock")
-        if self._waiting._fibers:
-            self._waiting.wake(1)
-        else:
-            self._is_held = False
+        self._holder = self._waiting.wake_one()  # who has it now
+        self._is_held = self._holder is not None
 
     def locked(self) -> bool:
         return self._is_held
@@ -145,7 +173,7 @@ class _Lock:
         return self.acquire()
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._is_held:  # else its holder was ended while it waited
+        if self._is_held and self._holder is self._scheduler.mine():  # else it was ended while a condition had it
             self.release()
 
 
@@ -214,45 +242,50 @@ class VirtualThread:
     """A real thread that runs only when the schedule says so."""
 
     def __init__(
-        self, threads: VirtualThreads, run: Callable[[], object], name: str | None, interpreter: Turns | None
+        self, threads: VirtualThreads, run: Callable[[], object], name: str, interpreter: Turns | None
     ) -> None:
         self._clock = threads.clock
         self._scheduler = threads.scheduler
-        self._preempt = threads.preempt
+        self._preemption = threads.preemption
         self._function = run
         self._ended = _Event(self._scheduler)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self.name = self._thread.name
+        self._thread = FiberThread(self._run, name)
+        self.name = name
         parent = self._scheduler.here()
-        self.fiber = Fiber(f"thread {self.name!r}", interpreter or parent.interpreter)
+        self.fiber = self._thread.fiber = Fiber(f"thread {name!r}", interpreter or parent.interpreter, parent)
         self.fiber.thread = self._thread
+        self.fiber.on_end = self._ended.set
 
     def start(self) -> None:
         """Put it on the schedule."""
         self._scheduler.start(self.fiber)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # the system has no more threads, or an interrupt came by
+            self._scheduler.withdraw(self.fiber)
+            raise
 
     def _run(self) -> None:
         try:
             self._scheduler.begin(self.fiber)
-            with use_clock(self._clock), preempting(self._scheduler, self._preempt):
+            with use_clock(self._clock), self._preemption.in_thread():
                 self._function()
         except Stopped:
             pass
         finally:
-            self._ended.set()
             self._scheduler.finish(self.fiber)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until it has ended, at most `timeout` [s]."""
-        self._ended.wait(timeout)
+        if not self.fiber.is_over:
+            self._ended.wait(timeout)
 
     def is_alive(self) -> bool:
         """Return whether it has begun and not ended."""
         return self._thread.is_alive() and not self._ended.is_set()
 
     def kill(self) -> None:
-        """End it at this instant, as a process can be."""
+        """End it at this instant, with all that it has started, as a process can be."""
         self._scheduler.kill(self.fiber)
 
 

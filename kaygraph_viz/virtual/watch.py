@@ -6,38 +6,54 @@ refused at once (``guards``).
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import sysconfig
 import threading
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.virtual.fiber import Fiber
 
-__all__ = ["Watch", "is_user_code", "place_of"]
+__all__ = ["Watch", "is_user_code", "is_user_frame", "place_of"]
 
 LOOKS = 8  # within the patience
-NO_CPU_S = 0.001  # a thread that used less was not merely slow
+NO_CPU = 0.001  # who used less than this share of the patience was not merely slow
+LONG = 10  # after how many times the patience it is said that the time stands still
 _OUTSIDE = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
 
 class Schedule(Protocol):
     """What is looked at."""
 
+    now_ns: int
     switches: int
+    root: Fiber | None
     current: Fiber | None
-    fibers: list[Fiber]
+    fibers: dict[Fiber, None]
+
+    def is_innermost(self) -> bool:
+        """Return whether no other schedule runs inside this one."""
 
     def fail(self, error: VirtualClockError) -> bool:
         """Give everything up; return whether somebody was there to be told."""
 
+    def interrupt(self, error: VirtualClockError) -> bool:
+        """Interrupt the first thread, whose block then raises `error`; return False if that is not possible."""
+
+    def stalemate(self) -> VirtualClockError:
+        """Return the error for a program in which everybody waits for somebody else."""
+
 
 class Watch:
     """Looks from time to time whether anything moves.
+
+    Looks are counted, not seconds: on a machine that was asleep or overloaded, the looks were, too.
 
     Parameters
     ----------
@@ -67,58 +83,124 @@ class Watch:
             self._thread.join()
             self._thread = None
 
+    def is_run_by(self, thread: threading.Thread) -> bool:
+        """Return whether it is this thread that looks."""
+        return thread is self._thread
+
     def _run(self, is_over: threading.Event) -> None:
         scheduler = self._scheduler
-        seen, since, cpu_s = self._state(), time.monotonic(), 0.0
+        seen: tuple[int, Fiber | None] | None = None
+        instant_ns, looks, looks_at_instant, cpu_s = -1, 0, 0, 0.0
         while not is_over.wait(self.patience_s / LOOKS):
-            if (now := self._state()) != seen:
-                seen, since, cpu_s = now, time.monotonic(), _cpu_s(scheduler.current)
-            elif time.monotonic() - since >= self.patience_s:
-                current = scheduler.current
-                if (current is None or _cpu_s(current) - cpu_s < NO_CPU_S) and self._state() == seen:
-                    self._report(current)
-                since, cpu_s = time.monotonic(), _cpu_s(current)
+            state, current = (scheduler.switches, scheduler.current), scheduler.current
+            looks = looks + 1 if state == seen else 0
+            looks_at_instant = looks_at_instant + 1 if scheduler.now_ns == instant_ns else 0
+            seen, instant_ns = state, scheduler.now_ns
+            if looks_at_instant == LONG * LOOKS:
+                self._say_that_time_stands_still(current)
+            if looks % LOOKS == 0:
+                has_used_none = current is None or _cpu_s(current) - cpu_s < NO_CPU * self.patience_s
+                if (
+                    looks
+                    and has_used_none
+                    and scheduler.is_innermost()
+                    and seen == (scheduler.switches, scheduler.current)
+                ):
+                    self._report(current, is_first=looks == LOOKS)
+                cpu_s = _cpu_s(current)
 
-    def _state(self) -> tuple[int, Fiber | None]:
-        return self._scheduler.switches, self._scheduler.current
-
-    def _report(self, stuck: Fiber | None) -> None:
-        others = [fiber for fiber in list(self._scheduler.fibers) if fiber is not stuck]
+    def _report(self, stuck: Fiber | None, *, is_first: bool) -> None:
         if stuck is None:
-            waiting = "; ".join(f"{place_of(fiber)} waits for {fiber.waits_for or 'its turn'}" for fiber in others[:8])
-            self._scheduler.fail(VirtualClockError(f"in simulated time nothing can happen any more: {waiting}"))
+            self._scheduler.fail(self._scheduler.stalemate())
             return
         what = (
             f"{place_of(stuck)} is stuck in something that simulated time cannot see, such as a lock, a queue or a "
             "socket; use kv.Lock, kv.sleep and the services in-process, or record with the real clock"
         )
-        if not self._scheduler.fail(VirtualClockError(what)) and others:
+        if self._scheduler.fail(VirtualClockError(what)):
+            return
+        if _branch_at(stuck) and self._scheduler.interrupt(VirtualClockError(what)):
+            return
+        if is_first and len(self._scheduler.fibers) > 1:
             warnings.warn(what, stacklevel=1)
+
+    def _say_that_time_stands_still(self, current: Fiber | None) -> None:
+        """Say that something computes for long, which takes no simulated time, or asks again and again."""
+        if current is None or (current is self._scheduler.root and len(self._scheduler.fibers) == 1):
+            return
+        warnings.warn(
+            f"simulated time has stood still for {LONG * self.patience_s:g} s, while {place_of(current)} was computing "
+            "or asking again and again: a loop without an end? kv.sleep and kv.work let time pass",
+            stacklevel=1,
+        )
 
 
 def _cpu_s(fiber: Fiber | None) -> float:
     """Return the CPU time that the thread of a fiber has used [s]; that of the process where threads have no clock."""
-    thread = fiber.thread if fiber is not None else None
-    try:
-        assert thread is not None
-        assert thread.ident is not None
-        return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
-    except (AssertionError, AttributeError, OSError):
-        return time.process_time()
+    native_id = getattr(fiber.thread, "native_id", None) if fiber is not None else None
+    if native_id is not None and sys.platform == "linux":
+        with suppress(OSError):  # it has just ended
+            return time.clock_gettime((~native_id << 3) | 6)  # as Linux numbers the clocks of threads
+    return time.process_time()
+
+
+# -- where somebody is ---------------------------------------------------------------------------------------------
 
 
 def place_of(fiber: Fiber) -> str:
-    """Return what a fiber is doing: its branch, and the line of the user's code that it has reached."""
-    thread = fiber.thread
-    frame = sys._current_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
-    branch, line = "", ""
-    while frame is not None:
-        if not line and is_user_code(frame.f_code.co_filename):
-            line = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
-        branch = branch or _branch_of(frame)
-        frame = frame.f_back
-    found = ", ".join(part for part in (branch, line) if part)
+    """Return what a fiber is doing: its branch, or those of its event loop, and the line of the user's code."""
+    frames = _frames_at(fiber)
+    places = [_place(frames)]
+    if fiber.is_parked and fiber.is_notifiable:
+        loop = next((frame.f_locals.get("self") for frame in frames if frame.f_code.co_name == "_run_once"), None)
+        places += [_place(_frames_of(task.get_coro())) for task in _tasks_of(loop)[:8]]
+    found = "; ".join(place for place in places if place)
     return f"{fiber.name} ({found})" if found else fiber.name
+
+
+def _place(frames: list[FrameType]) -> str:
+    """Return the branch and the innermost line of the user's code among frames, innermost first."""
+    branch = next((name for frame in frames if (name := _branch_of(frame))), "")
+    lines = (
+        f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
+        for frame in frames
+        if is_user_frame(frame)
+    )
+    return ", ".join(part for part in (branch, next(lines, "")) if part)
+
+
+def _branch_at(fiber: Fiber) -> bool:
+    """Return whether a fiber is inside a branch."""
+    return any(_branch_of(frame).startswith("item ") for frame in _frames_at(fiber))
+
+
+def _frames_at(fiber: Fiber) -> list[FrameType]:
+    """Return the frames of a fiber, innermost first."""
+    thread, frames = fiber.thread, list[FrameType]()
+    frame = sys._current_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames
+
+
+def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        return []
+    return sorted(asyncio.all_tasks(loop), key=lambda task: getattr(task, "number", 0))
+
+
+def _frames_of(awaited: Any) -> list[FrameType]:
+    """Return the frames of a suspended coroutine and of what it awaits, innermost first."""
+    frames: list[FrameType] = []
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is None:
+            break
+        frames.insert(0, frame)
+        inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+        awaited = inner if inner is not None else frame.f_locals.get("running")  # as ``stepwise`` calls it
+    return frames
 
 
 def _branch_of(frame: FrameType) -> str:
@@ -132,6 +214,14 @@ def _branch_of(frame: FrameType) -> str:
         return str(where(found["index"])) if callable(where) and type(found.get("index")) is int else ""
     except Exception:
         return ""
+
+
+def is_user_frame(frame: FrameType) -> bool:
+    """Return whether a frame runs code that is neither ours nor that of a library."""
+    file = frame.f_code.co_filename
+    if file == "<string>":  # made on the fly, as the methods of a dataclass are: it belongs to its module
+        file = str(frame.f_globals.get("__file__", file))
+    return is_user_code(file)
 
 
 def is_user_code(file: str) -> bool:

@@ -171,7 +171,8 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _write_log(self) -> None:
         tried = {workers: summarize(trace) for workers, trace in sorted(self.traces.items())}
         rows = "".join(_log_row(workers, summary) for workers, summary in tried.items())
-        heads = "".join(f"<th scope='col' style='padding:0 1em'>{head}</th>" for head in ("Workers", "Most at once", "Speedup", "Efficiency"))
+        words = ("Workers", "Most at once", "Speedup", "Efficiency")
+        heads = "".join(f"<th scope='col' style='padding:0 1em'>{head}</th>" for head in words)
         self.tried.value = f"<table><caption>Tried so far</caption><tr>{heads}</tr>{rows}</table>" if rows else ""
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.patterns import examples
-from kaygraph_viz.services.app import ServiceSettings
+from kaygraph_viz.examples import validation
+from kaygraph_viz.patterns import checks
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.server import serve
+from kaygraph_viz.services.settings import ServiceSettings
 
 
 @pytest.fixture
 def few_customers(monkeypatch):
     """Run on 60 customers and a service that answers at once, where the full run is not the point."""
     few = load_customers(limit=60)
-    monkeypatch.setattr(examples, "load_customers", lambda: [dict(customer) for customer in few])
-    monkeypatch.setattr(examples, "serve", lambda settings: serve(settings or ServiceSettings(latency_s=0)))
+    monkeypatch.setattr(validation, "load_customers", lambda: [dict(customer) for customer in few])
+    monkeypatch.setattr(checks, "serve", lambda settings: serve(ServiceSettings(latency_s=0)))

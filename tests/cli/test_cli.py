@@ -16,6 +16,8 @@ import pytest
 
 from kaygraph_viz import cli
 from kaygraph_viz.cli import main
+from kaygraph_viz.examples.registry import EXAMPLES
+from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.services.datasets import load_customers, load_customers_key
 from kaygraph_viz.trace.trace import load
 
@@ -28,6 +30,7 @@ OUTPUTS = {
     "validation-diagram.png",
     "validation-trace.jsonl.gz",
 }
+FAST = ["--virtual", "--items", "6"]
 GOOD = next(one for one in load_customers(limit=60) if load_customers_key()[one["customer_id"]].is_clean)
 BAD = {**GOOD, "email": "nowhere"}
 
@@ -46,32 +49,72 @@ def one_line_of_error(capsys):
 # -- examples -----------------------------------------------------------------------------------------------------
 
 
-def test_no_argument_runs_every_example(capsys):
-    assert main([]) == 0
+def test_no_argument_runs_every_example_and_compares_them(capsys):
+    assert main(["--virtual", "--items", "6"]) == 0
     printed = capsys.readouterr()
-    assert "Parallel validation: 4 checks of each of 60 customer records, 8 workers" in printed.out
     assert printed.err == ""
+    overview = printed.out.partition("All patterns\n")[2].splitlines()
+    assert [line.split()[0] for line in overview[3:] if line.startswith("  ")] == list(EXAMPLES)
 
 
 def test_example_prints_the_facts_that_were_measured(capsys):
     assert main(["--example", "validation", "--workers", "2"]) == 0
     printed = capsys.readouterr().out
     planted = sum(not load_customers_key()[one["customer_id"]].is_clean for one in load_customers(limit=60))
-    assert re.search(rf"planted faults found +{planted} of {planted}\b", printed)
+    assert re.search(rf"planted faults found +{planted} +of {planted}\b", printed)
     assert re.search(r"measured speedup +[\d.]+", printed)
-    assert "60 customer records, 2 workers" in printed
+    assert re.search(r"workers used +2 +threads\n", printed)
+    assert "each of 60 customer records" in printed
 
 
-def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
+def test_one_example_needs_no_overview(capsys):
+    main([*FAST, "--example", "validation"])
+    assert "All patterns" not in capsys.readouterr().out
+
+
+def test_options_are_handed_over(monkeypatch):
+    asked = []
+
+    def noted(name, setup):
+        asked.append((name, setup))
+        raise KeyboardInterrupt  # so that there is nothing to print
+
+    monkeypatch.setattr(cli, "run_example", noted)
+    options = ["--workers", "3", "--executor", "process", "--items", "70", "--seed", "5", "--virtual"]
+    main(["--example", "mapreduce", *options])
+    main(["--example", "validation"])
+    assert asked == [
+        ("mapreduce", Setup(workers=3, executor="process", items=70, seed=5, clock="virtual")),
+        ("validation", Setup()),
+    ]
+
+
+def test_simulated_run_is_the_same_every_time(capsys):
+    arguments = ["--example", "validation", "--virtual", "--items", "5"]
+    printed = []
+    for _ in range(2):
+        assert main(arguments) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert "in simulated time" in printed[0]
+
+
+def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main([]) == 0
+    assert main([*FAST, "--example", "validation"]) == 0
     assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out.endswith("Add --out DIR for the charts and the traces.\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--example", "enrichment"], "invalid choice: 'enrichment'"),
+        (["--example", "sandwich"], "invalid choice: 'sandwich'"),
+        (["--executor", "threads"], "invalid choice: 'threads'"),
+        (["--items", "x"], "invalid int value: 'x'"),
+        (["--items", "0"], "from 1 to 1000000, got 0"),
+        (["--seed", "x"], "invalid int value: 'x'"),
+        (["--seed", "-1"], "seed must be a whole number from 0"),
         (["--workers", "x"], "invalid int value: 'x'"),
         (["--workers", "1e9"], "invalid int value: '1e9'"),
         (["--workers", "0"], "from 1 to 4096, got 0"),
@@ -101,7 +144,8 @@ def test_help_names_every_option(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     printed = capsys.readouterr().out
-    options = ["--example", "--workers", "--out", "--force", "--interactive", "--version"]
+    options = ["--example", "--workers", "--executor", "--items", "--seed", "--virtual", "--out", "--force"]
+    options += ["--interactive", "--version"]
     assert [option for option in options if option not in printed] == []
 
 
@@ -110,7 +154,7 @@ def test_checkout_that_is_not_installed_still_runs(capsys, monkeypatch):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(cli, "version", missing)
-    assert main([json.dumps(GOOD)]) == 0
+    assert main(["--virtual", json.dumps(GOOD)]) == 0
 
 
 # -- files --------------------------------------------------------------------------------------------------------
@@ -120,9 +164,7 @@ def test_checkout_that_is_not_installed_still_runs(capsys, monkeypatch):
 def written(tmp_path_factory):
     """Run an example once into a folder that is made for it."""
     out = tmp_path_factory.mktemp("cli") / "new" / "out"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kaygraph_viz.patterns.examples.load_customers", lambda: load_customers(limit=60))
-        assert main(["--out", str(out), "--workers", "4"]) == 0
+    assert main([*FAST, "--example", "validation", "--out", str(out), "--workers", "4"]) == 0
     return out
 
 
@@ -136,21 +178,24 @@ def test_pictures_are_png_files(written):
 
 def test_written_trace_is_valid_and_holds_the_parallel_run(written):
     trace = load(written / "validation-trace.jsonl.gz").validate()
-    assert trace.counts()["branch"] == 4 * 2  # two of the 60 records are drawn
-    assert len({span.lane for span in trace.where(kind="branch")}) <= 4
+    assert trace.counts()["branch"] == 4 * 6
+    assert len({span.lane for span in trace.where(kind="branch")}) == 4
 
 
 def test_no_figure_stays_open(written):
     import matplotlib.pyplot as plt
 
     before = plt.get_fignums()
-    assert main([json.dumps(GOOD), "--out", str(written), "--force"]) == 0
+    assert main(["--virtual", json.dumps(GOOD), "--out", str(written), "--force"]) == 0
     assert plt.get_fignums() == before
 
 
-def test_place_of_the_files_is_said(tmp_path, capsys):
-    main([json.dumps(GOOD), "--out", str(tmp_path)])
-    assert f"Charts and traces are in {tmp_path}{os.sep}" in capsys.readouterr().out
+@pytest.mark.parametrize("arguments", [["--example", "validation", "--items", "2"], [json.dumps(GOOD), "--virtual"]])
+def test_place_of_the_files_is_said(tmp_path, capsys, arguments):
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"  In {tmp_path}{os.sep}\n" in said
+    assert [name for name in OUTPUTS if f"  {name} " not in said] == []
 
 
 @pytest.mark.parametrize("arguments", [[], [json.dumps(GOOD)], ["validate this"]])
@@ -164,13 +209,13 @@ def test_existing_file_is_refused_and_left_untouched(tmp_path, capsys, arguments
 
 def test_existing_file_is_overwritten_with_force(tmp_path):
     (tmp_path / "validation-gantt.png").write_text("mine")
-    assert main(["--out", str(tmp_path), "--force"]) == 0
+    assert main(["--virtual", json.dumps(GOOD), "--out", str(tmp_path), "--force"]) == 0
     assert (tmp_path / "validation-gantt.png").read_bytes().startswith(PNG)
 
 
 def test_other_files_in_the_folder_are_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    assert main([json.dumps(GOOD), "--out", str(tmp_path), "--force"]) == 0
+    assert main(["--virtual", json.dumps(GOOD), "--out", str(tmp_path), "--force"]) == 0
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
@@ -184,7 +229,7 @@ def test_folder_that_is_a_file_or_below_one_is_one_line(tmp_path, capsys, below)
 
 def test_picture_that_cannot_be_written_is_one_line(tmp_path, capsys):
     (tmp_path / "validation-gantt.png").mkdir()
-    assert main([json.dumps(GOOD), "--out", str(tmp_path), "--force"]) == 2
+    assert main(["--virtual", json.dumps(GOOD), "--out", str(tmp_path), "--force"]) == 2
     assert "validation-gantt.png" in capsys.readouterr().err
 
 
@@ -197,7 +242,7 @@ def test_good_record_is_accepted(capsys):
 
 
 def test_bad_record_is_rejected_with_a_reason_and_exit_code_1(capsys):
-    assert main([json.dumps(BAD)]) == 1
+    assert main(["--virtual", json.dumps(BAD)]) == 1
     printed = capsys.readouterr().out
     assert f"{GOOD['customer_id']}: rejected" in printed
     assert "format: email: " in printed
@@ -205,7 +250,7 @@ def test_bad_record_is_rejected_with_a_reason_and_exit_code_1(capsys):
 
 def test_list_of_records_gives_a_verdict_for_each(capsys):
     other = {**GOOD, "customer_id": "C99999", "email": "somebody.else@example.com"}
-    assert main([json.dumps([GOOD, other, {}])]) == 1
+    assert main(["--virtual", json.dumps([GOOD, other, {}])]) == 1
     printed = capsys.readouterr().out
     assert re.findall(r"^(.+): (accepted|rejected)$", printed, re.MULTILINE) == [
         (GOOD["customer_id"], "accepted"),
@@ -215,20 +260,19 @@ def test_list_of_records_gives_a_verdict_for_each(capsys):
 
 
 def test_record_that_cannot_be_checked_is_not_accepted(capsys, monkeypatch):
-    from kaygraph_viz.patterns import examples, validation
-    from kaygraph_viz.services.app import ServiceSettings
+    from kaygraph_viz.patterns import checks
     from kaygraph_viz.services.server import serve
+    from kaygraph_viz.services.settings import ServiceSettings
 
-    monkeypatch.setattr(validation, "SHORTEST_WAIT_S", 0.0)
-    monkeypatch.setattr(examples, "serve", lambda settings: serve(ServiceSettings(failure_rate=1)))
-    assert main([json.dumps(GOOD)]) == 1
+    monkeypatch.setattr(checks, "serve", lambda settings: serve(ServiceSettings(failure_rate=1)))
+    assert main(["--virtual", json.dumps(GOOD)]) == 1
     assert f"{GOOD['customer_id']}: needs review" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("field", ["customer_id", "name", "email", "note", "\x1b]0;owned\x07"])
 def test_hostile_record_cannot_steer_the_terminal(capsys, field):
     hostile = "\x1b[31m\x1b]0;owned\x07\r\b\x00\x9b2J\u202egnp.exe\u2028\ud800" + "x" * 1_000_000
-    assert main([json.dumps({**GOOD, field: hostile})]) == 1
+    assert main(["--virtual", json.dumps({**GOOD, field: hostile})]) == 1
     printed = capsys.readouterr()
     text = printed.out + printed.err
     assert all(mark.isprintable() or mark == "\n" for mark in text)
@@ -244,11 +288,13 @@ def test_names_outside_the_coding_of_the_output_are_no_error():
 def test_file_of_records_is_read(tmp_path, capsys):
     path = tmp_path / "customers.json"
     path.write_text(json.dumps([GOOD]), encoding="utf-8")
-    assert main([str(path)]) == 0
+    assert main([str(path), "--virtual"]) == 0
     assert "accepted" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["", " ", "{", "[1]", "[]", "[" * 100_000, "nowhere.json", "\x1b[31m.json", "enrich"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "{", "[1]", "[]", "[" * 100_000, "nowhere.json", "\x1b[31m.json", "sandwich"]
+)
 def test_input_that_cannot_be_used_is_one_harmless_line(capsys, text):
     assert main([text]) == 2
     line = one_line_of_error(capsys)
@@ -269,15 +315,25 @@ def test_unknown_option_with_control_characters_is_harmless(capsys):
 # -- sentences ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sentence", ["Validate this user data", "please CHECK it, then enrich it", "validate " * 60])
+@pytest.mark.parametrize("sentence", ["Validate this user data", "please CHECK it", "validate " * 60])
 def test_sentence_runs_the_pattern_that_it_names(capsys, sentence):
-    assert main([sentence]) == 0
-    assert "validation, on a record of the shipped data:" in capsys.readouterr().out
+    assert main([sentence, "--virtual"]) == 0
+    printed = capsys.readouterr().out
+    assert "validation, on a record of the shipped data:" in printed
+    assert "C00041: rejected" in printed
+
+
+def test_sentence_runs_all_patterns_that_it_names(capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr(cli, "_run_examples", lambda names, *_: asked.extend(names) or 0)
+    assert main(["Validate this user data and count its words", "--virtual"]) == 0
+    assert "C00041: rejected" in capsys.readouterr().out
+    assert asked == ["mapreduce"]
 
 
 def test_sentence_without_a_pattern_says_which_can_be_run(capsys):
     assert main(["Make me a sandwich"]) == 2
-    assert "names no pattern that can be run (validation)" in one_line_of_error(capsys)
+    assert f"names no pattern that can be run ({', '.join(EXAMPLES)})" in one_line_of_error(capsys)
 
 
 # -- as a program -------------------------------------------------------------------------------------------------
@@ -306,10 +362,10 @@ def run_program(*arguments, **environment):
 
 
 def test_whole_data_set_is_run_by_main_py_without_a_bar():
-    done = run_program("--example", "validation", "--workers", "16")
+    done = run_program("--example", "validation", "--virtual")
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(r"planted faults found +408 of 408\n", done.stdout)
-    assert re.search(r"clean records rejected +0 of 1,592\n", done.stdout)
+    assert re.search(r"planted faults found +408 +of 408, by the answer key\n", done.stdout)
+    assert re.search(r"clean records rejected +0 +of 1,592\n", done.stdout)
 
 
 def test_module_is_the_same_program():
@@ -318,7 +374,7 @@ def test_module_is_the_same_program():
     assert done.stderr == "kaygraph-viz: workers must be a whole number from 1 to 4096, got 0. For example: workers=4\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], [json.dumps(BAD)]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], [json.dumps(BAD), "--virtual"]])
 def test_reader_that_has_gone_is_no_error(arguments):
     process = start(sys.executable, "main.py", *arguments)
     process.stdout.close()  # before anything can have been written
@@ -341,7 +397,7 @@ def test_reader_of_one_line_is_no_error(tmp_path):
 def test_output_that_is_full_is_one_line():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "main.py", json.dumps(GOOD)],
+            [sys.executable, "main.py", "--virtual", json.dumps(GOOD)],
             cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=GUARD_S, check=False,
         )  # fmt: skip
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
@@ -349,7 +405,7 @@ def test_output_that_is_full_is_one_line():
 
 @pytest.mark.skipif(shutil.which("sh") is None, reason="needs sh")
 def test_closed_output_is_no_error():
-    done = finished(start("sh", "-c", '"$0" main.py "$1" >&-', sys.executable, json.dumps(GOOD)))
+    done = finished(start("sh", "-c", '"$0" main.py --virtual "$1" >&-', sys.executable, json.dumps(GOOD)))
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -357,16 +413,16 @@ INTERRUPTED = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests themselves ignore it
 from kaygraph_viz.cli import main
-from kaygraph_viz.patterns import examples
-from kaygraph_viz.services.app import ServiceSettings
+from kaygraph_viz.patterns import checks
 from kaygraph_viz.services.server import serve
+from kaygraph_viz.services.settings import ServiceSettings
 
 def announce(record):
     print("running", flush=True)
     return []
 
-examples.serve = lambda settings: serve(ServiceSettings(hang_rate=1))
-examples.check_security = announce
+checks.serve = lambda settings: serve(ServiceSettings(hang_rate=1))
+checks.check_security = announce
 sys.exit(main(["--example", "validation", "--workers", "4"]))
 """
 

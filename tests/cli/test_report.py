@@ -3,23 +3,52 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import pytest
 
 from kaygraph_viz.errors import OutputExistsError
-from kaygraph_viz.patterns.examples import validate_records
+from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
+from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.finding import Finding
 from kaygraph_viz.patterns.validation import Verdict
-from kaygraph_viz.report import check_outputs, print_run, print_verdicts, printable, write_outputs
+from kaygraph_viz.report import (
+    check_outputs,
+    print_files,
+    print_overview,
+    print_run,
+    print_verdicts,
+    printable,
+    write_outputs,
+)
+from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import load
 
-pytestmark = pytest.mark.usefixtures("few_customers")
+SERIAL = make_trace(bar("price 0", "main", 0, 3), bar("price 1", "main", 3, 4))
+PARALLEL = make_trace(bar("price 0", "thread-1", 0, 3), bar("price 1", "thread-2", 0, 1))
+GRAPH = Graph(start=ParallelBatchNode(), node_id="prices")
+
+
+def make_run(**changes):
+    usual = {
+        "name": "batch",
+        "title": "Prices of orders",
+        "graph": GRAPH,
+        "traces": {"serial": SERIAL, "parallel": PARALLEL},
+        "captions": {"serial": "one row", "parallel": "two rows", "page.txt": "a figure"},
+        "facts": [Fact("priced", "1,200"), Fact("refused", "7", "no such article")],
+        "notes": ["The dearest was the last."],
+        "measured": measured(2, 0, PARALLEL, SERIAL, unit="orders"),
+        "extras": {"page.txt": lambda path: path.write_text("drawn")},
+    }
+    return ExampleRun(**usual | changes)
 
 
 @pytest.fixture
 def run():
-    return validate_records([{"customer_id": "7"}], workers=2)[1]
+    return make_run()
 
 
 @pytest.mark.parametrize(
@@ -62,12 +91,82 @@ def test_record_without_a_number_is_called_the_record(run, capsys):
     assert capsys.readouterr().out.startswith("the record: accepted\n")
 
 
-def test_facts_are_a_table_with_values_on_the_right(run, capsys):
+def test_run_is_printed_as_title_facts_notes_and_what_was_measured(run, capsys):
     print_run(run)
+    assert (
+        capsys.readouterr().out
+        == """\
+Prices of orders
+----------------
+
+  priced   1,200
+  refused      7   no such article
+
+  The dearest was the last.
+
+  Measured:
+  orders                    2
+  ok                        2
+  failed                    0
+  one after the other  4.00 s   makespan of the same items with one worker
+  in parallel          3.00 s   makespan: from the first submission to the last end
+  measured speedup        1.3   the first makespan / the second
+  throughput            0.667   orders a second
+  workers used              2   threads
+  bottleneck            price   100% of the work
+
+  Where the time of 2 workers went:
+  useful work     67%   branches, and the steps around them, brought the run forward
+  straggler tail  33%   workers were idle while the last branches ran and nothing else was left
+
+"""
+    )
+
+
+def test_simulated_time_is_said(capsys):
+    print_run(make_run(is_simulated=True))
+    assert "  Measured in simulated time:\n" in capsys.readouterr().out
+
+
+def test_run_without_facts_and_notes_is_short(capsys):
+    print_run(make_run(facts=(), notes=()))
+    assert capsys.readouterr().out.startswith("Prices of orders\n----------------\n\n  Measured:\n")
+
+
+def test_run_of_one_worker_loses_no_time_to_the_others(capsys):
+    print_run(make_run(traces={"serial": SERIAL}))
+    assert "Where the time" not in capsys.readouterr().out
+
+
+def test_pattern_can_have_something_better_to_say_than_where_the_time_went(capsys):
+    rows = [("stage", "busy"), ("price", "98%"), ("load", "3%")]
+    print_run(make_run(details=("How busy each stage was:", rows)))
     printed = capsys.readouterr().out
-    lines = [line for line in printed.splitlines() if line.startswith(("  checks passed", "  all checks together"))]
-    assert len({len(line) for line in lines}) == 1
-    assert printed.splitlines()[0] == "Parallel validation"
+    assert printed.endswith("  How busy each stage was:\n  stage  busy\n  price   98%\n  load     3%\n\n")
+    assert "Where the time" not in printed
+
+
+def test_long_sentence_goes_on_in_the_next_line(capsys):
+    print_run(make_run(notes=["word " * 60]))
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 110
+
+
+def test_everything_that_is_printed_is_harmless(capsys):
+    nasty = "\x1b[31m\u202e\n" + "x" * 10_000
+    print_run(make_run(title=nasty, facts=[Fact(nasty, nasty, nasty)], notes=[nasty]))
+    printed = capsys.readouterr().out
+    assert all(mark.isprintable() or mark == "\n" for mark in printed)
+    assert len(printed) < 10_000
+
+
+def test_overview_has_a_line_for_each_run(run, capsys):
+    print_overview([run, make_run(name="stream", measured=measured(7_000, 1, make_trace()))])
+    lines = capsys.readouterr().out.splitlines()[3:6]
+    assert [line.split() for line in lines[1:]] == [
+        ["batch", "2", "0", "4.00", "s", "3.00", "s", "1.3", "2", "price"],
+        ["stream", "7,000", "1", "0", "s", "0"],
+    ]
+    assert len({line.index(end) + len(end) for line, end in zip(lines[:2], ("one by one", "4.00 s"), strict=True)}) == 1
 
 
 def test_folder_is_made_with_its_parents(tmp_path):
@@ -75,30 +174,93 @@ def test_folder_is_made_with_its_parents(tmp_path):
     assert (tmp_path / "a" / "b").is_dir()
 
 
-def test_existing_output_is_refused_unless_forced(tmp_path):
-    (tmp_path / "validation-gantt.png").touch()
+@pytest.mark.parametrize("name", ["batch-gantt.png", "batch-static-gantt.png", "batch-trace.jsonl.gz"])
+def test_existing_output_is_refused_unless_forced(tmp_path, name):
+    (tmp_path / name).touch()
     with pytest.raises(OutputExistsError, match="add --force"):
-        check_outputs(tmp_path, "validation", force=False)
-    check_outputs(tmp_path, "validation", force=True)
+        check_outputs(tmp_path, "batch", force=False)
+    check_outputs(tmp_path, "batch", force=True)
 
 
-def test_outputs_of_another_pattern_do_not_matter(tmp_path):
-    (tmp_path / "other-gantt.png").touch()
-    check_outputs(tmp_path, "validation", force=False)
+@pytest.mark.parametrize("name", ["other-gantt.png", "batch-notes.txt", "batches-gantt.png"])
+def test_other_files_do_not_matter(tmp_path, name):
+    (tmp_path / name).touch()
+    check_outputs(tmp_path, "batch", force=False)
+
+
+def test_every_trace_has_a_chart_and_everything_a_caption(run, tmp_path):
+    files = write_outputs(run, tmp_path)
+    assert {path.name: caption for path, caption in files.items()} == {
+        "batch-serial-gantt.png": "one row",
+        "batch-gantt.png": "two rows",
+        "batch-diagram.png": "the graph, with the times of the parallel run",
+        "batch-page.txt": "a figure",
+        "batch-trace.jsonl.gz": "the parallel run, for kaygraph_viz.load()",
+    }
+    assert sorted(files) == sorted(tmp_path.iterdir())
 
 
 def test_every_file_that_is_written_was_checked_for(run, tmp_path):
-    paths = write_outputs(run, tmp_path)
-    assert sorted(paths) == sorted(tmp_path.iterdir())
+    paths = list(write_outputs(run, tmp_path))
     for path in paths:
-        others = [other for other in paths if other != path]
-        for other in others:
-            other.unlink(missing_ok=True)
-        if path.exists():
-            with pytest.raises(OutputExistsError):
-                check_outputs(tmp_path, run.name, force=False)
+        content = path.read_bytes()
+        path.unlink()
+    for path in paths:
+        path.write_bytes(content)
+        with pytest.raises(OutputExistsError):
+            check_outputs(tmp_path, run.name, force=False)
+        path.unlink()
 
 
-def test_trace_that_is_written_is_the_one_of_the_run(run, tmp_path):
+def test_trace_that_is_written_is_the_one_of_the_parallel_run(run, tmp_path):
     write_outputs(run, tmp_path)
-    assert list(load(tmp_path / "validation-trace.jsonl.gz")) == list(run.trace)
+    assert list(load(tmp_path / "batch-trace.jsonl.gz")) == list(PARALLEL)
+
+
+def drawn(monkeypatch, run, tmp_path):
+    """Return what each chart is given, by the name of its trace."""
+    from kaygraph_viz.plot import gantt as module
+
+    given, gantt = {}, module.gantt
+    names = {id(trace): name for name, trace in run.traces.items()}
+
+    def noting(trace, **options):
+        given[names[id(trace)]] = options
+        return gantt(trace, **options)
+
+    monkeypatch.setattr(module, "gantt", noting)
+    write_outputs(run, tmp_path)
+    return given
+
+
+def test_title_of_a_chart_says_which_run_it_shows(monkeypatch, run, tmp_path):
+    titles = {name: options["title"] for name, options in drawn(monkeypatch, run, tmp_path).items()}
+    assert titles == {
+        "serial": "batch, serial: 2 branches, 1 worker, 4.0 s",
+        "parallel": "batch, parallel: 2 branches, 2 workers, 3.0 s",
+    }
+
+
+def test_charts_that_are_compared_share_their_time_axis(monkeypatch, tmp_path):
+    short = make_trace(bar("price 0", "thread-1", 0, 1))
+    run = make_run(traces={"serial": SERIAL, "static": PARALLEL, "dynamic": short}, compared=("static", "dynamic"))
+    until = {name: options["until_s"] for name, options in drawn(monkeypatch, run, tmp_path).items()}
+    assert until == {"serial": 0.0, "static": 3.0, "dynamic": 3.0}
+
+
+def test_colours_mean_what_the_example_wants(monkeypatch, tmp_path):
+    given = drawn(monkeypatch, make_run(colour_by="name"), tmp_path)
+    assert {options["colour_by"] for options in given.values()} == {"name"}
+
+
+def test_no_figure_stays_open(run, tmp_path):
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    write_outputs(run, tmp_path)
+    assert plt.get_fignums() == before
+
+
+def test_files_are_printed_with_what_to_look_for(capsys, tmp_path):
+    print_files(tmp_path, {tmp_path / "a.png": "one row", tmp_path / "b.png": ""})
+    assert capsys.readouterr().out == f"  In {tmp_path}{os.sep}\n  a.png  one row\n  b.png\n\n"

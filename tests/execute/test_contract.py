@@ -507,7 +507,7 @@ def leave_a_mark(folder):
 def until_released(path):
     """Go on until a file exists: what other processes see too."""
     while not Path(path).exists():
-        time.sleep(0.005)
+        sleep(0.005)
 
 
 async def until_cancelled(_):

@@ -85,7 +85,7 @@ def is_alive(pid):
 
 
 def children_of_ours():
-    """Return our worker processes; a Dask cluster and kernels of other tests have some of their own, one level below."""
+    """Return our worker processes; a Dask cluster and kernels of other tests have their own, one level below."""
     found = set()
     for child in psutil.Process().children():
         with suppress(psutil.Error):

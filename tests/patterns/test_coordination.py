@@ -302,7 +302,7 @@ def test_fan_out_of_plain_and_asynchronous_nodes_comes_together():
     first = CUSTOMERS[0]
     assert dict(answers) == {
         "plan": profile(first)["plan"],
-        "employer": company(customer_id=first)["name"],
+        "industry": company(customer_id=first)["industry"],
         "language": profile(first)["language"],
         "followers": social(first)["followers"],
     }

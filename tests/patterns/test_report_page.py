@@ -137,11 +137,11 @@ def test_drawing_leaves_pyplot_alone(enriched):
 
 
 def test_hostile_words_are_cut_and_inert(enriched, tmp_path):
-    words = ["$\\frac{1}{0}$", "<script>", "a\x1b[31m\x00", "x" * 100_000]
+    words = ["$\\nonsense$", "<script>", "a\x1b[31m\x00", "x" * 100_000]
     figure = draw_page(enriched[:1], [Section("$x$", "profile", lambda _: words)])
     figure.savefig(tmp_path / "page.png")
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["$\\frac{1}{0}$", "<script>", "a?[31m?", "x" * 21 + "…"]
+    assert labels == ["$\\nonsense$", "<script>", "a?[31m?", "x" * 21 + "…"]
 
 
 @pytest.mark.parametrize("count", [0, 5])

@@ -13,8 +13,7 @@ import pytest
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.patterns import validation
-from kaygraph_viz.patterns.checks import CHECKS, AddressVerifier
-from kaygraph_viz.patterns.checks import local_checks
+from kaygraph_viz.patterns.checks import CHECKS, AddressVerifier, local_checks
 from kaygraph_viz.patterns.finding import Finding
 from kaygraph_viz.patterns.validation import compare_with_key, validation_graph, wait_for_service
 from kaygraph_viz.services.app import ServiceSettings, verify

@@ -8,11 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
 from matplotlib.patches import FancyArrowPatch
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.blocks import lines_size
+from kaygraph_viz.plot.columns import graph_scene
+from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram import describe_diagram, diagram
 from kaygraph_viz.plot.flow import make_flow
+from kaygraph_viz.plot.graph_facts import gather
+from kaygraph_viz.plot.style import CRITICAL, Size
+from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
@@ -47,13 +54,6 @@ WIDE = GraphView(
     (NodeView("p", "FanOut", True, tuple(f"branch {i}" for i in range(18))), NodeView("q", "Batch", True)),
     (EdgeView("p", "q"),),
 )
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
 
 
 def texts(ax):
@@ -111,9 +111,31 @@ def graphs(draw):
     return GraphView("g", nodes, tuple(EdgeView(f"n{a}", f"n{b}", action) for a, b, action in edges))
 
 
-@settings(max_examples=40, deadline=None)
 @given(graphs())
-def test_any_graph_is_tidy(view):
+def test_any_scene_is_tidy(view):
+    """No two boxes overlap, nor two labels; everything is inside, and every text inside its box."""
+    scene = graph_scene(view, None, 6)
+    boxes = [(box.x, box.y, box.right, box.bottom) for box in scene.boxes]
+    labels = [
+        (text.x - text.width / 2, text.y - text.height / 2, text.x + text.width / 2, text.y + text.height / 2)
+        for text in scene.labels
+    ]
+    for same in (boxes, labels):
+        for a, b in combinations(same, 2):
+            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    for x0, y0, x1, y1 in [*boxes, *labels]:
+        assert -1e-6 <= x0 <= x1 <= scene.width + 1e-6
+        assert -1e-6 <= y0 <= y1 <= scene.height + 1e-6
+    for box in scene.boxes:
+        width, height = lines_size(box.lines)
+        assert width <= box.width
+        assert height <= box.height
+    assert all(width_pt(label.text, Size.small_font) <= label.width for label in scene.labels)
+
+
+@settings(max_examples=5)
+@given(graphs())
+def test_what_is_drawn_is_as_tidy_as_its_scene(view):
     ax = diagram(view)
     assert_tidy(ax)
     assert_boxes_apart(ax)
@@ -201,6 +223,77 @@ def test_a_trace_counts_how_often_an_edge_was_taken():
     assert_tidy(ax)
 
 
+def test_stages_that_work_at_the_same_time_are_joined_by_their_number_of_items(pipeline):
+    nodes = (NodeView("Load parse", "parse", True), NodeView("Load store", "store"))
+    ax = diagram(GraphView("Load", nodes, (EdgeView("Load parse", "Load store"),)), trace=pipeline)
+    assert "x 4" in texts(ax)
+    assert all(p.get_linestyle() in ("-", "solid") for p in ax.patches if isinstance(p, FancyArrowPatch))
+
+
+def critical(ax):
+    """Return the texts in boxes that are highlighted, and how many arrows are."""
+    colour = CRITICAL.colour.lower()
+    marked = [patch for patch in ax.patches if to_hex(patch.get_edgecolor()) == colour]
+    boxes = [patch.get_extents() for patch in marked if str(patch.get_gid()).startswith("box-")]
+    ax.figure.canvas.draw()
+    inside = [text.get_text() for text in ax.texts if any(box.overlaps(text.get_window_extent()) for box in boxes)]
+    return inside, len([patch for patch in ax.patches if patch.get_gid() == "arrow-critical"])
+
+
+def checked(*lengths):
+    branches = [
+        bar(name, f"t-{n}", 1, 1 + length) for n, (name, length) in enumerate(zip(CHECKS, lengths, strict=False))
+    ]
+    end = 1 + max(lengths)
+    return make_trace(
+        (bar("input", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")]),
+        (bar("validate", "main", 1, end, kind="node"), [(bar("exec", "main", 1, end, kind="phase"), branches)]),
+        (bar("aggregate", "main", end, end + 1, kind="node"), [bar("exec", "main", end, end + 1, kind="phase")]),
+    )
+
+
+def test_the_critical_path_is_highlighted():
+    inside, arrows = critical(diagram(VALIDATION, trace=checked(1, 4, 2, 3)))
+    assert set(inside) >= {"Input", "ParallelValidationNode", "format", "AggregationNode"}
+    assert not {"security", "business", "external", "Output"} & set(inside)
+    assert arrows == 4  # two edges, and those to and from the longest branch
+
+
+def test_the_critical_path_can_be_left_out():
+    ax = diagram(VALIDATION, trace=checked(1, 2), critical_path=False)
+    assert critical(ax) == ([], 0)
+    assert ax.get_legend() is None
+
+
+def test_a_collapsed_node_shows_the_branches_on_the_critical_path():
+    branches = [bar(f"branch {n}", f"t-{n}", 0, 9 if n == 15 else 1) for n in range(18)]
+    trace = make_trace((bar("p", "main", 0, 9, kind="node"), [(bar("exec", "main", 0, 9, kind="phase"), branches)]))
+    found = texts(diagram(WIDE, trace=trace, max_branches=4))
+    assert {"branch 0", "branch 1", "branch 15", "… and 15 more"} <= set(found)
+    assert "branch 2" not in found
+
+
+def test_a_path_through_many_branches_leads_through_the_box_that_stands_for_them():
+    branches = [bar(f"b{n}", f"t-{n % 2}", n // 2, n // 2 + 1) for n in range(40)]
+    trace = make_trace((bar("p", "main", 0, 20, kind="node"), [(bar("exec", "main", 0, 20, kind="phase"), branches)]))
+    inside, arrows = critical(diagram(GraphView("g", (NodeView("p", "Fan", True),)), trace=trace))
+    assert {"Fan", "… and 35 more"} <= set(inside)
+    assert arrows == 2
+
+
+def test_the_path_through_a_nested_graph_takes_the_edges_at_each_level():
+    inner = [
+        (bar(name, "main", at, at + 1, kind="node"), [bar("exec", "main", at, at + 1, kind="phase")])
+        for at, name in enumerate(["input", "validate"], 1)
+    ]
+    trace = make_trace(
+        (bar("fetch", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")]),
+        (bar("inner", "main", 1, 3, kind="graph"), inner),
+        (bar("done", "main", 3, 4, kind="node"), [bar("exec", "main", 3, 4, kind="phase")]),
+    )
+    assert gather(trace).critical == {("fetch", "inner"), ("input", "validate"), ("inner", "done")}
+
+
 def test_a_nested_graph_is_a_frame_with_its_name():
     ax = diagram(NESTED)
     assert {"validation", "security", "Fetch"} <= set(texts(ax))
@@ -251,6 +344,24 @@ def test_the_same_graph_gives_the_same_drawing():
 def test_the_diagram_has_a_text_of_its_own():
     assert diagram(VALIDATION).get_label() == describe_diagram(VALIDATION)
     assert "4 nodes and 3 edges, starting at Input; parallel: ParallelValidationNode." in describe_diagram(VALIDATION)
+
+
+def test_the_tables_list_nodes_and_edges_with_what_was_measured():
+    nodes, edges = describe(diagram(VALIDATION, trace=checked(1, 4, 2, 3))).tables
+    assert nodes.rows[1] == (
+        "ParallelValidationNode", "validate", "security, format, business, external", "1", "4.00 s", "67%", "0", "yes"
+    )  # fmt: skip
+    assert nodes.rows[3] == ("Output", "output", "", "0", "", "", "", "")
+    assert edges.rows[0] == ("Input", "ParallelValidationNode", "", "1", "yes")
+    assert edges.rows[2] == ("AggregationNode", "Output", "", "0", "")
+
+
+def test_the_tables_hold_nested_graphs_too_and_stay_small():
+    nodes, edges = describe(diagram(NESTED)).tables
+    assert [row[0] for row in nodes.rows] == ["Fetch", "Graph", "Input", "ParallelValidationNode", "AggregationNode",
+                                              "Output", "Done"]  # fmt: skip
+    assert len(edges.rows) == 5
+    assert len(describe(diagram(chain(*(f"n{number}" for number in range(1_000))))).tables[0].rows) == 40
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.gantt import describe_gantt, gantt
-from kaygraph_viz.plot.style import BRANCH_FILL, FILLS, MORE_FILL, NAME_COLOURS, PARALLEL_FILL, STATUS_COLOURS, TEXT
+from kaygraph_viz.plot.style import (
+    BRANCH_FILL,
+    FILLS,
+    MORE_FILL,
+    NAME_COLOURS,
+    PARALLEL_FILL,
+    STATUS_COLOURS,
+    STATUS_FILLS,
+    TEXT,
+)
 from kaygraph_viz.testing import bar, make_trace
 
 HOSTILE = [
@@ -28,41 +37,6 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
-
-
-def batch(workers=4, items=12, **options):
-    made = [
-        bar(
-            "Check",
-            f"thread-{i % workers + 1}",
-            i // workers,
-            i // workers + 0.9,
-            queued_s=i // workers,
-            cpu_s=0.3,
-            index=i,
-        )
-        for i in range(items)
-    ]
-    return make_trace(*made, **options)
-
-
-def validation():
-    attempts = [bar("format", "t-2", 1, 2, kind="attempt", status="error"), bar("format", "t-2", 3, 4, kind="attempt")]
-    branches = [bar("security", "t-1", 1, 3, cpu_s=1), (bar("format", "t-2", 1, 4, attempt=2), attempts),
-                bar("external", "t-3", 1, 6, cpu_s=0.1, blocked_s=2, status="error"),
-                bar("quick", "t-4", 1, 1.01, status="timeout")]  # fmt: skip
-    nodes = [(bar("Validate", "main", 0, 7, kind="node"),
-              [bar("prep", "main", 0, 1, kind="phase"), (bar("exec", "main", 1, 6, kind="phase"), branches),
-               bar("post", "main", 6, 7, kind="phase")]),
-             (bar("Report", "main", 7, 9, kind="node"), [bar("exec", "main", 7, 9, kind="phase")])]  # fmt: skip
-    return make_trace(*nodes)
-
-
 def polygons(ax, gid):
     return [c.get_paths() for c in ax.collections if isinstance(c, PolyCollection) and c.get_gid() == gid]
 
@@ -72,7 +46,7 @@ def drawn(ax):
     return ax.figure.canvas.get_renderer()
 
 
-def test_there_is_one_artist_for_each_part_and_not_one_for_each_bar():
+def test_there_is_one_artist_for_each_part_and_not_one_for_each_bar(batch):
     ax = gantt(batch(items=200), labels=False)
     assert sorted(c.get_gid() for c in ax.collections) == ["outline", "part-cpu", "part-queued", "part-waiting"]
     assert len(polygons(ax, "outline")[0]) == 200
@@ -88,27 +62,21 @@ def test_bars_stand_where_their_times_are():
     assert (cpu.x0, cpu.x1) == (1, 1.5)
 
 
-def test_rows_are_named_from_top_to_bottom():
-    ax = gantt(validation())
+def test_rows_are_named_from_top_to_bottom(validation):
+    ax = gantt(validation)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["main", "t-1", "t-2", "t-3", "t-4"]
     bottom, top = ax.get_ylim()
     assert bottom > top
 
 
-@pytest.mark.parametrize("make", [batch, validation])
 @pytest.mark.parametrize("colour_by", ["part", "name", "status"])
-def test_texts_stay_in_the_figure_and_do_not_collide(make, colour_by):
-    ax = gantt(make(), colour_by=colour_by)
-    renderer = drawn(ax)
-    texts = [*ax.texts, *ax.get_yticklabels(), *ax.get_legend().get_texts(), ax.xaxis.label, ax._left_title]
-    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
-    for one, other in combinations(boxes, 2):
-        assert not one.overlaps(other)
-    figure = ax.figure.bbox.padded(1)
-    assert all(figure.contains(box.x0, box.y0) and figure.contains(box.x1, box.y1) for box in boxes)
+@pytest.mark.parametrize("group_by", ["worker", "node"])
+def test_texts_stay_in_the_figure_and_do_not_collide(batch, validation, pipeline, colour_by, group_by, neat):
+    for trace in (batch(), validation, pipeline):
+        neat(gantt(trace, colour_by=colour_by, group_by=group_by, critical_path=True))
 
 
-def test_labels_lie_within_their_bars():
+def test_labels_lie_within_their_bars(batch):
     ax = gantt(batch())
     renderer = drawn(ax)
     bars = [path.get_extents().transformed(ax.transData) for path in polygons(ax, "outline")[0]]
@@ -119,32 +87,32 @@ def test_labels_lie_within_their_bars():
                    for bar in bars)  # fmt: skip
 
 
-def test_the_legend_covers_no_bar():
-    ax = gantt(validation())
+def test_the_legend_covers_no_bar(validation):
+    ax = gantt(validation)
     renderer = drawn(ax)
     legend = ax.get_legend().get_window_extent(renderer)
     assert legend.y0 >= ax.get_window_extent(renderer).y1 - 1
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert texts == ["CPU", "waiting", "blocked", "running", "pause before a retry", "failed"]
+    assert texts == ["CPU", "waiting", "blocked", "running", "pause before a retry", "error", "timed out"]
 
 
-def test_failures_are_seen_without_colour():
-    ax = gantt(validation())
-    hatched = next(c for c in ax.collections if c.get_gid() == "failed")
-    assert hatched.get_hatch()
+def test_failures_are_seen_without_colour(validation):
+    ax = gantt(validation)
+    hatches = [c.get_hatch() for c in ax.collections if str(c.get_gid()).startswith("status-")]
+    assert len(set(filter(None, hatches))) == 2  # an error and a timeout
     assert {"external: error", "format: 2 tries"} <= {text.get_text() for text in ax.texts}
-    crosses = next(c for c in ax.collections if c.get_gid() == "crosses")
-    assert np.asarray(crosses.get_offsets()).round(6).tolist() == [[1.01, 4]]
+    (marks,) = (c for c in ax.collections if c.get_gid() == "marks-timeout")
+    assert np.asarray(marks.get_offsets()).round(6).tolist() == [[1.01, 4]]
 
 
-def test_nodes_are_named_above_the_rows():
-    ax = gantt(validation())
+def test_nodes_are_named_above_the_rows(validation):
+    ax = gantt(validation)
     assert {"Validate", "Report"} <= {text.get_text() for text in ax.texts}
     (lines,) = (c for c in ax.collections if c.get_gid() == "nodes")
     assert all(line[0][1] < -0.5 for line in lines.get_segments())
 
 
-def test_the_default_title_has_the_main_numbers():
+def test_the_default_title_has_the_main_numbers(batch):
     assert gantt(batch()).get_title(loc="left") == "4 workers, 12 branches, 2.9 s, speedup 3.7"
     assert gantt(batch(), title="Mine").get_title(loc="left") == "Mine"
 
@@ -159,11 +127,11 @@ def test_the_time_axis_is_in_seconds_and_written_in_a_fitting_unit(scale, unit, 
     assert ax.xaxis.get_major_formatter()(2 * scale, 0) == number
 
 
-def test_dropped_spans_are_mentioned():
+def test_dropped_spans_are_mentioned(batch):
     assert "1,234 spans dropped" in gantt(batch(dropped=1234)).get_xlabel()
 
 
-def test_many_bars_become_an_image():
+def test_many_bars_become_an_image(batch):
     ax = gantt(batch(items=40), max_bars=39)
     assert len(ax.images) == 1
     assert not [c for c in ax.collections if isinstance(c, PolyCollection)]
@@ -176,22 +144,101 @@ def test_many_bars_become_an_image():
 def test_an_image_marks_what_failed():
     made = [bar("b", "t", number, number + 1, status="error" if number == 7 else "ok") for number in range(20)]
     ax = gantt(make_trace(*made), max_bars=10)
-    (crosses,) = (c for c in ax.collections if c.get_gid() == "crosses")
-    assert crosses.get_offsets()[0][0] == pytest.approx(8, abs=0.1)
+    (marks,) = (c for c in ax.collections if c.get_gid() == "marks-error")
+    assert marks.get_offsets()[0][0] == pytest.approx(8, abs=0.1)
 
 
-def test_the_figure_grows_with_the_workers_up_to_a_limit():
+def test_the_figure_grows_with_the_workers_up_to_a_limit(batch):
     heights = [gantt(batch(workers, workers)).figure.get_size_inches()[1] for workers in (1, 10, 40, 300)]
     assert all(one <= other for one, other in pairwise(heights))
     assert heights[-1] <= 11
 
 
-def test_row_names_thin_out_before_they_collide():
+def test_row_names_thin_out_before_they_collide(batch):
     ax = gantt(batch(300, 300))
     renderer = drawn(ax)
     boxes = [label.get_window_extent(renderer) for label in ax.get_yticklabels()]
     assert 20 < len(boxes) < 300
     assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+
+
+def test_several_runs_share_one_axis_each_from_its_own_beginning():
+    before = make_trace(bar("a", "main", 5, 6), bar("b", "main", 6, 8))
+    after = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2))
+    ax = gantt({"one by one": before, "at once": after})
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["one by one", "main", "at once", "t-1", "t-2"]
+    boxes = sorted(tuple(path.get_extents().extents.round(6)[[0, 2]]) for path in polygons(ax, "outline")[0])
+    assert boxes == [(0, 1), (0, 1), (0, 2), (1, 3)]
+    assert ax.get_title(loc="left") == "2 runs, 2.0 s to 3.0 s"
+
+
+def test_several_runs_become_images_below_each_other(batch):
+    ax = gantt({"a": batch(), "b": batch(workers=2)}, max_bars=5)
+    extents = [image.get_extent() for image in ax.images]
+    assert [round(bottom - top) for _, _, bottom, top in extents] == [4, 2]
+    assert extents[0][2] < extents[1][3]  # the heading of the second one lies between
+
+
+def test_rows_can_be_grouped_by_node(validation, neat):
+    names = [label.get_text() for label in gantt(validation, group_by="node").get_yticklabels()]
+    assert names == ["Validate", "main", "t-1", "t-2", "t-3", "t-4", "Report · main"]
+
+
+def test_the_critical_path_is_drawn_beneath_its_bars():
+    branches = [bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 3), bar("c", "t-2", 3, 5), bar("d", "t-1", 5.5, 6)]
+    ax = gantt(make_trace((bar("exec", "main", 0, 6, kind="phase"), branches)), critical_path=True)
+    lines = {c.get_gid(): [np.round(line, 6).tolist() for line in c.get_segments()] for c in ax.collections
+             if isinstance(c, LineCollection)}  # fmt: skip
+    low, high = 0.37, 1.37  # the lower ends of the bars in the rows of t-1 and t-2
+    assert lines["critical"] == [[[0, high], [5, high]], [[5.5, low], [6, low]]]
+    assert lines["critical-wait"] == [[[5, high], [5, low], [5.5, low]]]
+    assert "critical path" in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert "The critical path leads through b, then c, then d." in ax.get_label()
+
+
+def test_without_being_asked_for_no_critical_path_is_drawn(validation):
+    assert not [c for c in gantt(validation).collections if str(c.get_gid()).startswith("critical")]
+
+
+def test_each_way_to_end_badly_has_a_hatch_and_a_mark_of_its_own():
+    assert len({fill.hatch for fill in STATUS_FILLS.values()}) == len(STATUS_FILLS)
+    assert len({fill.marker for fill in STATUS_FILLS.values()}) == len(STATUS_FILLS)
+    made = [bar("b", f"t-{row}", 0, 1, status=status) for row, status in enumerate(STATUS_FILLS)]
+    ax = gantt(make_trace(*made))
+    drawn = {c.get_gid(): c.get_hatch() for c in ax.collections if str(c.get_gid()).startswith("status-")}
+    assert drawn == {f"status-{status}": fill.hatch for status, fill in STATUS_FILLS.items()}
+
+
+def test_filled_by_how_it_ended_each_end_is_in_the_legend_once():
+    made = [bar("b", f"t-{row}", 0, 1, status=status) for row, status in enumerate(["ok", "error", "timeout"])]
+    keys = gantt(make_trace(*made), colour_by="status").get_legend()
+    assert [text.get_text() for text in keys.get_texts()] == ["ok", "error", "timed out"]
+    colours = [to_rgb(patch.get_facecolor()) for patch in keys.get_patches()]
+    assert colours == [to_rgb(STATUS_COLOURS[status]) for status in ("ok", "error", "timeout")]
+
+
+def test_names_of_what_took_no_time_are_not_in_the_legend():
+    ax = gantt(make_trace(bar("a", "t", 0, 1), bar("nothing", "u", 0, 0)), colour_by="name")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a"]
+
+
+def test_names_do_not_lie_on_blocked_time_where_there_is_other_room():
+    ax = gantt(make_trace(bar("price", "t", 0, 10, cpu_s=1, blocked_s=6)))
+    (text,) = ax.texts
+    right = text.get_window_extent(drawn(ax)).transformed(ax.transData.inverted()).x1
+    assert right <= 4
+
+
+def test_a_name_on_a_hatch_has_a_backing():
+    (text,) = gantt(make_trace(bar("price", "t", 0, 10, blocked_s=10))).texts
+    assert text.get_bbox_patch() is not None
+
+
+def test_a_bar_that_takes_no_time_can_still_be_seen():
+    ax = gantt(make_trace(bar("prep", "main", 0, 0, kind="phase"), bar("a", "t", 0, 5)))
+    (outlines,) = (c for c in ax.collections if c.get_gid() == "outline")
+    assert min(outlines.get_linewidth()) >= 0.3
 
 
 def test_an_empty_trace_says_so():
@@ -210,22 +257,22 @@ def test_hostile_names_are_drawn_as_plain_text(name):
     assert not any(text._preprocess_math(text.get_text())[1] for text in texts)
 
 
-def test_the_axes_that_is_given_is_used_and_returned():
+def test_the_axes_that_is_given_is_used_and_returned(batch):
     figure, ax = plt.subplots()
     assert gantt(batch(), ax=ax) is ax
     assert plt.get_fignums() == [figure.number]
 
 
-def test_no_global_setting_is_changed():
+def test_no_global_setting_is_changed(validation):
     before, backend = dict(mpl.rcParams), mpl.get_backend()
-    drawn(gantt(validation()))
+    drawn(gantt(validation))
     assert dict(mpl.rcParams) == before
     assert mpl.get_backend() == backend
 
 
-def test_the_chart_has_a_text_of_its_own():
-    ax = gantt(validation())
-    assert ax.get_label() == describe_gantt(validation())
+def test_the_chart_has_a_text_of_its_own(validation):
+    ax = gantt(validation)
+    assert ax.get_label() == describe_gantt(validation)
     assert "4 branches on 4 workers (5 rows)" in ax.get_label()
     assert "1 error, 1 timed out and 1 retry" in ax.get_label()
     assert describe_gantt(make_trace()) == "Gantt chart without bars: nothing was recorded."
@@ -235,18 +282,21 @@ def test_the_chart_has_a_text_of_its_own():
     ("options", "message"),
     [
         ({"colour_by": "mood"}, "colour_by must be one of part, name, status"),
+        ({"group_by": "mood"}, "group_by must be one of worker, node"),
+        ({"until_s": -1}, "until_s"),
         ({"max_bars": 0}, "max_bars"),
         ({"ax": 3}, "ax"),
     ],
 )
-def test_wrong_options_are_refused(options, message):
+def test_wrong_options_are_refused(options, message, batch):
     with pytest.raises(OptionError, match=message):
         gantt(batch(), **options)
 
 
 def test_what_is_not_a_trace_is_refused():
-    with pytest.raises(OptionError, match="trace must be a Trace"):
-        gantt([1, 2])
+    for wrong in ([1, 2], {}, {"a": 1}):
+        with pytest.raises(OptionError, match="trace must be a Trace"):
+            gantt(wrong)
 
 
 def luminance(colour):

@@ -108,7 +108,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
     def full(span):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "_as_dict", full)
+    monkeypatch.setattr(files, "as_fields", full)
     with pytest.raises(OSError, match="No space left"):
         small_trace().save(path)
     assert path.read_bytes() == before

@@ -1,0 +1,119 @@
+"""How well simulated time predicts real time: the same programs, with the same declared costs, under both clocks.
+
+Belongs here: the error of the predicted makespan. Does not belong here: what simulated time itself costs, and whether
+it is the same every time, which the tests say.
+
+``python -m benchmarks.virtual_clock`` prints a table with what was predicted and what was measured. Rows that compute
+are only as good as the machine is idle: their costs are CPU time, which takes longer where others want it too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Any
+
+import kaygraph_viz as kv
+from benchmarks.harness import Measured, Scale, benchmark
+
+ITEMS = 24
+REPEATS = 5
+TOLERANCE = 0.10
+PEER = "a tenth of the measured makespan"
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """A batch of items on some workers of a kind; each waits and computes.
+
+    Parameters
+    ----------
+    kind, workers
+        The executor.
+    wait_s, work_s
+        The least that an item waits and computes [s]; the others do so two and three times as long.
+    """
+
+    kind: str
+    workers: int
+    wait_s: float
+    work_s: float
+
+    def run(self, executor: Any, items: int) -> None:
+        """Run the batch on an open executor."""
+        function = partial(_cost_async if self.kind == "async" else _cost, self.wait_s, self.work_s)
+        for _ in executor.imap(function, range(items)):
+            pass
+
+    def predicted_s(self, items: int = ITEMS) -> float:
+        """Return the makespan in simulated time [s]."""
+        clock = kv.VirtualClock(cores=CORES)
+        with clock, kv.get_executor(self.kind, self.workers) as executor:
+            self.run(executor, items)
+            return clock.now_ns() / 1e9
+
+    def measured_s(self, items: int = ITEMS, repeats: int = REPEATS) -> float:
+        """Return the median makespan of real runs on workers that are running already [s]."""
+        with kv.get_executor(self.kind, self.workers) as executor:
+            self.run(executor, 2 * self.workers)
+            return median(_seconds(lambda: self.run(executor, items)) for _ in range(repeats))
+
+
+def _cost(wait_s: float, work_s: float, item: int) -> None:
+    kv.sleep(wait_s * (1 + item % 3))
+    kv.work(work_s * (1 + item % 2))
+
+
+async def _cost_async(wait_s: float, work_s: float, item: int) -> None:
+    await kv.sleep_async(wait_s * (1 + item % 3))
+    kv.work(work_s * (1 + item % 2))
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+PROGRAMS = {
+    "4 threads wait": Program("thread", 4, 0.02, 0.0),
+    "4 threads wait and work": Program("thread", 4, 0.02, 0.01),
+    "2 processes wait": Program("process", 2, 0.02, 0.0),
+    "2 processes wait and work": Program("process", 2, 0.02, 0.01),
+    "8 coroutines wait": Program("async", 8, 0.02, 0.0),
+    "8 coroutines wait and work": Program("async", 8, 0.02, 0.01),
+}
+
+
+def _error(program: Program, scale: Scale) -> Measured:
+    """Return how far the prediction is off, and how far it may be [s]."""
+    items = scale.pick(ITEMS, 2)
+    measured = program.measured_s(items, scale.pick(REPEATS, 1))
+    return Measured(abs(program.predicted_s(items) - measured), TOLERANCE * measured)
+
+
+for _name, _program in PROGRAMS.items():
+    _note = "needs free cores" if _program.work_s else ""
+    benchmark(f"error of prediction, {_name}", peer=PEER, target=1.0, note=_note)(partial(_error, _program))
+
+
+def main() -> int:
+    """Print what was predicted and what was measured; return 1 if a prediction is off by more than a tenth."""
+    print(f"{'':36}predicted  measured  error")
+    worst = 0.0
+    for name, program in PROGRAMS.items():
+        predicted, measured = program.predicted_s(), program.measured_s()
+        error = predicted / measured - 1
+        worst = max(worst, abs(error))
+        print(f"{name:36}{predicted:7.3f} s {measured:7.3f} s {error:+6.1%}", flush=True)
+    return int(worst > TOLERANCE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""How long branches really waited: the GIL, and a lack of cores, also make bars longer, but only while others compute.
+
+Belongs here: telling the two apart. Does not belong here: an upper bound for each branch's wait for the GIL (``gil``),
+and what other conditions would do (``replay``).
+
+Nobody measures the wait for the GIL. What is known of a branch is when it started and ended and how long it computed.
+So the real waits are chosen such that a replay with the recorded workers gives bars like those that were recorded:
+
+1. Where fewer branches ran at once than can compute at once, nobody waited for a turn.
+2. As long as somebody else computes, a branch may wait for either. So the CPU time of all branches is put as close to
+   the end of their bars as one interpreter can manage; what is left before it is the longest possible real wait. Where
+   the interpreter was idle for a good part of the time, that is nearly the answer: only who began to compute right
+   after somebody else had to wait for that one, on average for half of its time.
+3. Where it was busy nearly all the time, shorter waits give the same bars on average. There the shortest ones are taken
+   with which the replay is as long as the recorded run, and its shorter bars leave as much room for waits. If bars are
+   longer just in proportion to their CPU time, there was no other wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Ints, concurrency, first_of_runs, union_length_ns
+from kaygraph_viz.analysis.parts import Parts
+from kaygraph_viz.analysis.replay import Terms, rehearsal
+from kaygraph_viz.analysis.sampling import EVERYTHING, Sample, sampled
+from kaygraph_viz.analysis.script import OWN_INTERPRETER, Script
+from kaygraph_viz.analysis.simulate import SWITCH_NS, simulate
+from kaygraph_viz.analysis.steps import CALLS, WORK, Crew
+from kaygraph_viz.analysis.workers import process_of_lane
+
+__all__ = ["real_waits"]
+
+MOST = 2_000  # branches that are looked at; the others are taken to be like them
+MOST_GROUPS = 100  # of branches, in as many clusters of calls
+BUSY = 0.8  # the share of the time from which on an interpreter counts as busy nearly all the time
+AS_GOOD = 0.02  # shorter waits may explain the bars worse than the best ones by so much of a bar
+SHORTER = (0.1, 0.2, 0.3, 0.4, 0.5)  # which of the bars, in the order of their room for waits, are compared
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)  # of that room, to be tried
+LIMITS = (0.0, 0.1, 0.25, 0.5)  # which bars' room, as the longest wait of all, is to be tried
+IN_PROPORTION = 0.15  # the share of the waits, at most, that does not grow with CPU time
+ROOM = 0.2  # how badly no waits at all may explain the bars, if waits grow in proportion
+VARIES, PAIRED = 0.1, 200  # from which spread of CPU times on, and with how many of them, that is looked at
+TOUCHING_NS = 200_000  # no longer than this it takes to hand the interpreter over
+COROUTINES_NS = 1 << 60  # they never give way while they compute
+
+
+def real_waits(script: Script, *, cores: int | None, computes_first: bool | None = None) -> Parts:
+    """Return what branches consist of, without the waits for a turn to compute.
+
+    Parameters
+    ----------
+    script
+        The run.
+    cores
+        How many processes could compute at once; None for all.
+    computes_first
+        Whether branches compute first and wait then, which is not recorded. None: where times are exact and can be
+        reproduced in that way, they do; else they wait first.
+    """
+    if computes_first is None and script.is_exact:
+        found, is_reproduced = _found(script, cores, computes_first=True)
+        if is_reproduced:
+            return found
+    return _found(script, cores, computes_first=bool(computes_first))[0]
+
+
+def _found(script: Script, cores: int | None, *, computes_first: bool) -> tuple[Parts, bool]:
+    """Return the parts, and whether all bars are reproduced exactly."""
+    handed_on_ns = script.ended - script.handing_on
+    wait = (handed_on_ns - script.started - script.cpu).clip(0)
+    parts = Parts(wait, script.cpu, _gaps(script), computes_first)
+    groups = list(_groups(script, cores))
+    every = max(1, -(-len(groups) // MOST_GROUPS))
+    is_reproduced, real, longest = True, 0, 0
+    for number, its, places in groups[::every]:
+        fit = _Fit.of(script, parts, script.clusters[-1][number], its, places, handed_on_ns)
+        found, is_exact = fit.waits()
+        real, longest = real + int(found.sum()), longest + int(wait[fit.its].sum())
+        rest = its[~np.isin(its, fit.its)]
+        wait[rest] = _rounded(wait[rest] * (found.sum() / max(1, wait[fit.its].sum())))
+        wait[fit.its] = found
+        is_reproduced &= is_exact
+    for _, its, _ in (group for place, group in enumerate(groups) if place % every):
+        wait[its] = _rounded(wait[its] * (real / max(1, longest)))
+    return parts, is_reproduced
+
+
+def _gaps(script: Script) -> dict[int, list[tuple[int, int]]]:
+    """Return how long owners of calls wait and compute before, between and after them [ns]."""
+    gaps: dict[int, list[tuple[int, int]]] = {}
+    for owner in {-1: None, **script.clusters}:
+        edges = np.array(script.edges(owner)).reshape(-1, 2)
+        moments, until = script.worked_ns(owner)
+        cpu = np.diff(until[np.searchsorted(moments, edges)], axis=1)[:, 0]
+        lasts = np.diff(edges, axis=1)[:, 0].clip(0)
+        work = np.minimum(lasts, cpu)
+        gaps[owner] = list(zip((lasts - work).tolist(), work.tolist(), strict=True))
+    return gaps
+
+
+def _groups(script: Script, cores: int | None) -> Iterator[tuple[int, Ints, int | None]]:
+    """Yield branches that took turns: the number of their cluster, and how many cores they had, None for one GIL."""
+    is_leaf = (script.cpu > 0) & ~script.makes_calls
+    lanes = script.nesting.columns.lanes
+    name_of = {lane: name for name, lane in enumerate(dict.fromkeys(process_of_lane(lane) for lane in lanes))}
+    process = np.array([name_of[process_of_lane(lane)] for lane in lanes], np.intp)
+    process = process[script.nesting.columns.rows["lane"][script.branches]]
+    is_own = np.zeros(len(script.branches), np.bool_)
+    cluster_of = np.full(len(script.branches), -1)
+    for call in script.calls:
+        is_own[call.members] = call.kind in OWN_INTERPRETER
+    for place, cluster in enumerate(script.clusters.get(-1, ())):
+        for call in (script.calls[each] for each in cluster):
+            cluster_of[call.members] = place
+    group = np.where(is_own, -1, process)
+    leaves = np.flatnonzero(is_leaf & ((group >= 0) | (cores is not None)))
+    number, name = cluster_of[script.top[leaves]], group[leaves]
+    order = np.lexsort((name, number))
+    firsts = np.flatnonzero(first_of_runs(number[order], name[order])) if len(order) else order
+    for its in np.split(order, firsts[1:]) if len(order) else []:
+        yield int(number[its[0]]), leaves[its], cores if name[its[0]] < 0 else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Branches that took turns to compute, and a replay of their calls to compare them with.
+
+    Parameters
+    ----------
+    script, parts
+        The run, and what it is taken to consist of.
+    cluster
+        The numbers of the calls.
+    sample
+        The branches of these calls that are replayed, if not all.
+    its
+        The branches that are looked at.
+    cores
+        How many could compute at once; None for one, by the GIL.
+    ended
+        When each branch of the run was done [ns].
+    """
+
+    script: Script
+    parts: Parts
+    cluster: Sequence[int]
+    sample: Sample
+    its: Ints
+    cores: int | None
+    ended: Ints
+
+    @classmethod
+    def of(
+        cls, script: Script, parts: Parts, cluster: Sequence[int], its: Ints, cores: int | None, ended: Ints
+    ) -> _Fit:  # fmt: skip
+        """Look at the first ones of many."""
+        parted = -(-len(its) // MOST)
+        sample = EVERYTHING
+        if parted > 1:
+            sample = Sample(sampled(script, cluster, lambda members: members[: -(-len(members) // parted)]))
+            its = its[np.isin(script.top[its], np.concatenate(list(sample.its.values())))]
+        return cls(script, parts, cluster, sample, its, cores, ended)
+
+    def waits(self) -> tuple[Ints, bool]:
+        """Return the waits, and whether the replay gives exactly the recorded bars."""
+        started, ended, cpu = self.script.started[self.its], self.ended[self.its], self.script.cpu[self.its]
+        if concurrency(started, ended)[1].max(initial=0) <= (self.cores or 1):
+            return self.parts.wait[self.its], True
+        room = self.room(started, ended)
+        probable = room - self._queued(started + room, cpu).clip(0, room)
+        is_busy = cpu.sum() >= BUSY * (self.cores or 1) * union_length_ns(started, ended)
+        if not is_busy and not self.script.is_exact:
+            return probable, False
+        tries = [_rounded(share * room) for share in SHARES]
+        tries += [np.minimum(room, _rounded(np.quantile(room, limit))) for limit in LIMITS]
+        tries.sort(key=lambda waits: int(waits.sum()))
+        misses = [self.miss(waits, room) for waits in tries]
+        if 0.0 in misses:
+            return tries[misses.index(0.0)], True
+        if not is_busy:
+            return probable, False
+        if misses[0] <= ROOM and _in_proportion(cpu, ended - started - cpu):
+            return tries[0], False
+        good = min(misses) + AS_GOOD
+        return next(waits for waits, miss in zip(tries, misses, strict=True) if miss <= good), False
+
+    def room(self, started: Ints, ended: Ints) -> Ints:
+        """Return the longest waits for which bars leave room, with their CPU time as far to one side as possible."""
+        cpu = self.script.cpu[self.its]
+        if self.parts.computes_first:
+            return (ended - self._computed_ns(started, cpu)).clip(0)
+        last = int(ended.max())
+        return (last - started - self._computed_ns(last - ended, cpu)).clip(0)
+
+    def _queued(self, begun: Ints, cpu: Ints) -> Ints:
+        """Return for how long branches waited for the one that computed right before: for half of its time, on average.
+
+        Of those that compute before they wait it is known when they came: when they started.
+        """
+        queued = np.zeros(len(begun), np.int64)
+        order = np.argsort(begun, kind="stable")
+        before, after = order[:-1], order[1:]
+        touches = begun[after] - (begun[before] + cpu[before]) < TOUCHING_NS
+        queued[after] = np.where(touches, cpu[before] // 2, 0)
+        return queued if not self.parts.computes_first else np.zeros(len(begun), np.int64)
+
+    def _computed_ns(self, ready: Ints, cpu: Ints) -> Ints:
+        """Return when each branch has computed if it could begin at a time, and took turns with the others [ns]."""
+        order = np.argsort(ready, kind="stable")
+        kind = "thread" if self.cores is None else "process"
+        crew = Crew(order.tolist(), len(order), kind, start_up_ns=ready[order].tolist(), is_static=True)
+        is_loop = any(self.script.calls[number].kind == "async" for number in self.cluster)
+        steps = [((WORK, each),) for each in cpu.tolist()]  # of a branch each
+        switch_ns = COROUTINES_NS if is_loop else SWITCH_NS
+        found = simulate([(CALLS, [crew])], len(steps), steps.__getitem__, cores=self.cores, switch_ns=switch_ns)
+        return np.array(found.ended, np.int64)
+
+    def miss(self, waits: Ints, room: Ints) -> float:
+        """Return how far the replay of some waits is from what was recorded, in shares of a bar; 0 for exactly."""
+        begin = min(self.script.calls[number].begins_ns for number in self.cluster)
+        started, ended = self.script.started[self.its] - begin, self.ended[self.its] - begin
+        new_started, new_ended = self._replayed(waits)
+        if (started == new_started).all() and (ended == new_ended).all():
+            return 0.0
+        new_room = self.room(new_started, new_ended)
+        less = (np.quantile(room, SHORTER) - np.quantile(new_room, SHORTER)).clip(0).mean()
+        return float(less / (ended - started).mean() + abs(new_ended.max() / ended.max() - 1)) or 1e-9
+
+    def _replayed(self, waits: Ints) -> tuple[Ints, Ints]:
+        """Return when branches start and end in a replay with some waits, since the calls began [ns]."""
+        wait = self.parts.wait.copy()
+        wait[self.its] = waits
+        found = rehearsal(
+            self.script, replace(self.parts, wait=wait), Terms(cores=self.cores), self.cluster, self.sample
+        )
+        started, ended, blocked = (np.array(times)[self.its] for times in (found.started, found.ended, found.blocked))
+        return started, ended - blocked
+
+
+def _rounded(waits: Any) -> Any:
+    return np.rint(waits).astype(np.int64)
+
+
+def _in_proportion(cpu: Ints, waits: Ints) -> bool:
+    """Return whether waits grow in proportion to CPU time, as waits for a turn do, if that can be seen at all.
+
+    The line through the points is that of Theil and Sen: the median of the slopes of all pairs, here of some hundred.
+    """
+    some = np.linspace(0, len(cpu) - 1, min(len(cpu), PAIRED)).astype(np.intp)
+    cpu, waits = cpu[some], waits[some]
+    if cpu.std() < VARIES * cpu.mean():
+        return False
+    first, second = np.triu_indices(len(cpu), 1)
+    apart = cpu[second] - cpu[first]
+    is_far = abs(apart) > cpu.std() / 2
+    slope = np.median((waits[second] - waits[first])[is_far] / apart[is_far])
+    return bool(np.median(waits - slope * cpu) <= IN_PROPORTION * waits.mean())

@@ -1,0 +1,36 @@
+"""Which examples there are, by the names that the command line knows."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.examples.outcome import ExampleRun
+from kaygraph_viz.examples.setup import Setup
+
+__all__ = ["EXAMPLES", "run_example"]
+
+EXAMPLES = (  # each is a module beside this one with a function ``run``
+    "validation", "enrichment", "batch", "mapreduce", "pipeline", "coordination", "report", "stream",
+)  # fmt: skip
+
+
+def run_example(name: str, setup: Setup | None = None) -> ExampleRun:
+    """Run one pattern on the shipped data.
+
+    Parameters
+    ----------
+    name
+        One of `EXAMPLES`.
+    setup
+        How it is run; None takes the defaults.
+
+    Raises
+    ------
+    OptionError
+        If there is no such pattern.
+    """
+    if name not in EXAMPLES:
+        raise OptionError("example", name, f"one of {', '.join(EXAMPLES)} or all", "--example validation")
+    found: ExampleRun = import_module(f"kaygraph_viz.examples.{name}").run(setup or Setup())
+    return found

@@ -1,0 +1,74 @@
+"""Report generation: a page about the shipped customers, from what the local services know about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.examples.enrichment import settings_with_seed
+from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
+from kaygraph_viz.examples.setup import Setup
+from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.patterns.customer_sources import customer_sources
+from kaygraph_viz.patterns.report_page import SECTIONS, report_graph
+from kaygraph_viz.services.datasets import load_customers
+from kaygraph_viz.services.server import serve
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["run"]
+
+SAMPLE, WORKERS = 16, 3  # customers, and how many at once, each with four sources: 12 rows
+PAGE = "page.png"
+CAPTIONS = {
+    "serial": "all questions one after the other, and the drawing at the end",
+    "parallel": "many questions at once; drawing waits for the last answer and cannot be shared out",
+    PAGE: "the report itself",
+}
+Run = tuple[dict[str, Any], Graph, Trace, bytes]
+
+
+def run(setup: Setup) -> ExampleRun:
+    """Make the page from answers that are fetched one after the other, and in parallel."""
+    customers = load_customers()
+    count = setup.count(SAMPLE, len(customers))
+    sample, kind = customers[:: len(customers) // count][:count], setup.kind("thread")
+    _, _, serial, _ = _made(sample, setup, "serial", 1)
+    shared, graph, parallel, page = _made(sample, setup, kind, setup.workers_for(kind, WORKERS))
+    enriched = shared["enriched_records"]
+    return ExampleRun(
+        name="report",
+        title=f"Report generation: a page about {counted(count, 'customer')}, from four services",
+        graph=graph,
+        traces={"serial": serial, "parallel": parallel},
+        captions=CAPTIONS,
+        facts=[
+            Fact(section.title.lower(), f"{len(section.counts(enriched)):,}", section.coverage(enriched))
+            for section in SECTIONS
+        ],
+        measured=measured(
+            count, shared["enrichment_summary"]["records"] - shared["enrichment_summary"]["complete"], parallel, serial,
+            unit="customers",
+        ),
+        is_simulated=setup.is_simulated,
+        extras={PAGE: lambda path: path.write_bytes(page)},
+    )  # fmt: skip
+
+
+def _made(records: Sequence[dict[str, str]], setup: Setup, kind: str, workers: int) -> Run:
+    """Make a page, with the name of a file that nobody will see."""
+    with (
+        TemporaryDirectory() as folder,
+        setup.started(kind, workers, customer_sources.__module__, len(records)) as executor,
+        setup.record() as trace,
+        serve(settings_with_seed(setup.seed)) as server,
+        customer_sources(server.base_url) as sources,
+    ):
+        who = kind if kind == "async" else executor
+        graph = report_graph(sources, Path(folder) / PAGE, workers=workers, executor=who, progress=setup.progress)
+        shared: dict[str, Any] = {"records": records}
+        graph.run(shared)
+        page = shared["report_path"].read_bytes()
+    return shared, graph, trace, page

@@ -1,0 +1,179 @@
+"""Trace events of other tools: what Perfetto and chrome://tracing open, as a trace.
+
+Belongs here: what events of each phase say, and nesting spans by their times. Does not belong here: events that we
+wrote ourselves (``perfetto_reader``).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kaygraph_viz.export.reading import Reader, integer_ns
+from kaygraph_viz.export.tracks import enclosing
+from kaygraph_viz.trace.attributes import safe_attributes
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.span import Status
+
+__all__ = ["ChromeReader"]
+
+MICROSECOND_NS = 1000
+THREAD, PROCESS, ASYNC = "thread", "process", "async"
+Key = tuple[str, str, str | None]  # what it is, its process, and its number there
+
+
+class _Begun(NamedTuple):
+    """What has begun and not ended."""
+
+    name: str
+    started_ns: int
+    noted: dict[str, Any]
+
+
+class ChromeReader(Reader):
+    """Reads complete (``X``, ``B`` with ``E``) and asynchronous (``b`` with ``e``) events as branches.
+
+    What never ended counts as abandoned at the last time that occurs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lanes: dict[Key, str] = {}  # a number for each thread and each asynchronous identity, as a text
+        self._names: dict[Key, str] = {}
+        self._open: dict[Key, list[_Begun]] = {}
+        self._count = self._last_ns = 0
+        self._take: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "X": self._complete, "B": self._begin, "E": self._end, "b": self._begin_apart, "e": self._end_apart,
+            "M": self._name,
+        }  # fmt: skip
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take in one event."""
+        phase = event.get("ph")
+        if not isinstance(phase, str):
+            raise ValueError("it has no phase 'ph', so it is no trace event")  # noqa: TRY004  (it is the file's fault)
+        take = self._take.get(phase)
+        if take is not None:
+            take(event)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def _complete(self, event: Mapping[str, Any]) -> None:
+        begun, duration = _begun(event), event.get("dur", 0)
+        duration_ns = integer_ns(duration, MICROSECOND_NS)
+        ended_ns = integer_ns(event["ts"] + duration, MICROSECOND_NS)  # rounded once: what lay within still does
+        cpu_ns = min(integer_ns(event["tdur"], MICROSECOND_NS), duration_ns) if "tdur" in event else -1
+        self._add(_thread(event), begun, ended_ns, "ok", cpu_ns)
+
+    def _begin(self, event: Mapping[str, Any]) -> None:
+        self._open.setdefault(_thread(event), []).append(_begun(event))
+
+    def _end(self, event: Mapping[str, Any]) -> None:
+        self._close(_thread(event), event)
+
+    def _begin_apart(self, event: Mapping[str, Any]) -> None:
+        self._open.setdefault(_identity(event), []).append(_begun(event))
+
+    def _end_apart(self, event: Mapping[str, Any]) -> None:
+        self._close(_identity(event), event)
+
+    def _close(self, key: Key, event: Mapping[str, Any]) -> None:
+        if self._open.get(key):  # else it had begun before the recording
+            self._add(key, self._open[key].pop(), integer_ns(event.get("ts"), MICROSECOND_NS), "ok")
+
+    def _name(self, event: Mapping[str, Any]) -> None:
+        noted = event.get("args")
+        name = noted.get("name") if isinstance(noted, dict) else None
+        if not isinstance(name, str):
+            return
+        if event.get("name") == "thread_name":
+            self._names[_thread(event)] = name
+        elif event.get("name") == "process_name":
+            self._names[PROCESS, _text(event.get("pid")), None] = name
+
+    def _add(self, key: Key, begun: _Begun, ended_ns: int, status: Status, cpu_ns: int = -1) -> None:
+        self._count += 1
+        self._last_ns = max(self._last_ns, ended_ns)
+        lane = self._lanes.setdefault(key, str(len(self._lanes)))
+        name, started_ns, noted = begun
+        attributes = safe_attributes(noted) if noted else None
+        self._keep((
+            self._count, 0, -1, name, "branch", lane, started_ns, started_ns, ended_ns, cpu_ns, 0, status, 1, None,
+            attributes, None,
+        ))  # fmt: skip
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
+        """Return the spans, nested as their times are."""
+        for key, begun in self._open.items():
+            for each in begun:
+                self._add(key, each, max(self._last_ns, each.started_ns), "abandoned")
+        self._open = {}
+        columns, dropped = super().finish(is_complete=is_complete)
+        key_of = {number: key for key, number in self._lanes.items()}
+        keys = [key_of[number] for number in columns.lanes]
+        names = self._thread_names(keys) | _slots(columns, [key[0] == ASYNC for key in keys])
+        lanes = list(dict.fromkeys(names.values()))
+        code_of = {lane: code for code, lane in enumerate(lanes)}
+        columns.rows["lane"] = np.array([code_of[names[code]] for code in range(len(keys))], "u4")[columns.rows["lane"]]
+        columns.lanes = lanes
+        columns.rows["parent_id"] = enclosing(columns)
+        return columns, dropped
+
+    def _thread_names(self, keys: Sequence[Key]) -> dict[int, str]:
+        """Return by code what each thread is called, no two the same; with its process where there are several."""
+        has_several = len({key[1] for key in keys}) > 1
+        found: dict[int, str] = {}
+        taken: Counter[str] = Counter()
+        for code, (kind, pid, tid) in enumerate(keys):
+            if kind == THREAD:
+                thread = self._names.get((THREAD, pid, tid)) or f"thread {tid}"
+                name = f"{self._names.get((PROCESS, pid, None)) or 'process'} {pid}/{thread}" if has_several else thread
+                taken[name] += 1
+                found[code] = name if taken[name] == 1 else f"{name} #{taken[name]}"
+        return found
+
+
+def _begun(event: Mapping[str, Any]) -> _Begun:
+    name, noted, category = event.get("name"), event.get("args"), event.get("cat")
+    kept = dict(noted) if isinstance(noted, dict) else {}
+    if isinstance(category, str) and category:
+        kept.setdefault("category", category)
+    started_ns = integer_ns(event.get("ts"), MICROSECOND_NS)
+    return _Begun(name if isinstance(name, str) else "", started_ns, kept)
+
+
+def _thread(event: Mapping[str, Any]) -> Key:
+    return THREAD, _text(event.get("pid")), _text(event.get("tid"))
+
+
+def _identity(event: Mapping[str, Any]) -> Key:
+    return ASYNC, _text(event.get("pid")), f"{event.get('cat')} {event.get('id')} {event.get('id2')}"
+
+
+def _text(number: object) -> str:
+    return str(number)[:200]
+
+
+def _slots(columns: SpanColumns, is_async: Sequence[bool]) -> dict[int, str]:
+    """Return by code the lane of each asynchronous identity: the lowest one that is free while it lasts."""
+    lane, count = columns.rows["lane"], len(is_async)
+    first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, np.iinfo(np.int64).min)
+    np.minimum.at(first, lane, columns.rows["started_ns"])
+    np.maximum.at(last, lane, columns.rows["ended_ns"])
+    found: dict[int, str] = {}
+    busy: list[tuple[int, int]] = []  # (end, slot)
+    free: list[int] = []
+    for code in np.argsort(first, kind="stable").tolist():
+        if is_async[code]:
+            while busy and busy[0][0] <= first[code]:
+                heapq.heappush(free, heapq.heappop(busy)[1])
+            slot = heapq.heappop(free) if free else len(busy) + 1
+            heapq.heappush(busy, (int(last[code]), slot))
+            found[code] = f"async-{slot}"
+    return found

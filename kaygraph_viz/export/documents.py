@@ -1,0 +1,148 @@
+"""JSON documents of any length, read value by value within bounds of memory.
+
+Belongs here: where one value ends and the next begins. Does not belong here: what the values mean (``..._reader``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.trace.files import MAX_CHARACTERS
+
+__all__ = ["Document"]
+
+MAX_VALUE = 2 << 20  # characters; an honest event has some hundred
+CHUNK = 8192  # characters; what is lost where a compressed file was cut off
+_SPACE = " \t\r\n"
+
+# NaN and infinities, which other tools write among their arguments, become texts: never a time.
+_decode = json.JSONDecoder(parse_constant=str).raw_decode
+
+
+class Document:
+    """One JSON document, of which no more is in memory than the value that is looked at.
+
+    Parameters
+    ----------
+    stream
+        The text; whoever opened it closes it.
+    path
+        What errors call it.
+
+    Examples
+    --------
+    >>> from io import StringIO
+    >>> document = Document(StringIO('{"unit": "ms", "events": [1, 2]}'), Path("run.json"))
+    >>> document.field_before("events", "unit"), list(document.array())
+    ('ms', [1, 2])
+    """
+
+    def __init__(self, stream: TextIO, path: Path) -> None:
+        self._stream = stream
+        self._path = path
+        self._text = ""
+        self._at = 0
+        self._read = 0
+
+    def peek(self) -> str:
+        """Return the next character that is not space, or the empty text at the end."""
+        while True:
+            while self._at < len(self._text):
+                if self._text[self._at] not in _SPACE:
+                    return self._text[self._at]
+                self._at += 1
+            if not self._more():
+                return ""
+
+    def field_before(self, name: str, wanted: str) -> Any:
+        """Go to the value of field `name` of an object, and return field `wanted` if it came before that.
+
+        Raises
+        ------
+        TraceFormatError
+            If there is no field `name`.
+        """
+        found: Any = None
+        self._take("{")
+        while self.peek() == '"':
+            key = self._value()
+            self._take(":")
+            if key == name:
+                return found
+            value = self._value()
+            found = value if key == wanted else found
+            if self.peek() == ",":
+                self._take(",")
+        raise TraceFormatError(f"{self._path} is not a trace: there is no field {name!r} in it")
+
+    def array(self, *, may_lack_end: bool = False) -> Iterator[Any]:
+        """Yield the values of an array.
+
+        Parameters
+        ----------
+        may_lack_end
+            Whether the document may end where a value has ended.
+
+        Raises
+        ------
+        TraceFormatError
+            If it is not an array, or cannot be read to its end.
+        """
+        self._take("[")
+        while (char := self.peek()) not in ("]", ""):
+            yield self._value()
+            char = self.peek()
+            if char == ",":
+                self._take(",")
+            elif char not in ("]", ""):
+                raise self._error(f"{char!r} stands where ',' or ']' should be")
+        if char or not may_lack_end:
+            self._take("]")
+
+    def skip_rest(self) -> None:
+        """Read to the end, which makes a compressed file check its sum."""
+        self._at = len(self._text)
+        while self._more():
+            self._at = len(self._text)
+
+    def _value(self) -> Any:
+        self.peek()  # which goes past the space
+        while True:
+            try:
+                value, end = _decode(self._text, self._at)
+            except RecursionError:
+                raise self._error("it is nested too deeply") from None
+            except ValueError as error:
+                if self._more():
+                    continue
+                at_end = getattr(error, "pos", 0) >= len(self._text) or "Unterminated" in str(error)
+                raise self._error("it was cut off" if at_end else str(error)[:100]) from None
+            if end < len(self._text) or not self._more():  # a number at the end of what is here may go on
+                self._at = end
+                return value
+
+    def _more(self) -> bool:
+        """Read on, twice as much as is left of the text each time; return whether there was anything."""
+        rest = self._text[self._at :]
+        if len(rest) > MAX_VALUE or self._read > MAX_CHARACTERS:
+            raise TraceFormatError(
+                f"{self._path} is larger than any trace: over {MAX_VALUE:,} characters in one event, or in all"
+            )
+        new = self._stream.read(max(CHUNK, len(rest)))
+        self._text, self._at = rest + new, 0
+        self._read += len(new)
+        return bool(new)
+
+    def _take(self, char: str) -> None:
+        found = self.peek()
+        if found != char:
+            raise self._error(f"{found!r} stands where {char!r} should be" if found else "it was cut off")
+        self._at += 1
+
+    def _error(self, problem: str) -> TraceFormatError:
+        place = self._read - len(self._text) + self._at
+        return TraceFormatError(f"{self._path} cannot be read at character {place:,}: {problem}")

@@ -1,0 +1,137 @@
+"""Reading a trace from a file, whoever wrote it.
+
+Belongs here: telling formats apart by their content. Does not belong here: the formats (``trace.files``, the modules
+called ``..._reader``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import warnings
+import zlib
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.export.chrome_reader import ChromeReader
+from kaygraph_viz.export.documents import Document
+from kaygraph_viz.export.perfetto_reader import PerfettoReader
+from kaygraph_viz.export.reading import Reader
+from kaygraph_viz.export.task_stream_reader import TaskStreamReader
+from kaygraph_viz.trace import trace as native
+from kaygraph_viz.trace.disk import opened
+from kaygraph_viz.trace.files import FORMAT
+from kaygraph_viz.trace.invariants import impossibilities
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["load"]
+
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError)
+
+
+def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
+    """Read a trace from a file: one of our own, of Perfetto or chrome://tracing, or the task stream of Dask.
+
+    Which it is shows in the content; the name does not matter. Each may be compressed with gzip.
+
+    Parameters
+    ----------
+    path
+        What `Trace.save` or `to_perfetto` wrote; Chrome trace events (JSON) of any tool, such as VizTracer; or the
+        task stream of Dask as JSON: ``json.dump(client.get_task_stream(), file, default=str)``.
+    partial
+        Whether to take what can be read of a file that was cut off, with a warning, instead of an error.
+
+    Returns
+    -------
+    Trace
+        The same spans that were saved or exported. From other tools: complete events (``X``, ``B`` and ``E``) and
+        asynchronous ones (``b`` and ``e``) as branches, nested as their times are; tasks of Dask as branches.
+
+    Raises
+    ------
+    TraceFormatError
+        If the file is not a trace, was written by another version, is damaged or is too large.
+    OSError
+        If the file cannot be read.
+
+    Notes
+    -----
+    Of other tools' events, arguments become attributes; instants, counters and arrows are left out. A binary trace of
+    Perfetto has to be converted first: ``traceconv json``. Nothing in a file is ever executed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from kaygraph_viz.export.perfetto import to_perfetto
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> with TemporaryDirectory() as folder:
+    ...     load(to_perfetto(make_trace(bar("check", "thread-1", 0, 2)), f"{folder}/run.perfetto.json.gz"))
+    <Trace: 1 spans on 1 lanes, 2 s>
+    """
+    path = Path(path)
+    return _load_other(path, partial=partial) if _is_of_others(path) else native.load(path, partial=partial)
+
+
+def _is_of_others(path: Path) -> bool:
+    """Return whether a file is JSON, but not our own lines; what is no JSON at all is for our own reader to refuse."""
+    with path.open("rb") as raw:
+        try:
+            head = opened(raw, path).read(64)
+        except _DAMAGE:
+            return False
+    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return head.startswith(b"[") or (head.startswith(b"{") and not head.startswith(b'{"format"'))
+
+
+def _load_other(path: Path, *, partial: bool) -> Trace:
+    reader: Reader | None = None
+    count = 0
+    try:
+        with path.open("rb") as raw, io.TextIOWrapper(opened(raw, path), encoding="utf-8-sig") as text:
+            document = Document(text, path)
+            reader, events = _begun(document)
+            for count, event in enumerate(events, 1):  # noqa: B007  (an error says which one it was)
+                reader.add(_checked_event(event))
+            document.skip_rest()
+        columns, dropped = reader.finish(is_complete=True)
+    except (*_DAMAGE, ValueError) as error:
+        problem = error if isinstance(error, TraceFormatError) else _placed(error, path, count)
+        if reader is None or not partial:
+            raise problem from None
+        columns, dropped = reader.finish(is_complete=False)
+        if not len(columns):
+            raise problem from None
+        warnings.warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
+    found = impossibilities(columns)
+    if found:
+        raise TraceFormatError(f"{path} is damaged: " + "; ".join(found[:5]))
+    return Trace(columns, dropped)
+
+
+def _begun(document: Document) -> tuple[Reader, Iterator[Any]]:
+    """Return who reads a document, and its events."""
+    if document.peek() == "{":
+        head = document.field_before("traceEvents", "otherData")
+        is_ours = isinstance(head, dict) and head.get("format") == FORMAT
+        return PerfettoReader(head) if is_ours else ChromeReader(), document.array()
+    events = document.array(may_lack_end=True)  # as the format allows, for programs that end without notice
+    first = list(islice(events, 1))
+    is_task = bool(first) and isinstance(first[0], dict) and "startstops" in first[0]
+    return TaskStreamReader() if is_task else ChromeReader(), chain(first, events)
+
+
+def _checked_event(event: object) -> dict[str, Any]:
+    if not isinstance(event, dict):
+        raise ValueError(f"it is {type(event).__name__}, expected an object")  # noqa: TRY004  (of the file, not of ours)
+    return event
+
+
+def _placed(error: Exception, path: Path, count: int) -> TraceFormatError:
+    if isinstance(error, _DAMAGE):
+        return TraceFormatError(f"{path} is damaged: {error}")
+    return TraceFormatError(f"{path}, event {count:,}: {error}" if count else f"{path}: {error}")

@@ -1,0 +1,280 @@
+"""A trace as spans of the OpenTelemetry SDK.
+
+Belongs here: what a span of ours is there, and handing spans to an exporter. Does not belong here: sending them
+anywhere, which is what exporters do.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kaygraph_viz._optional import require
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.export.tracks import outside_in
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.span import Span
+from kaygraph_viz.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import Span as OtelSpan
+    from opentelemetry.trace import Tracer, TracerProvider
+
+__all__ = ["to_opentelemetry"]
+
+BATCH = 512  # spans that are handed over at once; the queues of usual processors hold four times as many
+FAILED = ("error", "timeout", "abandoned", "lost")
+INT64 = 1 << 63
+
+
+def to_opentelemetry(
+    trace: Trace,
+    exporter: SpanExporter | None = None,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    began: datetime | None = None,
+) -> int:
+    """Hand a trace to OpenTelemetry: as real spans, with parents and links, to any exporter.
+
+    All spans are of one OpenTelemetry trace. Where several of ours have no parent, a span called ``run`` encloses them.
+
+    Parameters
+    ----------
+    trace
+        What was recorded.
+    exporter
+        Where the spans go, such as ``ConsoleSpanExporter()`` or ``OTLPSpanExporter()``; it is not shut down.
+    tracer_provider
+        A set-up of OpenTelemetry to use instead, with its resource, sampler, limits and processors. Default, where
+        there is no `exporter` either: the one that the program has set up.
+    began
+        When the first span was submitted, as a date and time with a time zone. A trace itself has no date: its times
+        are those of a monotonic or simulated clock. Default: so that the last span ended just now.
+
+    Returns
+    -------
+    int
+        How many spans were handed over.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the OpenTelemetry SDK is not installed.
+    OptionError
+        If neither `exporter` nor a `tracer_provider` is there, or both are; if `began` has no time zone.
+
+    Notes
+    -----
+    Attributes: ``thread.name`` is the worker; ``kaygraph_viz.kind status attempt index queue_wait_s cpu_s blocked_s``
+    are what they are in `Span`, times in [s]; others are as they were recorded, nested ones as JSON. A failed span has
+    the status ``ERROR``, and the type of its error as ``error.type``. An exporter that fails ends the export with one
+    warning.
+
+    Examples
+    --------
+    >>> from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> exporter = InMemorySpanExporter()
+    >>> to_opentelemetry(make_trace((bar("exec", "main", 0, 2, kind="phase"), [bar("a", "t-1", 0, 1)])), exporter)
+    2
+    >>> [(span.name, span.attributes["thread.name"]) for span in exporter.get_finished_spans()]
+    [('a', 't-1'), ('exec', 'main')]
+    """
+    require("opentelemetry.sdk")
+    if exporter is not None and tracer_provider is not None:
+        raise OptionError("tracer_provider", tracer_provider, "None where an exporter is given")
+    columns = trace.columns
+    shift_ns = _shift_ns(columns, began)
+    if exporter is None:
+        provider = tracer_provider if tracer_provider is not None else _global_provider()
+        return _emit(columns, shift_ns, provider.get_tracer("kaygraph_viz"), getattr(provider, "force_flush", bool))
+    handed = _Handed(exporter)
+    count = _emit(columns, shift_ns, _tracer_of(handed), handed.flush)
+    handed.finish()
+    if handed.problem:
+        warnings.warn(f"the export stopped after {handed.count:,} of {count:,} spans: {handed.problem}", stacklevel=2)
+    return handed.count
+
+
+# -- where the spans go --------------------------------------------------------------------------------------------
+
+
+class _Handed:
+    """What was handed to an exporter, until it failed."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self.ended: list[ReadableSpan] = []
+        self.count = 0
+        self.problem = ""
+
+    def flush(self) -> None:
+        """Hand over what has ended."""
+        from opentelemetry.sdk.trace.export import SpanExportResult
+
+        batch, self.ended = self.ended, []
+        if self.problem or not batch:
+            return
+        try:
+            if self._exporter.export(batch) is SpanExportResult.FAILURE:
+                self.problem = "the exporter says that it failed"
+            else:
+                self.count += len(batch)
+        except Exception as error:  # an exporter may raise anything; the run that was recorded is over and fine
+            self.problem = describe_error(error)
+
+    def finish(self) -> None:
+        """Let the exporter send what it holds back."""
+        self.flush()
+        try:
+            self._exporter.force_flush()
+        except Exception as error:
+            self.problem = self.problem or describe_error(error)
+
+
+def _tracer_of(handed: _Handed) -> Tracer:
+    """Return a tracer whose spans are kept for an exporter, all of them and as they are."""
+    from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+    unlimited = SpanLimits(max_links=SpanLimits.UNSET, max_span_attributes=SpanLimits.UNSET)
+    provider = TracerProvider(sampler=ALWAYS_ON, span_limits=unlimited, shutdown_on_exit=False)
+    provider.add_span_processor(_keeping(handed))
+    return provider.get_tracer("kaygraph_viz")
+
+
+def _keeping(handed: _Handed) -> SpanProcessor:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    class Keeping(SpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            handed.ended.append(span)
+
+    return Keeping()
+
+
+def _global_provider() -> TracerProvider:
+    from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+
+    provider = get_tracer_provider()
+    if isinstance(provider, ProxyTracerProvider):  # what is there before a program has set anything up
+        raise OptionError("exporter", None, "an exporter, or a tracer_provider", "exporter=ConsoleSpanExporter()")
+    return provider
+
+
+# -- spans ---------------------------------------------------------------------------------------------------------
+
+
+def _shift_ns(columns: SpanColumns, began: datetime | None) -> int:
+    """Return what turns times of the trace into [ns] since 1970."""
+    if began is None:
+        return time.time_ns() - int(columns.column("ended_ns").max(initial=0))
+    if not isinstance(began, datetime) or began.tzinfo is None:
+        raise OptionError("began", began, "a date and time with a time zone", "began=datetime.now(UTC)")
+    since_1970 = (began - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+    return since_1970 - int(columns.column("submitted_ns").min(initial=0))
+
+
+def _emit(columns: SpanColumns, shift_ns: int, tracer: Tracer, flush: Callable[[], object]) -> int:
+    """Start all spans, each after its parent; then link and end them, in the order of their ends."""
+    started = _started(columns, shift_ns, tracer)
+    ends = np.argsort(columns.rows["ended_ns"], kind="stable").tolist()
+    for count, position in enumerate(ends, 1):
+        span = columns.span(position)
+        other = started[span.span_id]
+        for link in span.links:
+            if link in started:
+                other.add_link(started[link].get_span_context())
+        _set_status(other, span)
+        other.end(span.ended_ns + shift_ns)
+        if count % BATCH == 0:
+            flush()
+    if 0 in started:
+        started[0].end(int(columns.column("ended_ns").max()) + shift_ns)
+    flush()
+    return len(started)
+
+
+def _started(columns: SpanColumns, shift_ns: int, tracer: Tracer) -> dict[int, OtelSpan]:
+    """Return open spans by number; 0 is one around all, where there is more than one without a parent."""
+    from opentelemetry.context import Context
+    from opentelemetry.trace import set_span_in_context
+
+    is_top = ~np.isin(columns.rows["parent_id"], columns.rows["span_id"])
+    found: dict[int, OtelSpan] = {}
+    if is_top.sum() > 1:
+        begin_ns = int(columns.column("submitted_ns").min()) + shift_ns
+        found[0] = tracer.start_span("run", Context(), start_time=begin_ns)
+    for position in outside_in(columns).tolist():
+        span = columns.span(position)
+        parent = found.get(span.parent_id or 0) or found.get(0)
+        context = Context() if parent is None else set_span_in_context(parent, Context())
+        begin_ns = span.started_ns + shift_ns
+        found[span.span_id] = tracer.start_span(_text(span.name), context, attributes=_noted(span), start_time=begin_ns)
+    return found
+
+
+def _set_status(other: OtelSpan, span: Span) -> None:
+    from opentelemetry.trace import Status, StatusCode
+
+    if span.status in FAILED:
+        other.set_status(Status(StatusCode.ERROR, _text(span.error or span.status)))
+
+
+# -- attributes ----------------------------------------------------------------------------------------------------
+
+
+def _noted(span: Span) -> dict[str, Any]:
+    """Return the attributes of a span, as OpenTelemetry takes them."""
+    type_of_error = (span.error or "").partition(":")[0]
+    ours = {
+        "kind": span.kind,
+        "status": span.status,
+        "attempt": span.attempt,
+        "index": span.index,
+        "queue_wait_s": span.queue_wait_s,
+        "cpu_s": None if span.cpu_ns is None else span.cpu_ns / 1e9,
+        "blocked_s": span.blocked_ns / 1e9 if span.blocked_ns else None,
+    }
+    noted = {
+        **span.attributes,
+        "thread.name": span.lane,
+        "error.type": type_of_error if type_of_error.isidentifier() else None,
+        **{f"kaygraph_viz.{name}": value for name, value in ours.items()},
+    }
+    return {_text(name): _plain(value) for name, value in noted.items() if name and value is not None}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that OpenTelemetry can carry: a text, a number, or a list of one kind of these; else its JSON.
+
+    Examples
+    --------
+    >>> _plain(3), _plain(["a", "b"]), _plain({"a": [1, None]}), _plain(1 << 70)
+    (3, ['a', 'b'], '{"a": [1, null]}', '1180591620717411303424')
+    """
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int) and not -INT64 <= value < INT64:
+        return str(value)
+    if isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item) for item in value if not isinstance(item, (Mapping, list, tuple))]
+        if len(items) == len(value) and None not in value and len({type(item) for item in items}) <= 1:
+            return items
+    return _text(json.dumps(value, default=str))
+
+
+def _text(text: str) -> str:
+    """Return a text that can be written as UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,230 @@
+"""A trace as the JSON that Perfetto and chrome://tracing open.
+
+Belongs here: events and their file. Does not belong here: which track a span is on (``tracks``), and reading such files
+(``perfetto_reader``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from kaygraph_viz.export.tracks import Tracks, nearest_node, place
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.disk import written
+from kaygraph_viz.trace.fields import as_fields
+from kaygraph_viz.trace.files import FORMAT, VERSION
+from kaygraph_viz.trace.span import Span
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["to_perfetto"]
+
+Event = dict[str, Any]
+PID = 1  # one process: as in a chart, what counts is which worker ran it
+FIRST = 1  # number of the first row; 0 would mean the idle thread of the system
+APART = "apart"  # category of what has a track of its own: it is part of what identifies the track
+
+
+@overload
+def to_perfetto(trace: Trace) -> dict[str, Any]: ...
+@overload
+def to_perfetto(trace: Trace, path: str | os.PathLike[str]) -> Path: ...
+def to_perfetto(trace: Trace, path: str | os.PathLike[str] | None = None) -> dict[str, Any] | Path:
+    """Return a trace as Chrome trace events, or write them to a file that Perfetto and chrome://tracing open.
+
+    Each worker is a row. A coroutine has a track of its own, as has a span that overlaps with others of its worker.
+    A link is an arrow, and for each node that had to wait there is a counter of the branches in its queue.
+
+    Parameters
+    ----------
+    trace
+        What was recorded.
+    path
+        For example ``"run.perfetto.json"``, or ``"run.perfetto.json.gz"`` to have it compressed. An existing file is
+        replaced, at once and only when everything was written. None: return the data instead.
+
+    Returns
+    -------
+    dict or Path
+        The trace events, ``json.dumps`` makes a file of them; or where they were written.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    Times are in microseconds since the first submission, as the format wants it. The arguments of each event hold all
+    of the span, with its exact times [ns], and `kaygraph_viz.load` returns the same spans from the file; only lone
+    surrogates become question marks in it, and NaN and infinities among attributes texts. Arrows are drawn between
+    spans that are in the rows of their workers.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> events = to_perfetto(make_trace(bar("check", "thread-1", 0, 2)))["traceEvents"]
+    >>> [(event["ph"], event["name"], event["tid"]) for event in events]
+    [('M', 'process_name', 1), ('M', 'thread_name', 1), ('M', 'thread_sort_index', 1), ('X', 'check', 1)]
+    """
+    columns, dropped = trace.columns, trace.dropped
+    head = {"format": FORMAT, "version": VERSION, "spans": len(columns), "dropped": dropped}
+    events = _events(columns, f"kaygraph-viz, {dropped:,} spans not kept" if dropped else "kaygraph-viz")
+    return {"otherData": head, "traceEvents": list(events)} if path is None else _write(head, events, Path(path))
+
+
+def _write(head: Mapping[str, Any], events: Iterator[Event], path: Path) -> Path:
+    with written(path) as stream:
+        stream.write(f'{{"otherData":{_json(head)},\n"traceEvents":['.encode())
+        for number, event in enumerate(events):
+            stream.write(f"{',' if number else ''}\n{_json(event)}".encode("utf-8", "replace"))
+        stream.write(b"\n]}\n")
+    return path
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_LAST_BACKSLASH = re.compile(r'(?<!\\)((?:\\\\)*)\\\\"')
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    """Return JSON in a form that all versions of Perfetto read.
+
+    Some show the escape of a letter as it is, and some take a text for unfinished that ends with a backslash, even
+    if that is escaped, as in the name of a folder: the file would not open.
+    """
+    text = _ENCODE(value)
+    return _LAST_BACKSLASH.sub(r'\1\\u005c"', text) if '\\\\"' in text else text
+
+
+def _events(columns: SpanColumns, heading: str) -> Iterator[Event]:
+    if not len(columns):
+        return
+    lanes = _numbered_lanes(columns)
+    zero_ns = int(columns.column("submitted_ns").min())
+    tracks = place(columns)
+    yield from _names(lanes, heading)
+    yield from _rows(columns, tracks, lanes, zero_ns)
+    yield from _arrows(columns, tracks, lanes, zero_ns)
+    yield from _apart(columns, tracks, lanes, zero_ns)
+    yield from _queues(columns, zero_ns)
+
+
+# -- rows of workers -----------------------------------------------------------------------------------------------
+
+
+def _numbered_lanes(columns: SpanColumns) -> dict[str, int]:
+    """Return the number of each lane that is used, from 1: main first, the others as people sort them."""
+    used = {columns.lanes[code] for code in np.unique(columns.rows["lane"]).tolist()}
+    return {lane: number for number, lane in enumerate(sorted(used, key=_natural), FIRST)}
+
+
+def _natural(lane: str) -> tuple[bool, list[tuple[int, str]]]:
+    parts = re.split(r"([0-9]{1,18})", lane)
+    return lane != "main", [(int(part), "") if place % 2 else (-1, part) for place, part in enumerate(parts)]
+
+
+def _names(lanes: Mapping[str, int], heading: str) -> Iterator[Event]:
+    yield {"ph": "M", "name": "process_name", "pid": PID, "tid": FIRST, "args": {"name": heading}}
+    for lane, tid in lanes.items():
+        yield {"ph": "M", "name": "thread_name", "pid": PID, "tid": tid, "args": {"name": _visible(lane)}}
+        yield {"ph": "M", "name": "thread_sort_index", "pid": PID, "tid": tid, "args": {"sort_index": tid}}
+
+
+def _rows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
+    for position in tracks.order[tracks.apart[tracks.order] == 0].tolist():
+        span = columns.span(position)
+        yield {
+            "ph": "X", "name": _title(span), "cat": span.kind, "pid": PID, "tid": lanes[span.lane],
+            "ts": _us(span.started_ns - zero_ns), "dur": _us(span.ended_ns - span.started_ns),
+            "args": as_fields(span),
+        }  # fmt: skip
+
+
+def _arrows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
+    """Yield both ends of the arrow for each link between spans in rows, unless it would point back in time.
+
+    Perfetto ties each end to the span that began last in its row, and draws the arrow from the end of the first span.
+    """
+    linked = {*columns.links, *(source for sources in columns.links.values() for source in sources)}
+    at = np.flatnonzero(np.isin(columns.rows["span_id"], list(linked)) & (tracks.apart == 0)).tolist()
+    spans = {span.span_id: span for span in map(columns.span, at)}
+    pairs = ((spans.get(source), spans.get(target)) for target, sources in columns.links.items() for source in sources)
+    for number, (source, target) in enumerate(pairs, 1):
+        if source is not None and target is not None and source.started_ns <= target.started_ns:
+            arrow = {"name": "link", "cat": "link", "id": number, "pid": PID}
+            yield arrow | {"ph": "s", "tid": lanes[source.lane], "ts": _us(source.started_ns - zero_ns)}
+            yield arrow | {"ph": "f", "tid": lanes[target.lane], "ts": _us(target.started_ns - zero_ns), "bp": "e"}
+
+
+# -- tracks of their own -------------------------------------------------------------------------------------------
+
+
+def _apart(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
+    """Yield the begin and end of what has a track of its own, properly nested, track by track."""
+    order = tracks.order[tracks.apart[tracks.order] != 0]
+    open_ends: list[tuple[int, int, Event]] = []
+    for position in order[np.argsort(tracks.apart[order], kind="stable")].tolist():
+        span, track = columns.span(position), int(tracks.apart[position])
+        while open_ends and (open_ends[-1][0] != track or open_ends[-1][1] <= span.started_ns):
+            yield open_ends.pop()[2]
+        common = {"name": _title(span), "cat": APART, "id2": {"local": track}, "pid": PID, "tid": lanes[span.lane]}
+        yield common | {"ph": "b", "ts": _us(span.started_ns - zero_ns), "args": as_fields(span)}
+        open_ends.append((track, span.ended_ns, common | {"ph": "e", "ts": _us(span.ended_ns - zero_ns)}))
+    yield from (event for _, _, event in reversed(open_ends))
+
+
+# -- queues --------------------------------------------------------------------------------------------------------
+
+
+def _queues(columns: SpanColumns, zero_ns: int) -> Iterator[Event]:
+    """Yield for each node how many of its branches were submitted and had not begun, at each change."""
+    branches = np.flatnonzero(columns.is_kind("branch") & (columns.rows["submitted_ns"] < columns.rows["started_ns"]))
+    node = nearest_node(columns)[branches]
+    for each in np.unique(node).tolist():
+        mine = branches[node == each]
+        name = columns.names[columns.rows["name"][each]] if each >= 0 else "branches"
+        submitted, started = (columns.column(time)[mine] - zero_ns for time in ("submitted_ns", "started_ns"))
+        times, change = np.unique(np.concatenate([submitted, started]), return_inverse=True)
+        steps = np.repeat([1, -1], len(mine))
+        depth = np.cumsum(np.bincount(change, weights=steps)).astype(np.int64)
+        counter = {"ph": "C", "name": f"queue of {_visible(name)}", "pid": PID, "tid": FIRST}
+        for time, waiting in zip(times.tolist(), depth.tolist(), strict=True):
+            yield counter | {"ts": _us(time), "args": {"waiting": waiting}}
+
+
+# -- numbers and texts ---------------------------------------------------------------------------------------------
+
+
+def _us(time_ns: int) -> float:
+    """Return microseconds that are the same nanoseconds again when a viewer multiplies and cuts, as Perfetto does.
+
+    Examples
+    --------
+    >>> int(1001 / 1000 * 1000.0), int(_us(1001) * 1000.0)
+    (1000, 1001)
+    """
+    time_us = time_ns / 1000
+    return math.nextafter(time_us, math.inf) if int(time_us * 1000.0) < time_ns else time_us
+
+
+def _title(span: Span) -> str:
+    """Return what a viewer writes on a span: its name, and how it ended if not well."""
+    return _visible(span.name) + (f" ({span.status})" if span.status != "ok" else "")
+
+
+def _visible(text: str) -> str:
+    r"""Return a text without characters that steer how others are shown; the arguments have it as it is.
+
+    Examples
+    --------
+    >>> _visible("a\u202eb\n")
+    'a?b?'
+    """
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)

@@ -1,0 +1,57 @@
+"""Trace events that we wrote ourselves, read back without loss.
+
+Belongs here: the spans in the arguments of events. Does not belong here: events of other tools (``chrome_reader``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kaygraph_viz.export.reading import Reader
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.fields import as_row, problem_with
+from kaygraph_viz.trace.files import VERSION
+
+__all__ = ["PerfettoReader"]
+
+PHASES = ("X", "b")  # one event of a span has its arguments
+
+
+class PerfettoReader(Reader):
+    """Reads what `to_perfetto` wrote.
+
+    Parameters
+    ----------
+    head
+        The field ``otherData`` of the file.
+    """
+
+    def __init__(self, head: Mapping[str, Any]) -> None:
+        super().__init__()
+        if head.get("version") != VERSION:
+            raise ValueError(f"it has version {head.get('version')!r} of the format, this package reads {VERSION}")
+        self._head = head
+        self._count = 0
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take in one event."""
+        if event.get("ph") not in PHASES:
+            return
+        fields = event.get("args")
+        problem = problem_with(fields) if isinstance(fields, dict) else "it has no arguments"
+        if problem:
+            raise ValueError(problem)
+        self._keep(as_row(fields or {}))
+        self._count += 1
+
+    def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
+        """Return the spans, and how many spans were not kept when they were recorded."""
+        dropped = self._head.get("dropped", 0)
+        if not is_complete:
+            return self._spans.columns(), 0
+        if self._head.get("spans") != self._count:
+            raise ValueError(f"it says it holds {self._head.get('spans')} spans, but has {self._count}")
+        if type(dropped) is not int or dropped < 0:
+            raise ValueError(f"dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
+        return self._spans.columns(), dropped

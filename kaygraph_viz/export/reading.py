@@ -1,0 +1,67 @@
+"""What the readers of all formats of other tools share.
+
+Belongs here: collecting rows. Does not belong here: one format (``..._reader``), and telling them apart (``loading``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from kaygraph_viz.trace.columns import SpanColumns, Spans
+from kaygraph_viz.trace.files import READ_CHUNK
+from kaygraph_viz.trace.span import Row
+
+__all__ = ["Reader", "integer_ns"]
+
+LARGEST_NS = 1 << 62
+
+
+class Reader(ABC):
+    """Takes in the events of a file, one by one.
+
+    What cannot be understood is a `ValueError` that says why; whoever reads the file adds where that was.
+    """
+
+    def __init__(self) -> None:
+        self._spans = Spans()
+
+    @abstractmethod
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take in one event."""
+
+    def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
+        """Return the spans, and how many spans the file says were not kept.
+
+        Parameters
+        ----------
+        is_complete
+            Whether the file was read to its end.
+        """
+        return self._spans.columns(), 0
+
+    def _keep(self, row: Row) -> None:
+        self._spans.append(row)
+        if len(self._spans.buffer) >= READ_CHUNK:
+            self._spans.compact()
+
+
+def integer_ns(value: object, unit_ns: int) -> int:
+    """Return a time from a file [ns].
+
+    Parameters
+    ----------
+    value
+        A number.
+    unit_ns
+        Its unit [ns].
+
+    Examples
+    --------
+    >>> integer_ns(1.5, 1000)
+    1500
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_NS / unit_ns:
+        return round(value * unit_ns)
+    raise ValueError(f"{str(value)[:40]!r} is not a time")

@@ -1,0 +1,98 @@
+"""The task stream of Dask, as ``client.get_task_stream()`` returns it.
+
+Belongs here: what a message of that stream says. Does not belong here: recording on Dask workers (``execute``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kaygraph_viz.export.reading import Reader, integer_ns
+from kaygraph_viz.trace.attributes import safe_attributes
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.span import Status
+
+__all__ = ["TaskStreamReader"]
+
+SECOND_NS = 1_000_000_000
+NOTED = ("key", "worker", "nbytes", "typename")
+_STATUS: dict[object, Status] = {"OK": "ok", "error": "error"}
+
+
+class _Action(NamedTuple):
+    """One thing that was done for a task."""
+
+    name: object
+    start_ns: int
+    stop_ns: int
+
+    @classmethod
+    def of(cls, noted: Mapping[str, Any]) -> _Action:
+        start_ns, stop_ns = (integer_ns(noted.get(end), SECOND_NS) for end in ("start", "stop"))
+        return cls(noted.get("action"), start_ns, stop_ns)
+
+
+class TaskStreamReader(Reader):
+    """Reads tasks as branches.
+
+    A task starts and ends with what it computed. What was done for it before, such as the transfer of its input, is
+    time in the queue. Its name is that of its function; the time is that of the scheduler, in [ns] since 1970.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._workers: dict[str, tuple[str, dict[str, str]]] = {}  # by address: its name, and the lanes of its threads
+        self._count = 0
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take in the message of one task."""
+        times = event.get("startstops")
+        if not isinstance(times, list) or not all(isinstance(each, dict) for each in times):
+            raise ValueError("it has no 'startstops', so it is no message of a task stream")
+        if not times:  # a task that never ran
+            return
+        actions = [_Action.of(each) for each in times]
+        ran = [action for action in actions if action.name == "compute"] or actions
+        self._count += 1
+        noted = {name: event[name] for name in NOTED if event.get(name) is not None}
+        status = _STATUS.get(event.get("status"), "ok")
+        self._keep((
+            self._count, 0, -1, _name(event.get("key")), "branch", self._lane(event),
+            min(each.start_ns for each in actions), min(each.start_ns for each in ran),
+            max(each.stop_ns for each in ran), -1, 0, status, 1,
+            "the task failed" if status == "error" else None, safe_attributes(noted), None,
+        ))  # fmt: skip
+
+    def _lane(self, event: Mapping[str, Any]) -> str:
+        address, thread = str(event.get("worker"))[:200], str(event.get("thread"))[:200]
+        worker, lanes = self._workers.setdefault(address, (f"dask-{len(self._workers) + 1}", {}))
+        return lanes.setdefault(thread, f"{worker}/thread-{len(lanes) + 1}")
+
+    def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
+        """Return the tasks; a worker with one thread is one lane."""
+        columns, dropped = super().finish(is_complete=is_complete)
+        alone = {lane: worker for worker, lanes in self._workers.values() if len(lanes) == 1 for lane in lanes.values()}
+        columns.lanes = tuple(alone.get(lane, lane) for lane in columns.lanes)
+        return columns, dropped
+
+
+def _name(key: object) -> str:
+    """Return the name of a function from the key of a task.
+
+    Examples
+    --------
+    >>> _name("load-page-2f1e0c9b"), _name(["sum-part-108d693e", 2]), _name("('read_csv-108d693e', 0)")
+    ('load-page', 'sum-part', 'read_csv')
+    """
+    first = key[0] if isinstance(key, list) and key else key
+    if not isinstance(first, str):
+        return "task"
+    head, *rest = re.split(r"[-']", first.removeprefix("('")[:200])
+    kept = [head]
+    for word in rest:
+        if not word.isalpha() or re.fullmatch(r"[0-9a-f]{8,}", word):
+            break
+        kept.append(word)
+    return "-".join(kept) or "task"

@@ -1,0 +1,180 @@
+"""Which track of a viewer each span is drawn on: a row in which spans lie within or beside each other.
+
+Belongs here: order and nesting within lanes. Does not belong here: what an event looks like (``perfetto``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.trace.columns import SpanColumns
+
+__all__ = ["Tracks", "enclosing", "nearest_node", "outside_in", "place"]
+
+Ints = npt.NDArray[np.int64]
+
+COROUTINE_LANES = ("async", "task")  # kinds of lanes on which others run while one waits
+UNITS = ("branch", "attempt", "wait")
+
+
+class Tracks(NamedTuple):
+    """Where spans are drawn.
+
+    Parameters
+    ----------
+    order
+        Positions of all spans, lane by lane, each span before those that lie within it.
+    apart
+        For each position 0 where the span is drawn in the row of its lane; else the number of the span, it or one that
+        encloses it, in whose own row it is drawn.
+    """
+
+    order: Ints
+    apart: Ints
+
+
+def place(columns: SpanColumns) -> Tracks:
+    """Return where spans are drawn, so that those of one track lie within or beside each other.
+
+    Coroutines get a track of their own, as do spans that overlap with others of their lane, such as a branch that was
+    given up and went on.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> place(make_trace(bar("a", "thread-1", 0, 2), bar("b", "thread-2", 0, 1), bar("c", "async-1", 0, 1)).columns)
+    Tracks(order=array([0, 1, 2]), apart=array([0, 0, 3]))
+    """
+    order = _by_lane(columns)
+    apart = np.zeros(len(columns), np.int64)
+    is_coroutine = np.array([_is_coroutine(lane) for lane in columns.lanes], np.bool_)
+    goes_apart = columns.is_kind(*UNITS) & is_coroutine[columns.rows["lane"]]
+    row: list[int] = []  # the ends of what is open in the row of the lane [ns]
+    rows_apart: dict[int, list[int]] = {}  # the same by number of their outermost span
+    lane_before = -1
+    for position, number, parent, lane, start, end in _walk(columns, order):
+        if lane != lane_before:
+            row, rows_apart, lane_before = [], {}, lane
+        home = int(apart[parent]) if parent >= 0 else 0
+        if home in rows_apart and _fits(rows_apart[home], start, end) and rows_apart[home]:
+            apart[position] = home
+            rows_apart[home].append(end)
+        elif _fits(row, start, end) and (row or not goes_apart[position]):
+            row.append(end)
+        else:
+            apart[position] = number
+            rows_apart[number] = [end]
+    return Tracks(order, apart)
+
+
+def _by_lane(columns: SpanColumns) -> Ints:
+    """Return the positions by lane and start; what begins at the same time goes from outside in, and by its end."""
+    depth, _ = _climb(_parents(columns))
+    rows = columns.rows
+    return np.lexsort((rows["span_id"], rows["ended_ns"], depth, rows["started_ns"], _lane(columns))).astype(np.int64)
+
+
+def _lane(columns: SpanColumns) -> Ints:
+    """Return a number for the lane of each span; lanes whose names became the same by being cut are one row."""
+    first = {lane: code for code, lane in reversed(list(enumerate(columns.lanes)))}
+    return np.array([first[lane] for lane in columns.lanes], np.int64)[columns.column("lane")]
+
+
+def _walk(columns: SpanColumns, order: Ints) -> Iterator[tuple[int, ...]]:
+    """Yield position, number, position of the parent, lane, start and end of each span, in order."""
+    number, start, end = (columns.column(name) for name in ("span_id", "started_ns", "ended_ns"))
+    fields = (number, _parents(columns), _lane(columns), start, end)
+    yield from zip(order.tolist(), *(field[order].tolist() for field in fields), strict=True)
+
+
+def enclosing(columns: SpanColumns) -> Ints:
+    """Return for each span the number of the innermost one of its lane that it lies within by its times, or 0.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> spans = bar("a", "main", 0, 3), bar("b", "main", 1, 2), bar("c", "main", 2, 4)
+    >>> enclosing(make_trace(*spans, check=False).columns)
+    array([0, 1, 0])
+    """
+    rows = columns.rows
+    order = np.lexsort((rows["span_id"], -rows["ended_ns"], rows["started_ns"], rows["lane"]))
+    fields = (columns.column(name)[order].tolist() for name in ("span_id", "lane", "started_ns", "ended_ns"))
+    found = np.zeros(len(rows), np.int64)
+    open_spans: list[tuple[int, int]] = []  # (end, number)
+    lane_before = -1
+    for position, number, lane, start, end in zip(order.tolist(), *fields, strict=True):
+        if lane != lane_before:
+            open_spans, lane_before = [], lane
+        while open_spans and open_spans[-1][0] <= start:
+            open_spans.pop()
+        if not open_spans or end <= open_spans[-1][0]:
+            found[position] = open_spans[-1][1] if open_spans else 0
+            open_spans.append((end, number))
+    return found
+
+
+def _fits(open_ends: list[int], start: int, end: int) -> bool:
+    """Close what has ended, and return whether a span lies within what is still open."""
+    while open_ends and open_ends[-1] <= start:
+        open_ends.pop()
+    return not open_ends or end <= open_ends[-1]
+
+
+def _is_coroutine(lane: str) -> bool:
+    return lane.rpartition("/")[2].rpartition("-")[0] in COROUTINE_LANES
+
+
+def outside_in(columns: SpanColumns) -> Ints:
+    """Return the positions of all spans, each one after the one it happened in.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> inner = bar("a", "main", 0, 1, span_id=1)
+    >>> outside_in(make_trace((bar("exec", "main", 0, 2, kind="phase", span_id=2), [inner])).columns)
+    array([1, 0])
+    """
+    depth, _ = _climb(_parents(columns))
+    return np.lexsort((columns.rows["span_id"], columns.rows["started_ns"], depth)).astype(np.int64)
+
+
+def nearest_node(columns: SpanColumns) -> Ints:
+    """Return the position of the innermost node that encloses each span, or is it; -1 where there is none.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> phase = (bar("exec", "main", 0, 2, kind="phase"), [bar("a", "thread-1", 0, 1)])
+    >>> trace = make_trace((bar("Check", "main", 0, 2, kind="node"), [phase]), bar("b", "main", 3, 4))
+    >>> nearest_node(trace.columns)
+    array([ 0,  0,  0, -1])
+    """
+    is_node = columns.is_kind("node")
+    _, last = _climb(np.where(is_node, -1, _parents(columns)))
+    return np.where(is_node[last], last, -1) if len(last) else last
+
+
+def _parents(columns: SpanColumns) -> Ints:
+    """Return the position of the parent of each span, or -1."""
+    numbers, parents = columns.column("span_id"), columns.column("parent_id")
+    if not len(numbers):
+        return parents
+    order = np.argsort(numbers, kind="stable")
+    at = order[np.minimum(np.searchsorted(numbers, parents, sorter=order), len(numbers) - 1)]
+    return np.where(numbers[at] == parents, at, -1).astype(np.int64)
+
+
+def _climb(parent: Ints) -> tuple[Ints, Ints]:
+    """Return how many steps lead up from each position, and where they end; in log2 of the longest way passes."""
+    steps, last = (parent >= 0).astype(np.int64), np.where(parent >= 0, parent, np.arange(len(parent)))
+    jump = parent
+    for _ in range(len(parent).bit_length()):  # enough for any way, and an end even where a damaged trace has a circle
+        steps += np.where(jump >= 0, steps[jump], 0)
+        last = np.where(jump >= 0, last[jump], last)
+        jump = np.where(jump >= 0, jump[jump], -1)
+    return steps, last

@@ -1,0 +1,240 @@
+"""A run as one HTML file: pictures, numbers, reasons and spans, for those who were not there.
+
+Belongs here: the page and what stands on it. Does not belong here: drawing (``plot``), what the numbers mean
+(``analysis``), and the files that the command line writes (``report``).
+
+The page needs no script and no network, and its policy forbids both: whatever a label says, it is only shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kaygraph_viz.analysis.explain import explain
+from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.tables import html_table
+from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.plot.checks import checked_trace
+from kaygraph_viz.plot.description import describe
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.disk import written
+from kaygraph_viz.trace.span import Span
+from kaygraph_viz.trace.structure import GraphView
+from kaygraph_viz.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from kaygraph_viz.plot.diagram_words import HasStructure
+
+__all__ = ["save_report"]
+
+MOST_SPANS = 500
+MOST_SVG = 1 << 20  # bytes of a picture, above which it is made of pixels
+DPI = 150
+ERROR_LIMIT = 300
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem }
+figure { margin: 1rem 0; overflow-x: auto }
+figcaption, footer { color: #5f6b73; font-size: .9rem } footer { margin-top: 2rem }
+.wide { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
+th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid #e3e7ea; vertical-align: top; unicode-bidi: isolate }
+th { font-weight: 600 } [style*="right"] { white-space: nowrap } summary { cursor: pointer; font-weight: 600 }
+"""
+_HEADINGS = (
+    "span",
+    "in",
+    "name",
+    "item",
+    "kind",
+    "worker",
+    "from",
+    "queued",
+    "took",
+    "CPU",
+    "blocked",
+    "ended",
+    "error",
+)
+_NUMBERS = {1, 3, 6, 7, 8, 9, 10}
+
+
+def save_report(
+    trace: Trace,
+    path: str | os.PathLike[str],
+    *,
+    graph: GraphView | HasStructure | None = None,
+    title: str | None = None,
+) -> Path:
+    """Write a run as one HTML file that opens anywhere, without a network.
+
+    It shows the Gantt chart, the numbers of the run and why it was not faster, the chart in words, and the spans: those
+    that failed and those that took longest, at most 500.
+
+    Parameters
+    ----------
+    trace
+        What was recorded.
+    path
+        For example ``"run.html"``. An existing file is replaced, at once and only when everything was written.
+    graph
+        The graph that ran, or its `GraphView`: adds its diagram.
+    title
+        Default: the name of the graph that ran.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
+    Raises
+    ------
+    OptionError
+        If an argument is of the wrong type.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> with TemporaryDirectory() as folder:
+    ...     page = save_report(make_trace(bar("check", "thread-1", 0, 2)), f"{folder}/run.html")
+    ...     "<h1>Run</h1>" in page.read_text(encoding="utf-8")
+    True
+    """
+    checked_trace(trace)
+    parts = "\n".join(_parts(trace, graph))
+    heading = html.escape(clean(title, 200) if title is not None else _title(trace))
+    page = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{heading}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{heading}</h1>\n{parts}\n</main>\n"
+        "<footer>Made by kaygraph-viz. Times are from the first submission.</footer>\n</body>\n</html>\n"
+    )
+    path = Path(path)
+    with written(path) as stream:
+        stream.write(page.encode())
+    return path
+
+
+def _title(trace: Trace) -> str:
+    graphs = trace.where(kind="graph")
+    return f"Run of {clean(graphs[0].name)}" if graphs else "Run"
+
+
+def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str]:
+    """Yield what stands on the page."""
+    from kaygraph_viz.plot.diagram import diagram
+    from kaygraph_viz.plot.gantt import gantt
+
+    summary, columns = summarize(trace), trace.columns
+    yield f"<p>{html.escape(summary.describe())}</p>"
+    ax = gantt(trace)
+    words = describe(ax)
+    yield _figure(ax)
+    if graph is not None:
+        yield f"<h2>Graph</h2>\n{_figure(diagram(graph, trace=trace))}"
+    if len(columns):
+        yield f"<h2>In numbers</h2>\n{_wide(summary._repr_html_().partition('</p>')[2])}"
+        yield f"<h2>Where the time of the workers went</h2>\n{_wide(explain(trace)._repr_html_())}"
+        yield f"<h2>Details</h2>\n{_folded('The chart in words', words._repr_html_())}"
+        yield _folded(f"Spans ({len(columns):,})", _spans(columns, trace.dropped))
+
+
+def _wide(content: str) -> str:
+    return f'<div class="wide">{content}</div>'
+
+
+def _folded(name: str, content: str) -> str:
+    return f"<details><summary>{html.escape(name)}</summary>{_wide(content)}</details>"
+
+
+# -- pictures ------------------------------------------------------------------------------------------------------
+
+
+def _figure(ax: Axes) -> str:
+    """Return a picture with its description, and close it."""
+    from matplotlib import pyplot as plt
+
+    words = html.escape(str(ax.get_label()))
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    try:
+        kind, content = _image(figure)
+    finally:
+        plt.close(figure)
+    source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return f'<figure>\n<img alt="{words}" src="{source}">\n<figcaption>{words}</figcaption>\n</figure>'
+
+
+def _image(figure: Figure) -> tuple[str, bytes]:
+    """Return a picture made of lines, with letters as outlines; one that has very many becomes one made of pixels."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"svg.hashsalt": "kaygraph-viz", "svg.fonttype": "path"}):  # the same picture every time
+        svg = _saved(figure, "svg", metadata={"Date": None, "Creator": None})
+    return ("image/svg+xml", svg) if len(svg) <= MOST_SVG else ("image/png", _saved(figure, "png", dpi=DPI))
+
+
+def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format=kind, bbox_inches="tight", **options)
+    return content.getvalue()
+
+
+# -- spans ---------------------------------------------------------------------------------------------------------
+
+
+def _spans(columns: SpanColumns, dropped: int) -> str:
+    """Return the table of spans, and a sentence about those that are not in it."""
+    rows = columns.rows
+    by_weight = np.lexsort(
+        (rows["started_ns"] - rows["ended_ns"], columns.is_status("ok"))
+    )  # failed ones, then longest
+    zero_ns = int(columns.column("submitted_ns").min())
+    shown = [columns.span(position) for position in sorted(by_weight[:MOST_SPANS].tolist())]
+    table = html_table([_row(span, zero_ns) for span in shown], right=_NUMBERS, headings=_HEADINGS)
+    return f"<p>{_left_out(len(columns), dropped)}</p>{table}"
+
+
+def _left_out(count: int, dropped: int) -> str:
+    told = f"All {counted(count, 'span')} in the order in which they began."
+    if count > MOST_SPANS:
+        told = (
+            f"{MOST_SPANS:,} of {count:,} spans in the order in which they began: those that failed, and those that "
+            f"took longest. {count - MOST_SPANS:,} are not shown here; to_frame(trace) has all of them."
+        )
+    return told + (f" {counted(dropped, 'span')} had not been kept when the run was recorded." if dropped else "")
+
+
+def _row(span: Span, zero_ns: int) -> tuple[str, ...]:
+    attempts = f", {counted(span.attempt, 'attempt')}" if span.attempt > 1 and span.kind == "branch" else ""
+    return (
+        str(span.span_id),
+        str(span.parent_id or ""),
+        clean(span.name),
+        "" if span.index is None else f"{span.index:,}",
+        span.kind,
+        clean(span.lane),
+        duration((span.started_ns - zero_ns) / 1e9),
+        duration(span.queue_wait_s) if span.queue_wait_s else "",
+        duration(span.service_s),
+        "" if span.cpu_ns is None else duration(span.cpu_ns / 1e9),
+        duration(span.blocked_ns / 1e9) if span.blocked_ns else "",
+        span.status + attempts,
+        clean(span.error, ERROR_LIMIT) if span.error else "",
+    )

@@ -1,0 +1,301 @@
+"""A pipeline: orders are validated, priced, enriched over HTTP and loaded into a database, all at the same time.
+
+Belongs here: the stages, the nodes and their graph. Does not belong here: the database (``order_store``), the price of
+an order (``pricing``), asking over HTTP (``asking``), stages at work (``execute.pipelines``).
+
+The graph is ``OrderPipelineNode >> LoadReportNode``. A load can be repeated: the number of an order is its key, so an
+order that comes again takes its own place. After any failure run it again: nothing is lost, nothing is there twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from kaygraph_viz.clock import cost, current_clock
+from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.stages import Stage
+from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.graph.pipeline import PipelineNode, PipelineResult
+from kaygraph_viz.patterns.asking import Sources
+from kaygraph_viz.patterns.customer_sources import LocationAnswer, ProfileAnswer
+from kaygraph_viz.patterns.order_store import OrderRow, OrderStore
+from kaygraph_viz.patterns.pricing import price_order
+from kaygraph_viz.patterns.sources import Question
+from kaygraph_viz.patterns.validation import wait_for_service
+from kaygraph_viz.services.datasets import REFERENCE_DATE, Order, load_countries, load_customers
+
+__all__ = [
+    "Enricher",
+    "LoadReportNode",
+    "OrderPipelineNode",
+    "OrderValidator",
+    "etl_graph",
+    "price",
+]
+
+Customers = Mapping[str, Mapping[str, str]]
+
+
+# -- the stages ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OrderValidator:
+    """The stage that lets only orders through that can be right.
+
+    Parameters
+    ----------
+    customers
+        The numbers of all customers.
+    countries
+        The codes of all countries.
+    today
+        The day after which is the future.
+
+    Examples
+    --------
+    >>> check = OrderValidator({"C1"}, {"FR"})
+    >>> check(Order("N1", "C1", "2025-12-01", "FR", "P001:1:450", 450)).order_id
+    'N1'
+    >>> check(Order("N2", "C1", "2025-02-30", "FR", "P001:1:450", 450))
+    Traceback (most recent call last):
+    ...
+    kaygraph_viz.errors.DataError: order N2: '2025-02-30' is no day
+    """
+
+    customers: Collection[str]
+    countries: Collection[str]
+    today: date = REFERENCE_DATE
+
+    def __call__(self, order: Order) -> Order:
+        """Return the order, or raise `DataError` with what is wrong."""
+        if not isinstance(order, Order):
+            raise DataError(f"expected an Order, as load_orders() gives it, got {short(order)}")
+        if order.customer_id not in self.customers:
+            raise _wrong(order, "customer_id", f"there is no customer {order.customer_id!r}")
+        if order.country not in self.countries:
+            raise _wrong(order, "country", f"there is no country {order.country!r}")
+        try:
+            day = date.fromisoformat(order.order_date)
+        except ValueError as error:
+            raise _wrong(order, "order_date", f"{order.order_date!r} is no day") from error
+        if day > self.today:
+            raise _wrong(order, "order_date", f"{day} is after {self.today}")
+        return order
+
+
+def _wrong(order: Order, field: str, why: str) -> DataError:
+    return DataError(f"order {order.order_id}: {why}", order_id=order.order_id, field=field)
+
+
+def price(order: Order) -> OrderRow:
+    """Turn the text of an order into amounts: the stage that computes.
+
+    In simulated time it uses as much CPU as the order costs the shop (`Order.cost_s`).
+
+    Raises
+    ------
+    DataError
+        If a line cannot be read, or the lines do not make the total.
+    """
+    cost(order.cost_s)
+    priced = price_order(order)
+    return OrderRow(
+        order.order_id, order.customer_id, order.order_date, order.country, priced.lines, priced.net_cents,
+        priced.tax_cents,
+    )  # fmt: skip
+
+
+class Enricher:
+    """The stage that waits: it asks the services for the customer's profile and city.
+
+    Parameters
+    ----------
+    sources
+        Those that are called ``profile`` and ``location``, as `customer_sources` gives them.
+    customers
+        The customers by their number.
+
+    Raises
+    ------
+    OptionError
+        If one of the sources is missing.
+    """
+
+    def __init__(self, sources: Sources, customers: Customers) -> None:
+        if not isinstance(sources, Sources) or not {"profile", "location"} <= set(sources.names):
+            example = 'customer_sources(server.base_url, ("profile", "location"))'
+            raise OptionError("sources", sources, "Sources with profile and location", example)
+        self._sources = sources
+        self._by_name = {source.name: source for source in sources}
+        self._customers = customers
+
+    def __call__(self, row: OrderRow) -> OrderRow:
+        """Return the row with what the services know.
+
+        Raises
+        ------
+        ServiceUnavailable
+            If a service gave no usable answer. Nothing is known about the order then, so it is not loaded.
+        """
+        customer = self._customers[row.customer_id]
+        profile = self._ask("profile", customer)
+        location = self._ask("location", customer)
+        return replace(
+            row,
+            customer=customer["name"],
+            city=customer["city"],
+            country_name=location.country_name if isinstance(location, LocationAnswer) else "",
+            language=profile.language if isinstance(profile, ProfileAnswer) else "",
+            plan=profile.plan if isinstance(profile, ProfileAnswer) else "",
+        )
+
+    def _ask(self, name: str, customer: Mapping[str, str]) -> Any:
+        source = self._by_name[name]
+        until_ns = current_clock().now_ns() + round(source.deadline_s * 1e9)
+        return self._sources.ask(Question(source, customer, until_ns)).value
+
+
+# -- the nodes -----------------------------------------------------------------------------------------------------
+
+
+class OrderPipelineNode(PipelineNode):
+    """Load ``shared["orders"]`` into a store; it leaves ``shared["pipeline_result"]``, a `PipelineResult`.
+
+    The orders may be any iterable, also one that never ends. Those that fail are written to the store as dead letters.
+
+    Parameters
+    ----------
+    store
+        The database.
+    sources
+        Whom to ask about customers; see `Enricher`.
+    workers
+        How many orders the stage that waits for services has in hand at once, 1 to 4096. Each of the others has one.
+    executor
+        The kind of workers that check, price and enrich: ``"thread"``, ``"process"``, ``"async"`` or ``"serial"``. One
+        thread writes to the database. With ``"serial"`` each order goes all the way before the next one is read.
+    buffer
+        How many orders may wait in front of each stage, 1 to 1,000,000.
+    **options
+        ``ordered on_error progress node_id`` as for `PipelineNode`.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+    DataError
+        When it runs and ``shared["orders"]`` is missing.
+    """
+
+    def __init__(
+        self,
+        store: OrderStore,
+        sources: Sources,
+        *,
+        workers: int = 8,
+        executor: str = "thread",
+        buffer: int = 8,
+        **options: Any,
+    ) -> None:
+        customers = {customer["customer_id"]: customer for customer in load_customers()}
+        enrich = Enricher(sources, customers)
+        patient = RetryPolicy(3, wait_for_service, retry_on=(ServiceUnavailable,))
+        validate = OrderValidator(frozenset(customers), frozenset(load_countries()))
+        writer = "serial" if executor == "serial" else "thread"
+        stages = [
+            Stage("validate", validate, buffer=buffer, executor=executor),
+            Stage("price", price, buffer=buffer, executor=executor),
+            Stage("enrich", enrich, workers, buffer, executor=executor, retry=patient),
+            Stage("load", store.load, buffer=buffer, executor=writer),
+        ]
+        super().__init__(stages, **options)
+        self.store = store
+
+    def prep(self, shared: Shared) -> Iterable[Order]:
+        """Return the orders."""
+        if "orders" not in shared:
+            raise DataError('shared["orders"] is not there; run the graph with graph.run({"orders": load_orders()})')
+        orders: Iterable[Order] = shared["orders"]
+        return orders
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: PipelineResult) -> None:
+        """Write the dead letters, and hand the result over."""
+        self.store.bury(exec_res.dead_letters)
+        shared["pipeline_result"] = exec_res
+
+
+class LoadReportNode(Node):
+    """Compare what was read with what is in the database; it leaves ``shared["load_report"]``.
+
+    The report has the keys ``read loaded dead_letters`` for this run, ``is_complete``: whether everything that was read
+    was either loaded or became a dead letter; ``rows_in_database letters_in_database net_cents tax_cents`` for the
+    database after it, and ``bottleneck`` and ``orders_per_s``, measured.
+    """
+
+    def __init__(self, store: OrderStore) -> None:
+        super().__init__()
+        self.store = store
+
+    def prep(self, shared: Shared) -> PipelineResult:
+        """Return the result of the pipeline."""
+        result: PipelineResult = shared["pipeline_result"]
+        return result
+
+    def exec(self, prep_res: PipelineResult) -> dict[str, Any]:
+        """Count on both sides."""
+        loaded, dead = len(prep_res.values), len(prep_res.dead_letters)
+        totals = self.store.totals()
+        return {
+            "read": prep_res.read,
+            "loaded": loaded,
+            "dead_letters": dead,
+            "is_complete": prep_res.read == loaded + dead,
+            "rows_in_database": totals["orders"],
+            "letters_in_database": totals["dead_letters"],
+            "net_cents": totals["net_cents"],
+            "tax_cents": totals["tax_cents"],
+            "bottleneck": prep_res.bottleneck,
+            "orders_per_s": prep_res.stages[-1].throughput_per_s,
+        }
+
+    def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
+        """Hand the report over."""
+        shared["load_report"] = exec_res
+
+
+def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> Graph:
+    """Return the graph ``OrderPipelineNode >> LoadReportNode``, for orders.
+
+    Parameters
+    ----------
+    store, sources, **options
+        As for `OrderPipelineNode`.
+
+    Returns
+    -------
+    Graph
+        Run it with ``graph.run({"orders": load_orders()})``.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.patterns.customer_sources import customer_sources
+    >>> from kaygraph_viz.patterns.order_store import OrderStore
+    >>> from kaygraph_viz.services.datasets import load_orders
+    >>> from kaygraph_viz.services.server import serve
+    >>> from kaygraph_viz.trace.recorder import record
+    >>> with record(clock="virtual"), serve() as server, OrderStore() as store:
+    ...     with customer_sources(server.base_url, ("profile", "location")) as sources:
+    ...         etl_graph(store, sources, workers=4).run(shared := {"orders": load_orders(limit=40)})
+    >>> report = shared["load_report"]
+    >>> report["read"], report["rows_in_database"], report["is_complete"], report["bottleneck"]
+    (40, 40, True, 'enrich')
+    """
+    load = OrderPipelineNode(store, sources, **options)
+    load >> LoadReportNode(store)
+    return Graph(start=load, node_id="orders to database")

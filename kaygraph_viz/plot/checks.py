@@ -1,0 +1,84 @@
+"""Arguments that several drawing functions share, checked.
+
+Belongs here: returning an argument if it can be used, and else an error that says what to write. Does not belong here:
+arguments of one function only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["checked_axes", "checked_trace", "checked_traces", "checked_until", "checked_whole"]
+
+
+def checked_axes(ax: object) -> Axes | None:
+    """Return `ax` if it is an Axes or None.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+    """
+    if ax is not None and not isinstance(ax, Axes):
+        raise OptionError("ax", ax, "a matplotlib Axes, or None to make one", "ax=plt.subplots()[1]")
+    return ax
+
+
+def checked_trace(trace: object) -> Trace:
+    """Return `trace` if it is one.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+    """
+    if not isinstance(trace, Trace):
+        raise OptionError("trace", trace, "a Trace, as record() yields it", "with record() as trace: ...")
+    return trace
+
+
+def checked_traces(trace: object) -> list[Trace]:
+    """Return the traces of a mapping from names, at least one, or the one that is given.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+    """
+    given = list(trace.values()) if isinstance(trace, Mapping) else [trace]
+    traces = [each for each in given if isinstance(each, Trace)]
+    if not traces or len(traces) < len(given):
+        expected = "a Trace, as record() yields it, or several by name"
+        raise OptionError("trace", trace, expected, "with record() as trace: ...")
+    return traces
+
+
+def checked_until(until_s: object) -> float:
+    """Return `until_s` if it is a time [s], 0 or more.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+    """
+    if not isinstance(until_s, (int, float)) or isinstance(until_s, bool) or not 0 <= until_s < float("inf"):
+        raise OptionError("until_s", until_s, "a number of seconds, 0 or more", "until_s=serial.makespan_s")
+    return until_s
+
+
+def checked_whole(name: str, value: object, least: int, example: str) -> int:
+    """Return `value` if it is a whole number, `least` or more.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise OptionError(name, value, f"a whole number, {least} or more", example)
+    return value

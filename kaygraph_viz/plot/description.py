@@ -1,0 +1,123 @@
+"""Pictures in words: one sentence, and small tables with the same information.
+
+Belongs here: what such a description is, and finding that of a picture. Does not belong here: the words of one kind of
+picture, which stand beside it.
+
+They are for screen readers, for terminals, and for notebooks, where two runs are compared by their texts.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from matplotlib.axes import Axes
+
+from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.errors import OptionError
+
+__all__ = ["Description", "Table", "attach", "describe", "description_of"]
+
+
+class Table(NamedTuple):
+    """A small table; all columns but the first `words` and the last `remarks` are numbers.
+
+    Columns without anything in them are left out where it is shown.
+    """
+
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    words: int = 1
+    remarks: int = 0
+
+    def shown(self) -> tuple[list[tuple[str, ...]], set[int]]:
+        """Return headings and rows of the columns that have anything in them, and which of them are numbers."""
+        kept = [place for place, column in enumerate(zip(*self.rows, strict=True)) if any(column)]
+        rows = [tuple(row[place] for place in kept) for row in (self.headings, *self.rows)]
+        numbers = range(self.words, len(self.headings) - self.remarks)
+        return rows, {new for new, place in enumerate(kept) if place in numbers}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a picture shows, in words.
+
+    Parameters
+    ----------
+    sentence
+        In one sentence, or a few.
+    tables
+        The same in numbers.
+
+    Examples
+    --------
+    >>> print(Description("Two branches at once.", [Table(("worker", "busy"), [("thread-1", "2.00 s")])]))
+    Two branches at once.
+    <BLANKLINE>
+    worker      busy
+    thread-1  2.00 s
+    """
+
+    sentence: str
+    tables: Sequence[Table] = ()
+
+    def __str__(self) -> str:
+        tables = (table.shown() for table in self.tables if table.rows)
+        return "\n\n".join([self.sentence, *(aligned(rows, right=numbers) for rows, numbers in tables)])
+
+    def _repr_html_(self) -> str:
+        tables = (table.shown() for table in self.tables if table.rows)
+        shown = (html_table(rows[1:], right=numbers, headings=rows[0]) for rows, numbers in tables)
+        return f"<p>{html.escape(self.sentence)}</p>{''.join(shown)}"
+
+
+_descriptions: WeakKeyDictionary[Axes, Description] = WeakKeyDictionary()
+
+
+def attach(ax: Axes, description: Description) -> None:
+    """Keep the description of what was drawn on an Axes, whose label becomes the sentence."""
+    _descriptions[ax] = description
+    ax.set_label(description.sentence)
+
+
+def description_of(ax: Axes) -> Description | None:
+    """Return the description of what was drawn on an Axes, or None."""
+    return _descriptions.get(ax)
+
+
+def describe(ax: Axes) -> Description:
+    """Return a picture in words: one sentence, and tables with the same information.
+
+    Parameters
+    ----------
+    ax
+        What any of the drawing functions returned.
+
+    Returns
+    -------
+    Description
+        ``print`` it, or let the notebook show it.
+
+    Raises
+    ------
+    OptionError
+        If none of them has drawn on it.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.plot.gantt import gantt
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> print(describe(gantt(make_trace(bar("a", "t-1", 0, 1, cpu_s=0.2), bar("b", "t-2", 0, 2, cpu_s=0.1)))))
+    Gantt chart of 2 branches on 2 workers (2 rows) over 2.00 s, speedup 1.5; the longest bar is b on t-2 with 2.00 s.
+    <BLANKLINE>
+    worker  bar  from      to  queued      CPU  waiting  blocked   ended
+    t-1     a     0 s  1.00 s     0 s  0.200 s  0.800 s      0 s   ok
+    t-2     b     0 s  2.00 s     0 s  0.100 s   1.90 s      0 s   ok
+    """
+    found = description_of(ax) if isinstance(ax, Axes) else None
+    if found is None:
+        raise OptionError("ax", ax, "an Axes that was drawn on by this package", "describe(gantt(trace))")
+    return found

@@ -1,0 +1,86 @@
+"""Pictures as files that carry their text: for screen readers, and for whoever finds the file later.
+
+Belongs here: writing a figure with its description. Does not belong here: what the description says.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.checks import checked_axes
+from kaygraph_viz.plot.description import Description, description_of
+
+__all__ = ["FORMATS", "save_picture"]
+
+FORMATS = ("png", "svg", "pdf")
+DPI = 150
+
+
+def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) -> Path:
+    """Write the figure of a picture, with its description where the format has a place for it.
+
+    Parameters
+    ----------
+    ax
+        What any of the drawing functions returned; of a figure with several pictures, any of them.
+    path
+        Where to: a name that ends in ``.png``, ``.svg`` or ``.pdf``. An existing file is replaced.
+    dpi
+        Points per inch of a PNG, above 0.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
+    Raises
+    ------
+    OptionError
+        If `ax` is no Axes, the name ends otherwise, or `dpi` is not above 0.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    A PNG has the sentences in its field ``Description``, a PDF as its subject. An SVG has them as its title, which
+    browsers show and screen readers read; its texts are shapes, so that they look the same everywhere. No file holds a
+    date: the same picture gives the same bytes.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.plot.gantt import gantt
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> chart = gantt(make_trace(bar("a", "t-1", 0, 1)))
+    >>> path = save_picture(chart, getfixture("tmp_path") / "chart.svg")
+    >>> path.read_text(encoding="utf-8").count("<title>Gantt chart of 1 branch on 1 worker")
+    1
+    """
+    if checked_axes(ax) is None:
+        raise OptionError("ax", ax, "what a drawing function returned", 'save_picture(gantt(trace), "run.png")')
+    target = Path(path)
+    kind = target.suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise OptionError("path", str(target), f"a name that ends in one of {', '.join(FORMATS)}", '"run.png"')
+    if not isinstance(dpi, (int, float)) or isinstance(dpi, bool) or not 0 < dpi < float("inf"):
+        raise OptionError("dpi", dpi, "a number above 0", "dpi=150")
+    figure = ax.figure.canvas.figure  # also of an Axes in a part of a figure
+    with rc_context({"svg.hashsalt": "kaygraph-viz"}):  # else the ids in an SVG differ each time
+        figure.savefig(target, dpi=dpi, bbox_inches="tight", metadata=_metadata(figure, kind))
+    return target
+
+
+def _metadata(figure: Figure, kind: str) -> dict[str, str | None]:
+    """Return the descriptions of all pictures of a figure, in the fields of a format."""
+    found = [description for ax in figure.axes if isinstance(description := description_of(ax), Description)]
+    text = " ".join(description.sentence for description in found)
+    if kind == "svg":
+        return {"Title": text or "Picture", "Date": None}
+    if kind == "pdf":
+        return {"Subject": text, "CreationDate": None}
+    return {"Description": text}

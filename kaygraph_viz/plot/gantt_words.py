@@ -1,0 +1,146 @@
+"""A Gantt chart in words: one sentence for each run, and a table of its bars, or of its rows where there are many bars.
+
+Belongs here: what is said about a Gantt chart. Does not belong here: what is drawn (``gantt``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+import numpy as np
+
+from kaygraph_viz.analysis.chain import PathStep
+from kaygraph_viz.analysis.metrics import Summary
+from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.plot.chart import Chart, Run
+from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.style import STATUS_WORDS
+from kaygraph_viz.plot.words import Words
+
+__all__ = ["gantt_description", "gantt_title"]
+
+EMPTY = "Gantt chart without bars: nothing was recorded."
+MOST_BARS, MOST_ROWS, MOST_STEPS = 40, 40, 6
+PARTS = ("queued", "CPU", "waiting", "blocked")
+
+
+def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
+    """Return the title of a chart: its main numbers, or the makespans of its runs."""
+    if len(chart.runs) > 1:
+        longest, shortest = (choose(summary.makespan_s for summary in summaries) for choose in (max, min))
+        return f"{counted(len(chart.runs), 'run')}, {duration(shortest, 2)} to {duration(longest, 2)}"
+    if not summaries or not summaries[0].counts.get("units"):
+        return "Empty trace"
+    (summary,) = summaries
+    makespan, speedup = duration(summary.makespan_s, 2), significant(summary.speedup, 2)
+    return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, speedup {speedup}"
+
+
+def gantt_description(
+    chart: Chart, summaries: Sequence[Summary], paths: Sequence[Sequence[PathStep]] = ()
+) -> Description:
+    """Return a chart in words.
+
+    Parameters
+    ----------
+    chart
+        What was drawn.
+    summaries
+        The numbers of its runs.
+    paths
+        The critical paths of its runs, if they are drawn.
+    """
+    if not chart.bar_count:
+        return Description(EMPTY)
+    sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]
+    sentences += [_path_sentence(run, steps) for run, steps in zip(chart.runs, paths, strict=False) if steps]
+    is_small = chart.bar_count <= MOST_BARS
+    table = _bar_table(chart, paths) if is_small else _row_table(chart)
+    return Description(" ".join(sentences), [table])
+
+
+def _what(summary: Summary) -> str:
+    branches = summary.counts["branches"]
+    return counted(branches, "branch", "branches") if branches else counted(summary.counts["units"], "bar")
+
+
+def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
+    name = f" {run.name}:" if run.name else " of"
+    if not len(run.units):
+        return f"Gantt chart{name} no bars."
+    columns = run.nesting.columns
+    service = columns.column("ended_ns")[run.units] - columns.column("started_ns")[run.units]
+    longest = columns.span(int(run.units[service.argmax()]))
+    first, last = int(run.row_of.min()), int(run.row_of.max())
+    rows = sum(not row.is_heading for row in (chart.rows if len(chart.runs) == 1 else chart.rows[first : last + 1]))
+    return (
+        f"Gantt chart{name} {_what(summary)} on {counted(summary.workers, 'worker')} ({counted(rows, 'row')}) over "
+        f"{duration(summary.makespan_s)}, speedup {significant(summary.speedup, 2)}; the longest bar is "
+        f"{clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
+    )
+
+
+def _failures(summary: Summary) -> str:
+    counts = summary.counts
+    found = [f"{counts[status]:,} {STATUS_WORDS[status]}" for status in STATUS_WORDS if counts.get(status)]
+    if counts["retries"]:
+        found.append(counted(counts["retries"], "retry", "retries"))
+    return f" Marked: {join_words(found)}." if found else ""
+
+
+def _path_sentence(run: Run, steps: Sequence[PathStep]) -> str:
+    names = [clean(step.name) + ("" if step.index is None else f" {step.index}") for step in steps]
+    if len(names) > MOST_STEPS:
+        names[MOST_STEPS // 2 : -MOST_STEPS // 2] = [f"{len(names) - MOST_STEPS:,} more"]
+    of = f" of {run.name}" if run.name else ""
+    return f"The critical path{of} leads through {', then '.join(names)}."
+
+
+def _bar_table(chart: Chart, paths: Sequence[Sequence[PathStep]]) -> Table:
+    """Return a table with a line for each bar, in the order of rows and times."""
+    critical = [{step.span_id for step in steps} for steps in paths] or [set[int]()] * len(chart.runs)
+    rows = [line for run, ids in zip(chart.runs, critical, strict=True) for line in _bar_lines(run, ids)]
+    return Table(("run", "worker", "bar", "from", "to", *PARTS, "ended", "critical path"), rows, words=3, remarks=2)
+
+
+def _bar_lines(run: Run, critical: Collection[int]) -> Iterator[tuple[str, ...]]:
+    words = Words(run.nesting, run.units)
+    for place in np.lexsort((run.units, run.row_of)).tolist():
+        position = int(run.units[place])
+        span = run.nesting.columns.span(position)
+        times = (span.started_ns - run.first_ns, span.ended_ns - run.first_ns, span.started_ns - span.submitted_ns)
+        parts = (span.cpu_ns, span.waiting_ns, span.blocked_ns)
+        ended = STATUS_WORDS.get(span.status, span.status) + (f", {span.attempt} tries" if span.attempt > 1 else "")
+        is_critical = "yes" if span.span_id in critical else ""
+        cells = ("" if time is None else duration(time / 1e9) for time in (*times, *parts))
+        yield run.name, clean(span.lane), words.full(position), *cells, ended, is_critical
+
+
+def _row_table(chart: Chart) -> Table:
+    """Return a table with a line for each row of a worker."""
+    rows = [line for run in chart.runs for line in _row_lines(run, chart)]
+    if len(rows) > MOST_ROWS:
+        more = f"{len(rows) - MOST_ROWS + 1:,} more rows"
+        rows[MOST_ROWS - 1 :] = [("", more, *[""] * (len(rows[0]) - 2))]
+    headings = ("run", "worker", "bars", "from", "to", "busy", "mean queue wait", *PARTS[1:], "not ok")
+    return Table(headings, rows, words=2)
+
+
+def _row_lines(run: Run, chart: Chart) -> Iterator[tuple[str, ...]]:
+    columns, size = run.nesting.columns, len(chart.rows)
+    starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
+    cpu, blocked = (columns.column(name)[run.units] for name in ("cpu_ns", "blocked_ns"))
+    waiting = np.where(cpu >= 0, (ends - starts - cpu - blocked).clip(0), 0)
+    parts = (ends - starts, starts - run.since_start("submitted_ns"), cpu.clip(0), waiting, blocked)
+    counts = np.bincount(run.row_of, minlength=size)
+    sums = [np.bincount(run.row_of, part, size) / 1e9 for part in parts]
+    sums[1] /= counts.clip(1)
+    bad = np.bincount(run.row_of[~columns.is_status("ok")[run.units]], minlength=size)
+    first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
+    np.minimum.at(first, run.row_of, starts)
+    np.maximum.at(last, run.row_of, ends)
+    for row in np.flatnonzero(counts).tolist():
+        times = (first[row] / 1e9, last[row] / 1e9, *(float(part[row]) for part in sums))
+        name = chart.rows[row].text or clean(chart.rows[row].lane)
+        yield run.name, name, f"{counts[row]:,}", *(duration(time) for time in times), f"{bad[row]:,}"

@@ -1,0 +1,59 @@
+"""More bars than pixels as an image: the deeper the colour, the more of that moment was used.
+
+Belongs here: mixing colours by shares. Does not belong here: the shares (``bins``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+
+from kaygraph_viz.plot.axes import size_pt
+from kaygraph_viz.plot.bars import add_marks
+from kaygraph_viz.plot.bins import Bins, make_bins
+from kaygraph_viz.plot.chart import Chart
+from kaygraph_viz.plot.rows import centres
+from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Key
+
+__all__ = ["draw_image"]
+
+MOST_SEPARATE_ROWS = 60  # more of them have no gap between each other
+LEAST_BINS = 50
+
+
+def draw_image(ax: Axes, chart: Chart) -> list[Key]:
+    """Draw the bars of a chart as images, one for each block of rows, and return the entries of the legend."""
+    at = centres(chart.rows)
+    pixels = round(size_pt(ax)[0] / 72 * ax.figure.dpi)
+    bins = make_bins(chart, max(LEAST_BINS, pixels))
+    limits = ax.get_xlim(), ax.get_ylim()
+    is_crowded = len(chart.rows) > MOST_SEPARATE_ROWS
+    for block in bins:
+        extent = (0.0, chart.extent_s or 1e-9, at[block.rows.stop - 1] + 0.5, at[block.rows.start] - 0.5)
+        look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "origin": "upper", "zorder": 1.5}
+        ax.imshow(_image(block, is_crowded=is_crowded), extent=extent, **look)
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
+    failed = {status: [place for block in bins for place in block.failed.get(status, [])] for status in STATUS_FILLS}
+    for status, places in failed.items():
+        add_marks(ax, status, [(time, at[int(row)]) for row, time in places])
+    parts = [fill for part, fill in FILLS.items() if any(part in block.shares for block in bins)]
+    marks = [STATUS_FILLS[status] for status, places in failed.items() if places]
+    return [fill._replace(hatch="") for fill in [*parts, *marks]]
+
+
+def _image(bins: Bins, *, is_crowded: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Mix the colours of the parts with white by their shares; what is empty is clear, and so are gaps between rows."""
+    some = next(iter(bins.shares.values()))
+    mixed = np.ones((*some.shape, 4))
+    for part, share in bins.shares.items():
+        mixed[:, :, :3] -= share[:, :, None] * (1 - np.array(to_rgb(FILLS[part].colour)))
+    mixed[:, :, 3] = (mixed[:, :, :3] < 1).any(axis=2)
+    if is_crowded:
+        return mixed.clip(0, 1)
+    lines = np.repeat(mixed[:, None], 8, axis=1)
+    lines[:, [0, -1], :, 3] = 0
+    return lines.reshape(-1, *mixed.shape[1:]).clip(0, 1)

@@ -1,0 +1,72 @@
+"""What is written into a bar: its name, the number of its item, and what went wrong.
+
+Belongs here: words for bars, from the fullest to the shortest. Does not belong here: which of them fits (``layout``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.style import STATUS_WORDS
+from kaygraph_viz.trace.span import STATUSES
+
+__all__ = ["Words"]
+
+
+class Words:
+    """Finds words for the bars of a run.
+
+    Parameters
+    ----------
+    nesting, units
+        The spans, and the positions of the units of work.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("page", "t", 0, 1, index=0), bar("page", "t", 1, 2, index=1, status="timeout"))
+    >>> Words(Nesting.of(trace.columns), np.arange(2)).of(1)
+    ('page 1: timed out', '1: timed out', 'timed out', '1')
+    """
+
+    def __init__(self, nesting: Nesting, units: Places) -> None:
+        self._columns = columns = nesting.columns
+        self._clean = [clean(name) for name in columns.names]
+        self._node = nesting.nearest(columns.is_kind("node"))
+        self._is_phase = columns.is_kind("phase")
+        self._uses = np.bincount(columns.rows["name"][units], minlength=len(columns.names))
+
+    def is_slim(self, position: int) -> bool:
+        """Whether this is a phase around the work rather than the work itself."""
+        return bool(self._is_phase[position]) and self._text(position) in ("prep", "post")
+
+    def _text(self, position: int) -> str:
+        return self._clean[int(self._columns.rows["name"][position])]
+
+    def name(self, position: int) -> str:
+        """Return what a bar is called: a branch by its own name, the work of a plain node by the node's."""
+        node = int(self._node[position])
+        return self._text(node) if self._is_phase[position] and node >= 0 else self._text(position)
+
+    def full(self, position: int) -> str:
+        """Return the name with the number of the item, and for prep and post with the phase."""
+        return f"{self.name(position)}: {self._text(position)}" if self.is_slim(position) else self._names(position)[0]
+
+    def of(self, position: int) -> tuple[str, ...]:
+        """Return the texts for a bar from the fullest to the shortest; what went wrong outlasts the name."""
+        names, attempt = self._names(position), int(self._columns.rows["attempt"][position])
+        status = STATUSES[self._columns.rows["status"][position]]
+        marks = [STATUS_WORDS[status]] if status in STATUS_WORDS else []
+        marks += [f"{attempt} tries"] if attempt > 1 else []
+        if not marks:
+            return names
+        mark = ", ".join(marks)
+        return (*(f"{text}: {mark}" for text in names), mark, *names[1:])
+
+    def _names(self, position: int) -> tuple[str, ...]:
+        record, name = self._columns.rows[position], self.name(position)
+        if record["index"] < 0 or self._uses[record["name"]] < 2:
+            return (name,)
+        return f"{name} {record['index']}", str(record["index"])

@@ -1,0 +1,87 @@
+"""A span as plain JSON fields, and back: what every file format that can carry all of a span has in common.
+
+Belongs here: which fields there are, which may be left out, and what may stand in them. Does not belong here: whole
+files (``files``, ``export``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from kaygraph_viz.trace.span import KINDS, STATUSES, Row, Span
+
+__all__ = ["as_fields", "as_row", "problem_with"]
+
+LARGEST = 1 << 62  # of any number in a file, so that sums of two stay within 64 bits
+MOST_LEVELS = 64  # of attributes within each other; recorded ones have 3
+_INTEGERS = ("span_id", "submitted_ns", "started_ns", "ended_ns")
+_OPTIONAL_INTEGERS = ("parent_id", "index", "cpu_ns", "blocked_ns", "attempt")
+_USUAL: dict[str, Any] = {
+    "parent_id": None, "index": None, "cpu_ns": None, "blocked_ns": 0, "status": "ok", "attempt": 1, "error": None,
+}  # fmt: skip
+
+
+def as_fields(span: Span) -> dict[str, Any]:
+    """Return a span as plain JSON data; fields with their usual value are left out.
+
+    Examples
+    --------
+    >>> as_fields(Span(1, None, "a", "branch", "main", 0, 1, 2))
+    {'span_id': 1, 'submitted_ns': 0, 'started_ns': 1, 'ended_ns': 2, 'name': 'a', 'kind': 'branch', 'lane': 'main'}
+    """
+    fields: dict[str, Any] = {name: getattr(span, name) for name in (*_INTEGERS, "name", "kind", "lane")}
+    fields |= {name: value for name, usual in _USUAL.items() if (value := getattr(span, name)) != usual}
+    if span.attributes:
+        fields["attributes"] = _finite(dict(span.attributes))
+    if span.links:
+        fields["links"] = span.links
+    return fields
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with NaN and infinities as text, which JSON has no number for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def problem_with(fields: Mapping[str, Any]) -> str | None:
+    """Return why fields from a file are not a span, in words, or None if they are one."""
+    for name in (*_INTEGERS, *(name for name in _OPTIONAL_INTEGERS if name in fields)):
+        if type(fields.get(name)) is not int or abs(fields[name]) >= LARGEST:
+            return f"{name} is {str(fields.get(name))[:40]!r}, expected a whole number"
+    if fields.get("attempt", 1) < 1 or fields.get("parent_id", 1) < 1:
+        return "attempt and parent_id count from 1"
+    for name in ("name", "lane"):
+        if not isinstance(fields.get(name), str):
+            return f"{name} is missing or not a text"
+    if not isinstance(fields.get("error", ""), str) or not isinstance(fields.get("attributes", {}), dict):
+        return "error is not a text or attributes is not an object"
+    if _is_deeper(fields.get("attributes", {}), MOST_LEVELS):
+        return f"attributes are nested in more than {MOST_LEVELS} levels"
+    if fields.get("kind") not in KINDS or fields.get("status", "ok") not in STATUSES:
+        return f"kind {fields.get('kind')!r} or status {fields.get('status')!r} is not a word of this format"
+    links = fields.get("links", [])
+    if not isinstance(links, list) or not all(type(link) is int for link in links):
+        return "links is not a list of span numbers"
+    return None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner if isinstance(item, (dict, list)))
+
+
+def as_row(fields: Mapping[str, Any]) -> Row:
+    """Return fields that `problem_with` found nothing wrong with as the row of a span."""
+    value = {**_USUAL, "attributes": None, "links": None, **fields}
+    return (
+        value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"], value["name"],
+        value["kind"], value["lane"], value["submitted_ns"], value["started_ns"], value["ended_ns"],
+        -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"], value["status"], value["attempt"],
+        value["error"], value["attributes"], tuple(value["links"] or ()),
+    )  # fmt: skip

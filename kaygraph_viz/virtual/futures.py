@@ -1,0 +1,70 @@
+"""Futures of `concurrent.futures` in simulated time.
+
+Belongs here: the future, and that ``wait`` and ``as_completed`` wait for it in simulated time. Does not belong here:
+what a future waits with (``threads``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, _base
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+__all__ = ["VirtualFuture", "futures_in_simulated_time"]
+
+
+class VirtualFuture(Future[Any]):
+    """A future that sets order by its number, not by its address: the same in every run."""
+
+    number = 0
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def _wait_unless_late(wait: Callable[[float | None], bool], timeout: float | None = None) -> bool:
+    """Wait; raise where no time is left: `as_completed` would ask again until some has passed, which it never does."""
+    if timeout is not None and timeout <= 0:
+        raise TimeoutError("not all futures have finished")
+    return wait(timeout)
+
+
+@contextmanager
+def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[], float | None]) -> Iterator[None]:
+    """Let ``wait`` and ``as_completed`` of `concurrent.futures` wait in simulated time for futures of that kind.
+
+    Parameters
+    ----------
+    make_event
+        Returns an event that is waited for in simulated time.
+    now_s
+        Returns the simulated time [s], or None where the caller takes no part in it.
+    """
+    before, clock = _base._create_and_install_waiters, _base.time  # type: ignore[attr-defined]  # not public
+
+    def install(futures: Any, return_when: str) -> Any:
+        waiter = before(futures, return_when)
+        if any(isinstance(future, VirtualFuture) for future in futures):
+            waiter.event = make_event()
+            if return_when == _base._AS_COMPLETED:  # type: ignore[attr-defined]
+                waiter.event.wait = partial(_wait_unless_late, waiter.event.wait)
+        return waiter
+
+    def monotonic() -> float:
+        now = now_s()
+        return time.monotonic() if now is None else now
+
+    _base._create_and_install_waiters = install  # type: ignore[attr-defined]
+    _base.time = SimpleNamespace(monotonic=monotonic)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        _base._create_and_install_waiters = before  # type: ignore[attr-defined]
+        _base.time = clock  # type: ignore[attr-defined]

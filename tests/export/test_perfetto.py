@@ -1,0 +1,331 @@
+"""Trace events: the rules of viewers, and round trips without loss."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import re
+import tempfile
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kaygraph_viz as kv
+from kaygraph_viz.export import perfetto
+from kaygraph_viz.export.loading import load
+from kaygraph_viz.export.perfetto import to_perfetto
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.span import KINDS, STATUSES, Span
+
+HOSTILE = [
+    "<script>alert(1)</script>", "a\0b", "\u202ereversed", "名前 \U0001f600", "", "long " * 200_000, "`'\"\\", "\\",
+    "</script><!--", "\x1b[31m", "x\n\u2028y", "NaN",
+]  # fmt: skip
+
+
+def events_of(trace, phases="XMCbesf"):
+    return [event for event in to_perfetto(trace)["traceEvents"] if event["ph"] in phases]
+
+
+def ns(event, name="ts"):
+    return int(event[name] * 1000.0)  # as Perfetto does it
+
+
+def check_rules(events):
+    """Check what viewers demand of events; what breaks a rule is cut, or hidden without a word."""
+    named = {event["tid"] for event in events if event["name"] == "thread_name"}
+    assert {event["tid"] for event in events} <= named | {1}
+    assert all(type(event["tid"]) is int and event["tid"] > 0 for event in events)
+    assert all(event["name"].isprintable() for event in events)
+    check_rows(events)
+    check_pairs(events)
+    check_arrows(events)
+    assert {event["args"]["waiting"] >= 0 for event in events if event["ph"] == "C"} <= {True}
+
+
+def check_rows(events):
+    rows = defaultdict(list)
+    for event in events:
+        if event["ph"] == "X":
+            rows[event["tid"]].append((ns(event), ns(event) + ns(event, "dur")))
+    for row in rows.values():
+        opened = []
+        assert [start for start, _ in row] == sorted(start for start, _ in row)
+        for start, end in row:
+            while opened and opened[-1] <= start:
+                opened.pop()
+            assert not opened or end <= opened[-1], "two events of a row overlap"
+            opened.append(end)
+
+
+def check_pairs(events):
+    tracks = defaultdict(list)
+    for event in events:
+        if event["ph"] in "be":
+            tracks[event["cat"], event["id2"]["local"]].append(event)
+    for track in tracks.values():
+        assert all(ns(a) <= ns(b) for a, b in pairwise(track))
+        opened = []
+        for event in track:
+            if event["ph"] == "b":
+                opened.append(event["name"])
+            else:
+                assert opened.pop() == event["name"]
+        assert not opened
+
+
+def check_arrows(events):
+    ends = defaultdict(list)
+    for event in events:
+        if event["ph"] in "sf":
+            ends[event["id"]].append(event)
+    for arrow in ends.values():
+        assert [end["ph"] for end in arrow] == ["s", "f"]
+        assert ns(arrow[0]) <= ns(arrow[1])
+        assert arrow[1]["bp"] == "e"
+
+
+# -- laws ----------------------------------------------------------------------------------------------------------
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+text = st.text(max_size=20)
+time = st.integers(0, 20) | st.integers(0, 10**13)
+lane = st.sampled_from(["main", "thread-1", "async-1", "task-2", "process-1/thread-1"]) | text
+
+
+@st.composite
+def spans(draw):
+    found = []
+    for number in range(1, draw(st.integers(1, 9))):
+        submitted, queued, service = draw(time), draw(time), draw(time)
+        found.append(Span(
+            number, draw(st.none() | st.integers(1, number - 1)) if number > 1 else None, draw(text),
+            draw(st.sampled_from(KINDS)), draw(lane), submitted, submitted + queued, submitted + queued + service,
+            draw(st.none() | st.integers(0, service)), draw(st.integers(0, service)), draw(st.sampled_from(STATUSES)),
+            draw(st.integers(1, 65535)), draw(st.none() | st.integers(0, 10**9)), draw(st.none() | st.text(min_size=1)),
+            draw(st.dictionaries(text, plain, max_size=3)), tuple(draw(st.lists(st.integers(1, 9), max_size=3))),
+        ))  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("suffix", ["json", "json.gz"])
+@settings(max_examples=60)
+@given(spans=spans(), dropped=st.integers(0, 9))
+def test_a_round_trip_changes_nothing(suffix, spans, dropped):
+    trace = make_trace(*spans, dropped=dropped, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        again = load(to_perfetto(trace, Path(folder) / f"run.perfetto.{suffix}"))
+    assert list(again) == list(trace)
+    assert again.dropped == dropped
+
+
+@settings(max_examples=100)
+@given(spans=spans())
+def test_any_spans_become_events_that_keep_the_rules(spans):
+    check_rules(events_of(make_trace(*spans, check=False)))
+
+
+@given(st.integers(0, 2**52))
+def test_times_are_exact_when_a_viewer_multiplies_and_cuts(time_ns):
+    assert int(perfetto._us(time_ns) * 1000.0) == time_ns
+
+
+# -- recorded runs -------------------------------------------------------------------------------------------------
+
+
+class Calls(kv.ParallelBatchNode):
+    def prep(self, shared):
+        return range(6)
+
+    def exec(self, item):
+        with kv.span("call"):
+            kv.sleep(0.01 * (item + 1))
+        if item == 2 and self.cur_retry == 0:
+            raise ValueError("not at first")
+
+
+class AsyncCalls(kv.AsyncParallelBatchNode):
+    async def prep_async(self, shared):
+        return range(6)
+
+    async def exec_async(self, item):
+        with kv.span("call"):
+            await kv.sleep_async(0.01 * (item + 1))
+
+
+class Words(kv.MapReduceNode):
+    def prep(self, shared):
+        return ["a b", "b c", "c a"]
+
+
+def run_threads():
+    kv.Graph(start=Calls(max_workers=2, max_retries=2, wait=0.01)).run({})
+
+
+def run_tasks():
+    asyncio.run(kv.AsyncGraph(start=AsyncCalls()).run_async({}))
+
+
+def run_words():
+    words = Words(mapper=lambda line: [(word, 1) for word in line.split()], reducer=lambda _, ones: sum(ones))
+    kv.Graph(start=words).run({})
+
+
+def run_fan_out():
+    slow, fast = (lambda shared, s=s: kv.sleep(s) for s in (0.2, 0.1))
+    kv.Graph(start=kv.FanOutNode(branches={"slow": slow, "fast": fast})).run({})
+
+
+def run_under_a_limit():
+    limit = kv.RateLimit(10)
+
+    def ask(item):
+        with limit:
+            kv.sleep(0.01)
+
+    with kv.get_executor("thread", 2) as executor:
+        list(executor.imap(ask, range(4)))
+
+
+RUNS = (run_threads, run_tasks, run_words, run_fan_out, run_under_a_limit)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_recorded_run_keeps_the_rules_and_comes_back(run, tmp_path):
+    with kv.record() as trace:
+        run()
+    check_rules(events_of(trace))
+    again = load(to_perfetto(trace, tmp_path / "run.json"))
+    assert list(again) == list(trace)
+    again.validate()
+
+
+def test_a_run_of_processes_keeps_the_rules():
+    with kv.record() as trace, kv.get_executor("process", 2) as executor:
+        list(executor.imap(abs, range(6)))
+    events = events_of(trace)
+    check_rules(events)
+    lanes = [event["args"]["name"] for event in events if event["name"] == "thread_name"]
+    assert set(lanes) <= {"process-1", "process-2"}
+
+
+def test_coroutines_are_asynchronous_events_and_their_graph_is_a_row():
+    with kv.record(clock="virtual") as trace:
+        run_tasks()
+    events = events_of(trace)
+    assert {event["args"]["kind"] for event in events if event["ph"] == "b"} == {"branch"}
+    assert {event["args"]["kind"] for event in events if event["ph"] == "X"} == {"graph", "node", "phase"}
+    assert len({event["id2"]["local"] for event in events if event["ph"] == "b"}) == 6
+
+
+def test_links_are_arrows_from_one_span_to_the_other():
+    trace = make_trace(
+        bar("map", "main", 0, 2, kind="node", span_id=1),
+        bar("reduce", "thread-1", 3, 4, kind="node", span_id=2, links=(1,)),
+    )
+    start, end = events_of(trace, "sf")
+    assert (start["tid"], start["ts"], end["tid"], end["ts"]) == (1, 0.0, 2, 3e6)
+    assert start["id"] == end["id"]
+
+
+def test_a_link_that_would_point_back_or_leads_nowhere_has_no_arrow():
+    early, late = (bar("early", "t-1", 0, 1, span_id=1, links=(2, 9)), bar("late", "t-2", 2, 3, span_id=2))
+    assert events_of(make_trace(early, late, check=False), "sf") == []
+
+
+def test_queues_are_counted_for_each_node():
+    branches = [bar("a", "t-1", 0, 1), bar("a", "t-1", 1, 3, queued_s=1), bar("a", "t-1", 3, 4, queued_s=2)]
+    trace = make_trace((bar("Check", "main", 0, 4, kind="node"), branches))
+    counts = [(event["name"], event["ts"] / 1e6, event["args"]["waiting"]) for event in events_of(trace, "C")]
+    assert counts == [("queue of Check", 0.0, 1), ("queue of Check", 1.0, 1), ("queue of Check", 3.0, 0)]
+
+
+def test_rows_are_sorted_as_people_do():
+    lanes = ["thread-10", "thread-2", "main", "process-1"]
+    events = events_of(make_trace(*(bar("a", lane, 0, 1) for lane in lanes)), "M")
+    named = [(event["args"]["name"], event["tid"]) for event in events if event["name"] == "thread_name"]
+    assert named == [("main", 1), ("process-1", 2), ("thread-2", 3), ("thread-10", 4)]
+
+
+def test_what_did_not_end_well_says_so():
+    (event,) = events_of(make_trace(bar("check", "main", 0, 1, status="timeout")), "X")
+    assert event["name"] == "check (timeout)"
+
+
+def test_what_was_dropped_is_shown():
+    first, *_ = events_of(make_trace(bar("check", "main", 0, 1), dropped=1234), "M")
+    assert first["args"]["name"] == "kaygraph-viz, 1,234 spans not kept"
+
+
+def test_an_empty_trace_has_no_events_and_comes_back(tmp_path):
+    assert events_of(make_trace()) == []
+    assert len(load(to_perfetto(make_trace(), tmp_path / "run.json"))) == 0
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_hostile_texts_are_shown_harmless_and_come_back_as_they_were(tmp_path):
+    spans = (bar(word, word, i, i + 1, error=word or None, **{word[:99]: word}) for i, word in enumerate(HOSTILE))
+    trace = make_trace(*spans)
+    check_rules(events_of(trace))
+    path = to_perfetto(trace, tmp_path / "run.json")
+    assert list(load(path)) == list(trace)
+    assert json.loads(path.read_text(encoding="utf-8"))["otherData"]["spans"] == len(HOSTILE)
+
+
+def test_a_lone_surrogate_becomes_a_question_mark(tmp_path):
+    path = to_perfetto(make_trace(bar("\ud800", "main", 0, 1, **{"\udfff": ["\ud800"]})), tmp_path / "run.json")
+    assert (load(path).spans[0].name, dict(load(path).spans[0].attributes)) == ("?", {"?": ["?"]})
+
+
+def test_numbers_that_json_has_no_word_for_become_text(tmp_path):
+    trace = make_trace(bar("a", "main", 0, 1, nan=float("nan"), many=[float("inf")]))
+    again = load(to_perfetto(trace, tmp_path / "run.json"))
+    assert again.spans[0].attributes == {"nan": "nan", "many": ["inf"]}
+
+
+@pytest.mark.parametrize("word", ["\\", "a\\", "\\\\", '\\"', '"\\', 'x\\",', "C:\\data\\"])
+def test_no_text_in_the_file_ends_with_a_backslash_that_old_viewers_misread(tmp_path, word):
+    path = to_perfetto(make_trace(bar(word, "main", 0, 1, folder=word)), tmp_path / "run.json")
+    assert re.findall(r'(?<!\\)(?:\\\\)+"', path.read_text(encoding="utf-8")) == []
+    assert load(path).spans[0].attributes == {"folder": word}
+
+
+def test_equal_traces_make_equal_files(tmp_path):
+    trace = make_trace(bar("a", "main", 0, 1), bar("b", "async-1", 0, 1, queued_s=0))
+    for suffix in ("json", "json.gz"):
+        one, two = (to_perfetto(trace, tmp_path / f"{name}.{suffix}") for name in "ab")
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_file_is_the_data_and_compressed_by_its_suffix(tmp_path):
+    trace = make_trace(bar("a", "main", 0, 1))
+    data = json.loads(json.dumps(to_perfetto(trace)))
+    assert json.loads(to_perfetto(trace, tmp_path / "run.json").read_text(encoding="utf-8")) == data
+    assert json.loads(gzip.decompress(to_perfetto(trace, tmp_path / "run.json.gz").read_bytes())) == data
+
+
+def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    trace = make_trace(bar("a", "main", 0, 1))
+    path = to_perfetto(trace, tmp_path / "run.json")
+    before = path.read_bytes()
+
+    def full(span):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(perfetto, "as_fields", full)
+    with pytest.raises(OSError, match="No space left"):
+        to_perfetto(trace, path)
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["run.json"]

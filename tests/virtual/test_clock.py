@@ -1,0 +1,249 @@
+"""The clock that users hold: its options, its blocks, and blocks inside each other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+
+import pytest
+
+import kaygraph_viz as kv
+from kaygraph_viz.clock import REAL, Clock, current_clock, sleep, work
+from kaygraph_viz.errors import OptionError, VirtualClockError
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.virtual.clock import VirtualClock
+
+S = 10**9
+
+
+def bars(trace):
+    return [(s.started_ns / S, s.ended_ns / S) for s in trace]
+
+
+# -- options ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seed": -1}, {"seed": True}, {"seed": 1.0}, {"seed": "1"}, {"seed": None}, {"cores": 0}, {"cores": 1.5},
+        {"cores": True}, {"switch_interval_s": 0}, {"switch_interval_s": float("nan")}, {"start_up_s": -1},
+        {"start_up_s": True}, {"start_up_s": {"threads": 1}}, {"dispatch_s": {"thread": -1}}, {"dispatch_s": "1"},
+        {"preempt": 2}, {"preempt": -0.1}, {"preempt": True}, {"preempt": None}, {"patience_s": 0},
+        {"patience_s": float("inf")},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_impossible_options_are_refused(options):
+    (name,) = options
+    with pytest.raises(OptionError, match=name):
+        VirtualClock(**options)
+
+
+def test_it_keeps_the_protocol_of_clocks_and_says_what_it_is():
+    assert isinstance(VirtualClock(), Clock)
+    assert repr(VirtualClock(3)) == "VirtualClock(seed=3)"
+
+
+@pytest.mark.parametrize("options", [{"clock": "simulated"}, {"seed": 1}, {"clock": None, "seed": 0}, {"clock": 5}])
+def test_record_refuses_what_is_no_clock_and_a_seed_without_one(options):
+    with pytest.raises(OptionError), record(**options):
+        pass
+
+
+def test_record_makes_a_clock_with_a_seed():
+    with record(clock="virtual", seed=5):
+        assert current_clock().seed == 5
+    with record(clock="virtual"):
+        assert current_clock().seed == 0
+
+
+# -- blocks ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_of_simulated_hours_is_recorded_to_the_nanosecond():
+    with record(clock="virtual") as trace:
+        with span("wait"):
+            sleep(3600.000000001)
+        with span("compute"):
+            work(0.5)
+    assert bars(trace) == [(0, 3600.000000001), (3600.000000001, 3600.500000001)]
+    assert [s.cpu_ns for s in trace] == [0, S // 2]
+
+
+def test_before_and_after_the_block_the_real_clock_is_in_force():
+    with VirtualClock() as clock:
+        assert current_clock() is clock
+        assert clock.is_running
+    assert current_clock() is REAL
+    assert not clock.is_running
+
+
+def test_a_block_that_fails_ends_all_the_same():
+    with pytest.raises(ZeroDivisionError), VirtualClock() as clock:
+        sleep(1)
+        1 / 0  # noqa: B018
+    assert not clock.is_running
+    with clock:
+        sleep(1)
+
+
+def test_used_again_the_clock_goes_on_where_it_stopped():
+    clock = VirtualClock()
+    found = []
+    for _ in range(2):
+        with record(clock=clock) as trace, get_executor("thread", 2) as executor:
+            list(executor.imap(sleep, [1, 2]))
+        found.append(bars(trace))
+    assert found == [[(0, 1), (0, 2)], [(2, 3), (2, 4)]]
+
+
+def test_a_block_inside_a_block_of_the_same_clock_is_the_same_time():
+    with record(clock="virtual") as outer:
+        sleep(1)
+        with record() as inner, get_executor("thread", 2) as executor:
+            list(executor.imap(sleep, [1, 1]))
+        with span("after"):
+            sleep(1)
+    assert bars(inner) == [(1, 2)] * 2
+    assert bars(outer) == [(2, 3)]
+
+
+def test_a_block_of_another_virtual_clock_has_a_time_of_its_own():
+    with record(clock="virtual") as outer, get_executor("thread", 2) as executor:
+        sleep(5)
+        with record(clock="virtual") as inner:
+            list(executor.imap(sleep, [1, 1]))
+            executor.submit(sleep, 1).result()
+        assert current_clock().now_ns() == 5 * S
+        list(executor.imap(sleep, [2]))
+    assert bars(inner) == [(0, 1), (0, 1), (1, 2)]
+    assert bars(outer) == [(5, 7)]
+
+
+def test_a_block_of_the_real_clock_inside_is_real():
+    def wait(_):
+        with record(clock=REAL) as trace, span("real"):
+            sleep(0.001)
+        return trace
+
+    with record(clock="virtual") as outer, get_executor("thread", 2) as executor:
+        outcomes = list(executor.imap(wait, range(2)))
+    assert all(outcome.value.spans[0].service_s >= 0.001 for outcome in outcomes)
+    assert bars(outer) == [(0, 0)] * 2
+
+
+def test_a_fake_clock_inside_moves_alone():
+    with record(clock="virtual"):
+        with record(clock=FakeClock()) as inner, span("s"):
+            sleep(3)
+        assert current_clock().now_ns() == 0
+    assert bars(inner) == [(0, 3)]
+
+
+def test_the_module_random_is_seeded_inside_and_as_before_afterwards():
+    drawn = []
+    random.seed(12)
+    before = random.getstate()
+    for seed in (0, 0, 7):
+        with VirtualClock(seed):
+            drawn.append(random.random())
+    assert random.getstate() == before
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_two_blocks_in_two_threads_know_nothing_of_each_other():
+    found = {}
+
+    def run(seconds):
+        with record(clock="virtual") as trace, get_executor("thread", 3) as executor:
+            list(executor.imap(sleep, [seconds] * 6))
+        found[seconds] = bars(trace)
+
+    running = [threading.Thread(target=run, args=(seconds,)) for seconds in (1, 2, 3)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(20)
+    assert found == {s: [(0, s)] * 3 + [(s, 2 * s)] * 3 for s in (1, 2, 3)}
+
+
+def test_the_clock_of_a_block_that_runs_in_another_thread_is_refused():
+    with VirtualClock() as clock:
+        failed = []
+
+        def run():
+            try:
+                with clock:
+                    sleep(1)
+            except VirtualClockError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(20)
+    assert len(failed) == 1
+
+
+# -- in a loop that is running already -------------------------------------------------------------------------------
+
+
+class Wait(kv.AsyncNode):
+    async def exec_async(self, prep_res):
+        await asyncio.gather(kv.sleep_async(1), kv.sleep_async(2))
+
+
+class WaitAll(kv.AsyncParallelBatchNode):
+    async def prep_async(self, shared):
+        return [1, 2, 3]
+
+    async def exec_async(self, item):
+        await kv.sleep_async(item)
+
+
+class WaitInThreads(kv.ParallelBatchNode):
+    def prep(self, shared):
+        return [1, 2]
+
+    def exec(self, item):
+        kv.sleep(item)
+
+
+def test_a_notebook_awaits_a_graph_in_simulated_time():
+    first, second, third = Wait(), WaitAll(), WaitInThreads(2)
+    first >> second >> third
+    graph = kv.AsyncGraph(start=first)
+
+    async def cell():
+        ticking = asyncio.create_task(asyncio.sleep(0))  # the kernel has tasks of its own
+        with kv.record(clock="virtual") as trace:
+            await graph.run_async({})
+            await kv.sleep_async(1)
+            assert current_clock().now_ns() == 8 * S
+        await ticking
+        return trace
+
+    trace = asyncio.run(cell())
+    assert max(s.ended_ns for s in trace) == 7 * S
+    with kv.record(clock="virtual") as plain:
+        graph.run({})
+    assert [(s.name, s.started_ns, s.ended_ns) for s in plain] == [(s.name, s.started_ns, s.ended_ns) for s in trace]
+
+
+# -- nodes -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_plain_node_waits_and_retries_in_simulated_time():
+    class Flaky(kv.Node):
+        def exec(self, prep_res):
+            sleep(1)
+            if current_clock().now_ns() < 10 * S:
+                raise ValueError("not yet")
+
+    with record(clock="virtual") as trace:
+        kv.Graph(start=Flaky(max_retries=9, wait=4)).run({})
+        assert current_clock().now_ns() == 11 * S
+    assert trace.counts()["wait"] == 2

@@ -1,0 +1,110 @@
+"""The same seed gives the same trace, byte for byte, whatever the machine is doing; another seed a legal other one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kaygraph_viz as kv
+from kaygraph_viz.execute.registry import KINDS
+from tests.virtual import scenarios
+from tests.virtual.scenarios import SCENARIOS, SEEDS, saved
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = 100
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "trace.jsonl"
+
+
+def everything(kind):
+    """Use all of it in one program."""
+    return [
+        scenarios.run(kind, "even", range(5), ordered=False),
+        scenarios.run(kind, "flaky", range(4), on_error="collect", retry=kv.RetryPolicy.exponential(2, jitter_s=1)),
+        scenarios.run(kind, "uneven", iter(range(5)), window=0, on_error="collect", timeout=0.9),
+        scenarios.deadline(kind),
+        scenarios.cancelled(kind),
+        scenarios.limited(kind),
+        scenarios.submitted(kind),
+        scenarios.nested(kind),
+        scenarios.fan_out(kind),
+    ]
+
+
+def some_of_it(kind):
+    """Use what has most to do with the order of things in as little time as possible."""
+    policy = kv.RetryPolicy.exponential(2, first_s=0.1, jitter_s=0.1)
+    options = {"window": 0, "on_error": "collect", "timeout": 0.95, "retry": policy}
+    return scenarios.run(kind, "flaky", iter(range(5)), **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hundred_runs_save_the_same_bytes(kind, path):
+    assert len({saved(some_of_it, kind, 3, path) for _ in range(RUNS)}) == 1
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_a_seed_has_one_run_on_every_kind_of_worker(scenario, path):
+    for kind in KINDS:
+        for seed in SEEDS[1:]:
+            assert saved(scenario, kind, seed, path) == saved(scenario, kind, seed, path)
+
+
+@pytest.mark.parametrize("kind", ["thread", "process", "async", "dask"])
+def test_another_seed_gives_another_legal_order_where_there_are_ties(kind, path):
+    found = {saved(scenarios.ties, kind, seed, path) for seed in range(8)}
+    assert len(found) > 4
+
+
+def test_where_nothing_happens_at_once_the_seed_changes_nothing(path):
+    assert len({saved(scenarios.batch, "serial", seed, path) for seed in range(5)}) == 1
+
+
+def test_with_single_steps_as_places_to_give_way_too(path):
+    found = {saved(scenarios.batch, "thread", 5, path, preempt=0.2) for _ in range(10)}
+    assert len(found) == 1
+
+
+def test_it_depends_neither_on_the_process_nor_on_its_hash_seed():
+    command = [sys.executable, "-m", "tests.virtual.scenarios"]
+    started = [
+        subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": seed}, stdout=subprocess.PIPE, text=True
+        )
+        for seed in ("0", "1")
+    ]
+    found = {process.communicate()[0] for process in started}
+    assert [process.returncode for process in started] == [0, 0]
+    assert len(found) == 1
+    assert len(found.pop().splitlines()) == len(SCENARIOS) * len(KINDS) * len(SEEDS)
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """The same of each kind, run before the cores are busy."""
+    path = tmp_path_factory.mktemp("quiet") / "trace.jsonl"
+    return {kind: saved(everything, kind, 0, path) for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def busy_cores(quiet):
+    """Keep all cores busy with other processes."""
+    program = "while True: pass"
+    started = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(os.cpu_count() or 2)]
+    yield
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.usefixtures("busy_cores")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_busy_machine_changes_nothing(kind, path, quiet):
+    assert len({saved(everything, kind, 0, path) for _ in range(3)} | {quiet[kind]}) == 1

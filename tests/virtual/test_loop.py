@@ -1,0 +1,404 @@
+"""asyncio in simulated time: loops, tasks, threads of a loop, limits; nothing is left open."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import time
+
+import pytest
+
+from kaygraph_viz.clock import current_clock, sleep, sleep_async, work
+from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.sync import Lock, new_event_loop
+from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.virtual.loop import VirtualLoop
+
+GUARD_S = 20.0
+
+
+def now_s():
+    return current_clock().now_ns() / 1e9
+
+
+def run(main, seed=0):
+    """Return what a coroutine function returns in simulated time, and how long it took [s]."""
+    with VirtualClock(seed):
+        return asyncio.run(main()), now_s()
+
+
+async def after(seconds, value=None):
+    await asyncio.sleep(seconds)
+    return value
+
+
+# -- time ------------------------------------------------------------------------------------------------------------
+
+
+def test_asyncio_run_takes_a_loop_of_simulated_time_and_no_real_one():
+    async def main():
+        assert isinstance(asyncio.get_running_loop(), VirtualLoop)
+        await asyncio.sleep(3600)
+        return asyncio.get_running_loop().time()
+
+    assert run(main) == (3600, 3600)
+
+
+def test_outside_of_the_block_loops_are_real_ones():
+    with VirtualClock():
+        pass
+
+    async def main():
+        return type(asyncio.get_running_loop())
+
+    assert asyncio.run(main()) is not VirtualLoop
+    new_event_loop().close()
+
+
+def test_sleeping_overlaps_and_computing_does_not():
+    async def both(seconds):
+        await sleep_async(seconds)
+        work(seconds)
+
+    async def main():
+        await asyncio.gather(both(1), both(1), both(1))
+
+    assert run(main)[1] == 4
+
+
+def test_plain_sleeping_holds_up_the_loop_as_it_really_does():
+    async def main():
+        async def block():
+            sleep(2)
+
+        await asyncio.gather(block(), block())
+
+    assert run(main)[1] == 4
+
+
+def test_someone_who_wants_something_of_a_loop_does_not_end_the_plain_sleep_of_a_coroutine():
+    async def main():
+        def knock():
+            sleep(1)
+            loop.call_soon_threadsafe(int)
+
+        loop = asyncio.get_running_loop()
+        knocking = asyncio.create_task(asyncio.to_thread(knock))
+        await asyncio.sleep(0)
+        sleep(5)
+        assert now_s() == 5
+        await knocking
+
+    run(main)
+
+
+def test_nor_does_it_let_a_coroutine_into_a_lock():
+    async def main():
+        lock, seen = Lock(), []
+
+        def hold():
+            with lock:
+                sleep(1)
+                loop.call_soon_threadsafe(int)
+                sleep(1)
+                seen.append("released")
+
+        loop = asyncio.get_running_loop()
+        holding = asyncio.create_task(asyncio.to_thread(hold))
+        await asyncio.sleep(0.5)
+        with lock:
+            seen.append("entered")
+        await holding
+        return seen
+
+    assert run(main) == (["released", "entered"], 2)
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 0.1, 1 / 3, 12_345.678_901_234, 1e7, 1e9])
+def test_long_and_short_sleeps_end(seconds):
+    async def main():
+        await asyncio.sleep(seconds)
+        await asyncio.sleep(0.5)
+
+    assert run(main)[1] == pytest.approx(seconds + 0.5, abs=1e-6)
+
+
+def test_sums_of_decimal_seconds_are_exact_to_the_nanosecond():
+    async def main():
+        for _ in range(1000):
+            await asyncio.sleep(0.1)
+
+    with VirtualClock() as clock:
+        asyncio.run(main())
+        assert clock.now_ns() == 100 * 10**9
+
+
+def test_the_loop_of_a_notebook_keeps_real_time_and_says_so_where_it_matters():
+    async def main():
+        with VirtualClock():
+            await sleep_async(5)  # in the cell itself: nothing else is awaited
+            assert now_s() == 5
+            with pytest.raises(VirtualClockError, match="this event loop keeps real time"):
+                await asyncio.gather(sleep_async(1), sleep_async(1))
+
+    asyncio.run(main())
+
+
+# -- what asyncio has to wait with -----------------------------------------------------------------------------------
+
+
+def test_task_groups_timeouts_queues_and_semaphores():
+    async def main():
+        seen = []
+        line, places = asyncio.Queue(1), asyncio.Semaphore(2)
+
+        async def put():
+            for number in range(3):
+                await line.put(number)
+                seen.append(("put", number, now_s()))
+
+        async def get():
+            for _ in range(3):
+                async with places:
+                    await asyncio.sleep(1)
+                    seen.append(("got", await line.get(), now_s()))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(put())
+            group.create_task(get())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2):
+                await asyncio.sleep(3)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(9), 1)
+        return seen
+
+    assert run(main) == (
+        [("put", 0, 0), ("got", 0, 1), ("put", 1, 1), ("got", 1, 2), ("put", 2, 2), ("got", 2, 3)], 6,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_ends_at_the_very_instant_of_its_deadline_is_in_time(seed):
+    async def slowly():
+        await asyncio.sleep(1)
+        await asyncio.to_thread(sleep, 1)
+        await asyncio.sleep(0)
+        return "in time"
+
+    async def main():
+        async with asyncio.timeout(2):
+            found = await slowly()
+        done, late = await asyncio.wait([asyncio.create_task(after(3))], timeout=3)
+        return found, len(done), len(late)
+
+    assert run(main, seed) == (("in time", 1, 0), 5)
+
+
+def test_a_timeout_that_is_not_needed_any_more_does_not_call():
+    async def main():
+        async with asyncio.timeout(1):
+            await asyncio.sleep(1)
+        await asyncio.sleep(1)
+
+    assert run(main)[1] == 2
+
+
+def test_first_error_cancels_the_others_at_its_instant():
+    async def main():
+        ended = []
+
+        async def wait():
+            try:
+                await asyncio.sleep(100)
+            finally:
+                ended.append(now_s())
+
+        async def fail():
+            await asyncio.sleep(1)
+            raise ValueError("no")
+
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.TaskGroup() as group:
+                for function in (wait, fail, wait):
+                    group.create_task(function())
+        return ended
+
+    assert run(main) == ([1, 1], 1)
+
+
+# -- order -----------------------------------------------------------------------------------------------------------
+
+
+def test_as_completed_begins_coroutines_in_the_order_in_which_they_are_given():
+    async def begin(number, begun):
+        begun.append(number)
+        await asyncio.sleep(1)
+        return number
+
+    async def main():
+        begun = []
+        found = [await each for each in asyncio.as_completed([begin(number, begun) for number in range(50)])]
+        return begun == found == list(range(50))
+
+    assert run(main) == (True, 1)
+
+
+def test_as_completed_refuses_what_it_always_refuses():
+    async def main():
+        coroutine = after(1)
+        with pytest.raises(TypeError):
+            for each in asyncio.as_completed(coroutine):
+                await each
+        coroutine.close()
+
+    run(main)
+
+
+def test_sets_of_tasks_and_futures_have_an_order_that_does_not_depend_on_their_addresses():
+    async def main():
+        loop = asyncio.get_running_loop()
+        tasks = [asyncio.create_task(after(1, number)) for number in range(40)]
+        done, _ = await asyncio.wait(tasks)
+        futures = [loop.create_future() for _ in range(40)]
+        places = {future: number for number, future in enumerate(futures)}
+        return [task.result() for task in done], [places[future] for future in set(futures)]
+
+    first, second = run(main), run(main)
+    assert first == second
+    assert sorted(first[0][0]) == sorted(first[0][1]) == list(range(40))
+
+
+def test_another_seed_draws_another_order_of_what_wakes_up_at_one_instant():
+    def order(seed):
+        async def main():
+            seen = []
+
+            async def note(number):
+                await asyncio.sleep(1)
+                seen.append(number)
+
+            await asyncio.gather(*map(note, range(6)))
+            return tuple(seen)
+
+        return run(main, seed)[0]
+
+    assert order(0) == tuple(range(6))
+    assert len({order(seed) for seed in range(5)}) == 5
+    assert order(3) == order(3)
+
+
+# -- threads of a loop -----------------------------------------------------------------------------------------------
+
+
+def test_to_thread_runs_in_the_same_time_with_as_many_threads_as_wanted():
+    async def main():
+        return await asyncio.gather(*(asyncio.to_thread(lambda n=n: (sleep(1), n)[1]) for n in range(100)))
+
+    assert run(main) == (list(range(100)), 1)
+
+
+def test_to_thread_carries_context_variables_and_errors():
+    city = contextvars.ContextVar("city", default="nowhere")
+
+    async def main():
+        city.set("Oslo")
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(lambda: 1 / 0)
+        return await asyncio.to_thread(city.get)
+
+    assert run(main)[0] == "Oslo"
+
+
+def test_the_end_of_a_loop_waits_for_its_threads_as_it_really_does():
+    async def main():
+        asyncio.create_task(asyncio.to_thread(sleep, 5))  # noqa: RUF006
+        await asyncio.sleep(0)
+
+    assert run(main)[1] == 5
+
+
+def test_threads_that_come_and_go_get_the_same_lane_in_every_run():
+    def work_a_little():
+        with span("s"):
+            sleep(1)
+
+    async def main():
+        for _ in range(20):
+            await asyncio.to_thread(work_a_little)
+        await asyncio.gather(*(asyncio.to_thread(work_a_little) for _ in range(3)))
+
+    with record(clock="virtual") as trace:
+        asyncio.run(main())
+    assert [s.lane for s in trace] == ["to_thread"] * 21 + ["to_thread #2", "to_thread #3"]
+
+
+def test_a_pool_of_real_threads_works_beside_it():
+    async def main():
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            return await asyncio.get_running_loop().run_in_executor(pool, pow, 2, 3)
+
+    assert run(main) == (8, 0)
+
+
+# -- connections, ends -----------------------------------------------------------------------------------------------
+
+
+def test_a_real_connection_is_refused():
+    async def main():
+        with pytest.raises(VirtualClockError, match="a real connection cannot be seen by the virtual clock"):
+            await asyncio.open_connection("127.0.0.1", 9)
+
+    run(main)
+
+
+def test_the_end_of_the_block_closes_loops_that_still_run():
+    ended = []
+
+    async def forever():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cleaned up")
+
+    with VirtualClock() as clock:
+        clock.threads.Thread(lambda: asyncio.run(forever())).start()
+        sleep(1)
+    assert ended == ["cleaned up"]
+
+
+def test_coroutines_that_wait_for_ever_are_named():
+    async def lost(gate):
+        await gate.wait()
+
+    async def main():
+        await asyncio.gather(lost(asyncio.Event()), lost(asyncio.Event()))
+
+    with pytest.raises(VirtualClockError, match=r"test_loop.py:\d+ in lost; test_loop.py:\d+ in lost"):
+        run(main)
+
+
+def test_an_interrupt_cancels_the_main_task_as_in_any_loop(press_stop):
+    seen = []
+
+    async def main():
+        try:
+            while True:
+                await asyncio.sleep(1)
+                if now_s() == 3:
+                    press_stop()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main)
+    assert seen == ["cancelled"]
+
+
+def test_a_loop_costs_no_real_time():
+    before = time.monotonic()
+    assert run(lambda: after(1e6))[1] == 1e6
+    assert time.monotonic() - before < GUARD_S
