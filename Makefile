@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick lab notebooks lint format bench clean
+.PHONY: help demo test test-quick test-thorough lab notebooks lint format bench clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
 	@echo "make test        run all tests and execute all notebooks"
+	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
 	@echo "make test-quick  run the tests that start no other processes and no notebooks"
 	@echo "make lab         open JupyterLab on the notebooks"
 	@echo "make notebooks   execute the notebooks and store their outputs"
@@ -32,6 +33,10 @@ demo: $(VENV)/.has-base
 
 test: $(VENV)/.has-test
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -c notebooks/pytest.ini --rootdir . notebooks
+
+test-thorough: $(VENV)/.has-test
+	$(BIN)/python -m pytest --thorough
 	$(BIN)/python -m pytest -c notebooks/pytest.ini --rootdir . notebooks
 
 test-quick: $(VENV)/.has-test

@@ -32,16 +32,32 @@ WITH_PROCESSES = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts other processes, which takes most of the time: ``make test-quick`` leaves it out."""
+THOROUGH = {"test_exercises", "test_benchmarks"}  # what ``make test`` leaves to ``make test-thorough``
+THOROUGH_FOLDERS = {"examples"}  # ``make demo`` runs them, too
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="also run what takes minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what starts other processes (``make test-quick`` leaves it out), and leave out what takes minutes."""
     for item in items:
         params = getattr(item, "callspec", None)
         kinds = {value for value in params.params.values() if isinstance(value, str)} if params is not None else set()
         if item.path.stem in WITH_PROCESSES or kinds & {"process", "dask"}:
             item.add_marker(pytest.mark.processes)
+        with_cluster = "dask" in kinds and item.path.parent.name in ("graph", "patterns")
+        if with_cluster or item.path.stem in THOROUGH or item.path.parent.name in THOROUGH_FOLDERS:
+            item.add_marker(pytest.mark.thorough)
+    if not config.getoption("--thorough"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "thorough: run by make test-thorough only")
     config.addinivalue_line("markers", "processes: this test starts other processes, or may")
     config.addinivalue_line("markers", "invalid_traces: this test records traces that break an invariant on purpose")
 

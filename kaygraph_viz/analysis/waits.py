@@ -12,15 +12,15 @@ So the real waits are chosen such that a replay with the recorded workers gives 
    the interpreter was idle for a good part of the time, that is nearly the answer: only who began to compute right
    after somebody else had to wait for that one, on average for half of its time.
 3. Where it was busy nearly all the time, shorter waits give the same bars on average. There the shortest ones are taken
-   with which the replay is as long as the recorded run, and its shorter bars leave as much room for waits. If bars are
-   longer just in proportion to their CPU time, there was no other wait.
+   with which the replay is as long as the recorded run, and leaves as much room for waits at its begin and in its
+   shorter bars. If bars are longer just in proportion to their CPU time, there was no other wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,16 +37,37 @@ __all__ = ["real_waits"]
 
 MOST = 2_000  # branches that are looked at; the others are taken to be like them
 MOST_GROUPS = 100  # of branches, in as many clusters of calls
-BUSY = 0.8  # the share of the time from which on an interpreter counts as busy nearly all the time
-AS_GOOD = 0.02  # shorter waits may explain the bars worse than the best ones by so much of a bar
 SHORTER = (0.1, 0.2, 0.3, 0.4, 0.5)  # which of the bars, in the order of their room for waits, are compared
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)  # of that room, to be tried
 LIMITS = (0.0, 0.1, 0.25, 0.5)  # which bars' room, as the longest wait of all, is to be tried
 IN_PROPORTION = 0.15  # the share of the waits, at most, that does not grow with CPU time
-ROOM = 0.2  # how badly no waits at all may explain the bars, if waits grow in proportion
 VARIES, PAIRED = 0.1, 200  # from which spread of CPU times on, and with how many of them, that is looked at
 TOUCHING_NS = 200_000  # no longer than this it takes to hand the interpreter over
 COROUTINES_NS = 1 << 60  # they never give way while they compute
+
+
+class Limits(NamedTuple):
+    """How much is allowed for what the replay does not know of.
+
+    Parameters
+    ----------
+    busy
+        The share of the time from which on an interpreter, or the cores, count as busy nearly all the time.
+    as_good
+        By how much of a bar shorter waits may explain the bars worse than the best ones.
+    at_all
+        By how much no waits at all may do so, if waits grow in proportion to CPU time.
+    """
+
+    busy: float
+    as_good: float
+    at_all: float
+
+
+OF_THE_GIL = Limits(busy=0.8, as_good=0.01, at_all=0.2)
+OF_CORES = Limits(
+    busy=0.7, as_good=0.05, at_all=0.5
+)  # which others use as well, and systems share out in their own way
 
 
 def real_waits(script: Script, *, cores: int | None, computes_first: bool | None = None) -> Parts:
@@ -173,8 +194,9 @@ class _Fit:
             return self.parts.wait[self.its], True
         room = self.room(started, ended)
         probable = room - self._queued(started + room, cpu).clip(0, room)
-        is_busy = cpu.sum() >= BUSY * (self.cores or 1) * union_length_ns(started, ended)
-        if not is_busy and not self.script.is_exact:
+        limits = OF_THE_GIL if self.cores is None else OF_CORES
+        busy = cpu.sum() / ((self.cores or 1) * union_length_ns(started, ended))
+        if busy < limits.busy and not self.script.is_exact:
             return probable, False
         tries = [_rounded(share * room) for share in SHARES]
         tries += [np.minimum(room, _rounded(np.quantile(room, limit))) for limit in LIMITS]
@@ -182,12 +204,21 @@ class _Fit:
         misses = [self.miss(waits, room) for waits in tries]
         if 0.0 in misses:
             return tries[misses.index(0.0)], True
-        if not is_busy:
+        if busy < limits.busy:
             return probable, False
-        if misses[0] <= ROOM and _in_proportion(cpu, ended - started - cpu):
+        misses[0] = min(misses[0], self.miss(tries[0], room, slower=max(1.0, 1 / busy)))
+        if misses[0] <= limits.at_all and _in_proportion(self._turns(cpu), ended - started - cpu):
             return tries[0], False
-        good = min(misses) + AS_GOOD
+        good = min(misses) + limits.as_good
         return next(waits for waits, miss in zip(tries, misses, strict=True) if miss <= good), False
+
+    def _turns(self, cpu: Ints) -> Ints:
+        """Return how long branches may keep the interpreter, which threads get for whole turns [ns]."""
+        return cpu if self._is_loop or self.cores is not None else -(-cpu // SWITCH_NS) * SWITCH_NS
+
+    @property
+    def _is_loop(self) -> bool:
+        return any(self.script.calls[number].kind == "async" for number in self.cluster)
 
     def room(self, started: Ints, ended: Ints) -> Ints:
         """Return the longest waits for which bars leave room, with their CPU time as far to one side as possible."""
@@ -198,46 +229,63 @@ class _Fit:
         return (last - started - self._computed_ns(last - ended, cpu)).clip(0)
 
     def _queued(self, begun: Ints, cpu: Ints) -> Ints:
-        """Return for how long branches waited for the one that computed right before: for half of its time, on average.
+        """Return for how long branches waited that began to compute right when somebody else had done so.
 
+        They came at any time before that: one that waits for k others waits for 1 / (k + 1) of their time, on average.
         Of those that compute before they wait it is known when they came: when they started.
         """
-        queued = np.zeros(len(begun), np.int64)
-        order = np.argsort(begun, kind="stable")
-        before, after = order[:-1], order[1:]
-        touches = begun[after] - (begun[before] + cpu[before]) < TOUCHING_NS
-        queued[after] = np.where(touches, cpu[before] // 2, 0)
-        return queued if not self.parts.computes_first else np.zeros(len(begun), np.int64)
+        if self.parts.computes_first:
+            return np.zeros(len(begun), np.int64)
+        places = self.cores or 1
+        at_work = np.searchsorted(np.sort(begun), begun) - np.searchsorted(np.sort(begun + cpu), begun - TOUCHING_NS)
+        return np.where(at_work >= places, round(float(cpu.mean())) // (places + 1), 0)
 
     def _computed_ns(self, ready: Ints, cpu: Ints) -> Ints:
         """Return when each branch has computed if it could begin at a time, and took turns with the others [ns]."""
         order = np.argsort(ready, kind="stable")
         kind = "thread" if self.cores is None else "process"
         crew = Crew(order.tolist(), len(order), kind, start_up_ns=ready[order].tolist(), is_static=True)
-        is_loop = any(self.script.calls[number].kind == "async" for number in self.cluster)
         steps = [((WORK, each),) for each in cpu.tolist()]  # of a branch each
-        switch_ns = COROUTINES_NS if is_loop else SWITCH_NS
+        switch_ns = COROUTINES_NS if self._is_loop else SWITCH_NS
         found = simulate([(CALLS, [crew])], len(steps), steps.__getitem__, cores=self.cores, switch_ns=switch_ns)
         return np.array(found.ended, np.int64)
 
-    def miss(self, waits: Ints, room: Ints) -> float:
-        """Return how far the replay of some waits is from what was recorded, in shares of a bar; 0 for exactly."""
+    def miss(self, waits: Ints, room: Ints, slower: float = 1.0) -> float:
+        """Return how far the replay of some waits is from what was recorded, in shares of a bar; 0 for exactly.
+
+        Parameters
+        ----------
+        waits
+            To be tried [ns].
+        room
+            For waits in the recorded bars [ns].
+        slower
+            How many times as long as its CPU time computing takes.
+        """
         begin = min(self.script.calls[number].begins_ns for number in self.cluster)
         started, ended = self.script.started[self.its] - begin, self.ended[self.its] - begin
-        new_started, new_ended = self._replayed(waits)
+        new_started, new_ended = self._replayed(waits, slower)
         if (started == new_started).all() and (ended == new_ended).all():
             return 0.0
         new_room = self.room(new_started, new_ended)
         less = (np.quantile(room, SHORTER) - np.quantile(new_room, SHORTER)).clip(0).mean()
+        less += max(
+            0, self._idle_at_first(started, ended, room) - self._idle_at_first(new_started, new_ended, new_room)
+        )
         return float(less / (ended - started).mean() + abs(new_ended.max() / ended.max() - 1)) or 1e-9
 
-    def _replayed(self, waits: Ints) -> tuple[Ints, Ints]:
+    def _idle_at_first(self, started: Ints, ended: Ints, room: Ints) -> int:
+        """Return how long branches ran before anybody computed; or after, if they compute before they wait [ns]."""
+        if self.parts.computes_first:
+            return int(ended.max() - (ended - room).max())
+        return int((started + room).min() - started.min())
+
+    def _replayed(self, waits: Ints, slower: float) -> tuple[Ints, Ints]:
         """Return when branches start and end in a replay with some waits, since the calls began [ns]."""
-        wait = self.parts.wait.copy()
-        wait[self.its] = waits
-        found = rehearsal(
-            self.script, replace(self.parts, wait=wait), Terms(cores=self.cores), self.cluster, self.sample
-        )
+        wait, work = self.parts.wait.copy(), self.parts.work.copy()
+        wait[self.its], work[self.its] = waits, _rounded(work[self.its] * slower)
+        parts, terms = replace(self.parts, wait=wait, work=work), Terms(cores=self.cores)
+        found = rehearsal(self.script, parts, terms, self.cluster, self.sample)
         started, ended, blocked = (np.array(times)[self.its] for times in (found.started, found.ended, found.blocked))
         return started, ended - blocked
 

@@ -35,6 +35,7 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
 from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.virtual.fiber import Stopped
 from kaygraph_viz.virtual.guards import guard
 
 __all__ = ["Branches", "Claim", "Held"]
@@ -191,9 +192,15 @@ class Branches:
         cpu = lane.cpu_at(started)
         if claim is not None:
             claim.take(held := Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name))
-        value, error, attempts = self._base.copy().run(
-            self._attempts_in, scope := Scope(recorder, span_id), index, item, claim
-        )
+        try:
+            value, error, attempts = self._base.copy().run(
+                self._attempts_in, scope := Scope(recorder, span_id), index, item, claim
+            )
+        except Stopped:  # simulated time is over for it
+            if claim is None or claim.release(held):
+                last = Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name)
+                recorder.add(last.row(self.now_ns(), "cancelled"))
+            raise
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
         if claim is not None and not claim.release(held):

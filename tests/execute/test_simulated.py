@@ -391,24 +391,28 @@ def test_a_function_that_cannot_be_sent_is_told_before_anything_starts():
         run("process", lambda _: lock, [1], owner="Check")
 
 
-def test_a_killed_process_takes_along_all_that_it_has_started():
-    ended = []
-
-    def inner(item):
+@pytest.mark.parametrize("inner_kind", SHARING)
+def test_a_killed_process_takes_along_all_that_it_has_started(inner_kind):
+    def inner(_):
         with span("inside"):
             sleep(10)
-        ended.append(item)
+
+    async def inner_async(_):
+        with span("inside"):
+            await sleep_async(10)
 
     def outer(_):
-        with get_executor("thread", 2) as executor:
-            list(executor.imap(inner, range(4)))
+        with get_executor(inner_kind, 2) as executor:
+            list(executor.imap(inner_async if inner_kind == "async" else inner, range(4)))
 
     with record(clock="virtual") as trace, get_executor("process", 2) as executor:
         outcomes = list(executor.imap(outer, range(2), timeout=3, on_error="collect", name="outer"))
         sleep(100)
     assert [outcome.status for outcome in outcomes] == ["timeout"] * 2
-    assert max(s.ended_ns for s in trace) == 3 * S
     assert {s.status for s in trace.where(name="outer")} == {"timeout"}
+    inside = [s for s in trace if s.name != "outer"]
+    assert {(s.status, s.ended_ns) for s in inside} == {("cancelled", 3 * S)}
+    assert len(inside) == (4 if inner_kind == "serial" else 8)
     trace.validate()
 
 
