@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-thorough lab notebooks lint format bench clean
+.PHONY: help demo test test-engine test-rest test-notebooks test-quick test-thorough lab notebooks lint format bench clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -31,8 +31,19 @@ $(VENV)/.has-%: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.has-base
 	$(BIN)/python main.py --example all --out out --force
 
+# Two halves side by side, since many tests wait for other processes.
+ENGINE := tests/execute tests/patterns tests/services
+
 test: $(VENV)/.has-test
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-engine test-rest test-notebooks
+
+test-engine:
+	$(BIN)/python -m pytest -p no:cacheprovider $(ENGINE)
+
+test-rest:
+	$(BIN)/python -m pytest -p no:cacheprovider $(addprefix --ignore=,$(ENGINE))
+
+test-notebooks:
 	$(BIN)/python -m pytest -c notebooks/pytest.ini --rootdir . notebooks
 
 test-thorough: $(VENV)/.has-test

@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kinds = {value for value in params.params.values() if isinstance(value, str)} if params is not None else set()
         if item.path.stem in WITH_PROCESSES or kinds & {"process", "dask"}:
             item.add_marker(pytest.mark.processes)
-        with_cluster = "dask" in kinds and item.path.parent.name in ("graph", "patterns")
+        with_cluster = "dask" in kinds and item.path.parent.name in ("execute", "graph", "patterns")
         if with_cluster or item.path.stem in THOROUGH or item.path.parent.name in THOROUGH_FOLDERS:
             item.add_marker(pytest.mark.thorough)
     if not config.getoption("--thorough"):
