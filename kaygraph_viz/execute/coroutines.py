@@ -317,11 +317,9 @@ class _Slots:
         others = [each.error for each in (*beside, *self.done) if each.status == "error" and each.error is not first]
         if not others or not isinstance(first, Exception):
             return first
-        return ExceptionGroup(f"{len(others) + 1} branches failed", [first, *_exceptions(others)])
-
-
-def _exceptions(errors: Iterable[BaseException | None]) -> list[Exception]:
-    return [error for error in errors if isinstance(error, Exception)]
+        return ExceptionGroup(
+            f"{len(others) + 1} branches failed", [first, *(each for each in others if isinstance(each, Exception))]
+        )
 
 
 class _Pump:
