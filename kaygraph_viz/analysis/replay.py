@@ -17,7 +17,7 @@ from kaygraph_viz.analysis.script import OWN_INTERPRETER, Call, Script
 from kaygraph_viz.analysis.simulate import SWITCH_NS, Replay, simulate
 from kaygraph_viz.analysis.steps import CALLS, WAIT, WORK, Crew, Step
 
-__all__ = ["AS_RECORDED", "Terms", "rehearsal", "replay", "varied"]
+__all__ = ["AS_RECORDED", "Terms", "costs_ns", "rehearsal", "replay", "varied"]
 
 USUAL_COSTS_NS: Mapping[str, tuple[int, int, int]] = {  # to start a worker, to hand it a branch, to end it
     "thread": (200_000, 10_000, 0),
@@ -120,6 +120,35 @@ def rehearsal(
     return _Staging(script, parts, terms, frozenset(), sample).played(numbers)
 
 
+def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact: bool) -> tuple[int, int, int]:
+    """Return how long a worker takes to start, to be handed a branch, and how long it takes to end them all [ns].
+
+    Processes that start at the same time share the cores: they take longer, the more there are.
+
+    Parameters
+    ----------
+    call
+        Whose workers they are.
+    kind, workers
+        What and how many they would be.
+    cores
+        How many processes can compute at once, None for all.
+    is_exact
+        Whether nothing takes longer than it has to.
+    """
+    hired = min(call.workers, len(call.members))
+    if kind == call.kind:
+        start_up_ns, dispatch_ns, close_ns = call.start_up_ns, call.dispatch_ns, call.close_ns / hired
+    elif is_exact:
+        return 0, 0, 0
+    else:
+        start_up_ns, dispatch_ns, close_ns = USUAL_COSTS_NS.get(kind, (0, 0, 0))
+        hired, close_ns = 1, close_ns if call.parent >= 0 else 0
+    if kind in OWN_INTERPRETER and cores is not None:
+        start_up_ns = round(start_up_ns * max(1.0, workers / cores) / max(1.0, hired / cores))
+    return start_up_ns, dispatch_ns, round(close_ns * workers)
+
+
 @dataclass(frozen=True, eq=False)
 class _Staging:
     """A run made ready for being simulated; the parameters are those of `replay`."""
@@ -161,31 +190,13 @@ class _Staging:
         kind, workers = terms.crew_of(call, is_varied=is_varied)
         schedule = (terms.schedule if is_varied else None) or ("static" if call.is_static else "dynamic")
         members = self.sample.its.get(call.number, call.members)
-        start_up_ns, dispatch_ns, close_ns = self._costs(call, kind, min(workers, len(call.members)))
+        start_up_ns, dispatch_ns, close_ns = costs_ns(
+            call, kind, min(workers, len(call.members)), terms.cores, is_exact=self.script.is_exact
+        )
         if schedule == "longest-first":
             members = members[np.argsort(-self.parts.each_lasts(self.script, members), kind="stable")]
         return Crew(
             members.tolist(), workers, kind, call.number, after_ns, (start_up_ns,), dispatch_ns, close_ns,
-            call.supply_ns, schedule == "static", feeder, call.follows, call.is_ordered, call.room,
-            self.sample.times.get(call.number, 1.0),
+            call.is_lazy, call.supply_ns, schedule == "static", feeder, call.follows, call.is_ordered, call.room,
+            call.kept, self.sample.times.get(call.number, 1.0),
         )  # fmt: skip
-
-    def _costs(self, call: Call, kind: str, workers: int) -> tuple[int, int, int]:
-        """Return how long a worker takes to start, to be handed a branch, and how long it takes to end all [ns].
-
-        Processes that start at the same time share the cores: they take longer, the more there are.
-        """
-        hired = min(call.workers, len(call.members))
-        if kind == call.kind:
-            start_up_ns, dispatch_ns, close_ns = call.start_up_ns, call.dispatch_ns, call.close_ns / hired
-        elif self.script.is_exact:
-            return 0, 0, 0
-        else:
-            start_up_ns, dispatch_ns, close_ns = USUAL_COSTS_NS.get(kind, (0, 0, 0))
-            hired, close_ns = 1, close_ns if call.parent >= 0 else 0
-        if kind in OWN_INTERPRETER:
-            start_up_ns = round(start_up_ns * self._crowd(workers) / self._crowd(hired))
-        return start_up_ns, dispatch_ns, round(close_ns * workers)
-
-    def _crowd(self, workers: int) -> float:
-        return 1.0 if self.terms.cores is None else max(1.0, workers / self.terms.cores)

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.intervals import Ints
+from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.parts import Parts
 from kaygraph_viz.analysis.replay import Terms
 from kaygraph_viz.analysis.script import OWN_INTERPRETER, Call, Script
@@ -44,7 +46,6 @@ def replayed_trace(
     columns = script.nesting.columns
     rows = columns.rows.copy()
     moved = _Moved(script, stretch, replay)
-    before = columns.column("ended_ns") - columns.column("started_ns")
     for name in ("submitted_ns", "started_ns", "ended_ns"):
         rows[name] = moved.times(name)
     of_branches = script.branches
@@ -53,10 +54,7 @@ def replayed_trace(
     rows["ended_ns"][of_branches] = replay.ended
     _enclose(script, rows)
     lasts = rows["ended_ns"] - rows["started_ns"]
-    share = np.where(before > 0, lasts / before.clip(1), 1.0)
-    cpu = np.rint(columns.column("cpu_ns") * np.minimum(1.0, share)).astype(np.int64)
-    cpu[of_branches] = np.where(columns.column("cpu_ns")[of_branches] >= 0, parts.work, -1)
-    rows["cpu_ns"] = np.where(columns.column("cpu_ns") >= 0, np.minimum(cpu, lasts), -1)
+    rows["cpu_ns"] = np.where(columns.column("cpu_ns") >= 0, np.minimum(_cpu_ns(script, parts, stretch), lasts), -1)
     blocked = columns.column("blocked_ns").copy()
     blocked[of_branches] += np.array(replay.blocked, np.int64) - script.handing_on
     rows["blocked_ns"] = blocked.clip(0, lasts)
@@ -67,11 +65,31 @@ def replayed_trace(
     return Trace(found.in_order(), dropped)
 
 
+def _cpu_ns(script: Script, parts: Parts, stretch: Stretch) -> Ints:
+    """Return how long spans compute [ns], they themselves and what lies in them, each as much faster as it is."""
+    nesting = script.nesting
+    cpu, parent, lane = nesting.columns.column("cpu_ns").clip(0), nesting.parent, nesting.columns.column("lane")
+    is_inner = (parent >= 0) & (lane[parent] == lane)
+    own = cpu.copy()
+    np.subtract.at(own, parent[is_inner], cpu[is_inner])
+    found: Ints = np.rint(own.clip(0) * np.exp(-stretch.around)).astype(np.int64)
+    for its in _innermost_first(nesting.depth()):
+        inner = its[is_inner[its]]
+        np.add.at(found, parent[inner], found[inner])
+    leaves = ~script.makes_calls
+    found[script.branches[leaves]] = parts.work[leaves]
+    return found
+
+
+def _innermost_first(depth: Ints) -> Iterator[Places]:
+    order = np.argsort(-depth, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(depth[order])) + 1)
+
+
 def _enclose(script: Script, rows: npt.NDArray[Any]) -> None:
     """Let each span last as long as what lies in it, the innermost first."""
-    parent, depth = script.nesting.parent, script.nesting.depth()
-    order = np.argsort(-depth, kind="stable")
-    for its in np.split(order, np.flatnonzero(np.diff(depth[order])) + 1):
+    parent = script.nesting.parent
+    for its in _innermost_first(script.nesting.depth()):
         inner = its[parent[its] >= 0]
         np.minimum.at(rows["started_ns"], parent[inner], rows["started_ns"][inner])
         np.maximum.at(rows["ended_ns"], parent[inner], rows["ended_ns"][inner])
@@ -80,7 +98,11 @@ def _enclose(script: Script, rows: npt.NDArray[Any]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Moved:
-    """Where moments of the run have gone: in each owner of calls, and in each branch, from edge to edge evenly."""
+    """Where moments of the run have gone: within frames, from edge to edge evenly.
+
+    A frame is a branch, the main program, or a call that others overlapped. They are numbered: branches from 0, the
+    main program is -1, and calls come below that.
+    """
 
     script: Script
     stretch: Stretch
@@ -92,42 +114,58 @@ class _Moved:
         is_branch = np.zeros(len(nesting.columns), np.bool_)
         is_branch[self.script.branches] = True
         owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
-        return self._mapped(owner, nesting.columns.column(name))
+        return self._mapped(owner, self._frames(owner, is_branch), nesting.columns.column(name))
 
-    def _mapped(self, owner: Ints, times: Ints) -> Ints:
-        owners, old, new = self._edges()
-        count, all_owners = len(owners), np.concatenate([owners, owner])
-        all_times = self.stretch.at(all_owners, np.concatenate([old, times]))
+    def _frames(self, owner: Ints, is_branch: Bools) -> Ints:
+        """Return the frame of each span."""
+        makes_call = np.zeros(len(owner), np.bool_)
+        number = np.zeros(len(owner), np.int64)
+        for call in self._side_by_side:
+            makes_call[call.parent], number[call.parent] = True, call.number
+        nearest = self.script.nesting.nearest(makes_call | is_branch)
+        is_within = (nearest >= 0) & makes_call[nearest]
+        return np.where(is_within, -2 - number[nearest], owner)
+
+    @cached_property
+    def _side_by_side(self) -> list[Call]:
+        clusters = (cluster for clusters in self.script.clusters.values() for cluster in clusters if len(cluster) > 1)
+        calls = [self.script.calls[number] for cluster in clusters for number in cluster]
+        parents = Counter(call.parent for call in calls)
+        return [call for call in calls if call.parent >= 0 and parents[call.parent] == 1]
+
+    def _mapped(self, owner: Ints, frame: Ints, times: Ints) -> Ints:
+        owners, frames, old, new = self._edges
+        count = len(owners)
+        all_times = self.stretch.at(np.concatenate([owners, owner]), np.concatenate([old, times]))
         at_edges, at_times = all_times[:count], all_times[count:]
-        order = np.lexsort((np.arange(len(all_times)) >= count, all_times, all_owners))
-        last = np.maximum.accumulate(np.where(order < count, order, -1))
-        before = np.empty(len(order), np.intp)
-        before[order] = last
-        first = before[count:].clip(0, count - 1)
+        order = np.lexsort((np.arange(len(all_times)) >= count, all_times, np.concatenate([frames, frame])))
+        last = np.maximum.accumulate(np.where(order < count, order, -1))  # edges are numbered in this very order
+        first = np.empty(len(order), np.intp)
+        first[order] = last
+        first = first[count:].clip(0)
         following = np.minimum(first + 1, count - 1)
-        following = np.where(owners[following] == owners[first], following, first)
+        following = np.where(frames[following] == frames[first], following, first)
         long = at_edges[following] - at_edges[first]
         share = np.where(long > 0, (at_times - at_edges[first]) / np.where(long > 0, long, 1.0), 0.0).clip(0, 1)
         moved: Ints = np.rint(new[first] + share * (new[following] - new[first])).astype(np.int64)
         return moved
 
-    def _edges(self) -> tuple[Ints, Ints, Ints]:
-        """Return owners, and when they began and ended, and so did what they called, in the run and in the replay."""
+    @cached_property
+    def _edges(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Owners and frames, and when they began and ended, and so did what they called, in run and replay."""
         script, replay = self.script, self.replay
-        callers = {-1: None, **script.clusters}
-        owners, old, new = [], [], []
-        for owner in sorted(callers):
-            its = script.edges(owner)
-            owners += [owner] * len(its)
-            old += its
-            new += [*self._new_edges(owner)]
+        rows: list[tuple[int, int, int, int]] = []
+        for owner in {-1: None, **script.clusters}:
+            rows += [(owner, owner, *edge) for edge in zip(script.edges(owner), self._new_edges(owner), strict=True)]
+        for call in self._side_by_side:
+            rows += [(call.owner, -2 - call.number, *edge) for edge in
+                     zip((call.begins_ns, call.ends_ns), replay.calls[call.number], strict=True)]  # fmt: skip
         leaves = np.flatnonzero(~script.makes_calls)
-        all_owners = np.concatenate([owners, np.repeat(leaves, 2)])
-        all_old = np.concatenate([old, np.stack([script.started, script.ended], 1)[leaves].ravel()])
-        replayed = np.stack([np.array(replay.started), np.array(replay.ended)], 1) if len(leaves) else np.zeros((0, 2))
-        all_new = np.concatenate([new, replayed[leaves].ravel() if len(leaves) else []]).astype(np.int64)
-        order = np.argsort(all_owners, kind="stable")
-        return all_owners[order].astype(np.int64), all_old[order].astype(np.int64), all_new[order]
+        ends = [np.stack([leaves, leaves, recorded[leaves], np.array(replayed, np.int64)[leaves]], 1) for
+                recorded, replayed in ((script.started, replay.started), (script.ended, replay.ended))]  # fmt: skip
+        found = np.concatenate([np.array(rows, np.int64), *ends])
+        owners, frames, old, new = found[np.lexsort((found[:, 2], found[:, 1]))].T
+        return owners, frames, old, new
 
     def _new_edges(self, owner: int) -> Iterator[int]:
         replay = self.replay
@@ -151,6 +189,7 @@ class _Lanes:
         self._code = {lane: code for code, lane in enumerate(self._texts)}
         self._of_branch = np.zeros(len(script.branches), np.int64)
         self._worker = np.array(replay.worker, np.intp)
+        self._ended = np.array(replay.ended, np.int64)
         self._made: Counter[str] = Counter()
         self._free: dict[str, list[int]] = {}
         self._busy: list[tuple[int, int, str]] = []  # until when a number of a kind is taken
@@ -218,7 +257,9 @@ class _Lanes:
         else:
             within = outer.partition("/")[0]
             name = f"{within}/{kind}" if within.rpartition("-")[0] in OWN_INTERPRETER else kind
-            codes = [self._named(f"{name}-{self._lowest(name, end)}") for _ in range(size)]
+            leaves = np.full(size, begin if call.feeder < 0 else end)  # who gets nothing leaves at once
+            np.maximum.at(leaves, self._worker[call.members], self._ended[call.members])
+            codes = [self._named(f"{name}-{self._lowest(name, until)}") for until in leaves.tolist()]
         self._of_branch[call.members] = np.array(codes, np.int64)[self._worker[call.members]]
 
     def _lowest(self, name: str, until: int) -> int:

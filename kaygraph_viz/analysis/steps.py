@@ -38,8 +38,10 @@ class Crew:
         How long it takes to hand a branch to a worker [ns].
     close_ns
         How long it takes to end the workers once all is done [ns].
+    is_lazy
+        Whether the input comes up with a branch when it is asked for one; else all are there from the begin.
     supply_ns
-        How long the input takes to come up with each branch, one after the other [ns]; without any, all are there.
+        How long it takes for that, if any time at all [ns], by branch.
     is_static
         Whether each worker gets one chunk of neighbours instead of the next branch whenever it is free.
     feeder
@@ -50,6 +52,8 @@ class Crew:
         Whether they are taken in the order in which the feeder took them, not in that in which they are finished.
     room
         How many may wait for this call's workers before those of the feeder are blocked; None for any number.
+    kept
+        How many finished branches may wait for one that was taken before them; None for any number.
     scale
         The call takes this many times as long as its branches do, because they stand for more.
     """
@@ -62,10 +66,12 @@ class Crew:
     start_up_ns: Sequence[int] = ()
     dispatch_ns: int = 0
     close_ns: int = 0
+    is_lazy: bool = False
     supply_ns: Mapping[int, int] = field(default_factory=dict)
     is_static: bool = False
     feeder: int | None = None
     follows: Mapping[int, int] = field(default_factory=dict)
     is_ordered: bool = False
     room: int | None = None
+    kept: int | None = None
     scale: float = 1.0

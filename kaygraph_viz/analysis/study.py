@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.parts import Parts
-from kaygraph_viz.analysis.replay import Terms, replay
+from kaygraph_viz.analysis.replay import Terms, costs_ns, replay
 from kaygraph_viz.analysis.replayed import replayed_trace
 from kaygraph_viz.analysis.sampling import Sample, drawable, drawn, thinned
 from kaygraph_viz.analysis.script import OWN_INTERPRETER, Call, Script
@@ -34,6 +34,7 @@ LIMITS: Mapping[str, str] = {
     "interpreter": "the interpreter: one thread computes at a time",
     "loop": "the loop: one coroutine computes at a time",
     "cores": "the cores",
+    "start": "starting and ending the workers",
     "branch": "the longest branch",
     "input": "the input",
     "serial": "serial parts",
@@ -125,12 +126,19 @@ class Study:
         totals, starts = self._totals, self._starts
         if len(starts):
             terms = replace(self.terms, workers=workers)
-            count = [terms.crew_of(call, is_varied=call.number in self.which)[1] for call in self._outer]
+            crews = [terms.crew_of(call, is_varied=call.number in self.which) for call in self._outer]
+            count = [workers for _, workers in crews]
+            bounds["start"] = sum(self._start_ns(call, *crew) for call, crew in zip(self._outer, crews, strict=True))
             in_turns = totals["lasts"] / np.minimum(count, totals["branches"])
             bounds["workers"] = float(np.maximum.reduceat(in_turns, starts).sum())
             bounds["branch"] = float(np.maximum.reduceat(totals["longest"], starts).sum())
             bounds |= {name: float(totals[name].sum()) for name in ("interpreter", "loop", "cores", "input")}
         return max(LIMITS, key=lambda name: bounds.get(name, 0.0))
+
+    def _start_ns(self, call: Call, kind: str, workers: int) -> float:
+        workers, is_exact = min(workers, len(call.members)), self.script.is_exact
+        start_up_ns, _, close_ns = costs_ns(call, kind, workers, self.terms.cores, is_exact=is_exact)
+        return float(start_up_ns + close_ns)
 
     @cached_property
     def _outer(self) -> Sequence[Call]:

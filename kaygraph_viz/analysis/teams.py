@@ -154,7 +154,7 @@ class Team:
         self.owner = owner
         self.crew = crew
         self.is_alone = False
-        self.follower: FedTeam | None = None
+        self.follower: FedTeam | Reader | None = None if crew.kept is None else Reader(crew.kept)
         self.taken = 0  # how many branches workers have taken
         self.turn_ns = 0  # until when coroutines that never wait may go on
         self._run = owner.run
@@ -208,10 +208,10 @@ class Team:
 
     def supplied_ns(self, branch: int) -> int:
         """Return when the input has come up with a branch that is asked for now [ns]."""
-        if not self.crew.supply_ns:
+        if not self.crew.is_lazy:
             self._run.submitted[branch] = self._begun_ns
             return self._agenda.now
-        self._supplied_ns = max(self._supplied_ns, self._agenda.now) + self.crew.supply_ns[branch]
+        self._supplied_ns = max(self._supplied_ns, self._agenda.now) + self.crew.supply_ns.get(branch, 0)
         self._run.submitted[branch] = self._supplied_ns
         return self._supplied_ns
 
@@ -235,6 +235,42 @@ def _queues(crew: Crew, workers: int) -> list[Sequence[int]]:
         return [crew.branches]
     edges = [len(crew.branches) * number // workers for number in range(workers + 1)]
     return [crew.branches[first:last] for first, last in itertools.pairwise(edges)]
+
+
+class Reader:
+    """Whoever takes finished branches in the order in which they were taken, as soon as they are there.
+
+    Parameters
+    ----------
+    room
+        How many may wait for one before them.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._due = 0
+        self._early: set[int] = set()
+        self._givers: deque[Worker] = deque()
+
+    def offer(self, giver: Worker, finished: int) -> bool:
+        """Take a finished branch; False while there are too many before it, and then the giver is told."""
+        if giver.place - self._due >= self._room:
+            self._givers.append(giver)
+            return False
+        self._early.add(giver.place)
+        while self._due in self._early:
+            self._early.remove(self._due)
+            self._due += 1
+        for _ in range(len(self._givers)):
+            waiting = self._givers.popleft()
+            if waiting.place - self._due < self._room:
+                waiting.soon(waiting.hand_on)
+            else:
+                self._givers.append(waiting)
+        return True
+
+    def close(self) -> None:
+        """Do nothing: all have been taken."""
 
 
 class FedTeam(Team):

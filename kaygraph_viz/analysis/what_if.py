@@ -15,6 +15,7 @@ from typing import Any
 
 from kaygraph_viz.analysis.intervals import union_length_ns
 from kaygraph_viz.analysis.list_schedule import GOOD_ENOUGH
+from kaygraph_viz.analysis.reading import read_script
 from kaygraph_viz.analysis.replay import Terms, varied
 from kaygraph_viz.analysis.script import KINDS, OWN_INTERPRETER, Script
 from kaygraph_viz.analysis.stretch import Stretch
@@ -231,7 +232,7 @@ def what_if(
     speed = _checked_speed(speed, columns.names)
     if not len(columns):
         return WhatIf()
-    script = Script.of(columns)
+    script = read_script(columns)
     places = _cores(script, kind) if cores is None else cores
     parts = real_waits(script, cores=places, computes_first=computes_first)
     stretch = Stretch.of(script, speed)

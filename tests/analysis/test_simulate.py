@@ -160,7 +160,7 @@ def test_a_static_chunk_is_for_one_worker():
 
 def test_workers_wait_for_an_input_that_is_slower():
     branches = [[(WAIT, 2 * MS)]] * 3
-    replay = played(branches, 2, supply_ns={0: 3 * MS, 1: 3 * MS, 2: 3 * MS})
+    replay = played(branches, 2, is_lazy=True, supply_ns={0: 3 * MS, 1: 3 * MS, 2: 3 * MS})
     assert replay.started == replay.submitted == [3 * MS, 6 * MS, 9 * MS]
 
 

@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from kaygraph_viz.analysis.script import Script
+from kaygraph_viz.analysis.reading import read_script
 from kaygraph_viz.analysis.simulate import simulate
 from kaygraph_viz.analysis.steps import CALLS, WAIT, WORK, Crew
 from kaygraph_viz.analysis.waits import real_waits
@@ -85,14 +85,14 @@ def test_the_first_of_many_branches_stand_for_the_others():
 
 def test_one_worker_waits_for_nobody():
     branches = drawn(10, (1, 3), (1, 3))
-    script = Script.of(recorded(branches, 1).columns)
+    script = read_script(recorded(branches, 1).columns)
     parts = real_waits(script, cores=None)
     assert parts.wait.tolist() == (script.service - script.cpu).tolist()
 
 
 @pytest.mark.parametrize("computes_first", [False, True, None])
 def test_waits_are_never_negative_and_never_longer_than_the_bar(computes_first):
-    script = Script.of(recorded(drawn(60, (0, 9), (0, 9)), 4).columns)
+    script = read_script(recorded(drawn(60, (0, 9), (0, 9)), 4).columns)
     parts = real_waits(script, cores=None, computes_first=computes_first)
     assert (parts.wait >= 0).all()
     assert (parts.wait + parts.work <= script.service).all()
@@ -100,4 +100,4 @@ def test_waits_are_never_negative_and_never_longer_than_the_bar(computes_first):
 
 def test_without_cpu_times_all_is_waiting():
     trace = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
-    assert real_waits(Script.of(trace.columns), cores=None).wait.tolist() == [10**9, 2 * 10**9]
+    assert real_waits(read_script(trace.columns), cores=None).wait.tolist() == [10**9, 2 * 10**9]

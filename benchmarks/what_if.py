@@ -1,0 +1,172 @@
+"""What one run predicts about other numbers of workers, next to real runs with so many.
+
+Belongs here: predictions against measurements, and how long `what_if` takes. Does not belong here: runs in simulated
+time, where the two are the same (the tests).
+
+Five runs are recorded with four workers; the one in the middle makes the predictions. A prediction stands against the
+median of five real runs, which take turns with those of other numbers, since a busy machine changes from second to
+second. Each row prints what was predicted and measured for each number of workers; its figure is the worst error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import kaygraph_viz as kv
+from benchmarks.harness import Measured, Scale, benchmark
+from kaygraph_viz.analysis.what_if import what_if
+from kaygraph_viz.graph.node import Shared
+from kaygraph_viz.trace.columns import Spans
+
+RECORDED = 4
+ROUNDS_PER_MS = 30_000  # of the loop below, more or less
+ALLOWED = 10.0  # percent
+SPANS = 100_000
+
+Item = tuple[float, int]  # how long it waits [s], how many rounds it computes
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the branches of a row do.
+
+    Parameters
+    ----------
+    executor
+        The kind of their workers.
+    items
+        How many there are.
+    waits_ms, works_ms
+        Between which bounds they wait and, more or less, compute [ms].
+    counts
+        The numbers of workers to be predicted.
+    """
+
+    executor: str
+    items: int
+    waits_ms: tuple[float, float]
+    works_ms: tuple[float, float]
+    counts: tuple[int, ...] = (1, 2, 8, 16)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+LOADS = {
+    "waiting threads": Load("thread", 120, (10, 30), (0, 0)),
+    "computing threads": Load("thread", 80, (0, 0), (5, 20)),
+    "mixed threads": Load("thread", 120, (10, 30), (2, 6)),
+    "processes": Load("process", 80, (0, 0), (10, 30), tuple(n for n in (1, 2, 8, 16) if n <= _cores())),
+    "coroutines": Load("async", 120, (10, 30), (1, 3)),
+}
+
+
+def _compared(load: Load, scale: Scale) -> Measured:
+    """Print predictions and measurements; return the worst error and what is allowed [%]."""
+    items = _items(load, scale.pick(load.items, 8))
+    counts, repeats = scale.pick(load.counts, load.counts[:2]), scale.pick(5, 1)
+    runs: dict[int, list[kv.Trace]] = {count: [] for count in (RECORDED, *counts)}
+    for _ in range(repeats):
+        for count, traces in runs.items():
+            traces.append(_recorded(load.executor, items, count))
+    typical = sorted(runs.pop(RECORDED), key=lambda trace: trace.makespan_s)[repeats // 2]
+    found = what_if(typical, counts)
+    errors = []
+    for count, traces in runs.items():
+        predicted, measured = found.makespan_s[count], sorted(trace.makespan_s for trace in traces)
+        errors.append(100 * (predicted / median(measured) - 1))
+        real = f"measured {median(measured):.3f} s ({measured[0]:.3f} to {measured[-1]:.3f})"
+        print(f"  with {count:>2}: predicted {predicted:.3f} s, {real}, error {errors[-1]:+.1f}%", flush=True)
+    return Measured(max(map(abs, errors)), ALLOWED)
+
+
+def _items(load: Load, count: int) -> list[Item]:
+    chance = random.Random(7)
+    return [
+        (chance.uniform(*load.waits_ms) / 1e3, round(chance.uniform(*load.works_ms) * ROUNDS_PER_MS))
+        for _ in range(count)
+    ]
+
+
+def _recorded(executor: str, items: Sequence[Item], workers: int) -> kv.Trace:
+    """Return the trace of one real run."""
+    if executor == "async":
+        with kv.record() as trace:
+            asyncio.run(_Coroutines(workers).run_async({"items": items}))
+    else:
+        with kv.record() as trace:
+            _Branches(workers, executor).run({"items": items})
+    return trace
+
+
+class _Branches(kv.ParallelBatchNode):
+    def prep(self, shared: Shared) -> Any:
+        return shared["items"]
+
+    def exec(self, item: Item) -> int:
+        if item[0]:
+            time.sleep(item[0])
+        return _compute(item[1])
+
+
+class _Coroutines(kv.AsyncParallelBatchNode):
+    async def prep_async(self, shared: Shared) -> Any:
+        return shared["items"]
+
+    async def exec_async(self, item: Item) -> int:
+        await asyncio.sleep(item[0])
+        return _compute(item[1])
+
+
+def _compute(rounds: int) -> int:
+    value = 1
+    for _ in range(rounds):
+        value = value * 31 % 1_000_003
+    return value
+
+
+def _register(name: str, load: Load) -> Callable[[Scale], Measured]:
+    counts = "1, 2, 8 and 16 workers" if load.executor != "process" else "as many workers as there are cores, and 1"
+    row = benchmark(
+        f"what_if, {name}", peer="the 10% allowed", unit="%", target=1.0, note=f"the worst error of {counts}"
+    )
+    return row(partial(_compared, load))
+
+
+for _name, _load in LOADS.items():
+    _register(_name, _load)
+
+
+@benchmark("what_if of 100,000 spans", peer="a budget of 1 s", target=1.0, note="5 numbers of workers")
+def many_spans(scale: Scale) -> Measured:
+    """Measure the analysis of a long run."""
+    trace = _long_run(scale.pick(SPANS, 2_000))
+    began = time.perf_counter()
+    what_if(trace)
+    return Measured(time.perf_counter() - began, 1.0)
+
+
+def _long_run(count: int) -> kv.Trace:
+    """Return a run of eight threads that waited, and computed for a twelfth of the time."""
+    spans, workers, chance = Spans(), 8, np.random.default_rng(0)
+    lasts = chance.integers(1_000_000, 5_000_000, (count // workers, workers))
+    ends = np.cumsum(lasts + chance.integers(2_000, 9_000, lasts.shape), axis=0)
+    facts, last = {"executor": "thread", "workers": workers}, int(ends.max())
+    spans.append((1, 0, -1, "exec", "phase", "main", 0, 0, last, 0, 0, "ok", 1, None, facts, None))
+    for number, (ended, lasted) in enumerate(zip(ends.ravel().tolist(), lasts.ravel().tolist(), strict=True)):
+        spans.append((
+            number + 2, 1, number, "b", "branch", f"thread-{number % workers + 1}", 0, ended - lasted, ended,
+            lasted // 12, 0, "ok", 1, None, None, None,
+        ))  # fmt: skip
+    return kv.Trace(spans.columns())
