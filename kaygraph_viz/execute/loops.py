@@ -203,13 +203,31 @@ async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
     Under a virtual clock, a coroutine whose loop keeps real time is run in a loop of its own.
     """
     if is_virtual():
-        is_at_home = isinstance(asyncio.get_running_loop(), VirtualLoop)
-        return await running if is_at_home else run_in_private_loop(lambda: running)
+        return await running if isinstance(asyncio.get_running_loop(), VirtualLoop) else await _beside(running)
     ticker = asyncio.create_task(_tick())
     try:
         return await running
     finally:
         ticker.cancel()
+
+
+async def _beside(running: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine that runs in a loop of simulated time, so that the loop here can bring an interrupt."""
+    try:
+        private = _PrivateLoop(lambda: running)
+    except BaseException:
+        running.close()  # nobody will await it
+        raise
+    try:
+        await private.finished.wait_beside()
+    except BaseException:
+        private.cancel()
+        private.finished.wait(INTERRUPT_WAIT_S)
+        raise
+    if private.error is not None:
+        raise private.error
+    result: T = private.result
+    return result
 
 
 async def _tick() -> None:

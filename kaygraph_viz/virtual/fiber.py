@@ -43,6 +43,7 @@ class Fiber:
         self.ticket = 0  # counts its waits, so that what was to end an earlier one does not end a later one
         self.strikes = 0  # how often it was told that it is to end
         self.is_over = self.is_parked = False
+        self.is_away = False  # its thread does something else while it waits
         self.is_notifiable = self.is_notified = False  # waits so that `notify` ends it; was notified while it did not
         self.is_chosen = self.was_woken = False  # was taken out of a queue; its last wait was ended by somebody
         self.killer: BaseException | None = None

@@ -1,41 +1,35 @@
 """Who runs when: one thread at a time, and time that jumps from one event to the next.
 
-Belongs here: the schedule. Does not belong here: what threads wait with (``threads``, ``loop``), and how long CPU work
-takes where several want it (``processors``).
+Belongs here: the schedule. Does not belong here: what is due when (``agenda``), what threads wait with (``threads``,
+``loop``), and how long CPU work takes where several want it (``processors``).
 
 Threads that take part pass a baton: exactly one of them runs, and all others wait for it. A thread that waits says
 until when, or for what, and hands the baton to whoever is due next; the time jumps there. So the order of everything
 is decided by this schedule alone, and never by the machine.
-
-The rule for ties: at one instant, those go first whose turn was fixed first - when they fell asleep, were started or
-were woken. With a seed other than 0 the order within one instant is drawn by chance from that seed. With any seed those
-whose time limit is over go last: what ends at the very instant of its deadline is in time.
 """
 
 from __future__ import annotations
 
-import itertools
-import random
+import asyncio
 import signal
 import threading
 from collections import deque
-from heapq import heappop, heappush
 
 from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.virtual.agenda import FIRST, LAST, Agenda
 from kaygraph_viz.virtual.fiber import Fiber, FiberThread, Stopped
 from kaygraph_viz.virtual.watch import Watch, place_of
 
 __all__ = ["Scheduler"]
 
-Entry = tuple[int, float, int, int, Fiber, bool]  # when [ns], tie, serial number, ticket, who, whether it was woken
-FIRST, LAST = -1.0, 2.0  # ties before and after all others, which are 0 or drawn from 0 to 1
 MOST_STRIKES = 1000  # who has swallowed `Stopped` so often will never end by itself
 INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
 LOOK_S = 0.5  # how often a waiting main program looks for an interrupt [s of real time]
+GLANCE_S = 0.02  # how often it does so where it lets its event loop go on meanwhile
 _running: list[Scheduler] = []  # of those whose blocks are inside each other, only the last one moves
 
 
-class Scheduler:
+class Scheduler(Agenda):
     """The schedule of one virtual clock.
 
     Parameters
@@ -47,15 +41,9 @@ class Scheduler:
     """
 
     def __init__(self, seed: int, patience_s: float) -> None:
-        self.now_ns = 0
-        self.switches = 0
-        self.current: Fiber | None = None
+        super().__init__(seed)
         self.fibers: dict[Fiber, None] = {}
         self.root: Fiber | None = None
-        self.random = random.Random(seed)  # noqa: S311  (a schedule, not a secret)
-        self._has_ties_by_chance = seed != 0
-        self._heap: list[Entry] = []
-        self._serial = itertools.count()
         self._mutex = threading.RLock()  # threads that take no part may wake others, and so may handlers of signals
         self._here = threading.local()
         self._told: Fiber | None = None  # who got the baton last
@@ -72,7 +60,7 @@ class Scheduler:
         _running.append(self)
         self.root = self.current = fiber
         self.fibers = {fiber: None}
-        self._heap.clear()
+        self.heap.clear()
         self._failure = self.reason = None
         self.adopt(fiber)
         self._watch.start()
@@ -88,7 +76,7 @@ class Scheduler:
         with self._mutex:
             self.fibers[fiber] = None
             fiber.is_parked = True
-            self._push(self.now_ns, fiber, True)
+            self.push(self.now_ns, fiber, True)
 
     def begin(self, fiber: Fiber) -> None:
         """Wait for the first turn; called by the fiber's own thread."""
@@ -103,7 +91,7 @@ class Scheduler:
             fiber.is_over, fiber.is_parked = True, False
             self.fibers.pop(fiber, None)
             if self._failure is None and self.current is fiber:
-                self._tell(self._next())
+                self._tell(self.next())
 
     def withdraw(self, fiber: Fiber) -> None:
         """Take a fiber off the schedule whose thread could not be started, or was but shall end at once."""
@@ -120,11 +108,13 @@ class Scheduler:
             If it takes no part.
         """
         fiber: Fiber | None = getattr(self._here, "fiber", None)
-        if fiber is None or fiber.is_over:
+        if fiber is None or fiber.is_over or fiber.is_away:
             raise self._not_here(fiber)
         return fiber
 
     def _not_here(self, fiber: Fiber | None) -> BaseException:
+        if fiber is not None and fiber.is_away:
+            return VirtualClockError("this event loop keeps real time; await one graph after the other in it")
         if fiber is not None and fiber.killer is not None:
             return fiber.killer  # it was left behind when its block ended
         if self.root is None:
@@ -167,21 +157,7 @@ class Scheduler:
         fiber = self.here()
         self.check(fiber)
         try:
-            with self._mutex:
-                fiber.ticket += 1
-                fiber.waits_for, fiber.is_notifiable, fiber.is_chosen = waits_for, is_notifiable, False
-                fiber.is_parked = True
-                if is_notifiable and fiber.is_notified:
-                    fiber.is_parked = fiber.is_notified = False
-                    return True
-                if queue is not None:
-                    queue.append(fiber)
-                if until_ns is not None:
-                    self._push(max(until_ns, self.now_ns), fiber, False, LAST if is_last else None)
-                following = self._next()
-                if following is not fiber:
-                    self._tell(following)
-            if following is not fiber:
+            if self._hand_on(fiber, until_ns, waits_for, queue, is_notifiable, is_last):
                 while not fiber.baton.acquire(timeout=LOOK_S if fiber is self.root else -1):
                     pass  # an interrupt that came just before it waited is noticed only now
         except BaseException:  # an interrupt
@@ -189,6 +165,46 @@ class Scheduler:
             raise
         self.check(fiber)
         return fiber.was_woken
+
+    async def park_beside(self, waits_for: str, queue: deque[Fiber]) -> bool:
+        """Do as `park` does, and let the real event loop of the caller go on meanwhile: it may bring an interrupt."""
+        fiber = self.here()
+        self.check(fiber)
+        try:
+            if self._hand_on(fiber, None, waits_for, queue, False, False):
+                fiber.is_away, is_due = True, False
+                while not is_due:
+                    await asyncio.sleep(0)
+                    is_due = fiber.baton.acquire(timeout=GLANCE_S)
+        except BaseException:
+            fiber.is_away = False
+            self._come_back(fiber)
+            raise
+        fiber.is_away = False
+        self.check(fiber)
+        return fiber.was_woken
+
+    def _hand_on(
+        self, fiber: Fiber, until_ns: int | None, waits_for: str, queue: deque[Fiber] | None, is_notifiable: bool,
+        is_last: bool,
+    ) -> bool:  # fmt: skip
+        """Give the baton to whoever is next; return False if that is the caller itself."""
+        with self._mutex:
+            fiber.ticket += 1
+            fiber.waits_for, fiber.is_notifiable, fiber.is_chosen = waits_for, is_notifiable, False
+            fiber.is_parked = True
+            if is_notifiable and fiber.is_notified:
+                fiber.is_parked = fiber.is_notified = False
+                fiber.was_woken = True
+                return False
+            if queue is not None:
+                queue.append(fiber)
+            if until_ns is not None:
+                self.push(max(until_ns, self.now_ns), fiber, False, LAST if is_last else None)
+            following = self.next()
+            if following is not fiber:
+                self._tell(following)
+            return following is not fiber
 
     def _tell(self, following: Fiber | None) -> None:
         """Hand the baton over; the mutex is held, so that whoever is current has it or is about to take it."""
@@ -222,7 +238,7 @@ class Scheduler:
                 fiber = queue.popleft()
                 if fiber.is_parked:  # else its time is over, or it was killed
                     fiber.is_chosen, woken = True, fiber
-                    self._push(self.now_ns, fiber, True)
+                    self.push(self.now_ns, fiber, True)
                     count = None if count is None else count - 1
             self._go_on()
         return woken
@@ -231,7 +247,7 @@ class Scheduler:
         """End a fiber's notifiable wait, or the next one if it is not in one; from any thread."""
         with self._mutex:
             if fiber.is_parked and fiber.is_notifiable:
-                self._push(self.now_ns, fiber, True)
+                self.push(self.now_ns, fiber, True)
                 self._go_on()
             else:
                 fiber.is_notified = True
@@ -239,40 +255,13 @@ class Scheduler:
     def _go_on(self) -> None:
         """Hand the baton to whoever is due, if nobody has it."""
         if self.current is None and self.root is not None:
-            following = self._next()
+            following = self.next()
             if following is not None:
                 self._tell(following)
 
     def yield_turn(self, *, is_last: bool = False) -> None:
         """Let those that are due at this instant go first; with `is_last` also those that come by it."""
         self.park(self.now_ns, is_last=is_last)
-
-    def others_are_due(self) -> bool:
-        """Return whether anybody else could run at this instant."""
-        return bool(self._heap) and self._heap[0][0] <= self.now_ns
-
-    def next_event_ns(self) -> int | None:
-        """Return when the next event is due at the earliest [ns]; None if there is none."""
-        return self._heap[0][0] if self._heap else None
-
-    def _push(self, when_ns: int, fiber: Fiber, woken: bool, tie: float | None = None) -> None:
-        if tie is None:
-            tie = self.random.random() if self._has_ties_by_chance else 0.0
-        heappush(self._heap, (when_ns, tie, next(self._serial), fiber.ticket, fiber, woken))
-
-    def _next(self) -> Fiber | None:
-        """Take the next fiber off the schedule and move the time to its turn."""
-        while self._heap:
-            when_ns, _, _, ticket, fiber, woken = heappop(self._heap)
-            if ticket != fiber.ticket or not fiber.is_parked:
-                continue  # it has been woken before
-            self.now_ns = max(self.now_ns, when_ns)
-            fiber.is_parked, fiber.was_woken = False, woken
-            self.current = fiber
-            self.switches += 1
-            return fiber
-        self.current = None
-        return None
 
     # -- interrupts ---------------------------------------------------------------------------------------------
 
@@ -292,7 +281,7 @@ class Scheduler:
             chosen = self.current
             if chosen is not None and chosen is not fiber and chosen is not self._told:
                 chosen.is_parked = True  # it was chosen, and the interrupt came before it was told
-                self._push(self.now_ns, chosen, chosen.was_woken, FIRST)
+                self.push(self.now_ns, chosen, chosen.was_woken, FIRST)
                 chosen = None
             if chosen is None or chosen is fiber:
                 self.current, fiber.is_parked = fiber, False
@@ -300,7 +289,7 @@ class Scheduler:
                 return True
             fiber.ticket += 1
             fiber.is_parked = True
-            self._push(self.now_ns, fiber, True, FIRST)
+            self.push(self.now_ns, fiber, True, FIRST)
             return False
 
     def _take_over(self, fiber: Fiber) -> None:
@@ -319,7 +308,7 @@ class Scheduler:
             for each in [other for other in self.fibers if other.is_within(fiber)]:
                 each.killer = Stopped("killed")
                 if each.is_parked:
-                    self._push(self.now_ns, each, True)
+                    self.push(self.now_ns, each, True)
             self._go_on()
 
     def fail(self, error: VirtualClockError) -> bool:

@@ -114,6 +114,14 @@ class _Waiting:
             self._leave(fiber)
         return was_woken
 
+    async def wait_beside(self) -> None:
+        """Wait to be woken while the real event loop of the caller goes on."""
+        fiber = self.scheduler.here()
+        try:
+            await self.scheduler.park_beside(self._waits_for, self._fibers)
+        finally:
+            self._leave(fiber)
+
     def _leave(self, fiber: Fiber) -> None:
         if fiber in self._fibers:
             self._fibers.remove(fiber)
@@ -145,6 +153,11 @@ class _Event:
 
     def wait(self, timeout: float | None = None) -> bool:
         return self._is_set or self._waiting.wait(timeout) or self._is_set
+
+    async def wait_beside(self) -> None:
+        """Wait while the real event loop of the caller goes on."""
+        if not self._is_set:
+            await self._waiting.wait_beside()
 
 
 class _Lock:

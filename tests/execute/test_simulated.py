@@ -571,7 +571,7 @@ def test_ten_thousand_items_leave_nothing_behind(kind):
     with record(clock=clock) as trace, get_executor(kind, 8) as executor:
         function = one_second_async if kind == "async" else one_second
         assert sum(outcome.ok for outcome in executor.imap(function, range(10_000), ordered=False)) == 10_000
-        assert len(clock._scheduler._heap) < 100
+        assert len(clock._scheduler.heap) < 100
         assert len(clock._scheduler.fibers) < 20
     assert (len(trace), max(s.ended_ns for s in trace)) == (10_000, 1250 * S)
 

@@ -10,7 +10,7 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.clock import REAL, Clock, current_clock, sleep, work
-from kaygraph_viz.errors import OptionError, VirtualClockError
+from kaygraph_viz.errors import OptionError, SharedConflictError, VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import record, span
@@ -233,6 +233,55 @@ def test_a_notebook_awaits_a_graph_in_simulated_time():
     assert [(s.name, s.started_ns, s.ended_ns) for s in plain] == [(s.name, s.started_ns, s.ended_ns) for s in trace]
 
 
+class WaitForEver(kv.AsyncNode):
+    async def exec_async(self, prep_res):
+        while True:
+            await kv.sleep_async(1)
+
+
+def test_an_interrupt_of_a_notebook_reaches_a_graph_in_simulated_time():
+    """The stop button cancels the task of a cell, by means of a callback in the loop of the kernel."""
+    cleaned_up = []
+
+    async def cell():
+        with kv.record(clock="virtual"):
+            try:
+                await kv.AsyncGraph(start=WaitForEver()).run_async({})
+            finally:
+                before = current_clock().now_ns()
+                kv.sleep(1)  # simulated time goes on
+                cleaned_up.append(current_clock().now_ns() - before)
+
+    async def kernel():
+        task = asyncio.create_task(cell())
+        asyncio.get_running_loop().call_later(0.01, task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(kernel())
+    assert cleaned_up == [S]
+
+
+def test_two_graphs_at_once_are_refused_in_a_loop_of_real_time():
+    async def cell():
+        with kv.record(clock="virtual"):
+            graphs = [kv.AsyncGraph(start=Wait()) for _ in range(2)]
+            return await asyncio.gather(*(graph.run_async({}) for graph in graphs), return_exceptions=True)
+
+    _, refused = asyncio.run(cell())
+    assert type(refused) is VirtualClockError
+    assert "await one graph after the other" in str(refused)
+
+
+def test_in_a_loop_of_simulated_time_they_overlap():
+    async def main():
+        await asyncio.gather(*(kv.AsyncGraph(start=Wait()).run_async({}) for _ in range(3)))
+
+    with kv.record(clock="virtual") as trace:
+        asyncio.run(main())
+    assert max(s.ended_ns for s in trace) == 2 * S
+
+
 # -- nodes -----------------------------------------------------------------------------------------------------------
 
 
@@ -247,3 +296,24 @@ def test_a_plain_node_waits_and_retries_in_simulated_time():
         kv.Graph(start=Flaky(max_retries=9, wait=4)).run({})
         assert current_clock().now_ns() == 11 * S
     assert trace.counts()["wait"] == 2
+
+
+class Deposit(kv.ParallelBatchNode):
+    def prep(self, shared):
+        self.shared = shared
+        return range(2)
+
+    def exec(self, item):
+        before = self.shared["total"]
+        sleep(1)
+        self.shared["total"] = before + 1
+        sleep(1)
+
+
+def test_a_conflict_over_a_key_is_recorded_in_every_run_and_refused_in_strict_mode():
+    with record(clock="virtual", shared_access=True) as trace:
+        kv.Graph(start=Deposit(2)).run(shared := {"total": 0})
+    assert shared == {"total": 1}
+    assert [dict(s.attributes) for s in trace.where(kind="branch")] == [{"reads": ["total"], "writes": ["total"]}] * 2
+    with pytest.raises(SharedConflictError), record(clock="virtual", shared_access="strict"):
+        kv.Graph(start=Deposit(2)).run({"total": 0})

@@ -6,7 +6,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaygraph_viz.clock import sleep
@@ -57,6 +57,7 @@ def test_another_seed_draws_another_order_of_ties_and_each_seed_its_own():
     assert orders[3] == tuple(number for number, _ in order_of(3, [1] * 6))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 3), max_size=6), st.integers(0, 5))
 def test_with_any_seed_nobody_comes_back_too_early_or_too_late(sleeps_s, seed):
     seen = order_of(seed, sleeps_s)
@@ -106,7 +107,24 @@ def test_exactly_one_runs_at_a_time(clock):
 def test_a_switch_leaves_nothing_behind(clock):
     for _ in range(1000):
         sleep(1)
-    assert len(clock._scheduler._heap) <= 1
+    assert len(clock._scheduler.heap) <= 1
+
+
+def test_time_limits_that_were_not_needed_do_not_pile_up(clock):
+    event = threads().Event()
+
+    def set_again_and_again():
+        for _ in range(5000):
+            sleep(1)
+            event.set()
+
+    setting = start(set_again_and_again)
+    for _ in range(5000):
+        assert event.wait(1e6)
+        event.clear()
+    setting.join()
+    assert clock.now_ns() == 5000 * 10**9
+    assert len(clock._scheduler.heap) <= 1001
 
 
 # -- who takes part --------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.sync import Lock, threads
 from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.virtual import watch
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.watch import is_user_code, place_of
 
@@ -173,13 +174,16 @@ def test_an_input_that_waits_for_ever_is_told_also_where_there_are_deadlines(kin
         run(kind, sleep, items(), timeout=5)
 
 
-def test_a_stuck_main_program_gets_a_warning_and_goes_on():
-    with pytest.warns(UserWarning, match=r"the main program \(test_watch.py:\d+ in test_a_stuck_main") as warned:
-        with VirtualClock(patience_s=PATIENCE_S), get_executor("thread", 1) as executor:
-            future = executor.submit(sleep, 1)
-            threading.Event().wait(5 * PATIENCE_S)
-            future.result()
-    assert len(warned) == 1
+def test_a_stuck_main_program_gets_a_warning_and_goes_on(monkeypatch):
+    told, released = [], threading.Event()
+    monkeypatch.setattr(warnings, "warn", lambda text, **options: (told.append(text), released.set()))
+    with VirtualClock(patience_s=PATIENCE_S) as clock, get_executor("thread", 1) as executor:
+        future = executor.submit(sleep, 1)
+        assert released.wait(GUARD_S)
+        future.result()
+        assert clock.now_ns() == 10**9
+    assert "the main program (test_watch.py:" in told[0]
+    assert "in test_a_stuck_main_program_gets_a_warning_and_goes_on) is stuck in something" in told[0]
 
 
 def test_a_main_program_that_is_alone_may_take_its_time():
@@ -200,6 +204,13 @@ def test_real_computing_is_no_fault():
     assert len({outcome.value for outcome in outcomes}) == 1
 
 
+@pytest.fixture
+def soon(monkeypatch):
+    """Let the warning come after twice the patience."""
+    monkeypatch.setattr(watch, "LONG", 2)
+
+
+@pytest.mark.usefixtures("soon")
 def test_a_loop_that_does_not_end_gets_a_warning():
     def spin(_):
         while not warned:
@@ -210,6 +221,7 @@ def test_a_loop_that_does_not_end_gets_a_warning():
     assert len(warned) == 1
 
 
+@pytest.mark.usefixtures("soon")
 def test_so_does_one_that_asks_again_and_again():
     def poll(_):
         while not warned:
