@@ -14,10 +14,12 @@ import io
 import pickle
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from functools import cache
 from importlib import import_module
+from types import CodeType
 from typing import Any
 
 from kaygraph_viz.errors import BranchError
@@ -62,9 +64,16 @@ def _packer() -> Any:
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, ContextVar):
                 return _variable_at, _place_of(obj)
+            if isinstance(obj, CodeType):
+                return _code_of_file, (obj.co_filename, *self.dispatch_table[CodeType](obj))
             return super().reducer_override(obj)
 
     return Packer
+
+
+def _code_of_file(filename: str, make: Callable[..., CodeType], parts: tuple[Any, ...]) -> CodeType:
+    """Return code as it was, with its file, which cloudpickle 3.1.3 and newer leave out: tracebacks need it."""
+    return make(*parts).replace(co_filename=filename)
 
 
 def _place_of(variable: ContextVar[Any]) -> tuple[str, str]:
