@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.graph.pipeline import PipelineNode as PipelineNode
     from kaygraph_viz.graph.pipeline import PipelineResult as PipelineResult
     from kaygraph_viz.html_report import save_report as save_report
+    from kaygraph_viz.machine import this_machine as this_machine
     from kaygraph_viz.plot.concurrency import concurrency as concurrency
     from kaygraph_viz.plot.description import Description as Description
     from kaygraph_viz.plot.description import describe as describe
@@ -128,6 +129,7 @@ _HOME = {
     "export.otel": ("to_opentelemetry",),
     "export.perfetto": ("to_perfetto",),
     "html_report": ("save_report",),
+    "machine": ("this_machine",),
     "plot.concurrency": ("concurrency",),
     "plot.description": (
         "Description",

@@ -13,7 +13,7 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 400
 
-CORE = {"errors", "clock", "_optional", "sync", "virtual"}
+CORE = {"errors", "clock", "machine", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -22,6 +22,7 @@ EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "examples", "ex
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "clock": {"errors"},
+    "machine": set(),
     "_optional": {"errors"},
     "sync": {"errors", "clock"},
     "virtual": {"errors", "clock"},

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from kaygraph_viz.analysis.tables import aligned, html_table
 from kaygraph_viz.analysis.waits import real_waits
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.machine import usable_cores
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["WhatIf", "what_if"]
@@ -288,7 +288,7 @@ def _cores(script: Script, kind: str | None) -> int | None:
     own = [call for call in script.calls if call.kind in OWN_INTERPRETER]
     if script.is_exact or not (own or kind in OWN_INTERPRETER):
         return None
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    here = usable_cores()
     for call in own:
         its = call.members
         lasted = union_length_ns(script.started[its], script.ended[its])

@@ -32,6 +32,7 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.parcels import are_atoms, by_value, cannot_send, context_values, pack
 from kaygraph_viz.execute.request import Request
 from kaygraph_viz.execute.simulated import simulated
+from kaygraph_viz.machine import usable_cores
 from kaygraph_viz.sync import is_virtual
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
@@ -75,7 +76,7 @@ class ProcessExecutor(Executor):
     )
 
     def __init__(self, workers: int | None = None) -> None:
-        super().__init__(_cores() if workers is None else workers)
+        super().__init__(usable_cores() if workers is None else workers)
         self._pool = Pool(self.workers)
         self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
 
@@ -92,10 +93,6 @@ class ProcessExecutor(Executor):
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as a new executor of the same size: a node that holds one can be sent to a process."""
         return type(self), (self.workers,)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Crew(Crew):

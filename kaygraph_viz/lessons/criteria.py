@@ -15,14 +15,14 @@ import numpy as np
 
 from kaygraph_viz.analysis.conflicts import conflicts
 from kaygraph_viz.analysis.intervals import concurrency
+from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.execute.exploration import Exploration
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "faster_than", "holds_always",
-    "no_conflicts",
-    "no_idle_worker", "same_result", "starts_after",
+    "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "efficiency_at_least", "faster_than",
+    "holds_always", "no_conflicts", "no_idle_worker", "same_result", "starts_after",
 ]  # fmt: skip
 
 
@@ -126,6 +126,18 @@ def faster_than(baseline: Trace, ratio: float = 1.5) -> Criterion:
         return Finding(gain >= ratio, f"it was {gain:.1f} times as fast")
 
     return Criterion(f"at least {ratio:g} times as fast as before", look)
+
+
+def efficiency_at_least(share: float) -> Criterion:
+    """Require that workers were in use for at least a `share` of their time, 0 to 1: that there are not too many."""
+
+    def look(trace: Trace) -> Finding:
+        summary = summarize(trace)
+        were = "worker was" if summary.workers == 1 else "workers were"
+        reason = f"{summary.workers} {were} in use for {summary.efficiency:.0%} of the time"
+        return Finding(summary.efficiency >= share, reason)
+
+    return Criterion(f"an efficiency of at least {share:.0%}", look)
 
 
 def all_ok(count: int | None = None) -> Criterion:

@@ -14,6 +14,7 @@ from kaygraph_viz.lessons.criteria import (
     all_ok,
     at_least_at_once,
     at_most_at_once,
+    efficiency_at_least,
     faster_than,
     holds_always,
     no_conflicts,
@@ -42,6 +43,7 @@ def finding(criterion, trace):
         (at_most_at_once(1), ONE_AFTER_THE_OTHER, AT_ONCE),
         (starts_after("b", "a"), ONE_AFTER_THE_OTHER, AT_ONCE),
         (faster_than(ONE_AFTER_THE_OTHER), AT_ONCE, ONE_AFTER_THE_OTHER),
+        (efficiency_at_least(0.9), AT_ONCE, make_trace(bar("a", "t-1", 0, 4), bar("b", "t-2", 0, 1))),
         (all_ok(2), AT_ONCE, make_trace(bar("a", "t-1", 0, 1))),
         (all_ok(), AT_ONCE, make_trace(bar("a", "t-1", 0, 1, status="error", error="ValueError: no"))),
         (
