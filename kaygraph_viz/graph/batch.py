@@ -26,7 +26,7 @@ from kaygraph_viz.execute.limits import (
 )
 from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
-from kaygraph_viz.execute.registry import checked_kind, executor_class, get_executor
+from kaygraph_viz.execute.registry import executor_class, get_executor
 from kaygraph_viz.execute.request import MAX_WINDOW, ON_ERROR, OnError
 from kaygraph_viz.execute.schedules import Schedule, checked_schedule, imap_in_chunks, imap_in_order
 from kaygraph_viz.graph.node import Node, Shared
@@ -92,7 +92,7 @@ class BranchingNode(Node):
         super().__init__(max_retries, wait, node_id)
         checked_workers(max_workers, "max_workers", most=self.most_workers)
         if not isinstance(executor, Executor):
-            checked_kind(executor)
+            executor_class(executor)  # loads its module now, not in a run that is being recorded
         if on_error not in ON_ERROR:
             raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
         if retry is not None and (not isinstance(retry, RetryPolicy) or max_retries != 1 or wait != 0):
