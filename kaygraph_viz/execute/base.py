@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.attempts import Branches
-from kaygraph_viz.execute.cancel import CancelToken, cancel_after
+from kaygraph_viz.execute.cancel import CancelToken, cancel_after, stopped_by_outer
 from kaygraph_viz.execute.limits import MAX_WORKERS, MemoryBudget, RetryPolicy, checked_workers
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import SIZED_WINDOW, Naming, OnError, Options, Request
@@ -196,7 +196,7 @@ class Executor(ABC):
 
     @contextmanager
     def _stoppable(self, request: Request) -> Iterator[None]:
-        """Let the token of a call be cancelled by the caller's token, by `cancel` and when its time is up.
+        """Let the token of a call be cancelled by the caller's tokens, by `cancel` and when its time is up.
 
         Raises
         ------
@@ -208,6 +208,7 @@ class Executor(ABC):
         try:
             with (
                 outside.stopping(token.cancel) if outside is not None else nullcontext(),
+                stopped_by_outer(token),
                 cancel_after(token, request.deadline_s, too_late(request)),
             ):
                 if token.reason is not None:

@@ -1,19 +1,22 @@
 """Stopping a call from outside, and when its time is up.
 
-Belongs here: the token that carries the wish. Does not belong here: how each kind of worker stops (``crew``,
-``coroutines``, ``processes``).
+Belongs here: the token that carries the wish, and interrupting a thread that holds none. Does not belong here: how each
+kind of worker stops (``crew``, ``coroutines``, ``processes``).
 """
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.sync import threads
 
-__all__ = ["CancelToken", "cancel_after"]
+__all__ = ["CancelToken", "cancel_after", "interrupt", "stopped_by_outer", "stopping_all"]
 
 
 class CancelToken:
@@ -44,6 +47,11 @@ class CancelToken:
     def reason(self) -> BaseException | None:
         """The error that readers get, or None."""
         return self._reason
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether there is a call in progress that it would stop."""
+        return bool(self._callbacks)
 
     def cancel(self, reason: BaseException | None = None) -> None:
         """Stop the calls that hold this token, and those that will get it; the second time does nothing.
@@ -93,3 +101,46 @@ def cancel_after(token: CancelToken, seconds: float | None, reason: BaseExceptio
     finally:
         timer.cancel()
         timer.join()
+
+
+_outer: ContextVar[CancelToken | None] = ContextVar("kaygraph_viz_outer_token", default=None)
+
+
+@contextmanager
+def stopping_all(token: CancelToken) -> Iterator[None]:
+    """Let `token` stop every parallel call that is made inside the block, whoever makes it.
+
+    Calls in simulated time are not stopped by it: nothing outside may interfere there. See `interrupt`.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.execute.registry import get_executor
+    >>> token = CancelToken()
+    >>> with stopping_all(token), get_executor("thread", 2) as executor:
+    ...     for outcome in executor.imap(str.upper, "abc"):
+    ...         token.cancel()
+    Traceback (most recent call last):
+    kaygraph_viz.errors.CallCancelled: the call was cancelled; what had been finished was handed out before
+    """
+    outer = _outer.set(token)
+    try:
+        yield
+    finally:
+        _outer.reset(outer)
+
+
+def stopped_by_outer(token: CancelToken) -> AbstractContextManager[None]:
+    """Let the token of the innermost `stopping_all` around this cancel `token`, too, while the block runs."""
+    outer = _outer.get()
+    if outer is None or getattr(current_clock(), "is_virtual", False):
+        return nullcontext()
+    return outer.stopping(token.cancel)
+
+
+def interrupt(thread: threading.Thread) -> None:
+    """Raise KeyboardInterrupt in a thread as soon as it takes another step of Python code.
+
+    It is what a notebook's stop button does to the main thread, except that it does not end a wait in the system.
+    """
+    if thread.ident is not None and thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))

@@ -1,17 +1,24 @@
-"""The options of `record`, checked.
+"""The options of `record`, checked, and who is told of its trace.
 
-Belongs here: what is allowed, and what stands for None. Does not belong here: recording (``recorder``).
+Belongs here: what is allowed, and what stands for None; what surrounds a recording. Does not belong here: recording
+(``recorder``).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Literal
 
 from kaygraph_viz.clock import Clock, current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.shared_access import SharedWatch
 
-__all__ = ["DEFAULT_MAX_SPANS", "checked_cap", "checked_clock", "checked_watch"]
+if TYPE_CHECKING:
+    from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["DEFAULT_MAX_SPANS", "announced", "checked_cap", "checked_clock", "checked_watch", "told_of_traces"]
 
 DEFAULT_MAX_SPANS = 1_000_000
 
@@ -46,3 +53,34 @@ def checked_cap(max_spans: int | None) -> int:
     if not isinstance(max_spans, int) or isinstance(max_spans, bool) or max_spans < 1:
         raise OptionError("max_spans", max_spans, "a whole number, 1 or more", "max_spans=100_000")
     return max_spans
+
+
+_teller: ContextVar[Callable[[Trace], object] | None] = ContextVar("kaygraph_viz_teller", default=None)
+
+
+@contextmanager
+def told_of_traces(tell: Callable[[Trace], object]) -> Iterator[None]:
+    """Call `tell` with each trace that is begun inside the block, at once, so that it can be read while it grows.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> begun = []
+    >>> with told_of_traces(begun.append), record() as trace:
+    ...     pass
+    >>> begun == [trace]
+    True
+    """
+    outer = _teller.set(tell)
+    try:
+        yield
+    finally:
+        _teller.reset(outer)
+
+
+def announced(trace: Trace) -> Trace:
+    """Return a trace that has just been begun, and tell who wants to know."""
+    tell = _teller.get()
+    if tell is not None:
+        tell(trace)
+    return trace

@@ -20,7 +20,7 @@ from kaygraph_viz.clock import REAL, Clock, use_clock
 from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes
-from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS, checked_cap, checked_clock, checked_watch
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS, announced, checked_cap, checked_clock, checked_watch
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
 
@@ -263,7 +263,7 @@ def record(
         max_spans=checked_cap(max_spans),
         shared_watch=checked_watch(shared_access),
     )
-    trace = Trace._live(recorder.snapshot, recorder)
+    trace = announced(Trace._live(recorder.snapshot, recorder))
     scope = Scope(recorder, 0)
     running = getattr(recorder.clock, "running", nullcontext)
     with running():  # what a simulated schedule still runs ends after the trace is complete

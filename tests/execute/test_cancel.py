@@ -8,9 +8,10 @@ import threading
 import pytest
 
 from kaygraph_viz.errors import CallCancelled, DeadlineExceeded, OptionError
-from kaygraph_viz.execute.cancel import CancelToken, cancel_after
+from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interrupt, stopping_all
 from kaygraph_viz.execute.limits import MemoryBudget
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 KINDS = ["serial", "thread", "async"]
@@ -166,3 +167,80 @@ def test_the_memory_is_not_looked_up_all_the_time(monkeypatch):
 def test_impossible_budgets(most):
     with pytest.raises(OptionError, match="most_bytes"):
         MemoryBudget(most)
+
+
+# -- stopping calls that somebody else makes ------------------------------------------------------------------------
+
+
+def test_an_outer_token_stops_calls_that_do_not_know_it(executor):
+    token, done = CancelToken(), []
+    with stopping_all(token), pytest.raises(CallCancelled):
+        for outcome in executor.imap(str, range(100), window=0):
+            done.append(outcome.index)
+            token.cancel()
+    assert len(done) < 100
+
+
+def test_nothing_starts_after_an_outer_token_was_cancelled(executor):
+    token, ran = CancelToken(), []
+    token.cancel()
+    with stopping_all(token), pytest.raises(CallCancelled):
+        list(executor.imap(ran.append, [1, 2]))
+    assert ran == []
+
+
+def test_an_outer_token_reaches_the_calls_of_branches():
+    token, inner = CancelToken(), []
+
+    def branch(_):
+        token.cancel()
+        with get_executor("serial") as executor:
+            list(executor.imap(inner.append, [1]))
+
+    with stopping_all(token), get_executor("thread", 1) as executor, pytest.raises(CallCancelled):
+        list(executor.imap(branch, [1]))
+    assert inner == []
+
+
+def test_calls_after_the_block_are_not_stopped(executor):
+    token = CancelToken()
+    with stopping_all(token):
+        pass
+    token.cancel()
+    assert [outcome.value for outcome in executor.imap(str, [1])] == ["1"]
+
+
+def test_an_outer_token_does_not_interfere_with_simulated_time():
+    token = CancelToken()
+    with stopping_all(token), record(clock="virtual"), get_executor("thread", 2) as executor:
+        for _ in executor.imap(str, [1, 2, 3]):
+            assert not token.is_in_use
+
+
+def test_a_token_knows_whether_it_would_stop_anything(executor):
+    token = CancelToken()
+    assert not token.is_in_use
+    with stopping_all(token):
+        for _ in executor.imap(str, [1]):
+            assert token.is_in_use
+    assert not token.is_in_use
+
+
+def test_a_thread_that_computes_can_be_interrupted():
+    caught, began = [], threading.Event()
+
+    def endless():
+        try:
+            began.set()
+            while True:
+                pass
+        except KeyboardInterrupt as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=endless)
+    thread.start()
+    assert began.wait(GUARD_S)
+    interrupt(thread)
+    thread.join(GUARD_S)
+    assert len(caught) == 1
+    interrupt(thread)  # it is over: nothing happens
