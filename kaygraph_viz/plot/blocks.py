@@ -33,11 +33,12 @@ def lines_size(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def make_box(
-    lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False, is_critical: bool = False
-) -> Box:
-    """Return a box that is just large enough for its lines."""
-    width, height = lines_size(lines)
-    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), style, is_stacked, is_failed, is_critical)
+    lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False, is_critical: bool = False,
+    stands_for: tuple[str, str] = ("", ""),
+) -> Box:  # fmt: skip
+    """Return a box that is just large enough for its lines; `stands_for` is the id of a node and a branch of it."""
+    size = (side + 2 * pad for side, pad in zip(lines_size(lines), (PAD_X, PAD_Y), strict=True))
+    return Box(0, 0, *size, tuple(lines), style, is_stacked, is_failed, is_critical, *stands_for)
 
 
 def box_scene(box: Box) -> Scene:
@@ -53,7 +54,8 @@ def more_box(number: int) -> Box:
 def closed_box(view: NodeView, facts: GraphFacts | None) -> Box:
     """Return a box that stands for a graph that is not opened."""
     size = len(view.graph.nodes) if view.graph is not None else 0
-    return make_box([*node_lines(view, facts), Line(f"a graph of {size:,}", is_small=True)], "more")
+    lines = [*node_lines(view, facts), Line(f"a graph of {size:,}", is_small=True)]
+    return make_box(lines, "more", stands_for=(view.node_id, ""))
 
 
 def node_box(view: NodeView, facts: GraphFacts | None) -> Box:
@@ -61,7 +63,8 @@ def node_box(view: NodeView, facts: GraphFacts | None) -> Box:
     node = facts.nodes.get(view.node_id) if facts is not None else None
     style = "parallel" if view.is_parallel or view.branches else "node"
     bad, critical = (node.not_ok > 0, node.is_critical) if node is not None else (False, False)
-    return make_box(node_lines(view, facts), style, is_failed=bad, is_critical=critical)
+    lines, stands_for = node_lines(view, facts), (view.node_id, "")
+    return make_box(lines, style, is_failed=bad, is_critical=critical, stands_for=stands_for)
 
 
 def node_lines(view: NodeView, facts: GraphFacts | None) -> list[Line]:
@@ -101,7 +104,7 @@ def branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]
     if not names:
         return [make_box([Line("one branch per item")], "branch", is_stacked=True)]
     shown = names if len(names) <= most else _most_telling(names, measured, most - 1)
-    boxes = [_branch_box(name, measured.get(name)) for name in shown]
+    boxes = [_branch_box(view.node_id, name, measured.get(name)) for name in shown]
     if len(shown) < len(names):
         is_hidden = node is not None and node.is_opened and not any(box.is_critical for box in boxes)
         more = Line(f"… and {len(names) - len(shown):,} more")
@@ -116,17 +119,20 @@ def _most_telling(names: Sequence[str], measured: Mapping[str, BranchFacts], mos
     return [name for name in names if name in kept]
 
 
-def _branch_box(name: str, facts: BranchFacts | None) -> Box:
-    label = clean(name, NAME_LIMIT)
+def _branch_box(node_id: str, name: str, facts: BranchFacts | None) -> Box:
+    label, stands_for = clean(name, NAME_LIMIT), (node_id, name)
     if facts is None:
-        return make_box([Line(label)], "branch")
+        return make_box([Line(label)], "branch", stands_for=stands_for)
     many = facts.count > 1
     times = f"mean {duration(facts.mean_s)}" if many else duration(facts.mean_s)
     notes = [f"{facts.not_ok:,} not ok" if many else "not ok"] if facts.not_ok else []
     if facts.retries:
         notes.append(counted(facts.retries, "retry", "retries"))
     lines = [Line(f"{label} x {facts.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
-    return make_box(lines, "branch", is_failed=facts.not_ok > 0, is_stacked=many, is_critical=facts.is_critical)
+    is_failed, is_critical = facts.not_ok > 0, facts.is_critical
+    return make_box(
+        lines, "branch", is_failed=is_failed, is_stacked=many, is_critical=is_critical, stands_for=stands_for
+    )
 
 
 def _fan(box: Box, branches: list[Box]) -> Scene:

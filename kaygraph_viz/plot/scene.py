@@ -29,7 +29,10 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Box:
-    """A box with centred lines of text; `style` is one of ``node parallel branch more join``."""
+    """A box with centred lines of text; `style` is one of ``node parallel branch more join``.
+
+    `node_id` and `branch` say which node it stands for, and which of its branches, where it stands for one.
+    """
 
     x: float
     y: float
@@ -40,6 +43,8 @@ class Box:
     is_stacked: bool = False
     is_failed: bool = False
     is_critical: bool = False
+    node_id: str = ""
+    branch: str = ""
 
     @property
     def right(self) -> float:
