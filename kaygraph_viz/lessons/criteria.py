@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kaygraph_viz.analysis.conflicts import conflicts
-from kaygraph_viz.analysis.intervals import concurrency
+from kaygraph_viz.analysis.intervals import Ints, concurrency
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.execute.exploration import Exploration
 from kaygraph_viz.trace.span import Span
@@ -68,7 +68,8 @@ def at_least_at_once(count: int, name: str | None = None) -> Criterion:
 
     def look(trace: Trace) -> Finding:
         peak, _ = _peak(trace, name)
-        return Finding(peak >= count, f"at most {peak} {what} ran at once")
+        reason = f"at most {peak} {what} ran at once"
+        return Finding(True, reason) if peak >= count else Finding(False, reason, *_longest_below(trace, count, name))
 
     return Criterion(f"at least {count} {what} at once", look)
 
@@ -123,7 +124,8 @@ def faster_than(baseline: Trace, ratio: float = 1.5) -> Criterion:
 
     def look(trace: Trace) -> Finding:
         gain = baseline.makespan_s / trace.makespan_s if trace.makespan_s else 0.0
-        return Finding(gain >= ratio, f"it was {gain:.1f} times as fast")
+        reason = f"it was {gain:.1f} times as fast"
+        return Finding(True, reason) if gain >= ratio else Finding(False, reason, *_longest_below(trace, 2))
 
     return Criterion(f"at least {ratio:g} times as fast as before", look)
 
@@ -199,12 +201,29 @@ def _s(time_ns: float, zero_ns: int) -> float:
     return (time_ns - zero_ns) / 1e9
 
 
-def _peak(trace: Trace, name: str | None) -> tuple[int, tuple[float, float]]:
-    """Return the largest number of branches at once, and from when to when that was [s]."""
+def _at_once(trace: Trace, name: str | None) -> tuple[Ints, Ints]:
+    """Return the moments at which the number of branches that run changes [ns], and that number from each on."""
     spans = _named(trace, name)
     starts = np.array([span.started_ns for span in spans], np.int64)
     ends = np.array([span.ended_ns for span in spans], np.int64)
-    times, counts = concurrency(starts, ends)
+    return concurrency(starts, ends)
+
+
+def _longest_below(trace: Trace, count: int, name: str | None = None) -> tuple[float, float]:
+    """Return the longest time in which fewer than `count` branches ran at once [s]."""
+    times, counts = _at_once(trace, name)
+    longest, began = (0, 0), None
+    for moment, running in zip(times.tolist(), counts.tolist(), strict=True):
+        if began is not None and moment - began > longest[1] - longest[0]:
+            longest = (began, moment)
+        began = (moment if began is None else began) if running < count else None
+    zero = _zero(trace)
+    return _s(longest[0], zero), _s(longest[1], zero)
+
+
+def _peak(trace: Trace, name: str | None) -> tuple[int, tuple[float, float]]:
+    """Return the largest number of branches at once, and from when to when that was [s]."""
+    times, counts = _at_once(trace, name)
     if not len(times):
         return 0, (0.0, 0.0)
     place, zero = int(counts.argmax()), _zero(trace)

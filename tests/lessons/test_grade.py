@@ -68,6 +68,12 @@ def test_the_place_is_where_it_happened():
     assert "t-2" in found.reason
 
 
+@pytest.mark.parametrize(("criterion", "place"), [(at_least_at_once(3), (0, 6)), (faster_than(AT_ONCE, 2), (1, 6))])
+def test_too_little_at_once_is_shaded_where_it_lasted_longest(criterion, place):
+    found = finding(criterion, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1), bar("c", "t-1", 1, 6)))
+    assert (found.is_met, found.from_s, found.to_s) == (False, *place)
+
+
 def test_results_are_compared():
     assert finding(same_result([1, 2], [1, 2]), AT_ONCE).is_met
     assert not finding(same_result([1, 2], [2, 1]), AT_ONCE).is_met
