@@ -59,7 +59,7 @@ class Terms:
 AS_RECORDED = Terms()
 
 
-def varied(script: Script, *, also_serial: bool) -> frozenset[int]:
+def varied(script: Script, *, also_serial: bool, only: str | None = None) -> frozenset[int]:
     """Return the numbers of the calls whose workers can be varied: the outermost ones that are parallel.
 
     Parameters
@@ -68,6 +68,8 @@ def varied(script: Script, *, also_serial: bool) -> frozenset[int]:
         The run.
     also_serial
         Whether those that ran one branch after the other are meant if there are no others.
+    only
+        The name of what made them, or of their branches; None for all.
     """
     feeders = {call.feeder for call in script.calls}
     possible = [call for call in script.calls if call.kind != "serial" and not _is_source(call, feeders)]
@@ -75,7 +77,17 @@ def varied(script: Script, *, also_serial: bool) -> frozenset[int]:
         possible = list(script.calls)
     numbers = {call.number for call in possible}
     call_of = {int(branch): call.number for call in script.calls for branch in call.members} if script.clusters else {}
-    return frozenset(call.number for call in possible if not _is_within(script, call, numbers, call_of))
+    outermost = [call for call in possible if not _is_within(script, call, numbers, call_of)]
+    return frozenset(call.number for call in outermost if only is None or _is_called(script, call, only))
+
+
+def _is_called(script: Script, call: Call, name: str) -> bool:
+    """Return whether a call, a span around it, or one of its branches has a name."""
+    nesting = script.nesting
+    within = nesting.within(
+        np.array([each == name for each in nesting.columns.names], np.bool_)[nesting.columns.rows["name"]]
+    )
+    return bool(within[script.branches[call.members]].any())
 
 
 def _is_source(call: Call, feeders: Collection[int]) -> bool:

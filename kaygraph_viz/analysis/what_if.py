@@ -158,8 +158,9 @@ class WhatIf:
 
 
 def what_if(
-    trace: Trace, workers: int | Iterable[int] | None = None, *, kind: str | None = None, schedule: str | None = None,
-    speed: Mapping[str, float] | None = None, cores: int | None = None, computes_first: bool | None = None,
+    trace: Trace, workers: int | Iterable[int] | None = None, *, only: str | None = None, kind: str | None = None,
+    schedule: str | None = None, speed: Mapping[str, float] | None = None, cores: int | None = None,
+    computes_first: bool | None = None,
 ) -> WhatIf:  # fmt: skip
     """Predict how long a recorded run would have taken with other workers, in another order, or with faster parts.
 
@@ -173,6 +174,9 @@ def what_if(
     workers
         How many each parallel call, or each stage of a pipeline, gets: a number or several, 1 to 4096. Default: 1, 2,
         4, 8, 16 and as many as there were. Calls within branches keep theirs.
+    only
+        The name of a node, of a stage or of branches: only these get other workers, the others keep theirs. So each
+        stage of a pipeline can be tried by itself.
     kind
         ``"thread"``, ``"process"``, ``"async"``, ``"dask"`` or ``"serial"``: which workers; default: those that there
         were. For coroutines all waiting counts as awaited.
@@ -198,7 +202,7 @@ def what_if(
     Raises
     ------
     OptionError
-        If an option is out of its range, or `speed` names nothing that was recorded.
+        If an option is out of its range, or `only` or `speed` names nothing that was recorded.
 
     Notes
     -----
@@ -236,11 +240,13 @@ def what_if(
     places = _cores(script, kind) if cores is None else cores
     parts = real_waits(script, cores=places, computes_first=computes_first)
     stretch = Stretch.of(script, speed)
-    which = varied(script, also_serial=kind not in (None, "serial"))
+    which = varied(script, also_serial=kind not in (None, "serial"), only=only)
+    if only is not None and not which:
+        raise OptionError("only", only, f"the name of a parallel node, stage or branch: {_some(columns.names)}")
     study = Study(
         script, parts, stretch.applied(parts), stretch, Terms(None, kind, schedule, places), which, trace.dropped
     )
-    return _result(study, counts, _in_words(kind, schedule, speed), assumed_cores=cores is None)
+    return _result(study, counts, _in_words(only, kind, schedule, speed), assumed_cores=cores is None)
 
 
 def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool) -> WhatIf:
@@ -276,10 +282,14 @@ def _remarks(study: Study, *, assumed_cores: bool) -> Iterable[str]:
         yield f"{counted(study.dropped, 'span')} of the run not kept: all of this is too short."
 
 
-def _in_words(kind: str | None, schedule: str | None, speed: Mapping[str, float]) -> str:
+def _in_words(only: str | None, kind: str | None, schedule: str | None, speed: Mapping[str, float]) -> str:
     faster = [f"{name} {significant(times, 2)} times as fast" for name, times in speed.items()]
     order = {"static": "in one chunk each", "longest-first": "longest first"}.get(schedule or "", "")
-    words = [f"as {_SAYING[kind]}" if kind in _SAYING else "one after the other" if kind else "", order]
+    words = [
+        f"in {only}" if only else "",
+        f"as {_SAYING[kind]}" if kind in _SAYING else "one after the other" if kind else "",
+        order,
+    ]
     return ", ".join(filter(None, [*words, f"with {join_words(faster)}" if faster else ""]))
 
 
@@ -332,9 +342,15 @@ def _checked_speed(speed: Mapping[str, float] | None, names: Iterable[str]) -> d
         raise OptionError("speed", speed, "how many times as fast, by name", example)
     for name, times in speed.items():
         if name not in known:
-            some = ", ".join(map(repr, known[:MOST_NAMES])) + (", ..." if len(known) > MOST_NAMES else "")
-            raise OptionError("speed", name, f"the name of a node or branch: {some or 'none was recorded'}", example)
+            raise OptionError("speed", name, f"the name of a node or branch: {_some(known)}", example)
         is_number = isinstance(times, (int, float)) and not isinstance(times, bool) and math.isfinite(times)
         if not is_number or not 1 / FASTEST <= times <= FASTEST:
             raise OptionError(f"speed[{name!r}]", times, "a number above 0, at most 1e6", example)
     return {name: float(times) for name, times in speed.items()}
+
+
+def _some(names: Iterable[str]) -> str:
+    known = list(dict.fromkeys(names))
+    return (", ".join(map(repr, known[:MOST_NAMES])) or "none was recorded") + (
+        ", ..." if len(known) > MOST_NAMES else ""
+    )

@@ -185,7 +185,7 @@ class PipelineRun(Iterator[Outcome]):
         places = []
         for station in self._stations:
             stage = station.stage
-            facts = {} if is_serial else {"executor": stage.kind, "workers": stage.workers}
+            facts = {} if is_serial else {"executor": stage.kind, "workers": stage.workers, "buffer": stage.buffer}
             places.append((station, self._opened(station, stage.name, facts)))
         if is_serial:
             steps = [partial(context.run, context.run(step_for, station, self._owner)) for station, context in places]

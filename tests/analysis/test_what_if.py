@@ -173,9 +173,8 @@ RUNS = [
 @pytest.mark.parametrize("make", RUNS)
 @pytest.mark.parametrize("recorded", [1, 3])
 def test_predicted_and_simulated_times_are_the_same(make, recorded):
-    counts = COUNTS if make is not stages else [1, 2, 3, 4]  # with 8, a queue is full for the first time
-    found = what_if(make(recorded), counts)
-    assert found.makespan_s == {workers: make(workers).makespan_s for workers in counts}
+    found = what_if(make(recorded), COUNTS)
+    assert found.makespan_s == {workers: make(workers).makespan_s for workers in COUNTS}
 
 
 @pytest.mark.parametrize("make", RUNS)
@@ -250,6 +249,25 @@ def test_a_noted_buffer_is_the_room_of_a_queue():
 
     blocked = {facts: what_if(pipeline(**dict(facts)), 1).trace(1) for facts in ((), (("buffer", 1),))}
     assert [sum(span.blocked_ns for span in trace) / 1e9 for trace in blocked.values()] == [0, 2]
+
+
+@pytest.mark.parametrize("name", ["slow", "shop slow"])  # the branches, or their stage
+def test_one_stage_alone_gets_other_workers(name):
+    def shop(workers):
+        stages = [Stage("quick", lambda x: sleep(0.01), buffer=2), Stage("slow", lambda x: sleep(0.04), workers, 2)]
+        return run(PipelineNode(stages, node_id="shop"), {"items": range(12)})
+
+    found = what_if(shop(2), COUNTS, only=name)
+    assert found.makespan_s == {workers: shop(workers).makespan_s for workers in COUNTS}
+    assert found.recorded_workers == 2
+    assert found.sentence.startswith(f"In {name}, 4 workers are enough")
+
+
+def test_a_name_around_several_calls_means_all_of_them():
+    trace = two_nodes()
+    whole = what_if(trace, 3)
+    assert what_if(trace, 3, only="Slow").makespan_s[3] > whole.makespan_s[3]
+    assert what_if(stages(1), 3, only="PipelineNode").makespan_s == what_if(stages(1), 3).makespan_s
 
 
 # -- faster parts ---------------------------------------------------------------------------------------------------
@@ -504,6 +522,7 @@ def test_numbers_of_workers_are_checked(workers):
     [
         ({"kind": "fiber"}, "kind must be one of 'serial', 'thread', 'process', 'async', 'dask', got 'fiber'"),
         ({"schedule": "lifo"}, "schedule must be one of 'dynamic', 'static', 'longest-first', got 'lifo'"),
+        ({"only": "c"}, "only must be the name of a parallel node, stage or branch: 'exec', 'b', got 'c'"),
         ({"speed": 2}, "speed must be how many times as fast, by name, got 2"),
         ({"speed": {"c": 2}}, "speed must be the name of a node or branch: 'exec', 'b', got 'c'"),
         ({"speed": {"b": 0}}, r"speed\['b'\] must be a number above 0"),

@@ -284,6 +284,6 @@ def test_the_trace_says_how_many_workers_there_were():
     assert noted == {
         "exec": {"executor": "thread", "workers": 4},
         "ETL source": {"executor": "thread", "workers": 1},
-        "ETL read": {"executor": "thread", "workers": 3},
-        "ETL load": {"executor": "async", "workers": 2},
+        "ETL read": {"executor": "thread", "workers": 3, "buffer": 8},
+        "ETL load": {"executor": "async", "workers": 2, "buffer": 8},
     }
