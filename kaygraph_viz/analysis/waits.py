@@ -207,7 +207,8 @@ class _Fit:
         if busy < limits.busy:
             return probable, False
         misses[0] = min(misses[0], self.miss(tries[0], room, slower=max(1.0, 1 / busy)))
-        if misses[0] <= limits.at_all and _in_proportion(self._turns(cpu), ended - started - cpu):
+        may_be_none = not self.script.is_exact and misses[0] <= limits.at_all  # in exact times it would be reproduced
+        if may_be_none and _in_proportion(self._turns(cpu), ended - started - cpu):
             return tries[0], False
         good = min(misses) + limits.as_good
         return next(waits for waits, miss in zip(tries, misses, strict=True) if miss <= good), False

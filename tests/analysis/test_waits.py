@@ -9,12 +9,15 @@ import random
 
 import pytest
 
+from kaygraph_viz import clock
 from kaygraph_viz.analysis.reading import read_script
 from kaygraph_viz.analysis.simulate import simulate
 from kaygraph_viz.analysis.steps import CALLS, WAIT, WORK, Crew
 from kaygraph_viz.analysis.waits import real_waits
 from kaygraph_viz.analysis.what_if import what_if
+from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.recorder import record
 
 MS = 1_000_000
 
@@ -101,3 +104,19 @@ def test_waits_are_never_negative_and_never_longer_than_the_bar(computes_first):
 def test_without_cpu_times_all_is_waiting():
     trace = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
     assert real_waits(read_script(trace.columns), cores=None).wait.tolist() == [10**9, 2 * 10**9]
+
+
+def test_waits_in_proportion_to_cpu_time_are_waits_where_times_are_exact():
+    chance = random.Random(11)
+    seconds = [(0.1 * size * chance.uniform(0.5, 1.5), 0.05 * size) for size in range(24, 0, -1)]
+
+    def fetch_and_compute(item):
+        clock.sleep(item[0])
+        clock.work(item[1])
+
+    def run(workers):
+        with record(clock="virtual") as trace, get_executor("thread", workers) as executor:
+            list(executor.imap(fetch_and_compute, seconds))
+        return trace
+
+    assert what_if(run(8), [1]).makespan_s[1] == pytest.approx(run(1).makespan_s, rel=0.2)
