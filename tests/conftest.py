@@ -30,7 +30,7 @@ WITH_PROCESSES = {
     "test_programs",
     "test_exercises",
 }
-
+FOLDERS_WITH_PROCESSES = {"browser"}
 
 THOROUGH = {"test_exercises", "test_benchmarks"}  # what ``make test`` leaves to ``make test-thorough``
 THOROUGH_FOLDERS = {"examples"}  # ``make demo`` runs them, too
@@ -45,10 +45,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         params = getattr(item, "callspec", None)
         kinds = {value for value in params.params.values() if isinstance(value, str)} if params is not None else set()
-        if item.path.stem in WITH_PROCESSES or kinds & {"process", "dask"}:
+        folder = item.path.parent.name
+        if item.path.stem in WITH_PROCESSES or folder in FOLDERS_WITH_PROCESSES or kinds & {"process", "dask"}:
             item.add_marker(pytest.mark.processes)
-        with_cluster = "dask" in kinds and item.path.parent.name in ("execute", "graph", "patterns")
-        if with_cluster or item.path.stem in THOROUGH or item.path.parent.name in THOROUGH_FOLDERS:
+        with_cluster = "dask" in kinds and folder in ("execute", "graph", "patterns")
+        if with_cluster or item.path.stem in THOROUGH or folder in THOROUGH_FOLDERS:
             item.add_marker(pytest.mark.thorough)
     if not config.getoption("--thorough"):
         left_out = [item for item in items if item.get_closest_marker("thorough")]

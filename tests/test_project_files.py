@@ -44,6 +44,14 @@ def extra(name):
     return [one for one in PROJECT["project"]["optional-dependencies"][name] if not one.startswith("kaygraph-viz")]
 
 
+CALLED_IN_CONDA = {"playwright": "playwright-python"}
+
+
+def in_conda(dependency):
+    name = re.split("[>=<]", dependency)[0]
+    return CALLED_IN_CONDA.get(name, name) + dependency.removeprefix(name)
+
+
 def conda_dependencies():
     listed = yaml.safe_load(read("environment.yml"))["dependencies"]
     return [one for one in listed if isinstance(one, str)], [one for one in listed if not isinstance(one, str)]
@@ -53,7 +61,7 @@ def test_conda_environment_names_the_dependencies_with_the_same_bounds():
     named, _ = conda_dependencies()
     python = f"python{PROJECT['project']['requires-python']}"
     extras = [*extra("lab"), *extra("dask"), *extra("export"), *extra("test")]
-    assert sorted(named) == sorted([python, "pip", *PROJECT["project"]["dependencies"], *extras])
+    assert sorted(named) == sorted([python, "pip", *map(in_conda, [*PROJECT["project"]["dependencies"], *extras])])
 
 
 def test_conda_environment_installs_the_package_itself():

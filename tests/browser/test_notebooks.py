@@ -1,0 +1,65 @@
+"""Notebooks in JupyterLab: they open quietly, run without an error, and their panels answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import NOTEBOOKS
+
+NAMES = ["00_start_here", "03_batch_processing", "05_pipeline", "07_how_many_workers"]
+FOUND = [name for name in NAMES if (NOTEBOOKS / f"{name}.ipynb").exists()]
+
+
+WITH_PANEL = [name for name in FOUND if "playground(" in (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")]
+each_notebook = pytest.mark.parametrize("stored", FOUND, indirect=True, scope="module")
+each_panel = pytest.mark.parametrize("stored", WITH_PANEL, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def stored(request, open_notebook):
+    """A notebook that was opened, but not run."""
+    return open_notebook(request.param)
+
+
+@pytest.fixture(scope="module")
+def ran(stored):
+    """The same after Run All."""
+    stored.run_all()
+    return stored
+
+
+@each_notebook
+def test_a_stored_notebook_shows_its_pictures_before_anything_runs(stored):
+    assert stored.page.locator(".jp-OutputArea img").count() > 0
+    assert stored.errors() == []
+    assert stored.dialogs() == []
+
+
+@each_notebook
+def test_all_cells_run_without_an_error_or_a_dialog(ran):
+    assert ran.errors() == []
+    assert ran.dialogs() == []
+
+
+@each_notebook
+def test_the_last_cell_says_that_all_checks_are_met(ran):
+    met, _, of = ran.texts()[-1].removeprefix("checks: ").partition("/")
+    assert int(met) == int(of) > 0
+
+
+@each_panel
+def test_the_slider_changes_the_picture(ran):
+    panel = ran.panel()
+    before = panel.picture()
+    panel.press_on_slider("Home")
+    panel.wait_for_picture_other_than(before)
+
+
+@each_panel
+def test_a_run_changes_the_picture_and_the_log(ran):
+    panel = ran.panel()
+    panel.press_on_slider("End")
+    picture, text = panel.picture(), panel.text()
+    panel.click("Run")
+    panel.wait_for_picture_other_than(picture)
+    panel.wait_for_text_other_than(text)
