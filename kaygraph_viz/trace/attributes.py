@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-__all__ = ["describe_error", "safe_attributes", "safe_value"]
+__all__ = ["describe_error", "safe_attributes", "safe_value", "visible"]
 
 MASK = "***"
 TEXT_LIMIT = 200
@@ -76,7 +76,7 @@ def safe_value(value: Any, depth: int = 0) -> Any:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return type and message of an error in at most 500 characters.
+    """Return type and message of an error in at most 500 characters, all of them `visible`.
 
     Examples
     --------
@@ -88,4 +88,20 @@ def describe_error(error: BaseException) -> str:
     except Exception:  # a broken __str__ must not become the error
         message = "<message could not be read>"
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return text if len(text) <= ERROR_LIMIT else text[: ERROR_LIMIT - 3] + "..."
+    shown = visible(text[: ERROR_LIMIT + 1])
+    return shown if len(shown) <= ERROR_LIMIT else shown[: ERROR_LIMIT - 3] + "..."
+
+
+def visible(text: str) -> str:
+    r"""Return a text in which what would steer a terminal or turn the reading direction is written out.
+
+    Lone surrogates are written out, too: a notebook cannot send them to the browser. Lines and tabs stay.
+
+    Examples
+    --------
+    >>> visible("a\x1b[1mb\u202ec\n")
+    'a\\x1b[1mb\\u202ec\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)

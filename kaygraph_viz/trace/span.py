@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from kaygraph_viz.trace.attributes import visible
+
 __all__ = ["KINDS", "ROW_FIELDS", "STATUSES", "Kind", "Row", "Span", "Status"]
 
 Kind = Literal["graph", "node", "phase", "branch", "attempt", "wait"]
@@ -116,6 +118,6 @@ class Span:
     def __repr__(self) -> str:
         item = "" if self.index is None else f"[{self.index}]"
         return (
-            f"<Span {self.span_id} {self.kind} {self.name}{item} on {self.lane}: "
+            f"<Span {self.span_id} {self.kind} {visible(self.name)}{item} on {visible(self.lane)}: "
             f"{self.service_s * 1e3:.3g} ms, {self.status}>"
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from kaygraph_viz.errors import OptionError, TraceError
+from kaygraph_viz.trace.attributes import visible
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
 from kaygraph_viz.trace.files import read_trace, write_trace
 from kaygraph_viz.trace.invariants import violations
@@ -182,7 +183,8 @@ class Trace:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{number:,} {word}" for word, number in self.counts().items())
-        return f"{self!r}\n  {counts}\n  lanes: {', '.join(self.lanes[:12])}{' ...' if len(self.lanes) > 12 else ''}"
+        lanes = ", ".join(map(visible, self.lanes[:12])) + (" ..." if len(self.lanes) > 12 else "")
+        return f"{self!r}\n  {counts}\n  lanes: {lanes}"
 
     def _repr_html_(self) -> str:
         head, *details = (html.escape(line.strip(" <>")) for line in str(self).splitlines())

@@ -106,3 +106,9 @@ def test_a_huge_error_text_is_cut():
 
 def test_an_error_without_text_is_its_name():
     assert describe_error(KeyboardInterrupt()) == "KeyboardInterrupt"
+
+
+def test_what_would_steer_a_terminal_or_cannot_be_sent_is_written_out_in_an_error():
+    text = describe_error(ValueError("a\0b\u202ec\ud800\x1b[1m\nnext"))
+    assert text == "ValueError: a\\x00b\\u202ec\\ud800\\x1b[1m\nnext"
+    assert len(describe_error(ValueError("\0" * 500))) == 500

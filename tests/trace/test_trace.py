@@ -79,3 +79,9 @@ def test_the_rich_form_is_inert():
     html = make_trace(bar("a", "<script>alert(1)</script>", 0, 1))._repr_html_()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_hostile_names_and_lanes_are_written_out():
+    trace = make_trace(bar("a\0\ud800", "l\u202e", 0, 1))
+    assert repr(trace.spans[0]) == "<Span 1 branch a\\x00\\ud800 on l\\u202e: 1e+03 ms, ok>"
+    assert "lanes: l\\u202e" in str(trace)
