@@ -51,7 +51,8 @@ def _block(item: Item, facts: GraphFacts | None, max_branches: int, level: int) 
         return node_scene(item.view, facts, max_branches)
     if level:
         return box_scene(closed_box(item.view, facts))
-    return framed(graph_scene(item.view.graph, facts, max_branches, level=level + 1), item.view, facts)
+    inner = facts.within(item.view.node_id) if facts is not None else None
+    return framed(graph_scene(item.view.graph, inner, max_branches, level=level + 1), item.view, facts)
 
 
 @dataclass

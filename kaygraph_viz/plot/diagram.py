@@ -88,7 +88,7 @@ def diagram(
     'checks'
     """
     view = checked_view(graph)
-    facts = gather(checked_run(trace), critical_path=critical_path)
+    facts = gather(checked_run(trace), view, critical_path=critical_path)
     checked_whole("max_branches", max_branches, 2, "max_branches=6")
     checked_axes(ax)
     scene = graph_scene(view, facts, max_branches)

@@ -68,17 +68,23 @@ def diagram_description(view: GraphView, facts: GraphFacts | None) -> Descriptio
     sentence = f"Diagram of {clean(view.name)} with {size}, starting at {clean(view.nodes[0].label)}{tail}"
     nodes = Table(
         ("node", "id", "branches", "runs", "time", "share", "not ok", "critical path"),
-        _cut([_node_line(node, facts) for node in _all_nodes(view)]), words=3, remarks=1,
+        _cut([_node_line(node, known) for node, known in _all_nodes(view, facts)]), words=3, remarks=1,
     )  # fmt: skip
     edges = Table(("from", "to", "action", "taken", "critical path"), _cut(list(_edge_lines(view, facts))), 3, 1)
     return Description(sentence, [nodes, edges])
 
 
-def _all_nodes(view: GraphView) -> Iterator[NodeView]:
-    """Yield the nodes of a graph and of the graphs in it, as far as they are drawn."""
+def _all_nodes(view: GraphView, facts: GraphFacts | None) -> Iterator[tuple[NodeView, GraphFacts | None]]:
+    """Yield the nodes of a graph and of the graphs in it, as far as they are drawn, each with what a trace says."""
     for node in view.nodes:
-        yield node
-        yield from node.graph.nodes if node.graph is not None else ()
+        yield node, facts
+        for graph, known in _graphs_in(node, facts):
+            yield from ((each, known) for each in graph.nodes)
+
+
+def _graphs_in(node: NodeView, facts: GraphFacts | None) -> Iterator[tuple[GraphView, GraphFacts | None]]:
+    if node.graph is not None:
+        yield node.graph, facts.within(node.node_id) if facts is not None else None
 
 
 def _node_line(view: NodeView, facts: GraphFacts | None) -> tuple[str, ...]:
@@ -101,13 +107,13 @@ def _branches(node: NodeFacts) -> str:
 
 
 def _edge_lines(view: GraphView, facts: GraphFacts | None) -> Iterator[tuple[str, ...]]:
-    for graph in (view, *(node.graph for node in view.nodes if node.graph is not None)):
+    for graph, known in ((view, facts), *(found for node in view.nodes for found in _graphs_in(node, facts))):
         labels = {node.node_id: clean(node.label) for node in graph.nodes}
         for edge in graph.edges:
             ends = labels.get(edge.source, clean(edge.source)), labels.get(edge.target, clean(edge.target))
             pair = edge.source, edge.target
-            taken = "" if facts is None else f"{facts.taken.get(pair, 0):,}"
-            is_critical = "yes" if facts is not None and pair in facts.critical else ""
+            taken = "" if known is None else f"{known.taken.get(pair, 0):,}"
+            is_critical = "yes" if known is not None and pair in known.critical else ""
             yield (*ends, clean(edge.action) if edge.action != "default" else "", taken, is_critical)
 
 

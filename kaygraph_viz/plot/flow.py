@@ -150,7 +150,7 @@ def _ways(
         if edge.action not in way.actions and all(items[end].view is not None for end in ends):
             way.actions.append(edge.action)
         pairs.setdefault(ends, set()).add((edge.source, edge.target))
-    if facts is not None and facts.nodes:
+    if facts is not None:
         for ends, way in ways.items():
             way.taken = sum(facts.taken.get(pair, 0) for pair in pairs[ends])
             way.is_critical = not facts.critical.isdisjoint(pairs[ends])

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.plot.path import path_steps
 from kaygraph_viz.trace.span import KINDS
@@ -23,73 +24,81 @@ WORTH_SHOWING = 0.1
 
 @dataclass(frozen=True)
 class Critical:
-    """What the critical path leads through.
+    """What the critical path leads through; a scope and an id name a node (see ``graph_facts``).
 
     Parameters
     ----------
     nodes
-        Nodes and graphs, by id.
+        Nodes and graphs.
     branches
-        Ids of nodes with the names of their branches: those that hold a tenth or more of the node's time on the path.
+        Nodes with the names of their branches: those that hold a tenth or more of the node's time on the path.
     opened
-        Ids of nodes whose branches hold as much together.
+        Nodes whose branches hold as much together.
     edges
-        Ids of two nodes that follow each other within the same parent.
+        Nodes of one scope, the first two in which a step and the next one lie apart: scope, and both ids.
 
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
     >>> check = (bar("check", "main", 1, 3, kind="node"), [bar("a", "t-1", 1, 2), bar("b", "t-2", 1, 3)])
-    >>> found = Critical.of(Nesting.of(make_trace(load, check).columns))
+    >>> nesting = Nesting.of(make_trace(load, check).columns)
+    >>> found = Critical.of(nesting, np.zeros(6, np.int64))
     >>> sorted(found.nodes), sorted(found.branches), sorted(found.edges)
-    (['check', 'load'], [('check', 'b')], [('load', 'check')])
+    ([(0, 'check'), (0, 'load')], [(0, 'check', 'b')], [(0, 'load', 'check')])
     """
 
-    nodes: frozenset[str] = frozenset()
-    branches: frozenset[tuple[str, str]] = frozenset()
-    opened: frozenset[str] = frozenset()
-    edges: frozenset[tuple[str, str]] = frozenset()
+    nodes: frozenset[tuple[int, str]] = frozenset()
+    branches: frozenset[tuple[int, str, str]] = frozenset()
+    opened: frozenset[tuple[int, str]] = frozenset()
+    edges: frozenset[tuple[int, str, str]] = frozenset()
 
     @classmethod
-    def of(cls, nesting: Nesting) -> Critical:
-        """Follow the critical path of a trace."""
-        ids = nesting.columns.column("span_id")
+    def of(cls, nesting: Nesting, scope: Ints) -> Critical:
+        """Follow the critical path of a trace; `scope` is that of each span, -1 for what takes no part."""
+        ids, names = nesting.columns.column("span_id"), nesting.columns.names
+        name_of = nesting.columns.rows["name"].tolist()
         order = np.argsort(ids)
         steps = path_steps(nesting)
         numbers = np.array([step.span_id for step in steps], np.int64)
-        places = [_place(nesting, position) for position in order[np.searchsorted(ids, numbers, sorter=order)].tolist()]
-        edges = (_parted(before, after) for (before, _), (after, _) in pairwise(places))
-        whole: Counter[str] = Counter()
-        by_branch: Counter[tuple[str, str]] = Counter()
-        for (nodes, branch), step in zip(places, steps, strict=True):
-            if nodes:
-                whole[nodes[-1]] += step.duration_ns
-                by_branch[nodes[-1], branch] += step.duration_ns
-        in_branches = {node: spent - by_branch[node, ""] for node, spent in whole.items()}
+        ways = [_way(nesting, position) for position in order[np.searchsorted(ids, numbers, sorter=order)].tolist()]
+        scopes = scope.tolist()
+        whole: Counter[tuple[int, str]] = Counter()
+        by_branch: Counter[tuple[int, str, str]] = Counter()
+        for way, step in zip(ways, steps, strict=True):
+            for position, branch in way:
+                node = scopes[position], names[name_of[position]]
+                whole[node] += step.duration_ns
+                by_branch[*node, branch] += step.duration_ns
+        in_branches = {node: spent - by_branch[*node, ""] for node, spent in whole.items()}
+        parted = (_parted(before, after) for before, after in pairwise(ways))
         return cls(
-            frozenset(node for nodes, _ in places for node in nodes),
-            frozenset(key for key, spent in by_branch.items() if key[1] and spent >= WORTH_SHOWING * whole[key[0]]),
+            frozenset(whole),
+            frozenset(key for key, spent in by_branch.items() if key[2] and spent >= WORTH_SHOWING * whole[key[:2]]),
             frozenset(node for node, spent in in_branches.items() if spent and spent >= WORTH_SHOWING * whole[node]),
-            frozenset(edge for edge in edges if edge is not None),
-        )
+            frozenset(
+                (scopes[a], names[name_of[a]], names[name_of[b]]) for a, b in filter(None, parted)
+                if scopes[a] == scopes[b]
+            ),
+        )  # fmt: skip
 
 
-def _place(nesting: Nesting, position: int) -> tuple[list[str], str]:
-    """Return the nodes and graphs around a span, from the outside, and the branch that it is or lies in."""
+def _way(nesting: Nesting, position: int) -> list[tuple[int, str]]:
+    """Return the positions of the nodes and graphs around a span, from the outside, and the branch of each it is in."""
     columns = nesting.columns
-    nodes: list[str] = []
+    found: list[tuple[int, str]] = []
     branch = ""
     while position >= 0:
-        kind, name = KINDS[columns.rows["kind"][position]], columns.names[int(columns.rows["name"][position])]
+        kind = KINDS[columns.rows["kind"][position]]
         if kind in ("node", "graph"):
-            nodes.append(name)
-        elif kind == "branch" and not nodes:
-            branch = name
+            found.append((position, branch))
+            branch = ""
+        elif kind == "branch":
+            branch = columns.names[int(columns.rows["name"][position])]
         position = int(nesting.parent[position])
-    return nodes[::-1], branch
+    return found[::-1]
 
 
-def _parted(before: Sequence[str], after: Sequence[str]) -> tuple[str, str] | None:
-    """Return the nodes at which two ways from the outside part: the edge from one to the other."""
-    return next((pair for pair in zip(before, after, strict=False) if pair[0] != pair[1]), None)
+def _parted(before: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]]) -> tuple[int, int] | None:
+    """Return the nodes at which two ways from the outside part."""
+    return next(((a, b) for (a, _), (b, _) in zip(before, after, strict=False) if a != b), None)

@@ -71,10 +71,10 @@ def diagram_text(
     if format not in FORMATS:
         raise OptionError("format", format, f"one of {', '.join(FORMATS)}", 'diagram_text(graph, "mermaid")')
     view = checked_view(graph)
-    facts = gather(checked_run(trace), critical_path=critical_path)
+    facts = gather(checked_run(trace), view, critical_path=critical_path)
     checked_whole("max_branches", max_branches, 2, "max_branches=6")
-    outline = _Outline(facts, max_branches)
-    outline.add_graph(view, outline.parts)
+    outline = _Outline(max_branches)
+    outline.add_graph(view, facts, outline.parts)
     return "\n".join(FORMATS[format](outline))
 
 
@@ -102,40 +102,44 @@ class _Edge:
 class _Outline:
     """The boxes and arrows of a diagram, without places."""
 
-    facts: GraphFacts | None
     max_branches: int
     parts: list[_Part] = field(default_factory=list)
     edges: list[_Edge] = field(default_factory=list)
     count: int = 0
 
-    def add_graph(self, view: GraphView, parts: list[_Part], *, is_inside: bool = False) -> None:
+    def add_graph(
+        self, view: GraphView, facts: GraphFacts | None, parts: list[_Part], *, is_inside: bool = False
+    ) -> None:
         """Add the nodes and edges of a graph to `parts`; graphs inside it are opened one level deep."""
-        flow = make_flow(view, self.facts)
-        ends = [self._add_item(item, parts, is_inside=is_inside) for item in flow.items]
+        flow = make_flow(view, facts)
+        ends = [self._add_item(item, facts, parts, is_inside=is_inside) for item in flow.items]
         for way in flow.ways:
             source, target = ends[way.source][1], ends[way.target][0]
             self.edges.append(_Edge(source, target, way.text, way.is_critical, way.taken == 0))
 
-    def _add_item(self, item: Item, parts: list[_Part], *, is_inside: bool) -> tuple[str, str]:
+    def _add_item(
+        self, item: Item, facts: GraphFacts | None, parts: list[_Part], *, is_inside: bool
+    ) -> tuple[str, str]:
         """Add what stands at one place; return where ways to it end, and where ways from it begin."""
         if item.view is None:
             return (self._add(parts, more_box(item.hidden)),) * 2
         if item.view.graph is None:
-            return self._add_node(item.view, parts)
+            return self._add_node(item.view, facts, parts)
         if is_inside or not item.view.graph.nodes:
-            return (self._add(parts, closed_box(item.view, self.facts)),) * 2
+            return (self._add(parts, closed_box(item.view, facts)),) * 2
         inside: list[_Part] = []
-        name = self._add(parts, node_box(item.view, self.facts), inside)
-        self.add_graph(item.view.graph, inside, is_inside=True)
+        name = self._add(parts, node_box(item.view, facts), inside)
+        inner = facts.within(item.view.node_id) if facts is not None else None
+        self.add_graph(item.view.graph, inner, inside, is_inside=True)
         return name, name
 
-    def _add_node(self, view: NodeView, parts: list[_Part]) -> tuple[str, str]:
-        box = node_box(view, self.facts)
+    def _add_node(self, view: NodeView, facts: GraphFacts | None, parts: list[_Part]) -> tuple[str, str]:
+        box = node_box(view, facts)
         name = self._add(parts, box)
         if box.style != "parallel":
             return name, name
-        facts = self.facts.nodes.get(view.node_id) if self.facts is not None else None
-        branches = [(self._add(parts, each), each) for each in branch_boxes(view, facts, self.max_branches)]
+        node = facts.nodes.get(view.node_id) if facts is not None else None
+        branches = [(self._add(parts, each), each) for each in branch_boxes(view, node, self.max_branches)]
         join = self._add(parts, Box(0, 0, 0, 0, style="join"))
         for branch, each in branches:
             self.edges += [_Edge(name, branch, "", each.is_critical), _Edge(branch, join, "", each.is_critical)]

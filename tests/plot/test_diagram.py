@@ -18,6 +18,7 @@ from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram import describe_diagram, diagram
 from kaygraph_viz.plot.flow import make_flow
 from kaygraph_viz.plot.graph_facts import gather
+from kaygraph_viz.plot.markup import diagram_text
 from kaygraph_viz.plot.style import CRITICAL, Size
 from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.testing import bar, make_trace
@@ -292,6 +293,43 @@ def test_the_path_through_a_nested_graph_takes_the_edges_at_each_level():
         (bar("done", "main", 3, 4, kind="node"), [bar("exec", "main", 3, 4, kind="phase")]),
     )
     assert gather(trace).critical == {("fetch", "inner"), ("input", "validate"), ("inner", "done")}
+
+
+def same_names():
+    """Return a graph and a run of it, in which graph and node have the names of those around them."""
+    inner = GraphView("Graph", (NodeView("Load", "Load"), NodeView("Save", "Save")), (EdgeView("Load", "Save"),))
+    nodes = NodeView("Load", "Load"), NodeView("Graph", "Graph", graph=inner), NodeView("Save", "Save")
+    view = GraphView("Graph", nodes, (EdgeView("Load", "Graph"), EdgeView("Graph", "Save")))
+    inside = [bar("Load", "main", 1, 3, kind="node"), bar("Save", "main", 3, 4, kind="node")]
+    outside = [bar("Load", "main", 0, 1, kind="node"), (bar("Graph", "main", 1, 4, kind="graph"), inside),
+               bar("Save", "main", 4, 8, kind="node")]  # fmt: skip
+    return view, make_trace((bar("Graph", "main", 0, 8, kind="graph"), outside))
+
+
+def test_nodes_of_one_name_are_told_apart_by_the_graph_in_which_they_lie():
+    view, trace = same_names()
+    found = texts(diagram(view, trace=trace))
+    assert {"1.00 s, 12%", "3.00 s, 38%", "4.00 s, 50%", "2.00 s, 25%"} < set(found)
+    assert not [text for text in found if text.startswith("x ")]
+    nodes, edges = describe(diagram(view, trace=trace)).tables
+    assert [row[3] for row in nodes.rows] == ["1"] * 5
+    assert [row[3] for row in edges.rows] == ["1"] * 3
+    assert "2.00 s, 25#37;" in diagram_text(view, trace=trace)
+    inner = view.nodes[1].graph
+    alone = make_trace((bar("other", "main", 0, 8, kind="graph"), [bar("Load", "main", 0, 1, kind="node")]))
+    assert "1.00 s, 12%" in texts(diagram(inner, trace=alone))
+
+
+def test_a_branch_that_is_a_node_is_on_the_critical_path_too():
+    def branch(name, lane, length):
+        within = (bar("Check", lane, 0, length, kind="node"), [bar("exec", lane, 0, length, kind="phase")])
+        return bar(name, lane, 0, length), [within]
+
+    branches = [branch(f"branch {n}", f"t-{n}", 9 if n == 15 else 1) for n in range(18)]
+    trace = make_trace((bar("p", "main", 0, 9, kind="node"), [(bar("exec", "main", 0, 9, kind="phase"), branches)]))
+    inside, _ = critical(diagram(WIDE, trace=trace))
+    assert {"FanOut", "branch 15"} <= set(inside)
+    assert "branch 0" not in inside
 
 
 def test_a_nested_graph_is_a_frame_with_its_name():
