@@ -7,9 +7,8 @@ accesses (``trace.shared_access``).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Literal
 
 from kaygraph_viz.trace.span import Span
@@ -53,7 +52,8 @@ def conflicts(trace: Trace) -> list[Conflict]:
     Returns
     -------
     list of Conflict
-        Empty where no two branches that overlapped shared a key that one of them wrote.
+        Empty where no two branches that overlapped shared a key that one of them wrote. A branch within another one
+        is in no conflict with it, which waits.
 
     Examples
     --------
@@ -69,16 +69,36 @@ def conflicts(trace: Trace) -> list[Conflict]:
     for span in accessing:
         for key in {*_keys(span, "reads"), *_keys(span, "writes")}:
             by_key[key].append(span)
-    return [found for key in sorted(by_key) for found in _on_key(key, by_key[key])]
+    parent_of = dict(zip(*(columns.column(name).tolist() for name in ("span_id", "parent_id")), strict=True))
+    return [found for key in sorted(by_key) for found in _on_key(key, by_key[key], parent_of)]
 
 
-def _on_key(key: str, spans: list[Span]) -> Iterable[Conflict]:
-    for first, second in combinations(sorted(spans, key=lambda span: (span.started_ns, span.span_id)), 2):
-        if second.started_ns >= first.ended_ns:
-            continue
-        writes = (key in _keys(first, "writes")) + (key in _keys(second, "writes"))
-        if writes:
-            yield Conflict(key, "write-write" if writes == 2 else "write-read", first, second)
+def _on_key(key: str, spans: list[Span], parent_of: Mapping[int, int]) -> Iterator[Conflict]:
+    """Yield the conflicts on one key: each span is compared only with those that had not ended when it began."""
+    going: dict[bool, list[Span]] = {True: [], False: []}  # those that write, and those that only read
+    for second in sorted(spans, key=lambda span: (span.started_ns, span.span_id)):
+        is_writer = key in _keys(second, "writes")
+        for others in (True, False):
+            going[others] = [first for first in going[others] if first.ended_ns > second.started_ns]
+        others = (*going[True], *going[False]) if is_writer else going[True]
+        for first in sorted(others, key=lambda span: (span.started_ns, span.span_id)):
+            if not _is_around(first, second, parent_of):
+                yield Conflict(key, _kind(key, first, second), first, second)
+        going[is_writer].append(second)
+
+
+def _kind(key: str, first: Span, second: Span) -> Literal["write-write", "write-read"]:
+    is_both = key in _keys(first, "writes") and key in _keys(second, "writes")
+    return "write-write" if is_both else "write-read"
+
+
+def _is_around(first: Span, second: Span, parent_of: Mapping[int, int]) -> bool:
+    """Return whether the second one lies in the first, which began before it and waits for it."""
+    around, seen = parent_of.get(second.span_id, 0), set[int]()
+    while around and around not in seen and around != first.span_id:
+        seen.add(around)  # a damaged trace may go round in circles
+        around = parent_of.get(around, 0)
+    return around == first.span_id
 
 
 def _keys(span: Span, access: str) -> list[str]:

@@ -15,7 +15,7 @@ from kaygraph_viz.errors import SharedConflictError
 
 __all__ = ["SharedWatch"]
 
-_branch: ContextVar[int] = ContextVar("kaygraph_viz_branch", default=0)
+_branches: ContextVar[tuple[int, ...]] = ContextVar("kaygraph_viz_branches", default=())  # from the outside
 
 
 class SharedWatch:
@@ -24,7 +24,7 @@ class SharedWatch:
     Parameters
     ----------
     strict
-        Whether a branch that writes a key which another branch in progress wrote is refused.
+        Whether a branch that writes a key which another branch in progress, not around it, wrote is refused.
     """
 
     def __init__(self, *, strict: bool) -> None:
@@ -35,7 +35,7 @@ class SharedWatch:
 
     def enter(self, span_id: int) -> None:
         """Say that what runs in this context belongs to a branch."""
-        _branch.set(span_id)
+        _branches.set((*_branches.get(), span_id))
 
     def leave(self, span_id: int) -> Mapping[str, Any] | None:
         """Say that a branch has ended, and return what it accessed as attributes of its span."""
@@ -51,11 +51,15 @@ class SharedWatch:
         SharedConflictError
             In strict mode, when another branch in progress wrote the same key.
         """
-        branch, name = _branch.get(), str(key)[:200]
-        if not branch:
+        branches, name = _branches.get(), str(key)[:200]
+        if not branches:
             return
         with self._lock:
-            others = [other for other, keys in self._writes.items() if name in keys and other != branch]
-            if is_write and self.strict and others:
-                raise SharedConflictError(name, others[0], branch)
-            (self._writes if is_write else self._reads).setdefault(branch, set()).add(name)
+            if is_write and self.strict:
+                self._refuse_second(name, branches)
+            (self._writes if is_write else self._reads).setdefault(branches[-1], set()).add(name)
+
+    def _refuse_second(self, name: str, branches: tuple[int, ...]) -> None:
+        for other, keys in self._writes.items():
+            if name in keys and other not in branches:
+                raise SharedConflictError(name, other, branches[-1])

@@ -7,6 +7,7 @@ import pytest
 from kaygraph_viz.analysis.conflicts import conflicts
 from kaygraph_viz.errors import OptionError, SharedConflictError
 from kaygraph_viz.graph.fan_out import FanOutNode
+from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.trace.recorder import record
 
@@ -62,6 +63,20 @@ def test_strict_mode_refuses_the_second_writer_and_names_both():
         writers("total", "total").run({})
     numbers = {span.span_id for span in trace.where(kind="branch")}
     assert {caught.value.first, caught.value.second} <= numbers
+
+
+@pytest.mark.parametrize("executor", ["thread", "serial"])
+def test_a_branch_within_another_may_write_what_that_one_wrote(executor):
+    class Write(Node):
+        def post(self, shared, prep_res, exec_res):
+            shared["total"] = 1
+
+    first, inner = Write(), FanOutNode({"inner": Write()}, executor=executor)
+    _ = first >> inner
+    with record(shared_access="strict") as trace:
+        FanOutNode({"outer": Graph(start=first)}, executor=executor).run({})
+    assert [span.attributes["writes"] for span in trace.where(kind="branch")] == [["total"]] * 2
+    assert conflicts(trace) == []
 
 
 def test_strict_mode_lets_one_after_the_other_write():
