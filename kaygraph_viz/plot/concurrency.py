@@ -17,6 +17,7 @@ from kaygraph_viz.plot.description import Description, Table, attach
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.steps import Steps
 from kaygraph_viz.plot.style import BAR, FILLS, MUTED, TEXT, Key, Size, Stroke
+from kaygraph_viz.plot.timeline import empty_axes
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["concurrency"]
@@ -69,6 +70,11 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
     checked_axes(ax)
     checked_until(until_s)
     summary = summarize(trace)
+    heading = clean(title, 200) if title is not None else _title(summary)
+    if not summary.counts.get("units"):
+        ax = empty_axes(ax, heading)
+        attach(ax, Description("Curve of what ran at once, without anything in it: nothing was recorded."))
+        return ax
     steps = Steps.of(run.since_start("started_ns"), run.since_start("ended_ns"), run.last_ns - run.first_ns)
     if ax is None:
         ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
@@ -78,7 +84,6 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     ax.set_ylabel("running at once", fontsize=Size.font, color=TEXT)
     keys = [*_draw(ax, steps), *_lines(ax, summary)]
-    heading = clean(title, 200) if title is not None else _title(summary)
     set_title(ax, heading, add_legend(ax, keys))
     attach(ax, _description(summary, steps))
     return ax
@@ -106,16 +111,13 @@ def _lines(ax: Axes, summary: Summary) -> list[Key]:
         (summary.workers, Stroke(BAR, counted(summary.workers, "worker"), 1.4, "--")),
         (summary.mean_concurrency, Stroke(MUTED, f"mean {significant(summary.mean_concurrency, 2)}", 1.4, ":")),
     ]
-    shown = lines if summary.workers else []
-    for height, stroke in shown:
+    for height, stroke in lines:
         ax.axhline(height, color=stroke.colour, linestyle=stroke.style, linewidth=stroke.width, gid="line")
-    return [stroke for _, stroke in shown]
+    return [stroke for _, stroke in lines]
 
 
 def _description(summary: Summary, steps: Steps) -> Description:
     """Return the picture in words: for how long how many ran at once."""
-    if not summary.counts.get("units"):
-        return Description("Curve of what ran at once, without anything in it: nothing was recorded.")
     lasted = steps.lasted_ns()
     idle = duration(lasted.get(0, 0) / 1e9)
     sentence = (

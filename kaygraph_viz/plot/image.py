@@ -5,6 +5,7 @@ Belongs here: mixing colours by shares. Does not belong here: the shares (``bins
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from kaygraph_viz.plot.chart import Chart
 from kaygraph_viz.plot.rows import centres
 from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Key
 
-__all__ = ["draw_image"]
+__all__ = ["draw_image", "image_keys"]
 
 MOST_SEPARATE_ROWS = 60  # more of them have no gap between each other
 LEAST_BINS = 50
+PARTS = ("cpu", "busy", "waiting", "blocked")
 
 
 def draw_image(ax: Axes, chart: Chart) -> list[Key]:
@@ -40,9 +42,20 @@ def draw_image(ax: Axes, chart: Chart) -> list[Key]:
     failed = {status: [place for block in bins for place in block.failed.get(status, [])] for status in STATUS_FILLS}
     for status, places in failed.items():
         add_marks(ax, status, [(time, at[int(row)]) for row, time in places])
-    parts = [fill for part, fill in FILLS.items() if any(part in block.shares for block in bins)]
-    marks = [STATUS_FILLS[status] for status, places in failed.items() if places]
-    return [fill._replace(hatch="") for fill in [*parts, *marks]]
+    parts = {part for block in bins for part in block.shares}
+    return _keys(parts, {status for status, places in failed.items() if places})
+
+
+def image_keys(chart: Chart) -> list[Key]:
+    """Return the entries that the legend of an image may have, so that there is room for them."""
+    bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
+    return _keys(PARTS, bad)
+
+
+def _keys(parts: Collection[str], statuses: Collection[str]) -> list[Key]:
+    fills = [FILLS[part] for part in FILLS if part in parts]
+    marks = [STATUS_FILLS[status] for status in STATUS_FILLS if status in statuses]
+    return [fill._replace(hatch="") for fill in [*fills, *marks]]
 
 
 def _image(bins: Bins, *, is_crowded: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

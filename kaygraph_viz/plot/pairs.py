@@ -57,8 +57,7 @@ def paired_bars(
         What `compare` returns.
     by
         ``"name"``: the time of all units of a name that both runs have, added up, those that did most to the makespan
-        first. ``"span"``: single branches that changed, those that
-        changed most first.
+        first. ``"span"``: single branches that changed, those that changed most first.
     ax
         Where to draw; default: a new figure.
     title
@@ -101,7 +100,7 @@ def paired_bars(
         left, right, bottom, top = MARGINS_PT
         height = (bottom + top) / 72 + ROW_IN * len(rows)
         ax = new_axes(Size.figure_width, height, margins_pt=(names_pt + left, right, bottom, top))
-    _draw(ax, pairs, rows)
+    _draw(ax, pairs, rows, "time, added up" if by == "name" else "time")
     set_title(ax, clean(title, 200) if title is not None else _title(comparison), add_legend(ax, [FIRST, SECOND]))
     attach(ax, _description(comparison, pairs, by))
     return ax
@@ -141,7 +140,7 @@ def _title(comparison: Comparison) -> str:
     return f"{before} before, {after} after{times}"
 
 
-def _draw(ax: Axes, pairs: Sequence[_Pair], rows: Sequence[Row]) -> None:
+def _draw(ax: Axes, pairs: Sequence[_Pair], rows: Sequence[Row], what: str) -> None:
     plain_axes(ax)
     ax.grid(visible=False, axis="y")
     ax.spines["left"].set_visible(False)
@@ -151,7 +150,7 @@ def _draw(ax: Axes, pairs: Sequence[_Pair], rows: Sequence[Row]) -> None:
     limit = max(end / (1 - share) for end, share in zip(longest, shares, strict=True)) or 1e-9
     ax.set_xlim(0, limit)
     set_rows(ax, rows)
-    _set_ticks(ax, max(longest))
+    _set_ticks(ax, max(longest), what)
     _add_bars(ax, [pair.a_ns / 1e9 for pair in pairs], -SHIFT, FIRST)
     _add_bars(ax, [pair.b_ns / 1e9 for pair in pairs], SHIFT, SECOND)
     for row, (remark, end) in enumerate(zip(remarks, longest, strict=True)):
@@ -159,11 +158,11 @@ def _draw(ax: Axes, pairs: Sequence[_Pair], rows: Sequence[Row]) -> None:
         ax.annotate(escaped(remark), (end, row), (5, 0), textcoords="offset points", va="center", **look)
 
 
-def _set_ticks(ax: Axes, longest_s: float) -> None:
+def _set_ticks(ax: Axes, longest_s: float, what: str) -> None:
     unit, size = time_unit(longest_s)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / size:,.10g}"))
-    ax.set_xlabel(f"time, added up [{unit}]", fontsize=Size.font, color=TEXT)
+    ax.set_xlabel(f"{what} [{unit}]", fontsize=Size.font, color=TEXT)
 
 
 def _add_bars(ax: Axes, values_s: Sequence[float], shift: float, fill: Fill) -> None:

@@ -13,6 +13,7 @@ from matplotlib.textpath import text_to_path
 
 __all__ = ["cut_to_width", "drawable", "escaped", "width_pt"]
 
+ROUNDING = 1.1  # as much wider is a text of few pixels, since each character takes whole ones
 MISSING = "\u25a1"  # the white square that fonts show for a character they do not have
 
 
@@ -48,7 +49,7 @@ def _characters(families: tuple[str, ...]) -> frozenset[int]:
 
 
 def width_pt(text: str, font_size: float, *, is_bold: bool = False) -> float:
-    """Return the width of a text [pt], as the sum of its characters' widths.
+    """Return how wide a text can get [pt], at any resolution: the sum of its characters' widths, and some room.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def width_pt(text: str, font_size: float, *, is_bold: bool = False) -> float:
         Whether it is bold.
     """
     family = tuple(FontProperties().get_family())
-    return font_size / 100 * sum(_advance(char, is_bold, family) for char in drawable(text))
+    return ROUNDING * font_size / 100 * sum(_advance(char, is_bold, family) for char in drawable(text))
 
 
 @cache

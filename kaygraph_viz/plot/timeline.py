@@ -15,7 +15,7 @@ from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.plot.axes import LEGEND_LINE_PT, legend_columns, new_axes, set_rows, set_time, set_title
 from kaygraph_viz.plot.bars import add_node_lines, bar_fills, draw_bars
 from kaygraph_viz.plot.chart import Chart
-from kaygraph_viz.plot.image import draw_image
+from kaygraph_viz.plot.image import draw_image, image_keys
 from kaygraph_viz.plot.layout import Layout, make_layout
 from kaygraph_viz.plot.style import MUTED, STATUS_FILLS, Fill, Key, Size
 from kaygraph_viz.plot.text import width_pt
@@ -56,7 +56,7 @@ def draw_rows(chart: Chart, ax: Axes | None, look: Look, more: Sequence[Key] = (
     """
     layout = make_layout(chart, colour_by=look.colour_by) if chart.bar_count <= look.max_bars else None
     fills = bar_fills(layout, look.colour_by) if layout is not None else {}
-    expected = _keys(layout, fills, ()) if layout is not None else list[Key]()
+    expected = _keys(layout, fills, ()) if layout is not None else image_keys(chart)
     note = _note(chart, is_image=layout is None)
     ax = _axes_for(chart, note, [*expected, *more]) if ax is None else ax
     set_time(ax, max(chart.extent_s, look.until_s), note)

@@ -48,8 +48,9 @@ def test_the_time_axis_reaches_as_far_as_asked_for(batch):
     assert concurrency(batch(), until_s=100).get_xlim()[1] > 100
 
 
-def test_an_empty_trace_gives_an_empty_curve(neat):
+def test_an_empty_trace_says_so(neat):
     ax = concurrency(make_trace())
+    assert [text.get_text() for text in ax.texts] == ["nothing was recorded"]
     assert ax.get_title(loc="left") == "Empty trace"
     assert describe(ax).sentence == "Curve of what ran at once, without anything in it: nothing was recorded."
     neat(ax)

@@ -87,6 +87,19 @@ def test_labels_lie_within_their_bars(batch):
                    for bar in bars)  # fmt: skip
 
 
+@pytest.mark.parametrize("dpi", [72, 80, 96, 100, 150])
+def test_labels_lie_within_their_bars_at_every_resolution(dpi):
+    name = "look up all addresses of new customers"
+    ax = gantt(make_trace(*(bar(name, f"t-{length}", 0, length) for length in range(1, 9))))
+    ax.figure.set_dpi(dpi)
+    renderer = drawn(ax)
+    bars = [path.get_extents().transformed(ax.transData) for path in polygons(ax, "outline")[0]]
+    texts = [text.get_window_extent(renderer) for text in ax.texts]
+    assert len(texts) == len(bars)
+    assert all(any(bar.xmin <= text.xmin and text.xmax <= bar.xmax and bar.containsy(text.y0) for bar in bars)
+               for text in texts)  # fmt: skip
+
+
 def test_the_legend_covers_no_bar(validation):
     ax = gantt(validation)
     renderer = drawn(ax)
@@ -146,6 +159,14 @@ def test_an_image_marks_what_failed():
     ax = gantt(make_trace(*made), max_bars=10)
     (marks,) = (c for c in ax.collections if c.get_gid() == "marks-error")
     assert marks.get_offsets()[0][0] == pytest.approx(8, abs=0.1)
+
+
+def test_a_figure_has_room_for_a_legend_of_two_lines_above_an_image():
+    ends = [bar("a", f"t-{number}", 0, 1, cpu_s=0.5, blocked_s=0.1, status=end)
+            for number, end in enumerate(STATUS_FILLS)]  # fmt: skip
+    ax = gantt(make_trace(*ends, bar("b", "t-9", 0, 1)), max_bars=1, critical_path=True)
+    title = ax._left_title.get_window_extent(drawn(ax))
+    assert title.y1 < ax.figure.bbox.y1 - 8
 
 
 def test_the_figure_grows_with_the_workers_up_to_a_limit(batch):
