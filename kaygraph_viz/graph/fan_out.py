@@ -74,7 +74,8 @@ class FanOutNode(BranchingNode):
         **options: Any,
     ) -> None:
         self.branches = _checked_branches(branches)
-        super().__init__(len(self.branches) if max_workers is None else max_workers, executor, **options)
+        one_each = min(len(self.branches), self.most_workers)
+        super().__init__(one_each if max_workers is None else max_workers, executor, **options)
         if wait_for not in ("all", "first"):
             raise OptionError("wait_for", wait_for, "'all' or 'first'", 'wait_for="first"')
         self.wait_for = wait_for

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from kaygraph_viz.errors import BranchError, OptionError, WiringError
+from kaygraph_viz.execute.limits import MAX_WORKERS
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.fan_out import FanOutNode
@@ -143,6 +144,10 @@ def test_branches_are_spans_by_name_and_nodes_nest_in_them():
 
 def test_ten_thousand_branches():
     assert len(results({f"branch {i}": len for i in range(10_000)}, max_workers=4)) == 10_000
+
+
+def test_more_branches_than_there_can_be_workers_share_these():
+    assert FanOutNode({f"branch {i}": len for i in range(10_000)}).max_workers == MAX_WORKERS
 
 
 @pytest.mark.parametrize(
