@@ -78,9 +78,9 @@ def _on_key(key: str, spans: list[Span], parent_of: Mapping[int, int]) -> Iterat
     going: dict[bool, list[Span]] = {True: [], False: []}  # those that write, and those that only read
     for second in sorted(spans, key=lambda span: (span.started_ns, span.span_id)):
         is_writer = key in _keys(second, "writes")
-        for others in (True, False):
-            going[others] = [first for first in going[others] if first.ended_ns > second.started_ns]
-        others = (*going[True], *going[False]) if is_writer else going[True]
+        for kind, spans_of in going.items():
+            going[kind] = [first for first in spans_of if first.ended_ns > second.started_ns]
+        others = [*going[True], *(going[False] if is_writer else ())]
         for first in sorted(others, key=lambda span: (span.started_ns, span.span_id)):
             if not _is_around(first, second, parent_of):
                 yield Conflict(key, _kind(key, first, second), first, second)
