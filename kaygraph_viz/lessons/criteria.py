@@ -22,7 +22,7 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
     "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "efficiency_at_least", "faster_than",
-    "holds_always", "no_conflicts", "no_idle_worker", "same_result", "starts_after",
+    "holds_always", "no_conflicts", "no_idle_worker", "overlaps", "same_result", "starts_after",
 ]  # fmt: skip
 
 
@@ -102,6 +102,23 @@ def starts_after(later: str, earlier: str) -> Criterion:
         return Finding(False, f"a {later} began before the last {earlier} ended", _s(began, zero), _s(ended, zero))
 
     return Criterion(f"{later} only after every {earlier}", look)
+
+
+def overlaps(one: str, other: str) -> Criterion:
+    """Require that at some moment a branch called `one` and a branch called `other` run at the same time."""
+
+    def look(trace: Trace) -> Finding:
+        first, second = _named(trace, one), _named(trace, other)
+        if not first or not second:
+            return Finding(False, f"there is no branch called {one if not first else other!r}")
+        if any(a.started_ns < b.ended_ns and b.started_ns < a.ended_ns for a in first for b in second):
+            return Finding(True, f"{one} and {other} ran at the same time")
+        earlier, later = sorted((first, second), key=lambda spans: min(span.started_ns for span in spans))
+        zero = _zero(trace)
+        place = _s(min(span.started_ns for span in earlier), zero), _s(max(span.ended_ns for span in earlier), zero)
+        return Finding(False, f"while {earlier[0].name} ran there was no {later[0].name}", *place)
+
+    return Criterion(f"{one} and {other} at the same time", look)
 
 
 def no_idle_worker(share: float = 0.1) -> Criterion:

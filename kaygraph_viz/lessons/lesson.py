@@ -118,9 +118,9 @@ class Lesson:
 
 
 def split_solution(text: str) -> tuple[list[str], str]:
-    """Return the hints, which are the lines of the docstring after its first, and the code of a solution."""
+    """Return the hints, which are the points of the list in the docstring, and the code of a solution."""
     tree = ast.parse(text)
-    docstring = ast.get_docstring(tree) or ""
-    hints = [line.strip().removeprefix("- ") for line in docstring.splitlines()[1:] if line.strip().startswith("- ")]
+    points = (ast.get_docstring(tree) or "").split("\n- ")[1:]
+    hints = [" ".join(point.split()) for point in points]
     first = tree.body[1].lineno if len(tree.body) > 1 else len(text.splitlines()) + 1
     return hints, "\n".join(text.splitlines()[first - 1 :]).strip("\n")

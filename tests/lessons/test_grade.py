@@ -19,6 +19,7 @@ from kaygraph_viz.lessons.criteria import (
     holds_always,
     no_conflicts,
     no_idle_worker,
+    overlaps,
     same_result,
     starts_after,
 )
@@ -41,6 +42,8 @@ def finding(criterion, trace):
     [
         (at_least_at_once(2), AT_ONCE, ONE_AFTER_THE_OTHER),
         (at_most_at_once(1), ONE_AFTER_THE_OTHER, AT_ONCE),
+        (overlaps("a", "b"), AT_ONCE, ONE_AFTER_THE_OTHER),
+        (overlaps("b", "a"), AT_ONCE, make_trace(bar("a", "t-1", 0, 1))),
         (starts_after("b", "a"), ONE_AFTER_THE_OTHER, AT_ONCE),
         (faster_than(ONE_AFTER_THE_OTHER), AT_ONCE, ONE_AFTER_THE_OTHER),
         (efficiency_at_least(0.9), AT_ONCE, make_trace(bar("a", "t-1", 0, 4), bar("b", "t-2", 0, 1))),

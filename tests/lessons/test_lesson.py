@@ -19,6 +19,11 @@ print(workers)
 """
 
 
+def test_a_hint_may_take_several_lines():
+    text = '"""What it is.\n\n- First\n  and more.\n- Second.\n"""\nx = 1'
+    assert split_solution(text) == (["First and more.", "Second."], "x = 1")
+
+
 def test_hints_and_code_are_told_apart():
     assert split_solution(SOLUTION) == (
         ["What do the workers wait for?", "Look at max_workers."],

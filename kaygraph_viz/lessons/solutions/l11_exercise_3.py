@@ -1,0 +1,19 @@
+"""A deadline that the call itself knows.
+
+- `timeout=0.3` of a node gives up a thread that is late, but nobody can stop it: it still waits, and the service still
+  has its question. Try it, and look for hatched bars: how many questions are there at once?
+- Who can stop waiting is `ask` itself: look at its arguments.
+"""
+
+
+class AskInTime(AskServices):
+    def exec(self, question):
+        return ask(*question, patience_s=0.3)
+
+
+def asking_in_time():
+    return AskInTime(max_workers=6, executor="thread")
+
+
+my_bad_page, in_time = run(in_a_row(pricing(), asking_in_time(), checking(), counting()), hang_rate=0.67)
+kv.gantt(in_time, group_by="node", labels=False, title="My run on a bad Monday")
