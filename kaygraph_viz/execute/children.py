@@ -106,7 +106,6 @@ class Child:
 
     def ask(self, header: dict[str, Any], indices: list[int], items: list[Any]) -> None:
         """Send a chunk, and what it is for, unless the child knows; raises `OSError` if it is dead."""
-        self.board.clear()  # at first: what it still shows must not count as results of this chunk
         if self.header is not header:
             self.pipe.send_bytes(pickle.dumps(header, pickle.HIGHEST_PROTOCOL))
             self.header = header

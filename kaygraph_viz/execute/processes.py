@@ -102,7 +102,7 @@ class _Crew(Crew):
         self.pool = pool
         self.header = _header(request)
         self.is_real = (request.branches.recorder.clock if request.branches.recorder else current_clock()) is REAL
-        self.is_given_up = self.is_all_pulled = False
+        self.is_given_up = self.is_all_pulled = self._is_over = False
         self.ready: deque[Pulled] = deque()
         self._is_quick = type(request.items) in IN_MEMORY
         self._food = threading.Condition()
@@ -153,12 +153,14 @@ class _Crew(Crew):
             self._food.notify_all()
 
     def take(self, most: int, *, may_wait: bool = True) -> list[Pulled]:
-        """Return the next items, no more than a fair share; after a wait, none when there is nothing more to do."""
+        """Return the next items, no more than a fair share; after a wait, none when nothing more is to begin."""
         with self._food:
             self._hungry += 1  # before the look: an item that comes after it is announced
             while may_wait and not self.ready and not self.is_all_pulled:
                 self._food.wait()
             self._hungry -= 1
+            if self._is_over:  # there may be items all the same: pulled, or put back, at the last moment
+                return []
             share = -(-len(self.ready) // self.size)
             return [self.ready.popleft() for _ in range(min(most, share))]
 
@@ -170,7 +172,7 @@ class _Crew(Crew):
         super()._stop_pulling()
         self.is_all_pulled = True
         with self._food:  # not between a look at what is there and taking it
-            self.ready.clear()
+            self._is_over = True
             self._food.notify_all()
 
     def stop(self) -> None:
@@ -277,8 +279,9 @@ class _Worker(threading.Thread):
         return chunk
 
     def _leave(self) -> None:
-        if self._child is not None:
-            self.crew.pool.give_back(self._child)
+        child, self._child = self._child, None  # from here on it may work for another call, and is not ours to kill
+        if child is not None:
+            self.crew.pool.give_back(child)
         if self.lane is not None and self.branches.recorder is not None:
             self.branches.recorder.lanes.free(self.lane)
         self.crew.leave(self)
@@ -330,6 +333,7 @@ class _Worker(threading.Thread):
 
     def _asked(self, child: Child, indices: list[int], packed: list[Any]) -> bytes | None:
         """Send a chunk and return the answer; None if the child is dead."""
+        child.board.clear()  # what it still shows must not count as results of this chunk
         if self.crew.is_given_up:
             child.kill()
             return None

@@ -500,6 +500,22 @@ def test_a_cancelled_call_kills_what_runs(two, tmp_path):
     wait_until(lambda: not is_alive(int(Path(path).read_text())))
 
 
+def test_an_item_that_was_not_sent_any_more_has_not_the_result_of_the_one_before(one):
+    token = CancelToken()
+
+    class CancelsAsItIsSent:
+        def __reduce__(self):
+            token.cancel()
+            return str, ()
+
+    before = threading.active_count()
+    with record() as trace:
+        with pytest.raises(kv.KayGraphVizError, match="was cancelled"):
+            list(one.imap(str, [1, CancelsAsItIsSent()], cancel=token))
+        wait_until(lambda: threading.active_count() <= before)
+    assert [(branch.index, branch.status) for branch in trace] == [(0, "ok")]
+
+
 def test_closing_early_waits_for_the_items_in_progress(two, tmp_path):
     def run(x):
         if x == 1:
