@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import psutil
 import pytest
 from hypothesis import settings
 from jupyter_client.manager import start_new_kernel
 
+from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.trace import Trace
 
@@ -88,6 +92,13 @@ def every_trace_is_valid(request: pytest.FixtureRequest, monkeypatch: pytest.Mon
     if request.node.get_closest_marker("invalid_traces") is None:
         found = [violations(trace.columns, is_complete=not trace.dropped) for trace in frozen]
         assert not any(found), found
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Callable[[int], Executor]]:
+    """Return what gives worker processes by their number; a module's tests share them, since starting takes long."""
+    with ExitStack() as opened:
+        yield cache(lambda workers: opened.enter_context(get_executor("process", workers)))
 
 
 class Notebook:

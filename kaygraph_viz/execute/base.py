@@ -9,13 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.attempts import Branches
-from kaygraph_viz.execute.cancel import CancelToken, cancel_after, stopped_by_outer
+from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interruptible, stopped_by_outer
 from kaygraph_viz.execute.limits import MAX_WORKERS, MemoryBudget, RetryPolicy, checked_workers
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import SIZED_WINDOW, Naming, OnError, Options, Request
@@ -97,7 +97,8 @@ class Executor(ABC):
         """Run ``fn(item)`` for each item and yield an outcome for each.
 
         Items are pulled lazily: never more than the workers hold plus `window` are pulled before outcomes are taken.
-        Closing the iterator early stops pulling and waits for the branches in progress.
+        Closing the iterator early stops pulling and waits for the branches in progress. An interrupt waits for none of
+        them: not where it comes while an outcome is awaited, and elsewhere not in a block of `interruptible`.
 
         Parameters
         ----------
@@ -188,7 +189,7 @@ class Executor(ABC):
 
     def _delivered(self, request: Request, on_error: OnError) -> Generator[Outcome, None, None]:
         """Yield the outcomes; raise the error of one where that is wanted, and an interrupt always."""
-        with self._stoppable(request), closing(self._run(request)) as outcomes:
+        with self._stoppable(request), interruptible(self._run(request)) as outcomes:
             for outcome in outcomes:
                 if outcome.error is not None and (on_error == "raise" or isinstance(outcome.error, KeyboardInterrupt)):
                     raise outcome.error

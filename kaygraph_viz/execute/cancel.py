@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from typing import TypeVar
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.sync import threads
 
-__all__ = ["CancelToken", "cancel_after", "interrupt", "stopped_by_outer", "stopping_all"]
+__all__ = ["CancelToken", "cancel_after", "interrupt", "interruptible", "stopped_by_outer", "stopping_all"]
+
+T = TypeVar("T")
 
 
 class CancelToken:
@@ -101,6 +104,21 @@ def cancel_after(token: CancelToken, seconds: float | None, reason: BaseExceptio
     finally:
         timer.cancel()
         timer.join()
+
+
+@contextmanager
+def interruptible(outcomes: Generator[T, None, None]) -> Iterator[Generator[T, None, None]]:
+    """Close the outcomes of a call at the end of the block; an interrupt of the block interrupts the call, too.
+
+    Closing waits for the branches in progress. After an interrupt nobody wants to wait, wherever it came.
+    """
+    try:
+        yield outcomes
+    except KeyboardInterrupt as error:
+        outcomes.throw(error)
+        raise
+    finally:
+        outcomes.close()
 
 
 _outer: ContextVar[CancelToken | None] = ContextVar("kaygraph_viz_outer_token", default=None)

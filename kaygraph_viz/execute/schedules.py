@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Literal, NamedTuple, get_args
@@ -20,7 +20,7 @@ from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, add_note_once
 from kaygraph_viz.execute.attempts import Branches
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.cancel import CancelToken
+from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.parcels import cannot_send, not_sent, pack, pack_error, pack_result, unpack, unpack_result
@@ -74,7 +74,7 @@ def imap_in_order(
     """
     queue = [items[position] for position in order]
     options |= {"ordered": False, "on_error": "collect", "owner": f"{owner}, longest first"}
-    with closing(executor.imap(fn, queue, **options)) as outcomes:
+    with interruptible(executor.imap(fn, queue, **options)) as outcomes:
         for outcome in outcomes:
             outcome.index = order[outcome.index]
             if outcome.error is not None:
@@ -124,7 +124,7 @@ def imap_in_chunks(
         timeout=None if timeout is None else timeout * max(len(chunk.pairs) for chunk in chunks), cancel=token,
         **options | {"ordered": False, "on_error": "collect", "owner": f"{owner} in chunks", "label": _name_of},
     )  # fmt: skip
-    with closing(done), run.ended_early(token):
+    with interruptible(done), run.ended_early(token):
         for chunk in done:
             yield from (_wanted(outcome, on_error) for outcome in run.outcomes(chunks[chunk.index], chunk))
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from numbers import Real
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 from kaygraph_viz.errors import OptionError, add_note_once
 from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.cancel import CancelToken
+from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.limits import (
     MAX_WORKERS,
     MemoryBudget,
@@ -160,7 +160,7 @@ class BranchingNode(Node):
         with (
             span("exec", kind="phase", **facts),
             opened if is_ours else nullcontext(),
-            closing(self._imap(opened, items, options)) as outcomes,
+            interruptible(self._imap(opened, items, options)) as outcomes,
         ):
             yield outcomes
 

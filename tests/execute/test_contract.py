@@ -13,7 +13,7 @@ import itertools
 import threading
 import time
 import weakref
-from contextlib import closing
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import pytest
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
-from kaygraph_viz.execute.cancel import CancelToken
+from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import _EXECUTORS, KINDS, executor_class, get_executor
 from kaygraph_viz.testing import FakeClock
@@ -41,25 +41,32 @@ SHARING = [kind for kind in KINDS if capabilities_of(kind).shares_memory]
 city = contextvars.ContextVar("city", default="nowhere")
 
 
-def opened(request, kind, workers):
-    """Return an executor; those of Dask share one cluster."""
-    if kind != "dask":
-        return get_executor(kind, workers)
-    from kaygraph_viz.execute.dask import DaskExecutor
+@contextmanager
+def opened(request, kind, workers=WORKERS):
+    """Give an executor; what takes long to start is shared by all tests: the cluster of Dask, and the processes."""
+    if kind == "process":
+        yield request.getfixturevalue("processes")(workers)
+        return
+    if kind == "dask":
+        from kaygraph_viz.execute.dask import DaskExecutor
 
-    return DaskExecutor(workers, client=request.getfixturevalue("dask_client"))
+        made = DaskExecutor(workers, client=request.getfixturevalue("dask_client"))
+    else:
+        made = get_executor(kind, workers)
+    with made:
+        yield made
 
 
 @pytest.fixture(params=KINDS)
 def executor(request):
-    with opened(request, request.param, WORKERS) as made:
+    with opened(request, request.param) as made:
         yield made
 
 
 @pytest.fixture(params=[kind for kind in KINDS if capabilities_of(kind).runs_in_parallel])
 def parallel(request):
     """An executor whose branches run while the caller looks on: others cannot be interrupted."""
-    with opened(request, request.param, WORKERS) as made:
+    with opened(request, request.param) as made:
         yield made
 
 
@@ -363,7 +370,9 @@ def test_impossible_options_are_refused_at_the_call(executor, options):
         executor.imap(**({"fn": double, "items": [1]} | options))
 
 
-def test_a_closed_executor_raises(executor):
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_executor_raises(kind):
+    executor = get_executor(kind, WORKERS)
     executor.close()
     executor.close()
     with pytest.raises(OptionError, match="open"):
@@ -565,3 +574,30 @@ def test_branches_that_would_not_end_are_stopped_from_another_thread(parallel, t
     finally:
         Path(path).touch()
         stopper.join(GUARD_S)
+
+
+def first_or_until_released(path):
+    """Return at once for the first item, and not before somebody makes the file for the others."""
+    return path is None or until_released(path)
+
+
+async def first_or_until_cancelled(path):
+    return path is None or await until_cancelled(path)
+
+
+def test_an_interrupt_of_what_the_reader_does_meanwhile_waits_for_no_branch(parallel, tmp_path):
+    function = first_or_until_cancelled if parallel.kind == "async" else first_or_until_released
+    path = str(tmp_path / "go")
+    releaser = threading.Timer(GUARD_S, Path(path).touch)  # else a call that waits would wait for ever
+    releaser.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            with record() as trace, interruptible(parallel.imap(function, [None, path, path])) as outcomes:
+                next(outcomes)
+                raise KeyboardInterrupt
+    finally:
+        releaser.cancel()
+        Path(path).touch()
+    ends = [branch.status for branch in trace.where(kind="branch")]
+    assert ends.count("ok") == 1
+    assert {*ends} <= {"ok", "cancelled", "abandoned"}

@@ -25,6 +25,9 @@ WORKERS = 3
 
 @pytest.fixture(params=KINDS)
 def executor(request):
+    if request.param == "process":
+        yield request.getfixturevalue("processes")(WORKERS)
+        return
     if request.param != "dask":
         made = get_executor(request.param, WORKERS)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from functools import cache
 
 import pytest
@@ -172,6 +173,31 @@ def test_progress_is_told_how_many_are_done(base):
     assert seen == [(1, 3), (2, 3), (3, 3), (1, None), (2, None)]
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_an_interrupt_while_progress_is_told_waits_for_no_branch(schedule):
+    release, begun = threading.Event(), threading.Event()
+    timer = threading.Timer(GUARD_S, release.set)  # else a node that waits would wait for ever
+
+    def work(is_long):
+        if is_long:
+            begun.set()
+        (release if is_long else begun).wait(GUARD_S)
+
+    def interrupted(done, total):
+        raise KeyboardInterrupt
+
+    timer.start()
+    try:
+        with record() as trace, pytest.raises(KeyboardInterrupt):
+            run(
+                ParallelBatchNode, [False, True], work, max_workers=2, progress=interrupted, schedule=schedule, cost=int
+            )
+    finally:
+        timer.cancel()
+        release.set()
+    assert trace.counts()["abandoned"] == 1
+
+
 @BOTH
 def test_a_timeout_is_a_collected_outcome(base):
     clock = FakeClock()
@@ -268,6 +294,9 @@ def dask_client():
 @pytest.fixture(params=KINDS)
 def opened(request):
     """Return what opens an executor of each kind with a number of workers."""
+    if request.param == "process":
+        processes = request.getfixturevalue("processes")
+        return lambda workers: nullcontext(processes(workers))
     if request.param != "dask":
         return lambda workers: get_executor(request.param, workers)
     from kaygraph_viz.execute.dask import DaskExecutor
