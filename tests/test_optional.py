@@ -10,6 +10,8 @@ import pytest
 
 from kaygraph_viz._optional import EXTRAS, require
 from kaygraph_viz.errors import MissingDependencyError
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.trace.recorder import record
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BROUGHT_BY = {"opentelemetry.sdk": "opentelemetry-sdk"}  # where the name to install is not the name to import
@@ -43,8 +45,13 @@ def test_each_extra_brings_its_package(package):
 
 
 def test_a_dask_executor_without_dask_names_the_extra(monkeypatch):
-    from kaygraph_viz.execute.registry import get_executor
-
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingDependencyError, match=r"kaygraph-viz\[dask\]"):
         get_executor("dask", 2)
+
+
+def test_simulated_dask_workers_need_no_dask(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with record(clock="virtual") as trace, get_executor("dask", 2) as executor:
+        assert [outcome.value for outcome in executor.imap(abs, [-1, -2])] == [1, 2]
+    assert {span.lane.partition("-")[0] for span in trace} == {"dask"}

@@ -70,7 +70,8 @@ class DaskExecutor(Executor):
         super().__init__(workers)
         if client is not None:
             _checked_client(client)
-        require("distributed")
+        if not is_virtual():  # simulated workers need no cluster
+            require("distributed")
         self._client = client
         self._link: Link | None = None
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
@@ -147,7 +149,14 @@ def open_async_client(**options: Any) -> httpx.AsyncClient:
 def _world() -> dict[str, Any]:
     if is_virtual():
         return {"trust_env": False, "transport": InProcessTransport()}
-    return {"trust_env": False, "limits": httpx.Limits(max_connections=None, max_keepalive_connections=64)}
+    many = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+    return {"trust_env": False, "limits": many, "verify": _certificates()}
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return what all clients share: loading the certificates costs more CPU than dozens of requests."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class _Visit:

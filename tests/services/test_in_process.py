@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import threading
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ import pytest
 
 from kaygraph_viz.clock import current_clock, use_clock
 from kaygraph_viz.errors import ServiceError
+from kaygraph_viz.services import in_process
 from kaygraph_viz.services.in_process import InProcessTransport, open_async_client, open_client
 from kaygraph_viz.services.server import InProcessServer
 from kaygraph_viz.services.settings import ServiceSettings
@@ -210,3 +212,16 @@ def test_coroutine_under_the_real_clock_goes_through_sockets():
 
     with InProcessServer(EVEN) as server, pytest.raises(httpx.ConnectError, match="connection attempts failed"):
         asyncio.run(ask())
+
+
+def test_certificates_are_loaded_once_for_all_clients(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *given, **named: loaded.append(given))
+    in_process._certificates.cache_clear()
+    try:
+        for _ in range(2):
+            open_client().close()
+            open_async_client()
+    finally:
+        in_process._certificates.cache_clear()
+    assert len(loaded) == 1
