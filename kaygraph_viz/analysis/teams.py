@@ -172,7 +172,7 @@ class Team:
         self._begun_ns = self._supplied_ns = self._agenda.now
         self._hire(1 if self._loop is not None and self._opens_slots_when_needed else self._size)
         if not self._size:
-            self._end()
+            self._close()
 
     _opens_slots_when_needed = True
 
@@ -219,13 +219,21 @@ class Team:
         self._is_over = True
         self._left -= 1
         if not self._left:
-            lasted_ns = self._agenda.now - self._begun_ns
-            self._agenda.at(self._begun_ns + round(lasted_ns * self.crew.scale) + self.crew.close_ns, self._end)
+            self._agenda.at(self._agenda.now + self.crew.close_ns, self._close)
+
+    def _close(self) -> None:
+        """Tell whoever is fed, who stands for more branches too, and end when as many as these stand for would have."""
+        if self.follower is not None:
+            self.follower.close()
+        lasted_ns = max(0, self._agenda.now - self.crew.close_ns - self._begun_ns)
+        more_ns = round(lasted_ns * (self.crew.scale - 1))
+        if more_ns > 0:
+            self._agenda.at(self._agenda.now + more_ns, self._end)
+        else:
+            self._end()
 
     def _end(self) -> None:
         self._run.calls[self.crew.number] = self._begun_ns, self._agenda.now
-        if self.follower is not None:
-            self.follower.close()
         self._on_over()
 
 

@@ -424,6 +424,22 @@ def test_a_large_run_is_replayed_as_a_sample():
     assert found.makespan_s[4] == pytest.approx(found.trace(4).makespan_s, rel=0.01)
 
 
+def test_a_long_pipeline_is_replayed_as_a_sample():
+    items, stages = 2_000, 3
+    end = items + stages - 1
+    made = []
+    for stage in range(stages):
+        bars = [
+            bar(f"s{stage}", f"t-{stage}", at + stage, at + stage + 1, queued_s=0 if stage else at, index=at, cpu_s=0,
+                span_id=10 + stage * items + at, links=(10 + (stage - 1) * items + at,) if stage else ())
+            for at in range(items)
+        ]  # fmt: skip
+        made.append((bar(f"P s{stage}", "main", 0, end, kind="node", executor="thread", workers=1, buffer=4), bars))
+    found = what_if(make_trace((bar("P", "main", 0, end, kind="node"), made), check=False), [1])
+    assert found.replayed_s == pytest.approx(end, rel=0.01)
+    assert found.makespan_s[1] == pytest.approx(end, rel=0.01)
+
+
 def test_many_small_calls_are_replayed_as_a_sample():
     def one(at):
         return call(at + 3, bar("b", "t-1", at, at + 2), bar("b", "t-1", at + 2, at + 3, queued_s=2), start=at)
