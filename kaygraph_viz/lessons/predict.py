@@ -88,8 +88,8 @@ class Prediction:
         x = float(self.guess if at_s is None else at_s)
         ax.axvline(x, color="#CC79A7", linestyle=(0, (4, 2)), linewidth=2, zorder=5)
         ax.annotate(
-            "your prediction", (x, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points",
-            color="#8F3D6E", va="top", fontsize=8,
+            "your prediction", (x, 1), xycoords=("data", "axes fraction"), xytext=(3, 0), textcoords="offset points",
+            color="#8F3D6E", va="top", fontsize=8, zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
         left, right = ax.get_xlim()
         ax.set_xlim(left, max(right, x * 1.15))

@@ -1,0 +1,19 @@
+"""No serial part but collecting: each worker computes what it asked for, in a process of its own, eight at once.
+
+- Look at the chart: what do the sixteen do while `main` computes? Which line of the class is that?
+- A branch can ask and compute. `post` then only puts the results together.
+- Computing in branches gains nothing as long as they share one interpreter: which kind of worker does not?
+- How many? Not more than the offices allow. `kv.what_if(mine).best_workers` tells when fewer would do.
+"""
+
+
+class MyReport(Ask):
+    def exec(self, country):
+        return forecast(ask(country))
+
+    def post(self, shared, countries, forecasts):
+        shared["report"] = dict(zip(countries, forecasts, strict=True))
+
+
+my_report, mine = make_report(MyReport, 8, "process")
+kv.gantt(mine, labels=False, title="My run")
