@@ -1,0 +1,33 @@
+"""Workers where the work is, and short queues.
+
+- Draw the queues with `kv.queue_depth(mine)`. In front of which stage do the orders pile up? That one needs help.
+- A stage handles workers / seconds orders in a second. With 4 workers `render` does 4 / 0.08 = 50. And the others?
+- Longer queues do not make it faster: `buffer=4` is enough.
+"""
+
+
+def read_order(order):
+    kv.sleep(0.005)
+    return order
+
+
+def render(order):
+    kv.sleep(0.08)
+    return f"{order.order_id}: {order.total_cents} cents, please"
+
+
+def send(invoice):
+    kv.sleep(0.04)
+    return invoice
+
+
+stages = [
+    kv.Stage("read", read_order, workers=1, buffer=4),
+    kv.Stage("render", render, workers=4, buffer=4),
+    kv.Stage("send", send, workers=2, buffer=4),
+]
+
+with kv.record(clock="virtual") as mine:
+    kv.PipelineNode(stages, node_id="invoices").run(my_result := {"items": orders[100:140]})
+
+kv.gantt(mine, group_by="node", labels=False, title="My run")
