@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from kaygraph_viz.execute.registry import KINDS
@@ -121,3 +123,46 @@ with get_executor({kind!r}, 2) as some:
 print(first, [outcome.value for outcome in second], "two" in str(second[1].error))
 """
     assert notebook.run(code) == ("[2, 3] [10, None, 30] True", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_coroutine_returned_by_mistake_is_a_clear_error_on_every_kind_but_async(notebook, kind):
+    code = f"""
+async def answer(_):
+    return 42
+with get_executor({kind!r}, 1) as some:
+    (outcome,) = some.imap(answer, [0], on_error="collect")
+print(outcome.value, type(outcome.error).__name__, "write a plain function" in str(outcome.error))
+"""
+    expected = "42 NoneType False" if kind == "async" else "None BranchError True"
+    assert notebook.run(code) == (expected, "")
+
+
+def workers_of_clusters(notebook):
+    """Return the processes that Dask has started: not those that go on to keep track of them."""
+    lines = []
+    for pid in notebook.children():
+        with suppress(psutil.Error):
+            lines.append(" ".join(psutil.Process(pid).cmdline()))
+    return [line for line in lines if "spawn_main" in line]
+
+
+@pytest.mark.thorough
+def test_an_interrupt_of_a_cluster_returns_control_and_leaves_no_process(notebook, tmp_path):
+    code = f"""
+def hang(x):
+    open({str(tmp_path)!r} + f"/{{x}}", "w").close()
+    time.sleep(60)
+def say():
+    while len(os.listdir({str(tmp_path)!r})) < 2: time.sleep(0.01)
+    print("both run")
+threading.Thread(target=say).start()
+with get_executor("dask", 2) as cluster:
+    list(cluster.imap(hang, range(8)))
+"""
+    assert notebook.run(code, interrupt_at="both run") == ("both run", "KeyboardInterrupt")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+    until = time.monotonic() + GUARD_S
+    while workers_of_clusters(notebook):
+        assert time.monotonic() < until
+        time.sleep(0.01)
