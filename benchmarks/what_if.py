@@ -1,7 +1,7 @@
 """What one run predicts about other numbers of workers, next to real runs with so many.
 
-Belongs here: predictions against measurements, and how long `what_if` takes. Does not belong here: runs in simulated
-time, where the two are the same (the tests).
+Belongs here: predictions against measurements. Does not belong here: how long `what_if` takes (``analyses``), and runs
+in simulated time, where the two are the same (the tests).
 
 Five runs are recorded with four workers; the one in the middle makes the predictions. A prediction stands against the
 median of five real runs, which take turns with those of other numbers, since a busy machine changes from second to
@@ -20,18 +20,14 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark
 from kaygraph_viz.analysis.what_if import what_if
 from kaygraph_viz.graph.node import Shared
-from kaygraph_viz.trace.columns import Spans
 
 RECORDED = 4
 ROUNDS_PER_MS = 30_000  # of the loop below, more or less
 ALLOWED = 10.0  # percent
-SPANS = 100_000
 
 Item = tuple[float, int]  # how long it waits [s], how many rounds it computes
 
@@ -146,27 +142,3 @@ def _register(name: str, load: Load) -> Callable[[Scale], Measured]:
 
 for _name, _load in LOADS.items():
     _register(_name, _load)
-
-
-@benchmark("what_if of 100,000 spans", peer="a budget of 1 s", target=1.0, note="5 numbers of workers")
-def many_spans(scale: Scale) -> Measured:
-    """Measure the analysis of a long run."""
-    trace = _long_run(scale.pick(SPANS, 2_000))
-    began = time.perf_counter()
-    what_if(trace)
-    return Measured(time.perf_counter() - began, 1.0)
-
-
-def _long_run(count: int) -> kv.Trace:
-    """Return a run of eight threads that waited, and computed for a twelfth of the time."""
-    spans, workers, chance = Spans(), 8, np.random.default_rng(0)
-    lasts = chance.integers(1_000_000, 5_000_000, (count // workers, workers))
-    ends = np.cumsum(lasts + chance.integers(2_000, 9_000, lasts.shape), axis=0)
-    facts, last = {"executor": "thread", "workers": workers}, int(ends.max())
-    spans.append((1, 0, -1, "exec", "phase", "main", 0, 0, last, 0, 0, "ok", 1, None, facts, None))
-    for number, (ended, lasted) in enumerate(zip(ends.ravel().tolist(), lasts.ravel().tolist(), strict=True)):
-        spans.append((
-            number + 2, 1, number, "b", "branch", f"thread-{number % workers + 1}", 0, ended - lasted, ended,
-            lasted // 12, 0, "ok", 1, None, None, None,
-        ))  # fmt: skip
-    return kv.Trace(spans.columns())
