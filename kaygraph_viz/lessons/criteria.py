@@ -154,7 +154,9 @@ def efficiency_at_least(share: float) -> Criterion:
         summary = summarize(trace)
         were = "worker was" if summary.workers == 1 else "workers were"
         reason = f"{summary.workers} {were} in use for {summary.efficiency:.0%} of the time"
-        return Finding(summary.efficiency >= share, reason)
+        if summary.efficiency >= share:
+            return Finding(True, reason)
+        return Finding(False, reason, *_longest_below(trace, summary.workers))
 
     return Criterion(f"an efficiency of at least {share:.0%}", look)
 
@@ -227,10 +229,12 @@ def _at_once(trace: Trace, name: str | None) -> tuple[Ints, Ints]:
 
 
 def _longest_below(trace: Trace, count: int, name: str | None = None) -> tuple[float, float]:
-    """Return the longest time in which fewer than `count` branches ran at once [s]."""
+    """Return the longest time in which fewer than `count` branches ran at once, also before and after them [s]."""
     times, counts = _at_once(trace, name)
+    ends = max((span.ended_ns for span in trace), default=0)
+    steps = zip([_zero(trace), *times.tolist(), ends], [0, *counts.tolist(), 0], strict=True)
     longest, began = (0, 0), None
-    for moment, running in zip(times.tolist(), counts.tolist(), strict=True):
+    for moment, running in steps:
         if began is not None and moment - began > longest[1] - longest[0]:
             longest = (began, moment)
         began = (moment if began is None else began) if running < count else None

@@ -89,6 +89,13 @@ def test_an_exploration_can_be_a_goal():
     assert "VirtualClock(0" in broken.reason
 
 
+@pytest.mark.parametrize("criterion", [efficiency_at_least(0.8), faster_than(AT_ONCE, 2), at_least_at_once(3)])
+def test_what_goes_on_after_the_branches_counts_as_too_little_at_once(criterion):
+    after = bar("post", "main", 1, 5, kind="phase")
+    found = finding(criterion, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1), after))
+    assert (found.is_met, found.to_s) == (False, 5)
+
+
 def test_the_offending_place_is_shaded_in_the_readers_own_chart():
     made = grade(AT_ONCE, [at_most_at_once(1)])
     assert any(isinstance(patch, Rectangle) and patch.get_width() == 1 for patch in made.draw().patches)
