@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 
 from benchmarks.harness import Measured, Scale, benchmark, in_subprocess
+from kaygraph_viz._optional import require
 
-INTERRUPT_S, KILL_S, ORPHAN_S = 0.5, 0.5, 2.0
+INTERRUPT_S, GONE_S, KILL_S, ORPHAN_S = 0.5, 1.0, 0.5, 2.0
 
 START = """
 import asyncio, os, signal, subprocess, sys, tempfile, threading, time
@@ -50,6 +51,9 @@ try:
     list(executor.imap(hang_async if kind == "async" else hang, range(12)))
 except KeyboardInterrupt:
     print(time.perf_counter() - asked[0], flush=True)
+if kind == "process":
+    until(lambda: not psutil.Process().children())
+    print(time.perf_counter() - asked[0], flush=True)
 assert len(os.listdir(folder)) == 4, "something queued was started"
 os._exit(0)
 """
@@ -82,8 +86,7 @@ print(time.perf_counter() - began, flush=True)
 
 
 def _interrupted(kind: str) -> Measured:
-    (seconds,) = in_subprocess(START + INTERRUPT, kind)
-    return Measured(seconds, INTERRUPT_S)
+    return Measured(in_subprocess(START + INTERRUPT, kind)[0], INTERRUPT_S)
 
 
 @benchmark("stop button, 4 threads in 8 s items", peer="0.5 s", target=1.0, note="until control is back")
@@ -102,6 +105,19 @@ def processes(scale: Scale) -> Measured:
 def coroutines(scale: Scale) -> Measured:
     """Measure from SIGINT until the reader of coroutines has control."""
     return _interrupted("async")
+
+
+@benchmark("stop button, 4 processes are gone", peer="1 s", target=1.0, note="while they run items of 8 s")
+def gone(scale: Scale) -> Measured:
+    """Measure from SIGINT until no worker process is left."""
+    return Measured(in_subprocess(START + INTERRUPT, "process")[1], GONE_S)
+
+
+@benchmark("stop button, 4 Dask workers in 8 s items", peer="0.5 s", target=1.0, note="until control is back")
+def cluster(scale: Scale) -> Measured:
+    """Measure from SIGINT until the reader of a cluster of our own has control."""
+    require("distributed")
+    return _interrupted("dask")
 
 
 @benchmark("deadline until a process is killed", peer="0.5 s", target=1.0, note="SIGTERM is ignored")
