@@ -84,14 +84,16 @@ def real_waits(script: Script, *, cores: int | None, computes_first: bool | None
         reproduced in that way, they do; else they wait first.
     """
     if computes_first is None and script.is_exact:
-        found, is_reproduced = _found(script, cores, computes_first=True)
+        found, is_reproduced = _found(script, cores, computes_first=True, has_to_be_exact=True)
         if is_reproduced:
             return found
     return _found(script, cores, computes_first=bool(computes_first))[0]
 
 
-def _found(script: Script, cores: int | None, *, computes_first: bool) -> tuple[Parts, bool]:
-    """Return the parts, and whether all bars are reproduced exactly."""
+def _found(
+    script: Script, cores: int | None, *, computes_first: bool, has_to_be_exact: bool = False
+) -> tuple[Parts, bool]:
+    """Return the parts, and whether all bars are reproduced exactly; if they have to be, give up when they are not."""
     handed_on_ns = script.ended - script.handing_on
     wait = (handed_on_ns - script.started - script.cpu).clip(0)
     parts = Parts(wait, script.cpu, _gaps(script), computes_first)
@@ -100,7 +102,9 @@ def _found(script: Script, cores: int | None, *, computes_first: bool) -> tuple[
     is_reproduced, real, longest = True, 0, 0
     for number, its, places in groups[::every]:
         fit = _Fit.of(script, parts, script.clusters[-1][number], its, places, handed_on_ns)
-        found, is_exact = fit.waits()
+        found, is_exact = fit.waits(has_to_be_exact=has_to_be_exact)
+        if has_to_be_exact and not is_exact:
+            return parts, False
         real, longest = real + int(found.sum()), longest + int(wait[fit.its].sum())
         rest = its[~np.isin(its, fit.its)]
         wait[rest] = _rounded(wait[rest] * (found.sum() / max(1, wait[fit.its].sum())))
@@ -187,8 +191,8 @@ class _Fit:
             its = its[np.isin(script.top[its], np.concatenate(list(sample.its.values())))]
         return cls(script, parts, cluster, sample, its, cores, ended)
 
-    def waits(self) -> tuple[Ints, bool]:
-        """Return the waits, and whether the replay gives exactly the recorded bars."""
+    def waits(self, *, has_to_be_exact: bool = False) -> tuple[Ints, bool]:
+        """Return the waits, and whether the replay gives exactly the recorded bars; any waits if it has to."""
         started, ended, cpu = self.script.started[self.its], self.ended[self.its], self.script.cpu[self.its]
         if concurrency(started, ended)[1].max(initial=0) <= (self.cores or 1):
             return self.parts.wait[self.its], True
@@ -201,12 +205,15 @@ class _Fit:
         tries = [_rounded(share * room) for share in SHARES]
         tries += [np.minimum(room, _rounded(np.quantile(room, limit))) for limit in LIMITS]
         tries.sort(key=lambda waits: int(waits.sum()))
-        misses = [self.miss(waits, room) for waits in tries]
-        if 0.0 in misses:
-            return tries[misses.index(0.0)], True
-        if busy < limits.busy:
+        replays = []
+        for waits in tries:
+            replays.append(self._replayed(waits))
+            if self._is_recorded(*replays[-1]):
+                return waits, True
+        if has_to_be_exact or busy < limits.busy:
             return probable, False
-        misses[0] = min(misses[0], self.miss(tries[0], room, slower=max(1.0, 1 / busy)))
+        misses = [self.miss(*replay, room) for replay in replays]
+        misses[0] = min(misses[0], self.miss(*self._replayed(tries[0], slower=max(1.0, 1 / busy)), room))
         may_be_none = not self.script.is_exact and misses[0] <= limits.at_all  # in exact times it would be reproduced
         if may_be_none and _in_proportion(self._turns(cpu), ended - started - cpu):
             return tries[0], False
@@ -251,29 +258,32 @@ class _Fit:
         found = simulate([(CALLS, [crew])], len(steps), steps.__getitem__, cores=self.cores, switch_ns=switch_ns)
         return np.array(found.ended, np.int64)
 
-    def miss(self, waits: Ints, room: Ints, slower: float = 1.0) -> float:
-        """Return how far the replay of some waits is from what was recorded, in shares of a bar; 0 for exactly.
+    def _recorded(self) -> tuple[Ints, Ints]:
+        """Return when branches started and ended, since the calls began [ns]."""
+        begin = min(self.script.calls[number].begins_ns for number in self.cluster)
+        return self.script.started[self.its] - begin, self.ended[self.its] - begin
+
+    def _is_recorded(self, new_started: Ints, new_ended: Ints) -> bool:
+        started, ended = self._recorded()
+        return bool((started == new_started).all() and (ended == new_ended).all())
+
+    def miss(self, new_started: Ints, new_ended: Ints, room: Ints) -> float:
+        """Return how far a replay is from what was recorded, in shares of a bar.
 
         Parameters
         ----------
-        waits
-            To be tried [ns].
+        new_started, new_ended
+            When branches start and end in it, since the calls began [ns].
         room
             For waits in the recorded bars [ns].
-        slower
-            How many times as long as its CPU time computing takes.
         """
-        begin = min(self.script.calls[number].begins_ns for number in self.cluster)
-        started, ended = self.script.started[self.its] - begin, self.ended[self.its] - begin
-        new_started, new_ended = self._replayed(waits, slower)
-        if (started == new_started).all() and (ended == new_ended).all():
-            return 0.0
+        started, ended = self._recorded()
         new_room = self.room(new_started, new_ended)
         less = (np.quantile(room, SHORTER) - np.quantile(new_room, SHORTER)).clip(0).mean()
         less += max(
             0, self._idle_at_first(started, ended, room) - self._idle_at_first(new_started, new_ended, new_room)
         )
-        return float(less / (ended - started).mean() + abs(new_ended.max() / ended.max() - 1)) or 1e-9
+        return float(less / (ended - started).mean() + abs(new_ended.max() / ended.max() - 1))
 
     def _idle_at_first(self, started: Ints, ended: Ints, room: Ints) -> int:
         """Return how long branches ran before anybody computed; or after, if they compute before they wait [ns]."""
@@ -281,8 +291,11 @@ class _Fit:
             return int(ended.max() - (ended - room).max())
         return int((started + room).min() - started.min())
 
-    def _replayed(self, waits: Ints, slower: float) -> tuple[Ints, Ints]:
-        """Return when branches start and end in a replay with some waits, since the calls began [ns]."""
+    def _replayed(self, waits: Ints, slower: float = 1.0) -> tuple[Ints, Ints]:
+        """Return when branches start and end in a replay with some waits, since the calls began [ns].
+
+        `slower` is how many times as long as its CPU time computing takes.
+        """
         wait, work = self.parts.wait.copy(), self.parts.work.copy()
         wait[self.its], work[self.its] = waits, _rounded(work[self.its] * slower)
         parts, terms = replace(self.parts, wait=wait, work=work), Terms(cores=self.cores)
