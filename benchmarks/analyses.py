@@ -77,11 +77,13 @@ def pipeline(count: int) -> kv.Trace:
     stages, chance, room = 3, np.random.default_rng(0), 8
     items = count // stages
     lasts = chance.integers(1_000_000, 2_000_000, (items, stages)) * np.array([1, 1, 2])
+    handing_over = chance.integers(2_000, 9_000, (items, stages))
     starts, ends, leaves = (np.zeros((items, stages), np.int64) for _ in range(3))
     for item in range(items):
         for stage in range(stages):
             ready = leaves[item, stage - 1] if stage else 0
-            starts[item, stage] = max(ready, leaves[item - 1, stage] if item else 0)
+            free = leaves[item - 1, stage] if item else 0
+            starts[item, stage] = max(ready, free) + handing_over[item, stage]
             ends[item, stage] = starts[item, stage] + lasts[item, stage]
             full = starts[item - room, stage + 1] if stage + 1 < stages and item >= room else 0
             leaves[item, stage] = max(ends[item, stage], full)
