@@ -29,7 +29,7 @@ __all__ = [
 # the modules of the rows, in this order
 SUBJECTS = (
     "recording", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export", "pictures", "stopping",
-    "virtual_clock", "what_if", "memory", "imports",
+    "virtual_clock", "what_if", "analyses", "memory", "imports",
 )  # fmt: skip
 
 T = TypeVar("T")
