@@ -8,13 +8,15 @@ from __future__ import annotations
 import ast
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.criteria import Criterion
 from kaygraph_viz.lessons.grade import Grade, grade
+from kaygraph_viz.lessons.parsons import Parsons
 from kaygraph_viz.lessons.predict import Guess, Prediction, checked_guess
 from kaygraph_viz.trace.trace import Trace
 
@@ -95,6 +97,29 @@ class Lesson:
     def show_solution(self, exercise: int = 1) -> None:
         """Print a solution of an exercise. Try it first: predicting and failing is how it is learned."""
         print(self._solution(exercise)[1])
+
+    def puzzle(
+        self, check: Callable[[Mapping[str, Any]], bool], given: Mapping[str, Any] | None = None, *, number: int = 1
+    ) -> Parsons:
+        """Return a program whose lines a reader puts in order; their right order is not in the notebook.
+
+        Parameters
+        ----------
+        check, given
+            As for `Parsons`.
+        number
+            Which puzzle of the lesson, from 1.
+
+        Raises
+        ------
+        OptionError
+            If the lesson has no such puzzle.
+        """
+        source = files("kaygraph_viz.lessons.solutions").joinpath(f"l{self.name[:2]}_puzzle_{number}.py")
+        if not source.is_file():
+            raise OptionError("number", number, f"a puzzle of {self.name}", "lesson.puzzle(check, number=1)")
+        program = split_solution(source.read_text(encoding="utf-8"))[1]
+        return Parsons([line for line in program.splitlines() if line.strip()], check, given)
 
     def _solution(self, exercise: int) -> tuple[list[str], str]:
         """Return the hints and the code of a solution."""

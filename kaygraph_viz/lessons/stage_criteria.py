@@ -28,7 +28,7 @@ def queue_at_most(count: int, stage: str | None = None) -> Criterion:
         found = []
         for name in dict.fromkeys(_stage(span) for span in branches):
             waits = [(span.submitted_ns, span.started_ns) for span in branches if _stage(span) == name]
-            found += [(*_most(trace, waits), name)] if stage in (None, name) else []
+            found += [(*_most(trace, waits, count), name)] if stage in (None, name) else []
         if not found:
             return _missing(stage or "any")
         most, from_s, to_s, name = max(found, key=lambda each: each[0])
@@ -50,7 +50,8 @@ def at_most_on_the_way(count: int, first: str, last: str) -> Criterion:
         begun = [span for span in trace.where(kind="branch") if _stage(span) == first and span.ok]
         if not begun:
             return _missing(first)
-        most, from_s, to_s = _most(trace, [(_done_ns(span), _arrived_ns(span, made_of, last)) for span in begun])
+        journeys = [(_done_ns(span), _arrived_ns(span, made_of, last)) for span in begun]
+        most, from_s, to_s = _most(trace, journeys, count)
         if most <= count:
             return Finding(True, f"at most {most} items were on their way")
         return Finding(False, f"{most} items were on their way", from_s, to_s)
@@ -93,11 +94,14 @@ def _missing(stage: str) -> Finding:
     return Finding(False, f"no item went through a stage called {stage!r}")
 
 
-def _most(trace: Trace, spells: Iterable[tuple[int, int]]) -> tuple[int, float, float]:
-    """Return how many spells of time [ns] there were at once at most, and from when to when that was [s]."""
+def _most(trace: Trace, spells: Iterable[tuple[int, int]], allowed: int) -> tuple[int, float, float]:
+    """Return how many spells of time [ns] there were at once at most, and the longest time with too many [s]."""
     starts, ends = np.array(list(spells), np.int64).reshape(-1, 2).T
     times, counts = concurrency(starts, ends)
-    if not len(times):
-        return 0, 0.0, 0.0
-    place, zero = int(counts.argmax()), min(span.submitted_ns for span in trace)
-    return int(counts[place]), (int(times[place]) - zero) / 1e9, (int(times[place + 1]) - zero) / 1e9
+    longest, began = (0, 0), None
+    for moment, count in zip(times.tolist(), counts.tolist(), strict=True):
+        if began is not None and moment - began > longest[1] - longest[0]:
+            longest = (began, moment)
+        began = (moment if began is None else began) if count > allowed else None
+    zero = min(span.submitted_ns for span in trace)
+    return int(counts.max(initial=0)), (longest[0] - zero) / 1e9, (longest[1] - zero) / 1e9

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from importlib.resources import files
+
 import pytest
 
+import kaygraph_viz
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.lesson import Lesson, split_solution
 from kaygraph_viz.lessons.parsons import Parsons
@@ -71,3 +75,18 @@ def test_a_program_that_does_something_else_is_told():
 def test_every_line_is_used_once(puzzle, order):
     with pytest.raises(OptionError, match="each of 0 to 2 once"):
         puzzle.try_order(order)
+
+
+def test_the_lines_of_a_puzzle_are_shipped_with_the_lesson():
+    shipped = Lesson("05_pipeline").puzzle(
+        lambda left: left["shared"]["squares"] == [1, 4, 9, 16, 25],
+        {"kv": kaygraph_viz, "itertools": itertools, "__name__": "puzzle"},
+    )
+    source = files("kaygraph_viz.lessons.solutions").joinpath("l05_puzzle_1.py").read_text(encoding="utf-8")
+    lines = [line for line in split_solution(source)[1].splitlines() if line]
+    assert shipped.try_order(numbers_of(shipped, lines)) == "It works."
+
+
+def test_a_lesson_without_a_puzzle_says_so():
+    with pytest.raises(OptionError, match="number must be a puzzle of 05_pipeline, got 7"):
+        Lesson("05_pipeline").puzzle(lambda left: True, number=7)
