@@ -52,9 +52,8 @@ class Grade:
             raise OptionError("trace", None, "a recorded run")
         rows = max(2, len(self.trace.lanes))
         axes = gantt(self.trace, ax=Figure(figsize=(9, 1.2 + 0.35 * rows), layout="constrained").add_subplot())
-        for finding in self.findings:
-            if not finding.is_met and finding.from_s is not None and finding.to_s is not None:
-                axes.axvspan(finding.from_s, finding.to_s, color=SHADE, alpha=0.25, zorder=4)
+        for from_s, to_s in _joined(self.findings):
+            axes.axvspan(from_s, to_s, color=SHADE, alpha=0.25, zorder=4)
         return axes
 
     def __str__(self) -> str:
@@ -117,6 +116,19 @@ def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
         nothing = Finding(False, "nothing was recorded: run the cell above, and record it with kv.record()")
         return Grade(goal, [nothing for _ in goal], None)
     return Grade(goal, [_look(criterion, trace) for criterion in goal], trace)
+
+
+def _joined(findings: Sequence[Finding]) -> list[tuple[float, float]]:
+    """Return the places that do not meet a criterion, those that overlap as one: shaded twice they would hide bars."""
+    places = sorted((each.from_s, each.to_s) for each in findings
+                    if not each.is_met and each.from_s is not None and each.to_s is not None)  # fmt: skip
+    joined: list[tuple[float, float]] = []
+    for from_s, to_s in places:
+        if joined and from_s <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], to_s))
+        else:
+            joined.append((from_s, to_s))
+    return joined
 
 
 def _look(criterion: Criterion, trace: Trace) -> Finding:

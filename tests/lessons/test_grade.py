@@ -102,6 +102,13 @@ def test_the_offending_place_is_shaded_in_the_readers_own_chart():
     assert "data:image/png" in made._repr_html_()
 
 
+def test_places_that_overlap_are_shaded_once():
+    trace = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1), bar("c", "t-1", 1, 6))
+    made = grade(trace, [at_least_at_once(3), faster_than(AT_ONCE, 2)])
+    shades = [patch for patch in made.draw().patches if isinstance(patch, Rectangle) and patch.get_alpha() == 0.25]
+    assert [patch.get_width() for patch in shades] == [6]
+
+
 def test_a_run_that_passes_needs_no_picture():
     assert "data:image/png" not in grade(AT_ONCE, [at_least_at_once(2)])._repr_html_()
 
