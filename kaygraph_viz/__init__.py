@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.graph.pipeline import PipelineNode as PipelineNode
     from kaygraph_viz.graph.pipeline import PipelineResult as PipelineResult
     from kaygraph_viz.html_report import save_report as save_report
+    from kaygraph_viz.lessons.playgrounds import playground as playground
     from kaygraph_viz.machine import this_machine as this_machine
     from kaygraph_viz.plot.concurrency import concurrency as concurrency
     from kaygraph_viz.plot.description import Description as Description
@@ -102,6 +103,11 @@ if TYPE_CHECKING:
     from kaygraph_viz.trace.trace import Trace as Trace
     from kaygraph_viz.trace.traced import traced as traced
     from kaygraph_viz.virtual.clock import VirtualClock as VirtualClock
+    from kaygraph_viz.widgets.playground import Playground as Playground
+    from kaygraph_viz.widgets.progress import Progress as Progress
+    from kaygraph_viz.widgets.progress import progress as progress
+    from kaygraph_viz.widgets.timeline import Timeline as Timeline
+    from kaygraph_viz.widgets.timeline import timeline as timeline
 
 __version__ = "0.1.0"
 
@@ -156,6 +162,10 @@ _HOME = {
     "clock": ("cost", "sleep", "sleep_async", "work"),
     "sync": ("Lock",),
     "virtual.clock": ("VirtualClock",),
+    "lessons.playgrounds": ("playground",),
+    "widgets.playground": ("Playground",),
+    "widgets.progress": ("Progress", "progress"),
+    "widgets.timeline": ("Timeline", "timeline"),
     "errors": ("KayGraphVizError",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "patterns": GRAPH | {"capture", "services", "analysis"},
     "analysis": CORE | {"trace"},
     "plot": CORE | {"trace", "analysis"},
-    "widgets": DRAWN,
+    "widgets": DRAWN | {"execute"},  # a panel stops what it has started, and is told of progress
     "export": CORE | {"trace"},
     "examples": GRAPH | {"services", "patterns", "analysis"},
     "testing": CORE | {"trace"},
@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inputs": EVERYTHING,  # what the command line is made of
     "report": EVERYTHING | {"inputs"},
     "shell": EVERYTHING | {"inputs", "report"},
-    "magics": CORE | {"trace", "analysis", "plot"},
+    "magics": DRAWN | {"widgets"},
     "cli": EVERYTHING | {"lessons", "inputs", "report", "shell"},
     "__main__": {"cli"},
     PACKAGE: EVERYTHING | {"lessons"},  # the public names

@@ -94,7 +94,7 @@ class PipelineRun(Iterator[Outcome]):
             )
             for at, stage in enumerate(stages)
         ]  # fmt: skip
-        self.count: Callable[[], object] | None = None  # called for each item that comes out
+        self.count: Callable[[bool], object] | None = None  # called for each item that comes out: whether it is well
         self._steps: list[Callable[[], bool]] | None = None  # where everything happens in the reader's thread
         self._crews: list[StageCrew] = []
         self._threads: list[Any] = []
@@ -119,7 +119,7 @@ class PipelineRun(Iterator[Outcome]):
             self.stop()
             raise StopIteration if self._fault is None else self._fault
         if self.count is not None:
-            self.count()
+            self.count(not isinstance(thing, DeadLetter))
         if isinstance(thing, DeadLetter):
             return thing
         name, read_ns = self._stations[-1].stage.name, thing.read_ns

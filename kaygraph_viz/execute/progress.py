@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
@@ -31,16 +32,24 @@ class Pace:
         How many items have ended, and how many there are; None where nobody knows.
     elapsed_s
         Time since the batch began [s].
+    failed
+        How many of those that have ended failed.
 
     Examples
     --------
-    >>> print(Pace(done=30, total=40, elapsed_s=2.0))
-    30 of 40, 15 items/s, 0.667 s left
+    >>> print(Pace(done=30, total=40, elapsed_s=2.0, failed=1))
+    30 of 40, 1 failed, 15 items/s, 0.667 s left
     """
 
     done: int
     total: int | None
     elapsed_s: float
+    failed: int = 0
+
+    @property
+    def ok(self) -> int:
+        """How many have ended well."""
+        return self.done - self.failed
 
     @property
     def throughput_per_s(self) -> float:
@@ -57,7 +66,8 @@ class Pace:
     def __str__(self) -> str:
         of_total = "" if self.total is None else f" of {self.total:,}"
         left = "" if self.left_s is None else f", {self.left_s:.3g} s left"
-        return f"{self.done:,}{of_total}, {self.throughput_per_s:.3g} items/s{left}"
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return f"{self.done:,}{of_total}{failed}, {self.throughput_per_s:.3g} items/s{left}"
 
 
 class Paced:
@@ -92,12 +102,18 @@ class Paced:
     def begun(self) -> Paced:
         """Return the same for a batch that begins now: one node may run several at once."""
         paced = Paced(self.report)
-        paced._begun_ns = current_clock().now_ns()
+        paced._start()
         return paced
 
-    def __call__(self, done: int, total: int | None) -> None:
+    def _start(self) -> None:
+        self._begun_ns = current_clock().now_ns()
+
+    def __call__(self, done: int, total: int | None, failed: int = 0) -> None:
         """Report how far it is; called as any other function of progress."""
-        self.report(Pace(done, total, (current_clock().now_ns() - self._begun_ns) / 1e9))
+        self.report(Pace(done, total, (current_clock().now_ns() - self._begun_ns) / 1e9, failed))
+
+    def ended(self) -> None:
+        """Do what is to be done when the batch has ended, well or badly: nothing, here."""
 
 
 def checked_progress(progress: Progress) -> Progress:
@@ -108,8 +124,8 @@ def checked_progress(progress: Progress) -> Progress:
 
 
 @contextmanager
-def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callable[[], object]]:
-    """Give a function to call for each outcome, which shows how far they are.
+def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callable[..., object]]:
+    """Give a function to call for each outcome, with ``False`` where it is a failed one, which shows how far they are.
 
     Parameters
     ----------
@@ -123,15 +139,37 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
     """
     if not is_shown(progress):
         yield _nothing
+    elif isinstance(progress, Paced):
+        with _Tally(progress.begun(), total) as tally:
+            yield tally
     elif callable(progress):
-        report, done = progress.begun() if isinstance(progress, Paced) else progress, itertools.count(1)
-        yield lambda: report(next(done), total)
+        report, done = progress, itertools.count(1)
+        yield lambda _ok=True: report(next(done), total)
     else:
         from tqdm.auto import tqdm
 
         delay = 0 if progress else SHOW_AFTER_S
         with closing(tqdm(desc=name, total=total, delay=delay, unit=" items", leave=False)) as bar:
-            yield bar.update
+            yield lambda _ok=True: bar.update()
+
+
+class _Tally:
+    """Counts what has ended, well or badly; outcomes of one batch are counted by one thread."""
+
+    def __init__(self, paced: Paced, total: int | None) -> None:
+        self._paced, self._total = paced, total
+        self._done = self._failed = 0
+
+    def __call__(self, ok: bool = True) -> None:
+        self._done += 1
+        self._failed += not ok
+        self._paced(self._done, self._total, self._failed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._paced.ended()
 
 
 def tracked(outcomes: Iterable[Outcome], progress: Progress, total: int | None, name: str) -> Iterable[Outcome]:
@@ -142,7 +180,7 @@ def tracked(outcomes: Iterable[Outcome], progress: Progress, total: int | None, 
 def _counted(outcomes: Iterable[Outcome], progress: Progress, total: int | None, name: str) -> Iterator[Outcome]:
     with counter(progress, total, name) as count:
         for outcome in outcomes:
-            count()
+            count(outcome.ok)
             yield outcome
 
 
@@ -151,5 +189,5 @@ def is_shown(progress: Progress) -> bool:
     return bool(progress) or (progress is None and sys.stderr is not None and sys.stderr.isatty())
 
 
-def _nothing() -> None:
+def _nothing(ok: bool = True) -> None:
     """Count for nobody."""

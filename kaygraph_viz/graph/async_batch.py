@@ -43,7 +43,7 @@ class AsyncBranching(BranchingNode):
 
             def take(outcome: Outcome) -> None:
                 outcomes.append(outcome)
-                count()
+                count(outcome.ok)
 
             options = self._imap_options()
             reader = take if is_shown(self.progress) else outcomes.append

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -126,3 +127,29 @@ def test_a_pace_in_words(pace, text):
 def test_paced_needs_a_function():
     with pytest.raises(OptionError, match="a function of a Pace"):
         Paced(3)
+
+
+def test_a_paced_function_is_told_what_failed():
+    told = []
+    outcomes = [Outcome(0), Outcome(1, error=ValueError(), status="error"), Outcome(2)]
+    list(tracked(outcomes, Paced(told.append), 3, "check"))
+    assert [(pace.ok, pace.failed) for pace in told] == [(1, 0), (1, 1), (2, 1)]
+    assert "3 of 3, 1 failed, " in str(told[-1])
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_paced_function_is_told_of_the_end_however_it_comes(is_broken):
+    ends = []
+
+    class Ends(Paced):
+        def begun(self):
+            return self
+
+        def ended(self):
+            ends.append("end")
+
+    with suppress(LookupError), counter(Ends(print), 3, "check"):
+        assert ends == []
+        if is_broken:
+            raise LookupError
+    assert ends == ["end"]

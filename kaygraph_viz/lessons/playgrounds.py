@@ -1,0 +1,214 @@
+"""Panels for the shipped patterns, by name: ``playground("batch")``.
+
+Belongs here: one run function for each pattern, on a sample of the shipped data, whose keywords become controls. Does
+not belong here: the panel (``widgets.playground``), the patterns (``patterns``), and choosing data for the command line
+(``examples``).
+
+All of them keep simulated time unless told otherwise, so that a run is over at once and the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.examples.enrichment import settings_with_seed
+from kaygraph_viz.examples.setup import Setup
+from kaygraph_viz.graph.async_graph import AsyncGraph
+from kaygraph_viz.patterns.batch import batch_graph
+from kaygraph_viz.patterns.checks import local_checks
+from kaygraph_viz.patterns.coordination import at_most
+from kaygraph_viz.patterns.coordination_examples import CoordinationNode, Lookup
+from kaygraph_viz.patterns.customer_sources import customer_sources
+from kaygraph_viz.patterns.enrichment import enrichment_graph
+from kaygraph_viz.patterns.map_reduce import word_count_graph
+from kaygraph_viz.patterns.order_store import OrderStore
+from kaygraph_viz.patterns.pipeline import etl_graph
+from kaygraph_viz.patterns.validation import validation_graph
+from kaygraph_viz.services.datasets import load_customers, load_orders, load_speeches
+from kaygraph_viz.services.in_process import open_async_client
+from kaygraph_viz.services.server import serve
+from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings
+from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.options import Given, Run
+from kaygraph_viz.widgets.playground import MAX_WORKERS, Playground
+from kaygraph_viz.widgets.playground import playground as panel
+
+__all__ = ["PATTERNS", "playground"]
+
+FIRST_ORDER = 5940  # from here on orders differ much in what they cost
+SWEEP = (1, 2, 4, 8)  # numbers of workers that are recorded before the panel is shown
+Clock = Literal["virtual"] | None
+Waiting = Literal["thread", "async", "serial"]
+Computing = Literal["process", "thread", "serial"]
+
+
+def playground(
+    run: Run | str,
+    *,
+    recorded: Mapping[int, Trace] | None = None,
+    workers: int | None = None,
+    max_workers: int = MAX_WORKERS,
+    controls: Given | None = None,
+) -> Playground:
+    """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of what was tried.
+
+    Moving a control shows the chart of these settings at once where they were tried; Run records anew.
+
+    Parameters
+    ----------
+    run
+        Called with the number of workers; records a run and returns its trace. It gets a control for each keyword that
+        it takes out of ``executor schedule items latency_s failure_rate seed clock``, and for those whose annotation is
+        a ``Literal``. Or the name of a shipped pattern: ``"validation"``, ``"enrichment"``, ``"batch"``,
+        ``"mapreduce"``, ``"pipeline"`` or ``"coordination"``; it is run in simulated time until you choose real time.
+    recorded
+        Traces that exist already, by number of workers, run with the defaults of the signature; of a shipped pattern,
+        1, 2, 4 and 8 workers are recorded for you.
+    workers
+        Where the slider for workers stands at first, 1 to `max_workers`; default: what the signature says, or 4.
+    max_workers
+        Where that slider ends, 1 to 4096.
+    controls
+        Ranges and choices by keyword: ``{"items": range(10, 101, 10), "executor": ["thread", "process"]}``.
+
+    Returns
+    -------
+    Playground
+        Put it on the last line of a cell.
+
+    Raises
+    ------
+    OptionError
+        If there is no such pattern, `run` is not a function, or an argument is out of its range.
+
+    Examples
+    --------
+    >>> panel = playground("batch")
+    >>> panel.slider.value = 8
+    >>> round(panel.traces[8].makespan_s / panel.traces[1].makespan_s, 2)
+    0.17
+    """
+    if not isinstance(run, str):
+        return panel(run, recorded=recorded, workers=workers, max_workers=max_workers, controls=controls)
+    if run not in PATTERNS:
+        raise OptionError("run", run, f"a function, or one of {', '.join(PATTERNS)}", 'playground("batch")')
+    pattern, ranges = PATTERNS[run]
+    if recorded is None:
+        recorded = {count: pattern(count) for count in SWEEP if count <= max_workers}
+    limits = {**ranges, **(controls or {})}
+    return panel(pattern, recorded=recorded, workers=workers, max_workers=max_workers, controls=limits)
+
+
+def validation(
+    workers: int = 4, *, executor: Waiting = "thread", items: int = 20, latency_s: float = 0.02,
+    failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
+) -> Trace:  # fmt: skip
+    """Validate customer records: four checks of each, one of which asks a service."""
+    customers = load_customers()
+    sample = _some(customers, items)
+    service = ServiceSettings(seed=seed, latency_s=latency_s, failure_rate=failure_rate)
+    setup = Setup(clock=clock)
+    with (
+        setup.started(executor, workers, local_checks.__module__, 4 * items) as who,
+        setup.record() as trace,
+        local_checks(customers, service) as checks,
+    ):
+        validation_graph(checks, workers=workers, executor=who).run({"records": sample})
+    return trace
+
+
+def enrichment(
+    workers: int = 4, *, executor: Waiting = "thread", items: int = 12, latency_s: float = 0.04,
+    failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
+) -> Trace:  # fmt: skip
+    """Ask four services about each customer at once, and do so for several customers at once."""
+    sample = _some(load_customers(), items)
+    with (
+        Setup(clock=clock).record() as trace,
+        serve(_services(seed, latency_s, failure_rate)) as server,
+        customer_sources(server.base_url, deadline_s=5.0) as sources,
+    ):
+        enrichment_graph(sources, workers=workers, executor=executor).run({"records": sample})
+    return trace
+
+
+def batch(
+    workers: int = 4, *, executor: Computing = "process", items: int = 64,
+    schedule: Literal["dynamic", "static", "longest-first"] = "dynamic", clock: Clock = "virtual",
+) -> Trace:  # fmt: skip
+    """Price orders that differ 50-fold in what they cost."""
+    orders = load_orders()[FIRST_ORDER : FIRST_ORDER + items]
+    setup = Setup(clock=clock)
+    with setup.started(executor, workers, batch_graph.__module__, items) as who, setup.record() as trace:
+        batch_graph(workers=workers, executor=who, schedule=schedule, metrics=False).run({"orders": orders})
+    return trace
+
+
+def mapreduce(workers: int = 4, *, executor: Computing = "process", items: int = 32, clock: Clock = "virtual") -> Trace:
+    """Count the words of speeches that differ much in their lengths."""
+    speeches = _some(load_speeches(spoken_only=False), items)
+    setup = Setup(clock=clock)
+    with setup.started(executor, workers, word_count_graph.__module__, items) as who, setup.record() as trace:
+        word_count_graph(workers=workers, executor=who).run({"speeches": speeches})
+    return trace
+
+
+def pipeline(
+    workers: int = 4, *, executor: Waiting = "thread", items: int = 40, latency_s: float = 0.02,
+    failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
+) -> Trace:  # fmt: skip
+    """Load orders into a database, stage by stage; only the stage that waits for services has several workers."""
+    orders = load_orders()[FIRST_ORDER : FIRST_ORDER + items]
+    with (
+        Setup(clock=clock).record() as trace,
+        serve(_services(seed, latency_s, failure_rate)) as server,
+        customer_sources(server.base_url, ("profile", "location")) as sources,
+        OrderStore() as store,
+    ):
+        etl_graph(store, sources, workers=workers, executor=executor).run({"orders": orders})
+    return trace
+
+
+def coordination(
+    workers: int = 4, *, items: int = 16, latency_s: float = 0.06, seed: int = 0, clock: Clock = "virtual"
+) -> Trace:
+    """Ask one service with coroutines, never more than so many at once."""
+    customers = [customer["customer_id"] for customer in load_customers()[:items]]
+    with Setup(clock=clock).record() as trace, serve(_services(seed, latency_s, 0.0)) as server:
+        AsyncGraph(start=_AtMostNode(workers, server.base_url)).run({"customer_ids": customers})
+    return trace
+
+
+class _AtMostNode(CoordinationNode):
+    """Ask with at most so many coroutines at once."""
+
+    def __init__(self, most: int, url: str) -> None:
+        super().__init__("semaphore", [url])
+        self.most = most
+
+    async def exec_async(self, prep_res: Sequence[str]) -> list[Any]:
+        async with open_async_client(timeout=30.0) as client:
+            return await at_most(self.most, Lookup(client, self.mirrors), prep_res)
+
+
+def _some(records: Sequence[Any], count: int) -> list[Any]:
+    """Return so many records, from all over."""
+    return list(records[:: max(1, len(records) // count)][:count])
+
+
+def _services(seed: int, latency_s: float, failure_rate: float) -> dict[str, ServiceSettings]:
+    """Return services that are equally slow on average; how much they vary is their own affair."""
+    same = {"latency_s": latency_s, "failure_rate": failure_rate}
+    return settings_with_seed(seed, dict.fromkeys(DEFAULT_SETTINGS, same))
+
+
+PATTERNS: Mapping[str, tuple[Run, Given]] = {
+    "validation": (validation, {"items": range(1, 101)}),
+    "enrichment": (enrichment, {"items": range(1, 61)}),
+    "batch": (batch, {"items": range(4, 201, 4)}),
+    "mapreduce": (mapreduce, {"items": range(1, 101)}),
+    "pipeline": (pipeline, {"items": range(1, 101)}),
+    "coordination": (coordination, {"items": range(1, 101)}),
+}

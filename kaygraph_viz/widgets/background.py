@@ -1,0 +1,158 @@
+"""One run in the background of a panel: it can be watched while it goes on, and stopped.
+
+Belongs here: threads. Does not belong here: widgets (``playground``), and how calls stop (``execute.cancel``).
+
+The run has a thread of its own. Another one, the watcher, is the only one that tells the panel anything: that keeps the
+traits of widgets in one pair of hands.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kaygraph_viz.errors import CallCancelled
+from kaygraph_viz.execute.cancel import CancelToken, interrupt, stopping_all
+from kaygraph_viz.trace.options import told_of_traces
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["BackgroundRun", "Ending"]
+
+TICK_S = 0.2
+PATIENCE_S = 3.0  # for a run that was stopped and goes on
+LOOKING_SHARE = 0.05  # of the watcher's time that may go into counting branches
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Parameters
+    ----------
+    returned
+        What the run function returned.
+    error
+        What it raised, or None.
+    trace
+        What it has recorded, or None: where it was stopped, what there was until then.
+    was_stopped
+        Whether it ended, or was left alone, because it was stopped.
+    is_going_on
+        Whether it did not heed that it was stopped.
+    """
+
+    returned: object = None
+    error: BaseException | None = None
+    trace: Trace | None = None
+    was_stopped: bool = False
+    is_going_on: bool = False
+
+
+class BackgroundRun:
+    """A run that begins now.
+
+    Parameters
+    ----------
+    work
+        Does it.
+    tick
+        Called now and then with the number of branches that have ended so far.
+    ended
+        Called once, at the end.
+    patience_s
+        How long a run that was stopped may take to end [s]; after that it is left alone.
+
+    Examples
+    --------
+    >>> run = BackgroundRun(lambda: 42, print, lambda ending: print(ending.returned))
+    >>> run.wait()
+    42
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], object],
+        tick: Callable[[int], object],
+        ended: Callable[[Ending], object],
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._work, self._tick, self._ended = work, tick, ended
+        self._patience_s = patience_s
+        self._token = CancelToken()
+        self._lock = threading.Lock()
+        self._is_inside = True  # the reader's function: from outside it nothing is interrupted
+        self._stopped_at: float | None = None
+        self._begun: list[Trace] = []
+        self._ending: Ending | None = None
+        self._is_over = threading.Event()
+        self._look_at = 0.0
+        self._worker = threading.Thread(target=self._run, name="playground-run", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="playground", daemon=True)
+        self._watcher.start()
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether the end has not been told yet."""
+        return self._watcher.is_alive()
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was stopped."""
+        return self._stopped_at is not None
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until the end has been told, at most `timeout_s` [s]."""
+        self._watcher.join(timeout_s)
+
+    def stop(self) -> None:
+        """Let nothing queued start, and end what runs; again, if that takes long, to interrupt it."""
+        with self._lock:
+            if not self._is_inside:
+                return
+            is_heeded = self._token.is_in_use and self._stopped_at is None
+            self._stopped_at = self._stopped_at or time.monotonic()
+            self._token.cancel()
+            if not is_heeded:
+                interrupt(self._worker)
+
+    def _run(self) -> None:
+        returned, error = None, None
+        try:
+            try:
+                with stopping_all(self._token), told_of_traces(self._begun.append):
+                    returned = self._work()
+            finally:
+                with self._lock:
+                    self._is_inside = False
+        except BaseException as raised:  # whatever happens in a reader's function must become visible
+            error = raised
+        self._ending = self._ending_of(returned, error)
+        self._is_over.set()
+
+    def _ending_of(self, returned: object, error: BaseException | None) -> Ending:
+        was_stopped = self.was_stopped and isinstance(error, (CallCancelled, KeyboardInterrupt))
+        return Ending(returned, error, self._begun[-1] if self._begun else None, was_stopped)
+
+    def _watch(self) -> None:
+        self._worker.start()
+        while not self._is_over.wait(TICK_S):
+            if self._stopped_at is not None and time.monotonic() > self._stopped_at + self._patience_s:
+                break
+            self._count()
+        self._ended(self._ending or Ending(was_stopped=True, is_going_on=True))
+
+    def _count(self) -> None:
+        """Tell how many branches have ended, less often where that takes long to find out."""
+        began = time.monotonic()
+        if began < self._look_at or not self._begun:
+            return
+        self._tick(branches_of(self._begun[-1]))
+        self._look_at = began + (time.monotonic() - began) / LOOKING_SHARE
+
+
+def branches_of(trace: Trace) -> int:
+    """Return how many branches of a run have ended, well or badly."""
+    return int(trace.columns.is_kind("branch").sum())

@@ -1,0 +1,184 @@
+"""How far a batch is, in a notebook: counts, throughput and the time left.
+
+Belongs here: showing it, ten times a second at most. Does not belong here: counting (``execute.progress``).
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.progress import Pace, Paced
+
+__all__ = ["Progress", "progress"]
+
+EVERY_S = 0.1
+BARS = {False: "info", True: "warning"}  # colours of the page's theme; the words say the same
+
+
+def progress(
+    title: str = "", *, every_s: float = EVERY_S, monotonic_s: Callable[[], float] = time.monotonic
+) -> Progress:
+    """Return what to give a node as `progress`, so that a notebook shows how far it is.
+
+    The bar appears below the cell in which the node begins to run, or where you put the value on the last line of a
+    cell. Without a notebook it is one line of text.
+
+    Parameters
+    ----------
+    title
+        What stands in front of it.
+    every_s
+        The least time between two changes of what is shown [s], 0 or more. The end is always shown.
+    monotonic_s
+        Gives the time that this is measured by [s].
+
+    Returns
+    -------
+    Progress
+        Give it to one node or to several.
+
+    Raises
+    ------
+    OptionError
+        If `every_s` is not a number of seconds.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.graph.batch import ParallelBatchNode
+    >>> class Check(ParallelBatchNode):
+    ...     def prep(self, shared):
+    ...         return [1, 2, 3]
+    >>> shown = progress("Checking")
+    >>> Check(max_workers=2, progress=shown).run({})
+    >>> shown.pace.done, shown.pace.total
+    (3, 3)
+    """
+    if not isinstance(every_s, (int, float)) or isinstance(every_s, bool) or not every_s >= 0:
+        raise OptionError("every_s", every_s, "a number of seconds, 0 or more", "every_s=0.1")
+    return Progress(title, every_s, monotonic_s)
+
+
+class Progress(Paced):
+    """What `progress` returns; it is called by nodes, and shown by notebooks.
+
+    Attributes
+    ----------
+    pace
+        How far the batch is that was heard of last.
+    widget, bar, words
+        The widgets, for changing their looks.
+    """
+
+    def __init__(self, title: str, every_s: float, monotonic_s: Callable[[], float]) -> None:
+        super().__init__(self._hear)
+        self.title = title
+        self.pace = Pace(0, None, 0.0)
+        self.updates = 0  # how often what is shown has changed
+        self._every_s, self._monotonic_s = every_s, monotonic_s
+        self._shown_s: float | None = None
+        self._is_placed = False
+        self._lock = threading.Lock()  # several batches may report at once
+        self.bar = ipywidgets.FloatProgress(
+            min=0.0, max=1.0, description=title, bar_style=BARS[False], tooltip="How many items have ended"
+        )  # fmt: skip
+        self.words = ipywidgets.HTML()
+        self.widget = ipywidgets.HBox([self.bar, self.words])
+        self.widget.add_class("kv-progress")
+        self._show()
+
+    # -- called by nodes ------------------------------------------------------------------------------------------
+
+    def begun(self) -> Paced:
+        """Return what counts a batch that begins now, and show the bar, if it is not shown yet."""
+        self._place()
+        return _Batch.of(self)
+
+    def _hear(self, pace: Pace) -> None:
+        """Keep how far it is, and show it if that is due."""
+        self.pace = pace
+        now_s = self._monotonic_s()
+        if self._shown_s is None or now_s - self._shown_s >= self._every_s:
+            self._show_at(now_s)
+
+    def finish(self) -> None:
+        """Show the last state, however short ago another one was shown."""
+        self._show_at(self._monotonic_s())
+        if not _has_front_end() and sys.stderr is not None and sys.stderr.isatty():
+            print(file=sys.stderr)
+
+    # -- showing --------------------------------------------------------------------------------------------------
+
+    def _show_at(self, now_s: float) -> None:
+        if self._lock.acquire(blocking=False):  # somebody else is showing this very moment
+            try:
+                self._shown_s = now_s
+                self.updates += 1
+                self._show()
+            finally:
+                self._lock.release()
+
+    def _show(self) -> None:
+        pace = self.pace
+        self.bar.value = min(1.0, pace.done / pace.total) if pace.total else float(pace.total == 0)
+        self.bar.bar_style = BARS[pace.failed > 0]
+        self.words.value = f"<span role='status'>{html.escape(self.text)}</span>"
+        if not _has_front_end() and sys.stderr is not None and sys.stderr.isatty():
+            print(f"\r{self}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    @property
+    def text(self) -> str:
+        """How far it is, in words."""
+        pace = self.pace
+        of_total = "" if pace.total is None else f" of {pace.total:,}"
+        left = f", {pace.left_s:.3g} s left" if pace.left_s else ""
+        counts = f"{pace.done:,}{of_total} done: {pace.ok:,} ok, {pace.failed:,} failed"
+        return f"{counts}; {pace.throughput_per_s:.3g} items/s{left}"
+
+    def _place(self) -> None:
+        """Put the bar below the cell that runs now, once."""
+        if not self._is_placed and _has_front_end():
+            from IPython.display import display
+
+            self._is_placed = True
+            display(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self._is_placed = True
+        bundle = self.widget._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        if isinstance(data, dict):
+            data["text/plain"] = repr(self)
+        return data, metadata
+
+    def __repr__(self) -> str:
+        return f"{self.title}: {self.text}" if self.title else self.text
+
+
+class _Batch(Paced):
+    """One batch that reports to a `Progress`."""
+
+    owner: Progress
+
+    @classmethod
+    def of(cls, owner: Progress) -> Paced:
+        batch = cls(owner._hear)
+        batch.owner = owner
+        batch._start()
+        return batch
+
+    def ended(self) -> None:
+        self.owner.finish()
+
+
+def _has_front_end() -> bool:
+    """Return whether this runs in a kernel; looked up in what is loaded already, since IPython takes long to load."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
