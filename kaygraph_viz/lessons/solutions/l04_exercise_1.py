@@ -19,3 +19,5 @@ def each_once(word, decades):
 with kv.record(clock="virtual") as mine:
     node = kv.MapReduceNode(decades_in, each_once, max_workers=4, executor="process")
     node.run(index := {"items": speeches})
+
+kv.gantt(mine, labels=False, title="My run")
