@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-engine test-rest test-notebooks test-quick test-thorough lab notebooks lint format bench clean
+.PHONY: help demo test test-browser test-engine test-rest test-notebooks test-quick test-thorough lab notebooks lint format bench clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
 	@echo "make test        run all tests and execute all notebooks"
 	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
+	@echo "make test-browser  run the tests in JupyterLab and Chromium only"
 	@echo "make test-quick  run the tests that start no other processes and no notebooks"
 	@echo "make lab         open JupyterLab on the notebooks"
 	@echo "make notebooks   execute the notebooks and store their outputs"
@@ -35,13 +36,17 @@ demo: $(VENV)/.has-base
 ENGINE := tests/execute tests/patterns tests/services
 
 test: $(VENV)/.has-test
-	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-engine test-rest test-notebooks
+	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-browser test-engine test-rest test-notebooks
+
+# First, since it waits for a server and a browser while the others compute. It has no limits in seconds but guards.
+test-browser: $(VENV)/.has-test
+	$(BIN)/python -m pytest -p no:cacheprovider tests/browser
 
 test-engine:
 	$(BIN)/python -m pytest -p no:cacheprovider $(ENGINE)
 
 test-rest:
-	$(BIN)/python -m pytest -p no:cacheprovider $(addprefix --ignore=,$(ENGINE))
+	$(BIN)/python -m pytest -p no:cacheprovider $(addprefix --ignore=,$(ENGINE) tests/browser)
 
 test-notebooks:
 	$(BIN)/python -m pytest -c notebooks/pytest.ini --rootdir . notebooks

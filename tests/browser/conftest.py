@@ -85,7 +85,7 @@ def _open(lab, listener, open_page) -> Callable[[Path], NotebookPage]:
     listener.allowed += (lab.address, lab.address.replace("http", "ws"))
 
     def open_copy(path: Path) -> NotebookPage:
-        return NotebookPage(open_page(f"{lab.address}doc/tree/{path.name}?token={lab.token}&reset"))
+        return NotebookPage(open_page(lab.url(path.name)))
 
     return open_copy
 

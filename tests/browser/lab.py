@@ -5,6 +5,7 @@ Belongs here: starting and ending it. Does not belong here: what is done in its 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -74,23 +75,21 @@ class Lab:
             except (FileNotFoundError, json.JSONDecodeError):  # not there yet, or half written
                 time.sleep(0.02)
 
+    def url(self, name: str) -> str:
+        """Return the address that opens a notebook of the folder alone in the window."""
+        return f"{self.address}doc/tree/{name}?token={self.token}&reset"
+
     def end(self) -> None:
-        """End the server and all that it started."""
-        processes = [self._server, *psutil.Process(self._server.pid).children(recursive=True)]
-        self._server.terminate()
-        try:
-            self._server.wait(GUARD_S)
-        finally:
-            for process in processes:
-                _kill(process)
+        """End the server and all that it started; there is nothing to save."""
+        server = psutil.Process(self._server.pid)
+        for process in [server, *server.children(recursive=True)]:
+            _kill(process)
+        self._server.wait()
 
 
-def _kill(process: subprocess.Popen[bytes] | psutil.Process) -> None:
-    try:
+def _kill(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.kill()
-    except psutil.NoSuchProcess:
-        return
-    process.wait()
 
 
 def _write_settings(folder: Path) -> None:

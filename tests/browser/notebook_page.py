@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 GUARD_MS = 120_000  # against hanging; a notebook runs in seconds
+POLL_MS = 100  # how often the page looks; as often as it draws would take a core from the kernel
 
 # The functions below run in the page. `cells` are the code cells of the notebook that is open.
 READY = """async () => {
@@ -64,8 +65,12 @@ class NotebookPage:
     def __init__(self, page: Page) -> None:
         self.page = page
         page.set_default_timeout(GUARD_MS)
-        page.wait_for_function(IS_LOADED)
+        self.wait_for(IS_LOADED)
         page.evaluate(READY)
+
+    def wait_for(self, condition: str, arg: object = None) -> None:
+        """Wait until a function of JavaScript returns something true."""
+        self.page.wait_for_function(condition, arg=arg, polling=POLL_MS)
 
     def command(self, name: str) -> None:
         """Start a command of JupyterLab, such as ``notebook:interrupt-kernel``, and do not wait for its end."""
@@ -74,9 +79,9 @@ class NotebookPage:
     def run_all(self) -> None:
         """Clear what is stored and run all cells; wait until each shows what it has to show, or one failed."""
         self.command("notebook:clear-all-cell-outputs")
-        self.page.wait_for_function(IS_CLEAR)
+        self.wait_for(IS_CLEAR)
         self.command("notebook:run-all-cells")
-        self.page.wait_for_function(HAS_ENDED)
+        self.wait_for(HAS_ENDED)
 
     def run_cell(self, number: int) -> None:
         """Start a code cell, counted from 0, and do not wait for its end."""
@@ -89,7 +94,7 @@ class NotebookPage:
 
     def wait_for_text(self, cell: int, text: str) -> None:
         """Wait until a text is printed below a code cell."""
-        self.page.wait_for_function(f"([cell, text]) => ({TEXTS})()[cell].includes(text)", arg=[cell, text])
+        self.wait_for(f"([cell, text]) => ({TEXTS})()[cell].includes(text)", [cell, text])
 
     def errors(self) -> list[str]:
         """Return the error outputs, what was written to the error channel, and widgets that are not shown."""
@@ -155,4 +160,4 @@ class Panel:
 
     def _wait_for_other(self, read: str, old: str) -> None:
         shown = self.root.element_handle()
-        self.page.wait_for_function(f"([panel, old]) => ({read})(panel) !== old", arg=[shown, old])
+        self.page.wait_for_function(f"([panel, old]) => ({read})(panel) !== old", arg=[shown, old], polling=POLL_MS)

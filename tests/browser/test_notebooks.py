@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import NOTEBOOKS
-
-NAMES = ["00_start_here", "03_batch_processing", "05_pipeline", "07_how_many_workers"]
-FOUND = [name for name in NAMES if (NOTEBOOKS / f"{name}.ipynb").exists()]
-
-
-WITH_PANEL = [name for name in FOUND if "playground(" in (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")]
-each_notebook = pytest.mark.parametrize("stored", FOUND, indirect=True, scope="module")
+WITH_PANEL = ["03_batch_processing", "05_pipeline", "07_how_many_workers"]
+each_notebook = pytest.mark.parametrize("stored", ["00_start_here", *WITH_PANEL], indirect=True, scope="module")
 each_panel = pytest.mark.parametrize("stored", WITH_PANEL, indirect=True, scope="module")
 
 
