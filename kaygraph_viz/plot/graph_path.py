@@ -62,7 +62,7 @@ class Critical:
         steps = path_steps(nesting)
         numbers = np.array([step.span_id for step in steps], np.int64)
         ways = [_way(nesting, position) for position in order[np.searchsorted(ids, numbers, sorter=order)].tolist()]
-        scopes = scope.tolist()
+        scopes, siblings = scope.tolist(), _Siblings(nesting)
         whole: Counter[tuple[int, str]] = Counter()
         by_branch: Counter[tuple[int, str, str]] = Counter()
         for way, step in zip(ways, steps, strict=True):
@@ -71,16 +71,38 @@ class Critical:
                 whole[node] += step.duration_ns
                 by_branch[*node, branch] += step.duration_ns
         in_branches = {node: spent - by_branch[*node, ""] for node, spent in whole.items()}
-        parted = (_parted(before, after) for before, after in pairwise(ways))
+        parted = filter(None, (_parted(before, after) for before, after in pairwise(ways)))
+        pairs = {pair for ends in parted for pair in pairwise(siblings.between(*ends))}
+        for position in {position for pair in pairs for position in pair}:
+            whole[scopes[position], names[name_of[position]]] += 0  # also of those that take no time
         return cls(
             frozenset(whole),
             frozenset(key for key, spent in by_branch.items() if key[2] and spent >= WORTH_SHOWING * whole[key[:2]]),
             frozenset(node for node, spent in in_branches.items() if spent and spent >= WORTH_SHOWING * whole[node]),
-            frozenset(
-                (scopes[a], names[name_of[a]], names[name_of[b]]) for a, b in filter(None, parted)
-                if scopes[a] == scopes[b]
-            ),
+            frozenset((scopes[a], names[name_of[a]], names[name_of[b]]) for a, b in pairs if scopes[a] == scopes[b]),
         )  # fmt: skip
+
+
+class _Siblings:
+    """The nodes and graphs of a trace, in the order of time within each parent."""
+
+    def __init__(self, nesting: Nesting) -> None:
+        columns = nesting.columns
+        nodes = np.flatnonzero(columns.is_kind("node", "graph"))
+        self._started, self._ended = columns.column("started_ns"), columns.column("ended_ns")
+        keys = columns.column("span_id"), self._ended, self._started, nesting.parent
+        self._order = nodes[np.lexsort([key[nodes] for key in keys])]
+        self._place = np.zeros(len(columns), np.intp)
+        self._place[self._order] = np.arange(len(nodes))
+        self._parent = nesting.parent
+
+    def between(self, first: int, last: int) -> list[int]:
+        """Return the positions from one node to another one, and of those that ran between them and took no time."""
+        if self._parent[first] != self._parent[last]:
+            return [first, last]
+        some = self._order[self._place[first] + 1 : self._place[last]]
+        took_none = self._started[some] == self._ended[some]
+        return [first, *some[took_none & (self._started[some] >= self._ended[first])].tolist(), last]
 
 
 def _way(nesting: Nesting, position: int) -> list[tuple[int, str]]:

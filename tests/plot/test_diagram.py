@@ -332,6 +332,17 @@ def test_a_branch_that_is_a_node_is_on_the_critical_path_too():
     assert "branch 0" not in inside
 
 
+def test_the_path_goes_on_through_nodes_that_take_no_time():
+    nodes = [("draft", 0, 1), ("review", 1, 1), ("draft", 1, 2), ("review", 2, 2), ("publish", 2, 3)]
+    trace = make_trace(*(
+        (bar(name, "main", start, end, kind="node"), [bar("exec", "main", start, end, kind="phase")])
+        for name, start, end in nodes
+    ))  # fmt: skip
+    facts = gather(trace, REVIEW)
+    assert facts.critical == {("draft", "review"), ("review", "draft"), ("review", "publish")}
+    assert [name for name, node in facts.nodes.items() if node.is_critical] == ["draft", "review", "publish"]
+
+
 def test_a_nested_graph_is_a_frame_with_its_name():
     ax = diagram(NESTED)
     assert {"validation", "security", "Fetch"} <= set(texts(ax))
