@@ -1,28 +1,34 @@
 """``%load_ext kaygraph_viz`` and ``%%gantt``: record a cell of a notebook and draw it.
 
-Belongs here: what IPython needs to know. Does not belong here: recording (``trace``) and drawing (``plot``).
+Belongs here: what IPython needs to know. Does not belong here: recording (``trace``), drawing (``plot``)
+and the chart that grows (``widgets``).
 """
 
 from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from IPython.core.magic import Magics, cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
 from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.errors import DataError
+from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.plot.gantt import gantt
 from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.trace.trace import Trace
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = ["load_ipython_extension"]
+
+NOTHING = "Nothing was recorded: the cell ran no node, no executor and no span."
 
 
 @magics_class
@@ -34,13 +40,18 @@ class _Magics(Magics):
     @argument("--trace", metavar="NAME", default="trace", help="the variable that gets the trace (default: trace)")
     @argument("--title", nargs="+", metavar="WORD", help="what is written above the chart")
     @argument("--by", choices=("part", "name", "status"), default="part", help="what colours mean (default: part)")
+    @argument("--live", action="store_true", help="show a chart to move about in, which grows while the cell runs")
     @cell_magic
     def gantt(self, line: str, cell: str) -> None:
         """Record a cell and draw which worker did what when."""
         options = parse_argstring(self.gantt, line)
+        title = " ".join(options.title or ()) or None
+        if options.live and options.by != "part":
+            raise OptionError("--by", options.by, "left out with --live, whose colours are the parts of the time")
         recording = record(clock="virtual" if options.virtual else None, seed=options.seed)
         with ExitStack() as after, recording as trace:
-            after.callback(_show, trace, " ".join(options.title or ()) or None, options.by)  # also of a cell that fails
+            show = _show_live(trace, title) if options.live else partial(_show, trace, title, options.by)
+            after.callback(show)  # also of a cell that fails
             self.shell.user_ns[options.trace] = trace
             _run(self.shell, cell)
         if options.save:
@@ -71,9 +82,17 @@ def _top_level(tree: ast.AST) -> list[ast.AST]:
     return found
 
 
-def _show(trace: Any, title: str | None, by: str) -> None:
+def _show_live(trace: Trace, title: str | None) -> Callable[[], None]:
+    """Show a chart that grows by itself, and return what is to be called when the cell is done."""
+    from kaygraph_viz.widgets.timeline import timeline
+
+    display(timeline(trace, title=title))
+    return lambda: print(summarize(trace).describe() if len(trace) else NOTHING)
+
+
+def _show(trace: Trace, title: str | None, by: str) -> None:
     if not len(trace):
-        print("Nothing was recorded: the cell ran no node, no executor and no span.")
+        print(NOTHING)
         return
     import matplotlib.pyplot as plt
 

@@ -65,6 +65,17 @@ def test_a_cell_that_records_nothing_says_so(shell):
     assert "Nothing was recorded" in run(shell, "", "1 + 1").stdout
 
 
+def test_live_chart_is_there_before_the_cell_runs_and_is_summed_up_after_it(shell):
+    captured = run(shell, "--live --title Three letters", CELL)
+    assert captured.outputs[0].data["text/plain"] == "<Timeline, live>"
+    assert "3 branches" in captured.stdout
+
+
+def test_live_chart_has_colours_of_its_own(shell):
+    with pytest.raises(OptionError, match="--by must be left out with --live"):
+        run(shell, "--live --by name", CELL)
+
+
 def test_a_semicolon_keeps_the_value_to_itself(shell):
     captured = run(shell, "", "import kaygraph_viz as kv\nwith kv.span('a'): pass\n1 + 1;")
     assert [output.data["text/plain"][:7] for output in captured.outputs] == ["<Figure"]

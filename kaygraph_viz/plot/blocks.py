@@ -37,8 +37,9 @@ def make_box(
     stands_for: tuple[str, str] = ("", ""),
 ) -> Box:  # fmt: skip
     """Return a box that is just large enough for its lines; `stands_for` is the id of a node and a branch of it."""
-    size = (side + 2 * pad for side, pad in zip(lines_size(lines), (PAD_X, PAD_Y), strict=True))
-    return Box(0, 0, *size, tuple(lines), style, is_stacked, is_failed, is_critical, *stands_for)
+    width, height = lines_size(lines)
+    looks = style, is_stacked, is_failed, is_critical
+    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), *looks, *stands_for)
 
 
 def box_scene(box: Box) -> Scene:

@@ -1,0 +1,82 @@
+"""One thread that sends what is new, a few times a second, for as long as there may be something new.
+
+Belongs here: when something is sent. Does not belong here: what (``timeline``).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable
+
+from kaygraph_viz.trace.attributes import describe_error
+
+__all__ = ["PERIOD_S", "Pusher"]
+
+PERIOD_S = 0.1
+MOST_SHARE = 0.05  # of a core, so that the work that is watched is not slowed down by more
+
+
+class Pusher:
+    """Calls a function ten times a second, less often if that would take more than a twentieth of a core.
+
+    Parameters
+    ----------
+    push
+        Sends what is new. Whatever it raises ends the sending with a warning: a picture must not disturb what it shows.
+    is_live
+        Whether there may be something new later. When there will not, `push` is called once more, at once.
+    cpu_s
+        Returns how much CPU time the calling thread has used [s].
+
+    Examples
+    --------
+    >>> pusher = Pusher(lambda: print("sent"), lambda: True, cpu_s=iter([0.0, 0.015, 1.0, 1.001]).__next__)
+    >>> [pusher.tick() for _ in range(4)]  # the first took 15 ms: it may be repeated after 0.3 s
+    sent
+    sent
+    [True, True, True, True]
+    """
+
+    def __init__(
+        self, push: Callable[[], None], is_live: Callable[[], bool], *, cpu_s: Callable[[], float] = time.thread_time
+    ) -> None:
+        self._push = push
+        self._is_live = is_live
+        self._cpu_s = cpu_s
+        self._ticks_left = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pusher", daemon=True)
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End soon; a call that goes on is not waited for."""
+        self._stopped.set()
+
+    def join(self, timeout_s: float | None = None) -> None:
+        """Wait until the thread has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def tick(self) -> bool:
+        """Do what is due each tenth of a second, and return whether to go on."""
+        is_live = self._is_live()  # asked before, so that the last push has everything
+        self._ticks_left -= 1
+        if is_live and self._ticks_left > 0:
+            return True
+        before_s = self._cpu_s()
+        try:
+            self._push()
+        except Exception as error:
+            warnings.warn(f"the live view stopped, results are not affected: {describe_error(error)}", stacklevel=2)
+            return False
+        self._ticks_left = round((self._cpu_s() - before_s) / MOST_SHARE / PERIOD_S)
+        return is_live
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PERIOD_S) and self.tick():
+            pass

@@ -1,0 +1,416 @@
+// Drawing a run on a canvas: only what is in view, and of what is narrower than a pixel only the share of the pixel.
+//
+// Belongs here: pixels of the chart. Does not belong here: what is in view (timeline.js) and the diagram
+// (timeline_diagram.js). Texts are drawn with fillText: whatever they hold, they are only shown.
+
+const AXIS = 34, TOP = 6, RIGHT = 12, ROW = 25, LEAST_ROW = 13, NODE_LEVEL = 16, FONT = "system-ui, sans-serif";
+const LEAST_WIDTH = 3;  // pixels of a bar that shows its parts
+const STEPS = [1, 2, 2.5, 5, 10];
+
+/** A hatch as in the static picture: each sign of matplotlib's stands for lines in one direction. */
+function hatchPattern(context, hatch, colour) {
+  const tile = document.createElement("canvas"), size = 8, scale = window.devicePixelRatio || 1;
+  tile.width = tile.height = size * scale;
+  const pen = tile.getContext("2d");
+  pen.scale(scale, scale);
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1.3;
+  const line = (x0, y0, x1, y1) => { pen.beginPath(); pen.moveTo(x0, y0); pen.lineTo(x1, y1); pen.stroke(); };
+  const rising = () => { line(-1, 1, 1, -1); line(0, size, size, 0); line(size - 1, size + 1, size + 1, size - 1); };
+  const falling = () => { line(-1, size - 1, 1, size + 1); line(0, 0, size, size); line(size - 1, -1, size + 1, 1); };
+  const half = size / 2;
+  const strokes = {
+    "/": rising, "\\": falling, x: () => { rising(); falling(); }, "|": () => line(half, 0, half, size),
+    "-": () => line(0, half, size, half), "+": () => { line(half, 0, half, size); line(0, half, size, half); },
+  };
+  (strokes[hatch[0]] || (() => {}))();
+  const pattern = context.createPattern(tile, "repeat");
+  if (pattern.setTransform) pattern.setTransform(new DOMMatrix().scale(1 / scale));
+  return pattern;
+}
+
+/** The mark of a kind of failure: one of matplotlib's markers, for bars without room for a word. */
+function drawMarker(pen, marker, x, y, size, colour, paper) {
+  const r = size / 2;
+  const shapes = {
+    X: [[-1, -0.5], [-0.5, -1], [0, -0.5], [0.5, -1], [1, -0.5], [0.5, 0], [1, 0.5], [0.5, 1], [0, 0.5], [-0.5, 1], [-1, 0.5], [-0.5, 0]],
+    v: [[-1, -0.8], [1, -0.8], [0, 1]], D: [[0, -1], [1, 0], [0, 1], [-1, 0]], s: [[-0.8, -0.8], [0.8, -0.8], [0.8, 0.8], [-0.8, 0.8]],
+    P: [[-0.4, -1], [0.4, -1], [0.4, -0.4], [1, -0.4], [1, 0.4], [0.4, 0.4], [0.4, 1], [-0.4, 1], [-0.4, 0.4], [-1, 0.4], [-1, -0.4], [-0.4, -0.4]],
+  };
+  pen.beginPath();
+  (shapes[marker] || shapes.D).forEach(([dx, dy], at) => (at ? pen.lineTo(x + dx * r, y + dy * r) : pen.moveTo(x + dx * r, y + dy * r)));
+  pen.closePath();
+  pen.fillStyle = colour;
+  pen.strokeStyle = paper;
+  pen.lineWidth = 1;
+  pen.fill();
+  pen.stroke();
+}
+
+/** Draws a run; the view says what part of it, and what is highlighted. */
+class Painter {
+  constructor(canvas, look) {
+    this.canvas = canvas;
+    this.look = look;
+    this.pen = canvas.getContext("2d");
+    this.widths = new Map();
+    this.patterns = new Map();
+    this.setTheme();
+  }
+
+  /** Read the colours of the page: light or dark. */
+  setTheme() {
+    const style = getComputedStyle(this.canvas);
+    const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+    this.ink = read("--kv-ink", this.look.text);
+    this.muted = read("--kv-muted", this.look.muted);
+    this.grid = read("--kv-grid", "#e3e7ea");
+    this.paper = read("--kv-paper", this.look.paper);
+    this.failed = read("--kv-failed", this.look.failed);
+    this.patterns.clear();
+  }
+
+  pattern(hatch, colour) {
+    const key = hatch + colour;
+    if (!this.patterns.has(key)) this.patterns.set(key, hatchPattern(this.pen, hatch, colour));
+    return this.patterns.get(key);
+  }
+
+  width(text, font) {
+    const key = font + text;
+    if (this.widths.size > 5000) this.widths.clear();
+    if (!this.widths.has(key)) { this.pen.font = font; this.widths.set(key, this.pen.measureText(text).width); }
+    return this.widths.get(key);
+  }
+
+  /** A text cut to a width; empty where not even three letters fit. */
+  fit(text, room, font) {
+    if (this.width(text, font) <= room) return text;
+    let low = 0, high = Math.min(text.length, 100);
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.width(text.slice(0, middle) + "…", font) <= room) low = middle; else high = middle - 1;
+    }
+    return low > 2 ? text.slice(0, low) + "…" : "";
+  }
+
+  /** Where everything stands: heights of rows from the top, the room for names at the left. */
+  layout(run, width, mostHeight) {
+    const font = `12px ${FONT}`;
+    const names = run.rows.map((row) => this.width(row.text, row.heading ? `bold ${font}` : font));
+    const left = Math.min(Math.max(60, ...names.slice(0, 2000)) + 16, width * 0.3);
+    const total = run.rows.reduce((sum, row) => sum + row.height, 0) || 1;
+    const unit = Math.min(ROW, Math.max(LEAST_ROW, (mostHeight - AXIS - TOP) / total));
+    const tops = [];
+    let y = 0;
+    for (const row of run.rows) { tops.push(y); y += row.height * unit; }
+    const height = Math.min(Math.max(y, 2 * ROW), mostHeight - AXIS - TOP);
+    return { left, right: width - RIGHT, unit, tops, content: y, height, width, whole: height + AXIS + TOP };
+  }
+
+  /** Draw all, and return how many rectangles that took. */
+  draw(run, place, view) {
+    const { canvas, pen } = this, scale = window.devicePixelRatio || 1;
+    const [wide, high] = [Math.round(place.width * scale), Math.round(place.whole * scale)];
+    if (canvas.width !== wide || canvas.height !== high) {
+      canvas.width = wide;
+      canvas.height = high;
+      canvas.style.height = `${place.whole}px`;
+      this.patterns.clear();
+    }
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.fillStyle = this.paper;
+    pen.fillRect(0, 0, place.width, place.whole);
+    this.x = (time) => place.left + ((time - view.from) / (view.to - view.from)) * (place.right - place.left);
+    this.drawn = 0;
+    this.drawAxis(place, view);
+    pen.save();
+    pen.beginPath();
+    pen.rect(0, TOP, place.width, place.height);
+    pen.clip();
+    this.drawNames(run, place, view);
+    pen.beginPath();
+    pen.rect(place.left, TOP, place.right - place.left, place.height);
+    pen.clip();
+    const boxes = [];
+    run.rows.forEach((row, at) => {
+      const y = this.top(place, view, at), height = row.height * place.unit;
+      if (y + height < TOP || y > TOP + place.height) return;
+      if (row.heading) this.drawNodes(run, at, y, height, place);
+      else this.drawRow(run, row, y + height / 2, place, view, boxes);
+    });
+    this.drawBoxes(run, boxes, place, view);
+    pen.restore();
+    if (place.content > place.height) this.drawScroll(place, view);
+    return this.drawn;
+  }
+
+  top(place, view, row) { return TOP + place.tops[row] - view.scroll; }
+
+  drawNames(run, place, view) {
+    const { pen } = this;
+    pen.textBaseline = "middle";
+    pen.textAlign = "right";
+    run.rows.forEach((row, at) => {
+      const y = this.top(place, view, at), height = row.height * place.unit;
+      if (y + height < TOP || y > TOP + place.height) return;
+      if (!row.heading) {
+        pen.fillStyle = this.grid;
+        pen.fillRect(place.left, y + height - 0.5, place.right - place.left, 0.5);
+      }
+      pen.fillStyle = this.ink;
+      pen.font = `${row.heading ? "bold " : ""}${Math.min(12, height - 1)}px ${FONT}`;
+      pen.fillText(this.fit(row.text, place.left - 12, pen.font), place.left - 8, y + height / 2);
+    });
+  }
+
+  drawNodes(run, row, y, height, place) {
+    const { pen } = this, lines = run.lines.filter((line) => line[0] === row);
+    const levels = 1 + Math.max(0, ...lines.map((line) => line[1]));
+    pen.textAlign = "center";
+    pen.textBaseline = "alphabetic";
+    pen.font = `11px ${FONT}`;
+    for (const [, level, from, to, label] of lines) {
+      const bottom = y + (height / levels) * (level + 1) - 3;
+      const x0 = Math.max(this.x(from) + 1, place.left), x1 = Math.min(this.x(to) - 1, place.right);
+      if (x1 <= x0) continue;
+      pen.fillStyle = this.muted;
+      pen.fillRect(x0, bottom, Math.max(1, x1 - x0), 1.6);
+      const text = this.fit(label, x1 - x0 - 4, pen.font);
+      if (text) pen.fillText(text, (x0 + x1) / 2, bottom - 2.5);
+      this.drawn++;
+    }
+  }
+
+  /** Collect the bars of a row that are wide enough to show their parts; draw the others as shares of their pixels. */
+  drawRow(run, row, middle, place, view, boxes) {
+    const wide = Math.ceil(place.right - place.left), perPixel = (view.to - view.from) / (place.right - place.left);
+    const strip = this.clearStrip(wide), least = LEAST_WIDTH * perPixel;
+    let at = run.firstAfter(row, view.from), pixel = 0, isUsed = false;
+    while (at < row.last && run.queuedFrom(at, row) < view.to) {
+      if (run.end[at] - run.start[at] >= least || row.last - row.first < 3) { boxes.push([at++, middle, row]); continue; }
+      pixel = Math.max(pixel, Math.floor((run.start[at] - view.from) / perPixel));
+      if (pixel >= wide) break;
+      const from = view.from + pixel * perPixel, next = run.firstAfter(row, from + perPixel, at);
+      const first = at > row.first && run.end[at - 1] > from ? at - 1 : at;
+      isUsed = this.putShare(strip.data, pixel++, run.within(row, from, from + perPixel, first, next), perPixel) || isUsed;
+      at = next;
+    }
+    if (!isUsed) return;
+    const { pen } = this, tall = place.unit * this.look.full;
+    this.strip.putImageData(strip, 0, 0);
+    pen.imageSmoothingEnabled = false;
+    pen.globalAlpha = view.marked ? 0.3 : 1;
+    pen.drawImage(this.strip.canvas, 0, 0, wide, 1, place.left, middle - tall / 2, wide, tall);
+    pen.globalAlpha = 1;
+  }
+
+  /** A row of clear pixels to put shares into. */
+  clearStrip(wide) {
+    if (!this.strip || this.strip.canvas.width !== wide) {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [wide, 1];
+      this.strip = canvas.getContext("2d");
+      this.pixels = this.strip.createImageData(wide, 1);
+      this.part_rgb = PARTS.map((part) => [1, 3, 5].map((at) => parseInt(this.look.parts[part].colour.slice(at, at + 2), 16)));
+    }
+    this.pixels.data.fill(0);
+    return this.pixels;
+  }
+
+  /** Put the mean colour of what is in a pixel, as dense as it is busy: on white paper, as in the static picture. */
+  putShare(data, pixel, seconds, whole) {
+    let red = 0, green = 0, blue = 0, busy = 0;
+    for (let part = 0; part < PARTS.length; part++) {
+      const time = seconds[part], colour = this.part_rgb[part];
+      busy += time;
+      red += time * colour[0];
+      green += time * colour[1];
+      blue += time * colour[2];
+    }
+    if (busy <= 0) return false;
+    data.set([red / busy, green / busy, blue / busy, Math.max(24, Math.min(255, (255 * busy) / whole))], 4 * pixel);
+    this.drawn++;
+    return true;
+  }
+
+  /** Draw bars by colour, then hatches, outlines, what is highlighted, and words. */
+  drawBoxes(run, boxes, place, view) {
+    const { pen, look } = this, fills = new Map(), hatches = new Map(), outlines = [], words = [];
+    const put = (to, key, rect) => { if (!to.has(key)) to.set(key, []); to.get(key).push(rect); };
+    const cut = (time) => Math.min(place.right + 4, Math.max(place.left - 4, this.x(time)));
+    for (const [at, middle, row] of boxes) {
+      const tall = place.unit * (run.isSlim(at) ? look.slim : look.full), y = middle - tall / 2;
+      const queued = run.queuedFrom(at, row);
+      if (queued < run.start[at]) {
+        const thin = Math.max(2, place.unit * look.queue);
+        put(fills, "queued", [cut(queued), middle - thin / 2, cut(run.start[at]) - cut(queued), thin]);
+      }
+      let from = run.start[at];
+      for (const [part, seconds] of run.parts(at)) {
+        const x0 = cut(from), x1 = cut(from + seconds);
+        from += seconds;
+        if (x1 <= x0) continue;
+        put(fills, part, [x0, y, x1 - x0, tall]);
+        if (look.parts[part].hatch) put(hatches, look.parts[part], [x0, y, x1 - x0, tall]);
+      }
+      const x0 = cut(run.start[at]), wide = Math.max(1, cut(run.end[at]) - x0);
+      if (run.isFailed(at)) put(hatches, look.statuses[run.status(at)], [x0, y, wide, tall]);
+      outlines.push([x0, y, wide, tall, at]);
+      if (wide > 14 && !run.isPause(at) && !run.isSlim(at)) words.push([x0, wide, middle, at]);
+      else if (run.isFailed(at)) words.push([x0, wide, middle, at]);
+    }
+    for (const part of Object.keys(look.parts)) {
+      pen.fillStyle = look.parts[part].colour;
+      for (const rect of fills.get(part) || []) { pen.fillRect(...rect); this.drawn++; }
+    }
+    for (const [fill, rects] of hatches) {
+      pen.fillStyle = this.pattern(fill.hatch, fill.line);
+      for (const rect of rects) pen.fillRect(...rect);
+    }
+    pen.strokeStyle = look.bar;
+    for (const [thickness, least, most] of [[0.35, LEAST_WIDTH, 8], [0.8, 8, Infinity]]) {  // thin beside narrow bars
+      pen.lineWidth = thickness;
+      pen.beginPath();
+      for (const [x, y, wide, tall] of outlines) if (wide >= least && wide < most) pen.rect(x, y, wide, tall);
+      pen.stroke();
+    }
+    if (view.marked) this.fade(run, outlines, view);
+    this.drawWords(run, words, place);
+    this.drawFailed(run, place, view);
+    if (view.marked) this.drawMarked(run, place, view);
+    this.drawSelected(run, place, view);
+  }
+
+  fade(run, outlines, view) {
+    const { pen } = this;
+    pen.globalAlpha = 0.72;
+    pen.fillStyle = this.paper;
+    for (const [x, y, wide, tall, at] of outlines) if (!view.isMarked(at)) pen.fillRect(x - 1, y - 1, wide + 2, tall + 2);
+    pen.globalAlpha = 1;
+  }
+
+  drawWords(run, words, place) {
+    const { pen, look } = this, size = Math.min(11, place.unit * look.full - 4);
+    this.said = new Set();
+    if (size < 7) return;
+    const font = `${size}px ${FONT}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    for (const [x0, wide, middle, at] of words) {
+      const status = look.statuses[run.status(at)], isFailed = run.isFailed(at);
+      const left = Math.max(x0, place.left), room = Math.min(x0 + wide, place.right) - left - 6;
+      const tries = run.columns.tries(at), name = run.name(at);
+      const marks = [...(isFailed ? [status.label] : []), ...(tries > 1 ? [`try ${run.columns.attempt(at)}`] : [])].join(", ");
+      const number = run.columns.item(at), short = name !== String(number) && name.endsWith(` ${number}`) ? [String(number)] : [];
+      const all = marks ? [`${name}: ${marks}`, marks, ...(isFailed ? [] : [name, ...short])] : [name, ...short];
+      let text = all.find((one) => this.width(one, font) <= room) || "";
+      if (!text && !isFailed) text = this.fit(name, room, font);
+      if (!text) continue;
+      pen.font = font;
+      if (isFailed) {
+        const half = this.width(text, font) / 2 + 2;
+        pen.fillStyle = "rgba(255,255,255,0.88)";
+        pen.fillRect(left + 3 + room / 2 - half, middle - size / 2 - 1, 2 * half, size + 2);
+      }
+      pen.fillStyle = look.text;
+      pen.fillText(text, left + 3 + room / 2, middle + 0.5);
+      this.said.add(at);
+    }
+  }
+
+  /** Mark what ended badly where no word could: one mark a dozen pixels at most. */
+  drawFailed(run, place, view) {
+    run.rows.forEach((row, number) => {
+      if (row.heading || row.last === row.first) return;
+      const y = this.top(place, view, number) + (row.height * place.unit) / 2;
+      let free = -Infinity;
+      for (let next = lowerBound(run.failed, run.firstAfter(row, view.from)); next < run.failed.length; next++) {
+        const at = run.failed[next];
+        if (at >= row.last || run.start[at] > view.to) break;
+        const x = this.x(Math.min(run.end[at], view.to));
+        if (this.said.has(at)) continue;
+        if (x < free) { next = Math.max(next, lowerBound(run.failed, run.firstAfter(row, view.timeAt(free), at)) - 1); continue; }
+        const status = this.look.statuses[run.status(at)];
+        drawMarker(this.pen, status.marker, Math.min(x, place.right - 4), y, 9, status.line, this.look.paper);
+        free = x + 12;
+        this.drawn++;
+      }
+    });
+  }
+
+  /** Outline what is highlighted, or underline it where it is too narrow for that. */
+  drawMarked(run, place, view) {
+    const { pen } = this;
+    pen.strokeStyle = pen.fillStyle = this.ink;
+    pen.lineWidth = 1.8;
+    run.rows.forEach((row, number) => {
+      const middle = this.top(place, view, number) + (row.height * place.unit) / 2, tall = place.unit * this.look.full;
+      for (let next = lowerBound(view.marked, run.firstAfter(row, view.from)); next < view.marked.length; next++) {
+        const at = view.marked[next];
+        if (at >= row.last || run.start[at] > view.to) break;
+        const x0 = Math.max(this.x(run.start[at]), place.left), x1 = Math.min(this.x(run.end[at]), place.right);
+        if (x1 - x0 >= LEAST_WIDTH) { pen.strokeRect(x0 + 0.5, middle - tall / 2, x1 - x0 - 1, tall); continue; }
+        pen.fillRect(x0, middle + tall / 2 - 1, 2, 4);
+        const free = view.timeAt(x0 + 2);  // go on behind the mark
+        next = Math.max(next, lowerBound(view.marked, run.firstAfter(row, free, at)) - 1);
+      }
+    });
+  }
+
+  /** Outline the selected bar from its first attempt to its last, and point at it where it is tiny. */
+  drawSelected(run, place, view) {
+    const { pen } = this, [first, last] = [view.selectedPieces[0], view.selectedPieces.at(-1)];
+    if (first === undefined) return;
+    const row = run.rowOf(first), middle = this.top(place, view, row) + (run.rows[row].height * place.unit) / 2;
+    const x0 = Math.max(this.x(run.start[first]), place.left + 1) - 2, x1 = Math.min(this.x(run.end[last]), place.right - 1) + 2;
+    const tall = place.unit * this.look.full + 3, wide = Math.max(5, x1 - x0);
+    if (x1 < place.left || x0 > place.right) return;
+    for (const [width, colour] of [[6, this.paper], [3, this.ink]]) {
+      pen.lineWidth = width;
+      pen.strokeStyle = colour;
+      pen.strokeRect(x0, middle - tall / 2, wide, tall);
+    }
+    if (wide < 12) drawMarker(pen, "v", x0 + wide / 2, middle - tall / 2 - 4, 10, this.ink, this.paper);
+  }
+
+  drawAxis(place, view) {
+    const { pen } = this, span = view.to - view.from, y = TOP + place.height;
+    const [unit, size] = axisUnit(view.to, span);
+    const rough = span / size / Math.max(2, (place.right - place.left) / 90), power = 10 ** Math.floor(Math.log10(rough));
+    const step = STEPS.find((one) => one * power >= rough) * power;
+    const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9) + (Math.abs(step / power - 2.5) < 1e-9 ? 1 : 0));
+    pen.font = `11px ${FONT}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "top";
+    for (let tick = Math.ceil(view.from / size / step - 1e-9) + 0; tick * step * size <= view.to + step * size * 1e-6; tick++) {
+      const x = this.x(tick * step * size);
+      if (x > place.right + 1) break;
+      pen.fillStyle = this.grid;
+      pen.fillRect(x - 0.5, TOP, 1, place.height);
+      pen.fillStyle = this.muted;
+      pen.fillRect(x - 0.5, y, 1, 4);
+      pen.fillStyle = this.ink;
+      pen.fillText((tick * step).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }), x, y + 6);
+    }
+    pen.fillStyle = this.muted;
+    pen.fillRect(place.left, y, place.right - place.left, 1);
+    pen.fillText(`time since the first submission [${unit}]`, (place.left + place.right) / 2, y + 20);
+  }
+
+  drawScroll(place, view) {
+    const high = Math.max(20, (place.height * place.height) / place.content);
+    const y = TOP + ((place.height - high) * view.scroll) / (place.content - place.height);
+    this.pen.fillStyle = this.muted;
+    this.pen.globalAlpha = 0.5;
+    this.pen.fillRect(place.width - 7, y, 5, high);
+    this.pen.globalAlpha = 1;
+  }
+}
+
+/** The unit of an axis, by its end and what is seen of it. */
+function axisUnit(end, span) {
+  if (span >= 0.2 || end >= 100) return ["s", 1];
+  if (span >= 2e-4 || end >= 0.1) return ["ms", 1e-3];
+  return ["µs", 1e-6];
+}
