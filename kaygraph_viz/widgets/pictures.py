@@ -88,7 +88,7 @@ def sketch_picture(log: Log, tried: Tried, *, last: int) -> Picture | None:
     ax = _axes(SKETCH_IN, SKETCH_HIGH_IN, (38, 8, BOTTOM_PT, TOP_PT))
     speedup_sketch(
         series, ax=ax, shown=tried.workers, others=others, one_worker_s=log.one_worker_s(tried),
-        what_if=tried.predicted, last=last,
+        what_if=log.predicted(tried), last=last,
     )  # fmt: skip
     return _finished(ax, SKETCH_IN)
 

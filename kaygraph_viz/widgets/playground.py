@@ -133,7 +133,8 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._background: BackgroundRun | None = None
         self._drawing = threading.RLock()  # the controls and a run that ends may both want to draw
         self._is_setting = False  # several widgets at once, which is one change
-        self._drawn: dict[tuple[Any, ...], Picture] = {}
+        self._charts: dict[tuple[Any, ...], Picture] = {}
+        self._sketches: dict[int, Picture | None] = {}
         self.controls = {option.name: Control(option, self._changed, self._say) for option in log.options}
         for count, trace in sorted(recorded.items()):
             log.add({**self.settings, WORKERS: count}, trace)
@@ -257,7 +258,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             elif ending.error is not None:
                 self._say(f"The run failed: {describe_error(ending.error)}", is_error=True)
             elif isinstance(ending.returned, Trace):
-                tried = self.tried.add(settings, ending.returned)
+                tried = self._add(settings, ending.returned)
                 self._show(tried) if self.settings == settings else self._write_log(self.tried.find(self.settings))
 
     def _show_stopped(self, settings: Mapping[str, Any], ending: Ending) -> None:
@@ -270,7 +271,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         known = self.tried.find(settings)
         is_better = known is not None and known.is_whole
         if trace is not None and branches_of(trace) and not is_better and not ending.is_going_on:
-            tried = self.tried.add(settings, trace, is_whole=False)
+            tried = self._add(settings, trace, is_whole=False)
             if self.settings == settings:
                 self._show(tried)
         self._say(said)
@@ -278,8 +279,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     # -- what is shown ------------------------------------------------------------------------------------------
 
     def _show(self, tried: Tried) -> None:
-        chart = self._gantt(tried)
-        sketch = sketch_picture(self.tried, tried, last=self.slider_end)
+        chart, sketch = self._gantt(tried), self._sketch(tried)
         self.picture = chart.png
         pictures = "".join(image(picture) for picture in (chart, sketch) if picture is not None)
         words = html.escape(chart.alt if sketch is None else sketch.alt)
@@ -296,11 +296,22 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _gantt(self, tried: Tried) -> Picture:
         """Draw the chart of a run, or take it from those drawn before."""
         key = (id(tried), self.tried.title(tried), self.tried.longest_s, self.tried.most_rows)
-        if key not in self._drawn:
-            kept = {id(entry) for entry in self.tried.entries}
-            self._drawn = {old: drawn for old, drawn in self._drawn.items() if old[0] in kept and old[2:] == key[2:]}
-            self._drawn[key] = gantt_picture(tried.trace, key[1], until_s=key[2], rows=key[3])
-        return self._drawn[key]
+        if key not in self._charts:
+            alive = {id(entry) for entry in self.tried.entries}
+            self._charts = {old: chart for old, chart in self._charts.items() if old[0] in alive and old[2:] == key[2:]}
+            self._charts[key] = gantt_picture(tried.trace, key[1], until_s=key[2], rows=key[3])
+        return self._charts[key]
+
+    def _sketch(self, tried: Tried) -> Picture | None:
+        """Draw the speedups of the log with a run marked, or take that from those drawn before."""
+        if id(tried) not in self._sketches:
+            self._sketches[id(tried)] = sketch_picture(self.tried, tried, last=self.slider_end)
+        return self._sketches[id(tried)]
+
+    def _add(self, settings: Mapping[str, Any], trace: Trace, *, is_whole: bool = True) -> Tried:
+        """Put a run into the log; what was drawn of the log before is out of date."""
+        self._sketches.clear()
+        return self.tried.add(settings, trace, is_whole=is_whole)
 
     def _in_words(self) -> str:
         """Return the settings, or those that were not there from the beginning."""

@@ -72,7 +72,7 @@ class Progress(Paced):
     Attributes
     ----------
     pace
-        How far the batch is that was heard of last.
+        How far the batch was that was shown last.
     widget, bar, words
         The widgets, for changing their looks.
     """
@@ -101,29 +101,26 @@ class Progress(Paced):
         self._place()
         return _Batch.of(self)
 
+    def is_due(self) -> bool:
+        """Return whether it is time to show something again."""
+        return self._shown_s is None or self._monotonic_s() - self._shown_s >= self._every_s
+
     def _hear(self, pace: Pace) -> None:
-        """Keep how far it is, and show it if that is due."""
-        self.pace = pace
-        now_s = self._monotonic_s()
-        if self._shown_s is None or now_s - self._shown_s >= self._every_s:
-            self._show_at(now_s)
-
-    def finish(self) -> None:
-        """Show the last state, however short ago another one was shown."""
-        self._show_at(self._monotonic_s())
-        if not _has_front_end() and sys.stderr is not None and sys.stderr.isatty():
-            print(file=sys.stderr)
-
-    # -- showing --------------------------------------------------------------------------------------------------
-
-    def _show_at(self, now_s: float) -> None:
-        if self._lock.acquire(blocking=False):  # somebody else is showing this very moment
+        """Show how far a batch is."""
+        if self._lock.acquire(blocking=False):  # else somebody shows another batch at this very moment
             try:
-                self._shown_s = now_s
+                self.pace, self._shown_s = pace, self._monotonic_s()
                 self.updates += 1
                 self._show()
             finally:
                 self._lock.release()
+
+    def finish(self) -> None:
+        """End the line on a terminal."""
+        if not _has_front_end() and sys.stderr is not None and sys.stderr.isatty():
+            print(file=sys.stderr)
+
+    # -- showing --------------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         pace = self.pace
@@ -163,9 +160,10 @@ class Progress(Paced):
 
 
 class _Batch(Paced):
-    """One batch that reports to a `Progress`."""
+    """One batch that reports to a `Progress`, if it is time to and at its end."""
 
     owner: Progress
+    last: tuple[int, int | None, int] | None = None
 
     @classmethod
     def of(cls, owner: Progress) -> Paced:
@@ -174,7 +172,14 @@ class _Batch(Paced):
         batch._start()
         return batch
 
+    def __call__(self, done: int, total: int | None, failed: int = 0) -> None:
+        self.last = done, total, failed
+        if self.owner.is_due():
+            super().__call__(done, total, failed)
+
     def ended(self) -> None:
+        if self.last is not None:
+            super().__call__(*self.last)
         self.owner.finish()
 
 

@@ -132,6 +132,10 @@ class Log:
             entry for entry in self.alike(tried) if all(entry.settings[name] == tried.settings[name] for name in names)
         ]
 
+    def predicted(self, tried: Tried) -> WhatIf | None:
+        """Return what the first run of a series says about all numbers of workers, for later runs to be held against."""
+        return next((entry.predicted for entry in self.series(tried) if entry.predicted is not None), None)
+
     def is_best(self, tried: Tried) -> bool:
         """Return whether a run was the fastest of those that had the same to do; of equals, with the fewest workers."""
         alike = self.alike(tried)
