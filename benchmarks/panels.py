@@ -1,0 +1,121 @@
+"""Panels of a notebook: how soon a slider step shows its picture, and what showing progress costs.
+
+Belongs here: widgets without a front end. Does not belong here: charts of many bars (``pictures``).
+
+A step draws the Gantt chart and the speedups, predicts the latter, and writes the status and the log. The peer draws
+plain rectangles for the same bars and nothing else; both end with the bytes of a PNG of the same size.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from functools import cache
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks.harness import Measured, Scale, alternate, benchmark, per_call
+from benchmarks.pictures import broken_bars
+from kaygraph_viz.clock import sleep
+from kaygraph_viz.execute.progress import counter
+from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.pictures import DPI, GANTT_IN
+from kaygraph_viz.widgets.playground import playground
+from kaygraph_viz.widgets.progress import progress
+
+HIGH_IN = 3.9
+NOTE = "ours also predicts, describes and writes the log"
+
+
+@benchmark(
+    "slider step to a picture", peer="a budget of 0.5 s", target=1.0, note="64 branches, drawn for the first time"
+)
+def step_in_time(scale: Scale) -> Measured:
+    """Measure a step against what was promised."""
+    return alternate(_first_step, lambda: 0.5, scale.pick(7, 1))
+
+
+@benchmark("slider step to a picture / broken_barh", peer="ax.broken_barh for each lane", target=4.0, note=NOTE)
+def step_against_plain_bars(scale: Scale) -> Measured:
+    """Measure a step against the least that a chart costs."""
+    return alternate(_first_step, _plain_bars, scale.pick(7, 1))
+
+
+@benchmark("slider step back / broken_barh", peer="ax.broken_barh for each lane", target=1.5, note="the chart is kept")
+def step_back(scale: Scale) -> Measured:
+    """Measure a step to a run whose chart was drawn before."""
+    panel = _panel()
+    panel.slider.value = 8
+
+    def step() -> float:
+        panel.slider.value = 4
+        began = time.perf_counter()
+        panel.slider.value = 8
+        return time.perf_counter() - began
+
+    return alternate(step, _plain_bars, scale.pick(7, 1))
+
+
+@benchmark("progress of an item / tqdm", peer="tqdm in a kernel's place: a file", note="counts ok and failed, too")
+def progress_of_an_item(scale: Scale) -> Measured:
+    """Measure what an item costs that is counted, and shown now and then, against the usual bar."""
+    from tqdm import tqdm
+
+    count = scale.pick(200_000, 500)
+
+    def ours() -> None:
+        with counter(progress(), count, "items") as tally:
+            for _ in range(count):
+                tally(True)
+
+    def theirs() -> None:
+        with tqdm(total=count, file=io.StringIO()) as bar:
+            for _ in range(count):
+                bar.update()
+
+    return alternate(lambda: per_call(ours, count), lambda: per_call(theirs, count), scale.pick(5, 1))
+
+
+class _Ask(ParallelBatchNode):
+    """Wait between 10 and 70 ms, 64 times."""
+
+    def prep(self, shared: Any) -> range:
+        return range(64)
+
+    def exec(self, prep_res: int) -> None:
+        sleep(0.01 + prep_res % 7 / 100)
+
+
+@cache
+def _recorded(workers: int) -> Trace:
+    with record(clock="virtual") as trace:
+        _Ask(max_workers=workers).run({})
+    return trace
+
+
+def _panel() -> Any:
+    return playground(_recorded, recorded={workers: _recorded(workers) for workers in (1, 2, 4, 8)}, workers=4)
+
+
+def _first_step() -> float:
+    panel = _panel()
+    before, began = panel.chart.value, time.perf_counter()
+    panel.slider.value = 8
+    ended = time.perf_counter()
+    if panel.chart.value == before:
+        raise RuntimeError(panel.status.value)  # what could not be drawn would count as quick
+    return ended - began
+
+
+def _plain_bars() -> float:
+    trace = _recorded(8)
+    began = time.perf_counter()
+    figure = Figure(figsize=(GANTT_IN, HIGH_IN))
+    FigureCanvasAgg(figure)
+    broken_bars(figure.add_subplot(), trace)
+    figure.savefig(io.BytesIO(), format="png", dpi=DPI)
+    return time.perf_counter() - began
