@@ -104,7 +104,7 @@ class View {
     if (this.isWhole) this.setAll();
     this.title.textContent = this.run.title || "";
     this.canvas.setAttribute("aria-label", this.run.sentence || "Gantt chart");
-    this.live.textContent = this.run.is_live ? "● recording" : "";
+    this.live.textContent = this.run.is_live ? "● recording: bars appear when they end" : "";
     this.showLegend();
     this.takeSelection();
     this.search();

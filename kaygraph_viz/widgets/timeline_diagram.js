@@ -66,7 +66,7 @@ class Diagram {
   }
 
   drawBox(box, root) {
-    const { x, y, width, height } = box, group = svg("g", { class: `kv-box kv-${box.style}` }, root);
+    const { x, y, width, height } = box, group = svg("g", { class: `kv-box kv-${box.style}${box.critical && !box.failed ? " kv-critical" : ""}` }, root);
     const shifts = box.stacked ? [this.look.stack, this.look.stack / 2, 0] : [0];
     const edge = box.failed ? this.look.failed : box.critical ? this.look.critical : this.look.bar;
     for (const shift of shifts) {

@@ -55,7 +55,6 @@ class Painter {
     this.pen = canvas.getContext("2d");
     this.widths = new Map();
     this.patterns = new Map();
-    this.setTheme();
   }
 
   /** Read the colours of the page: light or dark. */
@@ -66,8 +65,8 @@ class Painter {
     this.muted = read("--kv-muted", this.look.muted);
     this.grid = read("--kv-grid", "#e3e7ea");
     this.paper = read("--kv-paper", this.look.paper);
-    this.failed = read("--kv-failed", this.look.failed);
     this.patterns.clear();
+    this.isThemed = this.canvas.isConnected;  // before that the page has no say in colours
   }
 
   pattern(hatch, colour) {
@@ -110,6 +109,7 @@ class Painter {
 
   /** Draw all, and return how many rectangles that took. */
   draw(run, place, view) {
+    if (!this.isThemed) this.setTheme();
     const { canvas, pen } = this, scale = window.devicePixelRatio || 1;
     const [wide, high] = [Math.round(place.width * scale), Math.round(place.whole * scale)];
     if (canvas.width !== wide || canvas.height !== high) {

@@ -1,0 +1,145 @@
+"""The chart to move about in, in a real browser: zoom, search, selection, hostile names, a run that is watched."""
+
+from __future__ import annotations
+
+from .test_hostile import MARKS, NAMES, NO_MARKS
+
+CANVAS = ".kv-stage > canvas"
+STATE = f"() => ({{...document.querySelector('{CANVAS}')?.dataset}})"
+
+TWO_NODES = """
+import kaygraph_viz as kv
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+
+load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
+branches = [bar("format", "t-1", 1, 2, cpu_s=0.5), bar("age", "t-2", 1, 3, status="error", error="ValueError: no age")]
+trace = make_trace(load, (bar("check", "main", 1, 3, kind="node"), branches))
+graph = GraphView("g", (NodeView("load", "Load"), NodeView("check", "Check", True)), (EdgeView("load", "check"),))
+view = kv.timeline(trace, graph=graph)
+view
+"""
+HOSTILE = f"""
+import kaygraph_viz as kv
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.structure import GraphView, NodeView
+
+names = {NAMES!r}
+bars = [bar(name, name, i, i + 1, status="error", error=name, index=i, note=name) for i, name in enumerate(names)]
+nodes = tuple(NodeView(f"{{i}} {{name}}", name, True, branches=tuple(names)) for i, name in enumerate(names))
+node = bar("0 " + names[0], "main", 0, 20, kind="node")
+view = kv.timeline(make_trace((node, bars)), graph=GraphView(names[0], nodes))
+view
+"""
+LIVE = """
+import asyncio, threading
+import kaygraph_viz as kv
+from IPython.display import display
+
+with kv.record() as trace:
+    view = kv.timeline(trace)
+    display(view)
+    with kv.span("first"):
+        pass
+    for _ in range(600):  # until the browser has shown the first one and selected it; a minute at most
+        if view.selected is not None:
+            break
+        await asyncio.sleep(0.1)
+    with kv.span("second"):
+        pass
+print("seen while running:", view.selected is not None)
+"""
+
+
+class Chart:
+    """The first timeline of a page."""
+
+    def __init__(self, notebook):
+        self.notebook = notebook
+        self.page = notebook.page
+        self.canvas = self.page.locator(CANVAS).first
+
+    @property
+    def state(self):
+        return self.page.evaluate(STATE)
+
+    def wait_for(self, condition):
+        self.notebook.wait_for(f"() => {{ const it = ({STATE})(); return {condition}; }}")
+
+    def press(self, *keys):
+        self.canvas.focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def hover(self, time_s, row):
+        """Move to a time in a row, counted from 0 and without rows of nodes."""
+        at, box = self.state, self.canvas.bounding_box()
+        left, right, begin, end, unit = (float(at[name]) for name in ("left", "right", "from", "to", "unit"))
+        x = left + (time_s - begin) / (end - begin) * (right - left)
+        y = box["height"] - 34 - (int(at["rows"]) - row - 0.5) * unit  # the axis is 34 high
+        self.canvas.hover(position={"x": x, "y": y})
+
+    def click(self, time_s, row):
+        self.hover(time_s, row)
+        self.page.mouse.down()
+        self.page.mouse.up()
+
+
+def test_zoom_search_and_selection_shared_with_the_diagram(open_cells):
+    notebook = open_cells(TWO_NODES, "print(view.selected, view.node)")
+    notebook.run_all()
+    chart = Chart(notebook)
+    chart.wait_for("it.frames > 0")
+    assert (chart.state["bars"], chart.state["rows"], chart.state["selected"]) == ("3", "3", "")
+
+    chart.press("+", "+")
+    chart.wait_for("it.to - it.from < 1.7")
+    chart.press("ArrowRight")
+    chart.wait_for("it.from > 0.8")
+    chart.press("Home")
+    chart.wait_for("it.from == 0 && it.to > 3")
+
+    chart.hover(1.5, 1)
+    assert "format" in notebook.page.locator(".kv-tip").inner_text()
+    assert "0.500 s" in notebook.page.locator(".kv-tip").inner_text()
+    chart.click(1.5, 1)
+    chart.wait_for("it.selected == 4")
+    assert notebook.page.locator(".kv-box.kv-chosen").first.get_attribute("aria-label").startswith("node Check")
+    chart.press("ArrowDown")
+    chart.wait_for("it.selected == 5")
+    notebook.run_cell(1)
+    notebook.wait_for_text(1, "5 None")
+
+    notebook.page.locator(".kv-box[aria-label*='Load']").first.press("Enter")
+    chart.wait_for("it.node == 'load' && it.matches == 1 && it.selected == ''")
+    notebook.page.locator(".kv-tools input").fill("no age")
+    chart.wait_for("it.matches == 1 && it.node == ''")
+    notebook.page.keyboard.press("Enter")
+    chart.wait_for("it.selected == 5")
+    assert notebook.errors() == []
+
+
+def test_hostile_names_are_drawn_as_text(open_cells):
+    notebook = open_cells(HOSTILE)
+    notebook.run_all()
+    chart = Chart(notebook)
+    chart.wait_for("it.frames > 0")
+    chart.press("Enter", *["ArrowDown"] * (len(NAMES) - 1))
+    notebook.page.locator(".kv-facts", has_text="worker").wait_for()
+    chart.hover(0.5, 0)
+    assert notebook.page.locator(".kv-timeline img, .kv-timeline script, .kv-timeline iframe").count() == 0
+    assert notebook.page.evaluate(MARKS) == NO_MARKS
+    assert (notebook.errors(), notebook.dialogs()) == ([], [])
+
+
+def test_run_is_seen_while_it_goes_on_and_leaves_its_picture(open_cells):
+    notebook = open_cells(LIVE)
+    notebook.command("notebook:run-all-cells")
+    chart = Chart(notebook)
+    chart.wait_for("it.live == 'true' && it.bars == 1")
+    chart.press("Enter")
+    notebook.wait_for_text(0, "seen while running: True")
+    chart.wait_for("it.live == 'false' && it.bars == 2")
+    shown = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.get(0).data"
+    notebook.wait_for(f"() => 'image/png' in ({shown})()")
+    assert notebook.errors() == []
