@@ -279,6 +279,7 @@ def test_hostile_record_cannot_steer_the_terminal(capsys, field):
     assert len(text) < 10_000
 
 
+@pytest.mark.processes
 def test_names_outside_the_coding_of_the_output_are_no_error():
     printed = run_program(json.dumps({**GOOD, "customer_id": "Łódź-7", "email": "x"}), PYTHONIOENCODING="ascii")
     assert (printed.returncode, printed.stderr) == (1, "")
@@ -361,6 +362,7 @@ def run_program(*arguments, **environment):
     return finished(start(sys.executable, "main.py", *arguments, **environment))
 
 
+@pytest.mark.processes
 def test_whole_data_set_is_run_by_main_py_without_a_bar():
     done = run_program("--example", "validation", "--virtual")
     assert (done.returncode, done.stderr) == (0, "")
@@ -368,12 +370,14 @@ def test_whole_data_set_is_run_by_main_py_without_a_bar():
     assert re.search(r"clean records rejected +0 +of 1,592\n", done.stdout)
 
 
+@pytest.mark.processes
 def test_module_is_the_same_program():
     done = finished(start(sys.executable, "-m", "kaygraph_viz", "--workers", "0"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "kaygraph-viz: workers must be a whole number from 1 to 4096, got 0. For example: workers=4\n"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], [json.dumps(BAD), "--virtual"]])
 def test_reader_that_has_gone_is_no_error(arguments):
     process = start(sys.executable, "main.py", *arguments)
@@ -383,6 +387,7 @@ def test_reader_that_has_gone_is_no_error(arguments):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(shutil.which("sh") is None or shutil.which("head") is None, reason="needs sh and head")
 def test_reader_of_one_line_is_no_error(tmp_path):
     path = tmp_path / "many.json"
@@ -393,6 +398,7 @@ def test_reader_of_one_line_is_no_error(tmp_path):
     assert ((tmp_path / "err").read_text(), (tmp_path / "code").read_text()) == ("", "0\n")
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_output_that_is_full_is_one_line():
     with Path("/dev/full").open("w") as full:
@@ -403,6 +409,7 @@ def test_output_that_is_full_is_one_line():
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(shutil.which("sh") is None, reason="needs sh")
 def test_closed_output_is_no_error():
     done = finished(start("sh", "-c", '"$0" main.py --virtual "$1" >&-', sys.executable, json.dumps(GOOD)))
@@ -427,6 +434,7 @@ sys.exit(main(["--example", "validation", "--workers", "4"]))
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def test_ctrl_c_while_the_service_hangs_ends_with_130_and_leaves_nothing_behind():
     process = start(sys.executable, "-c", INTERRUPTED)

@@ -308,6 +308,7 @@ def session(lines, *arguments, cwd):
     )  # fmt: skip
 
 
+@pytest.mark.processes
 def test_scripted_session(tmp_path):
     lines = ["workers 3", "bogus", "validate", "gantt", "workers", "quit"]
     done = session("\n".join(lines), "--out", "charts", cwd=tmp_path)
@@ -404,6 +405,7 @@ def person(tmp_path):
         os.close(one.file)
 
 
+@pytest.mark.processes
 def test_at_a_terminal_words_are_completed_and_lines_remembered_from_session_to_session(person):
     first = person()
     assert "workers: 7" in first.types("work\t 7\n")
@@ -413,6 +415,7 @@ def test_at_a_terminal_words_are_completed_and_lines_remembered_from_session_to_
     assert second.leaves("quit\n") == 0
 
 
+@pytest.mark.processes
 def test_at_a_terminal_ctrl_c_begins_a_new_line_and_ctrl_d_leaves(person):
     somebody = person()
     somebody.types("half a li", until="half a li")

@@ -51,6 +51,7 @@ def test_shipped_file_has_the_written_checksum(name):
     assert sha256(DATA / name) == CHECKSUMS[name]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", [name for names in GENERATED.values() for name in names])
 def test_generator_makes_the_same_bytes_again(made_again, name):
     assert sha256(made_again / name) == CHECKSUMS[name]

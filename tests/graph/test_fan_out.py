@@ -238,6 +238,7 @@ def test_failures_do_not_win_and_all_failures_are_raised_together():
     assert len(caught.value.exceptions) == 2
 
 
+@pytest.mark.processes
 def test_functions_run_in_processes():
     shared = {"input": 2}
     fan({"square": lambda n: n * n, "text": str}, executor="process").run(shared)

@@ -204,6 +204,7 @@ def test_asynchronous_functions_are_refused_when_built():
         MapReduceNode(words, wait_long)
 
 
+@pytest.mark.processes
 def test_an_executor_that_was_given_stays_open_and_another_one_serves_both_phases():
     def pids(_, values):
         return {*values, os.getpid()}
@@ -423,6 +424,7 @@ def test_an_error_that_is_not_to_be_tried_again_is_left_out_at_once():
     assert found.failed[0].attempts == 1
 
 
+@pytest.mark.processes
 def test_a_lost_process_costs_its_branch():
     def die(text):
         if text == "die":
@@ -484,6 +486,7 @@ def test_a_key_without_a_stable_hash_is_a_clear_error():
         reduced(["x"], lambda text: [(object(), 1)])
 
 
+@pytest.mark.processes
 def test_a_value_that_cannot_travel_is_a_clear_error():
     def locked(text):
         yield text, threading.Lock()

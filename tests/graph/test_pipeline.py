@@ -198,6 +198,7 @@ def test_the_same_node_can_run_several_times_at_once():
     assert shared["first"].values == shared["second"].values == list(range(0, 40, 2))
 
 
+@pytest.mark.processes
 def test_a_node_with_a_pipeline_in_each_branch_travels_to_processes():
     class Inner(ParallelBatchNode):
         def prep(self, shared):

@@ -49,6 +49,7 @@ def test_partitions_are_those_of_earlier_versions():
     assert [partition_of(key, 8) for key in KEYS] == PINNED
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_partitions_are_the_same_in_every_process(seed):
     program = f"import runpy; m = runpy.run_path({__file__!r}); print([m['partition_of'](k, 8) for k in m['KEYS']])"

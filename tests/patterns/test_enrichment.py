@@ -28,7 +28,7 @@ from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.trace.recorder import record
 
 CUSTOMERS = load_customers()
-SOME = CUSTOMERS[::100]
+SOME, MANY = CUSTOMERS[::100], CUSTOMERS[2::4]
 FOUR = ("profile", "location", "social", "company")
 FIVE = (*FOUR, "verify")
 AT_ONCE = ServiceSettings(latency_s=0)
@@ -60,9 +60,9 @@ def statuses(one):
 
 @pytest.fixture(scope="module")
 def everything():
-    """All customers, asked about in simulated time."""
+    """Every fourth customer, asked about in simulated time."""
     with record(clock="virtual"), serve() as server, customer_sources(server.base_url) as sources:
-        return run(sources, CUSTOMERS, workers=50, executor="async")
+        return run(sources, MANY, workers=50, executor="async")
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +70,12 @@ def one_by_one():
     return enriched(AT_ONCE, SOME, executor="serial")[0]
 
 
-# -- all customers against the tables -----------------------------------------------------------------------------
+# -- customers against the tables ---------------------------------------------------------------------------------
 
 
 def test_profiles_are_those_of_the_table(everything):
     profiles = load_profiles()
-    for customer, one in zip(CUSTOMERS, everything["enriched_records"], strict=True):
+    for customer, one in zip(MANY, everything["enriched_records"], strict=True):
         known, result = profiles.get(customer["customer_id"]), one.results["profile"]
         assert result.status == ("not found" if known is None else "ok")
         if known is not None:
@@ -87,8 +87,12 @@ def test_profiles_are_those_of_the_table(everything):
 
 
 def test_social_accounts_are_those_of_the_table(everything):
-    for number, known in load_profiles().items():
-        answer = everything["enriched_records"][int(number[1:]) - 1].facts["social"]
+    profiles = load_profiles()
+    for one in everything["enriched_records"]:
+        known, answer = profiles.get(one.record["customer_id"]), one.facts.get("social")
+        if known is None:
+            assert answer is None
+            continue
         assert [(account.network, account.followers) for account in answer.accounts] == [
             (account.network, account.followers) for account in known.accounts
         ]
@@ -97,7 +101,7 @@ def test_social_accounts_are_those_of_the_table(everything):
 
 def test_companies_are_those_of_the_table(everything):
     profiles, companies = load_profiles(), load_companies()
-    for customer, one in zip(CUSTOMERS, everything["enriched_records"], strict=True):
+    for customer, one in zip(MANY, everything["enriched_records"], strict=True):
         known = profiles.get(customer["customer_id"])
         expected = companies.get(known.company_id) if known is not None else None
         found = one.facts.get("company")
@@ -105,7 +109,7 @@ def test_companies_are_those_of_the_table(everything):
 
 
 def test_locations_are_those_of_the_table_or_not_asked_for(everything):
-    for customer, one in zip(CUSTOMERS, everything["enriched_records"], strict=True):
+    for customer, one in zip(MANY, everything["enriched_records"], strict=True):
         result = one.results["location"]
         if result.status == "not asked":
             assert not (customer["city"].strip() and customer["country"].strip())
@@ -116,14 +120,14 @@ def test_locations_are_those_of_the_table_or_not_asked_for(everything):
 
 
 def test_there_is_one_enriched_record_for_each_in_their_order(everything):
-    assert [one.record for one in everything["enriched_records"]] == CUSTOMERS
+    assert [one.record for one in everything["enriched_records"]] == MANY
     assert all(tuple(one.results) == FOUR for one in everything["enriched_records"])
 
 
 def test_summary_adds_up(everything):
     summary, records = everything["enrichment_summary"], everything["enriched_records"]
-    assert summary["records"] == len(CUSTOMERS)
-    assert sum(summary["statuses"].values()) == 4 * len(CUSTOMERS)
+    assert summary["records"] == len(MANY)
+    assert sum(summary["statuses"].values()) == 4 * len(MANY)
     assert summary["complete"] == sum(one.enrichment_rate == 1 for one in records)
     assert summary["enrichment_rate"] == pytest.approx(sum(one.enrichment_rate for one in records) / len(records))
     assert summary["work_s"] == pytest.approx(sum(one.service_s for rec in records for one in rec.results.values()))
@@ -358,6 +362,7 @@ class KillsItsWorker(ParallelEnrichmentNode):
         return super().exec(prep_res)
 
 
+@pytest.mark.processes
 def test_record_whose_worker_is_lost_has_heard_from_no_source():
     with serve(AT_ONCE) as server, customer_sources(server.base_url, deadline_s=GUARD_S) as sources:
         node = KillsItsWorker(sources, 2, "process", deadline_s=GUARD_S)
@@ -402,14 +407,14 @@ def test_confidence_is_the_rate_times_the_share_that_agrees(answers, agreements,
 def test_clean_customers_are_believed_and_a_wrong_phone_code_is_noticed(everything):
     confidence = Counter(one.confidence for one in everything["enriched_records"] if one.enrichment_rate == 1)
     assert confidence[1.0] > 0.9 * confidence.total()
-    honest = everything["enriched_records"][2]
+    honest = everything["enriched_records"][0]
     assert honest.agreements == dict.fromkeys(AGREEMENTS, True)
     foreign = honest.record | {"phone": "+33 1 23 45 67 89"}
     assert not AGREEMENTS["phone"](foreign, honest.results)
 
 
 def test_sources_that_contradict_each_other_are_noticed(everything):
-    one, other = everything["enriched_records"][2], everything["enriched_records"][3]
+    one, other, *_ = everything["enriched_records"]
     mixed = {
         **one.results,
         "company": other.results["company"],
@@ -420,7 +425,7 @@ def test_sources_that_contradict_each_other_are_noticed(everything):
 
 
 def test_nothing_is_compared_with_a_source_that_did_not_answer(everything):
-    one = everything["enriched_records"][2]
+    one = everything["enriched_records"][0]
     silent = {name: replace(result, status="timeout", value=None) for name, result in one.results.items()}
     assert {compare(one.record, silent) for compare in AGREEMENTS.values()} == {None}
     assert {compare(one.record, {}) for compare in AGREEMENTS.values()} == {None}

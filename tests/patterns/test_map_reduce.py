@@ -50,10 +50,11 @@ def test_all_addresses_have_the_words_of_the_answer_key(all_speeches):
 
 
 def test_the_order_of_the_words_does_not_depend_on_the_workers():
-    found = [list(counted(load_speeches(), workers=workers)["word_counts"]) for workers in (1, 2, 8)]
+    found = [list(counted(load_speeches()[::8], workers=workers)["word_counts"]) for workers in (1, 2, 8)]
     assert found == [found[0]] * 3
 
 
+@pytest.mark.processes
 def test_the_trace_shows_texts_of_very_different_length_and_the_barrier(all_speeches):
     lengths = [len(speech.text) for speech in all_speeches]
     assert max(lengths) > 30 * min(lengths)
@@ -74,12 +75,12 @@ def test_ties_are_ranked_by_the_alphabet():
     assert counted([Text])["ranking"] == [("c", 2), ("a", 1), ("b", 1)]
 
 
-def test_the_index_says_in_which_decades_each_word_was_used(all_speeches):
-    expected = defaultdict(set)
-    for speech in all_speeches:
+def test_the_index_says_in_which_decades_each_word_was_used():
+    speeches, expected = load_speeches(), defaultdict(set)
+    for speech in speeches:
         for word in words_of(speech.text):
             expected[word].add(speech.year // 10 * 10)
-    decade_index_graph(workers=2).run(shared := {"speeches": all_speeches})
+    decade_index_graph(workers=2).run(shared := {"speeches": speeches})
     assert shared["decades_of_word"] == {word: tuple(sorted(decades)) for word, decades in expected.items()}
     assert shared["decades_of_word"]["internet"] == (1990, 2000, 2010, 2020)
 

@@ -185,6 +185,7 @@ class DiesAt:
         return price(order)
 
 
+@pytest.mark.processes
 def test_an_order_whose_process_died_is_a_dead_letter_until_it_is_loaded(orders, tmp_path):
     from dataclasses import replace
 

@@ -168,6 +168,7 @@ def test_forgotten_server_is_stopped_when_it_is_collected():
         httpx.get(address, trust_env=False)
 
 
+@pytest.mark.processes
 def test_forgotten_server_does_not_hinder_the_end_of_the_interpreter():
     program = "from kaygraph_viz.services.server import serve; server = serve(); print(server.is_running)"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
