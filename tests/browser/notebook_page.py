@@ -39,7 +39,8 @@ HAS_ENDED = f"""() => {{
 ERRORS = f"""() => {{
     {OUTPUTS}
     const bad = outputs.flat().filter(output => output.output_type === 'error' || output.name === 'stderr');
-    const said = bad.map(output => output.text ?? `${{output.ename}}: ${{output.evalue}}`).map(String);
+    const colours = /\\x1b\\[[0-9;]*m/g;
+    const said = bad.map(output => String(output.text ?? output.traceback.join('\\n')).replace(colours, ''));
     return document.body.innerText.includes('Error displaying widget') ? [...said, 'Error displaying widget'] : said;
 }}"""
 TEXTS = f"""() => {{ {OUTPUTS} return outputs.map(list => list.map(output => String(

@@ -14,6 +14,10 @@ def page(open_page):
     page.close()
 
 
+def test_there_is_a_browser(browser):
+    assert browser.is_connected()
+
+
 def test_a_request_to_another_computer_is_noticed_and_gets_no_answer(page, listener):
     with page.expect_event("requestfailed"):
         page.set_content("<img src='http://example.com/a.png'>")

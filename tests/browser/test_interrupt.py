@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 WORK = """
-import pathlib, tempfile, threading, time
+import pathlib, threading, time
 import kaygraph_viz as kv
 
-folder = pathlib.Path(tempfile.mkdtemp())
+folder = pathlib.Path("begun by {kind}").resolve()  # beside the notebook
+folder.mkdir()
 def begun():
     return sorted(int(path.name) for path in folder.iterdir() if path.name != "go")
 def hang(item):
