@@ -36,7 +36,7 @@ class View {
   // -- parts -----------------------------------------------------------------------------------------------------
 
   build(host) {
-    this.root = element("div", { class: "kv-timeline" }, host);
+    this.root = element("div", { class: "kv-timeline", "data-lm-suppress-shortcuts": "true" }, host);
     this.title = element("div", { class: "kv-title" }, this.root);
     const bar = element("div", { class: "kv-tools", role: "toolbar", "aria-label": "timeline" }, this.root);
     const button = (sign, name, act) => {
