@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.plot.files import save_picture as save_picture
     from kaygraph_viz.plot.gantt import gantt as gantt
     from kaygraph_viz.plot.markup import diagram_text as diagram_text
+    from kaygraph_viz.plot.memory import memory_curve as memory_curve
     from kaygraph_viz.plot.pairs import paired_bars as paired_bars
     from kaygraph_viz.plot.queues import queue_depth as queue_depth
     from kaygraph_viz.plot.speedup import speedup_curve as speedup_curve
@@ -143,6 +144,7 @@ _HOME = {
     ),
     "plot.files": ("save_picture",),
     "plot.markup": ("diagram_text",),
+    "plot.memory": ("memory_curve",),
     "plot.pairs": ("paired_bars",),
     "plot.queues": ("queue_depth",),
     "plot.speedup": ("speedup_curve",),

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
@@ -21,6 +22,7 @@ from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.fields import as_fields
 from kaygraph_viz.trace.files import FORMAT, VERSION
+from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
@@ -76,7 +78,8 @@ def to_perfetto(trace: Trace, path: str | os.PathLike[str] | None = None) -> dic
     """
     columns, dropped = trace.columns, trace.dropped
     head = {"format": FORMAT, "version": VERSION, "spans": len(columns), "dropped": dropped}
-    events = _events(columns, f"kaygraph-viz, {dropped:,} spans not kept" if dropped else "kaygraph-viz")
+    heading = f"kaygraph-viz, {dropped:,} spans not kept" if dropped else "kaygraph-viz"
+    events = chain(_events(columns, heading), _memory(columns, trace.memory))
     return {"otherData": head, "traceEvents": list(events)} if path is None else _write(head, events, Path(path))
 
 
@@ -197,6 +200,15 @@ def _queues(columns: SpanColumns, zero_ns: int) -> Iterator[Event]:
         counter = {"ph": "C", "name": f"queue of {_visible(name)}", "pid": PID, "tid": FIRST}
         for time, waiting in zip(times.tolist(), depth.tolist(), strict=True):
             yield counter | {"ts": _us(time), "args": {"waiting": waiting}}
+
+
+def _memory(columns: SpanColumns, samples: MemorySamples) -> Iterator[Event]:
+    """Yield how much memory was in use since the first submission, if that was recorded."""
+    zero_ns = int(columns.column("submitted_ns").min(initial=1 << 62))
+    for time_ns, size in zip(samples.times_ns.tolist(), samples.size.tolist(), strict=True):
+        if time_ns >= zero_ns:
+            counter = {"ph": "C", "name": "memory in use", "pid": PID, "tid": FIRST, "ts": _us(time_ns - zero_ns)}
+            yield counter | {"args": {"bytes": size}}
 
 
 # -- numbers and texts ---------------------------------------------------------------------------------------------

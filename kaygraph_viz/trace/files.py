@@ -23,6 +23,7 @@ from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.disk import opened, written
 from kaygraph_viz.trace.fields import as_fields, as_row, problem_with
 from kaygraph_viz.trace.invariants import impossibilities
+from kaygraph_viz.trace.memory import NOTHING, MemorySamples, memory_from
 from kaygraph_viz.trace.span import Row
 
 __all__ = ["FORMAT", "VERSION", "read_trace", "write_trace"]
@@ -34,23 +35,24 @@ MAX_CHARACTERS = 4 << 30  # in all, after decompression: some ten million spans
 READ_CHUNK = 65_536
 
 
-def write_trace(columns: SpanColumns, dropped: int, path: Path) -> Path:
+def write_trace(columns: SpanColumns, dropped: int, path: Path, memory: MemorySamples = NOTHING) -> Path:
     """Write spans to `path`, replacing it only when everything was written."""
     with written(path) as stream:
-        for line in _lines(columns, dropped):
+        for line in _lines(columns, dropped, memory):
             stream.write(line.encode() + b"\n")
     return path
 
 
-def _lines(columns: SpanColumns, dropped: int) -> Iterator[str]:
+def _lines(columns: SpanColumns, dropped: int, memory: MemorySamples) -> Iterator[str]:
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
     yield encode({"format": FORMAT, "version": VERSION})
     for position in range(len(columns)):
         yield encode(as_fields(columns.span(position)))
-    yield encode({"spans": len(columns), "dropped": dropped})
+    samples = {"memory": [memory.times_ns.tolist(), memory.size.tolist()]} if len(memory.times_ns) else {}
+    yield encode({"spans": len(columns), "dropped": dropped, **samples})
 
 
-def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int]:
+def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, MemorySamples]:
     """Read spans from `path`; see `kaygraph_viz.load`.
 
     Returns
@@ -59,6 +61,8 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int]:
         The spans.
     dropped
         How many spans the file says were not kept.
+    memory
+        How much memory was in use when, if the file says it.
     """
     spans, footer = Spans(), None
     try:
@@ -73,17 +77,17 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int]:
                 spans.append(_row(fields, path, number))
                 if number % READ_CHUNK == 0:
                     spans.compact()
-        dropped = _checked_footer(footer, path)
+        dropped, memory = _checked_footer(footer, path)
     except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError, TraceFormatError) as error:
         problem = error if isinstance(error, TraceFormatError) else TraceFormatError(f"{path} is damaged: {error}")
         columns = spans.columns()
         if not partial or not len(columns):
             raise problem from error
         warnings.warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
-        return _checked_spans(columns, path), 0
+        return _checked_spans(columns, path), 0, NOTHING
     columns = spans.columns()
     _check_count(columns, footer or {}, path)
-    return _checked_spans(columns, path), dropped
+    return _checked_spans(columns, path), dropped, memory
 
 
 def _bounded_lines(stream: IO[bytes], path: Path) -> Generator[str, None, None]:
@@ -138,8 +142,8 @@ def _check_end(lines: Iterator[str], path: Path) -> None:
         raise TraceFormatError(f"{path} goes on after its last line: it is not as it was written")
 
 
-def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> int:
-    """Return the number of dropped spans that the last line names."""
+def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> tuple[int, MemorySamples]:
+    """Return the number of dropped spans, and the memory in use, that the last line names."""
     if footer is None:
         raise TraceFormatError(
             f"{path} was cut off: its last line is missing. load(path, partial=True) takes what is there"
@@ -147,7 +151,10 @@ def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> int:
     dropped = footer.get("dropped", 0)
     if type(dropped) is not int or dropped < 0:
         raise TraceFormatError(f"{path}: dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
-    return dropped
+    try:
+        return dropped, memory_from(footer)
+    except ValueError as error:
+        raise TraceFormatError(f"{path}: {error}") from None
 
 
 def _checked_spans(columns: SpanColumns, path: Path) -> SpanColumns:

@@ -212,7 +212,7 @@ def _columns(max_spans: int) -> Storage:
 @contextmanager
 def record(
     *, cpu_time: bool = True, clock: Clock | Literal["virtual"] | None = None, seed: int | None = None,
-    max_spans: int | None = None, shared_access: bool | Literal["strict"] = False,
+    max_spans: int | None = None, shared_access: bool | Literal["strict"] = False, memory: bool = False,
 ) -> Iterator[Trace]:  # fmt: skip
     """Record everything that runs inside the ``with`` block.
 
@@ -235,6 +235,8 @@ def record(
     shared_access
         Whether to note which keys of the shared store each branch reads and writes, for `conflicts`; with ``"strict"``
         a branch that writes what another one in progress wrote gets a `SharedConflictError`.
+    memory
+        Whether to read again and again how much memory is in use, for `memory_curve`; not in simulated time.
 
     Yields
     ------
@@ -244,8 +246,7 @@ def record(
     Raises
     ------
     OptionError
-        If `clock` is not a clock, `seed` is given without a virtual clock, or `max_spans` is not a positive whole
-        number.
+        If an option is not what it may be, or `seed` is given without a virtual clock.
 
     Examples
     --------
@@ -255,18 +256,16 @@ def record(
     >>> [s.name for s in trace]
     ['tea']
     """
+    from kaygraph_viz.trace.memory import memory_log, watching
     from kaygraph_viz.trace.trace import Trace
 
-    recorder = Recorder(
-        checked_clock(clock, seed),
-        cpu_time=cpu_time,
-        max_spans=checked_cap(max_spans),
-        shared_watch=checked_watch(shared_access),
-    )
-    trace = announced(Trace._live(recorder.snapshot, recorder))
+    cap, watch = checked_cap(max_spans), checked_watch(shared_access)
+    recorder = Recorder(checked_clock(clock, seed), cpu_time=cpu_time, max_spans=cap, shared_watch=watch)
+    log = memory_log(recorder.clock, is_wanted=memory)
+    trace = announced(Trace._live(recorder.snapshot, recorder, log))
     scope = Scope(recorder, 0)
     running = getattr(recorder.clock, "running", nullcontext)
-    with running():  # what a simulated schedule still runs ends after the trace is complete
+    with watching(log), running():  # what a simulated schedule still runs ends after the trace is complete
         token = _scope.set(scope)
         _active.append(scope)
         try:

@@ -18,6 +18,7 @@ from kaygraph_viz.trace.attributes import visible
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
 from kaygraph_viz.trace.files import read_trace, write_trace
 from kaygraph_viz.trace.invariants import violations
+from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
 
 __all__ = ["Trace", "load"]
@@ -40,6 +41,8 @@ class Trace:
         The spans as typed columns.
     dropped
         How many spans were not kept because of `max_spans`.
+    memory
+        How much memory was in use when, if that was recorded.
 
     Examples
     --------
@@ -51,17 +54,19 @@ class Trace:
     (1, True)
     """
 
-    def __init__(self, columns: SpanColumns, dropped: int = 0) -> None:
+    def __init__(self, columns: SpanColumns, dropped: int = 0, memory: MemorySamples = NOTHING) -> None:
         columns.rows.flags.writeable = False
         self._columns = columns
         self._dropped = dropped
+        self._memory = memory
+        self._log: MemoryLog | None = None
         self._read: Callable[[], SpanColumns] | None = None
         self._source: _Source | None = None
 
     @classmethod
-    def _live(cls, read: Callable[[], SpanColumns], source: _Source) -> Self:
+    def _live(cls, read: Callable[[], SpanColumns], source: _Source, log: MemoryLog | None = None) -> Self:
         trace = cls(read())
-        trace._read, trace._source = read, source
+        trace._read, trace._source, trace._log = read, source, log
         return trace
 
     def _freeze(self, columns: SpanColumns, dropped: int) -> None:
@@ -90,6 +95,11 @@ class Trace:
         """How many spans were not kept because there were more than `max_spans`."""
         source = self._source
         return source.dropped if source is not None else self._dropped
+
+    @property
+    def memory(self) -> MemorySamples:
+        """How much memory was in use when; empty unless it was recorded with ``record(memory=True)``."""
+        return self._memory if self._log is None else self._log.samples()
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -174,7 +184,7 @@ class Trace:
         OSError
             If the file cannot be written.
         """
-        return write_trace(self.columns, self.dropped, Path(path))
+        return write_trace(self.columns, self.dropped, Path(path), self.memory)
 
     def __repr__(self) -> str:
         live = ", live" if self.is_live else ""

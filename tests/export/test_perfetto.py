@@ -11,6 +11,7 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,9 @@ from kaygraph_viz.export import perfetto
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.perfetto import to_perfetto
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Span
+from kaygraph_viz.trace.trace import Trace
 
 HOSTILE = [
     "<script>alert(1)</script>", "a\0b", "\u202ereversed", "名前 \U0001f600", "", "long " * 200_000, "`'\"\\", "\\",
@@ -248,6 +251,13 @@ def test_queues_are_counted_for_each_node():
     trace = make_trace((bar("Check", "main", 0, 4, kind="node"), branches))
     counts = [(event["name"], event["ts"] / 1e6, event["args"]["waiting"]) for event in events_of(trace, "C")]
     assert counts == [("queue of Check", 0.0, 1), ("queue of Check", 1.0, 1), ("queue of Check", 3.0, 0)]
+
+
+def test_memory_in_use_is_counted():
+    columns = make_trace(bar("a", "t-1", 1, 3)).columns
+    samples = MemorySamples(np.array([500_000_000, 1_500_000_000]), np.array([5, 7]))
+    counts = [(event["ts"], event["args"]) for event in events_of(Trace(columns, 0, samples), "C")]
+    assert counts == [(500_000.0, {"bytes": 7})]
 
 
 def test_rows_are_sorted_as_people_do():
