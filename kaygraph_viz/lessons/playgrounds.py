@@ -39,6 +39,7 @@ __all__ = ["PATTERNS", "playground"]
 
 FIRST_ORDER = 5940  # from here on orders differ much in what they cost
 SWEEP = (1, 2, 4, 8)  # numbers of workers that are recorded before the panel is shown
+ONLY = {"pipeline": "enrich"}  # the other stages have one worker each
 Clock = Literal["virtual"] | None
 Waiting = Literal["thread", "async", "serial"]
 Computing = Literal["process", "thread", "serial"]
@@ -51,6 +52,7 @@ def playground(
     workers: int | None = None,
     max_workers: int = MAX_WORKERS,
     controls: Given | None = None,
+    only: str | None = None,
 ) -> Playground:
     """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of what was tried.
 
@@ -72,6 +74,8 @@ def playground(
         Where that slider ends, 1 to 4096.
     controls
         Ranges and choices by keyword: ``{"items": range(10, 101, 10), "executor": ["thread", "process"]}``.
+    only
+        The name of the node, stage or branches that get the workers, for the prediction; default: all parallel calls.
 
     Returns
     -------
@@ -91,14 +95,15 @@ def playground(
     0.17
     """
     if not isinstance(run, str):
-        return panel(run, recorded=recorded, workers=workers, max_workers=max_workers, controls=controls)
+        given: dict[str, Any] = {"recorded": recorded, "workers": workers, "max_workers": max_workers}
+        return panel(run, controls=controls, only=only, **given)
     if run not in PATTERNS:
         raise OptionError("run", run, f"a function, or one of {', '.join(PATTERNS)}", 'playground("batch")')
     pattern, ranges = PATTERNS[run]
     if recorded is None:
         recorded = {count: pattern(count) for count in SWEEP if count <= max_workers}
-    limits = {**ranges, **(controls or {})}
-    return panel(pattern, recorded=recorded, workers=workers, max_workers=max_workers, controls=limits)
+    given = {"recorded": recorded, "workers": workers, "max_workers": max_workers}
+    return panel(pattern, controls={**ranges, **(controls or {})}, only=only or ONLY.get(run), **given)
 
 
 def validation(

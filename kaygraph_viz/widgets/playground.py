@@ -52,6 +52,7 @@ def playground(
     workers: int | None = None,
     max_workers: int = MAX_WORKERS,
     controls: Given | None = None,
+    only: str | None = None,
 ) -> Playground:
     """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of what was tried.
 
@@ -71,6 +72,8 @@ def playground(
         Where that slider ends, 1 to 4096.
     controls
         Ranges and choices by keyword: ``{"items": range(10, 101, 10), "executor": ["thread", "process"]}``.
+    only
+        The name of the node, stage or branches that get the workers, for the prediction; default: all parallel calls.
 
     Returns
     -------
@@ -104,11 +107,13 @@ def playground(
     _check_whole("workers", workers, max_workers)
     if not controls or WORKERS not in controls:
         first = replace(first, low=1, high=max_workers, step=1, value=workers)
+    if only is not None and not isinstance(only, str):
+        raise OptionError("only", only, "the name of a node, a stage or branches, or None", 'only="enrich"')
     if recorded is None:
         recorded = {}
     if not isinstance(recorded, Mapping) or not all(isinstance(trace, Trace) for trace in recorded.values()):
         raise OptionError("recorded", recorded, "traces by number of workers", "recorded={4: trace}")
-    return Playground(run, Log([first, *others]), recorded)
+    return Playground(run, Log([first, *others], only), recorded)
 
 
 class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types

@@ -13,6 +13,7 @@ from typing import Any
 from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.what_if import WhatIf, what_if
 from kaygraph_viz.analysis.wording import counted, duration, significant
+from kaygraph_viz.errors import KayGraphVizError
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.options import WORKERS, Option
 
@@ -37,6 +38,8 @@ class Tried:
         What was recorded.
     is_whole
         Whether it ran to its end; False where it was stopped.
+    only
+        What gets the workers, as for `what_if`.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class Tried:
     settings: Settings
     trace: Trace
     is_whole: bool = True
+    only: str | None = None
 
     @property
     def workers(self) -> int:
@@ -71,7 +75,10 @@ class Tried:
         """What 1 to 16 workers would have made of it; None where that is not known, or not cheap."""
         if not self.is_whole or len(self.trace) > CHEAP_SPANS:
             return None
-        found = what_if(self.trace, workers=range(1, 17))
+        try:
+            found = what_if(self.trace, workers=range(1, 17), only=self.only)
+        except KayGraphVizError:  # there is nothing of that name in it
+            return None
         return found if len({*found.makespan_s.values()}) > 1 else None
 
 
@@ -83,6 +90,8 @@ class Log:
     ----------
     options
         What can be set.
+    only
+        What gets the workers, as for `what_if`.
     entries
         The runs; the same settings again replace the run before.
 
@@ -101,11 +110,12 @@ class Log:
     """
 
     options: Sequence[Option]
+    only: str | None = None
     entries: list[Tried] = field(default_factory=list)
 
     def add(self, settings: Settings, trace: Trace, *, is_whole: bool = True) -> Tried:
         """Note a run and return its entry."""
-        tried, before = Tried(dict(settings), trace, is_whole), self.find(settings)
+        tried, before = Tried(dict(settings), trace, is_whole, self.only), self.find(settings)
         if before is None:
             self.entries = [*self.entries, tried][-MOST_TRIED:]
         else:
@@ -133,7 +143,7 @@ class Log:
         ]
 
     def predicted(self, tried: Tried) -> WhatIf | None:
-        """Return what the first run of a series says about all numbers of workers, for later runs to be held against."""
+        """Return what the first run of a series says about all numbers of workers: later runs are held against it."""
         return next((entry.predicted for entry in self.series(tried) if entry.predicted is not None), None)
 
     def is_best(self, tried: Tried) -> bool:

@@ -60,6 +60,15 @@ def test_panel_of_a_pattern_has_a_sweep_to_begin_with():
     assert "longest-first" in panel.log_list.options[-1][0]
 
 
+def test_prediction_of_the_pipeline_is_for_the_stage_that_gets_the_workers():
+    panel = playground("pipeline", controls={"items": [12, 40]})
+    tried = panel.tried.find(panel.settings)
+    makespans = panel.tried.predicted(tried).makespan_s
+    assert {
+        count: pytest.approx(trace.makespan_s) for count, trace in panel.traces.items()
+    }.items() <= makespans.items()
+
+
 def test_sweep_ends_where_the_slider_does():
     assert [*playground("coordination", max_workers=3).traces] == [1, 2]
 

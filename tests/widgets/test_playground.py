@@ -393,6 +393,12 @@ def test_speedup_is_against_one_worker_where_that_was_tried():
     assert "The fastest so far." in text_of(panel.status)
 
 
+def test_prediction_for_something_that_was_not_recorded_is_left_out():
+    panel = playground(never, recorded={1: trace_of(1), 4: trace_of(4)}, only="no such stage")
+    assert "predicted" not in panel.chart.value
+    assert "Speedup against workers: 1.0 with 1 worker and 4.0 with 4." in panel.chart.value
+
+
 def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
     asked = []
     draw = pictures.gantt
@@ -606,6 +612,7 @@ def test_playground_is_a_panel():
         ({"max_workers": 3, "workers": 4}, "workers must be a whole number from 1 to 3"),
         ({"recorded": [1]}, "recorded must be traces by number of workers"),
         ({"recorded": {4: "trace"}}, "recorded must be traces by number of workers"),
+        ({"only": 3}, "only must be the name of a node"),
         ({"controls": {"colour": [1, 2]}}, "controls must be a keyword of run"),
     ],
 )
