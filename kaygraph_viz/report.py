@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kaygraph_viz.analysis.explain import CAUSES, explain
 from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.tables import aligned
 from kaygraph_viz.analysis.wording import counted, duration, significant
 from kaygraph_viz.errors import OutputExistsError
@@ -184,8 +185,9 @@ def _chart(run: ExampleRun, label: str) -> Axes:
 
 
 def _title(name: str, label: str, trace: Trace) -> str:
-    summary = summarize(trace)
-    how = f"{counted(summary.counts['branches'], 'branch', 'branches')}, {counted(summary.workers, 'worker')}"
+    summary, branches = summarize(trace), trace.columns.is_kind("branch")
+    bars = int((branches & ~Nesting.of(trace.columns).enclosing(branches)).sum())  # those that hold others have no bar
+    how = f"{counted(bars, 'branch', 'branches')}, {counted(summary.workers, 'worker')}"
     return f"{name}, {label}: {how}, {duration(summary.makespan_s, 2)}"
 
 

@@ -52,7 +52,8 @@ def bar_fills(layout: Layout, colour_by: str) -> dict[str, Fill]:
         for rect in layout.rects:
             time_s[rect.fill] += rect.x1_s - rect.x0_s
         names = sorted(present.keys() - FILLS.keys(), key=lambda name: (-time_s[name], name))
-        colours = dict(zip(names, NAME_COLOURS, strict=False))
+        by_alphabet = sorted(names[: len(NAME_COLOURS)])  # so that a name has one colour in the charts of several runs
+        colours = dict(zip(by_alphabet, NAME_COLOURS, strict=False))
         return found | {name: Fill(colours.get(name, OTHER), name if name in colours else "others") for name in names}
     return found
 

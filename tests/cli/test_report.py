@@ -241,6 +241,12 @@ def test_title_of_a_chart_says_which_run_it_shows(monkeypatch, run, tmp_path):
     }
 
 
+def test_title_counts_the_branches_that_have_a_bar(monkeypatch, tmp_path):
+    record = (bar("C1", "thread-1", 0, 2), [bar("profile", "thread-2", 0, 1), bar("social", "thread-3", 0, 2)])
+    given = drawn(monkeypatch, make_run(traces={"parallel": make_trace(record)}), tmp_path)
+    assert "2 branches" in given["parallel"]["title"]
+
+
 def test_charts_that_are_compared_share_their_time_axis(monkeypatch, tmp_path):
     short = make_trace(bar("price 0", "thread-1", 0, 1))
     run = make_run(traces={"serial": SERIAL, "static": PARALLEL, "dynamic": short}, compared=("static", "dynamic"))

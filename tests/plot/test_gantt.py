@@ -244,6 +244,17 @@ def test_names_of_what_took_no_time_are_not_in_the_legend():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a"]
 
 
+def test_a_name_has_one_colour_in_the_charts_of_several_runs():
+    runs = [make_trace(bar("profile", "t", 0, long), bar("social", "u", 0, 2)) for long in (1, 3)]
+    keys = [gantt(trace, colour_by="name").get_legend() for trace in runs]
+    colours = [
+        {text.get_text(): patch.get_facecolor() for text, patch in zip(key.get_texts(), key.get_patches(), strict=True)}
+        for key in keys
+    ]
+    assert colours[0] == colours[1]
+    assert len(set(colours[0].values())) == 2
+
+
 def test_names_do_not_lie_on_blocked_time_where_there_is_other_room():
     ax = gantt(make_trace(bar("price", "t", 0, 10, cpu_s=1, blocked_s=6)))
     (text,) = ax.texts
