@@ -22,13 +22,14 @@ Pulled = tuple[int, Any, int]  # the index, the item, and when it was ready [ns]
 LOOK_AT_MEMORY_S = 0.05
 
 
-def delivered(hire: Callable[[], Crew]) -> Generator[Outcome, None, None]:
-    """Yield the outcomes of the crew that `hire` returns; whatever ends the reading ends the crew."""
-    crew = hire()
+def delivered(make: Callable[[], Crew]) -> Generator[Outcome, None, None]:
+    """Yield the outcomes of the crew that `make` returns; whatever ends the reading, or the hiring, ends the crew."""
+    crew = make()
     request = crew.request
     outcomes = crew.outcomes()
     try:
         with request.token.stopping(crew.cancel):
+            crew.hire_all()
             for outcome in in_order(outcomes) if request.ordered else outcomes:
                 crew.count_delivery()
                 yield outcome
@@ -69,12 +70,19 @@ class Crew(ABC):
         self._lock = self.threads.Lock()  # an input that blocks holds it
         self._room = self.threads.Condition()
         self._workers: dict[Any, None] = {}  # in the order in which they were hired
+
+    def hire_all(self) -> None:
+        """Hire the workers."""
         for _ in range(self.size):
             self._hire()
 
     @abstractmethod
     def _hire(self) -> None:
-        """Start one worker and put it on the list."""
+        """Put one worker on the list and start it."""
+
+    def _start(self, worker: Any) -> None:
+        self._workers[worker] = None
+        worker.start()
 
     # -- called by the workers ----------------------------------------------------------------------------------
 
@@ -160,7 +168,8 @@ class Crew(ABC):
         """Pull nothing more, and wait for what is in the workers' hands."""
         self._stop_pulling()
         for worker in list(self._workers):
-            worker.join()
+            if worker.is_alive():  # not one whose start has failed
+                worker.join()
 
     def cancel(self, reason: BaseException) -> None:
         """Give up everything; the reader raises `reason`. Called from any thread."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from contextvars import copy_context
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, TypeVar
 
 from kaygraph_viz.errors import BranchError
@@ -142,14 +143,12 @@ def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
     private = _PrivateLoop(make)
     try:
+        private.start()
         private.finished.wait()
     except BaseException:
-        private.cancel()
-        private.finished.wait(INTERRUPT_WAIT_S)
+        private.give_up()
         raise
-    if private.error is not None:
-        raise private.error
-    result: T = private.result
+    result: T = private.outcome()
     return result
 
 
@@ -158,8 +157,8 @@ class _PrivateLoop:
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self.finished = threads().Event()
-        self.result: Any = None
-        self.error: BaseException | None = None
+        self._result: Any = None
+        self._error: BaseException | None = None
         self._make = make
         scope = current_scope()
         self._lanes = scope.recorder.lanes if scope is not None and scope.recorder is not None else None
@@ -167,14 +166,23 @@ class _PrivateLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
-        context = copy_context()
-        threads().Thread(target=context.run, args=(self._run,), name="async loop", daemon=True).start()
+        self._thread = threads().Thread(target=copy_context().run, args=(self._run,), name="async loop", daemon=True)
+
+    def start(self) -> None:
+        """Begin with the coroutine."""
+        self._thread.start()
+
+    def outcome(self) -> Any:
+        """Return what the coroutine returned, or raise what it raised, once it has `finished`."""
+        if self._error is not None:
+            raise self._error
+        return self._result
 
     def _run(self) -> None:
         try:
-            self.result = run_loop(self._main())
+            self._result = run_loop(self._main())
         except BaseException as error:  # handed to the one who waits
-            self.error = error
+            self._error = error
         finally:
             self.finished.set()
 
@@ -186,12 +194,14 @@ class _PrivateLoop:
             self._lanes.enter(self._lane)  # the caller waits: its lane is free for what is done for it
         return await self._make()
 
-    def cancel(self) -> None:
-        """Cancel the coroutine; returns at once."""
+    def give_up(self) -> None:
+        """Cancel the coroutine, and leave it a moment to clean up."""
         self._is_cancelled = True
         if self._loop is not None and self._task is not None:
             with suppress(RuntimeError):  # it has just ended
                 self._loop.call_soon_threadsafe(self._task.cancel)
+        if self._thread.is_alive():  # it may not have started
+            self.finished.wait(INTERRUPT_WAIT_S)
 
 
 async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
@@ -213,20 +223,16 @@ async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
 
 async def _beside(running: Coroutine[Any, Any, T]) -> T:
     """Await a coroutine that runs in a loop of simulated time, so that the loop here can bring an interrupt."""
+    private = _PrivateLoop(lambda: running)
     try:
-        private = _PrivateLoop(lambda: running)
-    except BaseException:
-        running.close()  # nobody will await it
-        raise
-    try:
+        private.start()
         await private.finished.wait_beside()
     except BaseException:
-        private.cancel()
-        private.finished.wait(INTERRUPT_WAIT_S)
+        private.give_up()
+        if getcoroutinestate(running) == CORO_CREATED:
+            running.close()  # nobody will await it
         raise
-    if private.error is not None:
-        raise private.error
-    result: T = private.result
+    result: T = private.outcome()
     return result
 
 

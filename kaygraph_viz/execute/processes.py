@@ -108,15 +108,15 @@ class _Crew(Crew):
         self._food = threading.Condition()
         self._hungry = 0
         super().__init__(request, workers)
+
+    def hire_all(self) -> None:
+        """Hire the workers, and who pulls the input for them."""
+        super().hire_all()
         self._start(_Puller(self))
 
     def _hire(self) -> None:
         recorder = self.branches.recorder
         self._start(_Worker(self, recorder.lanes.take("process") if recorder is not None else None))
-
-    def _start(self, member: threading.Thread) -> None:
-        self._workers[member] = None
-        member.start()
 
     def serve(self) -> bool:
         """Pull what there is room for and put it where the workers find it; return whether there may be more."""
@@ -192,7 +192,7 @@ class _Crew(Crew):
             worker.kill()
         until = perf_counter_ns() + round(GIVE_UP_S * 1e9)
         for worker in workers:
-            if worker is not threading.current_thread():
+            if worker is not threading.current_thread() and worker.is_alive():
                 worker.join(max(0.0, (until - perf_counter_ns()) / 1e9))
         self._workers.clear()
 

@@ -72,13 +72,13 @@ class SimulatedProcesses(SimulatedThreads):
         self._look = threads().Event()
         self._has_guard = request.timeout_s is not None and kind == "process"
         super().__init__(request, workers, kind)
-        self._join(_Feeder(self, None))
-        if self._has_guard:
-            self._join(_Guard(self, None))
 
-    def _join(self, member: Worker) -> None:
-        self._workers[member] = None
-        member.start()
+    def hire_all(self) -> None:
+        """Hire the workers, who pulls the input for them, and who watches their deadlines."""
+        super().hire_all()
+        self._start(_Feeder(self, None))
+        if self._has_guard:
+            self._start(_Guard(self, None))
 
     def _worker(self, lane: Lane | None) -> Worker:
         return _Process(self, lane)

@@ -38,6 +38,10 @@ class Worker:
         """Start the thread."""
         self.thread.start()
 
+    def is_alive(self) -> bool:
+        """Return whether the thread has started and not ended."""
+        return bool(self.thread.is_alive())
+
     def join(self) -> None:
         """Wait until the thread has ended."""
         self.thread.join()
@@ -91,9 +95,7 @@ class ThreadCrew(Crew):
 
     def _hire(self) -> None:
         recorder = self.branches.recorder
-        worker = self._worker(recorder.lanes.take(self.lane_kind) if recorder is not None else None)
-        self._workers[worker] = None
-        worker.start()
+        self._start(self._worker(recorder.lanes.take(self.lane_kind) if recorder is not None else None))
 
     def _worker(self, lane: Lane | None) -> Worker:
         return Worker(self, lane)

@@ -653,3 +653,27 @@ def test_calls_inside_calls_and_beside_each_other():
         results = run(main())
     assert [[o.value for o in outcomes] for outcomes in results] == [[0, 0, 2, 6, 12]] * 3
     trace.validate()
+
+
+def test_an_interrupt_while_the_loop_is_started_ends_it(monkeypatch):
+    begun, ended, started = threading.Event(), [], []
+
+    async def run(x):
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(x)
+
+    def start(thread):
+        original(thread)
+        started.append(thread)
+        assert begun.wait(GUARD_S)
+        raise KeyboardInterrupt
+
+    original = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with AsyncExecutor(4) as executor, pytest.raises(KeyboardInterrupt):
+        list(executor.imap(run, [7]))
+    started[0].join(GUARD_S)
+    assert ended == [7]

@@ -101,9 +101,11 @@ def test_an_interrupt_cancels_it_and_waits_for_its_cleanup(monkeypatch):
 def test_a_cancellation_before_the_loop_exists_is_not_lost():
     for _ in range(20):
         private = loops._PrivateLoop(lambda: asyncio.Event().wait())
-        private.cancel()
+        private.start()
+        private.give_up()
         assert private.finished.wait(GUARD_S)
-        assert isinstance(private.error, asyncio.CancelledError)
+        with pytest.raises(asyncio.CancelledError):
+            private.outcome()
 
 
 @pytest.mark.parametrize("make", [answer, fail])
@@ -157,3 +159,27 @@ def test_a_service_lets_what_was_cancelled_clean_up_before_it_ends():
     service.cancel()
     service.close()
     assert cleaned == [True]
+
+
+def test_an_interrupt_while_the_loop_is_started_cancels_the_coroutine(monkeypatch):
+    begun, ended, threads = threading.Event(), [], []
+
+    async def forever():
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    def start(thread):
+        original(thread)
+        threads.append(thread)
+        assert begun.wait(GUARD_S)
+        raise KeyboardInterrupt
+
+    original = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        run_in_private_loop(forever)
+    threads[0].join(GUARD_S)
+    assert ended == [True]

@@ -387,13 +387,15 @@ def test_a_process_that_closes_its_pipe_loses_nothing_that_it_has_done(one):
 
 
 def test_processes_killed_from_outside_all_the_time(two):
-    """Here the kills are what is tested, so they come by a real clock."""
-    is_over = threading.Event()
+    """Here the kills are what is tested, so they come by a real clock; not faster than processes can begin to work."""
+    is_over, is_going_on = threading.Event(), threading.Event()
     kills = 0
 
     def kill_one_after_the_other():
         nonlocal kills
         while not is_over.wait(0.2):
+            is_going_on.clear()
+            is_going_on.wait(GUARD_S)
             for pid in sorted(children_of_ours())[-1:]:
                 with suppress(psutil.Error):
                     psutil.Process(pid).kill()
@@ -403,9 +405,13 @@ def test_processes_killed_from_outside_all_the_time(two):
     killer.start()
     try:
         with record():
-            outcomes = list(two.imap(lambda x: time.sleep(0.004) or x, range(600), on_error="collect"))
+            outcomes = []
+            for outcome in two.imap(lambda x: time.sleep(0.004) or x, range(600), on_error="collect"):
+                outcomes.append(outcome)
+                is_going_on.set()
     finally:
         is_over.set()
+        is_going_on.set()
         killer.join()
     assert [outcome.index for outcome in outcomes] == list(range(600))
     lost = [outcome for outcome in outcomes if outcome.status == "lost"]

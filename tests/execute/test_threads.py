@@ -285,3 +285,28 @@ def test_an_interrupt_of_the_reader_starts_nothing_that_was_queued():
         worker.join(GUARD_S)
     assert sorted(started) == [0, 1, 2, 3]
     assert [s.status for s in trace] == ["abandoned"] * 4
+
+
+def test_an_interrupt_while_workers_are_hired_ends_those_that_are_there(monkeypatch):
+    begun, release, ran, hired = threading.Event(), threading.Event(), [], []
+
+    def run(x):
+        ran.append(x)
+        begun.set()
+        release.wait(GUARD_S)
+
+    def start(thread):
+        original(thread)
+        hired.append(thread)
+        if len(hired) == 2:
+            assert begun.wait(GUARD_S)
+            raise KeyboardInterrupt
+
+    original = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with get_executor("thread", 4) as executor, pytest.raises(KeyboardInterrupt):
+        list(executor.imap(run, range(100)))
+    release.set()
+    for thread in hired:
+        thread.join(GUARD_S)
+    assert len(ran) <= 2
