@@ -9,7 +9,18 @@ import pytest
 
 import kaygraph_viz as kv
 
-HEAVY = ("matplotlib", "ipywidgets", "pandas", "dask", "distributed", "IPython", "networkx", "httpx", "tenacity")
+HEAVY = (
+    "matplotlib",
+    "ipywidgets",
+    "anywidget",
+    "pandas",
+    "dask",
+    "distributed",
+    "IPython",
+    "networkx",
+    "httpx",
+    "tenacity",
+)
 
 
 @pytest.mark.parametrize("name", kv.__all__)

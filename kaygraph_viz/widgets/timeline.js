@@ -5,15 +5,8 @@
 // canvas, for tests.
 
 const MOST_HEIGHT = 520, ZOOM = 1.4, LEAST_SPAN = 2e-8, CLICK = 4;
+const LAST_VIEW = new WeakMap();  // of a state of a run
 const KEYS = "Drag or ← → to move, + − or Ctrl+wheel to zoom, Home to see all; Enter selects a bar, arrows go on to others, Esc ends that.";
-
-function element(name, attributes, parent, text = "") {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  if (parent) parent.append(made);
-  return made;
-}
 
 class View {
   constructor(model, host) {
@@ -25,8 +18,10 @@ class View {
     this.from = this.scroll = this.frames = 0;
     this.to = 1;
     this.isWhole = true;  // everything is in view, and stays so while the run grows
-    this.marked = null;
+    this.marked = this.found = null;
+    this.next = -1;
     this.selectedPieces = [];
+    this.revealed = model.get("selected");
     this.stop = new AbortController();
     this.listen();
     this.takeScene();
@@ -36,7 +31,7 @@ class View {
   // -- parts -----------------------------------------------------------------------------------------------------
 
   build(host) {
-    this.root = element("div", { class: "kv-timeline", "data-lm-suppress-shortcuts": "true" }, host);
+    this.root = element("div", { class: "kv-timeline" }, host);
     this.title = element("div", { class: "kv-title" }, this.root);
     const bar = element("div", { class: "kv-tools", role: "toolbar", "aria-label": "timeline" }, this.root);
     const button = (sign, name, act) => {
@@ -78,7 +73,7 @@ class View {
     });
     this.resizing = new ResizeObserver(() => this.redraw());
     this.resizing.observe(this.root);
-    this.theming = new MutationObserver(() => { this.painter.setTheme(); this.showLegend(); this.redraw(); });
+    this.theming = new MutationObserver(() => { this.painter.setTheme(); this.run && writeLegend(this.run, this.look, this.painter, this.legend); this.redraw(); });
     this.theming.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light"] });
   }
 
@@ -100,14 +95,23 @@ class View {
   }
 
   takeRun() {
-    this.run = new Run(this.model.get("packed"), this.look);
+    const packed = this.model.get("packed"), before = LAST_VIEW.get(packed);
+    this.run = new Run(packed, this.look);
+    if (before && before !== this) this.continueFrom(before);
+    LAST_VIEW.set(packed, this);
     if (this.isWhole) this.setAll();
     this.title.textContent = this.run.title || "";
     this.canvas.setAttribute("aria-label", this.run.sentence || "Gantt chart");
     this.live.textContent = this.run.is_live ? "● recording: bars appear when they end" : "";
-    this.showLegend();
+    this.run && writeLegend(this.run, this.look, this.painter, this.legend);
     this.takeSelection();
-    this.search();
+    this.find();
+  }
+
+  /** Show what another view of the same run showed: the notebook makes a new one when a run is complete. */
+  continueFrom(other) {
+    for (const name of ["from", "to", "scroll", "isWhole"]) this[name] = other[name];
+    this.box.value = other.box.value;
   }
 
   takeScene() {
@@ -117,9 +121,9 @@ class View {
 
   takeSelection() {
     const id = this.model.get("selected"), node = this.model.get("node");
-    const wasSelected = this.selectedPieces[0];
     this.selectedPieces = this.run.piecesOf(id);
-    if (this.selectedPieces.length && this.selectedPieces[0] !== wasSelected) this.reveal(this.selectedPieces[0]);
+    if (this.selectedPieces.length && id !== this.revealed) this.reveal(this.selectedPieces[0]);
+    this.revealed = id;
     if (node !== this.markedNode) {
       this.markedNode = node;
       if (node === null) this.markedBranch = "";
@@ -185,9 +189,13 @@ class View {
 
   search() {
     this.tip.hidden = true;
-    this.found = this.run.search(this.box.value);
-    if (this.found && this.model.get("node") !== null) this.share({ node: null });
     this.next = -1;
+    this.find();
+    if (this.found && this.model.get("node") !== null) this.share({ node: null });
+  }
+
+  find() {
+    this.found = this.run.search(this.box.value);
     this.mark();
   }
 
@@ -208,7 +216,8 @@ class View {
   say() {
     const many = `${this.units.toLocaleString("en-US")} ${this.units === 1 ? "bar" : "bars"}`;
     const place = this.next >= 0 ? `, this is ${this.next + 1}` : "";
-    this.count.textContent = this.found ? (this.units ? `${many} found${place}` : "nothing found") : this.markedNode ? `${many} of the chosen node` : "";
+    const said = this.found ? (this.units ? `${many} found${place}` : "nothing found") : this.markedNode ? `${many} of the chosen node` : "";
+    if (this.count.textContent !== said) this.count.textContent = said;  // what is said anew is read out anew
   }
 
   toNext(step) {
@@ -333,23 +342,6 @@ class View {
 
   // -- words -----------------------------------------------------------------------------------------------------
 
-  /** What is known of a piece here, without the kernel, as pairs of words. */
-  words(at) {
-    const { run, look } = this, status = look.statuses[run.status(at)], row = run.rows[run.rowOf(at)];
-    const tries = run.columns.tries(at), parts = run.parts(at).filter(([, seconds]) => seconds > 0);
-    const isKnown = run.columns.cpu(at) !== NOT_MEASURED;
-    const share = (part) => parts.find(([name]) => name === part)?.[1] ?? 0;
-    const pairs = [["worker", row.lane], ["from", durationText(run.start[at])], ["took", durationText(run.end[at] - run.start[at])]];
-    if (run.isPause(at)) return [...pairs, ["is", "the pause before a retry"]];
-    if (run.columns.queued(at) > 0 || run.columns.attempt(at) === 1 || tries === 1) pairs.push(["queued", durationText(run.columns.queued(at))]);
-    pairs.push(["CPU", isKnown ? durationText(share("cpu")) : "not measured"]);
-    pairs.push(["waiting", isKnown ? durationText(share("waiting")) : "not measured"]);
-    pairs.push(["blocked", durationText(share("blocked"))], ["ended", run.isRunning(at) ? "not yet" : status.label]);
-    if (tries > 1) pairs.push(["attempt", `${run.columns.attempt(at)} of ${tries}`]);
-    if (run.errors[at]) pairs.push(["error", run.errors[at]]);
-    return pairs;
-  }
-
   hover(event) {
     const at = this.pieceUnder(event);
     this.canvas.dataset.hover = at < 0 ? "" : String(this.run.id(at));
@@ -358,53 +350,23 @@ class View {
     if (at < 0) return;
     this.tip.replaceChildren();
     element("strong", {}, this.tip, this.run.name(at));
-    this.list(this.words(at), this.tip);
+    writePairs(pieceWords(this.run, this.look, at), this.tip, this.look);
     const box = this.canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
     const width = this.tip.offsetWidth, isRight = x + width + 24 > this.place.width;
     this.tip.style.left = `${Math.max(0, isRight ? x - width - 14 : x + 14)}px`;
     this.tip.style.top = `${y + 14}px`;
   }
 
-  list(pairs, parent) {
-    const made = element("dl", {}, parent);
-    for (const [word, text] of pairs) {
-      const pair = element("div", { class: "kv-pair" }, made), part = Object.values(this.look.parts).find((fill) => fill.label === word);
-      const name = element("dt", {}, pair, word);
-      if (part) { name.classList.add("kv-key"); name.style.setProperty("--kv-part", part.colour); }
-      element("dd", {}, pair, text);
-    }
-  }
-
   showFacts() {
     const [at] = this.selectedPieces, details = this.model.get("details") || [];
+    const pairs = at === undefined ? [] : details.length ? details.filter(([word]) => word !== "name") : pieceWords(this.run, this.look, at);
+    const said = at === undefined ? "" : JSON.stringify([this.run.name(at), pairs]);
+    if (said === this.saidFacts) return;
+    this.saidFacts = said;
     this.facts.replaceChildren();
     if (at === undefined) return;
     element("strong", {}, this.facts, this.run.name(at));
-    this.list(details.length ? details.filter(([word]) => word !== "name") : this.words(at), this.facts);
-  }
-
-  showLegend() {
-    const { run, look } = this, seen = new Set(), fills = [];
-    if (!run) return;
-    for (const [part, sums] of Object.entries(run.sums)) if (sums[run.count] > 0) seen.add(part);
-    if (run.hasQueued) seen.add("queued");
-    for (const [part, fill] of Object.entries(look.parts)) if (seen.has(part)) fills.push(fill);
-    const bad = new Set(Array.from(run.failed, (at) => run.status(at)));
-    for (const status of bad) fills.push(look.statuses[status]);
-    this.legend.replaceChildren();
-    for (const fill of fills) {
-      const entry = element("span", { class: "kv-entry" }, this.legend), swatch = element("canvas", { width: 44, height: 24 }, entry);
-      const pen = swatch.getContext("2d");
-      pen.scale(2, 2);
-      pen.fillStyle = fill.colour;
-      pen.fillRect(1, 1, 20, 10);
-      if (fill.hatch) { pen.fillStyle = this.painter.pattern(fill.hatch, fill.line); pen.fillRect(1, 1, 20, 10); }
-      pen.strokeStyle = look.bar;
-      pen.lineWidth = 0.7;
-      pen.strokeRect(1, 1, 20, 10);
-      if (fill.marker) drawMarker(pen, fill.marker, 11, 6, 9, fill.line, look.paper);
-      element("span", {}, entry, fill.label);
-    }
+    writePairs(pairs, this.facts, this.look);
   }
 
   // -- drawing ---------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ from kaygraph_viz.widgets.when_shown import show_again_when
 __all__ = ["Timeline", "timeline"]
 
 HERE = Path(__file__).parent
-SCRIPTS = ("timeline_data.js", "timeline_paint.js", "timeline_diagram.js", "timeline.js")
+SCRIPTS = ("timeline_data.js", "timeline_paint.js", "timeline_diagram.js", "timeline_words.js", "timeline.js")
 SELECTION = ("selected", "node")
 
 
@@ -126,7 +126,8 @@ class Timeline(anywidget.AnyWidget):
             if self._is_complete:
                 return
             packed = pack(self._trace)
-            self._ids, self._is_complete = packed.ids, not packed.head["is_live"]
+            self._ids = np.union1d(self._ids, packed.ids)  # what was a bar once may still be selected in the browser
+            self._is_complete = not packed.head["is_live"]
             if self._graph is not None:
                 self.scene = scene_data(self._graph, self._trace if self._is_complete else None)
             title = packed.head["title"] if self._title is None else clean(self._title, 200)

@@ -81,7 +81,7 @@ class Diagram {
     }
     if (!box.node) return;
     const words = box.lines.map((line) => line.text).join(", ");
-    for (const [key, value] of Object.entries({ tabindex: 0, role: "button", "aria-pressed": "false", "aria-label": `${box.branch ? "branch" : "node"} ${words}` })) group.setAttribute(key, value);
+    for (const [key, value] of Object.entries({ tabindex: 0, "data-lm-suppress-shortcuts": "true", role: "button", "aria-pressed": "false", "aria-label": `${box.branch ? "branch" : "node"} ${words}` })) group.setAttribute(key, value);
     const act = () => this.choose(group.getAttribute("aria-pressed") === "true" ? null : box);
     group.addEventListener("click", act);
     group.addEventListener("keydown", (event) => {

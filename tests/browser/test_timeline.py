@@ -110,6 +110,9 @@ def test_zoom_search_and_selection_shared_with_the_diagram(open_cells):
     notebook.run_cell(1)
     notebook.wait_for_text(1, "5 None")
 
+    chart.press("a", "b", "d", "d")  # shortcuts of the notebook, which would insert and delete cells
+    assert notebook.texts() == ["<Timeline of 3 bars>", "5 None\n"]
+
     notebook.page.locator(".kv-box[aria-label*='Load']").first.press("Enter")
     chart.wait_for("it.node == 'load' && it.matches == 1 && it.selected == ''")
     notebook.page.locator(".kv-tools input").fill("no age")
