@@ -72,6 +72,20 @@ class Option:
                 return words
         return f"{value:g}{self.unit}" if isinstance(value, (int, float)) else str(value)
 
+    @property
+    def plain_label(self) -> str:
+        """The label in running text: without the unit."""
+        return self.label.split(" [")[0].lower()
+
+    def named(self, value: object) -> str:
+        """Return a value in running text, with the label where the value alone would not be understood."""
+        return self.shown(value) if self.is_telling else f"{self.plain_label} {self.shown(value)}"
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether its values are words that say what they are about."""
+        return self.name in ("executor", "schedule")
+
     def allows(self, value: object) -> bool:
         """Return whether it can be set to a value."""
         if self.choices is not None:

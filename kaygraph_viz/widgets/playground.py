@@ -321,7 +321,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _in_words(self) -> str:
         """Return the settings, or those that were not there from the beginning."""
         others = [
-            f"{control.option.label.split(' [')[0].lower()} {control.option.shown(control.value)}"
+            control.option.named(control.value)
             for name, control in self.controls.items()
             if name != WORKERS and control.value != control.option.value
         ]

@@ -152,11 +152,15 @@ class Log:
         return len(alike) > 1 and tried is min(alike, key=lambda each: (each.trace.makespan_s, each.workers))
 
     def one_worker_s(self, tried: Tried) -> float | None:
-        """Return how long the same work took with one worker [s], or None where that was not tried."""
+        """Return how long the same work took, or would take, with one worker [s]; None where nobody knows."""
+        took_s, predicted = self._one_worker_took_s(tried), self.predicted(tried)
+        return took_s if took_s is not None or predicted is None else predicted.makespan_s[1]
+
+    def _one_worker_took_s(self, tried: Tried) -> float | None:
         return min((entry.trace.makespan_s for entry in self.alike(tried) if entry.workers == 1), default=None)
 
     def speedup(self, tried: Tried) -> float:
-        """Return how many times as fast as one worker a run was; where that was not tried, its work / makespan."""
+        """Return how many times as fast as one worker a run was; where that is not known, its work / makespan."""
         alone_s, makespan_s = self.one_worker_s(tried), tried.trace.makespan_s
         return alone_s / makespan_s if alone_s and makespan_s else tried.summary.speedup
 
@@ -168,17 +172,16 @@ class Log:
         if alone_s is None or tried.workers == 1 or not len(tried.trace):
             return summary.describe()
         branches = counted(summary.counts.get("branches", 0), "branch", "branches")
-        gain = f"{significant(self.speedup(tried), 2)} times as fast as one worker, which took {duration(alone_s)}"
+        alone = "which took" if self._one_worker_took_s(tried) is not None else "which would probably take"
+        gain = f"{significant(self.speedup(tried), 2)} times as fast as one worker, {alone} {duration(alone_s)}"
         head = f"{branches} with {counted(tried.workers, 'worker')} took {duration(summary.makespan_s)}: {gain}."
-        mishaps = {
-            "failed": sum(summary.counts.get(status, 0) for status in FAILURES),
-            "tried again": summary.counts.get("retries", 0),
-        }
+        failed = sum(summary.counts.get(status, 0) for status in FAILURES)
+        mishaps = {"failed": failed, "tried again": summary.counts.get("retries", 0)}
         return head + "".join(f" {number:,} {word}." for word, number in mishaps.items() if number)
 
     def title(self, tried: Tried) -> str:
         """Return the settings that tell a run from others, and its makespan."""
-        shown = (option.shown(tried.settings[option.name]) for option in self.options[1:] if self._differs(option))
+        shown = (option.named(tried.settings[option.name]) for option in self.options[1:] if self._differs(option))
         makespan = duration(tried.trace.makespan_s, 3) if tried.is_whole else "stopped"
         return f"{', '.join([counted(tried.workers, 'worker'), *shown])}: {makespan}"
 
@@ -195,7 +198,7 @@ class Log:
     def table(self) -> list[tuple[str, ...]]:
         """Return the log as rows of words, the headings first; settings that never differed have no column."""
         shown = [option for option in self.options if option.name == WORKERS or self._differs(option)]
-        headings = ["", *(option.label.split(" [")[0].lower() for option in shown), "makespan", "speedup", "at once"]
+        headings = ["", *(option.plain_label for option in shown), "makespan", "speedup", "at once"]
         return [tuple(headings), *(self._row(entry, shown) for entry in self.entries)]
 
     def _differs(self, option: Option) -> bool:

@@ -61,7 +61,7 @@ def panel():
 
 def test_recorded_run_is_shown_at_once(panel):
     assert panel.picture.startswith(PNG)
-    assert "8 branches on 4 workers took 2.00 s" in text_of(panel.status)
+    assert "8 branches with 4 workers took 2.00 s" in text_of(panel.status)
     assert tried(panel) == [2, 4]
 
 
@@ -70,7 +70,7 @@ def test_slider_shows_what_was_recorded_with_that_number(panel):
     panel.slider.value = 2
     assert panel.picture.startswith(PNG)
     assert panel.chart.value != before
-    assert "8 branches on 2 workers took 4.00 s" in text_of(panel.status)
+    assert "8 branches with 2 workers took 4.00 s" in text_of(panel.status)
 
 
 def test_slider_says_when_nothing_was_recorded_with_that_number(panel):
@@ -91,7 +91,7 @@ def test_run_records_anew_with_the_number_of_the_slider(panel):
     before = panel.chart.value
     press(panel)
     assert panel.chart.value != before
-    assert "8 branches on 8 workers took 1.00 s" in text_of(panel.status)
+    assert "8 branches with 8 workers took 1.00 s" in text_of(panel.status)
     assert sorted(panel.traces) == tried(panel) == [2, 4, 8]
 
 
@@ -251,7 +251,7 @@ def test_run_that_was_stopped_can_be_made_again(stopped, parallel):
     assert (stopped.run_button.disabled, stopped.stop_button.disabled) == (False, True)
     parallel.go.set()
     press(stopped)
-    assert "6 branches on " in text_of(stopped.status)
+    assert "6 branches " in text_of(stopped.status)
     assert list(stopped.traces) == [4]
 
 
@@ -359,7 +359,7 @@ def test_number_box_and_slider_are_the_same(rich):
     control = rich.controls["items"]
     control.box.value = 8
     assert control.main.value == 8
-    assert "8 branches on 2 workers took 4.00 s" in text_of(rich.status)
+    assert "8 branches with 2 workers took 4.00 s" in text_of(rich.status)
 
 
 def test_log_shows_the_settings_that_differ_and_marks_the_fastest_of_the_same_work(rich):
@@ -374,7 +374,7 @@ def test_log_shows_the_settings_that_differ_and_marks_the_fastest_of_the_same_wo
 def test_choosing_an_entry_of_the_log_shows_it_and_sets_the_controls(rich):
     rich.log_list.index = 1
     assert (rich.settings["workers"], rich.settings["items"]) == (4, 8)
-    assert "8 branches on 4 workers took 2.00 s" in text_of(rich.status)
+    assert "8 branches with 4 workers took 2.00 s" in text_of(rich.status)
     assert rich.log_list.index == 1
 
 
@@ -399,6 +399,21 @@ def test_prediction_for_something_that_was_not_recorded_is_left_out():
     assert "Speedup against workers: 1.0 with 1 worker and 4.0 with 4." in panel.chart.value
 
 
+def test_speedup_is_against_what_one_worker_would_take_where_that_was_not_tried(panel):
+    assert "4.0 times as fast as one worker, which would probably take 8.00 s." in text_of(panel.status)
+
+
+def test_title_of_a_chart_says_what_was_set(rich, monkeypatch):
+    titles = []
+    draw = pictures.gantt
+    monkeypatch.setattr(
+        pictures, "gantt", lambda *args, **options: titles.append(options["title"]) or draw(*args, **options)
+    )
+    rich.controls["schedule"].value = "static"
+    press(rich)
+    assert titles == ["2 workers, static, items 16: 8.00 s"]
+
+
 def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
     asked = []
     draw = pictures.gantt
@@ -415,7 +430,7 @@ def test_picture_that_was_drawn_is_not_drawn_again(panel, monkeypatch):
     panel.slider.value = 2
     monkeypatch.setattr(pictures, "gantt", None)
     panel.slider.value = 4
-    assert "8 branches on 4 workers took 2.00 s" in text_of(panel.status)
+    assert "8 branches with 4 workers took 2.00 s" in text_of(panel.status)
 
 
 def test_every_control_says_what_it_is(rich):
@@ -527,7 +542,7 @@ def test_run_that_returns_no_trace_is_an_error_and_not_kept(returned):
     assert "The run failed: OptionError: what run(workers) returns must be a trace, got" in text_of(panel.status)
     assert sorted(panel.traces) == [2, 4]
     panel.slider.value = 2
-    assert "8 branches on 2 workers" in text_of(panel.status)
+    assert "8 branches with 2 workers" in text_of(panel.status)
 
 
 def test_chart_that_cannot_be_drawn_is_said_and_does_not_vanish(panel, monkeypatch):
