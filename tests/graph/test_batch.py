@@ -296,7 +296,7 @@ def opened(request):
     """Return what opens an executor of each kind with a number of workers."""
     if request.param == "process":
         processes = request.getfixturevalue("processes")
-        return lambda workers: nullcontext(processes(workers))
+        return lambda workers: nullcontext(processes(min(workers, 3)))  # more would only take longer to start
     if request.param != "dask":
         return lambda workers: get_executor(request.param, workers)
     from kaygraph_viz.execute.dask import DaskExecutor

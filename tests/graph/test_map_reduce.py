@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from contextlib import nullcontext
 from itertools import count
 
 import pytest
@@ -52,6 +53,9 @@ def dask_client():
 @pytest.fixture(params=[*KINDS])
 def opened(request):
     """Return what opens an executor of each kind with a number of workers."""
+    if request.param == "process":
+        processes = request.getfixturevalue("processes")
+        return lambda workers=2: nullcontext(processes(min(workers, 3)))  # more would only take longer to start
     if request.param != "dask":
         return lambda workers=2: get_executor(request.param, workers)
     from kaygraph_viz.execute.dask import DaskExecutor
