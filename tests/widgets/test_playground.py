@@ -15,6 +15,7 @@ from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
 from kaygraph_viz.widgets import pictures
+from kaygraph_viz.widgets import playground as module
 from kaygraph_viz.widgets.playground import Playground, playground
 
 GUARD_S = 30  # against a test that hangs; never waited for
@@ -49,9 +50,22 @@ def tried(panel):
     return [int(next(word for word in words if word.isdigit())) for words in log_of(panel)]
 
 
+@pytest.fixture
+def drawn():
+    """Let pictures be drawn, for a test that looks at them."""
+
+
 @pytest.fixture(autouse=True)
-def _small_pictures(monkeypatch):
-    monkeypatch.setattr(pictures, "DPI", 24)  # quick to draw; nobody looks at them here
+def _quick_pictures(request, monkeypatch):
+    """Draw small pictures, or, for a test that does not look at them, none."""
+    monkeypatch.setattr(pictures, "DPI", 24)
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(module, "gantt_picture", stand_in)
+        monkeypatch.setattr(module, "sketch_picture", lambda *_args, **_options: None)
+
+
+def stand_in(trace, title=None, **options):
+    return pictures.Picture(PNG + repr((title, options)).encode(), f"Gantt chart of {len(trace)}", 100)
 
 
 @pytest.fixture
@@ -393,6 +407,7 @@ def test_speedup_is_against_one_worker_where_that_was_tried():
     assert "The fastest so far." in text_of(panel.status)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_prediction_for_something_that_was_not_recorded_is_left_out():
     panel = playground(never, recorded={1: trace_of(1), 4: trace_of(4)}, only="no such stage")
     assert "predicted" not in panel.chart.value
@@ -403,6 +418,7 @@ def test_speedup_is_against_what_one_worker_would_take_where_that_was_not_tried(
     assert "4.0 times as fast as one worker, which would probably take 8.00 s." in text_of(panel.status)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_title_of_a_chart_says_what_was_set(rich, monkeypatch):
     titles = []
     draw = pictures.gantt
@@ -414,6 +430,7 @@ def test_title_of_a_chart_says_what_was_set(rich, monkeypatch):
     assert titles == ["2 workers, static, items 16: 8.00 s"]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
     asked = []
     draw = pictures.gantt
@@ -426,6 +443,7 @@ def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
     assert asked == [4.0, 4.0]
 
 
+@pytest.mark.usefixtures("drawn")
 def test_picture_that_was_drawn_is_not_drawn_again(panel, monkeypatch):
     panel.slider.value = 2
     monkeypatch.setattr(pictures, "gantt", None)
@@ -518,6 +536,7 @@ def test_html_in_an_error_is_inert():
     assert "&lt;script&gt;" in panel.status.value
 
 
+@pytest.mark.usefixtures("drawn")
 def test_html_in_the_names_of_branches_is_inert():
     hostile = "\"><script>alert(1)</script><i onmouseover='alert(2)'>"
     panel = playground(never, recorded={4: trace_of(4, hostile)})
@@ -545,6 +564,7 @@ def test_run_that_returns_no_trace_is_an_error_and_not_kept(returned):
     assert "8 branches with 2 workers" in text_of(panel.status)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_chart_that_cannot_be_drawn_is_said_and_does_not_vanish(panel, monkeypatch):
     def broken(*_args, **_options):
         raise RuntimeError("no fonts")
@@ -583,11 +603,13 @@ def test_panel_without_a_recording_leaves_no_empty_picture():
     assert "image/png" not in bundle_of(playground(trace_of))
 
 
+@pytest.mark.usefixtures("drawn")
 def test_same_trace_gives_the_same_picture():
     first, second = (playground(never, recorded={4: trace_of(4)}) for _ in range(2))
     assert first.chart.value == second.chart.value
 
 
+@pytest.mark.usefixtures("drawn")
 def test_no_figure_of_pyplot_is_opened():
     before = plt.get_fignums()
     panel = playground(trace_of, recorded={4: trace_of(4), 2: trace_of(2)})
@@ -596,6 +618,7 @@ def test_no_figure_of_pyplot_is_opened():
     assert plt.get_fignums() == before
 
 
+@pytest.mark.usefixtures("drawn")
 def test_controls_have_names_and_the_chart_a_description(panel):
     assert panel.slider.description == "Workers"
     assert panel.run_button.description == "Run"
