@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-GUARD_MS = 120_000  # against hanging; a notebook runs in seconds
+GUARD_MS = 300_000  # against hanging; a notebook runs in seconds
 POLL_MS = 100  # how often the page looks; as often as it draws would take a core from the kernel
 
 # The functions below run in the page. `cells` are the code cells of the notebook that is open.
@@ -52,6 +52,10 @@ PICTURE = """panel => [
     ...[...panel.querySelectorAll('img')].filter(image => image.complete).map(image => image.src),
     ...[...panel.querySelectorAll('canvas')].map(canvas => JSON.stringify(canvas.dataset)),
 ].join()"""
+
+LOG = (
+    "panel => [...panel.querySelectorAll('option')].map(option => option.text).join()"  # which one is chosen is not it
+)
 
 
 class NotebookPage:
@@ -147,6 +151,10 @@ class Panel:
         """Return the data of the pictures that are shown, which differ where the pictures do."""
         return self.root.evaluate(PICTURE)
 
+    def log(self) -> str:
+        """Return what was tried so far, as it can be chosen in a list."""
+        return self.root.evaluate(LOG)
+
     def text(self) -> str:
         """Return the texts that are shown."""
         return self.root.inner_text()
@@ -154,6 +162,10 @@ class Panel:
     def wait_for_picture_other_than(self, picture: str) -> None:
         """Wait until the pictures have changed."""
         self._wait_for_other(PICTURE, picture)
+
+    def wait_for_log_other_than(self, log: str) -> None:
+        """Wait until something else was tried."""
+        self._wait_for_other(LOG, log)
 
     def wait_for_text_other_than(self, text: str) -> None:
         """Wait until the texts have changed."""

@@ -58,7 +58,7 @@ def test_the_slider_changes_the_picture(panel):
 @each_panel
 def test_a_run_changes_the_picture_and_the_log(panel):
     panel.press_on_slider("End")
-    picture, text = panel.picture(), panel.text()
+    picture, log = panel.picture(), panel.log()
     panel.click("Run")
     panel.wait_for_picture_other_than(picture)
-    panel.wait_for_text_other_than(text)
+    panel.wait_for_log_other_than(log)
