@@ -71,7 +71,7 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> with TemporaryDirectory() as folder:
     ...     load(to_perfetto(make_trace(bar("check", "thread-1", 0, 2)), f"{folder}/run.perfetto.json.gz"))
-    <Trace: 1 spans on 1 lanes, 2 s>
+    <Trace: 1 span on 1 lane, 2 s>
     """
     path = Path(path)
     return _load_other(path, partial=partial) if _is_of_others(path) else native.load(path, partial=partial)

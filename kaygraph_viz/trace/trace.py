@@ -189,16 +189,21 @@ class Trace:
     def __repr__(self) -> str:
         live = ", live" if self.is_live else ""
         dropped = f", {self.dropped:,} dropped" if self.dropped else ""
-        return f"<Trace: {len(self):,} spans on {len(self.lanes)} lanes, {self.makespan_s:.3g} s{dropped}{live}>"
+        size = f"{_counted(len(self), 'span')} on {_counted(len(self.lanes), 'lane')}"
+        return f"<Trace: {size}, {self.makespan_s:.3g} s{dropped}{live}>"
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{number:,} {word}" for word, number in self.counts().items())
+        counts = ", ".join(f"{word} {number:,}" for word, number in self.counts().items())
         lanes = ", ".join(map(visible, self.lanes[:12])) + (" ..." if len(self.lanes) > 12 else "")
         return f"{self!r}\n  {counts}\n  lanes: {lanes}"
 
     def _repr_html_(self) -> str:
         head, *details = (html.escape(line.strip(" <>")) for line in str(self).splitlines())
         return f"<strong>{head}</strong><br>" + "<br>".join(details)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:

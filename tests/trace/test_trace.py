@@ -72,7 +72,7 @@ def test_a_span_tells_its_times(trace):
 
 def test_texts(trace):
     assert repr(trace) == "<Trace: 3 spans on 3 lanes, 8 s>"
-    assert "2 branch, 1 error" in str(trace)
+    assert "branch 2, error 1" in str(trace)
 
 
 def test_the_rich_form_is_inert():
