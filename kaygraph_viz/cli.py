@@ -22,7 +22,7 @@ from kaygraph_viz.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.examples.validation import sample_record, validate_records
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.inputs import patterns_named_in, read_records
+from kaygraph_viz.inputs import patterns_named_in, read_records, whole
 from kaygraph_viz.report import (
     check_outputs,
     print_files,
@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"which pattern to run: {', '.join(EXAMPLES)} or all (default)",
     )  # fmt: skip
     parser.add_argument(
-        "--workers", type=int, metavar="N",
+        "--workers", type=whole, metavar="N",
         help="how many branches may run at once, 1 to 4096 (default: what suits the pattern)",
     )  # fmt: skip
     parser.add_argument(
@@ -165,11 +165,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"who runs the branches: {', '.join(KINDS)} (default: what suits the pattern)",
     )  # fmt: skip
     parser.add_argument(
-        "--items", type=int, metavar="N",
+        "--items", type=whole, metavar="N",
         help="how many records, orders, texts or events (default: what makes a readable chart)",
     )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="what latencies, faults and events depend on (default 0)"
+        "--seed", type=whole, default=0, metavar="N", help="what latencies, faults and events depend on (default 0)"
     )
     parser.add_argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
     parser.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")

@@ -1,4 +1,4 @@
-"""What a person may type for the data: a record, a file of records, or a sentence.
+"""What a person may type: a record, a file of records, a sentence, or a number.
 
 Belongs here: telling these apart and reading them. Does not belong here: judging the records (``patterns``).
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from kaygraph_viz.errors import DataError, short
 
-__all__ = ["patterns_named_in", "read_records"]
+__all__ = ["patterns_named_in", "read_records", "whole"]
 
 MAX_FILE_BYTES = 64 << 20
 _WORDS = {
@@ -116,3 +116,17 @@ def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
     if not named:
         raise DataError(f"{short(sentence)} names no pattern that can be run ({', '.join(known)})")
     return named
+
+
+def whole(text: str) -> int:
+    """Return the number that `text` is; anything else is left as it is, for the check of the range to report.
+
+    Examples
+    --------
+    >>> whole("4")
+    4
+    """
+    try:
+        return int(text)
+    except ValueError:
+        return text  # type: ignore[return-value]

@@ -21,7 +21,7 @@ from kaygraph_viz.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.examples.validation import sample_record, validate_records
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.inputs import patterns_named_in, read_records
+from kaygraph_viz.inputs import patterns_named_in, read_records, whole
 from kaygraph_viz.report import check_outputs, print_files, print_run, print_verdicts, printable, write_outputs
 
 __all__ = ["Shell"]
@@ -160,14 +160,14 @@ help shows the commands, gantt draws the last run, quit leaves."""
         print_run(run)
 
     def _counting(self, line: str) -> Setup:
-        return replace(self.setup, items=_whole(line)) if line else self.setup
+        return replace(self.setup, items=whole(line)) if line else self.setup
 
     # -- settings -------------------------------------------------------------------------------------------------
 
     def do_workers(self, line: str) -> None:
         """Show or set how many branches may run at once, 1 to 4096."""
         if line:
-            self.setup = replace(self.setup, workers=None if line == "auto" else _whole(line))
+            self.setup = replace(self.setup, workers=None if line == "auto" else whole(line))
         print(f"workers: {self.setup.workers or 'auto, which is what suits the pattern'}")
 
     def complete_workers(self, text: str, *_: object) -> list[str]:
@@ -245,11 +245,3 @@ def _history() -> Iterator[None]:
 
 def _beginning(text: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(text)]
-
-
-def _whole(text: str) -> int:
-    """Return the number that `text` is; anything else is left for the check of the range to report."""
-    try:
-        return int(text)
-    except ValueError:
-        return text  # type: ignore[return-value]
