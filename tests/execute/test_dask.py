@@ -26,6 +26,7 @@ from kaygraph_viz.errors import (
     SchedulerLostError,
     WorkerLostError,
 )
+from kaygraph_viz.execute import dask_call
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.dask import DaskExecutor
 from kaygraph_viz.execute.dask_link import local_cluster
@@ -297,7 +298,8 @@ def say_and_wait(paths):
     wait_for_file(paths[1])
 
 
-def test_losing_the_scheduler_is_a_clear_error(tmp_path):
+def test_losing_the_scheduler_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_call, "SCHEDULER_GONE_S", 0.1)
     path, path_on = str(tmp_path / "runs"), str(tmp_path / "go on")
     import dask
 
@@ -400,6 +402,7 @@ def test_workers_of_an_own_cluster_ignore_interrupts(own):
 # -- clusters ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_nothing_is_started_before_the_first_item_and_nothing_is_left_after_close():
     import psutil
 
@@ -559,6 +562,7 @@ with kv.get_executor("dask", 2) as executor:
 """
 
 
+@pytest.mark.thorough
 def test_a_program_without_a_guard_runs_once_also_when_a_worker_is_replaced(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
