@@ -90,12 +90,12 @@ class Watch:
     def _run(self, is_over: threading.Event) -> None:
         scheduler = self._scheduler
         seen: tuple[int, Fiber | None] | None = None
-        instant_ns, looks, looks_at_instant, cpu_s = -1, 0, 0, 0.0
+        instant_ns, looks, looks_at_instant, cpu_s, is_told = -1, 0, 0, 0.0, False
         while not is_over.wait(self.patience_s / LOOKS):
             state, current = (scheduler.switches, scheduler.current), scheduler.current
             looks = looks + 1 if state == seen else 0
             looks_at_instant = looks_at_instant + 1 if scheduler.now_ns == instant_ns else 0
-            seen, instant_ns = state, scheduler.now_ns
+            seen, instant_ns, is_told = state, scheduler.now_ns, is_told and looks > 0
             if looks_at_instant == LONG * LOOKS:
                 self._say_that_time_stands_still(current)
             if looks % LOOKS == 0:
@@ -106,7 +106,8 @@ class Watch:
                     and scheduler.is_innermost()
                     and seen == (scheduler.switches, scheduler.current)
                 ):
-                    self._report(current, is_first=looks == LOOKS)
+                    self._report(current, is_first=not is_told)
+                    is_told = True
                 cpu_s = _cpu_s(current)
 
     def _report(self, stuck: Fiber | None, *, is_first: bool) -> None:
