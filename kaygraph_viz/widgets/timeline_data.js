@@ -62,8 +62,11 @@ class Run {
     return PARTS.map((part) => [part, this.sums[part][at + 1] - this.sums[part][at]]);
   }
 
-  /** Since when a piece was in the queue while its row was free. */
-  queuedFrom(at, row) { return Math.max(this.start[at] - this.columns.queued(at), at > row.first ? this.end[at - 1] : 0); }
+  /** Since when a piece was in the queue while its row was free; what rounding leaves between two pieces is no time. */
+  queuedFrom(at, row) {
+    const from = Math.max(this.start[at] - this.columns.queued(at), at > row.first ? this.end[at - 1] : 0);
+    return this.start[at] - from > 3e-7 * this.extent ? from : this.start[at];
+  }
 
   status(at) { return this.isPause(at) ? 0 : this.columns.look(at) & STATUS; }
   isPause(at) { return (this.columns.look(at) & PAUSE) !== 0; }

@@ -32,6 +32,12 @@ class Diagram {
     for (const frame of scene.frames) this.drawFrame(frame, root);
     for (const arrow of scene.arrows) this.drawArrow(arrow, root);
     for (const box of scene.boxes) this.drawBox(box, root);
+    if ([...scene.arrows, ...scene.boxes].some((part) => part.critical)) {
+      const key = element("div", { class: "kv-legend" }), entry = element("span", { class: "kv-entry" }, key);
+      element("span", { class: "kv-path" }, entry);
+      element("span", {}, entry, "critical path");
+      this.host.prepend(key);
+    }
     for (const label of scene.labels) {
       svg("rect", { x: label.x - label.width / 2, y: label.y - 6, width: label.width, height: 12, class: "kv-paper" }, root);
       this.write(root, label.text, label.x, label.y, { size: this.look.small_font });
