@@ -80,8 +80,8 @@ def save_report(
 ) -> Path:
     """Write a run as one HTML file that opens anywhere, without a network.
 
-    It shows the Gantt chart, the numbers of the run and why it was not faster, the chart in words, and the spans: those
-    that failed and those that took longest, at most 500.
+    It shows the Gantt chart, the memory in use if that was recorded, the numbers of the run and why it was not faster,
+    the chart in words, and the spans: those that failed and those that took longest, at most 500.
 
     Parameters
     ----------
@@ -140,6 +140,7 @@ def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str
     """Yield what stands on the page."""
     from kaygraph_viz.plot.diagram import diagram
     from kaygraph_viz.plot.gantt import gantt
+    from kaygraph_viz.plot.memory import memory_curve
 
     summary, columns = summarize(trace), trace.columns
     yield f"<p>{html.escape(summary.describe())}</p>"
@@ -148,6 +149,8 @@ def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str
     yield _figure(ax)
     if graph is not None:
         yield f"<h2>Graph</h2>\n{_figure(diagram(graph, trace=trace))}"
+    if len(trace.memory.size):
+        yield f"<h2>Memory</h2>\n{_figure(memory_curve(trace))}"
     if len(columns):
         yield f"<h2>In numbers</h2>\n{_wide(summary._repr_html_().partition('</p>')[2])}"
         yield f"<h2>Where the time of the workers went</h2>\n{_wide(explain(trace)._repr_html_())}"

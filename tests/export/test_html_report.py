@@ -153,6 +153,12 @@ def test_a_graph_adds_its_diagram_and_gives_the_title(tmp_path):
     check_harmless(page)
 
 
+def test_memory_in_use_is_shown_if_it_was_recorded(tmp_path):
+    with kv.record(memory=True) as trace, kv.span("a"):
+        pass
+    assert [image["alt"].split()[0] for image in report(tmp_path, trace).all("img")] == ["Gantt", "Curve"]
+
+
 def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_others_told(tmp_path, monkeypatch):
     monkeypatch.setattr(html_report, "MOST_SPANS", 3)
     spans = [bar(f"b{i}", "t-1", i, i + 0.1 * (1 + i % 3), status="error" if i == 3 else "ok") for i in range(9)]

@@ -122,7 +122,7 @@ def spans(draw):
 
 
 @pytest.mark.parametrize("suffix", ["json", "json.gz"])
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(spans=spans(), dropped=st.integers(0, 9))
 def test_a_round_trip_changes_nothing(suffix, spans, dropped):
     trace = make_trace(*spans, dropped=dropped, check=False)
@@ -132,7 +132,7 @@ def test_a_round_trip_changes_nothing(suffix, spans, dropped):
     assert again.dropped == dropped
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(spans=spans())
 def test_any_spans_become_events_that_keep_the_rules(spans):
     check_rules(events_of(make_trace(*spans, check=False)))
