@@ -104,8 +104,9 @@ class Comparison:
         return f"That is mostly {join_words(named)}." if named else ""
 
     def _rows(self) -> list[tuple[str, ...]]:
-        shown = self.groups[: MAX_ROWS - 1] if len(self.groups) > MAX_ROWS else self.groups
-        rest = sum(group.makespan_change_ns for group in self.groups[len(shown) :])
+        some = [group for group in self.groups if group.a_ns or group.b_ns or group.makespan_change_ns]
+        shown = some[: MAX_ROWS - 1] if len(some) > MAX_ROWS else some
+        rest = sum(group.makespan_change_ns for group in some[len(shown) :])
         rows = [
             (
                 group.name, f"{group.matched:,}", duration(group.a_ns / 1e9), duration(group.b_ns / 1e9),
@@ -114,7 +115,7 @@ class Comparison:
             )
             for group in shown
         ]  # fmt: skip
-        others = [(f"{len(self.groups) - len(shown)} others", *[""] * 5, _signed(rest))] if rest else []
+        others = [(f"{len(some) - len(shown)} others", *[""] * 5, _signed(rest))] if rest else []
         makespans = (duration(self.a_makespan_ns / 1e9), duration(self.b_makespan_ns / 1e9))
         total = ("makespan", "", *makespans, _factor(self.ratio), "")
         change = _signed(self.b_makespan_ns - self.a_makespan_ns)

@@ -129,6 +129,15 @@ def test_the_table_of_many_names_is_cut_and_still_adds_up():
     assert "+19.0 s" in text
 
 
+def test_what_took_no_time_in_either_run_is_not_in_the_table():
+    def took(end_s):
+        return make_trace(bar("prep", "main", 0, 0, kind="phase"), bar("page", "t-1", 0, end_s))
+
+    found = compare(took(4), took(2))
+    assert {group.name for group in found.groups} == {"prep", "page"}
+    assert [line.split()[0] for line in str(found).splitlines()[3:]] == ["page", "waiting", "between", "makespan"]
+
+
 def test_the_html_is_escaped():
     made = compare(make_trace(bar("<b>", "t", 0, 1)), make_trace(bar("<i>", "t", 0, 1)))._repr_html_()
     assert "<b>" not in made
