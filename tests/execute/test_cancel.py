@@ -49,6 +49,13 @@ def test_the_reason_may_be_given():
     assert str(token.reason) == "enough"
 
 
+def test_a_token_says_what_it_is():
+    token = CancelToken()
+    assert repr(token) == "<CancelToken, not cancelled>"
+    token.cancel(LookupError("enough"))
+    assert repr(token) == "<CancelToken, cancelled: LookupError: enough>"
+
+
 def test_a_call_that_ends_in_time_cancels_nothing():
     token = CancelToken()
     with cancel_after(token, GUARD_S, ValueError("late")):
