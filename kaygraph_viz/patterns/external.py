@@ -6,11 +6,9 @@ Belongs here: asking the service and judging its answer. Does not belong here: t
 
 from __future__ import annotations
 
-import email.utils
 import math
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -19,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError, ServiceUnavailable
+from kaygraph_viz.patterns.asking import retry_after_s
 from kaygraph_viz.patterns.finding import Finding, text_of, texts
 from kaygraph_viz.services.in_process import open_client
 
@@ -208,20 +207,5 @@ def _can_be_asked(value: str) -> bool:
 
 
 def _refusal(url: str, response: httpx.Response) -> ServiceUnavailable:
-    wait_s = _retry_after_s(response.headers.get("Retry-After", ""))
+    wait_s = retry_after_s(response.headers.get("Retry-After", ""))
     return ServiceUnavailable(url, f"it answered {response.status_code}", response.status_code, wait_s)
-
-
-def _retry_after_s(header: str) -> float | None:
-    """Return the seconds that a Retry-After header asks for: a number, or the distance to a date (RFC 9110)."""
-    try:
-        wait_s = float(header)
-    except ValueError:
-        wait_s = math.nan
-    if math.isfinite(wait_s):
-        return max(wait_s, 0.0)
-    try:
-        then = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max((then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
