@@ -89,7 +89,9 @@ STATUS_COLOURS = {
     "lost": "#F0E442",
     "skipped": "#FFFFFF",
 }
-NAME_COLOURS = ("#56B4E9", "#E69F00", "#2DB98B", "#F0E442", "#CC79A7", "#E8793A", "#8FA6E8")
+NAME_COLOURS = (  # the last one is that of a pause, too
+    "#56B4E9", "#E69F00", "#2DB98B", "#F0E442", "#E8793A", "#8FA6E8", "#CC79A7",
+)  # fmt: skip
 CRITICAL = Stroke("#7A1FA2", "critical path", 2.4)
 
 NODE_FILL = "#FFFFFF"
