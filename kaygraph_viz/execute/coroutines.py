@@ -153,7 +153,7 @@ class AsyncExecutor(Executor):
         wait_s: float | None = None
         try:
             with request.token.stopping(pump.cancel):
-                pump.start()
+                pump.thread.start()
                 for outcome in in_order(outcomes) if request.ordered else outcomes:
                     pump.count_delivery()
                     yield outcome
@@ -337,11 +337,7 @@ class _Pump:
         self._crew: _Slots | None = None
         self._is_cancelled = self._is_over = False
         context = request.branches.context()
-        self._thread = threads().Thread(target=context.run, args=(self._run,), name="async", daemon=True)
-
-    def start(self) -> None:
-        """Begin with the call."""
-        self._thread.start()
+        self.thread = threads().Thread(target=context.run, args=(self._run,), name="async", daemon=True)
 
     def _run(self) -> None:
         try:
@@ -392,8 +388,8 @@ class _Pump:
     def stop(self, timeout_s: float | None = None) -> None:
         """Cancel what is in progress and wait until it has ended."""
         self._stop_loop()
-        if self._thread.is_alive():  # it may not have started
-            self._thread.join(timeout_s)
+        if self.thread.is_alive():  # it may not have started
+            self.thread.join(timeout_s)
 
     def _stop_loop(self) -> None:
         self._is_cancelled = True
