@@ -127,9 +127,10 @@ class NotebookPage:
         return paths
 
     def close(self) -> None:
-        """End the kernel and close the page."""
-        self.page.evaluate(CLOSE)
-        self.page.close()
+        """End the kernel and close the page, unless that was done."""
+        if not self.page.is_closed():
+            self.page.evaluate(CLOSE)
+            self.page.close()
 
 
 class Panel:

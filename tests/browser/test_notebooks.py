@@ -14,7 +14,9 @@ each_panel = pytest.mark.parametrize("stored", WITH_PANEL, indirect=True, scope=
 @pytest.fixture(scope="module")
 def stored(request, open_notebook):
     """A notebook that was opened, but not run."""
-    return open_notebook(request.param)
+    notebook = open_notebook(request.param)
+    yield notebook
+    notebook.close()
 
 
 @pytest.fixture(scope="module")
