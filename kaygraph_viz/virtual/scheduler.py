@@ -366,6 +366,8 @@ class Scheduler(Agenda):
             thread.interrupt()
         for thread in left:
             thread.join_at_most(self._watch.patience_s / 4 / len(left))
+            if thread.is_alive():
+                thread.let_be()
         for fiber in others:
             fiber.is_over = True
         if self.root is not None:

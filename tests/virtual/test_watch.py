@@ -6,6 +6,7 @@ import asyncio
 import os
 import queue
 import socket
+import sys
 import threading
 import warnings
 
@@ -96,6 +97,23 @@ def test_a_branch_that_is_stuck_is_named_with_its_line(blocking, kind, way):
     assert "(item 0 of 'Check', test_watch.py:" in text
     assert "is stuck in something that simulated time cannot see, such as a lock, a queue or a socket" in text
     assert "use kv.Lock" in text
+
+
+def test_what_is_stuck_does_not_hold_up_what_is_traced_later(blocking):
+    """As runs with places to give way are; Python 3.11 lets no traced function begin while an interrupt is pending."""
+    with pytest.raises(VirtualClockError):
+        run("thread", blocking.socket)
+    done = threading.Event()
+
+    def call():
+        done.set()
+
+    def traced():
+        sys.settrace(lambda *_: None)
+        call()
+
+    threading.Thread(target=traced, daemon=True).start()
+    assert done.wait(GUARD_S)
 
 
 def hold_up(seconds):
