@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-engine test-rest test-notebooks test-quick test-thorough lab notebooks lint format bench clean
+.PHONY: help demo test test-browser test-engine test-rest test-notebooks test-quick quick-engine quick-rest test-thorough lab notebooks lint format bench clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -56,7 +56,13 @@ test-thorough: $(VENV)/.has-test
 	$(BIN)/python -m pytest -c notebooks/pytest.ini --rootdir . notebooks
 
 test-quick: $(VENV)/.has-test
-	$(BIN)/python -m pytest -m "not processes"
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target quick-engine quick-rest
+
+quick-engine:
+	$(BIN)/python -m pytest -p no:cacheprovider -m "not processes" $(ENGINE)
+
+quick-rest:
+	$(BIN)/python -m pytest -p no:cacheprovider -m "not processes" $(addprefix --ignore=,$(ENGINE) tests/browser)
 
 lab: $(VENV)/.has-lab
 	$(BIN)/python -m jupyterlab notebooks

@@ -15,14 +15,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
 from typing import Any
 
 import kaygraph_viz as kv
-from benchmarks.harness import Measured, Scale, benchmark
+from benchmarks.harness import Measured, Scale, benchmark, quiet_median
 
 ITEMS = 24
-REPEATS = 5
+REPEATS = 7
 TOLERANCE = 0.10
 PEER = "a tenth of the measured makespan"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -59,10 +58,10 @@ class Program:
             return clock.now_ns() / 1e9
 
     def measured_s(self, items: int = ITEMS, repeats: int = REPEATS) -> float:
-        """Return the median makespan of real runs on workers that are running already [s]."""
+        """Return the makespan of quiet real runs on workers that are running already [s]."""
         with kv.get_executor(self.kind, self.workers) as executor:
             self.run(executor, 2 * self.workers)
-            return median(_seconds(lambda: self.run(executor, items)) for _ in range(repeats))
+            return quiet_median([_seconds(lambda: self.run(executor, items)) for _ in range(repeats)])
 
 
 def _cost(wait_s: float, work_s: float, item: int) -> None:
