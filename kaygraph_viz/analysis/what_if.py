@@ -278,6 +278,8 @@ def _remarks(study: Study, *, assumed_cores: bool) -> Iterable[str]:
         yield f"What it costs to start {_SAYING.get(kind, 'them')} and to hand them branches is a usual value."
     if len(script.branches) and not script.cpu.any():
         yield "No CPU time was recorded: all of it counts as waiting, which any number of workers can do at once."
+    if (script.blocked > script.handing_on).any():
+        yield "Branches were held up by a rate limit, and are so for as long here, however many ask at once."
     if study.dropped:
         yield f"{counted(study.dropped, 'span')} of the run not kept: all of this is too short."
 

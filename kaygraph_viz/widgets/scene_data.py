@@ -74,7 +74,7 @@ def scene_data(view: GraphView, trace: Trace | None) -> dict[str, Any]:
     >>> [(box["node"], [line["text"] for line in box["lines"]]) for box in data["boxes"]]
     [('load', ['Load', 'load'])]
     """
-    facts = gather(trace)
+    facts = gather(trace, view)
     scene = graph_scene(view, facts, MAX_BRANCHES)
     return {
         "width": scene.width, "height": scene.height, "sentence": diagram_description(view, facts).sentence,

@@ -13,6 +13,8 @@ from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.what_if import WhatIf, what_if
 from kaygraph_viz.clock import sleep, sleep_async, work
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.execute.stages import Stage
 from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
 from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
@@ -579,3 +581,18 @@ def test_any_run_can_be_replayed(any_run, data, kind, schedule, speed, cores):
         assert replayed.makespan_s == pytest.approx(seconds, abs=1e-6)
         assert found.low_s[workers] <= seconds + 1e-9
         assert seconds <= found.high_s[workers] + 1e-9
+
+
+def test_a_run_held_up_by_a_rate_limit_is_told_to_be_so():
+    limit = RateLimit(in_flight=2)
+
+    def ask(number):
+        with limit:
+            sleep(1)
+
+    with record(clock="virtual") as held_up, get_executor("thread", 4) as executor:
+        list(executor.imap(ask, range(8)))
+    assert any("rate limit" in remark for remark in what_if(held_up).remarks)
+    with record(clock="virtual") as free, get_executor("thread", 4) as executor:
+        list(executor.imap(sleep, [1] * 8))
+    assert not any("rate limit" in remark for remark in what_if(free).remarks)
