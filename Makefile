@@ -72,6 +72,7 @@ notebooks: $(VENV)/.has-test
 	  --ExecutePreprocessor.timeout=60 --ExecutePreprocessor.store_widget_state=False --ClearMetadataPreprocessor.enabled=True \
 	  --ClearMetadataPreprocessor.clear_notebook_metadata=False \
 	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags"]' notebooks/*.ipynb
+	$(BIN)/python notebooks/pictures/make.py
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
