@@ -223,17 +223,22 @@ async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
 
 async def _beside(running: Coroutine[Any, Any, T]) -> T:
     """Await a coroutine that runs in a loop of simulated time, so that the loop here can bring an interrupt."""
-    private = _PrivateLoop(lambda: running)
+    try:
+        result: T = await _outcome_of(_PrivateLoop(lambda: running))
+    finally:
+        if getcoroutinestate(running) == CORO_CREATED:
+            running.close()  # nobody will await it
+    return result
+
+
+async def _outcome_of(private: _PrivateLoop) -> Any:
     try:
         private.start()
         await private.finished.wait_beside()
     except BaseException:
         private.give_up()
-        if getcoroutinestate(running) == CORO_CREATED:
-            running.close()  # nobody will await it
         raise
-    result: T = private.outcome()
-    return result
+    return private.outcome()
 
 
 async def _tick() -> None:

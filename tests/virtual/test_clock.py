@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import threading
 
@@ -269,6 +270,7 @@ def test_two_graphs_at_once_are_refused_in_a_loop_of_real_time():
             return await asyncio.gather(*(graph.run_async({}) for graph in graphs), return_exceptions=True)
 
     _, refused = asyncio.run(cell())
+    gc.collect()  # which warns where a coroutine was forgotten
     assert type(refused) is VirtualClockError
     assert "await one graph after the other" in str(refused)
 
