@@ -23,7 +23,7 @@ from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.watch import is_user_code, place_of
 
 GUARD_S = 20.0
-PATIENCE_S = 0.1  # what is stuck here would be so for ever; a thread that a busy machine lets wait is not meant
+PATIENCE_S = 0.2  # what is stuck here would be so for ever; a thread that a busy machine lets wait is not meant
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="threads have no CPU clock, and pipes are different")
 
 
