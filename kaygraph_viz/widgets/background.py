@@ -66,8 +66,10 @@ class BackgroundRun:
 
     Examples
     --------
-    >>> run = BackgroundRun(lambda: 42, print, lambda ending: print(ending.returned))
+    >>> endings = []
+    >>> run = BackgroundRun(lambda: 42, print, endings.append)
     >>> run.wait()
+    >>> endings[0].returned
     42
     """
 
