@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-engine test-rest test-notebooks test-quick quick-engine quick-rest test-thorough lab notebooks lint format bench clean
+.PHONY: help demo test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
+  test-thorough lab notebooks lint format bench clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -32,37 +33,47 @@ $(VENV)/.has-%: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.has-base
 	$(BIN)/python main.py --example all --out out --force
 
-# Two halves side by side, since many tests wait for other processes.
-ENGINE := tests/execute tests/patterns tests/services
+# The tests run in parts side by side, since many wait for other processes and for servers; the longest part begins.
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+ENGINE := tests/execute
+SERVED := tests/patterns tests/services
+REST := $(addprefix --ignore=,$(ENGINE) $(SERVED) tests/browser)
+PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target
 
 test: $(VENV)/.has-test
-	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-browser test-engine test-rest test-notebooks
+	@echo "Five parts side by side; each is shown when it is done. Together they take some minutes."
+	@$(PARTS) test-rest test-engine test-browser test-served test-notebooks
 
-# First, since it waits for a server and a browser while the others compute. It has no limits in seconds but guards.
 test-browser: $(VENV)/.has-test
-	$(BIN)/python -m pytest -p no:cacheprovider tests/browser
+	$(PYTEST) tests/browser
 
 test-engine:
-	$(BIN)/python -m pytest -p no:cacheprovider $(ENGINE)
+	$(PYTEST) $(ENGINE)
+
+test-served:
+	$(PYTEST) $(SERVED)
 
 test-rest:
-	$(BIN)/python -m pytest -p no:cacheprovider $(addprefix --ignore=,$(ENGINE) tests/browser)
+	$(PYTEST) $(REST)
 
 test-notebooks:
-	$(BIN)/python -m pytest -c notebooks/pytest.ini --rootdir . notebooks
+	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
 
 test-thorough: $(VENV)/.has-test
-	$(BIN)/python -m pytest --thorough
-	$(BIN)/python -m pytest -c notebooks/pytest.ini --rootdir . notebooks
+	$(PYTEST) --thorough
+	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
 
 test-quick: $(VENV)/.has-test
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target quick-engine quick-rest
+	@$(PARTS) quick-rest quick-engine quick-served
 
 quick-engine:
-	$(BIN)/python -m pytest -p no:cacheprovider -m "not processes" $(ENGINE)
+	$(PYTEST) -m "not processes" $(ENGINE)
+
+quick-served:
+	$(PYTEST) -m "not processes" $(SERVED)
 
 quick-rest:
-	$(BIN)/python -m pytest -p no:cacheprovider -m "not processes" $(addprefix --ignore=,$(ENGINE) tests/browser)
+	$(PYTEST) -m "not processes" $(REST)
 
 lab: $(VENV)/.has-lab
 	$(BIN)/python -m jupyterlab notebooks

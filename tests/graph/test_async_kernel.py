@@ -74,7 +74,7 @@ class Stuck(kv.ParallelBatchNode):
 
     def exec(self, number):
         begun.append(number)
-        print("started", len(begun) - 1, flush=True)
+        print(f"started {len(begun) - 1}\\n", end="", flush=True)  # one piece: threads print at once
         release.wait(30)
 
 stuck = kv.Graph(start=Stuck(max_workers=4))
