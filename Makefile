@@ -6,12 +6,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
-  test-thorough lab notebooks lint format bench clean
+  test-exercises test-thorough lab notebooks lint format bench clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
 	@echo "make test        run all tests and execute all notebooks"
 	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
+	@echo "make test-exercises  run the lessons with the solutions of their exercises"
 	@echo "make test-browser  run the tests in JupyterLab and Chromium only"
 	@echo "make test-quick  run the tests that start no other processes and no notebooks"
 	@echo "make lab         open JupyterLab on the notebooks"
@@ -58,6 +59,9 @@ test-rest:
 
 test-notebooks:
 	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
+
+test-exercises: $(VENV)/.has-test
+	$(PYTEST) --thorough tests/notebooks/test_exercises.py -k solutions
 
 test-thorough: $(VENV)/.has-test
 	$(PYTEST) --thorough

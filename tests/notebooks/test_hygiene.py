@@ -128,3 +128,13 @@ def test_nothing_is_loaded_from_the_network(path):
 
 def test_notebook_is_small_enough_to_read_online(path):
     assert path.stat().st_size <= MOST_BYTES
+
+
+def test_stored_grades_are_those_of_exercises_that_are_still_to_be_done(path):
+    tagged = [cell for cell in code_cells(path) if any("exercise-" in tag for tag in cell["metadata"].get("tags", ()))]
+    graded = [cell for cell in code_cells(path) if "lesson.grade(" in joined(cell["source"])]
+    assert len(tagged) == len(graded) >= 1
+    for cell in graded:
+        (shown,) = (joined(output["data"]["text/plain"]) for output in cell["outputs"] if "data" in output)
+        met, goals = map(int, re.match(r"(\d+) of (\d+) goals met", shown).groups())
+        assert met < goals
