@@ -75,7 +75,7 @@ def process_singly(scale: Scale) -> Measured:
 )  # fmt: skip
 def process_speedup(scale: Scale) -> Measured:
     """Measure items that compute on two processes against the same in this process."""
-    items = [SPIN] * scale.pick(200, 4)
+    items = [SPIN] * scale.pick(1_000, 4)
     with kv.get_executor("process", PROCESSES) as ours, kv.get_executor("serial") as serial:
         return alternate(
             lambda: per_call(lambda: _read(ours, items, function=_spin), len(items)),
