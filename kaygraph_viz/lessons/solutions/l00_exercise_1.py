@@ -4,6 +4,8 @@
 - Work overlaps only where each worker has hands of its own. Which kind was that?
 """
 
+minute = 1  # simulated again
+
 with kv.record(clock="virtual") as mine:
     breakfast("process", 2)
 
