@@ -12,7 +12,6 @@ from functools import cache
 import psutil
 import pytest
 from hypothesis import settings
-from jupyter_client.manager import start_new_kernel
 
 from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.registry import get_executor
@@ -134,6 +133,8 @@ class Notebook:
 @pytest.fixture(scope="module")
 def notebook(request: pytest.FixtureRequest):
     """A kernel that has run the text `SETUP` of the test's module."""
+    from jupyter_client.manager import start_new_kernel  # takes more than a second, and few tests need it
+
     manager, client = start_new_kernel()
     notebook = Notebook(manager, client)
     assert notebook.run(request.module.SETUP) == ("", "")

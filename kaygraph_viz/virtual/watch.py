@@ -7,6 +7,7 @@ refused at once (``guards``).
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import sysconfig
 import threading
@@ -178,11 +179,22 @@ def _branch_at(fiber: Fiber) -> bool:
 def _frames_at(fiber: Fiber) -> list[FrameType]:
     """Return the frames of a fiber, innermost first."""
     thread, frames = fiber.thread, list[FrameType]()
-    frame = sys._current_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
+    frame = _innermost_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
     while frame is not None:
         frames.append(frame)
         frame = frame.f_back
     return frames
+
+
+def _innermost_frames() -> dict[int, FrameType]:
+    """Return the frame of each thread. In Python 3.11 a garbage collection just then can hang: python/cpython#106883."""
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if is_collecting:
+            gc.enable()
 
 
 def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from kaygraph_viz.errors import OptionError, ServiceError
+from kaygraph_viz.services import background
 from kaygraph_viz.services.app import ServiceSettings
 from kaygraph_viz.services.server import LocalServer, serve
 
@@ -90,6 +92,22 @@ def test_stop_ends_a_half_sent_answer(client):
         assert app.is_complete.wait(30)
         server.stop()
         assert reply.read() == b"half"
+
+
+def test_stop_does_not_wait_for_the_next_tick(monkeypatch):
+    monkeypatch.setattr(background, "_TICK_S", 3_600.0)
+    with LocalServer(QUICK) as server:
+        pass
+    assert not server.is_running
+
+
+def test_answers_carry_a_date_that_goes_on(client, monkeypatch):
+    monkeypatch.setattr(background, "_TICK_S", 0.001)
+    monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, days=itertools.count(), **__: f"day {next(days)}")
+    with LocalServer(QUICK) as server:
+        today = client.get(server.url("/health")).headers["date"]
+        while client.get(server.url("/health")).headers["date"] == today:
+            pass
 
 
 def test_stop_twice_does_nothing():

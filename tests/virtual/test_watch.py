@@ -6,6 +6,7 @@ import asyncio
 import os
 import queue
 import socket
+import subprocess
 import sys
 import threading
 import warnings
@@ -114,6 +115,37 @@ def test_what_is_stuck_does_not_hold_up_what_is_traced_later(blocking):
 
     threading.Thread(target=traced, daemon=True).start()
     assert done.wait(GUARD_S)
+
+
+GARBAGE_IN_CYCLES = """
+import gc, threading
+from kaygraph_viz.virtual.watch import _frames_at
+from kaygraph_viz.virtual.fiber import Fiber
+
+class Cycle:
+    def __init__(self):
+        self.me, self.local = self, threading.local()
+
+released = threading.Event()
+for _ in range(20):
+    threading.Thread(target=released.wait, daemon=True).start()
+me = Fiber("me", object())
+me.thread = threading.current_thread()
+for soon in range(2, 12):
+    gc.collect()
+    gc.disable()
+    Cycle()
+    gc.set_threshold(gc.get_count()[0] + soon)
+    gc.enable()
+    _frames_at(me)
+released.set()
+"""
+
+
+@pytest.mark.processes
+def test_garbage_collected_while_frames_are_looked_at_hangs_nothing():
+    """Python 3.11 holds a lock while it lists the frames, and wants it again to free what belongs to a thread."""
+    subprocess.run([sys.executable, "-c", GARBAGE_IN_CYCLES], check=True, timeout=GUARD_S)
 
 
 def hold_up(seconds):
