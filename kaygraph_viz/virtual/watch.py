@@ -187,7 +187,7 @@ def _frames_at(fiber: Fiber) -> list[FrameType]:
 
 
 def _innermost_frames() -> dict[int, FrameType]:
-    """Return the frame of each thread. In Python 3.11 a garbage collection just then can hang: python/cpython#106883."""
+    """Return the frame of each thread; in Python 3.11 a collection just then can hang (python/cpython#106883)."""
     is_collecting = gc.isenabled()
     gc.disable()
     try:

@@ -103,7 +103,8 @@ def test_stop_does_not_wait_for_the_next_tick(monkeypatch):
 
 def test_answers_carry_a_date_that_goes_on(client, monkeypatch):
     monkeypatch.setattr(background, "_TICK_S", 0.001)
-    monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, days=itertools.count(), **__: f"day {next(days)}")
+    days = itertools.count()
+    monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: f"day {next(days)}")
     with LocalServer(QUICK) as server:
         today = client.get(server.url("/health")).headers["date"]
         while client.get(server.url("/health")).headers["date"] == today:
