@@ -9,20 +9,16 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 __all__ = ["Fiber", "FiberThread", "Stopped"]
 
 STEP_S = 0.01
 STEPS = 100  # more than Python takes to notice an interrupt
+_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 class Stopped(BaseException):
     """Raised in a thread that is to end, wherever it waits; not an error of its program."""
-
-
-def _raise_in(ident: int, error: object) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), error)
 
 
 class Fiber:
@@ -71,23 +67,28 @@ class FiberThread(threading.Thread):
         super().__init__(target=target, name=name, daemon=True)
         self.fiber: Fiber | None = None
 
-    def interrupt(self) -> None:
-        """Raise `Stopped` in it as soon as it takes another step of Python code."""
-        if self.ident is not None:
-            _raise_in(self.ident, ctypes.py_object(Stopped))
+    def end_within(self, seconds: float) -> None:
+        """Raise `Stopped` in it as soon as it takes another step of Python code, and wait at most `seconds` for its end.
 
-    def let_be(self) -> None:
-        """Take an interrupt back that it has not noticed: it ends where it next waits in simulated time.
-
-        As long as one is pending anywhere, Python 3.11 lets no function begin that is traced, in no thread, and goes on
-        doing so until one was noticed; so the caller notices one.
+        What has not noticed by then is let be: it ends where it next waits in simulated time. As long as an interrupt is
+        pending in any thread, Python 3.11 lets no function begin that is traced or profiled, in no thread, and goes on
+        doing so until one was noticed: so no function that is written in Python is called here, and the caller notices
+        an interrupt at the end.
         """
-        if self.ident is not None:
-            _raise_in(self.ident, None)
-        with suppress(Stopped):
-            _raise_in(threading.get_ident(), ctypes.py_object(Stopped))
+        fiber, until, stopped = self.fiber, time.monotonic() + seconds, ctypes.py_object(Stopped)
+        if fiber is None or self.ident is None:
+            return
+        its_ident, own_ident = ctypes.c_ulong(self.ident), ctypes.c_ulong(threading.get_ident())
+        _raise_in(its_ident, stopped)
+        while not fiber.is_over and time.monotonic() < until:
+            time.sleep(STEP_S)
+        try:
+            _raise_in(its_ident, None)
+            _raise_in(own_ident, stopped)
             for _ in range(STEPS):
                 pass
+        except Stopped:
+            pass
 
     def join_at_most(self, seconds: float) -> None:
         """Wait until it has ended, in simulated or in real time, but no longer than `seconds` [s of real time]."""

@@ -363,11 +363,7 @@ class Scheduler(Agenda):
                 fiber.thread.join_at_most(self._watch.patience_s)
         left = [fiber.thread for fiber in others if isinstance(fiber.thread, FiberThread) and fiber.thread.is_alive()]
         for thread in left:  # they were stuck, or compute without end
-            thread.interrupt()
-        for thread in left:
-            thread.join_at_most(self._watch.patience_s / 4 / len(left))
-            if thread.is_alive():
-                thread.let_be()
+            thread.end_within(self._watch.patience_s / 4 / len(left))
         for fiber in others:
             fiber.is_over = True
         if self.root is not None:

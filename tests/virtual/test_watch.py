@@ -148,6 +148,35 @@ def test_garbage_collected_while_frames_are_looked_at_hangs_nothing():
     subprocess.run([sys.executable, "-c", GARBAGE_IN_CYCLES], check=True, timeout=GUARD_S)
 
 
+STUCK_UNDER_A_PROFILER = """
+import cProfile, queue
+from kaygraph_viz import record
+from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.virtual.clock import VirtualClock
+
+def ask(item):
+    return queue.Queue().get(timeout=20)
+
+def stuck():
+    try:
+        with record(clock=VirtualClock(patience_s=0.2)), get_executor("thread", 2) as executor:
+            list(executor.imap(ask, [1, 2]))
+    except VirtualClockError as error:
+        print(error)
+
+cProfile.run("stuck()", sort="cumtime")
+"""
+
+
+@pytest.mark.processes
+def test_what_is_stuck_is_given_up_under_a_profiler_too():
+    """Python 3.11 lets no profiled function begin while an interrupt is pending."""
+    command = [sys.executable, "-c", STUCK_UNDER_A_PROFILER]
+    done = subprocess.run(command, check=True, timeout=GUARD_S, capture_output=True, text=True)
+    assert "is stuck in something" in done.stdout
+
+
 def hold_up(seconds):
     held_up.wait(seconds)
 
