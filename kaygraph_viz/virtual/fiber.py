@@ -68,12 +68,12 @@ class FiberThread(threading.Thread):
         self.fiber: Fiber | None = None
 
     def end_within(self, seconds: float) -> None:
-        """Raise `Stopped` in it as soon as it takes another step of Python code, and wait at most `seconds` for its end.
+        """Raise `Stopped` in it as soon as it takes a step of Python code, and wait at most `seconds` for its end.
 
-        What has not noticed by then is let be: it ends where it next waits in simulated time. As long as an interrupt is
-        pending in any thread, Python 3.11 lets no function begin that is traced or profiled, in no thread, and goes on
-        doing so until one was noticed: so no function that is written in Python is called here, and the caller notices
-        an interrupt at the end.
+        What has not noticed by then is let be: it ends where it next waits in simulated time. As long as an interrupt
+        is pending in any thread, Python 3.11 lets no function begin that is traced or profiled, in no thread, and goes
+        on doing so until one was noticed: so no function that is written in Python is called here, and the caller
+        notices an interrupt at the end.
         """
         fiber, until, stopped = self.fiber, time.monotonic() + seconds, ctypes.py_object(Stopped)
         if fiber is None or self.ident is None:
