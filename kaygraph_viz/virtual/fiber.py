@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import time
 from collections.abc import Callable
+from time import monotonic, sleep  # the real ones: user code meets another sleep in a block
 
 __all__ = ["Fiber", "FiberThread", "Stopped"]
 
@@ -75,13 +75,13 @@ class FiberThread(threading.Thread):
         on doing so until one was noticed: so no function that is written in Python is called here, and the caller
         notices an interrupt at the end.
         """
-        fiber, until, stopped = self.fiber, time.monotonic() + seconds, ctypes.py_object(Stopped)
+        fiber, until, stopped = self.fiber, monotonic() + seconds, ctypes.py_object(Stopped)
         if fiber is None or self.ident is None:
             return
         its_ident, own_ident = ctypes.c_ulong(self.ident), ctypes.c_ulong(threading.get_ident())
         _raise_in(its_ident, stopped)
-        while not fiber.is_over and time.monotonic() < until:
-            time.sleep(STEP_S)
+        while not fiber.is_over and monotonic() < until:
+            sleep(STEP_S)
         try:
             _raise_in(its_ident, None)
             _raise_in(own_ident, stopped)
@@ -92,8 +92,8 @@ class FiberThread(threading.Thread):
 
     def join_at_most(self, seconds: float) -> None:
         """Wait until it has ended, in simulated or in real time, but no longer than `seconds` [s of real time]."""
-        until = time.monotonic() + seconds
-        while self.is_alive() and time.monotonic() < until:
+        until = monotonic() + seconds
+        while self.is_alive() and monotonic() < until:
             self.join(STEP_S)
 
     def is_alive(self) -> bool:

@@ -165,7 +165,11 @@ def stuck():
     except VirtualClockError as error:
         print(error)
 
-cProfile.run("stuck()", sort="cumtime")
+def twice():
+    stuck()
+    stuck()
+
+cProfile.run("twice()", sort="cumtime")
 """
 
 
