@@ -36,7 +36,7 @@ demo: $(VENV)/.has-base
 
 # The tests run in parts side by side, since many wait for other processes and for servers; the longest part begins.
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
-ENGINE := tests/execute
+ENGINE := $(addprefix tests/,execute virtual analysis export)
 SERVED := tests/patterns tests/services
 REST := $(addprefix --ignore=,$(ENGINE) $(SERVED) tests/browser)
 PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 import time
@@ -21,9 +22,9 @@ from kaygraph_viz.trace.trace import Trace
 GUARD_S = 20.0  # against hanging; nothing waits that long when all is well
 KERNEL_GUARD_S = 30.0
 
-settings.register_profile("repeatable", derandomize=True, deadline=None)  # a run on a slow machine says the same
-settings.load_profile("repeatable")
-
+# A run on a slow machine says the same. The examples are always the same, too: more of them are for once in a while.
+settings.register_profile("daily", derandomize=True, deadline=None, max_examples=30)
+settings.register_profile("thorough", derandomize=True, deadline=None, max_examples=400)
 
 WITH_PROCESSES = {
     "test_processes",
@@ -33,6 +34,7 @@ WITH_PROCESSES = {
     "test_benchmarks",
     "test_programs",
     "test_exercises",
+    "processes",
 }
 FOLDERS_WITH_PROCESSES = {"browser"}
 
@@ -61,7 +63,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("thorough")]
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what was imported stays: without it, every full collection would go through all of it
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("thorough" if config.getoption("--thorough") else "daily")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as shells start what runs in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "thorough: run by make test-thorough only")

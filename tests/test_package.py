@@ -55,10 +55,12 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.processes
 def test_importing_loads_nothing_heavy():
     assert loaded_by("import kaygraph_viz") == set()
 
 
+@pytest.mark.processes
 def test_recording_a_graph_loads_nothing_heavy():
     code = """
 import kaygraph_viz as kv
@@ -73,6 +75,7 @@ trace.validate()
     assert loaded_by(code) == set()
 
 
+@pytest.mark.processes
 def test_a_node_loads_its_executor_when_it_is_built_and_not_within_a_recorded_run():
     code = "import sys, kaygraph_viz as kv\nkv.ParallelBatchNode(executor={!r})\nprint({!r} in sys.modules)"
     for kind, module in {"thread": "threads", "process": "processes", "async": "coroutines"}.items():

@@ -41,7 +41,7 @@ def make_call(owner: Task, crews: Sequence[Crew], on_over: Happening) -> None:
 class Worker(Task):
     """One worker of a team: a thread, or a process."""
 
-    __slots__ = ("_branch", "_done_ns", "number", "place", "team")
+    __slots__ = ("_branch", "_done_ns", "_pulls", "number", "place", "team")
 
     def __init__(self, team: Team, number: int, interpreter: Turns, *, is_alone: bool) -> None:
         super().__init__(team.owner.run, interpreter, is_alone=is_alone)
@@ -49,10 +49,16 @@ class Worker(Task):
         self.number = number
         self.place = 0  # of its branch among all that the team has taken
         self._branch = -1
-        self._done_ns = 0
+        self._done_ns = self._pulls = 0
 
     def pull(self) -> None:
-        """Take the next branch, if there is one."""
+        """Take the next branch, if there is one; after one without steps another, not in a call within the call."""
+        self._pulls += 1
+        while self._pulls == 1:
+            self._take()
+            self._pulls -= 1
+
+    def _take(self) -> None:
         branch = self.team.next_for(self)
         if branch is None:
             self.rest()
@@ -70,12 +76,7 @@ class Worker(Task):
         run, branch = self.run, self._branch
         run.started[branch] = self.agenda.now
         run.worker[branch] = self.number
-        steps = run.steps_of(branch)
-        if steps:
-            self.follow(steps, self._end)
-        else:  # not at once: ever so many of them would be calls within calls
-            self.soon(self._end)
-            self.rest()
+        self.follow(run.steps_of(branch), self._end)
 
     def _end(self) -> None:
         self._done_ns = self.agenda.now

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from types import CodeType
 from typing import Any
@@ -78,6 +78,13 @@ def _code_of_file(filename: str, make: Callable[..., CodeType], parts: tuple[Any
 
 def _place_of(variable: ContextVar[Any]) -> tuple[str, str]:
     """Return the module and name under which a context variable is found; of a local one only what it is called."""
+    module, name = _place_when_first_seen(variable)
+    is_there = getattr(sys.modules.get(module), "__dict__", {}).get(name) is variable
+    return (module, name) if is_there else ("", variable.name)
+
+
+@lru_cache(maxsize=256)  # the search takes milliseconds, and a notebook has eight context variables of its own
+def _place_when_first_seen(variable: ContextVar[Any]) -> tuple[str, str]:
     for name, module in list(sys.modules.items()):
         if getattr(module, "__dict__", {}).get(variable.name) is variable:
             return name, variable.name

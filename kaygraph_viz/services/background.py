@@ -26,7 +26,9 @@ __all__ = ["Front", "ServerThread"]
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_S = 10.0
-_STOP_TIMEOUT_S = 5.0  # a limit for what went wrong; a stop takes about 0.1 s
+_STOP_TIMEOUT_S = 5.0  # a limit for what went wrong; a stop takes some milliseconds
+_GRACE_S = 1.0  # for those that still send an answer
+_LOOK_S = 0.002
 _TICK_S = 1.0  # so often uvicorn renews the date that it sends
 _KEEP_ALIVE_S = 3_600  # a shorter one would close an idle connection just as a client is about to use it
 
@@ -107,7 +109,7 @@ class _Connection(H11Protocol):
 
 
 class _Uvicorn(uvicorn.Server):
-    """A uvicorn server that says when it is ready, and ends as soon as it is told to."""
+    """A uvicorn server that says when it is ready, and ends without delay when it is told to."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -125,6 +127,20 @@ class _Uvicorn(uvicorn.Server):
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.is_told_to_end.wait(), _TICK_S)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close all connections and wait for what they still send; uvicorn's own way takes 0.1 s more."""
+        for server in self.servers:
+            server.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_S):
+                while state.connections or state.tasks:
+                    await asyncio.sleep(_LOOK_S)
+        for task in state.tasks:
+            task.cancel()
 
 
 class ServerThread:
@@ -198,5 +214,4 @@ def _config(app: Front) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=1,
     )

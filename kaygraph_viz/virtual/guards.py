@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from kaygraph_viz.clock import current_clock, use_clock
@@ -71,10 +71,13 @@ def _sleeping_guarded() -> Iterator[None]:
 
 def _namespaces() -> list[dict[str, Any]]:
     """Return the names of the module `time` and of all modules of the user."""
-    of_users = [
-        each for each in list(sys.modules.values()) if is_user_code(getattr(each, "__file__", None) or "<frozen")
-    ]
-    return [vars(time), vars(sys.modules["__main__"]), *map(vars, of_users)]
+    of_users = [vars(module) for name, module in list(sys.modules.items()) if _is_module_of_user(name)]
+    return [vars(time), vars(sys.modules["__main__"]), *of_users]
+
+
+@cache  # there may be thousands of modules, and some look everything up that they are asked for
+def _is_module_of_user(name: str) -> bool:
+    return is_user_code(getattr(sys.modules.get(name), "__file__", None) or "<frozen")
 
 
 class _Sleep:

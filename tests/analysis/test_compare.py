@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.compare import compare
@@ -31,7 +31,6 @@ def group(comparison, name):
     return next(group for group in comparison.groups if group.name == name)
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_the_causes_add_up_to_the_change_of_the_makespan(any_run, data):
     a, b = data.draw(any_run), data.draw(any_run)
@@ -44,7 +43,6 @@ def test_the_causes_add_up_to_the_change_of_the_makespan(any_run, data):
     assert str(there).startswith(there.sentence)
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_a_run_is_the_same_as_itself(any_run, data):
     trace = data.draw(any_run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis import precedence
@@ -23,7 +23,6 @@ def names(path):
     return [step.name for step in path.steps]
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_the_chain_is_as_long_as_the_run(any_run, data):
     path = critical_path(data.draw(any_run))
@@ -33,7 +32,6 @@ def test_the_chain_is_as_long_as_the_run(any_run, data):
     assert all(first.ended_ns <= second.started_ns for first, second in zip(path.steps, path.steps[1:], strict=False))
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_no_slack_is_negative_and_that_of_the_chain_is_zero(any_run, data):
     trace = data.draw(any_run)
@@ -45,7 +43,6 @@ def test_no_slack_is_negative_and_that_of_the_chain_is_zero(any_run, data):
     assert all(spare <= (path.makespan_ns / 1e9) for spare in path.slack().values())
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_the_dependency_chain_bounds_the_run_from_below(any_run, data):
     trace = data.draw(any_run)
@@ -59,7 +56,6 @@ def test_the_dependency_chain_bounds_the_run_from_below(any_run, data):
     assert sum(s.service_s for s in chain.values()) + 1e-9 >= path.dependency_s
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_leaving_out_what_is_surely_short_changes_nothing(any_run, data):
     trace = data.draw(any_run)
@@ -69,7 +65,6 @@ def test_leaving_out_what_is_surely_short_changes_nothing(any_run, data):
         assert critical_path(trace).dependency_ns == path.dependency_ns
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_a_chain_can_be_read(any_run, data):
     path = critical_path(data.draw(any_run))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.explain import CAUSES, USEFUL, explain
@@ -32,7 +32,6 @@ def parts_of(*trees):
     return {name: spent for name, spent in found.parts.items() if spent}
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_the_parts_add_up_to_the_nanosecond(any_run, data):
     trace = data.draw(any_run)
@@ -44,7 +43,6 @@ def test_the_parts_add_up_to_the_nanosecond(any_run, data):
     assert found.speedup <= summary.speedup + 1e-9
 
 
-@settings(max_examples=40)
 @given(st.data())
 def test_an_explanation_can_be_read(any_run, data):
     found = explain(data.draw(any_run))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.laws import graham_ratio, greedy_makespan_s, least_makespan_s
@@ -120,6 +120,7 @@ def recorded(branches, workers, kind, clock):
 
 
 @given(batches, counts, st.sampled_from(["thread", "process", "async"]), st.sampled_from([None, 1, 2]))
+@example([[(WAIT, MS)], [(WAIT, MS)], [], [(WORK, MS)]], 2, "async", None)
 def test_every_bar_is_the_one_of_the_virtual_clock(branches, workers, kind, cores):
     replay = played(branches, workers, kind, cores)
     bars = list(zip(replay.started, replay.ended, strict=True))

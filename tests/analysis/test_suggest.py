@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.list_schedule import list_schedule
@@ -35,7 +35,6 @@ def test_the_suggestion_does_not_depend_on_how_many_there_were(recorded_with):
     assert suggest_workers(recorded([1] * 12, recorded_with)).workers == 12
 
 
-@settings(max_examples=30)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 5))
 def test_the_replay_is_what_would_have_happened(durations, before, after):
     predicted = suggest_workers(recorded(durations, before)).makespan_s

@@ -57,6 +57,7 @@ def test_generator_makes_the_same_bytes_again(made_again, name):
     assert sha256(made_again / name) == CHECKSUMS[name]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("script", "command"),
     [

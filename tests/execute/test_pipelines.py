@@ -151,6 +151,7 @@ def test_without_order_each_item_comes_once(kind):
     assert sorted((outcome.index, outcome.value) for outcome in found) == [(x, -2 * x) for x in range(50)]
 
 
+@pytest.mark.processes
 def test_kinds_can_be_mixed():
     stages = [
         Stage("a", double, 2, executor="process"), Stage("b", wait_async, 5, executor="async"),
@@ -383,6 +384,7 @@ def test_an_item_that_takes_too_long_becomes_a_dead_letter(kind, fn, status, clo
     assert (late.index, late.status) == (2, status)
 
 
+@pytest.mark.processes
 def test_a_process_that_dies_costs_the_item_that_it_had_in_hand():
     with record() as trace:
         found = outcomes([Stage("a", double), Stage("b", die_at_three, 2, executor="process")], [0, 1.5, 2, 3])

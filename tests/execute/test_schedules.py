@@ -209,6 +209,7 @@ def test_a_chunk_that_does_not_end_is_given_up_with_what_it_has_not_done():
     assert "items 1 to 2 of 'Check' have no result" in outcomes[1].error.__notes__
 
 
+@pytest.mark.processes
 def test_a_process_that_dies_takes_its_chunk_with_it():
     with get_executor("process", 2) as executor:
         outcomes = in_chunks(executor, leave, range(8), on_error="collect", label=str)
@@ -248,6 +249,7 @@ def test_leaving_early_ends_the_chunks():
     assert trace.makespan_s == 5
 
 
+@pytest.mark.processes
 def test_times_of_processes_are_put_on_the_clock_of_the_caller():
     clock = FakeClock(1000.0)
     with record(clock=clock) as trace, get_executor("process", 2) as executor:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import kaygraph_viz as kv
@@ -122,7 +122,6 @@ def spans(draw):
 
 
 @pytest.mark.parametrize("suffix", ["json", "json.gz"])
-@settings(max_examples=30)
 @given(spans=spans(), dropped=st.integers(0, 9))
 def test_a_round_trip_changes_nothing(suffix, spans, dropped):
     trace = make_trace(*spans, dropped=dropped, check=False)
@@ -132,7 +131,6 @@ def test_a_round_trip_changes_nothing(suffix, spans, dropped):
     assert again.dropped == dropped
 
 
-@settings(max_examples=50)
 @given(spans=spans())
 def test_any_spans_become_events_that_keep_the_rules(spans):
     check_rules(events_of(make_trace(*spans, check=False)))
@@ -213,6 +211,7 @@ def test_a_recorded_run_keeps_the_rules_and_comes_back(run, tmp_path):
     again.validate()
 
 
+@pytest.mark.processes
 def test_a_run_of_processes_keeps_the_rules():
     with kv.record() as trace, kv.get_executor("process", 2) as executor:
         list(executor.imap(abs, range(6)))

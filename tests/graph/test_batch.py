@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.laws import graham_ratio
@@ -409,7 +409,6 @@ def test_a_cost_that_fails_names_the_item():
 DURATIONS = st.lists(st.integers(0, 9), min_size=1, max_size=7)
 
 
-@settings(max_examples=40)
 @given(DURATIONS, st.integers(1, 4))
 def test_dynamic_is_list_scheduling_and_within_grahams_bound(durations, workers):
     took = makespan(durations, workers, "dynamic")
@@ -417,7 +416,6 @@ def test_dynamic_is_list_scheduling_and_within_grahams_bound(durations, workers)
     assert took <= graham_ratio(workers) * least_makespan(durations, workers) + 1e-9
 
 
-@settings(max_examples=40)
 @given(DURATIONS, st.integers(1, 4))
 def test_longest_first_is_within_its_own_bound(durations, workers):
     bound = longest_first_ratio(workers) * least_makespan(durations, workers)
@@ -428,7 +426,6 @@ def test_the_bound_of_longest_first_is_reached():
     assert (makespan([3, 3, 2, 2, 2], 2, "longest-first"), least_makespan([3, 3, 2, 2, 2], 2)) == (7, 6)
 
 
-@settings(max_examples=40)
 @given(DURATIONS, st.integers(1, 4))
 def test_static_takes_as_long_as_its_longest_chunk(durations, workers):
     chunks = min(workers, len(durations))

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.errors import BranchError, DataError, DeadlineExceeded, NodeError, OptionError, WorkerLostError
@@ -74,7 +74,6 @@ def test_the_result_is_the_same_however_it_is_run(opened, workers):
     assert [list(result) for result in results] == [list(reduced(executor="serial"))] * 2
 
 
-@settings(max_examples=50)
 @given(st.lists(st.text(alphabet="ab ", max_size=9), max_size=30), st.integers(1, 9), st.integers(1, 9), st.booleans())
 def test_words_are_counted_right_whatever_the_cutting(texts, partitions, chunk_size, combines):
     options = {"partitions": partitions, "chunk_size": chunk_size, "combiner": add if combines else None}

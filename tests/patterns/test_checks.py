@@ -27,7 +27,7 @@ from kaygraph_viz.services.server import serve
 CUSTOMERS = load_customers()
 KEY = load_customers_key()
 GOOD = CUSTOMERS[0]
-HUGE = 1_000_000
+HUGE = 200_000
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.clock import current_clock, sleep_async
@@ -63,7 +63,6 @@ def ends(trace):
 # -- gather, semaphore, rate limit --------------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
 @given(durations)
 def test_gather_takes_as_long_as_the_slowest_and_keeps_the_order(seconds):
     answers, trace = simulated(lambda: gather(ask, seconds))
@@ -77,7 +76,6 @@ def test_first_error_of_a_gather_cancels_the_others_at_once():
     assert ends(trace) == {"3": ("cancelled", 1.0), "-1": ("error", 1.0), "2": ("cancelled", 1.0)}
 
 
-@settings(max_examples=40)
 @given(durations, st.integers(1, 15))
 def test_at_most_so_many_are_in_progress_and_no_place_stays_empty(seconds, in_flight):
     running, most = 0, 0
@@ -96,7 +94,6 @@ def test_at_most_so_many_are_in_progress_and_no_place_stays_empty(seconds, in_fl
     assert sum(seconds) / in_flight <= trace.makespan_s <= sum(seconds) / in_flight + max(seconds)  # Graham 1969
 
 
-@settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(1, 20))
 def test_paced_calls_begin_no_more_often_than_the_limit_allows(per_second, count):
     begun = []
@@ -114,7 +111,6 @@ def test_paced_calls_begin_no_more_often_than_the_limit_allows(per_second, count
 # -- as completed, enough, deadline -------------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12, unique=True))
 def test_outcomes_come_as_they_are_completed(seconds):
     async def main():
@@ -147,7 +143,6 @@ def test_leaving_early_cancels_the_rest():
     assert ends(trace) == {"3": ("cancelled", 1.0), "1": ("ok", 1.0), "2": ("cancelled", 1.0)}
 
 
-@settings(max_examples=40)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12, unique=True), st.integers(1, 15))
 def test_enough_answers_are_the_quickest_ones(seconds, enough):
     answers, trace = simulated(lambda: until_enough(enough, ask, seconds))
@@ -161,7 +156,6 @@ def test_failures_do_not_count_as_answers():
     assert ends(trace)["5"] == ("cancelled", 3.0)
 
 
-@settings(max_examples=40)
 @given(durations, st.integers(1, 50))
 def test_deadline_keeps_what_is_there_and_cancels_the_rest(seconds, deadline_s):
     outcomes, trace = simulated(lambda: until_deadline(deadline_s + 0.5, ask, seconds))
@@ -172,7 +166,6 @@ def test_deadline_keeps_what_is_there_and_cancels_the_rest(seconds, deadline_s):
 # -- first wins ---------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
 @given(durations)
 def test_quickest_mirror_wins(seconds):
     answer, trace = simulated(lambda: first_wins(ask, seconds))

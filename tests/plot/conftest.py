@@ -30,7 +30,7 @@ def neat():
     """Check that no two texts of a picture collide, that all lie in the figure, and return what they say."""
 
     def check(ax):
-        ax.figure.canvas.draw()
+        ax.figure.draw_without_rendering()
         renderer = ax.figure.canvas.get_renderer()
         texts = _texts_of(ax)
         boxes = [text.get_window_extent(renderer) for text in texts]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.plot.bins import busy_share, make_bins
@@ -44,7 +44,6 @@ def busy_lanes(draw):
     return make_trace(*made, check=False)
 
 
-@settings(max_examples=40)
 @given(busy_lanes(), st.sampled_from(["part", "name", "status"]))
 def test_rectangles_of_a_row_never_overlap(trace, colour_by):
     rects = sorted(layout_of(trace, colour_by=colour_by).rects, key=lambda rect: (rect.row, rect.x0_s, rect.x1_s))
@@ -53,7 +52,6 @@ def test_rectangles_of_a_row_never_overlap(trace, colour_by):
             assert one.x1_s <= other.x0_s + 1e-9
 
 
-@settings(max_examples=40)
 @given(busy_lanes())
 def test_parts_of_a_bar_add_up_to_its_duration(trace):
     layout = layout_of(trace)
@@ -62,7 +60,6 @@ def test_parts_of_a_bar_add_up_to_its_duration(trace):
         assert sum(rect.x1_s - rect.x0_s for rect in parts) == pytest.approx(made.x1_s - made.x0_s, abs=1e-8)
 
 
-@settings(max_examples=40)
 @given(busy_lanes())
 def test_every_unit_has_one_bar_within_the_makespan(trace):
     layout = layout_of(trace)
@@ -72,7 +69,6 @@ def test_every_unit_has_one_bar_within_the_makespan(trace):
     assert all(0 <= rect.row < len(chart.rows) for rect in layout.rects)
 
 
-@settings(max_examples=40)
 @given(busy_lanes(), st.floats(1, 500))
 def test_labels_never_leave_their_bars(trace, points_per_s):
     def fit(text, room):
@@ -161,7 +157,6 @@ def test_levels_keep_intervals_apart(pairs):
         assert all(one[1] <= other[0] for one, other in pairwise(mine))
 
 
-@settings(max_examples=40)
 @given(busy_lanes(), st.integers(1, 30))
 def test_an_image_holds_exactly_the_time_of_the_bars(trace, bins):
     if not len(trace) or not trace.makespan_s:
@@ -172,7 +167,6 @@ def test_an_image_holds_exactly_the_time_of_the_bars(trace, bins):
     assert all((share >= 0).all() and (share <= 1 + 1e-12).all() for share in made.shares.values())
 
 
-@settings(max_examples=40)
 @given(busy_lanes(), busy_lanes(), st.integers(1, 30))
 def test_an_image_of_several_runs_holds_the_time_of_each(one, other, bins):
     chart = Chart.of({"one": one, "other": other})
@@ -219,6 +213,7 @@ def test_labels_of_others_are_made_harmless(text, shown):
     assert clean(text) == shown
 
 
+@pytest.mark.processes
 def test_the_geometry_needs_no_plotting_library():
     code = "import sys, kaygraph_viz.plot.layout, kaygraph_viz.plot.bins; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

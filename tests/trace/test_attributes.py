@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value
@@ -65,7 +65,6 @@ def test_a_list_that_contains_itself_ends():
     assert json.dumps(safe_value(endless))
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

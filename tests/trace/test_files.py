@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.errors import TraceFormatError
@@ -70,7 +70,6 @@ def spans(draw):
 
 
 @SUFFIXES
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(spans=spans(), dropped=st.integers(0, 9))
 def test_a_round_trip_changes_nothing(suffix, spans, dropped):
     trace = make_trace(*spans, dropped=dropped, check=False)
