@@ -137,7 +137,7 @@ class _Uvicorn(uvicorn.Server):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE_S):
-                while state.connections or state.tasks:
+                while state.connections or state.tasks:  # noqa: ASYNC110  (uvicorn says of neither when it changes)
                     await asyncio.sleep(_LOOK_S)
         for task in state.tasks:
             task.cancel()
