@@ -16,6 +16,7 @@ import numpy as np
 from kaygraph_viz.analysis.conflicts import conflicts
 from kaygraph_viz.analysis.intervals import Ints, concurrency
 from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.execute.exploration import Exploration
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
@@ -221,8 +222,15 @@ def _s(time_ns: float, zero_ns: int) -> float:
 
 
 def _at_once(trace: Trace, name: str | None) -> tuple[Ints, Ints]:
-    """Return the moments at which the number of branches that run changes [ns], and that number from each on."""
+    """Return the moments at which the number of branches that run changes [ns], and that number from each on.
+
+    Without a name, a branch around others does not count beside these: it is no bar of the chart either.
+    """
     spans = _named(trace, name)
+    if name is None:
+        is_around = Nesting.of(trace.columns).enclosing(trace.columns.is_kind("branch"))
+        around = set(trace.columns.rows["span_id"][is_around].tolist())
+        spans = [span for span in spans if span.span_id not in around]
     starts = np.array([span.started_ns for span in spans], np.int64)
     ends = np.array([span.ended_ns for span in spans], np.int64)
     return concurrency(starts, ends)

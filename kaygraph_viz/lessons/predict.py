@@ -8,16 +8,19 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
 
 from kaygraph_viz.errors import OptionError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
 
 __all__ = ["Comparison", "Prediction", "checked_guess"]
 
 NEAR, FAIRLY_NEAR = 1.1, 1.5  # factors
+NOTE_GAP_PT, NOTE_LINE_PT, NOTE_LINES = 3, 12, 6
 Guess = float | str
 
 
@@ -87,16 +90,29 @@ class Prediction:
         """
         x = float(self.guess if at_s is None else at_s)
         ax.axvline(x, color="#CC79A7", linestyle=(0, (4, 2)), linewidth=2, zorder=5)
-        ax.annotate(
-            "your prediction", (x, 1), xycoords=("data", "axes fraction"), xytext=(3, 0), textcoords="offset points",
-            color="#8F3D6E", va="top", fontsize=8, zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )  # fmt: skip
         left, right = ax.get_xlim()
         ax.set_xlim(left, max(right, x * 1.15))
+        note = ax.annotate(
+            "your prediction", (x, 1), xycoords=("data", "axes fraction"), xytext=(NOTE_GAP_PT, 0),
+            textcoords="offset points", color="#8F3D6E", va="top", fontsize=8, zorder=6,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )  # fmt: skip
+        _move_off_texts(note, ax)
         return ax
 
     def __repr__(self) -> str:
         return f"Your prediction: {_text(self.guess)}"
+
+
+def _move_off_texts(note: Annotation, ax: Axes) -> None:
+    """Let a note keep to the top of its line, on the right or the left, but not on what is written there."""
+    taken = [text.get_window_extent() for text in ax.texts if text is not note and text.get_text()]
+    sides: tuple[tuple[Literal["left", "right"], int], ...] = (("left", NOTE_GAP_PT), ("right", -NOTE_GAP_PT))
+    for line, (side, gap_pt) in product(range(NOTE_LINES), sides):
+        note.set_horizontalalignment(side)
+        note.xyann = (gap_pt, -line * NOTE_LINE_PT)
+        if not note.get_window_extent().count_overlaps(taken):
+            return
 
 
 def checked_guess(name: str, guess: Any, options: Sequence[str] | None) -> Guess:

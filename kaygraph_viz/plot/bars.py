@@ -136,7 +136,9 @@ def add_node_lines(ax: Axes, chart: Chart) -> None:
         text = cut_to_width(line.label, (line.x1_s - line.x0_s) * points_per_s - 4, Size.small_font)
         if text:
             middle = (line.x0_s + line.x1_s) / 2
-            _write(ax, middle, y - 0.06, text, va="bottom", fontsize=Size.small_font, color=MUTED)
+            ax.annotate(  # which may stand out at the top, unlike a text that is clipped, where rows are low
+                escaped(text), (middle, y - 0.06), ha="center", va="bottom", fontsize=Size.small_font, color=MUTED
+            )
 
 
 def _heights(nodes: Sequence[NodeLine], chart: Chart, at: Sequence[float]) -> Iterable[float]:

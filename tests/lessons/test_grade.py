@@ -77,6 +77,14 @@ def test_too_little_at_once_is_shaded_where_it_lasted_longest(criterion, place):
     assert (found.is_met, found.from_s, found.to_s) == (False, *place)
 
 
+def test_a_branch_around_others_is_not_counted_beside_them():
+    inner = [bar("fetch", "main", 0, 1), bar("write", "main", 1, 2)]
+    trace = make_trace((bar("shop", "main", 0, 2), inner))
+    assert finding(at_most_at_once(1), trace).is_met
+    assert not finding(at_least_at_once(2), trace).is_met
+    assert finding(at_least_at_once(1, "shop"), trace).is_met
+
+
 def test_results_are_compared():
     assert finding(same_result([1, 2], [1, 2]), AT_ONCE).is_met
     assert not finding(same_result([1, 2], [2, 1]), AT_ONCE).is_met

@@ -45,6 +45,17 @@ def test_other_guesses_are_refused(lesson, guess, options):
         lesson.predict("how many?", guess, options)
 
 
+@pytest.mark.parametrize("at_s", [0.0, 1.0, 1.9, 2.0, 2.1, 3.0, 4.0])
+def test_the_guess_is_not_written_over_other_texts(lesson, at_s):
+    first = bar("TheNameOfANode", "main", 0, 4, kind="node"), [bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 4)]
+    second = bar("c", "main", 4, 4.5, kind="node"), [bar("c", "t-1", 4, 4.5)]
+    axes = gantt(make_trace(first, second))
+    lesson.predict("when does it end?", at_s).draw(axes)
+    *others, note = (text for text in axes.texts if text.get_text())
+    assert "TheNameOfANode" in [text.get_text() for text in others]
+    assert not note.get_window_extent().count_overlaps([text.get_window_extent() for text in others])
+
+
 def test_a_second_guess_takes_the_place_of_the_first(lesson):
     lesson.predict("how many?", 1)
     lesson.predict("how many?", 2).compare(2)

@@ -69,6 +69,16 @@ def test_rows_are_named_from_top_to_bottom(validation):
     assert bottom > top
 
 
+def test_names_of_nodes_are_not_cut_off_where_rows_are_low():
+    first = bar("one", "main", 0, 4, kind="node"), [bar("a", f"t-{number}", 0, 4) for number in range(8)]
+    second = bar("two", "main", 4, 8, kind="node"), [bar("b", "t-1", 4, 8)]
+    ax = gantt(make_trace(first, second), ax=plt.figure(figsize=(6, 1.6)).add_subplot())
+    names = [text for text in ax.texts if text.get_text() in ("one", "two")]
+    assert len(names) == 2
+    for name in names:
+        assert name.get_tightbbox().height == name.get_window_extent().height
+
+
 @pytest.mark.parametrize("colour_by", ["part", "name", "status"])
 @pytest.mark.parametrize("group_by", ["worker", "node"])
 def test_texts_stay_in_the_figure_and_do_not_collide(batch, validation, pipeline, colour_by, group_by, neat):
