@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Prediction", "checked_guess"]
 
 NEAR, FAIRLY_NEAR = 1.1, 1.5  # factors
-NOTE_GAP_PT, NOTE_LINE_PT, NOTE_LINES = 3, 12, 6
+NOTE_GAP_PT, NOTE_STEP_PT, NOTE_DEPTH_PT = 3, 3, 90
 Guess = float | str
 
 
@@ -105,12 +105,17 @@ class Prediction:
 
 
 def _move_off_texts(note: Annotation, ax: Axes) -> None:
-    """Let a note keep to the top of its line, on the right or the left, but not on what is written there."""
-    taken = [text.get_window_extent() for text in ax.texts if text is not note and text.get_text()]
+    """Let a note keep to the top of its line, on the right or the left, but not on names, labels and lines of nodes."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.transforms import Bbox
+
+    nodes = [each for each in ax.collections if isinstance(each, LineCollection) and each.get_gid() == "nodes"]
+    taken = [Bbox(ax.transData.transform(line)) for each in nodes for line in each.get_segments()]
+    taken += [text.get_window_extent() for text in ax.texts if text is not note and text.get_text()]
     sides: tuple[tuple[Literal["left", "right"], int], ...] = (("left", NOTE_GAP_PT), ("right", -NOTE_GAP_PT))
-    for line, (side, gap_pt) in product(range(NOTE_LINES), sides):
+    for down_pt, (side, gap_pt) in product(range(0, NOTE_DEPTH_PT, NOTE_STEP_PT), sides):
         note.set_horizontalalignment(side)
-        note.xyann = (gap_pt, -line * NOTE_LINE_PT)
+        note.xyann = (gap_pt, -down_pt)
         if not note.get_window_extent().count_overlaps(taken):
             return
 
