@@ -107,9 +107,9 @@ class OrderStore:
         """Write down which orders could not be loaded, and why; orders that are there are none of them."""
         with self._writing() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO dead_letters SELECT ?1, ?2, ?3, ?4, ?5 "
-                "WHERE NOT EXISTS (SELECT 1 FROM orders WHERE order_id = ?1)",
-                [_buried(letter) for letter in letters],
+                "INSERT OR REPLACE INTO dead_letters SELECT ?, ?, ?, ?, ? "
+                "WHERE NOT EXISTS (SELECT 1 FROM orders WHERE order_id = ?)",
+                [(*values, values[0]) for values in map(_buried, letters)],
             )
 
     def rows(self) -> list[OrderRow]:
