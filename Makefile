@@ -43,7 +43,7 @@ PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target
 
 test: $(VENV)/.has-test
 	@echo "Five parts side by side; each is shown when it is done. Together they take some minutes."
-	@$(PARTS) test-rest test-engine test-browser test-served test-notebooks
+	@$(PARTS) test-engine test-rest test-browser test-served test-notebooks
 
 test-browser: $(VENV)/.has-test
 	$(PYTEST) tests/browser
@@ -68,7 +68,7 @@ test-thorough: $(VENV)/.has-test
 	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
 
 test-quick: $(VENV)/.has-test
-	@$(PARTS) quick-rest quick-engine quick-served
+	@$(PARTS) quick-engine quick-rest quick-served
 
 quick-engine:
 	$(PYTEST) -m "not processes" $(ENGINE)

@@ -34,7 +34,7 @@ WITH_PROCESSES = {
     "test_benchmarks",
     "test_programs",
     "test_exercises",
-    "processes",
+    "processes",  # the examples of that module
 }
 FOLDERS_WITH_PROCESSES = {"browser"}
 

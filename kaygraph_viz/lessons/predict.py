@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Prediction", "checked_guess"]
 
 NEAR, FAIRLY_NEAR = 1.1, 1.5  # factors
-NOTE_GAP_PT, NOTE_STEP_PT, NOTE_DEPTH_PT = 3, 3, 90
+NOTE_GAP_PT, NOTE_STEP_PT, NOTE_DEPTH_PT = 3, 3, 90  # beside the line, and how far down it may go
 Guess = float | str
 
 
@@ -113,7 +113,8 @@ def _move_off_texts(note: Annotation, ax: Axes) -> None:
     taken = [Bbox(ax.transData.transform(line)) for each in nodes for line in each.get_segments()]
     taken += [text.get_window_extent() for text in ax.texts if text is not note and text.get_text()]
     sides: tuple[tuple[Literal["left", "right"], int], ...] = (("left", NOTE_GAP_PT), ("right", -NOTE_GAP_PT))
-    for down_pt, (side, gap_pt) in product(range(0, NOTE_DEPTH_PT, NOTE_STEP_PT), sides):
+    places = [*product(range(0, NOTE_DEPTH_PT, NOTE_STEP_PT), sides)]
+    for down_pt, (side, gap_pt) in [*places, places[0]]:  # the first again where none is free
         note.set_horizontalalignment(side)
         note.xyann = (gap_pt, -down_pt)
         if not note.get_window_extent().count_overlaps(taken):

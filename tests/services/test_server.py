@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import socket
@@ -92,6 +93,23 @@ def test_stop_ends_a_half_sent_answer(client):
         assert app.is_complete.wait(30)
         server.stop()
         assert reply.read() == b"half"
+
+
+def test_stop_waits_only_a_while_for_an_application_that_does_not_end(client, monkeypatch):
+    monkeypatch.setattr(background, "_GRACE_S", 0.01)
+    arrived = threading.Event()
+
+    async def deaf(scope, receive, send):
+        arrived.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    with serve(app=deaf) as server, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.get, server.url("/"))
+        assert arrived.wait(30)
+        server.stop()
+        assert isinstance(asked.exception(30), httpx.TransportError) or asked.result().status_code >= 500
 
 
 def test_stop_does_not_wait_for_the_next_tick(monkeypatch):
