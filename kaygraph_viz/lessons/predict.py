@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Prediction", "checked_guess"]
 
 NEAR, FAIRLY_NEAR = 1.1, 1.5  # factors
-NOTE_GAP_PT, NOTE_STEP_PT, NOTE_DEPTH_PT = 3, 3, 90  # beside the line, and how far down it may go
+NOTE_GAP_PT, NOTE_STEP_PT, NOTE_DEPTH_PT = 3, 12, 96  # beside the line, and how far down it may go
 Guess = float | str
 
 
@@ -97,27 +97,25 @@ class Prediction:
             textcoords="offset points", color="#8F3D6E", va="top", fontsize=8, zorder=6,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
-        _move_off_texts(note, ax)
+        _place(note, ax)
         return ax
 
     def __repr__(self) -> str:
         return f"Your prediction: {_text(self.guess)}"
 
 
-def _move_off_texts(note: Annotation, ax: Axes) -> None:
-    """Let a note keep to the top of its line, on the right or the left, but not on names, labels and lines of nodes."""
-    from matplotlib.collections import LineCollection
-    from matplotlib.transforms import Bbox
-
-    nodes = [each for each in ax.collections if isinstance(each, LineCollection) and each.get_gid() == "nodes"]
-    taken = [Bbox(ax.transData.transform(line)) for each in nodes for line in each.get_segments()]
-    taken += [text.get_window_extent() for text in ax.texts if text is not note and text.get_text()]
+def _place(note: Annotation, ax: Axes) -> None:
+    """Let a note stand above its line, right or left of it, or lower where the legend or another text is in the way."""
+    legend = ax.get_legend()
+    taken = [text.get_window_extent() for text in ax.texts if text is not note and text.get_text()]
+    taken += [legend.get_window_extent()] if legend is not None else []
     sides: tuple[tuple[Literal["left", "right"], int], ...] = (("left", NOTE_GAP_PT), ("right", -NOTE_GAP_PT))
-    places = [*product(range(0, NOTE_DEPTH_PT, NOTE_STEP_PT), sides)]
+    places = [*product(range(-NOTE_STEP_PT, NOTE_DEPTH_PT, NOTE_STEP_PT), sides)]
     for down_pt, (side, gap_pt) in [*places, places[0]]:  # the first again where none is free
         note.set_horizontalalignment(side)
         note.xyann = (gap_pt, -down_pt)
-        if not note.get_window_extent().count_overlaps(taken):
+        box = note.get_window_extent()
+        if box.x0 >= ax.bbox.x0 and not box.count_overlaps(taken):
             return
 
 

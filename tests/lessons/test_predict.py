@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.lesson import Lesson
@@ -54,10 +53,10 @@ def test_the_guess_is_not_written_over_other_texts(lesson, at_s):
     lesson.predict("when does it end?", at_s).draw(axes)
     *others, note = (text for text in axes.texts if text.get_text())
     assert "TheNameOfANode" in [text.get_text() for text in others]
-    (nodes,) = (lines for lines in axes.collections if lines.get_gid() == "nodes")
-    taken = [text.get_window_extent() for text in others]
-    taken += [Bbox(axes.transData.transform(line)) for line in nodes.get_segments()]
-    assert not note.get_window_extent().count_overlaps(taken)
+    box, legend = note.get_window_extent(), axes.get_legend().get_window_extent()
+    assert not box.count_overlaps([legend, *(text.get_window_extent() for text in others)])
+    assert axes.bbox.x0 <= box.x0
+    assert box.x1 <= axes.figure.bbox.x1
 
 
 def test_a_second_guess_takes_the_place_of_the_first(lesson):
