@@ -11,7 +11,9 @@ import platform
 import sys
 from dataclasses import dataclass
 
-__all__ = ["Machine", "this_machine", "usable_cores"]
+__all__ = ["SIMULATED_CORES", "Machine", "this_machine", "usable_cores"]
+
+SIMULATED_CORES = 4  # of the machine that a virtual clock stands for, whatever this one has
 
 
 @dataclass(frozen=True)

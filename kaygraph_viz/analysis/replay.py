@@ -135,7 +135,7 @@ def rehearsal(
 def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact: bool) -> tuple[int, int, int]:
     """Return how long a worker takes to start, to be handed a branch, and how long it takes to end them all [ns].
 
-    Processes that start at the same time share the cores: they take longer, the more there are.
+    Processes that start at the same time share the cores: they take longer, the more there are, but not in exact times.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact
     else:
         start_up_ns, dispatch_ns, close_ns = USUAL_COSTS_NS.get(kind, (0, 0, 0))
         hired, close_ns = 1, close_ns if call.parent >= 0 else 0
-    if kind in OWN_INTERPRETER and cores is not None:
+    if kind in OWN_INTERPRETER and cores is not None and not is_exact:
         start_up_ns = round(start_up_ns * max(1.0, workers / cores) / max(1.0, hired / cores))
     return start_up_ns, dispatch_ns, round(close_ns * workers)
 

@@ -23,7 +23,7 @@ from kaygraph_viz.analysis.tables import aligned, html_table
 from kaygraph_viz.analysis.waits import real_waits
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.machine import usable_cores
+from kaygraph_viz.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["WhatIf", "what_if"]
@@ -187,8 +187,8 @@ def what_if(
         How many times as fast nodes or branches are, by name: ``{"Enrich": 2}`` means that everything in them takes
         half the time.
     cores
-        How many processes can compute at once, 1 to 4096; default: the cores of this machine, or all where times are
-        simulated.
+        How many processes can compute at once, 1 to 4096; default: the cores of this machine, or 4 where times are
+        simulated, unless the run shows more.
     computes_first
         Whether branches compute first and wait then, or the other way round; a trace does not say it. Default: they
         wait first, unless times are simulated and the other order gives the recorded ones exactly.
@@ -273,7 +273,8 @@ def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool)
 def _remarks(study: Study, *, assumed_cores: bool) -> Iterable[str]:
     script, kind = study.script, study.terms.kind
     if study.terms.cores is not None and assumed_cores:
-        yield f"At most {study.terms.cores} processes compute at once: the cores of this machine; else give cores=..."
+        whose = "simulated time" if script.is_exact else "this machine"
+        yield f"At most {study.terms.cores} processes compute at once: the cores of {whose}; else give cores=..."
     if kind is not None and not script.is_exact and all(script.calls[number].kind != kind for number in study.which):
         yield f"What it costs to start {_SAYING.get(kind, 'them')} and to hand them branches is a usual value."
     if len(script.branches) and not script.cpu.any():
@@ -296,11 +297,11 @@ def _in_words(only: str | None, kind: str | None, schedule: str | None, speed: M
 
 
 def _cores(script: Script, kind: str | None) -> int | None:
-    """Return how many processes could compute at once: the cores of this machine, unless the run shows more."""
+    """Return how many processes could compute at once: the cores of the machine, unless the run shows more."""
     own = [call for call in script.calls if call.kind in OWN_INTERPRETER]
-    if script.is_exact or not (own or kind in OWN_INTERPRETER):
+    if not (own or kind in OWN_INTERPRETER):
         return None
-    here = usable_cores()
+    here = SIMULATED_CORES if script.is_exact else usable_cores()
     for call in own:
         its = call.members
         lasted = union_length_ns(script.started[its], script.ended[its])

@@ -32,7 +32,6 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.parcels import are_atoms, by_value, cannot_send, context_values, pack
 from kaygraph_viz.execute.request import Request
 from kaygraph_viz.execute.simulated import simulated
-from kaygraph_viz.machine import usable_cores
 from kaygraph_viz.sync import is_virtual
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
@@ -60,7 +59,8 @@ class ProcessExecutor(Executor):
     Parameters
     ----------
     workers
-        How many processes work at once, 1 to 4096; default: one for each core.
+        How many processes work at once, 1 to 4096; default: one for each core that the program may use, in simulated
+        time 4.
 
     Examples
     --------
@@ -76,14 +76,15 @@ class ProcessExecutor(Executor):
     )
 
     def __init__(self, workers: int | None = None) -> None:
-        super().__init__(usable_cores() if workers is None else workers)
+        super().__init__(workers)
         self._pool = Pool(self.workers)
         self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         if is_virtual():
             return simulated(self, request)
-        return delivered(partial(_Crew, request, self.workers, self._pool))
+        self._pool.most_idle = workers = self.workers  # which may differ from what it was under another clock
+        return delivered(partial(_Crew, request, workers, self._pool))
 
     def close(self) -> None:
         """Wait for what was submitted and end the processes; using the executor afterwards is an error."""
@@ -92,7 +93,7 @@ class ProcessExecutor(Executor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as a new executor of the same size: a node that holds one can be sent to a process."""
-        return type(self), (self.workers,)
+        return type(self), (self._asked,)
 
 
 class _Crew(Crew):

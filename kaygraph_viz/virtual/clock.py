@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from kaygraph_viz.clock import MAX_SECONDS, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
+from kaygraph_viz.machine import SIMULATED_CORES
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guards
@@ -34,8 +35,8 @@ class VirtualClock:
     ``with record(clock="virtual", seed=0)`` makes one with the defaults. Branches are unchanged: `sleep` is waiting and
     `work` is CPU, in simulated seconds; whatever else they do takes no simulated time. Threads share one interpreter,
     which passes to the next one every 5 ms; processes have one each; of the coroutines of a loop one runs at a time.
-    What branches in other processes get and return is copied, as it really would be. Used for a second block, the clock
-    goes on where it stopped.
+    What branches in other processes get and return is copied, as it really would be. Where nobody says how many workers
+    there are, there are 4. Used for a second block, the clock goes on where it stopped.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class VirtualClock:
         were started or were woken). Any other number: their order is drawn by chance from it. What ends at the very
         instant of its deadline is in time. The module `random` is seeded with it inside the block.
     cores
-        How many processes can compute at once, 1 to 4096; None for any number.
+        How many processes can compute at once, 1 to 4096, whatever the machine has; None for any number.
     switch_interval_s
         How long a thread keeps the interpreter when others want it [s], above 0.
     start_up_s
@@ -88,7 +89,7 @@ class VirtualClock:
         self,
         seed: int = 0,
         *,
-        cores: int | None = None,
+        cores: int | None = SIMULATED_CORES,
         switch_interval_s: float = 0.005,
         start_up_s: float | Mapping[str, float] = 0.0,
         dispatch_s: float | Mapping[str, float] = 0.0,
