@@ -156,7 +156,7 @@ class MemoryBudget:
         self._is_tight = False
 
     def is_tight(self) -> bool:
-        """Return whether the budget is used up; looked up no more often than every 50 ms; in simulated time it never is."""
+        """Return whether the budget is used up; looked up every 50 ms at most; in simulated time it never is."""
         if is_virtual():
             return False
         now_ns = time.monotonic_ns()

@@ -70,6 +70,9 @@ class VirtualClock:
     reported at once. A branch that computes without end meets no deadline, since time stands still meanwhile: after ten
     times `patience_s` a warning says where. A branch that ends its process (``os._exit``) ends this one.
 
+    What your own code asks of the machine, such as the time of day, its cores or the order of a set of texts, stays as
+    it is there.
+
     `asyncio.run`, `asyncio.to_thread` and the futures of ``executor.submit`` work inside the block, also with
     ``wait`` and ``as_completed``. Threads and loops that user code makes in other ways take no part; they are told so
     when they wait.
