@@ -50,10 +50,7 @@ class AsyncExecutor(Executor):
         runs_in_parallel=True, can_kill=True, shares_memory=True, needs_pickling=False
     )
     max_workers: ClassVar[int] = MAX_SLOTS
-
-    def __init__(self, workers: int | None = None) -> None:
-        super().__init__(workers)
-        self._service: Service | None = None
+    _service: Service | None = None
 
     def _default_workers(self) -> int:
         return DEFAULT_SLOTS
