@@ -48,18 +48,21 @@ class _Open:
 
     track: int
     span: Span
+    ended_ns: int
     parts: tuple[Part, ...]
     from_ns: int
 
-    def pieces(self, until_ns: int) -> Iterator[Piece]:
+    def pieces(self, until_ns: int, next_ns: int) -> Iterator[Piece]:
+        """Yield what is left of the parts until some time; what comes from then to the next one is not drawn [ns]."""
         for part in self.parts:
             begin_ns, end_ns = max(part.started_ns, self.from_ns), min(part.ended_ns, until_ns)
             if begin_ns < end_ns:
                 yield Piece(self.track, self.span, part, begin_ns, end_ns)
-        self.from_ns = max(self.from_ns, until_ns)
+        self.from_ns = max(self.from_ns, next_ns)
 
     def closed(self) -> Iterator[Piece | End]:
-        yield from self.pieces(self.span.ended_ns)
+        if self.parts:
+            yield from self.pieces(self.ended_ns, self.ended_ns)
         yield End(self.track, self.span)
 
 
@@ -101,12 +104,12 @@ def in_time(spans: Iterable[tuple[int, Span]]) -> Iterator[Begin | Piece | End]:
     """
     opened: list[_Open] = []
     for track, span in spans:
-        while opened and (opened[-1].track != track or opened[-1].span.ended_ns <= span.started_ns):
+        started_ns, ended_ns = span.started_ns, span.ended_ns
+        while opened and (opened[-1].ended_ns <= started_ns or opened[-1].track != track):
             yield from opened.pop().closed()
-        if opened:
-            yield from opened[-1].pieces(span.started_ns)
-            opened[-1].from_ns = max(opened[-1].from_ns, span.ended_ns)
+        if opened and opened[-1].parts:
+            yield from opened[-1].pieces(started_ns, ended_ns)
         yield Begin(track, span)
-        opened.append(_Open(track, span, span.parts if has_pieces(span) else (), span.started_ns))
+        opened.append(_Open(track, span, ended_ns, span.parts if has_pieces(span) else (), started_ns))
     while opened:
         yield from opened.pop().closed()
