@@ -1,0 +1,239 @@
+"""The sampler: a helper process that looks at the CPU clocks of the recorded threads every few milliseconds, on Linux.
+
+Belongs here: starting it, telling it of other processes, ending it, and which lane is which thread. Does not belong here:
+what it does (``sampler_program``), what follows from its readings (``sampled_parts``).
+
+Another process reads them, since a thread of the recorded one would have to wait for the GIL whenever there is
+something to see. A fault of it is one warning; the recording goes on without samples.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.clock import REAL
+
+if TYPE_CHECKING:
+    from kaygraph_viz.trace.recorder import Recorder
+
+__all__ = ["LaneThread", "Sampler", "ThreadReadings", "readings_in", "sampling"]
+
+PROGRAM = Path(__file__).with_name("sampler_program.py")
+PATIENCE_S = 5.0  # for the helper to begin, and for its readings
+BURN_NS = 200_000  # after so much computing a clock that is kept has moved
+NOT_HERE = (
+    "sample_s: this recording goes on without samples, which are to be had only from the clock of this machine, "
+    "on Linux with /proc/PID/schedstat"
+)
+
+Ints = npt.NDArray[np.int64]
+
+
+class ThreadReadings(NamedTuple):
+    """What the helper read of one thread.
+
+    Parameters
+    ----------
+    pid, tid
+        Its process, and its number there.
+    times_ns
+        When it was read [ns]; between two readings that are the same there may have been more of them.
+    cpu_ns, core_ns
+        How much CPU it had used and how long it had waited for a core by then [ns].
+    """
+
+    pid: int
+    tid: int
+    times_ns: Ints
+    cpu_ns: Ints
+    core_ns: Ints
+
+
+class LaneThread(NamedTuple):
+    """From when on a thread worked on a lane.
+
+    Parameters
+    ----------
+    lane
+        The name of the lane.
+    tid
+        The number that the system gives the thread; that of the process for a worker process.
+    since_ns
+        From when on [ns].
+    """
+
+    lane: str
+    tid: int
+    since_ns: int
+
+
+def is_available() -> bool:
+    """Return whether the system keeps the clocks that are read."""
+    if sys.platform != "linux" or not sys.executable:
+        return False
+    until = time.thread_time_ns() + BURN_NS
+    while time.thread_time_ns() < until:
+        pass
+    try:
+        text = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_bytes()
+        return int(text.split()[0]) > 0
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+class Sampler:
+    """The helper process of one recording.
+
+    Parameters
+    ----------
+    period_s
+        From one reading to the next [s].
+
+    Raises
+    ------
+    OSError
+        If it cannot be started.
+    RuntimeError
+        If it does not begin.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self.lanes: list[LaneThread] = []
+        command = [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), str(round(period_s * 1e9))]
+        self.process = subprocess.Popen(  # noqa: S603  (our own program)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
+        )
+        try:
+            self._wait_for_begin()
+        except BaseException:
+            self.kill()
+            raise
+        os.set_blocking(self._input, False)
+
+    @property
+    def _input(self) -> int:
+        assert self.process.stdin is not None
+        return self.process.stdin.fileno()
+
+    def _wait_for_begin(self) -> None:
+        import select
+
+        assert self.process.stdout is not None
+        output = self.process.stdout.fileno()
+        began = time.perf_counter_ns()
+        poll = select.poll()
+        poll.register(output, select.POLLIN)
+        poll.poll(PATIENCE_S * 1e3)
+        told = os.read(output, 8) if poll.poll(0) else b""
+        if len(told) != 8:
+            raise RuntimeError("it did not begin")
+        if not began <= int.from_bytes(told, sys.byteorder) <= time.perf_counter_ns():
+            raise RuntimeError("its clock is not that of this process")
+
+    def note(self, lane: str, pid: int | None = None) -> None:
+        """Keep that the calling thread, or else the main thread of a worker process, works on a lane from now on."""
+        tid = threading.get_native_id() if pid is None else pid
+        self.lanes.append(LaneThread(lane, tid, time.perf_counter_ns()))
+        with suppress(OSError):  # it is gone, which is told in the end, or does not read: it finds threads by itself
+            os.write(self._input, (pid or os.getpid()).to_bytes(4, sys.byteorder))
+
+    def readings(self) -> list[ThreadReadings]:
+        """End the helper and return what it read.
+
+        Raises
+        ------
+        OSError, RuntimeError, ValueError
+            If it broke down.
+        """
+        try:
+            answer, _ = self.process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError("it did not answer") from None
+        finally:
+            self.kill()
+        if self.process.returncode != 0:
+            raise RuntimeError(f"it ended with exit code {self.process.returncode}")
+        return readings_in(answer)
+
+    def kill(self) -> None:
+        """End the helper at once, if it is still there."""
+        with suppress(OSError):
+            self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        self.process.wait()
+
+
+def readings_in(message: bytes) -> list[ThreadReadings]:
+    """Return the readings that are in a message of the helper.
+
+    Raises
+    ------
+    ValueError
+        If it is not complete.
+
+    Examples
+    --------
+    >>> readings_in(np.array([1, 7, 8, 2, 100, 200, 10, 20, 0, 5]).tobytes())[0].cpu_ns.tolist()
+    [10, 20]
+    """
+    numbers = np.frombuffer(message, np.int64)
+    count = int(numbers[0]) if len(numbers) else -1
+    heads, rest = numbers[1 : 1 + 3 * count].reshape(-1, 3), numbers[1 + 3 * count :]
+    total = int(heads[:, 2].sum())
+    if count < 0 or len(heads) != count or len(rest) != 3 * total:
+        raise ValueError("its answer is not complete")
+    times, cpu, core = rest.reshape(3, total)
+    ends = heads[:, 2].cumsum().tolist()
+    found = []
+    for (pid, tid, length), end in zip(heads.tolist(), ends, strict=True):
+        part = slice(end - length, end)
+        found.append(ThreadReadings(pid, tid, times[part], cpu[part], core[part]))
+    return found
+
+
+@contextmanager
+def sampling(sample_s: float | None, recorder: Recorder) -> Iterator[Sampler | None]:
+    """Sample the threads of a recording while the block runs, if that is wanted and possible.
+
+    Parameters
+    ----------
+    sample_s
+        From one reading to the next [s], or None.
+    recorder
+        Of the recording.
+    """
+    sampler = None if sample_s is None else _started(sample_s, recorder)
+    try:
+        yield sampler
+    finally:
+        if sampler is not None:
+            recorder.lanes.on_thread = None
+            sampler.kill()
+
+
+def _started(sample_s: float, recorder: Recorder) -> Sampler | None:
+    if recorder.clock is not REAL or not is_available():
+        warnings.warn(NOT_HERE, stacklevel=5)
+        return None
+    try:
+        sampler = Sampler(sample_s)
+    except (OSError, RuntimeError) as error:
+        warnings.warn(f"sample_s: this recording goes on without samples, the sampler broke down: {error}", stacklevel=5)
+        return None
+    recorder.lanes.on_thread = sampler.note
+    return sampler
