@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from kaygraph_viz.clock import REAL
+from kaygraph_viz.trace.thread_timeline import ThreadReadings
 
 if TYPE_CHECKING:
     from kaygraph_viz.trace.recorder import Recorder
 
-__all__ = ["LaneThread", "Sampler", "ThreadReadings", "readings_in", "sampling"]
+__all__ = ["LaneThread", "Sampler", "readings_in", "sampling"]
 
 PROGRAM = Path(__file__).with_name("sampler_program.py")
 PATIENCE_S = 5.0  # for the helper to begin, and for its readings
@@ -37,28 +37,6 @@ NOT_HERE = (
     "sample_s: this recording goes on without samples, which are to be had only from the clock of this machine, "
     "on Linux with /proc/PID/schedstat"
 )
-
-Ints = npt.NDArray[np.int64]
-
-
-class ThreadReadings(NamedTuple):
-    """What the helper read of one thread.
-
-    Parameters
-    ----------
-    pid, tid
-        Its process, and its number there.
-    times_ns
-        When it was read [ns]; between two readings that are the same there may have been more of them.
-    cpu_ns, core_ns
-        How much CPU it had used and how long it had waited for a core by then [ns].
-    """
-
-    pid: int
-    tid: int
-    times_ns: Ints
-    cpu_ns: Ints
-    core_ns: Ints
 
 
 class LaneThread(NamedTuple):
