@@ -15,46 +15,32 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kaygraph_viz.clock import REAL
-from kaygraph_viz.trace.thread_timeline import ThreadReadings
+from kaygraph_viz.machine import this_machine
+from kaygraph_viz.trace.sampled_parts import LaneThread, with_samples
+from kaygraph_viz.trace.thread_timeline import ThreadReadings, tick_ns, timelines
 
 if TYPE_CHECKING:
+    from kaygraph_viz.trace.columns import SpanColumns
     from kaygraph_viz.trace.recorder import Recorder
 
-__all__ = ["LaneThread", "Sampler", "readings_in", "sampling"]
+__all__ = ["Sampler", "readings_in", "sampling"]
 
 PROGRAM = Path(__file__).with_name("sampler_program.py")
 PATIENCE_S = 5.0  # for the helper to begin, and for its readings
+THE_END = bytes(4)
 BURN_NS = 200_000  # after so much computing a clock that is kept has moved
 NOT_HERE = (
     "sample_s: this recording goes on without samples, which are to be had only from the clock of this machine, "
     "on Linux with /proc/PID/schedstat"
 )
-
-
-class LaneThread(NamedTuple):
-    """From when on a thread worked on a lane.
-
-    Parameters
-    ----------
-    lane
-        The name of the lane.
-    tid
-        The number that the system gives the thread; that of the process for a worker process.
-    since_ns
-        From when on [ns].
-    """
-
-    lane: str
-    tid: int
-    since_ns: int
 
 
 def is_available() -> bool:
@@ -136,6 +122,8 @@ class Sampler:
             If it broke down.
         """
         try:
+            with suppress(OSError):  # copies of this process, made by a fork, may keep the pipe open
+                os.write(self._input, THE_END)
             answer, _ = self.process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             raise RuntimeError("it did not answer") from None
@@ -185,33 +173,64 @@ def readings_in(message: bytes) -> list[ThreadReadings]:
 
 
 @contextmanager
-def sampling(sample_s: float | None, recorder: Recorder) -> Iterator[Sampler | None]:
-    """Sample the threads of a recording while the block runs, if that is wanted and possible.
+def sampling(period_s: float, recorder: Recorder) -> Iterator[Callable[[SpanColumns], SpanColumns]]:
+    """Sample the threads of a recording while the block runs, if that is possible here.
 
     Parameters
     ----------
-    sample_s
-        From one reading to the next [s], or None.
+    period_s
+        From one reading to the next [s].
     recorder
         Of the recording.
+
+    Yields
+    ------
+    Callable
+        Ends the sampling and returns the spans with what it found.
     """
-    sampler = None if sample_s is None else _started(sample_s, recorder)
-    try:
-        yield sampler
-    finally:
-        if sampler is not None:
-            recorder.lanes.on_thread = None
-            sampler.kill()
-
-
-def _started(sample_s: float, recorder: Recorder) -> Sampler | None:
     if recorder.clock is not REAL or not is_available():
         warnings.warn(NOT_HERE, stacklevel=5)
-        return None
+        yield lambda columns: columns
+        return
+    sampled = _Sampled(period_s, recorder)
     try:
-        sampler = Sampler(sample_s)
-    except (OSError, RuntimeError) as error:
-        warnings.warn(f"sample_s: this recording goes on without samples, the sampler broke down: {error}", stacklevel=5)
-        return None
-    recorder.lanes.on_thread = sampler.note
-    return sampler
+        yield sampled.parts
+    finally:
+        sampled.end()
+
+
+class _Sampled:
+    """A recording with a sampler, of which a fault is kept until it can do no harm."""
+
+    def __init__(self, period_s: float, recorder: Recorder) -> None:
+        self._period_ns = round(period_s * 1e9)
+        self._recorder = recorder
+        self._fault: Exception | None = None
+        self._sampler: Sampler | None = None
+        try:
+            self._sampler = Sampler(period_s)
+        except (OSError, RuntimeError) as error:
+            self._fault = error
+        else:
+            recorder.lanes.on_thread = self._sampler.note
+
+    def parts(self, columns: SpanColumns) -> SpanColumns:
+        if self._sampler is None:
+            return columns
+        try:
+            readings = self._sampler.readings()
+            tick = tick_ns(readings, self._period_ns)
+            switch_ns = round(sys.getswitchinterval() * 1e9)
+            has_gil = this_machine().has_gil
+            lines = timelines(readings, switch_ns=switch_ns, has_gil=has_gil, period_ns=self._period_ns)
+            return with_samples(columns, lines, self._sampler.lanes, tick_ns=tick)
+        except Exception as error:  # a fault of the recording must never change a result
+            self._fault = error
+            return columns
+
+    def end(self) -> None:
+        self._recorder.lanes.on_thread = None
+        if self._sampler is not None:
+            self._sampler.kill()
+        if self._fault is not None:
+            warnings.warn(f"sample_s: this recording has no samples, results are not affected: {self._fault}", stacklevel=6)

@@ -3,7 +3,7 @@
 Belongs here: what happens inside that process. Does not belong here: starting and ending it (``sampler``), and what the
 readings mean (``sampled_parts``). It is run by its path and loads nothing of this package, so that it starts at once.
 
-It is told by its standard input: each number there, of four bytes, is a process to look at now. Its standard output
+It is told by its standard input: each number there, of four bytes, is a process to look at now, and 0 the end. Its standard output
 begins with a time of its clock (8 bytes). When the input ends, the readings follow, as whole numbers of 8 bytes: how
 many threads, then process, number and count of readings of each, then all times, all CPU times, all times of waiting
 for a core [ns], thread by thread.
@@ -178,10 +178,10 @@ def _watch(watch: Watch, parent: int) -> None:
     while True:
         wait_ns = max(0, due - time.perf_counter_ns())
         if select.select([0], [], [], wait_ns / 1e9)[0]:
-            told = os.read(0, 4096)
-            if not told:
+            told = array("i", os.read(0, 4096))
+            if not told or 0 in told:
                 return
-            for pid in set(array("i", told)):
+            for pid in set(told):
                 watch.look(pid)
         watch.tick()
         ticks += 1

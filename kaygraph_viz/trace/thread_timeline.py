@@ -135,6 +135,8 @@ def _tiled(readings: ThreadReadings) -> Timeline:
     core = np.maximum(np.diff(_straight(times, readings.cpu_ns + readings.core_ns)) - cpu, 0)
     cpu = np.where(cpu >= ALL * lasted, lasted, cpu)
     core = np.where(core < TINY_NS, 0, np.minimum(core, lasted - cpu))
+    rest = lasted - cpu - core
+    core = np.where((rest < TINY_NS) & (core > 0), core + rest, core)
     is_full = cpu >= FULL * lasted
     after_full, before_full = np.append(False, is_full[:-1]), np.append(is_full[1:], False)
     first = np.where(after_full, np.where(before_full, cpu // 2, cpu), 0)
@@ -165,9 +167,9 @@ def _merged(line: Timeline) -> Timeline:
 def _without_tiny(line: Timeline) -> Timeline:
     """Return the same without the moments in which a thread woke up only to wait on."""
     kind = line.kind.copy()
-    before, after = np.append(CPU, kind[:-1]), np.append(kind[1:], CPU)
-    is_moment = _is_tiny(line) & (before == after) & ((before == WAIT) | (before == GIL))
-    kind[is_moment] = before[is_moment]
+    is_idle = np.isin(np.concatenate([[CPU], kind, [CPU]]), (WAIT, GIL))
+    is_moment = _is_tiny(line) & is_idle[:-2] & is_idle[2:]
+    kind[is_moment] = np.append(kind[1:], CPU)[is_moment]
     return _merged(line._replace(kind=kind))
 
 
