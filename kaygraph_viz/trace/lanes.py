@@ -209,13 +209,16 @@ class Lanes:
         """Let what the calling thread waits for be noted on its lane; in simulated time it is noted where it runs."""
         if not self._is_exact:
             write_here(lane.log, self._clock)
-            if self.on_thread is not None:
-                self.on_thread(lane.name, None)
+            self._tell_of_thread(lane, None)
 
     def enter_process(self, lane: Lane, pid: int) -> None:
         """Say that a worker process works on `lane` from now on."""
-        if self.on_thread is not None:
-            self.on_thread(lane.name, pid)
+        self._tell_of_thread(lane, pid)
+
+    def _tell_of_thread(self, lane: Lane, pid: int | None) -> None:
+        tell = self.on_thread  # which another thread may take away
+        if tell is not None:
+            tell(lane.name, pid)
 
     def take(self, kind: str) -> Lane:
         """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`."""

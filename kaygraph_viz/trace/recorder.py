@@ -21,7 +21,14 @@ from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured
-from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS, announced, checked_cap, checked_clock, checked_period, checked_watch
+from kaygraph_viz.trace.options import (
+    DEFAULT_MAX_SPANS,
+    announced,
+    checked_cap,
+    checked_clock,
+    checked_period,
+    checked_watch,
+)
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
 
@@ -274,7 +281,8 @@ def record(
     trace = announced(Trace._live(recorder.snapshot, recorder, log))
     scope = Scope(recorder, 0)
     running = getattr(recorder.clock, "running", nullcontext)
-    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), running():  # what a simulated schedule still runs ends after the trace is complete
+    # what a simulated schedule still runs ends after the trace is complete
+    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), running():
         token = _scope.set(scope)
         _active.append(scope)
         try:
@@ -298,7 +306,7 @@ def _sampler(
         return nullcontext(lambda columns: columns)
     from kaygraph_viz.trace.sampler import sampling
 
-    return sampling(period_s, recorder)
+    return sampling(period_s, recorder.clock, recorder.lanes)
 
 
 class span:  # noqa: N801  (used like a function)

@@ -22,6 +22,8 @@ __all__ = ["LaneThread", "Pieces", "placed", "with_samples"]
 
 Ints = npt.NDArray[np.int64]
 Places = npt.NDArray[np.intp]
+Codes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 CPU, WAIT, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "unknown"))
@@ -62,7 +64,7 @@ class Pieces(NamedTuple):
     """
 
     owner: Places
-    kind: npt.NDArray[np.uint8]
+    kind: Codes
     until_ns: Ints
 
 
@@ -127,14 +129,14 @@ def _threads(
     return chosen
 
 
-def _budgets(rows: npt.NDArray[np.void], found: Stretches) -> npt.NDArray[np.float64]:
+def _budgets(rows: npt.NDArray[np.void], found: Stretches) -> Floats:
     """Return how much CPU is left for the unknown parts of each span [ns]; NaN where it was not measured."""
     exact = np.bincount(found.owner, (found.ended_ns - found.started_ns) * (found.kind == CPU), len(rows))
     cpu = rows["cpu_ns"]
     return np.where(cpu < 0, np.nan, np.maximum(cpu - exact, 0))
 
 
-def _of_thread(line: Timeline, found: Stretches, mine: Places, budget: npt.NDArray[np.float64], tick_ns: int) -> Pieces:
+def _of_thread(line: Timeline, found: Stretches, mine: Places, budget: Floats, tick_ns: int) -> Pieces:
     """Return what those of these stretches are made of which the timeline of their thread explains."""
     begins, ends = found.started_ns[mine], found.ended_ns[mine]
     edge = EDGE_TICKS * tick_ns
@@ -147,18 +149,17 @@ def _of_thread(line: Timeline, found: Stretches, mine: Places, budget: npt.NDArr
     return pieces._replace(owner=some[pieces.owner])
 
 
-def _cpu_within(line: Timeline, begins: Ints, ends: Ints) -> npt.NDArray[np.float64]:
+def _cpu_within(line: Timeline, begins: Ints, ends: Ints) -> Floats:
     """Return how much CPU the thread used within each stretch [ns]."""
     origin = line.edges_ns[0]
     used = np.append(0, np.cumsum(np.where(line.kind == CPU, line.lasted_ns, 0)))
     edges = (line.edges_ns - origin).astype(float)
     before, after = (np.interp((each - origin).astype(float), edges, used) for each in (begins, ends))
-    return after - before
+    within: Floats = after - before
+    return within
 
 
-def _shared_out(
-    measured: npt.NDArray[np.float64], lasted: Ints, owner: Places, budget: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _shared_out(measured: Floats, lasted: Ints, owner: Places, budget: Floats) -> Floats:
     """Return how much CPU each unknown stretch gets, so that those of a span get what its clock says [ns]."""
     size, limit = len(budget), lasted.astype(float)
     target = np.minimum(budget, np.bincount(owner, limit, size))[owner]
@@ -196,18 +197,18 @@ def placed(line: Timeline, started_ns: Ints, ended_ns: Ints, cpu_ns: Ints) -> Pi
     wanted = np.stack([cpu_ns, length - cpu_ns], axis=1)  # CPU, and all else
     there = np.stack([np.bincount(owner, lasted * which, size) for which in (is_cpu, ~is_cpu)], axis=1)
     factor = np.divide(wanted, there, out=np.zeros(wanted.shape), where=there > 0)
-    lasted = lasted * np.where(is_cpu, factor[owner, 0], factor[owner, 1])
+    warped = lasted * np.where(is_cpu, factor[owner, 0], factor[owner, 1])
     for column, extra in ((1, WAIT), (0, CPU)):  # of what there is nothing in the timeline: at the end, CPU last
         lacking = np.flatnonzero((there[:, column] == 0) & (wanted[:, column] > 0))
         owner, kind = np.append(owner, lacking), np.append(kind, np.full(len(lacking), extra, np.uint8))
-        lasted = np.append(lasted, wanted[lacking, column].astype(float))
+        warped = np.append(warped, wanted[lacking, column].astype(float))
     order = np.argsort(owner, kind="stable")
-    owner, kind, lasted = owner[order], kind[order], lasted[order]
-    until = started_ns[owner] + _whole_ns(lasted, kind == CPU, owner) + _whole_ns(lasted, kind != CPU, owner)
+    owner, kind, warped = owner[order], kind[order], warped[order]
+    until = started_ns[owner] + _whole_ns(warped, kind == CPU, owner) + _whole_ns(warped, kind != CPU, owner)
     return _merged(Pieces(owner, kind, until), started_ns)
 
 
-def _cut(line: Timeline, started_ns: Ints, ended_ns: Ints) -> tuple[Places, npt.NDArray[np.uint8], Ints]:
+def _cut(line: Timeline, started_ns: Ints, ended_ns: Ints) -> tuple[Places, Codes, Ints]:
     """Return owner, kind and length [ns] of the pieces of a timeline that lie in each stretch."""
     inner = line.edges_ns[1:-1]
     first, last = np.searchsorted(inner, started_ns, "right"), np.searchsorted(inner, ended_ns, "left")
@@ -220,12 +221,13 @@ def _cut(line: Timeline, started_ns: Ints, ended_ns: Ints) -> tuple[Places, npt.
     return owner, line.kind[piece], lasted
 
 
-def _whole_ns(lasted: npt.NDArray[np.float64], counts: Mask, owner: Places) -> Ints:
+def _whole_ns(lasted: Floats, counts: Mask, owner: Places) -> Ints:
     """Return the running sum of those that count, for each owner by itself, in whole nanoseconds."""
     total = np.cumsum(np.where(counts, lasted, 0.0))
     is_first = np.append(True, owner[1:] != owner[:-1])[: len(owner)]
     before = np.append(0.0, total[:-1])[: len(total)][is_first]
-    return np.rint(total - before[np.cumsum(is_first) - 1]).astype(np.int64)
+    whole: Ints = np.rint(total - before[np.cumsum(is_first) - 1]).astype(np.int64)
+    return whole
 
 
 def _merged(pieces: Pieces, started_ns: Ints) -> Pieces:
@@ -233,7 +235,8 @@ def _merged(pieces: Pieces, started_ns: Ints) -> Pieces:
     owner, kind, until = pieces
     is_first = np.append(True, owner[1:] != owner[:-1])[: len(owner)]
     begins = np.where(is_first, started_ns[owner], np.append(0, until[:-1])[: len(until)])
-    owner, kind, until = (each[until > begins] for each in pieces)
+    is_some = until > begins
+    owner, kind, until = owner[is_some], kind[is_some], until[is_some]
     is_last = np.append((owner[1:] != owner[:-1]) | (kind[1:] != kind[:-1]), True)[: len(owner)]
     return Pieces(owner[is_last], kind[is_last], until[is_last])
 

@@ -1,7 +1,7 @@
 """The sampler: a helper process that looks at the CPU clocks of the recorded threads every few milliseconds, on Linux.
 
-Belongs here: starting it, telling it of other processes, ending it, and which lane is which thread. Does not belong here:
-what it does (``sampler_program``), what follows from its readings (``sampled_parts``).
+Belongs here: starting it, telling it of other processes, ending it, and which lane is which thread. Does not belong
+here: what it does (``sampler_program``), what follows from its readings (``thread_timeline``, ``sampled_parts``).
 
 Another process reads them, since a thread of the recorded one would have to wait for the GIL whenever there is
 something to see. A fault of it is one warning; the recording goes on without samples.
@@ -10,6 +10,7 @@ something to see. A fault of it is one warning; the recording goes on without sa
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -22,20 +23,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaygraph_viz.clock import REAL
+from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.machine import this_machine
+from kaygraph_viz.trace.lanes import Lanes
 from kaygraph_viz.trace.sampled_parts import LaneThread, with_samples
 from kaygraph_viz.trace.thread_timeline import ThreadReadings, tick_ns, timelines
 
 if TYPE_CHECKING:
     from kaygraph_viz.trace.columns import SpanColumns
-    from kaygraph_viz.trace.recorder import Recorder
 
-__all__ = ["Sampler", "readings_in", "sampling"]
+__all__ = ["Sampler", "is_available", "readings_in", "sampling"]
 
 PROGRAM = Path(__file__).with_name("sampler_program.py")
 PATIENCE_S = 5.0  # for the helper to begin, and for its readings
-THE_END = bytes(4)
+THE_END = 0
 BURN_NS = 200_000  # after so much computing a clock that is kept has moved
 NOT_HERE = (
     "sample_s: this recording goes on without samples, which are to be had only from the clock of this machine, "
@@ -45,7 +46,7 @@ NOT_HERE = (
 
 def is_available() -> bool:
     """Return whether the system keeps the clocks that are read."""
-    if sys.platform != "linux" or not sys.executable:
+    if sys.platform != "linux" or not sys.executable or getattr(sys, "frozen", False):
         return False
     until = time.thread_time_ns() + BURN_NS
     while time.thread_time_ns() < until:
@@ -75,6 +76,7 @@ class Sampler:
 
     def __init__(self, period_s: float) -> None:
         self.lanes: list[LaneThread] = []
+        self._telling = threading.Lock()  # so that nobody writes to a pipe that is closed meanwhile
         command = [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), str(round(period_s * 1e9))]
         self.process = subprocess.Popen(  # noqa: S603  (our own program)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
@@ -92,8 +94,6 @@ class Sampler:
         return self.process.stdin.fileno()
 
     def _wait_for_begin(self) -> None:
-        import select
-
         assert self.process.stdout is not None
         output = self.process.stdout.fileno()
         began = time.perf_counter_ns()
@@ -110,8 +110,11 @@ class Sampler:
         """Keep that the calling thread, or else the main thread of a worker process, works on a lane from now on."""
         tid = threading.get_native_id() if pid is None else pid
         self.lanes.append(LaneThread(lane, tid, time.perf_counter_ns()))
-        with suppress(OSError):  # it is gone, which is told in the end, or does not read: it finds threads by itself
-            os.write(self._input, (pid or os.getpid()).to_bytes(4, sys.byteorder))
+        self._tell(pid or os.getpid())
+
+    def _tell(self, number: int) -> None:
+        with self._telling, suppress(OSError, ValueError):  # it is gone, or does not read: that is told in the end
+            os.write(self._input, number.to_bytes(4, sys.byteorder))
 
     def readings(self) -> list[ThreadReadings]:
         """End the helper and return what it read.
@@ -122,8 +125,7 @@ class Sampler:
             If it broke down.
         """
         try:
-            with suppress(OSError):  # copies of this process, made by a fork, may keep the pipe open
-                os.write(self._input, THE_END)
+            self._tell(THE_END)  # by a word: copies of this process, made by a fork, may keep the pipe open
             answer, _ = self.process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             raise RuntimeError("it did not answer") from None
@@ -139,7 +141,7 @@ class Sampler:
             self.process.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
-                with suppress(OSError):
+                with self._telling, suppress(OSError):
                     pipe.close()
         self.process.wait()
 
@@ -173,14 +175,14 @@ def readings_in(message: bytes) -> list[ThreadReadings]:
 
 
 @contextmanager
-def sampling(period_s: float, recorder: Recorder) -> Iterator[Callable[[SpanColumns], SpanColumns]]:
+def sampling(period_s: float, clock: Clock, lanes: Lanes) -> Iterator[Callable[[SpanColumns], SpanColumns]]:
     """Sample the threads of a recording while the block runs, if that is possible here.
 
     Parameters
     ----------
     period_s
         From one reading to the next [s].
-    recorder
+    clock, lanes
         Of the recording.
 
     Yields
@@ -188,11 +190,11 @@ def sampling(period_s: float, recorder: Recorder) -> Iterator[Callable[[SpanColu
     Callable
         Ends the sampling and returns the spans with what it found.
     """
-    if recorder.clock is not REAL or not is_available():
+    if clock is not REAL or not is_available():
         warnings.warn(NOT_HERE, stacklevel=5)
         yield lambda columns: columns
         return
-    sampled = _Sampled(period_s, recorder)
+    sampled = _Sampled(period_s, lanes)
     try:
         yield sampled.parts
     finally:
@@ -202,9 +204,10 @@ def sampling(period_s: float, recorder: Recorder) -> Iterator[Callable[[SpanColu
 class _Sampled:
     """A recording with a sampler, of which a fault is kept until it can do no harm."""
 
-    def __init__(self, period_s: float, recorder: Recorder) -> None:
+    def __init__(self, period_s: float, lanes: Lanes) -> None:
         self._period_ns = round(period_s * 1e9)
-        self._recorder = recorder
+        self._lanes = lanes
+        self._owner = os.getpid()
         self._fault: Exception | None = None
         self._sampler: Sampler | None = None
         try:
@@ -212,10 +215,11 @@ class _Sampled:
         except (OSError, RuntimeError) as error:
             self._fault = error
         else:
-            recorder.lanes.on_thread = self._sampler.note
+            lanes.on_thread = self._sampler.note
 
     def parts(self, columns: SpanColumns) -> SpanColumns:
-        if self._sampler is None:
+        self._lanes.on_thread = None
+        if self._sampler is None or os.getpid() != self._owner:  # a copy of this process has no helper
             return columns
         try:
             readings = self._sampler.readings()
@@ -229,8 +233,9 @@ class _Sampled:
             return columns
 
     def end(self) -> None:
-        self._recorder.lanes.on_thread = None
-        if self._sampler is not None:
+        self._lanes.on_thread = None
+        if self._sampler is not None and os.getpid() == self._owner:
             self._sampler.kill()
         if self._fault is not None:
-            warnings.warn(f"sample_s: this recording has no samples, results are not affected: {self._fault}", stacklevel=6)
+            text = f"sample_s: this recording has no samples, results are not affected: {self._fault}"
+            warnings.warn(text, stacklevel=6)

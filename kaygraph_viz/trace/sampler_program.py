@@ -3,10 +3,10 @@
 Belongs here: what happens inside that process. Does not belong here: starting and ending it (``sampler``), and what the
 readings mean (``sampled_parts``). It is run by its path and loads nothing of this package, so that it starts at once.
 
-It is told by its standard input: each number there, of four bytes, is a process to look at now, and 0 the end. Its standard output
-begins with a time of its clock (8 bytes). When the input ends, the readings follow, as whole numbers of 8 bytes: how
-many threads, then process, number and count of readings of each, then all times, all CPU times, all times of waiting
-for a core [ns], thread by thread.
+It is told by its standard input: each number there, of four bytes, is a process to look at now, and 0 the end. Its
+standard output begins with a time of its clock (8 bytes). In the end the readings follow, as whole numbers of 8 bytes:
+how many threads, then process, number and count of readings of each, then all times, all CPU times, all times of
+waiting for a core [ns], thread by thread.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Watch:
     def look(self, pid: int) -> None:
         """Find the threads of a process that began since the last time; they had used nothing then."""
         try:
-            names = os.listdir(f"/proc/{pid}/task")
+            names = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208  (pathlib takes longer to load than all else here)
         except OSError:
             self._pids.pop(pid, None)
             return

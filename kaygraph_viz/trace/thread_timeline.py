@@ -1,4 +1,4 @@
-"""What threads did when, by readings of their CPU clocks: computing, waiting for a core, for the GIL, or for anything else.
+"""What threads did when, by readings of their CPU clocks: computing, or waiting for a core, the GIL, or anything else.
 
 Belongs here: arithmetic on the readings of whole threads. Does not belong here: how they were read (``sampler``), and
 what follows for spans (``sampled_parts``).
@@ -153,7 +153,8 @@ def _straight(times_ns: Ints, total_ns: Ints) -> Ints:
     >>> _straight(np.array([0, 2, 4, 6]), np.array([0, 0, 4, 6])).tolist()
     [0, 2, 4, 6]
     """
-    return np.maximum.accumulate((total_ns - times_ns)[::-1])[::-1] + times_ns
+    ahead: Ints = np.maximum.accumulate((total_ns - times_ns)[::-1])[::-1] + times_ns
+    return ahead
 
 
 def _merged(line: Timeline) -> Timeline:
@@ -174,7 +175,8 @@ def _without_tiny(line: Timeline) -> Timeline:
 
 
 def _is_tiny(line: Timeline) -> Mask:
-    return (line.kind != WAIT) & (line.lasted_ns < TINY_NS)
+    is_tiny: Mask = (line.kind != WAIT) & (line.lasted_ns < TINY_NS)
+    return is_tiny
 
 
 # -- threads of one process ------------------------------------------------------------------------------------------

@@ -37,7 +37,10 @@ def columns(*spans):
     return kept.columns()
 
 
-def sampled(spans, *lines, lanes=(LaneThread("a", 7, 0),)):
+A_IS_7 = (LaneThread("a", 7, 0),)
+
+
+def sampled(spans, *lines, lanes=A_IS_7):
     """Return the parts of each span as texts of kind and end [ms]."""
     found = with_samples(spans, lines, lanes, tick_ns=TICK)
     return [[f"{p.kind} {p.ended_ns / MS:g}" for p in found.span(place).parts] for place in range(len(found))]
@@ -61,7 +64,8 @@ def test_each_span_gets_its_own_time():
 
 def test_a_span_and_what_it_encloses_agree():
     nested = columns((0, 150, 50), (20, 120, 50))
-    assert sampled(nested, SLEEPS_THEN_COMPUTES) == [["wait 50", "cpu 100", "wait 150"], ["wait 50", "cpu 100", "wait 120"]]
+    outer, inner = sampled(nested, SLEEPS_THEN_COMPUTES)
+    assert (outer, inner) == (["wait 50", "cpu 100", "wait 150"], ["wait 50", "cpu 100", "wait 120"])
 
 
 def test_parts_that_are_known_stay_as_they_are():

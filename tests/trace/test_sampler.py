@@ -32,7 +32,7 @@ only_here = pytest.mark.skipif(sys.platform != "linux" or not is_available(), re
 
 def helpers(pid=None):
     """Return the helper processes of a process."""
-    return [each for each in psutil.Process(pid).children() if any("sampler_program" in word for word in each.cmdline())]
+    return [each for each in psutil.Process(pid).children() if "sampler_program" in " ".join(each.cmdline())]
 
 
 def sleep_then_compute(_=None):
@@ -58,6 +58,13 @@ def warned(match):
     with pytest.warns(UserWarning, match=match) as told:
         yield
     assert len(told) == 1
+
+
+def started(program, *options):
+    """Start a Python program in another process."""
+    environment = os.environ | {"PYTHONPATH": str(Path(sampler.__file__).parents[2])}
+    command = [sys.executable, *options, "-c", program]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 
 
 # -- the option ----------------------------------------------------------------------------------------------------
@@ -178,11 +185,7 @@ with record(sample_s=0.002):
 @only_here
 @pytest.mark.processes
 def test_the_helper_is_gone_when_the_recorded_process_is_killed():
-    folder = str(Path(sampler.__file__).parents[2])
-    environment = os.environ | {"PYTHONPATH": folder}
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-    ) as process:
+    with started(KILLED) as process:
         assert process.stdout.readline() == b"began\n"
         (helper,) = helpers(process.pid)
         process.kill()
@@ -215,33 +218,55 @@ def test_a_helper_that_is_killed_is_one_warning_and_the_trace_is_whole():
 @only_here
 @pytest.mark.processes
 def test_a_helper_that_does_not_answer_is_one_warning(monkeypatch):
-    monkeypatch.setattr(sampler, "PATIENCE_S", 0.05)
-    with warned("did not answer"):
-        recording = record(sample_s=0.002)
-        with _patient(monkeypatch), recording:
-            (helper,) = helpers()
-            helper.suspend()
-            monkeypatch.setattr(sampler, "PATIENCE_S", 0.05)
+    with warned("did not answer"), record(sample_s=0.002):
+        (helper,) = helpers()
+        helper.suspend()
+        monkeypatch.setattr(sampler, "PATIENCE_S", 0.05)
     assert not helper.is_running()
 
 
-@contextmanager
-def _patient(monkeypatch):
-    monkeypatch.setattr(sampler, "PATIENCE_S", GUARD_S)
-    yield
+FORKED = """
+import os, sys
+from kaygraph_viz.trace.recorder import record, span
+with record(sample_s=0.002) as trace, span("a"):
+    copy = os.fork()
+    if not copy:
+        sys.stdin.read()
+        os._exit(0)
+    print("began", flush=True)
+print("ended", flush=True)
+os.waitpid(copy, 0)
+"""
 
 
 @only_here
 @pytest.mark.processes
-def test_a_copy_of_the_process_does_not_keep_the_helper():
-    """It keeps the pipe open that tells the helper of the end."""
-    with record(sample_s=0.002):
-        (helper,) = helpers()
-        is_over, tell = os.pipe()
-        copy = subprocess.Popen(["sleep", "1000"], close_fds=False)  # noqa: S607
-        os.set_inheritable(tell, False)
-    copy.kill()
-    copy.wait()
-    os.close(tell)
-    os.close(is_over)
-    assert not helper.is_running()
+def test_a_copy_of_the_process_does_not_keep_the_recording_from_its_end():
+    """It keeps the pipe open, the end of which would tell the helper."""
+    with started(FORKED, "-W", "error") as process:
+        assert process.stdout.readline() == b"began\n"
+        assert process.stdout.readline() == b"ended\n"
+        process.communicate(timeout=GUARD_S)
+        assert process.returncode == 0
+
+
+LEFT_BY_A_COPY = """
+import os
+from kaygraph_viz.trace.recorder import record, span
+with record(sample_s=0.002) as trace, span("a"):
+    copy = os.fork()
+    if copy:
+        os.waitpid(copy, 0)
+        sum(range(2_000_000))
+if copy:
+    print(trace.spans[0].parts[-1].kind, flush=True)
+"""
+
+
+@only_here
+@pytest.mark.processes
+def test_a_copy_of_the_process_that_leaves_the_block_does_not_end_the_helper():
+    with started(LEFT_BY_A_COPY, "-W", "error") as process:
+        output, _ = process.communicate(timeout=GUARD_S)
+        assert process.returncode == 0
+        assert output in (b"cpu\n", b"core\n", b"wait\n")

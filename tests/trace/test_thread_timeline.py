@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -110,7 +112,7 @@ def test_threads_that_take_turns_do_not_compute_at_once():
         for kind, *turn in zip(line.kind, line.edges_ns[:-1], line.edges_ns[1:], strict=True)
         if PART_KINDS[kind] == "cpu"
     )
-    assert max(before[1] - after[0] for before, after in zip(turns, turns[1:], strict=False)) <= TICK
+    assert max(before[1] - after[0] for before, after in pairwise(turns)) <= TICK
 
 
 def test_threads_of_different_processes_never_wait_for_each_others_gil():
