@@ -315,7 +315,7 @@ class _Worker(threading.Thread):
         if not chunk:
             return
         sent_ns, begun_ns = self.branches.now_ns(), perf_counter_ns()
-        child = self._child = self._child or self.crew.pool.take()
+        child = self._child = self._child or self._new_child()
         answer = self._asked(child, [pulled[0] for pulled in chunk], packed)
         if answer is None:
             self._child = None
@@ -331,6 +331,12 @@ class _Worker(threading.Thread):
             self._choose_size(perf_counter_ns() - begun_ns, resolved)
         if resolved < len(chunk):
             self.crew.serve_again(chunk[resolved:])
+
+    def _new_child(self) -> Child:
+        child = self.crew.pool.take()
+        if self.lane is not None and self.branches.recorder is not None:
+            self.branches.recorder.lanes.enter_process(self.lane, child.pid)
+        return child
 
     def _asked(self, child: Child, indices: list[int], packed: list[Any]) -> bytes | None:
         """Send a chunk and return the answer; None if the child is dead."""
