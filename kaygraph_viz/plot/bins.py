@@ -127,7 +127,7 @@ def _borders(run: Run) -> dict[str, tuple[Ints, Ints, Bools]]:
     return {
         "cpu": (starts, cpu_until, is_measured),
         "busy": (starts, cpu_until, ~is_measured),
-        "waiting": (cpu_until, blocked_from, blocked_from > cpu_until),
+        "wait": (cpu_until, blocked_from, blocked_from > cpu_until),
         "blocked": (blocked_from, ends, blocked > 0),
     }
 

@@ -23,7 +23,7 @@ __all__ = ["draw_image", "image_keys"]
 
 MOST_SEPARATE_ROWS = 60  # more of them have no gap between each other
 LEAST_BINS = 50
-PARTS = ("cpu", "busy", "waiting", "blocked")
+PARTS = ("cpu", "busy", "wait", "blocked")
 
 
 def draw_image(ax: Axes, chart: Chart) -> list[Key]:

@@ -100,7 +100,7 @@ def split(start: int, end: int, cpu: int, blocked: int) -> list[tuple[str, int, 
     blocked_from = end - min(blocked, end - start)
     cpu_until = min(start + cpu, blocked_from) if cpu >= 0 else blocked_from
     first = "cpu" if cpu >= 0 else "busy"
-    parts = [(first, start, cpu_until), ("waiting", cpu_until, blocked_from), ("blocked", blocked_from, end)]
+    parts = [(first, start, cpu_until), ("wait", cpu_until, blocked_from), ("blocked", blocked_from, end)]
     return [part for part in parts if part[2] > part[1]]
 
 

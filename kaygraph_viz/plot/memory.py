@@ -21,7 +21,7 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["memory_curve"]
 
-IN_USE = FILLS["waiting"]._replace(label="in use: this process and those it started")
+IN_USE = FILLS["wait"]._replace(label="in use: this process and those it started")
 MARGINS_PT = (46.0, 14.0, 36.0, 46.0)
 HEIGHT_IN = 2.8
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))

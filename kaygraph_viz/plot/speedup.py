@@ -35,7 +35,7 @@ HEIGHT_IN, LEAST_WORKERS, MOST_WORKERS, MOST_NAMED = 4.4, 4, 4096, 6
 WORTH_A_LINE = 0.005  # a smaller serial share bounds nothing that anybody would reach
 MEASURED_ONE, PREDICTED_ONE, WORK = "one worker", "one worker, predicted", "the work of the run"
 MEASURED = Stroke(BAR, "measured: median and range", 1.2, "", "o")
-PREDICTED = Fill(FILLS["waiting"].colour, "predicted: what-if band", line=FILLS["cpu"].colour)
+PREDICTED = Fill(FILLS["wait"].colour, "predicted: what-if band", line=FILLS["cpu"].colour)
 WORK_LAW = Stroke(BAR, "work law: as many times as workers", 1.1)
 BEYOND = Fill("#F1F2F3", "faster than any schedule")
 

@@ -4,8 +4,8 @@ Belongs here: constants. Does not belong here: geometry (``layout``, ``scene``) 
 
 The colours derive from the palette of Okabe and Ito (2008), whose members stay distinct under the common forms of
 colour blindness. Nothing is said by colour alone: each kind of failure has a hatch, a word and a marker of its own,
-waiting is paler as well as another colour, the queue is thinner. Black text is readable on every fill (contrast of at
-least 4.5).
+waiting is paler as well as another colour, waiting for the interpreter and for a core have a light hatch, the queue is
+thinner. Black text is readable on every fill (contrast of at least 4.5).
 """
 
 from __future__ import annotations
@@ -27,13 +27,17 @@ OTHER = "#C9CED2"  # names for which no colour is left
 
 
 class Fill(NamedTuple):
-    """How one kind of rectangle is filled and what the legend calls it; `line` is for its hatch and its marker."""
+    """How one kind of rectangle is filled and what the legend calls it; `line` is for its hatch and its marker.
+
+    `base` is a second colour, which fills the lower part of the rectangle, as high as a share.
+    """
 
     colour: str
     label: str
     hatch: str = ""
     marker: str = ""
     line: str = BAR
+    base: str = ""
 
 
 class Stroke(NamedTuple):
@@ -64,13 +68,17 @@ class Size:
     min_height = 1.55
 
 
-FILLS = {
+CPU, WAITING = "#56A5DD", "#D8EAF8"
+FILLS = {  # by the kinds of parts, in the order of the legend; where parts are stacked, from the bottom of the bar
     "queued": Fill("#8C8C8C", "queued"),
-    "cpu": Fill("#56A5DD", "CPU"),
-    "waiting": Fill("#D8EAF8", "waiting"),
+    "cpu": Fill(CPU, "CPU"),
+    "gil": Fill("#A3D6BD", "waiting for the interpreter", "....", line="#5F9F82"),
+    "core": Fill("#C4B8E4", "waiting for a core", "////", line="#9483C4"),
     "blocked": Fill("#E69F00", "blocked", "xxx"),
-    "busy": Fill("#9CCBEB", "running"),
     "pause": Fill("#B5739D", "pause before a retry"),
+    "wait": Fill(WAITING, "waiting"),
+    "unknown": Fill(WAITING, "not known when (the height is the CPU share)", base=CPU),
+    "busy": Fill("#9CCBEB", "running"),  # what is not known when, and of which CPU was not measured
 }
 STATUS_FILLS = {  # what did not end well: a hatch over the bar, and a marker where the bar has no room for a word
     "error": Fill(PAPER, "error", "/////", "X", FAILED),

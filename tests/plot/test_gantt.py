@@ -348,14 +348,17 @@ def luminance(colour):
 
 @pytest.mark.parametrize(
     "colour",
-    [*(FILLS[key].colour for key in ("cpu", "waiting", "blocked", "busy")), *NAME_COLOURS, *STATUS_COLOURS.values(),
+    [*(fill.colour for key, fill in FILLS.items() if key != "queued"), *NAME_COLOURS, *STATUS_COLOURS.values(),
      PARALLEL_FILL, BRANCH_FILL, MORE_FILL],
 )  # fmt: skip
 def test_text_is_readable_on_every_fill(colour):
     assert (luminance(colour) + 0.05) / (luminance(TEXT) + 0.05) >= 4.5
 
 
-def test_cpu_waiting_and_blocked_differ_in_brightness_too():
-    bright = sorted(luminance(FILLS[key].colour) for key in ("cpu", "waiting"))
-    assert bright[1] - bright[0] > 0.3
-    assert FILLS["blocked"].hatch
+def test_what_a_branch_did_is_told_apart_without_colour():
+    bright = {key: luminance(FILLS[key].colour) for key in ("cpu", "gil", "core", "wait")}
+    assert bright["cpu"] < min(bright["gil"], bright["core"])
+    assert max(bright["gil"], bright["core"]) < bright["wait"]
+    assert bright["wait"] - bright["cpu"] > 0.3
+    hatches = [FILLS[key].hatch for key in ("gil", "core", "blocked", "wait")]
+    assert len(set(hatches)) == len(hatches)
