@@ -6,7 +6,7 @@
 
 const AXIS = 34, TOP = 6, RIGHT = 12, ROW = 25, LEAST_ROW = 13, NODE_LEVEL = 16, FONT = "system-ui, sans-serif";
 const LEAST_WIDTH = 3;  // pixels of a bar that shows its parts
-const NARROW = 1.5, STACK = 6;  // pixels of a part that is not drawn alone, and of several that are drawn as one
+const NARROW = 1.5, STACK = 6, FEWEST = 8;  // pixels of a part that is not drawn alone; of several drawn as one, and how many
 const STEPS = [1, 2, 2.5, 5, 10];
 
 /** Draws a run; the view says what part of it, and what is highlighted. */
@@ -240,16 +240,14 @@ class Painter {
   }
 
   /** Put the parts of a piece that are in view where they happened. Narrow ones would make stripes that are not there:
-   * they are put together with neighbours up to the next line of a grid that moves with the run, a few pixels away. */
+   * they are put together with their neighbours, always from the first part on, so that nothing flickers on the move. */
   putParts(run, at, middle, place, view, put) {
-    const cell = STACK * this.perPixel, narrow = NARROW * this.perPixel, last = run.firstPart[at + 1];
-    let part = run.partAt(at, Math.floor(view.from / cell) * cell), from = run.partStart(at, part);
+    const cell = STACK * this.perPixel, narrow = NARROW * this.perPixel, last = run.firstPart[at + 1], ends = run.partEnd;
+    let part = run.firstPart[at], from = run.start[at];
     while (part < last && from < view.to) {
-      const first = part++;
-      if (run.partEnd[first] - from < narrow) {
-        const border = Math.ceil(from / cell + 0.5) * cell;
-        while (part < last && run.partEnd[part - 1] < border && run.partEnd[part] - run.partEnd[part - 1] < cell) part++;
-      }
+      const first = part++, isEnough = () => part - first >= FEWEST && ends[part - 1] - from >= cell;
+      if (ends[first] - from < narrow) while (part < last && ends[part] - ends[part - 1] < cell && !isEnough()) part++;
+      if (ends[part - 1] <= view.from) { from = ends[part - 1]; continue; }
       const until = run.partEnd[part - 1], kind = KINDS[run.partKind[first]];
       const [x0, x1] = [this.edge(from, place), this.edge(until, place)];
       if (part - first === 1 && kind !== "unknown") {
