@@ -11,9 +11,9 @@ from typing import Any
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.legend_handler import HandlerTuple
+from matplotlib.legend_handler import HandlerPatch, HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.wording import time_unit
@@ -38,6 +38,7 @@ POINTS = 72.0
 LEGEND_ENTRY_PT = 31.0  # width of a legend entry beside its text: the patch and the gaps around it
 LEGEND_LINE_PT = 14.0
 MARKER_PT = 6.5
+BASE_SHARE = 0.4  # how high the second colour of a look is in the legend
 
 
 def new_axes(width_in: float, height_in: float, *, margins_pt: tuple[float, float, float, float]) -> Axes:
@@ -156,7 +157,7 @@ def add_legend(ax: Axes, keys: Sequence[Key]) -> int:
         frameon=False,
         fontsize=Size.small_font,
         handlelength=1.6,
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.2)},
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.2), _HalfPatch: _HalfHandler()},
         handletextpad=0.5,
         columnspacing=1.4,
         borderpad=0.1,
@@ -188,9 +189,28 @@ def _handle(key: Key) -> Any:
     if isinstance(key, Stroke):
         look: Any = {"linestyle": key.style, "linewidth": key.width, "marker": key.marker, "markersize": 5}
         return Line2D([], [], color=key.colour, **look)
+    if key.base:
+        return _HalfPatch(facecolor=key.colour, edgecolor=key.line, linewidth=0.6, base=key.base)
     patch = Patch(facecolor=key.colour, edgecolor=key.line, hatch=key.hatch, linewidth=0.6)
     if not key.marker:
         return patch
     look = {"linestyle": "", "marker": key.marker, "markersize": MARKER_PT, "markeredgewidth": 0.7}
     marker = Line2D([], [], color=key.line, markeredgecolor=PAPER, **look)
     return (patch, marker) if key.hatch else marker
+
+
+class _HalfPatch(Patch):
+    """Stands in the legend for what is filled with a second colour up to a share of its height."""
+
+    def __init__(self, *, base: str, **look: Any) -> None:
+        super().__init__(**look)
+        self.base = base
+
+
+class _HalfHandler(HandlerPatch):
+    """Draws such a patch with its lower part filled."""
+
+    def create_artists(self, legend: Any, orig_handle: Any, *place: Any) -> Sequence[Any]:
+        x, y, width, height, _, trans = place
+        base = Rectangle((-x, -y), width, BASE_SHARE * height, facecolor=orig_handle.base, transform=trans)
+        return [*super().create_artists(legend, orig_handle, *place), base]

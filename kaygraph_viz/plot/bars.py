@@ -61,12 +61,14 @@ def bar_fills(layout: Layout, colour_by: str) -> dict[str, Fill]:
 def draw_bars(ax: Axes, chart: Chart, layout: Layout, fills: Mapping[str, Fill], *, labels: bool) -> set[str]:
     """Draw all bars of a chart and what is written in them; return the statuses for which there are marks."""
     at = np.array(centres(chart.rows))
+    by_fill: dict[str, list[Rect]] = {}
+    for rect in layout.rects:
+        by_fill.setdefault(rect.fill, []).append(rect)
     for key, fill in fills.items():
         edge = {"edgecolors": fill.line, "hatch": fill.hatch} if fill.hatch else {"edgecolors": "none"}
-        same = [rect for rect in layout.rects if rect.fill == key]
-        _add_boxes(ax, at, same, f"part-{key[:20]}", facecolors=fill.colour, linewidths=0, **edge)
+        _add_boxes(ax, at, by_fill.get(key, ()), f"part-{key[:20]}", facecolors=fill.colour, linewidths=0, **edge)
     for status, fill in STATUS_FILLS.items():
-        bad = [rect for rect in layout.rects if rect.status == status]
+        bad = [rect for rect in layout.failed if rect.fill == status]
         edge = {"edgecolors": fill.line, "hatch": fill.hatch}
         _add_boxes(ax, at, bad, f"status-{status}", facecolors="none", linewidths=0, **edge)
     widths = np.array([bar.x1_s - bar.x0_s for bar in layout.bars]) * _points_per_s(ax)
@@ -88,8 +90,9 @@ def _points_per_s(ax: Axes) -> float:
 def _add_boxes(ax: Axes, at: Any, rects: Sequence[Rect] | Sequence[Bar], gid: str, **style: Any) -> None:
     """Draw all rectangles of one look as a single artist."""
     if rects:
-        boxes = np.array([(rect.x0_s, rect.x1_s, at[rect.row], rect.height) for rect in rects], np.float64)
-        x0, x1, low, high = boxes[:, 0], boxes[:, 1], boxes[:, 2] - boxes[:, 3] / 2, boxes[:, 2] + boxes[:, 3] / 2
+        x0, x1, low, high = np.array([(rect.x0_s, rect.x1_s, rect.low, rect.high) for rect in rects], np.float64).T
+        middle = at[[rect.row for rect in rects]]
+        low, high = middle - low, middle - high  # rows are counted downwards
         corners: Any = np.stack([np.stack(c, axis=1) for c in ((x0, low), (x1, low), (x1, high), (x0, high))], axis=1)
         ax.add_collection(PolyCollection(corners, gid=gid, **style), autolim=False)
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.plot.chart import Chart, Run
+from kaygraph_viz.plot.stripes import STACK, share_of
 from kaygraph_viz.plot.style import STATUS_FILLS
+from kaygraph_viz.trace.part_table import stretches
 
 __all__ = ["MAX_IMAGE_ROWS", "Bins", "busy_share", "make_bins"]
 
@@ -42,7 +44,9 @@ class Bins:
     failed: Mapping[str, Floats]
 
 
-def busy_share(rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int) -> Floats:
+def busy_share(
+    rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int, weights: Floats | float = 1.0
+) -> Floats:
     """Return which share of each bin is covered, for each row.
 
     Parameters
@@ -53,6 +57,8 @@ def busy_share(rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int
         The bins' borders [ns], ascending, shape (b + 1,).
     row_count
         How many rows there are.
+    weights
+        How much of each interval counts, 0 to 1.
 
     Returns
     -------
@@ -75,14 +81,15 @@ def busy_share(rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int
         return np.zeros((row_count, len(edges) - 1))
     order = np.lexsort((ends, starts, rows))  # what takes no time first: the last one to start counts up to an edge
     rows, starts, ends = rows[order], starts[order], ends[order]
-    before = np.concatenate([[0], np.cumsum(ends - starts)])  # covered by all earlier intervals, over all rows
+    weight = np.broadcast_to(weights, len(order))[order]
+    before = np.concatenate([[0], np.cumsum((ends - starts) * weight)])  # covered by earlier intervals, over all rows
     stride = int(max(edges[-1], ends.max())) + 1
     wanted = np.arange(row_count)[:, None] * stride + edges[None, :]
     last = np.searchsorted(rows * stride + starts, wanted, side="right") - 1
     at = np.maximum(last, 0)
-    into_last = np.minimum(edges[None, :], ends[at]) - starts[at]
+    left_of_last = (ends[at] - edges[None, :]).clip(0) * weight[at]
     is_mine = (last >= 0) & (rows[at] == np.arange(row_count)[:, None])
-    covered = before[at + (last >= 0)] - np.where(is_mine, ends[at] - starts[at] - into_last, 0)
+    covered = before[at + (last >= 0)] - np.where(is_mine, left_of_last, 0)
     share: Floats = np.diff(covered, axis=1) / np.maximum(np.diff(edges), 1)
     return share
 
@@ -101,10 +108,7 @@ def make_bins(chart: Chart, bin_count: int) -> list[Bins]:
     rows = len(chart.rows)
     shares: dict[str, Floats] = {}
     for run in chart.runs:
-        for part, (low, high, some) in _borders(run).items():
-            if some.any():
-                share = busy_share(run.row_of[some], low[some], high[some], edges, rows)
-                shares[part] = shares[part] + share if part in shares else share
+        _add_shares(shares, run, edges, rows)
     failed = {status: found for status in STATUS_FILLS if len(found := _failed(chart, status, edges))}
     blocks = chart.blocks()
     density = MAX_IMAGE_ROWS / max(MAX_IMAGE_ROWS, sum(map(len, blocks)))
@@ -117,19 +121,17 @@ def make_bins(chart: Chart, bin_count: int) -> list[Bins]:
     return made
 
 
-def _borders(run: Run) -> dict[str, tuple[Ints, Ints, Bools]]:
-    """Return where each part begins and ends, and which bars have it: the same rule as for single bars."""
-    starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
-    cpu, blocked = (run.nesting.columns.column(name)[run.units] for name in ("cpu_ns", "blocked_ns"))
-    blocked_from = ends - np.minimum(blocked, ends - starts)
-    is_measured = cpu >= 0
-    cpu_until = np.where(is_measured, np.minimum(starts + cpu, blocked_from), blocked_from)
-    return {
-        "cpu": (starts, cpu_until, is_measured),
-        "busy": (starts, cpu_until, ~is_measured),
-        "wait": (cpu_until, blocked_from, blocked_from > cpu_until),
-        "blocked": (blocked_from, ends, blocked > 0),
-    }
+def _add_shares(shares: dict[str, Floats], run: Run, edges: Ints, row_count: int) -> None:
+    """Add what counts as what: of what is not known when, the measured share is CPU and the rest is waiting."""
+    parts = stretches(run.nesting.columns, run.units)
+    for fill in STACK:
+        weights = share_of(parts, fill)
+        some = np.flatnonzero(weights)
+        if len(some):
+            times = (column[some] - run.first_ns for column in (parts.started_ns, parts.ended_ns))
+            share = busy_share(run.row_of[parts.owner[some]], *times, edges, row_count, weights[some])
+            name = "wait" if fill == "unknown" else fill
+            shares[name] = shares.get(name, 0.0) + share
 
 
 def _fold(share: Floats, most: int) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
+from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.axes import size_pt
 from kaygraph_viz.plot.bars import add_marks
 from kaygraph_viz.plot.bins import Bins, make_bins
@@ -23,7 +24,6 @@ __all__ = ["draw_image", "image_keys"]
 
 MOST_SEPARATE_ROWS = 60  # more of them have no gap between each other
 LEAST_BINS = 50
-PARTS = ("cpu", "busy", "wait", "blocked")
 
 
 def draw_image(ax: Axes, chart: Chart) -> list[Key]:
@@ -49,7 +49,13 @@ def draw_image(ax: Axes, chart: Chart) -> list[Key]:
 def image_keys(chart: Chart) -> list[Key]:
     """Return the entries that the legend of an image may have, so that there is room for them."""
     bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
-    return _keys(PARTS, bad)
+    return _keys(FILLS.keys() - {"queued", "unknown"} - _absent(chart), bad)
+
+
+def _absent(chart: Chart) -> set[str]:
+    """Return the kinds of parts that only are where they were noted, and that nobody has."""
+    noted = {code for run in chart.runs for code in np.unique(run.nesting.columns.parts.parts["kind"]).tolist()}
+    return {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in noted}
 
 
 def _keys(parts: Collection[str], statuses: Collection[str]) -> list[Key]:

@@ -12,35 +12,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.plot.attempts import Attempts, bar_parts
 from kaygraph_viz.plot.chart import Chart, Run
-from kaygraph_viz.plot.style import STATUS_FILLS, Size
+from kaygraph_viz.plot.stripes import STACK, make_stripes
+from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Size
 from kaygraph_viz.plot.words import Words
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["Bar", "Label", "Layout", "Rect", "make_layout", "place_labels", "split"]
+__all__ = ["Bar", "Label", "Layout", "Rect", "longest_gap", "make_layout", "place_labels"]
 
 MIN_ROOM_PT = 4.0
+PAUSE = STACK.index("pause")
+COVERED = {"pause", *(key for key, fill in FILLS.items() if fill.hatch)}  # no place for a label
 
 
 class Rect(NamedTuple):
-    """One filled rectangle: times in seconds since the first submission, height as a share of the row.
+    """One filled rectangle: times in seconds since the first submission, heights as shares of a row.
 
-    `status` is how the attempt ended that it is a part of; ``ok`` for the time in the queue and for pauses.
+    `low` and `high` are from where to where it reaches, upwards from the middle of the row.
     """
 
     row: int
     x0_s: float
     x1_s: float
-    height: float
+    low: float
+    high: float
     fill: str
-    status: str
     span_id: int
-
-    @property
-    def is_failed(self) -> bool:
-        """Whether it is part of an attempt that ended badly."""
-        return self.status in STATUS_FILLS
 
 
 class Bar(NamedTuple):
@@ -53,12 +51,22 @@ class Bar(NamedTuple):
     status: str
     labels: tuple[str, ...]
     span_id: int
-    room: tuple[float, float] = (0.0, 0.0)  # where a label stands best, from and to [s]
+    rooms: tuple[tuple[float, float], ...] = ()  # where a label stands best, and second best, from and to [s]
 
     @property
     def is_failed(self) -> bool:
         """Whether it ended badly."""
         return self.status in STATUS_FILLS
+
+    @property
+    def low(self) -> float:
+        """Its lower end, upwards from the middle of the row."""
+        return -self.height / 2
+
+    @property
+    def high(self) -> float:
+        """Its upper end, upwards from the middle of the row."""
+        return self.height / 2
 
 
 @dataclass(frozen=True)
@@ -68,43 +76,22 @@ class Layout:
     Parameters
     ----------
     rects
-        The parts of the bars; within a row they never overlap.
+        The parts of the bars, where they happened; they never overlap.
+    failed
+        What ended badly, filled by how: bars, and attempts of those that were tried again. They lie over parts.
     bars
         The outlines of the units of work.
+    is_stacked
+        Whether parts were too short to be drawn one by one, so that they stand on each other by their shares.
     """
 
     rects: tuple[Rect, ...]
+    failed: tuple[Rect, ...]
     bars: tuple[Bar, ...]
+    is_stacked: bool = False
 
 
-def split(start: int, end: int, cpu: int, blocked: int) -> list[tuple[str, int, int]]:
-    """Return the parts of one bar as (part, start, end), whose durations add up to that of the bar.
-
-    CPU time comes first, then waiting, then blocked. How they really alternated is not recorded: the order within a
-    bar carries no meaning, only the lengths do.
-
-    Parameters
-    ----------
-    start, end
-        The service time [ns].
-    cpu
-        CPU time [ns]; -1 where it was not measured: the part is then ``busy``.
-    blocked
-        Blocked time [ns].
-
-    Examples
-    --------
-    >>> split(10, 20, 3, 2)
-    [('cpu', 10, 13), ('waiting', 13, 18), ('blocked', 18, 20)]
-    """
-    blocked_from = end - min(blocked, end - start)
-    cpu_until = min(start + cpu, blocked_from) if cpu >= 0 else blocked_from
-    first = "cpu" if cpu >= 0 else "busy"
-    parts = [(first, start, cpu_until), ("wait", cpu_until, blocked_from), ("blocked", blocked_from, end)]
-    return [part for part in parts if part[2] > part[1]]
-
-
-def make_layout(chart: Chart, *, colour_by: str = "part") -> Layout:
+def make_layout(chart: Chart, *, colour_by: str = "part", shortest_s: float = 0.0) -> Layout:
     """Return the rectangles of a chart.
 
     Parameters
@@ -112,136 +99,141 @@ def make_layout(chart: Chart, *, colour_by: str = "part") -> Layout:
     chart
         Its runs and rows.
     colour_by
-        ``"part"`` splits each bar; ``"name"`` and ``"status"`` leave it whole and fill it by that.
+        ``"part"`` fills each stretch of a bar by what went on; ``"name"`` and ``"status"`` leave it whole and fill it
+        by that.
+    shortest_s
+        Parts that are shorter are not drawn one by one, but as shares of the height of a wider stretch [s].
 
     Returns
     -------
     Layout
-        One bar for each unit of work, in the row of its worker. Where a branch was tried again, its bar shows each
-        attempt and the pauses between. The time in the queue is drawn only where the row was free.
+        One bar for each unit of work, in the row of its worker, with its parts where they happened. Pauses between
+        attempts are slim. The time in the queue is drawn only where the row was free.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "t", 0, 4, parts=[("wait", 1), ("cpu", 1), ("unknown", 2, 0.25)]))
+    >>> [(rect.fill, rect.x0_s, rect.x1_s) for rect in make_layout(Chart.of(trace)).rects]
+    [('wait', 0.0, 1.0), ('cpu', 1.0, 2.0), ('cpu', 2.0, 4.0), ('unknown', 2.0, 4.0)]
     """
-    makers = [_Maker(run, colour_by) for run in chart.runs]
+    makers = [_Maker(run, colour_by, shortest_s * 1e9) for run in chart.runs]
     for maker in makers:
         maker.add_all()
     return Layout(
-        tuple(rect for maker in makers for rect in maker.rects), tuple(bar for maker in makers for bar in maker.bars)
+        tuple(rect for maker in makers for rect in maker.rects),
+        tuple(rect for maker in makers for rect in maker.failed),
+        tuple(bar for maker in makers for bar in maker.bars),
+        any(maker.is_stacked for maker in makers),
     )
 
 
 class _Maker:
-    """Makes the rectangles of one run, bar by bar."""
+    """Makes the rectangles of one run."""
 
-    def __init__(self, run: Run, colour_by: str) -> None:
+    def __init__(self, run: Run, colour_by: str, shortest_ns: float) -> None:
         self.run = run
-        self.columns = run.nesting.columns
         self.colour_by = colour_by
+        self.shortest_ns = shortest_ns
         self.rects: list[Rect] = []
+        self.failed: list[Rect] = []
         self.bars: list[Bar] = []
-        self._attempts = _attempts_of(run.nesting)
+        self.is_stacked = False
+        self._attempts = Attempts(run.nesting)
         self._words = Words(run.nesting, run.units)
+        self._units: list[int] = run.units.tolist()
+        self._row_of: list[int] = run.row_of.tolist()
+        self._ids: list[int] = run.nesting.columns.rows["span_id"][run.units].tolist()
+        self._heights = [Size.slim if self._words.is_slim(position) else Size.full for position in self._units]
+
+    def add_all(self) -> None:
+        self._add_queues()
+        if self.colour_by == "part":
+            self._add_parts()
+        else:
+            self._add_whole()
+        self._add_failed()
+        self._add_bars()
+
+    def _box(self, place: int, started_ns: int, ended_ns: int, height: float, fill: str) -> Rect:
+        """Return a rectangle around the middle of the row of a bar."""
+        times = self._seconds(started_ns), self._seconds(ended_ns)
+        return Rect(self._row_of[place], *times, -height / 2, height / 2, fill, self._ids[place])
 
     def _seconds(self, time_ns: int) -> float:
         return (time_ns - self.run.first_ns) / 1e9
 
-    def add_all(self) -> None:
-        units, row_of = self.run.units, self.run.row_of
-        order = np.lexsort((self.columns.column("ended_ns")[units], self.columns.column("started_ns")[units], row_of))
+    def _add_queues(self) -> None:
+        """Add the time in the queue, as far as the row of the bar was free."""
+        rows = self.run.nesting.columns.rows[self.run.units]
+        submitted, started, ended = (rows[name].tolist() for name in ("submitted_ns", "started_ns", "ended_ns"))
         free_from: dict[int, int] = {}
-        for position, row in zip(units[order].tolist(), row_of[order].tolist(), strict=True):
-            self._add(position, row, free_from.get(row, self.run.first_ns))
-            free_from[row] = int(self.columns.rows["ended_ns"][position])
+        for place in np.lexsort((rows["ended_ns"], rows["started_ns"], self.run.row_of)).tolist():
+            row = self._row_of[place]
+            queued_from = max(submitted[place], free_from.get(row, self.run.first_ns))
+            if queued_from < started[place]:
+                self.rects.append(self._box(place, queued_from, started[place], Size.queue, "queued"))
+            free_from[row] = ended[place]
 
-    def _add(self, position: int, row: int, free_from: int) -> None:
-        record = self.columns.rows[position]
-        start, end, span_id = int(record["started_ns"]), int(record["ended_ns"]), int(record["span_id"])
-        height = Size.slim if self._words.is_slim(position) else Size.full
-        queued_from = max(int(record["submitted_ns"]), free_from)
-        if queued_from < start:
-            self._put(row, queued_from, start, Size.queue, "queued", "ok", span_id)
-        for attempt in self._attempts_or_pauses(position):
-            tall = Size.slim if attempt.is_pause else height
-            for part, begin, until in self._parts(position, attempt):
-                self._put(row, begin, until, tall, part, attempt.status, span_id)
-        status, labels = STATUSES[record["status"]], self._words.of(position)
-        self.bars.append(
-            Bar(row, self._seconds(start), self._seconds(end), height, status, labels, span_id, self._room(position))
-        )
+    def _add_parts(self) -> None:
+        """Fill bars by what went on when."""
+        found = make_stripes(bar_parts(self.run, self._attempts), self.shortest_ns)
+        height = np.array(self._heights, np.float64)[found.owner]
+        height[found.is_alone & (found.fill == PAUSE)] = Size.slim
+        starts, ends = ((times - self.run.first_ns) / 1e9 for times in (found.started_ns, found.ended_ns))
+        columns = (found.owner, starts, ends, (found.low - 0.5) * height, (found.high - 0.5) * height, found.fill)
+        for place, start, end, low, high, fill in zip(*(column.tolist() for column in columns), strict=True):
+            self.rects.append(Rect(self._row_of[place], start, end, low, high, STACK[fill], self._ids[place]))
+        self.is_stacked = found.is_stacked
 
-    def _put(self, row: int, start: int, end: int, height: float, fill: str, status: str, span_id: int) -> None:
-        if start < end:
-            self.rects.append(Rect(row, self._seconds(start), self._seconds(end), height, fill, status, span_id))
+    def _add_whole(self) -> None:
+        """Fill bars by name or by how they ended, attempt by attempt."""
+        for place, position in enumerate(self._units):
+            for one in self._attempts.of(position):
+                fill = one.status if self.colour_by == "status" else self._words.name(position)
+                look = (Size.slim, "pause") if one.is_pause else (self._heights[place], fill)
+                if one.started_ns < one.ended_ns:
+                    self.rects.append(self._box(place, one.started_ns, one.ended_ns, *look))
 
-    def _attempts_or_pauses(self, position: int) -> list[_Attempt]:
-        """Return the attempts of a bar, and the pauses between them, without gaps."""
-        attempts = self._attempts.get(position, [])
-        whole = self._attempt(position)
-        if len(attempts) < 2:
-            return [whole]
-        found: list[_Attempt] = []
-        at = whole.start
-        for attempt in _with_shares([self._attempt(place) for place in attempts], whole):
-            found += [_pause(at, attempt.start), attempt]
-            at = attempt.end
-        return [part for part in [*found, _pause(at, whole.end)] if part.end > part.start]
+    def _add_failed(self) -> None:
+        for place, position in enumerate(self._units):
+            for one in self._attempts.of(position):
+                if one.status in STATUS_FILLS and one.started_ns < one.ended_ns:
+                    height = self._heights[place]
+                    self.failed.append(self._box(place, one.started_ns, one.ended_ns, height, one.status))
 
-    def _attempt(self, position: int) -> _Attempt:
-        row = self.columns.rows[position]
-        start, end, cpu, blocked = (int(row[name]) for name in ("started_ns", "ended_ns", "cpu_ns", "blocked_ns"))
-        return _Attempt(start, end, cpu, blocked, STATUSES[row["status"]])
-
-    def _parts(self, position: int, attempt: _Attempt) -> list[tuple[str, int, int]]:
-        if attempt.is_pause:
-            return [("pause", attempt.start, attempt.end)]
-        if self.colour_by == "status":
-            return [(attempt.status, attempt.start, attempt.end)]
-        if self.colour_by == "name":
-            return [(self._words.name(position), attempt.start, attempt.end)]
-        return split(attempt.start, attempt.end, attempt.cpu, attempt.blocked)
-
-    def _room(self, position: int) -> tuple[float, float]:
-        """Return where a label covers nothing of interest: the longest attempt, up to where it was blocked."""
-        attempts = self._attempts.get(position, [])
-        rooms = [self._attempt(place) for place in (attempts if len(attempts) > 1 else [position])]
-        longest = max(rooms, key=lambda part: part.end - part.start - part.blocked)
-        end = longest.end - (longest.blocked if self.colour_by == "part" else 0)
-        return self._seconds(longest.start), self._seconds(max(longest.start, end))
+    def _add_bars(self) -> None:
+        rows, words = self.run.nesting.columns.rows[self.run.units], self._words
+        covered = _by_span(rect for rect in self.rects if rect.fill in COVERED), _by_span(self.failed)
+        pauses = _by_span(rect for rect in self.rects if rect.fill == "pause")
+        for place, (position, span_id) in enumerate(zip(self._units, self._ids, strict=True)):
+            times = self._seconds(int(rows["started_ns"][place])), self._seconds(int(rows["ended_ns"][place]))
+            taken = [rect for found in covered for rect in found.get(span_id, ())]
+            rooms = longest_gap(*times, taken), longest_gap(*times, pauses.get(span_id, ()))
+            status, height = STATUSES[rows["status"][place]], self._heights[place]
+            self.bars.append(Bar(self._row_of[place], *times, height, status, words.of(position), span_id, rooms))
 
 
-class _Attempt(NamedTuple):
-    """One attempt of a branch, or a pause between two of them."""
-
-    start: int
-    end: int
-    cpu: int
-    blocked: int
-    status: str
-    is_pause: bool = False
-
-
-def _pause(start: int, end: int) -> _Attempt:
-    return _Attempt(start, end, 0, 0, "ok", is_pause=True)
-
-
-def _with_shares(attempts: list[_Attempt], whole: _Attempt) -> list[_Attempt]:
-    """Give attempts whose CPU and blocked times are only known together a share each, in proportion to its length."""
-    if whole.cpu < 0 or any(attempt.cpu >= 0 for attempt in attempts):
-        return attempts
-    total = sum(attempt.end - attempt.start for attempt in attempts) or 1
-    return [
-        attempt._replace(
-            cpu=whole.cpu * (attempt.end - attempt.start) // total,
-            blocked=whole.blocked * (attempt.end - attempt.start) // total,
-        )
-        for attempt in attempts
-    ]
-
-
-def _attempts_of(nesting: Nesting) -> dict[int, list[int]]:
-    """Return the attempts within each branch, in order."""
-    found: dict[int, list[int]] = {}
-    for position in np.flatnonzero(nesting.columns.is_kind("attempt") & (nesting.parent >= 0)).tolist():
-        found.setdefault(int(nesting.parent[position]), []).append(position)
+def _by_span(rects: Iterable[Rect]) -> dict[int, list[Rect]]:
+    found: dict[int, list[Rect]] = {}
+    for rect in rects:
+        found.setdefault(rect.span_id, []).append(rect)
     return found
+
+
+def longest_gap(start_s: float, end_s: float, taken: Iterable[Rect]) -> tuple[float, float]:
+    """Return the longest stretch of a bar that no rectangle takes, from and to [s].
+
+    Examples
+    --------
+    >>> longest_gap(0, 9, [Rect(0, 1, 2, 0, 1, "blocked", 1), Rect(0, 6, 9, 0, 1, "blocked", 1)])
+    (2, 6)
+    """
+    found, at = [], start_s
+    for rect in sorted(taken, key=lambda rect: rect.x0_s):
+        found.append((at, max(at, rect.x0_s)))
+        at = max(at, rect.x1_s)
+    return max([*found, (at, max(at, end_s))], key=lambda gap: gap[1] - gap[0])
 
 
 class Label(NamedTuple):
@@ -280,11 +272,11 @@ def place_labels(
 
 
 def _placed(bar: Bar, points_per_s: float, pad: float, fit: Callable[[str, float], str]) -> Label | None:
-    """Return the fullest label that fits, in the best place of the bar if it can, else in its middle."""
-    places = list(dict.fromkeys((bar.room, (bar.x0_s, bar.x1_s))))
+    """Return the fullest label that fits, in the best place of the bar if it can, else in a better one than none."""
+    places = list(dict.fromkeys((*bar.rooms, (bar.x0_s, bar.x1_s))))
 
     def label(text: str, place: tuple[float, float]) -> Label:
-        return Label(bar.row, sum(place) / 2, text, bar, bar.is_failed or place != bar.room)
+        return Label(bar.row, sum(place) / 2, text, bar, place != places[0])
 
     for text in bar.labels:
         for place in places:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.plot.axes import LEGEND_LINE_PT, legend_columns, new_axes, set_rows, set_time, set_title
+from kaygraph_viz.plot.axes import LEGEND_LINE_PT, legend_columns, new_axes, set_rows, set_time, set_title, size_pt
 from kaygraph_viz.plot.bars import add_node_lines, bar_fills, draw_bars
 from kaygraph_viz.plot.chart import Chart
 from kaygraph_viz.plot.image import draw_image, image_keys
@@ -24,6 +24,8 @@ __all__ = ["MAX_BARS", "Look", "draw_rows", "empty_axes"]
 
 MAX_BARS = 5_000
 TOP_PT, BOTTOM_PT, RIGHT_PT = 46.0, 36.0, 14.0
+SHORTEST_PT = 1.2  # how wide a part is that is drawn alone
+STACKED_NOTE = "too short to be drawn one by one: the height of a colour is its share of the time"
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ def draw_rows(chart: Chart, ax: Axes | None, look: Look, more: Sequence[Key] = (
     -------
     Axes, entries of the legend
     """
-    layout = make_layout(chart, colour_by=look.colour_by) if chart.bar_count <= look.max_bars else None
+    extent_s = max(chart.extent_s, look.until_s)
+    room_pt = _room_pt(chart) if ax is None else size_pt(ax)[0]
+    layout = _layout(chart, look, SHORTEST_PT * extent_s / room_pt) if chart.bar_count <= look.max_bars else None
     fills = bar_fills(layout, look.colour_by) if layout is not None else {}
     expected = _keys(layout, fills, ()) if layout is not None else image_keys(chart)
-    note = _note(chart, is_image=layout is None)
+    note = _note(chart, layout)
     ax = _axes_for(chart, note, [*expected, *more]) if ax is None else ax
-    set_time(ax, max(chart.extent_s, look.until_s), note)
+    set_time(ax, extent_s, note)
     set_rows(ax, chart.rows)
     add_node_lines(ax, chart)
     if layout is None:
@@ -80,7 +84,7 @@ def empty_axes(ax: Axes | None, title: str) -> Axes:
 
 def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:
     """Return the entries of the legend: each look once, and each way in which something ended badly."""
-    found = {rect.status for rect in layout.rects} | {bar.status for bar in layout.bars}
+    found = {rect.fill for rect in layout.failed} | {bar.status for bar in layout.bars}
     keys = {fill.label: fill for fill in fills.values()}
     for status, fill in STATUS_FILLS.items():
         if status in found:
@@ -89,16 +93,30 @@ def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) ->
     return list(keys.values())
 
 
-def _note(chart: Chart, *, is_image: bool) -> str:
+def _layout(chart: Chart, look: Look, shortest_s: float) -> Layout:
+    return make_layout(chart, colour_by=look.colour_by, shortest_s=shortest_s)
+
+
+def _note(chart: Chart, layout: Layout | None) -> str:
     """Return what has to be said below the axis."""
-    share = f"{chart.bar_count:,} bars: the deeper the colour, the more of that moment was used" if is_image else ""
+    many = f"{chart.bar_count:,} bars: the deeper the colour, the more of that moment was used"
+    share = STACKED_NOTE if layout is not None and layout.is_stacked else "" if layout is not None else many
     dropped = f"{counted(chart.dropped, 'span')} dropped, not shown" if chart.dropped else ""
     return "; ".join(filter(None, [share, dropped]))
 
 
+def _names_pt(chart: Chart) -> float:
+    """Return how wide the names of the rows are [pt]."""
+    return max((width_pt(row.text, Size.font, is_bold=row.is_heading) for row in chart.rows), default=0)
+
+
+def _room_pt(chart: Chart) -> float:
+    """Return how wide a new Axes is [pt]."""
+    return Size.figure_width * 72 - _names_pt(chart) - 14 - RIGHT_PT
+
+
 def _axes_for(chart: Chart, note: str, keys: Sequence[Key]) -> Axes:
-    names_pt = max((width_pt(row.text, Size.font, is_bold=row.is_heading) for row in chart.rows), default=0)
-    room = Size.figure_width * 72 - names_pt - 14 - RIGHT_PT
+    names_pt, room = _names_pt(chart), _room_pt(chart)
     lines = max(1, -(-len(keys) // max(1, legend_columns(keys, room))))
     top, bottom = TOP_PT + LEGEND_LINE_PT * (lines - 1), BOTTOM_PT + (12 if note else 0)
     height = (top + bottom) / 72 + sum(row.height for row in chart.rows) * Size.row_height
