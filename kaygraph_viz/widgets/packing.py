@@ -4,10 +4,13 @@ Belongs here: which numbers and texts leave Python, and how they are laid out. D
 does with them (``timeline_data.js`` reads them), and sending (``timeline``).
 
 A *piece* is what is drawn as one rectangle and its parts: a unit of work, one attempt of it, or the pause between two
-attempts. Pieces are sorted by row and start, so that those in view are found by halving. A time is a 32-bit number of
-ticks of the run's length / 2**32: twice as fine as a nanosecond in a run of a second, and 0.2 us in one of a quarter of
-an hour, everywhere alike, where a float would be coarse at the end. A column that has the same value everywhere is
-sent as that one value.
+attempts. Pieces are sorted by row and start, so that those in view are found by halving. What went on in most of them
+follows from sums of their time, as for a span that has noted nothing; the parts of the others are columns of their own,
+6 bytes a part and 8 a piece.
+
+A time is a 32-bit number of ticks of the run's length / 2**32: twice as fine as a nanosecond in a run of a second, and
+0.2 us in one of a quarter of an hour, everywhere alike, where a float would be coarse at the end. A column that has the
+same value everywhere is sent as that one value.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.so_far import so_far
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.piece_parts import PieceParts, with_parts
 from kaygraph_viz.widgets.pieces import Pieces, pieces_of
 
 __all__ = ["MOST_ERRORS", "NOT_MEASURED", "Packed", "pack"]
@@ -33,6 +37,7 @@ MOST_ERRORS = 2_000  # whose texts are sent along; those of others are shown whe
 ERROR_LIMIT = 300
 NOT_MEASURED = 0xFFFF  # the share of CPU time of a piece whose CPU time is not known
 MOST_SHARE = 0xFFFE  # the share of all of its time
+PART_NOT_MEASURED, MOST_PART_SHARE = 0xFF, 0xFE  # the same of a part
 SLIM, PAUSE, RUNNING = 8, 16, 32  # flags beside the three bits of the status
 EXACT = 1 << 32  # numbers of spans from here on are sent as floats
 
@@ -75,10 +80,11 @@ def pack(trace: Trace) -> Packed:
     trace, still_open = so_far(trace)
     chart = Chart.of(trace)
     (run,) = chart.runs
-    pieces = pieces_of(run)
+    pieces, parts = with_parts(run.nesting.columns, pieces_of(run))
     tick_s = max(run.extent_s, 1e-9) / (1 << 32)
     labels = _Labels(run)
-    columns, data = _columns(_numbers(run, pieces, labels, tick_s, still_open))
+    numbers = _numbers(run, pieces, labels, tick_s, still_open) | _part_numbers(run, parts, tick_s)
+    columns, data = _columns(numbers)
     summaries = [summarize(trace)]
     head = {
         "count": len(pieces.position), "bars": len(run.units), "extent_s": run.extent_s, "tick_s": tick_s,
@@ -113,7 +119,7 @@ def _numbers(
         own = columns.rows["span_id"][pieces.position]
         look += RUNNING * (np.isin(own, list(still_open)) & ~pieces.is_pause)
     return {
-        "start": (start_ns / (tick_s * 1e9)).round().clip(max=EXACT - 1).astype("<u4"),
+        "start": _ticks(start_ns, tick_s),
         "length": (length_ns / 1e9).astype("<f4"),
         "queued": (np.where(pieces.is_first, wait_ns, 0) / 1e9).astype("<f4"),
         "cpu": np.where(pieces.cpu_ns < 0, NOT_MEASURED, _share(pieces.cpu_ns, length_ns)).astype("<u2"),
@@ -127,21 +133,39 @@ def _numbers(
     }
 
 
+def _part_numbers(run: Run, parts: PieceParts, tick_s: float) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of the parts, and which pieces have any, each with its first one."""
+    first = np.flatnonzero(parts.owner != np.append(-1, parts.owner[:-1]))
+    share = np.where(np.isnan(parts.share), PART_NOT_MEASURED, (parts.share * MOST_PART_SHARE).round())
+    return {
+        "noted": parts.owner[first].astype("<u4"),
+        "noted_first": first.astype("<u4"),
+        "part_kind": parts.kind.astype("u1"),
+        "part_end": _ticks(parts.end_ns - run.first_ns, tick_s),
+        "part_share": share.astype("u1"),
+    }
+
+
+def _ticks(time_ns: npt.NDArray[np.int64], tick_s: float) -> npt.NDArray[np.uint32]:
+    ticks: npt.NDArray[np.uint32] = (time_ns / (tick_s * 1e9)).round().clip(max=EXACT - 1).astype("<u4")
+    return ticks
+
+
 def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     shares: npt.NDArray[np.float64] = (part / np.maximum(whole, 1) * MOST_SHARE).clip(0, MOST_SHARE).round()
     return shares
 
 
 def _columns(numbers: dict[str, npt.NDArray[Any]]) -> tuple[dict[str, Any], bytes]:
-    """Return where each column is and of which type, and all of them as bytes."""
+    """Return where each column is, of which type and how long, and all of them as bytes."""
     places: dict[str, Any] = {}
     chunks: list[bytes] = []
     offset = 0
     for name, values in numbers.items():
         if len(values) and (values == values[0]).all():
-            places[name] = {"value": values[0].item()}
+            places[name] = {"value": values[0].item(), "count": len(values)}
             continue
-        places[name] = {"type": values.dtype.str.lstrip("<|"), "offset": offset}
+        places[name] = {"type": values.dtype.str.lstrip("<|"), "offset": offset, "count": len(values)}
         chunks.append(values.tobytes() + bytes(-values.nbytes % 8))
         offset += len(chunks[-1])
     return places, b"".join(chunks)

@@ -1,7 +1,7 @@
 """The bars of a run and their attempts as arrays, for charts of any number of bars.
 
-Belongs here: which attempts and pauses a bar consists of, for all bars at once. Does not belong here: how they are sent
-(``packing``).
+Belongs here: which attempts and pauses a bar consists of, for all bars at once. Does not belong here: what went on in
+them when (``piece_parts``), and how they are sent (``packing``).
 
 ``plot.layout`` says the same bar by bar for the static chart; a test holds the two against each other.
 """
@@ -33,11 +33,12 @@ class Pieces:
     start_ns, end_ns
         On the clock of the trace [ns].
     cpu_ns, blocked_ns
-        Parts of its time [ns]; CPU time is -1 where it is not known.
+        Sums of its time [ns]; CPU time is -1 where it is not known.
     attempt, tries
         Which attempt it is, and how many attempts the bar has.
     is_pause, is_first
-        Whether it is the pause before a retry, and whether it is the first of its bar.
+        Whether it is what lies between attempts, before them or after them, mostly the pause before a retry, and
+        whether it is the first of its bar.
     """
 
     position: Places
@@ -51,6 +52,11 @@ class Pieces:
     tries: Ints
     is_pause: Bools
     is_first: Bools
+
+    @property
+    def is_piecewise(self) -> Bools:
+        """Whether each is one of several pieces of its bar."""
+        return ~(self.is_first & np.append(self.is_first[1:], True))
 
     def _at(self, order: npt.NDArray[np.intp]) -> Pieces:
         return Pieces(*(getattr(self, field.name)[order] for field in fields(self)))

@@ -40,7 +40,7 @@ MAX_BRANCHES = 6
 
 
 def _fill(fill: Fill) -> dict[str, str]:
-    return {"colour": fill.colour, "label": fill.label, "hatch": fill.hatch, "marker": fill.marker, "line": fill.line}
+    return dict(fill._asdict())
 
 
 LOOK: dict[str, Any] = {

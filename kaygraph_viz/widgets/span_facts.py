@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from kaygraph_viz.analysis.wording import duration
+from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.plot.style import STATUS_WORDS
+from kaygraph_viz.plot.style import FILLS, STATUS_WORDS
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.span import Span
 
@@ -44,12 +45,29 @@ def _facts(span: Span, first_ns: int) -> Iterator[tuple[str, str]]:
     yield "worker", span.lane
     yield "from", duration((span.started_ns - first_ns) / 1e9)
     yield "took", duration(span.service_s)
-    parts = {"CPU": span.cpu_ns, "waiting": span.waiting_ns, "blocked": span.blocked_ns}
     yield "queued", duration(span.queue_wait_s)
-    for name, part_ns in parts.items():
-        yield name, "not measured" if part_ns is None else duration(part_ns / 1e9)
+    yield from _part_facts(span)
     yield "ended", STATUS_WORDS.get(span.status, span.status)
     yield "attempts", str(span.attempt) if span.attempt > 1 else ""
     yield "error", span.error or ""
     for key, value in span.attributes.items():
         yield key, value if isinstance(value, str) else repr(value)  # plain data: see trace.attributes
+
+
+def _part_facts(span: Span) -> Iterator[tuple[str, str]]:
+    """Yield how long it did what: CPU and waiting always, which together are what has no other name."""
+    took_ns: dict[str, int] = dict.fromkeys(PART_KINDS, 0)
+    for part in span.parts:
+        took_ns[part.kind] += part.lasted_ns
+    named = {kind: took_ns[kind] for kind in ("gil", "core", "blocked", "pause") if took_ns[kind]}
+    cpu_ns = span.cpu_ns
+    waiting_ns = None if cpu_ns is None else max(0, span.ended_ns - span.started_ns - cpu_ns - sum(named.values()))
+    for kind, part_ns in {"cpu": cpu_ns, "wait": waiting_ns, **named}.items():
+        yield _word(kind), "not measured" if part_ns is None else duration(part_ns / 1e9)
+    if took_ns["unknown"]:
+        yield _word("unknown"), f"{duration(took_ns['unknown'] / 1e9)} of it"
+
+
+def _word(kind: str) -> str:
+    """Return what a kind of part is called, without what the legend adds to it."""
+    return FILLS[kind].label.partition(" (")[0]

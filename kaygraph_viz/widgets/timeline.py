@@ -40,7 +40,10 @@ from kaygraph_viz.widgets.when_shown import show_again_when
 __all__ = ["Timeline", "timeline"]
 
 HERE = Path(__file__).parent
-SCRIPTS = ("timeline_data.js", "timeline_paint.js", "timeline_diagram.js", "timeline_words.js", "timeline.js")
+SCRIPTS = (
+    "timeline_data.js", "timeline_signs.js", "timeline_paint.js", "timeline_diagram.js", "timeline_words.js",
+    "timeline.js",
+)  # fmt: skip
 SELECTION = ("selected", "node")
 
 

@@ -1,51 +1,13 @@
 // Drawing a run on a canvas: only what is in view, and of what is narrower than a pixel only the share of the pixel.
 //
-// Belongs here: pixels of the chart. Does not belong here: what is in view (timeline.js) and the diagram
-// (timeline_diagram.js). Texts are drawn with fillText: whatever they hold, they are only shown.
+// Belongs here: pixels of the chart. Does not belong here: what is in view (timeline.js), the diagram
+// (timeline_diagram.js), hatches and marks (timeline_signs.js). Texts are drawn with fillText: whatever they hold, they
+// are only shown.
 
 const AXIS = 34, TOP = 6, RIGHT = 12, ROW = 25, LEAST_ROW = 13, NODE_LEVEL = 16, FONT = "system-ui, sans-serif";
 const LEAST_WIDTH = 3;  // pixels of a bar that shows its parts
+const NARROW = 1.5, STACK = 6, FEWEST = 8;  // pixels of a part that is not drawn alone; of several drawn as one, and how many
 const STEPS = [1, 2, 2.5, 5, 10];
-
-/** A hatch as in the static picture: each sign of matplotlib's stands for lines in one direction. */
-function hatchPattern(context, hatch, colour) {
-  const tile = document.createElement("canvas"), size = 8, scale = window.devicePixelRatio || 1;
-  tile.width = tile.height = size * scale;
-  const pen = tile.getContext("2d");
-  pen.scale(scale, scale);
-  pen.strokeStyle = colour;
-  pen.lineWidth = 1.3;
-  const line = (x0, y0, x1, y1) => { pen.beginPath(); pen.moveTo(x0, y0); pen.lineTo(x1, y1); pen.stroke(); };
-  const rising = () => { line(-1, 1, 1, -1); line(0, size, size, 0); line(size - 1, size + 1, size + 1, size - 1); };
-  const falling = () => { line(-1, size - 1, 1, size + 1); line(0, 0, size, size); line(size - 1, -1, size + 1, 1); };
-  const half = size / 2;
-  const strokes = {
-    "/": rising, "\\": falling, x: () => { rising(); falling(); }, "|": () => line(half, 0, half, size),
-    "-": () => line(0, half, size, half), "+": () => { line(half, 0, half, size); line(0, half, size, half); },
-  };
-  (strokes[hatch[0]] || (() => {}))();
-  const pattern = context.createPattern(tile, "repeat");
-  if (pattern.setTransform) pattern.setTransform(new DOMMatrix().scale(1 / scale));
-  return pattern;
-}
-
-/** The mark of a kind of failure: one of matplotlib's markers, for bars without room for a word. */
-function drawMarker(pen, marker, x, y, size, colour, paper) {
-  const r = size / 2;
-  const shapes = {
-    X: [[-1, -0.5], [-0.5, -1], [0, -0.5], [0.5, -1], [1, -0.5], [0.5, 0], [1, 0.5], [0.5, 1], [0, 0.5], [-0.5, 1], [-1, 0.5], [-0.5, 0]],
-    v: [[-1, -0.8], [1, -0.8], [0, 1]], D: [[0, -1], [1, 0], [0, 1], [-1, 0]], s: [[-0.8, -0.8], [0.8, -0.8], [0.8, 0.8], [-0.8, 0.8]],
-    P: [[-0.4, -1], [0.4, -1], [0.4, -0.4], [1, -0.4], [1, 0.4], [0.4, 0.4], [0.4, 1], [-0.4, 1], [-0.4, 0.4], [-1, 0.4], [-1, -0.4], [-0.4, -0.4]],
-  };
-  pen.beginPath();
-  (shapes[marker] || shapes.D).forEach(([dx, dy], at) => (at ? pen.lineTo(x + dx * r, y + dy * r) : pen.moveTo(x + dx * r, y + dy * r)));
-  pen.closePath();
-  pen.fillStyle = colour;
-  pen.strokeStyle = paper;
-  pen.lineWidth = 1;
-  pen.fill();
-  pen.stroke();
-}
 
 /** Draws a run; the view says what part of it, and what is highlighted. */
 class Painter {
@@ -122,6 +84,8 @@ class Painter {
     pen.fillStyle = this.paper;
     pen.fillRect(0, 0, place.width, place.whole);
     this.x = (time) => place.left + ((time - view.from) / (view.to - view.from)) * (place.right - place.left);
+    this.perPixel = (view.to - view.from) / (place.right - place.left);
+    this.rgb = run.names.map((name) => [1, 3, 5].map((at) => parseInt(this.look.parts[name].colour.slice(at, at + 2), 16)));
     this.drawn = 0;
     this.drawAxis(place, view);
     pen.save();
@@ -184,7 +148,7 @@ class Painter {
 
   /** Collect the bars of a row that are wide enough to show their parts; draw the others as shares of their pixels. */
   drawRow(run, row, middle, place, view, boxes) {
-    const wide = Math.ceil(place.right - place.left), perPixel = (view.to - view.from) / (place.right - place.left);
+    const wide = Math.ceil(place.right - place.left), { perPixel } = this;
     const strip = this.clearStrip(wide), least = LEAST_WIDTH * perPixel;
     let at = run.firstAfter(row, view.from), pixel = 0, isUsed = false;
     while (at < row.last && run.queuedFrom(at, row) < view.to) {
@@ -212,7 +176,6 @@ class Painter {
       [canvas.width, canvas.height] = [wide, 1];
       this.strip = canvas.getContext("2d");
       this.pixels = this.strip.createImageData(wide, 1);
-      this.part_rgb = PARTS.map((part) => [1, 3, 5].map((at) => parseInt(this.look.parts[part].colour.slice(at, at + 2), 16)));
     }
     this.pixels.data.fill(0);
     return this.pixels;
@@ -221,8 +184,8 @@ class Painter {
   /** Put the mean colour of what is in a pixel, as dense as it is busy: on white paper, as in the static picture. */
   putShare(data, pixel, seconds, whole) {
     let red = 0, green = 0, blue = 0, busy = 0;
-    for (let part = 0; part < PARTS.length; part++) {
-      const time = seconds[part], colour = this.part_rgb[part];
+    for (let name = 0; name < seconds.length; name++) {
+      const time = seconds[name], colour = this.rgb[name];
       busy += time;
       red += time * colour[0];
       green += time * colour[1];
@@ -238,31 +201,25 @@ class Painter {
   drawBoxes(run, boxes, place, view) {
     const { pen, look } = this, fills = new Map(), hatches = new Map(), outlines = [], words = [];
     const put = (to, key, rect) => { if (!to.has(key)) to.set(key, []); to.get(key).push(rect); };
+    const putPart = (name, rect) => { put(fills, name, rect); if (look.parts[name].hatch) put(hatches, look.parts[name], rect); };
     const cut = (time) => Math.min(place.right + 4, Math.max(place.left - 4, this.x(time)));
     for (const [at, middle, row] of boxes) {
       const tall = place.unit * (run.isSlim(at) ? look.slim : look.full), y = middle - tall / 2;
       const queued = run.queuedFrom(at, row);
       if (queued < run.start[at]) {
         const thin = Math.max(2, place.unit * look.queue);
-        put(fills, "queued", [cut(queued), middle - thin / 2, cut(run.start[at]) - cut(queued), thin]);
+        putPart("queued", [cut(queued), middle - thin / 2, cut(run.start[at]) - cut(queued), thin]);
       }
-      let from = run.start[at];
-      for (const [part, seconds] of run.parts(at)) {
-        const x0 = cut(from), x1 = cut(from + seconds);
-        from += seconds;
-        if (x1 <= x0) continue;
-        put(fills, part, [x0, y, x1 - x0, tall]);
-        if (look.parts[part].hatch) put(hatches, look.parts[part], [x0, y, x1 - x0, tall]);
-      }
+      this.putParts(run, at, middle, place, view, putPart);
       const x0 = cut(run.start[at]), wide = Math.max(1, cut(run.end[at]) - x0);
       if (run.isFailed(at)) put(hatches, look.statuses[run.status(at)], [x0, y, wide, tall]);
       outlines.push([x0, y, wide, tall, at]);
       if (wide > 14 && !run.isPause(at) && !run.isSlim(at)) words.push([x0, wide, middle, at]);
       else if (run.isFailed(at)) words.push([x0, wide, middle, at]);
     }
-    for (const part of Object.keys(look.parts)) {
-      pen.fillStyle = look.parts[part].colour;
-      for (const rect of fills.get(part) || []) { pen.fillRect(...rect); this.drawn++; }
+    for (const name of Object.keys(look.parts)) {
+      pen.fillStyle = look.parts[name].colour;
+      for (const rect of fills.get(name) || []) { pen.fillRect(...rect); this.drawn++; }
     }
     for (const [fill, rects] of hatches) {
       pen.fillStyle = this.pattern(fill.hatch, fill.line);
@@ -276,10 +233,47 @@ class Painter {
       pen.stroke();
     }
     if (view.marked) this.fade(run, outlines, view);
-    this.drawWords(run, words, place);
+    this.drawWords(run, words, place, view);
     this.drawFailed(run, place, view);
     if (view.marked) this.drawMarked(run, place, view);
     this.drawSelected(run, place, view);
+  }
+
+  /** Put the parts of a piece that are in view where they happened. Narrow ones would make stripes that are not there:
+   * they are put together with their neighbours, always from the first part on, so that nothing flickers on the move. */
+  putParts(run, at, middle, place, view, put) {
+    const cell = STACK * this.perPixel, narrow = NARROW * this.perPixel, last = run.firstPart[at + 1], ends = run.partEnd;
+    let part = run.firstPart[at], from = run.start[at];
+    while (part < last && from < view.to) {
+      const first = part++, isEnough = () => part - first >= FEWEST && ends[part - 1] - from >= cell;
+      if (ends[first] - from < narrow) while (part < last && ends[part] - ends[part - 1] < cell && !isEnough()) part++;
+      if (ends[part - 1] <= view.from) { from = ends[part - 1]; continue; }
+      const until = run.partEnd[part - 1], kind = KINDS[run.partKind[first]];
+      const [x0, x1] = [this.edge(from, place), this.edge(until, place)];
+      if (part - first === 1 && kind !== "unknown") {
+        const tall = place.unit * (kind === "pause" || run.isInner(at) ? this.look.slim : this.look.full);
+        if (x1 > x0) put(kind, [x0, middle - tall / 2, x1 - x0, tall]);
+      } else if (x1 > x0) this.putStack(run, at, run.sumOf(first, part), [x0, middle, x1 - x0], place, put);
+      from = until;
+    }
+  }
+
+  /** Put kinds on top of each other, as high as their shares of the time. */
+  putStack(run, at, seconds, [x, middle, wide], place, put) {
+    const tall = place.unit * (run.isInner(at) ? this.look.slim : this.look.full);
+    const time = seconds.reduce((sum, one) => sum + one, 0) || 1;
+    let bottom = middle + tall / 2;
+    run.names.forEach((name, number) => {
+      const high = (tall * seconds[number]) / time;
+      if (high > 0) put(name, [x, bottom - high, wide, high]);
+      bottom -= high;
+    });
+  }
+
+  /** Where a part begins or ends: between two pixels of the screen, so that no paper shines through between parts. */
+  edge(time, place) {
+    const scale = window.devicePixelRatio || 1;
+    return Math.round(Math.min(place.right + 4, Math.max(place.left - 4, this.x(time))) * scale) / scale;
   }
 
   fade(run, outlines, view) {
@@ -290,7 +284,7 @@ class Painter {
     pen.globalAlpha = 1;
   }
 
-  drawWords(run, words, place) {
+  drawWords(run, words, place, view) {
     const { pen, look } = this, size = Math.min(11, place.unit * look.full - 4);
     this.said = new Set();
     if (size < 7) return;
@@ -308,7 +302,7 @@ class Painter {
       if (!text && !isFailed) text = this.fit(name, room, font);
       if (!text) continue;
       pen.font = font;
-      if (isFailed) {
+      if (isFailed || this.isHatched(run, at, left + 3 + room / 2, this.width(text, font) / 2, view)) {
         const half = this.width(text, font) / 2 + 2;
         pen.fillStyle = "rgba(255,255,255,0.88)";
         pen.fillRect(left + 3 + room / 2 - half, middle - size / 2 - 1, 2 * half, size + 2);
@@ -317,6 +311,15 @@ class Painter {
       pen.fillText(text, left + 3 + room / 2, middle + 0.5);
       this.said.add(at);
     }
+  }
+
+  /** Whether a part with a hatch lies in a piece around a pixel. */
+  isHatched(run, at, x, half, view) {
+    const until = view.timeAt(x + half), last = run.firstPart[at + 1];
+    for (let part = run.partAt(at, view.timeAt(x - half)); part < last && run.partStart(at, part) < until; part++) {
+      if (this.look.parts[KINDS[run.partKind[part]]].hatch) return true;
+    }
+    return false;
   }
 
   /** Mark what ended badly where no word could: one mark a dozen pixels at most. */

@@ -13,20 +13,31 @@ function element(name, attributes, parent, text = "") {
   return made;
 }
 
+/** What a part is called, without what the legend adds to it. */
+function partWord(fill) { return fill.label.replace(/ \(.*/, ""); }
+
 /** What is known of a piece here, without the kernel, as pairs of words. */
 function pieceWords(run, look, at) {
-  const status = look.statuses[run.status(at)], row = run.rows[run.rowOf(at)];
-  const tries = run.columns.tries(at), parts = run.parts(at).filter(([, seconds]) => seconds > 0);
-  const isKnown = run.columns.cpu(at) !== NOT_MEASURED;
-  const share = (part) => parts.find(([name]) => name === part)?.[1] ?? 0;
+  const status = look.statuses[run.status(at)], row = run.rows[run.rowOf(at)], tries = run.columns.tries(at);
   const pairs = [["worker", row.lane], ["from", durationText(run.start[at])], ["took", durationText(run.end[at] - run.start[at])]];
-  if (run.isPause(at)) return [...pairs, ["is", "the pause before a retry"]];
+  if (run.isPause(at)) return [...pairs, ...partWords(run, look, at).filter(([, text]) => !text.startsWith("0 ")), ["is", "between attempts"]];
   if (run.columns.queued(at) > 0 || run.columns.attempt(at) === 1 || tries === 1) pairs.push(["queued", durationText(run.columns.queued(at))]);
-  pairs.push(["CPU", isKnown ? durationText(share("cpu")) : "not measured"]);
-  pairs.push(["waiting", isKnown ? durationText(share("waiting")) : "not measured"]);
-  pairs.push(["blocked", durationText(share("blocked"))], ["ended", run.isRunning(at) ? "not yet" : status.label]);
+  pairs.push(...partWords(run, look, at), ["ended", run.isRunning(at) ? "not yet" : status.label]);
   if (tries > 1) pairs.push(["attempt", `${run.columns.attempt(at)} of ${tries}`]);
   if (run.errors[at]) pairs.push(["error", run.errors[at]]);
+  return pairs;
+}
+
+/** How long a piece did what: CPU and waiting always, other kinds where they occur, as the kernel's side tells them. */
+function partWords(run, look, at) {
+  const seconds = run.totals(at), pairs = [];
+  for (const kind of ["cpu", "wait"]) {
+    pairs.push([partWord(look.parts[kind]), seconds[kind] === null ? "not measured" : durationText(seconds[kind] || 0)]);
+  }
+  for (const kind of ["gil", "core", "blocked", "pause"]) {
+    if (seconds[kind] > 0) pairs.push([partWord(look.parts[kind]), durationText(seconds[kind])]);
+  }
+  if (seconds.unknown > 0) pairs.push([partWord(look.parts.unknown), `${durationText(seconds.unknown)} of it`]);
   return pairs;
 }
 
@@ -34,18 +45,16 @@ function pieceWords(run, look, at) {
 function writePairs(pairs, parent, look) {
   const made = element("dl", {}, parent);
   for (const [word, text] of pairs) {
-    const pair = element("div", { class: "kv-pair" }, made), part = Object.values(look.parts).find((fill) => fill.label === word);
+    const pair = element("div", { class: "kv-pair" }, made), part = Object.values(look.parts).find((fill) => partWord(fill) === word);
     const name = element("dt", {}, pair, word);
-    if (part) { name.classList.add("kv-key"); name.style.setProperty("--kv-part", part.colour); }
+    if (part) { name.classList.add("kv-key"); name.style.setProperty("--kv-part", part.base ? `linear-gradient(${part.colour} 50%, ${part.base} 50%)` : part.colour); }
     element("dd", {}, pair, text);
   }
 }
 
 /** Write which colours, hatches and marks occur in a run, and what they mean. */
 function writeLegend(run, look, painter, host) {
-  const seen = new Set(), fills = [];
-  for (const [part, sums] of Object.entries(run.sums)) if (sums[run.count] > 0) seen.add(part);
-  if (run.hasQueued) seen.add("queued");
+  const seen = new Set(run.hasQueued ? ["queued", ...run.kinds] : run.kinds), fills = [];
   for (const [part, fill] of Object.entries(look.parts)) if (seen.has(part)) fills.push(fill);
   const bad = new Set(Array.from(run.failed, (at) => run.status(at)));
   for (const status of bad) fills.push(look.statuses[status]);
@@ -56,6 +65,7 @@ function writeLegend(run, look, painter, host) {
     pen.scale(2, 2);
     pen.fillStyle = fill.colour;
     pen.fillRect(1, 1, 20, 10);
+    if (fill.base) { pen.fillStyle = fill.base; pen.fillRect(1, 6, 20, 5); }
     if (fill.hatch) { pen.fillStyle = painter.pattern(fill.hatch, fill.line); pen.fillRect(1, 1, 20, 10); }
     pen.strokeStyle = look.bar;
     pen.lineWidth = 0.7;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kaygraph_viz.plot.style import FILLS
+
 from .test_hostile import MARKS, NAMES, NO_MARKS
 
 CANVAS = ".kv-stage > canvas"
@@ -31,6 +33,16 @@ node = bar("0 " + names[0], "main", 0, 20, kind="node")
 view = kv.timeline(make_trace((node, bars)), graph=GraphView(names[0], nodes))
 view
 """
+PARTS = """
+import kaygraph_viz as kv
+from kaygraph_viz.testing import bar, make_trace
+
+parts = [("wait", 1), ("cpu", 1), ("unknown", 2, 0.25), *[("cpu", 0.001), ("gil", 0.001)] * 1000, ("blocked", 2)]
+tries = [bar("b", "t-2", 0, 1, kind="attempt", status="error"), bar("b", "t-2", 3, 8, kind="attempt", attempt=2)]
+again = bar("b", "t-2", 0, 8, attempt=2, parts=[("cpu", 1), ("pause", 2), ("core", 2), ("cpu", 3)])
+trace = make_trace(bar("a", "t-1", 0, 8, cpu_s=2.5, blocked_s=2, parts=parts), (again, tries))
+kv.timeline(trace)
+"""
 LIVE = """
 import asyncio, threading
 import kaygraph_viz as kv
@@ -49,6 +61,15 @@ with kv.record() as trace:
         pass
 print("seen while running:", view.selected is not None)
 """
+COLOUR = """([canvas, x, y]) => {
+    const it = document.querySelector(canvas), scale = window.devicePixelRatio, count = {};
+    const { data } = it.getContext('2d').getImageData(Math.round(x * scale) - 4, Math.round(y * scale) - 1, 9, 3);
+    for (let at = 0; at < data.length; at += 4) {
+        const colour = '#' + [0, 1, 2].map(i => data[at + i].toString(16).padStart(2, '0')).join('');
+        count[colour] = (count[colour] || 0) + 1;
+    }
+    return Object.keys(count).sort((a, b) => count[b] - count[a])[0];
+}"""
 
 
 class Chart:
@@ -71,13 +92,23 @@ class Chart:
         for key in keys:
             self.page.keyboard.press(key)
 
-    def hover(self, time_s, row):
-        """Move to a time in a row, counted from 0 and without rows of nodes."""
+    def place(self, time_s, row, height=0.5):
+        """Return where a time is in a row, counted from 0 without rows of nodes, so high above its lower end."""
         at, box = self.state, self.canvas.bounding_box()
         left, right, begin, end, unit = (float(at[name]) for name in ("left", "right", "from", "to", "unit"))
         x = left + (time_s - begin) / (end - begin) * (right - left)
-        y = box["height"] - 34 - (int(at["rows"]) - row - 0.5) * unit  # the axis is 34 high
-        self.canvas.hover(position={"x": x, "y": y})
+        y = box["height"] - 34 - (int(at["rows"]) - row - 1 + height) * unit  # the axis is 34 high
+        return {"x": x, "y": y}
+
+    def hover(self, time_s, row):
+        """Move to a time in a row."""
+        self.canvas.hover(position=self.place(time_s, row))
+
+    def kind(self, time_s, row, height=0.5):
+        """Return the kind of part whose colour most pixels around a place have, which has room for hatches."""
+        place = self.place(time_s, row, height)
+        colour = self.page.evaluate(COLOUR, [CANVAS, place["x"], place["y"]])
+        return next((kind for kind, fill in FILLS.items() if fill.colour.lower() == colour), colour)
 
     def click(self, time_s, row):
         self.hover(time_s, row)
@@ -119,6 +150,32 @@ def test_zoom_search_and_selection_shared_with_the_diagram(open_cells):
     chart.wait_for("it.matches == 1 && it.node == ''")
     notebook.page.keyboard.press("Enter")
     chart.wait_for("it.selected == 5")
+    assert notebook.errors() == []
+
+
+def test_parts_are_drawn_where_they_happened(open_cells):
+    notebook = open_cells(PARTS)
+    notebook.run_all()
+    chart = Chart(notebook)
+    chart.wait_for("it.frames > 0")
+    high, low = 0.75, 0.25  # within a row
+    assert [chart.kind(time_s, 0, high) for time_s in (0.5, 1.5, 3, 7)] == ["wait", "cpu", "wait", "blocked"]
+    assert [chart.kind(2.5, 0, height) for height in (low, high)] == ["cpu", "wait"]  # not known when: a quarter is CPU
+    assert [chart.kind(4.5, 0, height) for height in (0.35, high)] == ["cpu", "gil"]  # too short to be drawn one by one
+    assert [chart.kind(time_s, 1) for time_s in (2, 3.5, 7)] == ["pause", "core", "cpu"]
+
+    legend = notebook.page.locator(".kv-legend .kv-entry").all_inner_texts()
+    expected = [FILLS[kind].label for kind in ("cpu", "gil", "core", "blocked", "pause", "wait", "unknown")]
+    assert [text.strip() for text in legend] == [*expected, "error"]
+    chart.hover(3, 0)
+    tip = " ".join(notebook.page.locator(".kv-tip").inner_text().split())
+    assert "CPU 2.50 s waiting 2.50 s waiting for the interpreter 1.00 s blocked 2.00 s not known when 2.00 s" in tip
+
+    chart.press(*["+"] * 14)
+    chart.wait_for("it.to - it.from < 0.08")
+    begin, end = (float(chart.state[name]) for name in ("from", "to"))
+    at = round(500 * (begin + 0.7 * (end - begin))) / 500  # about 4 s: turns of a thousandth of a second
+    assert [chart.kind(at + 0.0005 + turn * 0.001, 0) for turn in range(4)] == ["cpu", "gil"] * 2
     assert notebook.errors() == []
 
 

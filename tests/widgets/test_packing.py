@@ -3,48 +3,86 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
 
+from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.chart import Chart
 from kaygraph_viz.plot.layout import make_layout
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
 from kaygraph_viz.trace.span import STATUSES
-from kaygraph_viz.widgets.packing import MOST_ERRORS, MOST_SHARE, NOT_MEASURED, PAUSE, RUNNING, SLIM, pack
+from kaygraph_viz.widgets.packing import (
+    MOST_ERRORS,
+    MOST_PART_SHARE,
+    MOST_SHARE,
+    NOT_MEASURED,
+    PART_NOT_MEASURED,
+    PAUSE,
+    RUNNING,
+    SLIM,
+    pack,
+)
 
 
 def columns_of(packed):
     """Return the columns as the browser reads them."""
-    count, found = packed.head["count"], {}
+    found = {}
     for name, place in packed.head["columns"].items():
         if "value" in place:
-            found[name] = np.full(count, place["value"])
+            found[name] = np.full(place["count"], place["value"])
         else:
             assert place["offset"] % 8 == 0
-            found[name] = np.frombuffer(packed.data, place["type"], count, place["offset"])
+            found[name] = np.frombuffer(packed.data, place["type"], place["count"], place["offset"])
     return found
 
 
 def parts_of(packed):
-    """Return row, from, to and part of all that is drawn, queues left out."""
+    """Return row, number of the bar, kind, from, to and share of CPU, or None, of all parts as the browser has them."""
     head, columns = packed.head, columns_of(packed)
+    firsts = [*columns["noted_first"].tolist(), len(columns["part_kind"])]
+    noted = dict(zip(columns["noted"].tolist(), pairwise(firsts), strict=True))
     for at in range(head["count"]):
-        row = sum(one["first"] <= at for one in head["rows"]) - 1
+        row, bar_id = sum(one["first"] <= at for one in head["rows"]) - 1, columns["id"][at]
         start, length = columns["start"][at] * head["tick_s"], float(columns["length"][at])
-        if columns["look"][at] & PAUSE:
-            yield row, "pause", start, start + length
+        if at not in noted:
+            yield from ((row, bar_id, *part) for part in derived(columns, at, start, length))
             continue
-        is_known = columns["cpu"][at] != NOT_MEASURED
-        cpu = length * columns["cpu"][at] / MOST_SHARE if is_known else 0
-        blocked = length * columns["blocked"][at] / MOST_SHARE
-        rest = ("waiting" if is_known else "busy", length - cpu - blocked)
-        for part, seconds in (("cpu", cpu), rest, ("blocked", blocked)):
-            if seconds > length / 1000:
-                yield row, part, start, start + seconds
-            start += seconds
+        for place in range(*noted[at]):
+            end, share = columns["part_end"][place] * head["tick_s"], columns["part_share"][place]
+            kind = PART_KINDS[columns["part_kind"][place]]
+            yield row, bar_id, kind, start, end, None if share == PART_NOT_MEASURED else share / MOST_PART_SHARE
+            start = end
+
+
+def derived(columns, at, start, length):
+    """Return the parts of a piece of which only sums are sent."""
+    if columns["look"][at] & PAUSE:
+        return [("pause", start, start + length, 0)]
+    blocked = columns["blocked"][at] / MOST_SHARE
+    share = columns["cpu"][at] / MOST_SHARE / max(1 - blocked, 1e-9)
+    middle, end = start + length * (1 - blocked), start + length
+    if columns["cpu"][at] == NOT_MEASURED:
+        first = ("unknown", start, middle, None)
+    else:
+        kind = "cpu" if share > 0.9999 else "wait" if share == 0 else "unknown"
+        first = (kind, start, middle, share)
+    return [part for part in (first, ("blocked", middle, end, 0)) if part[2] - part[1] > length / 1000]
+
+
+def merged(parts):
+    """Return row, number, kind, from and to of parts in order, those that go on as one; what takes no time left out."""
+    found = []
+    for row, bar_id, kind, start, end, *_ in sorted(parts, key=lambda part: (part[0], part[3], part[4])):
+        if end - start < 1e-6:
+            continue
+        if found and found[-1][:3] == (row, bar_id, kind) and abs(found[-1][4] - start) < 1e-6:
+            found[-1] = (*found[-1][:4], end)
+        else:
+            found.append((row, bar_id, kind, start, end))
+    return found
 
 
 def tries(*ends, status="error"):
@@ -59,6 +97,7 @@ def tries(*ends, status="error"):
     ]
 
 
+NOTED = [("cpu", 1), ("pause", 1), ("gil", 0.25), ("cpu", 0.75), ("pause", 1), ("blocked", 0.5), ("unknown", 1.5, 0.3)]
 TRACES = {
     "nothing": make_trace(),
     "one": make_trace(bar("a", "t-1", 0, 1)),
@@ -75,17 +114,61 @@ TRACES = {
     "retries": make_trace(
         (bar("a", "t-1", 0, 6, cpu_s=1.5, blocked_s=0.3, attempt=3), tries(1, 3, 5)), bar("b", "t-1", 6, 7)
     ),
+    "noted": make_trace(
+        bar("a", "t-1", 0, 3, cpu_s=1.5, parts=[("wait", 1), ("cpu", 1), ("unknown", 0.5), ("unknown", 0.5, 0.5)]),
+        bar("b", "t-2", 0, 3, cpu_s=1, parts=[("core", 1), ("cpu", 1), ("gil", 1)]), bar("c", "t-3", 1, 2, cpu_s=0.25),
+    ),
+    "noted retries": make_trace((bar("a", "t-1", 0, 6, cpu_s=2, attempt=3, parts=NOTED), tries(1, 3, 5))),
     "overlapping": make_trace(*(bar("c", "t-1", at, at + 3) for at in range(4)), check=False),
 }  # fmt: skip
 
 
+def drawn_statically(trace):
+    """Return row, number of the bar, kind, from and to of all parts that the static chart has."""
+    kinds = {"busy": "unknown"}
+    rects = [rect for rect in make_layout(Chart.of(trace)).rects if rect.fill != "queued"]
+    return [(rect.row, rect.span_id, kinds.get(rect.fill, rect.fill), rect.x0_s, rect.x1_s) for rect in rects]
+
+
 @pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
 def test_parts_are_those_of_the_static_chart(trace):
-    drawn = [rect for rect in make_layout(Chart.of(trace)).rects if rect.fill != "queued"]
-    sent = sorted(parts_of(pack(trace)))
-    expected = sorted((rect.row, rect.fill, rect.x0_s, rect.x1_s) for rect in drawn)
-    assert [part[:2] for part in sent] == [part[:2] for part in expected]
-    assert np.allclose([part[2:] for part in sent], [part[2:] for part in expected], rtol=0, atol=1e-3)
+    sent, drawn = merged(parts_of(pack(trace))), merged(drawn_statically(trace))
+    assert [part[:3] for part in sent] == [part[:3] for part in drawn]
+    assert np.allclose([part[3:] for part in sent], [part[3:] for part in drawn], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["parts", "noted", "noted retries"])
+def test_parts_are_those_of_the_spans(name):
+    trace, sent = TRACES[name], list(parts_of(pack(TRACES[name])))
+    for one in (it for it in trace if it.kind == "branch"):
+        mine = merged(part for part in sent if part[1] == one.span_id)
+        assert [part[2] for part in mine] == [kind for kind, _ in groupby(part.kind for part in one.parts)]
+        ends = {round(part[4], 3) for part in mine}
+        assert ends <= {part.ended_ns / 1e9 for part in one.parts}
+
+
+def test_share_of_cpu_of_what_is_not_known_when_goes_along():
+    shares = [part[5] for part in parts_of(pack(TRACES["noted"])) if part[2] == "unknown"]
+    assert shares == [None, pytest.approx(0.5, abs=0.003), pytest.approx(0.25, abs=1e-4)]
+
+
+def test_only_pieces_need_parts_whose_sums_do_not_say_all():
+    columns = columns_of(pack(TRACES["noted"]))
+    assert columns["noted"].tolist() == [0, 1]
+    one = bar("a", "t-1", 0, 2, cpu_s=1, blocked_s=1, parts=[("cpu", 1), ("blocked", 1)])
+    assert len(columns_of(pack(make_trace(one)))["noted"]) == 0
+
+
+def test_an_attempt_has_the_sums_of_the_parts_of_its_branch_that_lie_in_it():
+    columns = columns_of(pack(TRACES["noted retries"]))
+    cpu_s, blocked_s = (columns[name] / MOST_SHARE * columns["length"] for name in ("cpu", "blocked"))
+    assert cpu_s.tolist() == pytest.approx([1, 0, 0.75, 0, 0.15, 0.3], abs=1e-4)
+    assert blocked_s.tolist() == pytest.approx([0, 0, 0, 0, 0.5, 0], abs=1e-4)
+
+
+def test_a_million_tiny_bars_cost_no_bytes_for_parts():
+    columns = pack(make_trace(*(bar("a", "t-1", at, at + 1, cpu_s=1, parts=[("cpu", 1)]) for at in range(50)))).head
+    assert [columns["columns"][name]["count"] for name in ("noted", "noted_first", "part_kind")] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
@@ -110,7 +193,7 @@ def test_exact_numbers_of_one_bar():
         bar("a", "t-2", 4, 6, queued_s=1, cpu_s=0.5, blocked_s=0.25, index=7, status="timeout", attempt=2, span_id=99),
     )
     packed = pack(trace)
-    one = {name: values[1] for name, values in columns_of(packed).items()}
+    one = {name: values[1] for name, values in columns_of(packed).items() if len(values)}
     assert one["start"] * packed.head["tick_s"] == pytest.approx(4, abs=1e-8)
     assert (one["length"], one["queued"]) == (2, 1)
     assert (one["cpu"] / MOST_SHARE, one["blocked"] / MOST_SHARE) == pytest.approx((0.25, 0.125), abs=1e-5)
@@ -142,7 +225,7 @@ def test_error_of_an_attempt_is_at_the_attempt():
 
 def test_a_column_of_one_value_is_sent_as_that_value():
     places = pack(TRACES["overlapping"]).head["columns"]
-    assert (places["attempt"], places["cpu"]) == ({"value": 1}, {"value": NOT_MEASURED})
+    assert (places["attempt"], places["cpu"]) == ({"value": 1, "count": 4}, {"value": NOT_MEASURED, "count": 4})
 
 
 def test_numbers_of_spans_beyond_32_bits_survive():
