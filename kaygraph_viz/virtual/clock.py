@@ -18,9 +18,11 @@ from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guards
 from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
+from kaygraph_viz.virtual.ordinary import ordinary_code
 from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
+from kaygraph_viz.virtual.started import started_threads
 from kaygraph_viz.virtual.threads import VirtualThreads
 
 __all__ = ["VirtualClock"]
@@ -93,7 +95,7 @@ class VirtualClock:
         start_up_s: float | Mapping[str, float] = 0.0,
         dispatch_s: float | Mapping[str, float] = 0.0,
         preempt: float = 0.0,
-        patience_s: float = 1.0,
+        patience_s: float = 0.1,
     ) -> None:
         self.seed = _whole("seed", seed, 0, 1 << 62)
         if cores is not None:
@@ -135,8 +137,8 @@ class VirtualClock:
             self.sleep(seconds)  # in the cell of a notebook: its loop waits meanwhile
         else:
             raise VirtualClockError(
-                "this event loop keeps real time, since it was there before the block began; use asyncio.run(main()) "
-                "inside the block, or in a notebook await graph.run_async(shared)"
+                "this event loop keeps real time, since it was there before the block began; write kv.run(main()) "
+                "instead of await main(), or await graph.run_async(shared)"
             )
 
     def work(self, seconds: float) -> None:
@@ -163,19 +165,23 @@ class VirtualClock:
         self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
         scheduler.enter(Fiber("the main program", self.threads.interpreter()))
         try:
-            with (
-                guards(),
-                self._preemption.in_block(),
-                loops_in_simulated_time(scheduler, self.new_event_loop),
-                futures_in_simulated_time(self.threads.Event, self._now_s_here),
-            ):
-                yield
+            with ordinary_code(), started_threads(self.threads):  # which those that are ended meet, too
+                try:
+                    with (
+                        guards(),
+                        self._preemption.in_block(),
+                        loops_in_simulated_time(scheduler, self.new_event_loop),
+                        futures_in_simulated_time(self.threads.Event, self._now_s_here),
+                    ):
+                        yield
+                finally:
+                    self.threads.shut_pools()
+                    scheduler.close()
         except KeyboardInterrupt:
             if scheduler.reason is not None:
                 raise scheduler.reason from None
             raise
         finally:
-            scheduler.close()
             random.setstate(state)
 
     def _now_s_here(self) -> float | None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, _base
+from concurrent.futures import CancelledError, Future, _base
 from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+
+from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = ["VirtualFuture", "futures_in_simulated_time"]
 
@@ -27,6 +29,10 @@ class VirtualFuture(Future[Any]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Do as any future; one whose worker ended with its block counts as cancelled."""
+        super().set_exception(CancelledError("its block has ended") if isinstance(exception, Stopped) else exception)
 
 
 def _wait_unless_late(wait: Callable[[float | None], bool], timeout: float | None = None) -> bool:
