@@ -39,8 +39,6 @@ class Waiter:
         What it waits for, in messages.
     """
 
-    kind = "blocked"  # what its wait is in a trace
-
     def __init__(self, scheduler: Scheduler, waits_for: str) -> None:
         self._scheduler = scheduler
         self._waits_for = waits_for
@@ -54,7 +52,7 @@ class Waiter:
     def wait_until(self, until_ns: int | None) -> bool:
         """Wait to be released, at most until then [ns]; return whether it was."""
         while not self.is_released:  # an event loop, too, may wake the thread, for something else
-            if not self._scheduler.park(until_ns, self._waits_for, is_notifiable=True, is_last=True):
+            if not self._scheduler.park(until_ns, self._waits_for, is_notifiable=True, is_last=True, kind="blocked"):
                 break
         return self.is_released
 
