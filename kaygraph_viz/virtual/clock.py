@@ -58,7 +58,9 @@ class VirtualClock:
         The chance, 0 to 1, that a thread gives way after a single step of user code; see `explore`. With a chance
         above 0, each version of Python has schedules of its own.
     patience_s
-        How long a branch may be stuck in something that simulated time cannot see [s of real time], above 0.
+        How long a branch may wait for something that simulated time cannot see, while the whole process is idle [s of
+        real time], above 0. Ten times that where something else in the process computes, where the system does not
+        tell what its threads do (Linux does), and for the main program, which is only warned.
 
     Raises
     ------
@@ -67,14 +69,21 @@ class VirtualClock:
 
     Notes
     -----
-    A real time.sleep or connection inside a branch is refused with an error. What blocks otherwise, such as a lock
-    from `threading`, is reported after `patience_s`; use `Lock`. Where everybody waits for somebody else, that is
-    reported at once. A branch that computes without end meets no deadline, since time stands still meanwhile: after ten
-    times `patience_s` a warning says where. A branch that ends its process (``os._exit``) ends this one.
+    Ordinary code means what it really means, in simulated seconds: `time.sleep` and the clocks of `time` (which begin
+    at 0, the date on 1 January 2000), the locks, events, conditions, semaphores, barriers, timers and threads of
+    `threading`, the queues of `queue`, ``ThreadPoolExecutor`` and all of `asyncio` under `asyncio.run` or `run`. That
+    goes for what your code makes inside the block, for events, semaphores, barriers and queues that it has made before,
+    and for locks made before that are names of your modules. What installed libraries make is real, and so are the
+    threads that they start; those are told that they take no part when they wait.
 
-    `asyncio.run`, `asyncio.to_thread` and the futures of ``executor.submit`` work inside the block, also with
-    ``wait`` and ``as_completed``. Threads and loops that user code makes in other ways take no part; they are told so
-    when they wait.
+    A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that was
+    there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits for
+    something else that is real, such as a lock made before the block that is an attribute of something, a socket or
+    another program, is reported with its line after `patience_s`. A file may take its time, and so may code that
+    computes, in whatever language and however busy the machine is. Where everybody waits for somebody else, that is
+    reported at once. A branch that computes without end meets no deadline, since time stands still meanwhile: after a
+    hundred times `patience_s` a warning says where. A branch that ends its process (``os._exit``) ends this one. At the
+    end of the block all threads end that were started inside, and their pools are shut.
 
     Examples
     --------

@@ -57,7 +57,7 @@ def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[],
 
     def install(futures: Any, return_when: str) -> Any:
         waiter = before(futures, return_when)
-        if any(isinstance(future, VirtualFuture) for future in futures):
+        if any(getattr(future._condition._lock, "is_simulated", False) for future in futures):
             waiter.event = make_event()
             if return_when == _base._AS_COMPLETED:  # type: ignore[attr-defined]
                 waiter.event.wait = partial(_wait_unless_late, waiter.event.wait)

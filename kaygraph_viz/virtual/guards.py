@@ -1,9 +1,10 @@
-"""Refusing what would spoil simulated time: real connections inside a branch, and a loop that keeps real time.
+"""Refusing what would spoil simulated time: real connections and sleeping in a branch, a loop that keeps real time.
 
 Belongs here: what can be noticed the moment it is tried. Does not belong here: what can only be noticed because nothing
 moves (``watch``), and what works in simulated time (``ordinary``, ``started``).
 
-Python tells an audit hook about a connection before it is made. It does nothing outside of branches in simulated time.
+Python tells an audit hook about a connection before it is made, and from version 3.13 on about sleeping. It does
+nothing outside of branches in simulated time.
 """
 
 from __future__ import annotations
@@ -48,11 +49,31 @@ def guards() -> Iterator[None]:
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if event == "socket.connect" and getattr(current_clock(), "is_virtual", False) and _in_branch.get():
+    refuse = _REFUSED.get(event)
+    if refuse is not None and getattr(current_clock(), "is_virtual", False) and _in_branch.get():
+        refuse(args)
+
+
+def _refuse_connection(args: tuple[Any, ...]) -> None:
+    raise VirtualClockError(
+        f"a real connection to {args[1] if len(args) > 1 else args!r} cannot be seen by the virtual clock; use the "
+        "client of a service that was started inside the block (server.client()), or record with the real clock"
+    )
+
+
+def _refuse_sleep(args: tuple[Any, ...]) -> None:
+    """Refuse the real `time.sleep` of a module that got hold of it before the block; ours is called by another name."""
+    if args and args[0] and not module_of(sys._getframe(2)).startswith("kaygraph_viz."):
         raise VirtualClockError(
-            f"a real connection to {args[1] if len(args) > 1 else args!r} cannot be seen by the virtual clock; use the "
-            "client of a service that was started inside the block (server.client()), or record with the real clock"
+            f"time.sleep({args[0]}) cannot be seen by the virtual clock where a library, or a default, got hold of it "
+            f"before the block; write kv.sleep({args[0]}) instead"
         )
+
+
+_REFUSED: dict[str, Callable[[tuple[Any, ...]], None]] = {
+    "socket.connect": _refuse_connection,
+    "time.sleep": _refuse_sleep,
+}
 
 
 @contextmanager

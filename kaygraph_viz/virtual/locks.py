@@ -79,8 +79,10 @@ class Lock:
         The real lock inside; one that was there before may also be held by somebody who took it directly.
     """
 
+    is_simulated = True  # whether those who take part wait for it in simulated time
+
     def __init__(self, real: Any = None) -> None:
-        self._real = _thread.allocate_lock() if real is None else real
+        self._real: Any = _thread.allocate_lock() if real is None else real
         self._line: deque[Waiter] = deque()
         self._holder: int | None = None  # the thread that took it through here
 
@@ -130,7 +132,7 @@ class Lock:
 
     def locked(self) -> bool:
         """Return whether anybody holds it."""
-        return bool(self._real.locked())
+        return self._holder is not None or (hasattr(self._real, "locked") and self._real.locked())
 
     def is_mine(self) -> bool:
         """Return whether the calling thread took it."""
@@ -155,7 +157,7 @@ class Lock:
         self._holder = None
 
 
-class RLock(threading._RLock):  # type: ignore[name-defined,misc]  # the one that is written in Python
+class RLock(threading._RLock):  # type: ignore[misc]  # the one written in Python, which may well be inherited from
     """As `threading.RLock`, for those who take part as for all others.
 
     Parameters
@@ -164,12 +166,14 @@ class RLock(threading._RLock):  # type: ignore[name-defined,misc]  # the one tha
         The real lock inside.
     """
 
+    is_simulated = True
+
     def __init__(self, real: Any = None) -> None:
         super().__init__()
         self._block = Lock(real)
 
     def __exit__(self, kind: object, *exc_info: object) -> None:
-        if kind is not Stopped or self._is_owned():
+        if kind is not Stopped or self._block.is_mine():
             self.release()
 
     def __reduce__(self) -> Any:

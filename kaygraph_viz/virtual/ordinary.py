@@ -136,7 +136,7 @@ def _wait(condition: Any, timeout: float | None = None) -> bool:
 def _waits_in_simulated_time(thing: Any, frame: FrameType) -> bool:
     """Return whether a condition, or what is built on one, that waits in a frame does so in simulated time."""
     lock = getattr(getattr(thing, "_cond", thing), "_lock", None) or getattr(thing, "mutex", None)
-    return isinstance(lock, (locks.Lock, locks.RLock)) or is_called_by_user(frame)
+    return getattr(lock, "is_simulated", False) or is_called_by_user(frame)
 
 
 # -- names ---------------------------------------------------------------------------------------------------------

@@ -93,6 +93,7 @@ class VirtualThreads:
             kind, number, rest = numbered.groups()
             count = 1 + sum(each[0] == kind for each in self._numbered)
             thread.name = f"{kind}-{self._numbered.setdefault((kind, number), count)}{rest}"
+        thread.daemon = True  # it ends with the block, at the latest
         return VirtualThread(self, thread.run, thread.name, None, thread)
 
     def Thread(
@@ -187,6 +188,8 @@ class _Event:
 
 
 class _Lock:
+    is_simulated = True
+
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._waiting = _Waiting(scheduler, "a lock", "blocked")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
+import time
 from multiprocessing.pool import ThreadPool
 
 import pytest
@@ -15,6 +17,10 @@ from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 GUARD_S = 20.0
+
+
+def sleep_by_default(seconds, sleep=time.sleep):
+    sleep(seconds)
 
 
 def connect(port):
@@ -35,6 +41,11 @@ def failing(kind, function, item):
 def test_a_real_connection_of_a_branch_is_refused(kind):
     text = failing(kind, connect, 9)
     assert text.startswith("a real connection to ('127.0.0.1', 9) cannot be seen by the virtual clock")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="Python says nothing of it; what lasts, the watch notices")
+def test_sleeping_that_somebody_got_hold_of_before_is_refused_with_what_to_write():
+    assert "write kv.sleep(0.01) instead" in failing("thread", sleep_by_default, 0.01)
 
 
 def test_the_main_program_may_connect():

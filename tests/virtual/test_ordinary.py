@@ -440,6 +440,12 @@ class TestThreads:
             assert now_s() == 8
         assert now_s() == 15
 
+    def test_a_future_that_user_code_makes_is_waited_for_in_simulated_time(self):
+        future = concurrent.futures.Future()
+        threading.Timer(3, future.set_result, (42,)).start()
+        assert [each.result() for each in concurrent.futures.as_completed([future], timeout=5)] == [42]
+        assert now_s() == 3
+
     def test_a_pool_of_a_loop_takes_part(self):
         async def main():
             loop = asyncio.get_running_loop()
