@@ -20,9 +20,11 @@ from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guards
 from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
+from kaygraph_viz.virtual.ordinary import ordinary_code
 from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
+from kaygraph_viz.virtual.started import started_threads
 from kaygraph_viz.virtual.threads import VirtualThreads
 
 __all__ = ["VirtualClock"]
@@ -57,7 +59,9 @@ class VirtualClock:
         The chance, 0 to 1, that a thread gives way after a single step of user code; see `explore`. With a chance
         above 0, each version of Python has schedules of its own.
     patience_s
-        How long a branch may be stuck in something that simulated time cannot see [s of real time], above 0.
+        How long a branch may wait for something that simulated time cannot see, while the whole process is idle [s of
+        real time], above 0. Ten times that where something else in the process computes, where the system does not
+        tell what its threads do (Linux does), and for the main program, which is only warned.
 
     Raises
     ------
@@ -66,17 +70,24 @@ class VirtualClock:
 
     Notes
     -----
-    A real time.sleep or connection inside a branch is refused with an error. What blocks otherwise, such as a lock
-    from `threading`, is reported after `patience_s`; use `Lock`. Where everybody waits for somebody else, that is
-    reported at once. A branch that computes without end meets no deadline, since time stands still meanwhile: after ten
-    times `patience_s` a warning says where. A branch that ends its process (``os._exit``) ends this one.
+    Ordinary code means what it really means, in simulated seconds: `time.sleep` and the clocks of `time` (which begin
+    at 0, the date on 1 January 2000), the locks, events, conditions, semaphores, barriers, timers and threads of
+    `threading`, the queues of `queue`, ``ThreadPoolExecutor`` and all of `asyncio` under `asyncio.run` or `run`. That
+    goes for what your code makes inside the block, for events, semaphores, barriers and queues that it has made before,
+    and for locks made before that are names of your modules. What installed libraries make is real, and so are the
+    threads that they start; those are told that they take no part when they wait.
 
-    What your own code asks of the machine, such as the time of day, its cores or the order of a set of texts, stays as
-    it is there.
+    What your own code asks of the machine otherwise, such as its cores or the order of a set of texts, stays as it is
+    there.
 
-    `asyncio.run`, `asyncio.to_thread` and the futures of ``executor.submit`` work inside the block, also with
-    ``wait`` and ``as_completed``. Threads and loops that user code makes in other ways take no part; they are told so
-    when they wait.
+    A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that was
+    there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits for
+    something else that is real, such as a lock made before the block that is an attribute of something, a socket or
+    another program, is reported with its line after `patience_s`. A file may take its time, and so may code that
+    computes, in whatever language and however busy the machine is. Where everybody waits for somebody else, that is
+    reported at once. A branch that computes without end meets no deadline, since time stands still meanwhile: after a
+    hundred times `patience_s` a warning says where. A branch that ends its process (``os._exit``) ends this one. At the
+    end of the block all threads end that were started inside, and their pools are shut.
 
     Examples
     --------
@@ -98,7 +109,7 @@ class VirtualClock:
         start_up_s: float | Mapping[str, float] = 0.0,
         dispatch_s: float | Mapping[str, float] = 0.0,
         preempt: float = 0.0,
-        patience_s: float = 1.0,
+        patience_s: float = 0.1,
     ) -> None:
         self.seed = _whole("seed", seed, 0, 1 << 62)
         if cores is not None:
@@ -140,8 +151,8 @@ class VirtualClock:
             self.sleep(seconds)  # in the cell of a notebook: its loop waits meanwhile
         else:
             raise VirtualClockError(
-                "this event loop keeps real time, since it was there before the block began; use asyncio.run(main()) "
-                "inside the block, or in a notebook await graph.run_async(shared)"
+                "this event loop keeps real time, since it was there before the block began; write kv.run(main()) "
+                "instead of await main(), or await graph.run_async(shared)"
             )
 
     def work(self, seconds: float) -> None:
@@ -168,19 +179,23 @@ class VirtualClock:
         self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
         scheduler.enter(Fiber("the main program", self.threads.interpreter()))
         try:
-            with (
-                guards(),
-                self._preemption.in_block(),
-                loops_in_simulated_time(scheduler, self.new_event_loop),
-                futures_in_simulated_time(self.threads.Event, self._now_s_here),
-            ):
-                yield
+            with ordinary_code(), started_threads(self.threads):  # which those that are ended meet, too
+                try:
+                    with (
+                        guards(),
+                        self._preemption.in_block(),
+                        loops_in_simulated_time(scheduler, self.new_event_loop),
+                        futures_in_simulated_time(self.threads.Event, self._now_s_here),
+                    ):
+                        yield
+                finally:
+                    self.threads.shut_pools()
+                    scheduler.close()
         except KeyboardInterrupt:
             if scheduler.reason is not None:
                 raise scheduler.reason from None
             raise
         finally:
-            scheduler.close()
             random.setstate(state)
 
     def _now_s_here(self) -> float | None:
