@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
 from kaygraph_viz.trace.trace import Trace
@@ -149,7 +150,9 @@ def bar(
     )
 
 
-def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
+def make_trace(
+    *spans: SpanTree, dropped: int = 0, check: bool = True, machine: Machine | None = None
+) -> Trace:  # fmt: skip
     """Return a finished trace of the given spans.
 
     Parameters
@@ -161,6 +164,8 @@ def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
         How many spans the trace says were not kept.
     check
         Whether to refuse a trace that breaks an invariant, so that a test does not rest on an impossible run.
+    machine
+        The computer on which it is said to have been recorded: its cores, and whether it has a GIL.
 
     Returns
     -------
@@ -185,7 +190,7 @@ def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
         collected.append(_row(span))
     columns = collected.columns()
     columns.rows.flags.writeable = False
-    trace = Trace(columns, dropped)
+    trace = Trace(columns, dropped, machine=machine)
     return trace.validate() if check else trace
 
 

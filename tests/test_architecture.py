@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "machine": set(),
     "_optional": {"errors"},
     "sync": {"errors", "clock"},
-    "virtual": {"errors", "clock"},
+    "virtual": {"errors", "clock", "machine"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},
