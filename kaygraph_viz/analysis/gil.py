@@ -1,11 +1,12 @@
 """How long branches waited for a turn to compute: for the interpreter, for the loop of coroutines, for a core.
 
-Belongs here: an estimate from the CPU times of branches that overlapped. Does not belong here: which code holds the GIL
-(``gil_free``), and waits that were measured (``losses``).
+Belongs here: what was noted, and an estimate from CPU times of branches that overlapped where nothing was. Does not
+belong here: which code holds the GIL (``gil_free``), and other waits (``losses``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, group_clus
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.workers import kind_of_lane, process_of_lane
 from kaygraph_viz.machine import Machine
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.trace.part_table import part_totals_ns, stretches
 
 __all__ = ["TurnWaits", "turn_waits"]
 
@@ -70,59 +73,124 @@ def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine 
 
     Notes
     -----
-    Where nobody measured this wait, it is inferred, and only if nothing else fits:
+    Where parts of a span say it, as in simulated time, that is what counts. Within stretches of which nobody knows more
+    than how much was computed in them, it is inferred, and only if nothing else fits:
 
-    - CPU time was measured, and the branch overlapped with others: in threads of the same process, in coroutines of the
-      same process, or, where there are more of them than cores, in threads and processes of the machine;
+    - CPU time was measured, and the stretch overlapped with those of others: in threads of the same process, in
+      coroutines of the same process, or, where there are more of them than cores, in threads and processes of the
+      machine;
     - around that time, half again and twice its duration, these used between 0.8 and 1.2 of what can be used: of the
       interpreter, by code that does not compute without it as far as is known (see `gil_free`), of the loop, or of all
       cores.
 
-    Then what the branch neither computed nor was blocked counts, but no more than the others computed meanwhile, since
+    Then what a branch neither computed nor was blocked counts, but no more than the others computed meanwhile, since
     whoever waits for a turn waits for one who computes; and no more than its own CPU time once for each of the others,
-    since turns go round. CPU time is taken to be spread evenly over a branch. A branch that also waited for a service
+    since turns go round. CPU time is taken to be spread evenly over a stretch. A branch that also waited for a service
     at such a time cannot be told apart: for it this is an upper bound. On a machine with one core the wait for the core
     looks the same as that for the GIL.
     """
-    columns, lanes = nesting.columns, nesting.columns.rows["lane"][units]
-    crowd = _Crowd(
-        *(columns.column(f"{name}_ns")[units] for name in ("started", "ended", "cpu")), idle_ns,
-        _processes(columns.lanes)[lanes], np.array([kind_of_lane(lane) in LOOPS for lane in columns.lanes])[lanes],
-    )  # fmt: skip
+    service = (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
+    crowd, noted = _Crowd.of(nesting, units), _noted(nesting, units)
     has_gil = machine is None or machine.has_gil
-    held = crowd.held(columns.column("name")[units], machine) if has_gil else np.where(crowd.in_loop, crowd.cpu, 0)
-    gil, is_busy = crowd.for_interpreter(held)
+    held = crowd.held(_holds(nesting, units, machine) if has_gil else np.zeros(len(units), np.bool_))
+    gil, is_saturated = crowd.for_interpreter(held)
     loop = crowd.for_loop()
-    idle = crowd._replace(idle=idle_ns + gil + loop)
-    core = idle.for_core(machine.cores) if machine is not None and machine.cores is not None else np.zeros_like(gil)
-    return TurnWaits(gil, loop, core, is_busy, held)
+    cores = None if machine is None else machine.cores
+    core = np.zeros_like(gil) if cores is None else crowd.for_core(cores, gil + loop)
+    own = crowd.by_unit(crowd.cpu, len(units))
+    sure = _capped(noted, (service - idle_ns).clip(0))
+    estimated = [crowd.by_unit(each, len(units)) for each in (gil, loop, core)]
+    guessed = _capped(estimated, (service - idle_ns - own - sum(sure)).clip(0))
+    is_busy = crowd.by_unit(is_saturated, len(units)) > 0
+    waits = (known + guess for known, guess in zip(sure, guessed, strict=True))
+    return TurnWaits(*waits, is_busy, crowd.by_unit(held, len(units)))
 
 
-def _processes(lanes: tuple[str, ...]) -> Ints:
-    """Return for each lane the number of its process: 0 for the recorded one, below that for those elsewhere."""
-    names = [process_of_lane(lane) for lane in lanes]
+def _noted(nesting: Nesting, units: Places) -> list[Ints]:
+    """Return how long units are known to have waited for the interpreter, for the loop and for a core [ns]."""
+    totals, nothing = part_totals_ns(nesting.columns, units), np.zeros(len(units), np.int64)
+    turn, in_loop = totals.get("gil", nothing), _in_loops(nesting, units)
+    return [np.where(in_loop, 0, turn), np.where(in_loop, turn, 0), totals.get("core", nothing)]
+
+
+def _capped(waits: Iterable[Ints], most: Ints) -> list[Ints]:
+    """Return waits of which all together are at most so long [ns]; the first ones come first."""
+    found = []
+    for wait in waits:
+        found.append(np.minimum(wait, most))
+        most = most - found[-1]
+    return found
+
+
+def _in_loops(nesting: Nesting, units: Places) -> Bools:
+    is_loop = np.array([kind_of_lane(lane.rpartition("/")[2]) in LOOPS for lane in nesting.columns.lanes], np.bool_)
+    return is_loop[nesting.columns.rows["lane"][units]]
+
+
+def _processes(nesting: Nesting, units: Places) -> Ints:
+    """Return the number of the process of each unit: 0 for the recorded one, below that for those elsewhere."""
+    names = [process_of_lane(lane) for lane in nesting.columns.lanes]
     number = {name: place for place, name in enumerate(dict.fromkeys(["", *names]))}
-    return np.array([-number[name] if kind_of_lane(name) == "dask" else number[name] for name in names], np.int64)
+    numbers = [-number[name] if kind_of_lane(name) == "dask" else number[name] for name in names]
+    return np.array(numbers, np.int64)[nesting.columns.rows["lane"][units]]
+
+
+def _holds(nesting: Nesting, units: Places, machine: Machine | None) -> Bools:
+    """Return whether the code of each unit holds the interpreter while it computes, as far as is known."""
+    columns, holds = nesting.columns, np.ones(len(units), np.bool_)
+    its = np.flatnonzero((columns.column("cpu_ns")[units] > 0) & ~_in_loops(nesting, units))
+    started, ended, cpu, name = (
+        columns.column(each)[units[its]] for each in ("started_ns", "ended_ns", "cpu_ns", "name")
+    )
+    cores = None if machine is None else machine.cores
+    holds[its] = ~gil_free(name, _processes(nesting, units)[its], started, ended, cpu, cores).is_free
+    return holds
 
 
 class _Crowd(NamedTuple):
-    """Units of work: times [ns], what is explained otherwise, the number of their process, whether in a loop."""
+    """Stretches in which units of work computed, by place.
 
+    Parameters
+    ----------
+    owner
+        The place of the unit.
+    started, ended, cpu
+        Times [ns].
+    is_open
+        Whether it is not known when within it the unit computed.
+    process, in_loop
+        The number of the process, below 0 if it is elsewhere; whether the unit is a coroutine.
+    """
+
+    owner: Places
     started: Ints
     ended: Ints
     cpu: Ints
-    idle: Ints
+    is_open: Bools
     process: Ints
     in_loop: Bools
 
-    def held(self, name: Ints, machine: Machine | None) -> Ints:
-        """Return how long each held the interpreter while it computed [ns]."""
-        held = self.cpu.clip(0)
-        its = np.flatnonzero((self.cpu > 0) & ~self.in_loop)
-        cores = None if machine is None else machine.cores
-        code = gil_free(name[its], self.process[its], self.started[its], self.ended[its], self.cpu[its], cores)
-        held[its[code.is_free]] = 0
-        return held
+    @classmethod
+    def of(cls, nesting: Nesting, units: Places) -> _Crowd:
+        """Take all stretches in which units are known to have computed."""
+        found = stretches(nesting.columns, units)
+        cpu = np.rint(np.nan_to_num(found.cpu_share) * (found.ended_ns - found.started_ns)).astype(np.int64)
+        its = np.flatnonzero(cpu > 0)
+        owner = found.owner[its]
+        return cls(
+            owner, found.started_ns[its], found.ended_ns[its], cpu[its], found.kind[its] == PART_CODE["unknown"],
+            _processes(nesting, units)[owner], _in_loops(nesting, units)[owner],
+        )  # fmt: skip
+
+    def by_unit(self, each: Ints | Bools, count: int) -> Ints:
+        """Return the sums of something by unit."""
+        found = np.zeros(count, np.int64)
+        np.add.at(found, self.owner, each)
+        return found
+
+    def held(self, holds: Bools) -> Ints:
+        """Return how long the interpreter was held in each stretch [ns]; coroutines hold at least their loop."""
+        return np.where(holds[self.owner] | self.in_loop, self.cpu, 0)
 
     def for_interpreter(self, held: Ints) -> tuple[Ints, Bools]:
         """Return how long threads waited for the interpreter [ns], and whether that of the recorded one was busy."""
@@ -135,34 +203,33 @@ class _Crowd(NamedTuple):
         return np.where(self.in_loop, 0, wait), is_busy
 
     def for_loop(self) -> Ints:
-        """Return for how long coroutines waited for others of their process [ns]."""
+        """Return how long coroutines waited for others of their process [ns]."""
         wait = np.zeros(len(self.cpu), np.int64)
         for process in np.unique(self.process[self.in_loop]).tolist():
-            its = np.flatnonzero((self.process == process) & self.in_loop & (self.cpu > 0))
-            if len(its):
-                wait[its] = self._shared(its, self.cpu[its], 1)[0]
+            its = np.flatnonzero((self.process == process) & self.in_loop)
+            wait[its] = self._shared(its, self.cpu[its], 1)[0]
         return wait
 
-    def for_core(self, cores: int) -> Ints:
-        """Return for how long threads and processes of this machine waited for a core [ns]."""
+    def for_core(self, cores: int, taken: Ints) -> Ints:
+        """Return how long threads and processes of this machine waited for a core [ns], besides what is `taken`."""
         wait = np.zeros(len(self.cpu), np.int64)
-        its = np.flatnonzero((self.process >= 0) & ~self.in_loop & (self.cpu > 0))
+        its = np.flatnonzero((self.process >= 0) & ~self.in_loop)
         if len(its):
-            wait[its] = self._shared(its, self.cpu[its], cores)[0]
+            wait[its] = self._shared(its, self.cpu[its], cores, taken[its])[0]
         return wait
 
-    def _shared(self, its: Places, cpu: Ints, places: int) -> tuple[Ints, Bools]:
-        """Return how long each of some units waited [ns], and whether all places to compute were taken around it."""
-        started, ended, service = self.started[its], self.ended[its], (self.ended - self.started)[its]
+    def _shared(self, its: Places, cpu: Ints, places: int, taken: Ints | int = 0) -> tuple[Ints, Bools]:
+        """Return how long the units of some stretches waited [ns], and whether all places were taken around them."""
+        started, ended, lasted = self.started[its], self.ended[its], (self.ended - self.started)[its]
         opens, closes, most = _clusters(started, ended)
         times, used = _cpu_until(started, ended, cpu)
-        window = np.maximum(opens, started - service), np.minimum(closes, ended + service)
+        window = np.maximum(opens, started - lasted), np.minimum(closes, ended + lasted)
         rate = _between(times, used, *window) / np.maximum(1, window[1] - window[0]) / places
         is_saturated = (rate >= SATURATED[0]) & (rate <= SATURATED[1])
         of_others = (_between(times, used, started, ended) - cpu).clip(0) / places
-        left = (service - self.cpu[its] - self.idle[its]).clip(0)
+        left = (lasted - self.cpu[its] - taken).clip(0)
         wait = np.minimum(np.minimum(left, of_others), cpu * ((most - places).clip(0) / places))
-        return np.where(is_saturated, wait, 0).astype(np.int64), is_saturated
+        return np.where(is_saturated & self.is_open[its], wait, 0).astype(np.int64), is_saturated
 
 
 def _clusters(started: Ints, ended: Ints) -> tuple[Ints, Ints, Ints]:

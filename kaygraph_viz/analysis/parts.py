@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Ints
+from kaygraph_viz.analysis.known_steps import KnownSteps
 from kaygraph_viz.analysis.script import Script
 from kaygraph_viz.analysis.steps import FREE, WAIT, WORK, Step
 
 __all__ = ["Parts", "in_order"]
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +37,10 @@ class Parts:
         Whether branches compute first and wait then; else the other way round.
     free
         How much of its work each branch computes without the interpreter, after the rest of it [ns]; None for nothing.
+    known
+        The steps of branches as they were recorded, which come before all this; None where none are known.
+    faster
+        By which the times of each branch are divided; None for 1.
     """
 
     wait: Ints
@@ -40,6 +48,8 @@ class Parts:
     gaps: Mapping[int, Sequence[tuple[int, int]]] = field(default_factory=dict)
     computes_first: bool = False
     free: Ints | None = None
+    known: KnownSteps | None = None
+    faster: Floats | None = None
 
     @cached_property
     def held(self) -> Ints:
@@ -53,9 +63,16 @@ class Parts:
 
     def steps_of(self, branch: int) -> Sequence[Step]:
         """Return the steps of a branch that makes no call."""
+        if self.known is not None and self.known.is_known[branch]:
+            return self.known.of_branch(branch, *self._rates(branch))
         waits, held, free = self.durations_ns
         wait, work = (WAIT, waits[branch]), ((WORK, held[branch]), (FREE, free[branch]))
         return in_order(*((*work, wait) if self.computes_first else (wait, *work)))
+
+    def _rates(self, branch: int) -> tuple[float, float]:
+        """Return how many times as fast a branch is, and which share of its work is free."""
+        faster = 1.0 if self.faster is None else float(self.faster[branch])
+        return faster, 0.0 if self.free is None else float(self.free[branch] / max(1, self.work[branch]))
 
     def each_lasts(self, script: Script, branches: Ints) -> Ints:
         """Return how long branches last alone [ns]; those that make calls as long as they did."""

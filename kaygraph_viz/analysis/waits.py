@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, concurrency, first_of_runs, union_length_ns
+from kaygraph_viz.analysis.known_steps import KnownSteps
 from kaygraph_viz.analysis.parts import Parts, in_order
 from kaygraph_viz.analysis.replay import Terms, rehearsal
 from kaygraph_viz.analysis.sampling import EVERYTHING, Sample, sampled
@@ -83,25 +84,33 @@ def real_waits(
     cores
         How many could compute at once; None for all.
     computes_first
-        Whether branches compute first and wait then, which is not recorded. None: where times are exact and can be
-        reproduced in that way, they do; else they wait first.
+        Whether branches compute first and wait then, where that was not recorded. None: where times are exact and can
+        be reproduced in that way, they do; else they wait first.
     free
         How long each branch computed without the GIL [ns]; None for not at all.
     """
-    if computes_first is None and script.is_exact:
-        found, is_reproduced = _found(script, cores, free, computes_first=True, has_to_be_exact=True)
+    known = KnownSteps.of(script)
+    if computes_first is None and script.is_exact and not (known.is_known | script.makes_calls).all():
+        found, is_reproduced = _found(script, cores, free, known, computes_first=True, has_to_be_exact=True)
         if is_reproduced:
             return found
-    return _found(script, cores, free, computes_first=bool(computes_first))[0]
+    return _found(script, cores, free, known, computes_first=bool(computes_first))[0]
 
 
 def _found(
-    script: Script, cores: int | None, free: Ints | None, *, computes_first: bool, has_to_be_exact: bool = False
+    script: Script,
+    cores: int | None,
+    free: Ints | None,
+    known: KnownSteps,
+    *,
+    computes_first: bool,
+    has_to_be_exact: bool = False,
 ) -> tuple[Parts, bool]:
     """Return the parts, and whether all bars are reproduced exactly; if they have to be, give up when they are not."""
     handed_on_ns = script.ended - script.handing_on
     wait = (handed_on_ns - script.started - script.cpu).clip(0)
-    parts = Parts(wait, script.cpu, _gaps(script), computes_first, free)
+    wait = np.where(known.is_known, known.wait, wait)
+    parts = Parts(wait, np.where(known.is_known, known.work, script.cpu), _gaps(script), computes_first, free, known)
     groups = list(_groups(script, parts, cores))
     every = max(1, -(-len(groups) // MOST_GROUPS))
     is_reproduced, real, longest = True, 0, 0
@@ -139,6 +148,8 @@ def _groups(script: Script, parts: Parts, cores: int | None) -> Iterator[tuple[i
     Threads that mostly compute without the GIL take turns at the cores, as processes do.
     """
     is_leaf = (script.cpu > 0) & ~script.makes_calls
+    if parts.known is not None:
+        is_leaf &= ~parts.known.is_known
     lanes = script.nesting.columns.lanes
     name_of = {lane: name for name, lane in enumerate(dict.fromkeys(process_of_lane(lane) for lane in lanes))}
     process = np.array([name_of[process_of_lane(lane)] for lane in lanes], np.intp)
@@ -204,19 +215,28 @@ class _Fit:
         """How long branches compute with what they take turns at [ns]."""
         return (self.parts.held if self.cores is None else self.parts.work)[self.its]
 
+    @property
+    def known_wait(self) -> Ints:
+        """How long branches are known to have waited, at least [ns]."""
+        known = self.parts.known
+        waited = np.zeros(len(self.script.branches), np.int64) if known is None else known.wait
+        return np.minimum(waited, self.script.service)[self.its]
+
     def waits(self, *, has_to_be_exact: bool = False) -> tuple[Ints, bool]:
         """Return the waits, and whether the replay gives exactly the recorded bars; any waits if it has to."""
         started, ended, cpu = self.script.started[self.its], self.ended[self.its], self.cpu
         if concurrency(started, ended)[1].max(initial=0) <= (self.cores or 1):
             return self.parts.wait[self.its], True
-        room = self.room(started, ended)
-        probable = room - self._queued(started + room, cpu).clip(0, room)
+        known = self.known_wait
+        room = np.maximum(self.room(started, ended), known)
+        probable = np.maximum(known, room - self._queued(started + room, cpu).clip(0, room))
         limits = OF_THE_GIL if self.cores is None else OF_CORES
         busy = cpu.sum() / ((self.cores or 1) * union_length_ns(started, ended))
         if busy < limits.busy and not self.script.is_exact:
             return probable, False
         tries = [_rounded(share * room) for share in SHARES]
         tries += [np.minimum(room, _rounded(np.quantile(room, limit))) for limit in LIMITS]
+        tries = [np.maximum(known, waits) for waits in tries]
         tries.sort(key=lambda waits: int(waits.sum()))
         replays = []
         for waits in tries:

