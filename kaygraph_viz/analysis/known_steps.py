@@ -20,7 +20,7 @@ from kaygraph_viz.trace.part_table import stretches
 __all__ = ["KnownSteps"]
 
 NO_STEP = -1
-STEP_OF = {"cpu": WORK, "wait": WAIT, "blocked": WAIT, "pause": WAIT}  # turns are what a replay finds out
+STEP_OF = {"cpu": WORK, "wait": WAIT, "blocked": WAIT, "pause": WAIT}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,8 @@ class KnownSteps:
     first
         Where the steps of each begin, and where those of the last one end, shape (n + 1,).
     kind, lasted
-        What each step is, -1 for a turn that it waited for, and how long it lasted [ns].
+        What each step is, -1 for what a replay finds out: waits for a turn, and for room in front of the next call; and
+        how long it lasted [ns].
     """
 
     is_known: Bools
@@ -55,8 +56,8 @@ class KnownSteps:
         kind, until = step_of[found.kind], np.minimum(found.ended_ns, script.ended[found.owner])
         lasted = (until - found.started_ns).clip(0)
         first = np.searchsorted(found.owner, np.arange(count + 1))
-        last = (first[1:] - 1)[script.handing_on > 0]  # blocked in front of the next call, which a replay finds out
-        lasted[last] = (lasted[last] - script.handing_on[script.handing_on > 0]).clip(0)
+        last = (first[1:] - 1)[script.handing_on > 0]
+        kind[last[found.kind[last] == PART_CODE["blocked"]]] = NO_STEP  # no room yet in front of the next call
         is_known = ~script.makes_calls
         is_known[found.owner[found.kind == PART_CODE["unknown"]]] = False
         wait, work = (
