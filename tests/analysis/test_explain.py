@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.explain import CAUSES, USEFUL, explain
 from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.clock import sleep, sleep_async, work
+from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.virtual.clock import VirtualClock
 
 TWO_CORES = Machine(2, "CPython 3.11", has_gil=True)
 
@@ -256,6 +260,65 @@ def test_threads_that_cannot_begin_beside_code_without_the_gil_are_dispatched_la
 def test_coroutines_that_compute_wait_for_the_loop():
     parts = parts_of(call(4, *each(4, 0, 4, "async", cpu_s=1), executor="async"))
     assert parts == {USEFUL: 4, "waiting for the loop": 12}
+
+
+def simulated(function, kind="thread", workers=4, **options):
+    """Return what occurred in a simulated run of as many branches as workers, of which all parts are known."""
+    with record(clock=VirtualClock(**options)) as trace, get_executor(kind, workers) as executor:
+        list(executor.imap(function, range(workers)))
+    found = explain(trace)
+    assert sum(found.parts_ns.values()) == found.workers * found.makespan_ns
+    return {name: spent for name, spent in found.parts.items() if spent}
+
+
+def fetch_and_compute(place):
+    sleep(1 + place)
+    work(1)
+
+
+def test_what_is_known_is_not_estimated():
+    """Each is ready when the one before it has just computed: they compute all the time, and nobody waits."""
+    assert simulated(fetch_and_compute) == {USEFUL: 14, "straggler tail": 6}
+    parts = simulated(lambda _: work(0.004), workers=3)
+    assert parts == {name: pytest.approx(0.012) for name in (USEFUL, "waiting for the GIL", "straggler tail")}
+
+
+def test_threads_of_a_python_without_a_gil_wait_for_cores_only():
+    assert simulated(lambda _: work(1), gil=False) == {USEFUL: 4}
+    parts = simulated(lambda _: work(0.004), workers=4, gil=False, cores=2)
+    assert parts == {USEFUL: 0.016, "waiting for a core": 0.008, "straggler tail": 0.008}
+
+
+def test_processes_are_known_to_wait_for_cores():
+    assert simulated(lambda _: work(0.004), "process", cores=1, workers=2)["waiting for a core"] == 0.004
+
+
+def test_coroutines_are_known_to_wait_for_the_loop():
+    async def fetch_and_compute(_):
+        await sleep_async(1)
+        work(1)
+
+    assert simulated(fetch_and_compute, "async") == {USEFUL: 8, "waiting for the loop": 6, "straggler tail": 6}
+
+
+def test_a_lock_blocks():
+    async def locked(_):
+        async with lock:
+            await sleep_async(1)
+
+    lock = asyncio.Lock()
+    assert simulated(locked, "async", 3) == {USEFUL: 3, "blocked": 3, "straggler tail": 3}
+
+
+def test_only_what_is_unknown_is_estimated():
+    """Two threads are known to wait for 2 s; the rest of their bars, in which they computed for half, is not."""
+    parts = (("wait", 2), ("unknown", 2, 0.5))
+    assert parts_of(call(4, *each(2, 0, 4, cpu_s=1, parts=parts), workers=2)) == {USEFUL: 6, "waiting for the GIL": 2}
+
+
+def test_known_waits_for_a_turn_within_a_failed_attempt_are_repeated_work():
+    failed = each(2, 0, 4, cpu_s=2, status="error", parts=(("cpu", 2), ("gil", 2)))
+    assert parts_of(call(4, *failed, workers=2)) == {"repeated work": 8}
 
 
 def test_one_that_waits_for_a_service_beside_threads_that_compute_is_spared():
