@@ -50,7 +50,7 @@ class PerformanceMetricsNode(Node):
         defined by A. Grama et al., "Introduction to Parallel Computing", 2003.
     ``useful_workers``, ``lost_s``
         As in `explain`: useful work / T, and where all other time of the workers went, by cause [worker-seconds]. That
-        is the overhead, and what was for nothing inside branches: attempts that failed, waits for the GIL (estimated).
+        is the overhead, and what was for nothing inside branches: attempts that failed, waits for a turn to compute.
     ``suggested_workers``, ``replayed_makespan_s``
         The smallest number of workers within 5% of the best in a replay of the branches, and the makespan of the replay
         by number of workers [s], as in `suggest_workers`. These two are predictions.
