@@ -104,9 +104,8 @@ def _error(found: WhatIf, count: int, measured_s: float) -> float:
 def _outside(found: WhatIf, count: int, measured_s: float) -> float:
     """Print the band of a prediction, and return how far the measured time lies outside of it [%]."""
     low_s, high_s = found.low_s[count], found.high_s[count]
-    print(
-        f"  with {count:>2}, from  1: predicted {low_s:.3f} to {high_s:.3f} s, measured {measured_s:.3f} s", flush=True
-    )
+    predicted = f"predicted {low_s:.3f} to {high_s:.3f} s, measured {measured_s:.3f} s"
+    print(f"  with {count:>2}, from 1: {predicted}", flush=True)
     return 100 * max(0.0, low_s / measured_s - 1, 1 - high_s / measured_s)
 
 

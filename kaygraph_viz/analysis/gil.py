@@ -102,8 +102,8 @@ def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine 
     estimated = [crowd.by_unit(each, len(units)) for each in (gil, loop, core)]
     guessed = _capped(estimated, (service - idle_ns - own - sum(sure)).clip(0))
     is_busy = crowd.by_unit(is_saturated, len(units)) > 0
-    waits = (known + guess for known, guess in zip(sure, guessed, strict=True))
-    return TurnWaits(*waits, is_busy, crowd.by_unit(held, len(units)))
+    gil, loop, core = (known + guess for known, guess in zip(sure, guessed, strict=True))
+    return TurnWaits(gil, loop, core, is_busy, crowd.by_unit(held, len(units)))
 
 
 def _noted(nesting: Nesting, units: Places) -> list[Ints]:
@@ -124,7 +124,8 @@ def _capped(waits: Iterable[Ints], most: Ints) -> list[Ints]:
 
 def _in_loops(nesting: Nesting, units: Places) -> Bools:
     is_loop = np.array([kind_of_lane(lane.rpartition("/")[2]) in LOOPS for lane in nesting.columns.lanes], np.bool_)
-    return is_loop[nesting.columns.rows["lane"][units]]
+    found: Bools = is_loop[nesting.columns.column("lane")[units]]
+    return found
 
 
 def _processes(nesting: Nesting, units: Places) -> Ints:
@@ -132,7 +133,8 @@ def _processes(nesting: Nesting, units: Places) -> Ints:
     names = [process_of_lane(lane) for lane in nesting.columns.lanes]
     number = {name: place for place, name in enumerate(dict.fromkeys(["", *names]))}
     numbers = [-number[name] if kind_of_lane(name) == "dask" else number[name] for name in names]
-    return np.array(numbers, np.int64)[nesting.columns.rows["lane"][units]]
+    found: Ints = np.array(numbers, np.int64)[nesting.columns.column("lane")[units]]
+    return found
 
 
 def _holds(nesting: Nesting, units: Places, machine: Machine | None) -> Bools:

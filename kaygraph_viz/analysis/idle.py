@@ -88,7 +88,8 @@ def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> 
         taken = np.minimum(wanted, idle)
         found.append(int((taken * lasting).sum()))
         idle = idle - taken
-    return Idle(*found, int((idle * lasting).sum()))
+    interpreter, loop, dispatch, starvation, tails = found
+    return Idle(interpreter, loop, dispatch, starvation, tails, int((idle * lasting).sum()))
 
 
 def _places(calls: Calls) -> tuple[Ints, Ints]:

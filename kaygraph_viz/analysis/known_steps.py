@@ -5,7 +5,7 @@ Belongs here: reading steps from parts. Does not belong here: what is estimated 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +14,13 @@ import numpy.typing as npt
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.script import Script
 from kaygraph_viz.analysis.steps import FREE, WAIT, WORK, Step
-from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.parts import PART_CODE, PartKind
 from kaygraph_viz.trace.part_table import stretches
 
 __all__ = ["KnownSteps"]
 
 NO_STEP = -1
-STEP_OF = {"cpu": WORK, "wait": WAIT, "blocked": WAIT, "pause": WAIT}
+STEP_OF: Mapping[PartKind, int] = {"cpu": WORK, "wait": WAIT, "blocked": WAIT, "pause": WAIT}
 
 
 @dataclass(frozen=True, eq=False)

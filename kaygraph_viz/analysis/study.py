@@ -89,10 +89,10 @@ class Study:
         """Return how long it takes so many workers, or as many as there were [ns]."""
         return self._lasts_ns(workers, self._sample)
 
-    def otherwise_ns(self, workers: int) -> int | None:
-        """Return how long it may take as well, since it is not known whether code holds the GIL [ns]."""
+    def otherwise_ns(self, workers: int, makespan_ns: int) -> int:
+        """Return how long it may take as well, where it is not known whether code holds the GIL [ns]."""
         if self.otherwise is None:
-            return None
+            return makespan_ns
         terms, sample = replace(self.terms, workers=workers, cores=self.cores), thinned(self.script, self.otherwise)
         return replay(self.script, self.otherwise, terms, which=self.which, sample=sample).makespan_ns
 
@@ -118,14 +118,13 @@ class Study:
 
     # -- how sure -----------------------------------------------------------------------------------------------
 
-    def band_ns(self, workers: int, makespan_ns: int) -> tuple[float, float]:
+    def band_ns(self, workers: int, makespan_ns: int, otherwise_ns: int) -> tuple[float, float]:
         """Return between what the makespan may be expected [ns].
 
         It may miss as much as the replay misses the recorded run; and branches may last as long as others of the same
         call did: they are drawn anew several times, by chance but always in the same way. Where it is not known whether
         code holds the GIL, both are possible.
         """
-        otherwise_ns = self.otherwise_ns(workers) or makespan_ns
         missed = self.recorded_ns / self.replayed_ns if self.replayed_ns else 1.0
         lasts = np.array([self._lasts_ns(workers, sample) for sample, _ in self._draws], np.float64)
         off = (lasts / lasts.mean() - 1) * self._draws[0][1] if len(lasts) and lasts.all() else np.zeros(1)

@@ -73,7 +73,8 @@ def thread_code(script: Script, cores: int | None, *, has_gil: bool = True) -> T
     free = np.where(is_free, most, 0.0)
     otherwise = np.where(is_free, least, 0.0 if script.is_exact else most)
     in_turns = concurrency(script.started[its], script.ended[its])[1].max(initial=0) <= 1
-    return ThreadCode(*(np.rint(share * script.cpu).astype(np.int64) for share in (free, otherwise)), bool(in_turns))
+    free_ns, otherwise_ns = (np.rint(share * script.cpu).astype(np.int64) for share in (free, otherwise))
+    return ThreadCode(free_ns, otherwise_ns, bool(in_turns))
 
 
 def _proven(script: Script, its: Ints, cores: int | None) -> Code:

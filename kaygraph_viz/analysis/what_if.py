@@ -256,7 +256,8 @@ def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool)
     recorded = max(hired, default=0)
     counts = counts or sorted({*USUAL_COUNTS, *hired} if len(set(hired)) < MOST_NAMES else {*USUAL_COUNTS, recorded})
     makespans = {count: study.makespan_ns(count) for count in counts}
-    bands = {count: study.band_ns(count, makespan) for count, makespan in makespans.items()}
+    others = {count: study.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
+    bands = {count: study.band_ns(count, makespan, others[count]) for count, makespan in makespans.items()}
     return WhatIf(
         makespan_s={count: makespan / 1e9 for count, makespan in makespans.items()},
         low_s={count: low / 1e9 for count, (low, _) in bands.items()},
@@ -266,7 +267,7 @@ def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool)
         recorded_s=study.recorded_ns / 1e9,
         replayed_s=study.replayed_ns / 1e9,
         terms=terms,
-        remarks=(*_remarks(study, assumed_cores=assumed_cores), *_doubts(study, makespans)),
+        remarks=(*_remarks(study, assumed_cores=assumed_cores), *_doubts(study, makespans, others)),
         _study=study,
         _alone_s=(makespans[1] if 1 in makespans else study.makespan_ns(1)) / 1e9,
     )
@@ -286,9 +287,8 @@ def _remarks(study: Study, *, assumed_cores: bool) -> Iterable[str]:
         yield f"{counted(study.dropped, 'span')} of the run not kept: all of this is too short."
 
 
-def _doubts(study: Study, makespans: Mapping[int, int]) -> Iterable[str]:
+def _doubts(study: Study, makespans: Mapping[int, int], others: Mapping[int, int]) -> Iterable[str]:
     """Yield that it cannot be told whether code holds the GIL, where that matters."""
-    others = {count: study.otherwise_ns(count) or makespan for count, makespan in makespans.items()}
     if all(abs(others[count] - makespan) <= GOOD_ENOUGH * makespan for count, makespan in makespans.items()):
         return
     if study.is_in_turns:
