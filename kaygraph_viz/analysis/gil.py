@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.gil_free import gil_free
+from kaygraph_viz.analysis.computing import computing
+from kaygraph_viz.analysis.gil_free import code_of
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.workers import kind_of_lane, process_of_lane
 from kaygraph_viz.machine import Machine
-from kaygraph_viz.parts import PART_CODE
-from kaygraph_viz.trace.part_table import part_totals_ns, stretches
+from kaygraph_viz.trace.part_table import part_totals_ns
 
 __all__ = ["TurnWaits", "turn_waits"]
 
@@ -141,11 +141,8 @@ def _holds(nesting: Nesting, units: Places, machine: Machine | None) -> Bools:
     """Return whether the code of each unit holds the interpreter while it computes, as far as is known."""
     columns, holds = nesting.columns, np.ones(len(units), np.bool_)
     its = np.flatnonzero((columns.column("cpu_ns")[units] > 0) & ~_in_loops(nesting, units))
-    started, ended, cpu, name = (
-        columns.column(each)[units[its]] for each in ("started_ns", "ended_ns", "cpu_ns", "name")
-    )
     cores = None if machine is None else machine.cores
-    holds[its] = ~gil_free(name, _processes(nesting, units)[its], started, ended, cpu, cores).is_free
+    holds[its] = ~code_of(columns, units[its], _processes(nesting, units)[its], cores).is_free
     return holds
 
 
@@ -175,14 +172,8 @@ class _Crowd(NamedTuple):
     @classmethod
     def of(cls, nesting: Nesting, units: Places) -> _Crowd:
         """Take all stretches in which units are known to have computed."""
-        found = stretches(nesting.columns, units)
-        cpu = np.rint(np.nan_to_num(found.cpu_share) * (found.ended_ns - found.started_ns)).astype(np.int64)
-        its = np.flatnonzero(cpu > 0)
-        owner = found.owner[its]
-        return cls(
-            owner, found.started_ns[its], found.ended_ns[its], cpu[its], found.kind[its] == PART_CODE["unknown"],
-            _processes(nesting, units)[owner], _in_loops(nesting, units)[owner],
-        )  # fmt: skip
+        found = computing(nesting.columns, units)
+        return cls(*found, _processes(nesting, units)[found.owner], _in_loops(nesting, units)[found.owner])
 
     def by_unit(self, each: Ints | Bools, count: int) -> Ints:
         """Return the sums of something by unit."""

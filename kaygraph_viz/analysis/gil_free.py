@@ -20,9 +20,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.analysis.computing import computing
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts, running_max_by_group
+from kaygraph_viz.analysis.nesting import Places
+from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["Code", "gil_free"]
+__all__ = ["Code", "code_of", "gil_free"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -57,6 +60,30 @@ class Code(NamedTuple):
     def is_told(self) -> Bools:
         """Whether the run tells anything."""
         return self.is_free | (self.most < 1)
+
+
+def code_of(columns: SpanColumns, positions: Places, process: Ints, cores: int | None) -> Code:
+    """Return what a run proves about the code of some spans, by when they computed as far as that was noted.
+
+    Parameters
+    ----------
+    columns, positions
+        The spans, and which of them: branches of threads for which CPU time was measured.
+    process
+        The number of the process of each.
+    cores
+        How many can compute at once; None where that is not known: then as many as did.
+    """
+    names = ("name", "started_ns", "ended_ns", "cpu_ns")
+    name, started, ended, cpu = (columns.column(each)[positions] for each in names)
+    bars = gil_free(name, process, started, ended, cpu, cores)
+    if not len(columns.parts.span_id):
+        return bars
+    owner, *times, _ = computing(columns, positions)
+    seen = gil_free(name[owner], process[owner], *times, cores)
+    least, is_free = bars.least.copy(), bars.is_free
+    np.maximum.at(least, owner, seen.least)
+    return Code(least, np.where((least > 0) & ~is_free, 1.0, bars.most))
 
 
 def gil_free(name: Ints, process: Ints, started: Ints, ended: Ints, cpu: Ints, cores: int | None) -> Code:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaygraph_viz.analysis.gil_free import Code, gil_free
+from kaygraph_viz.analysis.gil_free import Code, code_of
 from kaygraph_viz.analysis.intervals import Ints, concurrency
 from kaygraph_viz.analysis.script import Script
 from kaygraph_viz.analysis.workers import process_of_lane
@@ -82,7 +82,4 @@ def _proven(script: Script, its: Ints, cores: int | None) -> Code:
     process = [process_of_lane(lane) for lane in columns.lanes]
     number = {name: place for place, name in enumerate(dict.fromkeys(process))}
     of_lane = np.array([number[name] for name in process], np.int64)
-    return gil_free(
-        columns.column("name")[positions], of_lane[columns.column("lane")[positions]], script.started[its],
-        script.ended[its], script.cpu[its], cores,
-    )  # fmt: skip
+    return code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kaygraph_viz.analysis.gil_free import Code, gil_free
+from kaygraph_viz.analysis.gil_free import Code, code_of, gil_free
+from kaygraph_viz.testing import bar, make_trace
 
 MS = 1_000_000
 
@@ -77,3 +80,12 @@ def test_moments_are_too_short_for_a_proof():
 def test_no_branches():
     assert told() == []
     assert Code(np.zeros(0), np.ones(0)).is_free.tolist() == []
+
+
+def test_parts_show_more_than_bars():
+    """Both wait for 90 ms and then compute side by side, which their bars alone do not tell."""
+    parts = [("wait", 0.09), ("cpu", 0.01)]
+    bars = [bar("b", f"thread-{n}", 0, 0.1, cpu_s=0.01, parts=parts) for n in (1, 2)]
+    told = [code_of(make_trace(*each).columns, np.arange(2), np.zeros(2, np.int64), 2).is_free.tolist() for each in
+            (bars, [replace(each, noted_parts=None) for each in bars])]  # fmt: skip
+    assert told == [[True, True], [False, False]]
