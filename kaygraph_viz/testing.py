@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.machine import Machine
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, PartKind, RowParts
 from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
@@ -166,7 +167,9 @@ def _noted_parts(start_s: float, parts: Sequence[tuple[PartKind, float] | tuple[
     return tuple(found)
 
 
-def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
+def make_trace(
+    *spans: SpanTree, dropped: int = 0, check: bool = True, machine: Machine | None = None
+) -> Trace:  # fmt: skip
     """Return a finished trace of the given spans.
 
     Parameters
@@ -178,6 +181,8 @@ def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
         How many spans the trace says were not kept.
     check
         Whether to refuse a trace that breaks an invariant, so that a test does not rest on an impossible run.
+    machine
+        The computer on which it is said to have been recorded: its cores, and whether it has a GIL.
 
     Returns
     -------
@@ -202,7 +207,7 @@ def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
         collected.append(_row(span))
     columns = collected.columns()
     columns.rows.flags.writeable = False
-    trace = Trace(columns, dropped)
+    trace = Trace(columns, dropped, machine=machine)
     return trace.validate() if check else trace
 
 

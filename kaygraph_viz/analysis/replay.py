@@ -41,13 +41,16 @@ class Terms:
     schedule
         ``dynamic``, ``static``, ``longest-first``, or None for the recorded one.
     cores
-        How many processes can compute at once, None for all.
+        How many can compute at once, None for all.
+    has_gil
+        Whether one thread of a process computes with the interpreter at a time.
     """
 
     workers: int | None = None
     kind: str | None = None
     schedule: str | None = None
     cores: int | None = None
+    has_gil: bool = True
 
     def crew_of(self, call: Call, *, is_varied: bool) -> tuple[str, int]:
         """Return the kind and the number of workers that a call gets."""
@@ -176,7 +179,10 @@ class _Staging:
         turns_ns = int(self.parts.work.sum()) // MOST_TURNS
         program = list(self._steps_of(-1)) if only is None else [(CALLS, self._crews(only))]
         count, switch_ns = len(self.script.branches), max(SWITCH_NS, turns_ns)
-        return simulate(program, count, self._steps_of_branch, cores=self.terms.cores, switch_ns=switch_ns)
+        return simulate(
+            program, count, self._steps_of_branch, cores=self.terms.cores, switch_ns=switch_ns,
+            has_gil=self.terms.has_gil,
+        )  # fmt: skip
 
     def _steps_of_branch(self, branch: int) -> Sequence[Step]:
         if branch in self.script.clusters:

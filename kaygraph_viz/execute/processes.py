@@ -46,7 +46,7 @@ GIVE_UP_S = 0.4  # for killed children to be noticed, when control must go back 
 
 
 class ProcessExecutor(Executor):
-    """Runs branches in processes of this machine: good for computing, since each has an interpreter of its own.
+    """Runs branches in processes of this machine: good for Python code that computes, since each has its own GIL.
 
     Functions, items and results are copied by pickling; functions and classes of a notebook or script are sent by
     value, in the body that they have now. A branch that overruns its timeout is killed. A process that dies costs the

@@ -20,7 +20,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["PerformanceMetricsNode", "performance_metrics", "running_trace"]
 
 KEYS = (
-    "workers", "makespan_s", "work_s", "speedup", "efficiency", "overhead", "overhead_s", "useful_speedup", "lost_s",
+    "workers", "makespan_s", "work_s", "speedup", "efficiency", "overhead", "overhead_s", "useful_workers", "lost_s",
     "critical_path_s", "queue_wait_s", "branches", "retries", "suggested_workers", "replayed_makespan_s", "per_worker",
 )  # fmt: skip
 NOT_RECORDED = "Nothing was recorded: run the graph inside `with record() as trace:` to get numbers."
@@ -48,9 +48,9 @@ class PerformanceMetricsNode(Node):
     ``overhead``, ``overhead_s``
         The share of the workers' time that was not work, (P T - W) / (P T), and that time [worker-seconds]. So it is
         defined by A. Grama et al., "Introduction to Parallel Computing", 2003.
-    ``useful_speedup``, ``lost_s``
+    ``useful_workers``, ``lost_s``
         As in `explain`: useful work / T, and where all other time of the workers went, by cause [worker-seconds]. That
-        is the overhead, and what was for nothing inside branches: attempts that failed, waits for the GIL (estimated).
+        is the overhead, and what was for nothing inside branches: attempts that failed, waits for a turn to compute.
     ``suggested_workers``, ``replayed_makespan_s``
         The smallest number of workers within 5% of the best in a replay of the branches, and the makespan of the replay
         by number of workers [s], as in `suggest_workers`. These two are predictions.
@@ -136,7 +136,7 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
         "efficiency": summary.efficiency,
         "overhead": overhead_s / spent_s if spent_s else 0.0,
         "overhead_s": overhead_s,
-        "useful_speedup": explanation.speedup,
+        "useful_workers": explanation.useful_workers,
         "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != USEFUL},
         "critical_path_s": summary.critical_path_s,
         "queue_wait_s": summary.queue_wait_s,

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from kaygraph_viz.clock import MAX_SECONDS, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
-from kaygraph_viz.machine import SIMULATED_CORES
+from kaygraph_viz.machine import SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
@@ -48,7 +48,11 @@ class VirtualClock:
         were started or were woken). Any other number: their order is drawn by chance from it. What ends at the very
         instant of its deadline is in time. The module `random` is seeded with it inside the block.
     cores
-        How many processes can compute at once, 1 to 4096, whatever the machine has; None for any number.
+        How many processes, and threads without a GIL, can compute at once, 1 to 4096, whatever the machine has; None
+        for any number.
+    gil
+        Whether one thread of a process computes at a time, as in the usual Python. False: threads compute side by side,
+        as in a free-threaded one (``python3.14t``); the coroutines of a loop still take turns.
     switch_interval_s
         How long a thread keeps the interpreter when others want it [s], above 0.
     start_up_s
@@ -96,6 +100,8 @@ class VirtualClock:
     ...     sleep(3600)
     ...     clock.now_ns()
     3600000000000
+    >>> VirtualClock(gil=False)
+    VirtualClock(seed=0, gil=False)
     """
 
     is_virtual = True
@@ -105,6 +111,7 @@ class VirtualClock:
         seed: int = 0,
         *,
         cores: int | None = SIMULATED_CORES,
+        gil: bool = True,
         switch_interval_s: float = 0.005,
         start_up_s: float | Mapping[str, float] = 0.0,
         dispatch_s: float | Mapping[str, float] = 0.0,
@@ -114,6 +121,9 @@ class VirtualClock:
         self.seed = _whole("seed", seed, 0, 1 << 62)
         if cores is not None:
             _whole("cores", cores, 1, 4096)
+        if not isinstance(gil, bool):
+            raise OptionError("gil", gil, "True or False", "gil=False")
+        self.gil = gil
         _seconds("switch_interval_s", switch_interval_s, least=1e-6)
         _seconds("patience_s", patience_s, least=1e-3)
         if isinstance(preempt, bool) or not isinstance(preempt, (int, float)) or not 0 <= preempt <= 1:
@@ -123,11 +133,17 @@ class VirtualClock:
         self.dispatch_s = _by_kind("dispatch_s", dispatch_s)
         self._interval_ns = round(switch_interval_s * 1e9)
         self._scheduler = Scheduler(seed, patience_s)
+        self._cores_in_all = cores
         self._cores = Turns(self._scheduler, cores, "a core", "core")
         self._blocks: list[Any] = []
         self._home: asyncio.Task[Any] | None = None
         self._preemption = Preemption(self._scheduler, self.preempt)
-        self.threads = VirtualThreads(self, self._scheduler, self._preemption)
+        self.threads = VirtualThreads(self, self._scheduler, self._preemption, has_gil=gil)
+
+    @property
+    def machine(self) -> Machine:
+        """The computer that is simulated."""
+        return Machine(self._cores_in_all, "simulated Python", self.gil)
 
     def now_ns(self) -> int:
         """Return the simulated time [ns]; it begins at 0."""
@@ -156,7 +172,7 @@ class VirtualClock:
             )
 
     def work(self, seconds: float) -> None:
-        """Use CPU for `seconds` [s], in turns with other threads of the same interpreter."""
+        """Use CPU for `seconds` [s], in turns with other threads of the same interpreter if it has a GIL."""
         compute(self._scheduler, self._cores, round(seconds * 1e9), self._interval_ns)
 
     def new_event_loop(self) -> VirtualLoop:
@@ -216,7 +232,7 @@ class VirtualClock:
             yield
 
     def __repr__(self) -> str:
-        return f"VirtualClock(seed={self.seed})"
+        return f"VirtualClock(seed={self.seed}{'' if self.gil else ', gil=False'})"
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:

@@ -39,12 +39,17 @@ class VirtualThreads:
         The schedule.
     preemption
         Lets threads give way in the middle of user code.
+    has_gil
+        Whether one thread of an interpreter computes at a time.
     """
 
-    def __init__(self, clock: Clock, scheduler: Scheduler, preemption: Preemption) -> None:
+    def __init__(
+        self, clock: Clock, scheduler: Scheduler, preemption: Preemption, *, has_gil: bool = True
+    ) -> None:  # fmt: skip
         self.clock = clock
         self.scheduler = scheduler
         self.preemption = preemption
+        self.has_gil = has_gil
         self.numbers = itertools.count(1)
         self.pools: list[ThreadPoolExecutor] = []  # those of user code
         self._numbered: dict[tuple[str, str], int] = {}
@@ -109,7 +114,7 @@ class VirtualThreads:
 
     def interpreter(self) -> Turns:
         """Return an interpreter of its own, as a process has one."""
-        return Turns(self.scheduler, 1, "the interpreter", "gil")
+        return Turns(self.scheduler, 1 if self.has_gil else None, "the interpreter", "gil")
 
 
 class _Waiting:

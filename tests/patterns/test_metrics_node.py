@@ -34,7 +34,7 @@ def test_the_numbers_are_those_of_the_trace():
     assert metrics["is_recorded"]
     assert (metrics["workers"], metrics["branches"], metrics["retries"]) == (2, 5, 0)
     assert (metrics["work_s"], metrics["makespan_s"], metrics["critical_path_s"]) == (8, 5, 3)
-    assert (metrics["speedup"], metrics["useful_speedup"], metrics["efficiency"]) == (1.6, 1.6, 0.8)
+    assert (metrics["speedup"], metrics["useful_workers"], metrics["efficiency"]) == (1.6, 1.6, 0.8)
     assert metrics["overhead_s"] == 2
     assert metrics["overhead"] == pytest.approx(0.2)
     assert metrics["queue_wait_s"] == (0 + 0 + 1 + 2 + 3) / 5
@@ -73,7 +73,7 @@ def test_the_suggestion_holds_when_it_is_followed():
 def test_more_threads_are_not_suggested_for_computing():
     metrics, _ = measured([0.1] * 16, 8, function=work)
     assert metrics["suggested_workers"] == 1
-    assert metrics["useful_speedup"] == pytest.approx(1, rel=0.05)
+    assert metrics["useful_workers"] == pytest.approx(1, rel=0.05)
     assert measured([0.1] * 16, 8, kind="process", function=work)[0]["suggested_workers"] == 16
 
 

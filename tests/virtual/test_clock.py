@@ -35,7 +35,7 @@ def bars(trace):
         {"cores": True}, {"switch_interval_s": 0}, {"switch_interval_s": float("nan")}, {"start_up_s": -1},
         {"start_up_s": True}, {"start_up_s": {"threads": 1}}, {"dispatch_s": {"thread": -1}}, {"dispatch_s": "1"},
         {"preempt": 2}, {"preempt": -0.1}, {"preempt": True}, {"preempt": None}, {"patience_s": 0},
-        {"patience_s": float("inf")},
+        {"patience_s": float("inf")}, {"gil": None}, {"gil": 0},
     ],
     ids=str,
 )  # fmt: skip
@@ -48,6 +48,7 @@ def test_impossible_options_are_refused(options):
 def test_it_keeps_the_protocol_of_clocks_and_says_what_it_is():
     assert isinstance(VirtualClock(), Clock)
     assert repr(VirtualClock(3)) == "VirtualClock(seed=3)"
+    assert repr(VirtualClock(gil=False)) == "VirtualClock(seed=0, gil=False)"
 
 
 @pytest.mark.parametrize("options", [{"clock": "simulated"}, {"seed": 1}, {"clock": None, "seed": 0}, {"clock": 5}])
