@@ -177,7 +177,7 @@ def test_a_prediction_from_a_simulated_run_is_the_same_on_machines_of_all_sizes(
         found.append(kv.what_if(trace, workers=[1, 2, 4, 8]))
     assert found[0] == found[1]
     assert found[0].makespan_s == {1: 16, 2: 8, 4: 4, 8: 4}
-    assert any("4 processes compute at once: the cores of simulated time" in remark for remark in found[0].remarks)
+    assert any("4 branches compute at once" in remark for remark in found[0].remarks)
 
 
 # -- the clock in force decides --------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def test_without_a_gil_threads_inside_processes_share_the_cores_only():
         with get_executor("thread", 3) as executor:
             list(executor.imap(work, [1] * 3))
 
-    assert makespan_s("process", 2, outer, range(2), gil=False) == 1
+    assert makespan_s("process", 2, outer, range(2), gil=False, cores=6) == 1
     assert makespan_s("process", 2, outer, range(2), gil=False, cores=2) == 3
 
 
