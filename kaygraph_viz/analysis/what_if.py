@@ -26,7 +26,7 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import usable_cores
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["WhatIf", "what_if"]
+__all__ = ["WhatIf", "cores_of", "what_if"]
 
 MAX_WORKERS = 4096
 MOST_COUNTS = 256
@@ -237,7 +237,7 @@ def what_if(
     if not len(columns):
         return WhatIf()
     script = read_script(columns)
-    places = _cores(script, kind) if cores is None else cores
+    places = cores_of(script, kind) if cores is None else cores
     parts = real_waits(script, cores=places, computes_first=computes_first)
     stretch = Stretch.of(script, speed)
     which = varied(script, also_serial=kind not in (None, "serial"), only=only)
@@ -295,7 +295,7 @@ def _in_words(only: str | None, kind: str | None, schedule: str | None, speed: M
     return ", ".join(filter(None, [*words, f"with {join_words(faster)}" if faster else ""]))
 
 
-def _cores(script: Script, kind: str | None) -> int | None:
+def cores_of(script: Script, kind: str | None = None) -> int | None:
     """Return how many processes could compute at once: the cores of this machine, unless the run shows more."""
     own = [call for call in script.calls if call.kind in OWN_INTERPRETER]
     if script.is_exact or not (own or kind in OWN_INTERPRETER):
