@@ -145,12 +145,12 @@ def _branch(
     blocked: int = 0, links: tuple[int, ...] | None = None,
 ) -> Row:  # fmt: skip
     times = submitted, started, ended, (ended - started - blocked) // 12, blocked
-    return number, parent, index, "b", "branch", lane, *times, "ok", 1, None, None, links
+    return number, parent, index, "b", "branch", lane, *times, "ok", 1, None, None, links, None
 
 
 def _around(number: int, parent: int, name: str, ended: int, workers: int, **facts: int) -> Row:
     noted = {"executor": "thread", "workers": workers, **facts}
-    return number, parent, -1, name, "node", "main", 0, 0, ended, 0, 0, "ok", 1, None, noted, None
+    return number, parent, -1, name, "node", "main", 0, 0, ended, 0, 0, "ok", 1, None, noted, None, None
 
 
 def _trace(rows: list[Row]) -> kv.Trace:

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.parts import noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,9 @@ def sleep(seconds: float) -> None:
     --------
     >>> sleep(0)
     """
-    current_clock().sleep(_duration("sleep", seconds))
+    clock, seconds = current_clock(), _duration("sleep", seconds)
+    with noted("wait", clock.now_ns):
+        clock.sleep(seconds)
 
 
 async def sleep_async(seconds: float) -> None:

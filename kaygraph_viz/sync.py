@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from kaygraph_viz.clock import current_clock
+from kaygraph_viz.parts import noted
 
 __all__ = ["Lock", "is_virtual", "new_event_loop", "run_loop", "threads"]
 
@@ -105,7 +106,13 @@ class Lock:
         timeout
             The longest wait [s]; -1 for as long as it takes.
         """
-        taken: bool = self._mine().acquire(blocking, timeout)
+        lock = self._mine()
+        if lock.acquire(False):
+            return True
+        if not blocking:
+            return False
+        with noted("blocked", current_clock().now_ns):
+            taken: bool = lock.acquire(True, timeout)
         return taken
 
     def release(self) -> None:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.parts import NO_SHARE, PART_CODE, PartKind, RowParts
 from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
 from kaygraph_viz.trace.trace import Trace
@@ -103,6 +104,7 @@ def bar(
     span_id: int = 0,
     parent_id: int | None = None,
     links: tuple[int, ...] = (),
+    parts: Sequence[tuple[PartKind, float] | tuple[PartKind, float, float]] | None = None,
     **attributes: Any,
 ) -> Span:
     """Return one span written in seconds, for `make_trace`.
@@ -123,11 +125,16 @@ def bar(
         As for `Span`.
     span_id
         Its number; 0: `make_trace` gives it one.
+    parts
+        What it did when: pairs of kind and duration [s], which add up to its own; an unknown one may have a third
+        number, its share of CPU. None: only the sums above are known.
 
     Examples
     --------
     >>> bar("check", "thread-1", 0.5, 2, queued_s=0.25).queue_wait_s
     0.25
+    >>> [part.kind for part in bar("a", "thread-1", 0, 3, cpu_s=1, parts=[("wait", 2), ("cpu", 1)]).parts]
+    ['wait', 'cpu']
     """
     return Span(
         span_id,
@@ -146,7 +153,16 @@ def bar(
         error,
         attributes or NO_ATTRIBUTES,
         links,
+        None if parts is None else _noted_parts(start_s, parts),
     )
+
+
+def _noted_parts(start_s: float, parts: Sequence[tuple[PartKind, float] | tuple[PartKind, float, float]]) -> RowParts:
+    found, until_s = [], start_s
+    for kind, lasts_s, *share in parts:
+        until_s += lasts_s
+        found.append((PART_CODE[kind], round(until_s * 1e9), share[0] if share else NO_SHARE))
+    return tuple(found)
 
 
 def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
@@ -343,6 +359,7 @@ def _row(span: Span) -> Row:
         span.error,
         span.attributes or None,
         span.links or None,
+        span.noted_parts,
     )
 
 

@@ -11,9 +11,9 @@ import kaygraph_viz
 
 ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
-MAX_LINES = 400
+MAX_LINES = 500
 
-CORE = {"errors", "clock", "machine", "_optional", "sync", "virtual"}
+CORE = {"errors", "parts", "clock", "machine", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -21,11 +21,12 @@ EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "examples", "ex
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
-    "clock": {"errors"},
+    "parts": set(),
+    "clock": {"errors", "parts"},
     "machine": set(),
     "_optional": {"errors"},
-    "sync": {"errors", "clock"},
-    "virtual": {"errors", "clock"},
+    "sync": {"errors", "parts", "clock"},
+    "virtual": {"errors", "parts", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},

@@ -89,7 +89,7 @@ class Arrivals:
             for (index, _, submitted), (_, started, ended, cpu) in pairs:
                 add((
                     next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0, "ok", 1,
-                    None, None, None,
+                    None, None, None, None,
                 ))  # fmt: skip
         return [
             Outcome(index, value, None, "ok", 1, submitted, started, ended, name)
@@ -149,7 +149,7 @@ class Arrivals:
         text = None if outcome.error is None else describe_error(outcome.error)
         recorder.add((
             recorder.next_id(), parent_id, outcome.index, outcome.name, "branch", self.lane, submitted,
-            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None,
+            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None, None,
         ))  # fmt: skip
 
 

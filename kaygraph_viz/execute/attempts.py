@@ -30,9 +30,10 @@ from kaygraph_viz.execute.retries import (
     run_attempts_async,
 )
 from kaygraph_viz.execute.stepwise import StepTimer, in_context, resumed
+from kaygraph_viz.parts import PartLog
 from kaygraph_viz.sync import is_virtual
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import Lane, measured_in
 from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.virtual.fiber import Stopped
@@ -56,6 +57,7 @@ class Held:
     span_id: int = 0
     parent_id: int = 0
     lane: str = ""
+    log: PartLog | None = None  # where what its worker does is noted
 
     def abandoned_row(self, now_ns: int) -> Row:
         """Return the row of this branch if it is cut off at `now_ns`."""
@@ -63,9 +65,10 @@ class Held:
 
     def row(self, now_ns: int, status: Status, error: str | None = None) -> Row:
         """Return the row of this branch if it ends at `now_ns` and the worker has nothing to say about it."""
+        cpu_ns, blocked_ns, parts = measured_in(self.log, self.started_ns, now_ns, has_cpu=self.log is not None)
         return (
             self.span_id, self.parent_id, self.index, self.name, "branch", self.lane, self.submitted_ns,
-            self.started_ns, now_ns, -1, 0, status, 1, error, None, None,
+            self.started_ns, now_ns, cpu_ns, blocked_ns, status, 1, error, None, None, parts,
         )  # fmt: skip
 
 
@@ -190,27 +193,27 @@ class Branches:
         span_id = recorder.next_id()
         started = self.now_ns()
         cpu = lane.cpu_at(started)
+        place = (span_id, self.parent_id, lane.name, lane.noting())
         if claim is not None:
-            claim.take(held := Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name))
+            claim.take(held := Held(index, name, submitted_ns, started, *place))
         try:
             value, error, attempts = self._base.copy().run(
-                self._attempts_in, scope := Scope(recorder, span_id), index, item, claim
+                self._attempts_in, Scope(recorder, span_id), index, item, claim
             )
         except Stopped:  # simulated time is over for it
             if claim is None or claim.release(held):
-                last = Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name)
+                last = Held(index, name, submitted_ns, started, *place)
                 recorder.add(last.row(self.now_ns(), "cancelled"))
             raise
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
         if claim is not None and not claim.release(held):
             outcome.status = "abandoned"
-        error = outcome.error
+        error, (cpu, blocked, parts) = outcome.error, lane.measured(cpu, started, ended)
         recorder.add((
-            span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended,
-            lane.cpu_between(cpu, started, ended), min(scope.blocked_ns, ended - started), outcome.status, attempts,
-            None if error is None else describe_error(error),
-            None if self.shared_watch is None else self.shared_watch.leave(span_id), None,
+            span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended, cpu, blocked,
+            outcome.status, attempts, None if error is None else describe_error(error),
+            None if self.shared_watch is None else self.shared_watch.leave(span_id), None, parts,
         ))  # fmt: skip
         if outcome.status == "abandoned":
             recorder.open_spans.pop(span_id, None)
@@ -265,7 +268,8 @@ class Branches:
         context.run(self._enter, scope := Scope(recorder, span_id))
         started = self.now_ns()
         outcome = Outcome(index, None, None, "cancelled", 1, submitted_ns, started, started, name)
-        recorder.open_spans[span_id] = Held(index, name, submitted_ns, started, span_id, self.parent_id, lane.name)
+        place = (span_id, self.parent_id, lane.name, lane.noting())
+        recorder.open_spans[span_id] = Held(index, name, submitted_ns, started, *place)
         try:
             value, error, attempts = await self._steps(index, item, context, timer, on_wait)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
@@ -344,13 +348,13 @@ class Branches:
 
     def _add_async(self, scope: Scope, lane: Lane, timer: StepTimer, outcome: Outcome) -> None:
         ended = outcome.ended_ns if outcome.status != "cancelled" else self.now_ns()
-        service_ns = ended - outcome.started_ns
         if scope.recorder is not None:
+            cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
+            cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns
             scope.recorder.add((
                 scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
-                outcome.started_ns, ended, min(timer.cpu_ns, service_ns), min(scope.blocked_ns, service_ns),
-                outcome.status, outcome.attempts, None if outcome.error is None else describe_error(outcome.error),
-                None if self.shared_watch is None else self.shared_watch.leave(scope.span_id), None,
+                outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts, None if outcome.error is None else describe_error(outcome.error),
+                None if self.shared_watch is None else self.shared_watch.leave(scope.span_id), None, parts,
             ))  # fmt: skip
             scope.recorder.open_spans.pop(scope.span_id, None)
 

@@ -200,7 +200,7 @@ def _record(call: _Call, outcome: Outcome, rows: list[Row] | None) -> bytes:
     """Return the record of one item: a short one where there is little to say."""
     branches = call.branches
     is_plain = outcome.status == "ok" and outcome.attempts == 1 and branches.label is None
-    if is_plain and (rows is None or (len(rows) == 1 and not rows[0][10])):  # one bar that was never blocked
+    if is_plain and (rows is None or (len(rows) == 1 and rows[0][16] is None)):  # one bar of which the sums say all
         cpu = rows[0][9] if rows is not None else -1
         try:
             return record_of(pack_result(outcome.value), outcome.started_ns, outcome.ended_ns, cpu)

@@ -203,7 +203,7 @@ class Answers:
         self._recorder.add((
             self._recorder.next_id(), self._branches.parent_id, index, self._branches.name_of(item), "branch", lane,
             submitted, started, max(started, times[1]), -1, 0, status, 1,
-            None if error is None else describe_error(error), None, None,
+            None if error is None else describe_error(error), None, None, None,
         ))  # fmt: skip
 
     def hold(self, number: int, pair: Pair, place: Place | None, started_ns: int) -> None:
@@ -228,4 +228,4 @@ class Answers:
 
 def _told(row: Row, facts: dict[str, Any]) -> Row:
     """Return the row of a branch with more attributes; another row as it is."""
-    return (*row[:14], {**(row[14] or {}), **facts}, row[15]) if row[2] >= 0 and row[4] == "branch" else row
+    return (*row[:14], {**(row[14] or {}), **facts}, *row[15:]) if row[2] >= 0 and row[4] == "branch" else row

@@ -290,6 +290,6 @@ class _StageSpan(span):
         super().__init__(name, **options)
         self._part = part
 
-    def _row(self, ended_ns: int, cpu_ns: int, status: Status, error: str | None) -> Row:
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
         last_ns = self._part.ended_ns
-        return super()._row(ended_ns if last_ns is None else last_ns, -1, status, error)
+        return self._row_of(ended_ns if last_ns is None else last_ns, (-1, 0, None), status, error)

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from kaygraph_viz.clock import MAX_SECONDS, Clock, current_clock, sleep_async
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.sync import threads
-from kaygraph_viz.trace.recorder import current_scope
+from kaygraph_viz.trace.waiting import held_up
 
 __all__ = ["RateLimit"]
 
@@ -77,7 +77,7 @@ class RateLimit:
             self._closed_until_ns = max(self._closed_until_ns, until)
 
     def __enter__(self) -> Self:
-        with _blocked():
+        with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
             self._places.take()
             try:
                 self._gate.take()
@@ -95,7 +95,7 @@ class RateLimit:
         self._leave(error)
 
     async def __aenter__(self) -> Self:
-        with _blocked():
+        with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
             await self._places.take_async()
             try:
                 await self._gate.take_async()
@@ -210,27 +210,3 @@ class _Places:
                 self._queue.remove(call)
                 return
         self.leave()  # it had been called meanwhile
-
-
-@contextmanager
-def _blocked() -> Iterator[None]:
-    """Record the time in the block as time that the branch around it was blocked."""
-    now_ns = current_clock().now_ns
-    started = now_ns()
-    try:
-        yield
-    finally:
-        _note_blocked("rate limit", started, now_ns())
-
-
-def _note_blocked(name: str, started_ns: int, ended_ns: int) -> None:
-    """Record that what runs here was held up from `started_ns` to `ended_ns`, by something called `name`."""
-    scope = current_scope()
-    if scope is None or scope.recorder is None or ended_ns - started_ns < SHORTEST_BLOCK_NS:
-        return
-    recorder = scope.recorder
-    scope.blocked_ns += ended_ns - started_ns
-    recorder.add((
-        recorder.next_id(), scope.span_id, -1, name, "wait", recorder.lanes.mine().name, started_ns, started_ns,
-        ended_ns, -1, ended_ns - started_ns, "ok", 1, None, None, None,
-    ))  # fmt: skip

@@ -20,7 +20,8 @@ from kaygraph_viz.errors import BranchError, add_note_once, short
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.recorder import current_scope
-from kaygraph_viz.trace.span import Kind, Status
+from kaygraph_viz.trace.span import Status
+from kaygraph_viz.trace.waiting import held_up
 from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = [
@@ -191,7 +192,7 @@ class _Again:
         """Yield what is to be called; the result, or the error, comes back in."""
         attempt = 1
         while self._goes_on(attempt, error):
-            _add_detail("attempt", started, "error", attempt, error)
+            _add_attempt(started, "error", attempt, error)
             failed = yield from self._wait(attempt, error)
             if failed is not None:  # an interrupt, or a waiting rule that fails
                 return self._failed(_caused(as_node_error(failed, self.where), error), attempt)
@@ -200,11 +201,11 @@ class _Again:
             started = current_clock().now_ns()
             value, failed = yield self.call, self.item
             if failed is None:
-                _add_detail("attempt", started, "ok", attempt, None)
+                _add_attempt(started, "ok", attempt, None)
                 return value, None, attempt
             error = as_node_error(failed, self.where)
         if attempt > 1:
-            _add_detail("attempt", started, "error", attempt, error)
+            _add_attempt(started, "error", attempt, error)
         return (yield from self._fall_back(error, attempt))
 
     def _goes_on(self, attempt: int, error: BaseException) -> bool:
@@ -216,13 +217,11 @@ class _Again:
             seconds = self.retry.wait_s(attempt, error)
         except BaseException as raised:
             return raised
-        if seconds > 0:
-            started = current_clock().now_ns()
+        if seconds <= 0:
+            return None
+        with held_up("pause", f"wait {attempt}", attempt=attempt):
             _, failed = yield self.sleep, seconds
-            if failed is not None:
-                return failed
-            _add_detail("wait", started, "ok", attempt, None)
-        return None
+        return failed
 
     def _fall_back(self, error: BaseException, attempts: int) -> Generator[Step, Answer, Result]:
         if self.fallback is None or not isinstance(error, Exception):
@@ -275,16 +274,16 @@ def _caused(error: BaseException, cause: BaseException) -> BaseException:
     return error
 
 
-def _add_detail(kind: Kind, started_ns: int, status: Status, attempt: int, error: BaseException | None) -> None:
-    """Record an attempt, or the wait after it, inside the span that encloses what runs now."""
+def _add_attempt(started_ns: int, status: Status, attempt: int, error: BaseException | None) -> None:
+    """Record an attempt inside the span that encloses what runs now."""
     scope = current_scope()
     if scope is None or scope.recorder is None:
         return
-    recorder = scope.recorder
-    ended = recorder.now_ns()
+    recorder, lane = scope.recorder, scope.recorder.lanes.mine()
+    ended, name = recorder.now_ns(), f"attempt {attempt}"
+    cpu_ns, blocked_ns, parts = lane.since(started_ns, ended)
     text = None if error is None else describe_error(error)
-    name = f"{kind} {attempt}"
     recorder.add((
-        recorder.next_id(), scope.span_id, -1, name, kind, recorder.lanes.mine().name, started_ns, started_ns, ended,
-        -1, 0, status, attempt, text, None, None,
+        recorder.next_id(), scope.span_id, -1, name, "attempt", lane.name, started_ns, started_ns, ended, cpu_ns,
+        blocked_ns, status, attempt, text, None, None, parts,
     ))  # fmt: skip

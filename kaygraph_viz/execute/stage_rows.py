@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kaygraph_viz.execute.buffers import Packet
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.span import Row, blocked_at_end
 
 if TYPE_CHECKING:
     from kaygraph_viz.trace.recorder import Recorder
@@ -75,7 +75,7 @@ class _Kept:
     def __init__(self, row: Row, links: tuple[int, ...] | None) -> None:
         self.span_id = row[0]
         self.is_ok = row[11] == "ok"
-        self._row: Row = (*row[:15], links)
+        self._row: Row = (*row[:15], links, row[16])
 
     def abandoned_row(self, now_ns: int) -> Row:
         """Return the row if the recording ends now: the work was done, but the worker still has the result in hand."""
@@ -83,5 +83,6 @@ class _Kept:
 
     def row(self, ended_ns: int = 0, blocked_ns: int = 0) -> Row:
         """Return the row of a span that was blocked at its end for so long [ns]."""
-        row = self._row
-        return (*row[:8], max(row[8], ended_ns), row[9], row[10] + blocked_ns, *row[11:])
+        row, ended_ns = self._row, max(self._row[8], ended_ns)
+        parts = blocked_at_end(row, ended_ns)
+        return (*row[:8], ended_ns, row[9], row[10] + blocked_ns, *row[11:16], parts)

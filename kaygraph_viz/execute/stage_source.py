@@ -15,7 +15,7 @@ from kaygraph_viz.execute.retries import as_node_error
 from kaygraph_viz.execute.stage_work import Meter
 from kaygraph_viz.execute.stages import SOURCE
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.span import Row, Status, blocked_at_end
 
 __all__ = ["Source"]
 
@@ -78,9 +78,8 @@ class Source:
         if entered_ns is None:
             entered_ns = waiting(partial(self.outbox.offer, packet))
             blocked_ns = max(0, entered_ns - read_ns)
-            reading.blocked_ns += blocked_ns
             self.meter.count_blocked(blocked_ns)
-        reading.ended_ns = max(entered_ns, read_ns)
+        reading.read_ns, reading.ended_ns = read_ns, max(entered_ns, read_ns)
         return not self.outbox.is_abandoned
 
     def close(self) -> None:
@@ -96,18 +95,21 @@ class Source:
 class _Reading(span):
     """The span of one item, until it is in the queue; what the source records meanwhile lies in it."""
 
-    __slots__ = ("ended_ns", "index")
+    __slots__ = ("ended_ns", "index", "read_ns")
 
     def __init__(self, index: int) -> None:
         super().__init__(SOURCE)
         self.index = index
+        self.read_ns = 0  # when the item was there, and when it was in the queue
         self.ended_ns: int | None = None
 
     def found_nothing(self) -> None:
         """Say that there was no item: it is no bar then."""
         self.name, self.kind, self.index = f"end of {SOURCE}", "wait", -1
 
-    def _row(self, ended_ns: int, cpu_ns: int, status: Status, error: str | None) -> Row:
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+        until_ns = ended_ns if self.ended_ns is None else self.read_ns
+        row = super()._row(until_ns, status, error)
         ended_ns = ended_ns if self.ended_ns is None else self.ended_ns
-        row = super()._row(ended_ns, min(cpu_ns, ended_ns - self._started_ns), status, error)
-        return (*row[:2], self.index, *row[3:])
+        blocked_ns, parts = row[10] + ended_ns - until_ns, blocked_at_end(row, ended_ns)
+        return (*row[:2], self.index, *row[3:8], ended_ns, row[9], blocked_ns, *row[11:16], parts)

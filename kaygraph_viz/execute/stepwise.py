@@ -29,22 +29,26 @@ class StepTimer:
         The clock of the trace.
     """
 
-    __slots__ = ("_lane", "_now_ns", "cpu_ns")
+    __slots__ = ("_lane", "_now_ns", "_paused_ns", "cpu_ns")
 
     def __init__(self, lane: Lane, now_ns: Callable[[], int]) -> None:
         self._lane = lane
         self._now_ns = now_ns
         self.cpu_ns = 0
+        self._paused_ns = 0  # when the last step ended
 
     def run(self, context: Context, step: Callable[..., Any], argument: Any) -> Any:
         """Run one step in `context` and count its CPU time; -1 in all where CPU time is not wanted."""
-        started = self._now_ns()
-        cpu = self._lane.cpu_at(started)
+        lane, started = self._lane, self._now_ns()
+        cpu = lane.cpu_at(started)
+        lane.begin_step(self._paused_ns, started, cpu)
         try:
             return context.run(step, argument)
         finally:
-            used = self._lane.cpu_between(cpu, started, self._now_ns())
+            self._paused_ns = ended = self._now_ns()
+            used = lane.cpu_between(cpu, started, ended)
             self.cpu_ns = -1 if used < 0 else self.cpu_ns + used
+            lane.end_step(ended, used)
 
 
 @coroutine

@@ -103,7 +103,7 @@ class ChromeReader(Reader):
         attributes = safe_attributes(noted) if noted else None
         self._keep((
             self._count, 0, -1, name, "branch", lane, started_ns, started_ns, ended_ns, cpu_ns, 0, status, 1, None,
-            attributes, None,
+            attributes, None, None,
         ))  # fmt: skip
 
     # -- the end -----------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 from kaygraph_viz.export.reading import Reader
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.fields import as_row, problem_with
-from kaygraph_viz.trace.files import VERSION
+from kaygraph_viz.trace.files import READABLE
 
 __all__ = ["PerfettoReader"]
 
@@ -29,8 +29,8 @@ class PerfettoReader(Reader):
 
     def __init__(self, head: Mapping[str, Any]) -> None:
         super().__init__()
-        if head.get("version") != VERSION:
-            raise ValueError(f"it has version {head.get('version')!r} of the format, this package reads {VERSION}")
+        if head.get("version") not in READABLE:
+            raise ValueError(f"it has version {head.get('version')!r} of the format, this package reads {READABLE}")
         self._head = head
         self._count = 0
 

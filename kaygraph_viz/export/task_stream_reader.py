@@ -62,7 +62,7 @@ class TaskStreamReader(Reader):
             self._count, 0, -1, _name(event.get("key")), "branch", self._lane(event),
             min(each.start_ns for each in actions), min(each.start_ns for each in ran),
             max(each.stop_ns for each in ran), -1, 0, status, 1,
-            "the task failed" if status == "error" else None, safe_attributes(noted), None,
+            "the task failed" if status == "error" else None, safe_attributes(noted), None, None,
         ))  # fmt: skip
 
     def _lane(self, event: Mapping[str, Any]) -> str:

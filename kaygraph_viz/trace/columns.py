@@ -1,4 +1,4 @@
-"""Many spans as typed columns: 76 bytes a span, whatever their number.
+"""Many spans as typed columns: 76 bytes a span, whatever their number, and what their parts take.
 
 Belongs here: the storage of finished spans and their translation to and from rows and `Span` objects.
 Does not belong here: when spans are collected (``recorder``) and what they mean (``analysis``).
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.trace.part_table import PartCollector, PartTable
 from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, ROW_FIELDS, STATUSES, Row, Span
 
 __all__ = ["SPAN_DTYPE", "SpanColumns", "SpanSequence", "Spans"]
@@ -58,6 +59,8 @@ class SpanColumns:
         The texts behind the columns of the same name.
     errors, attributes, links
         The few spans that have one, by span id.
+    parts
+        What spans did when, as far as that was noted.
     """
 
     rows: npt.NDArray[np.void]
@@ -66,6 +69,7 @@ class SpanColumns:
     errors: Mapping[int, str] = field(default_factory=dict)
     attributes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     links: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    parts: PartTable = field(default_factory=PartTable)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -103,6 +107,7 @@ class SpanColumns:
             self.errors.get(span_id),
             dict(self.attributes[span_id]) if span_id in self.attributes else NO_ATTRIBUTES,
             self.links.get(span_id, ()),
+            self.parts.of(span_id),
         )
 
     def in_order(self) -> SpanColumns:
@@ -111,7 +116,7 @@ class SpanColumns:
         if (starts[:-1] < starts[1:]).all():
             return self
         order = np.lexsort((self.rows["span_id"], self.rows["started_ns"]))
-        return SpanColumns(self.rows[order], self.names, self.lanes, self.errors, self.attributes, self.links)
+        return replace(self, rows=self.rows[order])
 
 
 class SpanSequence(Sequence[Span]):
@@ -161,6 +166,7 @@ class Spans:
         self._errors: dict[int, str] = {}
         self._attributes: dict[int, Mapping[str, Any]] = {}
         self._links: dict[int, tuple[int, ...]] = {}
+        self._parts = PartCollector()
 
     def compact(self) -> None:
         """Move the rows buffered so far into columns; the caller holds a lock against itself."""
@@ -192,8 +198,10 @@ class Spans:
     def _table(self) -> SpanColumns:
         if len(self._chunks) != 1:
             self._chunks = [np.concatenate([np.empty(0, SPAN_DTYPE), *self._chunks])]
-        few = (self._errors.copy(), self._attributes.copy(), self._links.copy())  # ours go on growing
-        table = SpanColumns(self._chunks[0], _texts(self._names), _texts(self._lanes), *few).in_order()
+        table = SpanColumns(
+            self._chunks[0], _texts(self._names), _texts(self._lanes), self._errors.copy(), self._attributes.copy(),
+            self._links.copy(), self._parts.table(),  # copies, since ours go on growing
+        ).in_order()  # fmt: skip
         self._chunks = [table.rows]  # rows never change: reader and recorder can share them
         return table
 
@@ -216,6 +224,8 @@ class Spans:
             if any(columns[name]):
                 found = zip(columns["span_id"], columns[name], strict=True)
                 kept.update((span_id, value) for span_id, value in found if value)
+        if any(columns["parts"]):
+            self._parts.add(columns["span_id"], columns["parts"])
 
 
 class _Numbers(dict[str, int]):

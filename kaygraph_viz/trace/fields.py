@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kaygraph_viz.parts import PART_CODE, PART_KINDS, RowParts
 from kaygraph_viz.trace.span import KINDS, STATUSES, Row, Span
 
 __all__ = ["as_fields", "as_row", "problem_with"]
@@ -37,7 +38,14 @@ def as_fields(span: Span) -> dict[str, Any]:
         fields["attributes"] = _finite(dict(span.attributes))
     if span.links:
         fields["links"] = span.links
+    if span.noted_parts is not None:
+        fields["parts"] = [_as_part(*part) for part in span.noted_parts]
     return fields
+
+
+def _as_part(code: int, until_ns: int, share: float) -> list[Any]:
+    """Return kind and end of a part, and its share of CPU in thousandths where it has one."""
+    return [PART_KINDS[code], until_ns, *([round(share * 1000)] if share >= 0 else [])]
 
 
 def _finite(value: Any) -> Any:
@@ -68,7 +76,27 @@ def problem_with(fields: Mapping[str, Any]) -> str | None:
     links = fields.get("links", [])
     if not isinstance(links, list) or not all(type(link) is int for link in links):
         return "links is not a list of span numbers"
-    return None
+    return _problem_with_parts(fields)
+
+
+def _problem_with_parts(fields: Mapping[str, Any]) -> str | None:
+    """Return why the parts of a span are not those of one, in words, or None."""
+    parts, until = fields.get("parts"), fields["started_ns"]
+    if parts is None:
+        return None
+    if not isinstance(parts, list) or not all(map(_is_part, parts)):
+        return "parts is not a list of kind, end and share of CPU in thousandths"
+    for _, ended, *_ in parts:
+        if ended <= until:
+            return "parts are not in the order of time"
+        until = ended
+    return None if until == fields["ended_ns"] else "parts do not end when their span does"
+
+
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, list) or len(part) not in (2, 3) or part[0] not in PART_KINDS:
+        return False
+    return all(type(number) is int for number in part[1:]) and 0 <= (part[2] if len(part) == 3 else 0) <= 1000
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
@@ -83,5 +111,11 @@ def as_row(fields: Mapping[str, Any]) -> Row:
         value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"], value["name"],
         value["kind"], value["lane"], value["submitted_ns"], value["started_ns"], value["ended_ns"],
         -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"], value["status"], value["attempt"],
-        value["error"], value["attributes"], tuple(value["links"] or ()),
+        value["error"], value["attributes"], tuple(value["links"] or ()), _row_parts(value.get("parts")),
     )  # fmt: skip
+
+
+def _row_parts(parts: list[Any] | None) -> RowParts | None:
+    if parts is None:
+        return None
+    return tuple((PART_CODE[kind], ended, share[0] / 1000 if share else -1.0) for kind, ended, *share in parts)

@@ -29,7 +29,8 @@ from kaygraph_viz.trace.span import Row
 __all__ = ["FORMAT", "VERSION", "read_trace", "write_trace"]
 
 FORMAT = "kaygraph-viz-trace"
-VERSION = 1
+VERSION = 2
+READABLE = (1, VERSION)  # files of version 1 have no parts
 MAX_LINE = 1 << 20  # characters; an honest line has some hundred
 MAX_CHARACTERS = 4 << 30  # in all, after decompression: some ten million spans
 READ_CHUNK = 65_536
@@ -109,10 +110,10 @@ def _check_header(line: str, path: Path) -> None:
     header = _parsed(line, path, 1) if line.startswith("{") else {}
     if header.get("format") != FORMAT:
         raise TraceFormatError(f"{path} is not a trace: its first line does not name the format {FORMAT!r}")
-    if header.get("version") != VERSION:
+    if header.get("version") not in READABLE or isinstance(header["version"], bool):
         raise TraceFormatError(
-            f"{path} has version {header.get('version')!r} of the format, this package reads {VERSION}; "
-            "record it again, or use the version of kaygraph-viz that wrote it"
+            f"{path} has version {header.get('version')!r} of the format, this package reads "
+            f"{' and '.join(map(str, READABLE))}; record it again, or use the version of kaygraph-viz that wrote it"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.part_table import PartTable
 
 __all__ = ["impossibilities", "violations"]
 
@@ -37,7 +38,7 @@ def impossibilities(columns: SpanColumns) -> list[str]:
     """Return what no recorded run can have left, in words: such a table is damaged and not worth a closer look."""
     if not len(columns):
         return []
-    found = _times(columns) + _numbers(columns)
+    found = _times(columns) + _numbers(columns) + _parts(columns)
     if not found and _has_cycle(_parent_positions(columns)):
         found.append("some spans are their own ancestors")
     return found
@@ -62,6 +63,32 @@ def _numbers(columns: SpanColumns) -> list[str]:
     if len(unique) < len(ids):
         return [f"span {unique[counts > 1][0]} ended {counts.max()} times"]
     return []
+
+
+def _parts(columns: SpanColumns) -> list[str]:
+    """Parts follow each other without a gap, from the start of their span to its end."""
+    table, ids = columns.parts, columns.column("span_id")
+    if not len(table.span_id):
+        return []
+    order = np.argsort(ids, kind="stable")
+    place = np.minimum(np.searchsorted(ids, table.span_id, sorter=order), len(ids) - 1)
+    at = order[place]
+    is_here = ids[at] == table.span_id
+    broken = np.zeros(len(columns), np.bool_)
+    broken[at[is_here & ~_tile(table, columns.column("started_ns")[at], columns.column("ended_ns")[at])]] = True
+    return [_say(columns, broken, "has parts that do not cover it from start to end")] if broken.any() else []
+
+
+def _tile(table: PartTable, started: Ints, ended: Ints) -> npt.NDArray[np.bool_]:
+    until, counts = table.parts["until_ns"], np.diff(table.first)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    before = np.append(0, until[:-1])[: len(until)]
+    before[table.first[:-1][counts > 0]] = started[counts > 0]
+    is_bad = np.zeros(len(counts), np.bool_)
+    is_bad[owner[until <= before]] = True
+    last = np.where(counts > 0, np.append(until, 0)[table.first[1:] - 1], started)
+    tiles: npt.NDArray[np.bool_] = ~is_bad & (last == ended)
+    return tiles
 
 
 def _nesting(columns: SpanColumns, *, is_complete: bool) -> list[str]:

@@ -13,9 +13,14 @@ from heapq import heappop, heappush
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from kaygraph_viz.parts import PART_CODE, PartLog, RowParts, Writing, log_here, write_here
+
 __all__ = ["CPU_RESOLUTION_NS", "Lane", "Lanes"]
 
 CPU_RESOLUTION_NS = 20_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
+CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
+
+Measured = tuple[int, int, RowParts | None]  # CPU time and blocked time [ns], and the parts if any were noted
 
 
 class Lane:
@@ -29,16 +34,29 @@ class Lane:
         Returns the CPU time of the calling thread [ns], or None where CPU time is not wanted.
     resolution_ns
         How old a reading may be to be used again [ns]; 0 for clocks that cost nothing.
+    is_exact
+        Whether time is simulated: then all that a thread or coroutine does is noted where it runs.
     """
 
-    __slots__ = ("_clock", "_cpu_ns", "_read_ns", "_resolution_ns", "name")
+    __slots__ = ("_clock", "_cpu_ns", "_is_exact", "_outer", "_read_ns", "_resolution_ns", "log", "name", "step")
 
-    def __init__(self, name: str, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS) -> None:
+    def __init__(
+        self, name: str, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS,
+        *, is_exact: bool = False,
+    ) -> None:  # fmt: skip
         self.name = name
+        self.log = PartLog()  # what its thread, or its coroutine, is known to have done
+        self.step: tuple[int, int] | None = None  # when its coroutine went on, and what the CPU clock said then [ns]
+        self._is_exact = is_exact
+        self._outer: Writing = None, None
         self._clock = cpu_clock
         self._resolution_ns = resolution_ns
         self._read_ns = -resolution_ns - 1
         self._cpu_ns = 0
+
+    def stop_clock(self) -> None:
+        """Measure no CPU time: while a task waits, its thread computes for others."""
+        self._clock = None
 
     def cpu_at(self, now_ns: int) -> int:
         """Return the CPU time of the calling thread at `now_ns`, at most the resolution old [ns]."""
@@ -59,18 +77,88 @@ class Lane:
             return service_ns
         return min(self.cpu_at(ended_ns) - cpu_at_start_ns, service_ns)
 
+    def noting(self) -> PartLog | None:
+        """Return the log in which what the calling thread does on this lane is noted."""
+        return log_here() if self._is_exact else self.log
+
+    def measured(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> Measured:
+        """Return the CPU time and the blocked time of a span that ends now [ns], and its parts if any were noted."""
+        if not self._is_exact and not self.log.entries:
+            return self.cpu_between(cpu_at_start_ns, started_ns, ended_ns), 0, None
+        if self._is_exact:
+            return measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
+        if self.step is not None:
+            self.log.settle(self.step[0], ended_ns, self.step[1], self.cpu_at(ended_ns))
+            return measured_in(self.log, started_ns, ended_ns, has_cpu=self._clock is not None)
+        cpu_ns = self.cpu_between(cpu_at_start_ns, started_ns, ended_ns)
+        until = -1 if cpu_ns < 0 else cpu_at_start_ns + cpu_ns
+        parts = self.log.between(started_ns, ended_ns, -1 if cpu_ns < 0 else cpu_at_start_ns, until)
+        return cpu_ns, _lasted_ns(parts, started_ns, BLOCKED), parts
+
+    def since(self, started_ns: int, ended_ns: int) -> Measured:
+        """Return what was noted of a stretch of time that ends now [ns], without asking for the CPU time."""
+        return measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._is_exact and self._clock is not None)
+
+    def begin_step(self, paused_ns: int, started_ns: int, cpu_ns: int) -> None:
+        """Note that the coroutine of the lane goes on, which waited since `paused_ns` [ns], or begins, if that is 0."""
+        if self._is_exact:
+            return
+        if paused_ns:
+            self.log.add("wait", paused_ns, started_ns)
+        self.step = started_ns, cpu_ns
+        self._outer = write_here(self.log, self._clock)
+
+    def end_step(self, ended_ns: int, used_ns: int) -> None:
+        """Note that the coroutine waits again, or has ended, after a step that used so much CPU [ns], -1 if unknown."""
+        if self.step is None:
+            return
+        (started_ns, cpu_ns), self.step = self.step, None
+        write_here(*self._outer)
+        self.log.settle(started_ns, ended_ns, *((cpu_ns, cpu_ns + used_ns) if used_ns >= 0 else (-1, -1)))
+
+    def stepped(self, started_ns: int, ended_ns: int) -> Measured:
+        """Do as `measured` does for a coroutine whose steps were noted, and which has just taken the last one."""
+        cpu_ns, blocked_ns, parts = measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
+        if parts is not None and len(parts) == 1 and parts[0][0] == CPU:  # of tiny ones there may be very many
+            return ended_ns - started_ns, 0, None
+        return cpu_ns, blocked_ns, parts
+
+
+def measured_in(log: PartLog | None, started_ns: int, ended_ns: int, *, has_cpu: bool) -> Measured:
+    """Return what a log says of a span of which it knows everything; CPU time is -1 where it does not."""
+    parts = None if log is None else log.between(started_ns, ended_ns)
+    is_known = has_cpu and not any(code == UNKNOWN and share < 0 for code, _, share in parts or ())
+    is_known &= parts is not None or ended_ns == started_ns
+    cpu_ns = _lasted_ns(parts, started_ns, CPU) if is_known else -1
+    return cpu_ns, _lasted_ns(parts, started_ns, BLOCKED), parts
+
+
+def _lasted_ns(parts: RowParts | None, started_ns: int, wanted: int) -> int:
+    """Return how long parts of a kind lasted together [ns]; of unknown ones, their share counts as CPU."""
+    total = 0
+    for code, until_ns, share in parts or ():
+        if code == wanted:
+            total += until_ns - started_ns
+        elif code == UNKNOWN and wanted == CPU:
+            total += round(max(0.0, share) * (until_ns - started_ns))
+        started_ns = until_ns
+    return total
+
 
 class Lanes:
     """The lanes of one recording.
 
     Parameters
     ----------
-    cpu_clock, resolution_ns
+    cpu_clock, resolution_ns, is_exact
         As for `Lane`.
     """
 
-    def __init__(self, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS) -> None:
+    def __init__(
+        self, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS, *, is_exact: bool = False
+    ) -> None:
         self._clock = cpu_clock
+        self._is_exact = is_exact
         self._resolution_ns = resolution_ns
         self._lock = threading.Lock()
         self._here = threading.local()  # dies with its thread; the number of a thread is soon given to another one
@@ -95,6 +183,8 @@ class Lanes:
 
     def _name_task(self, task: Task[Any]) -> Lane:
         lane = self._tasks[task] = self.take("task")
+        if not self._is_exact:
+            lane.stop_clock()
         task.add_done_callback(lambda _: self.free(lane))
         return lane
 
@@ -108,10 +198,16 @@ class Lanes:
                 name = f"{base} #{number}"
             self._named[name] = thread
         lane = self._here.lane = self._make(name)
+        self._write_to(lane)
         return lane
 
     def _make(self, name: str) -> Lane:
-        return Lane(name, self._clock, self._resolution_ns)
+        return Lane(name, self._clock, self._resolution_ns, is_exact=self._is_exact)
+
+    def _write_to(self, lane: Lane) -> None:
+        """Let what the calling thread waits for be noted on its lane; in simulated time it is noted where it runs."""
+        if not self._is_exact:
+            write_here(lane.log, self._clock)
 
     def take(self, kind: str) -> Lane:
         """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`."""
@@ -133,6 +229,7 @@ class Lanes:
             self._tasks[task] = lane
         else:
             self._here.lane = lane
+            self._write_to(lane)
 
     def free(self, lane: Lane) -> None:
         """Give back a taken lane when its worker has ended."""

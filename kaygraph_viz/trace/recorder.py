@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from kaygraph_viz.clock import REAL, Clock, use_clock
 from kaygraph_viz.errors import OptionError, short
+from kaygraph_viz.parts import log_kept
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
-from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS, announced, checked_cap, checked_clock, checked_watch
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
@@ -49,12 +50,11 @@ COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB)
 class Scope:
     """Where new spans belong: the recorder and the span that encloses what runs now."""
 
-    __slots__ = ("blocked_ns", "recorder", "span_id")
+    __slots__ = ("recorder", "span_id")
 
     def __init__(self, recorder: Recorder | None, span_id: int) -> None:
         self.recorder = recorder
         self.span_id = span_id
-        self.blocked_ns = 0
 
 
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
@@ -115,7 +115,10 @@ class Recorder:
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
         self.is_open = True
         self.next_id: Callable[[], int] = itertools.count(1).__next__
-        self.lanes = Lanes(cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0)
+        self.lanes = Lanes(
+            cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0,
+            is_exact=bool(getattr(clock, "is_virtual", False)),
+        )  # fmt: skip
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
         self._relations: list[Relation] = []
@@ -265,7 +268,7 @@ def record(
     trace = announced(Trace._live(recorder.snapshot, recorder, log))
     scope = Scope(recorder, 0)
     running = getattr(recorder.clock, "running", nullcontext)
-    with watching(log), running():  # what a simulated schedule still runs ends after the trace is complete
+    with watching(log), log_kept(), running():  # what a simulated schedule still runs ends after the trace is complete
         token = _scope.set(scope)
         _active.append(scope)
         try:
@@ -306,7 +309,6 @@ class span:  # noqa: N801  (used like a function)
         "_links",
         "_started_ns",
         "_token",
-        "blocked_ns",
         "kind",
         "name",
         "parent_id",
@@ -323,7 +325,6 @@ class span:  # noqa: N801  (used like a function)
         self._links: tuple[int, ...] = ()
         self.recorder: Recorder | None = None
         self.span_id = 0
-        self.blocked_ns = 0
 
     def __enter__(self) -> Self:
         scope = _scope.get() or (_active[-1] if _active else None)  # current_scope() without the cost of a call
@@ -353,23 +354,25 @@ class span:  # noqa: N801  (used like a function)
             _scope.reset(self._token)
         except ValueError:  # the block was left in another context, as an async generator may do
             pass
-        cpu = self._lane.cpu_between(self._cpu_ns, self._started_ns, ended)
         if error is None:
-            recorder.add(self._row(ended, cpu, "ok", None))
+            recorder.add(self._row(ended, "ok", None))
         else:
-            recorder.add(self._row(ended, cpu, _status_of(error), describe_error(error)))
+            recorder.add(self._row(ended, _status_of(error), describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
 
     def abandoned_row(self, now_ns: int) -> Row:
         """Return the row of this span if it is cut off now."""
-        return self._row(now_ns, -1, "abandoned", None)
+        return self._row_of(now_ns, (-1, 0, None), "abandoned", None)
 
-    def _row(self, ended_ns: int, cpu_ns: int, status: Status, error: str | None) -> Row:
-        started = self._started_ns
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+        return self._row_of(ended_ns, self._lane.measured(self._cpu_ns, self._started_ns, ended_ns), status, error)
+
+    def _row_of(self, ended_ns: int, measured: Measured, status: Status, error: str | None) -> Row:
+        started, (cpu_ns, blocked_ns, parts) = self._started_ns, measured
         return (
             self.span_id, self.parent_id, -1, self.name, self.kind, self._lane.name, started, started, ended_ns,
-            cpu_ns, self.blocked_ns and min(self.blocked_ns, ended_ns - started), status, 1, error,
-            safe_attributes(self._attributes) if self._attributes else None, self._links,
+            cpu_ns, blocked_ns, status, 1, error,
+            safe_attributes(self._attributes) if self._attributes else None, self._links, parts,
         )  # fmt: skip
 
     def set(self, /, **attributes: Any) -> None:

@@ -51,7 +51,7 @@ def _latest_ns(columns: SpanColumns) -> int:
 def _as_running(row: Row) -> Row:
     """Return a row that is not marked as abandoned, and does not end before it starts."""
     started_ns, ended_ns = row[7:9]
-    return (*row[:8], max(started_ns, ended_ns), *row[9:11], "ok", *row[12:])
+    return (*row[:8], max(started_ns, ended_ns), *row[9:11], "ok", *row[12:16], None)
 
 
 def _joined(finished: SpanColumns, rows: list[Row]) -> SpanColumns:
@@ -68,4 +68,4 @@ def _joined(finished: SpanColumns, rows: list[Row]) -> SpanColumns:
     table = np.concatenate([finished.rows, added])
     attributes = {**finished.attributes, **more.attributes}
     links = {**finished.links, **more.links}
-    return SpanColumns(table, tuple(names), tuple(lanes), finished.errors, attributes, links).in_order()
+    return SpanColumns(table, tuple(names), tuple(lanes), finished.errors, attributes, links, finished.parts).in_order()

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from kaygraph_viz.parts import NO_SHARE, PART_CODE, PART_KINDS, Part, RowParts, derived_parts
 from kaygraph_viz.trace.attributes import visible
 
-__all__ = ["KINDS", "ROW_FIELDS", "STATUSES", "Kind", "Row", "Span", "Status"]
+__all__ = ["KINDS", "ROW_FIELDS", "STATUSES", "Kind", "Row", "Span", "Status", "blocked_at_end"]
 
 Kind = Literal["graph", "node", "phase", "branch", "attempt", "wait"]
 Status = Literal["ok", "error", "cancelled", "timeout", "abandoned", "lost", "skipped"]
@@ -23,15 +24,24 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
 
 
-# The hot path writes a span as a plain tuple of these. No parent is 0, no index and no CPU time are -1.
+# The hot path writes a span as a plain tuple of these. No parent is 0, no index and no CPU time are -1; no parts mean
+# that the sums say it all.
 ROW_FIELDS = (
     "span_id", "parent_id", "index", "name", "kind", "lane", "submitted_ns", "started_ns", "ended_ns", "cpu_ns",
-    "blocked_ns", "status", "attempt", "error", "attributes", "links",
+    "blocked_ns", "status", "attempt", "error", "attributes", "links", "parts",
 )  # fmt: skip
 Row = tuple[
     int, int, int, str, Kind, str, int, int, int, int, int, Status, int, str | None, Mapping[str, Any] | None,
-    tuple[int, ...] | None,
+    tuple[int, ...] | None, RowParts | None,
 ]  # fmt: skip
+
+
+def blocked_at_end(row: Row, ended_ns: int) -> RowParts | None:
+    """Return the parts of a row whose span goes on until `ended_ns` [ns], blocked since it had ended."""
+    if ended_ns <= row[8]:
+        return row[16]
+    parts = derived_parts(row[7], row[8], row[9], row[10]) if row[16] is None else row[16]
+    return (*parts, (PART_CODE["blocked"], ended_ns, NO_SHARE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ class Span:
     cpu_ns
         CPU time used by its thread [ns], or None where it was not measured.
     blocked_ns
-        Time spent blocked by a full queue or a limit [ns].
+        Time spent blocked by a lock, a queue or a limit [ns].
     status
         One of ``ok error cancelled timeout abandoned lost skipped``.
     attempt
@@ -68,6 +78,8 @@ class Span:
         Anything else worth keeping.
     links
         Spans whose results it needed (fan-in).
+    noted_parts
+        What it did when, as a row has it, or None where only the sums above are known: see `parts`.
 
     Examples
     --------
@@ -92,6 +104,29 @@ class Span:
     error: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=lambda: NO_ATTRIBUTES)
     links: tuple[int, ...] = ()
+    noted_parts: RowParts | None = field(default=None, repr=False)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What it did when: its parts in the order of time, without gaps from start to end.
+
+        Exact in simulated time, for coroutines, and for all that this package makes a branch wait for. What else
+        happened in a thread or process under the real clock is ``unknown``, with its share of CPU time.
+
+        Examples
+        --------
+        >>> Span(1, None, "check", "branch", "thread-1", 0, 0, 4_000_000, cpu_ns=1_000_000).parts
+        (Part(kind='unknown', started_ns=0, ended_ns=4000000, cpu_share=0.25),)
+        """
+        parts = self.noted_parts
+        if parts is None:
+            cpu_ns = -1 if self.cpu_ns is None else self.cpu_ns
+            parts = derived_parts(self.started_ns, self.ended_ns, cpu_ns, self.blocked_ns)
+        begins = (self.started_ns, *(until_ns for _, until_ns, _ in parts))
+        return tuple(
+            Part(PART_KINDS[code], begin_ns, until_ns, share if share >= 0 else None)
+            for begin_ns, (code, until_ns, share) in zip(begins, parts, strict=False)
+        )
 
     @property
     def queue_wait_s(self) -> float:

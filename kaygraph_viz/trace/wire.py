@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from kaygraph_viz.parts import shifted
 from kaygraph_viz.trace.span import Row
 from kaygraph_viz.trace.storage import RowList
 
@@ -70,14 +71,16 @@ def _adopted(
     row: Row, numbers: Mapping[int, int], parent_id: int, lane: str, submitted_ns: int, shift: Shift | None
 ) -> Row:
     (span_id, parent, index, name, kind, its_lane, submitted, started, ended, cpu, blocked, status, attempt, error,
-     attributes, links) = row  # fmt: skip
+     attributes, links, parts) = row  # fmt: skip
     if shift is not None:
         submitted, started, ended = shift(submitted), shift(started), shift(ended)
         cpu, blocked = min(cpu, ended - started), min(blocked, ended - started)
+        parts = shifted(parts, shift, started, ended)
     if index >= 0 and parent not in numbers:  # the branch itself: only here is it known when it was ready
         submitted = min(submitted_ns, started)
     return (
         numbers[span_id], numbers.get(parent, parent_id), index, name, kind,
         lane if its_lane == OWN_LANE else f"{lane}/{its_lane}", submitted, started, ended, cpu, blocked, status,
         attempt, error, attributes, tuple(numbers[link] for link in links if link in numbers) if links else None,
+        parts,
     )  # fmt: skip

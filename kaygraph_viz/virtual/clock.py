@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from kaygraph_viz.clock import MAX_SECONDS, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
+from kaygraph_viz.parts import log_kept
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guards
@@ -107,7 +108,7 @@ class VirtualClock:
         self.dispatch_s = _by_kind("dispatch_s", dispatch_s)
         self._interval_ns = round(switch_interval_s * 1e9)
         self._scheduler = Scheduler(seed, patience_s)
-        self._cores = Turns(self._scheduler, cores, "a core")
+        self._cores = Turns(self._scheduler, cores, "a core", "core")
         self._blocks: list[Any] = []
         self._home: asyncio.Task[Any] | None = None
         self._preemption = Preemption(self._scheduler, self.preempt)
@@ -192,7 +193,7 @@ class VirtualClock:
 
     @contextmanager
     def _block(self) -> Iterator[None]:
-        with self.running(), use_clock(self):
+        with log_kept(), self.running(), use_clock(self):
             yield
 
     def __repr__(self) -> str:

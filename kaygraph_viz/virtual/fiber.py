@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from time import monotonic, sleep  # the real ones: user code meets another sleep in a block
 
+from kaygraph_viz.parts import PartLog
+
 __all__ = ["Fiber", "FiberThread", "Stopped"]
 
 STEP_S = 0.01
@@ -41,6 +43,7 @@ class Fiber:
         self.thread: threading.Thread | None = None  # a `FiberThread`, but for the first fiber
         self.on_end: Callable[[], object] = int  # called when it ends, before anybody else goes on
         self.cpu_ns = 0
+        self.log = PartLog()  # what it did when, or what the coroutine did that it runs at the moment
         self.waits_for = ""
         self.ticket = 0  # counts its waits, so that what was to end an earlier one does not end a later one
         self.strikes = 0  # how often it was told that it is to end

@@ -12,9 +12,11 @@ import selectors
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.parts import PartKind, PartLog, write_here
 from kaygraph_viz.virtual.fiber import Fiber, Stopped
 from kaygraph_viz.virtual.scheduler import Scheduler
 
@@ -25,13 +27,23 @@ __all__ = ["VirtualLoop", "loops_in_simulated_time"]
 
 
 class _Task(asyncio.Task[Any]):
-    """A task that sets and dictionaries order by its number, not by its address: the same in every run."""
+    """A task that sets and dictionaries order by its number, not by its address: the same in every run.
+
+    It has a log of what it did when: between two steps it waits, and from the moment on in which it could go on, for
+    the loop.
+    """
 
     number: int
+    log: PartLog
+    paused_ns: int  # when its last step ended
+    ready_ns: int  # since when it could go on
 
     def __new__(cls, *args: Any, loop: VirtualLoop, **options: Any) -> Self:
         made = super().__new__(cls)
         made.number = next(loop.numbers)
+        made.log = PartLog()
+        made.paused_ns = made.ready_ns = loop.now_ns
+        loop.beginner = made
         return made
 
     def __hash__(self) -> int:
@@ -133,7 +145,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._helpers = 0
         self._helper_has_ended = asyncio.Event()
         self._limits: list[tuple[asyncio.TimerHandle, Callable[..., object], tuple[Any, ...]]] = []
-        self.set_task_factory(lambda loop, coro, **options: _Task(coro, loop=loop, **options))
+        self._due_ns: int | None = None  # when what is called at the moment was due
+        self.beginner: _Task | None = None  # the task that is being made
+        self.set_task_factory(self._make_task)  # type: ignore[arg-type]  # which knows of no kinds of loops
+
+    @staticmethod
+    def _make_task(loop: VirtualLoop, coro: Any, **options: Any) -> _Task:
+        made = _Task(coro, loop=loop, **options)
+        loop.beginner = None
+        return made
+
+    @property
+    def now_ns(self) -> int:
+        """The simulated time [ns]."""
+        return self._threads.scheduler.now_ns
 
     def time(self) -> float:
         """Return the simulated time [s]."""
@@ -153,11 +178,56 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         when = _When(when)
         when.order = round(when * 1e9), tie, next(self._serial)
         if not _is_limit(callback):
-            return super().call_at(when, callback, *args, **options)
+            return super().call_at(when, self._call_due, when.order[0], callback, *args, **options)
         timer: asyncio.TimerHandle = super().call_at(
             when, lambda: self._limits.append((timer, callback, args)), **options
         )
         return timer
+
+    def _call_due(self, due_ns: int, callback: Callable[..., object], *args: Any) -> None:
+        """Call what was due at a time, which is over since then if the loop was busy."""
+        self._due_ns = due_ns
+        try:
+            callback(*args)
+        finally:
+            self._due_ns = None
+
+    def call_soon(  # type: ignore[override]  # as above
+        self, callback: Callable[..., object], *args: Any, **options: Any
+    ) -> asyncio.Handle:
+        """Call `callback` in the next round; a step of a task notes when it was ready, and what it does."""
+        task = self._task_of(callback)
+        if task is not None:
+            task.ready_ns = self.now_ns if self._due_ns is None else max(self._due_ns, task.paused_ns)
+            callback = partial(self._take_step, task, callback)
+        return super().call_soon(callback, *args, **options)
+
+    def _task_of(self, callback: Callable[..., object]) -> _Task | None:
+        """Return the task of which a callback is the next step: a wake-up knows it, other steps are its own doing."""
+        owner = getattr(callback, "__self__", None)
+        if type(owner) is _Task:
+            return owner
+        if type(callback).__name__ != "TaskStepMethWrapper":
+            return None
+        current = asyncio.current_task(self) if self.beginner is None else self.beginner
+        return current if type(current) is _Task else None
+
+    def _take_step(self, task: _Task, callback: Callable[..., object], *args: Any) -> None:
+        fiber, began_ns = self._threads.scheduler.mine(), self.now_ns
+        if fiber is None:  # simulated time is over, and the loop ends
+            callback(*args)
+            return
+        task.log.add(_wait_of(task), task.paused_ns, task.ready_ns)
+        task.log.add("gil", task.ready_ns, began_ns)
+        own, fiber.log = fiber.log, task.log
+        write_here(task.log)
+        try:
+            callback(*args)
+        finally:
+            task.paused_ns = self.now_ns
+            own.copy_from(task.log, began_ns, task.paused_ns)
+            fiber.log = own
+            write_here(own)
 
     def _before_waiting(self) -> bool:
         """Call those whose time limit is over, once nobody else has anything to do at this instant."""
@@ -218,6 +288,21 @@ def _is_limit(callback: Callable[..., object]) -> bool:
     return isinstance(getattr(callback, "__self__", None), asyncio.Timeout) or callback is _RELEASE_WAITER
 
 
+def _wait_of(task: _Task) -> PartKind:
+    """Return what a task was waiting for: what asyncio's locks and queues hold up is blocked."""
+    awaited: Any = task.get_coro()
+    file = ""
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is None:
+            break
+        file = frame.f_code.co_filename
+        inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+        awaited = inner if inner is not None else frame.f_locals.get("running")  # as ``execute.stepwise`` calls it
+    return "blocked" if file in _HOLD_UP else "wait"
+
+
+_HOLD_UP = (asyncio.locks.__file__, asyncio.queues.__file__)
 _RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
 
 

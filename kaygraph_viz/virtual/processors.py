@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from kaygraph_viz.parts import PartKind
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.scheduler import Scheduler
 
@@ -25,14 +26,15 @@ class Turns:
         Where to wait.
     places
         How many may have one at once; None for any number.
-    waits_for
-        What this is called in messages.
+    waits_for, kind
+        What this is called in messages, and what the wait for it is noted as.
     """
 
-    def __init__(self, scheduler: Scheduler, places: int | None, waits_for: str) -> None:
+    def __init__(self, scheduler: Scheduler, places: int | None, waits_for: str, kind: PartKind) -> None:
         self._scheduler = scheduler
         self._free = places
         self._waits_for = waits_for
+        self._kind = kind
         self._queue: deque[Fiber] = deque()
 
     @property
@@ -50,7 +52,7 @@ class Turns:
         fiber = self._scheduler.here()
         fiber.is_chosen = False
         try:
-            self._scheduler.park(None, self._waits_for, queue=self._queue)
+            self._scheduler.park(None, self._waits_for, queue=self._queue, kind=self._kind)
         except BaseException:
             if fiber.is_chosen:
                 self.leave()  # it had been given the place meanwhile
@@ -76,7 +78,7 @@ def compute(scheduler: Scheduler, cores: Turns, seconds_ns: int, interval_ns: in
             begun = scheduler.now_ns
             try:
                 part = min(left, _uncontested_ns(scheduler, interpreter.is_wanted or cores.is_wanted, interval_ns))
-                scheduler.park(begun + part, "the end of its work")
+                scheduler.park(begun + part, "the end of its work", kind="cpu")
             finally:
                 fiber.cpu_ns += scheduler.now_ns - begun  # less than planned if it was killed
                 cores.leave()

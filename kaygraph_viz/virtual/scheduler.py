@@ -16,6 +16,7 @@ import threading
 from collections import deque
 
 from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.parts import PartKind, write_here
 from kaygraph_viz.virtual.agenda import FIRST, LAST, Agenda
 from kaygraph_viz.virtual.fiber import Fiber, FiberThread, Stopped
 from kaygraph_viz.virtual.watch import Watch, place_of
@@ -69,6 +70,7 @@ class Scheduler(Agenda):
         """Say that the calling thread is `fiber`."""
         fiber.thread = threading.current_thread()
         self._here.fiber = fiber
+        write_here(fiber.log)
 
     def start(self, fiber: Fiber) -> None:
         """Put a fiber, whose thread is about to start, on the schedule."""
@@ -137,7 +139,7 @@ class Scheduler(Agenda):
 
     def park(
         self, until_ns: int | None = None, waits_for: str = "", *, queue: deque[Fiber] | None = None,
-        is_notifiable: bool = False, is_last: bool = False,
+        is_notifiable: bool = False, is_last: bool = False, kind: PartKind = "wait",
     ) -> bool:  # fmt: skip
         """Let others run until it is the caller's turn again, and return whether somebody ended the wait.
 
@@ -153,8 +155,10 @@ class Scheduler(Agenda):
             Whether `notify` ends the wait, also one that came before it began.
         is_last
             Whether those who are due at the same instant go first.
+        kind
+            What the time is noted as in the log of the caller.
         """
-        fiber = self.here()
+        fiber, began_ns = self.here(), self.now_ns
         self.check(fiber)
         try:
             if self._hand_on(fiber, until_ns, waits_for, queue, is_notifiable, is_last):
@@ -163,12 +167,14 @@ class Scheduler(Agenda):
         except BaseException:  # an interrupt
             self._come_back(fiber)
             raise
+        finally:
+            fiber.log.add(kind, began_ns, self.now_ns)
         self.check(fiber)
         return fiber.was_woken
 
     async def park_beside(self, waits_for: str, queue: deque[Fiber]) -> bool:
         """Do as `park` does, and let the real event loop of the caller go on meanwhile: it may bring an interrupt."""
-        fiber = self.here()
+        fiber, began_ns = self.here(), self.now_ns
         self.check(fiber)
         try:
             if self._hand_on(fiber, None, waits_for, queue, False, False):
@@ -180,6 +186,8 @@ class Scheduler(Agenda):
             fiber.is_away = False
             self._come_back(fiber)
             raise
+        finally:
+            fiber.log.add("wait", began_ns, self.now_ns)
         fiber.is_away = False
         self.check(fiber)
         return fiber.was_woken

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from kaygraph_viz.clock import Clock, use_clock
+from kaygraph_viz.parts import PartKind
 from kaygraph_viz.virtual.fiber import Fiber, FiberThread, Stopped
 from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.preempt import Preemption
@@ -83,15 +84,16 @@ class VirtualThreads:
 
     def interpreter(self) -> Turns:
         """Return an interpreter of its own, as a process has one."""
-        return Turns(self.scheduler, 1, "the interpreter")
+        return Turns(self.scheduler, 1, "the interpreter", "gil")
 
 
 class _Waiting:
     """Fibers that wait for the same thing, in the order in which they came."""
 
-    def __init__(self, scheduler: Scheduler, waits_for: str) -> None:
+    def __init__(self, scheduler: Scheduler, waits_for: str, kind: PartKind = "wait") -> None:
         self.scheduler = scheduler
         self._waits_for = waits_for
+        self._kind = kind
         self._fibers: deque[Fiber] = deque()
 
     def wait(self, timeout_s: float | None, pass_on: Callable[[], object] | None = None) -> bool:
@@ -104,7 +106,7 @@ class _Waiting:
         until = None if timeout_s is None else scheduler.now_ns + round(max(0.0, timeout_s) * 1e9)
         fiber.is_chosen = False
         try:
-            was_woken = scheduler.park(until, self._waits_for, queue=self._fibers, is_last=True)
+            was_woken = scheduler.park(until, self._waits_for, queue=self._fibers, is_last=True, kind=self._kind)
         except BaseException:
             self._leave(fiber)
             if fiber.is_chosen:
@@ -163,7 +165,7 @@ class _Event:
 class _Lock:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._waiting = _Waiting(scheduler, "a lock")
+        self._waiting = _Waiting(scheduler, "a lock", "blocked")
         self._is_held = False
         self._holder: Fiber | None = None
 

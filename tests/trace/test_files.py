@@ -144,7 +144,7 @@ def test_a_saved_file_can_be_read_by_those_who_may_read_any_new_file(tmp_path):
         (["[1]"], "not a trace"),
         ([{"format": "other"}], "not a trace"),
         (["{"], "line 1 cannot be read"),
-        ([HEADER | {"version": 2}], "version 2"),
+        ([HEADER | {"version": 3}], "version 3"),
         ([HEADER | {"version": None}], "version None"),
         ([HEADER], "cut off"),
         ([HEADER, SPAN], "cut off"),

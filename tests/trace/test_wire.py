@@ -10,8 +10,11 @@ from kaygraph_viz.trace.recorder import Recorder, enter_scope, span
 from kaygraph_viz.trace.wire import OWN_LANE, RowList, adopt, squeezed
 
 
-def row(span_id, parent_id, name="s", *, index=-1, kind="branch", lane=OWN_LANE, times=(0, 10, 20), cpu=5, links=None):
-    return (span_id, parent_id, index, name, kind, lane, *times, cpu, 0, "ok", 1, None, {"a": 1}, links)
+def row(
+    span_id, parent_id, name="s", *, index=-1, kind="branch", lane=OWN_LANE, times=(0, 10, 20), cpu=5, links=None,
+    parts=None,
+):  # fmt: skip
+    return (span_id, parent_id, index, name, kind, lane, *times, cpu, 0, "ok", 1, None, {"a": 1}, links, parts)
 
 
 def adopted(*rows, taken=0, **options):
@@ -57,6 +60,12 @@ def test_attributes_and_figures_are_kept():
 def test_times_are_squeezed_into_those_of_another_clock():
     kept = adopted(row(1, 0, index=0), shift=squeezed(8, 100, 105), submitted_ns=100)["s"]
     assert (kept.submitted_ns, kept.started_ns, kept.ended_ns, kept.cpu_ns) == (100, 102, 105, 3)
+
+
+def test_parts_follow_their_span_to_another_clock():
+    noted = ((1, 15, -1.0), (0, 20, -1.0))
+    kept = adopted(row(1, 0, index=0, parts=noted), shift=squeezed(8, 100, 105), submitted_ns=100)["s"]
+    assert [(part.kind, part.started_ns, part.ended_ns) for part in kept.parts] == [("wait", 102, 105)]
 
 
 def test_a_list_of_rows_gives_what_came_since_the_last_time():

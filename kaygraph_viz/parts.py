@@ -1,0 +1,288 @@
+"""What a span was doing when: its parts, and the log from which they are read.
+
+Belongs here: the kinds of parts, what one thread or coroutine is known to have done, and which log the calling thread
+writes. Does not belong here: who writes (``clock``, ``sync``, ``virtual``, ``execute``), and the parts of many spans as
+columns (``trace.part_table``).
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Literal, get_args
+
+__all__ = [
+    "NO_SHARE",
+    "PART_CODE",
+    "PART_KINDS",
+    "Part",
+    "PartKind",
+    "PartLog",
+    "RowParts",
+    "Writing",
+    "derived_parts",
+    "log_here",
+    "log_kept",
+    "noted",
+    "shifted",
+    "write_here",
+]  # fmt: skip
+
+PartKind = Literal["cpu", "wait", "gil", "core", "blocked", "pause", "unknown"]
+PART_KINDS: tuple[PartKind, ...] = get_args(PartKind)
+PART_CODE = {kind: code for code, kind in enumerate(PART_KINDS)}
+CPU, WAIT, _, _, BLOCKED, _, UNKNOWN = range(len(PART_KINDS))
+NO_SHARE = -1.0  # of a part whose share of CPU has no meaning, or was not measured
+ALL_CPU = 0.95  # from which share of CPU on a stretch counts as computing from end to end
+SHORT_NS = 20_000  # a stretch without a wait that is shorter counts as computing, as `trace.lanes` counts it
+MOST_ENTRIES = 4_096  # of one log: who has more has done the earlier ones long ago
+
+RowParts = tuple[tuple[int, int, float], ...]  # of each part: code of its kind, end [ns], share of CPU or -1
+Entry = tuple[int, int, int, float, int]  # code, start and end [ns], share, and the CPU clock at the start [ns] or -1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a span in which one thing went on.
+
+    Parameters
+    ----------
+    kind
+        ``cpu``: it computed; ``wait``: it waited for the time, for a service, or for branches of its own; ``gil``: it
+        could have computed, but another thread of its interpreter, or another coroutine of its loop, did; ``core``: it
+        could have, but all cores were taken; ``blocked``: held up by a lock, a queue or a limit; ``pause``: between two
+        attempts; ``unknown``: the clock is real, and nobody looked.
+    started_ns, ended_ns
+        From and to [ns], on the clock of the trace.
+    cpu_share
+        Which share of an unknown stretch was CPU, 0 to 1; None where that was not measured, and for all other kinds.
+
+    Examples
+    --------
+    >>> Part("wait", 0, 2_000_000).lasted_ns
+    2000000
+    """
+
+    kind: PartKind
+    started_ns: int
+    ended_ns: int
+    cpu_share: float | None = None
+
+    @property
+    def lasted_ns(self) -> int:
+        """How long it lasted [ns]."""
+        return self.ended_ns - self.started_ns
+
+
+class PartLog:
+    """What one thread, or one coroutine, is known to have done, in the order of time; what lies between is not known.
+
+    Only its own thread writes; others may read.
+
+    Examples
+    --------
+    >>> log = PartLog()
+    >>> log.add("wait", 10, 30)
+    >>> [(PART_KINDS[code], until_ns) for code, until_ns, _ in log.between(20, 30)]
+    [('wait', 30)]
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def add(
+        self, kind: PartKind, started_ns: int, ended_ns: int, *, share: float = NO_SHARE, cpu_at_start_ns: int = -1
+    ) -> None:
+        """Say what went on from `started_ns` to `ended_ns` [ns], which is after all that was said before."""
+        self._put(PART_CODE[kind], started_ns, ended_ns, share, cpu_at_start_ns)
+
+    def _put(self, code: int, started_ns: int, ended_ns: int, share: float, cpu_at_start_ns: int) -> None:
+        if ended_ns <= started_ns:
+            return
+        entries = self.entries
+        if entries and (last := entries[-1])[2] == started_ns and last[0] == code and code != UNKNOWN:
+            entries[-1] = (code, last[1], ended_ns, share, last[4])
+            return
+        entries.append((code, started_ns, ended_ns, share, cpu_at_start_ns))
+        if len(entries) > 2 * MOST_ENTRIES:
+            del entries[:MOST_ENTRIES]
+
+    def cover(self, kind: PartKind, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int = -1) -> None:
+        """Say that all waiting from `started_ns` until now, `ended_ns` [ns], was of a kind, also what nobody noted."""
+        code = PART_CODE[kind]
+        for part, until_ns, share in self._taken_back(started_ns, ended_ns):
+            is_wait = part in (WAIT, UNKNOWN)
+            self._put(code if is_wait else part, started_ns, until_ns, NO_SHARE if is_wait else share, cpu_at_start_ns)
+            started_ns = until_ns
+
+    def settle(self, started_ns: int, ended_ns: int, cpu_at_start_ns: int, cpu_at_end_ns: int) -> None:
+        """Say that nothing but CPU went on, as far as its clock says so [ns], where nothing else was noted."""
+        for part, until_ns, share in self._taken_back(started_ns, ended_ns, cpu_at_start_ns, cpu_at_end_ns):
+            self._put(part, started_ns, until_ns, share, -1)
+            started_ns = until_ns
+
+    def copy_from(self, other: PartLog, started_ns: int, ended_ns: int) -> None:
+        """Note the same as another log does of a stretch of time [ns]."""
+        for part, until_ns, share in other.between(started_ns, ended_ns) or ():
+            self._put(part, started_ns, until_ns, share, -1)
+            started_ns = until_ns
+
+    def _taken_back(self, started_ns: int, ended_ns: int, *cpu_ns: int) -> RowParts:
+        entries = self.entries
+        has_noted = bool(entries) and entries[-1][2] > started_ns
+        found = self.between(started_ns, ended_ns, *cpu_ns) if has_noted else None
+        found = found or _gap(started_ns, ended_ns, *cpu_ns) or ((UNKNOWN, ended_ns, NO_SHARE),)
+        while entries and entries[-1][2] > started_ns:
+            code, began_ns, _, share, cpu = entries.pop()
+            if began_ns < started_ns:
+                self._put(code, began_ns, started_ns, share, cpu)
+                break
+        return found
+
+    def between(
+        self, started_ns: int, ended_ns: int, cpu_at_start_ns: int = -1, cpu_at_end_ns: int = -1
+    ) -> RowParts | None:
+        """Return the parts of a stretch of time, or None if nothing of it was noted.
+
+        Parameters
+        ----------
+        started_ns, ended_ns
+            From and to [ns].
+        cpu_at_start_ns, cpu_at_end_ns
+            What the CPU clock said then [ns], -1 where nobody asked: they say which share of the unknown was CPU.
+        """
+        entries = self.entries
+        place, cpu, at = bisect_right(entries, started_ns, key=itemgetter(2)), cpu_at_start_ns, started_ns
+        found: list[tuple[int, int, float]] = []
+        for position in range(place, len(entries)):
+            code, began, until, share, reading = entries[position]
+            if began >= ended_ns or ended_ns <= started_ns:
+                break
+            found += _gap(at, began, cpu, reading)
+            at = min(until, ended_ns)
+            found.append((code, at, share))
+            cpu = reading if reading >= 0 else cpu
+        if not found:
+            return None
+        found += _gap(at, ended_ns, cpu, cpu_at_end_ns)
+        if found[-1][1] < ended_ns:
+            found[-1] = (found[-1][0], ended_ns, found[-1][2])
+        return tuple(found)
+
+
+def _gap(started_ns: int, ended_ns: int, cpu_at_start_ns: int = -1, cpu_at_end_ns: int = -1) -> RowParts:
+    """Return what is known of a stretch of which nothing was noted but the CPU clock."""
+    lasted_ns = ended_ns - started_ns
+    if lasted_ns <= 0:
+        return ()
+    if cpu_at_start_ns < 0 or cpu_at_end_ns < 0:  # a stamp's time between two stamps belongs to what is beside it
+        return ((UNKNOWN, ended_ns, NO_SHARE),) if lasted_ns >= SHORT_NS else ()
+    share = min(1.0, max(0, cpu_at_end_ns - cpu_at_start_ns) / lasted_ns)
+    is_cpu = share >= ALL_CPU or lasted_ns < SHORT_NS
+    return ((CPU, ended_ns, NO_SHARE),) if is_cpu else ((UNKNOWN, ended_ns, share),)
+
+
+def derived_parts(started_ns: int, ended_ns: int, cpu_ns: int, blocked_ns: int) -> RowParts:
+    """Return the parts of a span of which only sums are known [ns]; `cpu_ns` is -1 where it was not measured.
+
+    Examples
+    --------
+    >>> [(PART_KINDS[code], until_ns, share) for code, until_ns, share in derived_parts(0, 10, 4, 2)]
+    [('unknown', 8, 0.5), ('blocked', 10, -1.0)]
+    """
+    blocked_from = max(started_ns, ended_ns - blocked_ns)
+    found: list[tuple[int, int, float]] = []
+    if started_ns < blocked_from:
+        lasted_ns = blocked_from - started_ns
+        code = CPU if cpu_ns >= lasted_ns else WAIT if cpu_ns == 0 else UNKNOWN
+        share = cpu_ns / lasted_ns if code == UNKNOWN and cpu_ns > 0 else NO_SHARE
+        found.append((code, blocked_from, share))
+    if blocked_from < ended_ns:
+        found.append((BLOCKED, ended_ns, NO_SHARE))
+    return tuple(found)
+
+
+def shifted(parts: RowParts | None, shift: Callable[[int], int], started_ns: int, ended_ns: int) -> RowParts | None:
+    """Return parts whose times were taken to another clock, within the new times of their span [ns]."""
+    if parts is None:
+        return None
+    found: list[tuple[int, int, float]] = []
+    at = started_ns
+    for place, (code, until_ns, share) in enumerate(parts, 1):
+        until = ended_ns if place == len(parts) else min(max(shift(until_ns), at), ended_ns)
+        if until > at:
+            found.append((code, until, share))
+            at = until
+    return tuple(found)
+
+
+# -- the log of the calling thread ---------------------------------------------------------------------------------
+
+
+Writing = tuple[PartLog | None, Callable[[], int] | None]
+
+
+class _Here(threading.local):
+    log: PartLog | None = None
+    cpu_ns: Callable[[], int] | None = None
+
+
+_here = _Here()
+
+
+def log_here() -> PartLog | None:
+    """Return the log that the calling thread, or the coroutine that it runs, writes; None where nobody wants one."""
+    return _here.log
+
+
+def write_here(log: PartLog | None, cpu_ns: Callable[[], int] | None = None) -> Writing:
+    """Let the calling thread write a log from here on, and return what would let it write the one before again.
+
+    Parameters
+    ----------
+    log
+        The log, or None for none.
+    cpu_ns
+        Returns the CPU time of the calling thread [ns]; None where nobody wants to know.
+    """
+    before = _here.log, _here.cpu_ns
+    _here.log, _here.cpu_ns = log, cpu_ns
+    return before
+
+
+@contextmanager
+def log_kept() -> Iterator[None]:
+    """Let the calling thread write the log from before the block again after it."""
+    before = _here.log, _here.cpu_ns
+    try:
+        yield
+    finally:
+        write_here(*before)
+
+
+@contextmanager
+def noted(kind: PartKind, now_ns: Callable[[], int]) -> Iterator[None]:
+    """Note that the calling thread, or coroutine, waits for something of a kind inside the block.
+
+    Parameters
+    ----------
+    kind
+        What it waits for.
+    now_ns
+        The clock of the recording.
+    """
+    log, cpu_ns = _here.log, _here.cpu_ns
+    if log is None:
+        yield
+        return
+    started_ns, cpu = now_ns(), -1 if cpu_ns is None else cpu_ns()
+    try:
+        yield
+    finally:
+        log.cover(kind, started_ns, now_ns(), cpu_at_start_ns=cpu)

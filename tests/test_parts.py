@@ -1,0 +1,82 @@
+"""Parts of spans, and the log they are read from."""
+
+from __future__ import annotations
+
+from kaygraph_viz.parts import PART_KINDS, PartLog, derived_parts, log_here, log_kept, noted, shifted, write_here
+from kaygraph_viz.testing import FakeClock
+
+US = 1_000
+
+
+def words(parts):
+    return [(PART_KINDS[code], until) for code, until, _ in parts or ()]
+
+
+def test_what_was_noted_is_cut_to_the_stretch_that_is_asked_for():
+    log = PartLog()
+    log.add("wait", 0, 40 * US)
+    log.add("cpu", 40 * US, 90 * US)
+    assert words(log.between(10 * US, 60 * US)) == [("wait", 40 * US), ("cpu", 60 * US)]
+
+
+def test_what_follows_on_the_same_is_one_part():
+    log = PartLog()
+    log.add("wait", 0, 10)
+    log.add("wait", 10, 20)
+    assert words(log.between(0, 20)) == [("wait", 20)]
+
+
+def test_what_nobody_noted_is_unknown_with_the_share_that_the_cpu_clock_tells():
+    log = PartLog()
+    log.add("wait", 100 * US, 200 * US, cpu_at_start_ns=30 * US)
+    parts = log.between(0, 300 * US, 0, 130 * US)
+    assert [(PART_KINDS[code], until, share) for code, until, share in parts] == [
+        ("unknown", 100 * US, 0.3), ("wait", 200 * US, -1.0), ("cpu", 300 * US, -1.0)
+    ]  # fmt: skip
+
+
+def test_nothing_is_said_of_a_stretch_of_which_nothing_was_noted():
+    log = PartLog()
+    log.add("wait", 0, 10)
+    assert log.between(10, 20) is None
+    assert log.between(5, 5) is None
+
+
+def test_a_wait_that_turns_out_to_be_for_a_limit_is_blocked_and_what_was_computed_meanwhile_is_not():
+    log = PartLog()
+    log.add("wait", 0, 10)
+    log.add("cpu", 10, 20)
+    log.add("wait", 20, 30)
+    log.cover("blocked", 5, 30)
+    assert words(log.between(0, 30)) == [("wait", 5), ("blocked", 10), ("cpu", 20), ("blocked", 30)]
+
+
+def test_a_log_forgets_what_was_long_ago():
+    log = PartLog()
+    for time in range(20_000):
+        log.add(PART_KINDS[time % 2], time, time + 1)
+    assert len(log.entries) < 10_000
+    assert words(log.between(19_998, 20_000)) == [("cpu", 19_999), ("wait", 20_000)]
+
+
+def test_sums_alone_make_parts():
+    assert words(derived_parts(0, 10, 10, 0)) == [("cpu", 10)]
+    assert words(derived_parts(0, 10, 0, 0)) == [("wait", 10)]
+    assert words(derived_parts(0, 10, -1, 0)) == [("unknown", 10)]
+    assert words(derived_parts(0, 10, 4, 10)) == [("blocked", 10)]
+    assert derived_parts(5, 5, 0, 0) == ()
+
+
+def test_parts_stay_within_their_span_on_another_clock():
+    parts = ((1, 10, -1.0), (0, 20, -1.0))
+    assert words(shifted(parts, lambda time: time + 100, 100, 115)) == [("wait", 110), ("cpu", 115)]
+
+
+def test_a_block_is_noted_in_the_log_of_the_calling_thread():
+    clock, log = FakeClock(), PartLog()
+    with log_kept():
+        write_here(log, clock.cpu_ns)
+        with noted("blocked", clock.now_ns):
+            clock.sleep(1)
+    assert words(log.between(0, 10**9)) == [("blocked", 10**9)]
+    assert log_here() is not log

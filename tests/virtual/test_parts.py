@@ -1,0 +1,183 @@
+"""In simulated time it is known exactly what each branch did when."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kaygraph_viz as kv
+from kaygraph_viz.analysis.workers import process_of_lane
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.trace.part_table import stretches
+
+CPU = PART_CODE["cpu"]
+MS = 1_000_000
+STEPS = st.lists(st.tuples(st.sampled_from(["sleep", "work"]), st.integers(1, 30)), max_size=4)
+
+
+def words(span):
+    return [(part.kind, part.started_ns // MS, part.ended_ns // MS) for part in span.parts]
+
+
+def branches(trace):
+    return {span.index: span for span in trace.where(kind="branch")}
+
+
+def recorded(kind, function, items, workers=4, **options):
+    with kv.record(clock=kv.VirtualClock(**options)) as trace, kv.get_executor(kind, workers) as executor:
+        list(executor.imap(function, items))
+    return trace.validate()
+
+
+def spend(steps):
+    for what, ms in steps:
+        (kv.sleep if what == "sleep" else kv.work)(ms / 1e3)
+
+
+async def spend_async(steps):
+    for what, ms in steps:
+        if what == "sleep":
+            await kv.sleep_async(ms / 1e3)
+        else:
+            kv.work(ms / 1e3)
+
+
+def assert_laws(trace, cores=None):
+    columns = trace.columns
+    positions = np.flatnonzero(columns.is_kind("branch"))
+    found = stretches(columns, positions)
+    rows = columns.rows[positions]
+    is_cpu = found.kind == CPU
+    cpu = np.zeros(len(rows), np.int64)
+    np.add.at(cpu, found.owner[is_cpu], (found.ended_ns - found.started_ns)[is_cpu])
+    assert (cpu == rows["cpu_ns"]).all()
+    assert not (found.kind == PART_CODE["unknown"]).any()
+    processes = [process_of_lane(columns.lanes[code]) for code in rows["lane"]]
+    for process in set(processes):
+        mine = np.array([processes[owner] == process for owner in found.owner], np.bool_) & is_cpu
+        order = np.argsort(found.started_ns[mine], kind="stable")
+        assert (found.started_ns[mine][order][1:] >= found.ended_ns[mine][order][:-1]).all()
+    if cores is not None:
+        assert most_at_once(found.started_ns[is_cpu], found.ended_ns[is_cpu]) <= cores
+
+
+def most_at_once(started, ended):
+    times = np.concatenate([ended, started])
+    change = np.repeat([-1, 1], len(started))[np.lexsort((np.repeat([0, 1], len(started)), times))]
+    return int(np.cumsum(change).max(initial=0))
+
+
+@pytest.mark.parametrize("kind", ["serial", "thread", "process", "async", "dask"])
+@given(items=st.lists(STEPS, min_size=1, max_size=6), workers=st.integers(1, 4), seed=st.integers(0, 3))
+def test_parts_are_exact(kind, items, workers, seed):
+    function = spend_async if kind == "async" else spend
+    assert_laws(recorded(kind, function, items, workers, seed=seed, cores=2), cores=2)
+
+
+def test_threads_that_compute_take_turns():
+    first, second = branches(recorded("thread", lambda _: kv.work(0.012), range(2))).values()
+    assert words(first) == [("cpu", 0, 5), ("gil", 5, 10), ("cpu", 10, 15), ("gil", 15, 20), ("cpu", 20, 22)]
+    assert words(second) == [("gil", 0, 5), ("cpu", 5, 10), ("gil", 10, 15), ("cpu", 15, 20), ("gil", 20, 22), ("cpu", 22, 24)]  # noqa: E501  # fmt: skip
+
+
+def test_processes_wait_for_cores():
+    found = branches(recorded("process", lambda _: kv.work(0.01), range(2), cores=1))
+    assert {kind for kind, *_ in words(found[1])} == {"core", "cpu"}
+
+
+def test_coroutines_wait_for_their_loop():
+    async def one(ms):
+        await kv.sleep_async(ms / 1e3)
+        kv.work(0.02)
+
+    found = branches(recorded("async", one, [10, 15]))
+    assert words(found[0]) == [("wait", 0, 10), ("cpu", 10, 30)]
+    assert words(found[1]) == [("wait", 0, 15), ("gil", 15, 30), ("cpu", 30, 50)]
+
+
+def test_a_lock_and_a_limit_block():
+    lock, limit = kv.Lock(), kv.RateLimit(in_flight=1)
+
+    def locked(_):
+        with lock:
+            kv.sleep(0.01)
+
+    def limited(_):
+        with limit:
+            kv.sleep(0.01)
+
+    for function in (locked, limited):
+        found = branches(recorded("thread", function, range(2)))
+        assert words(found[1]) == [("blocked", 0, 10), ("wait", 10, 20)]
+        assert (found[0].blocked_ns, found[1].blocked_ns) == (0, 10 * MS)
+
+
+def test_asyncios_own_locks_block():
+    places = asyncio.Semaphore(1)
+
+    async def one(_):
+        async with places:
+            await kv.sleep_async(0.01)
+
+    found = branches(recorded("async", one, range(2)))
+    assert words(found[1]) == [("blocked", 0, 10), ("wait", 10, 20)]
+
+
+def test_a_full_queue_blocks_where_it_did():
+    slow = kv.PipelineNode(
+        stages=[kv.Stage("make", lambda item: item, buffer=1), kv.Stage("take", lambda _: kv.sleep(0.01), buffer=1)]
+    )
+    slow.prep = lambda shared: range(6)
+    with kv.record(clock="virtual") as trace:
+        kv.Graph(start=slow).run({})
+    last = trace.where(kind="branch", name="make")[-1]
+    assert [kind for kind, *_ in words(last)] == ["blocked"]
+    assert last.blocked_ns == last.ended_ns - last.started_ns > 0
+
+
+def test_a_pause_before_a_retry_is_a_part():
+    def fail_once(_, tries=[]):  # noqa: B006
+        tries.append(1)
+        kv.sleep(0.01)
+        if len(tries) == 1:
+            raise ValueError
+
+    with kv.record(clock="virtual") as trace, kv.get_executor("thread", 1) as executor:
+        list(executor.imap(fail_once, [0], retry=kv.RetryPolicy(2, wait=0.02)))
+    assert words(branches(trace)[0]) == [("wait", 0, 10), ("pause", 10, 30), ("wait", 30, 40)]
+
+
+def test_a_branch_that_is_killed_has_its_parts_until_then():
+    def long(_):
+        kv.work(0.01)
+        kv.sleep(1)
+
+    with kv.record(clock="virtual") as trace, kv.get_executor("process", 1) as executor:
+        list(executor.imap(long, [0], timeout=0.1, on_error="collect"))
+    (span,) = trace.where(status="timeout")
+    assert (words(span), span.cpu_ns) == ([("cpu", 0, 10), ("wait", 10, 100)], 10 * MS)
+
+
+def test_a_span_inside_a_branch_has_its_own_share():
+    def work(_):
+        kv.work(0.01)
+        with kv.span("inner"):
+            kv.sleep(0.01)
+            kv.work(0.005)
+
+    trace = recorded("thread", work, [0])
+    (inner,) = trace.where(name="inner")
+    assert words(inner) == [("wait", 10, 20), ("cpu", 20, 25)]
+
+
+def test_a_phase_that_waits_for_its_branches_waits():
+    node = kv.ParallelBatchNode(max_workers=2)
+    node.prep, node.exec = lambda shared: [1, 2], lambda item: kv.sleep(0.01)
+    with kv.record(clock="virtual") as trace:
+        kv.Graph(start=node).run({})
+    (phase,) = trace.where(kind="phase", name="exec")
+    assert words(phase) == [("wait", 0, 10)]
