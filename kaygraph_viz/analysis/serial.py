@@ -21,6 +21,9 @@ from kaygraph_viz.analysis.script import Script
 from kaygraph_viz.analysis.waits import real_waits
 from kaygraph_viz.analysis.what_if import cores_of
 from kaygraph_viz.analysis.workers import process_of_lane
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.part_table import part_totals_ns, stretches
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Estimate", "serial_estimate"]
@@ -66,10 +69,11 @@ def serial_estimate(trace: Trace) -> Estimate:
 
     Notes
     -----
-    Waits are told apart as for `what_if`, so what is said there about sure and unsure holds here. The band covers how
-    far a replay of the calls misses the recorded ones. A rate limit holds up a serial run less, if at all: the band
-    reaches from not at all to as much as here, and a run that was held up is taken to last no less than it did. Of more
-    than 5,000 branches some thousand stand for all.
+    Where it is known what each branch did when, as in simulated time and of coroutines, its waits for a turn are taken
+    off it. Else waits are told apart as for `what_if`: what is said there about sure and unsure holds here, and the
+    band covers how far a replay of the calls misses the recorded ones. A rate limit holds up a serial run less, if at
+    all: the band reaches from not at all to as much as here, and a run that was held up is taken to last no less than
+    it did. Of more than 5,000 branches some thousand stand for all.
 
     Examples
     --------
@@ -93,13 +97,11 @@ def serial_estimate(trace: Trace) -> Estimate:
         return _estimate(around_ns, around_ns, around_ns)
     taken = _taken(nesting, found, outer)
     script = read_script(columns if taken is None else replace(columns, rows=columns.rows[taken]))
-    parts = real_waits(script, cores=cores_of(script))
     scale = 1.0 if taken is None else _scale(nesting, found, outer, taken)
-    held_up = scale * _held_up_ns(script)
-    with_blocks = scale * _branches_ns(script, parts)
+    alone_ns, missed = _branches_ns(script)
+    held_up, with_blocks = scale * _held_up_ns(script), scale * alone_ns
     without = with_blocks - held_up
     probable = max(without, min(with_blocks, in_calls_ns)) if held_up else without
-    missed = _missed(script, parts)
     return _estimate(
         around_ns + probable, around_ns + without * min(1.0, missed), around_ns + with_blocks * max(1.0, missed)
     )
@@ -137,23 +139,60 @@ def _around_ns(nesting: Nesting, begins: Ints, ends: Ints) -> int:
     given_up = columns.is_status("abandoned")
     if given_up.any():  # what outlives the call that gave it up holds up nobody
         last_ns = max(int(ends.max(initial=first_ns)), int(columns.column("ended_ns")[~given_up].max(initial=first_ns)))
-    return last_ns - first_ns - union_length_ns(begins, ends) + int((ended - started).sum())
+    alone_ns = int((ended - started).sum()) - _for_turns_ns(columns, np.flatnonzero(is_step))
+    return last_ns - first_ns - union_length_ns(begins, ends) + alone_ns
 
 
 # -- what branches come to ------------------------------------------------------------------------------------------
 
 
-def _branches_ns(script: Script, parts: Parts) -> float:
-    """Return how long all branches of a run take one after the other, and getting their inputs [ns]."""
-    alone = (parts.wait + parts.work)[~script.makes_calls].sum()
-    between = sum(wait + work for owner, gaps in parts.gaps.items() if owner >= 0 for wait, work in gaps)
+def _branches_ns(script: Script) -> tuple[float, float]:
+    """Return how long all branches take one after the other [ns], and how far a replay is from the recorded calls."""
     supply = sum(sum(call.supply_ns.values()) for call in script.calls)
-    return float(alone + between + supply)
+    columns, apart = script.nesting.columns, _on_lanes_of_their_own(script)
+    if not (stretches(columns, apart).kind == PART_CODE["unknown"]).any():
+        lasted = (script.service - _handing_on_ns(script))[~script.makes_calls].sum() + _between_ns(script)
+        return float(lasted - _for_turns_ns(columns, apart) + supply), 1.0
+    parts = real_waits(script, cores=cores_of(script))
+    between = sum(wait + work for owner, gaps in parts.gaps.items() if owner >= 0 for wait, work in gaps)
+    waited = script.handing_on - _handing_on_ns(script)  # for limits: no part of the real waits of a stage
+    alone = (parts.wait + parts.work + waited)[~script.makes_calls].sum()
+    return float(alone + between + supply), _missed(script, parts)
+
+
+def _on_lanes_of_their_own(script: Script) -> Places:
+    """Return the positions of the branches that did not run on the lane of a branch around them."""
+    nesting, its = script.nesting, script.branches
+    lane = nesting.columns.column("lane")
+    around = np.append(nesting.nearest(nesting.columns.is_kind("branch")), -1)[nesting.parent[its]]
+    return its[(around < 0) | (lane[its] != lane[around])]
+
+
+def _between_ns(script: Script) -> int:
+    """Return how long branches that make calls took before, between and after these [ns]."""
+    edges = (np.array(script.edges(owner)).reshape(-1, 2) for owner in script.clusters if owner >= 0)
+    return sum(int(np.diff(each, axis=1).clip(0).sum()) for each in edges)
+
+
+def _for_turns_ns(columns: SpanColumns, positions: Places) -> int:
+    """Return for how long spans waited for the GIL, a loop or a core, as far as that is known [ns]."""
+    totals = part_totals_ns(columns, positions)
+    return sum(int(totals[kind].sum()) for kind in ("gil", "core") if kind in totals)
 
 
 def _held_up_ns(script: Script) -> float:
     """Return for how long branches were held up by limits and locks [ns], not by the next stage of a pipeline."""
-    return float((script.blocked - script.handing_on).clip(0)[~script.makes_calls].sum())
+    return float((script.blocked - _handing_on_ns(script)).clip(0)[~script.makes_calls].sum())
+
+
+def _handing_on_ns(script: Script) -> Ints:
+    """Return for how long each branch was held up by the next stage of a pipeline [ns]: right before its end."""
+    found = stretches(script.nesting.columns, script.branches)
+    is_last = np.append(found.owner[1:] != found.owner[:-1], True)[: len(found.owner)]
+    at_the_end = is_last & (found.kind == PART_CODE["blocked"])
+    lasted = np.zeros(len(script.branches), np.int64)
+    lasted[found.owner[at_the_end]] = (found.ended_ns - found.started_ns)[at_the_end]
+    return np.minimum(lasted, script.handing_on)
 
 
 def _missed(script: Script, parts: Parts) -> float:
