@@ -29,7 +29,7 @@ __all__ = [
 # the modules of the rows, in this order
 SUBJECTS = (
     "recording", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export", "pictures", "live_timeline",
-    "panels", "stopping", "virtual_clock", "what_if", "analyses", "memory", "imports", "suite",
+    "panels", "stopping", "virtual_clock", "what_if", "serial", "analyses", "memory", "imports", "suite",
 )  # fmt: skip
 
 T = TypeVar("T")

@@ -69,11 +69,11 @@ def serial_estimate(trace: Trace) -> Estimate:
 
     Notes
     -----
-    Where it is known what each branch did when, as in simulated time and of coroutines, its waits for a turn are taken
-    off it. Else waits are told apart as for `what_if`: what is said there about sure and unsure holds here, and the
-    band covers how far a replay of the calls misses the recorded ones. A rate limit holds up a serial run less, if at
-    all: the band reaches from not at all to as much as here, and a run that was held up is taken to last no less than
-    it did. Of more than 5,000 branches some thousand stand for all.
+    Where it is known what each branch did when, as in simulated time, its waits for a turn are taken off it. Else waits
+    are told apart as for `what_if`: what is said there about sure and unsure holds here, and the band covers how far a
+    replay of the calls misses the recorded ones. A rate limit holds up a serial run less, if at all: the band reaches
+    from not at all to as much as here, and a run that was held up is taken to last no less than it did. Of more than
+    5,000 branches some thousand stand for all.
 
     Examples
     --------
@@ -150,14 +150,37 @@ def _branches_ns(script: Script) -> tuple[float, float]:
     """Return how long all branches take one after the other [ns], and how far a replay is from the recorded calls."""
     supply = sum(sum(call.supply_ns.values()) for call in script.calls)
     columns, apart = script.nesting.columns, _on_lanes_of_their_own(script)
-    if not (stretches(columns, apart).kind == PART_CODE["unknown"]).any():
+    if _is_known(script, apart):
         lasted = (script.service - _handing_on_ns(script))[~script.makes_calls].sum() + _between_ns(script)
         return float(lasted - _for_turns_ns(columns, apart) + supply), 1.0
+    script = _with_steps(script)
     parts = real_waits(script, cores=cores_of(script))
     between = sum(wait + work for owner, gaps in parts.gaps.items() if owner >= 0 for wait, work in gaps)
     waited = script.handing_on - _handing_on_ns(script)  # for limits: no part of the real waits of a stage
     alone = (parts.wait + parts.work + waited)[~script.makes_calls].sum()
     return float(alone + between + supply), _missed(script, parts)
+
+
+def _is_known(script: Script, positions: Places) -> bool:
+    """Return whether it is known of some branches for how long they waited for a turn.
+
+    On the real clock a coroutine that could go on waits, for all that is known, until the loop lets it.
+    """
+    if (stretches(script.nesting.columns, positions).kind == PART_CODE["unknown"]).any():
+        return False
+    return script.is_exact or all(call.kind != "async" for call in script.calls)
+
+
+def _with_steps(script: Script) -> Script:
+    """Return a run whose coroutines compute for as long as their steps lasted: for so long they kept the loop."""
+    columns, its = script.nesting.columns, script.branches
+    is_coroutine = np.zeros(len(its), np.bool_)
+    for call in script.calls:
+        is_coroutine[call.members] = call.kind == "async"
+    has_steps = np.flatnonzero(is_coroutine & np.isin(columns.column("span_id")[its], columns.parts.span_id))
+    totals, cpu = part_totals_ns(columns, its[has_steps]), script.cpu.copy()
+    cpu[has_steps] = sum((totals[kind] for kind in ("cpu", "unknown") if kind in totals), np.zeros(len(has_steps)))
+    return replace(script, cpu=np.minimum(cpu, script.service))
 
 
 def _on_lanes_of_their_own(script: Script) -> Places:
