@@ -188,7 +188,8 @@ def _on_lanes_of_their_own(script: Script) -> Places:
     nesting, its = script.nesting, script.branches
     lane = nesting.columns.column("lane")
     around = np.append(nesting.nearest(nesting.columns.is_kind("branch")), -1)[nesting.parent[its]]
-    return its[(around < 0) | (lane[its] != lane[around])]
+    apart: Places = its[(around < 0) | (lane[its] != lane[around])]
+    return apart
 
 
 def _between_ns(script: Script) -> int:
