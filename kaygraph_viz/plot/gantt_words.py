@@ -35,8 +35,8 @@ def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
     if not summaries or not summaries[0].counts.get("units"):
         return "Empty trace"
     (summary,) = summaries
-    makespan, speedup = duration(summary.makespan_s, 2), significant(summary.speedup, 2)
-    return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, speedup {speedup}"
+    makespan, mean = duration(summary.makespan_s, 2), significant(summary.mean_concurrency, 2)
+    return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, {mean} at once"
 
 
 def gantt_description(
@@ -79,8 +79,8 @@ def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
     rows = sum(not row.is_heading for row in (chart.rows if len(chart.runs) == 1 else chart.rows[first : last + 1]))
     return (
         f"Gantt chart{name} {_what(summary)} on {counted(summary.workers, 'worker')} ({counted(rows, 'row')}) over "
-        f"{duration(summary.makespan_s)}, speedup {significant(summary.speedup, 2)}; the longest bar is "
-        f"{clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
+        f"{duration(summary.makespan_s)}, {significant(summary.mean_concurrency, 2)} at once on average; the longest "
+        f"bar is {clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
     )
 
 

@@ -23,7 +23,7 @@ from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
 
-__all__ = ["Trace", "load"]
+__all__ = ["Trace", "load", "machine_of"]
 
 
 class _Source(Protocol):
@@ -74,7 +74,7 @@ class Trace:
 
     @classmethod
     def _live(cls, read: Callable[[], SpanColumns], source: _Source, log: MemoryLog | None = None) -> Self:
-        trace = cls(read(), machine=_machine_of(source.clock))
+        trace = cls(read(), machine=machine_of(source.clock))
         trace._read, trace._source, trace._log = read, source, log
         return trace
 
@@ -216,7 +216,7 @@ class Trace:
         return f"<strong>{head}</strong><br>" + "<br>".join(details)
 
 
-def _machine_of(clock: Clock) -> Machine | None:
+def machine_of(clock: Clock) -> Machine | None:
     """Return the computer on which is recorded: this one, or the one that a clock simulates; None for other clocks."""
     found = this_machine() if clock is REAL else getattr(clock, "machine", None)
     return found if isinstance(found, Machine) else None

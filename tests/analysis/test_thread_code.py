@@ -167,7 +167,7 @@ def test_predictions_without_a_gil_are_those_of_the_clock_without_one(cores, off
 def test_a_simulated_run_without_a_gil_predicts_others_without_one():
     found = what_if(run(2, gil=False), [1, 4])
     assert found.makespan_s == {count: run(count, gil=False).makespan_s for count in (1, 4)}
-    assert found.remarks == ()
+    assert len(found.remarks) == 1  # on the cores, which limit threads without a GIL
 
 
 # -- what is known --------------------------------------------------------------------------------------------------

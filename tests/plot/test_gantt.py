@@ -169,7 +169,7 @@ def test_nodes_are_named_above_the_rows(validation):
 
 
 def test_the_default_title_has_the_main_numbers(batch):
-    assert gantt(batch()).get_title(loc="left") == "4 workers, 12 branches, 2.9 s, speedup 3.7"
+    assert gantt(batch()).get_title(loc="left") == "4 workers, 12 branches, 2.9 s, 3.7 at once"
     assert gantt(batch(), title="Mine").get_title(loc="left") == "Mine"
 
 
