@@ -226,7 +226,7 @@ class _Sampled:
             tick = tick_ns(readings, self._period_ns)
             switch_ns = round(sys.getswitchinterval() * 1e9)
             has_gil = this_machine().has_gil
-            lines = timelines(readings, switch_ns=switch_ns, has_gil=has_gil, period_ns=self._period_ns)
+            lines = timelines(readings, switch_ns=switch_ns, has_gil=has_gil)
             return with_samples(columns, lines, self._sampler.lanes, tick_ns=tick)
         except Exception as error:  # a fault of the recording must never change a result
             self._fault = error

@@ -25,7 +25,8 @@ CPU, WAIT, GIL, CORE = (PART_CODE[kind] for kind in ("cpu", "wait", "gil", "core
 FULL = 0.8  # of the time between two readings spent on CPU: the CPU of a neighbour lies beside it
 ALL = 0.95  # counts as computing from end to end: the rest went into reading
 TINY_NS = 100_000  # who waits for the GIL wakes up every switch interval and looks for it: some 10 us
-PATIENCE = 1.5  # switch intervals, or pairs of readings: who has not woken up for longer waits for something else
+PATIENCE = 1.5  # switch intervals: who has not woken up for longer waits for something else
+STILL = 255  # the kind, for a while, of what is between two readings that are the same
 BUSY = 0.8  # of the time another thread must be seen computing, or waiting for a core, if it holds the GIL
 SOLE = 1.2  # cores that all others use together, at most, if one of them holds the GIL
 
@@ -89,9 +90,7 @@ def tick_ns(readings: Sequence[ThreadReadings], period_ns: int) -> int:
     return max(period_ns, int(np.median(found))) if len(found) else period_ns
 
 
-def timelines(
-    readings: Sequence[ThreadReadings], *, switch_ns: int, has_gil: bool, period_ns: int = 0
-) -> list[Timeline]:
+def timelines(readings: Sequence[ThreadReadings], *, switch_ns: int, has_gil: bool) -> list[Timeline]:
     """Return what each thread did; threads of which there are not two readings are left out.
 
     Parameters
@@ -102,8 +101,6 @@ def timelines(
         After which time a thread that waits for the GIL asks for it: ``sys.getswitchinterval()`` [ns].
     has_gil
         Whether only one thread of a process computes Python code at a time.
-    period_ns
-        From one reading to the next, as wanted [ns].
 
     Notes
     -----
@@ -115,12 +112,11 @@ def timelines(
     """
     found = [_tiled(each) for each in readings if len(each.times_ns) > 1]
     if has_gil:
-        patience_ns = round(PATIENCE * max(switch_ns, 2 * tick_ns(readings, period_ns)))
         for pid in {each.pid for each in found}:
             of_process = [place for place, each in enumerate(found) if each.pid == pid]
             total = _Total([found[place] for place in of_process])
             for place in of_process:
-                found[place] = _with_gil(found[place], total, patience_ns)
+                found[place] = _with_gil(found[place], total, round(PATIENCE * switch_ns))
     return [_without_tiny(each) for each in found]
 
 
@@ -128,7 +124,7 @@ def timelines(
 
 
 def _tiled(readings: ThreadReadings) -> Timeline:
-    """Return when a thread computed, waited for a core, and did neither (``wait``)."""
+    """Return when a thread computed, waited for a core, and did neither: ``wait``, or ``STILL``."""
     times = readings.times_ns
     lasted = np.diff(times)
     cpu = np.diff(_straight(times, readings.cpu_ns))
@@ -142,6 +138,7 @@ def _tiled(readings: ThreadReadings) -> Timeline:
     first = np.where(after_full, np.where(before_full, cpu // 2, cpu), 0)
     pieces = np.stack([first, lasted - cpu - core, core, cpu - first], axis=1).ravel()
     kind = np.tile(np.array([CPU, WAIT, CORE, CPU], np.uint8), len(lasted))
+    kind[1::4][rest == lasted] = STILL
     return _merged(Timeline(readings.pid, readings.tid, kind, times[0] + np.append(0, np.cumsum(pieces))))
 
 
@@ -167,7 +164,7 @@ def _merged(line: Timeline) -> Timeline:
 
 def _without_tiny(line: Timeline) -> Timeline:
     """Return the same without the moments in which a thread woke up only to wait on."""
-    kind = line.kind.copy()
+    kind = np.where(line.kind == STILL, WAIT, line.kind).astype(np.uint8)
     is_idle = np.isin(np.concatenate([[CPU], kind, [CPU]]), (WAIT, GIL))
     is_moment = _is_tiny(line) & is_idle[:-2] & is_idle[2:]
     kind[is_moment] = np.append(kind[1:], CPU)[is_moment]
@@ -175,7 +172,7 @@ def _without_tiny(line: Timeline) -> Timeline:
 
 
 def _is_tiny(line: Timeline) -> Mask:
-    is_tiny: Mask = (line.kind != WAIT) & (line.lasted_ns < TINY_NS)
+    is_tiny: Mask = np.isin(line.kind, (CPU, CORE)) & (line.lasted_ns < TINY_NS)
     return is_tiny
 
 
@@ -211,9 +208,19 @@ def _changes(lines: Sequence[Timeline], *kinds: int) -> Ints:
     return np.concatenate([np.diff(each) for each in does])
 
 
+def _gaps(line: Timeline, patience_ns: int) -> Mask:
+    """Return which pieces lie between two signs of life that are not too far apart for a thread that wants the GIL."""
+    is_rest = np.isin(line.kind, (WAIT, STILL))
+    gap = np.cumsum(is_rest & ~np.append(False, is_rest[:-1]))
+    is_long = np.zeros(len(line.kind) + 1, bool)
+    is_long[gap[(line.kind == STILL) & (line.lasted_ns > patience_ns)]] = True
+    gaps: Mask = is_rest & ~is_long[gap]
+    return gaps
+
+
 def _with_gil(line: Timeline, total: _Total, patience_ns: int) -> Timeline:
     """Return the same with ``gil`` where the thread waited for the others of its process."""
-    is_gap = (line.kind == WAIT) & (line.lasted_ns <= patience_ns)
+    is_gap = _gaps(line, patience_ns)
     is_run = is_gap | _is_tiny(line)
     change = np.diff(np.concatenate([[0], is_run.astype(np.int8), [0]]))
     firsts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)

@@ -40,7 +40,7 @@ def computing(*turns, blips=()):
 
 def pieces(*all_readings, has_gil=True):
     """Return what each thread did, as texts of kind and end [ms]."""
-    lines = timelines(all_readings, switch_ns=5 * MS, has_gil=has_gil, period_ns=TICK)
+    lines = timelines(all_readings, switch_ns=5 * MS, has_gil=has_gil)
     return [
         [f"{PART_KINDS[kind]} {end / MS:g}" for kind, end in zip(each.kind, each.edges_ns[1:], strict=True)]
         for each in lines
@@ -99,13 +99,13 @@ def share_of(line, kind):
 
 @pytest.mark.parametrize(("has_gil", "expected"), [(True, {"gil": 2 / 3}), (False, {"wait": 2 / 3})])
 def test_threads_that_take_turns_wait_for_the_gil(has_gil, expected):
-    for line in timelines(turns_of_three(), switch_ns=5 * MS, has_gil=has_gil, period_ns=TICK):
+    for line in timelines(turns_of_three(), switch_ns=5 * MS, has_gil=has_gil):
         assert share_of(line, "cpu") == pytest.approx(1 / 3, abs=0.06)
         assert {kind: share_of(line, kind) for kind in expected} == pytest.approx(expected, abs=0.06)
 
 
 def test_threads_that_take_turns_do_not_compute_at_once():
-    lines = timelines(turns_of_three(), switch_ns=5 * MS, has_gil=True, period_ns=TICK)
+    lines = timelines(turns_of_three(), switch_ns=5 * MS, has_gil=True)
     turns = sorted(
         turn
         for line in lines
@@ -141,6 +141,15 @@ def test_who_sleeps_and_then_waits_for_the_gil_did_both():
     one = every_tick(computing((0, 50)), 60)
     other = every_tick(computing((50, 60), blips=(29.99, 34.99, 39.99, 44.99)), 60, tid=2)
     assert pieces(one, other)[1] == ["wait 29.99", "gil 50", "cpu 60"]
+
+
+def test_who_is_read_seldom_is_known_to_sleep_if_it_did_not_wake_up():
+    """On a machine that is too busy, readings come every 10 ms."""
+    one = readings(*((t, t, 0) for t in range(0, 61, 10)))
+    sleeps = readings((0, 0, 0), (10, 10, 0), (40, 10, 0), (50, 20, 0), (60, 30, 0), tid=2)
+    waits = readings((0, 0, 0), (10, 10, 0), *((t, 10 + t / 1e3, 0) for t in (20, 30, 40)), (50, 20, 0), tid=3)
+    assert pieces(one, sleeps)[1] == ["cpu 10", "wait 40", "cpu 60"]
+    assert [piece.split()[0] for piece in pieces(one, waits)[1]] == ["cpu", "gil", "cpu"]
 
 
 def test_whoever_holds_the_gil_may_wait_for_a_core():
