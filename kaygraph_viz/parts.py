@@ -134,9 +134,10 @@ class PartLog:
             started_ns = until_ns
 
     def _taken_back(self, started_ns: int, ended_ns: int, *cpu_ns: int) -> RowParts:
-        found = self.between(started_ns, ended_ns, *cpu_ns) or _gap(started_ns, ended_ns, *cpu_ns)
-        found = found or ((UNKNOWN, ended_ns, NO_SHARE),)
         entries = self.entries
+        has_noted = bool(entries) and entries[-1][2] > started_ns
+        found = self.between(started_ns, ended_ns, *cpu_ns) if has_noted else None
+        found = found or _gap(started_ns, ended_ns, *cpu_ns) or ((UNKNOWN, ended_ns, NO_SHARE),)
         while entries and entries[-1][2] > started_ns:
             code, began_ns, _, share, cpu = entries.pop()
             if began_ns < started_ns:

@@ -118,7 +118,10 @@ class Lane:
 
     def stepped(self, started_ns: int, ended_ns: int) -> Measured:
         """Do as `measured` does for a coroutine whose steps were noted, and which has just taken the last one."""
-        return measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
+        cpu_ns, blocked_ns, parts = measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
+        if parts is not None and len(parts) == 1 and parts[0][0] == CPU:  # of tiny ones there may be very many
+            return ended_ns - started_ns, 0, None
+        return cpu_ns, blocked_ns, parts
 
 
 def measured_in(log: PartLog | None, started_ns: int, ended_ns: int, *, has_cpu: bool) -> Measured:

@@ -1,0 +1,174 @@
+"""Under a real clock it is known what coroutines did when, and what this package made a branch wait for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+import kaygraph_viz as kv
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.part_table import stretches
+
+MS = 1_000_000
+DOES = [PART_CODE["cpu"], PART_CODE["unknown"]]
+
+
+def kinds(span):
+    return [part.kind for part in span.parts if part.lasted_ns >= MS]
+
+
+def recorded(kind, function, items, workers=4, **options):
+    with kv.record(**options) as trace, kv.get_executor(kind, workers) as executor:
+        list(executor.imap(function, items))
+    return trace.validate()
+
+
+def test_a_sleep_of_ours_is_exact_in_a_thread():
+    def work(_):
+        kv.work(0.002)
+        kv.sleep(0.003)
+        kv.work(0.002)
+
+    (branch,) = recorded("thread", work, [0]).where(kind="branch")
+    before, wait, after = [part for part in branch.parts if part.lasted_ns >= MS]
+    assert wait.kind == "wait"
+    assert wait.lasted_ns >= 3 * MS
+    assert {before.kind, after.kind} <= {"cpu", "unknown"}
+    assert (branch.parts[0].started_ns, branch.parts[-1].ended_ns) == (branch.started_ns, branch.ended_ns)
+
+
+@pytest.mark.processes
+def test_what_a_process_waited_for_comes_home():
+    (branch,) = recorded("process", lambda _: kv.sleep(0.005), [0]).where(kind="branch")
+    assert "wait" in kinds(branch)
+
+
+def test_a_clock_of_tests_is_noted_too():
+    clock = FakeClock()
+    (branch,) = recorded("serial", lambda _: (clock.work(0.5), kv.sleep(1)), [0], clock=clock).where(kind="branch")
+    assert [(part.kind, part.lasted_ns) for part in branch.parts] == [("cpu", 500 * MS), ("wait", 1000 * MS)]
+
+
+def test_no_two_coroutines_of_a_loop_compute_at_once():
+    async def work(number):
+        kv.work(0.001 * number)
+        await asyncio.sleep(0.002)
+        kv.work(0.001)
+        await asyncio.sleep(0)
+        kv.work(0.001)
+
+    trace = recorded("async", work, range(1, 7), 6)
+    found = stretches(trace.columns, np.flatnonzero(trace.columns.is_kind("branch")))
+    does = np.isin(found.kind, DOES)
+    order = np.argsort(found.started_ns[does], kind="stable")
+    assert (found.started_ns[does][order][1:] >= found.ended_ns[does][order][:-1]).all()
+    assert {"wait"} <= {kind for span in trace.where(kind="branch") for kind in kinds(span)}
+
+
+@pytest.mark.parametrize("kind", ["thread", "async"])
+def test_a_limit_blocks_where_it_did(kind):
+    limit = kv.RateLimit(in_flight=1)
+
+    async def limited_async(_):
+        async with limit:
+            await kv.sleep_async(0.004)
+
+    def limited(_):
+        with limit:
+            kv.sleep(0.004)
+
+    trace = recorded(kind, limited if kind == "thread" else limited_async, range(2), 2)
+    first, second = sorted(trace.where(kind="branch"), key=lambda span: span.ended_ns)
+    assert kinds(first) == ["wait"]
+    assert kinds(second) == ["blocked", "wait"]
+    assert second.blocked_ns == sum(part.lasted_ns for part in second.parts if part.kind == "blocked")
+
+
+def test_a_limit_blocks_a_task_of_the_user():
+    limit = kv.RateLimit(in_flight=1)
+
+    async def call(number):
+        with kv.span(f"call {number}"):
+            async with limit:
+                await asyncio.sleep(0.004)
+
+    async def main():
+        await asyncio.gather(call(0), call(1))
+
+    with kv.record() as trace:
+        asyncio.run(main())
+    (second,) = trace.where(name="call 1", kind="branch")
+    assert kinds(second)[0] == "blocked"
+
+
+def test_a_lock_of_ours_blocks():
+    import threading
+
+    lock, is_held = kv.Lock(), threading.Event()
+
+    def work(number):
+        if number:
+            is_held.wait()
+        with lock:
+            is_held.set()
+            kv.sleep(0.004)
+
+    trace = recorded("thread", work, range(2), 2)
+    (second,) = [span for span in trace.where(kind="branch") if span.index == 1]
+    assert kinds(second)[-2:] == ["blocked", "wait"]
+    assert second.blocked_ns >= 3 * MS
+
+
+def test_the_pause_before_a_retry_is_a_part():
+    def fail(number):
+        raise ValueError(number)
+
+    policy = kv.RetryPolicy(2, wait=0.003)
+    with kv.record() as trace, kv.get_executor("thread", 1) as executor:
+        list(executor.imap(fail, [0], retry=policy, on_error="collect"))
+    assert kinds(trace.where(kind="branch")[0]) == ["pause"]
+
+
+def test_the_cpu_time_of_a_task_is_not_that_of_others():
+    async def waits():
+        with kv.span("waits"):
+            await asyncio.sleep(0.004)
+
+    async def computes():
+        kv.work(0.003)
+
+    async def main():
+        await asyncio.gather(waits(), computes())
+
+    with kv.record() as trace:
+        asyncio.run(main())
+    (span,) = trace.where(name="waits")
+    assert span.cpu_ns is None
+
+
+def test_a_span_in_a_coroutine_has_its_own_cpu_time():
+    async def work(number):
+        with kv.span("inner"):
+            await asyncio.sleep(0.002)
+            if number:
+                kv.work(0.004)
+
+    trace = recorded("async", work, range(2), 2)
+    cpu_ns = sorted(span.cpu_ns for span in trace.where(name="inner"))
+    assert cpu_ns[0] < 2 * MS < cpu_ns[1]
+
+
+def test_without_cpu_time_what_we_wait_for_is_known_all_the_same():
+    (branch,) = recorded("thread", lambda _: kv.sleep(0.003), [0], cpu_time=False).where(kind="branch")
+    assert "wait" in kinds(branch)
+    assert branch.cpu_ns is None
+
+
+@pytest.mark.parametrize("kind", ["thread", "async", "serial"])
+def test_tiny_branches_note_nothing(kind):
+    trace = recorded(kind, lambda item: item, range(100))
+    noted = [span for span in trace.where(kind="branch") if span.noted_parts is not None]
+    assert len(noted) < 10  # a step that the machine has interrupted was no tiny one
