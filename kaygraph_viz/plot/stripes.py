@@ -82,8 +82,10 @@ def share_of(parts: Stretches, fill: str) -> Floats:
         return np.nan_to_num(parts.cpu_share)
     if fill == "busy":
         return np.isnan(parts.cpu_share).astype(np.float64)
-    is_kind = parts.kind == PART_CODE[fill]
-    return np.where(is_kind, np.nan_to_num(1 - parts.cpu_share), 0.0)
+    share = (parts.kind == PART_CODE[fill]).astype(np.float64)
+    if fill == "unknown" and share.any():
+        share *= np.nan_to_num(1 - parts.cpu_share)
+    return share
 
 
 def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
