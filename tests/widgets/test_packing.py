@@ -125,9 +125,12 @@ TRACES = {
 
 def drawn_statically(trace):
     """Return row, number of the bar, kind, from and to of all parts that the static chart has."""
-    kinds = {"busy": "unknown"}
-    rects = [rect for rect in make_layout(Chart.of(trace)).rects if rect.fill != "queued"]
-    return [(rect.row, rect.span_id, kinds.get(rect.fill, rect.fill), rect.x0_s, rect.x1_s) for rect in rects]
+    fills = {}  # those of a stretch that is not known when stand on each other
+    for rect in make_layout(Chart.of(trace)).rects:
+        fills.setdefault((rect.row, rect.span_id, rect.x0_s, rect.x1_s), []).append(rect.fill)
+    for (row, span_id, *times), kinds in fills.items():
+        if kinds != ["queued"]:
+            yield row, span_id, "unknown" if {"unknown", "busy"} & set(kinds) else kinds[0], *times
 
 
 @pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
