@@ -251,8 +251,8 @@ class Painter {
       if (ends[first] - from < narrow) while (part < last && ends[part] - ends[part - 1] < cell && !isEnough()) part++;
       if (ends[part - 1] <= view.from) { from = ends[part - 1]; continue; }
       const until = ends[part - 1], kind = KINDS[run.partKind[first]];
-      this.isStacked = this.isStacked || part - first > 1;
       const [x0, x1] = [this.edge(from, place), this.edge(until, place)];
+      this.isStacked = this.isStacked || (part - first > 1 && x1 - x0 >= LEAST_WIDTH);
       if (part - first === 1 && kind !== "unknown") {
         const tall = place.unit * (kind === "pause" || run.isInner(at) ? this.look.slim : this.look.full);
         if (x1 > x0) put(kind, [x0, middle - tall / 2, x1 - x0, tall]);
