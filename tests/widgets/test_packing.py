@@ -197,6 +197,16 @@ def test_parts_of_attempts_are_those_of_their_branch(trace):
     assert np.allclose([part[3:] for part in sent], [part[3:] for part in drawn], rtol=0, atol=1e-6)
 
 
+def test_what_takes_no_time_has_no_parts():
+    trace = make_trace(bar("a", "t-1", 1, 1, parts=[]), bar("b", "t-1", 2, 2, parts=[]), bar("c", "t-1", 3, 4))
+    assert [part[2] for part in merged(parts_of(pack(trace)))] == ["unknown"]
+
+
+def test_parts_of_what_is_no_bar_do_no_harm():
+    pause = bar("wait", "t-1", 0, 1, kind="wait", parts=[("pause", 1)])
+    assert pack(make_trace((bar("b", "t-1", 0, 2), [pause]))).head["count"] == 1
+
+
 def test_a_million_tiny_bars_cost_no_bytes_for_parts():
     columns = pack(make_trace(*(bar("a", "t-1", at, at + 1, cpu_s=1, parts=[("cpu", 1)]) for at in range(50)))).head
     assert [columns["columns"][name]["count"] for name in ("noted", "noted_first", "part_kind")] == [0, 0, 0]
