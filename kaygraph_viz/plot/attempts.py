@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, derived_parts
-from kaygraph_viz.plot.chart import Run
+from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.part_table import Stretches, stretches
 from kaygraph_viz.trace.span import STATUSES
 
@@ -56,18 +56,19 @@ class Attempts:
         for position in np.flatnonzero(nesting.columns.is_kind("attempt") & (nesting.parent >= 0)).tolist():
             self._within.setdefault(int(nesting.parent[position]), []).append(position)
 
-    def are_several(self, position: int) -> bool:
-        """Whether a branch was tried more than once."""
-        return len(self._within.get(position, ())) > 1
+    @property
+    def several(self) -> list[int]:
+        """The positions of the branches that were tried more than once."""
+        return [position for position, within in self._within.items() if len(within) > 1]
 
     def of(self, position: int) -> list[Attempt]:
         """Return the attempts of a branch, and the pauses between them, without gaps; itself if there was only one."""
-        whole = self._attempt(position)
-        if not self.are_several(position):
+        whole, within = self._attempt(position), self._within.get(position, [])
+        if len(within) < 2:
             return [whole]
         found: list[Attempt] = []
         at = whole.started_ns
-        for attempt in _with_shares([self._attempt(place) for place in self._within[position]], whole):
+        for attempt in _with_shares([self._attempt(place) for place in within], whole):
             found += [_pause(at, attempt.started_ns), attempt]
             at = attempt.ended_ns
         return [part for part in [*found, _pause(at, whole.ended_ns)] if part.ended_ns > part.started_ns]
@@ -94,24 +95,26 @@ def _with_shares(attempts: list[Attempt], whole: Attempt) -> list[Attempt]:
     ]
 
 
-def bar_parts(run: Run, attempts: Attempts) -> Stretches:
+def bar_parts(columns: SpanColumns, units: Places, attempts: Attempts) -> Stretches:
     """Return what the bars of a run did when, by their order.
 
     Where a branch was tried again and has noted no parts, as in old files, its pauses lie between its attempts.
 
     Parameters
     ----------
-    run
-        Of a chart.
+    columns
+        The spans of the run.
+    units
+        Positions of the bars, ascending.
     attempts
         Of its spans.
     """
-    columns = run.nesting.columns
-    found, ids = stretches(columns, run.units), columns.rows["span_id"]
+    found, ids = stretches(columns, units), columns.rows["span_id"]
+    several = np.intersect1d(attempts.several, units)
     old = {
         place: attempts.of(position)
-        for place, position in enumerate(run.units.tolist())
-        if attempts.are_several(position) and columns.parts.of(int(ids[position])) is None
+        for place, position in zip(np.searchsorted(units, several).tolist(), several.tolist(), strict=True)
+        if columns.parts.of(int(ids[position])) is None
     }
     return _with_old(found, old) if old else found
 

@@ -16,7 +16,6 @@ from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.plot.chart import Chart, Run
 from kaygraph_viz.plot.stripes import STACK, share_of
 from kaygraph_viz.plot.style import STATUS_FILLS
-from kaygraph_viz.trace.part_table import stretches
 
 __all__ = ["MAX_IMAGE_ROWS", "Bins", "busy_share", "make_bins"]
 
@@ -123,7 +122,7 @@ def make_bins(chart: Chart, bin_count: int) -> list[Bins]:
 
 def _add_shares(shares: dict[str, Floats], run: Run, edges: Ints, row_count: int) -> None:
     """Add what counts as what: of what is not known when, the measured share is CPU and the rest is waiting."""
-    parts = stretches(run.nesting.columns, run.units)
+    parts = run.parts
     for fill in STACK:
         weights = share_of(parts, fill)
         some = np.flatnonzero(weights)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.plot.attempts import Attempts, bar_parts
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.rows import Row, assign_rows, stack
+from kaygraph_viz.trace.part_table import Stretches
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Chart", "NodeLine", "Run"]
@@ -78,6 +81,16 @@ class Run:
     def extent_s(self) -> float:
         """The makespan [s]."""
         return (self.last_ns - self.first_ns) / 1e9
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """The attempts of its branches."""
+        return Attempts(self.nesting)
+
+    @cached_property
+    def parts(self) -> Stretches:
+        """What its bars did when, by their order."""
+        return bar_parts(self.nesting.columns, self.units, self.attempts)
 
     def since_start(self, name: str) -> Ints:
         """Return a column of times of its units [ns], from the first submission."""

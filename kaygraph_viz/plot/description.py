@@ -113,9 +113,9 @@ def describe(ax: Axes) -> Description:
     >>> print(describe(gantt(make_trace(bar("a", "t-1", 0, 1, cpu_s=0.2), bar("b", "t-2", 0, 2, cpu_s=0.1)))))
     Gantt chart of 2 branches on 2 workers (2 rows) over 2.00 s, speedup 1.5; the longest bar is b on t-2 with 2.00 s.
     <BLANKLINE>
-    worker  bar  from      to  queued      CPU  waiting  blocked   ended
-    t-1     a     0 s  1.00 s     0 s  0.200 s  0.800 s      0 s   ok
-    t-2     b     0 s  2.00 s     0 s  0.100 s   1.90 s      0 s   ok
+    worker  bar  from      to      CPU  waiting   ended
+    t-1     a     0 s  1.00 s  0.200 s  0.800 s   ok
+    t-2     b     0 s  2.00 s  0.100 s   1.90 s   ok
     """
     found = description_of(ax) if isinstance(ax, Axes) else None
     if found is None:

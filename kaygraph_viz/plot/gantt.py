@@ -58,7 +58,8 @@ def gantt(
     title
         Default: workers, branches, makespan and speedup.
     colour_by
-        ``"part"``: CPU, waiting, blocked; ``"name"``: one colour for each branch name; ``"status"``: how it ended.
+        ``"part"``: what went on when: CPU, waiting, blocked, ...; ``"name"``: one colour for each branch name;
+        ``"status"``: how it ended.
     group_by
         ``"worker"``: a row for each worker. ``"node"``: the rows of each node together, and those of each stage of a
         pipeline, in the order in which they began.
@@ -85,8 +86,12 @@ def gantt(
 
     Notes
     -----
-    The parts of a bar stand in a fixed order, CPU first, then waiting, then blocked: how they alternated is not
-    recorded. Thin lines in front of a bar are its time in the queue, drawn only while its worker was free. What ended
+    The parts of a bar stand where they happened: see `Span.parts`. Where it is not known when a branch computed, as
+    mostly in threads and processes under the real clock, the stretch is filled with the colour of CPU up to the share
+    of its height that CPU has of its time. Parts too short to be drawn one by one stand on each other like that, too:
+    threads that only compute take turns of 5 ms, and in a run of seconds each of four is filled to a quarter.
+
+    Thin lines in front of a bar are its time in the queue, drawn only while its worker was free. What ended
     badly is hatched, in a way of its own for each status, named where there is room and marked where there is none.
 
     Examples

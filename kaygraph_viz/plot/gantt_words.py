@@ -6,6 +6,7 @@ Belongs here: what is said about a Gantt chart. Does not belong here: what is dr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from math import isnan
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from kaygraph_viz.analysis.wording import counted, duration, join_words, signifi
 from kaygraph_viz.plot.chart import Chart, Run
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.part_words import PART_HEADINGS, part_times_s, where_time_went
 from kaygraph_viz.plot.style import STATUS_WORDS
 from kaygraph_viz.plot.words import Words
 
@@ -22,7 +24,7 @@ __all__ = ["gantt_description", "gantt_title"]
 
 EMPTY = "Gantt chart without bars: nothing was recorded."
 MOST_BARS, MOST_ROWS, MOST_STEPS = 40, 40, 6
-PARTS = ("queued", "CPU", "waiting", "blocked")
+QUEUED = ("queued", "mean queue wait")
 
 
 def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
@@ -54,6 +56,7 @@ def gantt_description(
     if not chart.bar_count:
         return Description(EMPTY)
     sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]
+    sentences += filter(None, map(where_time_went, chart.runs))
     sentences += [_path_sentence(run, steps) for run, steps in zip(chart.runs, paths, strict=False) if steps]
     is_small = chart.bar_count <= MOST_BARS
     table = _bar_table(chart, paths) if is_small else _row_table(chart)
@@ -101,46 +104,56 @@ def _bar_table(chart: Chart, paths: Sequence[Sequence[PathStep]]) -> Table:
     """Return a table with a line for each bar, in the order of rows and times."""
     critical = [{step.span_id for step in steps} for steps in paths] or [set[int]()] * len(chart.runs)
     rows = [line for run, ids in zip(chart.runs, critical, strict=True) for line in _bar_lines(run, ids)]
-    return Table(("run", "worker", "bar", "from", "to", *PARTS, "ended", "critical path"), rows, words=3, remarks=2)
+    headings = ("run", "worker", "bar", "from", "to", "queued", *PART_HEADINGS, "ended", "critical path")
+    return Table(headings, _without_zeros(headings, rows), words=3, remarks=2)
 
 
 def _bar_lines(run: Run, critical: Collection[int]) -> Iterator[tuple[str, ...]]:
-    words = Words(run.nesting, run.units)
+    words, parts = Words(run.nesting, run.units), list(part_times_s(run).values())
     for place in np.lexsort((run.units, run.row_of)).tolist():
         position = int(run.units[place])
         span = run.nesting.columns.span(position)
         times = (span.started_ns - run.first_ns, span.ended_ns - run.first_ns, span.started_ns - span.submitted_ns)
-        parts = (span.cpu_ns, span.waiting_ns, span.blocked_ns)
         ended = STATUS_WORDS.get(span.status, span.status) + (f", {span.attempt} tries" if span.attempt > 1 else "")
         is_critical = "yes" if span.span_id in critical else ""
-        cells = ("" if time is None else duration(time / 1e9) for time in (*times, *parts))
+        cells = (_cell(time) for time in (*(time / 1e9 for time in times), *(float(part[place]) for part in parts)))
         yield run.name, clean(span.lane), words.full(position), *cells, ended, is_critical
+
+
+def _cell(time_s: float) -> str:
+    return "" if isnan(time_s) else duration(time_s)
+
+
+def _without_zeros(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Empty the columns of what did not occur, which leaves them out of what is shown."""
+    zero = duration(0)
+    gone = {place for place, heading in enumerate(headings)
+            if heading in (*QUEUED, *PART_HEADINGS) and all(row[place] in ("", zero) for row in rows)}  # fmt: skip
+    return [tuple("" if place in gone else cell for place, cell in enumerate(row)) for row in rows]
 
 
 def _row_table(chart: Chart) -> Table:
     """Return a table with a line for each row of a worker."""
-    rows = [line for run in chart.runs for line in _row_lines(run, chart)]
+    headings = ("run", "worker", "bars", "from", "to", "busy", "mean queue wait", *PART_HEADINGS, "not ok")
+    rows = _without_zeros(headings, [line for run in chart.runs for line in _row_lines(run, chart)])
     if len(rows) > MOST_ROWS:
         more = f"{len(rows) - MOST_ROWS + 1:,} more rows"
         rows[MOST_ROWS - 1 :] = [("", more, *[""] * (len(rows[0]) - 2))]
-    headings = ("run", "worker", "bars", "from", "to", "busy", "mean queue wait", *PARTS[1:], "not ok")
     return Table(headings, rows, words=2)
 
 
 def _row_lines(run: Run, chart: Chart) -> Iterator[tuple[str, ...]]:
     columns, size = run.nesting.columns, len(chart.rows)
     starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
-    cpu, blocked = (columns.column(name)[run.units] for name in ("cpu_ns", "blocked_ns"))
-    waiting = np.where(cpu >= 0, (ends - starts - cpu - blocked).clip(0), 0)
-    parts = (ends - starts, starts - run.since_start("submitted_ns"), cpu.clip(0), waiting, blocked)
+    times = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *part_times_s(run).values()
     counts = np.bincount(run.row_of, minlength=size)
-    sums = [np.bincount(run.row_of, part, size) / 1e9 for part in parts]
+    sums = [np.bincount(run.row_of, np.nan_to_num(time), size) for time in times]
     sums[1] /= counts.clip(1)
     bad = np.bincount(run.row_of[~columns.is_status("ok")[run.units]], minlength=size)
     first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
     np.minimum.at(first, run.row_of, starts)
     np.maximum.at(last, run.row_of, ends)
     for row in np.flatnonzero(counts).tolist():
-        times = (first[row] / 1e9, last[row] / 1e9, *(float(part[row]) for part in sums))
+        cells = (first[row] / 1e9, last[row] / 1e9, *(float(part[row]) for part in sums))
         name = chart.rows[row].text or clean(chart.rows[row].lane)
-        yield run.name, name, f"{counts[row]:,}", *(duration(time) for time in times), f"{bad[row]:,}"
+        yield run.name, name, f"{counts[row]:,}", *(duration(time) for time in cells), f"{bad[row]:,}"

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.plot.attempts import Attempts, bar_parts
 from kaygraph_viz.plot.chart import Chart, Run
 from kaygraph_viz.plot.stripes import STACK, make_stripes
 from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Size
@@ -139,7 +138,6 @@ class _Maker:
         self.failed: list[Rect] = []
         self.bars: list[Bar] = []
         self.is_stacked = False
-        self._attempts = Attempts(run.nesting)
         self._words = Words(run.nesting, run.units)
         self._units: list[int] = run.units.tolist()
         self._row_of: list[int] = run.row_of.tolist()
@@ -177,7 +175,7 @@ class _Maker:
 
     def _add_parts(self) -> None:
         """Fill bars by what went on when."""
-        found = make_stripes(bar_parts(self.run, self._attempts), self.shortest_ns)
+        found = make_stripes(self.run.parts, self.shortest_ns)
         height = np.array(self._heights, np.float64)[found.owner]
         height[found.is_alone & (found.fill == PAUSE)] = Size.slim
         starts, ends = ((times - self.run.first_ns) / 1e9 for times in (found.started_ns, found.ended_ns))
@@ -189,7 +187,7 @@ class _Maker:
     def _add_whole(self) -> None:
         """Fill bars by name or by how they ended, attempt by attempt."""
         for place, position in enumerate(self._units):
-            for one in self._attempts.of(position):
+            for one in self.run.attempts.of(position):
                 fill = one.status if self.colour_by == "status" else self._words.name(position)
                 look = (Size.slim, "pause") if one.is_pause else (self._heights[place], fill)
                 if one.started_ns < one.ended_ns:
@@ -197,7 +195,7 @@ class _Maker:
 
     def _add_failed(self) -> None:
         for place, position in enumerate(self._units):
-            for one in self._attempts.of(position):
+            for one in self.run.attempts.of(position):
                 if one.status in STATUS_FILLS and one.started_ns < one.ended_ns:
                     height = self._heights[place]
                     self.failed.append(self._box(place, one.started_ns, one.ended_ns, height, one.status))

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.axes import add_legend, set_title
 from kaygraph_viz.plot.chart import Chart, Run
 from kaygraph_viz.plot.checks import checked_axes, checked_trace, checked_until
@@ -25,6 +26,7 @@ from kaygraph_viz.plot.rows import Row, centres
 from kaygraph_viz.plot.steps import Steps
 from kaygraph_viz.plot.style import BAR, FILLS, Fill, Key, Stroke
 from kaygraph_viz.plot.timeline import Look, draw_rows, empty_axes
+from kaygraph_viz.trace.part_table import stretches
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Queue", "queue_depth", "queues_of"]
@@ -109,7 +111,7 @@ def queue_depth(
     -----
     An item is in the queue of a node or stage from its submission until a worker begins with it. What failed before it
     was begun has no span and is not counted. Above a ribbon is marked when anybody who had made items for it was
-    blocked, which is drawn at the end of a bar.
+    blocked.
 
     Examples
     --------
@@ -169,13 +171,15 @@ def _bound(run: Run, nodes: Places) -> int | None:
 
 
 def _blocked(run: Run, consumers: Places) -> Steps:
-    """Return how many of those who made the items of a queue were blocked, which is at the end of their spans."""
+    """Return how many of those who made the items of a queue were blocked."""
     columns = run.nesting.columns
     ids = columns.column("span_id")
     links = (columns.links.get(number, ()) for number in ids[consumers].tolist()) if columns.links else ()
     makers = np.flatnonzero(np.isin(ids, sorted({target for targets in links for target in targets})))
-    ends = columns.column("ended_ns")[makers] - run.first_ns
-    return Steps.of(ends - columns.column("blocked_ns")[makers], ends, run.last_ns - run.first_ns)
+    parts = stretches(columns, makers)
+    is_blocked = parts.kind == PART_CODE["blocked"]
+    times = (column[is_blocked] - run.first_ns for column in (parts.started_ns, parts.ended_ns))
+    return Steps.of(*times, run.last_ns - run.first_ns)
 
 
 def _with_ribbons(chart: Chart, queues: Sequence[Queue]) -> Chart:

@@ -10,6 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
+from matplotlib.patches import Patch
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.gantt import describe_gantt, gantt
@@ -48,18 +49,49 @@ def drawn(ax):
 
 def test_there_is_one_artist_for_each_part_and_not_one_for_each_bar(batch):
     ax = gantt(batch(items=200), labels=False)
-    assert sorted(c.get_gid() for c in ax.collections) == ["outline", "part-cpu", "part-queued", "part-waiting"]
+    assert sorted(c.get_gid() for c in ax.collections) == ["outline", "part-cpu", "part-queued", "part-unknown"]
     assert len(polygons(ax, "outline")[0]) == 200
     assert not ax.patches
 
 
 def test_bars_stand_where_their_times_are():
-    ax = gantt(make_trace(bar("a", "main", 1, 3, queued_s=1, cpu_s=0.5), bar("b", "t-1", 2, 4)))
+    parts = [("cpu", 0.5), ("wait", 1.5)]
+    ax = gantt(make_trace(bar("a", "main", 1, 3, queued_s=1, parts=parts), bar("b", "t-1", 2, 4)))
     boxes = sorted(tuple(path.get_extents().extents.round(6)) for path in polygons(ax, "outline")[0])
     assert [(x0, x1) for x0, _, x1, _ in boxes] == [(1, 3), (2, 4)]
     assert [round((y0 + y1) / 2) for _, y0, _, y1 in boxes] == [0, 1]
     (cpu,) = (path.get_extents() for path in polygons(ax, "part-cpu")[0])
     assert (cpu.x0, cpu.x1) == (1, 1.5)
+
+
+def test_the_share_of_cpu_is_filled_from_the_bottom_of_the_bar():
+    ax = gantt(make_trace(bar("a", "main", 0, 4, cpu_s=1)))
+    gids = ("part-cpu", "part-unknown", "outline")
+    ((cpu,), (rest,), (outline,)) = ([path.get_extents() for path in polygons(ax, gid)[0]] for gid in gids)
+    assert (cpu.xmin, cpu.xmax) == (outline.xmin, outline.xmax)
+    assert [cpu.ymax, cpu.height] == pytest.approx([outline.ymax, outline.height / 4])  # rows are counted downwards
+    assert [rest.ymax, rest.ymin] == pytest.approx([cpu.ymin, outline.ymin])
+
+
+def test_turns_too_short_to_be_drawn_are_shares_of_the_height():
+    turns = [("cpu", 0.005), ("gil", 0.015)] * 500
+    ax = gantt(make_trace(bar("a", "main", 0, 10, parts=turns)))
+    (cpu,), (gil,) = ([path.get_extents() for path in polygons(ax, gid)[0]] for gid in ("part-cpu", "part-gil"))
+    assert cpu.height / gil.height == pytest.approx(1 / 3)
+    assert "the height of a colour is its share of the time" in ax.get_xlabel()
+
+
+def test_turns_that_are_long_enough_are_drawn_one_by_one():
+    ax = gantt(make_trace(bar("a", "main", 0, 0.2, parts=[("cpu", 0.005), ("gil", 0.015)] * 10)))
+    assert len(polygons(ax, "part-cpu")[0]) == 10
+    assert "height" not in ax.get_xlabel()
+
+
+def test_the_legend_shows_what_is_not_known_when_in_two_colours(neat):
+    ax = gantt(make_trace(bar("a", "main", 0, 4, cpu_s=1)))
+    assert "not known when (height: CPU share)" in neat(ax)
+    colours = {to_rgb(patch.get_facecolor()) for patch in ax.get_legend().findobj(Patch)}
+    assert {to_rgb(FILLS["unknown"].colour), to_rgb(FILLS["unknown"].base)} <= colours
 
 
 def test_rows_are_named_from_top_to_bottom(validation):
@@ -116,7 +148,8 @@ def test_the_legend_covers_no_bar(validation):
     legend = ax.get_legend().get_window_extent(renderer)
     assert legend.y0 >= ax.get_window_extent(renderer).y1 - 1
     texts = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert texts == ["CPU", "waiting", "blocked", "running", "pause before a retry", "error", "timed out"]
+    share = "not known when (height: CPU share)"
+    assert set(texts) == {"CPU", "blocked", share, "running", "pause before a retry", "error", "timed out"}
 
 
 def test_failures_are_seen_without_colour(validation):
