@@ -67,12 +67,12 @@ def with_parts(columns: SpanColumns, pieces: Pieces) -> tuple[Pieces, PieceParts
     ([0, 0], [1, 0], [2000000000, 3000000000])
     """
     mine = np.flatnonzero(np.isin(columns.rows["span_id"], columns.parts.span_id)[pieces.unit])
-    if not len(mine):
-        return pieces, PieceParts(mine, np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0))
+    if not len(columns.parts.parts):
+        return pieces, PieceParts(mine[:0], np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0))
     parts = _cut(columns, pieces, mine)
     pieces = _with_sums(pieces, parts, mine)
     needed = _needed(pieces, parts)[parts.owner]
-    return pieces, PieceParts(*(values[needed] for values in parts))
+    return pieces, PieceParts(parts.owner[needed], parts.kind[needed], parts.end_ns[needed], parts.share[needed])
 
 
 def _cut(columns: SpanColumns, pieces: Pieces, mine: Places) -> PieceParts:
@@ -84,12 +84,14 @@ def _cut(columns: SpanColumns, pieces: Pieces, mine: Places) -> PieceParts:
     is_piece = np.arange(len(ends)) >= len(found.owner)
     order = np.lexsort((is_piece, ends, bars))
     ends, bars, is_piece = ends[order], bars[order], is_piece[order]
-    part, piece = (np.cumsum(ended) - ended for ended in (~is_piece, is_piece))  # how many have ended before
-    part, piece = np.minimum(part, len(found.owner) - 1), np.minimum(piece, len(mine) - 1)
-    is_new = np.append(True, (ends[1:] > ends[:-1]) | (bars[1:] > bars[:-1]))
-    is_new &= (found.owner[part] == bars) & (bar[piece] == bars) & (ends > pieces.start_ns[mine[piece]])
-    part, owner = part[is_new], mine[piece[is_new]]
-    return PieceParts(owner, found.kind[part], ends[is_new], found.cpu_share[part])
+    piece: Places = np.cumsum(is_piece) - is_piece  # how many have ended before
+    part = np.arange(len(ends)) - piece
+    is_new = np.append(True, (ends[1:] > ends[:-1]) | (bars[1:] > bars[:-1]))[: len(ends)]
+    is_new &= (part < len(found.owner)) & (piece < len(mine))
+    part, piece, ends, bars = part[is_new], piece[is_new], ends[is_new], bars[is_new]
+    is_inside = (found.owner[part] == bars) & (bar[piece] == bars) & (ends > pieces.start_ns[mine[piece]])
+    part, owner = part[is_inside], mine[piece[is_inside]]
+    return PieceParts(owner, found.kind[part], ends[is_inside], found.cpu_share[part])
 
 
 def _lengths_ns(pieces: Pieces, parts: PieceParts) -> tuple[Ints, Bools]:

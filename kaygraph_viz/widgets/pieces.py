@@ -56,7 +56,8 @@ class Pieces:
     @property
     def is_piecewise(self) -> Bools:
         """Whether each is one of several pieces of its bar."""
-        return ~(self.is_first & np.append(self.is_first[1:], True))
+        is_alone: Bools = self.is_first & np.append(self.is_first[1:], True)
+        return ~is_alone
 
     def _at(self, order: npt.NDArray[np.intp]) -> Pieces:
         return Pieces(*(getattr(self, field.name)[order] for field in fields(self)))

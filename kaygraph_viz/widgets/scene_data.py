@@ -29,6 +29,7 @@ from kaygraph_viz.plot.style import (
     Fill,
     Size,
 )
+from kaygraph_viz.plot.timeline import STACKED_NOTE
 from kaygraph_viz.trace.columns import TEXT_LIMIT
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.structure import GraphView
@@ -53,7 +54,7 @@ LOOK: dict[str, Any] = {
     "bar": BAR, "text": TEXT, "muted": MUTED, "paper": PAPER, "failed": FAILED, "critical": CRITICAL.colour,
     "full": Size.full, "slim": Size.slim, "queue": Size.queue,
     "line": LINE_PT, "small_line": SMALL_LINE_PT, "pad": PAD_Y, "stack": STACK_PT,
-    "font": Size.font, "small_font": Size.small_font,
+    "font": Size.font, "small_font": Size.small_font, "stacked": f"parts {STACKED_NOTE}",
 }  # fmt: skip
 
 

@@ -87,6 +87,7 @@ class Painter {
     this.perPixel = (view.to - view.from) / (place.right - place.left);
     this.rgb = run.names.map((name) => [1, 3, 5].map((at) => parseInt(this.look.parts[name].colour.slice(at, at + 2), 16)));
     this.drawn = 0;
+    this.isStacked = false;
     this.drawAxis(place, view);
     pen.save();
     pen.beginPath();
@@ -105,6 +106,7 @@ class Painter {
     });
     this.drawBoxes(run, boxes, place, view);
     pen.restore();
+    this.drawCaption(place);
     if (place.content > place.height) this.drawScroll(place, view);
     return this.drawn;
   }
@@ -233,7 +235,7 @@ class Painter {
       pen.stroke();
     }
     if (view.marked) this.fade(run, outlines, view);
-    this.drawWords(run, words, place, view);
+    this.drawWords(run, words, place);
     this.drawFailed(run, place, view);
     if (view.marked) this.drawMarked(run, place, view);
     this.drawSelected(run, place, view);
@@ -248,8 +250,9 @@ class Painter {
       const first = part++, isEnough = () => part - first >= FEWEST && ends[part - 1] - from >= cell;
       if (ends[first] - from < narrow) while (part < last && ends[part] - ends[part - 1] < cell && !isEnough()) part++;
       if (ends[part - 1] <= view.from) { from = ends[part - 1]; continue; }
-      const until = run.partEnd[part - 1], kind = KINDS[run.partKind[first]];
+      const until = ends[part - 1], kind = KINDS[run.partKind[first]];
       const [x0, x1] = [this.edge(from, place), this.edge(until, place)];
+      this.isStacked = this.isStacked || (part - first > 1 && x1 - x0 >= LEAST_WIDTH);
       if (part - first === 1 && kind !== "unknown") {
         const tall = place.unit * (kind === "pause" || run.isInner(at) ? this.look.slim : this.look.full);
         if (x1 > x0) put(kind, [x0, middle - tall / 2, x1 - x0, tall]);
@@ -284,7 +287,7 @@ class Painter {
     pen.globalAlpha = 1;
   }
 
-  drawWords(run, words, place, view) {
+  drawWords(run, words, place) {
     const { pen, look } = this, size = Math.min(11, place.unit * look.full - 4);
     this.said = new Set();
     if (size < 7) return;
@@ -298,28 +301,34 @@ class Painter {
       const marks = [...(isFailed ? [status.label] : []), ...(tries > 1 ? [`try ${run.columns.attempt(at)}`] : [])].join(", ");
       const number = run.columns.item(at), short = name !== String(number) && name.endsWith(` ${number}`) ? [String(number)] : [];
       const all = marks ? [`${name}: ${marks}`, marks, ...(isFailed ? [] : [name, ...short])] : [name, ...short];
-      let text = all.find((one) => this.width(one, font) <= room) || "";
+      const [from, until] = isFailed ? [left, left + room + 6] : this.plainRoom(run, at, left, left + room + 6);
+      const isPlain = !isFailed && this.width(all[0], font) <= until - from - 6;
+      let text = isPlain ? all[0] : all.find((one) => this.width(one, font) <= room) || "";
       if (!text && !isFailed) text = this.fit(name, room, font);
       if (!text) continue;
+      const centre = isPlain ? (from + until) / 2 : left + 3 + room / 2, half = this.width(text, font) / 2;
       pen.font = font;
-      if (isFailed || this.isHatched(run, at, left + 3 + room / 2, this.width(text, font) / 2, view)) {
-        const half = this.width(text, font) / 2 + 2;
+      if (isFailed || (until - from < room && !isPlain)) {
         pen.fillStyle = "rgba(255,255,255,0.88)";
-        pen.fillRect(left + 3 + room / 2 - half, middle - size / 2 - 1, 2 * half, size + 2);
+        pen.fillRect(centre - half - 2, middle - size / 2 - 1, 2 * half + 4, size + 2);
       }
       pen.fillStyle = look.text;
-      pen.fillText(text, left + 3 + room / 2, middle + 0.5);
+      pen.fillText(text, centre, middle + 0.5);
       this.said.add(at);
     }
   }
 
-  /** Whether a part with a hatch lies in a piece around a pixel. */
-  isHatched(run, at, x, half, view) {
-    const until = view.timeAt(x + half), last = run.firstPart[at + 1];
-    for (let part = run.partAt(at, view.timeAt(x - half)); part < last && run.partStart(at, part) < until; part++) {
-      if (this.look.parts[KINDS[run.partKind[part]]].hatch) return true;
+  /** The longest stretch of a piece between two pixels in which no part has a hatch: words are read best there. */
+  plainRoom(run, at, left, right) {
+    let best = [left, left], from = left;
+    const until = (x) => { if (x - from > best[1] - best[0]) best = [from, x]; };
+    for (let part = run.firstPart[at]; part < run.firstPart[at + 1] && from < right; part++) {
+      if (!this.look.parts[KINDS[run.partKind[part]]].hatch) continue;
+      until(Math.min(right, this.x(run.partStart(at, part))));
+      from = Math.max(from, this.x(run.partEnd[part]));
     }
-    return false;
+    until(right);
+    return best;
   }
 
   /** Mark what ended badly where no word could: one mark a dozen pixels at most. */
@@ -398,7 +407,18 @@ class Painter {
     }
     pen.fillStyle = this.muted;
     pen.fillRect(place.left, y, place.right - place.left, 1);
-    pen.fillText(`time since the first submission [${unit}]`, (place.left + place.right) / 2, y + 20);
+    this.unit = unit;
+  }
+
+  /** Say below the axis what it shows, and what the height of colours means where any have one. */
+  drawCaption(place) {
+    const { pen } = this, note = this.isStacked ? `; ${this.look.stacked}` : "";
+    pen.font = `11px ${FONT}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "top";
+    pen.fillStyle = this.muted;
+    const text = this.fit(`time since the first submission [${this.unit}]${note}`, place.right - place.left, pen.font);
+    pen.fillText(text, (place.left + place.right) / 2, TOP + place.height + 20);
   }
 
   drawScroll(place, view) {

@@ -7,6 +7,8 @@ from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.chart import Chart
@@ -125,9 +127,12 @@ TRACES = {
 
 def drawn_statically(trace):
     """Return row, number of the bar, kind, from and to of all parts that the static chart has."""
-    kinds = {"busy": "unknown"}
-    rects = [rect for rect in make_layout(Chart.of(trace)).rects if rect.fill != "queued"]
-    return [(rect.row, rect.span_id, kinds.get(rect.fill, rect.fill), rect.x0_s, rect.x1_s) for rect in rects]
+    fills = {}  # those of a stretch that is not known when stand on each other
+    for rect in make_layout(Chart.of(trace)).rects:
+        fills.setdefault((rect.row, rect.span_id, rect.x0_s, rect.x1_s), []).append(rect.fill)
+    for (row, span_id, *times), kinds in fills.items():
+        if kinds != ["queued"]:
+            yield row, span_id, "unknown" if {"unknown", "busy"} & set(kinds) else kinds[0], *times
 
 
 @pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
@@ -164,6 +169,42 @@ def test_an_attempt_has_the_sums_of_the_parts_of_its_branch_that_lie_in_it():
     cpu_s, blocked_s = (columns[name] / MOST_SHARE * columns["length"] for name in ("cpu", "blocked"))
     assert cpu_s.tolist() == pytest.approx([1, 0, 0.75, 0, 0.15, 0.3], abs=1e-4)
     assert blocked_s.tolist() == pytest.approx([0, 0, 0, 0, 0.5, 0], abs=1e-4)
+
+
+@st.composite
+def tried_again(draw):
+    """Return a branch with parts of some milliseconds each, and attempts between any of its milliseconds."""
+    parts = draw(st.lists(st.tuples(st.sampled_from(PART_KINDS[:-1]), st.integers(1, 5)), min_size=1, max_size=12))
+    total = sum(length for _, length in parts)
+    edges = sorted(draw(st.lists(st.integers(0, total), min_size=4, max_size=8)))
+    spans = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=False) if start < end]
+    attempts = [
+        bar("a", "t", start / 1000, end / 1000, kind="attempt", attempt=number)
+        for number, (start, end) in enumerate(spans, 1)
+    ]
+    noted = [(kind, length / 1000) for kind, length in parts]
+    cpu_s = sum(length for kind, length in noted if kind == "cpu")
+    blocked_s = sum(length for kind, length in noted if kind == "blocked")
+    tried = bar("a", "t", 0, total / 1000, cpu_s=cpu_s, blocked_s=blocked_s, attempt=max(1, len(spans)), parts=noted)
+    return make_trace((tried, attempts))
+
+
+@given(tried_again())
+def test_parts_of_attempts_are_those_of_their_branch(trace):
+    sent = merged(parts_of(pack(trace)))
+    assert [part[2] for part in sent] == [kind for kind, _ in groupby(part.kind for part in next(iter(trace)).parts)]
+    drawn = merged(drawn_statically(trace))
+    assert np.allclose([part[3:] for part in sent], [part[3:] for part in drawn], rtol=0, atol=1e-6)
+
+
+def test_what_takes_no_time_has_no_parts():
+    trace = make_trace(bar("a", "t-1", 1, 1, parts=[]), bar("b", "t-1", 2, 2, parts=[]), bar("c", "t-1", 3, 4))
+    assert [part[2] for part in merged(parts_of(pack(trace)))] == ["unknown"]
+
+
+def test_parts_of_what_is_no_bar_do_no_harm():
+    pause = bar("wait", "t-1", 0, 1, kind="wait", parts=[("pause", 1)])
+    assert pack(make_trace((bar("b", "t-1", 0, 2), [pause]))).head["count"] == 1
 
 
 def test_a_million_tiny_bars_cost_no_bytes_for_parts():
