@@ -76,22 +76,23 @@ class VirtualClock:
     -----
     Ordinary code means what it really means, in simulated seconds: `time.sleep` and the clocks of `time` (which begin
     at 0, the date on 1 January 2000), the locks, events, conditions, semaphores, barriers, timers and threads of
-    `threading`, the queues of `queue`, ``ThreadPoolExecutor`` and all of `asyncio` under `asyncio.run` or `run`. That
+    `threading`, the queues of `queue`, ``ThreadPoolExecutor``, and all of `asyncio` under `asyncio.run` or `run`. That
     goes for what your code makes inside the block, for events, semaphores, barriers and queues that it has made before,
-    and for locks made before that are names of your modules. What installed libraries make is real, and so are the
-    threads that they start; those are told that they take no part when they wait.
+    and for locks made before that have a name in your modules or are attributes of a class or an object that has. What
+    installed libraries make is real, and so are the threads that they start; those are told that they take no part
+    when they wait.
 
     What your own code asks of the machine otherwise, such as its cores or the order of a set of texts, stays as it is
     there.
 
     A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that was
     there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits for
-    something else that is real, such as a lock made before the block that is an attribute of something, a socket or
-    another program, is reported with its line after `patience_s`. A file may take its time, and so may code that
-    computes, in whatever language and however busy the machine is. Where everybody waits for somebody else, that is
-    reported at once. A branch that computes without end meets no deadline, since time stands still meanwhile: after a
-    hundred times `patience_s` a warning says where. A branch that ends its process (``os._exit``) ends this one. At the
-    end of the block all threads end that were started inside, and their pools are shut.
+    something else that is real, such as another lock made before the block, a socket or another program, is reported
+    with its line after `patience_s`. A file may take its time, and so may code that computes, in whatever language and
+    however busy the machine is. Where everybody waits for somebody else, that is reported at once. A branch that
+    computes without end meets no deadline, since time stands still meanwhile: after a hundred times `patience_s` a
+    warning says where. A branch that ends its process (``os._exit``) ends this one. At the end of the block all threads
+    end that were started inside, and their pools are shut.
 
     Examples
     --------

@@ -5,8 +5,9 @@ here: the locks (``locks``), and threads that user code starts (``started``).
 
 For those who take part, sleeping passes simulated time, clocks show it, and what user code makes to wait with waits in
 it. For everybody else, and after the block, each of these functions is what it replaces: modules that got hold of one
-may keep it. Names are replaced in the standard library's modules and in those of the user; in those also real locks,
-which are put inside locks of simulated time until the block ends.
+may keep it. Names are replaced in the standard library's modules and in those of the user. Real locks that were made
+before are put inside locks of simulated time until the block ends, where they can be found: in the user's modules,
+their classes, and the objects of such classes that have a name there.
 """
 
 from __future__ import annotations
@@ -154,7 +155,8 @@ _STANDS_FOR = {
 _REAL_LOCKS = {type(_real_lock()): locks.Lock, type(_real_rlock()): locks.RLock}
 _mutex = _real_lock()
 _blocks: list[object] = []  # those that run, in any thread
-_replaced: list[tuple[dict[str, Any], str, Any, Any]] = []
+_replaced: list[tuple[Any, str, Any, Any]] = []  # where, the name, what stands there now, what stood there
+_around: dict[int, Any] = {}  # the locks of simulated time around real ones, by the address of those
 
 
 @contextmanager
@@ -188,20 +190,50 @@ def _replace_in(names: dict[str, Any]) -> None:
         if made is not None:
             _replace(names, name, made)
         elif type(value) in _REAL_LOCKS:
-            _replace(names, name, _REAL_LOCKS[type(value)](value))
+            _replace(names, name, _lock_around(value))
+        elif isinstance(value, type):
+            _replace_locks_in(value, value)
+        else:
+            _replace_locks_in(value, type(value))
 
 
-def _replace(names: dict[str, Any], name: str, made: Any) -> None:
-    _replaced.append((names, name, made, names[name]))
-    names[name] = made
+def _replace_locks_in(place: Any, kind: type) -> None:
+    """Replace locks that are attributes of a class of the user, or of an object of one."""
+    module, attributes = getattr(kind, "__module__", None), getattr(place, "__dict__", None)
+    if attributes and isinstance(module, str) and (module == "__main__" or _is_module_of_user(module)):
+        for name, value in list(attributes.items()):
+            if type(value) in _REAL_LOCKS:
+                _replace(place if isinstance(place, type) else attributes, name, _lock_around(value))
+
+
+def _lock_around(real: Any) -> Any:
+    """Return the one lock of simulated time around a real one, whatever names that has."""
+    return _around.setdefault(id(real), _REAL_LOCKS[type(real)](real))
+
+
+def _replace(place: Any, name: str, made: Any) -> None:
+    _replaced.append((place, name, made, _names_in(place)[name]))
+    _set(place, name, made)
+
+
+def _names_in(place: Any) -> Any:
+    return place if isinstance(place, dict) else vars(place)
+
+
+def _set(place: Any, name: str, value: Any) -> None:
+    if isinstance(place, dict):
+        place[name] = value
+    else:
+        type.__setattr__(place, name, value)
 
 
 def _put_back() -> None:
     threading.Condition.wait = _real_wait  # type: ignore[method-assign]
     while _replaced:
-        names, name, made, before = _replaced.pop()
-        if names.get(name) is made:
-            names[name] = before
+        place, name, made, before = _replaced.pop()
+        if _names_in(place).get(name) is made:
+            _set(place, name, before)
+    _around.clear()
 
 
 def _namespaces_of_user() -> list[dict[str, Any]]:

@@ -25,6 +25,19 @@ from kaygraph_viz.virtual.clock import VirtualClock
 
 GUARD_S = 20.0
 LOCK_OF_MODULE = threading.Lock()
+
+
+class Locks:
+    """Has locks that were made before any block."""
+
+    of_class = threading.Lock()
+
+    def __init__(self):
+        self.of_object = threading.RLock()
+        self.of_module = LOCK_OF_MODULE
+
+
+LOCKS = Locks()
 RLOCK_OF_MODULE = threading.RLock()
 REAL = {name: getattr(time, name) for name in ("sleep", "monotonic", "perf_counter", "time", "time_ns")}
 REAL_LOCK, REAL_START, REAL_WAIT = threading.Lock, threading.Thread.start, threading.Condition.wait
@@ -75,6 +88,8 @@ MAKERS = {
     "BoundedSemaphore": threading.BoundedSemaphore,
     "Lock of a module": lambda: LOCK_OF_MODULE,
     "RLock of a module": lambda: RLOCK_OF_MODULE,
+    "Lock of a class": lambda: Locks.of_class,
+    "Lock of an object": lambda: LOCKS.of_object,
 }
 
 
@@ -534,16 +549,11 @@ def test_coroutines_in_the_loop_of_a_notebook_are_told_at_once_what_to_write():
 # -- who takes no part, and what comes after the block ---------------------------------------------------------------
 
 
-class Holder:
-    lock = None
-
-
 def test_a_lock_that_was_made_before_and_cannot_be_seen_is_refused_with_its_line():
-    hidden = Holder()
-    hidden.lock = threading.Lock()
+    lock = threading.Lock()
 
     def enter(_):
-        with hidden.lock:
+        with lock:
             time.sleep(1)
 
     with (
@@ -551,7 +561,7 @@ def test_a_lock_that_was_made_before_and_cannot_be_seen_is_refused_with_its_line
         VirtualClock(),
     ):
         branches(enter)
-    assert not hidden.lock.locked()
+    assert not lock.locked()
 
 
 def test_an_exploration_of_such_a_program_ends_with_its_first_run():
@@ -574,10 +584,11 @@ def test_a_lock_of_a_module_keeps_out_those_who_got_hold_of_it_before():
     before = LOCK_OF_MODULE
     with VirtualClock():
         assert LOCK_OF_MODULE is not before
+        assert LOCKS.of_module is LOCK_OF_MODULE
         with LOCK_OF_MODULE:
             assert before.locked()
             assert not before.acquire(blocking=False)
-    assert LOCK_OF_MODULE is before
+    assert LOCKS.of_module is LOCK_OF_MODULE is before
     assert not before.locked()
 
 
