@@ -79,8 +79,9 @@ def code_of(columns: SpanColumns, positions: Places, process: Ints, cores: int |
     bars = gil_free(name, process, started, ended, cpu, cores)
     if not len(columns.parts.span_id):
         return bars
-    owner, *times, _ = computing(columns, positions)
-    seen = gil_free(name[owner], process[owner], *times, cores)
+    found = computing(columns, positions)
+    owner = found.owner
+    seen = gil_free(name[owner], process[owner], found.started, found.ended, found.cpu, cores)
     least, is_free = bars.least.copy(), bars.is_free
     np.maximum.at(least, owner, seen.least)
     return Code(least, np.where((least > 0) & ~is_free, 1.0, bars.most))

@@ -18,7 +18,7 @@ from kaygraph_viz.analysis.thread_code import thread_code
 from kaygraph_viz.analysis.waits import real_waits
 from kaygraph_viz.machine import Machine, usable_cores
 
-__all__ = ["Wanted", "study_of"]
+__all__ = ["Wanted", "cores_of", "study_of"]
 
 MORE_THAN_ALL = 1.1  # a run that used so many times the cores of a machine ran on another one
 
@@ -55,7 +55,7 @@ def study_of(
     """
     had_gil = machine is None or machine.has_gil
     has_gil = had_gil if wanted.gil is None else wanted.gil
-    there = _cores_of_run(script, machine, wanted.cores)
+    there = cores_of(script, machine, wanted.cores)
     places = there if wanted.cores is None else wanted.cores
     code = thread_code(script, there, has_gil=had_gil)
     recorded = real_waits(script, cores=there, computes_first=wanted.computes_first, free=code.free)
@@ -83,8 +83,18 @@ def _uses_processes(script: Script, kind: str | None) -> bool:
     return kind in OWN_INTERPRETER or any(call.kind in OWN_INTERPRETER for call in script.calls)
 
 
-def _cores_of_run(script: Script, machine: Machine | None, wanted: int | None) -> int | None:
-    """Return how many could compute at once in a run; None for any number, or where it shows more than there are."""
+def cores_of(script: Script, machine: Machine | None = None, wanted: int | None = None) -> int | None:
+    """Return how many could compute at once in a run; None for any number, or where it shows more than there are.
+
+    Parameters
+    ----------
+    script
+        The run.
+    machine
+        Where it was recorded. Where that is not known, and times are not exact, it is taken to be like this one.
+    wanted
+        How many are asked for, which counts where the machine is not known.
+    """
     if machine is not None:
         cores = machine.cores
     elif wanted is not None or script.is_exact:

@@ -129,8 +129,8 @@ class Study:
         lasts = np.array([self._lasts_ns(workers, sample) for sample, _ in self._draws], np.float64)
         off = (lasts / lasts.mean() - 1) * self._draws[0][1] if len(lasts) and lasts.all() else np.zeros(1)
         return (
-            min(makespan_ns, otherwise_ns) * min(1.0, missed) * (1 + min(0.0, off.min())),
-            max(makespan_ns, otherwise_ns) * max(1.0, missed) * (1 + max(0.0, off.max())),
+            min(makespan_ns, otherwise_ns) * min(1.0, missed) * (1 + min(0.0, float(off.min()))),
+            max(makespan_ns, otherwise_ns) * max(1.0, missed) * (1 + max(0.0, float(off.max()))),
         )
 
     @cached_property

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from kaygraph_viz.analysis.explain import explain
 from kaygraph_viz.analysis.reading import read_script
 from kaygraph_viz.analysis.simulate import simulate
 from kaygraph_viz.analysis.steps import CALLS, FREE, WAIT, WORK, Crew
@@ -112,6 +113,46 @@ def test_free_code_is_limited_by_the_cores():
 def test_more_cores_are_of_use_for_free_code_in_threads():
     found = what_if(recorded(HASHING, 2, TWO), [8], cores=8)
     assert found.makespan_s[8] == pytest.approx(seconds(HASHING, 8, 8), rel=0.1)
+
+
+# -- as it was measured ---------------------------------------------------------------------------------------------
+
+# Eight times sha256 of 40 MB on two cores: number of the thread, start, end and CPU time of each branch [ms].
+MEASURED = {
+    1: ([(1, 0.5, 34.5, 34.0), (1, 34.7, 68.5, 33.8), (1, 68.7, 102.9, 34.1), (1, 103.1, 137.2, 34.1),
+         (1, 137.4, 172.6, 35.2), (1, 172.7, 207.9, 35.2), (1, 208.0, 243.3, 35.3), (1, 243.5, 279.8, 36.3)], 280.6),
+    2: ([(1, 0.5, 35.6, 35.1), (2, 0.7, 35.4, 34.6), (2, 35.5, 70.4, 34.8), (1, 35.7, 70.8, 35.0),
+         (2, 70.6, 105.3, 34.7), (1, 70.9, 106.0, 35.1), (2, 105.4, 140.3, 34.8), (1, 106.1, 141.3, 35.2)], 141.9),
+    4: ([(1, 0.5, 59.8, 35.3), (2, 0.7, 67.8, 34.7), (3, 4.9, 72.8, 34.7), (4, 13.0, 79.0, 34.9),
+         (1, 64.9, 134.3, 35.1), (2, 70.7, 140.2, 34.5), (3, 72.8, 139.5, 34.6), (4, 80.9, 141.7, 34.8)], 142.3),
+}  # fmt: skip
+
+
+def measured(workers):
+    rows, makespan_ms = MEASURED[workers]
+    bars = [bar("hash", f"thread-{thread}", start / 1e3, end / 1e3, queued_s=start / 1e3, index=index,
+                cpu_s=min(cpu, end - start) / 1e3) for index, (thread, start, end, cpu) in enumerate(rows)]  # fmt: skip
+    hires = bar("exec", "main", 0, makespan_ms / 1e3, kind="phase", executor="thread", workers=workers)
+    return make_trace((hires, bars), machine=TWO)
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_hashing_as_it_was_measured(workers):
+    found = what_if(measured(workers), [1, 2, 4])
+    assert found.makespan_s == {count: pytest.approx(MEASURED[count][1] / 1e3, rel=0.1) for count in (1, 2, 4)}
+
+
+def test_hashing_that_was_measured_with_one_thread():
+    found = what_if(measured(1), [1, 2, 4])
+    for count in (1, 2, 4):
+        assert found.low_s[count] * 0.98 <= MEASURED[count][1] / 1e3 <= found.high_s[count] * 1.02, count
+
+
+def test_hashing_as_it_was_measured_never_waited_for_the_gil():
+    shares = {workers: explain(measured(workers)).shares for workers in MEASURED}
+    assert [its["waiting for the GIL"] for its in shares.values()] == [0, 0, 0]
+    assert shares[2]["useful work"] > 0.98
+    assert shares[4]["waiting for a core"] == pytest.approx(0.43, abs=0.01)
 
 
 # -- with and without a GIL -----------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from kaygraph_viz.errors import OptionError
@@ -97,6 +99,13 @@ def test_a_real_run_names_the_machine(tmp_path):
     with record() as trace, span("a"):
         assert trace.machine == this_machine()
     assert load(trace.save(tmp_path / "run.jsonl")).machine == trace.machine == this_machine()
+
+
+def test_a_run_of_a_free_threaded_python_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    with record() as trace:
+        pass
+    assert not trace.machine.has_gil
 
 
 def test_a_simulated_run_names_the_machine_that_was_simulated():
