@@ -45,6 +45,11 @@ class Waiter:
         self._fiber = scheduler.here()
         self.is_released = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread has ended, with its block or before."""
+        return self._fiber.is_over
+
     def until_ns(self, timeout_s: float | None) -> int | None:
         """Return when a time limit from now on is over [ns]."""
         return None if timeout_s is None else self._scheduler.now_ns + round(timeout_s * 1e9)
@@ -84,6 +89,7 @@ class Lock:
     def __init__(self, real: Any = None) -> None:
         self._real: Any = _thread.allocate_lock() if real is None else real
         self._line: deque[Waiter] = deque()
+        self._promised: Waiter | None = None  # who was told to take it
         self._holder: int | None = None  # the thread that took it through here
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -93,21 +99,29 @@ class Lock:
             is_taken = self._real.acquire(blocking, timeout)
         else:
             limit_s = None if timeout == -1 else timeout
-            is_taken = self._real.acquire(False) or (blocking and self._wait(world.scheduler, limit_s))
+            is_taken = self._take() or (blocking and self._wait(world.scheduler, limit_s))
         if is_taken:
             self._holder = threading.get_ident()
         return bool(is_taken)
 
+    def _take(self) -> bool:
+        """Take it if it is free and nobody else has been told to."""
+        return not self._is_promised() and self._real.acquire(False)
+
+    def _is_promised(self) -> bool:
+        return self._promised is not None and not self._promised.is_over
+
     def _wait(self, scheduler: Scheduler, timeout_s: float | None) -> bool:
-        """Stand in line until it is free; who was woken and finds it taken again stands first."""
-        stand, waiter = self._line.append, Waiter(scheduler, "a lock")
-        until_ns = waiter.until_ns(timeout_s)
+        """Stand in line until told to take it; if somebody who takes no part was faster, stand first."""
+        stand, until_ns = self._line.append, None
         while True:
+            waiter = Waiter(scheduler, "a lock")
+            until_ns = waiter.until_ns(timeout_s) if until_ns is None else until_ns
             stand(waiter)
             try:
-                if self._real.acquire(False):  # perhaps it was released before we stood there
+                if self._take():  # perhaps it was released before we stood there
                     return True
-                if self._holder is None:  # taken directly, as it was before the block: nobody would tell us
+                if self._holder is None and not self._is_promised():  # taken directly: nobody would tell us
                     return bool(self._real.acquire(True, -1 if timeout_s is None else timeout_s))
                 if not waiter.wait_until(until_ns):
                     return False
@@ -118,21 +132,29 @@ class Lock:
             finally:
                 if waiter in self._line:
                     self._line.remove(waiter)
-            stand, waiter = self._line.appendleft, Waiter(scheduler, "a lock")
+            self._promised = None
+            if self._real.acquire(False):
+                return True
+            stand = self._line.appendleft
 
     def _tell_next(self) -> None:
-        with suppress(IndexError):
-            self._line.popleft().release()
+        try:
+            self._promised = self._line.popleft()
+        except IndexError:
+            self._promised = None
+        else:
+            self._promised.release()
 
     def release(self) -> None:
-        """Let somebody else have it."""
+        """Let the one have it who has waited longest."""
         self._holder = None
         self._real.release()
         self._tell_next()
 
     def locked(self) -> bool:
         """Return whether anybody holds it."""
-        return self._holder is not None or (hasattr(self._real, "locked") and self._real.locked())
+        is_held = self._holder is not None or self._is_promised()
+        return is_held or (hasattr(self._real, "locked") and self._real.locked())
 
     def is_mine(self) -> bool:
         """Return whether the calling thread took it."""
@@ -154,7 +176,7 @@ class Lock:
     def _at_fork_reinit(self) -> None:
         self._real._at_fork_reinit()
         self._line.clear()
-        self._holder = None
+        self._promised = self._holder = None
 
 
 class RLock(threading._RLock):  # type: ignore[misc]  # the one written in Python, which may well be inherited from

@@ -186,6 +186,36 @@ class TestLocks:
         branches(enter)
         assert seen == [0, 1, 2, 3]
 
+    def test_whoever_wants_it_again_at_once_stands_last(self):
+        lock, seen = threading.Lock(), []
+
+        def enter(name):
+            for _ in range(2):
+                with lock:
+                    seen.append((name, now_s()))
+                    time.sleep(1)
+
+        threads_of(lambda: enter("a"), lambda: enter("b"))
+        assert seen == [("a", 0), ("b", 1), ("a", 2), ("b", 3)]
+
+    def test_one_that_ends_when_it_was_just_told_to_take_it_passes_it_on(self):
+        lock, seen = threading.Lock(), []
+
+        def enter(name):
+            with lock:
+                seen.append(name)
+
+        lock.acquire()
+        second, third = (kv.clock.current_clock().threads.Thread(enter, (name,)) for name in ("second", "third"))
+        second.start()
+        third.start()
+        time.sleep(1)
+        lock.release()
+        assert lock.locked()
+        second.kill()
+        third.join()
+        assert (seen, lock.locked()) == (["third"], False)
+
 
 # -- what is built on locks ------------------------------------------------------------------------------------------
 
@@ -779,9 +809,19 @@ def test_the_same_seed_gives_the_same_run(seed, tmp_path):
     assert len(found) == 1
 
 
-def test_other_seeds_give_other_runs():
-    found = set()
-    for seed in range(4):
+def test_other_seeds_draw_other_orders_of_what_happens_at_one_instant():
+    def order(seed):
         with VirtualClock(seed):
-            found.add(repr(program()))
-    assert len(found) > 1
+            lock, seen = threading.Lock(), []
+
+            def enter(name):
+                time.sleep(1)
+                with lock:
+                    seen.append(name)
+
+            threads_of(*(lambda name=name: enter(name) for name in range(6)))
+        return tuple(seen)
+
+    assert order(0) == tuple(range(6))
+    assert len({order(seed) for seed in range(5)}) == 5
+    assert order(3) == order(3)
