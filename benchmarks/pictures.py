@@ -21,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.harness import Measured, Scale, alternate, benchmark, in_subprocess
+from kaygraph_viz.parts import PartKind
 from kaygraph_viz.plot.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.columns import SPAN_DTYPE, SpanColumns
@@ -173,7 +174,8 @@ def turns_of(count: int) -> Trace:
     for number in range(50 * count):
         ends = np.cumsum(random.uniform(0.004, 0.006, 50)) + 0.015 * np.arange(50)
         edges = np.concatenate([[0.0], np.stack([ends, ends + 0.015], axis=1).ravel()])
-        parts = [("gil" if place % 2 else "cpu", lasts) for place, lasts in enumerate(np.diff(edges).tolist())]
+        kinds: list[PartKind] = ["cpu", "gil"] * 50
+        parts = list(zip(kinds, np.diff(edges).tolist(), strict=True))
         start = number % count * 1.1
         made.append(bar("turn", f"thread-{number // count + 1}", start, start + float(edges[-1]), parts=parts))
     return make_trace(*made, check=False)
