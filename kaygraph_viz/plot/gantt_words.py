@@ -158,7 +158,7 @@ def _row_lines(run: Run, times_s: Times, chart: Chart) -> Iterator[tuple[str, ..
     starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
     times = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *times_s.values()
     counts = np.bincount(run.row_of, minlength=size)
-    sums = [np.bincount(run.row_of, np.nan_to_num(time), size) for time in times]
+    sums = [np.bincount(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in times]
     sums[1] /= counts.clip(1)
     bad = np.bincount(run.row_of[~columns.is_status("ok")[run.units]], minlength=size)
     first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)

@@ -93,7 +93,8 @@ def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
     named = [_share(word, totals, all_s) for word in PART_HEADINGS if totals[word] >= LEAST * all_s]
     unmeasured = 1 - sum(totals.values()) / all_s
     more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= LEAST else []
-    return f"Of the time in the bars {join_words([*named, *more])}{_turns(run, totals)}."
+    of = f" of {run.name}" if run.name else ""
+    return f"Of the time in the bars{of} {join_words([*named, *more])}{_turns(run, totals)}."
 
 
 def _share(word: str, totals: Mapping[str, float], all_s: float) -> str:

@@ -50,3 +50,10 @@ def test_blocked_time_and_what_was_not_measured_are_said():
     assert said(run) == (
         "Of the time in the bars 25% is blocked, 25% pauses before a retry and 50% running, not measured."
     )
+
+
+def test_with_several_runs_it_is_said_of_which():
+    runs = Chart.of({"one": make_trace(bar("a", "t", 0, 4, blocked_s=1)), "other": make_trace()}).runs
+    assert [where_time_went(run, part_times_s(run)) for run in runs] == [
+        "Of the time in the bars of one 25% is blocked and 75% running, not measured.", ""
+    ]  # fmt: skip
