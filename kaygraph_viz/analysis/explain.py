@@ -52,15 +52,15 @@ CAUSES: Mapping[str, Cause] = {
         "find out why they fail; try again less often, or give up sooner",
     ),
     "waiting for the GIL": Cause(
-        "another thread of the process held it: one computes Python code at a time (at most so much)",
+        "another thread of the process held it: one computes Python code at a time",
         "let processes do the computing, executor='process', or code that releases the GIL",
     ),
     "waiting for the loop": Cause(
-        "another coroutine computed: the loop goes on to the next one only when it awaits (at most so much)",
+        "another coroutine computed: the loop goes on to the next one only when it awaits",
         "let coroutines await and never block; give long computing to processes or threads",
     ),
     "waiting for a core": Cause(
-        "more branches wanted to compute than there are cores (at most so much)",
+        "more branches wanted to compute than there are cores",
         "compute less, or on more cores; more workers do not help",
     ),
     "blocked": Cause(
@@ -102,11 +102,14 @@ class Explanation:
     parts_ns
         Worker time by cause [ns], all `CAUSES` in their order, 0 for what did not occur. The sum is `workers` times
         `makespan_ns`, exactly.
+    estimated
+        Those of the causes that are estimated from CPU times, each at most so much.
     """
 
     workers: int = 0
     makespan_ns: int = 0
     parts_ns: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
+    estimated: frozenset[str] = frozenset()
 
     @property
     def makespan_s(self) -> float:
@@ -162,10 +165,15 @@ class Explanation:
         """Return the table: name, share, worker time and meaning, the largest first."""
         by_size = sorted(self.parts_ns.items(), key=lambda item: -item[1])
         rows = [
-            (name, _percent(self.shares[name]), duration(spent / 1e9), CAUSES[name].meaning) for name, spent in by_size
+            (name, _percent(self.shares[name]), duration(spent / 1e9), CAUSES[name].meaning + self._caveat(name))
+            for name, spent in by_size
+            if spent
         ]
         whole = f"{counted(self.workers, 'worker')} for {duration(self.makespan_s)}"
         return [*rows, ("together", "100%", duration(self.workers * self.makespan_s), whole)]
+
+    def _caveat(self, name: str) -> str:
+        return " (at most so much)" if name in self.estimated else ""
 
     def _advice(self) -> str:
         lost = next(iter(self.losses), None) if self.shares[USEFUL] < NEARLY_ALL else None
@@ -257,4 +265,4 @@ def explain(trace: Trace) -> Explanation:
         "straggler tail": idle.tail,
         "dispatch": idle.dispatch,
     }
-    return Explanation(workers, last_ns - first_ns, parts)
+    return Explanation(workers, last_ns - first_ns, parts, frozenset(map("waiting for {}".format, turns.estimated)))

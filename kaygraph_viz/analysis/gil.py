@@ -43,6 +43,8 @@ class TurnWaits(NamedTuple):
         Whether the interpreter of the recorded process was busy computing all around each unit that ran there.
     held_ns
         How much of its CPU time each computed with the interpreter, as far as it can be told [ns].
+    estimated
+        Which of ``the GIL``, ``the loop`` and ``a core`` are not all known, but estimated.
     """
 
     gil: Ints
@@ -50,6 +52,7 @@ class TurnWaits(NamedTuple):
     core: Ints
     is_busy: Bools
     held_ns: Ints
+    estimated: frozenset[str]
 
     @property
     def together(self) -> Ints:
@@ -101,9 +104,10 @@ def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine 
     sure = _capped(noted, (service - idle_ns).clip(0))
     estimated = [crowd.by_unit(each, len(units)) for each in (gil, loop, core)]
     guessed = _capped(estimated, (service - idle_ns - own - sum(sure)).clip(0))
+    doubtful = (name for name, guess in zip(("the GIL", "the loop", "a core"), guessed, strict=True) if guess.any())
     is_busy = crowd.by_unit(is_saturated, len(units)) > 0
     gil, loop, core = (known + guess for known, guess in zip(sure, guessed, strict=True))
-    return TurnWaits(gil, loop, core, is_busy, crowd.by_unit(held, len(units)))
+    return TurnWaits(gil, loop, core, is_busy, crowd.by_unit(held, len(units)), frozenset(doubtful))
 
 
 def _noted(nesting: Nesting, units: Places) -> list[Ints]:
