@@ -61,8 +61,18 @@ class Parts:
         """How long all branches wait, and compute with and without the interpreter [ns]."""
         return self.wait.tolist(), self.held.tolist(), (self.work - self.held).tolist()
 
+    @cached_property
+    def _steps(self) -> dict[int, Sequence[Step]]:
+        return {}  # a branch is replayed many times
+
     def steps_of(self, branch: int) -> Sequence[Step]:
         """Return the steps of a branch that makes no call."""
+        found = self._steps.get(branch)
+        if found is None:
+            found = self._steps[branch] = self._steps_made(branch)
+        return found
+
+    def _steps_made(self, branch: int) -> Sequence[Step]:
         if self.known is not None and self.known.is_known[branch]:
             return self.known.of_branch(branch, *self._rates(branch))
         waits, held, free = self.durations_ns
