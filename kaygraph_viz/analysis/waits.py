@@ -37,7 +37,7 @@ from kaygraph_viz.analysis.workers import process_of_lane
 
 __all__ = ["real_waits"]
 
-MOST = 2_000  # branches that are looked at; the others are taken to be like them
+MOST = 1_000  # branches that are looked at; the others are taken to be like them
 MOST_GROUPS = 100  # of branches, in as many clusters of calls
 SHORTER = (0.1, 0.2, 0.3, 0.4, 0.5)  # which of the bars, in the order of their room for waits, are compared
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)  # of that room, to be tried
