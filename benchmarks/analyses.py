@@ -9,7 +9,7 @@ drawing what they find (``pictures``).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -32,6 +32,42 @@ def of_branches(scale: Scale) -> Measured:
 def of_stages(scale: Scale) -> Measured:
     """Measure the analyses of a pipeline, in which each item has a link to itself in the stage before."""
     return _all_analyses(pipeline(scale.pick(SPANS, 2_000)))
+
+
+@benchmark(
+    "summarize 1,000,000 branches", peer="a budget of 2 s", target=1.0,
+    note="without the estimate of the speedup, which is made when it is asked for",
+)  # fmt: skip
+def of_a_summary(scale: Scale) -> Measured:
+    """Measure the numbers of a run that has very many branches."""
+    trace = branches(scale.pick(10 * SPANS, 2_000))
+    return Measured(_cpu_s(lambda: kv.summarize(trace)), BUDGET_S)
+
+
+@benchmark("print(summarize) of 100,000 branches", peer="what_if of them", target=0.8, note="with that estimate")
+def of_a_printed_summary(scale: Scale) -> Measured:
+    """Measure what a reader waits for who prints the numbers of a run."""
+    return _printed(branches(scale.pick(SPANS, 2_000)))
+
+
+@benchmark("print(summarize) of 100,000 stage spans", peer="what_if of them", target=0.8, note="with that estimate")
+def of_a_printed_summary_of_stages(scale: Scale) -> Measured:
+    """Measure the same for a pipeline."""
+    return _printed(pipeline(scale.pick(SPANS, 2_000)))
+
+
+def _printed(trace: kv.Trace) -> Measured:
+    return Measured(_cpu_s(lambda: str(kv.summarize(trace))), _cpu_s(lambda: str(kv.what_if(trace))))
+
+
+def _cpu_s(call: Callable[[], object]) -> float:
+    """Return the CPU time of a call, the least of three [s]."""
+    took_s = []
+    for _ in range(3):
+        began = time.process_time()
+        call()
+        took_s.append(time.process_time() - began)
+    return min(took_s)
 
 
 def _all_analyses(trace: kv.Trace) -> Measured:

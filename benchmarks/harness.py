@@ -28,8 +28,9 @@ __all__ = [
 
 # the modules of the rows, in this order
 SUBJECTS = (
-    "recording", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export", "pictures", "live_timeline",
-    "panels", "stopping", "virtual_clock", "what_if", "analyses", "memory", "imports", "suite",
+    "recording", "sampling", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export", "pictures",
+    "live_timeline", "panels", "stopping", "virtual_clock", "what_if", "gil_free", "serial", "analyses", "memory",
+    "imports", "suite",
 )  # fmt: skip
 
 T = TypeVar("T")

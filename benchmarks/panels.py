@@ -2,8 +2,9 @@
 
 Belongs here: widgets without a front end. Does not belong here: charts of many bars (``pictures``).
 
-A step draws the Gantt chart and the speedups, predicts the latter, and writes the status and the log. The peer draws
-plain rectangles for the same bars and nothing else; both end with the bytes of a PNG of the same size.
+A step draws the Gantt chart and how many times as fast runs were, predicts the latter, and writes the status and the
+log. The peer draws plain rectangles for the same bars and nothing else; both end with the bytes of a PNG of the same
+size.
 """
 
 from __future__ import annotations

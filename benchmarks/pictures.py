@@ -3,7 +3,7 @@
 Belongs here: time and memory from a trace to the pixels of its Gantt chart. Does not belong here: recording
 (``recording``, ``memory``).
 
-Ours is all that `gantt` does: rows, four parts of each bar, marks, words, legend and description. The peers draw a
+Ours is all that `gantt` does: rows, all parts of each bar, marks, words, legend and description. The peers draw a
 plain rectangle for each span into its row and nothing else. Both end with the pixels, of the same size. Times are CPU
 times: drawing waits for nothing, and what other programs do on the machine does not count.
 """
@@ -21,7 +21,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.harness import Measured, Scale, alternate, benchmark, in_subprocess
+from kaygraph_viz.parts import PartKind
 from kaygraph_viz.plot.gantt import gantt
+from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.columns import SPAN_DTYPE, SpanColumns
 from kaygraph_viz.trace.span import KINDS, STATUSES
 from kaygraph_viz.trace.trace import Trace
@@ -79,6 +81,13 @@ def many(scale: Scale) -> Measured:
 def very_many(scale: Scale) -> Measured:
     """Measure the time of a large chart against what was promised."""
     return _against_budget(scale.pick(VERY_MANY, 6_000), 3.0, scale.pick(3, 1))
+
+
+@benchmark("gantt of 5,000 bars of 100 parts", peer="a budget of 2 s", target=1.0, note="threads that take turns")
+def turns(scale: Scale) -> Measured:
+    """Measure the time of a chart whose bars consist of more parts than there are pixels."""
+    trace = turns_of(scale.pick(100, 10))
+    return alternate(lambda: drawn(our_bars, trace), lambda: 2.0, scale.pick(3, 1))
 
 
 @benchmark("memory of gantt, 100,000 bars", peer=BARH, unit="B", target=1.0, note=ALLOCATED_NOTE)
@@ -157,6 +166,19 @@ def trace_of(count: int) -> Trace:
     rows["attempt"], rows["kind"] = 1, KINDS.index("branch")
     rows["status"] = np.where(random.random(count) < 0.001, STATUSES.index("error"), STATUSES.index("ok"))
     return Trace(SpanColumns(rows, ("page",), tuple(f"thread-{number + 1}" for number in range(LANES))).in_order())
+
+
+def turns_of(count: int) -> Trace:
+    """Return a run of `count` branches of a second on each of 50 threads, in which each took 50 turns of 4 to 6 ms."""
+    random, made = np.random.default_rng(0), []
+    for number in range(50 * count):
+        ends = np.cumsum(random.uniform(0.004, 0.006, 50)) + 0.015 * np.arange(50)
+        edges = np.concatenate([[0.0], np.stack([ends, ends + 0.015], axis=1).ravel()])
+        kinds: list[PartKind] = ["cpu", "gil"] * 50
+        parts = list(zip(kinds, np.diff(edges).tolist(), strict=True))
+        start = number % count * 1.1
+        made.append(bar("turn", f"thread-{number // count + 1}", start, start + float(edges[-1]), parts=parts))
+    return make_trace(*made, check=False)
 
 
 def _against(peer: Draw, count: int, turns: int) -> Measured:

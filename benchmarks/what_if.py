@@ -70,12 +70,12 @@ LOADS = {
 
 def _compared(load: Load, scale: Scale) -> Measured:
     """Print predictions and measurements; return the worst error and what is allowed [%]."""
-    items = _items(load, scale.pick(load.items, 8))
+    items = items_of(load, scale.pick(load.items, 8))
     counts, repeats = scale.pick(load.counts, load.counts[:2]), scale.pick(5, 1)
     runs: dict[int, list[kv.Trace]] = {count: [] for count in (RECORDED, *counts)}
     for _ in range(repeats):
         for count, traces in runs.items():
-            traces.append(_recorded(load.executor, items, count))
+            traces.append(recorded(load.executor, items, count))
     typical = sorted(runs.pop(RECORDED), key=lambda trace: trace.makespan_s)[repeats // 2]
     found = what_if(typical, counts)
     errors = []
@@ -87,7 +87,7 @@ def _compared(load: Load, scale: Scale) -> Measured:
     return Measured(max(map(abs, errors)), ALLOWED)
 
 
-def _items(load: Load, count: int) -> list[Item]:
+def items_of(load: Load, count: int) -> list[Item]:
     chance = random.Random(7)
     return [
         (chance.uniform(*load.waits_ms) / 1e3, round(chance.uniform(*load.works_ms) * ROUNDS_PER_MS))
@@ -95,7 +95,7 @@ def _items(load: Load, count: int) -> list[Item]:
     ]
 
 
-def _recorded(executor: str, items: Sequence[Item], workers: int) -> kv.Trace:
+def recorded(executor: str, items: Sequence[Item], workers: int) -> kv.Trace:
     """Return the trace of one real run."""
     if executor == "async":
         with kv.record() as trace:

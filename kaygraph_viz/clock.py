@@ -96,7 +96,7 @@ def use_clock(clock: Clock) -> Iterator[Clock]:
 def sleep(seconds: float) -> None:
     """Wait without using CPU, as a call to a service or a disk does.
 
-    Write this instead of `time.sleep` in a branch, and the same code runs under any clock.
+    The same code runs under any clock. In simulated time `time.sleep` does the same.
 
     Parameters
     ----------

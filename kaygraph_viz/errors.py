@@ -159,6 +159,10 @@ class VirtualClockError(KayGraphVizError, RuntimeError):
     """Something was done that simulated time cannot see, or after which nothing can happen any more."""
 
 
+class RealWaitError(VirtualClockError):
+    """A branch was found waiting for something real, which simulated time cannot see; its run was given up."""
+
+
 class MissingDependencyError(KayGraphVizError, ImportError):
     """An optional package is not installed.
 

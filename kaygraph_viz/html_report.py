@@ -12,7 +12,7 @@ import base64
 import html
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.disk import written
+from kaygraph_viz.trace.part_table import part_totals_ns
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
@@ -53,22 +54,9 @@ figcaption, footer { color: #5f6b73; font-size: .9rem } footer { margin-top: 2re
 th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid #e3e7ea; vertical-align: top; unicode-bidi: isolate }
 th { font-weight: 600 } [style*="right"] { white-space: nowrap } summary { cursor: pointer; font-weight: 600 }
 """
-_HEADINGS = (
-    "span",
-    "in",
-    "name",
-    "item",
-    "kind",
-    "worker",
-    "from",
-    "queued",
-    "took",
-    "CPU",
-    "blocked",
-    "ended",
-    "error",
-)
-_NUMBERS = {1, 3, 6, 7, 8, 9, 10}
+_FIRST = ("span", "in", "name", "item", "kind", "worker", "from", "queued", "took", "CPU")
+_OF_PARTS = {"wait": "waiting", "gil": "GIL", "core": "for a core", "blocked": "blocked", "pause": "pause"}
+_LAST = ("ended", "error")
 
 
 def save_report(
@@ -81,7 +69,8 @@ def save_report(
     """Write a run as one HTML file that opens anywhere, without a network.
 
     It shows the Gantt chart, the memory in use if that was recorded, the numbers of the run and why it was not faster,
-    the chart in words, and the spans: those that failed and those that took longest, at most 500.
+    the chart in words, and the spans: those that failed and those that took longest, at most 500, and for how long each
+    computed, waited, or was held up, as far as that is known.
 
     Parameters
     ----------
@@ -209,8 +198,17 @@ def _spans(columns: SpanColumns, dropped: int) -> str:
         (rows["started_ns"] - rows["ended_ns"], columns.is_status("ok"))
     )  # failed ones, then longest
     zero_ns = int(columns.column("submitted_ns").min())
-    shown = [columns.span(position) for position in sorted(by_weight[:MOST_SPANS].tolist())]
-    table = html_table([_row(span, zero_ns) for span in shown], right=_NUMBERS, headings=_HEADINGS)
+    shown = np.sort(by_weight[:MOST_SPANS])
+    totals = part_totals_ns(columns, shown)
+    kinds = [kind for kind in _OF_PARTS if kind in totals]
+    table = html_table(
+        [
+            _row(columns.span(position), zero_ns, [int(totals[kind][place]) for kind in kinds])
+            for place, position in enumerate(shown.tolist())
+        ],
+        right={1, 3, *range(6, len(_FIRST) + len(kinds))},
+        headings=(*_FIRST, *(_OF_PARTS[kind] for kind in kinds), *_LAST),
+    )
     return f"<p>{_left_out(len(columns), dropped)}</p>{table}"
 
 
@@ -224,7 +222,7 @@ def _left_out(count: int, dropped: int) -> str:
     return told + (f" {counted(dropped, 'span')} had not been kept when the run was recorded." if dropped else "")
 
 
-def _row(span: Span, zero_ns: int) -> tuple[str, ...]:
+def _row(span: Span, zero_ns: int, of_parts_ns: Sequence[int]) -> tuple[str, ...]:
     attempts = f", {counted(span.attempt, 'attempt')}" if span.attempt > 1 and span.kind == "branch" else ""
     return (
         str(span.span_id),
@@ -237,7 +235,7 @@ def _row(span: Span, zero_ns: int) -> tuple[str, ...]:
         duration(span.queue_wait_s) if span.queue_wait_s else "",
         duration(span.service_s),
         "" if span.cpu_ns is None else duration(span.cpu_ns / 1e9),
-        duration(span.blocked_ns / 1e9) if span.blocked_ns else "",
+        *(duration(lasted_ns / 1e9) if lasted_ns else "" for lasted_ns in of_parts_ns),
         span.status + attempts,
         clean(span.error, ERROR_LIMIT) if span.error else "",
     )

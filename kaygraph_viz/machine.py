@@ -1,7 +1,7 @@
-"""The facts of this computer that decide what parallel workers can do: cores, Python, GIL.
+"""The facts of a computer that decide what parallel workers can do: cores, Python, GIL.
 
-Belongs here: reading them, and saying them in one line. Does not belong here: what follows from them for a run
-(``analysis``) or for an executor (``execute``).
+Belongs here: reading those of this one, and saying them in one line. Does not belong here: what follows from them for a
+run (``analysis``) or for an executor (``execute``).
 """
 
 from __future__ import annotations
@@ -9,9 +9,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
-__all__ = ["Machine", "this_machine", "usable_cores"]
+__all__ = ["SIMULATED_CORES", "Machine", "machine_from", "this_machine", "usable_cores"]
+
+MOST_CORES = 1 << 20  # a file may claim anything
+SIMULATED_CORES = 4  # of the machine that a virtual clock stands for, whatever this one has
 
 
 @dataclass(frozen=True)
@@ -21,28 +26,34 @@ class Machine:
     Parameters
     ----------
     cores
-        On how many cores this program may run, 1 or more.
+        On how many cores a program may run, 1 or more; None for any number, as in simulated time.
     python
         Name and version of the interpreter.
     has_gil
-        Whether only one thread of a process computes at a time.
+        Whether only one thread of a process computes Python code at a time. Code that releases the GIL while it
+        computes (hashing, compression, most of NumPy) does not wait for that.
 
     Examples
     --------
     >>> print(Machine(4, "CPython 3.11", has_gil=True))
-    4 cores; CPython 3.11 with a GIL: in each process one thread computes at a time
+    4 cores; CPython 3.11 with a GIL: in each process one thread computes Python code at a time
     >>> print(Machine(1, "CPython 3.14", has_gil=False))
     1 core; CPython 3.14 without a GIL: threads compute side by side
     """
 
-    cores: int
+    cores: int | None
     python: str
     has_gil: bool
 
+    def as_fields(self) -> Mapping[str, Any]:
+        """Return what `machine_from` reads: plain values by name."""
+        return asdict(self)
+
     def __str__(self) -> str:
-        cores = f"{self.cores:,} core{'s' if self.cores != 1 else ''}"
+        count = "any number of" if self.cores is None else f"{self.cores:,}"
+        cores = f"{count} core{'s' if self.cores != 1 else ''}"
         if self.has_gil:
-            return f"{cores}; {self.python} with a GIL: in each process one thread computes at a time"
+            return f"{cores}; {self.python} with a GIL: in each process one thread computes Python code at a time"
         return f"{cores}; {self.python} without a GIL: threads compute side by side"
 
 
@@ -59,6 +70,25 @@ def this_machine() -> Machine:
     """
     python = f"{platform.python_implementation()} {sys.version_info.major}.{sys.version_info.minor}"
     return Machine(usable_cores(), python, _has_gil())
+
+
+def machine_from(fields: Any) -> Machine | None:
+    """Return the machine that a file names; None where it names none that can be.
+
+    Examples
+    --------
+    >>> machine_from(Machine(4, "CPython 3.11", has_gil=True).as_fields())
+    Machine(cores=4, python='CPython 3.11', has_gil=True)
+    >>> machine_from({"cores": -1}) is None
+    True
+    """
+    if not isinstance(fields, Mapping):
+        return None
+    cores, python, has_gil = (fields.get(name) for name in ("cores", "python", "has_gil"))
+    is_count = cores is None or (type(cores) is int and 1 <= cores <= MOST_CORES)
+    if not is_count or not isinstance(python, str) or not isinstance(has_gil, bool):
+        return None
+    return Machine(cores, python[:100], has_gil)
 
 
 def usable_cores() -> int:

@@ -82,7 +82,7 @@ def _where_time_went(trace: Trace) -> tuple[str, Sequence[Sequence[str]]]:
 
 def print_overview(runs: Sequence[ExampleRun]) -> None:
     """Print one line for each of several runs, to compare them."""
-    headings = ("", "items", "failed", "one by one", "in parallel", "speedup", "workers", "bottleneck")
+    headings = ("", "items", "failed", "one by one", "in parallel", "measured speedup", "workers", "bottleneck")
     _say("All patterns")
     print("------------\n")
     _print_table([headings, *map(_overview, runs)], right=range(1, 7))

@@ -71,8 +71,7 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
 class Lock:
     """A lock for branches that share something: like `threading.Lock`, and under a virtual clock in simulated time.
 
-    A lock from `threading` keeps out other branches, too, but a branch that waits for one in simulated time cannot be
-    told from one that has stopped for good.
+    A lock from `threading` does, too, if it is made inside the block; this one may be made anywhere.
 
     Examples
     --------

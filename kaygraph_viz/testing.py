@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.machine import Machine
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, PartKind, RowParts
 from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
@@ -24,6 +25,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["FakeClock", "SpanTree", "assert_trace", "bar", "make_trace"]
 
 SpanTree: TypeAlias = "Span | tuple[Span, Sequence[SpanTree]]"
+SHARE_STEP = 0.001  # in which a trace keeps the shares of CPU of parts
 
 
 class FakeClock:
@@ -165,7 +167,9 @@ def _noted_parts(start_s: float, parts: Sequence[tuple[PartKind, float] | tuple[
     return tuple(found)
 
 
-def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
+def make_trace(
+    *spans: SpanTree, dropped: int = 0, check: bool = True, machine: Machine | None = None
+) -> Trace:  # fmt: skip
     """Return a finished trace of the given spans.
 
     Parameters
@@ -177,6 +181,8 @@ def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
         How many spans the trace says were not kept.
     check
         Whether to refuse a trace that breaks an invariant, so that a test does not rest on an impossible run.
+    machine
+        The computer on which it is said to have been recorded: its cores, and whether it has a GIL.
 
     Returns
     -------
@@ -201,7 +207,7 @@ def make_trace(*spans: SpanTree, dropped: int = 0, check: bool = True) -> Trace:
         collected.append(_row(span))
     columns = collected.columns()
     columns.rows.flags.writeable = False
-    trace = Trace(columns, dropped)
+    trace = Trace(columns, dropped, machine=machine)
     return trace.validate() if check else trace
 
 
@@ -209,8 +215,9 @@ def assert_trace(trace: Iterable[Span], expected: Iterable[Span], *, tolerance_s
     """Check that a trace is what was expected, span by span, and show the difference where it is not.
 
     Compared are name, index, lane, status, attempts, and the times when a span was submitted, began and ended; CPU and
-    blocked time where the expected span has them; not the numbers of spans. Times count from the first submission.
-    Spans of a kind that does not occur among the expected ones are left out, so that a list of branches is enough.
+    blocked time and parts where the expected span has them, and parts of two traces where both have noted them; not the
+    numbers of spans. Times count from the first submission. Spans of a kind that does not occur among the expected ones
+    are left out, so that a list of branches is enough.
 
     Parameters
     ----------
@@ -245,6 +252,7 @@ def assert_trace(trace: Iterable[Span], expected: Iterable[Span], *, tolerance_s
     first_ns = min((span.submitted_ns for span in everything), default=0)
     zero_ns = first_ns if not isinstance(expected, Trace) else min((span.submitted_ns for span in wanted), default=0)
     found = sorted((span for span in everything if span.kind in kinds or not kinds), key=_order)
+    found, wanted = _with_comparable_parts(found, wanted, both_noted=isinstance(expected, Trace))
     if all(span.cpu_ns is None for span in wanted):
         found = [replace(span, cpu_ns=None) for span in found]
     found_rows = [_cells(span, first_ns) for span in found]
@@ -272,8 +280,44 @@ def _cells(span: Span, zero_ns: int) -> Cells:
 
 
 def _parts(span: Span) -> str:
-    cpu = [] if span.cpu_ns is None else [f"CPU {span.cpu_ns / 1e9:g} s"]
-    return ", ".join([*cpu, *([f"blocked {span.blocked_ns / 1e9:g} s"] if span.blocked_ns else [])])
+    sums = [] if span.cpu_ns is None else [f"CPU {span.cpu_ns / 1e9:g} s"]
+    sums += [f"blocked {span.blocked_ns / 1e9:g} s"] if span.blocked_ns else []
+    noted = span.parts if span.noted_parts is not None else ()
+    shares = ("" if part.cpu_share is None else f" ({part.cpu_share:.1%} CPU)" for part in noted)
+    parts = (f"{part.kind} {part.lasted_ns / 1e9:.9g} s{share}" for part, share in zip(noted, shares, strict=True))
+    return "; ".join(filter(None, [", ".join(sums), ", ".join(parts)]))
+
+
+def _with_comparable_parts(
+    found: list[Span], wanted: list[Span], *, both_noted: bool
+) -> tuple[list[Span], list[Span]]:  # fmt: skip
+    """Return the spans without the parts that do not count; without any where spans are missing or too many."""
+    if len(found) != len(wanted):
+        return [replace(span, noted_parts=None) for span in found], [replace(span, noted_parts=None) for span in wanted]
+    pairs = []
+    for one, other in zip(found, wanted, strict=True):
+        counts = other.noted_parts is not None and (one.noted_parts is not None or not both_noted)
+        pairs.append((
+            replace(one, noted_parts=_all_parts(one) if counts else None),
+            other if counts else replace(other, noted_parts=None),
+        ))  # fmt: skip
+    return [one for one, _ in pairs], [other for _, other in pairs]
+
+
+def _all_parts(span: Span) -> RowParts:
+    """Return the parts of a span as if they had been noted."""
+    shares = (NO_SHARE if part.cpu_share is None else part.cpu_share for part in span.parts)
+    return tuple((PART_CODE[part.kind], part.ended_ns, share) for part, share in zip(span.parts, shares, strict=True))
+
+
+def _near_parts(found: Span, wanted: Span, tolerance_s: float) -> bool:
+    ones, others = ((span.noted_parts or (), span.started_ns) for span in (found, wanted))
+    if [kind for kind, _, _ in ones[0]] != [kind for kind, _, _ in others[0]]:
+        return False
+    return all(
+        abs((end - ones[1]) - (other_end - others[1])) <= tolerance_s * 1e9 and abs(share - other_share) <= SHARE_STEP
+        for (_, end, share), (_, other_end, other_share) in zip(ones[0], others[0], strict=True)
+    )
 
 
 def _merged(got: Cells, want: Cells, found: Span, wanted: Span, tolerance_s: float) -> Cells:
@@ -283,7 +327,7 @@ def _merged(got: Cells, want: Cells, found: Span, wanted: Span, tolerance_s: flo
     blocked_ns = found.blocked_ns if wanted.blocked_ns or tolerance_s == 0 else 0
     shown = _parts(replace(found, cpu_ns=cpu_ns, blocked_ns=blocked_ns))
     off_s = (cpu_ns or 0) / 1e9 - (wanted.cpu_ns or 0) / 1e9, (blocked_ns - wanted.blocked_ns) / 1e9
-    same_parts = all(abs(off) <= tolerance_s for off in off_s)
+    same_parts = all(abs(off) <= tolerance_s for off in off_s) and _near_parts(found, wanted, tolerance_s)
     times = want[2:5] if near else got[2:5]
     return (got[0], got[1], *times, got[5], want[6] if same_parts else shown)
 

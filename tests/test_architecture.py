@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "machine": set(),
     "_optional": {"errors"},
     "sync": {"errors", "parts", "clock"},
-    "virtual": {"errors", "parts", "clock"},
+    "virtual": {"errors", "parts", "clock", "machine"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},

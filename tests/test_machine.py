@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
 import pytest
 
-from kaygraph_viz.machine import Machine, this_machine, usable_cores
+from kaygraph_viz.machine import Machine, machine_from, this_machine, usable_cores
 
 
 def test_cores_are_those_that_this_program_may_use(monkeypatch):
@@ -39,3 +40,21 @@ def test_python_is_named_without_its_patch_version():
 
 def test_one_core_is_singular():
     assert str(Machine(1, "CPython 3.11", has_gil=True)).startswith("1 core;")
+
+
+def test_only_python_code_is_said_to_take_turns():
+    assert str(Machine(4, "CPython 3.11", has_gil=True)).endswith("one thread computes Python code at a time")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [None, 3, {}, {"cores": 0, "python": "p", "has_gil": True}, {"cores": True, "python": "p", "has_gil": True},
+     {"cores": 2, "python": None, "has_gil": True}, {"cores": 2, "python": "p", "has_gil": 1}],
+)  # fmt: skip
+def test_a_file_that_names_no_machine_that_can_be_names_none(fields):
+    assert machine_from(fields) is None
+
+
+@pytest.mark.parametrize("machine", [Machine(2, "CPython 3.11", has_gil=True), Machine(None, "x", has_gil=False)])
+def test_a_machine_survives_being_written_down(machine):
+    assert machine_from(json.loads(json.dumps(machine.as_fields()))) == machine

@@ -160,6 +160,44 @@ def test_cpu_time_counts_where_it_was_expected():
         assert_trace(found, [bar("a", "t", 0, 1, cpu_s=0.25)])
 
 
+WAITS_THEN_COMPUTES = [("wait", 0.5), ("cpu", 0.5)]
+
+
+def test_parts_count_where_they_were_expected():
+    found = make_trace(bar("a", "t", 1, 2, parts=WAITS_THEN_COMPUTES))
+    assert_trace(found, [bar("a", "t", 0, 1)])
+    assert_trace(found, [bar("a", "t", 0, 1, parts=WAITS_THEN_COMPUTES)])
+    with pytest.raises(AssertionError) as caught:
+        assert_trace(found, [bar("a", "t", 0, 1, parts=[("cpu", 0.5), ("wait", 0.5)])])
+    assert [line.split("ok")[1].strip() for line in str(caught.value).splitlines()[-2:]] == [
+        "cpu 0.5 s, wait 0.5 s", "wait 0.5 s, cpu 0.5 s"
+    ]  # fmt: skip
+
+
+def test_parts_of_which_only_sums_are_known_count_too():
+    found = make_trace(bar("a", "t", 0, 1, cpu_s=0.5))
+    assert_trace(found, [bar("a", "t", 0, 1, parts=[("unknown", 1, 0.5)])])
+    with pytest.raises(AssertionError, match=r"unknown 1 s \(50\.0% CPU\)"):
+        assert_trace(found, [bar("a", "t", 0, 1, parts=WAITS_THEN_COMPUTES)])
+
+
+def test_ends_of_parts_may_be_off_by_the_tolerance():
+    found = make_trace(bar("a", "t", 0, 1, parts=WAITS_THEN_COMPUTES))
+    expected = [bar("a", "t", 0, 1, parts=[("wait", 0.6), ("cpu", 0.4)])]
+    assert_trace(found, expected, tolerance_s=0.11)
+    with pytest.raises(AssertionError):
+        assert_trace(found, expected, tolerance_s=0.09)
+
+
+def test_parts_of_two_traces_count_where_both_have_noted_them():
+    noted, sums = (make_trace(bar("a", "t", 0, 1, parts=parts)) for parts in (WAITS_THEN_COMPUTES, None))
+    assert_trace(noted, noted)
+    assert_trace(sums, noted)
+    assert_trace(noted, sums)
+    with pytest.raises(AssertionError):
+        assert_trace(noted, make_trace(bar("a", "t", 0, 1, parts=[("cpu", 0.5), ("wait", 0.5)])))
+
+
 def test_statuses_and_attempts_count():
     found = make_trace(bar("a", "t", 0, 1, status="error", attempt=2))
     with pytest.raises(AssertionError, match="error, 2 attempts"):

@@ -68,7 +68,8 @@ class Calls:
         count = len(first)
         latest = np.full(count, np.iinfo(np.int64).min)
         np.maximum.at(latest, call, times[2])
-        used = np.bincount(np.unique(np.stack([call, lane]), axis=1)[0], minlength=count)
+        lanes = max(1, len(nesting.columns.lanes))
+        used = np.bincount(np.unique(call * lanes + lane) // lanes, minlength=count)
         phase_begins = np.append(nesting.columns.column("started_ns"), 0)[parent[first]]
         return cls(
             call, *times,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.gil import gil_use
+from kaygraph_viz.analysis.gil import turn_waits
 from kaygraph_viz.analysis.idle import idle_time
 from kaygraph_viz.analysis.losses import blocked_ns, repeated_ns
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
@@ -52,12 +52,20 @@ CAUSES: Mapping[str, Cause] = {
         "find out why they fail; try again less often, or give up sooner",
     ),
     "waiting for the GIL": Cause(
-        "in one Python process only one thread or coroutine computes at a time (at most so much)",
-        "let processes do the computing, executor='process'; let coroutines await, never block",
+        "another thread of the process held it: one computes Python code at a time",
+        "let processes do the computing, executor='process', or code that releases the GIL",
+    ),
+    "waiting for the loop": Cause(
+        "another coroutine computed: the loop goes on to the next one only when it awaits",
+        "let coroutines await and never block; give long computing to processes or threads",
+    ),
+    "waiting for a core": Cause(
+        "more branches wanted to compute than there are cores",
+        "compute less, or on more cores; more workers do not help",
     ),
     "blocked": Cause(
-        "branches were held up by a rate limit or a full queue",
-        "raise the limit, or speed up whoever empties the queue",
+        "branches were held up by a lock, a rate limit or a full queue",
+        "hold locks for less time, raise the limit, or speed up whoever empties the queue",
     ),
     "starved": Cause(
         "workers were idle because the next items had not been submitted yet",
@@ -94,11 +102,14 @@ class Explanation:
     parts_ns
         Worker time by cause [ns], all `CAUSES` in their order, 0 for what did not occur. The sum is `workers` times
         `makespan_ns`, exactly.
+    estimated
+        Those of the causes that are estimated from CPU times, each at most so much.
     """
 
     workers: int = 0
     makespan_ns: int = 0
     parts_ns: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
+    estimated: frozenset[str] = frozenset()
 
     @property
     def makespan_s(self) -> float:
@@ -117,10 +128,10 @@ class Explanation:
         return {name: spent / whole for name, spent in self.parts_ns.items()}
 
     @property
-    def speedup(self) -> float:
-        """Useful work / makespan: how many workers' worth of useful work was done at any time, on average.
+    def useful_workers(self) -> float:
+        """Useful work / makespan: how many workers did useful work at any time, on average.
 
-        It is the speedup of `Summary` where nothing was repeated, blocked or waiting for the GIL.
+        That is no speedup: what would have taken how long one after the other is another question (`Summary.speedup`).
         """
         return self.parts_ns[USEFUL] / self.makespan_ns if self.makespan_ns else 0.0
 
@@ -132,15 +143,15 @@ class Explanation:
 
     @property
     def sentence(self) -> str:
-        """Why it is 2.9x and not 4x."""
+        """Why only 2.9 of 4 workers did useful work."""
         if not self.makespan_ns or not self.workers:
             return "Nothing was recorded."
         if self.workers == 1:
             return f"One worker does one thing at a time; of its time {self._went_to(USEFUL)}."
-        speedup = significant(self.speedup, 2)
+        useful = f"On average {significant(self.useful_workers, 2)} of {self.workers} workers did useful work"
         if self.shares[USEFUL] >= NEARLY_ALL:
-            return f"It is {speedup}x of {self.workers}x: nearly all of the workers' time went to useful work."
-        return f"It is {speedup}x and not {self.workers}x, since of the workers' time {self._went_to()}."
+            return f"{useful}: nearly all of their time went to it."
+        return f"{useful}; of their time {self._went_to()}."
 
     def _went_to(self, *first: str) -> str:
         """Name `first`, and the largest losses."""
@@ -154,10 +165,15 @@ class Explanation:
         """Return the table: name, share, worker time and meaning, the largest first."""
         by_size = sorted(self.parts_ns.items(), key=lambda item: -item[1])
         rows = [
-            (name, _percent(self.shares[name]), duration(spent / 1e9), CAUSES[name].meaning) for name, spent in by_size
+            (name, _percent(self.shares[name]), duration(spent / 1e9), CAUSES[name].meaning + self._caveat(name))
+            for name, spent in by_size
+            if spent
         ]
         whole = f"{counted(self.workers, 'worker')} for {duration(self.makespan_s)}"
         return [*rows, ("together", "100%", duration(self.workers * self.makespan_s), whole)]
+
+    def _caveat(self, name: str) -> str:
+        return " (at most so much)" if name in self.estimated else ""
 
     def _advice(self) -> str:
         lost = next(iter(self.losses), None) if self.shares[USEFUL] < NEARLY_ALL else None
@@ -192,7 +208,7 @@ def _percent(share: float) -> str:
 
 
 def explain(trace: Trace) -> Explanation:
-    """Return why the run was not as many times as fast as it had workers.
+    """Return why not all workers did useful work all the time.
 
     The time of all workers, their number times the makespan, is divided into causes that add up to it exactly. The
     largest one besides useful work is the one to do something about.
@@ -209,10 +225,11 @@ def explain(trace: Trace) -> Explanation:
 
     Notes
     -----
-    All is measured but for the wait for the GIL, which is estimated from CPU times and only where they leave no other
-    explanation. Workers are those of `Summary`: the lanes that ran branches, and those that were hired and stayed idle.
-    While prep or post runs it is the work of one of them. Spans that were not kept (``trace.dropped``) look like idle
-    time.
+    All is measured but for the waits for the GIL, the loop or a core, which are estimated from CPU times, and only
+    where they leave no other explanation; code that releases the GIL while it computes, or a Python without one, is
+    told by what the threads of a process use together. Workers are those of `Summary`: the lanes that ran branches, and
+    those that were hired and stayed idle. While prep or post runs it is the work of one of them. Spans that were not
+    kept (``trace.dropped``) look like idle time.
 
     Examples
     --------
@@ -222,7 +239,7 @@ def explain(trace: Trace) -> Explanation:
     >>> found.parts["useful work"], found.parts["straggler tail"]
     (4.0, 2.0)
     >>> found.sentence
-    "It is 1.3x and not 2x, since of the workers' time 33% went to the straggler tail."
+    'On average 1.3 of 2 workers did useful work; of their time 33% went to the straggler tail.'
     """
     columns = trace.columns
     if not len(columns):
@@ -233,17 +250,19 @@ def explain(trace: Trace) -> Explanation:
     workers = count_workers(nesting, mask)
     first_ns, last_ns = extent_ns(columns)
     blocked, repeated = blocked_ns(nesting, units), repeated_ns(nesting, units)
-    gil = gil_use(nesting, units, blocked + repeated)
+    turns = turn_waits(nesting, units, blocked + repeated, trace.machine)
     service = (columns.column("ended_ns") - columns.column("started_ns"))[units]
-    idle = idle_time(nesting, units, workers, gil.is_busy)
+    idle = idle_time(nesting, units, workers, turns.is_busy)
     parts = {
-        USEFUL: int((service - blocked - repeated - gil.wait_ns).sum()),
+        USEFUL: int((service - blocked - repeated - turns.together).sum()),
         "repeated work": int(repeated.sum()),
-        "waiting for the GIL": int(gil.wait_ns.sum()) + idle.interpreter,
+        "waiting for the GIL": int(turns.gil.sum()) + idle.interpreter,
+        "waiting for the loop": int(turns.loop.sum()) + idle.loop,
+        "waiting for a core": int(turns.core.sum()),
         "blocked": int(blocked.sum()),
         "starved": idle.starved,
         "serial parts": idle.serial,
         "straggler tail": idle.tail,
         "dispatch": idle.dispatch,
     }
-    return Explanation(workers, last_ns - first_ns, parts)
+    return Explanation(workers, last_ns - first_ns, parts, frozenset(map("waiting for {}".format, turns.estimated)))

@@ -1,45 +1,67 @@
-"""How long branches waited for the interpreter, since threads of one process compute one at a time.
+"""How long branches waited for a turn to compute: for the interpreter, for the loop of coroutines, for a core.
 
-Belongs here: an estimate from the CPU times of branches that overlapped. Does not belong here: waits that were measured
-(``losses``).
+Belongs here: what was noted, and an estimate from CPU times of branches that overlapped where nothing was. Does not
+belong here: which code holds the GIL (``gil_free``), and other waits (``losses``).
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.analysis.computing import computing
+from kaygraph_viz.analysis.gil_free import code_of
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places
-from kaygraph_viz.analysis.workers import process_of_lane
+from kaygraph_viz.analysis.workers import kind_of_lane, process_of_lane
+from kaygraph_viz.machine import Machine
+from kaygraph_viz.trace.part_table import part_totals_ns
 
-__all__ = ["GilUse", "gil_use"]
+__all__ = ["TurnWaits", "turn_waits"]
 
-SATURATED = (0.8, 1.2)  # CPU seconds per second; above one core the code at work does not hold the GIL
+SATURATED = (0.8, 1.2)  # seconds per second that were computed, of what can be
+LOOPS = ("async", "task")  # kinds of lanes of coroutines
 
 Floats = npt.NDArray[np.float64]
 
 
-class GilUse(NamedTuple):
-    """How units of work shared the interpreter.
+class TurnWaits(NamedTuple):
+    """How long each unit of work waited for a turn to compute [ns], and for whom.
 
     Parameters
     ----------
-    wait_ns
-        An estimate of how long each waited for it [ns].
+    gil
+        For another thread of its process, which held the interpreter.
+    loop
+        For another coroutine of its loop.
+    core
+        For a core, since there were more who computed than cores.
     is_busy
         Whether the interpreter of the recorded process was busy computing all around each unit that ran there.
+    held_ns
+        How much of its CPU time each computed with the interpreter, as far as it can be told [ns].
+    estimated
+        Which of ``the GIL``, ``the loop`` and ``a core`` are not all known, but estimated.
     """
 
-    wait_ns: Ints
+    gil: Ints
+    loop: Ints
+    core: Ints
     is_busy: Bools
+    held_ns: Ints
+    estimated: frozenset[str]
+
+    @property
+    def together(self) -> Ints:
+        """All three [ns]."""
+        return self.gil + self.loop + self.core
 
 
-def gil_use(nesting: Nesting, units: Places, idle_ns: Ints) -> GilUse:
-    """Return how long units waited for the interpreter.
+def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine | None) -> TurnWaits:
+    """Return how long units waited for a turn to compute.
 
     Parameters
     ----------
@@ -49,57 +71,162 @@ def gil_use(nesting: Nesting, units: Places, idle_ns: Ints) -> GilUse:
         The positions of the units of work.
     idle_ns
         How much of each unit is explained otherwise: blocked, or repeated [ns].
+    machine
+        Where it was recorded; None where that is not known: then there is a GIL, and nobody waits for a core.
 
     Notes
     -----
-    Nobody measures this wait; it is inferred, and only where nothing else fits:
+    Where parts of a span say it, as in simulated time, that is what counts. Within stretches of which nobody knows more
+    than how much was computed in them, it is inferred, and only if nothing else fits:
 
-    - CPU time was measured, and the branch overlapped with others in threads, or coroutines, of the same process;
-    - around that time, half again and twice its duration, these used between 0.8 and 1.2 seconds of CPU a second: the
-      interpreter was busy, and the code at work held the GIL.
+    - CPU time was measured, and the stretch overlapped with those of others: in threads of the same process, in
+      coroutines of the same process, or, where there are more of them than cores, in threads and processes of the
+      machine;
+    - around that time, half again and twice its duration, these used between 0.8 and 1.2 of what can be used: of the
+      interpreter, by code that does not compute without it as far as is known (see `gil_free`), of the loop, or of all
+      cores.
 
-    Then what the branch neither computed nor was blocked counts, but no more than the others computed meanwhile, since
-    whoever waits for the GIL waits for one who computes; and no more than its own CPU time once for each of the
-    others, since the GIL goes round in turns. CPU time is taken to be spread evenly over a branch. A branch that also
-    waited for a service at such a time cannot be told apart: for it this is an upper bound. On a machine with one core
-    the wait for the core looks the same.
+    Then what a branch neither computed nor was blocked counts, but no more than the others computed meanwhile, since
+    whoever waits for a turn waits for one who computes; and no more than its own CPU time once for each of the others,
+    since turns go round. CPU time is taken to be spread evenly over a stretch. A branch that also waited for a service
+    at such a time cannot be told apart: for it this is an upper bound. On a machine with one core the wait for the core
+    looks the same as that for the GIL.
     """
-    cpu = nesting.columns.column("cpu_ns")[units]
-    wait_ns, is_busy = np.zeros(len(units), np.int64), np.zeros(len(units), np.bool_)
-    for process, members in _by_process(nesting, units).items():
-        known = members[cpu[members] > 0]
-        wait_ns[known], is_saturated = _shared(nesting, units[known], cpu[known], idle_ns[known])
-        is_busy[known] = is_saturated & (process == "")
-    return GilUse(wait_ns, is_busy)
+    service = (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
+    crowd, noted = _Crowd.of(nesting, units), _noted(nesting, units)
+    has_gil = machine is None or machine.has_gil
+    held = crowd.held(_holds(nesting, units, machine) if has_gil else np.zeros(len(units), np.bool_))
+    gil, is_saturated = crowd.for_interpreter(held)
+    loop = crowd.for_loop()
+    cores = None if machine is None else machine.cores
+    core = np.zeros_like(gil) if cores is None else crowd.for_core(cores, gil + loop)
+    own = crowd.by_unit(crowd.cpu, len(units))
+    sure = _capped(noted, (service - idle_ns).clip(0))
+    estimated = [crowd.by_unit(each, len(units)) for each in (gil, loop, core)]
+    guessed = _capped(estimated, (service - idle_ns - own - sum(sure)).clip(0))
+    doubtful = (name for name, guess in zip(("the GIL", "the loop", "a core"), guessed, strict=True) if guess.any())
+    is_busy = crowd.by_unit(is_saturated, len(units)) > 0
+    gil, loop, core = (known + guess for known, guess in zip(sure, guessed, strict=True))
+    return TurnWaits(gil, loop, core, is_busy, crowd.by_unit(held, len(units)), frozenset(doubtful))
 
 
-def _by_process(nesting: Nesting, units: Places) -> dict[str, Places]:
-    """Return the units of each process that had more than one lane, and of the recorded one, as places in `units`."""
-    process_of = [process_of_lane(lane) for lane in nesting.columns.lanes]
-    number = {process: place for place, process in enumerate(dict.fromkeys(process_of))}
-    of_unit = np.array([number[process] for process in process_of], np.intp)[nesting.columns.rows["lane"][units]]
-    lanes = Counter(process_of)
-    return {
-        process: np.flatnonzero(of_unit == place)
-        for process, place in number.items()
-        if lanes[process] > 1 or not process
-    }
+def _noted(nesting: Nesting, units: Places) -> list[Ints]:
+    """Return how long units are known to have waited for the interpreter, for the loop and for a core [ns]."""
+    totals, nothing = part_totals_ns(nesting.columns, units), np.zeros(len(units), np.int64)
+    turn, in_loop = totals.get("gil", nothing), _in_loops(nesting, units)
+    return [np.where(in_loop, 0, turn), np.where(in_loop, turn, 0), totals.get("core", nothing)]
 
 
-def _shared(nesting: Nesting, units: Places, cpu: Ints, idle_ns: Ints) -> tuple[Ints, Bools]:
-    """Return the wait of each unit of one process [ns], and whether its interpreter was saturated around it."""
-    if not len(units):
-        return cpu, cpu > 0
-    started, ended = (nesting.columns.column(name)[units] for name in ("started_ns", "ended_ns"))
-    service = ended - started
-    opens, closes, most = _clusters(started, ended)
-    times, used = _cpu_until(started, ended, cpu)
-    window = np.maximum(opens, started - service), np.minimum(closes, ended + service)
-    rate = _between(times, used, *window) / np.maximum(1, window[1] - window[0])
-    is_saturated = (rate >= SATURATED[0]) & (rate <= SATURATED[1])
-    of_others = (_between(times, used, started, ended) - cpu).clip(0)
-    wait = np.minimum(np.minimum((service - cpu - idle_ns).clip(0), of_others), cpu * (most - 1))
-    return np.where(is_saturated, wait, 0).astype(np.int64), is_saturated
+def _capped(waits: Iterable[Ints], most: Ints) -> list[Ints]:
+    """Return waits of which all together are at most so long [ns]; the first ones come first."""
+    found = []
+    for wait in waits:
+        found.append(np.minimum(wait, most))
+        most = most - found[-1]
+    return found
+
+
+def _in_loops(nesting: Nesting, units: Places) -> Bools:
+    is_loop = np.array([kind_of_lane(lane.rpartition("/")[2]) in LOOPS for lane in nesting.columns.lanes], np.bool_)
+    found: Bools = is_loop[nesting.columns.column("lane")[units]]
+    return found
+
+
+def _processes(nesting: Nesting, units: Places) -> Ints:
+    """Return the number of the process of each unit: 0 for the recorded one, below that for those elsewhere."""
+    names = [process_of_lane(lane) for lane in nesting.columns.lanes]
+    number = {name: place for place, name in enumerate(dict.fromkeys(["", *names]))}
+    numbers = [-number[name] if kind_of_lane(name) == "dask" else number[name] for name in names]
+    found: Ints = np.array(numbers, np.int64)[nesting.columns.column("lane")[units]]
+    return found
+
+
+def _holds(nesting: Nesting, units: Places, machine: Machine | None) -> Bools:
+    """Return whether the code of each unit holds the interpreter while it computes, as far as is known."""
+    columns, holds = nesting.columns, np.ones(len(units), np.bool_)
+    its = np.flatnonzero((columns.column("cpu_ns")[units] > 0) & ~_in_loops(nesting, units))
+    cores = None if machine is None else machine.cores
+    holds[its] = ~code_of(columns, units[its], _processes(nesting, units)[its], cores).is_free
+    return holds
+
+
+class _Crowd(NamedTuple):
+    """Stretches in which units of work computed, by place.
+
+    Parameters
+    ----------
+    owner
+        The place of the unit.
+    started, ended, cpu
+        Times [ns].
+    is_open
+        Whether it is not known when within it the unit computed.
+    process, in_loop
+        The number of the process, below 0 if it is elsewhere; whether the unit is a coroutine.
+    """
+
+    owner: Places
+    started: Ints
+    ended: Ints
+    cpu: Ints
+    is_open: Bools
+    process: Ints
+    in_loop: Bools
+
+    @classmethod
+    def of(cls, nesting: Nesting, units: Places) -> _Crowd:
+        """Take all stretches in which units are known to have computed."""
+        found = computing(nesting.columns, units)
+        return cls(*found, _processes(nesting, units)[found.owner], _in_loops(nesting, units)[found.owner])
+
+    def by_unit(self, each: Ints | Bools, count: int) -> Ints:
+        """Return the sums of something by unit."""
+        found = np.zeros(count, np.int64)
+        np.add.at(found, self.owner, each)
+        return found
+
+    def held(self, holds: Bools) -> Ints:
+        """Return how long the interpreter was held in each stretch [ns]; coroutines hold at least their loop."""
+        return np.where(holds[self.owner] | self.in_loop, self.cpu, 0)
+
+    def for_interpreter(self, held: Ints) -> tuple[Ints, Bools]:
+        """Return how long threads waited for the interpreter [ns], and whether that of the recorded one was busy."""
+        wait, is_busy = np.zeros(len(held), np.int64), np.zeros(len(held), np.bool_)
+        for process in np.unique(self.process).tolist():
+            its = np.flatnonzero((self.process == process) & (held > 0))
+            if len(its):
+                found, is_saturated = self._shared(its, held[its], 1)
+                wait[its], is_busy[its] = found, is_saturated & (process == 0)
+        return np.where(self.in_loop, 0, wait), is_busy
+
+    def for_loop(self) -> Ints:
+        """Return how long coroutines waited for others of their process [ns]."""
+        wait = np.zeros(len(self.cpu), np.int64)
+        for process in np.unique(self.process[self.in_loop]).tolist():
+            its = np.flatnonzero((self.process == process) & self.in_loop)
+            wait[its] = self._shared(its, self.cpu[its], 1)[0]
+        return wait
+
+    def for_core(self, cores: int, taken: Ints) -> Ints:
+        """Return how long threads and processes of this machine waited for a core [ns], besides what is `taken`."""
+        wait = np.zeros(len(self.cpu), np.int64)
+        its = np.flatnonzero((self.process >= 0) & ~self.in_loop)
+        if len(its):
+            wait[its] = self._shared(its, self.cpu[its], cores, taken[its])[0]
+        return wait
+
+    def _shared(self, its: Places, cpu: Ints, places: int, taken: Ints | int = 0) -> tuple[Ints, Bools]:
+        """Return how long the units of some stretches waited [ns], and whether all places were taken around them."""
+        started, ended, lasted = self.started[its], self.ended[its], (self.ended - self.started)[its]
+        opens, closes, most = _clusters(started, ended)
+        times, used = _cpu_until(started, ended, cpu)
+        window = np.maximum(opens, started - lasted), np.minimum(closes, ended + lasted)
+        rate = _between(times, used, *window) / np.maximum(1, window[1] - window[0]) / places
+        is_saturated = (rate >= SATURATED[0]) & (rate <= SATURATED[1])
+        of_others = (_between(times, used, started, ended) - cpu).clip(0) / places
+        left = (lasted - self.cpu[its] - taken).clip(0)
+        wait = np.minimum(np.minimum(left, of_others), cpu * ((most - places).clip(0) / places))
+        return np.where(is_saturated & self.is_open[its], wait, 0).astype(np.int64), is_saturated
 
 
 def _clusters(started: Ints, ended: Ints) -> tuple[Ints, Ints, Ints]:

@@ -24,7 +24,9 @@ class Idle(NamedTuple):
     Parameters
     ----------
     interpreter
-        Something was queued, but the one interpreter of threads, or the loop of coroutines, was busy.
+        Something was queued, but the one interpreter of the threads was busy.
+    loop
+        Something was queued, but the one loop of the coroutines was busy.
     dispatch
         Something was queued that an idle worker could have taken.
     starved
@@ -36,6 +38,7 @@ class Idle(NamedTuple):
     """
 
     interpreter: int
+    loop: int
     dispatch: int
     starved: int
     tail: int
@@ -54,15 +57,15 @@ def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> 
     workers
         How many workers there were.
     is_busy
-        Whether the interpreter was busy all around each unit, as `gil_use` says.
+        Whether the interpreter was busy all around each unit, as `turn_waits` says.
 
     Notes
     -----
     At each moment there are P - c idle workers, where c units of work run. Each parallel call offers some of them a
     place: those that it hired and that run no branch of it. As many of these as branches are queued are waited for:
-    by a busy interpreter, where they are its threads or coroutines, else it is dispatch. The others starve if the call
-    has branches that are submitted later, else they are its tail. Whoever is offered no place is idle because that part
-    of the run is serial. All together are P times the makespan minus the work, to the nanosecond.
+    by a busy interpreter or loop, where they are its threads or coroutines, else it is dispatch. The others starve if
+    the call has branches that are submitted later, else they are its tail. Whoever is offered no place is idle because
+    that part of the run is serial. All together are P times the makespan minus the work, to the nanosecond.
     """
     columns = nesting.columns
     started, ended = columns.column("started_ns")[units], columns.column("ended_ns")[units]
@@ -81,12 +84,12 @@ def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> 
     coroutines, threads, others, starved, tail = (at_each_moment(none, change) for change in changes)
     held_up = np.where(at_each_moment(is_busy.astype(np.int64), no_change) > 0, threads, 0)
     found: list[int] = []
-    for wanted in (coroutines + held_up, others + threads - held_up, starved, tail):
+    for wanted in (held_up, coroutines, others + threads - held_up, starved, tail):
         taken = np.minimum(wanted, idle)
         found.append(int((taken * lasting).sum()))
         idle = idle - taken
-    interpreter, dispatch, starvation, tails = found
-    return Idle(interpreter, dispatch, starvation, tails, int((idle * lasting).sum()))
+    interpreter, loop, dispatch, starvation, tails = found
+    return Idle(interpreter, loop, dispatch, starvation, tails, int((idle * lasting).sum()))
 
 
 def _places(calls: Calls) -> tuple[Ints, Ints]:

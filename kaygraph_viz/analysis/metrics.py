@@ -9,20 +9,25 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 
 from kaygraph_viz.analysis.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
+from kaygraph_viz.analysis.serial import Estimate, serial_estimate
 from kaygraph_viz.analysis.tables import html_table
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.analysis.workers import count_workers
+from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Summary", "summarize"]
 
+SAME = 0.05  # a speedup that is no further from 1 than this is none
 _SAYING = {
     "error": "failed",
     "cancelled": "cancelled",
@@ -42,18 +47,13 @@ class Summary:
     makespan_s
         Last end minus first submission of the whole run [s].
     work_s
-        Sum of the service times of all units of work [s]: what the run would have taken one unit after the other.
+        Sum of the service times of all units of work [s], with all that they waited for: also the GIL, or a core.
     cpu_s
         CPU time of those units [s]; None where it was never measured.
-    speedup
-        ``work_s / makespan_s``: the baseline is the same work, as long as it took here, one after the other.
-    efficiency
-        ``speedup / workers``, from 0 to 1.
     workers
         How many lanes ran branches (or any unit of work, where there were no branches); at least `peak_concurrency`.
-    peak_concurrency, mean_concurrency
-        The most units that ran at once, and their mean number over the makespan. The mean equals `speedup`: both are
-        work divided by makespan.
+    peak_concurrency
+        The most units that ran at once.
     queue_wait_s, max_queue_wait_s
         Mean and longest time from submission to start of a branch [s].
     critical_path_s
@@ -61,9 +61,16 @@ class Summary:
     counts
         ``spans branches units``, how many branches (units, where there are no branches) ended with each status,
         ``retries`` (attempts beyond the first) and ``dropped`` (spans that were not kept).
+    measured_serial_s
+        How long a run of the same with one branch after the other took [s]; None where none was given.
 
     Notes
     -----
+    Speedup is the time with one branch after the other divided by the makespan, as measured where such a run was given
+    to `summarize`, else estimated by `serial_estimate` when it is first asked for. Work divided by makespan is the mean
+    concurrency, which is something else: four threads that wait for the GIL in turns all run at once, and are no faster
+    than one.
+
     For P workers, work W and critical path L the makespan T satisfies ``T >= max(W / P, L)`` (Graham 1969, Brent
     1974). A branch that contains recorded branches or phases is no unit of work itself; only what it contains is.
     """
@@ -71,24 +78,73 @@ class Summary:
     makespan_s: float = 0.0
     work_s: float = 0.0
     cpu_s: float | None = None
-    speedup: float = 0.0
-    efficiency: float = 0.0
     workers: int = 0
     peak_concurrency: int = 0
-    mean_concurrency: float = 0.0
     queue_wait_s: float = 0.0
     max_queue_wait_s: float = 0.0
     critical_path_s: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)
+    measured_serial_s: float | None = None
+    _trace: Trace | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def mean_concurrency(self) -> float:
+        """How many units of work ran at once on average: ``work_s / makespan_s``."""
+        return self._per_makespan(self.work_s)
+
+    @property
+    def speedup(self) -> float:
+        """The time with one branch after the other / the makespan; `speedup_source` says where it comes from."""
+        return self._per_makespan(self.serial_s)
+
+    @property
+    def speedup_low(self) -> float:
+        """The least that the speedup may be expected to be; the speedup itself where it was measured."""
+        return self._per_makespan(self._estimate.low_s)
+
+    @property
+    def speedup_high(self) -> float:
+        """The most that the speedup may be expected to be; the speedup itself where it was measured."""
+        return self._per_makespan(self._estimate.high_s)
+
+    @property
+    def speedup_source(self) -> Literal["measured", "estimated"]:
+        """``"measured"`` where a serial run was given, else ``"estimated"``."""
+        return "estimated" if self.measured_serial_s is None else "measured"
+
+    @property
+    def efficiency(self) -> float:
+        """``speedup / workers``: above 1 only where the serial run was slow for some reason of its own."""
+        return self.speedup / self.workers if self.workers else 0.0
+
+    @property
+    def serial_s(self) -> float:
+        """How long the same takes with one branch after the other [s], from the same source as the speedup."""
+        return self._estimate.serial_s
+
+    @cached_property
+    def _estimate(self) -> Estimate:
+        if self.measured_serial_s is not None:
+            return Estimate(self.measured_serial_s, self.measured_serial_s, self.measured_serial_s)
+        return Estimate() if self._trace is None else serial_estimate(self._trace)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the numbers, the estimate among them, without the trace."""
+        return {**vars(self), "_estimate": self._estimate, "_trace": None}
+
+    def _per_makespan(self, seconds: float) -> float:
+        return seconds / self.makespan_s if self.makespan_s else 0.0
 
     def describe(self) -> str:
         """Return the run in one or two sentences.
 
         Examples
         --------
-        >>> Summary(0.31, 1.02, None, 3.29, 0.82, 4, counts={"branches": 8}).describe()
-        '8 branches on 4 workers took 0.310 s instead of 1.02 s one after the other: 3.3 times as fast, 82% of what 4 workers could give.'
-        """  # noqa: E501  (a doctest cannot break a line of output)
+        >>> from kaygraph_viz.testing import bar, make_trace
+        >>> print(summarize(make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2))).describe())
+        2 branches on 2 workers took 2.00 s instead of about 4.00 s one after the other: about 2.0 times as fast, 100%
+        of what 2 workers could give.
+        """
         if self._is_empty:
             return "Nothing was recorded."
         head = f"{self._units()} on {counted(self.workers, 'worker')} took {duration(self.makespan_s)}"
@@ -104,12 +160,25 @@ class Summary:
             return counted(branches, "branch", "branches")
         return counted(self.counts.get("units", 0), "unit of work", "units of work")
 
+    @property
+    def _about(self) -> str:
+        return "about " if self.speedup_source == "estimated" else ""
+
+    def _serial(self) -> str:
+        """Return how long one after the other takes, in words."""
+        measured = "" if self._about else ", as measured"
+        return f"{self._about}{duration(self.serial_s)} one after the other{measured}"
+
     def _comparison(self) -> str:
-        if self.workers <= 1:
+        if self.workers <= 1 and self._about:
             return f", of which {duration(self.work_s)} was work: one worker does one thing at a time."
-        gain = f"{significant(self.speedup, 2)} times as fast"
-        share = f"{self.efficiency:.0%} of what {self.workers} workers could give"
-        return f" instead of {duration(self.work_s)} one after the other: {gain}, {share}."
+        if not self.speedup or abs(self.speedup - 1) < SAME:
+            return f", {self._serial()}: no faster."
+        if self.speedup < 1:
+            return f", but {self._serial()}: slower, by {self._about}{1 / self.speedup - 1:.0%}."
+        gain = f"{self._about}{significant(self.speedup, 2)} times as fast"
+        share = f"{self.efficiency:.0%} of what {counted(self.workers, 'worker')} could give"
+        return f" instead of {self._serial()}: {gain}, {share}."
 
     def _mishaps(self) -> str:
         found = [f"{self.counts[status]:,} {word}" for status, word in _SAYING.items() if self.counts.get(status)]
@@ -120,11 +189,11 @@ class Summary:
     def _lines(self) -> list[tuple[str, str, str]]:
         """Return the table: name, value, and what it means in plain words; the ratios first."""
         cpu = "not measured" if self.cpu_s is None else duration(self.cpu_s)
-        at_once = f"running at once on average, at most {self.peak_concurrency:,}"
+        at_once = f"work / makespan: running at once on average, at most {self.peak_concurrency:,}"
         waits = f"mean wait for a free worker, longest {duration(self.max_queue_wait_s)}"
         return [
-            ("speedup", significant(self.speedup), "work / makespan: against the same work one after the other"),
-            ("efficiency", f"{self.efficiency:.0%}", f"speedup / {counted(self.workers, 'worker')}"),
+            ("speedup", f"{self._about}{significant(self.speedup)}", self._speedup_meaning()),
+            ("efficiency", f"{self._about}{self.efficiency:.0%}", f"speedup / {counted(self.workers, 'worker')}"),
             ("concurrency", significant(self.mean_concurrency), at_once),
             ("makespan", duration(self.makespan_s), "from the first submission to the last end"),
             ("work", duration(self.work_s), f"time in {self._units()}, added up" + self._beside_branches()),
@@ -133,6 +202,11 @@ class Summary:
             ("queue wait", duration(self.queue_wait_s), waits),
             ("results", *self._results()),
         ]
+
+    def _speedup_meaning(self) -> str:
+        said = f"{self._serial()} / makespan"
+        low, high = (significant(value) for value in (self.speedup_low, self.speedup_high))
+        return f"{said}, {low} to {high}" if self._about and low != high else said
 
     def _beside_branches(self) -> str:
         branches, units = self.counts.get("branches", 0), self.counts.get("units", 0)
@@ -157,7 +231,7 @@ class Summary:
         return f"<p>{html.escape(self.describe())}</p>{html_table(self._lines(), right={1})}"
 
 
-def summarize(trace: Trace) -> Summary:
+def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
     """Return the numbers of a run.
 
     Use it first: a speedup far below the number of workers is where looking begins. It works on a live trace too and
@@ -167,46 +241,64 @@ def summarize(trace: Trace) -> Summary:
     ----------
     trace
         A trace, also a live or empty one.
+    serial
+        The trace of a run of the same with one branch after the other: with it the speedup is measured. Default: it is
+        estimated from `trace` alone, when it is asked for.
 
     Returns
     -------
     Summary
         All zero for an empty trace. ``print`` it, or let the notebook show it.
 
+    Raises
+    ------
+    OptionError
+        If `serial` is no trace, or nothing in it took any time.
+
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
-    >>> summary = summarize(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 3)))
-    >>> summary.makespan_s, summary.work_s, summary.efficiency
-    (3.0, 4.0, 0.6666666666666666)
+    >>> trace = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 3))
+    >>> summary = summarize(trace)
+    >>> summary.makespan_s, summary.work_s, summary.speedup, summary.speedup_source
+    (3.0, 4.0, 1.3333333333333333, 'estimated')
+    >>> one_by_one = make_trace(bar("a", "main", 0, 1), bar("b", "main", 1, 4.5))
+    >>> summarize(trace, serial=one_by_one).speedup
+    1.5
     """
+    measured_serial_s = None if serial is None else _measured_s(serial)
     columns = trace.columns
     if not len(columns):
-        return Summary(counts={"dropped": trace.dropped} if trace.dropped else {})
+        return Summary(counts={"dropped": trace.dropped} if trace.dropped else {}, measured_serial_s=measured_serial_s)
     nesting = Nesting.of(columns)
     units, branches = unit_mask(nesting), columns.is_kind("branch")
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
     first, last = extent_ns(columns)
-    makespan_ns = last - first
-    work_ns = int((ended - started)[units].sum())
-    peak = int(concurrency(started[units], ended[units])[1].max(initial=0))
-    workers = count_workers(nesting, units)
-    speedup = work_ns / makespan_ns if makespan_ns else 0.0
     waits = (started - columns.column("submitted_ns"))[branches]
     return Summary(
-        makespan_s=makespan_ns / 1e9,
-        work_s=work_ns / 1e9,
+        makespan_s=(last - first) / 1e9,
+        work_s=int((ended - started)[units].sum()) / 1e9,
         cpu_s=_cpu_s(nesting, units),
-        speedup=speedup,
-        efficiency=speedup / workers if workers else 0.0,
-        workers=workers,
-        peak_concurrency=peak,
-        mean_concurrency=speedup,
+        workers=count_workers(nesting, units),
+        peak_concurrency=int(concurrency(started[units], ended[units])[1].max(initial=0)),
         queue_wait_s=float(waits.mean()) / 1e9 if len(waits) else 0.0,
         max_queue_wait_s=float(waits.max(initial=0)) / 1e9,
         critical_path_s=critical_path_ns(nesting, units) / 1e9,
         counts=_counts(nesting, units, branches, trace.dropped),
+        measured_serial_s=measured_serial_s,
+        _trace=Trace(columns, trace.dropped, machine=trace.machine) if serial is None else None,
     )
+
+
+def _measured_s(serial: Trace) -> float:
+    if not isinstance(serial, Trace) or not serial.makespan_s:
+        raise OptionError(
+            "serial",
+            serial,
+            "the trace of a run with one branch after the other",
+            "summarize(trace, serial=one_by_one)",
+        )
+    return serial.makespan_s
 
 
 def _cpu_s(nesting: Nesting, units: Bools) -> float | None:

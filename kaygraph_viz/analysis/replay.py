@@ -41,13 +41,16 @@ class Terms:
     schedule
         ``dynamic``, ``static``, ``longest-first``, or None for the recorded one.
     cores
-        How many processes can compute at once, None for all.
+        How many can compute at once, None for all.
+    has_gil
+        Whether one thread of a process computes with the interpreter at a time.
     """
 
     workers: int | None = None
     kind: str | None = None
     schedule: str | None = None
     cores: int | None = None
+    has_gil: bool = True
 
     def crew_of(self, call: Call, *, is_varied: bool) -> tuple[str, int]:
         """Return the kind and the number of workers that a call gets."""
@@ -135,7 +138,7 @@ def rehearsal(
 def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact: bool) -> tuple[int, int, int]:
     """Return how long a worker takes to start, to be handed a branch, and how long it takes to end them all [ns].
 
-    Processes that start at the same time share the cores: they take longer, the more there are.
+    Processes that start at the same time share the cores: they take longer, the more there are, but not in exact times.
 
     Parameters
     ----------
@@ -156,7 +159,7 @@ def costs_ns(call: Call, kind: str, workers: int, cores: int | None, *, is_exact
     else:
         start_up_ns, dispatch_ns, close_ns = USUAL_COSTS_NS.get(kind, (0, 0, 0))
         hired, close_ns = 1, close_ns if call.parent >= 0 else 0
-    if kind in OWN_INTERPRETER and cores is not None:
+    if kind in OWN_INTERPRETER and cores is not None and not is_exact:
         start_up_ns = round(start_up_ns * max(1.0, workers / cores) / max(1.0, hired / cores))
     return start_up_ns, dispatch_ns, round(close_ns * workers)
 
@@ -176,7 +179,10 @@ class _Staging:
         turns_ns = int(self.parts.work.sum()) // MOST_TURNS
         program = list(self._steps_of(-1)) if only is None else [(CALLS, self._crews(only))]
         count, switch_ns = len(self.script.branches), max(SWITCH_NS, turns_ns)
-        return simulate(program, count, self._steps_of_branch, cores=self.terms.cores, switch_ns=switch_ns)
+        return simulate(
+            program, count, self._steps_of_branch, cores=self.terms.cores, switch_ns=switch_ns,
+            has_gil=self.terms.has_gil,
+        )  # fmt: skip
 
     def _steps_of_branch(self, branch: int) -> Sequence[Step]:
         if branch in self.script.clusters:

@@ -23,6 +23,7 @@ from kaygraph_viz.analysis.script import OWN_INTERPRETER, Call, Script
 from kaygraph_viz.analysis.simulate import Replay
 from kaygraph_viz.analysis.stretch import Stretch
 from kaygraph_viz.analysis.workers import hired
+from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.trace import Trace
 
@@ -30,8 +31,9 @@ __all__ = ["replayed_trace"]
 
 
 def replayed_trace(
-    script: Script, parts: Parts, stretch: Stretch, terms: Terms, which: frozenset[int], replay: Replay, dropped: int
-) -> Trace:
+    script: Script, parts: Parts, stretch: Stretch, terms: Terms, which: frozenset[int], replay: Replay, dropped: int,
+    machine: Machine | None,
+) -> Trace:  # fmt: skip
     """Return the trace that a run would have left.
 
     Parameters
@@ -42,6 +44,8 @@ def replayed_trace(
         The conditions, the calls to which they applied, and what happened then.
     dropped
         How many spans of the run were not kept.
+    machine
+        The computer on which it would have run, if that is known.
     """
     columns = script.nesting.columns
     rows = columns.rows.copy()
@@ -62,7 +66,7 @@ def replayed_trace(
     rows["lane"] = lanes.codes()
     attributes = {**columns.attributes, **lanes.attributes()}
     found = SpanColumns(rows, columns.names, lanes.texts, columns.errors, attributes, columns.links)
-    return Trace(found.in_order(), dropped)
+    return Trace(found.in_order(), dropped, machine=machine)
 
 
 def _cpu_ns(script: Script, parts: Parts, stretch: Stretch) -> Ints:

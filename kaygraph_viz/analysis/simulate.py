@@ -5,8 +5,8 @@ come from (``script``), and what is made of the result (``replay``).
 
 The rules are those of the virtual clock. Workers take branches in their order. Of the threads of an interpreter one
 computes at a time, and it passes to the next one every 5 ms, in the order in which they came. A coroutine keeps its
-loop for as long as it computes. Processes have an interpreter each and share the cores. What is due at one instant
-comes in the order in which that was fixed.
+loop for as long as it computes. Processes have an interpreter each; they, and whoever computes without the interpreter,
+share the cores. What is due at one instant comes in the order in which that was fixed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kaygraph_viz.analysis.agenda import Turns
 from kaygraph_viz.analysis.steps import Step
 from kaygraph_viz.analysis.tasks import Run, Task
 from kaygraph_viz.analysis.teams import make_call
@@ -55,7 +54,7 @@ class Replay:
 
 def simulate(
     program: Sequence[Step], branches: int, steps_of: Callable[[int], Sequence[Step]], *, cores: int | None = None,
-    switch_ns: int = SWITCH_NS,
+    switch_ns: int = SWITCH_NS, has_gil: bool = True,
 ) -> Replay:  # fmt: skip
     """Return what happens when a program is run.
 
@@ -68,9 +67,11 @@ def simulate(
     steps_of
         Returns the steps of a branch.
     cores
-        How many interpreters can compute at once; None for all of them.
+        How many can compute at once; None for all of them.
     switch_ns
-        How long a thread keeps the interpreter when others want it [ns], above 0.
+        How long a thread keeps the interpreter, or a core, when others want it [ns], above 0.
+    has_gil
+        Whether one thread of an interpreter computes with it at a time.
 
     Examples
     --------
@@ -81,8 +82,8 @@ def simulate(
     >>> simulate([(CALLS, [Crew(range(3), workers=1)])], 3, branches.__getitem__).makespan_ns
     14
     """
-    run = Run(branches, steps_of, cores, switch_ns, make_call)
-    main = Task(run, Turns(run.agenda, 1), is_alone=cores is None)
+    run = Run(branches, steps_of, cores, switch_ns, make_call, has_gil=has_gil)
+    main = Task(run, run.interpreter(), is_alone=cores is None)
     run.agenda.at(0, lambda: main.follow(program, run.end))
     run.agenda.run()
     return Replay(run.started, run.ended, run.submitted, run.blocked, run.worker, run.calls, run.makespan_ns)

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CALLS", "WAIT", "WORK", "Crew", "Step"]
+__all__ = ["CALLS", "FREE", "WAIT", "WORK", "Crew", "Step"]
 
-WAIT, WORK, CALLS = range(3)  # what a step is: to wait [ns], to compute [ns], to make several calls at once [Crew]
+# What a step is: to wait [ns], to compute with the interpreter [ns], to make several calls at once [Crew], to compute
+# without the interpreter [ns].
+WAIT, WORK, CALLS, FREE = range(4)
 
 Step = tuple[int, Any]
 

@@ -18,6 +18,7 @@ from kaygraph_viz.analysis.script import Script
 __all__ = ["Stretch"]
 
 Floats = npt.NDArray[np.float64]
+TINY = 1e-12  # of a rate: what lasts no time at all has none
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,8 @@ class Stretch:
         lasts = self.at(np.tile(numbers, 2), np.concatenate([script.started, script.ended]))
         ratio = (lasts[len(numbers) :] - lasts[: len(numbers)]) / script.service.clip(1)
         wait, work = (np.rint(part * ratio).astype(np.int64) for part in (parts.wait, parts.work))
-        return replace(parts, wait=wait, work=work, gaps=self._gaps(parts))
+        free = None if parts.free is None else np.rint(parts.free * ratio).astype(np.int64)
+        return replace(parts, wait=wait, work=work, free=free, faster=1 / ratio.clip(TINY), gaps=self._gaps(parts))
 
     def _gaps(self, parts: Parts) -> dict[int, list[tuple[int, int]]]:
         """Return how long owners of calls wait and compute before, between and after them [ns]."""

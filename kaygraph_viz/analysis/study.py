@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.parts import Parts
 from kaygraph_viz.analysis.replay import Terms, costs_ns, replay
@@ -20,6 +21,7 @@ from kaygraph_viz.analysis.replayed import replayed_trace
 from kaygraph_viz.analysis.sampling import Sample, drawable, drawn, thinned
 from kaygraph_viz.analysis.script import OWN_INTERPRETER, Call, Script
 from kaygraph_viz.analysis.stretch import Stretch
+from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["LIMITS", "Study"]
@@ -31,7 +33,7 @@ MOST_DRAWN = 400  # of each call
 MOST_IN_ALL = 20_000  # of all calls, in a replay for the band
 LIMITS: Mapping[str, str] = {
     "workers": "the number of workers",
-    "interpreter": "the interpreter: one thread computes at a time",
+    "interpreter": "the interpreter: one thread computes Python code at a time",
     "loop": "the loop: one coroutine computes at a time",
     "cores": "the cores",
     "start": "starting and ending the workers",
@@ -57,6 +59,16 @@ class Study:
         The numbers of the calls to which that applies.
     dropped
         How many spans of the run were not kept.
+    had_gil, had_cores
+        Whether the run was recorded with a GIL, and how many could compute at once, None for all.
+    otherwise
+        What it may have consisted of as well, with what is made faster; None where there is no doubt.
+    is_in_turns
+        Whether no two threads' branches ever ran at the same time.
+    cores
+        How many can compute at once then.
+    machine
+        The computer of the replay, if that is known.
     """
 
     script: Script
@@ -66,10 +78,23 @@ class Study:
     terms: Terms
     which: frozenset[int]
     dropped: int
+    had_gil: bool = True
+    had_cores: int | None = None
+    otherwise: Parts | None = None
+    is_in_turns: bool = False
+    cores: int | None = None
+    machine: Machine | None = None
 
     def makespan_ns(self, workers: int | None) -> int:
         """Return how long it takes so many workers, or as many as there were [ns]."""
         return self._lasts_ns(workers, self._sample)
+
+    def otherwise_ns(self, workers: int, makespan_ns: int) -> int:
+        """Return how long it may take as well, where it is not known whether code holds the GIL [ns]."""
+        if self.otherwise is None:
+            return makespan_ns
+        terms, sample = replace(self.terms, workers=workers, cores=self.cores), thinned(self.script, self.otherwise)
+        return replay(self.script, self.otherwise, terms, which=self.which, sample=sample).makespan_ns
 
     def _lasts_ns(self, workers: int | None, sample: Sample) -> int:
         terms = replace(self.terms, workers=workers)
@@ -83,7 +108,8 @@ class Study:
     def replayed_ns(self) -> int:
         """How long the replay takes on the terms of the run itself [ns]."""
         sample = thinned(self.script, self.recorded)
-        return replay(self.script, self.recorded, Terms(cores=self.terms.cores), sample=sample).makespan_ns
+        terms = Terms(cores=self.had_cores, has_gil=self.had_gil)
+        return replay(self.script, self.recorded, terms, sample=sample).makespan_ns
 
     @property
     def recorded_ns(self) -> int:
@@ -92,18 +118,19 @@ class Study:
 
     # -- how sure -----------------------------------------------------------------------------------------------
 
-    def band_ns(self, workers: int, makespan_ns: int) -> tuple[float, float]:
+    def band_ns(self, workers: int, makespan_ns: int, otherwise_ns: int) -> tuple[float, float]:
         """Return between what the makespan may be expected [ns].
 
         It may miss as much as the replay misses the recorded run; and branches may last as long as others of the same
-        call did: they are drawn anew several times, by chance but always in the same way.
+        call did: they are drawn anew several times, by chance but always in the same way. Where it is not known whether
+        code holds the GIL, both are possible.
         """
         missed = self.recorded_ns / self.replayed_ns if self.replayed_ns else 1.0
         lasts = np.array([self._lasts_ns(workers, sample) for sample, _ in self._draws], np.float64)
         off = (lasts / lasts.mean() - 1) * self._draws[0][1] if len(lasts) and lasts.all() else np.zeros(1)
         return (
-            makespan_ns * min(1.0, missed) * (1 + min(0.0, off.min())),
-            makespan_ns * max(1.0, missed) * (1 + max(0.0, off.max())),
+            min(makespan_ns, otherwise_ns) * min(1.0, missed) * (1 + min(0.0, float(off.min()))),
+            max(makespan_ns, otherwise_ns) * max(1.0, missed) * (1 + max(0.0, float(off.max()))),
         )
 
     @cached_property
@@ -158,14 +185,22 @@ class Study:
         everything = self.parts.each_lasts(self.script, np.arange(len(self.script.branches)))
         for call in self._outer:
             kind, _ = self.terms.crew_of(call, is_varied=call.number in self.which)
-            shared = "cores" if kind in OWN_INTERPRETER else "loop" if kind == "async" else "interpreter"
-            lasts, work = everything[call.members], float(self.parts.work[call.members].sum())
-            places = 1 if shared != "cores" else self.terms.cores or len(lasts)
-            facts = {shared: work / places, "input": float(sum(call.supply_ns.values())), "lasts": float(lasts.sum()),
-                     "longest": float(lasts.max()), "branches": len(lasts)}  # fmt: skip
+            lasts, its = everything[call.members], call.members
+            facts = {**self._shared_ns(kind, its), "input": float(sum(call.supply_ns.values())),
+                     "lasts": float(lasts.sum()), "longest": float(lasts.max()), "branches": len(lasts)}  # fmt: skip
             for name, each in found.items():
                 each.append(facts.get(name, 0.0))
         return {name: np.array(each, np.float64) for name, each in found.items()}
+
+    def _shared_ns(self, kind: str, its: Ints) -> Mapping[str, float]:
+        """Return how long branches keep what they share, in workers of a kind, busy [ns]."""
+        work, cores = float(self.parts.work[its].sum()), self.terms.cores or len(its)
+        if kind == "async":
+            return {"loop": work}
+        if kind in OWN_INTERPRETER or not self.terms.has_gil:
+            return {"cores": work / cores}
+        held = float(self.parts.held[its].sum())
+        return {"interpreter": held, "cores": work / cores if held < work else 0.0}
 
     # -- as a trace ---------------------------------------------------------------------------------------------
 
@@ -173,4 +208,6 @@ class Study:
         """Return the trace that the run would have left."""
         terms = replace(self.terms, workers=workers)
         found = replay(self.script, self.parts, terms, which=self.which)
-        return replayed_trace(self.script, self.parts, self.stretch, terms, self.which, found, self.dropped)
+        return replayed_trace(
+            self.script, self.parts, self.stretch, terms, self.which, found, self.dropped, self.machine
+        )  # fmt: skip

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.gil import gil_use
+from kaygraph_viz.analysis.gil import turn_waits
 from kaygraph_viz.analysis.intervals import Ints, group_cluster_starts
 from kaygraph_viz.analysis.list_schedule import fewest_workers, list_schedule
 from kaygraph_viz.analysis.losses import blocked_ns, repeated_ns
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.analysis.workers import count_workers, process_of_lane
+from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Suggestion", "suggest_workers"]
@@ -58,11 +59,11 @@ def suggest_workers(trace: Trace) -> Suggestion:
     Notes
     -----
     The branches of each parallel call, in the order in which they were started, are scheduled anew by `list_schedule`,
-    as long as each took less its wait for the GIL (an estimate, see `gil_use`). Calls that overlapped share their
-    workers. A call takes at least as long as its threads or coroutines used CPU, since one interpreter runs one of them
-    at a time. All that went on while no branch ran stays as long as it was. What it costs to start workers and to hand
-    them items is left out, so the replay is a little faster than a real run; and so is what a busy service, disk or
-    processor would do to branches if more of them ran at once.
+    as long as each took less its wait for a turn to compute (an estimate, see `turn_waits`). Calls that overlapped
+    share their workers. A call takes at least as long as its threads or coroutines held the interpreter, since it runs
+    one of them at a time, and as the cores take to compute all of it. All that went on while no branch ran stays as
+    long as it was. What it costs to start workers and to hand them items is left out, so the replay is a little faster
+    than a real run; and so is what a busy service, disk or processor would do to branches if more of them ran at once.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def suggest_workers(trace: Trace) -> Suggestion:
     units = np.flatnonzero(is_unit & nesting.within(trace.columns.is_kind("branch")))
     if not len(units):
         return Suggestion()
-    calls = _calls(nesting, units)
+    calls = _calls(nesting, units, trace.machine)
     first, last = extent_ns(trace.columns)
     outside_ns = last - first - sum(call.lasted_ns for call in calls)
 
@@ -94,26 +95,27 @@ class _Call(NamedTuple):
     """The branches of a parallel call, or of several that overlapped."""
 
     durations_ns: Ints
-    shared_cpu_ns: int  # of those that have one interpreter in common
+    least_ns: int  # what those have computed that have one interpreter, or the cores, in common
     lasted_ns: int
 
     def replayed_ns(self, workers: int) -> int:
         """Return how long it takes so many workers [ns]."""
-        return max(self.shared_cpu_ns, list_schedule(self.durations_ns, workers).makespan_ns)
+        return max(self.least_ns, list_schedule(self.durations_ns, workers).makespan_ns)
 
 
-def _calls(nesting: Nesting, units: Places) -> list[_Call]:
+def _calls(nesting: Nesting, units: Places, machine: Machine | None) -> list[_Call]:
     columns = nesting.columns
     units = units[np.argsort(columns.column("started_ns")[units], kind="stable")]
     started, ended, cpu = (columns.column(name)[units] for name in ("started_ns", "ended_ns", "cpu_ns"))
-    waited = gil_use(nesting, units, blocked_ns(nesting, units) + repeated_ns(nesting, units)).wait_ns
+    turns = turn_waits(nesting, units, blocked_ns(nesting, units) + repeated_ns(nesting, units), machine)
+    cores = machine.cores if machine is not None else None
     is_here = np.array([process_of_lane(lane) == "" for lane in columns.lanes])[columns.rows["lane"][units]]
     cluster = _clusters(_phases(nesting, units), started, ended)
     members = (np.flatnonzero(cluster == number) for number in range(int(cluster.max()) + 1))
     return [
         _Call(
-            (ended - started - waited)[its],
-            int(cpu[its][is_here[its]].clip(0).sum()),
+            (ended - started - turns.together)[its],
+            max(int(turns.held_ns[its][is_here[its]].sum()), int(cpu[its].clip(0).sum()) // cores if cores else 0),
             int(ended[its].max() - started[its].min()),
         )
         for its in members

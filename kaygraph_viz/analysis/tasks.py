@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from kaygraph_viz.analysis.agenda import Agenda, Happening, Loop, Turns
-from kaygraph_viz.analysis.steps import WAIT, WORK, Crew, Step
+from kaygraph_viz.analysis.steps import CALLS, WAIT, WORK, Crew, Step
 
 __all__ = ["Run", "Task"]
 
@@ -25,26 +25,34 @@ class Run:
     steps_of
         Returns the steps of a branch.
     cores
-        How many interpreters can compute at once; None for all of them.
+        How many can compute at once; None for all of them.
     switch_ns
-        How long a thread keeps the interpreter when others want it [ns].
+        How long a thread keeps the interpreter, or a core, when others want it [ns].
+    has_gil
+        Whether one thread of an interpreter computes with it at a time.
     make_call
         Begins calls for a task and tells it when the last one is over.
     """
 
     def __init__(
         self, branches: int, steps_of: Callable[[int], Sequence[Step]], cores: int | None, switch_ns: int,
-        make_call: Callable[[Task, Sequence[Crew], Happening], None],
+        make_call: Callable[[Task, Sequence[Crew], Happening], None], *, has_gil: bool = True,
     ) -> None:  # fmt: skip
         self.agenda = Agenda()
         self.steps_of = steps_of
         self.cores = Turns(self.agenda, cores)
+        self.nothing = Turns(self.agenda, None)
+        self._has_gil = has_gil
         self.switch_ns = switch_ns
         self.make_call = make_call
         self.started, self.ended, self.submitted, self.worker = ([-1] * branches for _ in range(4))
         self.blocked = [0] * branches
         self.calls: dict[int, tuple[int, int]] = {}
         self.makespan_ns = 0
+
+    def interpreter(self) -> Turns:
+        """Return an interpreter of its own."""
+        return Turns(self.agenda, 1) if self._has_gil else self.nothing
 
     def end(self) -> None:
         """Note that the main program has ended."""
@@ -68,7 +76,7 @@ class Task:
         Whether nobody else will want that meanwhile, nor a core.
     """
 
-    __slots__ = ("_left", "_steps", "_then", "agenda", "interpreter", "is_alone", "loop", "run")
+    __slots__ = ("_left", "_needs", "_steps", "_then", "agenda", "interpreter", "is_alone", "loop", "run")
 
     def __init__(self, run: Run, interpreter: Turns, *, is_alone: bool) -> None:
         self.run = run
@@ -77,6 +85,7 @@ class Task:
         self.is_alone = is_alone
         self.loop: Loop | None = None
         self._left = 0
+        self._needs = interpreter  # to compute
         self._steps: Iterator[Step] = iter(())
         self._then: Happening = _nothing
 
@@ -94,13 +103,13 @@ class Task:
 
     def _go_on(self) -> None:
         for kind, what in self._steps:
-            if kind == WAIT or (kind == WORK and self.is_alone):
-                self._wait(what)
-            elif kind == WORK:
-                self._left = what
-                self._compute()
-            else:
+            if kind == CALLS:
                 self._call(what)
+            elif kind == WAIT or self.is_alone:
+                self._wait(what)
+            else:
+                self._left, self._needs = what, self.interpreter if kind == WORK else self.run.nothing
+                self._compute()
             return
         self._then()
 
@@ -113,7 +122,7 @@ class Task:
     # -- computing ----------------------------------------------------------------------------------------------
 
     def _compute(self) -> None:
-        self.interpreter.take(self._with_interpreter)
+        self._needs.take(self._with_interpreter)
 
     def _with_interpreter(self) -> None:
         self.run.cores.take(self._with_core)
@@ -126,13 +135,13 @@ class Task:
     def _uncontested_ns(self) -> int:
         """Return how long nobody else can ask for a turn [ns], in whole intervals, at least one."""
         switch_ns, event_ns = self.run.switch_ns, self.agenda.next_ns()
-        if self.interpreter.queue or self.run.cores.queue:
+        if self._needs.queue or self.run.cores.queue:
             return switch_ns
         return FOREVER if event_ns is None else max(1, -((self.agenda.now - event_ns) // switch_ns)) * switch_ns
 
     def _give_way(self) -> None:
         self.run.cores.leave()
-        self.interpreter.leave()
+        self._needs.leave()
         if self._left:
             self._compute()
         else:

@@ -197,7 +197,7 @@ class Team:
         if self._loop is not None:
             return Coroutine(self, number, self._loop)
         if self.crew.kind in OWN_INTERPRETER:
-            return Worker(self, number, Turns(self._agenda, 1), is_alone=self._run.cores.is_unlimited)
+            return Worker(self, number, self._run.interpreter(), is_alone=self._run.cores.is_unlimited)
         return Worker(self, number, self.owner.interpreter, is_alone=self.is_alone and self._size == 1)
 
     def next_for(self, worker: Worker) -> int | None:

@@ -6,7 +6,8 @@ and what other conditions would do (``replay``).
 Nobody measures the wait for the GIL. What is known of a branch is when it started and ended and how long it computed.
 So the real waits are chosen such that a replay with the recorded workers gives bars like those that were recorded:
 
-1. Where fewer branches ran at once than can compute at once, nobody waited for a turn.
+1. Where fewer branches ran at once than can compute at once, nobody waited for a turn: one by the GIL, or as many as
+   there are cores, of processes, and of threads whose code computes without the GIL.
 2. As long as somebody else computes, a branch may wait for either. So the CPU time of all branches is put as close to
    the end of their bars as one interpreter can manage; what is left before it is the longest possible real wait. Where
    the interpreter was idle for a good part of the time, that is nearly the answer: only who began to compute right
@@ -25,12 +26,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, concurrency, first_of_runs, union_length_ns
-from kaygraph_viz.analysis.parts import Parts
+from kaygraph_viz.analysis.known_steps import KnownSteps
+from kaygraph_viz.analysis.parts import Parts, in_order
 from kaygraph_viz.analysis.replay import Terms, rehearsal
 from kaygraph_viz.analysis.sampling import EVERYTHING, Sample, sampled
 from kaygraph_viz.analysis.script import OWN_INTERPRETER, Script
 from kaygraph_viz.analysis.simulate import SWITCH_NS, simulate
-from kaygraph_viz.analysis.steps import CALLS, WORK, Crew
+from kaygraph_viz.analysis.steps import CALLS, FREE, WORK, Crew
 from kaygraph_viz.analysis.workers import process_of_lane
 
 __all__ = ["real_waits"]
@@ -70,7 +72,9 @@ OF_CORES = Limits(
 )  # which others use as well, and systems share out in their own way
 
 
-def real_waits(script: Script, *, cores: int | None, computes_first: bool | None = None) -> Parts:
+def real_waits(
+    script: Script, *, cores: int | None, computes_first: bool | None = None, free: Ints | None = None
+) -> Parts:  # fmt: skip
     """Return what branches consist of, without the waits for a turn to compute.
 
     Parameters
@@ -78,26 +82,36 @@ def real_waits(script: Script, *, cores: int | None, computes_first: bool | None
     script
         The run.
     cores
-        How many processes could compute at once; None for all.
+        How many could compute at once; None for all.
     computes_first
-        Whether branches compute first and wait then, which is not recorded. None: where times are exact and can be
-        reproduced in that way, they do; else they wait first.
+        Whether branches compute first and wait then, where that was not recorded. None: where times are exact and can
+        be reproduced in that way, they do; else they wait first.
+    free
+        How long each branch computed without the GIL [ns]; None for not at all.
     """
-    if computes_first is None and script.is_exact:
-        found, is_reproduced = _found(script, cores, computes_first=True, has_to_be_exact=True)
+    known = KnownSteps.of(script)
+    if computes_first is None and script.is_exact and not (known.is_known | script.makes_calls).all():
+        found, is_reproduced = _found(script, cores, free, known, computes_first=True, has_to_be_exact=True)
         if is_reproduced:
             return found
-    return _found(script, cores, computes_first=bool(computes_first))[0]
+    return _found(script, cores, free, known, computes_first=bool(computes_first))[0]
 
 
 def _found(
-    script: Script, cores: int | None, *, computes_first: bool, has_to_be_exact: bool = False
+    script: Script,
+    cores: int | None,
+    free: Ints | None,
+    known: KnownSteps,
+    *,
+    computes_first: bool,
+    has_to_be_exact: bool = False,
 ) -> tuple[Parts, bool]:
     """Return the parts, and whether all bars are reproduced exactly; if they have to be, give up when they are not."""
     handed_on_ns = script.ended - script.handing_on
     wait = (handed_on_ns - script.started - script.cpu).clip(0)
-    parts = Parts(wait, script.cpu, _gaps(script), computes_first)
-    groups = list(_groups(script, cores))
+    wait = np.where(known.is_known, known.wait, wait)
+    parts = Parts(wait, np.where(known.is_known, known.work, script.cpu), _gaps(script), computes_first, free, known)
+    groups = list(_groups(script, parts, cores))
     every = max(1, -(-len(groups) // MOST_GROUPS))
     is_reproduced, real, longest = True, 0, 0
     for number, its, places in groups[::every]:
@@ -128,17 +142,22 @@ def _gaps(script: Script) -> dict[int, list[tuple[int, int]]]:
     return gaps
 
 
-def _groups(script: Script, cores: int | None) -> Iterator[tuple[int, Ints, int | None]]:
-    """Yield branches that took turns: the number of their cluster, and how many cores they had, None for one GIL."""
+def _groups(script: Script, parts: Parts, cores: int | None) -> Iterator[tuple[int, Ints, int | None]]:
+    """Yield branches that took turns: the number of their cluster, and how many cores they had, None for one GIL.
+
+    Threads that mostly compute without the GIL take turns at the cores, as processes do.
+    """
     is_leaf = (script.cpu > 0) & ~script.makes_calls
+    if parts.known is not None:
+        is_leaf &= ~parts.known.is_known
     lanes = script.nesting.columns.lanes
     name_of = {lane: name for name, lane in enumerate(dict.fromkeys(process_of_lane(lane) for lane in lanes))}
     process = np.array([name_of[process_of_lane(lane)] for lane in lanes], np.intp)
     process = process[script.nesting.columns.rows["lane"][script.branches]]
-    is_own = np.zeros(len(script.branches), np.bool_)
+    is_own = 2 * parts.held < parts.work
     cluster_of = np.full(len(script.branches), -1)
     for call in script.calls:
-        is_own[call.members] = call.kind in OWN_INTERPRETER
+        is_own[call.members] |= call.kind in OWN_INTERPRETER
     for place, cluster in enumerate(script.clusters.get(-1, ())):
         for call in (script.calls[each] for each in cluster):
             cluster_of[call.members] = place
@@ -191,19 +210,33 @@ class _Fit:
             its = its[np.isin(script.top[its], np.concatenate(list(sample.its.values())))]
         return cls(script, parts, cluster, sample, its, cores, ended)
 
+    @property
+    def cpu(self) -> Ints:
+        """How long branches compute with what they take turns at [ns]."""
+        return (self.parts.held if self.cores is None else self.parts.work)[self.its]
+
+    @property
+    def known_wait(self) -> Ints:
+        """How long branches are known to have waited, at least [ns]."""
+        known = self.parts.known
+        waited = np.zeros(len(self.script.branches), np.int64) if known is None else known.wait
+        return np.minimum(waited, self.script.service)[self.its]
+
     def waits(self, *, has_to_be_exact: bool = False) -> tuple[Ints, bool]:
         """Return the waits, and whether the replay gives exactly the recorded bars; any waits if it has to."""
-        started, ended, cpu = self.script.started[self.its], self.ended[self.its], self.script.cpu[self.its]
+        started, ended, cpu = self.script.started[self.its], self.ended[self.its], self.cpu
         if concurrency(started, ended)[1].max(initial=0) <= (self.cores or 1):
             return self.parts.wait[self.its], True
-        room = self.room(started, ended)
-        probable = room - self._queued(started + room, cpu).clip(0, room)
+        known = self.known_wait
+        room = np.maximum(self.room(started, ended), known)
+        probable = np.maximum(known, room - self._queued(started + room, cpu).clip(0, room))
         limits = OF_THE_GIL if self.cores is None else OF_CORES
         busy = cpu.sum() / ((self.cores or 1) * union_length_ns(started, ended))
         if busy < limits.busy and not self.script.is_exact:
             return probable, False
         tries = [_rounded(share * room) for share in SHARES]
         tries += [np.minimum(room, _rounded(np.quantile(room, limit))) for limit in LIMITS]
+        tries = [np.maximum(known, waits) for waits in tries]
         tries.sort(key=lambda waits: int(waits.sum()))
         replays = []
         for waits in tries:
@@ -215,7 +248,7 @@ class _Fit:
         misses = [self.miss(*replay, room) for replay in replays]
         misses[0] = min(misses[0], self.miss(*self._replayed(tries[0], slower=max(1.0, 1 / busy)), room))
         may_be_none = not self.script.is_exact and misses[0] <= limits.at_all  # in exact times it would be reproduced
-        if may_be_none and _in_proportion(self._turns(cpu), ended - started - cpu):
+        if may_be_none and _in_proportion(self._turns(cpu), ended - started - self.parts.work[self.its]):
             return tries[0], False
         good = min(misses) + limits.as_good
         return next(waits for waits, miss in zip(tries, misses, strict=True) if miss <= good), False
@@ -230,11 +263,10 @@ class _Fit:
 
     def room(self, started: Ints, ended: Ints) -> Ints:
         """Return the longest waits for which bars leave room, with their CPU time as far to one side as possible."""
-        cpu = self.script.cpu[self.its]
         if self.parts.computes_first:
-            return (ended - self._computed_ns(started, cpu)).clip(0)
+            return (ended - self._computed_ns(started)).clip(0)
         last = int(ended.max())
-        return (last - started - self._computed_ns(last - ended, cpu)).clip(0)
+        return (last - started - self._computed_ns(last - ended)).clip(0)
 
     def _queued(self, begun: Ints, cpu: Ints) -> Ints:
         """Return for how long branches waited that began to compute right when somebody else had done so.
@@ -248,12 +280,14 @@ class _Fit:
         at_work = np.searchsorted(np.sort(begun), begun) - np.searchsorted(np.sort(begun + cpu), begun - TOUCHING_NS)
         return np.where(at_work >= places, round(float(cpu.mean())) // (places + 1), 0)
 
-    def _computed_ns(self, ready: Ints, cpu: Ints) -> Ints:
+    def _computed_ns(self, ready: Ints) -> Ints:
         """Return when each branch has computed if it could begin at a time, and took turns with the others [ns]."""
         order = np.argsort(ready, kind="stable")
         kind = "thread" if self.cores is None else "process"
         crew = Crew(order.tolist(), len(order), kind, start_up_ns=ready[order].tolist(), is_static=True)
-        steps = [((WORK, each),) for each in cpu.tolist()]  # of a branch each
+        free = self.parts.work[self.its] - self.cpu
+        both = zip(self.cpu.tolist(), free.tolist(), strict=True)
+        steps = [in_order((WORK, work), (FREE, alone)) for work, alone in both]
         switch_ns = COROUTINES_NS if self._is_loop else SWITCH_NS
         found = simulate([(CALLS, [crew])], len(steps), steps.__getitem__, cores=self.cores, switch_ns=switch_ns)
         return np.array(found.ended, np.int64)

@@ -12,18 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kaygraph_viz.analysis.intervals import union_length_ns
 from kaygraph_viz.analysis.list_schedule import GOOD_ENOUGH
+from kaygraph_viz.analysis.premises import Wanted, study_of
 from kaygraph_viz.analysis.reading import read_script
-from kaygraph_viz.analysis.replay import Terms, varied
-from kaygraph_viz.analysis.script import KINDS, OWN_INTERPRETER, Script
+from kaygraph_viz.analysis.replay import varied
+from kaygraph_viz.analysis.script import KINDS
 from kaygraph_viz.analysis.stretch import Stretch
 from kaygraph_viz.analysis.study import LIMITS, Study
 from kaygraph_viz.analysis.tables import aligned, html_table
-from kaygraph_viz.analysis.waits import real_waits
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.machine import usable_cores
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["WhatIf", "what_if"]
@@ -33,7 +31,6 @@ MOST_COUNTS = 256
 USUAL_COUNTS = (1, 2, 4, 8, 16)
 SCHEDULES = ("dynamic", "static", "longest-first")
 FASTEST = 1e6
-MORE_THAN_ALL = 1.1  # processes that used so many times the cores of this machine ran on another one
 MOST_NAMES = 12
 _SAYING = {"thread": "threads", "process": "processes", "async": "coroutines", "dask": "Dask workers"}
 _HEADINGS = ("workers", "makespan", "low", "high", "speedup", "limited by")
@@ -160,12 +157,13 @@ class WhatIf:
 def what_if(
     trace: Trace, workers: int | Iterable[int] | None = None, *, only: str | None = None, kind: str | None = None,
     schedule: str | None = None, speed: Mapping[str, float] | None = None, cores: int | None = None,
-    computes_first: bool | None = None,
+    computes_first: bool | None = None, gil: bool | None = None,
 ) -> WhatIf:  # fmt: skip
     """Predict how long a recorded run would have taken with other workers, in another order, or with faster parts.
 
-    The recorded branches are replayed: each waits and computes as long as it really did. Threads share one interpreter,
-    processes the cores; starting workers and handing them branches takes as long as was measured. One run is enough.
+    The recorded branches are replayed: each waits and computes as long as it really did. Threads share one interpreter
+    for Python code; processes, and threads whose code releases the GIL, the cores; starting workers and handing them
+    branches takes as long as was measured. One run is enough.
 
     Parameters
     ----------
@@ -187,11 +185,15 @@ def what_if(
         How many times as fast nodes or branches are, by name: ``{"Enrich": 2}`` means that everything in them takes
         half the time.
     cores
-        How many processes can compute at once, 1 to 4096; default: the cores of this machine, or all where times are
-        simulated.
+        How many branches can compute at once, in processes and in threads as far as they need no GIL, 1 to 4096;
+        default: the cores of the machine on which it was recorded;
+        of a simulated one 4, unless its clock has others.
     computes_first
         Whether branches compute first and wait then, or the other way round; a trace does not say it. Default: they
         wait first, unless times are simulated and the other order gives the recorded ones exactly.
+    gil
+        False: as in a free-threaded Python, threads compute side by side, as many as there are cores. True: as with a
+        GIL, all Python code of a process takes turns. Default: as it was recorded.
 
     Returns
     -------
@@ -212,6 +214,9 @@ def what_if(
     branches up as long as they did. The band covers how far the replay misses the recorded run, and what other branches
     of the same kind would do; another run on a busy machine may lie outside.
 
+    Whether code holds the GIL is told by what threads of one name used together, `gil_free`: more than one core proves
+    that it does not. Where that cannot be told, it is predicted as for Python code, and the band covers both.
+
     Where it can be compared, a replay does exactly what the virtual clock does. Runs of over 5,000 branches are
     replayed as a sample, but for `WhatIf.trace`.
 
@@ -230,6 +235,8 @@ def what_if(
     kind, schedule = _checked_word("kind", kind, KINDS), _checked_word("schedule", schedule, SCHEDULES)
     if computes_first is not None and not isinstance(computes_first, bool):
         raise OptionError("computes_first", computes_first, "True, False or None", "computes_first=True")
+    if gil is not None and not isinstance(gil, bool):
+        raise OptionError("gil", gil, "True, False or None", "gil=False")
     if cores is not None:
         _checked_count(cores, "cores")
     columns = trace.columns
@@ -237,16 +244,12 @@ def what_if(
     if not len(columns):
         return WhatIf()
     script = read_script(columns)
-    places = _cores(script, kind) if cores is None else cores
-    parts = real_waits(script, cores=places, computes_first=computes_first)
-    stretch = Stretch.of(script, speed)
     which = varied(script, also_serial=kind not in (None, "serial"), only=only)
     if only is not None and not which:
         raise OptionError("only", only, f"the name of a parallel node, stage or branch: {_some(columns.names)}")
-    study = Study(
-        script, parts, stretch.applied(parts), stretch, Terms(None, kind, schedule, places), which, trace.dropped
-    )
-    return _result(study, counts, _in_words(only, kind, schedule, speed), assumed_cores=cores is None)
+    wanted = Wanted(kind, schedule, cores, gil, computes_first)
+    study = study_of(script, trace.machine, wanted, which, Stretch.of(script, speed), trace.dropped)
+    return _result(study, counts, _in_words(only, kind, schedule, speed, gil), assumed_cores=cores is None)
 
 
 def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool) -> WhatIf:
@@ -254,7 +257,8 @@ def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool)
     recorded = max(hired, default=0)
     counts = counts or sorted({*USUAL_COUNTS, *hired} if len(set(hired)) < MOST_NAMES else {*USUAL_COUNTS, recorded})
     makespans = {count: study.makespan_ns(count) for count in counts}
-    bands = {count: study.band_ns(count, makespan) for count, makespan in makespans.items()}
+    others = {count: study.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
+    bands = {count: study.band_ns(count, makespan, others[count]) for count, makespan in makespans.items()}
     return WhatIf(
         makespan_s={count: makespan / 1e9 for count, makespan in makespans.items()},
         low_s={count: low / 1e9 for count, (low, _) in bands.items()},
@@ -264,7 +268,7 @@ def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool)
         recorded_s=study.recorded_ns / 1e9,
         replayed_s=study.replayed_ns / 1e9,
         terms=terms,
-        remarks=tuple(_remarks(study, assumed_cores=assumed_cores)),
+        remarks=(*_remarks(study, assumed_cores=assumed_cores), *_doubts(study, makespans, others)),
         _study=study,
         _alone_s=(makespans[1] if 1 in makespans else study.makespan_ns(1)) / 1e9,
     )
@@ -273,7 +277,7 @@ def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool)
 def _remarks(study: Study, *, assumed_cores: bool) -> Iterable[str]:
     script, kind = study.script, study.terms.kind
     if study.terms.cores is not None and assumed_cores:
-        yield f"At most {study.terms.cores} processes compute at once: the cores of this machine; else give cores=..."
+        yield f"At most {study.terms.cores} branches compute at once: the cores of the machine; else give cores=..."
     if kind is not None and not script.is_exact and all(script.calls[number].kind != kind for number in study.which):
         yield f"What it costs to start {_SAYING.get(kind, 'them')} and to hand them branches is a usual value."
     if len(script.branches) and not script.cpu.any():
@@ -284,29 +288,31 @@ def _remarks(study: Study, *, assumed_cores: bool) -> Iterable[str]:
         yield f"{counted(study.dropped, 'span')} of the run not kept: all of this is too short."
 
 
-def _in_words(only: str | None, kind: str | None, schedule: str | None, speed: Mapping[str, float]) -> str:
+def _doubts(study: Study, makespans: Mapping[int, int], others: Mapping[int, int]) -> Iterable[str]:
+    """Yield that it cannot be told whether code holds the GIL, where that matters."""
+    if all(abs(others[count] - makespan) <= GOOD_ENOUGH * makespan for count, makespan in makespans.items()):
+        return
+    if study.is_in_turns:
+        yield (
+            "No two branches computed at the same time, so it cannot be told whether their code holds the GIL: "
+            "the band covers both."
+        )
+    else:
+        yield "It cannot be told how much of the time the code of the branches holds the GIL: the band covers both."
+
+
+def _in_words(
+    only: str | None, kind: str | None, schedule: str | None, speed: Mapping[str, float], gil: bool | None
+) -> str:  # fmt: skip
     faster = [f"{name} {significant(times, 2)} times as fast" for name, times in speed.items()]
     order = {"static": "in one chunk each", "longest-first": "longest first"}.get(schedule or "", "")
     words = [
         f"in {only}" if only else "",
         f"as {_SAYING[kind]}" if kind in _SAYING else "one after the other" if kind else "",
         order,
+        {True: "with a GIL", False: "without a GIL"}.get(gil, "") if gil is not None else "",
     ]
     return ", ".join(filter(None, [*words, f"with {join_words(faster)}" if faster else ""]))
-
-
-def _cores(script: Script, kind: str | None) -> int | None:
-    """Return how many processes could compute at once: the cores of this machine, unless the run shows more."""
-    own = [call for call in script.calls if call.kind in OWN_INTERPRETER]
-    if script.is_exact or not (own or kind in OWN_INTERPRETER):
-        return None
-    here = usable_cores()
-    for call in own:
-        its = call.members
-        lasted = union_length_ns(script.started[its], script.ended[its])
-        if script.cpu[its].sum() > MORE_THAN_ALL * here * lasted:
-            return None
-    return here
 
 
 def _checked_workers(workers: int | Iterable[int] | None) -> list[int]:

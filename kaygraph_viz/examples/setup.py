@@ -6,7 +6,6 @@ example gives back (``outcome``).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.limits import checked_whole, checked_workers
 from kaygraph_viz.execute.progress import Progress
 from kaygraph_viz.execute.registry import KINDS, checked_kind, get_executor
+from kaygraph_viz.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.trace import Trace
 
@@ -88,13 +88,16 @@ class Setup:
         return [f"This pattern cannot run on {self.executor!r}, so it ran on {usual!r}."]
 
     def workers_for(self, kind: str, usual: int = DEFAULT_WORKERS) -> int:
-        """Return the number of workers: what was asked for, or the usual one for a kind."""
+        """Return the number of workers: what was asked for, or the usual one for a kind.
+
+        Without a wish, processes are no more than there are cores: those of this machine, or of simulated time.
+        """
         if kind == "serial":
             return 1
         if self.workers is not None:
             return self.workers
-        computes = kind in ("process", "dask") and not self.is_simulated
-        return min(usual, os.cpu_count() or 1) if computes else usual
+        cores = SIMULATED_CORES if self.is_simulated else usable_cores()
+        return min(usual, cores) if kind in ("process", "dask") else usual
 
     def count(self, usual: int, most: int) -> int:
         """Return the number of items: what was asked for, or the usual one, never more than there are."""

@@ -353,7 +353,8 @@ class Branches:
             cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns
             scope.recorder.add((
                 scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
-                outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts, None if outcome.error is None else describe_error(outcome.error),
+                outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts,
+                None if outcome.error is None else describe_error(outcome.error),
                 None if self.shared_watch is None else self.shared_watch.leave(scope.span_id), None, parts,
             ))  # fmt: skip
             scope.recorder.open_spans.pop(scope.span_id, None)

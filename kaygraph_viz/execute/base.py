@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.attempts import Branches
 from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interruptible, stopped_by_outer
-from kaygraph_viz.execute.limits import MAX_WORKERS, MemoryBudget, RetryPolicy, checked_workers
+from kaygraph_viz.execute.limits import MAX_WORKERS, MemoryBudget, RetryPolicy, checked_workers, default_workers
 from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.request import SIZED_WINDOW, Naming, OnError, Options, Request
 from kaygraph_viz.execute.retries import ONCE, Fallback
@@ -57,7 +57,8 @@ class Executor(ABC):
     Parameters
     ----------
     workers
-        How many branches may run at once, 1 to 4096; default: the cores and 4 more, at most 32.
+        How many branches may run at once, 1 to 4096. Default: what suits the kind and the clock in force when they are
+        run, see `default_workers`.
 
     Raises
     ------
@@ -71,10 +72,18 @@ class Executor(ABC):
     items_ahead: ClassVar[int] = 4  # look-ahead a worker for inputs without a length; more where items travel in chunks
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = checked_workers(workers, most=self.max_workers)
+        self._asked = checked_workers(workers, most=self.max_workers)
         self._is_closed = False
         self._tokens: dict[CancelToken, None] = {}  # in the order of the calls
         self._submissions: Submissions | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many branches may run at once; where no number was asked for, the clock in force decides."""
+        return self._default_workers() if self._asked is None else self._asked
+
+    def _default_workers(self) -> int:
+        return default_workers(self.kind)
 
     def imap(
         self,

@@ -42,7 +42,7 @@ class AsyncExecutor(Executor):
     ----------
     workers
         How many branches may be in progress at once, 1 to 1,000,000; default: all, or 100 where the input has no
-        length.
+        length, also in simulated time.
     """
 
     kind: ClassVar[str] = "async"
@@ -50,17 +50,16 @@ class AsyncExecutor(Executor):
         runs_in_parallel=True, can_kill=True, shares_memory=True, needs_pickling=False
     )
     max_workers: ClassVar[int] = MAX_SLOTS
+    _service: Service | None = None
 
-    def __init__(self, workers: int | None = None) -> None:
-        super().__init__(DEFAULT_SLOTS if workers is None else workers)
-        self._is_unbounded = workers is None
-        self._service: Service | None = None
+    def _default_workers(self) -> int:
+        return DEFAULT_SLOTS
 
     def slots(self, count: int | None) -> int:
         """Return how many branches may be in progress at once in a call with `count` items."""
         if count is None:
             return self.workers
-        return max(1, count if self._is_unbounded else min(count, self.workers))
+        return max(1, count if self._asked is None else min(count, self._asked))
 
     async def aimap(
         self,

@@ -45,8 +45,8 @@ class DaskExecutor(Executor):
     Parameters
     ----------
     workers
-        How many branches may run at once, 1 to 4096; default: the cores and 4 more, at most 32; with a client, as many
-        as its workers have threads.
+        How many branches may run at once, 1 to 4096; default: 4 more than the cores that the program may use, at most
+        32; with a client, as many as its workers have threads; in simulated time 4.
     client
         A `distributed.Client` that is connected, or None for a cluster of our own.
 
@@ -65,15 +65,15 @@ class DaskExecutor(Executor):
     )
 
     def __init__(self, workers: int | None = None, client: Any = None) -> None:
-        if client is not None and workers is None:
-            workers = threads_of(_checked_client(client))
         super().__init__(workers)
-        if client is not None:
-            _checked_client(client)
+        self._threads = None if client is None else threads_of(_checked_client(client))
         if not is_virtual():  # simulated workers need no cluster
             require("distributed")
         self._client = client
         self._link: Link | None = None
+
+    def _default_workers(self) -> int:
+        return super()._default_workers() if self._threads is None or is_virtual() else self._threads
 
     @property
     def client(self) -> Any:

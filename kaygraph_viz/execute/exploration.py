@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import OptionError, RealWaitError
 from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
 from kaygraph_viz.sync import run_loop
@@ -152,7 +152,9 @@ def explore(
     Returns
     -------
     Exploration
-        With what held and failed, and the trace of the first run that failed; that run can be repeated exactly.
+        With what held and failed, and the trace of the first run that failed; that run can be repeated exactly. It
+        ends with the first run in which a branch waits for something that simulated time cannot see, such as a lock
+        that was made before.
 
     Raises
     ------
@@ -195,6 +197,9 @@ def explore(
             for name in run.failed:
                 failed.setdefault(name, []).append(seed)
             count()
+            if isinstance(run.error, RealWaitError):  # the other schedules would say no more about the program
+                seeds = range(first_seed, seed + 1)
+                break
     held = tuple(name for name in (NO_ERROR, *properties) if name not in failed)
     return Exploration(seeds, held, {name: tuple(found) for name, found in failed.items()}, first, again, preempt)
 

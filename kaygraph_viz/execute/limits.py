@@ -7,7 +7,6 @@ Belongs here: policies and the checks of numbers that users pass. Does not belon
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from kaygraph_viz.clock import MAX_SECONDS
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.machine import usable_cores
+from kaygraph_viz.sync import is_virtual
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 __all__ = [
     "MAX_WORKERS",
+    "SIMULATED_WORKERS",
     "MemoryBudget",
     "RetryPolicy",
     "checked_seconds",
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 MAX_WORKERS = 4096
+MOST_BY_DEFAULT = 32
+SIMULATED_WORKERS = 4
 LOOK_EVERY_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
 
 
@@ -128,6 +132,8 @@ class RetryPolicy:
 class MemoryBudget:
     """Narrows the look-ahead of a batch while memory is short: items then wait in their source, not in memory.
 
+    How much memory is in use depends on the machine, so in simulated time it is never short.
+
     Parameters
     ----------
     most_bytes
@@ -150,7 +156,9 @@ class MemoryBudget:
         self._is_tight = False
 
     def is_tight(self) -> bool:
-        """Return whether the budget is used up; looked up no more often than every 50 ms."""
+        """Return whether the budget is used up; looked up every 50 ms at most; in simulated time it never is."""
+        if is_virtual():
+            return False
         now_ns = time.monotonic_ns()
         if now_ns - self._looked_ns >= LOOK_EVERY_NS:
             self._looked_ns = now_ns
@@ -184,20 +192,31 @@ def _call_state(attempt: int, error: BaseException) -> RetryCallState:
     return state
 
 
-def default_workers() -> int:
-    """Return the number of workers that is used when none is asked for: the cores and 4 more, at most 32."""
-    return min(32, (os.cpu_count() or 1) + 4)
+def default_workers(kind: str = "thread") -> int:
+    """Return how many workers there are where none are asked for.
+
+    Processes: one for each core that the program may use. Other kinds: 4 more than that, at most 32, since they wait
+    more than they compute. In simulated time 4 of any kind, so that a run is the same on every machine.
+
+    Parameters
+    ----------
+    kind
+        As for `get_executor`.
+    """
+    if is_virtual():
+        return SIMULATED_WORKERS
+    return usable_cores() if kind == "process" else min(MOST_BY_DEFAULT, usable_cores() + 4)
 
 
-def checked_workers(workers: int | None, name: str = "workers", *, most: int = MAX_WORKERS) -> int:
-    """Return `workers`, or the default for None.
+def checked_workers(workers: int | None, name: str = "workers", *, most: int = MAX_WORKERS) -> int | None:
+    """Return `workers`: a number, or None for the default.
 
     Raises
     ------
     OptionError
         If it is not a whole number from 1 to `most`.
     """
-    return default_workers() if workers is None else checked_whole(name, workers, 1, most, f"{name}=4")
+    return None if workers is None else checked_whole(name, workers, 1, most, f"{name}=4")
 
 
 def checked_whole(name: str, value: Any, low: int, high: int, example: str) -> int:

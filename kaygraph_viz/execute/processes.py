@@ -32,7 +32,6 @@ from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.parcels import are_atoms, by_value, cannot_send, context_values, pack
 from kaygraph_viz.execute.request import Request
 from kaygraph_viz.execute.simulated import simulated
-from kaygraph_viz.machine import usable_cores
 from kaygraph_viz.sync import is_virtual
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
@@ -47,7 +46,7 @@ GIVE_UP_S = 0.4  # for killed children to be noticed, when control must go back 
 
 
 class ProcessExecutor(Executor):
-    """Runs branches in processes of this machine: good for computing, since each has an interpreter of its own.
+    """Runs branches in processes of this machine: good for Python code that computes, since each has its own GIL.
 
     Functions, items and results are copied by pickling; functions and classes of a notebook or script are sent by
     value, in the body that they have now. A branch that overruns its timeout is killed. A process that dies costs the
@@ -60,7 +59,8 @@ class ProcessExecutor(Executor):
     Parameters
     ----------
     workers
-        How many processes work at once, 1 to 4096; default: one for each core.
+        How many processes work at once, 1 to 4096; default: one for each core that the program may use, in simulated
+        time 4.
 
     Examples
     --------
@@ -76,14 +76,15 @@ class ProcessExecutor(Executor):
     )
 
     def __init__(self, workers: int | None = None) -> None:
-        super().__init__(usable_cores() if workers is None else workers)
+        super().__init__(workers)
         self._pool = Pool(self.workers)
         self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         if is_virtual():
             return simulated(self, request)
-        return delivered(partial(_Crew, request, self.workers, self._pool))
+        self._pool.most_idle = workers = self.workers  # which may differ from what it was under another clock
+        return delivered(partial(_Crew, request, workers, self._pool))
 
     def close(self) -> None:
         """Wait for what was submitted and end the processes; using the executor afterwards is an error."""
@@ -92,7 +93,7 @@ class ProcessExecutor(Executor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as a new executor of the same size: a node that holds one can be sent to a process."""
-        return type(self), (self.workers,)
+        return type(self), (self._asked,)
 
 
 class _Crew(Crew):
@@ -314,7 +315,7 @@ class _Worker(threading.Thread):
         if not chunk:
             return
         sent_ns, begun_ns = self.branches.now_ns(), perf_counter_ns()
-        child = self._child = self._child or self.crew.pool.take()
+        child = self._child = self._child or self._new_child()
         answer = self._asked(child, [pulled[0] for pulled in chunk], packed)
         if answer is None:
             self._child = None
@@ -330,6 +331,12 @@ class _Worker(threading.Thread):
             self._choose_size(perf_counter_ns() - begun_ns, resolved)
         if resolved < len(chunk):
             self.crew.serve_again(chunk[resolved:])
+
+    def _new_child(self) -> Child:
+        child = self.crew.pool.take()
+        if self.lane is not None and self.branches.recorder is not None:
+            self.branches.recorder.lanes.enter_process(self.lane, child.pid)
+        return child
 
     def _asked(self, child: Child, indices: list[int], packed: list[Any]) -> bytes | None:
         """Send a chunk and return the answer; None if the child is dead."""

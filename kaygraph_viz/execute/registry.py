@@ -29,7 +29,9 @@ def get_executor(kind: str = "thread", workers: int | None = None) -> Executor:
         computing. ``"async"``: coroutines, good for very many that wait. ``"dask"``: a Dask cluster, also of several
         machines.
     workers
-        How many branches may run at once, 1 to 4096; default: the cores and 4 more, at most 32; for ``"async"`` all.
+        How many branches may run at once, 1 to 4096. Default for ``"process"``: one for each core that the program may
+        use; for ``"thread"`` and ``"dask"``: 4 more than that, at most 32; for ``"async"``: all. In simulated time it
+        is 4 for the first three, on every machine; the clock in force when branches are run decides.
 
     Returns
     -------

@@ -23,9 +23,10 @@ class SerialExecutor(Executor):
         runs_in_parallel=False, can_kill=False, shares_memory=True, needs_pickling=False
     )
 
-    def __init__(self, workers: int | None = None) -> None:
-        super().__init__(1 if workers is None else workers)
-        self.workers = 1
+    @property
+    def workers(self) -> int:
+        """One, always."""
+        return 1
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         branches = request.branches

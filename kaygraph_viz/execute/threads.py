@@ -21,7 +21,10 @@ __all__ = ["ThreadExecutor"]
 
 
 class ThreadExecutor(Executor):
-    """Runs branches in threads of this process: good for waiting (network, disk), bound by the GIL for CPU work.
+    """Runs branches in threads of this process: good for waiting (network, disk).
+
+    With a GIL, Python code of one process computes in one thread at a time. Code that releases the GIL does not wait
+    for that: hashing, compression, most of NumPy. Nor does any code of a Python without one (see `this_machine`).
 
     Each `imap` call has its own crew of daemon threads, so a nested call can never wait for a thread that its own
     caller holds.

@@ -1,6 +1,6 @@
 """A trace as a pandas DataFrame.
 
-Belongs here: the columns of the table. Does not belong here: arithmetic beyond differences of times (``analysis``).
+Belongs here: the columns of the tables. Does not belong here: arithmetic beyond differences of times (``analysis``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz._optional import require
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.part_table import stretches
 from kaygraph_viz.trace.span import KINDS, STATUSES
 from kaygraph_viz.trace.trace import Trace
 
@@ -23,8 +26,8 @@ __all__ = ["to_frame"]
 SECOND_NS = 1e9
 
 
-def to_frame(trace: Trace) -> pd.DataFrame:
-    """Return a trace as a table, one row for each span.
+def to_frame(trace: Trace, *, parts: bool = False) -> pd.DataFrame:
+    """Return a trace as a table, one row for each span, or one for each part of each span.
 
     It is the way to questions that no analysis here answers: group, filter and join it, or write it to a database.
 
@@ -32,6 +35,9 @@ def to_frame(trace: Trace) -> pd.DataFrame:
     ----------
     trace
         What was recorded; of a live trace, what has ended so far.
+    parts
+        Whether the table is about parts, what went on when within the spans; ``frame.merge(to_frame(trace),
+        on="span_id")`` adds what is known of their spans.
 
     Returns
     -------
@@ -62,10 +68,25 @@ def to_frame(trace: Trace) -> pd.DataFrame:
         ``attributes``    object                 anything else that was kept, as a dict
         ================  =====================  ===================================================================
 
+        With ``parts=True`` ordered by span and then by time; the parts of a span leave no gaps:
+
+        ================  =====================  ===================================================================
+        column            type                   meaning
+        ================  =====================  ===================================================================
+        ``span_id``       int64                  the span
+        ``part``          category               one of ``cpu wait gil core blocked pause unknown``, see `Part`
+        ``started_s``     float64                when it began [s]
+        ``ended_s``       float64                when it ended [s]
+        ``cpu_share``     float64                the share of it that was CPU: 1 of ``cpu``, 0 of others; of
+                                                 ``unknown`` as measured, NaN where it was not
+        ================  =====================  ===================================================================
+
     Raises
     ------
     MissingDependencyError
         If pandas is not installed.
+    OptionError
+        If `parts` is no truth value.
 
     Examples
     --------
@@ -76,11 +97,23 @@ def to_frame(trace: Trace) -> pd.DataFrame:
     name
     a              0.0        1.0
     b              1.0        2.0
+    >>> to_frame(make_trace(bar("a", "t-1", 0, 3, parts=[("wait", 2), ("cpu", 1)])), parts=True)
+       span_id  part  started_s  ended_s  cpu_share
+    0        1  wait        0.0      2.0        0.0
+    1        1   cpu        2.0      3.0        1.0
     """
+    if not isinstance(parts, bool):
+        raise OptionError("parts", parts, "True or False", "to_frame(trace, parts=True)")
     pandas = require("pandas")
     columns = trace.columns
+    frame = _frame_of_parts(pandas, columns) if parts else _frame_of_spans(pandas, columns)
+    frame.attrs["dropped"] = trace.dropped
+    return frame
+
+
+def _frame_of_spans(pandas: Any, columns: SpanColumns) -> Any:
     numbers = columns.column("span_id").tolist()
-    frame = pandas.DataFrame(
+    return pandas.DataFrame(
         {
             "parent_id": _nullable(pandas, columns.column("parent_id"), columns.column("parent_id") == 0),
             "name": _category(pandas, columns.rows["name"], columns.names),
@@ -97,15 +130,30 @@ def to_frame(trace: Trace) -> pd.DataFrame:
             "attributes": pandas.Series([dict(columns.attributes.get(number, ())) for number in numbers], dtype=object),
         }
     ).set_index(pandas.Index(numbers, name="span_id", dtype="int64"))
-    frame.attrs["dropped"] = trace.dropped
-    return frame
+
+
+def _frame_of_parts(pandas: Any, columns: SpanColumns) -> Any:
+    found, zero_ns = stretches(columns), _zero_ns(columns)
+    return pandas.DataFrame(
+        {
+            "span_id": columns.column("span_id")[found.owner],
+            "part": _category(pandas, found.kind, PART_KINDS),
+            "started_s": (found.started_ns - zero_ns) / SECOND_NS,
+            "ended_s": (found.ended_ns - zero_ns) / SECOND_NS,
+            "cpu_share": found.cpu_share,
+        }
+    )
+
+
+def _zero_ns(columns: SpanColumns) -> int:
+    return int(columns.column("submitted_ns").min(initial=np.iinfo(np.int64).max))
 
 
 def _seconds(columns: SpanColumns) -> dict[str, npt.NDArray[np.float64]]:
     submitted, started, ended, cpu, blocked = (
         columns.column(name) for name in ("submitted_ns", "started_ns", "ended_ns", "cpu_ns", "blocked_ns")
     )
-    zero_ns = submitted.min(initial=np.iinfo(np.int64).max)
+    zero_ns = _zero_ns(columns)
     waiting = np.maximum(0, ended - started - cpu - blocked)
     return {
         "submitted_s": (submitted - zero_ns) / SECOND_NS,

@@ -34,6 +34,7 @@ __all__ = ["to_opentelemetry"]
 BATCH = 512  # spans that are handed over at once; the queues of usual processors hold four times as many
 FAILED = ("error", "timeout", "abandoned", "lost")
 INT64 = 1 << 63
+MOST_EVENTS = 128  # of one span, as many as the SDK keeps unless told otherwise
 
 
 def to_opentelemetry(
@@ -75,9 +76,11 @@ def to_opentelemetry(
     Notes
     -----
     Attributes: ``thread.name`` is the worker; ``kaygraph_viz.kind status attempt index queue_wait_s cpu_s blocked_s``
-    are what they are in `Span`, times in [s]; others are as they were recorded, nested ones as JSON. A failed span has
-    the status ``ERROR``, and the type of its error as ``error.type``. An exporter that fails ends the export with one
-    warning.
+    are what they are in `Span`, times in [s]; others are as they were recorded, nested ones as JSON. Where it is known
+    what a span did when, ``kaygraph_viz.wait_s gil_s core_s pause_s unknown_s`` say for how long, and an event begins
+    each part, named after its kind, with ``kaygraph_viz.lasted_s`` and ``kaygraph_viz.cpu_share``; of more than 128
+    parts there are only the sums. A failed span has the status ``ERROR``, and the type of its error as ``error.type``.
+    An exporter that fails ends the export with one warning.
 
     Examples
     --------
@@ -194,6 +197,7 @@ def _emit(columns: SpanColumns, shift_ns: int, tracer: Tracer, flush: Callable[[
         for link in span.links:
             if link in started:
                 other.add_link(started[link].get_span_context())
+        _add_parts(other, span, shift_ns)
         _set_status(other, span)
         other.end(span.ended_ns + shift_ns)
         if count % BATCH == 0:
@@ -223,6 +227,17 @@ def _started(columns: SpanColumns, shift_ns: int, tracer: Tracer) -> dict[int, O
     return found
 
 
+def _add_parts(other: OtelSpan, span: Span, shift_ns: int) -> None:
+    """Add an event where each part begins, unless a span has so many that nobody would look at them."""
+    if span.noted_parts is None or len(span.noted_parts) > MOST_EVENTS:
+        return
+    for part in span.parts:
+        noted = {"kaygraph_viz.lasted_s": part.lasted_ns / 1e9}
+        if part.cpu_share is not None:
+            noted["kaygraph_viz.cpu_share"] = part.cpu_share
+        other.add_event(part.kind, noted, timestamp=part.started_ns + shift_ns)
+
+
 def _set_status(other: OtelSpan, span: Span) -> None:
     from opentelemetry.trace import Status, StatusCode
 
@@ -244,6 +259,7 @@ def _noted(span: Span) -> dict[str, Any]:
         "queue_wait_s": span.queue_wait_s,
         "cpu_s": None if span.cpu_ns is None else span.cpu_ns / 1e9,
         "blocked_s": span.blocked_ns / 1e9 if span.blocked_ns else None,
+        **_sums_of_parts(span),
     }
     noted = {
         **span.attributes,
@@ -252,6 +268,15 @@ def _noted(span: Span) -> dict[str, Any]:
         **{f"kaygraph_viz.{name}": value for name, value in ours.items()},
     }
     return {_text(name): _plain(value) for name, value in noted.items() if name and value is not None}
+
+
+def _sums_of_parts(span: Span) -> dict[str, float]:
+    """Return how long a span did what is not told by other attributes [s]."""
+    found: dict[str, int] = {}
+    for part in span.parts if span.noted_parts is not None else ():
+        if part.kind not in ("cpu", "blocked"):
+            found[f"{part.kind}_s"] = found.get(f"{part.kind}_s", 0) + part.lasted_ns
+    return {name: lasted_ns / 1e9 for name, lasted_ns in found.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from kaygraph_viz.export.drawn import Begin, Piece, has_pieces, in_time
 from kaygraph_viz.export.tracks import Tracks, nearest_node, place
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.disk import written
@@ -26,11 +27,13 @@ from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["to_perfetto"]
+__all__ = ["PART_OF", "to_perfetto"]
 
 Event = dict[str, Any]
 PID = 1  # one process: as in a chart, what counts is which worker ran it
 FIRST = 1  # number of the first row; 0 would mean the idle thread of the system
+PART = "part"  # category of what went on within a span
+PART_OF = "part_of"
 APART = "apart"  # category of what has a track of its own: it is part of what identifies the track
 
 
@@ -42,6 +45,7 @@ def to_perfetto(trace: Trace, path: str | os.PathLike[str] | None = None) -> dic
     """Return a trace as Chrome trace events, or write them to a file that Perfetto and chrome://tracing open.
 
     Each worker is a row. A coroutine has a track of its own, as has a span that overlaps with others of its worker.
+    A branch or attempt that did one thing after the other has its parts within it, where nothing else is.
     A link is an arrow, and for each node that had to wait there is a counter of the branches in its queue.
 
     Parameters
@@ -141,19 +145,35 @@ def _names(lanes: Mapping[str, int], heading: str) -> Iterator[Event]:
 
 
 def _rows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
-    for position in tracks.order[tracks.apart[tracks.order] == 0].tolist():
-        span = columns.span(position)
-        yield {
-            "ph": "X", "name": _title(span), "cat": span.kind, "pid": PID, "tid": lanes[span.lane],
-            "ts": _us(span.started_ns - zero_ns), "dur": _us(span.ended_ns - span.started_ns),
-            "args": as_fields(span),
-        }  # fmt: skip
+    at = tracks.order[tracks.apart[tracks.order] == 0].tolist()
+    spans = ((lanes[span.lane], span) for span in map(columns.span, at))
+    for step in in_time(spans):
+        if isinstance(step, Begin):
+            span = step.span
+            lasts = _lasting(span.started_ns, span.ended_ns, zero_ns)
+            yield {"ph": "X", "name": _title(span), "cat": span.kind, "pid": PID, "tid": step.track, **lasts,
+                   "args": as_fields(span)}  # fmt: skip
+        elif isinstance(step, Piece):
+            lasts = _lasting(step.started_ns, step.ended_ns, zero_ns)
+            yield {"ph": "X", "name": step.part.kind, "cat": PART, "pid": PID, "tid": step.track, **lasts,
+                   "args": _of_part(step)}  # fmt: skip
+
+
+def _lasting(started_ns: int, ended_ns: int, zero_ns: int) -> dict[str, float]:
+    return {"ts": _us(started_ns - zero_ns), "dur": _us(ended_ns - started_ns)}
+
+
+def _of_part(piece: Piece) -> Event:
+    """Return what is told about a part; `PART_OF` is how a reader knows that it is no span."""
+    share = piece.part.cpu_share
+    return {PART_OF: piece.span.span_id} | ({} if share is None else {"cpu_share": round(share, 3)})
 
 
 def _arrows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
     """Yield both ends of the arrow for each link between spans in rows, unless it would point back in time.
 
-    Perfetto ties each end to the span that began last in its row, and draws the arrow from the end of the first span.
+    Perfetto ties each end to what began last in its row, and draws the arrow from the end of that: of the first span,
+    or of its last part.
     """
     linked = {*columns.links, *(source for sources in columns.links.values() for source in sources)}
     at = np.flatnonzero(np.isin(columns.rows["span_id"], list(linked)) & (tracks.apart == 0)).tolist()
@@ -162,7 +182,8 @@ def _arrows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero
     for number, (source, target) in enumerate(pairs, 1):
         if source is not None and target is not None and source.started_ns <= target.started_ns:
             arrow = {"name": "link", "cat": "link", "id": number, "pid": PID}
-            yield arrow | {"ph": "s", "tid": lanes[source.lane], "ts": _us(source.started_ns - zero_ns)}
+            from_ns = min(source.parts[-1].started_ns if has_pieces(source) else source.started_ns, target.started_ns)
+            yield arrow | {"ph": "s", "tid": lanes[source.lane], "ts": _us(from_ns - zero_ns)}
             yield arrow | {"ph": "f", "tid": lanes[target.lane], "ts": _us(target.started_ns - zero_ns), "bp": "e"}
 
 
@@ -172,15 +193,23 @@ def _arrows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero
 def _apart(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
     """Yield the begin and end of what has a track of its own, properly nested, track by track."""
     order = tracks.order[tracks.apart[tracks.order] != 0]
-    open_ends: list[tuple[int, int, Event]] = []
-    for position in order[np.argsort(tracks.apart[order], kind="stable")].tolist():
-        span, track = columns.span(position), int(tracks.apart[position])
-        while open_ends and (open_ends[-1][0] != track or open_ends[-1][1] <= span.started_ns):
-            yield open_ends.pop()[2]
-        common = {"name": _title(span), "cat": APART, "id2": {"local": track}, "pid": PID, "tid": lanes[span.lane]}
-        yield common | {"ph": "b", "ts": _us(span.started_ns - zero_ns), "args": as_fields(span)}
-        open_ends.append((track, span.ended_ns, common | {"ph": "e", "ts": _us(span.ended_ns - zero_ns)}))
-    yield from (event for _, _, event in reversed(open_ends))
+    at = order[np.argsort(tracks.apart[order], kind="stable")].tolist()
+    for step in in_time((int(tracks.apart[position]), columns.span(position)) for position in at):
+        span = step.span
+        common = {"cat": APART, "id2": {"local": step.track}, "pid": PID, "tid": lanes[span.lane]}
+        if isinstance(step, Piece):
+            common["name"] = step.part.kind
+            yield common | {"ph": "b", "ts": _us(step.started_ns - zero_ns), "args": _of_part(step)}
+            yield common | {"ph": "e", "ts": _us(step.ended_ns - zero_ns)}
+        elif isinstance(step, Begin):
+            yield common | {
+                "ph": "b",
+                "name": _title(span),
+                "ts": _us(span.started_ns - zero_ns),
+                "args": as_fields(span),
+            }
+        else:
+            yield common | {"ph": "e", "name": _title(span), "ts": _us(span.ended_ns - zero_ns)}
 
 
 # -- queues --------------------------------------------------------------------------------------------------------

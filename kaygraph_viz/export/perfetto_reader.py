@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kaygraph_viz.export.perfetto import PART_OF
 from kaygraph_viz.export.reading import Reader
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.fields import as_row, problem_with
@@ -39,6 +40,8 @@ class PerfettoReader(Reader):
         if event.get("ph") not in PHASES:
             return
         fields = event.get("args")
+        if isinstance(fields, dict) and PART_OF in fields:
+            return  # the arguments of its span have it, too
         problem = problem_with(fields) if isinstance(fields, dict) else "it has no arguments"
         if problem:
             raise ValueError(problem)

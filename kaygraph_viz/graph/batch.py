@@ -44,7 +44,8 @@ class BranchingNode(Node):
     Parameters
     ----------
     max_workers
-        How many branches may run at once, 1 to 4096; default: the cores and 4 more, at most 32.
+        How many branches may run at once, 1 to 4096; default: that of the kind of executor, see `get_executor`, in
+        simulated time 4.
     executor
         ``"serial"``, ``"thread"``, ``"process"``, ``"async"``, ``"dask"``, or an executor from `get_executor`, which
         then stays open.
@@ -194,7 +195,8 @@ class ParallelBatchNode(BranchingNode):
     Parameters
     ----------
     max_workers
-        How many items may be in progress at once, 1 to 4096; default: the cores and 4 more, at most 32.
+        How many items may be in progress at once, 1 to 4096; default: that of the kind of executor, see `get_executor`,
+        in simulated time 4.
     executor
         ``"serial"``, ``"thread"``, ``"process"``, ``"async"``, ``"dask"``, or an executor from `get_executor`, which
         then stays open.

@@ -17,6 +17,7 @@ from kaygraph_viz.analysis.conflicts import conflicts
 from kaygraph_viz.analysis.intervals import Ints, concurrency
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.execute.exploration import Exploration
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
@@ -149,12 +150,12 @@ def faster_than(baseline: Trace, ratio: float = 1.5) -> Criterion:
 
 
 def efficiency_at_least(share: float) -> Criterion:
-    """Require that workers were in use for at least a `share` of their time, 0 to 1: that there are not too many."""
+    """Require an efficiency, speedup / workers, of at least a `share`, 0 to 1: that there are not too many workers."""
 
     def look(trace: Trace) -> Finding:
         summary = summarize(trace)
-        were = "worker was" if summary.workers == 1 else "workers were"
-        reason = f"{summary.workers} {were} in use for {summary.efficiency:.0%} of the time"
+        gave = f"{counted(summary.workers, 'worker')} gave about {summary.efficiency:.0%} of what they could"
+        reason = f"{gave}: one after the other it would take about {duration(summary.serial_s)}"
         if summary.efficiency >= share:
             return Finding(True, reason)
         return Finding(False, reason, *_longest_below(trace, summary.workers))

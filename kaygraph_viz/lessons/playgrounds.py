@@ -92,7 +92,7 @@ def playground(
     >>> panel = playground("batch")
     >>> panel.slider.value = 8
     >>> round(panel.traces[8].makespan_s / panel.traces[1].makespan_s, 2)
-    0.17
+    0.27
     """
     if not isinstance(run, str):
         given: dict[str, Any] = {"recorded": recorded, "workers": workers, "max_workers": max_workers}

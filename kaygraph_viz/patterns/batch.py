@@ -160,9 +160,10 @@ class ResultAggregator(Node):
     """Put the results together, in the order of the batch.
 
     It leaves ``shared["priced_orders"]``, ``shared["failed_orders"]`` and ``shared["batch_summary"]`` with the keys
-    ``orders priced failed retried net_cents tax_cents gross_cents gross_cents_by_country work_s makespan_s speedup
-    orders_per_s``. The times are measured: work is the sum of the service times of all orders [s], makespan the time
-    from the first submission to the last end [s], speedup their quotient.
+    ``orders priced failed retried net_cents tax_cents gross_cents gross_cents_by_country work_s makespan_s
+    mean_concurrency orders_per_s``. The times are measured: work is the sum of the service times of all orders [s],
+    makespan the time from the first submission to the last end [s], mean concurrency their quotient: how many orders
+    were in progress at once, on average.
     """
 
     def prep(self, shared: Shared) -> tuple[Sequence[Order], Outcomes]:
@@ -210,7 +211,7 @@ def _summary(outcomes: Outcomes) -> dict[str, Any]:
         "gross_cents_by_country": dict(sorted(by_country.items())),
         "work_s": work_s,
         "makespan_s": makespan_s,
-        "speedup": work_s / makespan_s if makespan_s else 0.0,
+        "mean_concurrency": work_s / makespan_s if makespan_s else 0.0,
         "orders_per_s": len(outcomes) / makespan_s if makespan_s else 0.0,
     }
 

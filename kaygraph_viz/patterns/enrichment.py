@@ -239,10 +239,11 @@ class AsyncParallelEnrichmentNode(_Enriching, AsyncParallelBatchNode):
 class MergeNode(Node):
     """Put together what the sources said: ``shared["enriched_records"]`` and ``shared["enrichment_summary"]``.
 
-    The summary holds the keys ``records complete statuses enrichment_rate confidence work_s makespan_s speedup``:
-    how many records there are and for how many all sources answered, how often each status occurred, two means, and
-    the measured times: work is the sum of the service times of all questions [s], makespan the time from the first
-    submission to the last end [s], speedup their quotient.
+    The summary holds the keys ``records complete statuses enrichment_rate confidence work_s makespan_s
+    mean_concurrency``: how many records there are and for how many all sources answered, how often each status
+    occurred, two means, and the measured times: work is the sum of the service times of all questions [s], makespan the
+    time from the first submission to the last end [s], mean concurrency their quotient: how many questions were asked
+    at once, on average.
 
     Parameters
     ----------
@@ -344,5 +345,5 @@ def _summary(enriched: Sequence[EnrichedRecord], outcomes: Outcomes) -> dict[str
         "confidence": sum(one.confidence for one in enriched) / count,
         "work_s": work_s,
         "makespan_s": makespan_s,
-        "speedup": work_s / makespan_s if makespan_s else 0.0,
+        "mean_concurrency": work_s / makespan_s if makespan_s else 0.0,
     }

@@ -15,13 +15,14 @@ from kaygraph_viz.analysis.suggest import suggest_workers
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import current_scope
-from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.trace.trace import Trace, machine_of
 
 __all__ = ["PerformanceMetricsNode", "performance_metrics", "running_trace"]
 
 KEYS = (
-    "workers", "makespan_s", "work_s", "speedup", "efficiency", "overhead", "overhead_s", "useful_speedup", "lost_s",
-    "critical_path_s", "queue_wait_s", "branches", "retries", "suggested_workers", "replayed_makespan_s", "per_worker",
+    "workers", "makespan_s", "work_s", "mean_concurrency", "serial_s", "speedup", "speedup_source", "efficiency",
+    "overhead", "overhead_s", "useful_workers", "lost_s", "critical_path_s", "queue_wait_s", "branches", "retries",
+    "suggested_workers", "replayed_makespan_s", "per_worker",
 )  # fmt: skip
 NOT_RECORDED = "Nothing was recorded: run the graph inside `with record() as trace:` to get numbers."
 NO_BRANCHES = "No branch has been recorded so far: put this node behind the parallel ones."
@@ -40,17 +41,19 @@ class PerformanceMetricsNode(Node):
 
     Notes
     -----
-    The keys, with W for the work (the service times of all branches and of the phases around them, added up), T for the
-    makespan and P for the number of workers:
+    The keys, with S for the time that one branch after the other would take, T for the makespan and P for the number of
+    workers:
 
-    ``speedup``, ``efficiency``
-        W / T and W / (P T), as in `Summary`. The baseline is the same work, as long as it took here.
+    ``serial_s``, ``speedup``, ``speedup_source``, ``efficiency``
+        S [s], S / T, ``"estimated"`` (from this run alone, as for `summarize`) and S / (P T).
     ``overhead``, ``overhead_s``
-        The share of the workers' time that was not work, (P T - W) / (P T), and that time [worker-seconds]. So it is
-        defined by A. Grama et al., "Introduction to Parallel Computing", 2003.
-    ``useful_speedup``, ``lost_s``
-        As in `explain`: useful work / T, and where all other time of the workers went, by cause [worker-seconds]. That
-        is the overhead, and what was for nothing inside branches: attempts that failed, waits for the GIL (estimated).
+        The share of the workers' time that a serial run does not need, (P T - S) / (P T), and that time
+        [worker-seconds]; 0 where S is more than that. So it is defined by A. Grama et al., "Introduction to Parallel
+        Computing", 2003.
+    ``mean_concurrency``
+        How many branches and phases around them ran at once on average, as in `Summary`.
+    ``useful_workers``, ``lost_s``
+        As in `explain`: useful work / T, and where all other time of the workers went, by cause [worker-seconds].
     ``suggested_workers``, ``replayed_makespan_s``
         The smallest number of workers within 5% of the best in a replay of the branches, and the makespan of the replay
         by number of workers [s], as in `suggest_workers`. These two are predictions.
@@ -103,7 +106,9 @@ def running_trace() -> Trace | None:
     """
     scope = current_scope()
     recorder = None if scope is None else scope.recorder
-    return None if recorder is None else Trace(recorder.snapshot(), recorder.dropped)
+    if recorder is None:
+        return None
+    return Trace(recorder.snapshot(), recorder.dropped, machine=machine_of(recorder.clock))
 
 
 def performance_metrics(trace: Trace | None) -> dict[str, Any]:
@@ -124,7 +129,7 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
         return {"is_recorded": False, "sentence": missing, **dict.fromkeys(KEYS)}
     summary, explanation, suggestion = summarize(trace), explain(trace), suggest_workers(trace)
     spent_s = summary.workers * summary.makespan_s
-    overhead_s = max(0.0, spent_s - summary.work_s)
+    overhead_s = max(0.0, spent_s - summary.serial_s)
     enough = f"{counted(suggestion.workers, 'worker')} of this kind would have come within 5% of the best"
     return {
         "is_recorded": True,
@@ -132,11 +137,14 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
         "workers": summary.workers,
         "makespan_s": summary.makespan_s,
         "work_s": summary.work_s,
+        "mean_concurrency": summary.mean_concurrency,
+        "serial_s": summary.serial_s,
         "speedup": summary.speedup,
+        "speedup_source": summary.speedup_source,
         "efficiency": summary.efficiency,
         "overhead": overhead_s / spent_s if spent_s else 0.0,
         "overhead_s": overhead_s,
-        "useful_speedup": explanation.speedup,
+        "useful_workers": explanation.useful_workers,
         "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != USEFUL},
         "critical_path_s": summary.critical_path_s,
         "queue_wait_s": summary.queue_wait_s,

@@ -138,8 +138,9 @@ class AggregationNode(Node):
     """Turn the outcomes of the checks into ``shared["verdicts"]`` and ``shared["validation_summary"]``.
 
     The summary holds the keys ``records accepted rejected needs_review total_checks passed_checks failed_checks
-    unavailable_checks work_s makespan_s speedup``. The times are measured: work is the sum of the service times of all
-    checks [s], makespan the time from the first submission to the last end [s], speedup their quotient.
+    unavailable_checks work_s makespan_s mean_concurrency``. The times are measured: work is the sum of the service
+    times of all checks [s], makespan the time from the first submission to the last end [s], mean concurrency their
+    quotient: how many checks were in progress at once, on average.
     """
 
     def prep(self, shared: Shared) -> tuple[Sequence[Record], Outcomes]:
@@ -293,5 +294,5 @@ def _summary(verdicts: Sequence[Verdict], outcomes: Outcomes) -> dict[str, float
         "unavailable_checks": unavailable,
         "work_s": work_s,
         "makespan_s": makespan_s,
-        "speedup": work_s / makespan_s if makespan_s else 0.0,
+        "mean_concurrency": work_s / makespan_s if makespan_s else 0.0,
     }

@@ -123,10 +123,17 @@ def _with_old(found: Stretches, old: dict[int, list[Attempt]]) -> Stretches:
     """Return the parts with those of some bars replaced by what their attempts say."""
     added = [(place, *part) for place, attempts in old.items() for attempt in attempts for part in _parts(attempt)]
     kept = ~np.isin(found.owner, list(old))
-    columns = zip(found, zip(*added, strict=True), strict=True)
-    joined = [np.concatenate([column[kept], np.array(more, column.dtype)]) for column, more in columns]
-    order = np.lexsort((joined[2], joined[0]))
-    return Stretches(*(column[order] for column in joined))
+    owner, kind, started, ended, share = zip(*added, strict=True)
+    owners = np.concatenate([found.owner[kept], np.array(owner, np.intp)])
+    starts = np.concatenate([found.started_ns[kept], np.array(started, np.int64)])
+    order = np.lexsort((starts, owners))
+    return Stretches(
+        owners[order],
+        np.concatenate([found.kind[kept], np.array(kind, np.uint8)])[order],
+        starts[order],
+        np.concatenate([found.ended_ns[kept], np.array(ended, np.int64)])[order],
+        np.concatenate([found.cpu_share[kept], np.array(share, np.float64)])[order],
+    )
 
 
 def _parts(attempt: Attempt) -> Iterator[tuple[int, int, int, float]]:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.path import Path
 
 from kaygraph_viz.plot.axes import MARKER_PT, size_pt
 from kaygraph_viz.plot.chart import NODE_HEIGHT, Chart, NodeLine
@@ -65,12 +66,11 @@ def draw_bars(ax: Axes, chart: Chart, layout: Layout, fills: Mapping[str, Fill],
     for rect in layout.rects:
         by_fill.setdefault(rect.fill, []).append(rect)
     for key, fill in fills.items():
-        edge = {"edgecolors": fill.line, "hatch": fill.hatch} if fill.hatch else {"edgecolors": "none"}
-        _add_boxes(ax, at, by_fill.get(key, ()), f"part-{key[:20]}", facecolors=fill.colour, linewidths=0, **edge)
+        same = by_fill.get(key, ())
+        _add_boxes(ax, at, same, f"part-{key[:20]}", facecolors=fill.colour, edgecolors="none", linewidths=0)
+        _add_hatch(ax, at, same, f"hatch-{key[:20]}", fill)
     for status, fill in STATUS_FILLS.items():
-        bad = [rect for rect in layout.failed if rect.fill == status]
-        edge = {"edgecolors": fill.line, "hatch": fill.hatch}
-        _add_boxes(ax, at, bad, f"status-{status}", facecolors="none", linewidths=0, **edge)
+        _add_hatch(ax, at, [rect for rect in layout.failed if rect.fill == status], f"status-{status}", fill)
     widths = np.array([bar.x1_s - bar.x0_s for bar in layout.bars]) * _points_per_s(ax)
     least_pt = OUTLINE_PT * min(0.5, FEW / len(widths))
     thin = (OUTLINE_SHARE * widths).clip(least_pt, OUTLINE_PT)
@@ -90,11 +90,25 @@ def _points_per_s(ax: Axes) -> float:
 def _add_boxes(ax: Axes, at: Any, rects: Sequence[Rect] | Sequence[Bar], gid: str, **style: Any) -> None:
     """Draw all rectangles of one look as a single artist."""
     if rects:
-        x0, x1, low, high = np.array([(rect.x0_s, rect.x1_s, rect.low, rect.high) for rect in rects], np.float64).T
-        middle = at[[rect.row for rect in rects]]
-        low, high = middle - low, middle - high  # rows are counted downwards
-        corners: Any = np.stack([np.stack(c, axis=1) for c in ((x0, low), (x1, low), (x1, high), (x0, high))], axis=1)
-        ax.add_collection(PolyCollection(corners, gid=gid, **style), autolim=False)
+        ax.add_collection(PolyCollection(_corners(at, rects), gid=gid, **style), autolim=False)
+
+
+def _add_hatch(ax: Axes, at: Any, rects: Sequence[Rect], gid: str, fill: Fill) -> None:
+    """Draw the hatch over all rectangles of one look as a single path: each path takes as long as a hundred others."""
+    if rects and fill.hatch:
+        corners = _corners(at, rects)
+        closed = np.concatenate([corners, corners[:, :1]], axis=1).reshape(-1, 2)
+        codes = np.tile([Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY], len(rects)).astype(Path.code_type)
+        look: dict[str, Any] = {"facecolors": "none", "edgecolors": fill.line, "linewidths": 0, "hatch": fill.hatch}
+        ax.add_collection(PathCollection([Path(closed, codes)], gid=gid, snap=True, **look), autolim=False)
+
+
+def _corners(at: Any, rects: Sequence[Rect] | Sequence[Bar]) -> Any:
+    """Return the corners of rectangles, shape (n, 4, 2)."""
+    x0, x1, low, high = np.array([(rect.x0_s, rect.x1_s, rect.low, rect.high) for rect in rects], np.float64).T
+    middle = at[[rect.row for rect in rects]]
+    low, high = middle - low, middle - high  # rows are counted downwards
+    return np.stack([np.stack(corner, axis=1) for corner in ((x0, low), (x1, low), (x1, high), (x0, high))], axis=1)
 
 
 def _add_labels(ax: Axes, at: Any, bars: tuple[Bar, ...]) -> list[Bar]:

@@ -127,8 +127,8 @@ def _add_shares(shares: dict[str, Floats], run: Run, edges: Ints, row_count: int
         weights = share_of(parts, fill)
         some = np.flatnonzero(weights)
         if len(some):
-            times = (column[some] - run.first_ns for column in (parts.started_ns, parts.ended_ns))
-            share = busy_share(run.row_of[parts.owner[some]], *times, edges, row_count, weights[some])
+            starts, ends = (column[some] - run.first_ns for column in (parts.started_ns, parts.ended_ns))
+            share = busy_share(run.row_of[parts.owner[some]], starts, ends, edges, row_count, weights[some])
             name = "wait" if fill == "unknown" else fill
             shares[name] = shares.get(name, 0.0) + share
 

@@ -55,9 +55,9 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
 
     Notes
     -----
-    Counted are the units of work: branches, and the steps around them. Their mean number is the speedup. Where the
-    number changes more often than a screen can show, the filled curve is the mean of each moment, and the line above it
-    the highest number.
+    Counted are the units of work: branches, and the steps around them. Their mean number is no speedup: it counts those
+    that wait for the GIL as well. Where the number changes more often than a screen can show, the filled curve is the
+    mean of each moment, and the line above it the highest number.
 
     Examples
     --------

@@ -56,7 +56,7 @@ def gantt(
     ax
         Where to draw; default: a new figure whose height fits the number of workers.
     title
-        Default: workers, branches, makespan and speedup.
+        Default: workers, branches, makespan, and how many ran at once on average.
     colour_by
         ``"part"``: what went on when: CPU, waiting, blocked, ...; ``"name"``: one colour for each branch name;
         ``"status"``: how it ended.
@@ -99,7 +99,7 @@ def gantt(
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> trace = make_trace(bar("a", "thread-1", 0, 1, cpu_s=0.2), bar("b", "thread-2", 0, 2, cpu_s=0.1))
     >>> gantt(trace).get_title(loc="left")
-    '2 workers, 2 branches, 2.0 s, speedup 1.5'
+    '2 workers, 2 branches, 2.0 s, 1.5 at once'
     """
     traces = checked_traces(trace)
     _check(colour_by, group_by)
@@ -130,8 +130,9 @@ def describe_gantt(trace: Trace | Mapping[str, Trace]) -> str:
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
-    >>> describe_gantt(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2)))
-    'Gantt chart of 2 branches on 2 workers (2 rows) over 2.00 s, speedup 1.5; the longest bar is b on t-2 with 2.00 s.'
+    >>> print(describe_gantt(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2))))
+    Gantt chart of 2 branches on 2 workers (2 rows) over 2.00 s, 1.5 at once on average; the longest bar is b on t-2
+    with 2.00 s.
     """
     return gantt_description(Chart.of(trace), [summarize(each) for each in checked_traces(trace)]).sentence
 

@@ -5,8 +5,9 @@ Belongs here: what is said about a Gantt chart. Does not belong here: what is dr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isnan
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from kaygraph_viz.plot.chart import Chart, Run
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.part_words import PART_HEADINGS, part_times_s, where_time_went
+from kaygraph_viz.plot.stripes import Floats
 from kaygraph_viz.plot.style import STATUS_WORDS
 from kaygraph_viz.plot.words import Words
 
 __all__ = ["gantt_description", "gantt_title"]
 
+Times: TypeAlias = Mapping[str, Floats]  # of each bar, by the words for parts [s]
 EMPTY = "Gantt chart without bars: nothing was recorded."
 MOST_BARS, MOST_ROWS, MOST_STEPS = 40, 40, 6
 QUEUED = ("queued", "mean queue wait")
@@ -35,8 +38,8 @@ def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
     if not summaries or not summaries[0].counts.get("units"):
         return "Empty trace"
     (summary,) = summaries
-    makespan, speedup = duration(summary.makespan_s, 2), significant(summary.speedup, 2)
-    return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, speedup {speedup}"
+    makespan, mean = duration(summary.makespan_s, 2), significant(summary.mean_concurrency, 2)
+    return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, {mean} at once"
 
 
 def gantt_description(
@@ -56,10 +59,11 @@ def gantt_description(
     if not chart.bar_count:
         return Description(EMPTY)
     sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]
-    sentences += filter(None, map(where_time_went, chart.runs))
+    times = [part_times_s(run) for run in chart.runs]
+    sentences += filter(None, map(where_time_went, chart.runs, times))
     sentences += [_path_sentence(run, steps) for run, steps in zip(chart.runs, paths, strict=False) if steps]
     is_small = chart.bar_count <= MOST_BARS
-    table = _bar_table(chart, paths) if is_small else _row_table(chart)
+    table = _bar_table(chart, times, paths) if is_small else _row_table(chart, times)
     return Description(" ".join(sentences), [table])
 
 
@@ -79,8 +83,8 @@ def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
     rows = sum(not row.is_heading for row in (chart.rows if len(chart.runs) == 1 else chart.rows[first : last + 1]))
     return (
         f"Gantt chart{name} {_what(summary)} on {counted(summary.workers, 'worker')} ({counted(rows, 'row')}) over "
-        f"{duration(summary.makespan_s)}, speedup {significant(summary.speedup, 2)}; the longest bar is "
-        f"{clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
+        f"{duration(summary.makespan_s)}, {significant(summary.mean_concurrency, 2)} at once on average; the longest "
+        f"bar is {clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
     )
 
 
@@ -100,23 +104,28 @@ def _path_sentence(run: Run, steps: Sequence[PathStep]) -> str:
     return f"The critical path{of} leads through {', then '.join(names)}."
 
 
-def _bar_table(chart: Chart, paths: Sequence[Sequence[PathStep]]) -> Table:
+def _bar_table(chart: Chart, times: Sequence[Times], paths: Sequence[Sequence[PathStep]]) -> Table:
     """Return a table with a line for each bar, in the order of rows and times."""
     critical = [{step.span_id for step in steps} for steps in paths] or [set[int]()] * len(chart.runs)
-    rows = [line for run, ids in zip(chart.runs, critical, strict=True) for line in _bar_lines(run, ids)]
+    rows = [
+        line for run, each, ids in zip(chart.runs, times, critical, strict=True) for line in _bar_lines(run, each, ids)
+    ]
     headings = ("run", "worker", "bar", "from", "to", "queued", *PART_HEADINGS, "ended", "critical path")
     return Table(headings, _without_zeros(headings, rows), words=3, remarks=2)
 
 
-def _bar_lines(run: Run, critical: Collection[int]) -> Iterator[tuple[str, ...]]:
-    words, parts = Words(run.nesting, run.units), list(part_times_s(run).values())
+def _bar_lines(run: Run, times_s: Times, critical: Collection[int]) -> Iterator[tuple[str, ...]]:
+    words = Words(run.nesting, run.units)
     for place in np.lexsort((run.units, run.row_of)).tolist():
         position = int(run.units[place])
         span = run.nesting.columns.span(position)
         times = (span.started_ns - run.first_ns, span.ended_ns - run.first_ns, span.started_ns - span.submitted_ns)
         ended = STATUS_WORDS.get(span.status, span.status) + (f", {span.attempt} tries" if span.attempt > 1 else "")
         is_critical = "yes" if span.span_id in critical else ""
-        cells = (_cell(time) for time in (*(time / 1e9 for time in times), *(float(part[place]) for part in parts)))
+        cells = (
+            _cell(time)
+            for time in (*(time / 1e9 for time in times), *(float(part[place]) for part in times_s.values()))
+        )
         yield run.name, clean(span.lane), words.full(position), *cells, ended, is_critical
 
 
@@ -132,22 +141,24 @@ def _without_zeros(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> 
     return [tuple("" if place in gone else cell for place, cell in enumerate(row)) for row in rows]
 
 
-def _row_table(chart: Chart) -> Table:
+def _row_table(chart: Chart, times: Sequence[Times]) -> Table:
     """Return a table with a line for each row of a worker."""
     headings = ("run", "worker", "bars", "from", "to", "busy", "mean queue wait", *PART_HEADINGS, "not ok")
-    rows = _without_zeros(headings, [line for run in chart.runs for line in _row_lines(run, chart)])
+    rows = _without_zeros(
+        headings, [line for run, each in zip(chart.runs, times, strict=True) for line in _row_lines(run, each, chart)]
+    )
     if len(rows) > MOST_ROWS:
         more = f"{len(rows) - MOST_ROWS + 1:,} more rows"
         rows[MOST_ROWS - 1 :] = [("", more, *[""] * (len(rows[0]) - 2))]
     return Table(headings, rows, words=2)
 
 
-def _row_lines(run: Run, chart: Chart) -> Iterator[tuple[str, ...]]:
+def _row_lines(run: Run, times_s: Times, chart: Chart) -> Iterator[tuple[str, ...]]:
     columns, size = run.nesting.columns, len(chart.rows)
     starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
-    times = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *part_times_s(run).values()
+    times = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *times_s.values()
     counts = np.bincount(run.row_of, minlength=size)
-    sums = [np.bincount(run.row_of, np.nan_to_num(time), size) for time in times]
+    sums = [np.bincount(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in times]
     sums[1] /= counts.clip(1)
     bad = np.bincount(run.row_of[~columns.is_status("ok")[run.units]], minlength=size)
     first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)

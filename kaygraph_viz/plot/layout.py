@@ -21,6 +21,7 @@ from kaygraph_viz.trace.span import STATUSES
 __all__ = ["Bar", "Label", "Layout", "Rect", "longest_gap", "make_layout", "place_labels"]
 
 MIN_ROOM_PT = 4.0
+INNER_PAD_PT = 1.0  # between a label and a hatch within its bar
 PAUSE = STACK.index("pause")
 COVERED = {"pause", *(key for key, fill in FILLS.items() if fill.hatch)}  # no place for a label
 
@@ -278,7 +279,9 @@ def _placed(bar: Bar, points_per_s: float, pad: float, fit: Callable[[str, float
 
     for text in bar.labels:
         for place in places:
-            if fit(text, (place[1] - place[0]) * points_per_s - 2 * pad) == text:
+            inside = (place[0] > bar.x0_s) + (place[1] < bar.x1_s)
+            free_pt = inside * INNER_PAD_PT + (2 - inside) * pad
+            if fit(text, (place[1] - place[0]) * points_per_s - free_pt) == text:
                 return label(text, place)
     if bar.is_failed:  # half a name would hide a failure: it gets a mark
         return None

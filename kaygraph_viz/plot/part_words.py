@@ -53,20 +53,28 @@ def part_times_s(run: Run) -> dict[str, Floats]:
     >>> {word: times.tolist() for word, times in part_times_s(Chart.of(trace).runs[0]).items() if times.any()}
     {'CPU': [0.5], 'waiting': [2.5], 'interpreter': [1.0]}
     """
-    parts, size = run.parts, len(run.units)
-    lasted_s = (parts.ended_ns - parts.started_ns) / 1e9
-
-    def total(*fills: str) -> Floats:
-        times = sum((share_of(parts, fill) for fill in fills), np.zeros(len(lasted_s))) * lasted_s
-        return np.bincount(parts.owner, times, size).astype(np.float64)
-
-    found = {word: total(*fills) for word, fills in FILLS_OF.items()}
-    is_measured = total("busy") == 0
+    found = {word: sum((_total_s(run, fill) for fill in fills), np.zeros(len(run.units)))
+             for word, fills in FILLS_OF.items()}  # fmt: skip
+    is_measured = _total_s(run, "busy") == 0
     return found | {word: np.where(is_measured, found[word], np.nan) for word in ("CPU", "waiting")}
 
 
-def where_time_went(run: Run) -> str:
+def _total_s(run: Run, fill: str) -> Floats:
+    share = share_of(run.parts, fill)
+    some = np.flatnonzero(share)
+    times = share[some] * (run.parts.ended_ns[some] - run.parts.started_ns[some]) / 1e9
+    return np.bincount(run.parts.owner[some], times, len(run.units)).astype(np.float64, copy=False)
+
+
+def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
     """Return in a sentence what the bars did where that is notable: where they were held up; else nothing.
+
+    Parameters
+    ----------
+    run
+        Of a chart.
+    times_s
+        Its `part_times_s`.
 
     Examples
     --------
@@ -74,17 +82,19 @@ def where_time_went(run: Run) -> str:
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> turns = [("cpu", 1), ("gil", 1)], [("gil", 1), ("cpu", 1)]
     >>> bars = (bar("a", f"t-{number}", 0, 2, parts=parts) for number, parts in enumerate(turns, 1))
-    >>> where_time_went(Chart.of(make_trace(*bars)).runs[0])
+    >>> run = Chart.of(make_trace(*bars)).runs[0]
+    >>> where_time_went(run, part_times_s(run))
     'Of the time in the bars 50% is computing and 50% waiting for the interpreter; never do two compute at once.'
     """
-    totals = {word: float(np.nansum(times)) for word, times in part_times_s(run).items()}
+    totals = {word: float(np.nansum(times)) for word, times in times_s.items()}
     all_s = float((run.parts.ended_ns - run.parts.started_ns).sum()) / 1e9
     if not all_s or sum(totals[word] for word in HELD_UP) < NOTABLE * all_s:
         return ""
     named = [_share(word, totals, all_s) for word in PART_HEADINGS if totals[word] >= LEAST * all_s]
     unmeasured = 1 - sum(totals.values()) / all_s
     more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= LEAST else []
-    return f"Of the time in the bars {join_words([*named, *more])}{_turns(run, totals)}."
+    of = f" of {run.name}" if run.name else ""
+    return f"Of the time in the bars{of} {join_words([*named, *more])}{_turns(run, totals)}."
 
 
 def _share(word: str, totals: Mapping[str, float], all_s: float) -> str:

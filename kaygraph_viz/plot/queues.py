@@ -178,8 +178,8 @@ def _blocked(run: Run, consumers: Places) -> Steps:
     makers = np.flatnonzero(np.isin(ids, sorted({target for targets in links for target in targets})))
     parts = stretches(columns, makers)
     is_blocked = parts.kind == PART_CODE["blocked"]
-    times = (column[is_blocked] - run.first_ns for column in (parts.started_ns, parts.ended_ns))
-    return Steps.of(*times, run.last_ns - run.first_ns)
+    starts, ends = (column[is_blocked] - run.first_ns for column in (parts.started_ns, parts.ended_ns))
+    return Steps.of(starts, ends, run.last_ns - run.first_ns)
 
 
 def _with_ribbons(chart: Chart, queues: Sequence[Queue]) -> Chart:

@@ -33,7 +33,8 @@ __all__ = ["Speedups", "speedup_curve"]
 MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
 HEIGHT_IN, LEAST_WORKERS, MOST_WORKERS, MOST_NAMED = 4.4, 4, 4096, 6
 WORTH_A_LINE = 0.005  # a smaller serial share bounds nothing that anybody would reach
-MEASURED_ONE, PREDICTED_ONE, WORK = "one worker", "one worker, predicted", "the work of the run"
+MEASURED_ONE, PREDICTED_ONE = "one worker", "one worker, predicted"
+ESTIMATED = "one after the other, estimated"
 MEASURED = Stroke(BAR, "measured: median and range", 1.2, "", "o")
 PREDICTED = Fill(FILLS["wait"].colour, "predicted: what-if band", line=FILLS["cpu"].colour)
 WORK_LAW = Stroke(BAR, "work law: as many times as workers", 1.1)
@@ -76,12 +77,12 @@ def speedup_curve(
 
     Notes
     -----
-    Speedup 1 is the median makespan of the runs with one worker, where there are any, else the predicted one, else the
-    work of the run with the fewest workers. That run also gives work W, critical path L and serial share s of the three
-    bounds, for P workers:
-    the work law ``T >= W / P``, the critical path ``T >= L`` (Graham 1969, Brent 1974), and Amdahl's law (1967)
-    ``T = W (s + (1 - s) / P)``, where s is the part of the work in no branch. The first two hold for every schedule as
-    long as the branches take as long as they did.
+    Speedup 1 is the median makespan of the runs with one worker, where there are any, else the predicted one, else what
+    the run with the fewest workers would have taken one branch after the other, as `summarize` estimates it. The label
+    of the axis says which. That run also gives work W, critical path L and serial share s of the three bounds, for P
+    workers: the work law ``T >= W / P``, the critical path ``T >= L`` (Graham 1969, Brent 1974), and Amdahl's law
+    (1967) ``T = W (s + (1 - s) / P)``, where s is the part of the work in no branch. The first two hold for every
+    schedule as long as the branches take as long as they did.
 
     Examples
     --------
@@ -153,7 +154,7 @@ class Speedups:
         elif what_if is not None and 1 in what_if.makespan_s:
             baseline_s, baseline = what_if.makespan_s[1], PREDICTED_ONE
         else:
-            baseline_s, baseline = summary.work_s, WORK
+            baseline_s, baseline = summary.serial_s, ESTIMATED
         work_s, path_s = (min(seconds, baseline_s) for seconds in (summary.work_s, summary.critical_path_s))
         return cls(measured, baseline_s, baseline, work_s, path_s, _serial_share(reference))
 

@@ -1,4 +1,4 @@
-"""Speedup against workers in a corner of a panel: what was tried, and what is predicted.
+"""How many times as fast runs were, in a corner of a panel: what was tried, and what is predicted.
 
 Belongs here: a picture small enough to stand beside a Gantt chart. Does not belong here: the full picture with all its
 bounds (``speedup``), and its numbers.
@@ -17,7 +17,7 @@ from kaygraph_viz.analysis.what_if import WhatIf
 from kaygraph_viz.analysis.wording import counted, join_words, significant
 from kaygraph_viz.plot.axes import plain_axes
 from kaygraph_viz.plot.description import Description, attach
-from kaygraph_viz.plot.speedup import Speedups
+from kaygraph_viz.plot.speedup import MEASURED_ONE, Speedups
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, MUTED, PAPER, TEXT, Size
 from kaygraph_viz.trace.trace import Trace
 
@@ -36,7 +36,7 @@ def speedup_sketch(
     what_if: WhatIf | None = None,
     last: int = 16,
 ) -> Axes:
-    """Draw the speedups of runs against their number of workers, with few words.
+    """Draw how many times as fast runs were against their number of workers, with few words.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def speedup_sketch(
     others
         Runs of the same work in other ways, with their numbers of workers.
     one_worker_s
-        What counts as speedup 1 [s]; default: as for `speedup_curve`.
+        How long one worker took or would take [s], to compare with; default: as for `speedup_curve`.
     what_if
         What is predicted, drawn as a line.
     last
@@ -58,7 +58,7 @@ def speedup_sketch(
     Returns
     -------
     Axes
-        The x axis is in workers, the y axis in times as fast as one worker.
+        The x axis is in workers, the y axis in times as fast as what its label names.
 
     Examples
     --------
@@ -68,16 +68,16 @@ def speedup_sketch(
     >>> one = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-1", 2, 4))
     >>> two = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2))
     >>> print(describe(speedup_sketch({1: one, 2: two}, ax=Figure().add_subplot())))
-    Speedup against workers: 1.0 with 1 worker and 2.0 with 2.
+    Times as fast as one worker: 1.0 with 1 worker and 2.0 with 2.
     """
     found = Speedups.of({workers: [run] for workers, run in tried.items()}, what_if)
     if one_worker_s:
-        found = replace(found, baseline_s=one_worker_s)
+        found = replace(found, baseline_s=one_worker_s, baseline=MEASURED_ONE)
     points = [(workers, found.speedup(workers)) for workers in found.measured]
     beside = [(workers, found.ratio(run.makespan_s)) for workers, run in others]
     line = _prediction(found, what_if, last)
     top = 1.18 * max(2.0, *(speedup for _, speedup in [*points, *beside, *line]))
-    _frame(ax, last, top)
+    _frame(ax, found, last, top)
     ax.plot([0, top], [0, top], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1, gid="ideal")
     if line:
         ax.plot(*zip(*line, strict=True), zorder=2, gid="predicted", color=FILLS["cpu"].colour, linewidth=1.8)
@@ -103,14 +103,14 @@ def _prediction(found: Speedups, what_if: WhatIf | None, last: int) -> list[tupl
     return [(count, found.ratio(seconds)) for count, seconds in sorted(makespans.items()) if count <= last]
 
 
-def _frame(ax: Axes, last: int, top: float) -> None:
+def _frame(ax: Axes, found: Speedups, last: int, top: float) -> None:
     plain_axes(ax)
     ax.set_xlim(0, last + 0.8)
     ax.set_ylim(0, top)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     ax.set_xlabel("workers", fontsize=Size.font, color=TEXT)
-    ax.set_ylabel("times as fast as one worker", fontsize=Size.font, color=TEXT)
+    ax.set_ylabel(f"times as fast as {found.baseline}", fontsize=Size.font, color=TEXT)
 
 
 def _title(has_line: bool, has_others: bool) -> str:
@@ -125,4 +125,4 @@ def _sentence(found: Speedups, has_line: bool) -> str:
     named = [f"{significant(found.speedup(first), 2)} with {counted(first, 'worker')}"]
     named += [f"{significant(found.speedup(count), 2)} with {count}" for count in others]
     line = "; a line shows what is predicted for the others" if has_line else ""
-    return f"Speedup against workers: {join_words(named)}{line}."
+    return f"Times as fast as {found.baseline}: {join_words(named)}{line}."

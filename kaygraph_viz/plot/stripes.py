@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Bools, Ints
-from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.style import FILLS
 from kaygraph_viz.trace.part_table import Stretches
 
@@ -25,6 +25,7 @@ __all__ = ["STACK", "Stripes", "make_stripes", "share_of"]
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 STACK = tuple(key for key in FILLS if key != "queued")  # from the bottom of a bar
+CODES: dict[str, int] = {kind: code for code, kind in enumerate(PART_KINDS)}
 WIDEST = 2  # times the shortest part that is drawn alone: so wide is a stretch of several at least
 FEWEST = 16  # parts in such a stretch if it is wider: with fewer of them its shares would be those of chance
 ALIKE = 0.07  # shares of neighbours that differ by less are drawn as one: it would be noise
@@ -82,8 +83,10 @@ def share_of(parts: Stretches, fill: str) -> Floats:
         return np.nan_to_num(parts.cpu_share)
     if fill == "busy":
         return np.isnan(parts.cpu_share).astype(np.float64)
-    is_kind = parts.kind == PART_CODE[fill]
-    return np.where(is_kind, np.nan_to_num(1 - parts.cpu_share), 0.0)
+    share = np.equal(parts.kind, CODES[fill]).astype(np.float64)
+    if fill == "unknown" and share.any():
+        share *= np.nan_to_num(1 - parts.cpu_share)
+    return share
 
 
 def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
@@ -138,7 +141,8 @@ class _Line:
         for place, until in enumerate(self._until):
             if until[-1]:
                 found[:, place] = np.interp(end, self.edges, until) - np.interp(start, self.edges, until)
-        return found / np.maximum(found.sum(axis=1), LEAST_SHARE)[:, None]
+        found /= np.maximum(found.sum(axis=1), LEAST_SHARE)[:, None]
+        return found
 
 
 class _Cells(NamedTuple):
@@ -161,11 +165,11 @@ def _cells(owner: Places, line: _Line, shortest_ns: float) -> _Cells:
     low, high = edges[first] - before, edges[last + 1] + after
     run, run_start, run_end = _columns(low, high, last + 1 - first, WIDEST * shortest_ns)
     begins = _differ(run, line.shares(run_start, run_end))
-    ends = np.append(np.flatnonzero(begins)[1:], len(run)) - 1 if len(run) else begins
+    closes = np.append(begins[1:], True)[: len(run)]
     alone = np.flatnonzero(~is_short)
     part = np.concatenate([alone, first[run[begins]]])
     order = np.argsort(part, kind="stable")
-    starts, ends = np.concatenate([start[alone], run_start[begins]]), np.concatenate([end[alone], run_end[ends]])
+    starts, ends = np.concatenate([start[alone], run_start[begins]]), np.concatenate([end[alone], run_end[closes]])
     return _Cells(part[order], starts[order], ends[order], bool((last > first).any()))
 
 

@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.services.request_log import RequestLog
 
@@ -162,7 +163,8 @@ class ServerThread:
     def start_and_wait(self) -> None:
         """Start the thread and wait until it answers."""
         self._thread.start()
-        is_ready = self._server.is_ready.wait(_START_TIMEOUT_S)
+        with use_clock(REAL):  # also inside a block of simulated time
+            is_ready = self._server.is_ready.wait(_START_TIMEOUT_S)
         if not is_ready or self._error is not None:
             why = f"not ready after {_START_TIMEOUT_S:g} s" if self._error is None else repr(self._error)
             raise ServiceError(f"the local service at {self.base_url} could not be started: {why}") from self._error

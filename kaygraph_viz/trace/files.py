@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.machine import Machine, machine_from
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.disk import opened, written
 from kaygraph_viz.trace.fields import as_fields, as_row, problem_with
@@ -36,24 +37,27 @@ MAX_CHARACTERS = 4 << 30  # in all, after decompression: some ten million spans
 READ_CHUNK = 65_536
 
 
-def write_trace(columns: SpanColumns, dropped: int, path: Path, memory: MemorySamples = NOTHING) -> Path:
+def write_trace(
+    columns: SpanColumns, dropped: int, path: Path, memory: MemorySamples = NOTHING, machine: Machine | None = None
+) -> Path:  # fmt: skip
     """Write spans to `path`, replacing it only when everything was written."""
     with written(path) as stream:
-        for line in _lines(columns, dropped, memory):
+        for line in _lines(columns, dropped, memory, machine):
             stream.write(line.encode() + b"\n")
     return path
 
 
-def _lines(columns: SpanColumns, dropped: int, memory: MemorySamples) -> Iterator[str]:
+def _lines(columns: SpanColumns, dropped: int, memory: MemorySamples, machine: Machine | None) -> Iterator[str]:
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
     yield encode({"format": FORMAT, "version": VERSION})
     for position in range(len(columns)):
         yield encode(as_fields(columns.span(position)))
     samples = {"memory": [memory.times_ns.tolist(), memory.size.tolist()]} if len(memory.times_ns) else {}
-    yield encode({"spans": len(columns), "dropped": dropped, **samples})
+    made_on = {"machine": machine.as_fields()} if machine is not None else {}
+    yield encode({"spans": len(columns), "dropped": dropped, **made_on, **samples})
 
 
-def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, MemorySamples]:
+def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, MemorySamples, Machine | None]:
     """Read spans from `path`; see `kaygraph_viz.load`.
 
     Returns
@@ -64,6 +68,8 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
         How many spans the file says were not kept.
     memory
         How much memory was in use when, if the file says it.
+    machine
+        The computer on which it was recorded, if the file says it.
     """
     spans, footer = Spans(), None
     try:
@@ -85,10 +91,10 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
         if not partial or not len(columns):
             raise problem from error
         warnings.warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
-        return _checked_spans(columns, path), 0, NOTHING
+        return _checked_spans(columns, path), 0, NOTHING, None
     columns = spans.columns()
     _check_count(columns, footer or {}, path)
-    return _checked_spans(columns, path), dropped, memory
+    return _checked_spans(columns, path), dropped, memory, machine_from((footer or {}).get("machine"))
 
 
 def _bounded_lines(stream: IO[bytes], path: Path) -> Generator[str, None, None]:

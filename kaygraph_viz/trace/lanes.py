@@ -168,6 +168,7 @@ class Lanes:
         self._named: dict[str, threading.Thread] = {}
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
+        self.on_thread: Callable[[str, int | None], None] | None = None  # wants to know which thread works on a lane
 
     def mine(self) -> Lane:
         """Return the lane of the caller; a thread or task that nobody gave one gets one of its own.
@@ -208,6 +209,16 @@ class Lanes:
         """Let what the calling thread waits for be noted on its lane; in simulated time it is noted where it runs."""
         if not self._is_exact:
             write_here(lane.log, self._clock)
+            self._tell_of_thread(lane, None)
+
+    def enter_process(self, lane: Lane, pid: int) -> None:
+        """Say that a worker process works on `lane` from now on."""
+        self._tell_of_thread(lane, pid)
+
+    def _tell_of_thread(self, lane: Lane, pid: int | None) -> None:
+        tell = self.on_thread  # which another thread may take away
+        if tell is not None:
+            tell(lane.name, pid)
 
     def take(self, kind: str) -> Lane:
         """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`."""

@@ -18,9 +18,13 @@ from kaygraph_viz.trace.shared_access import SharedWatch
 if TYPE_CHECKING:
     from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["DEFAULT_MAX_SPANS", "announced", "checked_cap", "checked_clock", "checked_watch", "told_of_traces"]
+__all__ = [
+    "DEFAULT_MAX_SPANS", "announced", "checked_cap", "checked_clock", "checked_period", "checked_watch",
+    "told_of_traces",
+]  # fmt: skip
 
 DEFAULT_MAX_SPANS = 1_000_000
+SHORTEST_S, LONGEST_S = 0.0005, 1.0  # from one look at the CPU clocks of threads to the next
 
 
 def checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) -> Clock:
@@ -53,6 +57,15 @@ def checked_cap(max_spans: int | None) -> int:
     if not isinstance(max_spans, int) or isinstance(max_spans, bool) or max_spans < 1:
         raise OptionError("max_spans", max_spans, "a whole number, 1 or more", "max_spans=100_000")
     return max_spans
+
+
+def checked_period(sample_s: float | None) -> float | None:
+    """Return the time from one look at the CPU clocks of threads to the next [s], or None where nobody looks."""
+    is_number = isinstance(sample_s, (int, float)) and not isinstance(sample_s, bool)
+    if sample_s is not None and not (is_number and SHORTEST_S <= sample_s <= LONGEST_S):
+        expected = f"None, or a number of seconds from {SHORTEST_S} to {LONGEST_S:g}"
+        raise OptionError("sample_s", sample_s, expected, "sample_s=0.002")
+    return sample_s
 
 
 _teller: ContextVar[Callable[[Trace], object] | None] = ContextVar("kaygraph_viz_teller", default=None)

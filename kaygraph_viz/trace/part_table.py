@@ -46,6 +46,17 @@ class PartTable:
     first: Ints = field(default_factory=lambda: np.zeros(1, np.int64))
     parts: npt.NDArray[np.void] = field(default_factory=_no_parts)
 
+    @classmethod
+    def of_spans(cls, span_id: Ints, counts: Ints, parts: npt.NDArray[np.void]) -> PartTable:
+        """Return the table of spans with these numbers, in any order, and so many of the parts each."""
+        order = np.argsort(span_id, kind="stable")
+        firsts = np.concatenate([[0], np.cumsum(counts)])
+        if (order[:-1] < order[1:]).all():
+            return cls(span_id, firsts, parts)
+        moved = np.concatenate([[0], np.cumsum(counts[order])])
+        source = np.repeat(firsts[:-1][order] - moved[:-1], counts[order]) + np.arange(len(parts))
+        return cls(span_id[order], moved, parts[source])
+
     def of(self, span_id: int) -> RowParts | None:
         """Return the parts of a span as a row has them, or None if it has noted none."""
         at = int(np.searchsorted(self.span_id, span_id))
@@ -82,19 +93,9 @@ class PartCollector:
             old = self._table
             ids = np.concatenate([old.span_id, *self._ids])
             counts = np.concatenate([np.diff(old.first), *self._counts])
-            self._table = _sorted(ids, counts, np.concatenate([old.parts, *self._parts]))
+            self._table = PartTable.of_spans(ids, counts, np.concatenate([old.parts, *self._parts]))
             self._ids, self._counts, self._parts = [], [], []
         return self._table
-
-
-def _sorted(ids: Ints, counts: Ints, parts: npt.NDArray[np.void]) -> PartTable:
-    order = np.argsort(ids, kind="stable")
-    firsts = np.concatenate([[0], np.cumsum(counts)])
-    if (order[:-1] < order[1:]).all():
-        return PartTable(ids, firsts, parts)
-    moved = np.concatenate([[0], np.cumsum(counts[order])])
-    source = np.repeat(firsts[:-1][order] - moved[:-1], counts[order]) + np.arange(len(parts))
-    return PartTable(ids[order], moved, parts[source])
 
 
 class _Columns(Protocol):

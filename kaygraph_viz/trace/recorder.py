@@ -12,7 +12,7 @@ import itertools
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -21,7 +21,14 @@ from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured
-from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS, announced, checked_cap, checked_clock, checked_watch
+from kaygraph_viz.trace.options import (
+    DEFAULT_MAX_SPANS,
+    announced,
+    checked_cap,
+    checked_clock,
+    checked_period,
+    checked_watch,
+)
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
 
@@ -216,6 +223,7 @@ def _columns(max_spans: int) -> Storage:
 def record(
     *, cpu_time: bool = True, clock: Clock | Literal["virtual"] | None = None, seed: int | None = None,
     max_spans: int | None = None, shared_access: bool | Literal["strict"] = False, memory: bool = False,
+    sample_s: float | None = None,
 ) -> Iterator[Trace]:  # fmt: skip
     """Record everything that runs inside the ``with`` block.
 
@@ -240,6 +248,11 @@ def record(
         a branch that writes what another one in progress wrote gets a `SharedConflictError`.
     memory
         Whether to read again and again how much memory is in use, for `memory_curve`; not in simulated time.
+    sample_s
+        How often to look at the CPU clock of each thread, 0.0005 to 1 [s]; 0.002 is a good choice; default: not at all.
+        So it is known when branches computed, waited for the GIL or for a core, to two or three times as long, where
+        otherwise only their sums are known. On Linux only, else it is one warning. A process of its own looks: it
+        starts in 0.02 s and takes at most 2% of one core; where there are very many threads, it looks less often.
 
     Yields
     ------
@@ -262,13 +275,14 @@ def record(
     from kaygraph_viz.trace.memory import memory_log, watching
     from kaygraph_viz.trace.trace import Trace
 
-    cap, watch = checked_cap(max_spans), checked_watch(shared_access)
+    cap, watch, period_s = checked_cap(max_spans), checked_watch(shared_access), checked_period(sample_s)
     recorder = Recorder(checked_clock(clock, seed), cpu_time=cpu_time, max_spans=cap, shared_watch=watch)
     log = memory_log(recorder.clock, is_wanted=memory)
     trace = announced(Trace._live(recorder.snapshot, recorder, log))
     scope = Scope(recorder, 0)
     running = getattr(recorder.clock, "running", nullcontext)
-    with watching(log), log_kept(), running():  # what a simulated schedule still runs ends after the trace is complete
+    # what a simulated schedule still runs ends after the trace is complete
+    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), running():
         token = _scope.set(scope)
         _active.append(scope)
         try:
@@ -278,7 +292,21 @@ def record(
             _active.remove(scope)
             with suppress(ValueError):  # the block was left in another context, as an async generator may do
                 _scope.reset(token)
-            trace._freeze(recorder.finish(), recorder.dropped)
+            columns = recorder.finish()
+            try:
+                columns = sampled(columns)
+            finally:
+                trace._freeze(columns, recorder.dropped)
+
+
+def _sampler(
+    period_s: float | None, recorder: Recorder
+) -> AbstractContextManager[Callable[[SpanColumns], SpanColumns]]:
+    if period_s is None:
+        return nullcontext(lambda columns: columns)
+    from kaygraph_viz.trace.sampler import sampling
+
+    return sampling(period_s, recorder.clock, recorder.lanes)
 
 
 class span:  # noqa: N801  (used like a function)

@@ -41,7 +41,8 @@ def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
     held = [each for place, each in enumerate(opened.values()) if place not in ended]
     now_ns = recorder.now_ns() if recorder.clock is REAL else _latest_ns(finished)  # a clock of tests may be asked by
     rows = [_as_running(each.abandoned_row(now_ns)) for each in held]  # those only that it knows
-    return Trace(_joined(finished, rows), trace.dropped), frozenset(row[0] for row in rows)
+    shown = Trace(_joined(finished, rows), trace.dropped, machine=trace.machine)
+    return shown, frozenset(row[0] for row in rows)
 
 
 def _latest_ns(columns: SpanColumns) -> int:

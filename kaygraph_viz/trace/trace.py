@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
+from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.errors import OptionError, TraceError
+from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.trace.attributes import visible
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
 from kaygraph_viz.trace.files import read_trace, write_trace
@@ -21,10 +23,12 @@ from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
 
-__all__ = ["Trace", "load"]
+__all__ = ["Trace", "load", "machine_of"]
 
 
 class _Source(Protocol):
+    clock: Clock
+
     @property
     def dropped(self) -> int: ...
 
@@ -43,6 +47,8 @@ class Trace:
         How many spans were not kept because of `max_spans`.
     memory
         How much memory was in use when, if that was recorded.
+    machine
+        The computer on which it was recorded, if that is known.
 
     Examples
     --------
@@ -54,18 +60,21 @@ class Trace:
     (1, True)
     """
 
-    def __init__(self, columns: SpanColumns, dropped: int = 0, memory: MemorySamples = NOTHING) -> None:
+    def __init__(
+        self, columns: SpanColumns, dropped: int = 0, memory: MemorySamples = NOTHING, machine: Machine | None = None
+    ) -> None:  # fmt: skip
         columns.rows.flags.writeable = False
         self._columns = columns
         self._dropped = dropped
         self._memory = memory
+        self._machine = machine
         self._log: MemoryLog | None = None
         self._read: Callable[[], SpanColumns] | None = None
         self._source: _Source | None = None
 
     @classmethod
     def _live(cls, read: Callable[[], SpanColumns], source: _Source, log: MemoryLog | None = None) -> Self:
-        trace = cls(read())
+        trace = cls(read(), machine=machine_of(source.clock))
         trace._read, trace._source, trace._log = read, source, log
         return trace
 
@@ -100,6 +109,11 @@ class Trace:
     def memory(self) -> MemorySamples:
         """How much memory was in use when; empty unless it was recorded with ``record(memory=True)``."""
         return self._memory if self._log is None else self._log.samples()
+
+    @property
+    def machine(self) -> Machine | None:
+        """The computer on which it was recorded: cores, and whether it has a GIL; None where that is not known."""
+        return self._machine
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -184,7 +198,7 @@ class Trace:
         OSError
             If the file cannot be written.
         """
-        return write_trace(self.columns, self.dropped, Path(path), self.memory)
+        return write_trace(self.columns, self.dropped, Path(path), self.memory, self.machine)
 
     def __repr__(self) -> str:
         live = ", live" if self.is_live else ""
@@ -200,6 +214,12 @@ class Trace:
     def _repr_html_(self) -> str:
         head, *details = (html.escape(line.strip(" <>")) for line in str(self).splitlines())
         return f"<strong>{head}</strong><br>" + "<br>".join(details)
+
+
+def machine_of(clock: Clock) -> Machine | None:
+    """Return the computer on which is recorded: this one, or the one that a clock simulates; None for other clocks."""
+    found = this_machine() if clock is REAL else getattr(clock, "machine", None)
+    return found if isinstance(found, Machine) else None
 
 
 def _counted(number: int, word: str) -> str:

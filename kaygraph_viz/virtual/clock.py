@@ -14,14 +14,17 @@ from typing import Any, Self
 
 from kaygraph_viz.clock import MAX_SECONDS, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
+from kaygraph_viz.machine import SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guards
 from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
+from kaygraph_viz.virtual.ordinary import ordinary_code
 from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
+from kaygraph_viz.virtual.started import started_threads
 from kaygraph_viz.virtual.threads import VirtualThreads
 
 __all__ = ["VirtualClock"]
@@ -35,8 +38,8 @@ class VirtualClock:
     ``with record(clock="virtual", seed=0)`` makes one with the defaults. Branches are unchanged: `sleep` is waiting and
     `work` is CPU, in simulated seconds; whatever else they do takes no simulated time. Threads share one interpreter,
     which passes to the next one every 5 ms; processes have one each; of the coroutines of a loop one runs at a time.
-    What branches in other processes get and return is copied, as it really would be. Used for a second block, the clock
-    goes on where it stopped.
+    What branches in other processes get and return is copied, as it really would be. Where nobody says how many workers
+    there are, there are 4. Used for a second block, the clock goes on where it stopped.
 
     Parameters
     ----------
@@ -45,7 +48,11 @@ class VirtualClock:
         were started or were woken). Any other number: their order is drawn by chance from it. What ends at the very
         instant of its deadline is in time. The module `random` is seeded with it inside the block.
     cores
-        How many processes can compute at once, 1 to 4096; None for any number.
+        How many processes, and threads without a GIL, can compute at once, 1 to 4096, whatever the machine has; None
+        for any number.
+    gil
+        Whether one thread of a process computes at a time, as in the usual Python. False: threads compute side by side,
+        as in a free-threaded one (``python3.14t``); the coroutines of a loop still take turns.
     switch_interval_s
         How long a thread keeps the interpreter when others want it [s], above 0.
     start_up_s
@@ -56,7 +63,9 @@ class VirtualClock:
         The chance, 0 to 1, that a thread gives way after a single step of user code; see `explore`. With a chance
         above 0, each version of Python has schedules of its own.
     patience_s
-        How long a branch may be stuck in something that simulated time cannot see [s of real time], above 0.
+        How long a branch may wait for something that simulated time cannot see, while the whole process is idle [s of
+        real time], above 0. Ten times that where something else in the process computes, where the system does not
+        tell what its threads do (Linux does), and for the main program, which is only warned.
 
     Raises
     ------
@@ -65,14 +74,25 @@ class VirtualClock:
 
     Notes
     -----
-    A real time.sleep or connection inside a branch is refused with an error. What blocks otherwise, such as a lock
-    from `threading`, is reported after `patience_s`; use `Lock`. Where everybody waits for somebody else, that is
-    reported at once. A branch that computes without end meets no deadline, since time stands still meanwhile: after ten
-    times `patience_s` a warning says where. A branch that ends its process (``os._exit``) ends this one.
-
-    `asyncio.run`, `asyncio.to_thread` and the futures of ``executor.submit`` work inside the block, also with
-    ``wait`` and ``as_completed``. Threads and loops that user code makes in other ways take no part; they are told so
+    Ordinary code means what it really means, in simulated seconds: `time.sleep` and the clocks of `time` (which begin
+    at 0, the date on 1 January 2000), the locks, events, conditions, semaphores, barriers, timers and threads of
+    `threading`, the queues of `queue`, ``ThreadPoolExecutor``, and all of `asyncio` under `asyncio.run` or `run`. That
+    goes for what your code makes inside the block, for events, semaphores, barriers and queues that it has made before,
+    and for locks made before that have a name in your modules or are attributes of a class or an object that has. What
+    installed libraries make is real, and so are the threads that they start; those are told that they take no part
     when they wait.
+
+    What your own code asks of the machine otherwise, such as its cores or the order of a set of texts, stays as it is
+    there.
+
+    A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that was
+    there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits for
+    something else that is real, such as another lock made before the block, a socket or another program, is reported
+    with its line after `patience_s`. A file may take its time, and so may code that computes, in whatever language and
+    however busy the machine is. Where everybody waits for somebody else, that is reported at once. A branch that
+    computes without end meets no deadline, since time stands still meanwhile: after a hundred times `patience_s` a
+    warning says where. A branch that ends its process (``os._exit``) ends this one. At the end of the block all threads
+    end that were started inside, and their pools are shut.
 
     Examples
     --------
@@ -81,6 +101,8 @@ class VirtualClock:
     ...     sleep(3600)
     ...     clock.now_ns()
     3600000000000
+    >>> VirtualClock(gil=False)
+    VirtualClock(seed=0, gil=False)
     """
 
     is_virtual = True
@@ -89,16 +111,20 @@ class VirtualClock:
         self,
         seed: int = 0,
         *,
-        cores: int | None = None,
+        cores: int | None = SIMULATED_CORES,
+        gil: bool = True,
         switch_interval_s: float = 0.005,
         start_up_s: float | Mapping[str, float] = 0.0,
         dispatch_s: float | Mapping[str, float] = 0.0,
         preempt: float = 0.0,
-        patience_s: float = 1.0,
+        patience_s: float = 0.1,
     ) -> None:
         self.seed = _whole("seed", seed, 0, 1 << 62)
         if cores is not None:
             _whole("cores", cores, 1, 4096)
+        if not isinstance(gil, bool):
+            raise OptionError("gil", gil, "True or False", "gil=False")
+        self.gil = gil
         _seconds("switch_interval_s", switch_interval_s, least=1e-6)
         _seconds("patience_s", patience_s, least=1e-3)
         if isinstance(preempt, bool) or not isinstance(preempt, (int, float)) or not 0 <= preempt <= 1:
@@ -108,11 +134,17 @@ class VirtualClock:
         self.dispatch_s = _by_kind("dispatch_s", dispatch_s)
         self._interval_ns = round(switch_interval_s * 1e9)
         self._scheduler = Scheduler(seed, patience_s)
+        self._cores_in_all = cores
         self._cores = Turns(self._scheduler, cores, "a core", "core")
         self._blocks: list[Any] = []
         self._home: asyncio.Task[Any] | None = None
         self._preemption = Preemption(self._scheduler, self.preempt)
-        self.threads = VirtualThreads(self, self._scheduler, self._preemption)
+        self.threads = VirtualThreads(self, self._scheduler, self._preemption, has_gil=gil)
+
+    @property
+    def machine(self) -> Machine:
+        """The computer that is simulated."""
+        return Machine(self._cores_in_all, "simulated Python", self.gil)
 
     def now_ns(self) -> int:
         """Return the simulated time [ns]; it begins at 0."""
@@ -136,12 +168,12 @@ class VirtualClock:
             self.sleep(seconds)  # in the cell of a notebook: its loop waits meanwhile
         else:
             raise VirtualClockError(
-                "this event loop keeps real time, since it was there before the block began; use asyncio.run(main()) "
-                "inside the block, or in a notebook await graph.run_async(shared)"
+                "this event loop keeps real time, since it was there before the block began; write kv.run(main()) "
+                "instead of await main(), or await graph.run_async(shared)"
             )
 
     def work(self, seconds: float) -> None:
-        """Use CPU for `seconds` [s], in turns with other threads of the same interpreter."""
+        """Use CPU for `seconds` [s], in turns with other threads of the same interpreter if it has a GIL."""
         compute(self._scheduler, self._cores, round(seconds * 1e9), self._interval_ns)
 
     def new_event_loop(self) -> VirtualLoop:
@@ -164,19 +196,23 @@ class VirtualClock:
         self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
         scheduler.enter(Fiber("the main program", self.threads.interpreter()))
         try:
-            with (
-                guards(),
-                self._preemption.in_block(),
-                loops_in_simulated_time(scheduler, self.new_event_loop),
-                futures_in_simulated_time(self.threads.Event, self._now_s_here),
-            ):
-                yield
+            with ordinary_code(), started_threads(self.threads):  # which those that are ended meet, too
+                try:
+                    with (
+                        guards(),
+                        self._preemption.in_block(),
+                        loops_in_simulated_time(scheduler, self.new_event_loop),
+                        futures_in_simulated_time(self.threads.Event, self._now_s_here),
+                    ):
+                        yield
+                finally:
+                    self.threads.shut_pools()
+                    scheduler.close()
         except KeyboardInterrupt:
             if scheduler.reason is not None:
                 raise scheduler.reason from None
             raise
         finally:
-            scheduler.close()
             random.setstate(state)
 
     def _now_s_here(self) -> float | None:
@@ -197,7 +233,7 @@ class VirtualClock:
             yield
 
     def __repr__(self) -> str:
-        return f"VirtualClock(seed={self.seed})"
+        return f"VirtualClock(seed={self.seed}{'' if self.gil else ', gil=False'})"
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
-from time import monotonic, sleep  # the real ones: user code meets another sleep in a block
+from time import monotonic, sleep  # the real ones, as all that is got hold of here
 
 from kaygraph_viz.parts import PartLog
 
-__all__ = ["Fiber", "FiberThread", "Stopped"]
+__all__ = ["KEY", "Fiber", "Stopped", "end_within", "is_running", "join_at_most", "takes_part"]
 
+KEY = "_kaygraph_viz"  # where a real thread has what it is on the schedule
 STEP_S = 0.01
 STEPS = 100  # more than Python takes to notice an interrupt
+_join, _is_alive = threading.Thread.join, threading.Thread.is_alive
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
@@ -40,7 +42,7 @@ class Fiber:
         self.name = name
         self.interpreter = interpreter
         self.parent = parent
-        self.thread: threading.Thread | None = None  # a `FiberThread`, but for the first fiber
+        self.thread: threading.Thread | None = None
         self.on_end: Callable[[], object] = int  # called when it ends, before anybody else goes on
         self.cpu_ns = 0
         self.log = PartLog()  # what it did when, or what the coroutine did that it runs at the moment
@@ -63,42 +65,42 @@ class Fiber:
         return fiber is other
 
 
-class FiberThread(threading.Thread):
-    """The real thread of a fiber; it counts as ended once its last turn is over, whatever the machine says."""
+def takes_part(thread: threading.Thread) -> bool:
+    """Return whether a thread is, or was, on a schedule."""
+    return KEY in vars(thread)
 
-    def __init__(self, target: Callable[[], object], name: str) -> None:
-        super().__init__(target=target, name=name, daemon=True)
-        self.fiber: Fiber | None = None
 
-    def end_within(self, seconds: float) -> None:
-        """Raise `Stopped` in it as soon as it takes a step of Python code, and wait at most `seconds` for its end.
+def is_running(fiber: Fiber) -> bool:
+    """Return whether a fiber has begun and not ended, in simulated time."""
+    return fiber.thread is not None and not fiber.is_over and _is_alive(fiber.thread)
 
-        What has not noticed by then is let be: it ends where it next waits in simulated time. As long as an interrupt
-        is pending in any thread, Python 3.11 lets no function begin that is traced or profiled, in no thread, and goes
-        on doing so until one was noticed: so no function that is written in Python is called here, and the caller
-        notices an interrupt at the end.
-        """
-        fiber, until, stopped = self.fiber, monotonic() + seconds, ctypes.py_object(Stopped)
-        if fiber is None or self.ident is None:
-            return
-        its_ident, own_ident = ctypes.c_ulong(self.ident), ctypes.c_ulong(threading.get_ident())
-        _raise_in(its_ident, stopped)
-        while not fiber.is_over and monotonic() < until:
-            sleep(STEP_S)
-        try:
-            _raise_in(its_ident, None)
-            _raise_in(own_ident, stopped)
-            for _ in range(STEPS):
-                pass
-        except Stopped:
+
+def end_within(fiber: Fiber, seconds: float) -> None:
+    """Raise `Stopped` in a fiber as soon as it takes a step of Python code, and wait at most `seconds` for its end.
+
+    What has not noticed by then is let be: it ends where it next waits in simulated time. As long as an interrupt
+    is pending in any thread, Python 3.11 lets no function begin that is traced or profiled, in no thread, and goes
+    on doing so until one was noticed: so no function that is written in Python is called here, and the caller
+    notices an interrupt at the end.
+    """
+    thread, until, stopped = fiber.thread, monotonic() + seconds, ctypes.py_object(Stopped)
+    if thread is None or thread.ident is None:
+        return
+    its_ident, own_ident = ctypes.c_ulong(thread.ident), ctypes.c_ulong(threading.get_ident())
+    _raise_in(its_ident, stopped)
+    while not fiber.is_over and monotonic() < until:
+        sleep(STEP_S)
+    try:
+        _raise_in(its_ident, None)
+        _raise_in(own_ident, stopped)
+        for _ in range(STEPS):
             pass
+    except Stopped:
+        pass
 
-    def join_at_most(self, seconds: float) -> None:
-        """Wait until it has ended, in simulated or in real time, but no longer than `seconds` [s of real time]."""
-        until = monotonic() + seconds
-        while self.is_alive() and monotonic() < until:
-            self.join(STEP_S)
 
-    def is_alive(self) -> bool:
-        """Return whether it has begun and not ended, in simulated time."""
-        return super().is_alive() and not (self.fiber is not None and self.fiber.is_over)
+def join_at_most(fiber: Fiber, seconds: float) -> None:
+    """Wait until a fiber has ended, in simulated or in real time, but no longer than `seconds` [s of real time]."""
+    until = monotonic() + seconds
+    while is_running(fiber) and fiber.thread is not None and monotonic() < until:
+        _join(fiber.thread, STEP_S)

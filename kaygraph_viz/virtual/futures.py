@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, _base
+from concurrent.futures import CancelledError, Future, _base
 from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+
+from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = ["VirtualFuture", "futures_in_simulated_time"]
 
@@ -27,6 +29,10 @@ class VirtualFuture(Future[Any]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Do as any future; one whose worker ended with its block counts as cancelled."""
+        super().set_exception(CancelledError("its block has ended") if isinstance(exception, Stopped) else exception)
 
 
 def _wait_unless_late(wait: Callable[[float | None], bool], timeout: float | None = None) -> bool:
@@ -51,7 +57,7 @@ def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[],
 
     def install(futures: Any, return_when: str) -> Any:
         waiter = before(futures, return_when)
-        if any(isinstance(future, VirtualFuture) for future in futures):
+        if any(getattr(future._condition._lock, "is_simulated", False) for future in futures):
             waiter.event = make_event()
             if return_when == _base._AS_COMPLETED:  # type: ignore[attr-defined]
                 waiter.event.wait = partial(_wait_unless_late, waiter.event.wait)

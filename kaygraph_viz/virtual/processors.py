@@ -1,4 +1,4 @@
-"""Who computes when several want to: one at a time in each interpreter, and no more at once than there are cores.
+"""Who computes when several want to: one at a time under a GIL, and no more at once than there are cores.
 
 Belongs here: turns. Does not belong here: the schedule (``scheduler``).
 

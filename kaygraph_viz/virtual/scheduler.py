@@ -18,12 +18,13 @@ from collections import deque
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
 from kaygraph_viz.virtual.agenda import FIRST, LAST, Agenda
-from kaygraph_viz.virtual.fiber import Fiber, FiberThread, Stopped
+from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, join_at_most, takes_part
 from kaygraph_viz.virtual.watch import Watch, place_of
 
 __all__ = ["Scheduler"]
 
 MOST_STRIKES = 1000  # who has swallowed `Stopped` so often will never end by itself
+END_S = 1.0  # how long one thread may take to end with the block [s of real time]
 INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
 LOOK_S = 0.5  # how often a waiting main program looks for an interrupt [s of real time]
 GLANCE_S = 0.02  # how often it does so where it lets its event loop go on meanwhile
@@ -122,8 +123,8 @@ class Scheduler(Agenda):
         if self.root is None:
             return VirtualClockError("a virtual clock passes only inside its block; write: with clock: ...")
         return VirtualClockError(
-            f"thread {threading.current_thread().name!r} cannot wait in simulated time, since it was not started by a "
-            "node or an executor inside the block; use a parallel node, or record with the real clock"
+            f"thread {threading.current_thread().name!r} cannot wait in simulated time, since it was not started by "
+            "your code inside the block; start it there, use a parallel node, or record with the real clock"
         )
 
     def mine(self) -> Fiber | None:
@@ -350,7 +351,7 @@ class Scheduler(Agenda):
         """Return whether there are threads that could wake somebody though they take no part."""
         root = self.root.thread if self.root is not None else None
         return any(
-            not isinstance(thread, FiberThread) and thread is not root and not self._watch.is_run_by(thread)
+            not takes_part(thread) and thread is not root and not self._watch.is_run_by(thread)
             for thread in threading.enumerate()
             if thread not in self._bystanders
         )
@@ -366,12 +367,12 @@ class Scheduler(Agenda):
         for fiber in others:
             with self._mutex:
                 was_parked, fiber.is_parked = fiber.is_parked, False
-            if was_parked and isinstance(fiber.thread, FiberThread):
+            if was_parked and fiber.thread is not None:
                 fiber.baton.release()
-                fiber.thread.join_at_most(self._watch.patience_s)
-        left = [fiber.thread for fiber in others if isinstance(fiber.thread, FiberThread) and fiber.thread.is_alive()]
-        for thread in left:  # they were stuck, or compute without end
-            thread.end_within(self._watch.patience_s / 4 / len(left))
+                join_at_most(fiber, END_S)
+        left = [fiber for fiber in others if is_running(fiber)]
+        for fiber in left:  # they were stuck, or compute without end
+            end_within(fiber, END_S / 4 / len(left))
         for fiber in others:
             fiber.is_over = True
         if self.root is not None:

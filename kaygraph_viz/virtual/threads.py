@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import itertools
 import queue
+import re
+import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from kaygraph_viz.clock import Clock, use_clock
 from kaygraph_viz.parts import PartKind
-from kaygraph_viz.virtual.fiber import Fiber, FiberThread, Stopped
+from kaygraph_viz.virtual.fiber import KEY, Fiber, Stopped, is_running
 from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns
 from kaygraph_viz.virtual.scheduler import Scheduler
 
-__all__ = ["VirtualThreads"]
+__all__ = ["VirtualThread", "VirtualThreads", "virtual_thread"]
+
+_NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # by a count that goes on from run to run
 
 
 class VirtualThreads:
@@ -35,13 +39,20 @@ class VirtualThreads:
         The schedule.
     preemption
         Lets threads give way in the middle of user code.
+    has_gil
+        Whether one thread of an interpreter computes at a time.
     """
 
-    def __init__(self, clock: Clock, scheduler: Scheduler, preemption: Preemption) -> None:
+    def __init__(
+        self, clock: Clock, scheduler: Scheduler, preemption: Preemption, *, has_gil: bool = True
+    ) -> None:  # fmt: skip
         self.clock = clock
         self.scheduler = scheduler
         self.preemption = preemption
+        self.has_gil = has_gil
         self.numbers = itertools.count(1)
+        self.pools: list[ThreadPoolExecutor] = []  # those of user code
+        self._numbered: dict[tuple[str, str], int] = {}
 
     @property
     def is_over(self) -> bool:
@@ -66,10 +77,29 @@ class VirtualThreads:
 
     def adopt(self, future: Future[Any]) -> None:
         """Let a future, for which nobody waits yet, be waited for in simulated time."""
+        self.number(future)
+        future._condition = self.Condition()  # type: ignore[assignment]  # which does all that a future wants of it
+
+    def number(self, future: Future[Any]) -> None:
+        """Let sets order a future by a number, the same in every run."""
         future.__class__ = VirtualFuture
         assert isinstance(future, VirtualFuture)
         future.number = next(self.numbers)
-        future._condition = self.Condition()  # type: ignore[assignment]  # which does all that a future wants of it
+
+    def shut_pools(self) -> None:
+        """Shut the pools of user code: their threads are about to end with the block."""
+        while self.pools:
+            self.pools.pop().shutdown(wait=False, cancel_futures=True)
+
+    def take_in(self, thread: threading.Thread) -> VirtualThread:
+        """Return a thread that user code is about to start as one that takes part."""
+        numbered = _NUMBERED.fullmatch(thread.name)
+        if numbered is not None:  # it was never named
+            kind, number, rest = numbered.groups()
+            count = 1 + sum(each[0] == kind for each in self._numbered)
+            thread.name = f"{kind}-{self._numbered.setdefault((kind, number), count)}{rest}"
+        thread.daemon = True  # it ends with the block, at the latest
+        return VirtualThread(self, thread.run, thread.name, None, thread)
 
     def Thread(
         self, target: Callable[..., object], args: tuple[Any, ...] = (), *, name: str | None = None,
@@ -84,7 +114,7 @@ class VirtualThreads:
 
     def interpreter(self) -> Turns:
         """Return an interpreter of its own, as a process has one."""
-        return Turns(self.scheduler, 1, "the interpreter", "gil")
+        return Turns(self.scheduler, 1 if self.has_gil else None, "the interpreter", "gil")
 
 
 class _Waiting:
@@ -139,8 +169,8 @@ class _Waiting:
 
 
 class _Event:
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._waiting = _Waiting(scheduler, "an event")
+    def __init__(self, scheduler: Scheduler, kind: PartKind = "wait") -> None:
+        self._waiting = _Waiting(scheduler, "an event", kind)
         self._is_set = False
 
     def is_set(self) -> bool:
@@ -163,6 +193,8 @@ class _Event:
 
 
 class _Lock:
+    is_simulated = True
+
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._waiting = _Waiting(scheduler, "a lock", "blocked")
@@ -253,21 +285,29 @@ class _SimpleQueue:
         return len(self._items)
 
 
+def virtual_thread(thread: threading.Thread) -> VirtualThread | None:
+    """Return what a real thread is on the schedule, or None."""
+    return vars(thread).get(KEY)
+
+
 class VirtualThread:
     """A real thread that runs only when the schedule says so."""
 
     def __init__(
-        self, threads: VirtualThreads, run: Callable[[], object], name: str, interpreter: Turns | None
-    ) -> None:
+        self, threads: VirtualThreads, run: Callable[[], object], name: str, interpreter: Turns | None,
+        thread: threading.Thread | None = None,
+    ) -> None:  # fmt: skip
         self._clock = threads.clock
         self._scheduler = threads.scheduler
         self._preemption = threads.preemption
         self._function = run
-        self._ended = _Event(self._scheduler)
-        self._thread = FiberThread(self._run, name)
+        self._ended = _Event(self._scheduler, "wait" if thread is None else "blocked")
+        self._thread = thread or threading.Thread(name=name, daemon=True)
+        self._thread.run = self._run  # type: ignore[method-assign]
+        vars(self._thread)[KEY] = self
         self.name = name
         parent = self._scheduler.here()
-        self.fiber = self._thread.fiber = Fiber(f"thread {name!r}", interpreter or parent.interpreter, parent)
+        self.fiber = Fiber(f"thread {name!r}", interpreter or parent.interpreter, parent)
         self.fiber.thread = self._thread
         self.fiber.on_end = self._ended.set
 
@@ -297,7 +337,7 @@ class VirtualThread:
 
     def is_alive(self) -> bool:
         """Return whether it has begun and not ended."""
-        return self._thread.is_alive() and not self._ended.is_set()
+        return is_running(self.fiber) and not self._ended.is_set()
 
     def kill(self) -> None:
         """End it at this instant, with all that it has started, as a process can be."""

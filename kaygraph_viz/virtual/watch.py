@@ -11,21 +11,21 @@ import gc
 import sys
 import sysconfig
 import threading
-import time
 import warnings
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.errors import RealWaitError, VirtualClockError
 from kaygraph_viz.virtual.fiber import Fiber
+from kaygraph_viz.virtual.idleness import Idleness
 
 __all__ = ["Watch", "is_user_code", "is_user_frame", "place_of"]
 
 LOOKS = 8  # within the patience
-NO_CPU = 0.001  # who used less than this share of the patience was not merely slow
-LONG = 10  # after how many times the patience it is said that the time stands still
+IDLE_LOOKS = 6  # so many after the first one, with a whole look to spare: within the patience
+SLOWER = 10  # after how many times the patience somebody is taken to be stuck of whom the system does not tell it
+LONG = 100  # after how many times the patience it is said that the time stands still
 _OUTSIDE = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
 
@@ -61,7 +61,9 @@ class Watch:
     scheduler
         What is watched.
     patience_s
-        How long nothing may move [s of real time].
+        How long a branch may wait for something real while the whole process is idle [s of real time]. The main
+        program, a branch beside which something else computes, and one of which the system tells too little may do so
+        ten times as long.
     """
 
     def __init__(self, scheduler: Schedule, patience_s: float) -> None:
@@ -69,6 +71,9 @@ class Watch:
         self._scheduler = scheduler
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
+        self._state: tuple[int, Fiber | None] | None = None
+        self._idleness = Idleness(None)
+        self._instant_ns, self._looks_at_instant, self._is_told = -1, 0, False
 
     def start(self) -> None:
         """Begin to look, unless it does already."""
@@ -89,27 +94,33 @@ class Watch:
         return thread is self._thread
 
     def _run(self, is_over: threading.Event) -> None:
-        scheduler = self._scheduler
-        seen: tuple[int, Fiber | None] | None = None
-        instant_ns, looks, looks_at_instant, cpu_s, is_told = -1, 0, 0, 0.0, False
         while not is_over.wait(self.patience_s / LOOKS):
-            state, current = (scheduler.switches, scheduler.current), scheduler.current
-            looks = looks + 1 if state == seen else 0
-            looks_at_instant = looks_at_instant + 1 if scheduler.now_ns == instant_ns else 0
-            seen, instant_ns, is_told = state, scheduler.now_ns, is_told and looks > 0
-            if looks_at_instant == LONG * LOOKS:
-                self._say_that_time_stands_still(current)
-            if looks % LOOKS == 0:
-                has_used_none = current is None or _cpu_s(current) - cpu_s < NO_CPU * self.patience_s
-                if (
-                    looks
-                    and has_used_none
-                    and scheduler.is_innermost()
-                    and seen == (scheduler.switches, scheduler.current)
-                ):
-                    self._report(current, is_first=not is_told)
-                    is_told = True
-                cpu_s = _cpu_s(current)
+            self._look()
+
+    def _look(self) -> None:
+        """Look once, and report what has been stuck for long enough."""
+        scheduler = self._scheduler
+        current, now_ns = scheduler.current, scheduler.now_ns
+        state = scheduler.switches, current
+        self._looks_at_instant = self._looks_at_instant + 1 if now_ns == self._instant_ns else 0
+        self._instant_ns = now_ns
+        if self._looks_at_instant == LONG * LOOKS:
+            self._say_that_time_stands_still(current)
+        if state != self._state:
+            self._state, self._idleness, self._is_told = state, Idleness(current), False
+            return
+        self._idleness.look()
+        is_stuck = self._idleness.has_used_none(SLOWER * LOOKS, SLOWER * self.patience_s) or self._is_idle(current)
+        if is_stuck and scheduler.is_innermost() and state == (scheduler.switches, scheduler.current):
+            self._report(current, is_first=not self._is_told)
+            self._is_told = True
+
+    def _is_idle(self, fiber: Fiber | None) -> bool:
+        """Return whether it is plain that a branch, or a thread, waits; the main program may take its time."""
+        if fiber is None or self._idleness.idle_looks < IDLE_LOOKS:
+            return False
+        self._idleness.idle_looks = 0
+        return fiber is not self._scheduler.root or _branch_at(fiber)
 
     def _report(self, stuck: Fiber | None, *, is_first: bool) -> None:
         if stuck is None:
@@ -117,11 +128,12 @@ class Watch:
             return
         what = (
             f"{place_of(stuck)} is stuck in something that simulated time cannot see, such as a lock, a queue or a "
-            "socket; use kv.Lock, kv.sleep and the services in-process, or record with the real clock"
+            "socket; if it was made before the block, make it inside or use kv.Lock; use kv.sleep and the services "
+            "in-process, or record with the real clock"
         )
-        if self._scheduler.fail(VirtualClockError(what)):
+        if self._scheduler.fail(RealWaitError(what)):
             return
-        if _branch_at(stuck) and self._scheduler.interrupt(VirtualClockError(what)):
+        if _branch_at(stuck) and self._scheduler.interrupt(RealWaitError(what)):
             return
         if is_first and len(self._scheduler.fibers) > 1:
             warnings.warn(what, stacklevel=1)
@@ -135,15 +147,6 @@ class Watch:
             "or asking again and again: a loop without an end? kv.sleep and kv.work let time pass",
             stacklevel=1,
         )
-
-
-def _cpu_s(fiber: Fiber | None) -> float:
-    """Return the CPU time that the thread of a fiber has used [s]; that of the process where threads have no clock."""
-    native_id = getattr(fiber.thread, "native_id", None) if fiber is not None else None
-    if native_id is not None and sys.platform == "linux":
-        with suppress(OSError):  # it has just ended
-            return time.clock_gettime((~native_id << 3) | 6)  # as Linux numbers the clocks of threads
-    return time.process_time()
 
 
 # -- where somebody is ---------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def gantt_picture(trace: Trace, title: str | None = None, *, until_s: float = 0.
 
 
 def sketch_picture(log: Log, tried: Tried, *, last: int) -> Picture | None:
-    """Draw the speedups of all runs that had the same to do; None where there is nothing to compare.
+    """Draw how many times as fast all runs that had the same to do were; None where there is nothing to compare.
 
     Parameters
     ----------

@@ -308,7 +308,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         return self._charts[key]
 
     def _sketch(self, tried: Tried) -> Picture | None:
-        """Draw the speedups of the log with a run marked, or take that from those drawn before."""
+        """Draw how fast the runs of the log were, with one marked, or take that from those drawn before."""
         if id(tried) not in self._sketches:
             self._sketches[id(tried)] = sketch_picture(self.tried, tried, last=self.slider_end)
         return self._sketches[id(tried)]

@@ -104,7 +104,7 @@ class Log:
     >>> _ = log.add({"workers": 2}, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1)))
     >>> for row in log.table():
     ...     print(row)
-    ('', 'workers', 'makespan', 'speedup', 'at once')
+    ('', 'workers', 'makespan', 'times as fast', 'at once')
     ('', '1', '2.00 s', '1.0', '1')
     ('★', '2', '1.00 s', '2.0', '2')
     """
@@ -159,10 +159,16 @@ class Log:
     def _one_worker_took_s(self, tried: Tried) -> float | None:
         return min((entry.trace.makespan_s for entry in self.alike(tried) if entry.workers == 1), default=None)
 
-    def speedup(self, tried: Tried) -> float:
-        """Return how many times as fast as one worker a run was; where that is not known, its work / makespan."""
+    def gain(self, tried: Tried) -> str:
+        """Return how many times as fast as one worker a run was, in words; nothing where that is not known.
+
+        It is no speedup where one worker, as of a stage of a pipeline, is not the only one.
+        """
         alone_s, makespan_s = self.one_worker_s(tried), tried.trace.makespan_s
-        return alone_s / makespan_s if alone_s and makespan_s else tried.summary.speedup
+        if not alone_s or not makespan_s:
+            return ""
+        about = "" if self._one_worker_took_s(tried) is not None else "about "
+        return f"{about}{significant(alone_s / makespan_s, 2)}"
 
     def result(self, tried: Tried) -> str:
         """Return what a run came to, in a sentence or two."""
@@ -173,7 +179,7 @@ class Log:
             return summary.describe()
         branches = counted(summary.counts.get("branches", 0), "branch", "branches")
         alone = "which took" if self._one_worker_took_s(tried) is not None else "which would probably take"
-        gain = f"{significant(self.speedup(tried), 2)} times as fast as one worker, {alone} {duration(alone_s)}"
+        gain = f"{self.gain(tried)} times as fast as one worker, {alone} {duration(alone_s)}"
         head = f"{branches} with {counted(tried.workers, 'worker')} took {duration(summary.makespan_s)}: {gain}."
         failed = sum(summary.counts.get(status, 0) for status in FAILURES)
         mishaps = {"failed": failed, "tried again": summary.counts.get("retries", 0)}
@@ -198,7 +204,7 @@ class Log:
     def table(self) -> list[tuple[str, ...]]:
         """Return the log as rows of words, the headings first; settings that never differed have no column."""
         shown = [option for option in self.options if option.name == WORKERS or self._differs(option)]
-        headings = ["", *(option.plain_label for option in shown), "makespan", "speedup", "at once"]
+        headings = ["", *(option.plain_label for option in shown), "makespan", "times as fast", "at once"]
         return [tuple(headings), *(self._row(entry, shown) for entry in self.entries)]
 
     def _differs(self, option: Option) -> bool:
@@ -207,8 +213,8 @@ class Log:
     def _row(self, entry: Tried, shown: Sequence[Option]) -> tuple[str, ...]:
         settings = (option.shown(entry.settings[option.name]) for option in shown)
         makespan = duration(entry.trace.makespan_s) if entry.is_whole else "stopped"
-        speedup = f"{self.speedup(entry):.1f}" if entry.is_whole else ""
-        measured = (makespan, speedup, str(entry.summary.peak_concurrency))
+        gain = self.gain(entry) if entry.is_whole else ""
+        measured = (makespan, gain, str(entry.summary.peak_concurrency))
         return BEST if self.is_best(entry) else "", *settings, *measured
 
 

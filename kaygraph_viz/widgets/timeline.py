@@ -62,7 +62,7 @@ def timeline(trace: Trace, *, graph: GraphView | HasStructure | None = None, tit
         The graph that ran, or its `GraphView`: its diagram is shown below, and what is selected in one is selected in
         the other.
     title
-        Default: workers, branches, makespan and speedup.
+        Default: workers, branches, makespan, and how many ran at once on average.
 
     Returns
     -------

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kaygraph_viz.analysis import metrics
 from kaygraph_viz.analysis.critical_path import critical_path_ns
 from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.serial import Estimate
+from kaygraph_viz.clock import work
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
 
@@ -50,14 +55,14 @@ def test_the_laws_of_a_run_hold(trace):
     assert found.critical_path_s <= found.work_s + resolution
     if found.workers:
         assert found.makespan_s + resolution >= max(found.work_s / found.workers, found.critical_path_s)
-    assert 0 <= found.efficiency <= 1 + resolution
+    assert found.efficiency * found.workers == pytest.approx(found.speedup)
     assert found.peak_concurrency <= found.workers
     assert found.mean_concurrency <= found.peak_concurrency + resolution
     assert found.makespan_s == pytest.approx(trace.makespan_s)
 
 
 def test_four_branches_on_two_workers():
-    branches = [bar("b", f"thread-{i % 2 + 1}", i // 2, i // 2 + 1, queued_s=i // 2, cpu_s=0.25) for i in range(4)]
+    branches = [bar("b", f"process-{i % 2 + 1}", i // 2, i // 2 + 1, queued_s=i // 2, cpu_s=0.25) for i in range(4)]
     found = summarize(make_trace((bar("exec", "main", 0, 2, kind="phase"), branches)))
     assert (found.makespan_s, found.work_s, found.cpu_s) == (2.0, 4.0, 1.0)
     assert (found.speedup, found.workers, found.efficiency) == (2.0, 2, 1.0)
@@ -145,11 +150,101 @@ def test_a_chain_of_many_levels_is_no_recursion():
     assert critical_path_ns(Nesting.of(make_trace(tree).columns)) == 1_000_000_000
 
 
-def test_the_text_names_baseline_and_share():
-    branches = [bar("b", f"thread-{i}", 0, 1) for i in range(4)]
-    text = summarize(make_trace((bar("exec", "main", 0, 1.25, kind="phase"), branches))).describe()
-    assert text == ("4 branches on 4 workers took 1.25 s instead of 4.00 s one after the other: 3.2 times as fast, "
-                    "80% of what 4 workers could give.")  # fmt: skip
+# -- speedup --------------------------------------------------------------------------------------------------------
+
+
+def waits(count, workers, lasts_s=1.0):
+    """Return a run in which branches only wait."""
+    bars = [bar("b", f"thread-{n % workers + 1}", n // workers * lasts_s, (n // workers + 1) * lasts_s, cpu_s=0,
+                queued_s=n // workers * lasts_s) for n in range(count)]  # fmt: skip
+    end = -(-count // workers) * lasts_s
+    return make_trace((bar("exec", "main", 0, end, kind="phase", executor="thread", workers=workers), bars))
+
+
+def test_threads_that_only_compute_are_no_faster():
+    node = ParallelBatchNode(4)
+    node.prep, node.exec = lambda shared: [3.0] * 4, work
+    with record(clock="virtual") as trace:
+        node.run({})
+    found = summarize(trace)
+    assert (found.makespan_s, found.serial_s, found.speedup, found.efficiency) == (12.0, 12.0, 1.0, 0.25)
+    assert found.mean_concurrency > 3.9
+    assert found.describe() == "4 branches on 4 workers took 12.0 s, about 12.0 s one after the other: no faster."
+
+
+def test_a_speedup_is_measured_where_a_serial_run_is_given():
+    found = summarize(waits(4, 4), serial=waits(4, 1, lasts_s=1.5))
+    assert (found.serial_s, found.speedup, found.efficiency, found.speedup_source) == (6.0, 6.0, 1.5, "measured")
+    assert found.speedup_low == found.speedup_high == found.speedup
+
+
+def test_an_estimate_has_a_band():
+    found = summarize(waits(4, 4))
+    assert found.speedup_source == "estimated"
+    assert found.speedup_low <= found.speedup <= found.speedup_high
+    assert found.speedup == 4.0
+
+
+@pytest.mark.parametrize(
+    ("trace", "serial", "took", "says"),
+    [
+        (waits(8, 4), None, "8 branches on 4 workers took 2.00 s",
+         " instead of about 8.00 s one after the other: about 4.0 times as fast, 100% of what 4 workers could give."),
+        (waits(8, 4), waits(8, 1, 0.8), "8 branches on 4 workers took 2.00 s",
+         " instead of 6.40 s one after the other, as measured: 3.2 times as fast, 80% of what 4 workers could give."),
+        (waits(8, 4), waits(1, 1, 2), "8 branches on 4 workers took 2.00 s",
+         ", 2.00 s one after the other, as measured: no faster."),
+        (waits(8, 4), waits(1, 1), "8 branches on 4 workers took 2.00 s",
+         ", but 1.00 s one after the other, as measured: slower, by 100%."),
+        (waits(2, 1), None, "2 branches on 1 worker took 2.00 s",
+         ", of which 2.00 s was work: one worker does one thing at a time."),
+        (waits(2, 1), waits(2, 1), "2 branches on 1 worker took 2.00 s",
+         ", 2.00 s one after the other, as measured: no faster."),
+    ],
+    ids=["estimated", "measured", "no faster", "slower", "one worker", "one worker, measured"],
+)  # fmt: skip
+def test_the_sentence_says_how_many_times_as_fast_and_where_that_comes_from(trace, serial, took, says):
+    assert summarize(trace, serial=serial).describe() == took + says
+
+
+def test_an_estimate_that_is_slower_is_marked():
+    trace = make_trace((bar("exec", "main", 0, 4, kind="phase", executor="process", workers=2),
+                        [bar("b", f"process-{n}", 3, 3.5, cpu_s=0, queued_s=3) for n in (1, 2)]))  # fmt: skip
+    assert "4.00 s, but about 1.00 s one after the other: slower, by about 300%." in summarize(trace).describe()
+
+
+def test_the_table_says_where_the_speedup_comes_from():
+    assert "about 4.00   about 4.00 s one after the other / makespan" in str(summarize(waits(4, 4)))
+    measured = str(summarize(waits(4, 4), serial=waits(4, 1)))
+    assert "4.00 s one after the other, as measured / makespan" in measured
+    assert "about" not in measured
+
+
+@pytest.mark.parametrize("serial", [3, "trace", make_trace(), make_trace(bar("a", "t", 0, 0))])
+def test_what_is_no_serial_run_is_refused(serial):
+    with pytest.raises(
+        OptionError, match=r"serial must be the trace of a run .* For example: summarize\(trace, serial="
+    ):
+        summarize(waits(4, 4), serial=serial)
+
+
+def test_the_estimate_is_not_made_before_it_is_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(metrics, "serial_estimate", lambda trace: asked.append(trace) or Estimate(2.0, 2.0, 2.0))
+    found = summarize(waits(4, 4))
+    assert (found.mean_concurrency, asked) == (4.0, [])
+    assert (found.speedup, found.speedup_low, found.efficiency, len(asked)) == (2.0, 2.0, 0.5, 1)
+
+
+def test_the_estimate_of_a_live_trace_is_of_the_moment_of_the_summary():
+    clock = FakeClock()
+    with record(clock=clock) as trace:
+        with span("a"):
+            clock.sleep(1)
+        found = summarize(trace)
+        with span("b"):
+            clock.sleep(1)
+    assert (found.makespan_s, found.serial_s) == (1.0, 1.0)
 
 
 def test_the_table_is_aligned_and_its_html_escaped():
@@ -163,4 +258,11 @@ def test_the_table_is_aligned_and_its_html_escaped():
 
 def test_a_summary_can_be_sent_to_another_process():
     found = summarize(make_trace(bar("a", "t", 0, 1)))
-    assert pickle.loads(pickle.dumps(found)) == found
+    copy = pickle.loads(pickle.dumps(found))
+    assert copy == found
+    assert (copy.speedup, str(copy)) == (found.speedup, str(found))
+
+
+def test_summaries_are_equal_if_their_numbers_are():
+    assert summarize(waits(4, 4)) == summarize(waits(4, 4))
+    assert summarize(waits(4, 4)) != summarize(waits(4, 4), serial=waits(4, 1))

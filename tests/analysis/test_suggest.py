@@ -62,8 +62,8 @@ def test_threads_that_compute_share_one_interpreter():
     assert suggest_workers(recorded([0.1] * 20, 8, function=work)).workers == 1
 
 
-def test_processes_that_compute_do_not():
-    assert suggest_workers(recorded([0.1] * 20, 8, kind="process", function=work)).workers == 20
+def test_processes_that_compute_share_the_four_cores_of_simulated_time():
+    assert suggest_workers(recorded([0.1] * 20, 8, kind="process", function=work)).workers == 4
 
 
 def test_no_more_than_64_are_suggested():

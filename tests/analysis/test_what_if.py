@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from math import inf, nan
 
 import pytest
@@ -24,7 +25,9 @@ from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.plot.gantt import gantt
 from kaygraph_viz.testing import assert_trace, bar, make_trace
+from kaygraph_viz.trace.part_table import PartTable
 from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
 
 COUNTS = [1, 2, 3, 4, 8]
@@ -186,7 +189,8 @@ def test_the_replay_of_a_run_is_the_run(make):
 
 
 def without_chunks(trace):
-    return [span for span in trace if not span.name.startswith("chunk ")]
+    """Return the spans without chunks, and without parts, of which a replay notes none."""
+    return [replace(span, noted_parts=None) for span in trace if not span.name.startswith("chunk ")]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -225,15 +229,45 @@ def test_fewer_cores():
     assert found.makespan_s == {workers: run(node(workers), cores=2).makespan_s for workers in [4, 8]}
 
 
+def wait_and_compute(place):
+    sleep(0.03 * (place % 4 + 1))
+    work(0.004 * (place % 3 + 1))
+
+
+def without_parts(trace):
+    """Return the same run as if nobody had noted what branches did when."""
+    return Trace(replace(trace.columns, parts=PartTable()), machine=trace.machine)
+
+
 def test_whether_branches_compute_first_can_be_said():
-    def exec_item(place):
+    trace = without_parts(run(batch(range(19), wait_and_compute, 1)))
+    found = what_if(trace, COUNTS, computes_first=False)
+    assert found.makespan_s == {
+        workers: run(batch(range(19), wait_and_compute, workers)).makespan_s for workers in COUNTS
+    }
+    assert what_if(trace, COUNTS, computes_first=True).makespan_s != found.makespan_s
+
+
+@pytest.mark.parametrize("recorded", [1, 3])
+@pytest.mark.parametrize("computes_first", [None, False, True])
+def test_where_it_is_known_what_branches_did_when_they_do_it_in_that_order(recorded, computes_first):
+    def in_three_steps(place):
+        work(0.003 * (place % 2 + 1))
         sleep(0.03 * (place % 4 + 1))
         work(0.004 * (place % 3 + 1))
 
-    trace = run(batch(range(19), exec_item, 1))
-    found = what_if(trace, COUNTS, computes_first=False)
-    assert found.makespan_s == {workers: run(batch(range(19), exec_item, workers)).makespan_s for workers in COUNTS}
-    assert what_if(trace, COUNTS, computes_first=True).makespan_s != found.makespan_s
+    trace = run(batch(range(19), in_three_steps, recorded))
+    found = what_if(trace, COUNTS, computes_first=computes_first)
+    assert found.makespan_s == {
+        workers: run(batch(range(19), in_three_steps, workers)).makespan_s for workers in COUNTS
+    }
+
+
+def test_known_steps_can_be_faster_too():
+    trace = run(batch(range(19), wait_and_compute, 3))
+    found = what_if(trace, [1, 3], speed={"ParallelBatchNode": 2})
+    assert found.makespan_s == pytest.approx({workers: seconds / 2 for workers, seconds in
+                                              what_if(trace, [1, 3]).makespan_s.items()}, rel=0.01)  # fmt: skip
 
 
 def test_a_noted_buffer_is_the_room_of_a_queue():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.examples.setup import DEFAULT_WORKERS, Setup
+from kaygraph_viz.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.sync import is_virtual
 
 
@@ -44,7 +43,8 @@ def test_what_suits_the_pattern_is_taken_where_nothing_is_asked_for():
     assert setup.kind("process") == "process"
     assert setup.workers_for("thread") == DEFAULT_WORKERS
     assert setup.workers_for("thread", 3) == 3
-    assert setup.workers_for("process") == min(DEFAULT_WORKERS, os.cpu_count())
+    assert setup.workers_for("process") == min(DEFAULT_WORKERS, usable_cores())
+    assert Setup(clock="virtual").workers_for("process") == SIMULATED_CORES
     assert setup.count(40, 2000) == 40
 
 

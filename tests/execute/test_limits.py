@@ -7,6 +7,7 @@ import tenacity
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.limits import RetryPolicy, checked_workers, default_workers
+from kaygraph_viz.virtual.clock import VirtualClock
 
 
 @pytest.mark.parametrize(
@@ -44,9 +45,21 @@ def test_a_waiting_rule_sees_the_error():
     assert (policy.wait_s(1, KeyError()), policy.wait_s(1, ValueError())) == (7, 0)
 
 
-def test_the_default_number_of_workers():
-    assert checked_workers(None) == default_workers()
-    assert 1 <= default_workers() <= 32
+def test_a_number_of_workers_may_be_left_open():
+    assert checked_workers(None) is None
+    assert checked_workers(3) == 3
+
+
+@pytest.mark.parametrize(("cores", "threads", "processes"), [(1, 5, 1), (4, 8, 4), (64, 32, 64)])
+def test_the_default_number_of_workers(cores, threads, processes, monkeypatch):
+    monkeypatch.setattr("kaygraph_viz.execute.limits.usable_cores", lambda: cores)
+    assert default_workers() == default_workers("thread") == default_workers("dask") == threads
+    assert default_workers("process") == processes
+
+
+def test_the_default_number_of_workers_in_simulated_time():
+    with VirtualClock():
+        assert [default_workers(kind) for kind in ("thread", "process", "dask")] == [4, 4, 4]
 
 
 # -- growing waits, and what a service asks for --------------------------------------------------------------------

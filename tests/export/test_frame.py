@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from kaygraph_viz.errors import MissingDependencyError
+from kaygraph_viz.errors import MissingDependencyError, OptionError
 from kaygraph_viz.export.frame import to_frame
+from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.columns import TEXT_LIMIT
 from kaygraph_viz.trace.span import KINDS, STATUSES
@@ -108,3 +109,54 @@ def test_pandas_missing_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingDependencyError, match="pip install"):
         to_frame(small())
+
+
+# -- parts -----------------------------------------------------------------------------------------------------------
+
+
+def with_parts():
+    exec_ = bar("exec", "main", 10, 15, kind="phase")
+    known = bar("a", "t-1", 11, 14, queued_s=1, parts=[("wait", 2), ("cpu", 1)])
+    guessed = bar("b", "t-2", 11, 15, parts=[("unknown", 1, 0.25), ("unknown", 2), ("blocked", 1)])
+    return make_trace((exec_, [known, guessed]), dropped=3)
+
+
+def test_there_is_a_row_for_each_part():
+    frame = to_frame(with_parts(), parts=True)
+    assert frame.columns.tolist() == ["span_id", "part", "started_s", "ended_s", "cpu_share"]
+    assert frame["span_id"].tolist() == [1, 2, 2, 3, 3, 3]
+    assert frame["part"].tolist() == ["unknown", "wait", "cpu", "unknown", "unknown", "blocked"]
+    assert frame["part"].cat.categories.tolist() == list(PART_KINDS)
+    assert frame["started_s"].tolist() == [0, 1, 3, 1, 2, 4]
+    assert frame["ended_s"].tolist() == [5, 3, 4, 2, 4, 5]
+    assert frame.attrs == {"dropped": 3}
+
+
+def test_a_share_of_cpu_that_was_not_measured_is_missing():
+    shares = to_frame(with_parts(), parts=True)["cpu_share"]
+    assert shares.isna().tolist() == [True, False, False, False, True, False]
+    assert shares.dropna().tolist() == [0, 1, 0.25, 0]
+
+
+def test_parts_are_those_of_the_spans_and_fill_them():
+    trace = make_trace(*with_parts(), bar("c", "t-3", 12, 15, cpu_s=1, blocked_s=0.5))
+    frame = to_frame(trace, parts=True)
+    for span in trace:
+        rows = frame[frame["span_id"] == span.span_id]
+        assert rows["part"].tolist() == [part.kind for part in span.parts]
+        assert (rows["ended_s"] - rows["started_s"]).sum() == pytest.approx(span.service_s)
+
+
+def test_parts_can_be_joined_with_their_spans():
+    trace = with_parts()
+    joined = to_frame(trace, parts=True).merge(to_frame(trace)[["name"]], on="span_id")
+    assert joined["name"].tolist() == ["exec", "a", "a", "b", "b", "b"]
+
+
+def test_an_empty_trace_has_no_parts():
+    assert to_frame(make_trace(), parts=True).shape == (0, 5)
+
+
+def test_parts_is_a_truth_value():
+    with pytest.raises(OptionError, match="parts must be True or False"):
+        to_frame(with_parts(), parts="yes")

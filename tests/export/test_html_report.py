@@ -170,6 +170,27 @@ def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_oth
     assert "7 spans had not been kept" in table
 
 
+def cells_of_spans(page):
+    """Return the table of spans, row by row, by heading."""
+    rows = re.findall(r"<tr>(.*?)</tr>", page.source.partition("<summary>Spans")[2], re.DOTALL)
+    head, *others = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+    return [dict(zip(head, row, strict=True)) for row in others]
+
+
+def test_the_table_says_for_how_long_spans_did_what(tmp_path):
+    held_up = [("blocked", 0.5), ("wait", 1), ("gil", 0.5), ("cpu", 1), ("pause", 1)]
+    trace = make_trace(bar("a", "t-1", 0, 4, cpu_s=1, blocked_s=0.5, parts=held_up), bar("b", "t-2", 0, 2, cpu_s=0.5))
+    a, b = cells_of_spans(report(tmp_path, trace))
+    names = ("took", "CPU", "waiting", "GIL", "blocked", "pause")
+    assert [a[name] for name in names] == ["4.00 s", "1.00 s", "1.00 s", "0.500 s", "0.500 s", "1.00 s"]
+    assert [b[name] for name in names] == ["2.00 s", "0.500 s", "", "", "", ""]  # nobody knows what else it did
+
+
+def test_what_no_span_did_has_no_column(tmp_path):
+    (row,) = cells_of_spans(report(tmp_path, make_trace(bar("a", "t-1", 0, 2, cpu_s=0))))
+    assert list(row)[8:] == ["took", "CPU", "waiting", "ended", "error"]
+
+
 def test_a_picture_with_very_many_lines_is_made_of_pixels(tmp_path, monkeypatch):
     monkeypatch.setattr(html_report, "MOST_SVG", 1000)
     page = report(tmp_path, small())

@@ -75,6 +75,34 @@ def test_times_begin_when_the_caller_says():
     assert (item.start_time, item.end_time) == (BEGAN_NS + 1_000_000_000, BEGAN_NS + 2_000_000_000)
 
 
+def test_parts_are_events_and_their_sums_attributes():
+    parts = [("wait", 1), ("gil", 0.5), ("unknown", 1, 0.25), ("wait", 0.5)]
+    span = exported(bar("a", "t-1", 2, 5, queued_s=2, parts=parts))["a"]
+    found = [(event.name, (event.timestamp - BEGAN_NS) / 1e9, dict(event.attributes)) for event in span.events]
+    assert found == [
+        ("wait", 2, {"kaygraph_viz.lasted_s": 1}), ("gil", 3, {"kaygraph_viz.lasted_s": 0.5}),
+        ("unknown", 3.5, {"kaygraph_viz.lasted_s": 1, "kaygraph_viz.cpu_share": 0.25}),
+        ("wait", 4.5, {"kaygraph_viz.lasted_s": 0.5}),
+    ]  # fmt: skip
+    sums = {name: value for name, value in span.attributes.items() if name.endswith(("wait_s", "gil_s", "unknown_s"))}
+    assert sums == {
+        "kaygraph_viz.queue_wait_s": 2, "kaygraph_viz.wait_s": 1.5, "kaygraph_viz.gil_s": 0.5,
+        "kaygraph_viz.unknown_s": 1,
+    }  # fmt: skip
+
+
+def test_of_very_many_parts_there_are_only_the_sums():
+    span = exported(bar("a", "t-1", 0, 200, parts=[("wait", 1), ("gil", 1)] * 100))["a"]
+    assert span.events == ()
+    assert (span.attributes["kaygraph_viz.wait_s"], span.attributes["kaygraph_viz.gil_s"]) == (100, 100)
+
+
+def test_a_span_of_which_only_sums_are_known_has_no_events():
+    span = exported(bar("a", "t-1", 0, 3, cpu_s=1, blocked_s=1))["a"]
+    assert span.events == ()
+    assert "kaygraph_viz.unknown_s" not in span.attributes
+
+
 def test_times_end_now_when_nobody_says(monkeypatch):
     monkeypatch.setattr("time.time_ns", lambda: BEGAN_NS)
     assert exported(nested(), began=None)["graph"].end_time == BEGAN_NS

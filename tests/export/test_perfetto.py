@@ -20,6 +20,7 @@ import kaygraph_viz as kv
 from kaygraph_viz.export import perfetto
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.perfetto import to_perfetto
+from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Span
@@ -33,6 +34,16 @@ HOSTILE = [
 
 def events_of(trace, phases="XMCbesf"):
     return [event for event in to_perfetto(trace)["traceEvents"] if event["ph"] in phases]
+
+
+def is_part(event):
+    return "part_of" in event.get("args", ())
+
+
+def parts_of(trace):
+    """Return kind, begin and end [ms] of the parts that are drawn."""
+    found = [event for event in events_of(trace, "X") if is_part(event)]
+    return [(event["name"], ns(event) / 1e6, (ns(event) + ns(event, "dur")) / 1e6) for event in found]
 
 
 def ns(event, name="ts"):
@@ -103,6 +114,22 @@ plain = st.recursive(
 )  # fmt: skip
 text = st.text(max_size=20)
 time = st.integers(0, 20) | st.integers(0, 10**13)
+
+
+@st.composite
+def noted_parts(draw, started_ns, ended_ns):
+    """Parts that tile a span, or None."""
+    if started_ns == ended_ns or draw(st.booleans()):
+        return None
+    cuts = draw(st.sets(st.integers(started_ns + 1, ended_ns), max_size=4)) | {ended_ns}
+    kinds = [draw(st.sampled_from(range(len(PART_KINDS)))) for _ in cuts]
+    shares = [draw(st.integers(-1, 1000)) if PART_KINDS[kind] == "unknown" else -1 for kind in kinds]
+    return tuple(
+        (kind, until, share / 1000 if share >= 0 else -1.0)
+        for kind, until, share in zip(kinds, sorted(cuts), shares, strict=True)
+    )
+
+
 lane = st.sampled_from(["main", "thread-1", "async-1", "task-2", "process-1/thread-1"]) | text
 
 
@@ -117,6 +144,7 @@ def spans(draw):
             draw(st.none() | st.integers(0, service)), draw(st.integers(0, service)), draw(st.sampled_from(STATUSES)),
             draw(st.integers(1, 65535)), draw(st.none() | st.integers(0, 10**9)), draw(st.none() | st.text(min_size=1)),
             draw(st.dictionaries(text, plain, max_size=3)), tuple(draw(st.lists(st.integers(1, 9), max_size=3))),
+            draw(noted_parts(submitted + queued, submitted + queued + service)),
         ))  # fmt: skip
     return found
 
@@ -224,10 +252,77 @@ def test_a_run_of_processes_keeps_the_rules():
 def test_coroutines_are_asynchronous_events_and_their_graph_is_a_row():
     with kv.record(clock="virtual") as trace:
         run_tasks()
-    events = events_of(trace)
+    events = [event for event in events_of(trace) if not is_part(event)]
     assert {event["args"]["kind"] for event in events if event["ph"] == "b"} == {"branch"}
     assert {event["args"]["kind"] for event in events if event["ph"] == "X"} == {"graph", "node", "phase"}
     assert len({event["id2"]["local"] for event in events if event["ph"] == "b"}) == 6
+
+
+# -- parts ---------------------------------------------------------------------------------------------------------
+
+WAITS_THEN_COMPUTES = [("wait", 2), ("cpu", 1)]
+
+
+def test_the_parts_of_a_branch_lie_within_it():
+    trace = make_trace(bar("a", "t-1", 0, 3, parts=WAITS_THEN_COMPUTES))
+    check_rules(events_of(trace))
+    assert parts_of(trace) == [("wait", 0, 2000), ("cpu", 2000, 3000)]
+    assert {event["cat"] for event in events_of(trace, "X") if is_part(event)} == {"part"}
+
+
+def test_an_unknown_part_has_its_share_of_cpu():
+    trace = make_trace(bar("a", "t-1", 0, 3, parts=[("unknown", 2, 0.25), ("blocked", 1)]))
+    assert [event["args"].get("cpu_share") for event in events_of(trace, "X") if is_part(event)] == [0.25, None]
+
+
+def test_parts_are_drawn_where_nothing_else_lies_within_their_span():
+    retried = bar("a", "t-1", 0, 5, parts=[("wait", 2), ("pause", 1), ("wait", 2)])
+    attempts = [
+        bar("a", "t-1", 0, 2, kind="attempt"),
+        bar("a", "t-1", 3, 4.5, kind="attempt", parts=[("cpu", 1), ("wait", 0.5)]),
+    ]
+    trace = make_trace((retried, attempts))
+    check_rules(events_of(trace))
+    assert parts_of(trace) == [
+        ("pause", 2000, 3000), ("cpu", 3000, 4000), ("wait", 4000, 4500), ("wait", 4500, 5000)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        bar("a", "t-1", 0, 1, parts=[("wait", 1)]), bar("a", "t-1", 0, 1, cpu_s=0.5), bar("a", "t-1", 0, 1),
+        bar("a", "t-1", 0, 3, kind="node", parts=WAITS_THEN_COMPUTES),
+    ],
+)  # fmt: skip
+def test_what_did_one_thing_and_what_is_no_work_of_its_own_has_no_parts_in_the_chart(span):
+    assert parts_of(make_trace(span)) == []
+
+
+def test_parts_of_coroutines_are_on_their_tracks():
+    with kv.record(clock="virtual") as trace:
+        run_tasks()
+    trace = make_trace(*(span for span in trace), bar("b", "async-9", 0, 3, parts=WAITS_THEN_COMPUTES, span_id=99))
+    check_rules(events_of(trace))
+    names = [event["name"] for event in events_of(trace, "be") if event["id2"]["local"] == 99]
+    assert names == ["b", "wait", "wait", "cpu", "cpu", "b"]
+
+
+def test_an_arrow_begins_at_the_last_part():
+    trace = make_trace(
+        bar("first", "t-1", 0, 3, span_id=1, parts=WAITS_THEN_COMPUTES), bar("then", "t-2", 4, 5, links=(1,))
+    )
+    assert [event["ts"] / 1e6 for event in events_of(trace, "sf")] == [2, 4]
+
+
+def test_a_file_of_the_version_before_parts_is_read(tmp_path):
+    data = to_perfetto(make_trace(bar("a", "t-1", 0, 3, cpu_s=1)))
+    data["otherData"]["version"] = 1
+    (path := tmp_path / "old.json").write_text(json.dumps(data))
+    assert [part.kind for part in load(path).spans[0].parts] == ["unknown"]
+
+
+# -- links, counters, names ----------------------------------------------------------------------------------------
 
 
 def test_links_are_arrows_from_one_span_to_the_other():

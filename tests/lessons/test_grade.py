@@ -63,6 +63,13 @@ def test_criteria_tell_good_runs_from_bad_ones(criterion, good, bad):
     assert not finding(criterion, bad).is_met
 
 
+def test_threads_that_wait_for_the_interpreter_are_not_efficient():
+    halves = [bar("a", "thread-1", 0, 1.995, cpu_s=1), bar("b", "thread-2", 0, 2, cpu_s=1)]
+    found = finding(efficiency_at_least(0.9), make_trace(*halves))
+    assert not found.is_met
+    assert found.reason == "2 workers gave about 50% of what they could: one after the other it would take about 2.00 s"
+
+
 def test_the_place_is_where_it_happened():
     found = finding(no_idle_worker(), make_trace(
         bar("a", "t-1", 0, 4), bar("b", "t-2", 0, 1), bar("c", "t-1", 4, 5, queued_s=4)

@@ -131,7 +131,7 @@ def test_summary_adds_up(everything):
     assert summary["complete"] == sum(one.enrichment_rate == 1 for one in records)
     assert summary["enrichment_rate"] == pytest.approx(sum(one.enrichment_rate for one in records) / len(records))
     assert summary["work_s"] == pytest.approx(sum(one.service_s for rec in records for one in rec.results.values()))
-    assert summary["speedup"] == pytest.approx(summary["work_s"] / summary["makespan_s"])
+    assert summary["mean_concurrency"] == pytest.approx(summary["work_s"] / summary["makespan_s"])
 
 
 def test_no_records_are_no_trouble():

@@ -34,7 +34,8 @@ def test_the_numbers_are_those_of_the_trace():
     assert metrics["is_recorded"]
     assert (metrics["workers"], metrics["branches"], metrics["retries"]) == (2, 5, 0)
     assert (metrics["work_s"], metrics["makespan_s"], metrics["critical_path_s"]) == (8, 5, 3)
-    assert (metrics["speedup"], metrics["useful_speedup"], metrics["efficiency"]) == (1.6, 1.6, 0.8)
+    assert (metrics["speedup"], metrics["mean_concurrency"], metrics["efficiency"]) == (1.6, 1.6, 0.8)
+    assert (metrics["serial_s"], metrics["speedup_source"], metrics["useful_workers"]) == (8, "estimated", 1.6)
     assert metrics["overhead_s"] == 2
     assert metrics["overhead"] == pytest.approx(0.2)
     assert metrics["queue_wait_s"] == (0 + 0 + 1 + 2 + 3) / 5
@@ -43,16 +44,16 @@ def test_the_numbers_are_those_of_the_trace():
 def test_they_agree_with_the_trace_of_the_whole_run():
     metrics, trace = measured([3, 1, 1, 1, 2], 2)
     summary, explanation = summarize(trace), explain(trace)
-    for key in ("speedup", "efficiency", "workers", "makespan_s", "work_s"):
+    for key in ("speedup", "efficiency", "mean_concurrency", "serial_s", "workers", "makespan_s", "work_s"):
         assert metrics[key] == pytest.approx(getattr(summary, key))
     assert metrics["lost_s"] == {cause: spent for cause, spent in explanation.parts.items() if cause != "useful work"}
 
 
 @pytest.mark.parametrize("items", [[3, 1, 1, 1, 2], [1] * 7, [5]])
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_work_and_overhead_are_the_time_of_all_workers(items, workers):
+def test_serial_time_and_overhead_are_the_time_of_all_workers(items, workers):
     metrics, _ = measured(items, workers)
-    assert metrics["work_s"] + metrics["overhead_s"] == pytest.approx(metrics["workers"] * metrics["makespan_s"])
+    assert metrics["serial_s"] + metrics["overhead_s"] == pytest.approx(metrics["workers"] * metrics["makespan_s"])
     assert metrics["efficiency"] + metrics["overhead"] == pytest.approx(1)
     assert sum(metrics["lost_s"].values()) == pytest.approx(metrics["overhead_s"])
 
@@ -73,8 +74,10 @@ def test_the_suggestion_holds_when_it_is_followed():
 def test_more_threads_are_not_suggested_for_computing():
     metrics, _ = measured([0.1] * 16, 8, function=work)
     assert metrics["suggested_workers"] == 1
-    assert metrics["useful_speedup"] == pytest.approx(1, rel=0.05)
-    assert measured([0.1] * 16, 8, kind="process", function=work)[0]["suggested_workers"] == 16
+    assert metrics["useful_workers"] == pytest.approx(1, rel=0.05)
+    assert metrics["speedup"] == pytest.approx(1)
+    assert metrics["mean_concurrency"] == pytest.approx(8, rel=0.05)
+    assert measured([0.1] * 16, 8, kind="process", function=work)[0]["suggested_workers"] == 4
 
 
 def test_each_worker_is_there_with_what_it_did():

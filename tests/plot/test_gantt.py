@@ -87,6 +87,16 @@ def test_turns_that_are_long_enough_are_drawn_one_by_one():
     assert "height" not in ax.get_xlabel()
 
 
+def test_the_hatch_of_many_bars_is_one_path():
+    ax = gantt(
+        make_trace(*(bar("a", "t", number, number + 1, parts=[("gil", 0.5), ("core", 0.5)]) for number in range(9)))
+    )
+    hatched = {c.get_hatch(): c.get_paths() for c in ax.collections if c.get_hatch()}
+    assert set(hatched) == {FILLS["gil"].hatch, FILLS["core"].hatch}
+    for (path,) in hatched.values():
+        assert len(path.to_polygons()) == 9
+
+
 def test_the_legend_shows_what_is_not_known_when_in_two_colours(neat):
     ax = gantt(make_trace(bar("a", "main", 0, 4, cpu_s=1)))
     assert "not known when (height: CPU share)" in neat(ax)
@@ -169,7 +179,7 @@ def test_nodes_are_named_above_the_rows(validation):
 
 
 def test_the_default_title_has_the_main_numbers(batch):
-    assert gantt(batch()).get_title(loc="left") == "4 workers, 12 branches, 2.9 s, speedup 3.7"
+    assert gantt(batch()).get_title(loc="left") == "4 workers, 12 branches, 2.9 s, 3.7 at once"
     assert gantt(batch(), title="Mine").get_title(loc="left") == "Mine"
 
 

@@ -92,3 +92,14 @@ def test_a_bound_that_is_none_is_not_believed(bound):
 def test_wrong_arguments_are_refused(pipeline, options):
     with pytest.raises(OptionError, match=next(iter(options))):
         queue_depth(**{"trace": pipeline, **options})
+
+
+def test_producers_are_marked_when_they_were_blocked():
+    parts = [("cpu", 1), ("blocked", 2), ("cpu", 3)]
+    makes = [bar("parse", "t-1", 0, 6, span_id=101, index=0, parts=parts)]
+    stores = [bar("store", "t-2", 7, 9, queued_s=2, links=(101,), index=0)]
+    stages = [(bar("parse", "main", 0, 9, kind="node"), makes), (bar("store", "main", 0, 9, kind="node"), stores)]
+    (queue,) = queues(make_trace(*stages))
+    assert queue.blocked.lasted_ns()[1] == 2e9
+    times, _, highest = queue.blocked.drawn()
+    assert times[highest.argmax()] == 1

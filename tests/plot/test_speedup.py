@@ -56,11 +56,13 @@ def test_no_measured_point_lies_beyond_the_bounds(items, serial, counts):
         assert found.speedup(count) <= found.bound(count) * (1 + 1e-9)
 
 
-def test_the_baseline_is_one_worker_where_that_was_measured_or_predicted_else_the_work():
+def test_the_baseline_is_one_worker_where_that_was_measured_or_predicted_else_an_estimate():
     runs = sweep()
     assert speedup_curve(runs).get_ylabel() == "speedup: against one worker"
     assert speedup_curve(runs[4], what_if=prediction(1, 2)).get_ylabel() == "speedup: against one worker, predicted"
-    assert speedup_curve(runs[4], what_if=prediction(2)).get_ylabel() == "speedup: against the work of the run"
+    assert (
+        speedup_curve(runs[4], what_if=prediction(2)).get_ylabel() == "speedup: against one after the other, estimated"
+    )
     assert Speedups.of({4: [runs[4]]}).baseline_s == 6.0
 
 

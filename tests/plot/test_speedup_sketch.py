@@ -1,4 +1,4 @@
-"""The small picture of speedups: where its dots and lines are."""
+"""The small picture of how many times as fast runs were: where its dots and lines are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ax():
     return Figure().add_subplot()
 
 
-def test_each_run_is_a_dot_at_its_workers_and_speedup(ax):
+def test_each_run_is_a_dot_at_its_workers_and_how_many_times_as_fast_it_was(ax):
     speedup_sketch({1: run(1), 2: run(2), 8: run(8)}, ax=ax)
     assert points(ax, "tried") == [(1, 1.0), (2, 2.0), (8, 8.0)]
     assert points(ax, "shown") == points(ax, "others") == points(ax, "predicted") == []
@@ -52,3 +52,9 @@ def test_prediction_is_a_line_up_to_the_last_number_of_workers(ax):
     assert [x for x, _ in points(ax, "predicted")] == [1, 2, 3, 4]
     assert "predicted" in ax.get_title(loc="left")
     assert "a line shows what is predicted" in describe(ax).sentence
+
+
+def test_the_label_says_what_runs_are_compared_with(ax):
+    assert speedup_sketch({1: run(1)}, ax=ax).get_ylabel() == "times as fast as one worker"
+    assert speedup_sketch({4: run(4)}, ax=ax, one_worker_s=16.0).get_ylabel() == "times as fast as one worker"
+    assert speedup_sketch({4: run(4)}, ax=ax).get_ylabel() == "times as fast as one after the other, estimated"

@@ -77,3 +77,14 @@ def test_a_span_below_the_resolution_counts_as_cpu():
     lane = Lane("main", lambda: 0, 50)
     assert lane.cpu_between(lane.cpu_at(0), 0, 49) == 49
     assert Lane("main", None).cpu_between(0, 0, 49) == -1
+
+
+def test_who_wants_to_know_which_thread_works_on_a_lane_is_told():
+    lanes, told = Lanes(None), []
+    lanes.on_thread = lambda name, pid: told.append((name, pid))
+    lanes.mine()
+    lanes.enter(lanes.take("thread"))
+    lanes.enter_process(lanes.take("process"), 4711)
+    lanes.on_thread = None
+    lanes.enter(lanes.take("thread"))
+    assert told == [("main", None), ("thread-1", None), ("process-1", 4711)]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.machine import this_machine
+from kaygraph_viz.testing import FakeClock, bar, make_trace
+from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.trace import Trace, load
+from kaygraph_viz.virtual.clock import VirtualClock
 
 
 @pytest.fixture
@@ -85,3 +90,31 @@ def test_hostile_names_and_lanes_are_written_out():
     trace = make_trace(bar("a\0\ud800", "l\u202e", 0, 1))
     assert repr(trace.spans[0]) == "<Span 1 branch a\\x00\\ud800 on l\\u202e: 1e+03 ms, ok>"
     assert "lanes: l\\u202e" in str(trace)
+
+
+# -- where it was recorded ------------------------------------------------------------------------------------------
+
+
+def test_a_real_run_names_the_machine(tmp_path):
+    with record() as trace, span("a"):
+        assert trace.machine == this_machine()
+    assert load(trace.save(tmp_path / "run.jsonl")).machine == trace.machine == this_machine()
+
+
+def test_a_run_of_a_free_threaded_python_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    with record() as trace:
+        pass
+    assert not trace.machine.has_gil
+
+
+def test_a_simulated_run_names_the_machine_that_was_simulated():
+    with record(clock=VirtualClock(cores=3, gil=False)) as trace, span("a"):
+        pass
+    assert (trace.machine.cores, trace.machine.has_gil) == (3, False)
+
+
+def test_a_run_on_another_clock_names_none(trace, tmp_path):
+    with record(clock=FakeClock()) as other, span("a"):
+        pass
+    assert other.machine is trace.machine is load(trace.save(tmp_path / "run.jsonl")).machine is None

@@ -25,6 +25,7 @@ from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.settings import ServiceSettings
 
 SEEDS = (0, 1)
+KNOWN = Path(__file__).with_name("schedules.txt")
 
 
 def cost(item):
@@ -260,9 +261,26 @@ def _spanned(item):
         kv.sleep(0.3)
 
 
+class Defaults(kv.ParallelBatchNode):
+    def prep(self, shared):
+        return range(22)
+
+    def exec(self, item):
+        return uneven_async(item) if self.executor == "async" else uneven(item)
+
+
+def defaults(kind):
+    """Nobody says how many workers or cores there are."""
+    run(kind, "uneven", iter(range(30)), workers=None, ordered=False)
+    Defaults(executor=kind).run({})
+    Defaults(executor=kind, schedule="static").run({})
+    word_count_graph(executor=kind).run(shared := {"speeches": [Text("a b a"), Text("b c")]})
+    return shared["ranking"]
+
+
 SCENARIOS = (
     batch, ties, bounded, retries, timeouts, deadline, cancelled, limited, submitted, nested, fan_out, pipeline,
-    word_count, validation, coroutines,
+    word_count, validation, coroutines, defaults,
 )  # fmt: skip
 
 

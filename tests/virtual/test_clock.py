@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 import threading
+from multiprocessing.pool import ThreadPool
 
 import pytest
 
@@ -34,7 +35,7 @@ def bars(trace):
         {"cores": True}, {"switch_interval_s": 0}, {"switch_interval_s": float("nan")}, {"start_up_s": -1},
         {"start_up_s": True}, {"start_up_s": {"threads": 1}}, {"dispatch_s": {"thread": -1}}, {"dispatch_s": "1"},
         {"preempt": 2}, {"preempt": -0.1}, {"preempt": True}, {"preempt": None}, {"patience_s": 0},
-        {"patience_s": float("inf")},
+        {"patience_s": float("inf")}, {"gil": None}, {"gil": 0},
     ],
     ids=str,
 )  # fmt: skip
@@ -47,6 +48,7 @@ def test_impossible_options_are_refused(options):
 def test_it_keeps_the_protocol_of_clocks_and_says_what_it_is():
     assert isinstance(VirtualClock(), Clock)
     assert repr(VirtualClock(3)) == "VirtualClock(seed=3)"
+    assert repr(VirtualClock(gil=False)) == "VirtualClock(seed=0, gil=False)"
 
 
 @pytest.mark.parametrize("options", [{"clock": "simulated"}, {"seed": 1}, {"clock": None, "seed": 0}, {"clock": 5}])
@@ -173,20 +175,12 @@ def test_two_blocks_in_two_threads_know_nothing_of_each_other():
 
 
 def test_the_clock_of_a_block_that_runs_in_another_thread_is_refused():
-    with VirtualClock() as clock:
-        failed = []
+    def run():
+        with clock:
+            sleep(1)
 
-        def run():
-            try:
-                with clock:
-                    sleep(1)
-            except VirtualClockError as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join(20)
-    assert len(failed) == 1
+    with ThreadPool(1) as pool, VirtualClock() as clock, pytest.raises(VirtualClockError):
+        pool.apply(run)
 
 
 # -- in a loop that is running already -------------------------------------------------------------------------------

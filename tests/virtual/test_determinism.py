@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.execute.registry import KINDS
 from tests.virtual import scenarios
-from tests.virtual.scenarios import SCENARIOS, digests, saved
+from tests.virtual.scenarios import KNOWN, SCENARIOS, digests, saved
 
-KNOWN = Path(__file__).with_name("schedules.txt")
 RENEW = "changed on purpose? then: python -m tests.virtual.scenarios > tests/virtual/schedules.txt"
 RUNS = 100
 

@@ -46,7 +46,7 @@ async def spend_async(steps):
             kv.work(ms / 1e3)
 
 
-def assert_laws(trace, cores=None):
+def assert_laws(trace, cores=None, has_gil=True):
     columns = trace.columns
     positions = np.flatnonzero(columns.is_kind("branch"))
     found = stretches(columns, positions)
@@ -57,7 +57,7 @@ def assert_laws(trace, cores=None):
     assert (cpu == rows["cpu_ns"]).all()
     assert not (found.kind == PART_CODE["unknown"]).any()
     processes = [process_of_lane(columns.lanes[code]) for code in rows["lane"]]
-    for process in set(processes):
+    for process in set(processes) if has_gil else ():
         mine = np.array([processes[owner] == process for owner in found.owner], np.bool_) & is_cpu
         order = np.argsort(found.started_ns[mine], kind="stable")
         assert (found.started_ns[mine][order][1:] >= found.ended_ns[mine][order][:-1]).all()
@@ -76,6 +76,21 @@ def most_at_once(started, ended):
 def test_parts_are_exact(kind, items, workers, seed):
     function = spend_async if kind == "async" else spend
     assert_laws(recorded(kind, function, items, workers, seed=seed, cores=2), cores=2)
+
+
+@pytest.mark.parametrize("kind", ["thread", "process", "async"])
+@given(items=st.lists(STEPS, min_size=1, max_size=6), workers=st.integers(1, 4), cores=st.integers(1, 3))
+def test_without_a_gil_no_more_compute_at_once_than_there_are_cores(kind, items, workers, cores):
+    function, is_loop = (spend_async, True) if kind == "async" else (spend, False)
+    trace = recorded(kind, function, items, workers, cores=cores, gil=False)
+    assert_laws(trace, cores, has_gil=is_loop)
+    assert is_loop or not any(part.kind == "gil" for span in trace for part in span.parts)
+
+
+def test_threads_that_compute_without_a_gil_do_so_side_by_side():
+    found = branches(recorded("thread", lambda _: kv.work(0.012), range(3), gil=False, cores=2))
+    assert {kind for span in found.values() for kind, *_ in words(span)} == {"cpu", "core"}
+    assert max(until for span in found.values() for _, _, until in words(span)) == 19
 
 
 def test_threads_that_compute_take_turns():

@@ -56,6 +56,12 @@ async def sleep_then_work_async(seconds):
         ("process", 4, work, [1] * 4, {"cores": 2}, 2),
         ("process", 4, work, [1] * 4, {"cores": 1}, 4),
         ("thread", 4, work, [1] * 4, {"cores": 2}, 4),
+        # without a GIL threads compute side by side, coroutines of a loop still do not
+        ("thread", 4, work, [1] * 4, {"gil": False}, 1),
+        ("thread", 4, work, [1] * 4, {"gil": False, "cores": 2}, 2),
+        ("thread", 4, sleep_then_work, [1] * 4, {"gil": False}, 2),
+        ("process", 4, work, [1] * 4, {"gil": False, "cores": 2}, 2),
+        ("async", 4, work_async, [1] * 4, {"gil": False}, 4),
         # mixed: four wait at once, then compute one after the other
         ("thread", 4, sleep_then_work, [1] * 4, {}, 5),
         ("thread", 2, sleep_then_work, [1] * 2, {}, 3),
@@ -148,6 +154,15 @@ def test_threads_inside_a_process_share_its_interpreter_and_no_other():
 
     assert makespan_s("process", 2, outer, range(2)) == 3
     assert makespan_s("thread", 2, outer, range(2)) == 6
+
+
+def test_without_a_gil_threads_inside_processes_share_the_cores_only():
+    def outer(_):
+        with get_executor("thread", 3) as executor:
+            list(executor.imap(work, [1] * 3))
+
+    assert makespan_s("process", 2, outer, range(2), gil=False, cores=6) == 1
+    assert makespan_s("process", 2, outer, range(2), gil=False, cores=2) == 3
 
 
 def test_the_cpu_time_of_the_main_program_is_its_own():

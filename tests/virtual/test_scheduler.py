@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from multiprocessing.pool import ThreadPool
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.clock import sleep
+from kaygraph_viz.clock import REAL, sleep
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.sync import threads
+from kaygraph_viz.virtual import started
 from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.fiber import FiberThread, Stopped
+from kaygraph_viz.virtual.fiber import Stopped
 
 GUARD_S = 20.0
 
@@ -129,40 +131,20 @@ def test_time_limits_that_were_not_needed_do_not_pile_up(clock):
 # -- who takes part --------------------------------------------------------------------------------------------------
 
 
-def failing_in_a_thread(function):
-    """Return the error that a function raises in a thread that Python's own means have started."""
-    failed = []
-
-    def run():
-        try:
-            function()
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, name="my own")
-    thread.start()
-    thread.join(GUARD_S)
-    return failed[0]
-
-
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("wait", [lambda: sleep(1), lambda: threads().Event().wait(), lambda: start(print)])
-def test_a_thread_of_the_users_own_is_told_that_it_takes_no_part(wait):
-    error = failing_in_a_thread(wait)
-    assert type(error) is VirtualClockError
-    assert "thread 'my own' cannot wait in simulated time, since it was not started by a node or an executor" in str(
-        error
-    )
+def test_a_thread_that_a_library_has_started_is_told_that_it_takes_no_part(wait):
+    with ThreadPool(1) as pool, pytest.raises(VirtualClockError) as caught:
+        pool.apply(wait)
+    assert "cannot wait in simulated time, since it was not started by your code" in str(caught.value)
 
 
 def test_a_thread_that_takes_no_part_can_wake_one_that_does(clock):
     event = threads().Event()
-    outsider = threading.Thread(target=event.set)
-    waker = threading.Timer(0.01, outsider.start)
-    waker.start()
-    assert event.wait()
-    waker.join(GUARD_S)
-    outsider.join(GUARD_S)
+    with ThreadPool(1) as pool:
+        woken = pool.apply_async(lambda: (REAL.sleep(0.01), event.set()))
+        assert event.wait()
+        woken.wait(GUARD_S)
 
 
 def test_nobody_waits_outside_the_block():
@@ -180,8 +162,8 @@ def test_a_thread_that_the_system_refuses_leaves_the_schedule(clock, monkeypatch
     def refuse(_):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(FiberThread, "start", refuse)
-    with pytest.raises(RuntimeError, match="can't start new thread"):
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="can't start new thread"):
+        patched.setattr(started, "_start", refuse)
         thread.start()
     sleep(1)
     assert not thread.is_alive()

@@ -32,13 +32,15 @@ class Blocking:
     """Ways to be stuck in something real, and what releases it again."""
 
     def __init__(self):
-        self.released = threading.Event()
-        self.line = queue.Queue()
+        self.shut = threading.Lock()  # real ones, since they are made before the block
+        self.shut.acquire()
+        self.line = queue.SimpleQueue()
         self.here, self.there = socket.socketpair()
         self.reading, self.writing = os.pipe()
 
-    def event(self, _):
-        self.released.wait(GUARD_S)
+    def lock(self, _):
+        with self.shut:
+            pass
 
     def queue(self, _):
         self.line.get(timeout=GUARD_S)
@@ -50,14 +52,14 @@ class Blocking:
         os.read(self.reading, 1)
 
     async def coroutine(self, _):
-        self.released.wait(GUARD_S)
+        self.lock(_)
 
     async def deep_in_a_coroutine(self, _):
         await sleep_async(1)
         self.queue(_)
 
     def release(self):
-        self.released.set()
+        self.shut.release()
         for _ in range(4):
             self.line.put(None)
         self.there.close()
@@ -87,8 +89,8 @@ def run(kind, function, items=(0, 1), **options):
 @pytest.mark.parametrize(
     ("kind", "way"),
     [
-        ("thread", "event"), ("thread", "queue"), ("thread", "socket"), ("thread", "pipe"), ("async", "event"),
-        ("async", "coroutine"), ("async", "deep_in_a_coroutine"), ("serial", "event"), ("serial", "queue"),
+        ("thread", "lock"), ("thread", "queue"), ("thread", "socket"), ("thread", "pipe"), ("async", "lock"),
+        ("async", "coroutine"), ("async", "deep_in_a_coroutine"), ("serial", "lock"), ("serial", "queue"),
     ],
 )  # fmt: skip
 def test_a_branch_that_is_stuck_is_named_with_its_line(blocking, kind, way):
@@ -155,8 +157,10 @@ from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.virtual.clock import VirtualClock
 
+line = queue.SimpleQueue()
+
 def ask(item):
-    return queue.Queue().get(timeout=20)
+    return line.get(timeout=20)
 
 def stuck():
     try:
@@ -182,20 +186,19 @@ def test_what_is_stuck_is_given_up_under_a_profiler_too():
 
 
 def hold_up(seconds):
-    held_up.wait(seconds)
+    held_up.get(timeout=seconds)
 
 
-held_up = threading.Event()
+held_up = queue.SimpleQueue()
 
 
 @pytest.mark.parametrize("kind", ["process", "dask"])
 def test_in_a_simulated_process_too(kind):
-    held_up.clear()
     try:
         with pytest.raises(VirtualClockError, match=r"item 0 of 'Check', test_watch.py:\d+ in hold_up"):
             run(kind, hold_up, [GUARD_S])
     finally:
-        held_up.set()
+        held_up.put(None)
 
 
 def test_a_real_lock_between_branches_is_reported_and_all_threads_end():
@@ -214,7 +217,7 @@ def test_a_real_lock_between_branches_is_reported_and_all_threads_end():
 @pytest.mark.parametrize("on_error", ["raise", "collect"])
 def test_whatever_is_done_about_errors_of_branches_this_one_is_raised(blocking, on_error):
     with pytest.raises(VirtualClockError, match="is stuck"):
-        run("thread", blocking.event, on_error=on_error, retry=kv.RetryPolicy(3))
+        run("thread", blocking.lock, on_error=on_error, retry=kv.RetryPolicy(3))
 
 
 def test_two_locks_in_different_order_are_told_with_both_branches():
@@ -259,18 +262,18 @@ def test_an_input_that_waits_for_ever_is_told_also_where_there_are_deadlines(kin
 
 @pytest.mark.parametrize("cpu_s", [0, 0.25])
 def test_a_stuck_main_program_gets_a_warning_and_goes_on(monkeypatch, cpu_s):
-    told, released = [], threading.Event()
+    told, released = [], queue.SimpleQueue()
 
     def warn(text, **options):
         if "is stuck in something" in text:  # on a busy machine it may look like a slow computation at first
             told.append(text)
-            released.set()
+            released.put("released")
 
     monkeypatch.setattr(warnings, "warn", warn)
-    with VirtualClock(patience_s=0.2) as clock, get_executor("thread", 1) as executor:
+    with VirtualClock(patience_s=0.02) as clock, get_executor("thread", 1) as executor:
         future = executor.submit(sleep, 1)
         REAL.work(cpu_s)  # which is no reason to miss what comes after it
-        assert released.wait(GUARD_S)
+        assert released.get(timeout=GUARD_S)
         future.result()
         assert clock.now_ns() == 10**9
     assert "the main program (test_watch.py:" in told[0]
@@ -280,8 +283,10 @@ def test_a_stuck_main_program_gets_a_warning_and_goes_on(monkeypatch, cpu_s):
 def test_a_main_program_that_is_alone_may_take_its_time():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with VirtualClock(patience_s=0.01) as clock:
-            threading.Event().wait(0.1)
+        nothing = queue.SimpleQueue()
+        with VirtualClock(patience_s=0.001) as clock:
+            with pytest.raises(queue.Empty):
+                nothing.get(timeout=0.1)
             sleep(1)
             assert clock.now_ns() == 10**9
 

@@ -120,7 +120,7 @@ def test_log_holds_the_last_run_of_each_number():
 
 def test_log_shows_what_was_measured():
     panel = playground(never, recorded={4: trace_of(4)})
-    assert log_of(panel) == [["4", "2.00", "s", "4.0", "4"]]
+    assert log_of(panel) == [["4", "2.00", "s", "about", "4.0", "4"]]
 
 
 def test_panel_without_a_recording_is_empty_and_says_what_to_do():
@@ -379,9 +379,9 @@ def test_number_box_and_slider_are_the_same(rich):
 def test_log_shows_the_settings_that_differ_and_marks_the_fastest_of_the_same_work(rich):
     assert "workers  items  makespan" in rich.log_title.value.replace("\N{NO-BREAK SPACE}", " ")
     assert log_of(rich) == [
-        ["2", "8", "4.00", "s", "2.0", "2"],
-        ["★", "4", "8", "2.00", "s", "4.0", "4"],
-        ["2", "16", "8.00", "s", "2.0", "2"],
+        ["2", "8", "4.00", "s", "about", "2.0", "2"],
+        ["★", "4", "8", "2.00", "s", "about", "4.0", "4"],
+        ["2", "16", "8.00", "s", "about", "2.0", "2"],
     ]
 
 
@@ -399,7 +399,7 @@ def test_entry_of_the_log_is_chosen_when_the_controls_fit_it(rich):
     assert rich.log_list.index is None
 
 
-def test_speedup_is_against_one_worker_where_that_was_tried():
+def test_runs_are_compared_with_one_worker_where_that_was_tried():
     panel = playground(trace_of, recorded={1: trace_of(1), 4: trace_of(4)})
     assert "8 branches with 4 workers took 2.00 s: 4.0 times as fast as one worker, which took 8.00 s." in text_of(
         panel.status
@@ -411,11 +411,11 @@ def test_speedup_is_against_one_worker_where_that_was_tried():
 def test_prediction_for_something_that_was_not_recorded_is_left_out():
     panel = playground(never, recorded={1: trace_of(1), 4: trace_of(4)}, only="no such stage")
     assert "predicted" not in panel.chart.value
-    assert "Speedup against workers: 1.0 with 1 worker and 4.0 with 4." in panel.chart.value
+    assert "Times as fast as one worker: 1.0 with 1 worker and 4.0 with 4." in panel.chart.value
 
 
-def test_speedup_is_against_what_one_worker_would_take_where_that_was_not_tried(panel):
-    assert "4.0 times as fast as one worker, which would probably take 8.00 s." in text_of(panel.status)
+def test_runs_are_compared_with_what_one_worker_would_take_where_that_was_not_tried(panel):
+    assert "about 4.0 times as fast as one worker, which would probably take 8.00 s." in text_of(panel.status)
 
 
 @pytest.mark.usefixtures("drawn")
@@ -623,7 +623,7 @@ def test_controls_have_names_and_the_chart_a_description(panel):
     assert panel.slider.description == "Workers"
     assert panel.run_button.description == "Run"
     assert re.search(r'<img alt="Gantt chart of 8 branches on 4 workers [^"<>]*" ', panel.chart.value)
-    assert re.search(r'<img alt="Speedup against workers: [^"<>]*" ', panel.chart.value)
+    assert re.search(r'<img alt="Times as fast as one worker: [^"<>]*" ', panel.chart.value)
     assert "role='status'" in panel.status.value
     assert not panel.slider.continuous_update
 

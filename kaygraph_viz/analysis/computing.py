@@ -1,0 +1,56 @@
+"""When spans computed: the stretches of which it is known, and those in which they did for a part of the time.
+
+Belongs here: reading them from parts. Does not belong here: what follows from them (``gil``, ``gil_free``).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.nesting import Places
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.part_table import stretches
+
+__all__ = ["Computing", "computing"]
+
+
+class Computing(NamedTuple):
+    """Stretches in which spans computed, m of them, shape (m,) each.
+
+    Parameters
+    ----------
+    owner
+        To which of the spans asked for each belongs, by their order.
+    started, ended, cpu
+        From and to, and how long it computed in between [ns].
+    is_open
+        Whether it is not known when in between.
+    """
+
+    owner: Places
+    started: Ints
+    ended: Ints
+    cpu: Ints
+    is_open: Bools
+
+
+def computing(columns: SpanColumns, positions: Places) -> Computing:
+    """Return the stretches in which some spans computed.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "t", 0, 3, cpu_s=1, parts=[("wait", 2), ("cpu", 1)]), bar("b", "t", 3, 5, cpu_s=1))
+    >>> found = computing(trace.columns, np.array([0, 1]))
+    >>> (found.started / 1e9).tolist(), (found.cpu / 1e9).tolist(), found.is_open.tolist()
+    ([2.0, 3.0], [1.0, 1.0], [False, True])
+    """
+    found = stretches(columns, positions)
+    cpu = np.rint(np.nan_to_num(found.cpu_share) * (found.ended_ns - found.started_ns)).astype(np.int64)
+    its = np.flatnonzero(cpu > 0)
+    is_open = found.kind[its] == PART_CODE["unknown"]
+    return Computing(found.owner[its], found.started_ns[its], found.ended_ns[its], cpu[its], is_open)

@@ -1,0 +1,279 @@
+"""How long a recorded run would have taken with one branch after the other, which a trace allows to estimate.
+
+Belongs here: what of the recorded time is left when nobody is in anybody's way. Does not belong here: telling real
+waiting from waiting for the GIL or a core (``waits``), other numbers of workers (``what_if``), and what the run came to
+(``metrics``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kaygraph_viz.analysis.calls import Calls
+from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, union_length_ns
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.parts import Parts
+from kaygraph_viz.analysis.premises import Wanted, study_of
+from kaygraph_viz.analysis.reading import read_script
+from kaygraph_viz.analysis.replay import Terms, replay
+from kaygraph_viz.analysis.script import Script
+from kaygraph_viz.analysis.stretch import Stretch
+from kaygraph_viz.analysis.study import Study
+from kaygraph_viz.analysis.workers import process_of_lane
+from kaygraph_viz.machine import Machine
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.part_table import part_totals_ns, stretches
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["Estimate", "serial_estimate"]
+
+MOST_BRANCHES, SAMPLE = 5_000, 2_000  # of more than so many, about so many are looked at
+FEW = 8  # a call of fewer branches than this for each one that is looked at is looked at as a whole or not at all
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long a run would take with one branch after the other.
+
+    Parameters
+    ----------
+    serial_s
+        How long [s].
+    low_s, high_s
+        Between what that may be expected [s].
+    """
+
+    serial_s: float = 0.0
+    low_s: float = 0.0
+    high_s: float = 0.0
+
+
+def serial_estimate(trace: Trace) -> Estimate:
+    """Estimate how long a run would have taken with one branch after the other, from the trace of it alone.
+
+    It is the replay with one worker for everything: each branch waits and computes as long as it really did, also
+    those within branches and those of the stages of a pipeline, and what the run did before, between and after them
+    stays. Waiting for the GIL or for a core is no work, nor is starting workers and handing them branches. Nobody is
+    held up by a lock or a full queue.
+
+    Parameters
+    ----------
+    trace
+        A trace, also a live or empty one.
+
+    Returns
+    -------
+    Estimate
+        All zero for an empty trace.
+
+    Notes
+    -----
+    Where it is known what each branch did when, as in simulated time, its waits for a turn are taken off it. Else waits
+    are told apart as for `what_if`: what is said there about sure and unsure holds here, and the band covers how far a
+    replay of the calls misses the recorded ones. A rate limit holds up a serial run less, if at all: the band reaches
+    from not at all to as much as here, and a run that was held up is taken to last no less than it did. Of more than
+    5,000 branches some thousand stand for all.
+
+    Examples
+    --------
+    Two threads that computed in turns, for a second each:
+
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> branches = [bar("a", "thread-1", 0, 1.995, cpu_s=1), bar("b", "thread-2", 0, 2, cpu_s=1)]
+    >>> trace = make_trace((bar("exec", "main", 0, 2, kind="phase", executor="thread", workers=2), branches))
+    >>> serial_estimate(trace)
+    Estimate(serial_s=2.0, low_s=2.0, high_s=2.0)
+    """
+    columns = trace.columns
+    if not len(columns):
+        return Estimate()
+    nesting = Nesting.of(columns)
+    outer, found = _outer(nesting), Calls.of(nesting)
+    begins, ends = _whole_calls(nesting, found, outer)
+    in_calls_ns = union_length_ns(begins, ends)
+    around_ns = _around_ns(nesting, begins, ends)
+    if not len(outer):
+        return _estimate(around_ns, around_ns, around_ns)
+    taken = _taken(nesting, found, outer)
+    script = read_script(columns if taken is None else replace(columns, rows=columns.rows[taken]))
+    scale = 1.0 if taken is None else _scale(nesting, found, outer, taken)
+    alone_ns, low_ns, high_ns = _branches_ns(script, trace.machine)
+    held_up, with_blocks = scale * _held_up_ns(script), scale * alone_ns
+    without = with_blocks - held_up
+    probable = max(without, min(with_blocks, in_calls_ns)) if held_up else without
+    return _estimate(around_ns + probable, around_ns + scale * low_ns - held_up, around_ns + scale * high_ns)
+
+
+def _estimate(serial_ns: float, low_ns: float, high_ns: float) -> Estimate:
+    return Estimate(round(serial_ns) / 1e9, round(low_ns) / 1e9, round(high_ns) / 1e9)
+
+
+def _outer(nesting: Nesting) -> Places:
+    """Return which of the branches lie in no other branch."""
+    is_branch = nesting.columns.is_kind("branch")
+    around = np.append(nesting.within(is_branch), False)[nesting.parent]
+    return np.flatnonzero(~around[is_branch])
+
+
+def _whole_calls(nesting: Nesting, found: Calls, outer: Places) -> tuple[Ints, Ints]:
+    """Return when the calls of some branches began and ended [ns]; those of processes when all of these had ended."""
+    columns = nesting.columns
+    numbers, firsts = np.unique(found.call[outer], return_index=True)
+    parent = nesting.parent[np.flatnonzero(columns.is_kind("branch"))[outer[firsts]]]
+    of_processes = np.array([bool(process_of_lane(found.lanes[number])) for number in numbers], np.bool_)
+    is_closed = of_processes & np.append(columns.is_kind("phase"), False)[parent]
+    closed = np.append(columns.column("ended_ns"), 0)[parent]
+    return found.begins[numbers], np.where(is_closed, np.maximum(closed, found.ends[numbers]), found.ends[numbers])
+
+
+def _around_ns(nesting: Nesting, begins: Ints, ends: Ints) -> int:
+    """Return how long a run took before, between and after calls, its steps added up where they overlapped [ns]."""
+    columns = nesting.columns
+    is_step = unit_mask(nesting) & ~nesting.within(columns.is_kind("branch"))
+    started, ended = columns.column("started_ns")[is_step], columns.column("ended_ns")[is_step]
+    begins, ends = np.append(begins, started), np.append(ends, ended)
+    first_ns, last_ns = extent_ns(columns)
+    given_up = columns.is_status("abandoned")
+    if given_up.any():  # what outlives the call that gave it up holds up nobody
+        last_ns = max(int(ends.max(initial=first_ns)), int(columns.column("ended_ns")[~given_up].max(initial=first_ns)))
+    alone_ns = int((ended - started).sum()) - _for_turns_ns(columns, np.flatnonzero(is_step))
+    return last_ns - first_ns - union_length_ns(begins, ends) + alone_ns
+
+
+# -- what branches come to ------------------------------------------------------------------------------------------
+
+
+def _branches_ns(script: Script, machine: Machine | None) -> tuple[float, float, float]:
+    """Return how long all branches take one after the other, and between what that may be expected [ns].
+
+    It may miss as much as a replay misses the recorded calls; and where it cannot be told whether code holds the GIL,
+    both are possible.
+    """
+    supply = sum(sum(call.supply_ns.values()) for call in script.calls)
+    columns, apart = script.nesting.columns, _on_lanes_of_their_own(script)
+    if _is_known(script, apart):
+        lasted = (script.service - _handing_on_ns(script))[~script.makes_calls].sum() + _between_ns(script)
+        known_ns = float(lasted - _for_turns_ns(columns, apart) + supply)
+        return known_ns, known_ns, known_ns
+    script = _with_steps(script)
+    study = study_of(script, machine, Wanted(), frozenset(), Stretch.of(script, {}))
+    missed = _missed(script, study)
+    alone = [_alone_ns(script, parts) + supply for parts in (study.recorded, study.otherwise) if parts is not None]
+    return alone[0], min(alone) * min(1.0, missed), max(alone) * max(1.0, missed)
+
+
+def _alone_ns(script: Script, parts: Parts) -> float:
+    """Return how long branches last together if they consist of these parts, and nobody is in anybody's way [ns]."""
+    between = sum(wait + work for owner, gaps in parts.gaps.items() if owner >= 0 for wait, work in gaps)
+    waited = script.handing_on - _handing_on_ns(script)  # for limits: no part of the real waits of a stage
+    return float((parts.wait + parts.work + waited)[~script.makes_calls].sum() + between)
+
+
+def _is_known(script: Script, positions: Places) -> bool:
+    """Return whether it is known of some branches for how long they waited for a turn.
+
+    On the real clock a coroutine that could go on waits, for all that is known, until the loop lets it.
+    """
+    if (stretches(script.nesting.columns, positions).kind == PART_CODE["unknown"]).any():
+        return False
+    return script.is_exact or all(call.kind != "async" for call in script.calls)
+
+
+def _with_steps(script: Script) -> Script:
+    """Return a run whose coroutines compute for as long as their steps lasted: for so long they kept the loop."""
+    columns, its = script.nesting.columns, script.branches
+    is_coroutine = np.zeros(len(its), np.bool_)
+    for call in script.calls:
+        is_coroutine[call.members] = call.kind == "async"
+    has_steps = np.flatnonzero(is_coroutine & np.isin(columns.column("span_id")[its], columns.parts.span_id))
+    totals, cpu = part_totals_ns(columns, its[has_steps]), script.cpu.copy()
+    cpu[has_steps] = sum((totals[kind] for kind in ("cpu", "unknown") if kind in totals), np.zeros(len(has_steps)))
+    return replace(script, cpu=np.minimum(cpu, script.service))
+
+
+def _on_lanes_of_their_own(script: Script) -> Places:
+    """Return the positions of the branches that did not run on the lane of a branch around them."""
+    nesting, its = script.nesting, script.branches
+    lane = nesting.columns.column("lane")
+    around = np.append(nesting.nearest(nesting.columns.is_kind("branch")), -1)[nesting.parent[its]]
+    apart: Places = its[(around < 0) | (lane[its] != lane[around])]
+    return apart
+
+
+def _between_ns(script: Script) -> int:
+    """Return how long branches that make calls took before, between and after these [ns]."""
+    edges = (np.array(script.edges(owner)).reshape(-1, 2) for owner in script.clusters if owner >= 0)
+    return sum(int(np.diff(each, axis=1).clip(0).sum()) for each in edges)
+
+
+def _for_turns_ns(columns: SpanColumns, positions: Places) -> int:
+    """Return for how long spans waited for the GIL, a loop or a core, as far as that is known [ns]."""
+    totals = part_totals_ns(columns, positions)
+    return sum(int(totals[kind].sum()) for kind in ("gil", "core") if kind in totals)
+
+
+def _held_up_ns(script: Script) -> float:
+    """Return for how long branches were held up by limits and locks [ns], not by the next stage of a pipeline."""
+    return float((script.blocked - _handing_on_ns(script)).clip(0)[~script.makes_calls].sum())
+
+
+def _handing_on_ns(script: Script) -> Ints:
+    """Return for how long each branch was held up by the next stage of a pipeline [ns]: right before its end."""
+    found = stretches(script.nesting.columns, script.branches)
+    is_last = np.append(found.owner[1:] != found.owner[:-1], True)[: len(found.owner)]
+    at_the_end = is_last & (found.kind == PART_CODE["blocked"])
+    lasted = np.zeros(len(script.branches), np.int64)
+    lasted[found.owner[at_the_end]] = (found.ended_ns - found.started_ns)[at_the_end]
+    return np.minimum(lasted, script.handing_on)
+
+
+def _missed(script: Script, study: Study) -> float:
+    """Return how many times as long as in their replay the calls of a run took."""
+    replayed = replay(script, study.recorded, Terms(cores=study.had_cores, has_gil=study.had_gil)).calls
+    calls = [call for call in script.calls if call.owner < 0]
+    real_ns = sum(call.ends_ns - call.begins_ns for call in calls)
+    replayed_ns = sum(end - begin for begin, end in (replayed[call.number] for call in calls))
+    return real_ns / replayed_ns if replayed_ns else 1.0
+
+
+# -- samples --------------------------------------------------------------------------------------------------------
+
+
+def _taken(nesting: Nesting, found: Calls, outer: Places) -> Bools | None:
+    """Return a mask of the spans that are looked at: None for all, else of large calls the first, of many calls some.
+
+    It is the first branches and not every so-manyth, since those that ran at once have to stay together.
+    """
+    columns = nesting.columns
+    branches = np.flatnonzero(columns.is_kind("branch"))
+    if len(branches) <= MOST_BRANCHES:
+        return None
+    every = -(-len(branches) // SAMPLE)
+    call, place, size = _places(found, outer)
+    is_small = size < FEW * every
+    is_taken = np.where(is_small, call % every == 0, place < -(-size // every))
+    left_out = np.zeros(len(columns), np.bool_)
+    left_out[branches[outer[~is_taken]]] = True
+    return ~nesting.within(left_out)
+
+
+def _scale(nesting: Nesting, found: Calls, outer: Places, taken: Bools) -> float:
+    """Return how many times as long as those that are looked at all branches lasted."""
+    lasted = (found.ended - found.started)[outer]
+    is_taken = taken[np.flatnonzero(nesting.columns.is_kind("branch"))[outer]]
+    return float(lasted.sum() / max(1, lasted[is_taken].sum()))
+
+
+def _places(found: Calls, outer: Places) -> tuple[Ints, Ints, Ints]:
+    """Return for each outer branch the number of its call, its place in it by its start, and the size of the call."""
+    order = np.lexsort((found.started[outer], found.call[outer]))
+    is_first = first_of_runs(found.call[outer][order])
+    firsts = np.flatnonzero(is_first)
+    number = np.cumsum(is_first) - 1
+    sizes = np.diff(np.append(firsts, len(order)))
+    call, place, size = (np.empty(len(order), np.int64) for _ in range(3))
+    call[order], place[order], size[order] = number, np.arange(len(order)) - firsts[number], sizes[number]
+    return call, place, size

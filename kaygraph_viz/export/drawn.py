@@ -1,0 +1,115 @@
+"""What a viewer shows on the tracks, in the order of time: spans, and in each of them its parts.
+
+Belongs here: which pieces of parts are seen. Does not belong here: which track a span is on (``tracks``), and what an
+event looks like (``perfetto``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kaygraph_viz.parts import Part
+from kaygraph_viz.trace.span import Span
+
+__all__ = ["Begin", "End", "Piece", "has_pieces", "in_time"]
+
+UNITS = ("branch", "attempt")
+
+
+class Begin(NamedTuple):
+    """A span begins on a track."""
+
+    track: int
+    span: Span
+
+
+class Piece(NamedTuple):
+    """A stretch of a part during which nothing else is drawn within its span."""
+
+    track: int
+    span: Span
+    part: Part
+    started_ns: int
+    ended_ns: int
+
+
+class End(NamedTuple):
+    """A span ends."""
+
+    track: int
+    span: Span
+
+
+@dataclass(slots=True)
+class _Open:
+    """A span that has begun, and from when on its parts are still to be drawn [ns]."""
+
+    track: int
+    span: Span
+    ended_ns: int
+    parts: tuple[Part, ...]
+    from_ns: int
+
+    def pieces(self, until_ns: int, next_ns: int) -> Iterator[Piece]:
+        """Yield what is left of the parts until some time; what comes from then to the next one is not drawn [ns]."""
+        for part in self.parts:
+            begin_ns, end_ns = max(part.started_ns, self.from_ns), min(part.ended_ns, until_ns)
+            if begin_ns < end_ns:
+                yield Piece(self.track, self.span, part, begin_ns, end_ns)
+        self.from_ns = max(self.from_ns, next_ns)
+
+    def closed(self) -> Iterator[Piece | End]:
+        if self.parts:
+            yield from self.pieces(self.ended_ns, self.ended_ns)
+        yield End(self.track, self.span)
+
+
+def has_pieces(span: Span) -> bool:
+    """Return whether the parts of a span are drawn: it is a unit of work that did one thing after the other.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar
+    >>> both = [("wait", 1), ("cpu", 1)]
+    >>> has_pieces(bar("a", "t", 0, 2, parts=both)), has_pieces(bar("exec", "t", 0, 2, kind="phase", parts=both))
+    (True, False)
+    """
+    some_known = span.noted_parts is not None or span.blocked_ns > 0
+    return some_known and span.kind in UNITS and len(span.parts) > 1
+
+
+def in_time(spans: Iterable[tuple[int, Span]]) -> Iterator[Begin | Piece | End]:
+    """Yield what is drawn on each track, so that everything lies within or beside the rest.
+
+    Parameters
+    ----------
+    spans
+        Pairs of track and span: track by track, by their start, each span before those that lie within it.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar
+    >>> outer = bar("outer", "t", 0, 4, parts=[("wait", 3), ("cpu", 1)])
+    >>> for step in in_time([(1, outer), (1, bar("inner", "t", 1, 2))]):
+    ...     print(step.span.name, step.part.kind if isinstance(step, Piece) else type(step).__name__)
+    outer Begin
+    outer wait
+    inner Begin
+    inner End
+    outer wait
+    outer cpu
+    outer End
+    """
+    opened: list[_Open] = []
+    for track, span in spans:
+        started_ns, ended_ns = span.started_ns, span.ended_ns
+        while opened and (opened[-1].ended_ns <= started_ns or opened[-1].track != track):
+            yield from opened.pop().closed()
+        if opened and opened[-1].parts:
+            yield from opened[-1].pieces(started_ns, ended_ns)
+        yield Begin(track, span)
+        opened.append(_Open(track, span, ended_ns, span.parts if has_pieces(span) else (), started_ns))
+    while opened:
+        yield from opened.pop().closed()
