@@ -13,7 +13,7 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "parts", "clock", "machine", "_optional", "sync", "virtual"}
+CORE = {"errors", "parts", "awaited", "clock", "machine", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -22,11 +22,12 @@ EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "examples", "ex
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "parts": set(),
+    "awaited": {"parts"},
     "clock": {"errors", "parts"},
     "machine": set(),
     "_optional": {"errors"},
     "sync": {"errors", "parts", "clock"},
-    "virtual": {"errors", "parts", "clock", "machine"},
+    "virtual": {"errors", "parts", "awaited", "clock", "machine"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},

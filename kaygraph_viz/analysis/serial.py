@@ -175,23 +175,30 @@ def _alone_ns(script: Script, parts: Parts) -> float:
 def _is_known(script: Script, positions: Places) -> bool:
     """Return whether it is known of some branches for how long they waited for a turn.
 
-    On the real clock a coroutine that could go on waits, for all that is known, until the loop lets it.
+    A step of a coroutine keeps the loop from its begin to its end, whatever it does.
     """
-    if (stretches(script.nesting.columns, positions).kind == PART_CODE["unknown"]).any():
-        return False
-    return script.is_exact or all(call.kind != "async" for call in script.calls)
+    unknown = np.zeros(len(positions), np.bool_)
+    found = stretches(script.nesting.columns, positions)
+    unknown[found.owner[found.kind == PART_CODE["unknown"]]] = True
+    return not (unknown & ~np.isin(positions, script.branches[_has_steps(script)])).any()
 
 
 def _with_steps(script: Script) -> Script:
     """Return a run whose coroutines compute for as long as their steps lasted: for so long they kept the loop."""
-    columns, its = script.nesting.columns, script.branches
-    is_coroutine = np.zeros(len(its), np.bool_)
-    for call in script.calls:
-        is_coroutine[call.members] = call.kind == "async"
-    has_steps = np.flatnonzero(is_coroutine & np.isin(columns.column("span_id")[its], columns.parts.span_id))
+    columns, its, has_steps = script.nesting.columns, script.branches, np.flatnonzero(_has_steps(script))
     totals, cpu = part_totals_ns(columns, its[has_steps]), script.cpu.copy()
     cpu[has_steps] = sum((totals[kind] for kind in ("cpu", "unknown") if kind in totals), np.zeros(len(has_steps)))
     return replace(script, cpu=np.minimum(cpu, script.service))
+
+
+def _has_steps(script: Script) -> Bools:
+    """Return which branches are coroutines whose steps were noted."""
+    columns = script.nesting.columns
+    is_coroutine = np.zeros(len(script.branches), np.bool_)
+    for call in script.calls:
+        is_coroutine[call.members] = call.kind == "async"
+    has_noted: Bools = np.isin(columns.column("span_id")[script.branches], columns.parts.span_id)
+    return is_coroutine & has_noted
 
 
 def _on_lanes_of_their_own(script: Script) -> Places:

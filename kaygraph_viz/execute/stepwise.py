@@ -13,7 +13,8 @@ from contextvars import Context
 from types import coroutine
 from typing import Any
 
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.awaited import due_in_s, innermost_frame, kind_of_wait
+from kaygraph_viz.trace.lanes import Lane, Pause
 
 __all__ = ["StepTimer", "in_context", "resumed"]
 
@@ -29,26 +30,37 @@ class StepTimer:
         The clock of the trace.
     """
 
-    __slots__ = ("_lane", "_now_ns", "_paused_ns", "cpu_ns")
+    __slots__ = ("_ended_ns", "_lane", "_now_ns", "_pause", "cpu_ns")
 
     def __init__(self, lane: Lane, now_ns: Callable[[], int]) -> None:
         self._lane = lane
         self._now_ns = now_ns
         self.cpu_ns = 0
-        self._paused_ns = 0  # when the last step ended
+        self._ended_ns = 0  # when its last step ended
+        self._pause: Pause | None = None  # what it waits for since then
 
     def run(self, context: Context, step: Callable[..., Any], argument: Any) -> Any:
         """Run one step in `context` and count its CPU time; -1 in all where CPU time is not wanted."""
         lane, started = self._lane, self._now_ns()
         cpu = lane.cpu_at(started)
-        lane.begin_step(self._paused_ns, started, cpu)
+        lane.begin_step(self._pause, started, cpu)
+        self._pause = None
         try:
             return context.run(step, argument)
         finally:
-            self._paused_ns = ended = self._now_ns()
+            self._ended_ns = ended = self._now_ns()
             used = lane.cpu_between(cpu, started, ended)
             self.cpu_ns = -1 if used < 0 else self.cpu_ns + used
             lane.end_step(ended, used)
+
+    def wait(self, running: Coroutine[Any, Any, Any], awaited: Any) -> None:
+        """Note that the coroutine waits now for what it has yielded, and since when it will be able to go on."""
+        if self._lane.notes_itself:
+            return
+        now, frame = self._now_ns(), innermost_frame(running)
+        due_s = 0.0 if awaited is None else due_in_s(frame)
+        ready = None if due_s is None else now + round(due_s * 1e9)
+        self._pause = Pause(kind_of_wait(frame), self._ended_ns, ready)
 
 
 @coroutine
@@ -105,6 +117,8 @@ def resumed(
     if on_wait is not None:
         on_wait()
     while True:
+        if timer is not None:
+            timer.wait(running, awaited)
         try:
             argument: Any = yield awaited
         except BaseException as raised:  # a cancellation, or an error of what was awaited

@@ -10,15 +10,32 @@ import threading
 from asyncio import Task, _get_running_loop, current_task
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from kaygraph_viz.parts import PART_CODE, PartLog, RowParts, Writing, log_here, write_here
+from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
 
 __all__ = ["CPU_RESOLUTION_NS", "Lane", "Lanes"]
 
 CPU_RESOLUTION_NS = 20_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
+
+
+class Pause(NamedTuple):
+    """What a coroutine waits for between two steps.
+
+    Parameters
+    ----------
+    kind
+        The kind of part that it is.
+    began_ns, ready_ns
+        Since when, and from when on it could go on if its loop let it, None where that is not known [ns].
+    """
+
+    kind: PartKind
+    began_ns: int
+    ready_ns: int | None
+
 
 Measured = tuple[int, int, RowParts | None]  # CPU time and blocked time [ns], and the parts if any were noted
 
@@ -99,12 +116,19 @@ class Lane:
         """Return what was noted of a stretch of time that ends now [ns], without asking for the CPU time."""
         return measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._is_exact and self._clock is not None)
 
-    def begin_step(self, paused_ns: int, started_ns: int, cpu_ns: int) -> None:
-        """Note that the coroutine of the lane goes on, which waited since `paused_ns` [ns], or begins, if that is 0."""
+    @property
+    def notes_itself(self) -> bool:
+        """Whether what a coroutine waits for is noted by its loop, as in simulated time."""
+        return self._is_exact
+
+    def begin_step(self, pause: Pause | None, started_ns: int, cpu_ns: int) -> None:
+        """Note that the coroutine of the lane goes on after a pause, or begins, at `started_ns` [ns]."""
         if self._is_exact:
             return
-        if paused_ns:
-            self.log.add("wait", paused_ns, started_ns)
+        if pause is not None:
+            ready_ns = started_ns if pause.ready_ns is None else min(max(pause.ready_ns, pause.began_ns), started_ns)
+            self.log.add(pause.kind, pause.began_ns, ready_ns)
+            self.log.add("gil", ready_ns, started_ns)
         self.step = started_ns, cpu_ns
         self._outer = write_here(self.log, self._clock)
 

@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from kaygraph_viz.awaited import innermost_frame, kind_of_wait
 from kaygraph_viz.errors import VirtualClockError
-from kaygraph_viz.parts import PartKind, PartLog, write_here
+from kaygraph_viz.parts import PartLog, write_here
 from kaygraph_viz.virtual.fiber import Fiber, Stopped
 from kaygraph_viz.virtual.scheduler import Scheduler
 
@@ -217,7 +218,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if fiber is None:  # simulated time is over, and the loop ends
             callback(*args)
             return
-        task.log.add(_wait_of(task), task.paused_ns, task.ready_ns)
+        task.log.add(kind_of_wait(innermost_frame(task.get_coro())), task.paused_ns, task.ready_ns)
         task.log.add("gil", task.ready_ns, began_ns)
         own, fiber.log = fiber.log, task.log
         write_here(task.log)
@@ -288,21 +289,6 @@ def _is_limit(callback: Callable[..., object]) -> bool:
     return isinstance(getattr(callback, "__self__", None), asyncio.Timeout) or callback is _RELEASE_WAITER
 
 
-def _wait_of(task: _Task) -> PartKind:
-    """Return what a task was waiting for: what asyncio's locks and queues hold up is blocked."""
-    awaited: Any = task.get_coro()
-    file = ""
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if frame is None:
-            break
-        file = frame.f_code.co_filename
-        inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-        awaited = inner if inner is not None else frame.f_locals.get("running")  # as ``execute.stepwise`` calls it
-    return "blocked" if file in _HOLD_UP else "wait"
-
-
-_HOLD_UP = (asyncio.locks.__file__, asyncio.queues.__file__)
 _RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
 
 
