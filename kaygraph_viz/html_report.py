@@ -55,7 +55,7 @@ th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid #e3e7ea; vertica
 th { font-weight: 600 } [style*="right"] { white-space: nowrap } summary { cursor: pointer; font-weight: 600 }
 """
 _FIRST = ("span", "in", "name", "item", "kind", "worker", "from", "queued", "took", "CPU")
-_OF_PARTS = {"wait": "waiting", "gil": "GIL", "core": "for a core", "blocked": "blocked", "pause": "pause"}
+_OF_PARTS = {"wait": "waiting", "gil": "interpreter", "core": "for a core", "blocked": "blocked", "pause": "pause"}
 _LAST = ("ended", "error")
 
 

@@ -14,7 +14,8 @@ So the real waits are chosen such that a replay with the recorded workers gives 
    after somebody else had to wait for that one, on average for half of its time.
 3. Where it was busy nearly all the time, shorter waits give the same bars on average. There the shortest ones are taken
    with which the replay is as long as the recorded run, and leaves as much room for waits at its begin and in its
-   shorter bars. If bars are longer just in proportion to their CPU time, there was no other wait.
+   shorter bars, and which leave nobody idle for longer than somebody was: branches that all begin by waiting do.
+   If bars are longer just in proportion to their CPU time, there was no other wait.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from kaygraph_viz.analysis.workers import process_of_lane
 
 __all__ = ["real_waits"]
 
-MOST = 2_000  # branches that are looked at; the others are taken to be like them
+MOST = 1_000  # branches that are looked at; the others are taken to be like them
 MOST_GROUPS = 100  # of branches, in as many clusters of calls
 SHORTER = (0.1, 0.2, 0.3, 0.4, 0.5)  # which of the bars, in the order of their room for waits, are compared
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)  # of that room, to be tried
@@ -237,6 +238,8 @@ class _Fit:
         tries = [_rounded(share * room) for share in SHARES]
         tries += [np.minimum(room, _rounded(np.quantile(room, limit))) for limit in LIMITS]
         tries = [np.maximum(known, waits) for waits in tries]
+        idle_ns = union_length_ns(started, ended) - int(cpu.sum()) // (self.cores or 1)
+        tries = [waits for waits in tries if self._idle_at_first(started, ended, waits) <= idle_ns] or tries
         tries.sort(key=lambda waits: int(waits.sum()))
         replays = []
         for waits in tries:

@@ -25,9 +25,9 @@ CPU, WAIT, GIL, CORE = (PART_CODE[kind] for kind in ("cpu", "wait", "gil", "core
 FULL = 0.8  # of the time between two readings spent on CPU: the CPU of a neighbour lies beside it
 ALL = 0.95  # counts as computing from end to end: the rest went into reading
 TINY_NS = 100_000  # who waits for the GIL wakes up every switch interval and looks for it: some 10 us
-PATIENCE = 1.5  # switch intervals: who has not woken up for longer waits for something else
+PATIENCE = 2.0  # switch intervals: who has not woken up for longer waits for something else
 STILL = 255  # the kind, for a while, of what is between two readings that are the same
-BUSY = 0.8  # of the time another thread must be seen computing, or waiting for a core, if it holds the GIL
+BUSY = 0.65  # of the time another thread must be seen computing, or waiting for a core, if it holds the GIL
 SOLE = 1.2  # cores that all others use together, at most, if one of them holds the GIL
 
 
@@ -106,8 +106,8 @@ def timelines(readings: Sequence[ThreadReadings], *, switch_ns: int, has_gil: bo
     -----
     Between two readings it is known how long a thread computed and waited for a core, not when. The system may tell it
     late: what does not fit between two readings happened just before. CPU is placed beside a neighbour that is full of
-    it. The rest is ``gil`` where nearly all the time another thread of the process computed, or would have but for a
-    core, all others together used no more than about one core, and the thread showed that it was waiting for them:
+    it. The rest is ``gil`` where most of the time another thread of the process computed, or would have but for a core,
+    all others together used no more than about one core, and the thread showed that it was waiting for them:
     CPython's threads wake up every switch interval meanwhile, those that wait for anything else do not.
     """
     found = [_tiled(each) for each in readings if len(each.times_ns) > 1]

@@ -248,7 +248,8 @@ class Painter {
     let part = run.firstPart[at], from = run.start[at];
     while (part < last && from < view.to) {
       const first = part++, isEnough = () => part - first >= FEWEST && ends[part - 1] - from >= cell;
-      if (ends[first] - from < narrow) while (part < last && ends[part] - ends[part - 1] < cell && !isEnough()) part++;
+      const beside = part < last && ends[first] - from < 2 * narrow && ends[part] - ends[first] < narrow;
+      if (beside || ends[first] - from < narrow) while (part < last && ends[part] - ends[part - 1] < cell && !isEnough()) part++;
       if (ends[part - 1] <= view.from) { from = ends[part - 1]; continue; }
       const until = ends[part - 1], kind = KINDS[run.partKind[first]];
       const [x0, x1] = [this.edge(from, place), this.edge(until, place)];

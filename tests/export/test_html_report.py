@@ -181,7 +181,7 @@ def test_the_table_says_for_how_long_spans_did_what(tmp_path):
     held_up = [("blocked", 0.5), ("wait", 1), ("gil", 0.5), ("cpu", 1), ("pause", 1)]
     trace = make_trace(bar("a", "t-1", 0, 4, cpu_s=1, blocked_s=0.5, parts=held_up), bar("b", "t-2", 0, 2, cpu_s=0.5))
     a, b = cells_of_spans(report(tmp_path, trace))
-    names = ("took", "CPU", "waiting", "GIL", "blocked", "pause")
+    names = ("took", "CPU", "waiting", "interpreter", "blocked", "pause")
     assert [a[name] for name in names] == ["4.00 s", "1.00 s", "1.00 s", "0.500 s", "0.500 s", "1.00 s"]
     assert [b[name] for name in names] == ["2.00 s", "0.500 s", "", "", "", ""]  # nobody knows what else it did
 
