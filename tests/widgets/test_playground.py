@@ -430,6 +430,17 @@ def test_title_of_a_chart_says_what_was_set(rich, monkeypatch):
     assert titles == ["2 workers, static, items 16: 8.00 s"]
 
 
+def test_chart_of_a_panel_has_room_for_the_note_below_its_axis(monkeypatch):
+    finished = []
+    monkeypatch.setattr(pictures, "_finished", lambda ax, _: finished.append(ax))
+    short = [("wait", 2**-10), ("cpu", 2**-10)] * 512
+    pictures.gantt_picture(make_trace(bar("busy", "thread-1", 0, 1, parts=short)))
+    label, canvas = finished[0].xaxis.label, finished[0].figure.canvas
+    canvas.draw()
+    assert "too short to be drawn one by one" in label.get_text()
+    assert label.get_window_extent(canvas.get_renderer()).y0 >= 0
+
+
 @pytest.mark.usefixtures("drawn")
 def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
     asked = []
