@@ -35,7 +35,7 @@ __all__ = [
 PartKind = Literal["cpu", "wait", "gil", "core", "blocked", "pause", "unknown"]
 PART_KINDS: tuple[PartKind, ...] = get_args(PartKind)
 PART_CODE = {kind: code for code, kind in enumerate(PART_KINDS)}
-CPU, WAIT, _, _, BLOCKED, _, UNKNOWN = range(len(PART_KINDS))
+CPU, WAIT, _, _, BLOCKED, PAUSE, UNKNOWN = range(len(PART_KINDS))
 NO_SHARE = -1.0  # of a part whose share of CPU has no meaning, or was not measured
 ALL_CPU = 0.95  # from which share of CPU on a stretch counts as computing from end to end
 SHORT_NS = 20_000  # a stretch without a wait that is shorter counts as computing, as `trace.lanes` counts it
@@ -131,6 +131,21 @@ class PartLog:
         """Note the same as another log does of a stretch of time [ns]."""
         for part, until_ns, share in other.between(started_ns, ended_ns) or ():
             self._put(part, started_ns, until_ns, share, -1)
+            started_ns = until_ns
+
+    def hear_of(self, other: PartLog, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int = -1) -> None:
+        """Say that what held up another log held up this one, which waited for it from `started_ns` until now [ns]."""
+        held_up = [entry for entry in other.entries if entry[0] in (BLOCKED, PAUSE) and entry[2] > started_ns]
+        if not held_up:
+            return
+        for part, until_ns, share in self._taken_back(started_ns, ended_ns):
+            for code, began_ns, over_ns, *_ in held_up if part in (WAIT, UNKNOWN) else ():
+                began, over = max(began_ns, started_ns), min(over_ns, until_ns)
+                if began < over:
+                    self._put(WAIT, started_ns, began, NO_SHARE, cpu_at_start_ns)
+                    self._put(code, began, over, NO_SHARE, cpu_at_start_ns)
+                    started_ns = over
+            self._put(WAIT if part == UNKNOWN else part, started_ns, until_ns, share, cpu_at_start_ns)
             started_ns = until_ns
 
     def _taken_back(self, started_ns: int, ended_ns: int, *cpu_ns: int) -> RowParts:

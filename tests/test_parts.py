@@ -51,6 +51,17 @@ def test_a_wait_that_turns_out_to_be_for_a_limit_is_blocked_and_what_was_compute
     assert words(log.between(0, 30)) == [("wait", 5), ("blocked", 10), ("cpu", 20), ("blocked", 30)]
 
 
+def test_who_waits_for_another_hears_what_held_it_up():
+    log, other = PartLog(), PartLog()
+    log.add("wait", 0, 20)
+    log.add("cpu", 20, 25)
+    log.add("wait", 25, 40)
+    for kind, started, ended in (("pause", 0, 3), ("wait", 3, 10), ("blocked", 10, 30), ("cpu", 30, 35)):
+        other.add(kind, started, ended)
+    log.hear_of(other, 5, 40)
+    assert words(log.between(0, 40)) == [("wait", 10), ("blocked", 20), ("cpu", 25), ("blocked", 30), ("wait", 40)]
+
+
 def test_a_log_forgets_what_was_long_ago():
     log = PartLog()
     for time in range(20_000):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.attempts import Branches
+from kaygraph_viz.parts import PartLog
 from kaygraph_viz.sync import is_virtual, new_event_loop, run_loop, threads
 from kaygraph_viz.trace.recorder import current_scope
 from kaygraph_viz.virtual.loop import VirtualLoop
@@ -148,6 +149,7 @@ def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     except BaseException:
         private.give_up()
         raise
+    private.tell_caller()
     result: T = private.outcome()
     return result
 
@@ -161,8 +163,11 @@ class _PrivateLoop:
         self._error: BaseException | None = None
         self._make = make
         scope = current_scope()
-        self._lanes = scope.recorder.lanes if scope is not None and scope.recorder is not None else None
+        self._recorder = scope.recorder if scope is not None else None
+        self._lanes = self._recorder.lanes if self._recorder is not None else None
         self._lane = self._lanes.again(self._lanes.mine()) if self._lanes is not None else None
+        self._log: PartLog | None = None
+        self._made_ns = self._recorder.now_ns() if self._recorder is not None else 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
@@ -171,6 +176,14 @@ class _PrivateLoop:
     def start(self) -> None:
         """Begin with the coroutine."""
         self._thread.start()
+
+    def tell_caller(self) -> None:
+        """Note in the log of the calling thread what held up the coroutine that it waited for."""
+        if self._recorder is None or self._log is None:
+            return
+        mine, now_ns = self._recorder.lanes.mine(), self._recorder.now_ns()
+        if (log := mine.noting()) is not None:  # who only waits has as much CPU time now as before
+            log.hear_of(self._log, self._made_ns, now_ns, cpu_at_start_ns=mine.cpu_at(now_ns))
 
     def outcome(self) -> Any:
         """Return what the coroutine returned, or raise what it raised, once it has `finished`."""
@@ -192,6 +205,7 @@ class _PrivateLoop:
             raise asyncio.CancelledError
         if self._lanes is not None and self._lane is not None:
             self._lanes.enter(self._lane)  # the caller waits: its lane is free for what is done for it
+            self._log = self._lane.noting()
         return await self._make()
 
     def give_up(self) -> None:

@@ -34,7 +34,7 @@ ROW_IN, MOST_HIGH_IN = 0.27, 8.0
 LEAST_ROWS, EQUAL_ROWS = 4.0, 11.0  # all charts have room for the rows of the largest, up to so many
 USUAL_NAME = "process-16"
 TOP_PT, BOTTOM_PT, RIGHT_PT = 46, 36, 12
-NOTE_PT = 12  # a note below the axis; all charts have room for it, so that they are equally high
+NOTE_PT = 14  # room for a note below the axis, also where there is none: the charts of a panel have one size
 
 
 class Picture(NamedTuple):
@@ -63,9 +63,9 @@ def gantt_picture(trace: Trace, title: str | None = None, *, until_s: float = 0.
     names = (width_pt(row.text, Size.font, is_bold=row.is_heading) for row in mine)
     left = 14 + max(width_pt(USUAL_NAME, Size.font), *names) if mine else 14
     height = max(sum(row.height for row in mine), min(rows, EQUAL_ROWS), LEAST_ROWS)
-    bottom = BOTTOM_PT + NOTE_PT
-    high_in = min((TOP_PT + bottom) / 72 + height * ROW_IN, MOST_HIGH_IN)
-    ax = _axes(GANTT_IN, high_in, (left, RIGHT_PT, bottom, TOP_PT))
+    below = BOTTOM_PT + NOTE_PT
+    high_in = min((TOP_PT + below) / 72 + height * ROW_IN, MOST_HIGH_IN)
+    ax = _axes(GANTT_IN, high_in, (left, RIGHT_PT, below, TOP_PT))
     gantt(trace, ax=ax, title=title, until_s=until_s)
     if mine:
         low, high = ax.get_ylim()

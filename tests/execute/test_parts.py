@@ -104,6 +104,23 @@ def test_a_limit_blocks_a_task_of_the_user():
     assert kinds(second)[0] == "blocked"
 
 
+@pytest.mark.parametrize("clock", ["virtual", None])
+def test_a_limit_blocks_who_waits_for_a_coroutine(clock):
+    limit = kv.RateLimit(per_second=1)
+
+    async def ask():
+        async with limit:
+            pass
+
+    def call(_):
+        limit.pause(0.02)
+        kv.run(ask())
+
+    (branch,) = recorded("thread", call, [0], clock=clock).where(kind="branch")
+    assert "blocked" in kinds(branch)
+    assert branch.blocked_ns == sum(part.lasted_ns for part in branch.parts if part.kind == "blocked")
+
+
 def test_a_lock_of_ours_blocks():
     import threading
 
