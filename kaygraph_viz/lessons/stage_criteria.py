@@ -79,8 +79,9 @@ def _stage(span: Span) -> str:
 
 
 def _done_ns(span: Span) -> int:
-    """Return when a branch was done with its item: blocked time comes after that [ns]."""
-    return span.ended_ns - span.blocked_ns
+    """Return when a branch was done with its item: if it is blocked after that, the next queue was full [ns]."""
+    last = span.parts[-1] if span.parts else None
+    return last.started_ns if last is not None and last.kind == "blocked" else span.ended_ns
 
 
 def _arrived_ns(span: Span, made_of: dict[int, Span], last: str) -> int:

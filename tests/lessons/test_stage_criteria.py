@@ -8,7 +8,7 @@ from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.stages import Stage
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.lessons.grade import grade
-from kaygraph_viz.lessons.stage_criteria import at_most_on_the_way, nothing_lost, queue_at_most
+from kaygraph_viz.lessons.stage_criteria import _done_ns, at_most_on_the_way, nothing_lost, queue_at_most
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import record
 
@@ -69,3 +69,9 @@ def test_what_went_in_came_through_or_failed():
 def test_a_stage_that_is_missing_meets_nothing(criterion):
     found = finding(criterion, shop(2))
     assert (found.is_met, found.reason) == (False, "no item went through a stage called 'post'")
+
+
+def test_a_stage_that_waits_for_a_lock_in_its_middle_is_not_done_then():
+    span = bar("load", "thread-1", 0, 3, blocked_s=1, parts=[("cpu", 1), ("blocked", 1), ("cpu", 1)], cpu_s=2)
+    handed_on = bar("load", "thread-1", 0, 3, blocked_s=1, parts=[("cpu", 2), ("blocked", 1)], cpu_s=2)
+    assert (_done_ns(span), _done_ns(handed_on)) == (3_000_000_000, 2_000_000_000)
