@@ -36,6 +36,7 @@ class Idleness:
     """
 
     def __init__(self, fiber: Fiber | None) -> None:
+        self._is_nobody = fiber is None
         self._native_id = getattr(fiber.thread, "native_id", None) if fiber is not None else None
         self.idle_looks = 0  # one after the other, in which it and its whole process were idle
         self._looks = 0
@@ -51,9 +52,14 @@ class Idleness:
         self._looks += 1
 
     def has_used_none(self, looks: int, seconds: float) -> bool:
-        """Return whether it used next to no CPU in the last so many `looks`, which take `seconds`; asked each time."""
+        """Return whether it used next to no CPU in the last so many `looks`, which take `seconds`; asked each time.
+
+        Nobody uses none: what other threads of the process compute meanwhile says nothing.
+        """
         if self._looks == 0 or self._looks % looks:
             return False
+        if self._is_nobody:
+            return True
         used_s, self._cpu_at_window_s = self._cpu_s - self._cpu_at_window_s, self._cpu_s
         return used_s < NO_CPU * seconds
 

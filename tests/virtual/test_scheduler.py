@@ -209,6 +209,23 @@ def test_others_that_could_wake_somebody_are_given_the_patience():
         other.join(GUARD_S)
 
 
+def test_what_others_compute_meanwhile_is_no_sign_that_they_will_wake_somebody():
+    release = threading.Event()
+
+    def compute():
+        while not release.is_set():
+            sum(range(1000))
+
+    other = threading.Thread(target=compute)
+    other.start()
+    try:
+        with pytest.raises(VirtualClockError, match="nothing can happen"), VirtualClock(patience_s=0.05):
+            threads().Event().wait()
+    finally:
+        release.set()
+        other.join(GUARD_S)
+
+
 # -- ending ----------------------------------------------------------------------------------------------------------
 
 
