@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
 
 import kaygraph_viz as kv
+from kaygraph_viz.clock import REAL
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.part_table import stretches
 
 MS = 1_000_000
+HOLD_S = 0.03  # so long that what a busy machine adds is little beside it
 DOES = [PART_CODE["cpu"], PART_CODE["unknown"]]
 
 
 def kinds(span):
     return [part.kind for part in span.parts if part.lasted_ns >= MS]
+
+
+def held_up(span):
+    """Return the kinds of its longer parts, but for what a busy machine adds."""
+    return [kind for kind in kinds(span) if kind not in ("gil", "cpu", "unknown")]
 
 
 def recorded(kind, function, items, workers=4, **options):
@@ -33,8 +42,8 @@ def test_a_sleep_of_ours_is_exact_in_a_thread():
         kv.work(0.002)
 
     (branch,) = recorded("thread", work, [0]).where(kind="branch")
-    before, wait, after = [part for part in branch.parts if part.lasted_ns >= MS]
-    assert wait.kind == "wait"
+    before, *_, after = [part for part in branch.parts if part.lasted_ns >= MS]
+    (wait,) = [part for part in branch.parts if part.kind == "wait"]
     assert wait.lasted_ns >= 3 * MS
     assert {before.kind, after.kind} <= {"cpu", "unknown"}
     assert (branch.parts[0].started_ns, branch.parts[-1].ended_ns) == (branch.started_ns, branch.ended_ns)
@@ -68,23 +77,34 @@ def test_no_two_coroutines_of_a_loop_compute_at_once():
     assert {"wait"} <= {kind for span in trace.where(kind="branch") for kind in kinds(span)}
 
 
-@pytest.mark.parametrize("kind", ["thread", "async"])
-def test_a_limit_blocks_where_it_did(kind):
+def test_a_limit_blocks_a_thread_where_it_did():
+    limit, is_there = kv.RateLimit(in_flight=1), threading.Event()
+
+    def limited(number):
+        if number:
+            is_held.wait()
+            is_there.set()
+        with limit:
+            is_held.set()
+            is_there.wait()
+            kv.sleep(HOLD_S)
+
+    is_held = threading.Event()
+    (second,) = [span for span in recorded("thread", limited, range(2), 2).where(kind="branch") if span.index == 1]
+    assert held_up(second) == ["blocked", "wait"]
+    assert second.blocked_ns == sum(part.lasted_ns for part in second.parts if part.kind == "blocked")
+
+
+def test_a_limit_blocks_a_coroutine_where_it_did():
     limit = kv.RateLimit(in_flight=1)
 
-    async def limited_async(_):
+    async def limited(_):
         async with limit:
-            await kv.sleep_async(0.004)
+            await kv.sleep_async(HOLD_S)
 
-    def limited(_):
-        with limit:
-            kv.sleep(0.004)
-
-    trace = recorded(kind, limited if kind == "thread" else limited_async, range(2), 2)
-    first, second = sorted(trace.where(kind="branch"), key=lambda span: span.ended_ns)
-    assert kinds(first) == ["wait"]
-    assert kinds(second) == ["blocked", "wait"]
-    assert second.blocked_ns == sum(part.lasted_ns for part in second.parts if part.kind == "blocked")
+    first, second = sorted(recorded("async", limited, range(2), 2).where(kind="branch"), key=lambda span: span.ended_ns)
+    assert held_up(first) == ["wait"]
+    assert held_up(second) == ["blocked", "wait"]
 
 
 def test_a_limit_blocks_a_task_of_the_user():
@@ -93,7 +113,7 @@ def test_a_limit_blocks_a_task_of_the_user():
     async def call(number):
         with kv.span(f"call {number}"):
             async with limit:
-                await asyncio.sleep(0.004)
+                await asyncio.sleep(HOLD_S)
 
     async def main():
         await asyncio.gather(call(0), call(1))
@@ -101,7 +121,7 @@ def test_a_limit_blocks_a_task_of_the_user():
     with kv.record() as trace:
         asyncio.run(main())
     (second,) = trace.where(name="call 1", kind="branch")
-    assert kinds(second)[0] == "blocked"
+    assert held_up(second)[0] == "blocked"
 
 
 @pytest.mark.parametrize("clock", ["virtual", None])
@@ -122,20 +142,19 @@ def test_a_limit_blocks_who_waits_for_a_coroutine(clock):
 
 
 def test_a_lock_of_ours_blocks():
-    import threading
-
-    lock, is_held = kv.Lock(), threading.Event()
+    lock, is_held, is_there = kv.Lock(), threading.Event(), threading.Event()
 
     def work(number):
         if number:
             is_held.wait()
+            is_there.set()
         with lock:
             is_held.set()
-            kv.sleep(0.03)
+            is_there.wait()
+            kv.sleep(HOLD_S)
 
-    trace = recorded("thread", work, range(2), 2)
-    (second,) = [span for span in trace.where(kind="branch") if span.index == 1]
-    assert kinds(second)[-2:] == ["blocked", "wait"]
+    (second,) = [span for span in recorded("thread", work, range(2), 2).where(kind="branch") if span.index == 1]
+    assert held_up(second)[-2:] == ["blocked", "wait"]
     assert second.blocked_ns == sum(part.lasted_ns for part in second.parts if part.kind == "blocked")
 
 
@@ -146,7 +165,7 @@ def test_the_pause_before_a_retry_is_a_part():
     policy = kv.RetryPolicy(2, wait=0.003)
     with kv.record() as trace, kv.get_executor("thread", 1) as executor:
         list(executor.imap(fail, [0], retry=policy, on_error="collect"))
-    assert kinds(trace.where(kind="branch")[0]) == ["pause"]
+    assert held_up(trace.where(kind="branch")[0]) == ["pause"]
 
 
 def test_the_cpu_time_of_a_task_is_not_that_of_others():
@@ -184,11 +203,16 @@ def test_without_cpu_time_what_we_wait_for_is_known_all_the_same():
     assert branch.cpu_ns is None
 
 
-@pytest.mark.parametrize("kind", ["thread", "async", "serial"])
+@pytest.mark.parametrize("kind", ["thread", "serial"])
 def test_tiny_branches_note_nothing(kind):
     trace = recorded(kind, lambda item: item, range(100))
-    noted = [span for span in trace.where(kind="branch") if span.noted_parts is not None]
-    assert len(noted) < 10  # a step that the machine has interrupted was no tiny one
+    assert [span for span in trace.where(kind="branch") if span.noted_parts is not None] == []
+
+
+def test_a_coroutine_that_only_computed_notes_nothing():
+    lane = Lane("async-1", REAL.cpu_ns)
+    lane.log.add("cpu", 100, 200)
+    assert lane.stepped(100, 200) == (100, 0, None)
 
 
 def test_a_coroutine_that_could_go_on_waits_for_its_loop():
@@ -197,11 +221,11 @@ def test_a_coroutine_that_could_go_on_waits_for_its_loop():
             await asyncio.sleep(0.001)
             return
         await asyncio.sleep(0)
-        kv.work(0.006)
+        kv.work(0.02)
 
     trace = recorded("async", work, range(2), 2)
     (sleeper,) = [span for span in trace.where(kind="branch") if span.index == 0]
-    assert kinds(sleeper)[-1] == "gil"
+    assert "gil" in kinds(sleeper)
 
 
 def test_who_only_gives_way_is_ready_at_once():
@@ -218,7 +242,7 @@ def test_asyncios_own_locks_block_under_the_real_clock_too():
 
     async def work(_):
         async with places:
-            await asyncio.sleep(0.003)
+            await asyncio.sleep(HOLD_S)
 
     found = recorded("async", work, range(2), 2).where(kind="branch")
-    assert sorted(kinds(span) for span in found) == [["blocked", "wait"], ["wait"]]
+    assert sorted(held_up(span) for span in found) == [["blocked", "wait"], ["wait"]]
