@@ -37,8 +37,7 @@ FRESH_NS = 60_000_000_000  # clocks drift by some 10 us a second at worst
 
 def local_cluster(workers: int) -> Any:
     """Return a cluster of `workers` processes on this machine, reachable from this machine only."""
-    distributed = require("distributed")
-    return distributed.LocalCluster(
+    return _cluster_class()(
         n_workers=workers, threads_per_worker=1, processes=True, worker_class=_nanny_class(), host="127.0.0.1",
         dashboard_address=None, worker_dashboard_address=None, silence_logs=logging.CRITICAL + 1,
         preload=dask_worker.__name__,
@@ -47,6 +46,23 @@ def local_cluster(workers: int) -> Any:
             "dashboard": False, "dashboard_address": "127.0.0.1:0",  # else its port is 8787, open to the network
         },
     )  # fmt: skip
+
+
+@cache
+def _cluster_class() -> Any:
+    """Return a cluster that leaves workers that have died to their nannies, which start them again.
+
+    Usually it ends a nanny whose worker is not there some time after a worker of that name has gone: also one that has
+    died again just then, and is about to come back.
+    """
+    base: Any = require("distributed").LocalCluster
+    plain: Any = require("distributed.deploy.cluster").Cluster
+
+    class Cluster(base):  # type: ignore[misc]  # as below
+        def _update_worker_status(self, op: str, msg: Any) -> None:
+            plain._update_worker_status(self, op, msg)
+
+    return Cluster
 
 
 @cache

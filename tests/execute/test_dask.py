@@ -337,6 +337,15 @@ def test_a_timeout_ends_the_worker_of_an_own_cluster_and_the_pool_keeps_its_size
     list(own.imap(say_and_wait, [(here, there), (there, here)]))  # which needs two workers at once
 
 
+def test_a_worker_that_starts_again_is_kept_however_long_that_takes(tmp_path):
+    import dask
+
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}), DaskExecutor(2) as executor:
+        list(executor.imap(hang_at_0, [0], timeout=0.3, on_error="collect"))
+        list(executor.imap(say_and_wait, [(here, there), (there, here)]))
+
+
 def hang_until(paths):
     if paths is not None:
         wait_for_file(paths)
