@@ -20,7 +20,7 @@ from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.shell import USAGE, Shell
 
 ROOT = Path(__file__).resolve().parents[2]
-GUARD_S = 20  # against a test that hangs; never waited for
+GUARD_S = 100  # against a test that hangs; never waited for
 GOOD = load_customers(limit=1)[0]
 SIMULATED = Setup(workers=2, items=4, clock="virtual")
 
