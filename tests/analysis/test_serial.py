@@ -127,6 +127,14 @@ def test_the_estimate_is_what_a_serial_run_takes(load, executor):
     assert_agrees(run(node), run(batch(load, "serial")))
 
 
+@pytest.mark.parametrize("cores", [2, 4])
+@pytest.mark.parametrize("executor", WORKERS)
+@pytest.mark.parametrize("load", LOADS)
+def test_so_it_is_where_the_code_computes_without_the_gil(load, executor, cores):
+    node = Coroutines(load) if executor == "async" else batch(load, executor)
+    assert_agrees(run(node, gil=False, cores=cores), run(batch(load, "serial"), gil=False, cores=cores))
+
+
 @pytest.mark.parametrize("executor", WORKERS)
 @pytest.mark.parametrize("load", LOADS)
 def test_it_is_nearly_that_where_only_sums_are_known(load, executor):
