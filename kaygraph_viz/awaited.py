@@ -13,13 +13,13 @@ from typing import Any
 
 from kaygraph_viz.parts import PartKind
 
-__all__ = ["due_in_s", "innermost_frame", "kind_of_wait"]
+__all__ = ["due_in_s", "frames_of", "innermost_frame", "kind_of_wait"]
 
 HOLD_UP = (asyncio.locks.__file__, asyncio.queues.__file__)
 
 
-def innermost_frame(awaited: Any) -> FrameType | None:
-    """Return the frame in which a coroutine is suspended, or None if it is not.
+def frames_of(awaited: Any) -> list[FrameType]:
+    """Return the frames of a suspended coroutine and of what it awaits, innermost first; none if it is not suspended.
 
     Examples
     --------
@@ -27,19 +27,24 @@ def innermost_frame(awaited: Any) -> FrameType | None:
     ...     await asyncio.sleep(0)
     >>> coroutine = main()
     >>> coroutine.send(None)
-    >>> innermost_frame(coroutine).f_code.co_name
-    '__sleep0'
+    >>> [frame.f_code.co_name for frame in frames_of(coroutine)]
+    ['__sleep0', 'sleep', 'main']
     >>> coroutine.close()
     """
-    found: FrameType | None = None
+    frames: list[FrameType] = []
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
         if frame is None:
             break
-        found = frame
+        frames.append(frame)
         inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
         awaited = inner if inner is not None else frame.f_locals.get("running")  # as ``execute.stepwise`` calls it
-    return found
+    return frames[::-1]
+
+
+def innermost_frame(awaited: Any) -> FrameType | None:
+    """Return the frame in which a coroutine is suspended, or None if it is not."""
+    return next(iter(frames_of(awaited)), None)
 
 
 def kind_of_wait(frame: FrameType | None) -> PartKind:

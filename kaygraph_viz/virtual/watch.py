@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from kaygraph_viz.awaited import frames_of
 from kaygraph_viz.errors import RealWaitError, VirtualClockError
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.idleness import Idleness
@@ -158,7 +159,7 @@ def place_of(fiber: Fiber) -> str:
     places = [_place(frames)]
     if fiber.is_parked and fiber.is_notifiable:
         loop = next((frame.f_locals.get("self") for frame in frames if frame.f_code.co_name == "_run_once"), None)
-        places += [_place(_frames_of(task.get_coro())) for task in _tasks_of(loop)[:8]]
+        places += [_place(frames_of(task.get_coro())) for task in _tasks_of(loop)[:8]]
     found = "; ".join(place for place in places if place)
     return f"{fiber.name} ({found})" if found else fiber.name
 
@@ -204,19 +205,6 @@ def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
     if not isinstance(loop, asyncio.AbstractEventLoop):
         return []
     return sorted(asyncio.all_tasks(loop), key=lambda task: getattr(task, "number", 0))
-
-
-def _frames_of(awaited: Any) -> list[FrameType]:
-    """Return the frames of a suspended coroutine and of what it awaits, innermost first."""
-    frames: list[FrameType] = []
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if frame is None:
-            break
-        frames.insert(0, frame)
-        inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-        awaited = inner if inner is not None else frame.f_locals.get("running")  # as ``stepwise`` calls it
-    return frames
 
 
 def _branch_of(frame: FrameType) -> str:

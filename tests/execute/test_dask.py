@@ -343,7 +343,8 @@ def test_a_worker_that_starts_again_is_kept_however_long_that_takes(tmp_path):
     here, there = str(tmp_path / "here"), str(tmp_path / "there")
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}), DaskExecutor(2) as executor:
         list(executor.imap(hang_at_0, [0], timeout=0.3, on_error="collect"))
-        list(executor.imap(say_and_wait, [(here, there), (there, here)]))
+        found = list(executor.imap(say_and_wait, [(here, there), (there, here)]))  # which needs two workers at once
+    assert statuses(found) == ["ok", "ok"]
 
 
 def hang_until(paths):

@@ -197,26 +197,19 @@ def test_a_stalemate_is_one_error_however_often_the_program_goes_on():
     assert first.value is second.value
 
 
-def test_others_that_could_wake_somebody_are_given_the_patience():
+def wait_quietly(release):
+    release.wait(GUARD_S)
+
+
+def compute_until(release):
+    while not release.is_set():
+        sum(range(1000))
+
+
+@pytest.mark.parametrize("meanwhile", [wait_quietly, compute_until])
+def test_others_that_could_wake_somebody_are_given_the_patience(meanwhile):
     release = threading.Event()
-    other = threading.Thread(target=release.wait, args=(GUARD_S,))
-    other.start()
-    try:
-        with pytest.raises(VirtualClockError, match="nothing can happen"), VirtualClock(patience_s=0.05):
-            threads().Event().wait()
-    finally:
-        release.set()
-        other.join(GUARD_S)
-
-
-def test_what_others_compute_meanwhile_is_no_sign_that_they_will_wake_somebody():
-    release = threading.Event()
-
-    def compute():
-        while not release.is_set():
-            sum(range(1000))
-
-    other = threading.Thread(target=compute)
+    other = threading.Thread(target=meanwhile, args=(release,))
     other.start()
     try:
         with pytest.raises(VirtualClockError, match="nothing can happen"), VirtualClock(patience_s=0.05):
