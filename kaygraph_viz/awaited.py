@@ -15,7 +15,8 @@ from kaygraph_viz.parts import PartKind
 
 __all__ = ["due_in_s", "frames_of", "innermost_frame", "kind_of_wait"]
 
-HOLD_UP = (asyncio.locks.__file__, asyncio.queues.__file__)
+FILES = (asyncio.locks.__file__, asyncio.queues.__file__)
+HOLD_UP = ("Lock.acquire", "Semaphore.acquire", "Queue.get", "Queue.put", "Queue.join")  # events stand for anything
 
 
 def frames_of(awaited: Any) -> list[FrameType]:
@@ -49,7 +50,9 @@ def innermost_frame(awaited: Any) -> FrameType | None:
 
 def kind_of_wait(frame: FrameType | None) -> PartKind:
     """Return what a coroutine waits for in a frame: what asyncio's locks and queues hold up is blocked."""
-    return "blocked" if frame is not None and frame.f_code.co_filename in HOLD_UP else "wait"
+    if frame is None or frame.f_code.co_filename not in FILES:
+        return "wait"
+    return "blocked" if frame.f_code.co_qualname in HOLD_UP else "wait"
 
 
 def due_in_s(frame: FrameType | None) -> float | None:
