@@ -1,8 +1,8 @@
-"""Run the examples: ``python main.py --help``. The program itself is `kaygraph_viz.cli`."""
+"""Run the examples: ``python main.py --help``. The program itself is `kaygraph_viz.cli.main`."""
 
 import sys
 
-from kaygraph_viz.cli import main
+from kaygraph_viz.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,7 +17,7 @@ from typing import Any
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark, per_call
-from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.core.base import Executor
 
 THREADS = 4
 PEER = "ThreadPoolExecutor(4).map"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark, per_call
 from kaygraph_viz._optional import require
-from kaygraph_viz.execute.dask import DaskExecutor
+from kaygraph_viz.execute.dask.executor import DaskExecutor
 
 WORKERS = 2
 PEER = "client.map(...) and client.gather(...)"

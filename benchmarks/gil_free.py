@@ -23,7 +23,7 @@ import numpy as np
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark
 from benchmarks.what_if import ALLOWED
-from kaygraph_viz.analysis.what_if import WhatIf, what_if
+from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.machine import usable_cores
 

@@ -17,8 +17,8 @@ from typing import Any
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark
 from benchmarks.pictures import trace_of
-from kaygraph_viz.widgets.packing import pack
-from kaygraph_viz.widgets.timeline import Timeline
+from kaygraph_viz.widgets.timeline.packing import pack
+from kaygraph_viz.widgets.timeline.timeline import Timeline
 
 WORKERS = 4
 Work = Callable[[int], object]

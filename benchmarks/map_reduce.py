@@ -20,8 +20,8 @@ from typing import Any
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark
 from kaygraph_viz._optional import require
-from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.dask import DaskExecutor
+from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.dask.executor import DaskExecutor
 from kaygraph_viz.patterns.map_reduce import word_count_graph, words_of
 from kaygraph_viz.services.speeches import Speech, load_speeches
 

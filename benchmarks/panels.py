@@ -24,8 +24,8 @@ from kaygraph_viz.execute.progress import counter
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.pictures import DPI, GANTT_IN
-from kaygraph_viz.widgets.playground import playground
+from kaygraph_viz.widgets.playground.pictures import DPI, GANTT_IN
+from kaygraph_viz.widgets.playground.playground import playground
 from kaygraph_viz.widgets.progress import progress
 
 HIGH_IN = 3.9

@@ -16,8 +16,8 @@ from typing import Any
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark, in_subprocess
-from kaygraph_viz.execute.pipelines import PipelineRun
-from kaygraph_viz.execute.stages import Stage
+from kaygraph_viz.execute.pipeline.run import PipelineRun
+from kaygraph_viz.execute.pipeline.stages import Stage
 
 EXTRACT_S, CHECK_S, ENRICH_S, LOAD_S = 0.0005, 0.001, 0.008, 0.001
 ENRICHERS, ROOM = 4, 8
@@ -28,8 +28,8 @@ REFERENCE_B = 8.0
 
 ENDLESS = """
 import gc, itertools, sys, tracemalloc
-from kaygraph_viz.execute.pipelines import PipelineRun
-from kaygraph_viz.execute.stages import Stage
+from kaygraph_viz.execute.pipeline.run import PipelineRun
+from kaygraph_viz.execute.pipeline.stages import Stage
 
 def double(x):
     return 2 * x

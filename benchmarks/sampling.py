@@ -12,7 +12,7 @@ from pathlib import Path
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark
-from kaygraph_viz.trace.sampler import is_available
+from kaygraph_viz.trace.sampler.sampler import is_available
 
 PERIOD_S = 0.002
 DATA = bytes(100_000)

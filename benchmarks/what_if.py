@@ -22,7 +22,7 @@ from typing import Any
 
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark
-from kaygraph_viz.analysis.what_if import what_if
+from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.graph.node import Shared
 
 RECORDED = 4

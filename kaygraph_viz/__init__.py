@@ -27,39 +27,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kaygraph_viz.analysis.chain import PathStep as PathStep
-    from kaygraph_viz.analysis.compare import Comparison as Comparison
-    from kaygraph_viz.analysis.compare import compare as compare
+    from kaygraph_viz.analysis.compare.compare import Comparison as Comparison
+    from kaygraph_viz.analysis.compare.compare import compare as compare
     from kaygraph_viz.analysis.conflicts import Conflict as Conflict
     from kaygraph_viz.analysis.conflicts import conflicts as conflicts
-    from kaygraph_viz.analysis.critical_path import CriticalPath as CriticalPath
-    from kaygraph_viz.analysis.critical_path import critical_path as critical_path
-    from kaygraph_viz.analysis.explain import Explanation as Explanation
-    from kaygraph_viz.analysis.explain import explain as explain
+    from kaygraph_viz.analysis.critical_path.critical_path import CriticalPath as CriticalPath
+    from kaygraph_viz.analysis.critical_path.critical_path import critical_path as critical_path
+    from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep as PathStep
+    from kaygraph_viz.analysis.explain.explain import Explanation as Explanation
+    from kaygraph_viz.analysis.explain.explain import explain as explain
     from kaygraph_viz.analysis.metrics import Summary as Summary
     from kaygraph_viz.analysis.metrics import summarize as summarize
-    from kaygraph_viz.analysis.what_if import WhatIf as WhatIf
-    from kaygraph_viz.analysis.what_if import what_if as what_if
+    from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf
+    from kaygraph_viz.analysis.what_if.what_if import what_if as what_if
     from kaygraph_viz.clock import cost as cost
     from kaygraph_viz.clock import sleep as sleep
     from kaygraph_viz.clock import sleep_async as sleep_async
     from kaygraph_viz.clock import work as work
     from kaygraph_viz.errors import KayGraphVizError as KayGraphVizError
     from kaygraph_viz.execute.cancel import CancelToken as CancelToken
-    from kaygraph_viz.execute.exploration import Exploration as Exploration
-    from kaygraph_viz.execute.exploration import explore as explore
+    from kaygraph_viz.execute.core.outcome import Outcome as Outcome
+    from kaygraph_viz.execute.core.outcome import Outcomes as Outcomes
+    from kaygraph_viz.execute.coroutines.loops import run as run
+    from kaygraph_viz.execute.explore import Exploration as Exploration
+    from kaygraph_viz.execute.explore import explore as explore
     from kaygraph_viz.execute.limits import MemoryBudget as MemoryBudget
     from kaygraph_viz.execute.limits import RetryPolicy as RetryPolicy
-    from kaygraph_viz.execute.loops import run as run
-    from kaygraph_viz.execute.outcome import Outcome as Outcome
-    from kaygraph_viz.execute.outcome import Outcomes as Outcomes
+    from kaygraph_viz.execute.pipeline.stages import DeadLetter as DeadLetter
+    from kaygraph_viz.execute.pipeline.stages import Stage as Stage
+    from kaygraph_viz.execute.pipeline.stages import StageFacts as StageFacts
     from kaygraph_viz.execute.progress import Pace as Pace
     from kaygraph_viz.execute.progress import Paced as Paced
     from kaygraph_viz.execute.rate_limit import RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
-    from kaygraph_viz.execute.stages import DeadLetter as DeadLetter
-    from kaygraph_viz.execute.stages import Stage as Stage
-    from kaygraph_viz.execute.stages import StageFacts as StageFacts
     from kaygraph_viz.export.frame import to_frame as to_frame
     from kaygraph_viz.export.loading import load as load
     from kaygraph_viz.export.otel import to_opentelemetry as to_opentelemetry
@@ -86,17 +86,17 @@ if TYPE_CHECKING:
     from kaygraph_viz.html_report import save_report as save_report
     from kaygraph_viz.lessons.playgrounds import playground as playground
     from kaygraph_viz.machine import this_machine as this_machine
-    from kaygraph_viz.plot.concurrency import concurrency as concurrency
+    from kaygraph_viz.plot.curves.concurrency import concurrency as concurrency
+    from kaygraph_viz.plot.curves.memory import memory_curve as memory_curve
+    from kaygraph_viz.plot.curves.pairs import paired_bars as paired_bars
+    from kaygraph_viz.plot.curves.queues import queue_depth as queue_depth
+    from kaygraph_viz.plot.curves.speedup import speedup_curve as speedup_curve
     from kaygraph_viz.plot.description import Description as Description
     from kaygraph_viz.plot.description import describe as describe
-    from kaygraph_viz.plot.diagram import diagram as diagram
+    from kaygraph_viz.plot.diagram.diagram import diagram as diagram
+    from kaygraph_viz.plot.diagram.markup import diagram_text as diagram_text
     from kaygraph_viz.plot.files import save_picture as save_picture
-    from kaygraph_viz.plot.gantt import gantt as gantt
-    from kaygraph_viz.plot.markup import diagram_text as diagram_text
-    from kaygraph_viz.plot.memory import memory_curve as memory_curve
-    from kaygraph_viz.plot.pairs import paired_bars as paired_bars
-    from kaygraph_viz.plot.queues import queue_depth as queue_depth
-    from kaygraph_viz.plot.speedup import speedup_curve as speedup_curve
+    from kaygraph_viz.plot.gantt.gantt import gantt as gantt
     from kaygraph_viz.sync import Lock as Lock
     from kaygraph_viz.trace.recorder import record as record
     from kaygraph_viz.trace.recorder import span as span
@@ -104,11 +104,11 @@ if TYPE_CHECKING:
     from kaygraph_viz.trace.trace import Trace as Trace
     from kaygraph_viz.trace.traced import traced as traced
     from kaygraph_viz.virtual.clock import VirtualClock as VirtualClock
-    from kaygraph_viz.widgets.playground import Playground as Playground
+    from kaygraph_viz.widgets.playground.playground import Playground as Playground
     from kaygraph_viz.widgets.progress import Progress as Progress
     from kaygraph_viz.widgets.progress import progress as progress
-    from kaygraph_viz.widgets.timeline import Timeline as Timeline
-    from kaygraph_viz.widgets.timeline import timeline as timeline
+    from kaygraph_viz.widgets.timeline.timeline import Timeline as Timeline
+    from kaygraph_viz.widgets.timeline.timeline import timeline as timeline
 
 __version__ = "0.1.0"
 
@@ -121,15 +121,15 @@ _HOME = {
     "graph.fan_out": ("FanOutNode",),
     "graph.map_reduce": ("MapReduceNode", "Reduced"),
     "graph.graph": ("Graph", "BatchGraph", "ParallelBatchGraph"),
-    "execute.loops": ("run",),
+    "execute.coroutines.loops": ("run",),
     "execute.progress": ("Pace", "Paced"),
     "execute.registry": ("get_executor",),
-    "execute.outcome": ("Outcome", "Outcomes"),
+    "execute.core.outcome": ("Outcome", "Outcomes"),
     "execute.limits": ("MemoryBudget", "RetryPolicy"),
     "execute.cancel": ("CancelToken",),
-    "execute.exploration": ("Exploration", "explore"),
+    "execute.explore": ("Exploration", "explore"),
     "execute.rate_limit": ("RateLimit",),
-    "execute.stages": ("DeadLetter", "Stage", "StageFacts"),
+    "execute.pipeline.stages": ("DeadLetter", "Stage", "StageFacts"),
     "graph.pipeline": ("PipelineNode", "PipelineResult"),
     "export.frame": ("to_frame",),
     "export.loading": ("load",),
@@ -137,37 +137,37 @@ _HOME = {
     "export.perfetto": ("to_perfetto",),
     "html_report": ("save_report",),
     "machine": ("this_machine",),
-    "plot.concurrency": ("concurrency",),
+    "plot.curves.concurrency": ("concurrency",),
     "plot.description": (
         "Description",
         "describe",
     ),
     "plot.files": ("save_picture",),
-    "plot.markup": ("diagram_text",),
-    "plot.memory": ("memory_curve",),
-    "plot.pairs": ("paired_bars",),
-    "plot.queues": ("queue_depth",),
-    "plot.speedup": ("speedup_curve",),
-    "analysis.what_if": ("WhatIf", "what_if"),
+    "plot.diagram.markup": ("diagram_text",),
+    "plot.curves.memory": ("memory_curve",),
+    "plot.curves.pairs": ("paired_bars",),
+    "plot.curves.queues": ("queue_depth",),
+    "plot.curves.speedup": ("speedup_curve",),
+    "analysis.what_if.what_if": ("WhatIf", "what_if"),
     "trace.recorder": ("record", "span"),
     "trace.traced": ("traced",),
     "trace.trace": ("Trace",),
     "trace.span": ("Span",),
     "analysis.metrics": ("Summary", "summarize"),
-    "analysis.chain": ("PathStep",),
-    "analysis.compare": ("Comparison", "compare"),
-    "analysis.critical_path": ("CriticalPath", "critical_path"),
-    "analysis.explain": ("Explanation", "explain"),
+    "analysis.critical_path.recorded_chain": ("PathStep",),
+    "analysis.compare.compare": ("Comparison", "compare"),
+    "analysis.critical_path.critical_path": ("CriticalPath", "critical_path"),
+    "analysis.explain.explain": ("Explanation", "explain"),
     "analysis.conflicts": ("Conflict", "conflicts"),
-    "plot.gantt": ("gantt",),
-    "plot.diagram": ("diagram",),
+    "plot.gantt.gantt": ("gantt",),
+    "plot.diagram.diagram": ("diagram",),
     "clock": ("cost", "sleep", "sleep_async", "work"),
     "sync": ("Lock",),
     "virtual.clock": ("VirtualClock",),
     "lessons.playgrounds": ("playground",),
-    "widgets.playground": ("Playground",),
+    "widgets.playground.playground": ("Playground",),
     "widgets.progress": ("Progress", "progress"),
-    "widgets.timeline": ("Timeline", "timeline"),
+    "widgets.timeline.timeline": ("Timeline", "timeline"),
     "errors": ("KayGraphVizError",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

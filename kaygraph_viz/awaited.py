@@ -1,6 +1,6 @@
 """What a suspended coroutine awaits.
 
-Belongs here: looking into it. Does not belong here: running it (``execute.stepwise``, ``virtual.loop``).
+Belongs here: looking into it. Does not belong here: running it (``execute.core.stepwise``, ``virtual.loop``).
 """
 
 from __future__ import annotations

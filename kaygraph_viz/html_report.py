@@ -1,7 +1,7 @@
 """A run as one HTML file: pictures, numbers, reasons and spans, for those who were not there.
 
 Belongs here: the page and what stands on it. Does not belong here: drawing (``plot``), what the numbers mean
-(``analysis``), and the files that the command line writes (``report``).
+(``analysis``), and the files that the command line writes (``cli.report``).
 
 The page needs no script and no network, and its policy forbids both: whatever a label says, it is only shown.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kaygraph_viz.analysis.explain import explain
+from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.tables import html_table
 from kaygraph_viz.analysis.wording import counted, duration
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from kaygraph_viz.plot.diagram_words import HasStructure
+    from kaygraph_viz.plot.diagram.description import HasStructure
 
 __all__ = ["save_report"]
 
@@ -127,9 +127,9 @@ def _title(trace: Trace) -> str:
 
 def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str]:
     """Yield what stands on the page."""
-    from kaygraph_viz.plot.diagram import diagram
-    from kaygraph_viz.plot.gantt import gantt
-    from kaygraph_viz.plot.memory import memory_curve
+    from kaygraph_viz.plot.curves.memory import memory_curve
+    from kaygraph_viz.plot.diagram.diagram import diagram
+    from kaygraph_viz.plot.gantt.gantt import gantt
 
     summary, columns = summarize(trace), trace.columns
     yield f"<p>{html.escape(summary.describe())}</p>"

@@ -19,7 +19,7 @@ from IPython.display import display
 
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.plot.gantt import gantt
+from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.trace import Trace
 
@@ -84,7 +84,7 @@ def _top_level(tree: ast.AST) -> list[ast.AST]:
 
 def _show_live(trace: Trace, title: str | None) -> Callable[[], None]:
     """Show a chart that grows by itself, and return what is to be called when the cell is done."""
-    from kaygraph_viz.widgets.timeline import timeline
+    from kaygraph_viz.widgets.timeline.timeline import timeline
 
     display(timeline(trace, title=title))
     return lambda: print(summarize(trace).describe() if len(trace) else NOTHING)

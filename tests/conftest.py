@@ -14,7 +14,7 @@ import psutil
 import pytest
 from hypothesis import settings
 
-from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.trace import Trace

@@ -16,7 +16,7 @@ MAX_LINES = 500
 CORE = {"errors", "parts", "awaited", "clock", "machine", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
-EVERYTHING = GRAPH | DRAWN | {"capture", "services", "patterns", "examples", "export", "html_report", "widgets"}
+EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
 
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -31,9 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},
-    "capture": GRAPH,
     "services": GRAPH,
-    "patterns": GRAPH | {"capture", "services", "analysis"},
+    "patterns": GRAPH | {"services", "analysis"},
     "analysis": CORE | {"trace"},
     "plot": CORE | {"trace", "analysis"},
     "widgets": DRAWN | {"execute"},  # a panel stops what it has started, and is told of progress
@@ -43,11 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pytest_plugin": CORE,
     "html_report": DRAWN,  # an export with pictures
     "lessons": EVERYTHING,
-    "inputs": EVERYTHING,  # what the command line is made of
-    "report": EVERYTHING | {"inputs"},
-    "shell": EVERYTHING | {"inputs", "report"},
     "magics": DRAWN | {"widgets"},
-    "cli": EVERYTHING | {"lessons", "inputs", "report", "shell"},
+    "cli": EVERYTHING | {"lessons"},
     "__main__": {"cli"},
     PACKAGE: EVERYTHING | {"lessons"},  # the public names
 }

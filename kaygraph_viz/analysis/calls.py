@@ -1,6 +1,7 @@
 """Parallel calls: which branches were handed to workers together, and to how many.
 
-Belongs here: grouping the branches of a trace. Does not belong here: what the workers of a call waited for (``idle``).
+Belongs here: grouping the branches of a trace. Does not belong here: what the workers of a call waited for
+(``explain.idle``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """When spans computed: the stretches of which it is known, and those in which they did for a part of the time.
 
-Belongs here: reading them from parts. Does not belong here: what follows from them (``gil``, ``gil_free``).
+Belongs here: reading them from parts. Does not belong here: what follows from them (``explain.contention``,
+``gil_free``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which code computes without the GIL: what the CPU times of branches that overlapped prove about it.
 
-Belongs here: shares by name. Does not belong here: who waited for what (``gil``), and what follows for other numbers of
-workers (``replay``).
+Belongs here: shares by name. Does not belong here: who waited for what (``explain.contention``), and what follows for
+other numbers of workers (``what_if.replay``).
 
 Code such as hashing, compression and most of NumPy releases the GIL while it computes; Python code holds it. Nobody
 notes which a branch did, but what two of them used together tells:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kaygraph_viz.analysis.critical_path import critical_path_ns
+from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
 from kaygraph_viz.analysis.serial import Estimate, serial_estimate

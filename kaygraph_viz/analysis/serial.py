@@ -1,8 +1,8 @@
 """How long a recorded run would have taken with one branch after the other, which a trace allows to estimate.
 
 Belongs here: what of the recorded time is left when nobody is in anybody's way. Does not belong here: telling real
-waiting from waiting for the GIL or a core (``waits``), other numbers of workers (``what_if``), and what the run came to
-(``metrics``).
+waiting from waiting for the GIL or a core (``what_if.gil_waits``), other numbers of workers (``what_if``), and what the
+run came to (``metrics``).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, union_length_ns
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
-from kaygraph_viz.analysis.parts import Parts
-from kaygraph_viz.analysis.premises import Wanted, study_of
-from kaygraph_viz.analysis.reading import read_script
-from kaygraph_viz.analysis.replay import Terms, replay
-from kaygraph_viz.analysis.script import Script
-from kaygraph_viz.analysis.stretch import Stretch
-from kaygraph_viz.analysis.study import Study
+from kaygraph_viz.analysis.what_if.branch_steps import Parts
+from kaygraph_viz.analysis.what_if.model import Script
+from kaygraph_viz.analysis.what_if.predictions import Study
+from kaygraph_viz.analysis.what_if.premises import Wanted, study_of
+from kaygraph_viz.analysis.what_if.read_model import read_script
+from kaygraph_viz.analysis.what_if.replay import Terms, replay
+from kaygraph_viz.analysis.what_if.speed import Stretch
 from kaygraph_viz.analysis.workers import process_of_lane
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.parts import PART_CODE

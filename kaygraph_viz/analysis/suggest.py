@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.gil import turn_waits
+from kaygraph_viz.analysis.explain.contention import turn_waits
+from kaygraph_viz.analysis.explain.losses import blocked_ns, repeated_ns
 from kaygraph_viz.analysis.intervals import Ints, group_cluster_starts
 from kaygraph_viz.analysis.list_schedule import fewest_workers, list_schedule
-from kaygraph_viz.analysis.losses import blocked_ns, repeated_ns
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.analysis.workers import count_workers, process_of_lane
 from kaygraph_viz.machine import Machine

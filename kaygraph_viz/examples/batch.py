@@ -9,7 +9,7 @@ from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
 from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.batch import batch_graph, compare_with_key, sample_orders

@@ -11,7 +11,7 @@ from kaygraph_viz.analysis.wording import counted, significant
 from kaygraph_viz.examples.enrichment import settings_with_seed
 from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
 from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.execute.stages import STAGE_KINDS, StageFacts
+from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, StageFacts
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.order_store import OrderStore

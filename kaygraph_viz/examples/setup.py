@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Literal
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.limits import checked_whole, checked_workers
 from kaygraph_viz.execute.progress import Progress
 from kaygraph_viz.execute.registry import KINDS, checked_kind, get_executor

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
 from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.execute.stages import SOURCE, STAGE_KINDS
+from kaygraph_viz.execute.pipeline.stages import SOURCE, STAGE_KINDS
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.stream import EventStream, StreamResult, Window, stream_graph
 from kaygraph_viz.trace.trace import Trace

@@ -1,7 +1,7 @@
 """Stopping a call from outside, and when its time is up.
 
 Belongs here: the token that carries the wish, and interrupting a thread that holds none. Does not belong here: how each
-kind of worker stops (``crew``, ``coroutines``, ``processes``).
+kind of worker stops (``core.worker_pool``, ``coroutines.executor``, ``local.processes``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bounds on what branches may do: how often they are tried, and what an option may be.
 
 Belongs here: policies and the checks of numbers that users pass. Does not belong here: carrying them out
-(``attempts``).
+(``core.branch``).
 """
 
 from __future__ import annotations

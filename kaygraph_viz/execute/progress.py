@@ -14,7 +14,7 @@ from typing import Self
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.core.outcome import Outcome
 
 __all__ = ["Pace", "Paced", "Progress", "checked_progress", "counter", "is_shown", "tracked"]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.core.base import Executor
 
 __all__ = ["KINDS", "checked_kind", "executor_class", "get_executor"]
 
 _EXECUTORS = {  # loaded when first used: Dask alone takes a second
-    "serial": ("serial", "SerialExecutor"),
-    "thread": ("threads", "ThreadExecutor"),
-    "process": ("processes", "ProcessExecutor"),
-    "async": ("coroutines", "AsyncExecutor"),
-    "dask": ("dask", "DaskExecutor"),
+    "serial": ("local.serial", "SerialExecutor"),
+    "thread": ("local.threads", "ThreadExecutor"),
+    "process": ("local.processes", "ProcessExecutor"),
+    "async": ("coroutines.executor", "AsyncExecutor"),
+    "dask": ("dask.executor", "DaskExecutor"),
 }
 KINDS = tuple(_EXECUTORS)
 

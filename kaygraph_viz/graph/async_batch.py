@@ -1,7 +1,7 @@
 """Asynchronous nodes that run the same operation on many items, one after the other or at once.
 
 Belongs here: items in, results out, as coroutines of one loop. Does not belong here: slots and loops
-(``execute.coroutines``).
+(``execute.coroutines.executor``).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sized
 from typing import Any, ClassVar
 
-from kaygraph_viz.execute.coroutines import MAX_SLOTS, AsyncExecutor
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS, AsyncExecutor
 from kaygraph_viz.execute.limits import checked_workers
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.progress import counter, is_shown
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.batch import BranchingNode, by_index

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kaygraph_viz.execute.outcome import Outcomes
+from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.async_batch import AsyncBranching
 from kaygraph_viz.graph.async_node import AsyncBase, run_step
 from kaygraph_viz.graph.graph import MAX_STEPS, Graph, checked_params

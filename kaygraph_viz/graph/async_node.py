@@ -1,7 +1,7 @@
 """The asynchronous node: prep -> exec -> post as coroutines, with the same hooks under names that end in ``_async``.
 
 Belongs here: what one asynchronous node does when it runs. Does not belong here: several items (``async_batch``),
-several nodes (``async_graph``), loops (``execute.coroutines``).
+several nodes (``async_graph``), loops (``execute.coroutines.executor``).
 
 A hook or method that is not overridden calls its plain twin, so that a class can be moved over method by method.
 """
@@ -15,8 +15,8 @@ from types import CoroutineType
 from typing import Any, NoReturn, Self
 
 from kaygraph_viz.errors import NodeError, add_note_once
-from kaygraph_viz.execute.loops import run_in_private_loop, with_ticker
-from kaygraph_viz.execute.retries import as_node_error, first_attempt, run_attempts_async
+from kaygraph_viz.execute.core.retries import as_node_error, first_attempt, run_attempts_async
+from kaygraph_viz.execute.coroutines.loops import run_in_private_loop, with_ticker
 from kaygraph_viz.graph.node import BaseNode, Node, Shared
 from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span

@@ -14,8 +14,11 @@ from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 from kaygraph_viz.errors import OptionError, add_note_once
-from kaygraph_viz.execute.base import Executor
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
+from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.core.request import MAX_WINDOW, ON_ERROR, OnError
+from kaygraph_viz.execute.core.schedules import Schedule, checked_schedule, imap_in_chunks, imap_in_order
 from kaygraph_viz.execute.limits import (
     MAX_WORKERS,
     MemoryBudget,
@@ -24,11 +27,8 @@ from kaygraph_viz.execute.limits import (
     checked_whole,
     checked_workers,
 )
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
 from kaygraph_viz.execute.registry import executor_class, get_executor
-from kaygraph_viz.execute.request import MAX_WINDOW, ON_ERROR, OnError
-from kaygraph_viz.execute.schedules import Schedule, checked_schedule, imap_in_chunks, imap_in_order
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import NodeView

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kaygraph_viz.errors import OptionError, WiringError, short
-from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.loops import run_in_private_loop
+from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.graph.async_node import AsyncBase
 from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import BaseNode, Shared

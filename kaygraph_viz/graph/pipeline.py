@@ -1,6 +1,6 @@
 """A node whose items go through several stages, all of which work at the same time.
 
-Belongs here: the node and what it gives to `post`. Does not belong here: stages at work (``execute.pipelines``).
+Belongs here: the node and what it gives to `post`. Does not belong here: stages at work (``execute.pipeline.run``).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from itertools import pairwise
 from typing import Any
 
 from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.execute.pipelines import READER, PipelineRun
+from kaygraph_viz.execute.core.request import ON_ERROR, OnError
+from kaygraph_viz.execute.pipeline.run import READER, PipelineRun
+from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
-from kaygraph_viz.execute.request import ON_ERROR, OnError
-from kaygraph_viz.execute.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import current_scope, span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from kaygraph_viz.errors import NodeError, OptionError, add_note_once, short
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.pickling import not_sent, pack_error, pack_result, unpack, unpack_result
+from kaygraph_viz.execute.core.retries import attempt_number
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.parcels import not_sent, pack_error, pack_result, unpack, unpack_result
-from kaygraph_viz.execute.retries import attempt_number
 from kaygraph_viz.trace.recorder import span
 
 __all__ = ["Done", "Map", "MapBranch", "MapWork", "Reduce", "ReduceBranch", "ReduceWork", "partition_of"]

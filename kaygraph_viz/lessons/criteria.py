@@ -18,7 +18,7 @@ from kaygraph_viz.analysis.intervals import Ints, concurrency
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.wording import counted, duration
-from kaygraph_viz.execute.exploration import Exploration
+from kaygraph_viz.execute.explore import Exploration
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 

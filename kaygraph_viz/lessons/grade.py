@@ -46,7 +46,7 @@ class Grade:
         """Draw the run with the places that do not meet a criterion shaded, and return the Axes."""
         from matplotlib.figure import Figure
 
-        from kaygraph_viz.plot.gantt import gantt
+        from kaygraph_viz.plot.gantt.gantt import gantt
 
         if self.trace is None:
             raise OptionError("trace", None, "a recorded run")

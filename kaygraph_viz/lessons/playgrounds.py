@@ -31,9 +31,9 @@ from kaygraph_viz.services.in_process import open_async_client
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings
 from kaygraph_viz.trace.trace import Trace
-from kaygraph_viz.widgets.options import Given, Run
-from kaygraph_viz.widgets.playground import MAX_WORKERS, Playground
-from kaygraph_viz.widgets.playground import playground as panel
+from kaygraph_viz.widgets.playground.options import Given, Run
+from kaygraph_viz.widgets.playground.playground import MAX_WORKERS, Playground
+from kaygraph_viz.widgets.playground.playground import playground as panel
 
 __all__ = ["PATTERNS", "playground"]
 

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from kaygraph_viz.clock import MAX_SECONDS, current_clock, sleep, sleep_async
 from kaygraph_viz.errors import OptionError, ServiceError
-from kaygraph_viz.execute.loops import run_in_private_loop
+from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, SourceStatus
 from kaygraph_viz.services.in_process import open_async_client, open_client
 from kaygraph_viz.trace.recorder import span

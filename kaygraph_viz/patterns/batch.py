@@ -1,7 +1,7 @@
 """Batch processing: orders priced and taxed by a pool of workers, one order a branch.
 
 Belongs here: the nodes and their graph. Does not belong here: the price of one order (``pricing``), which worker gets
-which order (``execute.schedules``), reading the orders (``services``).
+which order (``execute.core.schedules``), reading the orders (``services``).
 
 The graph is ``BatchSplitterNode >> OrderPricingNode >> ResultAggregator``. Orders differ 50-fold in what they cost, so
 it matters who gets which: see `ParallelBatchNode` for the schedules. A broken order is an error of its own and stops
@@ -18,9 +18,9 @@ from typing import Any
 
 from kaygraph_viz.clock import work
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
-from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared

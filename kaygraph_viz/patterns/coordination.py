@@ -1,7 +1,7 @@
 """Ways for coroutines to work together: all at once, so many at a time, until a deadline, the first one wins.
 
 Belongs here: short functions that can be read in a minute and used as they are. Does not belong here: asking services
-with them (``coordination_examples``), and what runs coroutines (``execute.coroutines``).
+with them (``coordination_examples``), and what runs coroutines (``execute.coroutines.executor``).
 
 Every function takes a coroutine function `ask` of one item. Each call of it is a branch of its own in the trace, named
 after its item. Whatever is still running when a function returns or raises is cancelled before, and has ended.
@@ -27,9 +27,9 @@ from typing import Any, TypeVar
 
 from kaygraph_viz.clock import sleep_async
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
-from kaygraph_viz.execute.coroutines import AsyncExecutor
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
 from kaygraph_viz.execute.limits import checked_seconds, checked_whole
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.trace.recorder import span
 

@@ -20,9 +20,9 @@ from pydantic import BaseModel
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DataError, OptionError, short
-from kaygraph_viz.execute.base import Executor
-from kaygraph_viz.execute.coroutines import AsyncExecutor
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
 from kaygraph_viz.graph.async_graph import AsyncGraph

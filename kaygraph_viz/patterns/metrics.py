@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kaygraph_viz.analysis.explain import USEFUL, explain
+from kaygraph_viz.analysis.explain.explain import USEFUL, explain
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.analysis.suggest import suggest_workers

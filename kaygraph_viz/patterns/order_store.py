@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.limits import checked_seconds
-from kaygraph_viz.execute.stages import DeadLetter
+from kaygraph_viz.execute.pipeline.stages import DeadLetter
 from kaygraph_viz.sync import Lock
 from kaygraph_viz.trace.attributes import describe_error
 

@@ -1,7 +1,7 @@
 """A pipeline: orders are validated, priced, enriched over HTTP and loaded into a database, all at the same time.
 
 Belongs here: the stages, the nodes and their graph. Does not belong here: the database (``order_store``), the price of
-an order (``pricing``), asking over HTTP (``asking``), stages at work (``execute.pipelines``).
+an order (``pricing``), asking over HTTP (``asking``), stages at work (``execute.pipeline.run``).
 
 The graph is ``OrderPipelineNode >> LoadReportNode``. A load can be repeated: the number of an order is its key, so an
 order that comes again takes its own place. After any failure run it again: nothing is lost, nothing is there twice.
@@ -17,7 +17,7 @@ from typing import Any
 from kaygraph_viz.clock import cost, current_clock
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.stages import Stage
+from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.graph.pipeline import PipelineNode, PipelineResult

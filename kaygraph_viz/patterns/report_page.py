@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared

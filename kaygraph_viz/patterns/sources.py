@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from kaygraph_viz.clock import MAX_SECONDS, current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.outcome import Outcome
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.patterns.finding import text_of
 from kaygraph_viz.patterns.validation import wait_for_service

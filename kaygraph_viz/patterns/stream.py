@@ -1,7 +1,7 @@
 """Real-time processing: an endless stream of events, counted in windows of time while it goes on.
 
 Belongs here: simulated events, the node that processes them, and windows. Does not belong here: stages at work
-(``execute.pipelines``).
+(``execute.pipeline.run``).
 
 Events happen whether or not anybody is ready for them. As long as the workers keep up, a window is complete soon after
 its end. When events come faster than they can be processed, backpressure holds them in the source, and each window is
@@ -17,10 +17,10 @@ from typing import Any
 
 from kaygraph_viz.clock import current_clock, sleep
 from kaygraph_viz.errors import DataError, OptionError
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import checked_seconds, checked_whole
-from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.pipelines import PipelineRun
-from kaygraph_viz.execute.stages import Stage, StageFacts
+from kaygraph_viz.execute.pipeline.run import PipelineRun
+from kaygraph_viz.execute.pipeline.stages import Stage, StageFacts
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.graph.pipeline import PipelineNode

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
-from kaygraph_viz.execute.base import Executor
+from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared

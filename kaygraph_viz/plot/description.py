@@ -108,7 +108,7 @@ def describe(ax: Axes) -> Description:
 
     Examples
     --------
-    >>> from kaygraph_viz.plot.gantt import gantt
+    >>> from kaygraph_viz.plot.gantt.gantt import gantt
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> print(describe(gantt(make_trace(bar("a", "t-1", 0, 1, cpu_s=0.2), bar("b", "t-2", 0, 2, cpu_s=0.1)))))
     Gantt chart of 2 branches on 2 workers (2 rows) over 2.00 s, 1.5 at once on average; the longest bar is b on t-2

@@ -54,7 +54,7 @@ def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) ->
 
     Examples
     --------
-    >>> from kaygraph_viz.plot.gantt import gantt
+    >>> from kaygraph_viz.plot.gantt.gantt import gantt
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> chart = gantt(make_trace(bar("a", "t-1", 0, 1)))
     >>> path = save_picture(chart, getfixture("tmp_path") / "chart.svg")

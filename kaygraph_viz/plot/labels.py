@@ -1,6 +1,7 @@
 """Texts that were made by others, made harmless.
 
-Belongs here: what is kept of a label. Does not belong here: how wide it is drawn (``text``) and where (``layout``).
+Belongs here: what is kept of a label. Does not belong here: how wide it is drawn (``text``) and where
+(``gantt.layout``).
 """
 
 from __future__ import annotations

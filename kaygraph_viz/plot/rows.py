@@ -1,6 +1,6 @@
 """Rows of a chart: which lane is drawn where, and how bars of one lane that overlap are kept apart.
 
-Belongs here: order, number and height of rows. Does not belong here: what is in them (``layout``).
+Belongs here: order, number and height of rows. Does not belong here: what is in them (``gantt.layout``).
 """
 
 from __future__ import annotations

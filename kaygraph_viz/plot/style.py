@@ -1,6 +1,6 @@
 """What things look like: the one place for colours, hatches, sizes and the words beside them.
 
-Belongs here: constants. Does not belong here: geometry (``layout``, ``scene``) and drawing.
+Belongs here: constants. Does not belong here: geometry (``gantt.layout``, ``diagram.scene``) and drawing.
 
 The colours derive from the palette of Okabe and Ito (2008), whose members stay distinct under the common forms of
 colour blindness. Nothing is said by colour alone: each kind of failure has a hatch, a word and a marker of its own,

@@ -1,7 +1,7 @@
 """Texts as matplotlib will draw them: what its fonts have, and how wide it gets.
 
 Belongs here: escaping, measuring and cutting to a width. Does not belong here: making the texts of others harmless
-(``labels``) and where a text goes (``layout``, ``scene``).
+(``labels``) and where a text goes (``gantt.layout``, ``diagram.scene``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How much memory a run takes, read again and again while it is recorded; only where it was asked for.
 
-Belongs here: reading and keeping it. Does not belong here: drawing it (``plot.memory``), and waiting for memory to be
-free (``execute.limits``).
+Belongs here: reading and keeping it. Does not belong here: drawing it (``plot.curves.memory``), and waiting for memory
+to be free (``execute.limits``).
 """
 
 from __future__ import annotations

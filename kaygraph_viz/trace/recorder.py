@@ -304,7 +304,7 @@ def _sampler(
 ) -> AbstractContextManager[Callable[[SpanColumns], SpanColumns]]:
     if period_s is None:
         return nullcontext(lambda columns: columns)
-    from kaygraph_viz.trace.sampler import sampling
+    from kaygraph_viz.trace.sampler.sampler import sampling
 
     return sampling(period_s, recorder.clock, recorder.lanes)
 

@@ -20,12 +20,12 @@ from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guards
 from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
-from kaygraph_viz.virtual.ordinary import ordinary_code
+from kaygraph_viz.virtual.patches import ordinary_code
 from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
-from kaygraph_viz.virtual.started import started_threads
 from kaygraph_viz.virtual.threads import VirtualThreads
+from kaygraph_viz.virtual.user_threads import started_threads
 
 __all__ = ["VirtualClock"]
 

@@ -1,7 +1,7 @@
 """Refusing what would spoil simulated time: real connections and sleeping in a branch, a loop that keeps real time.
 
 Belongs here: what can be noticed the moment it is tried. Does not belong here: what can only be noticed because nothing
-moves (``watch``), and what works in simulated time (``ordinary``, ``started``).
+moves (``watchdog``), and what works in simulated time (``patches``, ``user_threads``).
 
 Python tells an audit hook about a connection before it is made, and from version 3.13 on about sleeping. It does
 nothing outside of branches in simulated time.
@@ -19,8 +19,8 @@ from typing import Any
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import VirtualClockError
-from kaygraph_viz.virtual.part_takers import here, module_of
-from kaygraph_viz.virtual.watch import is_user_frame
+from kaygraph_viz.virtual.participants import here, module_of
+from kaygraph_viz.virtual.watchdog import is_user_frame
 
 __all__ = ["guard", "guards"]
 

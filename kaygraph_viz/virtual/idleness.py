@@ -1,6 +1,6 @@
 """Whether a thread really waits, by what the system tells of it.
 
-Belongs here: CPU clocks and states of real threads. Does not belong here: what follows from them (``watch``).
+Belongs here: CPU clocks and states of real threads. Does not belong here: what follows from them (``watchdog``).
 
 A thread that waits for a lock, a queue or a socket sleeps and uses no CPU. One that the machine lets wait for a core is
 ready to run, one that reads a file is waiting for the disk, and one that waits for helpers written in another language,

@@ -1,7 +1,7 @@
 """Locks of user code: what `threading` and `queue` wait with, in simulated time.
 
 Belongs here: the lock and the reentrant lock that user code gets inside a block, and the wait of a condition, on which
-events, semaphores, barriers and queues are built. Does not belong here: who gets which (``ordinary``), and what the
+events, semaphores, barriers and queues are built. Does not belong here: who gets which (``patches``), and what the
 package itself waits with (``threads``).
 
 Each of these locks has a real one inside, and whoever holds that one holds the lock. Threads that take part do not wait
@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 from kaygraph_viz.virtual.fiber import Stopped
-from kaygraph_viz.virtual.part_takers import here
+from kaygraph_viz.virtual.participants import here
 from kaygraph_viz.virtual.scheduler import Scheduler
 
 __all__ = ["Lock", "RLock", "Waiter", "wait"]

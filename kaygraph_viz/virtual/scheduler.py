@@ -1,7 +1,7 @@
 """Who runs when: one thread at a time, and time that jumps from one event to the next.
 
-Belongs here: the schedule. Does not belong here: what is due when (``agenda``), what threads wait with (``threads``,
-``loop``), and how long CPU work takes where several want it (``processors``).
+Belongs here: the schedule. Does not belong here: what is due when (``event_queue``), what threads wait with
+(``threads``, ``loop``), and how long CPU work takes where several want it (``processors``).
 
 Threads that take part pass a baton: exactly one of them runs, and all others wait for it. A thread that waits says
 until when, or for what, and hands the baton to whoever is due next; the time jumps there. So the order of everything
@@ -17,9 +17,9 @@ from collections import deque
 
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
-from kaygraph_viz.virtual.agenda import FIRST, LAST, Agenda
+from kaygraph_viz.virtual.event_queue import FIRST, LAST, Agenda
 from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, join_at_most, takes_part
-from kaygraph_viz.virtual.watch import Watch, place_of
+from kaygraph_viz.virtual.watchdog import Watch, place_of
 
 __all__ = ["Scheduler"]
 

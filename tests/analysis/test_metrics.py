@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis import metrics
-from kaygraph_viz.analysis.critical_path import critical_path_ns
+from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.serial import Estimate

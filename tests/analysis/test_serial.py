@@ -13,8 +13,8 @@ from kaygraph_viz.analysis import serial
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.serial import Estimate, serial_estimate
 from kaygraph_viz.clock import sleep, sleep_async, work
+from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.execute.stages import Stage
 from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.async_node import AsyncNode

@@ -26,14 +26,14 @@ NO_MARKS = {"hit": None, "elements": 0, "links": 0}
 
 SET_UP = f"""
 import kaygraph_viz as kv
-from kaygraph_viz.execute.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.exploration import explore
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.explore import explore
 from kaygraph_viz.lessons.grade import grade
 from kaygraph_viz.lessons.predict import Prediction
 from kaygraph_viz.lessons.criteria import all_ok
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.widgets.playground import playground
+from kaygraph_viz.widgets.playground.playground import playground
 
 names = {NAMES!r}
 def trace_of(names):

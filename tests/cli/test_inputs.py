@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz import inputs
+from kaygraph_viz.cli import inputs
+from kaygraph_viz.cli.inputs import patterns_named_in, read_records
 from kaygraph_viz.errors import DataError
-from kaygraph_viz.inputs import patterns_named_in, read_records
 
 
 @pytest.fixture

@@ -8,13 +8,7 @@ import sys
 
 import pytest
 
-from kaygraph_viz.errors import OutputExistsError
-from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
-from kaygraph_viz.graph.batch import ParallelBatchNode
-from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.patterns.finding import Finding
-from kaygraph_viz.patterns.validation import Verdict
-from kaygraph_viz.report import (
+from kaygraph_viz.cli.report import (
     check_outputs,
     print_files,
     print_overview,
@@ -23,6 +17,12 @@ from kaygraph_viz.report import (
     printable,
     write_outputs,
 )
+from kaygraph_viz.errors import OutputExistsError
+from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
+from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.patterns.finding import Finding
+from kaygraph_viz.patterns.validation import Verdict
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import load
 
@@ -219,7 +219,7 @@ def test_trace_that_is_written_is_the_one_of_the_parallel_run(run, tmp_path):
 
 def drawn(monkeypatch, run, tmp_path):
     """Return what each chart is given, by the name of its trace."""
-    from kaygraph_viz.plot import gantt as module
+    from kaygraph_viz.plot.gantt import gantt as module
 
     given, gantt = {}, module.gantt
     names = {id(trace): name for name, trace in run.traces.items()}

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz import shell as shell_module
+from kaygraph_viz.cli import shell as shell_module
+from kaygraph_viz.cli.shell import USAGE, Shell
 from kaygraph_viz.examples.registry import EXAMPLES
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.services.datasets import load_customers
-from kaygraph_viz.shell import USAGE, Shell
 
 ROOT = Path(__file__).resolve().parents[2]
 GUARD_S = 100  # against a test that hangs; never waited for
@@ -344,7 +344,7 @@ AT_A_TERMINAL = """
 import fcntl, signal, sys, termios
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests themselves ignore it
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C reaches this program
-from kaygraph_viz.cli import main
+from kaygraph_viz.cli.main import main
 sys.exit(main(["--interactive", "--virtual"]))
 """
 

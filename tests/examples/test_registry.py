@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from kaygraph_viz.cli.report import check_outputs
 from kaygraph_viz.errors import OptionError, OutputExistsError
 from kaygraph_viz.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.report import check_outputs
 
 SEED_ORDER = ["validation", "enrichment", "batch", "mapreduce", "pipeline", "coordination", "report", "stream"]
 

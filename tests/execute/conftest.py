@@ -14,7 +14,7 @@ DASK_WORKERS = 3
 def dask_client() -> Iterator[Any]:
     """Return a client of somebody else's cluster, as far as an executor can tell."""
     distributed = pytest.importorskip("distributed")
-    from kaygraph_viz.execute.dask_link import local_cluster
+    from kaygraph_viz.execute.dask.cluster import local_cluster
 
     with local_cluster(DASK_WORKERS) as cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client

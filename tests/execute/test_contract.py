@@ -48,7 +48,7 @@ def opened(request, kind, workers=WORKERS):
         yield request.getfixturevalue("processes")(workers)
         return
     if kind == "dask":
-        from kaygraph_viz.execute.dask import DaskExecutor
+        from kaygraph_viz.execute.dask.executor import DaskExecutor
 
         made = DaskExecutor(workers, client=request.getfixturevalue("dask_client"))
     else:
@@ -462,7 +462,7 @@ def test_a_call_inside_a_call_does_not_deadlock(sharing, inner_kind):
 
 
 def test_inner_items_count_their_own_attempts(sharing):
-    from kaygraph_viz.execute.retries import attempt_number
+    from kaygraph_viz.execute.core.retries import attempt_number
 
     seen = []
 

@@ -10,7 +10,7 @@ import pytest
 
 from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.progress import Pace, Paced, checked_progress, counter, tracked
 from kaygraph_viz.testing import FakeClock
 

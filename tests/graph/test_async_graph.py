@@ -9,7 +9,7 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.errors import GraphError, NodeError, StepLimitExceeded
-from kaygraph_viz.execute.outcome import Outcomes
+from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.async_graph import AsyncBatchGraph, AsyncGraph, AsyncParallelBatchGraph
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.trace.recorder import record

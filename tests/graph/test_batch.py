@@ -14,10 +14,10 @@ from kaygraph_viz.analysis.laws import graham_ratio
 from kaygraph_viz.analysis.list_schedule import list_schedule, longest_first_ratio
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
+from kaygraph_viz.execute.core.outcome import Outcomes
+from kaygraph_viz.execute.core.schedules import SCHEDULES, edges
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.outcome import Outcomes
 from kaygraph_viz.execute.registry import KINDS, get_executor
-from kaygraph_viz.execute.schedules import SCHEDULES, edges
 from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.testing import FakeClock
@@ -285,7 +285,7 @@ def test_a_batch_inside_a_batch_does_not_deadlock():
 @pytest.fixture(scope="module")
 def dask_client():
     distributed = pytest.importorskip("distributed")
-    from kaygraph_viz.execute.dask_link import local_cluster
+    from kaygraph_viz.execute.dask.cluster import local_cluster
 
     with local_cluster(2) as cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
@@ -299,7 +299,7 @@ def opened(request):
         return lambda workers: nullcontext(processes(min(workers, 3)))  # more would only take longer to start
     if request.param != "dask":
         return lambda workers: get_executor(request.param, workers)
-    from kaygraph_viz.execute.dask import DaskExecutor
+    from kaygraph_viz.execute.dask.executor import DaskExecutor
 
     return lambda workers: DaskExecutor(workers, client=request.getfixturevalue("dask_client"))
 

@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from kaygraph_viz.errors import GraphError, OptionError, StepLimitExceeded, WiringError
-from kaygraph_viz.execute.outcome import Outcomes
+from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import BatchGraph, Graph, ParallelBatchGraph

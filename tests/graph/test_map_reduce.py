@@ -44,7 +44,7 @@ def reduced(items=TEXTS, mapper=words, reducer=add, **options):
 @pytest.fixture(scope="module")
 def dask_client():
     distributed = pytest.importorskip("distributed")
-    from kaygraph_viz.execute.dask_link import local_cluster
+    from kaygraph_viz.execute.dask.cluster import local_cluster
 
     with local_cluster(2) as cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
@@ -58,7 +58,7 @@ def opened(request):
         return lambda workers=2: nullcontext(processes(min(workers, 3)))  # more would only take longer to start
     if request.param != "dask":
         return lambda workers=2: get_executor(request.param, workers)
-    from kaygraph_viz.execute.dask import DaskExecutor
+    from kaygraph_viz.execute.dask.executor import DaskExecutor
 
     return lambda workers=2: DaskExecutor(workers, client=request.getfixturevalue("dask_client"))
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from matplotlib.patches import Rectangle
 
-from kaygraph_viz.execute.exploration import explore
+from kaygraph_viz.execute.explore import explore
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.lessons.criteria import (
     Criterion,

@@ -10,8 +10,8 @@ import kaygraph_viz as kv
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.playgrounds import PATTERNS, playground
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.widgets import pictures
-from kaygraph_viz.widgets.options import KNOWN, options_of
+from kaygraph_viz.widgets.playground import pictures
+from kaygraph_viz.widgets.playground.options import KNOWN, options_of
 
 GUARD_S = 60
 

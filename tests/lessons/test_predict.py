@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.lesson import Lesson
-from kaygraph_viz.plot.gantt import gantt
+from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.execute.stages import Stage
+from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.lessons.grade import grade
 from kaygraph_viz.lessons.stage_criteria import _done_ns, at_most_on_the_way, nothing_lost, queue_at_most

@@ -11,10 +11,10 @@ from kaygraph_viz.analysis.list_schedule import list_schedule
 from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
+from kaygraph_viz.execute.core.retries import attempt_number
+from kaygraph_viz.execute.core.schedules import SCHEDULES, edges
 from kaygraph_viz.execute.progress import Paced
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.execute.retries import attempt_number
-from kaygraph_viz.execute.schedules import SCHEDULES, edges
 from kaygraph_viz.patterns.batch import (
     FailedOrder,
     OrderPricingNode,
@@ -24,7 +24,7 @@ from kaygraph_viz.patterns.batch import (
     sample_orders,
 )
 from kaygraph_viz.patterns.pricing import price_order
-from kaygraph_viz.plot.diagram import diagram
+from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.services.datasets import Order, OrderFault, load_orders, load_orders_key
 from kaygraph_viz.trace.recorder import record
 

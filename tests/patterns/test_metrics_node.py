@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kaygraph_viz.analysis.explain import explain
+from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.clock import sleep, work
 from kaygraph_viz.graph.batch import ParallelBatchNode

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from kaygraph_viz.execute.stages import DeadLetter
+from kaygraph_viz.execute.pipeline.stages import DeadLetter
 from kaygraph_viz.patterns.order_store import OrderRow, OrderStore
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
-from kaygraph_viz.execute.stages import STAGE_KINDS
+from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.order_store import OrderRow, OrderStore
 from kaygraph_viz.patterns.pipeline import Enricher, OrderPipelineNode, OrderValidator, etl_graph, price

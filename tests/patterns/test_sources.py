@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import DeadlineExceeded, OptionError, WorkerLostError
-from kaygraph_viz.execute.outcome import Outcome
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, retry_in_time
 from kaygraph_viz.testing import FakeClock
 

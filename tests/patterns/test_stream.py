@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from kaygraph_viz.errors import DataError, OptionError
-from kaygraph_viz.execute.outcome import Outcome
-from kaygraph_viz.execute.stages import STAGE_KINDS
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS
 from kaygraph_viz.patterns.stream import (
     Event,
     EventStream,

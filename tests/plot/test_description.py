@@ -11,10 +11,10 @@ from PIL import Image
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot import description as module
-from kaygraph_viz.plot.concurrency import concurrency
+from kaygraph_viz.plot.curves.concurrency import concurrency
 from kaygraph_viz.plot.description import Description, Table, describe
 from kaygraph_viz.plot.files import save_picture
-from kaygraph_viz.plot.gantt import gantt
+from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
 
 

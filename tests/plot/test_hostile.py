@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.analysis.compare import compare
-from kaygraph_viz.plot.concurrency import concurrency
+from kaygraph_viz.analysis.compare.compare import compare
+from kaygraph_viz.plot.curves.concurrency import concurrency
+from kaygraph_viz.plot.curves.pairs import paired_bars
+from kaygraph_viz.plot.curves.queues import queue_depth
+from kaygraph_viz.plot.curves.speedup import speedup_curve
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.diagram import diagram
-from kaygraph_viz.plot.gantt import gantt
-from kaygraph_viz.plot.pairs import paired_bars
-from kaygraph_viz.plot.queues import queue_depth
-from kaygraph_viz.plot.speedup import speedup_curve
+from kaygraph_viz.plot.diagram.diagram import diagram
+from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import GraphView, NodeView
 

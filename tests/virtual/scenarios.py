@@ -16,7 +16,7 @@ from pathlib import Path
 
 import kaygraph_viz as kv
 from kaygraph_viz.execute.cancel import CancelToken
-from kaygraph_viz.execute.pipelines import PipelineRun
+from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.patterns.checks import local_checks
 from kaygraph_viz.patterns.map_reduce import word_count_graph

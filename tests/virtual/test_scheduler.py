@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kaygraph_viz.clock import REAL, sleep
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.sync import threads
-from kaygraph_viz.virtual import started
+from kaygraph_viz.virtual import user_threads as started
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.fiber import Stopped
 

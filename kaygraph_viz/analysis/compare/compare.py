@@ -1,0 +1,271 @@
+"""Two runs side by side: what got faster, and what that did to the whole.
+
+Belongs here: `compare` and the `Comparison` it returns. Does not belong here: which spans are the same (``matching``),
+and drawing both (``plot``).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from kaygraph_viz.analysis.compare.changes import GroupChange, SpanChanges, ratio_of, service_ns
+from kaygraph_viz.analysis.compare.matching import Pairs, match
+from kaygraph_viz.analysis.critical_path.network import recorded_network
+from kaygraph_viz.analysis.critical_path.recorded_chain import recorded_steps
+from kaygraph_viz.analysis.naming import named
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["Comparison", "compare"]
+
+MAX_ROWS = 12
+MOST_NAMED = 2
+WORTH_NAMING = 0.1
+ALIKE = 0.05  # what changed by less than 5% took about as long
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two runs have in common, and what changed from the first, a, to the second, b.
+
+    Parameters
+    ----------
+    a_makespan_ns, b_makespan_ns
+        The makespans [ns].
+    spans
+        The nodes, phases and branches that both have.
+    groups
+        The units of work by name, those that did most to the makespan first.
+    standstill_ns
+        How much longer the critical path stood still in the second run, ``waiting for a worker`` that was to begin the
+        next step, and otherwise ``between the steps`` [ns].
+    only_in_a, only_in_b
+        How many spans, by name, the other run does not have.
+    """
+
+    a_makespan_ns: int
+    b_makespan_ns: int
+    spans: SpanChanges
+    groups: tuple[GroupChange, ...]
+    standstill_ns: Mapping[str, int]
+    only_in_a: Mapping[str, int] = field(default_factory=dict)
+    only_in_b: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def makespan_change_s(self) -> float:
+        """How much longer the second run took [s]; negative where it was faster."""
+        return (self.b_makespan_ns - self.a_makespan_ns) / 1e9
+
+    @property
+    def ratio(self) -> float:
+        """Makespan of the second run / makespan of the first; below 1 where it was faster."""
+        return ratio_of(self.a_makespan_ns, self.b_makespan_ns)
+
+    @property
+    def causes_ns(self) -> Mapping[str, int]:
+        """What each name and each standstill did to the makespan [ns]; the sum is the change, exactly."""
+        return {group.name: group.makespan_change_ns for group in self.groups} | dict(self.standstill_ns)
+
+    @property
+    def sentence(self) -> str:
+        """What changed, in a few sentences."""
+        if self._is_empty:
+            return "One of the runs is empty: there is nothing to compare."
+        took = f"{duration(self.b_makespan_ns / 1e9)} instead of {duration(self.a_makespan_ns / 1e9)}"
+        matched = sum(group.matched for group in self.groups)
+        if not matched:
+            return f"The second run took {took}, but no unit of work is in both: they did different things."
+        before, after = (sum(times) for times in zip(*((group.a_ns, group.b_ns) for group in self.groups), strict=True))
+        units = f"The {counted(matched, 'unit')} of work in both {_ran(ratio_of(before, after))}, added up."
+        return " ".join(filter(None, [f"The second run took {took}: it {_ran(self.ratio)}.", self._reasons(), units]))
+
+    @property
+    def _is_empty(self) -> bool:
+        return not self.a_makespan_ns or not self.b_makespan_ns
+
+    def _reasons(self) -> str:
+        """Name what did most to the makespan, in the direction in which it went."""
+        change = self.b_makespan_ns - self.a_makespan_ns
+        if abs(change) < ALIKE * self.a_makespan_ns:
+            return ""
+        whys = {group.name: _reason(group) for group in self.groups}
+        whys |= {name: f"{_more_or_less(changed)} {name}" for name, changed in self.standstill_ns.items()}
+        causes = sorted(self.causes_ns.items(), key=lambda cause: -cause[1] * change)
+        named = [whys[name] for name, changed in causes[:MOST_NAMED] if changed * change > WORTH_NAMING * change**2]
+        return f"That is mostly {join_words(named)}." if named else ""
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        some = [group for group in self.groups if group.a_ns or group.b_ns or group.makespan_change_ns]
+        shown = some[: MAX_ROWS - 1] if len(some) > MAX_ROWS else some
+        rest = sum(group.makespan_change_ns for group in some[len(shown) :])
+        rows = [
+            (
+                group.name, f"{group.matched:,}", duration(group.a_ns / 1e9), duration(group.b_ns / 1e9),
+                _factor(group.ratio) if group.matched else "", f"{group.a_steps:,} → {group.b_steps:,}",
+                _signed(group.makespan_change_ns),
+            )
+            for group in shown
+        ]  # fmt: skip
+        others = [(f"{len(some) - len(shown)} others", *[""] * 5, _signed(rest))] if rest else []
+        makespans = (duration(self.a_makespan_ns / 1e9), duration(self.b_makespan_ns / 1e9))
+        total = ("makespan", "", *makespans, _factor(self.ratio), "")
+        change = _signed(self.b_makespan_ns - self.a_makespan_ns)
+        standstill = [(name, *[""] * 5, _signed(changed)) for name, changed in self.standstill_ns.items()]
+        return [*rows, *others, *standstill, (*total, change)]
+
+    def _unmatched(self) -> list[str]:
+        """Return what only one of the runs has."""
+        found = []
+        for run, only in (("first", self.only_in_a), ("second", self.only_in_b)):
+            names = [f"{name} ({count:,})" for name, count in list(only.items())[:MAX_ROWS]]
+            if len(only) > MAX_ROWS:
+                names.append(f"{len(only) - MAX_ROWS} more names")
+            if names:
+                found.append(f"Only in the {run} run: {join_words(names)}.")
+        return found
+
+    def __str__(self) -> str:
+        if self._is_empty:
+            return self.sentence
+        table = aligned([_HEADINGS, *self._rows()], right=range(1, len(_HEADINGS)))
+        return "\n\n".join([self.sentence, table, *self._unmatched()])
+
+    def _repr_html_(self) -> str:
+        if self._is_empty:
+            return f"<p>{self.sentence}</p>"
+        table = html_table(self._rows(), right=range(1, len(_HEADINGS)), headings=_HEADINGS)
+        texts = "".join(f"<p>{html.escape(text)}</p>" for text in self._unmatched())
+        return f"<p>{html.escape(self.sentence)}</p>{table}{texts}"
+
+
+_HEADINGS = ("unit of work", "in both", "first run", "second run", "ratio", "critical steps", "makespan")
+
+
+def compare(a: Trace, b: Trace) -> Comparison:
+    """Return what changed from one run to another: span by span, by name, and for the whole.
+
+    Use it to see whether a change helped, and why: the same work on more workers, another executor, the code before
+    and after.
+
+    Parameters
+    ----------
+    a, b
+        The first and the second run.
+
+    Returns
+    -------
+    Comparison
+        ``print`` it, or let the notebook show it.
+
+    Notes
+    -----
+    Spans are matched by node and item: kind, name and index, and the same for what encloses them; graphs and workers do
+    not matter. The makespan is the length of the critical path, so its change is that of the times which the spans of
+    each name spent on it, and of the time in which it stood still.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> one = make_trace(bar("page", "main", 0, 2, index=0), bar("page", "main", 2, 3, index=1, queued_s=2))
+    >>> two = make_trace(bar("page", "t-1", 0, 2, index=0), bar("page", "t-2", 0, 1, index=1))
+    >>> found = compare(one, two)
+    >>> found.makespan_change_s, [change.ratio for change in found.spans], found.causes_ns["page"]
+    (-1.0, [1.0, 1.0], -1000000000)
+    """
+    first, second = Nesting.of(a.columns), Nesting.of(b.columns)
+    pairs = match(first, second)
+    paths = _Path.of(first), _Path.of(second)
+    return Comparison(
+        a_makespan_ns=paths[0].makespan_ns,
+        b_makespan_ns=paths[1].makespan_ns,
+        spans=SpanChanges(first.columns, second.columns, pairs.first, pairs.second),
+        groups=_groups(first, second, pairs, paths),
+        standstill_ns={name: spent - paths[0].standstill_ns[name] for name, spent in paths[1].standstill_ns.items()},
+        only_in_a=_counts(first, pairs.only_first),
+        only_in_b=_counts(second, pairs.only_second),
+    )
+
+
+class _Path(NamedTuple):
+    """The critical path of one run: number and time of its steps by name [ns], and the time it stood still [ns]."""
+
+    makespan_ns: int
+    steps: Mapping[str, tuple[int, int]]
+    standstill_ns: Mapping[str, int]
+
+    @classmethod
+    def of(cls, nesting: Nesting) -> _Path:
+        first_ns, last_ns = extent_ns(nesting.columns)
+        steps = recorded_steps(nesting, recorded_network(nesting, unit_mask(nesting))) if last_ns > first_ns else ()
+        found: dict[str, tuple[int, int]] = {}
+        for step in steps:
+            count, spent = found.get(step.name, (0, 0))
+            found[step.name] = (count + 1, spent + step.duration_ns)
+        waiting = sum(step.undelivered_ns for step in steps)
+        between = last_ns - first_ns - waiting - sum(spent for _, spent in found.values())
+        return cls(last_ns - first_ns, found, {"waiting for a worker": waiting, "between the steps": between})
+
+
+def _groups(first: Nesting, second: Nesting, pairs: Pairs, paths: tuple[_Path, _Path]) -> tuple[GroupChange, ...]:
+    """Return the units of work by name: those that both runs have, and the steps of either critical path."""
+    is_unit = unit_mask(first)[pairs.first] & unit_mask(second)[pairs.second]
+    a_at, b_at = pairs.first[is_unit], pairs.second[is_unit]
+    number, names = named(second, b_at)
+    matched = {name: (0, 0, 0) for path in paths for name in path.steps}
+    columns = [np.bincount(number, minlength=len(names))]
+    for values in (service_ns(first.columns)[a_at], service_ns(second.columns)[b_at]):
+        columns.append(np.zeros(len(names), np.int64))
+        np.add.at(columns[-1], number, values)
+    matched |= dict(zip(names, zip(*(column.tolist() for column in columns), strict=True), strict=True))
+    groups = [
+        GroupChange(name, *sums, a_steps, b_steps, a_path_ns, b_path_ns)
+        for name, sums in matched.items()
+        for (a_steps, a_path_ns), (b_steps, b_path_ns) in [[path.steps.get(name, (0, 0)) for path in paths]]
+    ]
+    return tuple(sorted(groups, key=lambda group: -abs(group.makespan_change_ns)))
+
+
+def _counts(nesting: Nesting, positions: Places) -> dict[str, int]:
+    number, names = named(nesting, positions)
+    return dict(Counter(names[place] for place in number.tolist()).most_common())
+
+
+def _ran(ratio: float) -> str:
+    """Return a ratio of times in words."""
+    if abs(ratio - 1) < ALIKE:
+        return "took about as long"
+    if not 0 < ratio < math.inf:
+        return "took some time instead of none" if ratio else "took no time any more"
+    if ratio < 1:
+        return f"ran {significant(1 / ratio, 2)} times as fast"
+    return f"took {significant(ratio, 2)} times as long"
+
+
+def _factor(ratio: float) -> str:
+    return f"{significant(ratio, 2)}x" if ratio < math.inf else ""
+
+
+def _reason(group: GroupChange) -> str:
+    if group.a_steps != group.b_steps:
+        why = f"{group.b_steps:,} instead of {group.a_steps:,} one after the other"
+    else:
+        why = f"which {_ran(ratio_of(group.a_path_ns, group.b_path_ns))}"
+    return f"{_more_or_less(group.makespan_change_ns)} in {group.name} ({why})"
+
+
+def _more_or_less(change_ns: int) -> str:
+    return f"{duration(abs(change_ns) / 1e9)} {'less' if change_ns < 0 else 'more'}"
+
+
+def _signed(change_ns: int) -> str:
+    sign = "-" if change_ns < 0 else "+" if change_ns else ""
+    return f"{sign}{duration(abs(change_ns) / 1e9)}"

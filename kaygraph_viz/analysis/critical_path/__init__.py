@@ -1,0 +1,1 @@
+"""The critical path of a run: which spans made it as long as it was."""

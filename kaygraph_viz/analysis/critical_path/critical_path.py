@@ -1,0 +1,250 @@
+"""The critical path: which spans, one after the other, made a run as long as it was.
+
+Belongs here: two chains and the slack of each span. Does not belong here: what had to wait for what (``network``),
+and how long the run took (``metrics``).
+
+The two chains answer two questions. The chain that was recorded runs through workers that were busy: it is as long as
+the run, and says why. The longest dependency chain knows no shortage of workers: it says how long the run would still
+be with a worker for everyone.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kaygraph_viz.analysis.critical_path.network import dependency_network, pull_back, recorded_network, walk
+from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep, recorded_steps
+from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["CriticalPath", "critical_path", "critical_path_ns"]
+
+MAX_ROWS = 12
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """What made a run as long as it was, and how much later each span could have ended.
+
+    Parameters
+    ----------
+    steps
+        The recorded chain: each step began when the one before had ended, because it needed its result or its worker.
+    makespan_ns
+        Last end minus first submission [ns]: the durations and gaps of all steps and `ending_ns`, added up.
+    ending_ns
+        Time after the last step until the end of the run [ns].
+    slack_ns
+        For each span of the trace, in the order of ``trace.spans``: how much later it could have ended without the run
+        getting longer, if everything else took as long as it did on the worker that it had [ns].
+    span_ids
+        The numbers of those spans, in the same order.
+    dependency_ns
+        The longest dependency chain [ns], the one of `Summary`: with a worker for everyone the run would still take at
+        least this long.
+    dependency_ids
+        The units of work on that chain, by number.
+    """
+
+    steps: tuple[PathStep, ...] = ()
+    makespan_ns: int = 0
+    ending_ns: int = 0
+    slack_ns: Ints = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
+    span_ids: Ints = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
+    dependency_ns: int = 0
+    dependency_ids: tuple[int, ...] = ()
+
+    @property
+    def makespan_s(self) -> float:
+        """Length of the recorded chain, which is that of the run [s]."""
+        return self.makespan_ns / 1e9
+
+    @property
+    def dependency_s(self) -> float:
+        """Length of the longest dependency chain [s]."""
+        return self.dependency_ns / 1e9
+
+    @property
+    def waits(self) -> Mapping[str, int]:
+        """How many steps waited for a worker, for input, and for nothing."""
+        found = [step.waited_for for step in self.steps]
+        return {
+            "for a worker": found.count("a worker"),
+            "for input": found.count("input"),
+            "for nothing": found.count(None),
+        }
+
+    def slack(self) -> dict[int, float]:
+        """Return the slack of each span [s], by its number."""
+        return dict(zip(self.span_ids.tolist(), (self.slack_ns / 1e9).tolist(), strict=True))
+
+    @property
+    def sentence(self) -> str:
+        """What made the run so long, in two or three sentences."""
+        if not self.steps:
+            return "Nothing was recorded."
+        steps = f"{counted(len(self.steps), 'step')} one after the other" if len(self.steps) > 1 else "one step"
+        return f"The run took {duration(self.makespan_s)}: {steps}, {self._most()}. {self._limit()}"
+
+    def _most(self) -> str:
+        """Say what took most of the time."""
+        name, count, spent_ns = max(self._shares(), key=lambda row: row[2])
+        share, queued = f"{spent_ns / max(1, self.makespan_ns):.0%}", self.waits["for a worker"]
+        if not count:
+            return f"and for {share} of the time nothing happened on it but {_STANDSTILL[name]}"
+        often = f" ({counted(count, 'step')})" if 1 < count < len(self.steps) else ""
+        waits = f"; {queued:,} of them had been waiting for a worker" if queued else ""
+        return f"of which {name}{often} took {share}{waits}"
+
+    def _limit(self) -> str:
+        if self.dependency_ns > 0.95 * self.makespan_ns:
+            return "More workers would not help: all of that has to happen one after the other."
+        return (
+            f"With a worker for everyone it would still take {duration(self.dependency_s)}, "
+            "the longest chain of things that need each other."
+        )
+
+    def _shares(self) -> list[tuple[str, int, int]]:
+        """Return what the makespan went into: the steps by name, the longest time first, and the gaps [ns]."""
+        found: dict[str, list[int]] = {}
+        for step in self.steps:
+            found.setdefault(step.name, []).append(step.duration_ns)
+        names = sorted(((name, len(times), sum(times)) for name, times in found.items()), key=lambda row: -row[2])
+        if len(names) > MAX_ROWS:
+            rest = names[MAX_ROWS - 1 :]
+            names[MAX_ROWS - 1 :] = [(f"{len(rest)} others", sum(row[1] for row in rest), sum(row[2] for row in rest))]
+        undelivered = sum(step.undelivered_ns for step in self.steps)
+        between = sum(step.gap_ns for step in self.steps) + self.ending_ns - undelivered
+        return [*names, ("waiting for a worker", 0, undelivered), ("between the steps", 0, between)]
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        whole = max(1, self.makespan_ns)
+        return [
+            (name, f"{count:,}" if count else "", duration(spent / 1e9), f"{spent / whole:.0%}")
+            for name, count, spent in [*self._shares(), ("makespan", 0, self.makespan_ns)]
+        ]
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return self.sentence
+        return f"{self.sentence}\n\n{aligned([_HEADINGS, *self._rows()], right={1, 2, 3})}"
+
+    def _repr_html_(self) -> str:
+        table = html_table(self._rows(), right={1, 2, 3}, headings=_HEADINGS) if self.steps else ""
+        return f"<p>{html.escape(self.sentence)}</p>{table}"
+
+
+_STANDSTILL = {
+    "waiting for a worker": "waiting for a worker to begin the next one",
+    "between the steps": "what was not recorded, between them",
+}
+_HEADINGS = ("on the chain", "steps", "time", "share")
+
+
+def critical_path(trace: Trace) -> CriticalPath:
+    """Return which spans made the run as long as it was, and the slack of every span.
+
+    Making a step of the chain shorter makes the run shorter, until another chain is the longest. A span with slack can
+    take that much longer and nobody notices.
+
+    Parameters
+    ----------
+    trace
+        A trace, also a live or empty one.
+
+    Returns
+    -------
+    CriticalPath
+        ``print`` it, or let the notebook show it.
+
+    Notes
+    -----
+    The chain is found from the last end backwards: of all that had to end before a span could begin, what ended last.
+    That is the span whose result it needed (a link), the branch that its worker ran before in the same call, what had
+    ended within the same parent before it was submitted, or the begin of its parent. The slack of a span is the least,
+    over everything that waited for it, of that one's slack and the time between both (Kelley, Walker 1959).
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> branches = [bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 3), bar("c", "t-1", 2, 6, queued_s=2)]
+    >>> found = critical_path(make_trace((bar("exec", "main", 0, 6, kind="phase"), branches)))
+    >>> [(step.name, step.waited_for, step.waited_ns / 1e9) for step in found.steps]
+    [('a', None, 0.0), ('c', 'a worker', 2.0)]
+    >>> found.slack()[3], found.makespan_s, found.dependency_s
+    (3.0, 6.0, 4.0)
+    """
+    columns = trace.columns
+    if not len(columns):
+        return CriticalPath()
+    nesting = Nesting.of(columns)
+    units = unit_mask(nesting)
+    network = recorded_network(nesting, units)
+    first_ns, last_ns = extent_ns(columns)
+    spare = network.released_ns()[network.after] - network.ends[network.before]
+    slack, _ = pull_back(network, spare, last_ns - network.ends)
+    steps = recorded_steps(nesting, network)
+    length, chain = _longest_dependency(nesting, units)
+    return CriticalPath(
+        steps=steps,
+        makespan_ns=last_ns - first_ns,
+        ending_ns=last_ns - (steps[-1].ended_ns if steps else first_ns),
+        slack_ns=slack[network.end_of],
+        span_ids=columns.column("span_id"),
+        dependency_ns=length,
+        dependency_ids=tuple(columns.column("span_id")[chain].tolist()),
+    )
+
+
+def critical_path_ns(nesting: Nesting, units: Bools | None = None) -> int:
+    """Return the length of the longest dependency chain [ns].
+
+    With ever more workers a run could not get shorter than this.
+
+    Parameters
+    ----------
+    nesting
+        The spans and how they lie within each other.
+    units
+        Mask of the units of work, if the caller has it already.
+
+    Notes
+    -----
+    What depends on what is taken from nesting, sequence and links:
+
+    - a unit of work counts with its whole service time, retries and waits included;
+    - the branches within one parent are independent of each other, but for links: the longest chain counts;
+    - phases, nodes and graphs within one parent depend on each other where they follow each other in time, and add
+      up; those that overlap in time ran in parallel, and the longest of them counts;
+    - nothing counts beyond the end of what encloses it, such as an abandoned branch.
+
+    From these rules the length L is at most the makespan T and at most the work W, and T >= max(W / P, L) for P
+    workers (Graham 1969, Brent 1974).
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace((bar("exec", "main", 0, 3, kind="phase"), [bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 3)]))
+    >>> critical_path_ns(Nesting.of(trace.columns))
+    2000000000
+    """
+    if not len(nesting.columns):
+        return 0
+    return _longest_dependency(nesting, unit_mask(nesting) if units is None else units)[0]
+
+
+def _longest_dependency(nesting: Nesting, units: Bools) -> tuple[int, Places]:
+    """Return length [ns] and units of the longest chain of what had to happen one after the other."""
+    network = dependency_network(nesting, units)
+    counts = (network.span >= 0) & units[network.span]
+    lengths = np.where(counts, network.ends - network.begins, 0)
+    values, following = pull_back(network, -lengths[network.after], np.zeros_like(lengths))
+    chain = [node for node in walk(following, network.first) if lengths[node]]
+    return -int(values[network.first]), network.span[chain]

@@ -1,0 +1,268 @@
+"""Why a run was not faster: where the time of all workers went, adding up exactly.
+
+Belongs here: `explain`, the causes it tells apart, and their words. Does not belong here: measuring each of them
+(``losses``, ``contention``, ``idle``), and what another number of workers would do.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from kaygraph_viz.analysis.explain.contention import turn_waits
+from kaygraph_viz.analysis.explain.idle import idle_time
+from kaygraph_viz.analysis.explain.losses import blocked_ns, repeated_ns
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
+from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.analysis.workers import count_workers
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["CAUSES", "USEFUL", "Cause", "Explanation", "explain"]
+
+USEFUL = "useful work"
+
+
+class Cause(NamedTuple):
+    """Something that the time of workers can go into.
+
+    Parameters
+    ----------
+    meaning
+        What it is, as half a sentence.
+    change
+        What would make it less.
+    """
+
+    meaning: str
+    change: str
+
+
+CAUSES: Mapping[str, Cause] = {
+    USEFUL: Cause(
+        "branches, and the steps around them, brought the run forward",
+        "do less: better algorithms, caches, fewer and larger requests",
+    ),
+    "repeated work": Cause(
+        "attempts that failed, the waits after them, and branches whose result nobody got",
+        "find out why they fail; try again less often, or give up sooner",
+    ),
+    "waiting for the GIL": Cause(
+        "another thread of the process held it: one computes Python code at a time",
+        "let processes do the computing, executor='process', or code that releases the GIL",
+    ),
+    "waiting for the loop": Cause(
+        "another coroutine computed: the loop goes on to the next one only when it awaits",
+        "let coroutines await and never block; give long computing to processes or threads",
+    ),
+    "waiting for a core": Cause(
+        "more branches wanted to compute than there are cores",
+        "compute less, or on more cores; more workers do not help",
+    ),
+    "blocked": Cause(
+        "branches were held up by a lock, a rate limit or a full queue",
+        "hold locks for less time, raise the limit, or speed up whoever empties the queue",
+    ),
+    "starved": Cause(
+        "workers were idle because the next items had not been submitted yet",
+        "make the input faster, or prepare it before the workers need it",
+    ),
+    "serial parts": Cause(
+        "nothing could be done by all workers at once: prep, post, narrow or nested calls",
+        "move work from prep and post into branches; run independent nodes at once",
+    ),
+    "straggler tail": Cause(
+        "workers were idle while the last branches ran and nothing else was left",
+        "begin with the longest items, or cut them into smaller ones",
+    ),
+    "dispatch": Cause(
+        "workers were idle although items were queued: they had to start, or to be handed the next",
+        "keep executors open from node to node; make items fewer and larger",
+    ),
+}
+MOST_NAMED = 3
+WORTH_NAMING = 0.1  # of all that was lost
+NEARLY_ALL = 0.98
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where the time of all workers went.
+
+    Parameters
+    ----------
+    workers
+        How many there were, as in `Summary`.
+    makespan_ns
+        Last end minus first submission [ns].
+    parts_ns
+        Worker time by cause [ns], all `CAUSES` in their order, 0 for what did not occur. The sum is `workers` times
+        `makespan_ns`, exactly.
+    estimated
+        Those of the causes that are estimated from CPU times, each at most so much.
+    """
+
+    workers: int = 0
+    makespan_ns: int = 0
+    parts_ns: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
+    estimated: frozenset[str] = frozenset()
+
+    @property
+    def makespan_s(self) -> float:
+        """Last end minus first submission [s]."""
+        return self.makespan_ns / 1e9
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """Worker time by cause [worker-seconds]."""
+        return {name: spent / 1e9 for name, spent in self.parts_ns.items()}
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """The share of each cause in the time of all workers, from 0 to 1."""
+        whole = max(1, self.workers * self.makespan_ns)
+        return {name: spent / whole for name, spent in self.parts_ns.items()}
+
+    @property
+    def useful_workers(self) -> float:
+        """Useful work / makespan: how many workers did useful work at any time, on average.
+
+        That is no speedup: what would have taken how long one after the other is another question (`Summary.speedup`).
+        """
+        return self.parts_ns[USEFUL] / self.makespan_ns if self.makespan_ns else 0.0
+
+    @property
+    def losses(self) -> Mapping[str, float]:
+        """The shares of all causes that occurred, but for useful work, the largest first."""
+        found = {name: share for name, share in self.shares.items() if share and name != USEFUL}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    @property
+    def sentence(self) -> str:
+        """Why only 2.9 of 4 workers did useful work."""
+        if not self.makespan_ns or not self.workers:
+            return "Nothing was recorded."
+        if self.workers == 1:
+            return f"One worker does one thing at a time; of its time {self._went_to(USEFUL)}."
+        useful = f"On average {significant(self.useful_workers, 2)} of {self.workers} workers did useful work"
+        if self.shares[USEFUL] >= NEARLY_ALL:
+            return f"{useful}: nearly all of their time went to it."
+        return f"{useful}; of their time {self._went_to()}."
+
+    def _went_to(self, *first: str) -> str:
+        """Name `first`, and the largest losses."""
+        worth = WORTH_NAMING * sum(self.losses.values())
+        causes = [*first, *(name for name, share in list(self.losses.items())[:MOST_NAMED] if share >= worth)]
+        shares = [f"{_percent(self.shares[name])} {'to ' if place else 'went to '}{_called(name)}"
+                  for place, name in enumerate(causes)]  # fmt: skip
+        return join_words(shares)
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        """Return the table: name, share, worker time and meaning, the largest first."""
+        by_size = sorted(self.parts_ns.items(), key=lambda item: -item[1])
+        rows = [
+            (name, _percent(self.shares[name]), duration(spent / 1e9), CAUSES[name].meaning + self._caveat(name))
+            for name, spent in by_size
+            if spent
+        ]
+        whole = f"{counted(self.workers, 'worker')} for {duration(self.makespan_s)}"
+        return [*rows, ("together", "100%", duration(self.workers * self.makespan_s), whole)]
+
+    def _caveat(self, name: str) -> str:
+        return " (at most so much)" if name in self.estimated else ""
+
+    def _advice(self) -> str:
+        lost = next(iter(self.losses), None) if self.shares[USEFUL] < NEARLY_ALL else None
+        return f"What helps most, against {_called(lost)}: {CAUSES[lost].change}." if lost else ""
+
+    def __str__(self) -> str:
+        if not self.makespan_ns or not self.workers:
+            return self.sentence
+        table = aligned([_HEADINGS, *self._rows()], right={1, 2})
+        return "\n\n".join(filter(None, [self.sentence, table, self._advice()]))
+
+    def _repr_html_(self) -> str:
+        if not self.makespan_ns or not self.workers:
+            return f"<p>{self.sentence}</p>"
+        rows = [(*row, CAUSES[row[0]].change if row[0] in CAUSES else "") for row in self._rows()]
+        table = html_table(rows, right={1, 2}, headings=(*_HEADINGS, "what would make it less"))
+        return f"<p>{html.escape(self.sentence)}</p>{table}"
+
+
+_HEADINGS = ("worker time", "share", "time", "meaning")
+
+
+def _called(name: str) -> str:
+    """Return what a cause is called within a sentence."""
+    return {"straggler tail": "the straggler tail", "blocked": "being blocked", "starved": "lack of input"}.get(
+        name, name
+    )
+
+
+def _percent(share: float) -> str:
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
+def explain(trace: Trace) -> Explanation:
+    """Return why not all workers did useful work all the time.
+
+    The time of all workers, their number times the makespan, is divided into causes that add up to it exactly. The
+    largest one besides useful work is the one to do something about.
+
+    Parameters
+    ----------
+    trace
+        A trace, also a live or empty one.
+
+    Returns
+    -------
+    Explanation
+        ``print`` it, or let the notebook show it; ``.parts`` is a mapping from cause to worker-seconds.
+
+    Notes
+    -----
+    All is measured but for the waits for the GIL, the loop or a core, which are estimated from CPU times, and only
+    where they leave no other explanation; code that releases the GIL while it computes, or a Python without one, is
+    told by what the threads of a process use together. Workers are those of `Summary`: the lanes that ran branches, and
+    those that were hired and stayed idle. While prep or post runs it is the work of one of them. Spans that were not
+    kept (``trace.dropped``) look like idle time.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> hires = bar("exec", "main", 0, 3, kind="phase", executor="thread", workers=2)
+    >>> found = explain(make_trace((hires, [bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 3)])))
+    >>> found.parts["useful work"], found.parts["straggler tail"]
+    (4.0, 2.0)
+    >>> found.sentence
+    'On average 1.3 of 2 workers did useful work; of their time 33% went to the straggler tail.'
+    """
+    columns = trace.columns
+    if not len(columns):
+        return Explanation()
+    nesting = Nesting.of(columns)
+    mask = unit_mask(nesting)
+    units = np.flatnonzero(mask)
+    workers = count_workers(nesting, mask)
+    first_ns, last_ns = extent_ns(columns)
+    blocked, repeated = blocked_ns(nesting, units), repeated_ns(nesting, units)
+    turns = turn_waits(nesting, units, blocked + repeated, trace.machine)
+    service = (columns.column("ended_ns") - columns.column("started_ns"))[units]
+    idle = idle_time(nesting, units, workers, turns.is_busy)
+    parts = {
+        USEFUL: int((service - blocked - repeated - turns.together).sum()),
+        "repeated work": int(repeated.sum()),
+        "waiting for the GIL": int(turns.gil.sum()) + idle.interpreter,
+        "waiting for the loop": int(turns.loop.sum()) + idle.loop,
+        "waiting for a core": int(turns.core.sum()),
+        "blocked": int(blocked.sum()),
+        "starved": idle.starved,
+        "serial parts": idle.serial,
+        "straggler tail": idle.tail,
+        "dispatch": idle.dispatch,
+    }
+    return Explanation(workers, last_ns - first_ns, parts, frozenset(map("waiting for {}".format, turns.estimated)))

@@ -1,0 +1,132 @@
+"""What workers without a branch were waiting for, at every moment of a run.
+
+Belongs here: sorting idle time by its cause. Does not belong here: what went on while they worked (``losses`` and
+``contention``).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kaygraph_viz.analysis.calls import Calls
+from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
+from kaygraph_viz.analysis.workers import kind_of_lane, process_of_lane
+
+__all__ = ["Idle", "idle_time"]
+
+
+class Idle(NamedTuple):
+    """Idle time of all workers together, by its cause [ns].
+
+    Parameters
+    ----------
+    interpreter
+        Something was queued, but the one interpreter of the threads was busy.
+    loop
+        Something was queued, but the one loop of the coroutines was busy.
+    dispatch
+        Something was queued that an idle worker could have taken.
+    starved
+        Nothing was queued, and more was to come.
+    tail
+        Nothing was queued and nothing more came, while the last branches of a call ran.
+    serial
+        There was no parallel call, or it had fewer workers than there were elsewhere.
+    """
+
+    interpreter: int
+    loop: int
+    dispatch: int
+    starved: int
+    tail: int
+    serial: int
+
+
+def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> Idle:
+    """Return how long workers were idle, and why.
+
+    Parameters
+    ----------
+    nesting
+        All spans.
+    units
+        The positions of the units of work; never more than `workers` of them ran at once.
+    workers
+        How many workers there were.
+    is_busy
+        Whether the interpreter was busy all around each unit, as `turn_waits` says.
+
+    Notes
+    -----
+    At each moment there are P - c idle workers, where c units of work run. Each parallel call offers some of them a
+    place: those that it hired and that run no branch of it. As many of these as branches are queued are waited for:
+    by a busy interpreter or loop, where they are its threads or coroutines, else it is dispatch. The others starve if
+    the call has branches that are submitted later, else they are its tail. Whoever is offered no place is idle because
+    that part of the run is serial. All together are P times the makespan minus the work, to the nanosecond.
+    """
+    columns = nesting.columns
+    started, ended = columns.column("started_ns")[units], columns.column("ended_ns")[units]
+    times, changes = _places(Calls.of(nesting))
+    moments = np.concatenate([started, ended, times, extent_ns(columns)])
+    order = np.argsort(moments, kind="stable")
+    lasting = np.diff(moments[order])
+
+    def at_each_moment(of_units: Ints, of_calls: Ints) -> Ints:
+        change = np.concatenate([of_units, -of_units, of_calls, np.zeros(2, np.int64)])
+        found: Ints = np.cumsum(change[order])[:-1]
+        return found
+
+    none, no_change = np.zeros(len(units), np.int64), np.zeros(len(times), np.int64)
+    idle = workers - at_each_moment(np.ones(len(units), np.int64), no_change)
+    coroutines, threads, others, starved, tail = (at_each_moment(none, change) for change in changes)
+    held_up = np.where(at_each_moment(is_busy.astype(np.int64), no_change) > 0, threads, 0)
+    found: list[int] = []
+    for wanted in (held_up, coroutines, others + threads - held_up, starved, tail):
+        taken = np.minimum(wanted, idle)
+        found.append(int((taken * lasting).sum()))
+        idle = idle - taken
+    interpreter, loop, dispatch, starvation, tails = found
+    return Idle(interpreter, loop, dispatch, starvation, tails, int((idle * lasting).sum()))
+
+
+def _places(calls: Calls) -> tuple[Ints, Ints]:
+    """Return moments, and how the places that calls offer to idle workers change there.
+
+    There are five kinds: for coroutines, threads and others that have something to take, for those that starve, and for
+    those in a tail.
+    """
+    count, size = len(calls.workers), np.bincount(calls.call, minlength=len(calls.workers))
+    call = np.concatenate([np.arange(count), *[calls.call] * 3, np.arange(count)])
+    moment = np.concatenate([calls.begins, calls.submitted, calls.started, calls.ended, calls.ends])
+    order = np.lexsort((moment, call))
+    running = np.cumsum(_changes(calls, start=1, end=-1)[order])
+    queued = np.cumsum(_changes(calls, submit=1, start=-1)[order])
+    coming = np.cumsum(_changes(calls, begin=size, submit=-1)[order])
+    hired = np.cumsum(_changes(calls, begin=calls.workers, close=-calls.workers)[order])
+    free = (hired - running).clip(0)  # a branch that was given up still runs beside the one that took its place
+    wanted = np.minimum(free, queued)
+    places = np.zeros((5, len(order)), np.int64)
+    places[_kind_of_worker(calls)[call[order]], np.arange(len(order))] = wanted
+    places[2] += np.where(running > 0, 0, places[0])  # nobody holds the loop: the workers are only starting
+    places[0] = np.where(running > 0, places[0], 0)
+    places[3] = np.where(coming > 0, free - wanted, 0)
+    places[4] = free - wanted - places[3]
+    return moment[order], np.diff(places, axis=1, prepend=0)
+
+
+def _kind_of_worker(calls: Calls) -> Ints:
+    """Return for each call 0 for coroutines, 1 for threads of the recorded process, 2 for others."""
+    is_loop = [kind_of_lane(lane) == "async" for lane in calls.lanes]
+    return np.where(is_loop, 0, np.where([process_of_lane(lane) == "" for lane in calls.lanes], 1, 2))
+
+
+def _changes(
+    calls: Calls, begin: Ints | int = 0, submit: int = 0, start: int = 0, end: int = 0, close: Ints | int = 0
+) -> Ints:
+    """Return by how much something changes when calls begin, branches are submitted, start and end, and calls close."""
+    count, branches = len(calls.workers), len(calls.call)
+    of_branches = (np.full(branches, by) for by in (submit, start, end))
+    return np.concatenate([np.broadcast_to(begin, count), *of_branches, np.broadcast_to(close, count)])

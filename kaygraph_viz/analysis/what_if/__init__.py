@@ -1,0 +1,1 @@
+"""What would have been under other conditions: a recorded run, replayed."""

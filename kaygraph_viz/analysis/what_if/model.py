@@ -1,0 +1,177 @@
+"""What a recorded run consisted of, in a form that can be replayed: its calls, their branches, what lay in between.
+
+Belongs here: what is known of a run. Does not belong here: reading it from a trace (``read_model``), which part of a
+branch was real waiting (``gil_waits``), and other conditions than those that were recorded (``replay``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs
+from kaygraph_viz.analysis.nesting import Nesting, Places, unit_mask
+
+__all__ = ["KINDS", "OWN_INTERPRETER", "Call", "Script"]
+
+OWN_INTERPRETER = ("process", "dask")
+KINDS = ("serial", "thread", "process", "async", "dask")
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One parallel call, or one stage of a pipeline.
+
+    Parameters
+    ----------
+    number
+        Its place among all calls.
+    owner
+        The branch in which it was made, -1 for the main program.
+    parent
+        The position of the span that made it, -1 where there is none.
+    kind, workers
+        Who ran the branches.
+    begins_ns, ends_ns
+        When it began, and when its last branch ended [ns].
+    members
+        Its branches, in the order in which workers took them.
+    start_up_ns, dispatch_ns
+        How long a worker took to start, and how long it took to hand it a branch [ns].
+    close_ns
+        How long it took to end all processes that were started for the call [ns].
+    is_lazy, supply_ns
+        Whether the input came up with branches when they were asked for, and how long that took [ns] if it mattered.
+    is_static
+        Whether each worker got one chunk of branches.
+    feeder
+        The number of the call whose finished branches it took, -1 where there is none.
+    follows
+        Which of its branches came of each branch of the feeder.
+    is_ordered
+        Whether it took them in the order in which the feeder had taken them.
+    room
+        How many could wait in front of it, None for any number.
+    kept
+        How many finished branches could wait for one before them, None for any number.
+    """
+
+    number: int
+    owner: int
+    parent: int
+    kind: str
+    workers: int
+    begins_ns: int
+    ends_ns: int
+    members: Ints
+    start_up_ns: int
+    dispatch_ns: int
+    close_ns: int
+    is_lazy: bool
+    supply_ns: Mapping[int, int]
+    is_static: bool
+    feeder: int = -1
+    follows: Mapping[int, int] = field(default_factory=dict)
+    is_ordered: bool = False
+    room: int | None = None
+    kept: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Script:
+    """A recorded run, n branches in c calls.
+
+    Parameters
+    ----------
+    nesting
+        All spans; chunks, which only pass branches on, are left out.
+    branches
+        The positions of the branches, shape (n,).
+    submitted, started, ended, cpu, blocked
+        Times of each branch [ns], shape (n,); those of ``cpu`` are 0 where it was not measured.
+    calls
+        All calls.
+    clusters
+        By owner, in the order of time: the numbers of calls that overlapped.
+    begins_ns, ends_ns
+        When the run began and ended [ns].
+    is_exact
+        Whether nothing took longer than it had to, as in simulated time.
+    """
+
+    nesting: Nesting
+    branches: Places
+    submitted: Ints
+    started: Ints
+    ended: Ints
+    cpu: Ints
+    blocked: Ints
+    calls: Sequence[Call]
+    clusters: Mapping[int, Sequence[Sequence[int]]]
+    begins_ns: int
+    ends_ns: int
+    is_exact: bool
+
+    @cached_property
+    def service(self) -> Ints:
+        """How long each branch lasted [ns]."""
+        return self.ended - self.started
+
+    @cached_property
+    def top(self) -> Ints:
+        """The outermost branch that each branch is or lies in."""
+        top = np.arange(len(self.branches))
+        depth = self.nesting.depth()[self.branches]
+        for call in sorted(self.calls, key=lambda call: int(depth[call.members[0]])):
+            if call.owner >= 0:
+                top[call.members] = top[call.owner]
+        return top
+
+    @cached_property
+    def makes_calls(self) -> Bools:
+        """Whether calls were made in each branch."""
+        found = np.zeros(len(self.branches), np.bool_)
+        found[[owner for owner in self.clusters if owner >= 0]] = True
+        return found
+
+    @cached_property
+    def handing_on(self) -> Ints:
+        """How long each branch was blocked because there was no room for it in front of the next call [ns]."""
+        blocked = np.zeros(len(self.branches), np.int64)
+        for feeder in {call.feeder for call in self.calls if call.feeder >= 0}:
+            its = self.calls[feeder].members
+            blocked[its] = self.blocked[its]
+        return blocked
+
+    @cached_property
+    def _worked(self) -> dict[int, tuple[Ints, Ints]]:
+        columns = self.nesting.columns
+        is_branch = columns.is_kind("branch")
+        units = np.flatnonzero(unit_mask(self.nesting) & ~is_branch & (columns.column("cpu_ns") > 0))
+        owners = np.append(np.cumsum(is_branch) - 1, -1)[self.nesting.nearest(is_branch)[units]]
+        order = np.argsort(owners, kind="stable")
+        firsts = np.flatnonzero(first_of_runs(owners[order])) if len(order) else np.empty(0, np.intp)
+        found = {}
+        for its in np.split(units[order], firsts[1:]) if len(order) else []:
+            owner = int(owners[np.searchsorted(units, its[0])])
+            cpu = np.concatenate([[0], np.cumsum(columns.column("cpu_ns")[its])])
+            found[owner] = columns.column("started_ns")[its], cpu
+        return found
+
+    def worked_ns(self, owner: int) -> tuple[Ints, Ints]:
+        """Return when an owner of calls, in between, began to compute, and how long it had computed until then [ns].
+
+        There is one number more: how long in all.
+        """
+        return self._worked.get(owner, (np.empty(0, np.int64), np.zeros(1, np.int64)))
+
+    def edges(self, owner: int) -> list[int]:
+        """Return when an owner begins, when each of its clusters of calls begins and ends, and when it ends [ns]."""
+        found = [self.begins_ns if owner < 0 else int(self.started[owner])]
+        for cluster in self.clusters.get(owner, ()):
+            calls = [self.calls[number] for number in cluster]
+            found += [min(call.begins_ns for call in calls), max(call.ends_ns + call.close_ns for call in calls)]
+        return [*found, self.ends_ns if owner < 0 else int(self.ended[owner])]

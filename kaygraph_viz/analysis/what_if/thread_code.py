@@ -1,0 +1,85 @@
+"""What a run tells about the code of its branches: how much of it threads could compute at the same time.
+
+Belongs here: which branches are evidence, and what is assumed where there is none. Does not belong here: the proof
+(``gil_free``), and replays (``replay``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kaygraph_viz.analysis.gil_free import Code, code_of
+from kaygraph_viz.analysis.intervals import Ints, concurrency
+from kaygraph_viz.analysis.what_if.model import Script
+from kaygraph_viz.analysis.workers import process_of_lane
+
+__all__ = ["ThreadCode", "thread_code"]
+
+
+@dataclass(frozen=True, eq=False)
+class ThreadCode:
+    """How long n branches compute without the GIL [ns].
+
+    Parameters
+    ----------
+    free
+        What is most likely: as in Python code, nothing, unless more is proven.
+    otherwise
+        What is possible as well; the same where the run leaves no doubt.
+    is_in_turns
+        Whether no two threads' branches ever ran at the same time.
+    """
+
+    free: Ints
+    otherwise: Ints
+    is_in_turns: bool = False
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the run leaves no doubt."""
+        return bool((self.free == self.otherwise).all())
+
+
+def thread_code(script: Script, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
+    """Return what is known of the code of the branches of a run.
+
+    Parameters
+    ----------
+    script
+        The run.
+    cores
+        How many can compute at once; None where that is not known.
+    has_gil
+        Whether it was recorded with a GIL; else nothing that it computed needed one.
+
+    Notes
+    -----
+    Where more than one core was used, code is taken to be free of the GIL altogether; it is possible that only what was
+    above one core is. Where times are exact, code that was not seen to be free holds the GIL: nobody simulates other
+    code. What branches compute in which calls are made, in between, is Python code.
+    """
+    if not has_gil:
+        return ThreadCode(script.cpu, script.cpu)
+    is_threads = np.zeros(len(script.branches), np.bool_)
+    for call in script.calls:
+        is_threads[call.members] = call.kind == "thread"
+    its = np.flatnonzero(is_threads & (script.cpu > 0) & ~script.makes_calls)
+    least, most = np.zeros(len(is_threads)), (script.cpu > 0).astype(np.float64)
+    code = _proven(script, its, cores)
+    least[its], most[its] = code.least, code.most
+    is_free = least > 0
+    free = np.where(is_free, most, 0.0)
+    otherwise = np.where(is_free, least, 0.0 if script.is_exact else most)
+    in_turns = concurrency(script.started[its], script.ended[its])[1].max(initial=0) <= 1
+    free_ns, otherwise_ns = (np.rint(share * script.cpu).astype(np.int64) for share in (free, otherwise))
+    return ThreadCode(free_ns, otherwise_ns, bool(in_turns))
+
+
+def _proven(script: Script, its: Ints, cores: int | None) -> Code:
+    columns, positions = script.nesting.columns, script.branches[its]
+    process = [process_of_lane(lane) for lane in columns.lanes]
+    number = {name: place for place, name in enumerate(dict.fromkeys(process))}
+    of_lane = np.array([number[name] for name in process], np.int64)
+    return code_of(columns, positions, of_lane[columns.column("lane")[positions]], cores)

@@ -1,0 +1,364 @@
+"""What another number of workers, another kind of them, another order or faster parts would have made of a run.
+
+Belongs here: `what_if`, its options and the words of its result. Does not belong here: its numbers (``predictions``),
+and how real waiting is told from waiting for the GIL (``gil_waits``).
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kaygraph_viz.analysis.list_schedule import GOOD_ENOUGH
+from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.analysis.what_if.model import KINDS
+from kaygraph_viz.analysis.what_if.predictions import LIMITS, Study
+from kaygraph_viz.analysis.what_if.premises import Wanted, study_of
+from kaygraph_viz.analysis.what_if.read_model import read_script
+from kaygraph_viz.analysis.what_if.replay import varied
+from kaygraph_viz.analysis.what_if.speed import Stretch
+from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["WhatIf", "what_if"]
+
+MAX_WORKERS = 4096
+MOST_COUNTS = 256
+USUAL_COUNTS = (1, 2, 4, 8, 16)
+SCHEDULES = ("dynamic", "static", "longest-first")
+FASTEST = 1e6
+MOST_NAMES = 12
+_SAYING = {"thread": "threads", "process": "processes", "async": "coroutines", "dask": "Dask workers"}
+_HEADINGS = ("workers", "makespan", "low", "high", "speedup", "limited by")
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What would have become of a run.
+
+    Parameters
+    ----------
+    makespan_s
+        How long it would take, by number of workers [s].
+    low_s, high_s
+        Between what that may be expected [s].
+    limits
+        What would keep it from being faster.
+    recorded_workers, recorded_s
+        How many workers the run had, and how long it took [s].
+    replayed_s
+        How long its replay takes on its own terms [s]: the nearer to `recorded_s`, the better.
+    terms
+        What was asked for besides the number of workers, in words.
+    remarks
+        What a reader has to know, in sentences.
+    """
+
+    makespan_s: Mapping[int, float] = field(default_factory=dict)
+    low_s: Mapping[int, float] = field(default_factory=dict)
+    high_s: Mapping[int, float] = field(default_factory=dict)
+    limits: Mapping[int, str] = field(default_factory=dict)
+    recorded_workers: int = 0
+    recorded_s: float = 0.0
+    replayed_s: float = 0.0
+    terms: str = ""
+    remarks: tuple[str, ...] = ()
+    _study: Study | None = field(default=None, repr=False, compare=False)
+    _alone_s: float = field(default=0.0, repr=False)
+
+    @property
+    def best_workers(self) -> int:
+        """The smallest of the numbers of workers that is within 5% of the best; 0 where there is none."""
+        good = min(self.makespan_s.values(), default=0.0) * (1 + GOOD_ENOUGH)
+        return min((count for count, seconds in self.makespan_s.items() if seconds <= good), default=0)
+
+    @property
+    def speedup(self) -> Mapping[int, float]:
+        """How many times as fast as with one worker it would be, by number of workers."""
+        return {count: self._alone_s / seconds if seconds else 1.0 for count, seconds in self.makespan_s.items()}
+
+    def trace(self, workers: int | None = None) -> Trace:
+        """Return the trace that the run would have left: `gantt` draws it, `summarize` and `explain` read it.
+
+        Parameters
+        ----------
+        workers
+            How many each parallel call gets, 1 to 4096; None for as many as it had.
+
+        Raises
+        ------
+        OptionError
+            If `workers` is out of range.
+        """
+        if workers is not None:
+            _checked_count(workers)
+        if self._study is None:
+            raise OptionError("trace", self, "a result of what_if", "what_if(trace).trace(8)")
+        return self._study.trace(workers)
+
+    @property
+    def sentence(self) -> str:
+        """What to make of it."""
+        if self._study is None or not self.recorded_s:
+            return "Nothing was recorded."
+        if not self._study.which:
+            none = "No parallel call was" if self._study.script.calls else "No branches were"
+            return f"{none} recorded, so the number of workers makes no difference."
+        run = f"the run took {duration(self.recorded_s)} with {self.recorded_workers}"
+        best = self.best_workers
+        terms = f"{self.terms}, " if self.terms else ""
+        if len(self.makespan_s) == 1:
+            said = f"{terms}{counted(best, 'worker')} would take {duration(self.makespan_s[best])}; {run}."
+            return said[0].upper() + said[1:]
+        fastest = min(self.makespan_s, key=lambda count: (self.makespan_s[count], count))
+        best_of_all = f" ({duration(self.makespan_s[fastest])} with {fastest})" if fastest != best else ""
+        is_are = "is" if best == 1 else "are"
+        said = (
+            f"{terms}{counted(best, 'worker')} {is_are} enough: {duration(self.makespan_s[best])}{best_of_all}; {run}."
+        )
+        return said[0].upper() + said[1:]
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                f"{count:,}", duration(seconds), duration(self.low_s[count]), duration(self.high_s[count]),
+                f"{significant(self.speedup[count], 2)}x", self.limits[count],
+            )
+            for count, seconds in self.makespan_s.items()
+        ]  # fmt: skip
+
+    def _replayed(self) -> str:
+        off = self.replayed_s / self.recorded_s - 1
+        how = "as long" if abs(off) < 0.005 else f"{abs(off):.0%} {'more' if off > 0 else 'less'}"
+        return f"Replayed on its own terms, the run takes {duration(self.replayed_s)}: {how}."
+
+    @property
+    def _has_table(self) -> bool:
+        return self._study is not None and bool(self._study.which) and self.recorded_s > 0
+
+    def __str__(self) -> str:
+        if not self._has_table:
+            return self.sentence
+        table = aligned([_HEADINGS, *self._rows()], right={0, 1, 2, 3, 4})
+        return "\n\n".join([self.sentence, table, "\n".join([self._replayed(), *self.remarks])])
+
+    def _repr_html_(self) -> str:
+        if not self._has_table:
+            return f"<p>{html.escape(self.sentence)}</p>"
+        table = html_table(self._rows(), right={0, 1, 2, 3, 4}, headings=_HEADINGS)
+        below = "<br>".join(html.escape(line) for line in (self._replayed(), *self.remarks))
+        return f"<p>{html.escape(self.sentence)}</p>{table}<p>{below}</p>"
+
+
+def what_if(
+    trace: Trace, workers: int | Iterable[int] | None = None, *, only: str | None = None, kind: str | None = None,
+    schedule: str | None = None, speed: Mapping[str, float] | None = None, cores: int | None = None,
+    computes_first: bool | None = None, gil: bool | None = None,
+) -> WhatIf:  # fmt: skip
+    """Predict how long a recorded run would have taken with other workers, in another order, or with faster parts.
+
+    The recorded branches are replayed: each waits and computes as long as it really did. Threads share one interpreter
+    for Python code; processes, and threads whose code releases the GIL, the cores; starting workers and handing them
+    branches takes as long as was measured. One run is enough.
+
+    Parameters
+    ----------
+    trace
+        What was recorded.
+    workers
+        How many each parallel call, or each stage of a pipeline, gets: a number or several, 1 to 4096. Default: 1, 2,
+        4, 8, 16 and as many as there were. Calls within branches keep theirs.
+    only
+        The name of a node, of a stage or of branches: only these get other workers, the others keep theirs. So each
+        stage of a pipeline can be tried by itself.
+    kind
+        ``"thread"``, ``"process"``, ``"async"``, ``"dask"`` or ``"serial"``: which workers; default: those that there
+        were. For coroutines all waiting counts as awaited.
+    schedule
+        ``"dynamic"``: whoever is free takes the next branch; ``"static"``: one chunk of branches for each worker;
+        ``"longest-first"``; default: as it was.
+    speed
+        How many times as fast nodes or branches are, by name: ``{"Enrich": 2}`` means that everything in them takes
+        half the time.
+    cores
+        How many branches can compute at once, in processes and in threads as far as they need no GIL, 1 to 4096;
+        default: the cores of the machine on which it was recorded;
+        of a simulated one 4, unless its clock has others.
+    computes_first
+        Whether branches compute first and wait then, or the other way round; a trace does not say it. Default: they
+        wait first, unless times are simulated and the other order gives the recorded ones exactly.
+    gil
+        False: as in a free-threaded Python, threads compute side by side, as many as there are cores. True: as with a
+        GIL, all Python code of a process takes turns. Default: as it was recorded.
+
+    Returns
+    -------
+    WhatIf
+        ``print`` it, or let the notebook show it; ``.makespan_s``, ``.low_s`` and ``.high_s`` are mappings from the
+        number of workers to seconds, ``.best_workers`` is how many are enough, ``.trace(8)`` can be drawn.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range, or `only` or `speed` names nothing that was recorded.
+
+    Notes
+    -----
+    Bars of threads that ran side by side contain waiting for the GIL, which is told from real waiting as well as a
+    trace allows: where it was busy nearly all the time, a part of it is a guess, and fewer workers than recorded are
+    less certain. A service, disk or memory that gets slower when more ask at once is not modelled; rate limits hold
+    branches up as long as they did. The band covers how far the replay misses the recorded run, and what other branches
+    of the same kind would do; another run on a busy machine may lie outside.
+
+    Whether code holds the GIL is told by what threads of one name used together, `gil_free`: more than one core proves
+    that it does not. Where that cannot be told, it is predicted as for Python code, and the band covers both.
+
+    Where it can be compared, a replay does exactly what the virtual clock does. Runs of over 5,000 branches are
+    replayed as a sample, but for `WhatIf.trace`.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> hires = bar("exec", "main", 0, 4, kind="phase", executor="thread", workers=1)
+    >>> trace = make_trace((hires, [bar("get", "thread-1", n, n + 1, queued_s=n, cpu_s=0) for n in range(4)]))
+    >>> found = what_if(trace, workers=[1, 2, 4, 8])
+    >>> found.makespan_s, found.best_workers
+    ({1: 4.0, 2: 2.0, 4: 1.0, 8: 1.0}, 4)
+    >>> found.sentence
+    '4 workers are enough: 1.00 s; the run took 4.00 s with 1.'
+    """
+    counts = _checked_workers(workers)
+    kind, schedule = _checked_word("kind", kind, KINDS), _checked_word("schedule", schedule, SCHEDULES)
+    if computes_first is not None and not isinstance(computes_first, bool):
+        raise OptionError("computes_first", computes_first, "True, False or None", "computes_first=True")
+    if gil is not None and not isinstance(gil, bool):
+        raise OptionError("gil", gil, "True, False or None", "gil=False")
+    if cores is not None:
+        _checked_count(cores, "cores")
+    columns = trace.columns
+    speed = _checked_speed(speed, columns.names)
+    if not len(columns):
+        return WhatIf()
+    script = read_script(columns)
+    which = varied(script, also_serial=kind not in (None, "serial"), only=only)
+    if only is not None and not which:
+        raise OptionError("only", only, f"the name of a parallel node, stage or branch: {_some(columns.names)}")
+    wanted = Wanted(kind, schedule, cores, gil, computes_first)
+    study = study_of(script, trace.machine, wanted, which, Stretch.of(script, speed), trace.dropped)
+    return _result(study, counts, _in_words(only, kind, schedule, speed, gil), assumed_cores=cores is None)
+
+
+def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool) -> WhatIf:
+    hired = [min(study.script.calls[number].workers, len(study.script.calls[number].members)) for number in study.which]
+    recorded = max(hired, default=0)
+    counts = counts or sorted({*USUAL_COUNTS, *hired} if len(set(hired)) < MOST_NAMES else {*USUAL_COUNTS, recorded})
+    makespans = {count: study.makespan_ns(count) for count in counts}
+    others = {count: study.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
+    bands = {count: study.band_ns(count, makespan, others[count]) for count, makespan in makespans.items()}
+    return WhatIf(
+        makespan_s={count: makespan / 1e9 for count, makespan in makespans.items()},
+        low_s={count: low / 1e9 for count, (low, _) in bands.items()},
+        high_s={count: high / 1e9 for count, (_, high) in bands.items()},
+        limits={count: LIMITS[study.limit(count, makespan)] for count, makespan in makespans.items()},
+        recorded_workers=recorded,
+        recorded_s=study.recorded_ns / 1e9,
+        replayed_s=study.replayed_ns / 1e9,
+        terms=terms,
+        remarks=(*_remarks(study, assumed_cores=assumed_cores), *_doubts(study, makespans, others)),
+        _study=study,
+        _alone_s=(makespans[1] if 1 in makespans else study.makespan_ns(1)) / 1e9,
+    )
+
+
+def _remarks(study: Study, *, assumed_cores: bool) -> Iterable[str]:
+    script, kind = study.script, study.terms.kind
+    if study.terms.cores is not None and assumed_cores:
+        yield f"At most {study.terms.cores} branches compute at once: the cores of the machine; else give cores=..."
+    if kind is not None and not script.is_exact and all(script.calls[number].kind != kind for number in study.which):
+        yield f"What it costs to start {_SAYING.get(kind, 'them')} and to hand them branches is a usual value."
+    if len(script.branches) and not script.cpu.any():
+        yield "No CPU time was recorded: all of it counts as waiting, which any number of workers can do at once."
+    if (script.blocked > script.handing_on).any():
+        yield "Branches were held up by a rate limit, and are so for as long here, however many ask at once."
+    if study.dropped:
+        yield f"{counted(study.dropped, 'span')} of the run not kept: all of this is too short."
+
+
+def _doubts(study: Study, makespans: Mapping[int, int], others: Mapping[int, int]) -> Iterable[str]:
+    """Yield that it cannot be told whether code holds the GIL, where that matters."""
+    if all(abs(others[count] - makespan) <= GOOD_ENOUGH * makespan for count, makespan in makespans.items()):
+        return
+    if study.is_in_turns:
+        yield (
+            "No two branches computed at the same time, so it cannot be told whether their code holds the GIL: "
+            "the band covers both."
+        )
+    else:
+        yield "It cannot be told how much of the time the code of the branches holds the GIL: the band covers both."
+
+
+def _in_words(
+    only: str | None, kind: str | None, schedule: str | None, speed: Mapping[str, float], gil: bool | None
+) -> str:  # fmt: skip
+    faster = [f"{name} {significant(times, 2)} times as fast" for name, times in speed.items()]
+    order = {"static": "in one chunk each", "longest-first": "longest first"}.get(schedule or "", "")
+    words = [
+        f"in {only}" if only else "",
+        f"as {_SAYING[kind]}" if kind in _SAYING else "one after the other" if kind else "",
+        order,
+        {True: "with a GIL", False: "without a GIL"}.get(gil, "") if gil is not None else "",
+    ]
+    return ", ".join(filter(None, [*words, f"with {join_words(faster)}" if faster else ""]))
+
+
+def _checked_workers(workers: int | Iterable[int] | None) -> list[int]:
+    if workers is None:
+        return []
+    if isinstance(workers, (str, bytes, Mapping)) or not isinstance(workers, (int, Iterable)):
+        raise OptionError("workers", workers, "a number of workers, or several", "workers=[1, 2, 4, 8]")
+    counts: list[int] = []
+    for count in (workers,) if isinstance(workers, int) else workers:
+        counts.append(_checked_count(count))
+        if len(counts) > MOST_COUNTS:
+            raise OptionError("workers", workers, f"at most {MOST_COUNTS} numbers", "workers=range(1, 17)")
+    if not counts:
+        raise OptionError("workers", workers, "at least one number of workers", "workers=[1, 2, 4, 8]")
+    return sorted(set(counts))
+
+
+def _checked_count(count: Any, name: str = "workers") -> int:
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_WORKERS:
+        raise OptionError(name, count, f"a whole number from 1 to {MAX_WORKERS}", f"{name}=4")
+    return count
+
+
+def _checked_word(name: str, word: str | None, known: tuple[str, ...]) -> str | None:
+    if word is not None and word not in known:
+        raise OptionError(name, word, f"one of {', '.join(map(repr, known))}", f'{name}="{known[1]}"')
+    return word
+
+
+def _checked_speed(speed: Mapping[str, float] | None, names: Iterable[str]) -> dict[str, float]:
+    if speed is None:
+        return {}
+    example, known = 'speed={"Enrich": 2}', list(dict.fromkeys(names))
+    if not isinstance(speed, Mapping):
+        raise OptionError("speed", speed, "how many times as fast, by name", example)
+    for name, times in speed.items():
+        if name not in known:
+            raise OptionError("speed", name, f"the name of a node or branch: {_some(known)}", example)
+        is_number = isinstance(times, (int, float)) and not isinstance(times, bool) and math.isfinite(times)
+        if not is_number or not 1 / FASTEST <= times <= FASTEST:
+            raise OptionError(f"speed[{name!r}]", times, "a number above 0, at most 1e6", example)
+    return {name: float(times) for name, times in speed.items()}
+
+
+def _some(names: Iterable[str]) -> str:
+    known = list(dict.fromkeys(names))
+    return (", ".join(map(repr, known[:MOST_NAMES])) or "none was recorded") + (
+        ", ..." if len(known) > MOST_NAMES else ""
+    )

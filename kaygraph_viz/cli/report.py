@@ -1,0 +1,201 @@
+"""How the command line shows a run: tables on the terminal, pictures and a trace in a folder.
+
+Belongs here: printing and the names of files. Does not belong here: what is worth printing (``examples``) and drawing
+itself (``plot``).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kaygraph_viz.analysis.explain.explain import CAUSES, explain
+from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.tables import aligned
+from kaygraph_viz.analysis.wording import counted, duration, significant
+from kaygraph_viz.errors import OutputExistsError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from kaygraph_viz.examples.outcome import ExampleRun
+    from kaygraph_viz.patterns.validation import Verdict
+    from kaygraph_viz.trace.trace import Trace
+
+__all__ = [
+    "check_outputs", "print_files", "print_overview", "print_run", "print_verdicts", "printable", "write_outputs",
+]  # fmt: skip
+
+DPI = 150
+LONGEST_LINE = 500
+WIDTH = 110  # of a line before a sentence goes on in the next
+WORTH_SHOWING = 0.01  # of the time of all workers
+OUTPUTS = ("gantt", "diagram", "trace", "page", "orders")  # how the names of what we write end
+Rows = Iterable[Sequence[str]]
+
+
+def print_run(run: ExampleRun) -> None:
+    """Print what came out of one run and what was measured."""
+    _say(run.title)
+    print("-" * min(len(run.title), WIDTH))
+    print()
+    if run.facts:
+        _print_table(run.facts)
+    for note in run.notes:
+        _say(note, "  ")
+    print(end="\n" if run.notes else "")
+    _print_measured(run)
+
+
+def print_verdicts(verdicts: Sequence[Verdict], run: ExampleRun) -> None:
+    """Print what was decided about a few records, and why."""
+    for verdict in verdicts:
+        _say(f"{verdict.customer_id or 'the record'}: {verdict.status}")
+        for reason in verdict.reasons:
+            _say(reason, "  ")
+    print()
+    _print_table(run.facts)
+    _print_measured(run)
+
+
+def _print_measured(run: ExampleRun) -> None:
+    _say("Measured in simulated time:" if run.is_simulated else "Measured:", "  ")
+    _print_table(run.measured.facts())
+    heading, rows = run.details or _where_time_went(run.trace)
+    if rows:
+        _say(heading, "  ")
+        _print_table(rows, right=range(1, len(rows[0])) if run.details else (1,))
+
+
+def _where_time_went(trace: Trace) -> tuple[str, Sequence[Sequence[str]]]:
+    found = explain(trace)
+    shares = [(name, share) for name, share in found.shares.items() if share >= WORTH_SHOWING and found.workers > 1]
+    by_size = sorted(shares, key=lambda item: -item[1])
+    rows = [(name, f"{share:.0%}", CAUSES[name].meaning) for name, share in by_size]
+    return f"Where the time of {counted(found.workers, 'worker')} went:", rows
+
+
+def print_overview(runs: Sequence[ExampleRun]) -> None:
+    """Print one line for each of several runs, to compare them."""
+    headings = ("", "items", "failed", "one by one", "in parallel", "measured speedup", "workers", "bottleneck")
+    _say("All patterns")
+    print("------------\n")
+    _print_table([headings, *map(_overview, runs)], right=range(1, 7))
+
+
+def _overview(run: ExampleRun) -> tuple[str, ...]:
+    found = run.measured
+    serial = "" if found.serial_s is None else duration(found.serial_s)
+    speedup = "" if found.speedup is None else significant(found.speedup, 2)
+    bottleneck = "" if found.bottleneck is None else found.bottleneck[0]
+    times = (serial, duration(found.makespan_s), speedup)
+    return run.name, f"{found.items:,}", f"{found.failed:,}", *times, f"{found.workers:,}", bottleneck
+
+
+def print_files(out: Path, files: Mapping[Path, str]) -> None:
+    """Print where files are, and what to look for in them."""
+    _say(f"In {out}{os.sep}", "  ")
+    _print_table([(path.name, caption) for path, caption in files.items()], right=())
+
+
+def _print_table(rows: Rows, *, right: Iterable[int] = (1,)) -> None:
+    for line in aligned([[printable(cell) for cell in row] for row in rows], right=set(right)).splitlines():
+        print(f"  {line}")
+    print()
+
+
+def _say(text: str, indent: str = "") -> None:
+    """Print a sentence, on more than one line where it is long."""
+    print(textwrap.fill(printable(text), WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  "))
+
+
+def printable(text: str) -> str:
+    """Return text that cannot steer or flood a terminal, in characters that the terminal knows.
+
+    Examples
+    --------
+    >>> printable("red" + chr(27) + "[31m")
+    'red?[31m'
+    """
+    if len(text) > LONGEST_LINE:
+        text = text[: LONGEST_LINE - 3] + "..."
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    harmless = "".join(mark if mark.isprintable() else "?" for mark in text)
+    return harmless.encode(encoding, "replace").decode(encoding)
+
+
+def check_outputs(out: Path, name: str, *, force: bool) -> None:
+    """Make the folder and see that nothing in it would be overwritten.
+
+    Raises
+    ------
+    OutputExistsError
+        If a file is there and `force` is false.
+    OSError
+        If the folder cannot be made.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    taken = [path for path in sorted(out.glob(f"{name}-*")) if path.stem.partition(".")[0].endswith(OUTPUTS)]
+    if taken and not force:
+        raise OutputExistsError(taken[0])
+
+
+def write_outputs(run: ExampleRun, out: Path) -> dict[Path, str]:
+    """Write Gantt charts, graph diagram, trace and the other files of a run.
+
+    Returns
+    -------
+    dict
+        What to look for, by where the file is.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written.
+    """
+    from kaygraph_viz.plot.diagram.diagram import diagram
+
+    files: dict[Path, str] = {}
+    for label in run.traces:
+        path = out / ("-".join([run.name, *([label] if label != "parallel" else []), "gantt"]) + ".png")
+        _save(_chart(run, label), path)
+        files[path] = run.captions.get(label, "when each branch waited, ran and ended, a row for each worker")
+    path = out / f"{run.name}-diagram.png"
+    _save(diagram(run.graph, trace=run.traces.get(run.drawn, run.trace)), path)
+    files[path] = f"the graph, with the times of the {run.drawn or 'parallel'} run"
+    for end, write in run.extras.items():
+        write(out / f"{run.name}-{end}")
+        files[out / f"{run.name}-{end}"] = run.captions.get(end, "")
+    files[run.trace.save(out / f"{run.name}-trace.jsonl.gz")] = "the parallel run, for kaygraph_viz.load()"
+    return files
+
+
+def _chart(run: ExampleRun, label: str) -> Axes:
+    from kaygraph_viz.plot.gantt.gantt import gantt
+
+    trace = run.traces[label]
+    longest = max((run.traces[name].makespan_s for name in run.compared), default=0.0)
+    until_s = longest if label in run.compared else 0.0
+    return gantt(trace, title=_title(run.name, label, trace), colour_by=run.colour_by, until_s=until_s)
+
+
+def _title(name: str, label: str, trace: Trace) -> str:
+    summary, branches = summarize(trace), trace.columns.is_kind("branch")
+    bars = int((branches & ~Nesting.of(trace.columns).enclosing(branches)).sum())  # those that hold others have no bar
+    how = f"{counted(bars, 'branch', 'branches')}, {counted(summary.workers, 'worker')}"
+    return f"{name}, {label}: {how}, {duration(summary.makespan_s, 2)}"
+
+
+def _save(axes: Axes, path: Path) -> None:
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
+    figure = axes.figure
+    assert isinstance(figure, Figure)  # no part of a larger figure: each was drawn on its own
+    figure.savefig(path, dpi=DPI, bbox_inches="tight")
+    plt.close(figure)

@@ -1,0 +1,247 @@
+"""The prompt of ``kaygraph-viz --interactive``: commands with history, completion and help.
+
+Belongs here: the commands, and the history of what was typed. Does not belong here: what the commands run
+(``examples``) and how it is shown (``report``).
+"""
+
+from __future__ import annotations
+
+import cmd
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from kaygraph_viz.analysis.tables import aligned
+from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
+from kaygraph_viz.cli.report import check_outputs, print_files, print_run, print_verdicts, printable, write_outputs
+from kaygraph_viz.errors import DataError, KayGraphVizError
+from kaygraph_viz.examples.mapreduce import count_words
+from kaygraph_viz.examples.outcome import ExampleRun
+from kaygraph_viz.examples.registry import EXAMPLES, run_example
+from kaygraph_viz.examples.setup import Setup
+from kaygraph_viz.examples.validation import sample_record, validate_records
+from kaygraph_viz.execute.registry import KINDS
+
+__all__ = ["Shell"]
+
+HISTORY = Path("~/.kaygraph_viz_history")
+MOST_REMEMBERED = 1000
+USAGE = {  # in the order of the help
+    "validate": "validate [JSON or FILE]",
+    "enrich": "enrich [COUNT]",
+    "batch": "batch [COUNT]",
+    "mapreduce": "mapreduce [TEXT]",
+    "pipeline": "pipeline [COUNT]",
+    "example": "example [NAME]",
+    "workers": "workers [N or auto]",
+    "executor": "executor [KIND or auto]",
+    "gantt": "gantt",
+    "help": "help [COMMAND]",
+    "quit": "quit",
+}
+
+
+class Shell(cmd.Cmd):
+    """A prompt to run patterns from.
+
+    Parameters
+    ----------
+    setup
+        How patterns are run; the commands ``workers`` and ``executor`` change it.
+    out
+        Where pictures go; default: the folder ``out``.
+    force
+        Whether pictures that were there before may be overwritten; those of this session always may.
+    """
+
+    intro = """Type a command, a JSON record, or a sentence such as: Validate and enrich this user data
+help shows the commands, gantt draws the last run, quit leaves."""
+    prompt = "kaygraph> "
+
+    def __init__(self, setup: Setup | None = None, *, out: Path | None = None, force: bool = False) -> None:
+        super().__init__()
+        self.setup = setup or Setup()
+        self.out = out or Path("out")
+        self.force = force
+        self._run: ExampleRun | None = None
+        self._drawn: set[str] = set()
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def cmdloop(self, intro: str | None = None) -> None:
+        """Read commands until ``quit`` or the end of the input; Ctrl-C at a terminal begins a new line."""
+        if not sys.stdin.isatty():
+            super().cmdloop(intro)
+            return
+        with _history():
+            while self._is_interrupted(intro):
+                intro = ""
+
+    def _is_interrupted(self, intro: str | None) -> bool:
+        try:
+            super().cmdloop(intro)
+        except KeyboardInterrupt:
+            print()
+            return True
+        return False
+
+    def onecmd(self, line: str) -> bool:
+        """Run one command; what goes wrong in it is said in one line, and the prompt comes back."""
+        try:
+            return bool(super().onecmd(line))
+        except (KayGraphVizError, OSError) as error:
+            print(printable(" ".join(str(error).split())))
+        except KeyboardInterrupt:
+            print("interrupted")
+        return False
+
+    def emptyline(self) -> bool:
+        """Do nothing for an empty line."""
+        return False
+
+    def default(self, line: str) -> None:
+        """Take a record or a sentence as it is."""
+        records = read_records(line)
+        if records is not None:
+            self._validate(records)
+            return
+        try:
+            named = patterns_named_in(line, EXAMPLES)
+        except DataError as error:
+            raise DataError(f"{error}; help shows the commands") from None
+        for name in named:
+            if name == "validation":
+                self._validate([sample_record()])
+            else:
+                self._example(name, self.setup)
+
+    # -- patterns -------------------------------------------------------------------------------------------------
+
+    def do_validate(self, line: str) -> None:
+        """Validate a record of yours, the records of a JSON file, or one of the shipped data."""
+        records = read_records(line) if line else None
+        self._validate([sample_record()] if records is None else records)
+
+    def do_enrich(self, line: str) -> None:
+        """Ask four services about each of some customers."""
+        self._example("enrichment", self._counting(line))
+
+    def do_batch(self, line: str) -> None:
+        """Price orders with a pool of workers."""
+        self._example("batch", self._counting(line))
+
+    def do_mapreduce(self, line: str) -> None:
+        """Count the words of your text, or of the addresses to Congress."""
+        self._show(count_words(line, self.setup) if line else run_example("mapreduce", self.setup))
+
+    def do_pipeline(self, line: str) -> None:
+        """Load orders into a database, stage by stage."""
+        self._example("pipeline", self._counting(line))
+
+    def do_example(self, line: str) -> None:
+        """Run a pattern by its name, on the shipped data."""
+        self._example(line.strip() or "validation", self.setup)
+
+    def complete_example(self, text: str, *_: object) -> list[str]:
+        """Return the patterns that begin with `text`."""
+        return _beginning(text, EXAMPLES)
+
+    def _validate(self, records: list[dict[str, str]]) -> None:
+        verdicts, self._run = validate_records(records, self.setup)
+        print_verdicts(verdicts, self._run)
+
+    def _example(self, name: str, setup: Setup) -> None:
+        self._show(run_example(name, setup))
+
+    def _show(self, run: ExampleRun) -> None:
+        self._run = run
+        print_run(run)
+
+    def _counting(self, line: str) -> Setup:
+        return replace(self.setup, items=whole(line)) if line else self.setup
+
+    # -- settings -------------------------------------------------------------------------------------------------
+
+    def do_workers(self, line: str) -> None:
+        """Show or set how many branches may run at once, 1 to 4096."""
+        if line:
+            self.setup = replace(self.setup, workers=None if line == "auto" else whole(line))
+        print(f"workers: {self.setup.workers or 'auto, which is what suits the pattern'}")
+
+    def complete_workers(self, text: str, *_: object) -> list[str]:
+        """Return usual numbers that begin with `text`."""
+        return _beginning(text, ("auto", "1", "2", "4", "8", "16"))
+
+    def do_executor(self, line: str) -> None:
+        """Show or set who runs the branches."""
+        if line:
+            self.setup = replace(self.setup, executor=None if line == "auto" else line)
+        print(f"executor: {self.setup.executor or 'auto, which is what suits the pattern'}")
+
+    def complete_executor(self, text: str, *_: object) -> list[str]:
+        """Return the kinds that begin with `text`."""
+        return _beginning(text, ("auto", *KINDS))
+
+    # -- the rest -------------------------------------------------------------------------------------------------
+
+    def do_gantt(self, line: str) -> None:
+        """Write charts, diagram and trace of the last run to the output folder."""
+        if self._run is None:
+            print("nothing has been run yet: try validate")
+            return
+        check_outputs(self.out, self._run.name, force=self.force or self._run.name in self._drawn)
+        print_files(self.out, write_outputs(self._run, self.out))
+        self._drawn.add(self._run.name)
+
+    def do_help(self, line: str) -> None:
+        """Show the commands, or what one of them does."""
+        wanted = [line] if line in USAGE else list(USAGE)
+        if line and line not in USAGE:
+            print(printable(f"there is no command {line!r}; these are:"))
+        print(aligned([(USAGE[name], getattr(self, f"do_{name}").__doc__) for name in wanted]))
+        for placeholder, names in (("NAME", EXAMPLES), ("KIND", KINDS)):
+            if any(placeholder in USAGE[name] for name in wanted):
+                print(f"{placeholder} is one of {', '.join(names)}")
+
+    def complete_help(self, text: str, *_: object) -> list[str]:
+        """Return the commands that begin with `text`."""
+        return _beginning(text, USAGE)
+
+    def completenames(self, text: str, *_: object) -> list[str]:
+        """Return the commands and patterns that begin with `text`."""
+        return _beginning(text, dict.fromkeys((*USAGE, *EXAMPLES)))
+
+    def do_quit(self, line: str) -> bool:
+        """Leave."""
+        return True
+
+    def do_EOF(self, line: str) -> bool:  # noqa: N802  (the name that cmd calls at Ctrl-D)
+        """Leave."""
+        print()
+        return True
+
+
+@contextmanager
+def _history() -> Iterator[None]:
+    """Remember from session to session what was typed, where the system can."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+    if "libedit" in (readline.__doc__ or ""):  # macOS: there cmd's own binding means something else
+        readline.parse_and_bind("bind ^I rl_complete")
+    with suppress(OSError):
+        readline.read_history_file(HISTORY.expanduser())
+    readline.set_history_length(MOST_REMEMBERED)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            readline.write_history_file(HISTORY.expanduser())
+
+
+def _beginning(text: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(text)]

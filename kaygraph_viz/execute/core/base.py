@@ -1,0 +1,313 @@
+"""The one interface of all executors.
+
+Belongs here: the public signature of `imap`, the checks of its options, and what holds for every kind of worker.
+Does not belong here: how one kind of worker gets its items (``local.serial``, ``local.threads``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from kaygraph_viz.errors import DeadlineExceeded, OptionError
+from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interruptible, stopped_by_outer
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.request import SIZED_WINDOW, Naming, OnError, Options, Request
+from kaygraph_viz.execute.core.retries import ONCE, Fallback
+from kaygraph_viz.execute.core.submit import Submissions
+from kaygraph_viz.execute.limits import MAX_WORKERS, MemoryBudget, RetryPolicy, checked_workers, default_workers
+from kaygraph_viz.sync import threads
+
+__all__ = ["Capabilities", "Executor", "arranging", "in_order", "too_late"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a kind of worker can and cannot do.
+
+    Parameters
+    ----------
+    runs_in_parallel
+        Whether several branches can be in progress at once.
+    can_kill
+        Whether a branch that overruns its timeout is really ended, not only given up on.
+    shares_memory
+        Whether a branch sees and changes the objects of the caller.
+    needs_pickling
+        Whether functions, items and results must be picklable.
+    """
+
+    runs_in_parallel: bool
+    can_kill: bool
+    shares_memory: bool
+    needs_pickling: bool
+
+
+class Executor(ABC):
+    """Runs a function over items; get one with `get_executor`.
+
+    Executors are context managers. Every kind keeps the same contract, so that changing the kind never changes a
+    result.
+
+    Parameters
+    ----------
+    workers
+        How many branches may run at once, 1 to 4096. Default: what suits the kind and the clock in force when they are
+        run, see `default_workers`.
+
+    Raises
+    ------
+    OptionError
+        If `workers` is out of range.
+    """
+
+    kind: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+    max_workers: ClassVar[int] = MAX_WORKERS
+    items_ahead: ClassVar[int] = 4  # look-ahead a worker for inputs without a length; more where items travel in chunks
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._asked = checked_workers(workers, most=self.max_workers)
+        self._is_closed = False
+        self._tokens: dict[CancelToken, None] = {}  # in the order of the calls
+        self._submissions: Submissions | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many branches may run at once; where no number was asked for, the clock in force decides."""
+        return self._default_workers() if self._asked is None else self._asked
+
+    def _default_workers(self) -> int:
+        return default_workers(self.kind)
+
+    def imap(
+        self,
+        fn: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        ordered: bool = True,
+        window: int | None = None,
+        timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        on_error: OnError = "raise",
+        deadline: float | None = None,
+        cancel: CancelToken | None = None,
+        memory: MemoryBudget | None = None,
+        name: str | None = None,
+        label: Callable[[Any], str] | None = None,
+        owner: str | None = None,
+        fallback: Fallback | None = None,
+    ) -> Generator[Outcome, None, None]:
+        """Run ``fn(item)`` for each item and yield an outcome for each.
+
+        Items are pulled lazily: never more than the workers hold plus `window` are pulled before outcomes are taken.
+        Closing the iterator early stops pulling and waits for the branches in progress. An interrupt waits for none of
+        them: not where it comes while an outcome is awaited, and elsewhere not in a block of `interruptible`.
+
+        Parameters
+        ----------
+        fn
+            Called with one item, in a worker, in a copy of the caller's context.
+        items
+            Any iterable, also an endless one.
+        ordered
+            Whether outcomes come in the order of the items, or as they are completed.
+        window
+            Look-ahead, 0 to 1,000,000 items; default: 4096 where the input has a length, else 4 a worker, or 64 where
+            they travel to other processes in chunks.
+        timeout
+            The time each branch has, with all its attempts [s]. Coroutines are cancelled, processes killed. Threads
+            cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it really ends.
+        retry
+            How often a failing branch is tried; default: once.
+        on_error
+            ``"raise"`` raises the error of the first failed outcome, ``"collect"`` yields it as an outcome.
+        deadline
+            The time that all branches together have [s]; `DeadlineExceeded` is raised when it is over.
+        cancel
+            A token with which the call can be stopped from outside.
+        memory
+            Narrows the look-ahead while memory is short.
+        name, label, owner
+            What the branches are called in the trace, or a function of the item that says so; and the node they
+            belong to, for messages.
+        fallback
+            Called with the item and its last error; what it returns takes the place of the value.
+
+        Yields
+        ------
+        Outcome
+            One for each item.
+
+        Raises
+        ------
+        OptionError
+            If an option is out of range.
+        Exception
+            The error of a branch with ``on_error="raise"``; the error of the input, after the outcomes of the items
+            before it.
+        CallCancelled
+            If the call was stopped from outside.
+
+        Examples
+        --------
+        >>> from kaygraph_viz.execute.registry import get_executor
+        >>> with get_executor("thread", 2) as executor:
+        ...     [outcome.value for outcome in executor.imap(str.upper, "abc")]
+        ['A', 'B', 'C']
+        """
+        options = Options(ordered, window, timeout, retry, on_error, deadline, cancel, memory)
+        request = self._checked(fn, items, options, Naming(name, label, owner), fallback)
+        return self._delivered(request, on_error)
+
+    def _checked(
+        self,
+        fn: Callable[[Any], Any],
+        items: Iterable[Any],
+        options: Options,
+        naming: Naming,
+        fallback: Fallback | None,
+    ) -> Request:
+        """Return the request that a call stands for, or raise what is wrong with it."""
+        if not callable(fn):
+            raise OptionError("fn", fn, "a function of one item", "executor.imap(check, records)")
+        if not isinstance(items, Iterable):
+            raise OptionError("items", items, "something to iterate over", "executor.imap(check, [1, 2, 3])")
+        if self._is_closed:
+            raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
+        options.check()
+        called = naming.name or str(getattr(fn, "__name__", type(fn).__name__))
+        branches = Branches(
+            fn, name=called, label=naming.label, owner=naming.owner, retry=options.retry or ONCE, fallback=fallback,
+            timeout_s=options.timeout,
+        )  # fmt: skip
+        count = len(items) if isinstance(items, Sized) else None
+        window = options.window
+        if window is None:
+            window = self.items_ahead * self.workers if count is None else SIZED_WINDOW
+        submitted = None if count is None else branches.now_ns()
+        return Request(
+            branches, items, options.ordered, window, options.timeout, submitted, count, CancelToken(),
+            options.deadline, options.memory, options.cancel,
+        )  # fmt: skip
+
+    def _delivered(self, request: Request, on_error: OnError) -> Generator[Outcome, None, None]:
+        """Yield the outcomes; raise the error of one where that is wanted, and an interrupt always."""
+        with self._stoppable(request), interruptible(self._run(request)) as outcomes:
+            for outcome in outcomes:
+                if outcome.error is not None and (on_error == "raise" or isinstance(outcome.error, KeyboardInterrupt)):
+                    raise outcome.error
+                yield outcome
+
+    @contextmanager
+    def _stoppable(self, request: Request) -> Iterator[None]:
+        """Let the token of a call be cancelled by the caller's tokens, by `cancel` and when its time is up.
+
+        Raises
+        ------
+        CallCancelled
+            If the caller's token was cancelled before: then nothing is started.
+        """
+        token, outside = request.token, request.outside
+        self._tokens[token] = None
+        try:
+            with (
+                outside.stopping(token.cancel) if outside is not None else nullcontext(),
+                stopped_by_outer(token),
+                cancel_after(token, request.deadline_s, too_late(request)),
+            ):
+                if token.reason is not None:
+                    raise token.reason
+                yield
+        finally:
+            del self._tokens[token]
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Run ``fn(*args)`` once and return a future of its result.
+
+        Parameters
+        ----------
+        fn, args
+            What to call.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            With the result, or the error of the branch.
+
+        Examples
+        --------
+        >>> from kaygraph_viz.execute.registry import get_executor
+        >>> with get_executor("thread", 2) as executor:
+        ...     executor.submit(pow, 2, 10).result()
+        1024
+        """
+        if self._is_closed:
+            raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
+        if self._submissions is not None and self._submissions.threads is not threads():  # of another clock
+            self._submissions.close()
+            self._submissions = None
+        if self._submissions is None:
+            self._submissions = Submissions(self.imap, shares_memory=self.capabilities.shares_memory)
+        return self._submissions.add(fn, args)
+
+    def cancel(self) -> None:
+        """Stop all calls in progress; see `CancelToken`. The executor can be used again afterwards."""
+        if self._submissions is not None:
+            self._submissions.cancel()  # at once: what is submitted from here on counts as new
+        for token in list(self._tokens):
+            token.cancel()
+
+    @abstractmethod
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        """Yield an outcome for each item of the request."""
+
+    def close(self) -> None:
+        """Wait for what was submitted and release what the executor holds; using it afterwards is an error."""
+        if not self._is_closed and self._submissions is not None:
+            self._submissions.close()
+        self._is_closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} executor, {self.workers} worker{'s' if self.workers > 1 else ''}>"
+
+
+def too_late(request: Request) -> DeadlineExceeded:
+    """Return the error for a call whose branches together took too long."""
+    return DeadlineExceeded(f"the whole of {request.branches.owner!r}", request.deadline_s or 0.0)
+
+
+def in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Yield outcomes by index, keeping those that are early; the indices are 0, 1, 2, ... without a gap."""
+    early: dict[int, Outcome] = {}
+    due = 0
+    for outcome in outcomes:
+        early[outcome.index] = outcome
+        while due in early:
+            yield early.pop(due)
+            due += 1
+
+
+def arranging(request: Request) -> Callable[[Outcome], Iterable[Outcome]]:
+    """Return a function that takes outcomes as they are completed and gives those that are due."""
+    early: dict[int, Outcome] = {}
+
+    def arrange(outcome: Outcome) -> Iterator[Outcome]:
+        early[outcome.index] = outcome
+        while (due := early.pop(arranged[0], None)) is not None:
+            arranged[0] += 1
+            yield due
+
+    arranged = [0]
+    return arrange if request.ordered else lambda outcome: (outcome,)

@@ -1,0 +1,380 @@
+"""One branch in its worker: what it is called, its stamps, its outcome and its span.
+
+Belongs here: what happens to one item, the same for every kind of worker. Does not belong here: trying again
+(``retries``), which worker gets which item (``local.serial``, ``worker_pool``, ``coroutines.executor``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from types import CoroutineType
+from typing import Any
+
+from kaygraph_viz.clock import current_clock
+from kaygraph_viz.errors import DeadlineExceeded
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.retries import (
+    ONCE,
+    Fallback,
+    Result,
+    after_failure,
+    as_branch_error,
+    as_node_error,
+    attempt_number,
+    count_from_one,
+    run_attempts,
+    run_attempts_async,
+)
+from kaygraph_viz.execute.core.stepwise import StepTimer, in_context, resumed
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.parts import PartLog
+from kaygraph_viz.sync import is_virtual
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.lanes import Lane, measured_in
+from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
+from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.virtual.fiber import Stopped
+from kaygraph_viz.virtual.guards import guard
+
+__all__ = ["Branches", "Claim", "Held"]
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    return error is not None and not isinstance(error, Exception)
+
+
+@dataclass(slots=True, eq=False)  # not frozen: it is made for every recorded branch, and that would double its cost
+class Held:
+    """A branch in a worker's hands; if the recording ends before it does, it is recorded as abandoned."""
+
+    index: int
+    name: str
+    submitted_ns: int
+    started_ns: int
+    span_id: int = 0
+    parent_id: int = 0
+    lane: str = ""
+    log: PartLog | None = None  # where what its worker does is noted
+
+    def abandoned_row(self, now_ns: int) -> Row:
+        """Return the row of this branch if it is cut off at `now_ns`."""
+        return self.row(now_ns, "abandoned")
+
+    def row(self, now_ns: int, status: Status, error: str | None = None) -> Row:
+        """Return the row of this branch if it ends at `now_ns` and the worker has nothing to say about it."""
+        cpu_ns, blocked_ns, parts = measured_in(self.log, self.started_ns, now_ns, has_cpu=self.log is not None)
+        return (
+            self.span_id, self.parent_id, self.index, self.name, "branch", self.lane, self.submitted_ns,
+            self.started_ns, now_ns, cpu_ns, blocked_ns, status, 1, error, None, None, parts,
+        )  # fmt: skip
+
+
+class Claim:
+    """Says which branch a worker holds. Whoever empties it first decides what becomes of the branch."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: list[Held] = []
+
+    def take(self, held: Held) -> None:
+        """Say what the worker holds now."""
+        self._held.append(held)
+
+    def peek(self) -> Held | None:
+        """Return what the worker holds, if anything."""
+        return next(iter(self._held), None)
+
+    def is_held(self) -> bool:
+        """Return whether the worker still holds its branch: a reader may have given up on it."""
+        return bool(self._held)
+
+    def release(self, held: Held) -> bool:
+        """Let go of this branch and return whether nobody else was first."""
+        try:
+            self._held.remove(held)  # atomic, and never the branch after it: only one of worker and reader succeeds
+        except ValueError:
+            return False
+        return True
+
+
+class Branches:
+    """What all branches of one `imap` call share, and how one of them runs in its worker.
+
+    Parameters
+    ----------
+    function
+        Called with each item.
+    name
+        What a branch is called, or a function of the item that says so.
+    owner
+        The node they belong to, for messages.
+    retry, fallback
+        As for `run_attempts`.
+    timeout_s
+        The time each branch has [s]: one that took longer is a timeout, however late that is noticed.
+    """
+
+    __slots__ = ("_base", "fallback", "function", "label", "name", "now_ns", "owner", "parent_id",
+                 "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
+
+    def __init__(
+        self, function: Callable[[Any], Any], *, name: str, label: Callable[[Any], str] | None = None,
+        owner: str | None = None, retry: RetryPolicy = ONCE, fallback: Fallback | None = None,
+        timeout_s: float | None = None,
+    ) -> None:  # fmt: skip
+        scope = current_scope()
+        self.function = function
+        self.name = name
+        self.label = label
+        self.owner = owner or name
+        self.retry = retry
+        self.fallback = fallback
+        self.timeout_s = timeout_s
+        self.recorder: Recorder | None = scope.recorder if scope is not None else None
+        self.parent_id = scope.span_id if scope is not None else 0
+        self.shared_watch = self.recorder.shared_watch if self.recorder is not None else None
+        self.now_ns = current_clock().now_ns if self.recorder is None else self.recorder.now_ns
+        self._base: Context = copy_context()
+        count_from_one(self._base)
+        if is_virtual():
+            guard(self._base)
+
+    def context(self) -> Context:
+        """Return a copy of the caller's context, as each branch has one."""
+        return self._base.copy()
+
+    def where(self, index: int) -> str:
+        """Return what branch `index` is called in messages."""
+        return f"item {index} of {self.owner!r}"
+
+    def name_of(self, item: Any) -> str:
+        """Return what the branch of `item` is called; a label function that fails does no harm."""
+        if self.label is None:
+            return self.name
+        try:
+            return str(self.label(item))
+        except Exception:  # a label is decoration: it must not fail the branch
+            return self.name
+
+    def run(self, index: int, item: Any, submitted_ns: int, lane: Lane | None, claim: Claim | None = None) -> Outcome:
+        """Run one branch from start to end; errors become part of the outcome, nothing is raised.
+
+        Parameters
+        ----------
+        index, item
+            The item and its position.
+        submitted_ns
+            When it was ready to run [ns].
+        lane
+            Where it runs, or None when nothing is recorded.
+        claim
+            Where the worker says what it holds, so that a reader can give up on it.
+
+        Returns
+        -------
+        Outcome
+            With status ``abandoned`` if the reader gave up on it meanwhile: then nobody wants it any more.
+        """
+        name = self.name if self.label is None else self.name_of(item)
+        recorder = self.recorder
+        if recorder is None or lane is None:
+            started = self.now_ns()
+            if claim is not None:
+                claim.take(held := Held(index, name, submitted_ns, started))
+            value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
+            outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+            if claim is not None and not claim.release(held):
+                outcome.status = "abandoned"
+            return outcome
+        span_id = recorder.next_id()
+        started = self.now_ns()
+        cpu = lane.cpu_at(started)
+        place = (span_id, self.parent_id, lane.name, lane.noting())
+        if claim is not None:
+            claim.take(held := Held(index, name, submitted_ns, started, *place))
+        try:
+            value, error, attempts = self._base.copy().run(
+                self._attempts_in, Scope(recorder, span_id), index, item, claim
+            )
+        except Stopped:  # simulated time is over for it
+            if claim is None or claim.release(held):
+                last = Held(index, name, submitted_ns, started, *place)
+                recorder.add(last.row(self.now_ns(), "cancelled"))
+            raise
+        ended = self.now_ns()
+        outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
+        if claim is not None and not claim.release(held):
+            outcome.status = "abandoned"
+        error, (cpu, blocked, parts) = outcome.error, lane.measured(cpu, started, ended)
+        recorder.add((
+            span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended, cpu, blocked,
+            outcome.status, attempts, None if error is None else describe_error(error),
+            None if self.shared_watch is None else self.shared_watch.leave(span_id), None, parts,
+        ))  # fmt: skip
+        if outcome.status == "abandoned":
+            recorder.open_spans.pop(span_id, None)
+        return outcome
+
+    def run_bare(self, index: int, item: Any) -> Result:
+        """Do what `run` does for a branch without record and label, but leave stamps and outcome to the caller."""
+        return self._base.copy().run(
+            run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None
+        )
+
+    def outcome_of(self, index: int, result: Result, started_ns: int, ended_ns: int) -> Outcome:
+        """Return the outcome of what `run_bare` returned."""
+        return self._outcome(index, *result, 0, started_ns, ended_ns, self.name)
+
+    def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
+        is_wanted = claim.is_held if claim is not None else None
+        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted)
+
+    def _attempts_in(self, scope: Scope, index: int, item: Any, claim: Claim | None) -> Result:
+        self._enter(scope)
+        return self._attempts(index, item, claim)
+
+    def _enter(self, scope: Scope) -> None:
+        set_scope(scope)
+        if self.shared_watch is not None:
+            self.shared_watch.enter(scope.span_id)
+
+    def run_async(
+        self, index: int, item: Any, submitted_ns: int, lane: Lane | None, on_wait: Callable[[], None] | None = None
+    ) -> Coroutine[Any, Any, Outcome]:
+        """Run one branch as a coroutine; errors become part of the outcome, only a cancellation is raised.
+
+        Parameters
+        ----------
+        index, item, submitted_ns, lane
+            As for `run`.
+        on_wait
+            Called when the branch waits for the first time.
+        """
+        if self.recorder is None or lane is None:
+            return self._unrecorded(index, item, submitted_ns, on_wait)
+        return self._recorded(self.recorder, index, item, submitted_ns, lane, on_wait)
+
+    async def _recorded(
+        self, recorder: Recorder, index: int, item: Any, submitted_ns: int, lane: Lane,
+        on_wait: Callable[[], None] | None,
+    ) -> Outcome:  # fmt: skip
+        name, context = self.name_of(item), self._base.copy()
+        span_id = recorder.next_id()
+        timer = StepTimer(lane, self.now_ns)
+        context.run(self._enter, scope := Scope(recorder, span_id))
+        started = self.now_ns()
+        outcome = Outcome(index, None, None, "cancelled", 1, submitted_ns, started, started, name)
+        place = (span_id, self.parent_id, lane.name, lane.noting())
+        recorder.open_spans[span_id] = Held(index, name, submitted_ns, started, *place)
+        try:
+            value, error, attempts = await self._steps(index, item, context, timer, on_wait)
+            outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+        finally:  # also for a branch that is cancelled
+            self._add_async(scope, lane, timer, outcome)
+        return outcome
+
+    async def _unrecorded(
+        self, index: int, item: Any, submitted_ns: int, on_wait: Callable[[], None] | None
+    ) -> Outcome:  # fmt: skip
+        """Run a branch with nothing to record; one that does not wait needs no coroutine but its own."""
+        name = self.name if self.label is None else self.name_of(item)
+        context, started = self._base.copy(), self.now_ns()
+        made: Any = None
+        begun: Awaitable[Any] | None = None
+        failed: BaseException | None = None
+        if self.timeout_s is None:
+            try:
+                made = context.run(self.function, item)
+                if type(made) is CoroutineType:
+                    begun = resumed(context, made, context.run(made.send, None), None, on_wait)
+                elif isinstance(made, Awaitable):
+                    begun = in_context(context, _awaiting(made), None, on_wait)
+                else:
+                    return Outcome(index, made, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
+            except StopIteration as end:
+                if made is not None:  # the coroutine has returned
+                    return Outcome(index, end.value, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
+                failed = end
+            except BaseException as raised:
+                failed = raised
+        value, error, attempts = await self._steps(index, item, context, None, on_wait, begun, failed)
+        return self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+
+    async def _steps(
+        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,
+        begun: Awaitable[Any] | None = None, failed: BaseException | None = None,
+    ) -> Result:  # fmt: skip
+        """Await the attempts of a branch; the first one may have `begun` already, or have `failed`."""
+        started = self.now_ns() if self.retry.attempts > 1 else 0
+        try:
+            if self.timeout_s is not None:
+                return await self._in_time(index, item, context, timer, on_wait)
+            if failed is not None:
+                raise failed
+            if begun is not None:
+                return await begun, None, 1
+            run = Context.run if timer is None else timer.run
+            value = run(context, self.function, item)
+            if type(value) is not CoroutineType and isinstance(value, Awaitable):
+                value = _awaiting(value)  # a future or anything else: it has to open slots all the same
+            if type(value) is CoroutineType:
+                value = await in_context(context, value, timer, on_wait)
+        except asyncio.CancelledError as cancelled:
+            error: BaseException = as_branch_error(cancelled, self.where(index))
+        except BaseException as raised:
+            error = as_node_error(raised, self.where(index))
+        else:
+            return value, None, 1
+        more = after_failure(self.function, item, index, self.retry, self.fallback, self.where, error, started)
+        found: Result = await in_context(context, more, timer, on_wait)
+        return found
+
+    async def _in_time(
+        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None
+    ) -> Result:
+        attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where)
+        try:
+            async with asyncio.timeout(self.timeout_s) as time_left:
+                found: Result = await in_context(context, attempts, timer, on_wait)
+                return found
+        except TimeoutError:
+            if not time_left.expired():
+                raise
+            return None, DeadlineExceeded(self.where(index), self.timeout_s or 0.0), context.run(attempt_number)
+
+    def _add_async(self, scope: Scope, lane: Lane, timer: StepTimer, outcome: Outcome) -> None:
+        ended = outcome.ended_ns if outcome.status != "cancelled" else self.now_ns()
+        if scope.recorder is not None:
+            cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
+            cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns
+            scope.recorder.add((
+                scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
+                outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts,
+                None if outcome.error is None else describe_error(outcome.error),
+                None if self.shared_watch is None else self.shared_watch.leave(scope.span_id), None, parts,
+            ))  # fmt: skip
+            scope.recorder.open_spans.pop(scope.span_id, None)
+
+    def _outcome(
+        self, index: int, value: Any, error: BaseException | None, attempts: int, submitted: int, started: int,
+        ended: int, name: str,
+    ) -> Outcome:  # fmt: skip
+        if error is None and self.timeout_s is None:
+            return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
+        if isinstance(error, DeadlineExceeded) and self.timeout_s is not None:
+            return Outcome(index, None, error, "timeout", attempts, submitted, started, ended, name)
+        if self.timeout_s is not None and ended - started > round(self.timeout_s * 1e9) and not _is_interrupt(error):
+            late = DeadlineExceeded(self.where(index), self.timeout_s)
+            return Outcome(index, None, late, "timeout", attempts, submitted, started, ended, name)
+        if error is None:
+            return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
+        status: Status = "error" if isinstance(error, Exception) else "cancelled"
+        return Outcome(index, None, error, status, attempts, submitted, started, ended, name)
+
+
+async def _awaiting(value: Awaitable[Any]) -> Any:
+    return await value

@@ -1,0 +1,106 @@
+"""One call of `imap`: its options, checked, and what a kind of executor gets to see of it.
+
+Belongs here: what was asked for. Does not belong here: doing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.cancel import CancelToken
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy, checked_seconds, checked_whole
+
+__all__ = ["MAX_WINDOW", "ON_ERROR", "SIZED_WINDOW", "Naming", "OnError", "Options", "Request"]
+
+OnError = Literal["raise", "collect"]
+ON_ERROR = ("raise", "collect")
+SIZED_WINDOW = 4096  # items that are in memory already may be finished this far ahead of the reader
+MAX_WINDOW = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One checked call of `imap`, as the kinds of executor get it.
+
+    Parameters
+    ----------
+    branches
+        How one item is run.
+    items
+        The input; read lazily.
+    ordered
+        Whether outcomes come in the order of the items.
+    window
+        How many items may be pulled beyond those in the workers' hands before the reader takes an outcome.
+    timeout_s
+        The time each branch has [s], or None.
+    submitted_ns
+        When all items were ready [ns], or None where each is ready when it is pulled.
+    count
+        How many items there are, or None where nobody knows.
+    token
+        Cancelled when the call is to stop.
+    deadline_s
+        The time that all branches together have [s], or None.
+    memory
+        What narrows the look-ahead, or None.
+    outside
+        The caller's own token, which may serve other calls too, or None.
+    """
+
+    branches: Branches
+    items: Iterable[Any]
+    ordered: bool
+    window: int
+    timeout_s: float | None
+    submitted_ns: int | None
+    count: int | None
+    token: CancelToken = field(default_factory=CancelToken)
+    deadline_s: float | None = None
+    memory: MemoryBudget | None = None
+    outside: CancelToken | None = None
+
+    def limit(self, workers: int) -> int:
+        """Return how many items may be pulled and not yet handed out, for so many workers, at this moment."""
+        is_tight = self.memory is not None and self.memory.is_tight()
+        return workers + (0 if is_tight else self.window)
+
+
+class Naming(NamedTuple):
+    """What the branches of a call are called, and the node they belong to."""
+
+    name: str | None = None
+    label: Callable[[Any], str] | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one call of `imap`, as they were written."""
+
+    ordered: bool = True
+    window: int | None = None
+    timeout: float | None = None
+    retry: RetryPolicy | None = None
+    on_error: OnError = "raise"
+    deadline: float | None = None
+    cancel: CancelToken | None = None
+    memory: MemoryBudget | None = None
+
+    def check(self) -> None:
+        """Raise `OptionError` for the first option that is out of range."""
+        if self.on_error not in ON_ERROR:
+            raise OptionError("on_error", self.on_error, "'raise' or 'collect'", 'on_error="collect"')
+        if self.window is not None:
+            checked_whole("window", self.window, 0, MAX_WINDOW, "window=8")
+        for name, seconds in (("timeout", self.timeout), ("deadline", self.deadline)):
+            if seconds is not None:
+                checked_seconds(name, seconds, f"{name}=2.5")
+        for name, kind in (("retry", RetryPolicy), ("cancel", CancelToken), ("memory", MemoryBudget)):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise OptionError(name, value, f"a {kind.__name__}, or None", f"{name}={kind.__name__}(...)")

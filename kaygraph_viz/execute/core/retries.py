@@ -1,0 +1,289 @@
+"""Trying again: attempts, the waits between them, and the fallback, the same for plain code and for coroutines.
+
+Belongs here: what follows an error in user code. Does not belong here: stamps and outcomes of a branch (``branch``),
+and how often to try (``limits``).
+"""
+
+from __future__ import annotations
+
+import functools
+from asyncio import CancelledError, current_task
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
+from types import CoroutineType
+from typing import Any
+
+from kaygraph_viz.clock import current_clock, sleep_async
+from kaygraph_viz.errors import BranchError, add_note_once, short
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.recorder import current_scope
+from kaygraph_viz.trace.span import Status
+from kaygraph_viz.trace.waiting import held_up
+from kaygraph_viz.virtual.fiber import Stopped
+
+__all__ = [
+    "ONCE",
+    "Fallback",
+    "Result",
+    "Where",
+    "after_failure",
+    "as_branch_error",
+    "as_node_error",
+    "attempt_number",
+    "count_from_one",
+    "first_attempt",
+    "run_attempts",
+    "run_attempts_async",
+]
+
+Fallback = Callable[[Any, Exception], Any]
+Where = Callable[[int], str]
+Result = tuple[Any, BaseException | None, int]
+Step = tuple[Callable[[Any], Any], Any]
+Answer = tuple[Any, BaseException | None]
+
+ONCE = RetryPolicy(attempts=1)
+_attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
+
+
+@contextmanager
+def first_attempt() -> Iterator[None]:
+    """Count attempts from 1 inside, and put the number of the attempt around it back afterwards."""
+    token = _attempt.set(1)
+    try:
+        yield
+    finally:
+        _attempt.reset(token)
+
+
+def count_from_one(context: Context) -> None:
+    """Make attempts count from 1 in a context, whatever attempt the caller is a part of."""
+    context.run(_attempt.set, 1)
+
+
+def attempt_number() -> int:
+    """Return which attempt of its branch is running in this context, from 1."""
+    return _attempt.get()
+
+
+def as_node_error(error: BaseException, where: str) -> BaseException:
+    """Return the error as one that a graph may raise: ``sys.exit`` in user code must not end the program.
+
+    A real interrupt stays one. The end of simulated time is raised: nothing more is to be done with the branch.
+    """
+    if isinstance(error, (Exception, KeyboardInterrupt)):
+        return error
+    if isinstance(error, Stopped):
+        raise error
+    made = BranchError(f"{where} ended with {short(error)}; raise an ordinary exception, or return a value, instead")
+    made.__cause__ = error
+    return made
+
+
+def as_branch_error(cancelled: CancelledError, where: str) -> BranchError:
+    """Return the error for a branch that ended as cancelled though nobody cancelled it; else raise `cancelled`."""
+    task = current_task()
+    if task is None or task.cancelling():
+        raise cancelled
+    error = BranchError(f"{where} was cancelled by itself or by what it awaited")
+    error.__cause__ = cancelled
+    return error
+
+
+def run_attempts(
+    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
+    is_wanted: Callable[[], bool] | None = None,
+) -> Result:  # fmt: skip
+    """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback.
+
+    Parameters
+    ----------
+    function, item, index
+        What to call, with what, and the position of the item.
+    retry
+        How often, and how long to wait in between.
+    fallback
+        Called with the item and the last error; what it returns takes the place of the value.
+    where
+        Says what the branch at an index is called in messages.
+    is_wanted
+        Asked before another attempt: a branch that was given up is not tried again.
+
+    Returns
+    -------
+    value
+        What the function or the fallback returned, or None.
+    error
+        The last error, or None.
+    attempts
+        How many attempts were made.
+    """
+    started = current_clock().now_ns() if retry.attempts > 1 else 0
+    try:
+        value = function(item)
+        if type(value) is CoroutineType:
+            raise _refused(value, where(index))
+    except BaseException as raised:
+        error = as_node_error(raised, where(index))
+    else:
+        return value, None, 1
+
+    def call_again(item: Any) -> Any:
+        value = function(item)
+        if type(value) is CoroutineType:
+            raise _refused(value, where(index))
+        return value
+
+    again = _Again(item, where(index), retry, is_wanted, call_again, fallback, current_clock().sleep)
+    return _drive(again.steps(error, started))
+
+
+def _refused(value: CoroutineType[Any, Any, Any], where: str) -> BranchError:
+    value.close()
+    return BranchError(f"{where} returned a coroutine; write a plain function, or use an async node")
+
+
+async def run_attempts_async(
+    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where
+) -> Result:
+    """Do the same as `run_attempts`, and await what is awaitable: the function, the fallback, the waits."""
+    started = current_clock().now_ns() if retry.attempts > 1 else 0
+    try:
+        value = function(item)
+        if isinstance(value, Awaitable):
+            value = await value
+    except CancelledError as cancelled:
+        error: BaseException = as_branch_error(cancelled, where(index))
+    except BaseException as raised:
+        error = as_node_error(raised, where(index))
+    else:
+        return value, None, 1
+    return await after_failure(function, item, index, retry, fallback, where, error, started)
+
+
+async def after_failure(
+    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
+    error: BaseException, started_ns: int,
+) -> Result:  # fmt: skip
+    """Go on after a first attempt that began at `started_ns` [ns] and ended with `error`."""
+    again = _Again(item, where(index), retry, None, function, fallback, sleep_async)
+    return await _drive_async(again.steps(error, started_ns), where(index))
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What follows a failed first attempt, as steps that plain code and coroutines can both take.
+
+    What a step returned or raised is sent back in, not thrown: a step that is closed must be able to end.
+    """
+
+    item: Any
+    where: str
+    retry: RetryPolicy
+    is_wanted: Callable[[], bool] | None
+    call: Callable[[Any], Any]
+    fallback: Fallback | None
+    sleep: Callable[[float], Any]
+
+    def steps(self, error: BaseException, started: int) -> Generator[Step, Answer, Result]:
+        """Yield what is to be called; the result, or the error, comes back in."""
+        attempt = 1
+        while self._goes_on(attempt, error):
+            _add_attempt(started, "error", attempt, error)
+            failed = yield from self._wait(attempt, error)
+            if failed is not None:  # an interrupt, or a waiting rule that fails
+                return self._failed(_caused(as_node_error(failed, self.where), error), attempt)
+            attempt += 1
+            _attempt.set(attempt)
+            started = current_clock().now_ns()
+            value, failed = yield self.call, self.item
+            if failed is None:
+                _add_attempt(started, "ok", attempt, None)
+                return value, None, attempt
+            error = as_node_error(failed, self.where)
+        if attempt > 1:
+            _add_attempt(started, "error", attempt, error)
+        return (yield from self._fall_back(error, attempt))
+
+    def _goes_on(self, attempt: int, error: BaseException) -> bool:
+        return self.retry.applies(attempt, error) and (self.is_wanted is None or self.is_wanted())
+
+    def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
+        """Wait before the next attempt; return what went wrong meanwhile."""
+        try:
+            seconds = self.retry.wait_s(attempt, error)
+        except BaseException as raised:
+            return raised
+        if seconds <= 0:
+            return None
+        with held_up("pause", f"wait {attempt}", attempt=attempt):
+            _, failed = yield self.sleep, seconds
+        return failed
+
+    def _fall_back(self, error: BaseException, attempts: int) -> Generator[Step, Answer, Result]:
+        if self.fallback is None or not isinstance(error, Exception):
+            return self._failed(error, attempts)
+        replace = functools.partial(self.fallback, self.item)
+        value, failed = yield replace, error
+        if failed is not None:
+            return self._failed(_caused(as_node_error(failed, self.where), error), attempts)
+        return value, None, attempts
+
+    def _failed(self, error: BaseException, attempts: int) -> Result:
+        add_note_once(error, f"in {self.where}" + (f", after {attempts} attempts" if attempts > 1 else ""))
+        return None, error, attempts
+
+
+def _drive(steps: Generator[Step, Answer, Result]) -> Result:
+    try:
+        function, argument = next(steps)
+        while True:
+            try:
+                answer: Answer = function(argument), None
+            except BaseException as raised:
+                answer = None, raised
+            function, argument = steps.send(answer)
+    except StopIteration as end:
+        found: Result = end.value
+        return found
+
+
+async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Result:
+    try:
+        function, argument = next(steps)
+        while True:
+            try:
+                result = function(argument)
+                answer: Answer = (await result if isinstance(result, Awaitable) else result), None
+            except CancelledError as cancelled:
+                answer = None, as_branch_error(cancelled, where)
+            except BaseException as raised:
+                answer = None, raised
+            function, argument = steps.send(answer)
+    except StopIteration as end:
+        found: Result = end.value
+        return found
+
+
+def _caused(error: BaseException, cause: BaseException) -> BaseException:
+    if error is not cause and error.__cause__ is None:
+        BaseException.__setattr__(error, "__cause__", cause)  # also where the class is frozen
+    return error
+
+
+def _add_attempt(started_ns: int, status: Status, attempt: int, error: BaseException | None) -> None:
+    """Record an attempt inside the span that encloses what runs now."""
+    scope = current_scope()
+    if scope is None or scope.recorder is None:
+        return
+    recorder, lane = scope.recorder, scope.recorder.lanes.mine()
+    ended, name = recorder.now_ns(), f"attempt {attempt}"
+    cpu_ns, blocked_ns, parts = lane.since(started_ns, ended)
+    text = None if error is None else describe_error(error)
+    recorder.add((
+        recorder.next_id(), scope.span_id, -1, name, "attempt", lane.name, started_ns, started_ns, ended, cpu_ns,
+        blocked_ns, status, attempt, text, None, None, parts,
+    ))  # fmt: skip

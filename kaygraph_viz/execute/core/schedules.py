@@ -1,0 +1,313 @@
+"""Which items a worker gets, and when: chunks that are cut beforehand, or the most costly items first.
+
+Belongs here: calls of `imap` in which items are not simply pulled one by one as they come. Does not belong here: the
+workers (``worker_pool``, ``local.processes``, ``coroutines.executor``), what happens to one item (``branch``).
+
+With static chunks a worker gets its items in one piece and gives back their outcomes in one piece. So a chunk is a
+branch, and its items are branches within it: a trace then says what could not have gone to another worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import CoroutineType
+from typing import Any, Literal, NamedTuple, get_args
+
+from kaygraph_viz.clock import current_clock
+from kaygraph_viz.errors import OptionError, add_note_once
+from kaygraph_viz.execute.cancel import CancelToken, interruptible
+from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.pickling import (
+    cannot_send,
+    not_sent,
+    pack,
+    pack_error,
+    pack_result,
+    unpack,
+    unpack_result,
+)
+from kaygraph_viz.execute.core.request import OnError
+from kaygraph_viz.execute.core.retries import ONCE, Fallback
+from kaygraph_viz.execute.limits import RetryPolicy
+
+__all__ = ["SCHEDULES", "Schedule", "checked_schedule", "edges", "imap_in_chunks", "imap_in_order"]
+
+Schedule = Literal["dynamic", "static", "longest-first"]
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+Pair = tuple[int, Any]  # an item with its position in the input
+
+
+def checked_schedule(schedule: Schedule) -> Schedule:
+    """Return `schedule` if there is such a one, else raise `OptionError`."""
+    if schedule not in SCHEDULES:
+        raise OptionError("schedule", schedule, f"one of {', '.join(map(repr, SCHEDULES))}", 'schedule="dynamic"')
+    return schedule
+
+
+def edges(items: int, chunks: int) -> list[int]:
+    """Return where items are cut into chunks of nearly one size: the first item of each, and the end of the last.
+
+    Examples
+    --------
+    >>> edges(10, 4)
+    [0, 2, 5, 7, 10]
+    """
+    return [items * number // chunks for number in range(chunks + 1)]
+
+
+def imap_in_order(
+    executor: Executor,
+    fn: Callable[[Any], Any],
+    items: Sequence[Any],
+    order: Sequence[int],
+    *,
+    owner: str,
+    on_error: OnError = "raise",
+    **options: Any,
+) -> Generator[Outcome, None, None]:
+    """Run ``fn(item)`` for each item, the items taken in a certain order, and yield an outcome for each.
+
+    Parameters
+    ----------
+    executor, fn, items, owner, on_error, **options
+        As for `Executor.imap`. Outcomes come as they are completed, each with the position of its item.
+    order
+        The positions of all items in the order in which workers get them. In the trace, the index of a branch is the
+        place in this order.
+    """
+    queue = [items[position] for position in order]
+    options |= {"ordered": False, "on_error": "collect", "owner": f"{owner}, longest first"}
+    with interruptible(executor.imap(fn, queue, **options)) as outcomes:
+        for outcome in outcomes:
+            outcome.index = order[outcome.index]
+            if outcome.error is not None:
+                add_note_once(outcome.error, f"which is item {outcome.index} of {owner!r}")
+            yield _wanted(outcome, on_error)
+
+
+def imap_in_chunks(
+    executor: Executor,
+    fn: Callable[[Any], Any],
+    items: Sequence[Any],
+    *,
+    owner: str,
+    on_error: OnError = "raise",
+    name: str | None = None,
+    label: Callable[[Any], str] | None = None,
+    fallback: Fallback | None = None,
+    retry: RetryPolicy | None = None,
+    timeout: float | None = None,
+    **options: Any,
+) -> Generator[Outcome, None, None]:
+    """Run ``fn(item)`` for each item in one chunk of neighbours for each worker, and yield an outcome for each item.
+
+    Outcomes come chunk by chunk. A worker that is through with its chunk does nothing more.
+
+    Parameters
+    ----------
+    executor, fn, items, owner, on_error, name, label, fallback, retry, **options
+        As for `Executor.imap`. Attempts and errors are those of each item. A worker that dies takes with it whatever
+        it has not given back: that is its whole chunk.
+    timeout
+        The time each item has [s]. Coroutines are cancelled. Elsewhere an item that took longer is a timeout once it
+        ends, and a chunk is given up when it lasts longer than all of its items may together.
+    """
+    travels = executor.capabilities.needs_pickling
+    call = _Call(fn, name or owner, label, owner, retry or ONCE, fallback, timeout)
+    run = _ChunkRun(call.by_parcel() if travels else call, on_error, travels=travels)
+    pairs = list(enumerate(items))
+    if travels:
+        pairs, unsent = _packed(pairs, call)
+        yield from (_wanted(outcome, on_error) for outcome in unsent)
+    cuts = edges(len(pairs), max(1, min(executor.workers, len(pairs))))
+    chunks = [Chunk(number, pairs[cuts[number - 1] : cuts[number]]) for number in range(1, len(cuts))]
+    token = CancelToken()
+    done = executor.imap(
+        run.run_async if executor.kind == "async" else run.run, chunks if pairs else (),
+        timeout=None if timeout is None else timeout * max(len(chunk.pairs) for chunk in chunks), cancel=token,
+        **options | {"ordered": False, "on_error": "collect", "owner": f"{owner} in chunks", "label": _name_of},
+    )  # fmt: skip
+    with interruptible(done), run.ended_early(token):
+        for chunk in done:
+            yield from (_wanted(outcome, on_error) for outcome in run.outcomes(chunks[chunk.index], chunk))
+
+
+def _wanted(outcome: Outcome, on_error: OnError) -> Outcome:
+    """Return the outcome, or raise its error where that is wanted, and an interrupt always."""
+    error = outcome.error
+    if error is not None and (on_error == "raise" or not isinstance(error, Exception)):
+        raise error
+    return outcome
+
+
+class Chunk(NamedTuple):
+    """Neighbouring items."""
+
+    number: int
+    pairs: Sequence[Pair]
+
+
+def _name_of(chunk: Chunk) -> str:
+    return f"chunk {chunk.number}"
+
+
+class Report(NamedTuple):
+    """What a worker has done of a chunk: when it began [ns], and what became of its items so far."""
+
+    begun_ns: int
+    outcomes: list[Outcome]
+    failures: list[Any]  # the packed errors of outcomes that travel, in whose values they have no place
+
+
+class _Call(NamedTuple):
+    """What all items have in common."""
+
+    function: Callable[..., Any]
+    name: str
+    label: Callable[[Any], str] | None
+    owner: str
+    retry: RetryPolicy
+    fallback: Callable[..., Any] | None
+    timeout_s: float | None
+
+    def branches(self) -> Branches:
+        """Return what runs an item here and now, in the worker."""
+        return Branches(self.function, **{name: value for name, value in self._asdict().items() if name != "function"})
+
+    def by_parcel(self) -> _Call:
+        """Return the same call for items and values that are packed one by one, so that each can fail by itself."""
+        label, fallback = self.label, self.fallback
+        return self._replace(
+            function=_Parcels(self.function),
+            label=None if label is None else _Unpacking(label),
+            fallback=None if fallback is None else _Parcels(fallback),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpacking:
+    """A function that gets its first argument as a parcel; a class of its own, so that it can travel."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, packed: Any, *rest: Any) -> Any:
+        return self.function(unpack(packed), *rest)
+
+
+class _Parcels(_Unpacking):
+    """The same for one that gives back a parcel, too."""
+
+    __slots__ = ()
+
+    def __call__(self, packed: Any, *rest: Any) -> Any:
+        value = self.function(unpack(packed), *rest)
+        if type(value) is CoroutineType:
+            return value  # refused by whoever called
+        try:
+            return pack_result(value)
+        except Exception as error:
+            raise not_sent("the branch", error) from error
+
+
+def _packed(pairs: Sequence[Pair], call: _Call) -> tuple[list[Pair], list[Outcome]]:
+    """Return the items that can be sent, packed, and outcomes for the others."""
+    found, unsent, branches = [], [], call.branches()
+    for position, item in pairs:
+        try:
+            found.append((position, pack(item)))
+        except Exception as error:
+            now, failed = current_clock().now_ns(), cannot_send(branches.where(position), error)
+            unsent.append(Outcome(position, None, failed, "error", 1, now, now, now, branches.name_of(item)))
+    return found, unsent
+
+
+@dataclass(frozen=True)
+class _ChunkRun:
+    """Runs the items of a chunk in its worker, one after the other, and reads there what the caller gets.
+
+    `kept` and `wishes` are of use where worker and caller share memory.
+    """
+
+    call: _Call
+    on_error: OnError
+    travels: bool
+    kept: dict[int, Report] = field(default_factory=dict)
+    wishes: list[str] = field(default_factory=list)
+
+    # -- in the worker ------------------------------------------------------------------------------------------
+
+    def run(self, chunk: Chunk) -> Report:
+        branches, report, lane = self._begun(chunk)
+        for position, item in chunk.pairs:
+            outcome = branches.run(position, item, report.begun_ns, lane)
+            if self._is_over(report, outcome):
+                break
+        return report
+
+    async def run_async(self, chunk: Chunk) -> Report:
+        branches, report, lane = self._begun(chunk)
+        for position, item in chunk.pairs:
+            outcome = await branches.run_async(position, item, report.begun_ns, lane)
+            if self._is_over(report, outcome):
+                break
+            await asyncio.sleep(0)  # items that never wait must not shut out the other chunks
+        return report
+
+    def _begun(self, chunk: Chunk) -> tuple[Branches, Report, Any]:
+        branches = self.call.branches()
+        report = Report(branches.now_ns(), [], [])
+        if not self.travels:
+            self.kept[chunk.number] = report  # so that what was done is not lost with a worker that is given up
+        return branches, report, branches.recorder.lanes.mine() if branches.recorder is not None else None
+
+    def _is_over(self, report: Report, outcome: Outcome) -> bool:
+        """Keep an outcome, and return whether nothing may follow it."""
+        error = outcome.error
+        if self.travels:
+            report.failures.append(None if error is None else pack_error(error))
+            outcome.error = None
+        report.outcomes.append(outcome)
+        is_fatal = error is not None and (self.on_error == "raise" or not isinstance(error, Exception))
+        return is_fatal or bool(self.wishes)
+
+    # -- where the call was made --------------------------------------------------------------------------------
+
+    @contextmanager
+    def ended_early(self, token: CancelToken) -> Iterator[None]:
+        """Let workers stop after the item in progress when the block is left by an error, or kill what cannot hear."""
+        try:
+            yield
+        except BaseException:
+            self.wishes.append("stop")
+            if self.travels:
+                token.cancel()
+            raise
+
+    def outcomes(self, chunk: Chunk, done: Outcome) -> Iterator[Outcome]:
+        """Yield an outcome for each item of a chunk that is done, or is given up."""
+        report = done.value or self.kept.get(chunk.number) or Report(0, [], [])
+        shift_ns = done.started_ns - report.begun_ns if self.travels else 0  # a worker may have another clock
+        known = report.outcomes.copy()  # a worker that was given up may still be at it
+        for place, outcome in enumerate(known):
+            if self.travels:
+                where = f"item {outcome.index} of {self.call.owner!r}"
+                outcome.value, outcome.error = unpack_result(outcome.value, report.failures[place], where)
+                if outcome.error is not None and outcome.ok:
+                    outcome.status = "error"  # the value could not be loaded
+            outcome.submitted_ns = done.submitted_ns
+            outcome.started_ns += shift_ns
+            outcome.ended_ns += shift_ns
+            yield outcome
+        if done.error is not None and len(known) < len(chunk.pairs):
+            yield from self._without_result(chunk.pairs[len(known) :], done, done.error)
+
+    def _without_result(self, pairs: Sequence[Pair], done: Outcome, error: BaseException) -> Iterator[Outcome]:
+        times, name_of = (done.submitted_ns, done.started_ns, done.ended_ns), self.call.branches().name_of
+        add_note_once(error, f"items {pairs[0][0]} to {pairs[-1][0]} of {self.call.owner!r} have no result")
+        for position, item in pairs:
+            yield Outcome(position, None, error, done.status, 1, *times, name_of(item))

@@ -1,0 +1,174 @@
+"""Single calls handed to an executor, each with a future.
+
+Belongs here: turning calls that come one by one into the input of one `imap`. Does not belong here: running them.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+from kaygraph_viz.errors import BranchError, CallCancelled
+from kaygraph_viz.execute.cancel import CancelToken
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.sync import threads
+from kaygraph_viz.trace.recorder import Scope, set_scope
+from kaygraph_viz.virtual.fiber import Stopped
+
+__all__ = ["Submissions"]
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+Queued = tuple[Future[Any], Call]
+Waiting = queue.SimpleQueue[Queued | None]  # None ends it
+
+
+class Submissions:
+    """Runs calls as they come, as the branches of one endless `imap`, and of another one after a cancellation.
+
+    Parameters
+    ----------
+    imap
+        That of the executor.
+    shares_memory
+        Whether its branches run in this process: then a call is a branch where it was submitted, with the context and
+        in the trace of that place.
+    """
+
+    def __init__(self, imap: Callable[..., Generator[Outcome, None, None]], *, shares_memory: bool) -> None:
+        self._imap = imap
+        self._shares_memory = shares_memory
+        self._lock = threading.Lock()
+        self._token = CancelToken()
+        self.threads = threads()
+        self._waiting: Waiting = self.threads.SimpleQueue()
+        self._is_closed = False
+        self._thread = self.threads.Thread(target=self._run_unrecorded, name="submissions", daemon=True)
+        self._thread.start()
+
+    def add(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
+        """Queue one call and return its future; cancelling it before it starts takes it out."""
+        future: Future[Any] = Future()
+        self.threads.adopt(future)
+        if self._shares_memory:
+            function, arguments = _in_place(function, arguments), ()
+        with self._lock:
+            self._waiting.put((future, (function, arguments)))
+        return future
+
+    def cancel(self) -> None:
+        """Stop the calls that were added so far; those that come from now on are run."""
+        with self._lock:
+            token = self._token
+        token.cancel()
+
+    def close(self) -> None:
+        """Take no more calls, and wait for those that were added."""
+        with self._lock:
+            self._is_closed = True
+            self._waiting.put(None)
+        self._thread.join()
+
+    def _begin_anew(self, reason: BaseException) -> None:
+        """Give the calls that come from now on a queue of their own, and wake who waits at the old one."""
+        with self._lock:
+            old, self._waiting, self._token = self._waiting, self.threads.SimpleQueue(), CancelToken()
+            if self._is_closed:
+                self._waiting.put(None)
+        old.put(None)
+
+    def _run_unrecorded(self) -> None:
+        if self._shares_memory:
+            set_scope(Scope(None, 0))  # each call is recorded where it was submitted
+        self._run()
+
+    def _run(self) -> None:
+        is_over = False
+        while not is_over:
+            with self._lock:
+                token, waiting = self._token, self._waiting
+            with token.stopping(self._begin_anew):
+                self._read(token, waiting)
+            with self._lock:
+                is_over = self._waiting is waiting  # else it was cancelled, and there is another one to be read
+
+    def _read(self, token: CancelToken, waiting: Waiting) -> None:
+        error: BaseException = CallCancelled("the executor stopped before this call was run")
+        ended: Stopped | None = None
+        pulled: dict[int, Future[Any]] = {}
+        calls = _calls(token, waiting, pulled)
+        try:
+            for outcome in self._imap(_call, calls, ordered=False, on_error="collect", window=0, cancel=token):
+                future = pulled.pop(outcome.index)
+                if outcome.error is None:
+                    future.set_result(outcome.value)
+                else:
+                    future.set_exception(outcome.error)
+        except Stopped as stopped:
+            ended, error = stopped, CallCancelled("the block of the virtual clock ended before this call did")
+        except BaseException as raised:  # every future gets to know why it has no result
+            error = raised
+            token.cancel(raised)
+        for future in list(pulled.values()):
+            future.set_exception(error)
+        _refuse(waiting, token.reason or error)
+        if ended is not None:
+            raise ended
+
+
+def _in_place(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[], Any]:
+    """Return what runs a call in a worker as a branch of the place where it was submitted."""
+    branches = Branches(lambda _: function(*arguments), name=str(getattr(function, "__name__", "submitted")))
+    submitted_ns = branches.now_ns()
+
+    def run() -> Any:
+        lanes = branches.recorder.lanes if branches.recorder is not None else None
+        if lanes is None:
+            return branches.run(0, None, submitted_ns, None).unwrap()
+        lane = lanes.take("submitted")
+        lanes.enter(lane)
+        try:
+            return branches.run(0, None, submitted_ns, lane).unwrap()
+        finally:
+            lanes.free(lane)
+
+    return run
+
+
+def _calls(token: CancelToken, waiting: Waiting, pulled: dict[int, Future[Any]]) -> Iterator[Call]:
+    """Yield the calls of one queue as they come; once it is cancelled they get their error instead."""
+    index = 0
+    while (queued := waiting.get()) is not None:
+        future, call = queued
+        if not future.set_running_or_notify_cancel():
+            continue
+        if token.reason is not None:
+            future.set_exception(token.reason)
+            continue
+        pulled[index] = future
+        index += 1
+        yield call
+
+
+def _refuse(waiting: Waiting, error: BaseException) -> None:
+    """Give all calls that are left in a queue an error, and end it for a worker that still waits there."""
+    with suppress(queue.Empty):
+        while True:
+            queued = waiting.get_nowait()
+            if queued is not None and queued[0].set_running_or_notify_cancel():
+                queued[0].set_exception(error)
+    waiting.put(None)
+
+
+def _call(call: Call) -> Any:
+    function, arguments = call
+    try:
+        return function(*arguments)
+    except KeyboardInterrupt as error:  # not a real one: those come to the main thread
+        raise BranchError("the submitted call raised KeyboardInterrupt") from error

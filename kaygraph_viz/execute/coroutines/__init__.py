@@ -1,0 +1,1 @@
+"""Branches as coroutines of one event loop."""

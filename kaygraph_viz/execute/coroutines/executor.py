@@ -1,0 +1,398 @@
+"""Coroutines: many branches in one thread, each giving way to the others while it waits.
+
+Belongs here: the slots of one call, and cancelling them. Does not belong here: what happens to one item
+(``core.branch``), loops of our own (``loops``).
+
+As in a TaskGroup, the first error cancels the branches beside it, and the call returns only when all of them have
+ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, ClassVar, Self
+
+from kaygraph_viz.errors import BranchError, OptionError
+from kaygraph_viz.execute.core.base import Capabilities, Executor, arranging, in_order
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.request import Naming, OnError, Options, Request
+from kaygraph_viz.execute.core.retries import Fallback
+from kaygraph_viz.execute.coroutines.loops import INTERRUPT_WAIT_S, Service
+from kaygraph_viz.sync import run_loop, threads
+from kaygraph_viz.trace.lanes import Lane
+
+__all__ = ["MAX_SLOTS", "AsyncExecutor"]
+
+MAX_SLOTS = 1_000_000
+TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
+DEFAULT_SLOTS = 100  # for an input whose length nobody knows
+
+
+class AsyncExecutor(Executor):
+    """Runs branches as coroutines of one event loop: good for very many that wait.
+
+    Inside a coroutine use `aimap`, which runs in the loop that is there; `imap` makes a loop of its own in a thread.
+    The function may be plain, but a plain function that takes its time stops all branches.
+
+    Parameters
+    ----------
+    workers
+        How many branches may be in progress at once, 1 to 1,000,000; default: all, or 100 where the input has no
+        length, also in simulated time.
+    """
+
+    kind: ClassVar[str] = "async"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=True, can_kill=True, shares_memory=True, needs_pickling=False
+    )
+    max_workers: ClassVar[int] = MAX_SLOTS
+    _service: Service | None = None
+
+    def _default_workers(self) -> int:
+        return DEFAULT_SLOTS
+
+    def slots(self, count: int | None) -> int:
+        """Return how many branches may be in progress at once in a call with `count` items."""
+        if count is None:
+            return self.workers
+        return max(1, count if self._asked is None else min(count, self._asked))
+
+    async def aimap(
+        self,
+        fn: Callable[[Any], Any],
+        items: Iterable[Any],
+        *,
+        on_error: OnError = "raise",
+        name: str | None = None,
+        label: Callable[[Any], str] | None = None,
+        owner: str | None = None,
+        fallback: Fallback | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Outcome, None]:
+        """Run ``fn(item)`` for each item in the running loop and yield an outcome for each.
+
+        Parameters
+        ----------
+        fn, items, on_error, name, label, owner, fallback, **options
+            As for `imap`.
+
+        Yields
+        ------
+        Outcome
+            One for each item. Closing the iterator early cancels the branches in progress and waits for them.
+
+        Raises
+        ------
+        Exception
+            As for `imap`; errors that cancelled branches raise while they clean up come with it, as an
+            ``ExceptionGroup``.
+        """
+        naming = Naming(name, label, owner)
+        request = self._checked(fn, items, Options(on_error=on_error, **options), naming, fallback)
+        crew = _Slots(request, self.slots(request.count))
+        arrange = arranging(request)
+        stop = crew.stop_from_outside(asyncio.get_running_loop())
+        with self._stoppable(request), request.token.stopping(stop):
+            async with crew:
+                while await crew.has_more():
+                    for outcome in arrange(crew.done.popleft()):
+                        crew.count_delivery()
+                        if outcome.error is not None:
+                            await crew.raise_if_wanted(outcome, on_error)
+                        yield outcome
+
+    async def gather(
+        self, fn: Callable[[Any], Any], items: Iterable[Any], take: Callable[[Outcome], object], *,
+        on_error: OnError = "raise", name: str | None = None, owner: str | None = None,
+        fallback: Fallback | None = None, **options: Any,
+    ) -> None:  # fmt: skip
+        """Do as `aimap` does and call `take` with each outcome as it is completed; twice as fast for short items."""
+        request = self._checked(fn, items, Options(on_error=on_error, **options), Naming(name, None, owner), fallback)
+        crew = _Slots(request, self.slots(request.count))
+        stop = crew.stop_from_outside(asyncio.get_running_loop())
+        with self._stoppable(request), request.token.stopping(stop):
+            async with crew:
+                while await crew.has_more():
+                    outcomes = crew.take_all()
+                    for outcome in outcomes:
+                        if outcome.error is not None:
+                            await crew.raise_if_wanted(outcome, on_error, outcomes)
+                        take(outcome)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
+        """Run ``fn(*args)`` once, in a loop that the executor keeps in a thread, and return a future of its result."""
+        if self._is_closed:
+            raise OptionError("executor", self, "open", "with get_executor('async', 4) as executor: ...")
+        if self._service is None or self._service.threads is not threads():  # of another clock
+            if self._service is not None:
+                self._service.close()
+            self._service = Service(self.workers)
+        return self._service.submit(lambda _: fn(*args), getattr(fn, "__name__", "submitted"))
+
+    def cancel(self) -> None:
+        """Stop all calls in progress and what was submitted. The executor can be used again afterwards."""
+        super().cancel()
+        if self._service is not None:
+            self._service.cancel()
+
+    def close(self) -> None:
+        """Wait for what was submitted; using the executor afterwards is an error, closing it again is not."""
+        super().close()
+        if self._service is not None:
+            self._service.close()
+            self._service = None
+
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        pump = _Pump(request, self.slots(request.count))
+        outcomes = pump.outcomes()
+        wait_s: float | None = None
+        try:
+            with request.token.stopping(pump.cancel):
+                pump.thread.start()
+                for outcome in in_order(outcomes) if request.ordered else outcomes:
+                    pump.count_delivery()
+                    yield outcome
+        except KeyboardInterrupt:
+            wait_s = INTERRUPT_WAIT_S
+            raise
+        finally:
+            pump.stop(wait_s)
+
+
+class _Slots:
+    """The coroutine slots of one call: each pulls an item, runs it, and pulls the next one.
+
+    There is one task for each slot, not for each item, and slots are opened only as far as they are needed: whenever a
+    branch waits, as many again are opened. Everything happens in one loop, so nothing needs a lock.
+    """
+
+    def __init__(self, request: Request, slots: int) -> None:
+        self.branches = request.branches
+        self.done: deque[Outcome] = deque()
+        self._request = request
+        self._items: Iterator[Any] = iter(request.items)
+        self._slots = slots
+        self._limit = request.limit(slots) if request.memory is None else None
+        self._opened = self._working = 0
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._pulled = self._delivered = 0
+        self._is_stopped = self._is_starving = self._is_broken_off = self._is_closing = False
+        self._turn_ns = 0
+        self._fault: BaseException | None = None
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._open_slots(1)
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    async def has_more(self) -> bool:
+        """Wait until an outcome is `done`; return False, or raise what went wrong, when there will be no more."""
+        while not self.done and self._working and not self._is_broken_off:
+            self._news.clear()
+            await self._news.wait()
+        if not self.done and self._fault is not None:
+            raise self._fault
+        return bool(self.done)
+
+    async def close(self) -> None:
+        """Cancel what is in progress and wait for it."""
+        self._is_stopped = self._is_closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _open_slots(self, count: int) -> None:
+        for _ in range(min(count, self._slots - self._opened)):
+            self._opened += 1
+            self._working += 1
+            task = asyncio.create_task(self._work())
+            self._tasks[task] = None
+            task.add_done_callback(self._tasks.pop)
+
+    def _when_one_waits(self) -> None:
+        if self._opened < self._slots and not self._is_stopped:
+            self._open_slots(self._opened)
+
+    async def _work(self) -> None:
+        lanes = self.branches.recorder.lanes if self.branches.recorder is not None else None
+        lane = lanes.take("async") if lanes is not None else None
+        if lanes is not None and lane is not None:
+            lanes.enter(lane)
+        try:
+            await self._work_on(lane)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # the input's own fault, or one of ours: raised after what came before it
+            self._is_stopped, self._fault = True, error
+        finally:
+            if lanes is not None and lane is not None:
+                lanes.free(lane)
+            self._working -= 1
+            self._news.set()
+
+    async def _work_on(self, lane: Lane | None) -> None:
+        submitted, run, when_one_waits = self._request.submitted_ns, self.branches.run_async, self._when_one_waits
+        index, limit = 0, self._limit
+        try:
+            while not self._is_stopped:
+                if self._pulled - self._delivered >= (limit or self._request.limit(self._slots)):
+                    await self._find_room()
+                try:
+                    item = next(self._items)
+                except StopIteration:
+                    self._is_stopped = True
+                    return
+                index = self._pulled
+                self._pulled += 1
+                ready = self.branches.now_ns() if submitted is None else submitted
+                outcome = await run(index, item, ready, lane, when_one_waits)
+                self.done.append(outcome)
+                if len(self.done) == 1:  # else the reader has not even read what was there before
+                    self._news.set()
+                if outcome.ended_ns >= self._turn_ns:  # branches that never wait must not shut out everybody else
+                    self._turn_ns = outcome.ended_ns + TURN_NS
+                    await asyncio.sleep(0)
+        except asyncio.CancelledError as cancelled:
+            if self._is_closing:
+                raise
+            raise BranchError(f"{self.branches.where(index)} cancelled its own task, or its loop ends") from cancelled
+
+    async def _find_room(self) -> None:
+        while self._is_full():
+            self._is_starving = True  # said before it looks again: a reader in another thread counts, then asks
+            self._room.clear()
+            if self._is_full():
+                await self._room.wait()
+
+    def _is_full(self) -> bool:
+        return self._pulled - self._delivered >= (self._limit or self._request.limit(self._slots))
+
+    def stop_from_outside(self, loop: asyncio.AbstractEventLoop) -> Callable[[BaseException], None]:
+        """Return a function that other threads may call to end the call with an error."""
+
+        def stop(reason: BaseException) -> None:
+            with suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(self._break_off, reason)
+
+        return stop
+
+    def _break_off(self, reason: BaseException) -> None:
+        self._is_stopped, self._fault = True, reason
+        self._is_broken_off = True
+        self._news.set()
+
+    def count_delivery(self, count: int = 1) -> None:
+        """Make room for more items; for the one reader, who may be in another thread."""
+        self._delivered += count
+        if self._is_starving:
+            self._is_starving = False
+            with suppress(RuntimeError):  # the loop has just been closed
+                self._loop.call_soon_threadsafe(self._room.set)
+
+    def take_all(self) -> list[Outcome]:
+        """Return what is done and make room for as much."""
+        outcomes = list(self.done)
+        self.done.clear()
+        self.count_delivery(len(outcomes))
+        return outcomes
+
+    async def raise_if_wanted(self, outcome: Outcome, on_error: OnError, beside: Sequence[Outcome] = ()) -> None:
+        """Raise the error of an outcome where that is wanted, and an interrupt always; `beside` came with it."""
+        error = outcome.error
+        if error is not None and (on_error == "raise" or isinstance(error, KeyboardInterrupt)):
+            await self.close()
+            raise self.all_errors(error, beside)
+
+    def all_errors(self, first: BaseException, beside: Sequence[Outcome]) -> BaseException:
+        """Return the first error, together with those beside it and those of cancelled branches that cleaned up."""
+        others = [each.error for each in (*beside, *self.done) if each.status == "error" and each.error is not first]
+        if not others or not isinstance(first, Exception):
+            return first
+        return ExceptionGroup(
+            f"{len(others) + 1} branches failed", [first, *(each for each in others if isinstance(each, Exception))]
+        )
+
+
+class _Pump:
+    """Runs the slots of a call in a loop of its own, in a thread, and hands their outcomes to a reader outside."""
+
+    def __init__(self, request: Request, slots: int) -> None:
+        self._request = request
+        self._slots = slots
+        self._ready: deque[Outcome] = deque()
+        self._news = threads().Event()
+        self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._crew: _Slots | None = None
+        self._is_cancelled = self._is_over = False
+        context = request.branches.context()
+        self.thread = threads().Thread(target=context.run, args=(self._run,), name="async", daemon=True)
+
+    def _run(self) -> None:
+        try:
+            run_loop(self._main())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # handed to the reader, who raises it
+            self._error = error
+        finally:
+            self._task = None
+            self._is_over = True
+            self._news.set()
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._is_cancelled:  # before there was a task to cancel
+            return
+        self._crew = crew = _Slots(self._request, self._slots)
+        async with crew:
+            while await crew.has_more():
+                while crew.done:
+                    self._ready.append(crew.done.popleft())
+                self._news.set()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield outcomes as they are completed; raise the error of the input after the last one."""
+        is_over = False
+        while not is_over:
+            self._news.wait()
+            self._news.clear()
+            is_over = self._is_over  # before it looks for outcomes: those that come before the end are not missed
+            while self._ready:
+                yield self._ready.popleft()
+        if self._error is not None:
+            raise self._error
+
+    def count_delivery(self) -> None:
+        """Make room for one more item."""
+        if self._crew is not None:
+            self._crew.count_delivery()
+
+    def cancel(self, reason: BaseException) -> None:
+        """End the call with an error; from any thread."""
+        if self._error is None:
+            self._error = reason
+        self._stop_loop()
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Cancel what is in progress and wait until it has ended."""
+        self._stop_loop()
+        if self.thread.is_alive():  # it may not have started
+            self.thread.join(timeout_s)
+
+    def _stop_loop(self) -> None:
+        self._is_cancelled = True
+        task, loop = self._task, self._loop
+        if task is not None and loop is not None:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(task.cancel)

@@ -1,0 +1,1 @@
+"""Branches on a Dask cluster."""

@@ -1,0 +1,210 @@
+"""The connection to a Dask cluster: opening one of our own, asking workers who they are and what time it is.
+
+Belongs here: everything that is asked of `distributed` apart from running items. Does not belong here: items
+(``call``).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from functools import cache
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+from kaygraph_viz._optional import require
+from kaygraph_viz.errors import NodeError
+from kaygraph_viz.execute.dask import worker as dask_worker
+from kaygraph_viz.execute.dask.worker import Place, introduce, now_ns
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.offsets import NO_OFFSET, Offset, offset_from
+
+__all__ = ["Link", "local_cluster", "threads_of"]
+
+PROBES = 24
+PROBE_S = 1.0  # a worker that has just died would be waited for half a minute
+SEND_EVERY_S = 0.001  # a client collects its messages for 10 ms, which a short look-ahead has to wait for each time
+FRESH_NS = 60_000_000_000  # clocks drift by some 10 us a second at worst
+
+
+def local_cluster(workers: int) -> Any:
+    """Return a cluster of `workers` processes on this machine, reachable from this machine only."""
+    return _cluster_class()(
+        n_workers=workers, threads_per_worker=1, processes=True, worker_class=_nanny_class(), host="127.0.0.1",
+        dashboard_address=None, worker_dashboard_address=None, silence_logs=logging.CRITICAL + 1,
+        preload=dask_worker.__name__,
+        scheduler_kwargs={
+            "allowed_failures": 0,  # what was running on a worker that died is not run again
+            "dashboard": False, "dashboard_address": "127.0.0.1:0",  # else its port is 8787, open to the network
+        },
+    )  # fmt: skip
+
+
+@cache
+def _cluster_class() -> Any:
+    """Return a cluster that leaves workers that have died to their nannies, which start them again.
+
+    Usually it ends a nanny whose worker is not there some time after a worker of that name has gone: also one that has
+    died again just then, and is about to come back.
+    """
+    base: Any = require("distributed").LocalCluster
+    plain: Any = require("distributed.deploy.cluster").Cluster
+
+    class Cluster(base):  # type: ignore[misc]  # as below
+        def _update_worker_status(self, op: str, msg: Any) -> None:
+            plain._update_worker_status(self, op, msg)
+
+    return Cluster
+
+
+@cache
+def _nanny_class() -> Any:
+    """Return a nanny whose workers do not import the caller's program, so that it needs no ``__main__`` guard."""
+    base: Any = require("distributed").Nanny
+
+    class Nanny(base):  # type: ignore[misc]  # distributed has no type information
+        async def instantiate(self) -> Any:
+            with _program_hidden:
+                return await super().instantiate()
+
+    return Nanny
+
+
+class _ProgramHidden:
+    """While the block runs, processes that are started do not import the caller's program.
+
+    Multiprocessing would import it under another name, and what stands in it without a guard would run again. What has
+    a name like the one given here it takes for a package's ``__main__``, which it leaves alone. Functions of the
+    program travel by value, so nobody misses it. Several may be started at once: the last one puts the name back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._spec: Any = None
+
+    def __enter__(self) -> None:
+        main = sys.modules["__main__"]
+        with self._lock:
+            self._count += 1
+            if self._count == 1:
+                self._spec, main.__spec__ = main.__spec__, ModuleSpec("program.__main__", None)
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._count -= 1
+            if self._count == 0:
+                sys.modules["__main__"].__spec__ = self._spec
+
+
+_program_hidden = _ProgramHidden()
+
+
+def threads_of(client: Any) -> int:
+    """Return how many tasks the workers of a client can run at once, at least 1."""
+    return max(1, int(sum(client.nthreads().values())))
+
+
+class Link:
+    """A client, what is known of its workers, and a folder that they can write to where they run on this machine.
+
+    Parameters
+    ----------
+    client
+        A `distributed.Client`.
+    threads
+        How many items may run at once.
+    cluster
+        Our own cluster, or None where somebody else made it.
+    """
+
+    def __init__(self, client: Any, threads: int, cluster: Any = None) -> None:
+        self.client = client
+        self.threads = threads
+        self._cluster = cluster
+        self._offsets: dict[str, tuple[int, Offset]] = {}
+        self.address = str(client.scheduler.address) if client.scheduler is not None else "the scheduler"
+        self._folder = tempfile.mkdtemp(prefix="kaygraph-viz-")
+        self.has_journals = False
+        if cluster is not None:
+            self.client.scheduler_comm.interval = SEND_EVERY_S
+        try:
+            self.has_journals = self._meet()
+        except BaseException:
+            self.close()
+            raise
+
+    def _meet(self) -> bool:
+        """Check that the workers have this package, and return whether all of them see our folder."""
+        import socket
+
+        try:
+            met = self.client.run(introduce, self._folder)
+        except (ImportError, AttributeError, TypeError) as error:
+            raise NodeError(
+                f"the Dask workers at {self.address} cannot load kaygraph_viz ({describe_error(error)}); "
+                "install the same version there"
+            ) from error
+        return bool(met) and all(host == socket.gethostname() and seen for host, _, seen in met.values())
+
+    @property
+    def loop(self) -> Any:
+        """The event loop of the client."""
+        return self.client.loop.asyncio_loop
+
+    def gather(self, future: Any) -> Any:
+        """Return an awaitable of the result of a future; of a dead worker the scheduler would learn it only late."""
+        return self.client.gather(future, asynchronous=True, direct=True if self.has_journals else None)
+
+    def new_folder(self, call: str) -> str | None:
+        """Return a folder for the journals of a call, or None where the workers could not write to it."""
+        if not self.has_journals:
+            return None
+        folder = Path(self._folder, call)
+        folder.mkdir()
+        return str(folder)
+
+    def offset(self, address: str) -> Offset:
+        """Return how far the clock of a worker is ahead; asked when it is first needed, and again after a minute."""
+        known = self._offsets.get(address)
+        if known is not None and time.perf_counter_ns() - known[0] < FRESH_NS:
+            return known[1]
+        offset = self._probe(address)
+        self._offsets[address] = (time.perf_counter_ns(), offset)
+        return offset
+
+    def _probe(self, address: str) -> Offset:
+        probes: list[tuple[int, int, int]] = []
+        try:
+            while len(probes) < PROBES:
+                before = time.perf_counter_ns()
+                found = self.client.run(now_ns, workers=[address], callback_timeout=PROBE_S)
+                probes.append((before, found[address], time.perf_counter_ns()))
+        except Exception:  # it has died: what it left is of this machine, whose clock is ours
+            if not probes:
+                return NO_OFFSET
+        return offset_from(probes, is_same_clock=self.has_journals)
+
+    def kill(self, place: Place | None) -> bool:
+        """End a worker's process where it is ours, and return whether it was; its nanny starts another one."""
+        if self._cluster is None or place is None:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(place.pid, signal.SIGKILL)
+        return True
+
+    def close(self) -> None:
+        """Close what is ours: the cluster and the folder, never a client that was given to us."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._cluster is not None:
+            with suppress(Exception):  # the scheduler may be gone already
+                self.client.close()
+            self._cluster.close()

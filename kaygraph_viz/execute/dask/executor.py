@@ -1,0 +1,121 @@
+"""Dask workers: branches on a cluster of processes, on this machine or on many.
+
+Belongs here: the executor. Does not belong here: one call (``call``), what runs on a worker (``worker``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, ClassVar
+
+from kaygraph_viz._optional import require
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.core.base import Capabilities, Executor, in_order
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.request import Request
+from kaygraph_viz.execute.dask.call import DaskCall
+from kaygraph_viz.execute.dask.cluster import Link, local_cluster, threads_of
+from kaygraph_viz.execute.local.simulated import simulated
+from kaygraph_viz.sync import is_virtual
+
+__all__ = ["DaskExecutor"]
+
+
+class DaskExecutor(Executor):
+    """Runs branches on the workers of a Dask cluster.
+
+    Without a client, a cluster of processes on this machine is started with the first item and closed by `close`. With
+    one, its cluster is used and the client stays open; the workers need this package, too.
+
+    Functions and items travel by cloudpickle, so those of a notebook do as well. A branch sees copies of its item and
+    of the caller's context variables, as far as they can be pickled. Random numbers: each worker process has its own
+    generator, seeded by the system; for the same numbers on every run, seed from the item.
+
+    An error of user code is an outcome like everywhere else: Dask neither tries again nor logs it. When a worker dies,
+    the item it was running is lost (`WorkerLostError`) and not run again; items that it had not begun go to another
+    worker. This holds where the workers run on the caller's machine; on others, Dask may run an item again up to its
+    setting ``distributed.scheduler.allowed-failures``, and the error says how many runs there were.
+
+    A thread of a Dask worker cannot be killed. On a cluster of our own a branch that overran its timeout is ended
+    together with its worker process, which Dask replaces; elsewhere it is given up, and its bar goes on until it ends.
+
+    In a trace, the first branch of each lane of a call carries as attributes which worker that is (``worker``,
+    ``pid``) and how far its clock is ahead (``clock_offset_ns``, within ``clock_bound_ns``).
+
+    Parameters
+    ----------
+    workers
+        How many branches may run at once, 1 to 4096; default: 4 more than the cores that the program may use, at most
+        32; with a client, as many as its workers have threads; in simulated time 4.
+    client
+        A `distributed.Client` that is connected, or None for a cluster of our own.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the package ``distributed`` is not installed.
+    OptionError
+        If `workers` is out of range or `client` is not a client for plain code.
+    """
+
+    kind: ClassVar[str] = "dask"
+    items_ahead: ClassVar[int] = 64
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=True, can_kill=False, shares_memory=False, needs_pickling=True
+    )
+
+    def __init__(self, workers: int | None = None, client: Any = None) -> None:
+        super().__init__(workers)
+        self._threads = None if client is None else threads_of(_checked_client(client))
+        if not is_virtual():  # simulated workers need no cluster
+            require("distributed")
+        self._client = client
+        self._link: Link | None = None
+
+    def _default_workers(self) -> int:
+        return super()._default_workers() if self._threads is None or is_virtual() else self._threads
+
+    @property
+    def client(self) -> Any:
+        """The client in use: the one that was given, or that of our own cluster, which is started if need be."""
+        return self._connected().client
+
+    def _connected(self) -> Link:
+        if self._link is None:
+            if self._client is not None:
+                self._link = Link(self._client, self.workers)
+            else:
+                cluster = local_cluster(self.workers)
+                self._link = Link(require("distributed").Client(cluster, set_as_default=False), self.workers, cluster)
+        return self._link
+
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        return simulated(self, request) if is_virtual() else self._run_on_cluster(request)
+
+    def _run_on_cluster(self, request: Request) -> Generator[Outcome, None, None]:
+        call = DaskCall(request, self._connected())
+        outcomes = call.outcomes()
+        try:
+            for outcome in in_order(outcomes) if request.ordered else outcomes:
+                call.count_delivery()
+                yield outcome
+        except BaseException as error:
+            if not isinstance(error, GeneratorExit):
+                call.give_up_all()  # an interrupt, a cancelled call, a lost scheduler: control goes back at once
+            raise
+        finally:
+            call.stop()
+
+    def close(self) -> None:
+        """Release the cluster if it is our own; a client that was given stays open."""
+        super().close()
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+def _checked_client(client: Any) -> Any:
+    distributed = require("distributed")
+    if not isinstance(client, distributed.Client) or client.asynchronous:
+        raise OptionError("client", client, "a distributed.Client with asynchronous=False", "client=Client(address)")
+    return client

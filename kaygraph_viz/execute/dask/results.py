@@ -1,0 +1,231 @@
+"""What travels to Dask workers and back, and what comes of it: outcomes, and rows of the trace.
+
+Belongs here: stamps, lanes, clock offsets, and the outcomes of branches that did not come back. Does not belong here:
+deciding that a branch is lost or late (``call``).
+"""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kaygraph_viz.clock import REAL
+from kaygraph_viz.errors import DeadlineExceeded, OptionError, RemoteWorkerLostError
+from kaygraph_viz.execute.core.branch import Branches, Held
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.pickling import by_value, context_values, unpack_result
+from kaygraph_viz.execute.core.request import Request
+from kaygraph_viz.execute.dask.cluster import Link
+from kaygraph_viz.execute.dask.worker import Answer, Finished, Place, Setup, Written
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.offsets import NO_OFFSET, Move, Offset
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
+from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.wire import Shift, adopt, squeezed
+
+__all__ = ["Answers", "Chunk", "News", "Pair", "packed_setup"]
+
+Pair = tuple[int, Any, int]  # index, item, when it was ready [ns]
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """Some items that travel together."""
+
+    number: int
+    pairs: list[Pair]
+    sent_ns: int
+    future: Any = None
+
+
+class News(NamedTuple):
+    """Something for the reader: an answer, an error of Dask, an outcome, a reason to stop, the end; or just a nudge."""
+
+    chunk: Chunk | None = None
+    answer: Answer | None = None
+    error: BaseException | None = None
+    outcome: Outcome | None = None
+    reason: BaseException | None = None
+    is_end: bool = False
+
+
+def packed_setup(branches: Branches) -> bytes:
+    """Return what all items of a call share, packed; raise `OptionError` where it cannot travel."""
+    recorder = branches.recorder
+    setup = Setup(
+        branches.function, branches.name, branches.label, branches.owner, branches.retry, branches.fallback,
+        branches.timeout_s, context_values(branches.context()), 0 if recorder is None else DEFAULT_MAX_SPANS,
+        recorder is not None and recorder.lanes.mine().cpu_between(0, 0, 0) >= 0,
+    )  # fmt: skip
+    try:
+        return by_value(setup)
+    except Exception as error:
+        expected = f"something that can be sent to a worker ({describe_error(error)})"
+        raise OptionError(
+            "fn", branches.function, expected, "a function that gets what it needs as its item"
+        ) from error
+
+
+class Answers:
+    """Turns what comes back in one `imap` call into outcomes; while recording also into rows.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+    link
+        The cluster.
+    """
+
+    def __init__(self, request: Request, link: Link) -> None:
+        self._branches = request.branches
+        self._recorder = request.branches.recorder
+        self._link = link
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._held: dict[int, Held] = {}
+        self._has_warned = False
+
+    # -- finished on a worker -----------------------------------------------------------------------------------
+
+    def of(self, pairs: list[Pair], place: Place | None, finished: list[bytes]) -> list[Outcome]:
+        """Return the outcomes of the first items of a chunk, and record them."""
+        if place is None:
+            return []
+        return [self._one(pairs, place, Finished(*pickle.loads(packed))) for packed in finished]  # noqa: S301
+
+    def _one(self, pairs: list[Pair], place: Place, done: Finished) -> Outcome:
+        index, _, submitted = pairs[done.position]
+        value, error = unpack_result(done.packed, done.failure, self._branches.where(index))
+        status: Status = "error" if error is not None and done.status == "ok" else done.status
+        offset = self._offset(place)
+        shift = self._shift(done, offset, submitted)
+        started, ended = shift(done.started_ns), shift(done.ended_ns)
+        if self._recorder is not None:
+            self._check(place, offset, submitted - started)
+            rows = done.rows
+            if (place.address, place.thread) not in self._lanes:
+                rows = [_told(row, {"worker": place.address, "pid": place.pid, **offset.attributes}) for row in rows]
+            lane = self._lane(place).name
+            adopt(
+                self._recorder, rows, parent_id=self._branches.parent_id, lane=lane, submitted_ns=submitted, shift=shift
+            )
+        return Outcome(index, value, error, status, done.attempts, submitted, started, max(started, ended), done.name)
+
+    def _offset(self, place: Place) -> Offset:
+        return NO_OFFSET if self._recorder is None else self._link.offset(place.address)
+
+    def _shift(self, done: Finished, offset: Offset, submitted_ns: int) -> Shift:
+        now_ns = self._branches.now_ns()
+        if self._recorder is not None and self._recorder.clock is not REAL:  # a worker knows nothing of that clock
+            return squeezed(done.started_ns, submitted_ns, now_ns)
+        return Move(offset, submitted_ns, now_ns)
+
+    def _check(self, place: Place, offset: Offset, early_ns: int) -> None:
+        """Warn, once a call, of a branch that began before it was submitted, by more than the clock can be off."""
+        if early_ns > 0 and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"a branch on {place.address} began {early_ns / 1e6:.3f} ms before it was submitted, by a clock that "
+                f"is known within {offset.bound_ns / 1e6:.3f} ms: the times of that worker are not to be trusted",
+                stacklevel=2,
+            )
+
+    # -- lanes --------------------------------------------------------------------------------------------------
+
+    def _lane(self, place: Place) -> Lane:
+        key = (place.address, place.thread)
+        lane = self._lanes.get(key)
+        if lane is None and self._recorder is not None:
+            lane = self._lanes[key] = self._recorder.lanes.take("dask")
+        return lane or Lane("dask", None)
+
+    def free_all(self) -> None:
+        """Give back all lanes at the end of the call."""
+        for lane in self._lanes.values():
+            if self._recorder is not None:
+                self._recorder.lanes.free(lane)
+        self._lanes.clear()
+
+    # -- not finished on a worker -------------------------------------------------------------------------------
+
+    def started_ns(self, sent_ns: int, written: Written) -> int | None:
+        """Return when the item that a journal names began [ns], or None if it has not.
+
+        Where there is no journal to read, tasks are sent to idle workers only: it began when it was sent.
+        """
+        if self._link.has_journals:
+            return None if written.started is None else max(sent_ns, written.started_ns)
+        return sent_ns
+
+    def failed(self, pair: Pair, error: BaseException) -> Outcome:
+        """Return the outcome of an item that could not run."""
+        now_ns = self._branches.now_ns()
+        self._add(pair, None, (now_ns, now_ns), "error", error)
+        return self._outcome(pair, "error", error, now_ns, now_ns)
+
+    def lost(self, pair: Pair, sent_ns: int, written: Written, error: BaseException | None) -> Outcome:
+        """Return the outcome of an item whose worker died."""
+        runs = 1 if self._link.has_journals else 1 + int(getattr(error, "allowed_failures", 0))
+        place = written.place
+        where = self._branches.where(pair[0])
+        address = place.address if place is not None else getattr(getattr(error, "last_worker", None), "address", None)
+        lost = RemoteWorkerLostError(where, address, place.pid if place is not None else 0, runs)
+        lost.__cause__ = error
+        started, ended = self.started_ns(sent_ns, written) or sent_ns, self._branches.now_ns()
+        self._add(pair, place, (started, ended), "lost", lost)
+        return self._outcome(pair, "lost", lost, started, ended)
+
+    def timed_out(self, pair: Pair, started_ns: int) -> Outcome:
+        """Return the outcome of an item that overran its time."""
+        error = DeadlineExceeded(self._branches.where(pair[0]), self._branches.timeout_s or 0.0)
+        return self._outcome(pair, "timeout", error, started_ns, self._branches.now_ns())
+
+    def _outcome(self, pair: Pair, status: Status, error: BaseException, started_ns: int, ended_ns: int) -> Outcome:
+        index, item, submitted = pair
+        name = self._branches.name_of(item)
+        return Outcome(index, None, error, status, 1, submitted, max(started_ns, submitted), ended_ns, name)
+
+    def ended_by_us(self, pair: Pair, place: Place | None, started_ns: int, status: Status) -> None:
+        """Record an item whose worker was ended."""
+        self._add(pair, place, (started_ns, self._branches.now_ns()), status, None)
+
+    def _add(
+        self, pair: Pair, place: Place | None, times: tuple[int, int], status: Status, error: BaseException | None
+    ) -> None:
+        if self._recorder is None:
+            return
+        index, item, submitted = pair
+        started = max(times[0], submitted)
+        lane = self._lane(place).name if place is not None else "dask"
+        self._recorder.add((
+            self._recorder.next_id(), self._branches.parent_id, index, self._branches.name_of(item), "branch", lane,
+            submitted, started, max(started, times[1]), -1, 0, status, 1,
+            None if error is None else describe_error(error), None, None, None,
+        ))  # fmt: skip
+
+    def hold(self, number: int, pair: Pair, place: Place | None, started_ns: int) -> None:
+        """Keep the bar of an item open that was given up and still runs."""
+        if self._recorder is None:
+            return
+        index, item, submitted = pair
+        lane = self._lane(place).name if place is not None else "dask"
+        held = self._held[number] = Held(
+            index, self._branches.name_of(item), submitted, max(started_ns, submitted), self._recorder.next_id(),
+            self._branches.parent_id, lane,
+        )  # fmt: skip
+        self._recorder.open_spans[held.span_id] = held
+
+    def release(self, number: int) -> None:
+        """End the bar of an item that was given up and has now ended."""
+        held = self._held.pop(number, None)
+        if held is not None and self._recorder is not None:
+            self._recorder.add(held.abandoned_row(self._branches.now_ns()))
+            self._recorder.open_spans.pop(held.span_id, None)
+
+
+def _told(row: Row, facts: dict[str, Any]) -> Row:
+    """Return the row of a branch with more attributes; another row as it is."""
+    return (*row[:14], {**(row[14] or {}), **facts}, *row[15:]) if row[2] >= 0 and row[4] == "branch" else row

@@ -1,0 +1,306 @@
+"""What runs on a Dask worker: a few items one after the other, and a journal of them.
+
+Belongs here: what is imported there. Does not belong here: cutting the input into chunks, what happens when a worker
+is lost (``call``).
+
+The journal is a small file on the worker's machine. It says which item was started and keeps the outcomes of those
+before it, so that a worker that dies takes with it only the item that it was running.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import struct
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kaygraph_viz.clock import REAL
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.pickling import PackedError, not_sent, pack_error, pack_result
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.recorder import Recorder
+from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.wire import OWN_LANE, RowList
+
+__all__ = [
+    "GO", "Answer", "Finished", "Journal", "Place", "Setup", "Written", "dask_setup", "introduce", "now_ns",
+    "read_journal", "run_chunk",
+]  # fmt: skip
+
+GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
+BUDGET_NS = 60_000_000  # a chunk whose items turn out to be long is handed back after this time
+JOURNALED_BYTES = 65_536  # a larger outcome ends its chunk instead of being written down
+KEPT_CALLS = 8
+
+
+class Place(NamedTuple):
+    """One thread of one worker."""
+
+    address: str
+    pid: int
+    thread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all items of one `imap` call share, as it travels."""
+
+    function: Callable[[Any], Any]
+    name: str
+    label: Callable[[Any], str] | None
+    owner: str
+    retry: RetryPolicy
+    fallback: Callable[[Any, Exception], Any] | None
+    timeout_s: float | None
+    context: list[bytes]
+    max_spans: int  # 0 where nothing is recorded
+    has_cpu_time: bool
+
+
+class Finished(NamedTuple):
+    """One outcome as it comes back: everything but the value or error is plain; times are the worker's [ns]."""
+
+    position: int
+    status: Status
+    attempts: int
+    started_ns: int
+    ended_ns: int
+    name: str
+    failure: PackedError | None
+    packed: Any
+    rows: list[Row]
+
+
+class Answer(NamedTuple):
+    """What a chunk brings back.
+
+    `is_rerun` says that another run of it had begun before, `fault` that it could not be unpacked.
+    """
+
+    place: Place | None
+    finished: list[bytes]
+    is_rerun: bool = False
+    fault: str | None = None
+
+
+def dask_setup(_worker: Any) -> None:
+    """Ignore interrupts: one of a terminal reaches all its processes, and ours are stopped by the caller.
+
+    Dask calls this in each worker process of a cluster of our own, since the module is preloaded there.
+    """
+    with suppress(ValueError):  # not the main thread: then the signal is not ours either
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def now_ns() -> int:
+    """Return the time of this worker [ns]; imported by name, so that a probe of its clock is quick."""
+    return time.perf_counter_ns()
+
+
+def introduce(folder: str) -> tuple[str, int, bool]:
+    """Return the name of this machine, the worker's process, and whether it sees a folder of the caller's."""
+    return socket.gethostname(), os.getpid(), Path(folder).is_dir()
+
+
+class Journal:
+    """Writes down what is started and what came of it; without a folder it does nothing."""
+
+    _HEAD = struct.Struct("<cqq")
+
+    def __init__(self, folder: str | None, number: int, place: Place) -> None:
+        self._folder = folder
+        self._file = -1
+        if folder is not None:
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY  # exclusive: a chunk that Dask runs again is noticed
+            self._file = os.open(os.path.join(folder, str(number)), flags, 0o600)  # noqa: PTH118  (each chunk does it)
+            head = pickle.dumps(tuple(place))
+            self._start = self._HEAD.pack(b"P", len(head), 0) + head
+
+    def start(self, position: int, finished: bytes | None) -> bool:
+        """Say that an item starts now, and keep the outcome of the one before; False where nothing may start."""
+        if self._folder is None:
+            return True
+        kept = b"" if finished is None else self._HEAD.pack(b"F", len(finished), 0) + finished
+        os.write(self._file, self._start + kept + self._HEAD.pack(b"S", position, now_ns()))
+        self._start = b""
+        if not os.path.exists(os.path.join(self._folder, GO)):  # noqa: PTH110, PTH118  (each item does it)
+            os.write(self._file, self._HEAD.pack(b"U", 0, 0))
+            return False  # asked last: a caller that saw no start after it said stop knows that there is none
+        return True
+
+    def finish(self, finished: bytes | None) -> None:
+        """Keep the last outcome: the worker may still die before it was fetched."""
+        if self._file >= 0:
+            if finished is not None and len(finished) <= JOURNALED_BYTES:
+                end = self._HEAD.pack(b"E", 0, 0)
+                os.write(self._file, self._HEAD.pack(b"F", len(finished), 0) + finished + end)
+            os.close(self._file)
+
+
+class Written(NamedTuple):
+    """What a journal says."""
+
+    place: Place | None
+    finished: list[bytes]
+    started: int | None  # the position of the item that was started last, and when
+    started_ns: int
+    is_ended: bool  # the chunk is over, and all that came of it is here
+
+
+def read_journal(folder: str | None, number: int) -> Written:
+    """Return what the journal of a chunk says so far; nothing where there is none."""
+    place, finished, started, started_ns = None, [], None, 0
+    data, is_ended = b"", False
+    if folder is not None:
+        with suppress(OSError):
+            data = Path(folder, str(number)).read_bytes()
+    at, head = 0, Journal._HEAD
+    while at + head.size <= len(data):
+        what, size, stamp = head.unpack_from(data, at)
+        at += head.size
+        if what == b"S":
+            started, started_ns = size, stamp
+            continue
+        if what == b"E":
+            is_ended = True
+            continue
+        if what == b"U":
+            started = None
+            continue
+        if at + size > len(data):
+            break  # cut off in the middle of writing
+        body, at = data[at : at + size], at + size
+        if what == b"F":
+            finished.append(body)
+        else:
+            place = Place(*pickle.loads(body))  # noqa: S301  (written by our own worker)
+    return Written(place, finished, started, started_ns, is_ended)
+
+
+_setups: OrderedDict[str, Setup] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _setup_of(call: str, packed: bytes | None, folder: str | None) -> Setup:
+    """Return the setup of a call; it is unpacked once in each process."""
+    with _lock:
+        setup = _setups.get(call)
+        if setup is None:
+            data = packed if packed is not None else Path(folder or "", GO).read_bytes()
+            setup = _setups[call] = pickle.loads(data)  # noqa: S301  (made by our own caller)
+            while len(_setups) > KEPT_CALLS:
+                _setups.popitem(last=False)
+        return setup
+
+
+def run_chunk(call: str, number: int, packed: bytes | None, folder: str | None, items: bytes) -> Answer:
+    """Run some items one after the other on this worker; never raises what user code raises.
+
+    Parameters
+    ----------
+    call
+        Which call of `imap` they belong to.
+    number
+        Of the chunk, within the call.
+    packed
+        The setup of the call, or None where it is in the folder.
+    folder
+        Where journals are written, or None where the caller could not read them.
+    items
+        A packed list of pairs: index and item.
+    """
+    place = Place(_address(), os.getpid(), threading.get_ident())
+    try:
+        journal = Journal(folder, number, place)
+    except FileExistsError:
+        return Answer(place, [], is_rerun=True)
+    except FileNotFoundError:  # the call is over and has taken its folder away
+        return Answer(place, [])
+    finished: list[bytes] = []
+    last: bytes | None = None
+    try:
+        setup = _setup_of(call, packed, folder)
+        pairs = pickle.loads(items)  # noqa: S301  (made by our own caller)
+    except BaseException as error:
+        journal.finish(None)
+        return Answer(place, [], fault=describe_error(error))
+    run = _Chunk(setup)
+    until = now_ns() + BUDGET_NS
+    for position, (index, item) in enumerate(pairs):
+        if position and (now_ns() > until or len(finished[-1]) > JOURNALED_BYTES):
+            break
+        if not journal.start(position, last):
+            break
+        last = run.item(position, index, item)
+        finished.append(last)
+    journal.finish(last)
+    return Answer(place, finished)
+
+
+def _address() -> str:
+    from distributed import get_worker
+
+    return str(get_worker().address)
+
+
+class _Chunk:
+    """Runs items in the context of the caller, as far as that could travel."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        context = copy_context()
+        for packed in setup.context:
+            with suppress(Exception):  # a value that does not load is of no use here
+                variable, value = pickle.loads(packed)  # noqa: S301  (made by our own caller)
+                context.run(variable.set, value)
+        self._branches = context.run(
+            Branches, setup.function, name=setup.name, label=setup.label, owner=setup.owner, retry=setup.retry,
+            fallback=setup.fallback, timeout_s=setup.timeout_s,
+        )  # fmt: skip
+
+    def item(self, position: int, index: int, item: Any) -> bytes:
+        """Run one item and return its outcome, packed."""
+        rows: list[Row] = []
+        if self._setup.max_spans:
+            outcome, rows = self._recorded(index, item)
+        else:
+            outcome = self._branches.run(index, item, 0, None)
+        packed: Any = None
+        try:
+            packed = pack_result(outcome.value)
+        except Exception as error:
+            outcome.status, outcome.error = "error", not_sent(self._branches.where(index), error)
+            rows = [_with_error(row, describe_error(outcome.error)) if row[0] == 1 else row for row in rows]
+        failure = None if outcome.error is None else pack_error(outcome.error)
+        return pickle.dumps(tuple(Finished(
+            position, outcome.status, outcome.attempts, outcome.started_ns, outcome.ended_ns, outcome.name, failure,
+            packed, rows,
+        )))  # fmt: skip
+
+    def _recorded(self, index: int, item: Any) -> tuple[Outcome, list[Row]]:
+        kept = RowList(self._setup.max_spans)
+        recorder = Recorder(REAL, cpu_time=self._setup.has_cpu_time, storage=kept)
+        branches = self._branches
+        branches.recorder, branches.now_ns = recorder, recorder.now_ns
+        lane = Lane(OWN_LANE, REAL.cpu_ns if self._setup.has_cpu_time else None)
+        recorder.lanes.enter(lane)
+        outcome = branches.run(index, item, 0, lane)
+        recorder.is_open = False  # what user code left open in threads of its own is not waited for
+        return outcome, kept.fetch()
+
+
+def _with_error(row: Row, text: str) -> Row:
+    return (*row[:11], "error", row[12], text, *row[14:])

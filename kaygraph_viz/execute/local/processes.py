@@ -1,0 +1,399 @@
+"""Processes that each run one chunk of items after the other, watched by a thread each.
+
+Belongs here: what is sent to a child and when, its deadlines and its death. Does not belong here: the pipe and the
+process itself (``process_pool``), what happens inside it (``worker_process``), what comes back (``results``).
+
+A batch may be cut into chunks, so that short items are not all waiting for the pipe. A piece of shared memory says
+which item of a chunk is in progress and holds the results of those before it. So a child that dies costs the item in
+progress and nothing else, and no item is run twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Generator
+from functools import partial
+from time import perf_counter_ns
+from typing import Any, ClassVar
+
+from kaygraph_viz.clock import REAL, current_clock
+from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
+from kaygraph_viz.execute.core.base import Capabilities, Executor
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.pickling import are_atoms, by_value, cannot_send, context_values, pack
+from kaygraph_viz.execute.core.request import Request
+from kaygraph_viz.execute.core.worker_pool import Crew, Pulled, delivered
+from kaygraph_viz.execute.local.process_pool import Child, Pool
+from kaygraph_viz.execute.local.results import Arrivals
+from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
+from kaygraph_viz.execute.local.simulated import simulated
+from kaygraph_viz.sync import is_virtual
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
+
+__all__ = ["ProcessExecutor"]
+
+CHUNK_NS = 3_000_000  # how long a chunk may take, by what the items before it took
+SHORT_NS = 1_000_000  # longer items are sent one by one
+GROWTH = 4
+IN_MEMORY = frozenset({list, tuple, range})
+GIVE_UP_S = 0.4  # for killed children to be noticed, when control must go back at once
+
+
+class ProcessExecutor(Executor):
+    """Runs branches in processes of this machine: good for Python code that computes, since each has its own GIL.
+
+    Functions, items and results are copied by pickling; functions and classes of a notebook or script are sent by
+    value, in the body that they have now. A branch that overruns its timeout is killed. A process that dies costs the
+    branch that it was running, which becomes a `WorkerLostError`, and is replaced.
+
+    Processes are started when they are first needed and live until `close`. Each has a random state of its own, seeded
+    by the system. Context variables reach it if their values can be copied; simulated clocks do not. A module that was
+    changed after a process imported it stays as it was.
+
+    Parameters
+    ----------
+    workers
+        How many processes work at once, 1 to 4096; default: one for each core that the program may use, in simulated
+        time 4.
+
+    Examples
+    --------
+    >>> with ProcessExecutor(2) as executor:
+    ...     [outcome.value for outcome in executor.imap(str.upper, "abc")]
+    ['A', 'B', 'C']
+    """
+
+    kind: ClassVar[str] = "process"
+    items_ahead: ClassVar[int] = 64
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=True, can_kill=True, shares_memory=False, needs_pickling=True
+    )
+
+    def __init__(self, workers: int | None = None) -> None:
+        super().__init__(workers)
+        self._pool = Pool(self.workers)
+        self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
+
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        if is_virtual():
+            return simulated(self, request)
+        self._pool.most_idle = workers = self.workers  # which may differ from what it was under another clock
+        return delivered(partial(_Crew, request, workers, self._pool))
+
+    def close(self) -> None:
+        """Wait for what was submitted and end the processes; using the executor afterwards is an error."""
+        super().close()
+        self._pool.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as a new executor of the same size: a node that holds one can be sent to a process."""
+        return type(self), (self._asked,)
+
+
+class _Crew(Crew):
+    """The processes of one `imap` call, a thread for each, and one that pulls the input for all of them."""
+
+    def __init__(self, request: Request, workers: int, pool: Pool) -> None:
+        self.pool = pool
+        self.header = _header(request)
+        self.is_real = (request.branches.recorder.clock if request.branches.recorder else current_clock()) is REAL
+        self.is_given_up = self.is_all_pulled = self._is_over = False
+        self.ready: deque[Pulled] = deque()
+        self._is_quick = type(request.items) in IN_MEMORY
+        self._food = threading.Condition()
+        self._hungry = 0
+        super().__init__(request, workers)
+
+    def hire_all(self) -> None:
+        """Hire the workers, and who pulls the input for them."""
+        super().hire_all()
+        self._start(_Puller(self))
+
+    def _hire(self) -> None:
+        recorder = self.branches.recorder
+        self._start(_Worker(self, recorder.lanes.take("process") if recorder is not None else None))
+
+    def serve(self) -> bool:
+        """Pull what there is room for and put it where the workers find it; return whether there may be more."""
+        if self._is_quick and self._memory is None:
+            pulled = self._pull_many()
+        else:
+            one = self.pull()
+            pulled = [] if one is None else [one]
+        self.ready.extend(pulled)
+        if self._hungry:
+            with self._food:
+                self._food.notify(len(pulled))
+        return bool(pulled)
+
+    def _pull_many(self) -> list[Pulled]:
+        """Do what `pull` does, as often as there is room: an input that is in memory never blocks."""
+        first = self.pull()
+        if first is None:
+            return []
+        room = min(MAX_CHUNK, self._limit - (self._pulled - self._delivered))  # not all at once: workers wait
+        numbers = range(self._pulled, self._pulled + room)  # at first in `zip`: where there are none, no item is lost
+        rest = list(zip(numbers, self._items, itertools.repeat(first[2]), strict=False))
+        self._pulled += len(rest)
+        return [first, *rest]
+
+    def serve_again(self, chunk: list[Pulled]) -> None:
+        """Put back what was not begun."""
+        self.ready.extendleft(reversed(chunk))
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Let all workers look again."""
+        with self._food:
+            self._food.notify_all()
+
+    def take(self, most: int, *, may_wait: bool = True) -> list[Pulled]:
+        """Return the next items, no more than a fair share; after a wait, none when nothing more is to begin."""
+        with self._food:
+            self._hungry += 1  # before the look: an item that comes after it is announced
+            while may_wait and not self.ready and not self.is_all_pulled:
+                self._food.wait()
+            self._hungry -= 1
+            if self._is_over:  # there may be items all the same: pulled, or put back, at the last moment
+                return []
+            share = -(-len(self.ready) // self.size)
+            return [self.ready.popleft() for _ in range(min(most, share))]
+
+    def drop_all(self) -> None:
+        """Let nothing start any more."""
+        self._stop_pulling()
+
+    def _stop_pulling(self) -> None:
+        super()._stop_pulling()
+        self.is_all_pulled = True
+        with self._food:  # not between a look at what is there and taking it
+            self._is_over = True
+            self._food.notify_all()
+
+    def stop(self) -> None:
+        """Pull nothing more, and wait for what is in progress."""
+        try:
+            super().stop()
+        except KeyboardInterrupt:  # whoever waits for us has lost patience
+            self.give_up_all()
+            raise
+
+    def give_up_all(self) -> None:
+        """Pull nothing more and kill what is in progress."""
+        self.is_given_up = True
+        self._stop_pulling()
+        workers = [worker for worker in list(self._workers) if isinstance(worker, _Worker)]
+        for worker in workers:
+            worker.kill()
+        until = perf_counter_ns() + round(GIVE_UP_S * 1e9)
+        for worker in workers:
+            if worker is not threading.current_thread() and worker.is_alive():
+                worker.join(max(0.0, (until - perf_counter_ns()) / 1e9))
+        self._workers.clear()
+
+
+def _header(request: Request) -> dict[str, Any]:
+    """Return what a child has to know about a call."""
+    branches, recorder = request.branches, request.branches.recorder
+    try:
+        call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
+    except Exception as error:
+        raise cannot_send(f"the function of {branches.owner!r}", error) from error
+    return {
+        "call": call,
+        "name": branches.name,
+        "owner": branches.owner,
+        "timeout_s": branches.timeout_s,
+        "max_spans": DEFAULT_MAX_SPANS if recorder is not None else 0,
+        "cpu_time": recorder is not None and recorder.has_cpu_time,
+        "context": context_values(branches.context()),
+        "path": list(sys.path),
+        "folder": _folder(),
+    }
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109  (a name to be sent)
+    except OSError:  # it was removed
+        return ""
+
+
+class _Puller(threading.Thread):
+    """Pulls the input within the look-ahead, so that one that blocks keeps no finished result from its reader."""
+
+    def __init__(self, crew: _Crew) -> None:
+        super().__init__(name="input", daemon=True)
+        self.crew = crew
+
+    def run(self) -> None:
+        try:
+            self.crew.branches.context().run(self._work)  # the input sees what its caller sees
+        except BaseException as error:  # a fault of our own
+            self.crew.break_off(error)
+        finally:
+            self.crew.is_all_pulled = True
+            self.crew.wake_all()
+            self.crew.leave(self)
+
+    def _work(self) -> None:
+        while self.crew.serve():
+            pass
+
+
+class _Worker(threading.Thread):
+    """Owns one child at a time: sends it chunks, waits for the answers, hands outcomes over."""
+
+    def __init__(self, crew: _Crew, lane: Lane | None) -> None:
+        super().__init__(name=lane.name if lane else None, daemon=True)
+        self.crew = crew
+        self.lane = lane
+        self.branches = crew.branches
+        self._arrivals = Arrivals(crew.branches, lane, crew.done, crew.news, is_real=crew.is_real)
+        self._child: Child | None = None
+        self._size = 1
+
+    def run(self) -> None:
+        crew = self.crew
+        try:
+            while chunk := self._next_chunk():
+                self._exchange(*self._packed(chunk))
+        except BaseException as error:  # a fault of our own, or of the system: no item may get lost without a word
+            self._arrivals.hand_over()
+            crew.break_off(error)
+            crew.drop_all()
+        finally:
+            self._leave()
+
+    def _next_chunk(self) -> list[Pulled]:
+        """Return the next items; what came back is handed over once the child has them, or before a wait for them."""
+        chunk = self.crew.take(self._size, may_wait=False) if self._size > 1 else []
+        if not chunk:
+            self._arrivals.hand_over()
+            chunk = self.crew.take(self._size)
+        return chunk
+
+    def _leave(self) -> None:
+        child, self._child = self._child, None  # from here on it may work for another call, and is not ours to kill
+        if child is not None:
+            self.crew.pool.give_back(child)
+        if self.lane is not None and self.branches.recorder is not None:
+            self.branches.recorder.lanes.free(self.lane)
+        self.crew.leave(self)
+
+    def kill(self) -> None:
+        """End the child, whatever it is doing; from any thread."""
+        if (child := self._child) is not None:
+            child.kill()
+
+    def _packed(self, chunk: list[Pulled]) -> tuple[list[Pulled], list[Any]]:
+        """Return the items that can be sent, and what is sent of them; the others have failed."""
+        items = [pulled[1] for pulled in chunk]
+        if are_atoms(items):
+            return chunk, items
+        found, packed = [], []
+        for pulled in chunk:
+            try:
+                packed.append(pack(pulled[1]))
+            except Exception as error:
+                now = self.branches.now_ns()
+                self._arrivals.end(pulled, now, now, "error", cannot_send(self.branches.where(pulled[0]), error))
+            else:
+                found.append(pulled)
+        return found, packed
+
+    # -- one chunk ----------------------------------------------------------------------------------------------
+
+    def _exchange(self, chunk: list[Pulled], packed: list[Any]) -> None:
+        """Have a chunk run; what was not begun is put back."""
+        if not chunk:
+            return
+        sent_ns, begun_ns = self.branches.now_ns(), perf_counter_ns()
+        child = self._child = self._child or self._new_child()
+        answer = self._asked(child, [pulled[0] for pulled in chunk], packed)
+        if answer is None:
+            self._child = None
+            child.end()  # so that what it has done is complete
+        self._arrivals.hand_over()  # also where nothing could be sent any more
+        resolved, written = child.board.written(answer or b"")
+        self._arrivals.keep(chunk, written, sent_ns)
+        if answer is None:
+            self._arrivals.hand_over()
+            resolved += self._bury(child, chunk[resolved:], sent_ns)
+        else:
+            self.crew.pool.failures = 0
+            self._choose_size(perf_counter_ns() - begun_ns, resolved)
+        if resolved < len(chunk):
+            self.crew.serve_again(chunk[resolved:])
+
+    def _new_child(self) -> Child:
+        child = self.crew.pool.take()
+        if self.lane is not None and self.branches.recorder is not None:
+            self.branches.recorder.lanes.enter_process(self.lane, child.pid)
+        return child
+
+    def _asked(self, child: Child, indices: list[int], packed: list[Any]) -> bytes | None:
+        """Send a chunk and return the answer; None if the child is dead."""
+        child.board.clear()  # what it still shows must not count as results of this chunk
+        if self.crew.is_given_up:
+            child.kill()
+            return None
+        try:
+            child.ask(self.crew.header, indices, packed)
+            self._arrivals.hand_over()  # of the chunk before, while the child works
+            answer = self._answer(child)
+        except (EOFError, OSError):
+            return None
+        if answer is not None and answer[:1] == b"!":
+            owner, why = self.branches.owner, answer[1:].decode()
+            raise BranchError(f"the function of {owner!r} could not be loaded in a worker process: {why}")
+        return answer
+
+    def _answer(self, child: Child) -> bytes | None:
+        """Wait for the answer; None if the child had to be killed because an item is late."""
+        timeout_s = self.branches.timeout_s
+        if timeout_s is None:
+            while (answer := child.answer(1.0)) is None:
+                pass
+            return answer
+        left_s = timeout_s
+        while (answer := child.answer(left_s)) is None:
+            left_s = timeout_s
+            if child.board.in_progress is not None:
+                left_s = timeout_s - (perf_counter_ns() - child.board.started_ns) / 1e9
+            if left_s <= 0:
+                child.kill()
+                return None
+        return answer
+
+    def _bury(self, child: Child, rest: list[Pulled], sent_ns: int) -> int:
+        """Say what became of the item that a dead child was running; return how many that are: one or none."""
+        position, started_ns = child.board.in_progress, child.board.started_ns
+        is_our_doing = child.was_killed or self.crew.is_given_up
+        code = self.crew.pool.bury(child, was_idle=position is None and not is_our_doing)
+        if position is None:
+            return 0
+        pulled, now, timeout_s = rest[0], perf_counter_ns(), self.branches.timeout_s
+        started, ended = (started_ns, now) if self.crew.is_real else (sent_ns, self.branches.now_ns())
+        where = self.branches.where(pulled[0])
+        if self.crew.is_given_up:
+            self._arrivals.end(pulled, started, ended, "cancelled", None)  # only for the trace: nobody reads any more
+        elif not child.was_killed:
+            self._arrivals.end(pulled, started, ended, "lost", WorkerLostError(child.pid, code, where))
+        elif timeout_s is not None and now - started_ns >= timeout_s * 1e9:
+            self._arrivals.end(pulled, started, ended, "timeout", DeadlineExceeded(where, timeout_s))
+        else:  # the late one had just ended, and the kill hit the one after it
+            return 0
+        return 1
+
+    def _choose_size(self, took_ns: int, count: int) -> None:
+        """Set the size of the next chunk by what the items of this one took."""
+        each_ns = took_ns // max(1, count)
+        wanted = CHUNK_NS // max(1, each_ns) if each_ns < SHORT_NS else 1
+        self._size = max(1, min(wanted, GROWTH * self._size, MAX_CHUNK))

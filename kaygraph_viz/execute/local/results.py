@@ -1,0 +1,158 @@
+"""What comes back from a worker process, turned into outcomes and spans.
+
+Belongs here: reading records, the errors for what cannot be read, bars of branches that a process left unfinished.
+Does not belong here: the bytes (``payload``), how they came (``processes``).
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections import deque
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
+
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.pickling import unpack_result
+from kaygraph_viz.execute.core.worker_pool import Pulled
+from kaygraph_viz.execute.local.shared_progress import records_in
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.wire import Shift, adopt, squeezed
+
+__all__ = ["Arrivals"]
+
+
+class Arrivals:
+    """Hands over what one worker process did.
+
+    Parameters
+    ----------
+    branches
+        What its items have in common.
+    lane
+        Its lane in the trace, or None when nothing is recorded.
+    done, news
+        Where outcomes go, and what is set when there are some.
+    is_real
+        Whether the times of the process are those of the trace.
+    """
+
+    def __init__(
+        self, branches: Branches, lane: Lane | None, done: deque[Outcome], news: threading.Event, *, is_real: bool
+    ) -> None:
+        self.branches = branches
+        self.lane = lane.name if lane is not None else ""
+        self.recorder = branches.recorder if lane is not None else None
+        self._done = done
+        self._news = news
+        self._is_real = is_real
+        self._kept: tuple[Sequence[Pulled], bytes, int, int] | None = None
+
+    def keep(self, chunk: Sequence[Pulled], written: bytes, sent_ns: int) -> None:
+        """Keep what `hand_over` hands over: the first items of a chunk, of which there are records.
+
+        Parameters
+        ----------
+        chunk, written
+            The items, and the records of as many of them as the process has done.
+        sent_ns
+            When they were sent [ns].
+        """
+        self._kept = chunk, written, sent_ns, self.branches.now_ns()
+
+    def hand_over(self) -> None:
+        """Hand over what was kept, if anything."""
+        if self._kept is None:
+            return
+        (chunk, written, sent_ns, received_ns), self._kept = self._kept, None
+        records = records_in(written)
+        shift = None
+        if records and not self._is_real:
+            shift = squeezed(records[0][1], sent_ns, received_ns)
+        if shift is None and _are_plain(records):
+            self._done.extend(self._plain(chunk, records))
+        else:
+            for pulled, record in zip(chunk, records, strict=False):
+                self._done.append(self._long(pulled, record, shift))
+        self._news.set()
+
+    def _plain(self, chunk: Sequence[Pulled], records: Sequence[tuple[Any, ...]]) -> list[Outcome]:
+        """Return the outcomes of items whose value is a number or text, all in one go."""
+        name, recorder = self.branches.name, self.recorder
+        pairs = list(zip(chunk, records, strict=False))
+        if recorder is not None:
+            add, next_id, parent_id, lane = recorder.add, recorder.next_id, self.branches.parent_id, self.lane
+            for (index, _, submitted), (_, started, ended, cpu) in pairs:
+                add((
+                    next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0, "ok", 1,
+                    None, None, None, None,
+                ))  # fmt: skip
+        return [
+            Outcome(index, value, None, "ok", 1, submitted, started, ended, name)
+            for (index, _, submitted), (value, started, ended, _) in pairs
+        ]
+
+    def _long(self, pulled: Pulled, record: tuple[Any, ...], shift: Shift | None) -> Outcome:
+        """Return the outcome of one item of which there may be more to say."""
+        index, _, submitted = pulled
+        where, cpu = self.branches.where(index), -1
+        failure: Any = None
+        rows: list[Row] | None = None
+        status: Status = "ok"
+        attempts, name = 1, self.branches.name
+        if len(record) == 4:
+            packed, started, ended, cpu = record
+        else:
+            long = pickle.loads(record[0])  # noqa: S301  (from our own process)
+            packed, started, ended, failure, status, attempts, name, rows = long
+        value, error = unpack_result(packed, failure, where)
+        if error is not None and failure is None:  # the value could not be loaded
+            status, rows = "error", None
+        if shift is not None:
+            started, ended = shift(started), shift(ended)
+            cpu = min(cpu, ended - started)
+        outcome = Outcome(index, value, error, status, attempts, submitted, started, ended, name)
+        self._record(outcome, rows, cpu, shift)
+        return outcome
+
+    def end(self, pulled: Pulled, started_ns: int, ended_ns: int, status: Status, error: Exception | None) -> None:
+        """Hand over an item of which the process has said nothing.
+
+        Parameters
+        ----------
+        pulled
+            The item.
+        started_ns, ended_ns
+            When it began and when that was over, by the clock of the trace [ns].
+        status, error
+            What became of it; ``cancelled`` is recorded only.
+        """
+        index, item, submitted = pulled
+        started_ns, name = max(submitted, started_ns), self.branches.name_of(item)
+        outcome = Outcome(index, None, error, status, 1, submitted, started_ns, max(started_ns, ended_ns), name)
+        self._record(outcome, None, -1, None)
+        if status != "cancelled":
+            self._done.append(outcome)
+            self._news.set()
+
+    def _record(self, outcome: Outcome, rows: list[Row] | None, cpu_ns: int, shift: Shift | None) -> None:
+        recorder, parent_id, submitted = self.recorder, self.branches.parent_id, outcome.submitted_ns
+        if recorder is None:
+            return
+        if rows:
+            adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=submitted, shift=shift)
+            return
+        text = None if outcome.error is None else describe_error(outcome.error)
+        recorder.add((
+            recorder.next_id(), parent_id, outcome.index, outcome.name, "branch", self.lane, submitted,
+            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None, None,
+        ))  # fmt: skip
+
+
+def _are_plain(records: Sequence[tuple[Any, ...]]) -> bool:
+    """Return whether all are short records of numbers and texts."""
+    return {4}.issuperset(map(len, records)) and tuple not in set(map(type, map(itemgetter(0), records)))

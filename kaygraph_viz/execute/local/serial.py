@@ -1,0 +1,38 @@
+"""One branch after the other, in the caller's own thread: the baseline of every comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import ClassVar
+
+from kaygraph_viz.execute.core.base import Capabilities, Executor
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.request import Request
+
+__all__ = ["SerialExecutor"]
+
+
+class SerialExecutor(Executor):
+    """Runs each item where `imap` is read, one at a time, whatever number of workers was asked for.
+
+    A branch that overruns its timeout cannot be interrupted here; its outcome is a timeout once it returns.
+    """
+
+    kind: ClassVar[str] = "serial"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        runs_in_parallel=False, can_kill=False, shares_memory=True, needs_pickling=False
+    )
+
+    @property
+    def workers(self) -> int:
+        """One, always."""
+        return 1
+
+    def _run(self, request: Request) -> Generator[Outcome, None, None]:
+        branches = request.branches
+        for index, item in enumerate(request.items):
+            if request.token.reason is not None:
+                raise request.token.reason
+            lane = branches.recorder.lanes.mine() if branches.recorder is not None else None
+            submitted = branches.now_ns() if request.submitted_ns is None else request.submitted_ns
+            yield branches.run(index, item, submitted, lane)

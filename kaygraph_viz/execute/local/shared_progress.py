@@ -1,0 +1,110 @@
+"""The memory that a worker process and its parent both see: how far a chunk is, and its results so far.
+
+Belongs here: what is where in that memory. Does not belong here: packing the values (``core.pickling``), and who writes
+and reads when (``worker_process``, ``process_pool``, ``results``).
+"""
+
+from __future__ import annotations
+
+import marshal
+import mmap
+from typing import Any
+
+__all__ = ["MAX_CHUNK", "Board", "record_of", "records_in"]
+
+MAX_CHUNK = 512
+_NUMBERS = 5
+_START = 8 * _NUMBERS
+_READY, _BEGUN, _DONE, _STARTED, _END = range(_NUMBERS)
+
+
+class Board:
+    """A piece of memory that parent and child both see: how far the chunk is, and the results so far.
+
+    It outlives the child, so a child that dies takes only the item in progress with it.
+
+    A record is a tuple of numbers and texts, written with ``marshal`` in version 2, which knows no references back: so
+    the records of a chunk, one after the other, are the inside of a list, and are read all at once.
+
+    Parameters
+    ----------
+    descriptor
+        Of an open file of `SIZE` bytes, without a name or with one that its owner removes.
+    """
+
+    SIZE = 1 << 18
+
+    def __init__(self, descriptor: int) -> None:
+        self._memory = mmap.mmap(descriptor, self.SIZE)
+        self._view = memoryview(self._memory)
+        self._numbers = self._view[:_START].cast("q")
+
+    # -- written by the child
+
+    def begin(self, position: int, now_ns: int) -> None:
+        """Say that the item at `position` of the chunk is in progress."""
+        self._numbers[_STARTED] = now_ns
+        self._numbers[_BEGUN] = position + 1
+
+    def put(self, position: int, record: bytes) -> bool:
+        """Write down the result of that item; False where there is no room for it."""
+        numbers = self._numbers
+        start = numbers[_END]
+        end = start + len(record)
+        if end > self.SIZE:
+            return False
+        self._view[start:end] = record
+        numbers[_END] = end
+        numbers[_DONE] = position + 1
+        return True
+
+    def say_ready(self) -> None:
+        """Say that the child has started and knows what to call."""
+        self._numbers[_READY] = 1
+
+    # -- read by the parent
+
+    def clear(self) -> None:
+        """Prepare for a new chunk."""
+        self._numbers[_BEGUN] = self._numbers[_DONE] = 0
+        self._numbers[_END] = _START
+
+    @property
+    def in_progress(self) -> int | None:
+        """The position of the item that was begun and not finished; None where there is none."""
+        done = self._numbers[_DONE]
+        return done if self._numbers[_BEGUN] > done else None
+
+    @property
+    def started_ns(self) -> int:
+        """When the item in progress began [ns]."""
+        return self._numbers[_STARTED]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the child has ever been ready to work."""
+        return bool(self._numbers[_READY])
+
+    def written(self, last: bytes = b"") -> tuple[int, bytes]:
+        """Return how many results there are so far, with one that found no room here, and what `records_in` reads."""
+        count = self._numbers[_DONE]
+        data = self._view[_START : self._numbers[_END]].tobytes() if count else b""
+        count += bool(last)
+        return count, b"[" + count.to_bytes(4, "little") + data + last
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._numbers.release()
+        self._view.release()
+        self._memory.close()
+
+
+def record_of(*fields: Any) -> bytes:
+    """Return a record as it is written on a board; its fields are numbers, texts, bytes, or tuples of these."""
+    return marshal.dumps(fields, 2)
+
+
+def records_in(written: bytes) -> list[tuple[Any, ...]]:
+    """Return the records that a board held."""
+    records: list[tuple[Any, ...]] = marshal.loads(written)  # noqa: S302  (from our own process)
+    return records

@@ -1,0 +1,138 @@
+"""Threads in simulated time.
+
+Belongs here: what a thread costs where the clock is virtual, and its deadlines. Does not belong here: the schedule
+(``virtual``), and what real threads do (``core.thread_workers``), which the contract tests hold against this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kaygraph_viz.clock import current_clock
+from kaygraph_viz.execute.core.branch import Claim, Held
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.request import Request
+from kaygraph_viz.execute.core.thread_workers import ThreadCrew, Worker
+from kaygraph_viz.execute.core.worker_pool import Pulled
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.recorder import Recorder
+
+if TYPE_CHECKING:
+    from kaygraph_viz.virtual.clock import VirtualClock
+
+__all__ = ["SimulatedThreads", "ThreadWorker"]
+
+
+class SimulatedThreads(ThreadCrew):
+    """Threads that cost what the clock says."""
+
+    is_watched = True
+
+    def __init__(self, request: Request, workers: int, kind: str) -> None:
+        clock: VirtualClock = current_clock()  # type: ignore[assignment]  # the caller has looked
+        self.lane_kind = kind
+        self.start_up_s, self.dispatch_s = clock.start_up_s[kind], clock.dispatch_s[kind]
+        self.is_given_up = False
+        self._waits_for_begin = False
+        super().__init__(request, workers)
+
+    def _worker(self, lane: Lane | None) -> Worker:
+        return ThreadWorker(self, lane)
+
+    def take(self) -> Pulled | None:
+        """Return what a worker is to run next; None when there is nothing more to do."""
+        return self.pull()
+
+    def begin(self) -> None:
+        """Let whoever watches the deadlines know that a branch begins, if that one has none to wait for."""
+        if self._waits_for_begin:
+            self._waits_for_begin = False
+            self._alarm().set()
+
+    def _alarm(self) -> Any:
+        return self.news
+
+    def _next_deadline_s(self) -> float | None:
+        self._waits_for_begin = self.request.timeout_s is not None and not self._held()
+        return None if self._waits_for_begin else super()._next_deadline_s()
+
+    def _give_up_late(self, *, is_urgent: bool = False) -> None:
+        now_ns, timeout_ns = self.branches.now_ns(), self._timeout_ns
+        if self.request.timeout_s is not None and any(now_ns - held.started_ns >= timeout_ns for held in self._held()):
+            self.threads.scheduler.yield_turn(is_last=True)  # what ends at this very instant is in time
+            super()._give_up_late(is_urgent=is_urgent)
+
+    def _held(self) -> list[Held]:
+        return [held for worker in self._workers if (held := worker.claim.peek())]
+
+    def give_up_all(self) -> None:
+        """Pull nothing more, and wait for nobody."""
+        self.is_given_up = True
+        super().give_up_all()
+
+
+class _OpenClaim(Claim):
+    """A claim whose branch is recorded as abandoned if the recording ends before it does."""
+
+    __slots__ = ("_recorder", "_span_id")
+
+    def __init__(self, recorder: Recorder | None) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._span_id = 0
+
+    def take(self, held: Held) -> None:
+        super().take(held)
+        if self._recorder is not None:
+            self._span_id = held.span_id
+            self._recorder.open_spans[held.span_id] = held
+
+    def close(self) -> None:
+        """Say that the branch is over."""
+        if self._recorder is not None:
+            self._recorder.open_spans.pop(self._span_id, None)
+
+
+class ThreadWorker(Worker):
+    """A thread that takes its time to start, and for each item."""
+
+    crew: SimulatedThreads
+
+    def __init__(self, crew: SimulatedThreads, lane: Lane | None) -> None:
+        super().__init__(crew, lane)
+        self.claim: _OpenClaim = _OpenClaim(crew.branches.recorder)
+        self._is_started = False
+
+    def _run_items(self) -> None:
+        crew = self.crew
+        while (pulled := self._next_item()) is not None:
+            self._pass(crew.dispatch_s)
+            if crew.is_given_up:
+                return
+            crew.begin()
+            outcome = self._run_item(pulled)
+            if outcome is not None:
+                if outcome.status == "abandoned":
+                    return
+                crew.done.append(outcome)
+                crew.news.set()
+
+    def _next_item(self) -> Pulled | None:
+        self._start_up()
+        return self.crew.take()
+
+    def _start_up(self) -> None:
+        if not self._is_started:
+            self._is_started = True
+            self._pass(self.crew.start_up_s)
+
+    def _pass(self, seconds: float) -> None:
+        if seconds:
+            current_clock().sleep(seconds)
+
+    def _run_item(self, pulled: Pulled) -> Outcome | None:
+        """Run one item; None if its outcome has been handed over already."""
+        try:
+            return self.branches.run(*pulled, self.lane, self.claim)
+        finally:  # also where it is ended: then whoever ended it says what is to be recorded
+            self.claim.close()

@@ -1,0 +1,241 @@
+"""The program of a worker process: waits for chunks of items, runs them one after the other, answers.
+
+Belongs here: what happens inside the process. Does not belong here: starting, watching and ending it
+(``process_pool``). It loads little before user code does, so that a process is up in some 50 ms.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from contextvars import copy_context
+from multiprocessing.connection import Connection
+from time import perf_counter_ns
+from typing import Any
+
+from kaygraph_viz.clock import REAL
+from kaygraph_viz.errors import BranchError
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.pickling import ATOMS, not_sent, pack_error, pack_result, unpack
+from kaygraph_viz.execute.local.shared_progress import Board, record_of
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.recorder import Recorder, enter_scope
+from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.wire import OWN_LANE, RowList
+
+__all__ = ["main"]
+
+SLICE_NS = 5_000_000  # after this time the rest of a chunk is given back: another worker may be free
+LOOK_FOR_PARENT_S = 0.5
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the parent closes the pipe or is gone.
+
+    Parameters
+    ----------
+    arguments
+        The parent's process number, and how to reach it: two open descriptors, or the names of a pipe and a file.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, which then ends us
+    parent, pipe, board = arguments
+    threading.Thread(target=_end_with, args=(int(parent),), name="parent watch", daemon=True).start()
+    memory = _board(board)  # at first: where it has a name, the parent removes that once the pipe is connected
+    _Server(_connected(pipe), memory).serve()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, whatever it is doing."""
+    while _is_there(parent):
+        time.sleep(LOOK_FOR_PARENT_S)
+    os._exit(1)
+
+
+def _is_there(parent: int) -> bool:
+    if os.name == "posix":
+        return os.getppid() == parent
+    import psutil  # elsewhere a process keeps the number of a parent that has ended
+
+    return bool(psutil.pid_exists(parent))
+
+
+def _connected(pipe: str) -> Connection:
+    if pipe.isdecimal():
+        return Connection(int(pipe))
+    from multiprocessing.connection import Client
+
+    return Client(pipe, authkey=bytes.fromhex(os.environ.pop("KAYGRAPH_VIZ_KEY")))
+
+
+def _board(place: str) -> Board:
+    descriptor = int(place) if place.isdecimal() else os.open(place, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        return Board(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class _Call:
+    """What one call of `imap` wants from this process."""
+
+    def __init__(self, header: dict[str, Any]) -> None:
+        sys.path[:] = header["path"]
+        with suppress(OSError):  # a folder that is gone since
+            os.chdir(header["folder"])
+        self.rows: RowList | None = None
+        self.lane: Lane | None = None
+        self.branches: Branches = copy_context().run(self._made, header)
+        self.is_bare = self.rows is None and self.branches.label is None
+
+    def _made(self, header: dict[str, Any]) -> Branches:
+        for packed in header["context"]:
+            with suppress(Exception):  # what it needs is not to be had here
+                variable, value = pickle.loads(packed)  # noqa: S301  (from our own parent)
+                variable.set(value)
+        if header["max_spans"]:
+            self.rows = RowList(header["max_spans"])
+            recorder = Recorder(REAL, cpu_time=header["cpu_time"], storage=self.rows)
+            enter_scope(recorder, 0)
+            self.lane = Lane(OWN_LANE, REAL.cpu_ns if header["cpu_time"] else None)
+            recorder.lanes.enter(self.lane)
+        function, label, retry, fallback = pickle.loads(header["call"])  # noqa: S301  (from our own parent)
+        return Branches(
+            function, name=header["name"], label=label, owner=header["owner"], retry=retry, fallback=fallback,
+            timeout_s=header["timeout_s"],
+        )  # fmt: skip
+
+
+class _Server:
+    """Answers the messages of the parent, one at a time."""
+
+    def __init__(self, pipe: Connection, board: Board) -> None:
+        self.pipe = pipe
+        self.board = board
+        self.call: _Call | None = None
+        self.fault = ""
+
+    def serve(self) -> None:
+        while True:
+            try:
+                message = pickle.loads(self.pipe.recv_bytes())  # noqa: S301  (from our own parent)
+                if isinstance(message, dict):
+                    self._prepare(message)
+                else:
+                    self.pipe.send_bytes(self._answer(*message))
+            except (EOFError, OSError):
+                return
+
+    def _prepare(self, header: dict[str, Any]) -> None:
+        try:
+            self.call, self.fault = _Call(header), ""
+        except BaseException as error:
+            self.call, self.fault = None, describe_error(error)
+        self.board.say_ready()
+
+    def _answer(self, indices: Iterable[int], items: list[Any]) -> bytes:
+        """Run a chunk, as far as its time goes; the answer is a result that found no room on the board, or nothing."""
+        if self.call is None:
+            return b"!" + self.fault.encode("utf-8", "replace")
+        pairs = zip(indices, items, strict=True)
+        return self._run_bare(self.call, pairs) if self.call.is_bare else self._run(self.call, pairs)
+
+    def _run(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
+        until = perf_counter_ns() + SLICE_NS
+        for position, (index, packed) in enumerate(pairs):
+            now = perf_counter_ns()
+            if now > until and position:
+                break
+            self.board.begin(position, now)
+            record = _run(call, index, packed)
+            if not self.board.put(position, record):
+                return record
+        return b""
+
+    def _run_bare(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
+        """Do what `_run` does where nothing is recorded; with numbers and texts, one stamp is an end and a start."""
+        branches, begin, put, stamp = call.branches, self.board.begin, self.board.put, perf_counter_ns
+        run, has_timeout = branches.run_bare, branches.timeout_s is not None
+        started = stamp()
+        until = started + SLICE_NS
+        for position, (index, packed) in enumerate(pairs):
+            if started > until and position:
+                break
+            begin(position, started)
+            if type(packed) is tuple:
+                record, ended = _run(call, index, packed), stamp()
+            else:
+                value, error, attempts = run(index, packed)
+                ended = stamp()
+                if type(value) in ATOMS and error is None and attempts == 1 and not has_timeout:
+                    record = record_of(value, started, ended, -1)
+                else:
+                    outcome = branches.outcome_of(index, (value, error, attempts), started, ended)
+                    record, ended = _record(call, outcome, None), stamp()
+            if not put(position, record):
+                return record
+            started = ended
+        return b""
+
+
+def _run(call: _Call, index: int, packed: Any) -> bytes:
+    """Run one item and return its record."""
+    try:
+        item = unpack(packed)
+    except BaseException as error:
+        return _not_loaded(call, index, error)
+    outcome = call.branches.run(index, item, 0, call.lane)
+    rows = call.rows.fetch() if call.rows is not None else None
+    return _record(call, outcome, rows)
+
+
+def _record(call: _Call, outcome: Outcome, rows: list[Row] | None) -> bytes:
+    """Return the record of one item: a short one where there is little to say."""
+    branches = call.branches
+    is_plain = outcome.status == "ok" and outcome.attempts == 1 and branches.label is None
+    if is_plain and (rows is None or (len(rows) == 1 and rows[0][16] is None)):  # one bar of which the sums say all
+        cpu = rows[0][9] if rows is not None else -1
+        try:
+            return record_of(pack_result(outcome.value), outcome.started_ns, outcome.ended_ns, cpu)
+        except Exception as error:
+            return _long(_not_sent(branches, outcome, error, rows), rows)
+    return _long(outcome, rows, branches)
+
+
+def _not_loaded(call: _Call, index: int, error: BaseException) -> bytes:
+    where, now = call.branches.where(index), perf_counter_ns()
+    made = BranchError(f"{where} could not be loaded in the worker process: {describe_error(error)}")
+    made.__cause__ = error
+    return _long(Outcome(index, None, made, "error", 1, now, now, now, call.branches.name), None)
+
+
+def _not_sent(branches: Branches, outcome: Outcome, error: Exception, rows: list[Row] | None) -> Outcome:
+    """Return the outcome of a branch whose value cannot be sent back; its bar says the same."""
+    made = not_sent(branches.where(outcome.index), error)
+    outcome.value, outcome.error, outcome.status = None, made, "error"
+    for number, row in enumerate(rows or ()):
+        if row[4] == "branch" and row[2] == outcome.index and row[1] == branches.parent_id:
+            rows[number] = (*row[:11], "error", row[12], describe_error(made), *row[14:])  # type: ignore[index]
+    return outcome
+
+
+def _long(outcome: Outcome, rows: list[Row] | None, branches: Branches | None = None) -> bytes:
+    value = None
+    if outcome.error is None:
+        try:
+            value = pack_result(outcome.value)
+        except Exception as error:
+            assert branches is not None
+            outcome = _not_sent(branches, outcome, error, rows)
+    failure = None if outcome.error is None else pack_error(outcome.error)
+    record = (
+        value, outcome.started_ns, outcome.ended_ns, failure, outcome.status, outcome.attempts, outcome.name, rows,
+    )  # fmt: skip
+    return record_of(pickle.dumps(record, pickle.HIGHEST_PROTOCOL), outcome.started_ns)

@@ -1,0 +1,1 @@
+"""Pipelines: stages with workers of their own, and bounded queues between them."""

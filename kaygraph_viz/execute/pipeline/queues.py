@@ -1,0 +1,224 @@
+"""Bounded queues between the stages of a pipeline: who is faster waits, on either side.
+
+Belongs here: room, order, and waiting for both in threads and coroutines. Does not belong here: what stages do with the
+items (``stage_run``), and who starts and stops them (``run``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from kaygraph_viz.sync import threads
+
+__all__ = ["END", "Buffer", "Packet", "Wake", "waiting", "waiting_async"]
+
+T = TypeVar("T")
+Wake = Callable[[], None]
+
+
+@dataclass(slots=True, eq=False)
+class Packet:
+    """One item on its way through the stages.
+
+    Parameters
+    ----------
+    index
+        Position of the item in the source, from 0; the same in all stages.
+    value
+        What the last stage that was done made of it.
+    read_ns
+        When it had been read from the source [ns].
+    entered_ns
+        When it came into the queue that it is in, or was in last [ns].
+    link
+        The number of the span that made the value; 0 where nothing is recorded.
+    place
+        Its position among all items that the stage has taken: it leaves the stage at this place if order is kept.
+    """
+
+    index: int
+    value: Any
+    read_ns: int = 0
+    entered_ns: int = 0
+    link: int = 0
+    place: int = 0
+
+
+END: Final = Packet(-1, None)  # what a reader gets when nothing more will come
+
+
+class Buffer:
+    """A queue in front of a stage that holds so many items and no more.
+
+    `offer` and `take` do not wait: they leave a function that is called when to try again. `waiting` and
+    `waiting_async` do the waiting.
+
+    Parameters
+    ----------
+    size
+        The most items in it, 1 or more.
+    is_ordered
+        Whether items leave it in the order of their places, whatever the order in which they come. An item is let in
+        when all that come before it and are not through yet would find room as well: so the next one always does.
+    now_ns
+        The clock.
+    """
+
+    def __init__(self, size: int, *, is_ordered: bool, now_ns: Callable[[], int]) -> None:
+        self.size = size
+        self.longest = 0  # the most items that were ever in it
+        self._is_ordered = is_ordered
+        self._now_ns = now_ns
+        self._lock = threading.Lock()  # held for a moment, never while anybody waits
+        self._packets: dict[int, Packet] = {}  # by place
+        self._skipped: set[int] = set()
+        self._aside: deque[Any] = deque()
+        self._due = self._entered = self._taken = 0
+        self._takers: deque[Wake] = deque()
+        self._givers: deque[tuple[int, Wake]] = deque()  # with the place that each asks for
+        self._asides: deque[Wake] = deque()
+        self._is_closed = False
+        self._abandoned_ns: int | None = None
+
+    def offer(self, packet: Packet, wake: Wake | None = None) -> int | None:
+        """Put an item in and return when that was [ns]; None if there is no room yet.
+
+        Where nobody will read it any more, return since when that is so. The item belongs to its reader from here on.
+        """
+        with self._lock:
+            if self._abandoned_ns is not None:
+                return self._abandoned_ns
+            place = packet.place if self._is_ordered else self._entered
+            if place - self._due >= self.size:
+                if wake is not None:
+                    self._givers.append((place, wake))
+                return None
+            self._entered += 1
+            self._packets[place] = packet
+            packet.entered_ns = entered_ns = self._now_ns()
+            self.longest = max(self.longest, len(self._packets))
+            self._wake_taker()
+            return entered_ns
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody will read any more."""
+        return self._abandoned_ns is not None
+
+    def skip(self, place: int) -> None:
+        """Say that the item of a place will not come."""
+        with self._lock:
+            if self._is_ordered:
+                self._skipped.add(place)
+                self._go_on()
+
+    def offer_aside(self, thing: Any, wake: Wake | None = None) -> bool | None:
+        """Put something in that is read before all items, whatever their order; None if there is no room yet."""
+        with self._lock:
+            if self._abandoned_ns is not None:
+                return False
+            if len(self._aside) >= self.size:
+                if wake is not None:
+                    self._asides.append(wake)
+                return None
+            self._aside.append(thing)
+            self._wake_taker()
+            return True
+
+    def take(self, wake: Wake | None = None) -> Any:
+        """Return what was put aside, or the next item, or `END`; None if there is nothing yet."""
+        with self._lock:
+            if self._aside:
+                _call(self._asides, 1)
+                return self._aside.popleft()
+            packet = self._packets.pop(self._due, None)
+            if packet is None:
+                if self._is_closed:
+                    return END
+                if wake is not None:
+                    self._takers.append(wake)
+                return None
+            packet.place, self._taken = self._taken, self._taken + 1
+            self._due += 1
+            self._go_on()
+            return packet
+
+    def close(self) -> None:
+        """Say that nothing more will come; what is in it can still be read."""
+        with self._lock:
+            self._is_closed = True
+            _call(self._takers)
+
+    def abandon(self) -> None:
+        """Say that nobody will read any more: it is emptied, and lets nobody in."""
+        with self._lock:
+            self._is_closed, self._abandoned_ns = True, self._now_ns()
+            self._packets.clear()
+            self._aside.clear()
+            _call(self._takers)
+            _call(self._asides)
+            _call(deque(wake for _, wake in self._givers))
+            self._givers.clear()
+
+    def _go_on(self) -> None:
+        """Pass the places at which nothing will come, and let those in for whom there is room now."""
+        while self._due in self._skipped:
+            self._skipped.remove(self._due)
+            self._due += 1
+        for _ in range(len(self._givers) if self._is_ordered else min(1, len(self._givers))):
+            place, wake = self._givers.popleft()
+            if self._is_ordered and place - self._due >= self.size:
+                self._givers.append((place, wake))
+            else:
+                wake()
+        self._wake_taker()
+
+    def _wake_taker(self) -> None:
+        if self._aside or self._due in self._packets:
+            _call(self._takers, 1)
+
+
+def _call(queue: deque[Wake], most: int | None = None) -> None:
+    """Call the first ones in a queue, or all, and take them out."""
+    for _ in range(len(queue) if most is None else min(most, len(queue))):
+        queue.popleft()()
+
+
+def waiting(attempt: Callable[[Wake | None], T | None]) -> T:
+    """Try until the attempt returns something, waiting in between; in a thread.
+
+    Parameters
+    ----------
+    attempt
+        Called with a function that wakes this thread, which it keeps when it returns None.
+    """
+    found = attempt(None)
+    while found is None:
+        turn = threads().Event()
+        if (found := attempt(turn.set)) is None:
+            turn.wait()
+            found = attempt(None)
+    return found
+
+
+async def waiting_async(attempt: Callable[[Wake | None], T | None]) -> T:
+    """Do the same as `waiting` in a coroutine."""
+    found = attempt(None)
+    loop = asyncio.get_running_loop()
+    while found is None:
+        turn = loop.create_future()
+
+        def wake(turn: asyncio.Future[None] = turn) -> None:
+            with suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(lambda: None if turn.done() else turn.set_result(None))
+
+        if (found := attempt(wake)) is None:
+            await turn
+            found = attempt(None)
+    return found

@@ -1,0 +1,295 @@
+"""A pipeline at work: its source, its stages and its reader, each in threads of their own, and queues between them.
+
+Belongs here: starting, reading, what happens after an error, stopping, who was the slowest. Does not belong here: what
+one stage does with one item (``stage_run``), and nodes (``graph.pipeline``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import Context, copy_context
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from kaygraph_viz.clock import current_clock
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.request import ON_ERROR, OnError
+from kaygraph_viz.execute.coroutines.loops import INTERRUPT_WAIT_S
+from kaygraph_viz.execute.pipeline.queues import END, Buffer, waiting
+from kaygraph_viz.execute.pipeline.source import Source
+from kaygraph_viz.execute.pipeline.stage_run import Station
+from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
+from kaygraph_viz.execute.pipeline.workers import StageCrew, crew_for, step_for
+from kaygraph_viz.sync import threads
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.recorder import current_scope, span
+from kaygraph_viz.trace.span import Row, Status
+
+__all__ = ["READER", "PipelineRun"]
+
+READER = "exec"  # whoever iterates over a run: in a node, its method of that name
+
+
+class PipelineRun(Iterator[Outcome]):
+    """Stages at work on the items of a source; iterate over it for what becomes of them.
+
+    Use it in a ``with`` block, which begins the work and ends it. What is not read yet holds up the last stage, that
+    one holds up the stage before it, and so on up to the source. So a source may be endless. Leaving the block early
+    closes the source and waits for the items that are in the hands of workers.
+
+    Parameters
+    ----------
+    stages
+        What is done to each item, one after the other.
+    items
+        The source: any iterable.
+    owner
+        The node that it belongs to, for charts and messages.
+    ordered
+        Whether each stage hands items on in the order of the source; else as it finishes them.
+    on_error
+        ``"collect"``: an item that fails comes as a `DeadLetter`, as soon as that is known. ``"raise"``: the first one
+        ends the run. The stages before it stop, those behind it finish what they have, and then its error is raised.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+
+    Notes
+    -----
+    An error of the source is raised at the end as well, after what was read before it.
+
+    Examples
+    --------
+    >>> with PipelineRun([Stage("parse", int), Stage("square", lambda x: x * x, workers=2)], ["2", "x", "3"]) as run:
+    ...     [outcome.value for outcome in run if outcome.ok]
+    [4, 9]
+    """
+
+    def __init__(
+        self, stages: Sequence[Stage], items: Iterable[Any], *, owner: str = "pipeline", ordered: bool = True,
+        on_error: OnError = "collect",
+    ) -> None:  # fmt: skip
+        stages = checked_stages(stages)
+        if not isinstance(items, Iterable):
+            raise OptionError(f"the source of {owner!r}", items, "something to iterate over", "[1, 2, 3]")
+        if on_error not in ON_ERROR:
+            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        scope = current_scope()
+        self._recorder = scope.recorder if scope is not None else None
+        self._now_ns = self._recorder.now_ns if self._recorder is not None else current_clock().now_ns
+        sizes = [stage.buffer for stage in (*stages, stages[-1])]  # the reader has a queue like the last stage
+        self._buffers = [Buffer(size, is_ordered=ordered, now_ns=self._now_ns) for size in sizes]
+        self._output = self._buffers[-1]
+        self._owner = owner
+        self._source = Source(items, self._buffers[0], owner, self._now_ns)
+        self._stations = [
+            Station(
+                stage, self._buffers[at], self._buffers[at + 1], self._output, partial(self._fail, at + 1),
+                collects=on_error == "collect", now_ns=self._now_ns,
+            )
+            for at, stage in enumerate(stages)
+        ]  # fmt: skip
+        self.count: Callable[[bool], object] | None = None  # called for each item that comes out: whether it is well
+        self._steps: list[Callable[[], bool]] | None = None  # where everything happens in the reader's thread
+        self._crews: list[StageCrew] = []
+        self._threads: list[Any] = []
+        self._spans: list[span] = []
+        self._lock = threading.Lock()
+        self._fault: BaseException | None = None
+        self._close_error: BaseException | None = None
+        self._began_ns = self._waited_ns = 0
+        self._ended_ns: int | None = None
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Outcome:
+        """Return what became of an item: an outcome with what the last stage returned, or a `DeadLetter`."""
+        began_ns = self._now_ns()
+        thing = waiting(self._output.take) if self._steps is None else self._taken(self._steps)
+        self._waited_ns += self._now_ns() - began_ns
+        if thing is END:
+            self.stop()
+            raise StopIteration if self._fault is None else self._fault
+        if self.count is not None:
+            self.count(not isinstance(thing, DeadLetter))
+        if isinstance(thing, DeadLetter):
+            return thing
+        name, read_ns = self._stations[-1].stage.name, thing.read_ns
+        return Outcome(thing.index, thing.value, None, "ok", 1, read_ns, read_ns, thing.entered_ns, name)
+
+    def _taken(self, steps: Sequence[Callable[[], bool]]) -> Any:
+        """Return the next thing that comes out, after as many items have gone all the way as that takes."""
+        while (thing := self._output.take()) is None:
+            if not self._advance(*steps):
+                self._output.close()
+        return thing
+
+    def _advance(self, read: Callable[[], bool], *steps: Callable[[], bool]) -> bool:
+        """Read an item and let it go as far as it gets; return whether there may be more."""
+        if self._fault is not None:
+            return False
+        try:
+            has_more = read()
+        except BaseException as error:
+            self._fail(0, error)
+            return False
+        all(step() for step in steps)  # up to the one that fails
+        return has_more
+
+    @property
+    def read(self) -> int:
+        """How many items have been read from the source."""
+        return self._source.read
+
+    @property
+    def stages(self) -> list[StageFacts]:
+        """How busy the source and the stages have been so far."""
+        makespan_ns = self._makespan_ns
+        stages = [station.meter.facts(makespan_ns, station.inbox.longest) for station in self._stations]
+        return [self._source.meter.facts(makespan_ns), *stages]
+
+    @property
+    def bottleneck(self) -> str:
+        """Who was busy for the largest share of the time: a stage, ``"source"``, or ``"exec"`` for the reader."""
+        busiest = max(self.stages, key=lambda facts: facts.busy)
+        makespan_ns = self._makespan_ns
+        reader = 1 - self._waited_ns / makespan_ns if makespan_ns else 0.0
+        return READER if reader > busiest.busy else busiest.name
+
+    @property
+    def _makespan_ns(self) -> int:
+        return (self._now_ns() if self._ended_ns is None else self._ended_ns) - self._began_ns
+
+    # -- starting and stopping ----------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._began_ns = self._now_ns()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start(self) -> None:
+        is_serial = all(station.stage.executor == "serial" for station in self._stations)
+        source = self._opened(self._source, SOURCE, {} if is_serial else {"executor": "thread", "workers": 1})
+        places = []
+        for station in self._stations:
+            stage = station.stage
+            facts = {} if is_serial else {"executor": stage.kind, "workers": stage.workers, "buffer": stage.buffer}
+            places.append((station, self._opened(station, stage.name, facts)))
+        if is_serial:
+            steps = [partial(context.run, context.run(step_for, station, self._owner)) for station, context in places]
+            self._steps = [partial(source.run, self._source.step), *steps]
+        else:
+            self._start_threads(source, places)
+
+    def _start_threads(self, source: Context, places: Sequence[tuple[Station, Context]]) -> None:
+        lane = self._recorder.lanes.take("thread") if self._recorder is not None else None
+        self._crews = [context.run(crew_for, station, self._owner) for station, context in places]
+        reader = threads().Thread(target=source.run, args=(self._read_all, lane), name=SOURCE, daemon=True)
+        reader.start()
+        self._threads.append(reader)
+        for crew in self._crews:
+            self._threads.extend(crew.start())
+
+    def _opened(self, part: Source | Station, name: str, facts: Mapping[str, Any]) -> Context:
+        """Return a context in which everything belongs to the span of a stage."""
+        context = copy_context()
+        opened = _StageSpan(part, f"{self._owner} {name}", kind="node", **facts)
+        context.run(opened.__enter__)
+        self._spans.append(opened)
+        return context
+
+    def _read_all(self, lane: Lane | None) -> None:
+        lanes = self._recorder.lanes if self._recorder is not None else None
+        if lanes is not None and lane is not None:
+            lanes.enter(lane)
+        try:
+            while self._source.step():
+                pass
+        except BaseException as error:
+            self._fail(0, error)
+        finally:
+            self._close_source()
+            if lanes is not None and lane is not None:
+                lanes.free(lane)
+
+    def _close_source(self) -> None:
+        try:
+            self._source.close()
+        except BaseException as error:  # of a generator that cleans up
+            self._close_error = error
+
+    def _fail(self, number: int, error: BaseException) -> None:
+        """Let the source and the first stages stop, up to that `number`; the others finish what they have."""
+        with self._lock:
+            self._fault = error if self._fault is None else self._fault
+        for buffer in self._buffers[:number]:
+            buffer.abandon()
+
+    def stop(self) -> None:
+        """Read nothing more, and wait for the items that workers have in hand."""
+        self._abandon_all()
+        try:
+            for thread in self._threads:
+                thread.join()
+        except KeyboardInterrupt as error:  # whoever waits for us has lost patience
+            self._give_up(error)
+            raise
+        if self._steps is not None:
+            self._close_source()
+        self._end()
+
+    def _abandon_all(self) -> None:
+        for buffer in self._buffers:
+            buffer.abandon()
+
+    def _give_up(self, reason: BaseException) -> None:
+        """Stop at once: processes are killed, coroutines cancelled, threads left alone with what they have in hand."""
+        until = self._now_ns() + round(INTERRUPT_WAIT_S * 1e9)
+        self._abandon_all()
+        for crew in self._crews:
+            crew.give_up(reason)
+        for thread in self._threads:
+            thread.join(max(0.0, (until - self._now_ns()) / 1e9))
+        self._end()
+
+    def _end(self) -> None:
+        if self._ended_ns is None:
+            self._ended_ns = self._now_ns()
+        while self._spans:
+            self._spans.pop().__exit__(None, None, None)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self._give_up(error)
+            return
+        self.stop()
+        if error is None and self._close_error is not None:
+            raise self._close_error
+
+
+class _StageSpan(span):
+    """The span of a stage: from the begin of the run until it has handed on its last item."""
+
+    __slots__ = ("_part",)
+
+    def __init__(self, part: Source | Station, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self._part = part
+
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+        last_ns = self._part.ended_ns
+        return self._row_of(ended_ns if last_ns is None else last_ns, (-1, 0, None), status, error)

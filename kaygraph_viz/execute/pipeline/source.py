@@ -1,0 +1,115 @@
+"""Reading the items of a pipeline, one by one, as fast as its first stage takes them.
+
+Belongs here: what happens between two items of the source. Does not belong here: its thread (``run``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from kaygraph_viz.errors import add_note_once
+from kaygraph_viz.execute.core.retries import as_node_error
+from kaygraph_viz.execute.pipeline.queues import Buffer, Packet, waiting
+from kaygraph_viz.execute.pipeline.stage_run import Meter
+from kaygraph_viz.execute.pipeline.stages import SOURCE
+from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.span import Row, Status, blocked_at_end
+
+__all__ = ["Source"]
+
+
+class Source:
+    """Where the items come from: a stage of its own, whose work is to read.
+
+    Its bars show how long each item took to come, and how long it was held back: that is where backpressure ends.
+
+    Parameters
+    ----------
+    items
+        Any iterable, also an endless one.
+    outbox
+        The queue in front of the first stage.
+    owner
+        The node that it belongs to, for messages.
+    now_ns
+        The clock.
+    """
+
+    def __init__(self, items: Iterable[Any], outbox: Buffer, owner: str, now_ns: Callable[[], int]) -> None:
+        self.outbox = outbox
+        self.meter = Meter(SOURCE, 1)
+        self.read = 0  # how many items have been read
+        self.ended_ns: int | None = None
+        self._items = items
+        self._iterator: Iterator[Any] | None = None
+        self._owner = owner
+        self._now_ns = now_ns
+
+    def step(self) -> bool:
+        """Read an item and put it into the queue; return whether there may be more.
+
+        Raises
+        ------
+        BaseException
+            What reading it raised.
+        """
+        with _Reading(self.read) as reading:
+            began_ns = self._now_ns()
+            try:
+                self._iterator = self._iterator or iter(self._items)
+                value = next(self._iterator)
+            except StopIteration:
+                reading.found_nothing()
+                return False
+            except BaseException as raised:
+                error = as_node_error(raised, where := f"item {self.read} of the source of {self._owner!r}")
+                add_note_once(error, f"in {where}")
+                raise error  # noqa: B904  (it is the same one, or has its cause)
+            packet = Packet(self.read, value, read_ns=self._now_ns(), link=reading.span_id, place=self.read)
+            self.read += 1
+            self.meter.count(packet.read_ns - began_ns)
+            return self._hand_over(packet, reading)
+
+    def _hand_over(self, packet: Packet, reading: _Reading) -> bool:
+        read_ns = packet.read_ns
+        entered_ns = self.outbox.offer(packet)
+        if entered_ns is None:
+            entered_ns = waiting(partial(self.outbox.offer, packet))
+            blocked_ns = max(0, entered_ns - read_ns)
+            self.meter.count_blocked(blocked_ns)
+        reading.read_ns, reading.ended_ns = read_ns, max(entered_ns, read_ns)
+        return not self.outbox.is_abandoned
+
+    def close(self) -> None:
+        """Let a generator clean up, and say that nothing more will come."""
+        try:
+            if isinstance(self._iterator, Generator):
+                self._iterator.close()
+        finally:
+            self.ended_ns = self._now_ns() if self.ended_ns is None else self.ended_ns
+            self.outbox.close()
+
+
+class _Reading(span):
+    """The span of one item, until it is in the queue; what the source records meanwhile lies in it."""
+
+    __slots__ = ("ended_ns", "index", "read_ns")
+
+    def __init__(self, index: int) -> None:
+        super().__init__(SOURCE)
+        self.index = index
+        self.read_ns = 0  # when the item was there, and when it was in the queue
+        self.ended_ns: int | None = None
+
+    def found_nothing(self) -> None:
+        """Say that there was no item: it is no bar then."""
+        self.name, self.kind, self.index = f"end of {SOURCE}", "wait", -1
+
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+        until_ns = ended_ns if self.ended_ns is None else self.read_ns
+        row = super()._row(until_ns, status, error)
+        ended_ns = ended_ns if self.ended_ns is None else self.ended_ns
+        blocked_ns, parts = row[10] + ended_ns - until_ns, blocked_at_end(row, ended_ns)
+        return (*row[:2], self.index, *row[3:8], ended_ns, row[9], blocked_ns, *row[11:16], parts)

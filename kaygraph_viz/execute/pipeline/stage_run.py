@@ -1,0 +1,169 @@
+"""One stage of a running pipeline: where its items come from, what happens to one of them, where it goes.
+
+Belongs here: handing items on, blocked while there is no room, and the spans that show it. Does not belong here: the
+queues (``queues``), which worker gets which item (``workers``), starting and stopping (``run``).
+
+A worker keeps its item until the next queue has room for it. So its bar ends with the time that it was blocked, and a
+slow stage is felt by all stages before it, up to the source.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.retries import ONCE
+from kaygraph_viz.execute.pipeline.held_spans import RowKeeper
+from kaygraph_viz.execute.pipeline.queues import Buffer, Packet, Wake, waiting, waiting_async
+from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage, StageFacts
+from kaygraph_viz.trace.recorder import Scope, current_scope, set_scope
+
+if TYPE_CHECKING:
+    from kaygraph_viz.trace.recorder import Recorder
+
+__all__ = ["Meter", "Station"]
+
+Attempt = Callable[[Wake | None], int | None]
+
+
+class Meter:
+    """Adds up what the workers of a stage did; from any thread."""
+
+    def __init__(self, name: str, workers: int) -> None:
+        self.name = name
+        self.workers = workers
+        self._lock = threading.Lock()
+        self._items = self._errors = self._busy_ns = self._blocked_ns = 0
+
+    def count(self, busy_ns: int, *, is_error: bool = False) -> None:
+        """Count one item and the time that was spent on it [ns]."""
+        with self._lock:
+            self._items += not is_error
+            self._errors += is_error
+            self._busy_ns += busy_ns
+
+    def count_blocked(self, blocked_ns: int) -> None:
+        """Count time that a worker waited with a finished item [ns]."""
+        with self._lock:
+            self._blocked_ns += blocked_ns
+
+    def facts(self, makespan_ns: int, longest_queue: int = 0) -> StageFacts:
+        """Return what is known so far."""
+        with self._lock:
+            return StageFacts(
+                self.name, self.workers, self._items, self._errors, self._busy_ns / 1e9, self._blocked_ns / 1e9,
+                makespan_ns / 1e9, longest_queue,
+            )  # fmt: skip
+
+
+class Station:
+    """One stage while its pipeline runs: what is done around the work on each item.
+
+    Parameters
+    ----------
+    stage
+        What is done to each item.
+    inbox, outbox
+        The queue in front of it and the one behind it.
+    letters
+        Where dead letters go.
+    fail
+        Called with an error that ends the pipeline.
+    collects
+        Whether items that fail become dead letters.
+    now_ns
+        The clock.
+    """
+
+    def __init__(
+        self, stage: Stage, inbox: Buffer, outbox: Buffer, letters: Buffer, fail: Callable[[BaseException], None],
+        *, collects: bool, now_ns: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self.stage = stage
+        self.inbox = inbox
+        self.outbox = outbox
+        self.fail = fail
+        self.meter = Meter(stage.name, stage.workers)
+        self.ended_ns: int | None = None
+        self._letters = letters
+        self._collects = collects
+        self._now_ns = now_ns
+        self._keeper: RowKeeper | None = None
+
+    def branches(self, owner: str) -> Branches:
+        """Return what all items of the stage share; their spans belong to the span around this call.
+
+        Parameters
+        ----------
+        owner
+            The node that the stage belongs to, for messages.
+        """
+        stage, scope = self.stage, current_scope()
+        context = copy_context()
+        if scope is not None and scope.recorder is not None:
+            self._keeper = RowKeeper(scope.recorder, scope.span_id)
+            context.run(set_scope, Scope(cast("Recorder", self._keeper), scope.span_id))
+        return context.run(
+            Branches, stage.fn, name=stage.name, owner=f"{owner}: {stage.name}", retry=stage.retry or ONCE,
+            timeout_s=stage.timeout,
+        )  # fmt: skip
+
+    def begin(self, packet: Packet) -> Packet:
+        """Note that a worker takes an item in hand."""
+        if self._keeper is not None:
+            self._keeper.expect(packet)
+        return packet
+
+    def finish(self, packet: Packet, outcome: Outcome) -> None:
+        """Hand on what was made of an item, however long that takes, or what became of it instead."""
+        index, attempt = packet.index, self._handing_on(packet, outcome)
+        if attempt(None) is not None:
+            self._let_go(index)
+            return
+        since_ns = self._now_ns()
+        self._let_go(index, since_ns, waiting(attempt))
+
+    async def finish_async(self, packet: Packet, outcome: Outcome) -> None:
+        """Do the same in a coroutine."""
+        index, attempt = packet.index, self._handing_on(packet, outcome)
+        if attempt(None) is not None:
+            self._let_go(index)
+            return
+        since_ns = self._now_ns()
+        self._let_go(index, since_ns, await waiting_async(attempt))
+
+    def close(self) -> None:
+        """Say that the last item has been handed on."""
+        self.ended_ns = self._now_ns()
+        self.outbox.close()
+
+    def _handing_on(self, packet: Packet, outcome: Outcome) -> Attempt:
+        """Return what is to be tried until it succeeds: an item belongs to the next stage from then on."""
+        self.meter.count(outcome.ended_ns - outcome.started_ns, is_error=not outcome.ok)
+        if outcome.ok:
+            packet.value = outcome.value
+            packet.link = self._keeper.span_id(packet.index) if self._keeper is not None else 0
+            return partial(self.outbox.offer, packet)
+        self.outbox.skip(packet.place)
+        if outcome.error is not None and (not self._collects or isinstance(outcome.error, KeyboardInterrupt)):
+            self.fail(outcome.error)
+            return lambda _: 0
+        return partial(self._letters.offer_aside, self._letter(packet, outcome))
+
+    def _letter(self, packet: Packet, outcome: Outcome) -> DeadLetter:
+        return DeadLetter(
+            packet.index, None, outcome.error, outcome.status, outcome.attempts, packet.entered_ns,
+            outcome.started_ns, outcome.ended_ns, outcome.name, self.stage.name, packet.value,
+        )  # fmt: skip
+
+    def _let_go(self, index: int, since_ns: int = 0, until_ns: int = 0) -> None:
+        """Count how long an item was held up, from when to when [ns], and record it."""
+        blocked_ns = max(0, until_ns - since_ns)
+        self.meter.count_blocked(blocked_ns)
+        if self._keeper is not None:
+            self._keeper.release(index, until_ns, blocked_ns)

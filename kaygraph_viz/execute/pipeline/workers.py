@@ -1,0 +1,169 @@
+"""The workers of one stage: each takes an item from the queue in front of it, has it run, and hands it on.
+
+Belongs here: the loop of a worker, and who is done last. Does not belong here: how a thread runs an item
+(``runners``), and what is done around that (``stage_run``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Protocol
+
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.pipeline.queues import END, waiting, waiting_async
+from kaygraph_viz.execute.pipeline.runners import Runner, runner_for
+from kaygraph_viz.execute.pipeline.stage_run import Station
+from kaygraph_viz.sync import run_loop, threads
+from kaygraph_viz.trace.lanes import Lane
+
+__all__ = ["StageCrew", "crew_for", "step_for"]
+
+
+class StageCrew(Protocol):
+    """The workers of one stage."""
+
+    def start(self) -> Iterator[Any]:
+        """Let them begin, and yield the thread of each."""
+
+    def give_up(self, reason: BaseException) -> None:
+        """Stop at once, whatever they are doing."""
+
+
+def crew_for(station: Station, owner: str) -> StageCrew:
+    """Return the workers of a stage.
+
+    Parameters
+    ----------
+    station
+        The stage.
+    owner
+        The node that it belongs to, for messages.
+
+    Raises
+    ------
+    BranchError
+        If the function has to be sent to other processes and cannot be.
+    """
+    branches = station.branches(owner)
+    return _Coroutines(station, branches) if station.stage.kind == "async" else _Threads(station, branches)
+
+
+def step_for(station: Station, owner: str) -> Callable[[], bool]:
+    """Return a function that takes one item through a stage in the caller's thread and says whether it got through."""
+    branches = station.branches(owner)
+
+    def step() -> bool:
+        packet = station.inbox.take()
+        if packet is None or packet is END:
+            return False
+        lane = branches.recorder.lanes.mine() if branches.recorder is not None else None
+        outcome = branches.run(station.begin(packet).index, packet.value, packet.entered_ns, lane)
+        station.finish(packet, outcome)
+        return outcome.ok
+
+    return step
+
+
+# -- threads, one for each worker ----------------------------------------------------------------------------------
+
+
+class _Threads:
+    """Threads that run items themselves, or have them run and wait for that."""
+
+    def __init__(self, station: Station, branches: Branches) -> None:
+        self._station = station
+        self._runners = [runner_for(branches, station.stage.kind) for _ in range(station.stage.workers)]
+        self._context = branches.context()
+        self._left = itertools.count(1)
+
+    def start(self) -> Iterator[Any]:
+        for runner in self._runners:
+            context, name = self._context.copy(), self._station.stage.name
+            thread = threads().Thread(target=context.run, args=(self._work, runner), name=name, daemon=True)
+            thread.start()
+            yield thread
+
+    def give_up(self, reason: BaseException) -> None:
+        for runner in self._runners:
+            runner.give_up(reason)
+
+    def _work(self, runner: Runner) -> None:
+        station = self._station
+        try:
+            with runner:
+                while (packet := waiting(station.inbox.take)) is not END:
+                    outcome = runner.run(station.begin(packet))
+                    if outcome is None:
+                        return
+                    station.finish(packet, outcome)
+        except BaseException as error:  # a fault of our own: no item may get lost without a word
+            station.fail(error)
+        finally:
+            if next(self._left) == len(self._runners):
+                station.close()
+
+
+# -- coroutines ----------------------------------------------------------------------------------------------------
+
+
+class _Coroutines:
+    """Slots in a loop of its own, in a thread: each takes an item, runs it, hands it on, and takes the next one."""
+
+    def __init__(self, station: Station, branches: Branches) -> None:
+        self._station = station
+        self._branches = branches
+        self._lanes = branches.recorder.lanes if branches.recorder is not None else None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_given_up = False
+
+    def start(self) -> Iterator[Any]:
+        context, name = self._branches.context(), self._station.stage.name
+        thread = threads().Thread(target=context.run, args=(self._run,), name=name, daemon=True)
+        thread.start()
+        yield thread
+
+    def give_up(self, reason: BaseException) -> None:
+        self._is_given_up = True
+        if self._loop is not None and self._task is not None:
+            with suppress(RuntimeError):  # the loop has just been closed
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def _run(self) -> None:
+        try:
+            run_loop(self._main())
+        except BaseExceptionGroup as group:
+            self._station.fail(group.exceptions[0])
+        except BaseException as error:
+            self._station.fail(error)
+        finally:
+            self._station.close()
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._is_given_up:  # before there was a task to cancel
+            return
+        async with asyncio.TaskGroup() as slots:
+            for _ in range(self._station.stage.workers):
+                slots.create_task(self._work())
+
+    async def _work(self) -> None:
+        lane = self._lanes.take("async") if self._lanes is not None else None
+        if self._lanes is not None and lane is not None:
+            self._lanes.enter(lane)
+        try:
+            await self._run_items(lane)
+        finally:
+            if self._lanes is not None and lane is not None:
+                self._lanes.free(lane)
+
+    async def _run_items(self, lane: Lane | None) -> None:
+        station = self._station
+        while (packet := await waiting_async(station.inbox.take)) is not END:
+            index = station.begin(packet).index
+            outcome = await self._branches.run_async(index, packet.value, packet.entered_ns, lane)
+            await station.finish_async(packet, outcome)
+            await asyncio.sleep(0)  # slots that never wait must not shut out the others

@@ -1,0 +1,132 @@
+"""How many branches ran at once, over time.
+
+Belongs here: the picture of one step function beside the number of workers. Does not belong here: queues (``queues``).
+"""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from kaygraph_viz.analysis.metrics import Summary, summarize
+from kaygraph_viz.analysis.wording import counted, duration, significant
+from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_time, set_title
+from kaygraph_viz.plot.checks import checked_axes, checked_trace, checked_until
+from kaygraph_viz.plot.curves.steps import Steps
+from kaygraph_viz.plot.description import Description, Table, attach
+from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.draw import empty_axes
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.style import BAR, FILLS, MUTED, TEXT, Key, Size, Stroke
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["concurrency"]
+
+RUNNING = FILLS["busy"]
+MARGINS_PT = (40.0, 14.0, 36.0, 46.0)
+HEIGHT_IN, MOST_ROWS = 2.8, 20
+
+
+def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = None, until_s: float = 0.0) -> Axes:
+    """Draw how many branches ran at once, over time, with a line for the number of workers.
+
+    The room between the curve and the line is time of workers that had nothing to do.
+
+    Parameters
+    ----------
+    trace
+        What was recorded; a live trace shows what has ended so far.
+    ax
+        Where to draw; default: a new figure.
+    title
+        Default: workers, the most at once, and the mean.
+    until_s
+        The time axis reaches at least this far [s].
+
+    Returns
+    -------
+    Axes
+        The x axis is in seconds since the first submission. Nothing is shown.
+
+    Raises
+    ------
+    OptionError
+        If an argument is of the wrong type or out of range.
+
+    Notes
+    -----
+    Counted are the units of work: branches, and the steps around them. Their mean number is no speedup: it counts those
+    that wait for the GIL as well. Where the number changes more often than a screen can show, the filled curve is the
+    mean of each moment, and the line above it the highest number.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
+    >>> concurrency(trace).get_title(loc="left")
+    '2 workers, at most 2 at once, 1.5 on average'
+    """
+    run = Chart.of(checked_trace(trace)).runs[0]
+    checked_axes(ax)
+    checked_until(until_s)
+    summary = summarize(trace)
+    heading = clean(title, 200) if title is not None else _title(summary)
+    if not summary.counts.get("units"):
+        ax = empty_axes(ax, heading)
+        attach(ax, Description("Curve of what ran at once, without anything in it: nothing was recorded."))
+        return ax
+    steps = Steps.of(run.since_start("started_ns"), run.since_start("ended_ns"), run.last_ns - run.first_ns)
+    if ax is None:
+        ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
+    plain_axes(ax)
+    set_time(ax, max(run.extent_s, until_s))
+    ax.set_ylim(0, 1.08 * max(1, summary.workers, steps.peak))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.set_ylabel("running at once", fontsize=Size.font, color=TEXT)
+    keys = [*_draw(ax, steps), *_lines(ax, summary)]
+    set_title(ax, heading, add_legend(ax, keys))
+    attach(ax, _description(summary, steps))
+    return ax
+
+
+def _title(summary: Summary) -> str:
+    if not summary.counts.get("units"):
+        return "Empty trace"
+    mean = significant(summary.mean_concurrency, 2)
+    return f"{counted(summary.workers, 'worker')}, at most {summary.peak_concurrency:,} at once, {mean} on average"
+
+
+def _draw(ax: Axes, steps: Steps) -> list[Key]:
+    """Draw the filled curve, and where it is a mean also the highest number of each moment."""
+    times, mean, highest = steps.drawn()
+    ax.fill_between(times, mean, step="post", facecolor=RUNNING.colour, edgecolor="none", gid="running")
+    ax.plot(times, highest, drawstyle="steps-post", color=BAR, linewidth=0.9, gid="highest")
+    if mean is highest:
+        return [RUNNING]
+    return [RUNNING._replace(label="running, mean of each moment"), Stroke(BAR, "highest number of each moment", 0.9)]
+
+
+def _lines(ax: Axes, summary: Summary) -> list[Key]:
+    lines = [
+        (summary.workers, Stroke(BAR, counted(summary.workers, "worker"), 1.4, "--")),
+        (summary.mean_concurrency, Stroke(MUTED, f"mean {significant(summary.mean_concurrency, 2)}", 1.4, ":")),
+    ]
+    for height, stroke in lines:
+        ax.axhline(height, color=stroke.colour, linestyle=stroke.style, linewidth=stroke.width, gid="line")
+    return [stroke for _, stroke in lines]
+
+
+def _description(summary: Summary, steps: Steps) -> Description:
+    """Return the picture in words: for how long how many ran at once."""
+    lasted = steps.lasted_ns()
+    idle = duration(lasted.get(0, 0) / 1e9)
+    sentence = (
+        f"Curve of what ran at once: at most {summary.peak_concurrency:,} and on average "
+        f"{significant(summary.mean_concurrency, 2)} of {counted(summary.workers, 'worker')} over "
+        f"{duration(summary.makespan_s)}; nothing ran for {idle}."
+    )
+    whole = max(1, steps.end_ns)
+    rows = [(f"{count:,}", duration(spent / 1e9), f"{spent / whole:.0%}") for count, spent in lasted.items()]
+    if len(rows) > MOST_ROWS:
+        rows[MOST_ROWS // 2 : -MOST_ROWS // 2] = [("...", "", "")]
+    return Description(sentence, [Table(("at once", "time", "share"), rows, words=0)])

@@ -1,0 +1,182 @@
+"""Two runs as paired bars: how long each kind of work took in either, and what the change did to the makespan.
+
+Belongs here: drawing a comparison. Does not belong here: finding out what is the same (``analysis.compare``); two runs
+on one time axis are drawn by ``gantt``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from kaygraph_viz.analysis.compare.compare import Comparison
+from kaygraph_viz.analysis.wording import duration, significant, time_unit
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_rows, set_title, size_pt
+from kaygraph_viz.plot.checks import checked_axes
+from kaygraph_viz.plot.description import Description, Table, attach
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.rows import Row
+from kaygraph_viz.plot.style import TEXT, Fill, Size
+from kaygraph_viz.plot.text import cut_to_width, escaped, width_pt
+
+__all__ = ["paired_bars"]
+
+BY = ("name", "span")
+MOST_PAIRS, NAME_PT = 15, 150.0
+BAR_HEIGHT, SHIFT, ROW_IN = 0.36, 0.19, 0.42
+REMARK_SHARE = 0.45  # of the width of the Axes is the most that a remark gets
+FIRST, SECOND = Fill("#FFFFFF", "first run", "...."), Fill("#56A5DD", "second run")
+MARGINS_PT = (14.0, 14.0, 36.0, 46.0)
+
+
+class _Pair(NamedTuple):
+    """What is compared: its name, how long it took in either run [ns], and a remark."""
+
+    name: str
+    a_ns: float
+    b_ns: float
+    remark: str
+
+
+def paired_bars(
+    comparison: Comparison, *, by: str = "name", ax: Axes | None = None, title: str | None = None
+) -> Axes:  # fmt: skip
+    """Draw what changed from one run to another: a pair of bars for each kind of work, or for each span.
+
+    Parameters
+    ----------
+    comparison
+        What `compare` returns.
+    by
+        ``"name"``: the time of all units of a name that both runs have, added up, those that did most to the makespan
+        first. ``"span"``: single branches that changed, those that changed most first.
+    ax
+        Where to draw; default: a new figure.
+    title
+        Default: both makespans.
+
+    Returns
+    -------
+    Axes
+        The x axis is in seconds; its ticks may be written in ms. Nothing is shown.
+
+    Raises
+    ------
+    OptionError
+        If an argument is of the wrong type.
+
+    Notes
+    -----
+    The first pair are the makespans; at most 15 others are shown. Beside each pair stands how many times as long it
+    took in the second run, and what that name did to the makespan: the change of the time that it spent on the critical
+    path. These changes, with those of the time in which the path stood still, add up to that of the makespan.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.analysis.compare.compare import compare
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> one, two = make_trace(bar("page", "t-1", 0, 4)), make_trace(bar("page", "t-1", 0, 1))
+    >>> paired_bars(compare(one, two)).get_title(loc="left")
+    '4.0 s before, 1.0 s after: 0.25 times as long'
+    """
+    if not isinstance(comparison, Comparison):
+        raise OptionError("comparison", comparison, "what compare() returns", "paired_bars(compare(one, other))")
+    if by not in BY:
+        raise OptionError("by", by, f"one of {', '.join(BY)}", 'by="name"')
+    checked_axes(ax)
+    whole = _Pair("makespan", comparison.a_makespan_ns, comparison.b_makespan_ns, _ratio(comparison.ratio))
+    pairs = [whole, *islice(_by_name(comparison) if by == "name" else _by_span(comparison), MOST_PAIRS)]
+    rows = [Row("-", cut_to_width(pair.name, NAME_PT, Size.font) or "…") for pair in pairs]
+    if ax is None:
+        names_pt = max(width_pt(row.text, Size.font) for row in rows)
+        left, right, bottom, top = MARGINS_PT
+        height = (bottom + top) / 72 + ROW_IN * len(rows)
+        ax = new_axes(Size.figure_width, height, margins_pt=(names_pt + left, right, bottom, top))
+    _draw(ax, pairs, rows, "time, added up" if by == "name" else "time")
+    set_title(ax, clean(title, 200) if title is not None else _title(comparison), add_legend(ax, [FIRST, SECOND]))
+    attach(ax, _description(comparison, pairs, by))
+    return ax
+
+
+def _by_name(comparison: Comparison) -> Iterator[_Pair]:
+    for group in comparison.groups:
+        change = group.makespan_change_ns
+        if not (group.a_ns or group.b_ns or change):
+            continue
+        effect = f"makespan {'+' if change > 0 else '-'}{duration(abs(change) / 1e9, 2)}" if change else ""
+        ratio = _ratio(group.ratio) if group.matched else "in one run only"
+        count = f"{group.matched:,} of them" if group.matched > 1 else ""
+        yield _Pair(clean(group.name), group.a_ns, group.b_ns, ", ".join(filter(None, [ratio, effect, count])))
+
+
+def _by_span(comparison: Comparison) -> Iterator[_Pair]:
+    """Yield the branches from the largest change to the smallest; of runs without branches, phases and nodes."""
+    spans = comparison.spans
+    order = np.argsort(-np.abs(spans.b_ns - spans.a_ns), kind="stable").tolist()
+    branches = (change for change in map(spans.__getitem__, order) if change.kind == "branch")
+    first = next(branches, None)
+    for change in chain([first], branches) if first is not None else map(spans.__getitem__, order):
+        if change.a_ns == change.b_ns:
+            return  # nothing that changed is left
+        name = clean(change.name) + ("" if change.index is None else f" {change.index}")
+        yield _Pair(name, change.a_ns, change.b_ns, _ratio(change.ratio))
+
+
+def _ratio(ratio: float) -> str:
+    return f"{significant(ratio, 2)}x" if ratio < math.inf else "new"
+
+
+def _title(comparison: Comparison) -> str:
+    before, after = (duration(ns / 1e9, 2) for ns in (comparison.a_makespan_ns, comparison.b_makespan_ns))
+    times = f": {significant(comparison.ratio, 2)} times as long" if comparison.a_makespan_ns else ""
+    return f"{before} before, {after} after{times}"
+
+
+def _draw(ax: Axes, pairs: Sequence[_Pair], rows: Sequence[Row], what: str) -> None:
+    plain_axes(ax)
+    ax.grid(visible=False, axis="y")
+    ax.spines["left"].set_visible(False)
+    remarks = [cut_to_width(pair.remark, REMARK_SHARE * size_pt(ax)[0], Size.small_font) for pair in pairs]
+    longest = [max(pair.a_ns, pair.b_ns) / 1e9 for pair in pairs]
+    shares = [(width_pt(remark, Size.small_font) + 10) / size_pt(ax)[0] for remark in remarks]
+    limit = max(end / (1 - share) for end, share in zip(longest, shares, strict=True)) or 1e-9
+    ax.set_xlim(0, limit)
+    set_rows(ax, rows)
+    _set_ticks(ax, max(longest), what)
+    _add_bars(ax, [pair.a_ns / 1e9 for pair in pairs], -SHIFT, FIRST)
+    _add_bars(ax, [pair.b_ns / 1e9 for pair in pairs], SHIFT, SECOND)
+    for row, (remark, end) in enumerate(zip(remarks, longest, strict=True)):
+        look: dict[str, Any] = {"fontsize": Size.small_font, "color": TEXT, "gid": "remark"}
+        ax.annotate(escaped(remark), (end, row), (5, 0), textcoords="offset points", va="center", **look)
+
+
+def _set_ticks(ax: Axes, longest_s: float, what: str) -> None:
+    unit, size = time_unit(longest_s)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / size:,.10g}"))
+    ax.set_xlabel(f"{what} [{unit}]", fontsize=Size.font, color=TEXT)
+
+
+def _add_bars(ax: Axes, values_s: Sequence[float], shift: float, fill: Fill) -> None:
+    """Draw one bar in each row as a single artist."""
+    rows = np.arange(len(values_s)) + shift
+    low, high, zero = rows - BAR_HEIGHT / 2, rows + BAR_HEIGHT / 2, np.zeros(len(rows))
+    points = ((zero, low), (values_s, low), (values_s, high), (zero, high))
+    corners: Any = np.stack([np.stack(point, axis=1) for point in points], axis=1)
+    look: dict[str, Any] = {"facecolors": fill.colour, "edgecolors": fill.line, "linewidths": 0.6, "hatch": fill.hatch}
+    ax.add_collection(PolyCollection(corners, gid=fill.label, **look), autolim=False)
+
+
+def _description(comparison: Comparison, pairs: Sequence[_Pair], by: str) -> Description:
+    """Return the picture in words: what the comparison says, and a line for each pair."""
+    rows = [(pair.name, duration(pair.a_ns / 1e9), duration(pair.b_ns / 1e9), pair.remark) for pair in pairs]
+    table = Table((f"by {by}", "first run", "second run", "change"), rows, remarks=1)
+    return Description(f"Paired bars of two runs. {comparison.sentence}", [table])

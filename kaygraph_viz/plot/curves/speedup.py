@@ -1,0 +1,289 @@
+"""Speedup against the number of workers: what was measured, what is predicted, and what no schedule can beat.
+
+Belongs here: the numbers of that curve, and drawing it. Does not belong here: predicting (``analysis.what_if``) and the
+laws (``analysis.laws``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from kaygraph_viz.analysis.laws import amdahl_limit, amdahl_speedup, least_makespan_s
+from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.nesting import Nesting, unit_mask
+from kaygraph_viz.analysis.what_if.what_if import WhatIf
+from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_title
+from kaygraph_viz.plot.checks import checked_axes, checked_whole
+from kaygraph_viz.plot.description import Description, Table, attach
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.style import BAR, FILLS, MUTED, Fill, Key, Size, Stroke
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["Speedups", "speedup_curve"]
+
+MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
+HEIGHT_IN, LEAST_WORKERS, MOST_WORKERS, MOST_NAMED = 4.4, 4, 4096, 6
+WORTH_A_LINE = 0.005  # a smaller serial share bounds nothing that anybody would reach
+MEASURED_ONE, PREDICTED_ONE = "one worker", "one worker, predicted"
+ESTIMATED = "one after the other, estimated"
+MEASURED = Stroke(BAR, "measured: median and range", 1.2, "", "o")
+PREDICTED = Fill(FILLS["wait"].colour, "predicted: what-if band", line=FILLS["cpu"].colour)
+WORK_LAW = Stroke(BAR, "work law: as many times as workers", 1.1)
+BEYOND = Fill("#F1F2F3", "faster than any schedule")
+
+
+def speedup_curve(
+    traces: Trace | Iterable[Trace] | Mapping[int, Trace | Iterable[Trace]],
+    *,
+    what_if: WhatIf | None = None,
+    max_workers: int | None = None,
+    ax: Axes | None = None,
+    title: str | None = None,
+) -> Axes:
+    """Draw the speedup against the number of workers: measured, predicted, and what bounds it.
+
+    Parameters
+    ----------
+    traces
+        One run or several, also several with the same number of workers: their spread is drawn. The number of workers
+        is that of `summarize`; a mapping from it to one run or several says it explicitly.
+    what_if
+        What `what_if` predicted, for all numbers of workers that the curve should have: drawn as a line with a band.
+    max_workers
+        Where the axis ends, 1 to 4096; default: at the largest number that was measured or predicted.
+    ax
+        Where to draw; default: a new figure.
+    title
+        Default: the largest measured speedup.
+
+    Returns
+    -------
+    Axes
+        Nothing is shown.
+
+    Raises
+    ------
+    OptionError
+        If an argument is of the wrong type or out of range, or no run took any time.
+
+    Notes
+    -----
+    Speedup 1 is the median makespan of the runs with one worker, where there are any, else the predicted one, else what
+    the run with the fewest workers would have taken one branch after the other, as `summarize` estimates it. The label
+    of the axis says which. That run also gives work W, critical path L and serial share s of the three bounds, for P
+    workers: the work law ``T >= W / P``, the critical path ``T >= L`` (Graham 1969, Brent 1974), and Amdahl's law
+    (1967) ``T = W (s + (1 - s) / P)``, where s is the part of the work in no branch. The first two hold for every
+    schedule as long as the branches take as long as they did.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> one = make_trace(bar("a", "main", 0, 2), bar("b", "main", 2, 4))
+    >>> two = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2.5))
+    >>> speedup_curve([one, two]).get_title(loc="left")
+    '2 workers are 1.6 times as fast'
+    """
+    if what_if is not None and not isinstance(what_if, WhatIf):
+        example = "speedup_curve(trace, what_if=what_if(trace))"
+        raise OptionError("what_if", what_if, "what what_if() returns, or None", example)
+    found = Speedups.of(_by_workers(traces), what_if)
+    if not found.baseline_s:
+        raise OptionError("traces", traces, "runs that took some time", "with record() as trace: ...")
+    checked_axes(ax)
+    last = max([LEAST_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
+    last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, "max_workers=16")
+    if ax is None:
+        ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
+    keys = _draw(ax, found, what_if, min(last, MOST_WORKERS))
+    set_title(ax, clean(title, 200) if title is not None else _title(found), add_legend(ax, keys))
+    attach(ax, _description(found, what_if))
+    return ax
+
+
+@dataclass(frozen=True)
+class Speedups:
+    """The numbers of a speedup curve.
+
+    Parameters
+    ----------
+    measured
+        The makespans of all runs [s] by number of workers.
+    baseline_s
+        The makespan that counts as speedup 1 [s].
+    baseline
+        What that is, in words.
+    work_s, critical_path_s
+        Of the run with the fewest workers, but not more than the baseline [s].
+    serial_share
+        The part of that work which only one worker can do: the steps around branches, from 0 to 1.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> one = make_trace(bar("a", "main", 0, 2), bar("b", "main", 2, 4))
+    >>> two = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2.5))
+    >>> found = Speedups.of({1: [one], 2: [two]})
+    >>> found.speedup(2), found.bound(2), found.bound(8), found.serial_share
+    (1.6, 2.0, 2.0, 0.0)
+    """
+
+    measured: Mapping[int, Sequence[float]]
+    baseline_s: float
+    baseline: str
+    work_s: float
+    critical_path_s: float
+    serial_share: float
+
+    @classmethod
+    def of(cls, traces: Mapping[int, Sequence[Trace]], what_if: WhatIf | None = None) -> Speedups:
+        """Measure traces by number of workers."""
+        measured = {workers: [trace.makespan_s for trace in runs] for workers, runs in sorted(traces.items())}
+        reference = traces[min(traces)][0]
+        summary = summarize(reference)
+        if 1 in measured:
+            baseline_s, baseline = median(measured[1]), MEASURED_ONE
+        elif what_if is not None and 1 in what_if.makespan_s:
+            baseline_s, baseline = what_if.makespan_s[1], PREDICTED_ONE
+        else:
+            baseline_s, baseline = summary.serial_s, ESTIMATED
+        work_s, path_s = (min(seconds, baseline_s) for seconds in (summary.work_s, summary.critical_path_s))
+        return cls(measured, baseline_s, baseline, work_s, path_s, _serial_share(reference))
+
+    def speedup(self, workers: int) -> float:
+        """Return the median of the measured speedups."""
+        return self.ratio(median(self.measured[workers]))
+
+    def ratio(self, makespan_s: float) -> float:
+        """Return the speedup of a makespan [s]."""
+        return self.baseline_s / makespan_s if makespan_s else 0.0
+
+    def bound(self, workers: int) -> float:
+        """Return the speedup that no schedule can exceed."""
+        return self.ratio(least_makespan_s(self.work_s, self.critical_path_s, workers))
+
+
+def _serial_share(trace: Trace) -> float:
+    """Return the part of the work that lies in no branch."""
+    nesting = Nesting.of(trace.columns)
+    units = unit_mask(nesting)
+    service = trace.columns.column("ended_ns") - trace.columns.column("started_ns")
+    outside = units & ~nesting.within(trace.columns.is_kind("branch"))
+    work = int(service[units].sum())
+    return int(service[outside].sum()) / work if work else 0.0
+
+
+def _by_workers(traces: object) -> dict[int, list[Trace]]:
+    """Return runs by their number of workers, at least one."""
+    given = traces.items() if isinstance(traces, Mapping) else [(None, traces)]
+    found: dict[int, list[Trace]] = {}
+    for workers, runs in given:
+        for run in runs if isinstance(runs, Iterable) and not isinstance(runs, Trace) else [runs]:
+            if not isinstance(run, Trace):
+                expected = "a Trace, several, or several by number of workers"
+                raise OptionError("traces", run, expected, "speedup_curve({1: one, 4: four})")
+            count = summarize(run).workers if workers is None else workers
+            found.setdefault(checked_whole("workers", count, 1, "speedup_curve({1: one, 4: four})"), []).append(run)
+    if not found:
+        raise OptionError("traces", traces, "at least one Trace", "speedup_curve([one, four])")
+    return found
+
+
+def _draw(ax: Axes, found: Speedups, what_if: WhatIf | None, last: int) -> list[Key]:
+    """Draw bounds, band and points, from the back to the front, and return the entries of the legend."""
+    plain_axes(ax)
+    points = [found.ratio(makespan) for runs in found.measured.values() for makespan in runs]
+    points += [found.ratio(makespan) for makespan in what_if.makespan_s.values()] if what_if is not None else []
+    highest = max(1.0, *points)
+    most = 1.15 * max(highest, min(found.bound(last), 1.5 * highest))
+    ax.set_xlim(0.5, last + 0.5)
+    ax.set_ylim(0, most)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=[1, 2, 4, 5, 8, 10]))
+    ax.set_xlabel("workers", fontsize=Size.font)
+    ax.set_ylabel(f"speedup: against {found.baseline}", fontsize=Size.font)
+    keys = _draw_bounds(ax, found, last)
+    if what_if is not None:
+        keys.append(_draw_band(ax, found, what_if))
+    return [_draw_points(ax, found), *keys]
+
+
+def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
+    """Draw the work law, the critical path and Amdahl's law, and shade what is beyond the first two."""
+    ends = np.linspace(0.5, last + 0.5, 400)
+    law = found.ratio(found.work_s) * ends
+    path = found.ratio(found.critical_path_s) if found.critical_path_s else np.inf
+    top = ax.get_ylim()[1]
+    look: dict[str, Any] = {"facecolor": BEYOND.colour, "edgecolor": "none", "zorder": 0.5, "gid": "beyond"}
+    ax.fill_between(ends, np.minimum(law, path).clip(max=top), top, **look)
+    lines: list[tuple[Any, Any, Stroke]] = [(ends, law, WORK_LAW)]
+    if path < top:
+        label = f"critical path: at most {significant(path, 2)}"
+        lines.append((ends, np.full_like(ends, path), Stroke(BAR, label, 1.1, "--")))
+    if found.serial_share >= WORTH_A_LINE:
+        counts = np.arange(1, last + 1)
+        amdahl = [found.ratio(found.work_s) * amdahl_speedup(found.serial_share, count) for count in counts.tolist()]
+        limit = found.ratio(found.work_s) * amdahl_limit(found.serial_share)
+        label = f"Amdahl, {found.serial_share:.1%} serial: at most {significant(limit, 2)}"
+        lines.append((counts, np.array(amdahl), Stroke(MUTED, label, 1.2, "-.")))
+    for workers, heights, stroke in lines:
+        look = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style, "zorder": 2}
+        ax.plot(workers, heights, gid="bound", **look)
+    return [stroke for _, _, stroke in lines] + [BEYOND]
+
+
+def _draw_band(ax: Axes, found: Speedups, what_if: WhatIf) -> Key:
+    workers = sorted(what_if.makespan_s)
+    low, middle, high = (
+        [found.ratio(makespans[count]) for count in workers]
+        for makespans in (what_if.high_s, what_if.makespan_s, what_if.low_s)
+    )
+    ax.fill_between(workers, low, high, facecolor=PREDICTED.colour, edgecolor="none", zorder=1.5, gid="band")
+    ax.plot(workers, middle, color=PREDICTED.line, linewidth=1.6, zorder=1.6, gid="predicted")
+    return PREDICTED
+
+
+def _draw_points(ax: Axes, found: Speedups) -> Key:
+    """Draw each run, and where there are several the median and the range."""
+    for workers, runs in found.measured.items():
+        heights = [found.ratio(makespan) for makespan in runs]
+        ax.plot([workers] * 2, [min(heights), max(heights)], color=BAR, linewidth=MEASURED.width, zorder=3, gid="range")
+        ax.scatter([workers] * len(heights), heights, s=9, c=MUTED, zorder=3, gid="runs")
+    medians = [found.speedup(workers) for workers in found.measured]
+    ax.scatter(list(found.measured), medians, s=34, c=BAR, zorder=3.5, gid="measured")
+    return MEASURED
+
+
+def _title(found: Speedups) -> str:
+    best = max(found.measured, key=found.speedup)
+    are = "worker is" if best == 1 else "workers are"
+    return f"{best:,} {are} {significant(found.speedup(best), 2)} times as fast"
+
+
+def _description(found: Speedups, what_if: WhatIf | None) -> Description:
+    """Return the picture in words: a line for each number of workers that was measured or predicted."""
+    points = [f"{significant(found.speedup(count), 2)} with {counted(count, 'worker')}" for count in found.measured]
+    if len(points) > MOST_NAMED:
+        points[MOST_NAMED // 2 : -MOST_NAMED // 2] = ["..."]
+    limit = f"no number of workers gives more than {significant(found.bound(MOST_WORKERS), 2)}"
+    sentence = f"Speedup curve, against {found.baseline}: {join_words(points)}; {limit}."
+    predicted = what_if.makespan_s if what_if is not None else {}
+    rows = [_line(found, what_if, count) for count in sorted({*found.measured, *predicted})]
+    headings = ("workers", "runs", "makespan", "speedup", "lowest", "highest", "predicted", "from", "to", "at most")
+    return Description(sentence, [Table(headings, rows, words=0)])
+
+
+def _line(found: Speedups, what_if: WhatIf | None, workers: int) -> tuple[str, ...]:
+    runs = found.measured.get(workers, ())
+    cells = [f"{len(runs):,}", duration(median(runs)), significant(found.speedup(workers))] if runs else [""] * 3
+    cells += [significant(found.ratio(choose(runs))) for choose in (max, min)] if len(runs) > 1 else [""] * 2
+    bands = (what_if.makespan_s, what_if.high_s, what_if.low_s) if what_if is not None else ()
+    cells += [significant(found.ratio(band[workers])) if workers in band else "" for band in bands] or [""] * 3
+    return f"{workers:,}", *cells, significant(found.bound(workers))

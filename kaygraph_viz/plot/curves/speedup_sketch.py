@@ -1,0 +1,128 @@
+"""How many times as fast runs were, in a corner of a panel: what was tried, and what is predicted.
+
+Belongs here: a picture small enough to stand beside a Gantt chart. Does not belong here: the full picture with all its
+bounds (``speedup``), and its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from kaygraph_viz.analysis.what_if.what_if import WhatIf
+from kaygraph_viz.analysis.wording import counted, join_words, significant
+from kaygraph_viz.plot.axes import plain_axes
+from kaygraph_viz.plot.curves.speedup import MEASURED_ONE, Speedups
+from kaygraph_viz.plot.description import Description, attach
+from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, MUTED, PAPER, TEXT, Size
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["speedup_sketch"]
+
+MOST_NAMED = 8
+
+
+def speedup_sketch(
+    tried: Mapping[int, Trace],
+    *,
+    ax: Axes,
+    shown: int | None = None,
+    others: Sequence[tuple[int, Trace]] = (),
+    one_worker_s: float | None = None,
+    what_if: WhatIf | None = None,
+    last: int = 16,
+) -> Axes:
+    """Draw how many times as fast runs were against their number of workers, with few words.
+
+    Parameters
+    ----------
+    tried
+        Runs by number of workers, at least one; each took some time.
+    ax
+        Where to draw.
+    shown
+        The number of workers of the run that is looked at: it gets a ring.
+    others
+        Runs of the same work in other ways, with their numbers of workers.
+    one_worker_s
+        How long one worker took or would take [s], to compare with; default: as for `speedup_curve`.
+    what_if
+        What is predicted, drawn as a line.
+    last
+        Where the axis ends, 1 or more.
+
+    Returns
+    -------
+    Axes
+        The x axis is in workers, the y axis in times as fast as what its label names.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from kaygraph_viz.plot.description import describe
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> one = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-1", 2, 4))
+    >>> two = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2))
+    >>> print(describe(speedup_sketch({1: one, 2: two}, ax=Figure().add_subplot())))
+    Times as fast as one worker: 1.0 with 1 worker and 2.0 with 2.
+    """
+    found = Speedups.of({workers: [run] for workers, run in tried.items()}, what_if)
+    if one_worker_s:
+        found = replace(found, baseline_s=one_worker_s, baseline=MEASURED_ONE)
+    points = [(workers, found.speedup(workers)) for workers in found.measured]
+    beside = [(workers, found.ratio(run.makespan_s)) for workers, run in others]
+    line = _prediction(found, what_if, last)
+    top = 1.18 * max(2.0, *(speedup for _, speedup in [*points, *beside, *line]))
+    _frame(ax, found, last, top)
+    ax.plot([0, top], [0, top], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1, gid="ideal")
+    if line:
+        ax.plot(*zip(*line, strict=True), zorder=2, gid="predicted", color=FILLS["cpu"].colour, linewidth=1.8)
+    if beside:
+        _draw_points(ax, beside, "others", markersize=4.5, color=MUTED, markerfacecolor=PAPER)
+    _draw_points(ax, points, "tried", markersize=5, color=BAR)
+    if shown is not None:
+        ring = [(shown, found.speedup(shown))]
+        _draw_points(
+            ax, ring, "shown", markersize=11, color=CRITICAL.colour, markerfacecolor="none", markeredgewidth=1.8
+        )
+    ax.set_title(_title(bool(line), bool(beside)), loc="left", fontsize=Size.small_font, color=TEXT)
+    attach(ax, Description(_sentence(found, bool(line))))
+    return ax
+
+
+def _draw_points(ax: Axes, points: Sequence[tuple[int, float]], gid: str, **look: Any) -> None:
+    ax.plot(*zip(*points, strict=True), linestyle="", marker="o", zorder=4, gid=gid, **look)
+
+
+def _prediction(found: Speedups, what_if: WhatIf | None, last: int) -> list[tuple[int, float]]:
+    makespans = {} if what_if is None else what_if.makespan_s
+    return [(count, found.ratio(seconds)) for count, seconds in sorted(makespans.items()) if count <= last]
+
+
+def _frame(ax: Axes, found: Speedups, last: int, top: float) -> None:
+    plain_axes(ax)
+    ax.set_xlim(0, last + 0.8)
+    ax.set_ylim(0, top)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.set_xlabel("workers", fontsize=Size.font, color=TEXT)
+    ax.set_ylabel(f"times as fast as {found.baseline}", fontsize=Size.font, color=TEXT)
+
+
+def _title(has_line: bool, has_others: bool) -> str:
+    """Return the legend in words: dots and lines are told apart by their shape."""
+    keys = ["● tried", "○ otherwise" if has_others else "", "━ predicted" if has_line else "", "╌ ideal"]
+    return "  ".join(filter(None, keys))
+
+
+def _sentence(found: Speedups, has_line: bool) -> str:
+    counts = [*found.measured][:MOST_NAMED]
+    first, *others = counts
+    named = [f"{significant(found.speedup(first), 2)} with {counted(first, 'worker')}"]
+    named += [f"{significant(found.speedup(count), 2)} with {count}" for count in others]
+    line = "; a line shows what is predicted for the others" if has_line else ""
+    return f"Times as fast as {found.baseline}: {join_words(named)}{line}."

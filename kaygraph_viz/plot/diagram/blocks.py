@@ -1,0 +1,176 @@
+"""From a node of a graph to its drawing: one box, a node opened into its branches, or a frame.
+
+Belongs here: which boxes a node has and what is written in them. Does not belong here: how the nodes of a graph stand
+to each other (``placement``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.plot.diagram.facts import BranchFacts, GraphFacts, NodeFacts
+from kaygraph_viz.plot.diagram.scene import Arrow, Box, Frame, Line, Scene
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.text import width_pt
+from kaygraph_viz.trace.structure import NodeView
+
+__all__ = ["box_scene", "branch_boxes", "closed_box", "framed", "more_box", "node_box", "node_lines", "node_scene"]
+
+PAD_X, PAD_Y, LINE_PT, SMALL_LINE_PT = 9.0, 6.0, 12.5, 11.0
+BRANCH_GAP, FAN_WIDTH, JOIN_WIDTH = 9.0, 34.0, 5.0
+FRAME_PAD = 16.0
+NAME_LIMIT = 34
+
+
+def lines_size(lines: Sequence[Line]) -> tuple[float, float]:
+    """Return width and height that lines of text need [pt]."""
+    width = max((width_pt(text, Size.small_font if small else Size.font, is_bold=bold) for text, bold, small in lines),
+                default=0.0)  # fmt: skip
+    return width, sum(SMALL_LINE_PT if line.is_small else LINE_PT for line in lines)
+
+
+def make_box(
+    lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False, is_critical: bool = False,
+    stands_for: tuple[str, str] = ("", ""),
+) -> Box:  # fmt: skip
+    """Return a box that is just large enough for its lines; `stands_for` is the id of a node and a branch of it."""
+    width, height = lines_size(lines)
+    looks = style, is_stacked, is_failed, is_critical
+    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), *looks, *stands_for)
+
+
+def box_scene(box: Box) -> Scene:
+    """Return a drawing of a single box."""
+    return Scene(box.width, box.height, [box])
+
+
+def more_box(number: int) -> Box:
+    """Return a box that stands for nodes that are not shown."""
+    return make_box([Line(f"… {counted(number, 'more node')}")], "more")
+
+
+def closed_box(view: NodeView, facts: GraphFacts | None) -> Box:
+    """Return a box that stands for a graph that is not opened."""
+    size = len(view.graph.nodes) if view.graph is not None else 0
+    lines = [*node_lines(view, facts), Line(f"a graph of {size:,}", is_small=True)]
+    return make_box(lines, "more", stands_for=(view.node_id, ""))
+
+
+def node_box(view: NodeView, facts: GraphFacts | None) -> Box:
+    """Return the box of a node, without its branches."""
+    node = facts.nodes.get(view.node_id) if facts is not None else None
+    style = "parallel" if view.is_parallel or view.branches else "node"
+    bad, critical = (node.not_ok > 0, node.is_critical) if node is not None else (False, False)
+    lines, stands_for = node_lines(view, facts), (view.node_id, "")
+    return make_box(lines, style, is_failed=bad, is_critical=critical, stands_for=stands_for)
+
+
+def node_lines(view: NodeView, facts: GraphFacts | None) -> list[Line]:
+    """Return what is written in the box of a node: class, id where it differs, times where there is a trace."""
+    label, node_id = clean(view.label, NAME_LIMIT), clean(view.node_id, NAME_LIMIT)
+    lines = [Line(label, is_bold=True)]
+    if node_id != label:
+        lines.append(Line(node_id, is_small=True))
+    if facts is not None:
+        lines.append(Line(_times(facts.nodes.get(view.node_id), facts.makespan_s), is_small=True))
+    return lines
+
+
+def _times(node: NodeFacts | None, makespan_s: float) -> str:
+    if node is None:
+        return "did not run"
+    share = f", {node.total_s / makespan_s:.0%}" if makespan_s else ""
+    if node.runs == 1:
+        return duration(node.total_s) + share
+    return f"x {node.runs:,}, mean {duration(node.total_s / node.runs)}{share}"
+
+
+def node_scene(view: NodeView, facts: GraphFacts | None, max_branches: int) -> Scene:
+    """Return the drawing of a node: opened into its branches where it is parallel."""
+    box = node_box(view, facts)
+    if box.style != "parallel":
+        return box_scene(box)
+    node = facts.nodes.get(view.node_id) if facts is not None else None
+    return _fan(box, branch_boxes(view, node, max_branches))
+
+
+def branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]:
+    """Return a box for each branch of a node by name, and one for all that are more than `most`."""
+    known = dict.fromkeys(view.branches)
+    measured = node.branches if node is not None else {}
+    names = list(known | dict.fromkeys(measured))
+    if not names:
+        return [make_box([Line("one branch per item")], "branch", is_stacked=True)]
+    shown = names if len(names) <= most else _most_telling(names, measured, most - 1)
+    boxes = [_branch_box(view.node_id, name, measured.get(name)) for name in shown]
+    if len(shown) < len(names):
+        is_hidden = node is not None and node.is_opened and not any(box.is_critical for box in boxes)
+        more = Line(f"… and {len(names) - len(shown):,} more")
+        boxes.append(make_box([more], "more", is_stacked=True, is_critical=is_hidden))
+    return boxes
+
+
+def _most_telling(names: Sequence[str], measured: Mapping[str, BranchFacts], most: int) -> list[str]:
+    """Return the first names in their order, those on the critical path before all others."""
+    critical = [name for name in names if name in measured and measured[name].is_critical][:most]
+    kept = {*critical, *[name for name in names if name not in critical][: most - len(critical)]}
+    return [name for name in names if name in kept]
+
+
+def _branch_box(node_id: str, name: str, facts: BranchFacts | None) -> Box:
+    label, stands_for = clean(name, NAME_LIMIT), (node_id, name)
+    if facts is None:
+        return make_box([Line(label)], "branch", stands_for=stands_for)
+    many = facts.count > 1
+    times = f"mean {duration(facts.mean_s)}" if many else duration(facts.mean_s)
+    notes = [f"{facts.not_ok:,} not ok" if many else "not ok"] if facts.not_ok else []
+    if facts.retries:
+        notes.append(counted(facts.retries, "retry", "retries"))
+    lines = [Line(f"{label} x {facts.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
+    is_failed, is_critical = facts.not_ok > 0, facts.is_critical
+    return make_box(
+        lines, "branch", is_failed=is_failed, is_stacked=many, is_critical=is_critical, stands_for=stands_for
+    )
+
+
+def _fan(box: Box, branches: list[Box]) -> Scene:
+    """Put a node, its branches and the bar at which they meet again beside each other, each on the middle line."""
+    width = max(branch.width for branch in branches)
+    height = sum(branch.height for branch in branches) + BRANCH_GAP * (len(branches) - 1)
+    scene = Scene(height=max(height, box.height))
+    scene.add(box_scene(box), 0, scene.axis - box.height / 2)
+    left = box.width + FAN_WIDTH
+    join = left + width + FAN_WIDTH
+    y = scene.axis - height / 2
+    for branch in branches:
+        scene.add(box_scene(replace(branch, width=width)), left, y)
+        middle = y + branch.height / 2
+        scene.arrows += [
+            Arrow(((box.width, scene.axis), (left, middle)), is_curve=True, is_critical=branch.is_critical),
+            Arrow(((left + width, middle), (join, middle)), is_critical=branch.is_critical),
+        ]
+        y += branch.height + BRANCH_GAP
+    scene.boxes.append(Box(join, scene.axis - height / 2, JOIN_WIDTH, height, style="join"))
+    scene.width = join + JOIN_WIDTH
+    return scene
+
+
+def framed(inner: Scene, view: NodeView, facts: GraphFacts | None) -> Scene:
+    """Return the drawing of a nested graph: its nodes within a frame that has its name."""
+    name = clean(view.graph.name if view.graph is not None else view.label, NAME_LIMIT)
+    first, *rest = node_lines(view, facts)
+    lines = [Line(name, is_bold=True), *([first._replace(is_bold=False, is_small=True)] if first.text != name else []),
+             *(line for line in rest if line.text != name)]  # fmt: skip
+    title_width, title_height = lines_size(lines)
+    width = max(inner.width, title_width) + 2 * FRAME_PAD
+    top = title_height + FRAME_PAD
+    height = top + inner.height + FRAME_PAD
+    scene = Scene(width, height, middle=top + inner.axis)
+    scene.frames.append(Frame(0, 0, width, height, tuple(lines)))
+    left = (width - inner.width) / 2
+    scene.add(inner, left, top)
+    scene.arrows.append(Arrow(((0, scene.axis), (left + inner.entry, scene.axis))))
+    return scene

@@ -1,0 +1,126 @@
+"""The critical path of a trace on a graph: the nodes, branches and edges that it leads through.
+
+Belongs here: from spans to nodes. Does not belong here: the path on the rows of a chart (``gantt.critical_path``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Ints
+from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.plot.gantt.critical_path import path_steps
+from kaygraph_viz.trace.span import KINDS
+
+__all__ = ["Critical"]
+
+WORTH_SHOWING = 0.1
+
+
+@dataclass(frozen=True)
+class Critical:
+    """What the critical path leads through; a scope and an id name a node (see ``graph_facts``).
+
+    Parameters
+    ----------
+    nodes
+        Nodes and graphs.
+    branches
+        Nodes with the names of their branches: those that hold a tenth or more of the node's time on the path.
+    opened
+        Nodes whose branches hold as much together.
+    edges
+        Nodes of one scope, the first two in which a step and the next one lie apart: scope, and both ids.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
+    >>> check = (bar("check", "main", 1, 3, kind="node"), [bar("a", "t-1", 1, 2), bar("b", "t-2", 1, 3)])
+    >>> nesting = Nesting.of(make_trace(load, check).columns)
+    >>> found = Critical.of(nesting, np.zeros(6, np.int64))
+    >>> sorted(found.nodes), sorted(found.branches), sorted(found.edges)
+    ([(0, 'check'), (0, 'load')], [(0, 'check', 'b')], [(0, 'load', 'check')])
+    """
+
+    nodes: frozenset[tuple[int, str]] = frozenset()
+    branches: frozenset[tuple[int, str, str]] = frozenset()
+    opened: frozenset[tuple[int, str]] = frozenset()
+    edges: frozenset[tuple[int, str, str]] = frozenset()
+
+    @classmethod
+    def of(cls, nesting: Nesting, scope: Ints) -> Critical:
+        """Follow the critical path of a trace; `scope` is that of each span, -1 for what takes no part."""
+        ids, names = nesting.columns.column("span_id"), nesting.columns.names
+        name_of = nesting.columns.rows["name"].tolist()
+        order = np.argsort(ids)
+        steps = path_steps(nesting)
+        numbers = np.array([step.span_id for step in steps], np.int64)
+        ways = [_way(nesting, position) for position in order[np.searchsorted(ids, numbers, sorter=order)].tolist()]
+        scopes, siblings = scope.tolist(), _Siblings(nesting)
+        whole: Counter[tuple[int, str]] = Counter()
+        by_branch: Counter[tuple[int, str, str]] = Counter()
+        for way, step in zip(ways, steps, strict=True):
+            for position, branch in way:
+                node = scopes[position], names[name_of[position]]
+                whole[node] += step.duration_ns
+                by_branch[*node, branch] += step.duration_ns
+        in_branches = {node: spent - by_branch[*node, ""] for node, spent in whole.items()}
+        parted = filter(None, (_parted(before, after) for before, after in pairwise(ways)))
+        pairs = {pair for ends in parted for pair in pairwise(siblings.between(*ends))}
+        for position in {position for pair in pairs for position in pair}:
+            whole[scopes[position], names[name_of[position]]] += 0  # also of those that take no time
+        return cls(
+            frozenset(whole),
+            frozenset(key for key, spent in by_branch.items() if key[2] and spent >= WORTH_SHOWING * whole[key[:2]]),
+            frozenset(node for node, spent in in_branches.items() if spent and spent >= WORTH_SHOWING * whole[node]),
+            frozenset((scopes[a], names[name_of[a]], names[name_of[b]]) for a, b in pairs if scopes[a] == scopes[b]),
+        )  # fmt: skip
+
+
+class _Siblings:
+    """The nodes and graphs of a trace, in the order of time within each parent."""
+
+    def __init__(self, nesting: Nesting) -> None:
+        columns = nesting.columns
+        nodes = np.flatnonzero(columns.is_kind("node", "graph"))
+        self._started, self._ended = columns.column("started_ns"), columns.column("ended_ns")
+        keys = columns.column("span_id"), self._ended, self._started, nesting.parent
+        self._order = nodes[np.lexsort([key[nodes] for key in keys])]
+        self._place = np.zeros(len(columns), np.intp)
+        self._place[self._order] = np.arange(len(nodes))
+        self._parent = nesting.parent
+
+    def between(self, first: int, last: int) -> list[int]:
+        """Return the positions from one node to another one, and of those that ran between them and took no time."""
+        if self._parent[first] != self._parent[last]:
+            return [first, last]
+        some = self._order[self._place[first] + 1 : self._place[last]]
+        took_none = self._started[some] == self._ended[some]
+        return [first, *some[took_none & (self._started[some] >= self._ended[first])].tolist(), last]
+
+
+def _way(nesting: Nesting, position: int) -> list[tuple[int, str]]:
+    """Return the positions of the nodes and graphs around a span, from the outside, and the branch of each it is in."""
+    columns = nesting.columns
+    found: list[tuple[int, str]] = []
+    branch = ""
+    while position >= 0:
+        kind = KINDS[columns.rows["kind"][position]]
+        if kind in ("node", "graph"):
+            found.append((position, branch))
+            branch = ""
+        elif kind == "branch":
+            branch = columns.names[int(columns.rows["name"][position])]
+        position = int(nesting.parent[position])
+    return found[::-1]
+
+
+def _parted(before: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]]) -> tuple[int, int] | None:
+    """Return the nodes at which two ways from the outside part."""
+    return next(((a, b) for (a, _), (b, _) in zip(before, after, strict=False) if a != b), None)

@@ -1,0 +1,123 @@
+"""A diagram in words: one sentence, a table of its nodes and one of its edges.
+
+Belongs here: what is said about a graph, and what counts as one. Does not belong here: what is drawn (``diagram``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.diagram.facts import GraphFacts, NodeFacts
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.trace.structure import GraphView, NodeView
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["HasStructure", "checked_run", "checked_view", "diagram_description"]
+
+MOST_ROWS, MOST_NAMED = 40, 5
+
+
+@runtime_checkable
+class HasStructure(Protocol):
+    """What can say which nodes and edges it has: graphs and nodes."""
+
+    def structure(self) -> GraphView:
+        """Return the nodes that can be reached, and their edges."""
+
+
+def checked_view(graph: object) -> GraphView:
+    """Return the structure of a graph or node, or the one that is given.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+    """
+    view = graph.structure() if isinstance(graph, HasStructure) and not isinstance(graph, type) else graph
+    if not isinstance(view, GraphView):
+        expected = "a graph, a node or a GraphView"
+        raise OptionError("graph", graph, expected, "diagram(Graph(start=node))")
+    return view
+
+
+def checked_run(trace: object) -> Trace | None:
+    """Return `trace` if it is one or None.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+    """
+    if trace is not None and not isinstance(trace, Trace):
+        raise OptionError("trace", trace, "a Trace, as record() yields it, or None", "diagram(graph, trace=trace)")
+    return trace
+
+
+def diagram_description(view: GraphView, facts: GraphFacts | None) -> Description:
+    """Return a graph in words, with what a trace says about its nodes and edges."""
+    if not view.nodes:
+        return Description(f"Diagram of {clean(view.name)}, which has no nodes.")
+    parallel = [clean(node.label) for node in view.nodes if node.is_parallel or node.branches]
+    more = f" and {len(parallel) - MOST_NAMED:,} more" if len(parallel) > MOST_NAMED else ""
+    tail = f"; parallel: {', '.join(parallel[:MOST_NAMED])}{more}." if parallel else "."
+    size = f"{counted(len(view.nodes), 'node')} and {counted(len(view.edges), 'edge')}"
+    sentence = f"Diagram of {clean(view.name)} with {size}, starting at {clean(view.nodes[0].label)}{tail}"
+    nodes = Table(
+        ("node", "id", "branches", "runs", "time", "share", "not ok", "critical path"),
+        _cut([_node_line(node, known) for node, known in _all_nodes(view, facts)]), words=3, remarks=1,
+    )  # fmt: skip
+    edges = Table(("from", "to", "action", "taken", "critical path"), _cut(list(_edge_lines(view, facts))), 3, 1)
+    return Description(sentence, [nodes, edges])
+
+
+def _all_nodes(view: GraphView, facts: GraphFacts | None) -> Iterator[tuple[NodeView, GraphFacts | None]]:
+    """Yield the nodes of a graph and of the graphs in it, as far as they are drawn, each with what a trace says."""
+    for node in view.nodes:
+        yield node, facts
+        for graph, known in _graphs_in(node, facts):
+            yield from ((each, known) for each in graph.nodes)
+
+
+def _graphs_in(node: NodeView, facts: GraphFacts | None) -> Iterator[tuple[GraphView, GraphFacts | None]]:
+    if node.graph is not None:
+        yield node.graph, facts.within(node.node_id) if facts is not None else None
+
+
+def _node_line(view: NodeView, facts: GraphFacts | None) -> tuple[str, ...]:
+    label, node_id = clean(view.label), clean(view.node_id)
+    names = label, node_id if node_id != label else ""
+    if facts is None:
+        return (*names, ", ".join(clean(name) for name in view.branches[:MOST_NAMED]), "", "", "", "", "")
+    node = facts.nodes.get(view.node_id)
+    if node is None:
+        return (*names, "", "0", "", "", "", "")
+    share = f"{node.total_s / facts.makespan_s:.0%}" if facts.makespan_s else ""
+    is_critical = "yes" if node.is_critical else ""
+    return (*names, _branches(node), f"{node.runs:,}", duration(node.total_s), share, f"{node.not_ok:,}", is_critical)
+
+
+def _branches(node: NodeFacts) -> str:
+    found = [clean(name) + (f" x {facts.count:,}" if facts.count > 1 else "") for name, facts in node.branches.items()]
+    more = [f"{len(found) - MOST_NAMED:,} more"] if len(found) > MOST_NAMED else []
+    return ", ".join([*found[:MOST_NAMED], *more])
+
+
+def _edge_lines(view: GraphView, facts: GraphFacts | None) -> Iterator[tuple[str, ...]]:
+    for graph, known in ((view, facts), *(found for node in view.nodes for found in _graphs_in(node, facts))):
+        labels = {node.node_id: clean(node.label) for node in graph.nodes}
+        for edge in graph.edges:
+            ends = labels.get(edge.source, clean(edge.source)), labels.get(edge.target, clean(edge.target))
+            pair = edge.source, edge.target
+            taken = "" if known is None else f"{known.taken.get(pair, 0):,}"
+            is_critical = "yes" if known is not None and pair in known.critical else ""
+            yield (*ends, clean(edge.action) if edge.action != "default" else "", taken, is_critical)
+
+
+def _cut(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    if len(rows) <= MOST_ROWS:
+        return rows
+    return [*rows[: MOST_ROWS - 1], (f"{len(rows) - MOST_ROWS + 1:,} more", *[""] * (len(rows[0]) - 1))]

@@ -1,0 +1,157 @@
+"""Which column each node of a graph stands in, and what is left out where there are too many.
+
+Belongs here: layers of a graph, loops found, long chains and wide fans collapsed. Does not belong here: sizes and
+positions (``placement``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import networkx as nx
+
+from kaygraph_viz.plot.diagram.facts import GraphFacts
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+
+__all__ = ["Flow", "Item", "Way", "make_flow"]
+
+MAX_COLUMNS = 12
+KEPT_AT_EACH_END = 5
+MAX_IN_COLUMN = 8
+LABEL_LIMIT = 26
+
+
+@dataclass(frozen=True)
+class Item:
+    """What stands at one place: a node, or a number of nodes that are left out."""
+
+    column: int
+    view: NodeView | None
+    hidden: int = 0
+
+
+@dataclass
+class Way:
+    """All edges from one item to another, drawn as one arrow."""
+
+    source: int
+    target: int
+    actions: list[str] = field(default_factory=list)
+    taken: int | None = None
+    is_critical: bool = False
+
+    @property
+    def text(self) -> str:
+        """The actions other than ``default``, and how often the way was taken if more than once."""
+        words = [" / ".join(action for action in self.actions if action != "default")]
+        if self.taken is not None and self.taken > 1:
+            words.append(f"x {self.taken:,}")
+        text = " ".join(filter(None, words))
+        return clean(text, LABEL_LIMIT) if text else ""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The items in the order of their columns and the ways between them, by position in `items`."""
+
+    items: tuple[Item, ...]
+    ways: tuple[Way, ...]
+
+
+def make_flow(view: GraphView, facts: GraphFacts | None) -> Flow:
+    """Return the columns of a graph, from left to right.
+
+    A node stands one column to the right of the last of its predecessors (longest path layering); an edge that closes
+    a loop does not count. More than 12 columns keep five at each end, more than 8 nodes in a column the first seven.
+
+    Parameters
+    ----------
+    view
+        Any graph: loops, unconnected nodes and 10,000 nodes in a row are allowed.
+    facts
+        What a trace says, for the number of times each edge was taken.
+    """
+    place = {node.node_id: number for number, node in reversed(list(enumerate(view.nodes)))}
+    edges = [edge for edge in view.edges if edge.source in place and edge.target in place]
+    column_of = _columns(len(view.nodes), [(place[edge.source], place[edge.target]) for edge in edges])
+    items, item_of = _items(view, _squeezed(column_of))
+    return Flow(tuple(items), tuple(_ways(edges, place, item_of, items, facts)))
+
+
+def _columns(count: int, edges: Iterable[tuple[int, int]]) -> list[int]:
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    graph.add_nodes_from(range(count))
+    graph.add_edges_from(edges)
+    graph.remove_edges_from(_closing_loops(graph))
+    column = [0] * count
+    for node in nx.topological_sort(graph):
+        column[node] = max((column[before] + 1 for before in graph.predecessors(node)), default=0)
+    return column
+
+
+def _closing_loops(graph: nx.DiGraph[int]) -> list[tuple[int, int]]:
+    """Return the edges that lead back to a node on the way from the start."""
+    found, on_the_way = [], set()
+    for source, target, kind in nx.dfs_labeled_edges(graph):
+        if kind == "forward":
+            on_the_way.add(target)
+        elif kind == "reverse":
+            on_the_way.discard(target)
+        elif target in on_the_way:
+            found.append((source, target))
+    return found
+
+
+def _squeezed(columns: list[int]) -> list[tuple[int, bool]]:
+    """Return for each node its column after the middle of a long graph was taken out, and whether it was in there."""
+    count = max(columns, default=0) + 1
+    if count <= MAX_COLUMNS:
+        return [(column, False) for column in columns]
+    last = count - KEPT_AT_EACH_END
+    return [
+        (column, False)
+        if column < KEPT_AT_EACH_END
+        else (KEPT_AT_EACH_END, True)
+        if column < last
+        else (column - last + KEPT_AT_EACH_END + 1, False)
+        for column in columns
+    ]
+
+
+def _items(view: GraphView, columns: list[tuple[int, bool]]) -> tuple[list[Item], list[int]]:
+    """Return the items, and for each node the position of the item that shows it or stands for it."""
+    members: dict[tuple[int, bool], list[int]] = {}
+    for node, place in enumerate(columns):
+        members.setdefault(place, []).append(node)
+    items: list[Item] = []
+    item_of = [0] * len(columns)
+    for (column, is_hidden), nodes in sorted(members.items()):
+        shown = [] if is_hidden else nodes if len(nodes) <= MAX_IN_COLUMN else nodes[: MAX_IN_COLUMN - 1]
+        for number, node in enumerate(nodes):
+            item_of[node] = len(items) + min(number, len(shown))
+        items += [Item(column, view.nodes[node]) for node in shown]
+        if len(shown) < len(nodes):
+            items.append(Item(column, None, len(nodes) - len(shown)))
+    return items, item_of
+
+
+def _ways(
+    edges: list[EdgeView], place: dict[str, int], item_of: list[int], items: list[Item], facts: GraphFacts | None
+) -> Iterable[Way]:
+    ways: dict[tuple[int, int], Way] = {}
+    pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
+    for edge in edges:
+        ends = item_of[place[edge.source]], item_of[place[edge.target]]
+        if ends[0] == ends[1] and items[ends[0]].view is None:
+            continue
+        way = ways.setdefault(ends, Way(*ends))
+        if edge.action not in way.actions and all(items[end].view is not None for end in ends):
+            way.actions.append(edge.action)
+        pairs.setdefault(ends, set()).add((edge.source, edge.target))
+    if facts is not None:
+        for ends, way in ways.items():
+            way.taken = sum(facts.taken.get(pair, 0) for pair in pairs[ends])
+            way.is_critical = not facts.critical.isdisjoint(pairs[ends])
+    return ways.values()

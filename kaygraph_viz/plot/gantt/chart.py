@@ -1,0 +1,196 @@
+"""What a chart over time is of: its runs, each from its own first submission on, and the rows of all of them.
+
+Belongs here: which span goes to which row of which run. Does not belong here: rectangles (``layout``, ``bins``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Ints
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.plot.gantt.attempts import Attempts, bar_parts
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.rows import Row, assign_rows, stack
+from kaygraph_viz.trace.part_table import Stretches
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["Chart", "NodeLine", "Run"]
+
+NODE_HEIGHT = 0.62  # of one level of node lines
+MAX_NODE_LEVELS = 3
+
+
+@dataclass(frozen=True)
+class NodeLine:
+    """When a node ran: a line in the row above the workers.
+
+    Parameters
+    ----------
+    row, level
+        In which row, and on which of its levels, from the top.
+    x0_s, x1_s
+        From and to [s].
+    label
+        The node.
+    """
+
+    row: int
+    level: int
+    x0_s: float
+    x1_s: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trace, as a chart shows it.
+
+    Parameters
+    ----------
+    name
+        What it is called, where there are several.
+    nesting
+        Its spans.
+    units
+        Positions of the units of work: the bars.
+    row_of
+        The row of each unit.
+    nodes
+        When its nodes ran; empty where there is only one.
+    first_ns, last_ns
+        The first submission, which is at 0 on the axis, and the last end [ns].
+    dropped
+        How many spans were not kept.
+    """
+
+    name: str
+    nesting: Nesting
+    units: Places
+    row_of: Ints
+    nodes: tuple[NodeLine, ...]
+    first_ns: int
+    last_ns: int
+    dropped: int = 0
+
+    @property
+    def extent_s(self) -> float:
+        """The makespan [s]."""
+        return (self.last_ns - self.first_ns) / 1e9
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """The attempts of its branches."""
+        return Attempts(self.nesting)
+
+    @cached_property
+    def parts(self) -> Stretches:
+        """What its bars did when, by their order."""
+        return bar_parts(self.nesting.columns, self.units, self.attempts)
+
+    def since_start(self, name: str) -> Ints:
+        """Return a column of times of its units [ns], from the first submission."""
+        return self.nesting.columns.column(name)[self.units] - self.first_ns
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The runs of a chart and its rows, from top to bottom.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> one = make_trace(bar("a", "main", 0, 1), bar("b", "main", 1, 2))
+    >>> two = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1))
+    >>> chart = Chart.of({"one by one": one, "at once": two})
+    >>> [row.text for row in chart.rows], chart.extent_s, chart.bar_count
+    (['one by one', 'main', 'at once', 't-1', 't-2'], 2.0, 4)
+    """
+
+    runs: tuple[Run, ...]
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, traces: Trace | Mapping[str, Trace], group_by: str = "worker", *, is_short: bool = True) -> Chart:
+        """Arrange the rows of one trace, or of several below each other, each under its name.
+
+        Parameters
+        ----------
+        traces
+            One trace, or several by name.
+        group_by, is_short
+            As for `assign_rows`.
+        """
+        named = traces.items() if isinstance(traces, Mapping) else [("", traces)]
+        rows: list[Row] = []
+        runs = tuple(_run(clean(name) if name else "", trace, rows, group_by, is_short) for name, trace in named)
+        return cls(runs, tuple(rows))
+
+    @property
+    def extent_s(self) -> float:
+        """The longest makespan [s]."""
+        return max((run.extent_s for run in self.runs), default=0.0)
+
+    @property
+    def bar_count(self) -> int:
+        """How many units of work there are in all runs."""
+        return sum(len(run.units) for run in self.runs)
+
+    @property
+    def dropped(self) -> int:
+        """How many spans were not kept, in all runs."""
+        return sum(run.dropped for run in self.runs)
+
+    def blocks(self) -> list[range]:
+        """Return the rows of workers, as ranges of rows that follow each other."""
+        found: list[range] = []
+        for number, row in enumerate(self.rows):
+            if row.is_heading:
+                continue
+            follows = found and found[-1].stop == number
+            found[-1:] = [range(found[-1].start, number + 1)] if follows else [*found[-1:], range(number, number + 1)]
+        return found
+
+
+def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool) -> Run:
+    """Append the rows of a trace to those above it."""
+    nesting = Nesting.of(trace.columns)
+    units = np.flatnonzero(unit_mask(nesting))
+    row_of, mine = assign_rows(nesting, units, group_by, is_short=is_short)
+    nodes = _node_lines(nesting, len(rows)) if group_by == "worker" else ()
+    levels = 1 + max((line.level for line in nodes), default=-1)
+    if name or levels:
+        rows.append(Row("", name, is_heading=True, height=max(bool(name), levels * NODE_HEIGHT)))
+    run = Run(name, nesting, units, row_of + len(rows), nodes, *extent_ns(nesting.columns), trace.dropped)
+    rows.extend(mine)
+    return run
+
+
+def _node_lines(nesting: Nesting, row: int) -> tuple[NodeLine, ...]:
+    """Return when each node ran, nodes around others above them; nothing where there is only one node.
+
+    If all of them need more than three levels, the inner ones are left out: their bars show when they ran.
+    """
+    columns = nesting.columns
+    nodes = np.flatnonzero(columns.is_kind("node"))
+    starts, ends = (columns.column(name)[nodes] - extent_ns(columns)[0] for name in ("started_ns", "ended_ns"))
+    depth = nesting.depth()[nodes]
+    level, levels = np.full(len(nodes), -1), 0
+    for outer in np.unique(depth).tolist():
+        mine = depth == outer
+        found = stack(starts[mine], ends[mine])
+        if levels + int(found.max()) >= MAX_NODE_LEVELS:
+            break
+        level[mine], levels = levels + found, levels + int(found.max()) + 1
+    shown = np.flatnonzero(level >= 0)
+    if len(shown) < 2:
+        return ()
+    names = (clean(columns.names[code]) for code in columns.rows["name"][nodes[shown]].tolist())
+    places = zip(
+        level[shown].tolist(), (starts[shown] / 1e9).tolist(), (ends[shown] / 1e9).tolist(), names, strict=True
+    )
+    return tuple(NodeLine(row, *place) for place in places)

@@ -1,0 +1,82 @@
+"""The critical path on the rows of a chart: along the bars that made the run as long as it was.
+
+Belongs here: where its lines run. Does not belong here: which spans are on it
+(``analysis.critical_path.recorded_chain``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kaygraph_viz.analysis.critical_path.network import recorded_network
+from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep, recorded_steps
+from kaygraph_viz.analysis.nesting import Nesting, unit_mask
+from kaygraph_viz.plot.gantt.chart import Chart, Run
+from kaygraph_viz.plot.rows import centres
+from kaygraph_viz.plot.style import Size
+
+__all__ = ["PathLines", "path_lines", "path_steps"]
+
+Line = list[tuple[float, float]]
+FINEST = 2_000  # steps of one row that lie closer than this part of the run are one line
+
+
+class PathLines(NamedTuple):
+    """The critical path as lines of points (time [s], height).
+
+    Parameters
+    ----------
+    along
+        Beneath the bars of its steps.
+    between
+        From the end of a step to the begin of the next one.
+    waits
+        Those of them that take time, in which the path stood still.
+    """
+
+    along: list[Line]
+    between: list[Line]
+    waits: list[Line]
+
+
+def path_steps(nesting: Nesting) -> tuple[PathStep, ...]:
+    """Return the steps of the critical path of a run."""
+    return recorded_steps(nesting, recorded_network(nesting, unit_mask(nesting))) if len(nesting.columns) else ()
+
+
+def path_lines(chart: Chart, run: Run, steps: Sequence[PathStep]) -> PathLines:
+    """Return where the critical path of a run is drawn.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> branches = [bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 3), bar("c", "t-1", 2, 6, queued_s=2)]
+    >>> chart = Chart.of(make_trace((bar("exec", "main", 0, 6, kind="phase"), branches)))
+    >>> path_lines(chart, chart.runs[0], path_steps(chart.runs[0].nesting)).along
+    [[(0.0, 0.37), (6.0, 0.37)]]
+    """
+    at = centres(chart.rows)
+    ids = run.nesting.columns.column("span_id")[run.units]
+    row_of = dict(zip(ids.tolist(), run.row_of.tolist(), strict=True))
+    lines = PathLines([], [], [])
+    for step in steps:
+        if step.span_id in row_of:
+            y = at[row_of[step.span_id]] + Size.full / 2
+            times = ((time - run.first_ns) / 1e9 for time in (step.started_ns, step.ended_ns))
+            _extend(lines, y, *times, finest_s=run.extent_s / FINEST)
+    return lines
+
+
+def _extend(lines: PathLines, y: float, start_s: float, end_s: float, *, finest_s: float) -> None:
+    """Append a step, with the way to it; one that goes on in the same row makes the line before longer."""
+    if not lines.along:
+        lines.along.append([(start_s, y), (end_s, y)])
+        return
+    before_s, before_y = lines.along[-1][-1]
+    if before_y == y and start_s - before_s <= finest_s:
+        lines.along[-1][-1] = (end_s, y)
+        return
+    way = [(before_s, before_y), (before_s, y), (start_s, y)]
+    (lines.waits if start_s > before_s else lines.between).append(way)
+    lines.along.append([(start_s, y), (end_s, y)])

@@ -1,0 +1,170 @@
+"""A Gantt chart in words: one sentence for each run, and a table of its bars, or of its rows where there are many bars.
+
+Belongs here: what is said about a Gantt chart. Does not belong here: what is drawn (``gantt``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import isnan
+from typing import TypeAlias
+
+import numpy as np
+
+from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep
+from kaygraph_viz.analysis.metrics import Summary
+from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.gantt.bar_labels import Words
+from kaygraph_viz.plot.gantt.chart import Chart, Run
+from kaygraph_viz.plot.gantt.parts_description import PART_HEADINGS, part_times_s, where_time_went
+from kaygraph_viz.plot.gantt.stretches import Floats
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.style import STATUS_WORDS
+
+__all__ = ["gantt_description", "gantt_title"]
+
+Times: TypeAlias = Mapping[str, Floats]  # of each bar, by the words for parts [s]
+EMPTY = "Gantt chart without bars: nothing was recorded."
+MOST_BARS, MOST_ROWS, MOST_STEPS = 40, 40, 6
+QUEUED = ("queued", "mean queue wait")
+
+
+def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
+    """Return the title of a chart: its main numbers, or the makespans of its runs."""
+    if len(chart.runs) > 1:
+        longest, shortest = (choose(summary.makespan_s for summary in summaries) for choose in (max, min))
+        return f"{counted(len(chart.runs), 'run')}, {duration(shortest, 2)} to {duration(longest, 2)}"
+    if not summaries or not summaries[0].counts.get("units"):
+        return "Empty trace"
+    (summary,) = summaries
+    makespan, mean = duration(summary.makespan_s, 2), significant(summary.mean_concurrency, 2)
+    return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, {mean} at once"
+
+
+def gantt_description(
+    chart: Chart, summaries: Sequence[Summary], paths: Sequence[Sequence[PathStep]] = ()
+) -> Description:
+    """Return a chart in words.
+
+    Parameters
+    ----------
+    chart
+        What was drawn.
+    summaries
+        The numbers of its runs.
+    paths
+        The critical paths of its runs, if they are drawn.
+    """
+    if not chart.bar_count:
+        return Description(EMPTY)
+    sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]
+    times = [part_times_s(run) for run in chart.runs]
+    sentences += filter(None, map(where_time_went, chart.runs, times))
+    sentences += [_path_sentence(run, steps) for run, steps in zip(chart.runs, paths, strict=False) if steps]
+    is_small = chart.bar_count <= MOST_BARS
+    table = _bar_table(chart, times, paths) if is_small else _row_table(chart, times)
+    return Description(" ".join(sentences), [table])
+
+
+def _what(summary: Summary) -> str:
+    branches = summary.counts["branches"]
+    return counted(branches, "branch", "branches") if branches else counted(summary.counts["units"], "bar")
+
+
+def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
+    name = f" {run.name}:" if run.name else " of"
+    if not len(run.units):
+        return f"Gantt chart{name} no bars."
+    columns = run.nesting.columns
+    service = columns.column("ended_ns")[run.units] - columns.column("started_ns")[run.units]
+    longest = columns.span(int(run.units[service.argmax()]))
+    first, last = int(run.row_of.min()), int(run.row_of.max())
+    rows = sum(not row.is_heading for row in (chart.rows if len(chart.runs) == 1 else chart.rows[first : last + 1]))
+    return (
+        f"Gantt chart{name} {_what(summary)} on {counted(summary.workers, 'worker')} ({counted(rows, 'row')}) over "
+        f"{duration(summary.makespan_s)}, {significant(summary.mean_concurrency, 2)} at once on average; the longest "
+        f"bar is {clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
+    )
+
+
+def _failures(summary: Summary) -> str:
+    counts = summary.counts
+    found = [f"{counts[status]:,} {STATUS_WORDS[status]}" for status in STATUS_WORDS if counts.get(status)]
+    if counts["retries"]:
+        found.append(counted(counts["retries"], "retry", "retries"))
+    return f" Marked: {join_words(found)}." if found else ""
+
+
+def _path_sentence(run: Run, steps: Sequence[PathStep]) -> str:
+    names = [clean(step.name) + ("" if step.index is None else f" {step.index}") for step in steps]
+    if len(names) > MOST_STEPS:
+        names[MOST_STEPS // 2 : -MOST_STEPS // 2] = [f"{len(names) - MOST_STEPS:,} more"]
+    of = f" of {run.name}" if run.name else ""
+    return f"The critical path{of} leads through {', then '.join(names)}."
+
+
+def _bar_table(chart: Chart, times: Sequence[Times], paths: Sequence[Sequence[PathStep]]) -> Table:
+    """Return a table with a line for each bar, in the order of rows and times."""
+    critical = [{step.span_id for step in steps} for steps in paths] or [set[int]()] * len(chart.runs)
+    rows = [
+        line for run, each, ids in zip(chart.runs, times, critical, strict=True) for line in _bar_lines(run, each, ids)
+    ]
+    headings = ("run", "worker", "bar", "from", "to", "queued", *PART_HEADINGS, "ended", "critical path")
+    return Table(headings, _without_zeros(headings, rows), words=3, remarks=2)
+
+
+def _bar_lines(run: Run, times_s: Times, critical: Collection[int]) -> Iterator[tuple[str, ...]]:
+    words = Words(run.nesting, run.units)
+    for place in np.lexsort((run.units, run.row_of)).tolist():
+        position = int(run.units[place])
+        span = run.nesting.columns.span(position)
+        times = (span.started_ns - run.first_ns, span.ended_ns - run.first_ns, span.started_ns - span.submitted_ns)
+        ended = STATUS_WORDS.get(span.status, span.status) + (f", {span.attempt} tries" if span.attempt > 1 else "")
+        is_critical = "yes" if span.span_id in critical else ""
+        cells = (
+            _cell(time)
+            for time in (*(time / 1e9 for time in times), *(float(part[place]) for part in times_s.values()))
+        )
+        yield run.name, clean(span.lane), words.full(position), *cells, ended, is_critical
+
+
+def _cell(time_s: float) -> str:
+    return "" if isnan(time_s) else duration(time_s)
+
+
+def _without_zeros(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Empty the columns of what did not occur, which leaves them out of what is shown."""
+    zero = duration(0)
+    gone = {place for place, heading in enumerate(headings)
+            if heading in (*QUEUED, *PART_HEADINGS) and all(row[place] in ("", zero) for row in rows)}  # fmt: skip
+    return [tuple("" if place in gone else cell for place, cell in enumerate(row)) for row in rows]
+
+
+def _row_table(chart: Chart, times: Sequence[Times]) -> Table:
+    """Return a table with a line for each row of a worker."""
+    headings = ("run", "worker", "bars", "from", "to", "busy", "mean queue wait", *PART_HEADINGS, "not ok")
+    rows = _without_zeros(
+        headings, [line for run, each in zip(chart.runs, times, strict=True) for line in _row_lines(run, each, chart)]
+    )
+    if len(rows) > MOST_ROWS:
+        more = f"{len(rows) - MOST_ROWS + 1:,} more rows"
+        rows[MOST_ROWS - 1 :] = [("", more, *[""] * (len(rows[0]) - 2))]
+    return Table(headings, rows, words=2)
+
+
+def _row_lines(run: Run, times_s: Times, chart: Chart) -> Iterator[tuple[str, ...]]:
+    columns, size = run.nesting.columns, len(chart.rows)
+    starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
+    times = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *times_s.values()
+    counts = np.bincount(run.row_of, minlength=size)
+    sums = [np.bincount(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in times]
+    sums[1] /= counts.clip(1)
+    bad = np.bincount(run.row_of[~columns.is_status("ok")[run.units]], minlength=size)
+    first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
+    np.minimum.at(first, run.row_of, starts)
+    np.maximum.at(last, run.row_of, ends)
+    for row in np.flatnonzero(counts).tolist():
+        cells = (first[row] / 1e9, last[row] / 1e9, *(float(part[row]) for part in sums))
+        name = chart.rows[row].text or clean(chart.rows[row].lane)
+        yield run.name, name, f"{counts[row]:,}", *(duration(time) for time in cells), f"{bad[row]:,}"

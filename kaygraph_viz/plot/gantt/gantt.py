@@ -1,0 +1,149 @@
+"""The Gantt chart: one row per worker, one bar per unit of work.
+
+Belongs here: which parts the chart has. Does not belong here: its rows (``chart``), drawing them
+(``draw``), and the chart in words (``description``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.axes import add_legend, set_title
+from kaygraph_viz.plot.checks import checked_axes, checked_traces, checked_until, checked_whole
+from kaygraph_viz.plot.description import attach
+from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.critical_path import path_lines, path_steps
+from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
+from kaygraph_viz.plot.gantt.draw import MAX_BARS, Look, draw_rows, empty_axes
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.rows import GROUP_BY
+from kaygraph_viz.plot.style import CRITICAL
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["describe_gantt", "gantt"]
+
+COLOUR_BY = ("part", "name", "status")
+
+
+def gantt(
+    trace: Trace | Mapping[str, Trace],
+    *,
+    ax: Axes | None = None,
+    title: str | None = None,
+    colour_by: str = "part",
+    group_by: str = "worker",
+    critical_path: bool = False,
+    labels: bool = True,
+    max_bars: int = MAX_BARS,
+    until_s: float = 0.0,
+) -> Axes:
+    """Draw when each branch waited, ran and ended: one row per worker.
+
+    The chart answers at a glance whether branches really ran at once, which worker was idle, and whether the time went
+    into computing, waiting or the queue.
+
+    Parameters
+    ----------
+    trace
+        What was recorded; a live trace shows what has ended so far. Several traces by name, such as
+        ``{"before": one, "after": other}``, are drawn below each other on one axis, each from its own beginning.
+    ax
+        Where to draw; default: a new figure whose height fits the number of workers.
+    title
+        Default: workers, branches, makespan, and how many ran at once on average.
+    colour_by
+        ``"part"``: what went on when: CPU, waiting, blocked, ...; ``"name"``: one colour for each branch name;
+        ``"status"``: how it ended.
+    group_by
+        ``"worker"``: a row for each worker. ``"node"``: the rows of each node together, and those of each stage of a
+        pipeline, in the order in which they began.
+    critical_path
+        Whether to draw the chain of bars that made the run as long as it was.
+    labels
+        Whether to write names into the bars they fit into.
+    max_bars
+        Above this number of bars [1 or more] the chart becomes an image, in which the depth of the colour is the share
+        of a pixel's time.
+    until_s
+        The time axis reaches at least this far [s]; give several charts the same, and their lengths can be compared.
+
+    Returns
+    -------
+    Axes
+        The x axis is in seconds since the first submission; its ticks may be written in ms. The y axis counts workers'
+        rows downwards, from 0. Nothing is shown.
+
+    Raises
+    ------
+    OptionError
+        If an argument is of the wrong type or out of range.
+
+    Notes
+    -----
+    The parts of a bar stand where they happened: see `Span.parts`. Where it is not known when a branch computed, as
+    mostly in threads and processes under the real clock, the stretch is filled with the colour of CPU up to the share
+    of its height that CPU has of its time. Parts too short to be drawn one by one stand on each other like that, too:
+    threads that only compute take turns of 5 ms, and in a run of seconds each of four is filled to a quarter.
+
+    Thin lines in front of a bar are its time in the queue, drawn only while its worker was free. What ended
+    badly is hatched, in a way of its own for each status, named where there is room and marked where there is none.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "thread-1", 0, 1, cpu_s=0.2), bar("b", "thread-2", 0, 2, cpu_s=0.1))
+    >>> gantt(trace).get_title(loc="left")
+    '2 workers, 2 branches, 2.0 s, 1.5 at once'
+    """
+    traces = checked_traces(trace)
+    _check(colour_by, group_by)
+    look = Look(colour_by, labels, checked_whole("max_bars", max_bars, 1, "max_bars=5000"), checked_until(until_s))
+    checked_axes(ax)
+    chart = Chart.of(trace, group_by)
+    summaries = [summarize(each) for each in traces]
+    heading = clean(title, 200) if title is not None else gantt_title(chart, summaries)
+    if not chart.bar_count:
+        ax = empty_axes(ax, heading)
+        attach(ax, gantt_description(chart, summaries))
+        return ax
+    paths = [path_steps(run.nesting) for run in chart.runs] if critical_path else []
+    ax, keys = draw_rows(chart, ax, look, [CRITICAL] if any(paths) else [])
+    for run, steps in zip(chart.runs, paths, strict=False):
+        lines = path_lines(chart, run, steps)
+        _add_lines(ax, lines.along, "critical", linewidths=CRITICAL.width)
+        _add_lines(ax, lines.between, "critical-next", linewidths=1.2)
+        _add_lines(ax, lines.waits, "critical-wait", linewidths=1.2, linestyles=(0, (2, 1.5)))
+    set_title(ax, heading, add_legend(ax, keys))
+    attach(ax, gantt_description(chart, summaries, paths))
+    return ax
+
+
+def describe_gantt(trace: Trace | Mapping[str, Trace]) -> str:
+    """Return in a few sentences what the chart shows, as a text for those who cannot see it.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> print(describe_gantt(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2))))
+    Gantt chart of 2 branches on 2 workers (2 rows) over 2.00 s, 1.5 at once on average; the longest bar is b on t-2
+    with 2.00 s.
+    """
+    return gantt_description(Chart.of(trace), [summarize(each) for each in checked_traces(trace)]).sentence
+
+
+def _check(colour_by: str, group_by: str) -> None:
+    for name, value, known in (("colour_by", colour_by, COLOUR_BY), ("group_by", group_by, GROUP_BY)):
+        if value not in known:
+            raise OptionError(name, value, f"one of {', '.join(known)}", f'{name}="{known[1]}"')
+
+
+def _add_lines(ax: Axes, lines: Sequence[Any], gid: str, **style: Any) -> None:
+    if lines:
+        look: dict[str, Any] = {"colors": CRITICAL.colour, "zorder": 3.5, "capstyle": "butt", **style}
+        ax.add_collection(LineCollection(lines, gid=gid, **look), autolim=False)

@@ -1,0 +1,78 @@
+"""More bars than pixels as an image: the deeper the colour, the more of that moment was used.
+
+Belongs here: mixing colours by shares. Does not belong here: the shares (``bins``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.plot.axes import size_pt
+from kaygraph_viz.plot.gantt.bars import add_marks
+from kaygraph_viz.plot.gantt.bins import Bins, make_bins
+from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.rows import centres
+from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Key
+
+__all__ = ["draw_image", "image_keys"]
+
+MOST_SEPARATE_ROWS = 60  # more of them have no gap between each other
+LEAST_BINS = 50
+
+
+def draw_image(ax: Axes, chart: Chart) -> list[Key]:
+    """Draw the bars of a chart as images, one for each block of rows, and return the entries of the legend."""
+    at = centres(chart.rows)
+    pixels = round(size_pt(ax)[0] / 72 * ax.figure.dpi)
+    bins = make_bins(chart, max(LEAST_BINS, pixels))
+    limits = ax.get_xlim(), ax.get_ylim()
+    is_crowded = len(chart.rows) > MOST_SEPARATE_ROWS
+    for block in bins:
+        extent = (0.0, chart.extent_s or 1e-9, at[block.rows.stop - 1] + 0.5, at[block.rows.start] - 0.5)
+        look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "origin": "upper", "zorder": 1.5}
+        ax.imshow(_image(block, is_crowded=is_crowded), extent=extent, **look)
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
+    failed = {status: [place for block in bins for place in block.failed.get(status, [])] for status in STATUS_FILLS}
+    for status, places in failed.items():
+        add_marks(ax, status, [(time, at[int(row)]) for row, time in places])
+    parts = {part for block in bins for part in block.shares}
+    return _keys(parts, {status for status, places in failed.items() if places})
+
+
+def image_keys(chart: Chart) -> list[Key]:
+    """Return the entries that the legend of an image may have, so that there is room for them."""
+    bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
+    return _keys(FILLS.keys() - {"queued", "unknown"} - _absent(chart), bad)
+
+
+def _absent(chart: Chart) -> set[str]:
+    """Return the kinds of parts that only are where they were noted, and that nobody has."""
+    noted = {code for run in chart.runs for code in np.unique(run.nesting.columns.parts.parts["kind"]).tolist()}
+    return {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in noted}
+
+
+def _keys(parts: Collection[str], statuses: Collection[str]) -> list[Key]:
+    fills = [FILLS[part] for part in FILLS if part in parts]
+    marks = [STATUS_FILLS[status] for status in STATUS_FILLS if status in statuses]
+    return [fill._replace(hatch="") for fill in [*fills, *marks]]
+
+
+def _image(bins: Bins, *, is_crowded: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Mix the colours of the parts with white by their shares; what is empty is clear, and so are gaps between rows."""
+    some = next(iter(bins.shares.values()))
+    mixed = np.ones((*some.shape, 4))
+    for part, share in bins.shares.items():
+        mixed[:, :, :3] -= share[:, :, None] * (1 - np.array(to_rgb(FILLS[part].colour)))
+    mixed[:, :, 3] = (mixed[:, :, :3] < 1).any(axis=2)
+    if is_crowded:
+        return mixed.clip(0, 1)
+    lines = np.repeat(mixed[:, None], 8, axis=1)
+    lines[:, [0, -1], :, 3] = 0
+    return lines.reshape(-1, *mixed.shape[1:]).clip(0, 1)

@@ -1,0 +1,289 @@
+"""The geometry of a Gantt chart: which rectangle goes where.
+
+Belongs here: bars and their parts, in seconds and row numbers, and which label fits where. Does not belong here: which
+rows there are (``chart``), and anything that knows a plotting library (``bars``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from kaygraph_viz.plot.gantt.bar_labels import Words
+from kaygraph_viz.plot.gantt.chart import Chart, Run
+from kaygraph_viz.plot.gantt.stretches import STACK, make_stripes
+from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Size
+from kaygraph_viz.trace.span import STATUSES
+
+__all__ = ["Bar", "Label", "Layout", "Rect", "longest_gap", "make_layout", "place_labels"]
+
+MIN_ROOM_PT = 4.0
+INNER_PAD_PT = 1.0  # between a label and a hatch within its bar
+PAUSE = STACK.index("pause")
+COVERED = {"pause", *(key for key, fill in FILLS.items() if fill.hatch)}  # no place for a label
+
+
+class Rect(NamedTuple):
+    """One filled rectangle: times in seconds since the first submission, heights as shares of a row.
+
+    `low` and `high` are from where to where it reaches, upwards from the middle of the row.
+    """
+
+    row: int
+    x0_s: float
+    x1_s: float
+    low: float
+    high: float
+    fill: str
+    span_id: int
+
+
+class Bar(NamedTuple):
+    """One unit of work: its outline, and the labels it may carry, the best first."""
+
+    row: int
+    x0_s: float
+    x1_s: float
+    height: float
+    status: str
+    labels: tuple[str, ...]
+    span_id: int
+    rooms: tuple[tuple[float, float], ...] = ()  # where a label stands best, and second best, from and to [s]
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it ended badly."""
+        return self.status in STATUS_FILLS
+
+    @property
+    def low(self) -> float:
+        """Its lower end, upwards from the middle of the row."""
+        return -self.height / 2
+
+    @property
+    def high(self) -> float:
+        """Its upper end, upwards from the middle of the row."""
+        return self.height / 2
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All rectangles of one chart.
+
+    Parameters
+    ----------
+    rects
+        The parts of the bars, where they happened; they never overlap.
+    failed
+        What ended badly, filled by how: bars, and attempts of those that were tried again. They lie over parts.
+    bars
+        The outlines of the units of work.
+    is_stacked
+        Whether parts were too short to be drawn one by one, so that they stand on each other by their shares.
+    """
+
+    rects: tuple[Rect, ...]
+    failed: tuple[Rect, ...]
+    bars: tuple[Bar, ...]
+    is_stacked: bool = False
+
+
+def make_layout(chart: Chart, *, colour_by: str = "part", shortest_s: float = 0.0) -> Layout:
+    """Return the rectangles of a chart.
+
+    Parameters
+    ----------
+    chart
+        Its runs and rows.
+    colour_by
+        ``"part"`` fills each stretch of a bar by what went on; ``"name"`` and ``"status"`` leave it whole and fill it
+        by that.
+    shortest_s
+        Parts that are shorter are not drawn one by one, but as shares of the height of a wider stretch [s].
+
+    Returns
+    -------
+    Layout
+        One bar for each unit of work, in the row of its worker, with its parts where they happened. Pauses between
+        attempts are slim. The time in the queue is drawn only where the row was free.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "t", 0, 4, parts=[("wait", 1), ("cpu", 1), ("unknown", 2, 0.25)]))
+    >>> [(rect.fill, rect.x0_s, rect.x1_s) for rect in make_layout(Chart.of(trace)).rects]
+    [('wait', 0.0, 1.0), ('cpu', 1.0, 2.0), ('cpu', 2.0, 4.0), ('unknown', 2.0, 4.0)]
+    """
+    makers = [_Maker(run, colour_by, shortest_s * 1e9) for run in chart.runs]
+    for maker in makers:
+        maker.add_all()
+    return Layout(
+        tuple(rect for maker in makers for rect in maker.rects),
+        tuple(rect for maker in makers for rect in maker.failed),
+        tuple(bar for maker in makers for bar in maker.bars),
+        any(maker.is_stacked for maker in makers),
+    )
+
+
+class _Maker:
+    """Makes the rectangles of one run."""
+
+    def __init__(self, run: Run, colour_by: str, shortest_ns: float) -> None:
+        self.run = run
+        self.colour_by = colour_by
+        self.shortest_ns = shortest_ns
+        self.rects: list[Rect] = []
+        self.failed: list[Rect] = []
+        self.bars: list[Bar] = []
+        self.is_stacked = False
+        self._words = Words(run.nesting, run.units)
+        self._units: list[int] = run.units.tolist()
+        self._row_of: list[int] = run.row_of.tolist()
+        self._ids: list[int] = run.nesting.columns.rows["span_id"][run.units].tolist()
+        self._heights = [Size.slim if self._words.is_slim(position) else Size.full for position in self._units]
+
+    def add_all(self) -> None:
+        self._add_queues()
+        if self.colour_by == "part":
+            self._add_parts()
+        else:
+            self._add_whole()
+        self._add_failed()
+        self._add_bars()
+
+    def _box(self, place: int, started_ns: int, ended_ns: int, height: float, fill: str) -> Rect:
+        """Return a rectangle around the middle of the row of a bar."""
+        times = self._seconds(started_ns), self._seconds(ended_ns)
+        return Rect(self._row_of[place], *times, -height / 2, height / 2, fill, self._ids[place])
+
+    def _seconds(self, time_ns: int) -> float:
+        return (time_ns - self.run.first_ns) / 1e9
+
+    def _add_queues(self) -> None:
+        """Add the time in the queue, as far as the row of the bar was free."""
+        rows = self.run.nesting.columns.rows[self.run.units]
+        submitted, started, ended = (rows[name].tolist() for name in ("submitted_ns", "started_ns", "ended_ns"))
+        free_from: dict[int, int] = {}
+        for place in np.lexsort((rows["ended_ns"], rows["started_ns"], self.run.row_of)).tolist():
+            row = self._row_of[place]
+            queued_from = max(submitted[place], free_from.get(row, self.run.first_ns))
+            if queued_from < started[place]:
+                self.rects.append(self._box(place, queued_from, started[place], Size.queue, "queued"))
+            free_from[row] = ended[place]
+
+    def _add_parts(self) -> None:
+        """Fill bars by what went on when."""
+        found = make_stripes(self.run.parts, self.shortest_ns)
+        height = np.array(self._heights, np.float64)[found.owner]
+        height[found.is_alone & (found.fill == PAUSE)] = Size.slim
+        starts, ends = ((times - self.run.first_ns) / 1e9 for times in (found.started_ns, found.ended_ns))
+        columns = (found.owner, starts, ends, (found.low - 0.5) * height, (found.high - 0.5) * height, found.fill)
+        for place, start, end, low, high, fill in zip(*(column.tolist() for column in columns), strict=True):
+            self.rects.append(Rect(self._row_of[place], start, end, low, high, STACK[fill], self._ids[place]))
+        self.is_stacked = found.is_stacked
+
+    def _add_whole(self) -> None:
+        """Fill bars by name or by how they ended, attempt by attempt."""
+        for place, position in enumerate(self._units):
+            for one in self.run.attempts.of(position):
+                fill = one.status if self.colour_by == "status" else self._words.name(position)
+                look = (Size.slim, "pause") if one.is_pause else (self._heights[place], fill)
+                if one.started_ns < one.ended_ns:
+                    self.rects.append(self._box(place, one.started_ns, one.ended_ns, *look))
+
+    def _add_failed(self) -> None:
+        for place, position in enumerate(self._units):
+            for one in self.run.attempts.of(position):
+                if one.status in STATUS_FILLS and one.started_ns < one.ended_ns:
+                    height = self._heights[place]
+                    self.failed.append(self._box(place, one.started_ns, one.ended_ns, height, one.status))
+
+    def _add_bars(self) -> None:
+        rows, words = self.run.nesting.columns.rows[self.run.units], self._words
+        covered = _by_span(rect for rect in self.rects if rect.fill in COVERED), _by_span(self.failed)
+        pauses = _by_span(rect for rect in self.rects if rect.fill == "pause")
+        for place, (position, span_id) in enumerate(zip(self._units, self._ids, strict=True)):
+            times = self._seconds(int(rows["started_ns"][place])), self._seconds(int(rows["ended_ns"][place]))
+            taken = [rect for found in covered for rect in found.get(span_id, ())]
+            rooms = longest_gap(*times, taken), longest_gap(*times, pauses.get(span_id, ()))
+            status, height = STATUSES[rows["status"][place]], self._heights[place]
+            self.bars.append(Bar(self._row_of[place], *times, height, status, words.of(position), span_id, rooms))
+
+
+def _by_span(rects: Iterable[Rect]) -> dict[int, list[Rect]]:
+    found: dict[int, list[Rect]] = {}
+    for rect in rects:
+        found.setdefault(rect.span_id, []).append(rect)
+    return found
+
+
+def longest_gap(start_s: float, end_s: float, taken: Iterable[Rect]) -> tuple[float, float]:
+    """Return the longest stretch of a bar that no rectangle takes, from and to [s].
+
+    Examples
+    --------
+    >>> longest_gap(0, 9, [Rect(0, 1, 2, 0, 1, "blocked", 1), Rect(0, 6, 9, 0, 1, "blocked", 1)])
+    (2, 6)
+    """
+    found, at = [], start_s
+    for rect in sorted(taken, key=lambda rect: rect.x0_s):
+        found.append((at, max(at, rect.x0_s)))
+        at = max(at, rect.x1_s)
+    return max([*found, (at, max(at, end_s))], key=lambda gap: gap[1] - gap[0])
+
+
+class Label(NamedTuple):
+    """A text centred in a bar; `covers` says whether it stands on more than plain colour."""
+
+    row: int
+    x_s: float
+    text: str
+    bar: Bar
+    covers: bool
+
+
+def place_labels(
+    bars: Iterable[Bar], points_per_s: float, fit: Callable[[str, float], str], *, limit: int = 500, pad: float = 3.0
+) -> list[Label]:
+    """Return the labels that fit into their bars; since bars do not overlap, neither do the labels.
+
+    Parameters
+    ----------
+    bars
+        The bars of a layout.
+    points_per_s
+        How wide a second is drawn [pt].
+    fit
+        Returns a text cut to a width in points, empty if nothing sensible fits.
+    limit
+        The most labels; the widest bars get them.
+    pad
+        Room that stays free at each end [pt].
+    """
+    least_s = (2 * pad + MIN_ROOM_PT) / points_per_s
+    wide = [bar for bar in bars if bar.height == Size.full and bar.x1_s - bar.x0_s > least_s]
+    widest = sorted(wide, key=lambda bar: bar.x0_s - bar.x1_s)[:limit]
+    placed = (_placed(bar, points_per_s, pad, fit) for bar in widest)
+    return [label for label in placed if label is not None]
+
+
+def _placed(bar: Bar, points_per_s: float, pad: float, fit: Callable[[str, float], str]) -> Label | None:
+    """Return the fullest label that fits, in the best place of the bar if it can, else in a better one than none."""
+    places = list(dict.fromkeys((*bar.rooms, (bar.x0_s, bar.x1_s))))
+
+    def label(text: str, place: tuple[float, float]) -> Label:
+        return Label(bar.row, sum(place) / 2, text, bar, place != places[0])
+
+    for text in bar.labels:
+        for place in places:
+            inside = (place[0] > bar.x0_s) + (place[1] < bar.x1_s)
+            free_pt = inside * INNER_PAD_PT + (2 - inside) * pad
+            if fit(text, (place[1] - place[0]) * points_per_s - free_pt) == text:
+                return label(text, place)
+    if bar.is_failed:  # half a name would hide a failure: it gets a mark
+        return None
+    cut = fit(bar.labels[0], (bar.x1_s - bar.x0_s) * points_per_s - 2 * pad)
+    return label(cut, places[-1]) if cut else None

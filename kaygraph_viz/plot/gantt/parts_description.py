@@ -1,0 +1,112 @@
+"""What the bars of a run did, in numbers and in a sentence: for those who read a chart instead of looking at it.
+
+Belongs here: sums of parts, and the words for them. Does not belong here: tables of bars and rows (``description``),
+and how parts are drawn (``stretches``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import concurrency
+from kaygraph_viz.analysis.wording import join_words
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.plot.gantt.chart import Run
+from kaygraph_viz.plot.gantt.stretches import Floats, share_of
+
+__all__ = ["PART_HEADINGS", "part_times_s", "where_time_went"]
+
+FILLS_OF = {
+    "CPU": ("cpu",),
+    "waiting": ("wait", "unknown"),
+    "interpreter": ("gil",),
+    "core": ("core",),
+    "blocked": ("blocked",),
+    "pause": ("pause",),
+}
+PART_HEADINGS = tuple(FILLS_OF)
+PHRASES = {
+    "CPU": "computing",
+    "waiting": "waiting",
+    "interpreter": "waiting for the interpreter",
+    "core": "waiting for a core",
+    "blocked": "blocked",
+    "pause": "pauses before a retry",
+}
+HELD_UP = ("interpreter", "core", "blocked", "pause")
+NOTABLE, LEAST = 0.05, 0.005  # shares of all time: when there is a sentence, and what is named in it
+UNKNOWN = PART_CODE["unknown"]
+
+
+def part_times_s(run: Run) -> dict[str, Floats]:
+    """Return how long each bar did what [s], by the words of `PART_HEADINGS`, shape (number of bars,) each.
+
+    Of what is not known when, the share of CPU is CPU and the rest is waiting; both are NaN where it was not measured.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.plot.gantt.chart import Chart
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "t", 0, 4, parts=[("wait", 1), ("gil", 1), ("unknown", 2, 0.25)]))
+    >>> {word: times.tolist() for word, times in part_times_s(Chart.of(trace).runs[0]).items() if times.any()}
+    {'CPU': [0.5], 'waiting': [2.5], 'interpreter': [1.0]}
+    """
+    found = {word: sum((_total_s(run, fill) for fill in fills), np.zeros(len(run.units)))
+             for word, fills in FILLS_OF.items()}  # fmt: skip
+    is_measured = _total_s(run, "busy") == 0
+    return found | {word: np.where(is_measured, found[word], np.nan) for word in ("CPU", "waiting")}
+
+
+def _total_s(run: Run, fill: str) -> Floats:
+    share = share_of(run.parts, fill)
+    some = np.flatnonzero(share)
+    times = share[some] * (run.parts.ended_ns[some] - run.parts.started_ns[some]) / 1e9
+    return np.bincount(run.parts.owner[some], times, len(run.units)).astype(np.float64, copy=False)
+
+
+def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
+    """Return in a sentence what the bars did where that is notable: where they were held up; else nothing.
+
+    Parameters
+    ----------
+    run
+        Of a chart.
+    times_s
+        Its `part_times_s`.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.plot.gantt.chart import Chart
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> turns = [("cpu", 1), ("gil", 1)], [("gil", 1), ("cpu", 1)]
+    >>> bars = (bar("a", f"t-{number}", 0, 2, parts=parts) for number, parts in enumerate(turns, 1))
+    >>> run = Chart.of(make_trace(*bars)).runs[0]
+    >>> where_time_went(run, part_times_s(run))
+    'Of the time in the bars 50% is computing and 50% waiting for the interpreter; never do two compute at once.'
+    """
+    totals = {word: float(np.nansum(times)) for word, times in times_s.items()}
+    all_s = float((run.parts.ended_ns - run.parts.started_ns).sum()) / 1e9
+    if not all_s or sum(totals[word] for word in HELD_UP) < NOTABLE * all_s:
+        return ""
+    named = [_share(word, totals, all_s) for word in PART_HEADINGS if totals[word] >= LEAST * all_s]
+    unmeasured = 1 - sum(totals.values()) / all_s
+    more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= LEAST else []
+    of = f" of {run.name}" if run.name else ""
+    return f"Of the time in the bars{of} {join_words([*named, *more])}{_turns(run, totals)}."
+
+
+def _share(word: str, totals: Mapping[str, float], all_s: float) -> str:
+    first = next(other for other in PART_HEADINGS if totals[other] >= LEAST * all_s)
+    return f"{totals[word] / all_s:.0%} {'is ' if word == first else ''}{PHRASES[word]}"
+
+
+def _turns(run: Run, totals: Mapping[str, float]) -> str:
+    """Return how many compute at once, where some waited for their turn and it is known when each had it."""
+    parts = run.parts
+    is_cpu, is_unknown = parts.kind == PART_CODE["cpu"], parts.kind == UNKNOWN
+    if not totals["interpreter"] + totals["core"] or is_unknown.any() or not is_cpu.any():
+        return ""
+    most = int(concurrency(parts.started_ns[is_cpu], parts.ended_ns[is_cpu])[1].max())
+    return "; never do two compute at once" if most == 1 else f"; at most {most:,} compute at once"

@@ -1,0 +1,1 @@
+"""Sampling what threads do while they run, on Linux."""

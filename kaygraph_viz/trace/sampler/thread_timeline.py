@@ -1,0 +1,232 @@
+"""What threads did when, by readings of their CPU clocks: computing, or waiting for a core, the GIL, or anything else.
+
+Belongs here: arithmetic on the readings of whole threads. Does not belong here: how they were read (``sampler``), and
+what follows for spans (``parts``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.parts import PART_CODE
+
+__all__ = ["ThreadReadings", "Timeline", "tick_ns", "timelines"]
+
+Ints = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+CPU, WAIT, GIL, CORE = (PART_CODE[kind] for kind in ("cpu", "wait", "gil", "core"))
+FULL = 0.8  # of the time between two readings spent on CPU: the CPU of a neighbour lies beside it
+ALL = 0.95  # counts as computing from end to end: the rest went into reading
+TINY_NS = 100_000  # who waits for the GIL wakes up every switch interval and looks for it: some 10 us
+PATIENCE = 2.0  # switch intervals: who has not woken up for longer waits for something else
+STILL = 255  # the kind, for a while, of what is between two readings that are the same
+BUSY = 0.65  # of the time another thread must be seen computing, or waiting for a core, if it holds the GIL
+SOLE = 1.2  # cores that all others use together, at most, if one of them holds the GIL
+
+
+class ThreadReadings(NamedTuple):
+    """What was read of one thread.
+
+    Parameters
+    ----------
+    pid, tid
+        Its process, and its number there.
+    times_ns
+        When it was read [ns]; between two readings that are the same there may have been more of them.
+    cpu_ns, core_ns
+        How much CPU it had used and how long it had waited for a core by then [ns].
+    """
+
+    pid: int
+    tid: int
+    times_ns: Ints
+    cpu_ns: Ints
+    core_ns: Ints
+
+
+class Timeline(NamedTuple):
+    """What one thread did, without gaps.
+
+    Parameters
+    ----------
+    pid, tid
+        Its process, and its number there.
+    kind
+        Codes of ``cpu wait gil core``, shape (n,).
+    edges_ns
+        When each begins, and when the last one ends [ns], shape (n + 1,).
+    """
+
+    pid: int
+    tid: int
+    kind: Codes
+    edges_ns: Ints
+
+    @property
+    def lasted_ns(self) -> Ints:
+        """How long each lasted [ns]."""
+        return np.diff(self.edges_ns)
+
+
+def tick_ns(readings: Sequence[ThreadReadings], period_ns: int) -> int:
+    """Return how far readings usually are apart [ns]: no less than wanted.
+
+    Parameters
+    ----------
+    readings
+        Of all threads.
+    period_ns
+        What was wanted [ns].
+    """
+    apart = [np.diff(each.times_ns)[np.diff(each.cpu_ns) > 0] for each in readings]
+    found = np.concatenate([np.empty(0, np.int64), *apart])
+    return max(period_ns, int(np.median(found))) if len(found) else period_ns
+
+
+def timelines(readings: Sequence[ThreadReadings], *, switch_ns: int, has_gil: bool) -> list[Timeline]:
+    """Return what each thread did; threads of which there are not two readings are left out.
+
+    Parameters
+    ----------
+    readings
+        Of all threads that were seen, of any number of processes.
+    switch_ns
+        After which time a thread that waits for the GIL asks for it: ``sys.getswitchinterval()`` [ns].
+    has_gil
+        Whether only one thread of a process computes Python code at a time.
+
+    Notes
+    -----
+    Between two readings it is known how long a thread computed and waited for a core, not when. The system may tell it
+    late: what does not fit between two readings happened just before. CPU is placed beside a neighbour that is full of
+    it. The rest is ``gil`` where most of the time another thread of the process computed, or would have but for a core,
+    all others together used no more than about one core, and the thread showed that it was waiting for them:
+    CPython's threads wake up every switch interval meanwhile, those that wait for anything else do not.
+    """
+    found = [_tiled(each) for each in readings if len(each.times_ns) > 1]
+    if has_gil:
+        for pid in {each.pid for each in found}:
+            of_process = [place for place, each in enumerate(found) if each.pid == pid]
+            total = _Total([found[place] for place in of_process])
+            for place in of_process:
+                found[place] = _with_gil(found[place], total, round(PATIENCE * switch_ns))
+    return [_without_tiny(each) for each in found]
+
+
+# -- one thread ------------------------------------------------------------------------------------------------------
+
+
+def _tiled(readings: ThreadReadings) -> Timeline:
+    """Return when a thread computed, waited for a core, and did neither: ``wait``, or ``STILL``."""
+    times = readings.times_ns
+    lasted = np.diff(times)
+    cpu = np.diff(_straight(times, readings.cpu_ns))
+    core = np.maximum(np.diff(_straight(times, readings.cpu_ns + readings.core_ns)) - cpu, 0)
+    cpu = np.where(cpu >= ALL * lasted, lasted, cpu)
+    core = np.where(core < TINY_NS, 0, np.minimum(core, lasted - cpu))
+    rest = lasted - cpu - core
+    core = np.where((rest < TINY_NS) & (core > 0), core + rest, core)
+    is_full = cpu >= FULL * lasted
+    after_full, before_full = np.append(False, is_full[:-1]), np.append(is_full[1:], False)
+    first = np.where(after_full, np.where(before_full, cpu // 2, cpu), 0)
+    pieces = np.stack([first, lasted - cpu - core, core, cpu - first], axis=1).ravel()
+    kind = np.tile(np.array([CPU, WAIT, CORE, CPU], np.uint8), len(lasted))
+    kind[1::4][rest == lasted] = STILL
+    return _merged(Timeline(readings.pid, readings.tid, kind, times[0] + np.append(0, np.cumsum(pieces))))
+
+
+def _straight(times_ns: Ints, total_ns: Ints) -> Ints:
+    """Return a growing total that never grows faster than time: what was told late is moved to before.
+
+    Examples
+    --------
+    >>> _straight(np.array([0, 2, 4, 6]), np.array([0, 0, 4, 6])).tolist()
+    [0, 2, 4, 6]
+    """
+    ahead: Ints = np.maximum.accumulate((total_ns - times_ns)[::-1])[::-1] + times_ns
+    return ahead
+
+
+def _merged(line: Timeline) -> Timeline:
+    """Return the same without empty pieces, and with one piece for neighbours of one kind."""
+    some = line.lasted_ns > 0
+    kind, begins = line.kind[some], line.edges_ns[:-1][some]
+    is_new = np.append(True, kind[1:] != kind[:-1])[: len(kind)]
+    return line._replace(kind=kind[is_new], edges_ns=np.append(begins[is_new], line.edges_ns[-1]))
+
+
+def _without_tiny(line: Timeline) -> Timeline:
+    """Return the same without the moments in which a thread woke up only to wait on."""
+    kind = np.where(line.kind == STILL, WAIT, line.kind).astype(np.uint8)
+    is_idle = np.isin(np.concatenate([[CPU], kind, [CPU]]), (WAIT, GIL))
+    is_moment = _is_tiny(line) & is_idle[:-2] & is_idle[2:]
+    kind[is_moment] = np.append(kind[1:], CPU)[is_moment]
+    return _merged(line._replace(kind=kind))
+
+
+def _is_tiny(line: Timeline) -> Mask:
+    is_tiny: Mask = np.isin(line.kind, (CPU, CORE)) & (line.lasted_ns < TINY_NS)
+    return is_tiny
+
+
+# -- threads of one process ------------------------------------------------------------------------------------------
+
+
+class _Total:
+    """What all threads of a process had done together at any time."""
+
+    def __init__(self, lines: Sequence[Timeline]) -> None:
+        edges = np.concatenate([each.edges_ns for each in lines])
+        order = np.argsort(edges, kind="stable")
+        self._origin_ns = edges[order[0]]
+        self._times = (edges[order] - self._origin_ns).astype(float)
+        lasted = np.diff(self._times)
+        computing, ready = (_changes(lines, *kinds)[order].cumsum()[:-1] for kinds in ((CPU,), (CPU, CORE)))
+        self._used = np.append(0.0, np.cumsum(computing * lasted))
+        self._busy = np.append(0.0, np.cumsum((ready > 0) * lasted))
+
+    def between(self, started_ns: Ints, ended_ns: Ints) -> tuple[Floats, Floats]:
+        """Return how much CPU they used, and how long at least one of them did or could have [ns]."""
+        begins, ends = ((each - self._origin_ns).astype(float) for each in (started_ns, ended_ns))
+        used, busy = (
+            np.interp(ends, self._times, total) - np.interp(begins, self._times, total)
+            for total in (self._used, self._busy)
+        )
+        return used, busy
+
+
+def _changes(lines: Sequence[Timeline], *kinds: int) -> Ints:
+    """Return by how much the number of threads that do anything of these kinds changes at each of their edges."""
+    does = [np.concatenate([[0], np.isin(each.kind, kinds).astype(np.int64), [0]]) for each in lines]
+    return np.concatenate([np.diff(each) for each in does])
+
+
+def _gaps(line: Timeline, patience_ns: int) -> Mask:
+    """Return which pieces lie between two signs of life that are not too far apart for a thread that wants the GIL."""
+    is_rest = np.isin(line.kind, (WAIT, STILL))
+    gap = np.cumsum(is_rest & ~np.append(False, is_rest[:-1]))
+    is_long = np.zeros(len(line.kind) + 1, bool)
+    is_long[gap[(line.kind == STILL) & (line.lasted_ns > patience_ns)]] = True
+    gaps: Mask = is_rest & ~is_long[gap]
+    return gaps
+
+
+def _with_gil(line: Timeline, total: _Total, patience_ns: int) -> Timeline:
+    """Return the same with ``gil`` where the thread waited for the others of its process."""
+    is_gap = _gaps(line, patience_ns)
+    is_run = is_gap | _is_tiny(line)
+    change = np.diff(np.concatenate([[0], is_run.astype(np.int8), [0]]))
+    firsts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    lasted = line.edges_ns[ends] - line.edges_ns[firsts]
+    used, busy = total.between(line.edges_ns[firsts], line.edges_ns[ends])  # itself included, which is next to nothing
+    is_gil = (busy >= BUSY * lasted) & (used <= SOLE * lasted)
+    kind = line.kind.copy()
+    kind[is_run] = np.where(is_gap[is_run] & np.repeat(is_gil, ends - firsts), GIL, kind[is_run])
+    return line._replace(kind=kind)

@@ -1,0 +1,246 @@
+"""Ordinary code in simulated time: what the names of `time`, `threading` and `queue` mean inside a block.
+
+Belongs here: the names that are replaced while a block runs, and the functions that stand for them. Does not belong
+here: the locks (``locks``), and threads that user code starts (``user_threads``).
+
+For those who take part, sleeping passes simulated time, clocks show it, and what user code makes to wait with waits in
+it. For everybody else, and after the block, each of these functions is what it replaces: modules that got hold of one
+may keep it. Names are replaced in the standard library's modules and in those of the user. Real locks that were made
+before are put inside locks of simulated time until the block ends, where they can be found: in the user's modules,
+their classes, and the objects of such classes that have a name there.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import sys
+import threading
+import time as _time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FrameType
+from typing import Any
+
+from kaygraph_viz.virtual import locks
+from kaygraph_viz.virtual.participants import here, is_called_by_user, is_made_for_user, module_of
+from kaygraph_viz.virtual.watchdog import is_user_code
+
+__all__ = ["ordinary_code"]
+
+START_S = 946_684_800  # simulated time begins on 1 January 2000, 0:00 UTC, for those who ask for the date
+POLLING = ("subprocess", "multiprocessing")  # they sleep until something real has ended
+READING = (*POLLING, "asyncio", "kaygraph_viz", "logging", "selectors", "socket", "ssl", "threading", "queue")
+
+_real_sleep, _real_time, _real_time_ns = _time.sleep, _time.time, _time.time_ns
+_real_monotonic, _real_monotonic_ns = _time.monotonic, _time.monotonic_ns
+_real_counter, _real_counter_ns = _time.perf_counter, _time.perf_counter_ns
+_real_lock, _real_rlock = threading.Lock, threading._CRLock  # type: ignore[attr-defined]  # not public
+_real_queue, _real_wait = queue.SimpleQueue, threading.Condition.wait
+
+
+def _calls_from(modules: tuple[str, ...]) -> bool:
+    """Return whether the one who called our caller is one of these modules or inside of one."""
+    return module_of(sys._getframe(2)).partition(".")[0] in modules
+
+
+def sleep(seconds: float, /) -> None:
+    """Do as `time.sleep`; for those who take part, in simulated time."""
+    world = here()
+    is_duration = isinstance(seconds, (int, float)) and math.isfinite(seconds) and seconds >= 0
+    if world is None or not is_duration or _calls_from(POLLING):
+        _real_sleep(seconds)
+    else:
+        world.clock.sleep(seconds)
+
+
+def _now_ns(modules: tuple[str, ...]) -> int | None:
+    """Return the simulated time [ns] for whoever reads a clock, or None where that one wants the real time."""
+    world = here()
+    if world is None or module_of(sys._getframe(2)).partition(".")[0] in modules:
+        return None
+    return world.scheduler.now_ns
+
+
+def monotonic() -> float:
+    """Do as `time.monotonic`; for those who take part, return the simulated time [s]."""
+    now_ns = _now_ns(READING)
+    return _real_monotonic() if now_ns is None else now_ns / 1e9
+
+
+def monotonic_ns() -> int:
+    """Do as `time.monotonic_ns`; for those who take part, return the simulated time [ns]."""
+    now_ns = _now_ns(READING)
+    return _real_monotonic_ns() if now_ns is None else now_ns
+
+
+def perf_counter() -> float:
+    """Do as `time.perf_counter`; for those who take part, return the simulated time [s]."""
+    now_ns = _now_ns(READING)
+    return _real_counter() if now_ns is None else now_ns / 1e9
+
+
+def perf_counter_ns() -> int:
+    """Do as `time.perf_counter_ns`; for those who take part, return the simulated time [ns]."""
+    now_ns = _now_ns(READING)
+    return _real_counter_ns() if now_ns is None else now_ns
+
+
+def time() -> float:
+    """Do as `time.time`; for those who take part, return the simulated time since 1970 [s]."""
+    now_ns = _now_ns(READING)
+    return _real_time() if now_ns is None else START_S + now_ns / 1e9
+
+
+def time_ns() -> int:
+    """Do as `time.time_ns`; for those who take part, return the simulated time since 1970 [ns]."""
+    now_ns = _now_ns(READING)
+    return _real_time_ns() if now_ns is None else START_S * 10**9 + now_ns
+
+
+def time_of_waits() -> float:
+    """Return the time by which `threading` and `queue` keep their time limits [s]: that in which they wait."""
+    world, frame = here(), sys._getframe(1)
+    if world is None or not _waits_in_simulated_time(frame.f_locals.get("self"), frame):
+        return _real_monotonic()
+    return world.scheduler.now_ns / 1e9
+
+
+def make_lock() -> Any:
+    """Do as `threading.Lock`; user code that takes part gets a lock of simulated time."""
+    return locks.Lock() if here() is not None and is_made_for_user(sys._getframe(1)) else _real_lock()
+
+
+def make_rlock() -> Any:
+    """Do as `threading.RLock`; user code that takes part gets a lock of simulated time."""
+    return locks.RLock() if here() is not None and is_made_for_user(sys._getframe(1)) else _real_rlock()
+
+
+class SimpleQueue(queue._PySimpleQueue):  # type: ignore[name-defined,misc]  # not public: the one written in Python
+    """As `queue.SimpleQueue`; user code that takes part gets one of simulated time."""
+
+    def __new__(cls) -> Any:
+        """Return a queue of the kind that the caller needs."""
+        is_own = cls is not SimpleQueue or (here() is not None and is_made_for_user(sys._getframe(1)))
+        return super().__new__(cls) if is_own else _real_queue()
+
+
+def _wait(condition: Any, timeout: float | None = None) -> bool:
+    """Do as `threading.Condition.wait`; where it was made, or is called, for user code that takes part, in its time."""
+    world = here()
+    if world is None or not _waits_in_simulated_time(condition, sys._getframe(1)):
+        return _real_wait(condition, timeout)
+    return locks.wait(condition, world.scheduler, timeout)
+
+
+def _waits_in_simulated_time(thing: Any, frame: FrameType) -> bool:
+    """Return whether a condition, or what is built on one, that waits in a frame does so in simulated time."""
+    lock = getattr(getattr(thing, "_cond", thing), "_lock", None) or getattr(thing, "mutex", None)
+    return getattr(lock, "is_simulated", False) or is_called_by_user(frame)
+
+
+# -- names ---------------------------------------------------------------------------------------------------------
+
+_OF_STDLIB: list[tuple[Any, str, Any]] = [
+    *((_time, made.__name__, made) for made in (
+        sleep, monotonic, monotonic_ns, perf_counter, perf_counter_ns, time, time_ns
+    )),
+    (threading, "Lock", make_lock), (threading, "_CRLock", make_rlock), (threading, "_time", time_of_waits),
+    (queue, "SimpleQueue", SimpleQueue), (queue, "time", time_of_waits),
+]  # fmt: skip
+_STANDS_FOR = {
+    id(vars(place)[name]): made for place, name, made in _OF_STDLIB if not (made is time_of_waits or name == "_CRLock")
+}
+_REAL_LOCKS = {type(_real_lock()): locks.Lock, type(_real_rlock()): locks.RLock}
+_mutex = _real_lock()
+_blocks: list[object] = []  # those that run, in any thread
+_replaced: list[tuple[Any, str, Any, Any]] = []  # where, the name, what stands there now, what stood there
+_around: dict[int, Any] = {}  # the locks of simulated time around real ones, by the address of those
+
+
+@contextmanager
+def ordinary_code() -> Iterator[None]:
+    """Let ordinary code of those who take part wait in simulated time while the block runs."""
+    block = object()
+    with _mutex:
+        if not _blocks:
+            _replace_in_stdlib()
+        _blocks.append(block)
+        for names in _namespaces_of_user():
+            _replace_in(names)
+    try:
+        yield
+    finally:
+        with _mutex:
+            _blocks.remove(block)
+            if not _blocks:
+                _put_back()
+
+
+def _replace_in_stdlib() -> None:
+    for place, name, made in _OF_STDLIB:
+        _replace(vars(place), name, made)
+    threading.Condition.wait = _wait  # type: ignore[method-assign,assignment]
+
+
+def _replace_in(names: dict[str, Any]) -> None:
+    for name, value in list(names.items()):
+        made = _STANDS_FOR.get(id(value))
+        if made is not None:
+            _replace(names, name, made)
+        elif type(value) in _REAL_LOCKS:
+            _replace(names, name, _lock_around(value))
+        elif isinstance(value, type):
+            _replace_locks_in(value, value)
+        else:
+            _replace_locks_in(value, type(value))
+
+
+def _replace_locks_in(place: Any, kind: type) -> None:
+    """Replace locks that are attributes of a class of the user, or of an object of one."""
+    module, attributes = getattr(kind, "__module__", None), getattr(place, "__dict__", None)
+    if attributes and isinstance(module, str) and (module == "__main__" or _is_module_of_user(module)):
+        for name, value in list(attributes.items()):
+            if type(value) in _REAL_LOCKS:
+                _replace(place if isinstance(place, type) else attributes, name, _lock_around(value))
+
+
+def _lock_around(real: Any) -> Any:
+    """Return the one lock of simulated time around a real one, whatever names that has."""
+    return _around.setdefault(id(real), _REAL_LOCKS[type(real)](real))
+
+
+def _replace(place: Any, name: str, made: Any) -> None:
+    _replaced.append((place, name, made, _names_in(place)[name]))
+    _set(place, name, made)
+
+
+def _names_in(place: Any) -> Any:
+    return place if isinstance(place, dict) else vars(place)
+
+
+def _set(place: Any, name: str, value: Any) -> None:
+    if isinstance(place, dict):
+        place[name] = value
+    else:
+        type.__setattr__(place, name, value)
+
+
+def _put_back() -> None:
+    threading.Condition.wait = _real_wait  # type: ignore[method-assign]
+    while _replaced:
+        place, name, made, before = _replaced.pop()
+        if _names_in(place).get(name) is made:
+            _set(place, name, before)
+    _around.clear()
+
+
+def _namespaces_of_user() -> list[dict[str, Any]]:
+    of_users = [vars(module) for name, module in list(sys.modules.items()) if _is_module_of_user(name)]
+    return [vars(sys.modules["__main__"]), *of_users]
+
+
+@cache  # there may be thousands of modules, and some look everything up that they are asked for
+def _is_module_of_user(name: str) -> bool:
+    return is_user_code(getattr(sys.modules.get(name), "__file__", None) or "<frozen")

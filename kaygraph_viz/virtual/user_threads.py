@@ -1,0 +1,132 @@
+"""Threads that user code starts by itself, and its pools of threads, in simulated time.
+
+Belongs here: that such threads take part, and with them ``concurrent.futures.ThreadPoolExecutor``. Does not belong
+here: what a thread of the schedule is (``threads``).
+
+Threads that an installed library starts take no part: who knows what they wait for. They get the clock nevertheless, so
+that they are told so when they wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from kaygraph_viz.clock import REAL, use_clock
+from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.virtual.fiber import Stopped
+from kaygraph_viz.virtual.participants import here, is_made_for_user
+from kaygraph_viz.virtual.patches import SimpleQueue
+from kaygraph_viz.virtual.threads import VirtualThreads, virtual_thread
+
+__all__ = ["started_threads"]
+
+END_S = 1.0  # how long a thread whose last turn is over may take to end [s of real time]
+_start, _join, _is_alive = threading.Thread.start, threading.Thread.join, threading.Thread.is_alive
+_submit = ThreadPoolExecutor.submit
+_mutex = threading.Lock()
+_blocks: list[VirtualThreads] = []
+
+
+@contextmanager
+def started_threads(world: VirtualThreads) -> Iterator[None]:
+    """Let threads that user code starts take part while the block runs."""
+    with _mutex:
+        if not _blocks:
+            _replace(start, join, is_alive, submit)
+            logging.getLogger("concurrent.futures").addFilter(_is_no_end)
+        _blocks.append(world)
+    try:
+        yield
+    finally:
+        with _mutex:
+            _blocks.remove(world)
+            if not _blocks:
+                _replace(_start, _join, _is_alive, _submit)
+
+
+def _replace(start: Any, join: Any, is_alive: Any, submit: Any) -> None:
+    threading.Thread.start = start  # type: ignore[method-assign]
+    threading.Thread.join = join  # type: ignore[method-assign]
+    threading.Thread.is_alive = is_alive  # type: ignore[method-assign]
+    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]
+
+
+def start(thread: threading.Thread) -> None:
+    """Do as `threading.Thread.start`; a thread that user code starts takes part if that code does."""
+    world = here()
+    if world is None:
+        _start(thread)
+        return
+    if virtual_thread(thread) is None:
+        if is_made_for_user(sys._getframe(1)) and thread.ident is None:
+            world.take_in(thread).start()
+            return
+        thread.run = partial(_run_with, world.clock, thread.run)  # type: ignore[method-assign]
+    with use_clock(REAL):  # it waits until the thread runs
+        _start(thread)
+
+
+def _run_with(clock: Any, run: Callable[[], None]) -> None:
+    with use_clock(clock):
+        run()
+
+
+def join(thread: threading.Thread, timeout: float | None = None) -> None:
+    """Do as `threading.Thread.join`, in simulated time for threads that take part."""
+    own = virtual_thread(thread)
+    if own is None or here() is None or thread is threading.current_thread():
+        _join(thread, timeout)
+        return
+    own.join(timeout)
+    if own.fiber.is_over:
+        with use_clock(REAL):
+            _join(thread, END_S)
+
+
+def is_alive(thread: threading.Thread) -> bool:
+    """Do as `threading.Thread.is_alive`; one whose last turn is over is not."""
+    own = virtual_thread(thread)
+    return _is_alive(thread) and not (own is not None and own.fiber.is_over)
+
+
+def submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+    """Do as ``ThreadPoolExecutor.submit``; where user code takes part, its pools do.
+
+    Raises
+    ------
+    VirtualClockError
+        If the pool was made before the block, or by a library: its threads wait in real time.
+    """
+    world = here()
+    if world is None or not is_made_for_user(sys._getframe(1)):
+        return _submit(pool, fn, *args, **options)
+    if not isinstance(pool._work_queue, SimpleQueue):
+        raise VirtualClockError(
+            "this ThreadPoolExecutor was made before the block began, so that its threads keep real time; make it "
+            'inside the block, or use kv.get_executor("thread", n)'
+        )
+    if pool not in world.pools:
+        world.pools.append(pool)
+        pool._threads = _InOrder()  # type: ignore[assignment]
+    future = _submit(pool, fn, *args, **options)
+    world.number(future)
+    return future
+
+
+class _InOrder(dict[threading.Thread, None]):
+    """Threads in the order in which they were started: a set of them has another one in every run."""
+
+    def add(self, thread: threading.Thread) -> None:
+        self[thread] = None
+
+
+def _is_no_end(record: logging.LogRecord) -> bool:
+    """Return whether a record tells of something else than of a worker that ends with its block."""
+    return not (isinstance(record.exc_info, tuple) and record.exc_info[0] is Stopped)

@@ -1,0 +1,386 @@
+"""A panel to play with: set the number of workers and more, run, see the chart change, and compare what was tried.
+
+Belongs here: the panel, its layout, and what its controls do. Does not belong here: which controls there are
+(``options``), the log (``state``), threads (``background``), and pictures (``pictures``).
+
+Long work runs in a thread of its own, so that the controls stay alive; one other thread sets traits of widgets for it,
+which is the one thing ipywidgets allows from a thread. Errors, which JupyterLab would hide, are shown in the status
+line.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import threading
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.playground.background import BackgroundRun, Ending, branches_of
+from kaygraph_viz.widgets.playground.controls import Control, careful
+from kaygraph_viz.widgets.playground.look import STYLE, lines_of
+from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
+from kaygraph_viz.widgets.playground.pictures import Picture, gantt_picture, image, sketch_picture
+from kaygraph_viz.widgets.playground.state import BEST, Log, Tried
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Playground", "playground"]
+
+MAX_WORKERS = 16
+MAX_MAX_WORKERS = 4096
+MOST_LINES = 8  # of the log that are seen at once
+LOG_TITLE = (
+    f"<div>Tried so far: choose one to see it again. {BEST} is the fastest.</div>"
+    "<div class='kv-columns' aria-hidden='true'>{}</div>"
+)
+
+
+def playground(
+    run: Run,
+    *,
+    recorded: Mapping[int, Trace] | None = None,
+    workers: int | None = None,
+    max_workers: int = MAX_WORKERS,
+    controls: Given | None = None,
+    only: str | None = None,
+) -> Playground:
+    """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of what was tried.
+
+    Moving a control shows the chart of these settings at once where they were tried; Run records anew.
+
+    Parameters
+    ----------
+    run
+        Called with the number of workers; records a run and returns its trace. It gets a control for each keyword that
+        it takes out of ``executor schedule items latency_s failure_rate seed clock``, and for those whose annotation is
+        a ``Literal``. Defaults in its signature are where the controls stand at first.
+    recorded
+        Traces that exist already, by number of workers, run with these defaults.
+    workers
+        Where the slider for workers stands at first, 1 to `max_workers`; default: what the signature says, or 4.
+    max_workers
+        Where that slider ends, 1 to 4096.
+    controls
+        Ranges and choices by keyword: ``{"items": range(10, 101, 10), "executor": ["thread", "process"]}``.
+    only
+        The name of the node, stage or branches that get the workers, for the prediction; default: all parallel calls.
+
+    Returns
+    -------
+    Playground
+        Put it on the last line of a cell.
+
+    Raises
+    ------
+    OptionError
+        If `run` is not a function, `recorded` holds something else than traces, or a number is out of range.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> def run(workers, items=8):
+    ...     return make_trace(*(bar("a", f"t-{at % workers}", at // workers, at // workers + 1) for at in range(items)))
+    >>> panel = playground(run, recorded={2: run(2)}, workers=2)
+    >>> panel.run_button.click()
+    >>> panel.wait()
+    >>> panel
+    <Playground for 1 to 16 workers>
+    """
+    if isinstance(run, str):
+        raise OptionError("run", run, "a function of the number of workers", f'kv.playground("{run[:20]}")')
+    if not callable(run):
+        raise OptionError("run", run, "a function of the number of workers that returns a trace", "playground(run)")
+    _check_whole("max_workers", max_workers, MAX_MAX_WORKERS)
+    options = options_of(run, controls)
+    first, others = options[0], options[1:]
+    workers = min(first.value, max_workers) if workers is None else workers
+    _check_whole("workers", workers, max_workers)
+    if not controls or WORKERS not in controls:
+        first = replace(first, low=1, high=max_workers, step=1, value=workers)
+    if only is not None and not isinstance(only, str):
+        raise OptionError("only", only, "the name of a node, a stage or branches, or None", 'only="enrich"')
+    if recorded is None:
+        recorded = {}
+    if not isinstance(recorded, Mapping) or not all(isinstance(trace, Trace) for trace in recorded.values()):
+        raise OptionError("recorded", recorded, "traces by number of workers", "recorded={4: trace}")
+    return Playground(run, Log([first, *others], only), recorded)
+
+
+class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+    """The panel that `playground` returns.
+
+    Attributes
+    ----------
+    controls
+        A `Control` by the name of its option.
+    run_button, stop_button, status, chart, log_list
+        The other widgets, for tests and for changing their looks.
+    tried
+        What has been tried.
+    picture
+        The chart that is shown, as the bytes of a PNG.
+    """
+
+    def __init__(self, run: Run, log: Log, recorded: Mapping[int, Trace]) -> None:
+        self.tried = log
+        self.picture = b""
+        self._run = run
+        self._background: BackgroundRun | None = None
+        self._drawing = threading.RLock()  # the controls and a run that ends may both want to draw
+        self._is_setting = False  # several widgets at once, which is one change
+        self._charts: dict[tuple[Any, ...], Picture] = {}
+        self._sketches: dict[int, Picture | None] = {}
+        self.controls = {option.name: Control(option, self._changed, self._say) for option in log.options}
+        for count, trace in sorted(recorded.items()):
+            log.add({**self.settings, WORKERS: count}, trace)
+        self._make_widgets()
+        super().__init__(self._parts())
+        self.add_class("kv-playground")
+        self._changed()
+
+    def _make_widgets(self) -> None:
+        self.run_button = careful(
+            ipywidgets.Button, self._say, description="Run", button_style="primary", icon="play",
+            tooltip="Run with these settings, and record it",
+        )  # fmt: skip
+        self.stop_button = careful(
+            ipywidgets.Button, self._say, description="Stop", icon="stop", disabled=True,
+            tooltip="Start nothing more of this run, and end what is going on",
+        )  # fmt: skip
+        self.counter, self.status, self.chart, self.log_title = (ipywidgets.HTML() for _ in range(4))
+        self.log_list = careful(
+            ipywidgets.Select, self._say, options=[], rows=2, description="Tried so far",
+            tooltip="Choose a run to see its chart again, and to set the controls to it",
+        )  # fmt: skip
+        names = {
+            "kv-run": self.run_button, "kv-stop": self.stop_button, "kv-counter": self.counter,
+            "kv-status": self.status, "kv-chart": self.chart, "kv-log-title": self.log_title, "kv-log": self.log_list,
+        }  # fmt: skip
+        for name, widget in names.items():
+            widget.add_class(name)
+        self.run_button.on_click(self._on_run)
+        self.stop_button.on_click(self._on_stop)
+        self.log_list.observe(self._on_log, names="index")
+
+    def _parts(self) -> list[Any]:
+        """Return what the panel is made of, in the order in which the tab key reaches it."""
+        style = ipywidgets.HTML(STYLE, layout={"display": "none"})
+        controls = ipywidgets.Box([control.widget for control in self.controls.values()])
+        controls.add_class("kv-controls")
+        buttons = ipywidgets.HBox([self.run_button, self.stop_button, self.counter])
+        self._log_box = ipywidgets.VBox([self.log_title, self.log_list], layout={"display": "none"})
+        return [style, controls, buttons, self.status, self.chart, self._log_box]
+
+    # -- what it is set to --------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the controls are set to, by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    @property
+    def traces(self) -> dict[int, Trace]:
+        """The last trace for each number of workers."""
+        return {entry.workers: entry.trace for entry in self.tried.entries if entry.is_whole}
+
+    @property
+    def slider(self) -> Any:
+        """The slider for the number of workers."""
+        return self.controls[WORKERS].main
+
+    # -- what the controls do -----------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Show what was tried with the settings of the controls."""
+        if self._is_setting:
+            return
+        with self._saying("The chart could not be drawn"), self._drawing:
+            tried = self.tried.find(self.settings)
+            if tried is not None:
+                self._show(tried)
+            else:
+                self._write_log(None)
+                if not self._is_running:
+                    self._say(f"Nothing tried with {self._in_words()} yet: press Run." + self._what_is_seen())
+
+    def _on_log(self, change: Mapping[str, Any]) -> None:
+        if self._is_setting or change["new"] is None:
+            return
+        with self._saying("The chart could not be drawn"), self._drawing:
+            tried = self.tried.entries[change["new"]]
+            with self._setting():
+                for name, value in tried.settings.items():
+                    self.controls[name].value = value
+            self._show(tried)
+
+    def _on_run(self, _button: object) -> None:
+        if self._is_running:
+            return
+        settings = self.settings
+        self.run_button.disabled, self.stop_button.disabled = True, False
+        self._say(f"Running with {self._in_words()} ...")
+        self._background = BackgroundRun(
+            lambda: _checked_trace(call_with(self._run, settings)),
+            self._on_count,
+            lambda ending: self._on_end(settings, ending),
+        )
+
+    def _on_stop(self, _button: object) -> None:
+        if self._background is not None and self._is_running:
+            self._say("Stopping ...")
+            self._background.stop()
+
+    @property
+    def _is_running(self) -> bool:
+        return not self.stop_button.disabled
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until a run that the button started has ended; for tests and for cells after the panel."""
+        if self._background is not None:
+            self._background.wait(timeout_s)
+
+    # -- what a run in the background says; called by one thread only ---------------------------------------------
+
+    def _on_count(self, branches: int) -> None:
+        self.counter.value = f"{counted(branches, 'branch', 'branches')} done" if branches else ""
+
+    def _on_end(self, settings: Mapping[str, Any], ending: Ending) -> None:
+        self.counter.value = ""
+        self.run_button.disabled, self.stop_button.disabled = False, True
+        with self._saying("The chart could not be drawn"), self._drawing:
+            if ending.was_stopped:
+                self._show_stopped(settings, ending)
+            elif ending.error is not None:
+                self._say(f"The run failed: {describe_error(ending.error)}", is_error=True)
+            elif isinstance(ending.returned, Trace):
+                tried = self._add(settings, ending.returned)
+                self._show(tried) if self.settings == settings else self._write_log(self.tried.find(self.settings))
+
+    def _show_stopped(self, settings: Mapping[str, Any], ending: Ending) -> None:
+        """Say what a run did until it was stopped, and show it where nothing better is known."""
+        trace = ending.trace
+        done = 0 if trace is None else sum(span.ok for span in trace if span.kind == "branch")
+        said = f"Stopped after {counted(done, 'branch', 'branches')}: nothing more is started."
+        if ending.is_going_on:
+            said = "Stopped: your function does not notice, so it goes on unseen, and what it returns is ignored."
+        known = self.tried.find(settings)
+        is_better = known is not None and known.is_whole
+        if trace is not None and branches_of(trace) and not is_better and not ending.is_going_on:
+            tried = self._add(settings, trace, is_whole=False)
+            if self.settings == settings:
+                self._show(tried)
+        self._say(said)
+
+    # -- what is shown ------------------------------------------------------------------------------------------
+
+    def _show(self, tried: Tried) -> None:
+        chart, sketch = self._gantt(tried), self._sketch(tried)
+        self.picture = chart.png
+        pictures = "".join(image(picture) for picture in (chart, sketch) if picture is not None)
+        words = html.escape(chart.alt if sketch is None else sketch.alt)
+        self.chart.value = f"<div class='kv-pictures'>{pictures}</div><p class='kv-words'>{words}</p>"
+        self._say(self.tried.result(tried) + (" The fastest so far." if self.tried.is_best(tried) else ""))
+        self._write_log(tried)
+
+    @property
+    def slider_end(self) -> int:
+        """The largest number of workers that a run of the log had, at least 16 or what the slider allows."""
+        most = self.controls[WORKERS].option.high or MAX_WORKERS
+        return max(min(int(most), MAX_WORKERS), *(entry.workers for entry in self.tried.entries))
+
+    def _gantt(self, tried: Tried) -> Picture:
+        """Draw the chart of a run, or take it from those drawn before."""
+        key = (id(tried), self.tried.title(tried), self.tried.longest_s, self.tried.most_rows)
+        if key not in self._charts:
+            alive = {id(entry) for entry in self.tried.entries}
+            self._charts = {old: chart for old, chart in self._charts.items() if old[0] in alive and old[2:] == key[2:]}
+            self._charts[key] = gantt_picture(tried.trace, key[1], until_s=key[2], rows=key[3])
+        return self._charts[key]
+
+    def _sketch(self, tried: Tried) -> Picture | None:
+        """Draw how fast the runs of the log were, with one marked, or take that from those drawn before."""
+        if id(tried) not in self._sketches:
+            self._sketches[id(tried)] = sketch_picture(self.tried, tried, last=self.slider_end)
+        return self._sketches[id(tried)]
+
+    def _add(self, settings: Mapping[str, Any], trace: Trace, *, is_whole: bool = True) -> Tried:
+        """Put a run into the log; what was drawn of the log before is out of date."""
+        self._sketches.clear()
+        return self.tried.add(settings, trace, is_whole=is_whole)
+
+    def _in_words(self) -> str:
+        """Return the settings, or those that were not there from the beginning."""
+        others = [
+            control.option.named(control.value)
+            for name, control in self.controls.items()
+            if name != WORKERS and control.value != control.option.value
+        ]
+        return ", ".join([counted(self.controls[WORKERS].value, "worker"), *others])
+
+    def _what_is_seen(self) -> str:
+        return " The chart is still the one before." if self.picture else ""
+
+    def _write_log(self, shown: Tried | None) -> None:
+        entries = self.tried.entries
+        title, *lines = lines_of(self.tried.table())
+        with self._setting():
+            if lines != list(self.log_list.options):
+                self.log_list.options = [(line, at) for at, line in enumerate(lines)]
+                self.log_list.rows = max(2, min(len(lines), MOST_LINES))
+                self.log_title.value = LOG_TITLE.format(html.escape(title))
+            self.log_list.index = entries.index(shown) if shown in entries else None
+            self._log_box.layout.display = None if lines else "none"
+
+    def _say(self, text: str, *, is_error: bool = False) -> None:
+        colour = " style='color:#b00020'" if is_error else ""
+        self.status.value = f"<span role='status'{colour}>{html.escape(text)}</span>"
+
+    @contextmanager
+    def _saying(self, what: str) -> Iterator[None]:
+        """Say an error of a callback, which would vanish otherwise."""
+        try:
+            yield
+        except Exception as error:
+            self._say(f"{what}: {describe_error(error)}", is_error=True)
+
+    @contextmanager
+    def _setting(self) -> Iterator[None]:
+        before, self._is_setting = self._is_setting, True
+        try:
+            yield
+        finally:
+            self._is_setting = before
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Add a picture and a text, which are all that is left where no kernel runs."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        if isinstance(data, dict):
+            data["text/plain"] = repr(self)
+            if self.picture:
+                data["image/png"] = base64.b64encode(self.picture).decode()
+        return data, metadata
+
+    def __repr__(self) -> str:
+        return f"<Playground for 1 to {self.slider.max} workers>"
+
+
+def _check_whole(name: str, value: object, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise OptionError(name, value, f"a whole number from 1 to {most}", f"{name}={min(4, most)}")
+
+
+def _checked_trace(returned: object) -> Trace:
+    if not isinstance(returned, Trace):
+        raise OptionError("what run(workers) returns", returned, "a trace", "with record() as trace: ... return trace")
+    return returned

@@ -1,0 +1,223 @@
+"""What has been tried on a panel: settings, traces, and how they compare.
+
+Belongs here: the log. Does not belong here: widgets (``controls``, ``playground``), and pictures (``pictures``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from kaygraph_viz.analysis.metrics import Summary, summarize
+from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
+from kaygraph_viz.analysis.wording import counted, duration, significant
+from kaygraph_viz.errors import KayGraphVizError
+from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.playground.options import WORKERS, Option
+
+__all__ = ["BEST", "MOST_TRIED", "Log", "Tried", "rounded"]
+
+MOST_TRIED = 100  # traces are large; the oldest go first
+CHEAP_SPANS = 2_000  # runs with more are not predicted, since a picture has to come at once
+FAILURES = ("error", "timeout", "lost", "abandoned")
+BEST = "\N{BLACK STAR}"
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """One run.
+
+    Parameters
+    ----------
+    settings
+        What it was run with, by name.
+    trace
+        What was recorded.
+    is_whole
+        Whether it ran to its end; False where it was stopped.
+    only
+        What gets the workers, as for `what_if`.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> tried = Tried({"workers": 2}, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2)))
+    >>> tried.workers, tried.summary.makespan_s, tried.summary.peak_concurrency
+    (2, 2.0, 2)
+    """
+
+    settings: Settings
+    trace: Trace
+    is_whole: bool = True
+    only: str | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many workers it was allowed."""
+        workers: int = self.settings[WORKERS]
+        return workers
+
+    @cached_property
+    def summary(self) -> Summary:
+        """What was measured."""
+        return summarize(self.trace)
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows its chart has."""
+        return len(self.trace.lanes)
+
+    @cached_property
+    def predicted(self) -> WhatIf | None:
+        """What 1 to 16 workers would have made of it; None where that is not known, or not cheap."""
+        if not self.is_whole or len(self.trace) > CHEAP_SPANS:
+            return None
+        try:
+            found = what_if(self.trace, workers=range(1, 17), only=self.only)
+        except KayGraphVizError:  # there is nothing of that name in it
+            return None
+        return found if len({*found.makespan_s.values()}) > 1 else None
+
+
+@dataclass
+class Log:
+    """What has been tried, in the order in which it was tried first.
+
+    Parameters
+    ----------
+    options
+        What can be set.
+    only
+        What gets the workers, as for `what_if`.
+    entries
+        The runs; the same settings again replace the run before.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> from kaygraph_viz.widgets.playground.options import KNOWN
+    >>> log = Log([KNOWN["workers"]])
+    >>> _ = log.add({"workers": 1}, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2)))
+    >>> _ = log.add({"workers": 2}, make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1)))
+    >>> for row in log.table():
+    ...     print(row)
+    ('', 'workers', 'makespan', 'times as fast', 'at once')
+    ('', '1', '2.00 s', '1.0', '1')
+    ('★', '2', '1.00 s', '2.0', '2')
+    """
+
+    options: Sequence[Option]
+    only: str | None = None
+    entries: list[Tried] = field(default_factory=list)
+
+    def add(self, settings: Settings, trace: Trace, *, is_whole: bool = True) -> Tried:
+        """Note a run and return its entry."""
+        tried, before = Tried(dict(settings), trace, is_whole, self.only), self.find(settings)
+        if before is None:
+            self.entries = [*self.entries, tried][-MOST_TRIED:]
+        else:
+            self.entries = [tried if entry is before else entry for entry in self.entries]
+        return tried
+
+    def find(self, settings: Settings) -> Tried | None:
+        """Return the run with these settings, or None."""
+        return next((entry for entry in self.entries if entry.settings == settings), None)
+
+    def alike(self, tried: Tried) -> list[Tried]:
+        """Return the runs that had the same to do, so that their makespans compare."""
+        task = [option.name for option in self.options if option.is_task]
+        return [
+            entry
+            for entry in self.entries
+            if entry.is_whole and all(entry.settings[name] == tried.settings[name] for name in task)
+        ]
+
+    def series(self, tried: Tried) -> list[Tried]:
+        """Return the runs of `alike` that differ in nothing but the number of workers."""
+        names = [option.name for option in self.options if option.name != WORKERS]
+        return [
+            entry for entry in self.alike(tried) if all(entry.settings[name] == tried.settings[name] for name in names)
+        ]
+
+    def predicted(self, tried: Tried) -> WhatIf | None:
+        """Return what the first run of a series says about all numbers of workers: later runs are held against it."""
+        return next((entry.predicted for entry in self.series(tried) if entry.predicted is not None), None)
+
+    def is_best(self, tried: Tried) -> bool:
+        """Return whether a run was the fastest of those that had the same to do; of equals, with the fewest workers."""
+        alike = self.alike(tried)
+        return len(alike) > 1 and tried is min(alike, key=lambda each: (each.trace.makespan_s, each.workers))
+
+    def one_worker_s(self, tried: Tried) -> float | None:
+        """Return how long the same work took, or would take, with one worker [s]; None where nobody knows."""
+        took_s, predicted = self._one_worker_took_s(tried), self.predicted(tried)
+        return took_s if took_s is not None or predicted is None else predicted.makespan_s[1]
+
+    def _one_worker_took_s(self, tried: Tried) -> float | None:
+        return min((entry.trace.makespan_s for entry in self.alike(tried) if entry.workers == 1), default=None)
+
+    def gain(self, tried: Tried) -> str:
+        """Return how many times as fast as one worker a run was, in words; nothing where that is not known.
+
+        It is no speedup where one worker, as of a stage of a pipeline, is not the only one.
+        """
+        alone_s, makespan_s = self.one_worker_s(tried), tried.trace.makespan_s
+        if not alone_s or not makespan_s:
+            return ""
+        about = "" if self._one_worker_took_s(tried) is not None else "about "
+        return f"{about}{significant(alone_s / makespan_s, 2)}"
+
+    def result(self, tried: Tried) -> str:
+        """Return what a run came to, in a sentence or two."""
+        alone_s, summary = self.one_worker_s(tried), tried.summary
+        if not tried.is_whole:
+            return "This run was stopped: the chart shows what there was until then."
+        if alone_s is None or tried.workers == 1 or not len(tried.trace):
+            return summary.describe()
+        branches = counted(summary.counts.get("branches", 0), "branch", "branches")
+        alone = "which took" if self._one_worker_took_s(tried) is not None else "which would probably take"
+        gain = f"{self.gain(tried)} times as fast as one worker, {alone} {duration(alone_s)}"
+        head = f"{branches} with {counted(tried.workers, 'worker')} took {duration(summary.makespan_s)}: {gain}."
+        failed = sum(summary.counts.get(status, 0) for status in FAILURES)
+        mishaps = {"failed": failed, "tried again": summary.counts.get("retries", 0)}
+        return head + "".join(f" {number:,} {word}." for word, number in mishaps.items() if number)
+
+    def title(self, tried: Tried) -> str:
+        """Return the settings that tell a run from others, and its makespan."""
+        shown = (option.named(tried.settings[option.name]) for option in self.options[1:] if self._differs(option))
+        makespan = duration(tried.trace.makespan_s, 3) if tried.is_whole else "stopped"
+        return f"{', '.join([counted(tried.workers, 'worker'), *shown])}: {makespan}"
+
+    @property
+    def longest_s(self) -> float:
+        """The longest makespan [s]: all charts have room for it, so that they compare."""
+        return max((entry.trace.makespan_s for entry in self.entries), default=0.0)
+
+    @property
+    def most_rows(self) -> int:
+        """The rows of the chart with the most."""
+        return max((entry.rows for entry in self.entries), default=0)
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Return the log as rows of words, the headings first; settings that never differed have no column."""
+        shown = [option for option in self.options if option.name == WORKERS or self._differs(option)]
+        headings = ["", *(option.plain_label for option in shown), "makespan", "times as fast", "at once"]
+        return [tuple(headings), *(self._row(entry, shown) for entry in self.entries)]
+
+    def _differs(self, option: Option) -> bool:
+        return len({repr(entry.settings[option.name]) for entry in self.entries}) > 1
+
+    def _row(self, entry: Tried, shown: Sequence[Option]) -> tuple[str, ...]:
+        settings = (option.shown(entry.settings[option.name]) for option in shown)
+        makespan = duration(entry.trace.makespan_s) if entry.is_whole else "stopped"
+        gain = self.gain(entry) if entry.is_whole else ""
+        measured = (makespan, gain, str(entry.summary.peak_concurrency))
+        return BEST if self.is_best(entry) else "", *settings, *measured
+
+
+def rounded(value: Any) -> Any:
+    """Return a value without what arithmetic leaves behind: a slider in steps of 0.1 stands at 0.30000000000000004."""
+    return round(value, 9) if isinstance(value, float) else value

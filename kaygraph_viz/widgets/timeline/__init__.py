@@ -1,0 +1,1 @@
+"""The Gantt chart to move about in, with its JavaScript."""

@@ -1,0 +1,220 @@
+"""A run as bytes for the browser: what each bar is, in columns, and the few texts beside them.
+
+Belongs here: which numbers and texts leave Python, and how they are laid out. Does not belong here: what a front end
+does with them (``data.js`` reads them), and sending (``timeline``).
+
+A *piece* is what is drawn as one rectangle and its parts: a unit of work, one attempt of it, or the pause between two
+attempts. Pieces are sorted by row and start, so that those in view are found by halving. What went on in most of them
+follows from sums of their time, as for a span that has noted nothing; the parts of the others are columns of their own,
+6 bytes a part and 8 a piece.
+
+A time is a 32-bit number of ticks of the run's length / 2**32: twice as fine as a nanosecond in a run of a second, and
+0.2 us in one of a quarter of an hour, everywhere alike, where a float would be coarse at the end. A column that has the
+same value everywhere is sent as that one value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.plot.gantt.chart import Chart, Run
+from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.trace.live_spans import so_far
+from kaygraph_viz.trace.span import STATUSES
+from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.timeline.piece_parts import PieceParts, with_parts
+from kaygraph_viz.widgets.timeline.pieces import Pieces, pieces_of
+
+__all__ = ["MOST_ERRORS", "NOT_MEASURED", "Packed", "pack"]
+
+MOST_ERRORS = 2_000  # whose texts are sent along; those of others are shown when their bar is selected
+ERROR_LIMIT = 300
+NOT_MEASURED = 0xFFFF  # the share of CPU time of a piece whose CPU time is not known
+MOST_SHARE = 0xFFFE  # the share of all of its time
+PART_NOT_MEASURED, MOST_PART_SHARE = 0xFF, 0xFE  # the same of a part
+SLIM, PAUSE, RUNNING = 8, 16, 32  # flags beside the three bits of the status
+EXACT = 1 << 32  # numbers of spans from here on are sent as floats
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One state of a run.
+
+    Parameters
+    ----------
+    head
+        What can be written as JSON: rows, texts, and where in the bytes each column is.
+    data
+        The columns one after the other, each from a multiple of 8 on, in little-endian order.
+    ids
+        Numbers of the spans that are bars, ascending.
+    """
+
+    head: dict[str, Any]
+    data: bytes
+    ids: npt.NDArray[np.int64]
+
+
+def pack(trace: Trace) -> Packed:
+    """Return the state of a run for the browser.
+
+    Parameters
+    ----------
+    trace
+        What was recorded; of a live one, what has ended or begun so far.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> packed = pack(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 4)))
+    >>> packed.head["count"], packed.head["extent_s"], [row["text"] for row in packed.head["rows"]]
+    (2, 4.0, ['t-1', 't-2'])
+    """
+    is_live = trace.is_live  # before the spans are read: none may be missing in what calls itself complete
+    trace, still_open = so_far(trace)
+    chart = Chart.of(trace)
+    (run,) = chart.runs
+    pieces, parts = with_parts(run.nesting.columns, pieces_of(run))
+    tick_s = max(run.extent_s, 1e-9) / (1 << 32)
+    labels = _Labels(run)
+    numbers = _numbers(run, pieces, labels, tick_s, still_open) | _part_numbers(run, parts, tick_s)
+    columns, data = _columns(numbers)
+    summaries = [summarize(trace)]
+    head = {
+        "count": len(pieces.position), "bars": len(run.units), "extent_s": run.extent_s, "tick_s": tick_s,
+        "columns": columns, "rows": _rows(chart, pieces), "labels": labels.table, "nodes": labels.nodes,
+        "lines": [[line.row, line.level, line.x0_s, line.x1_s, line.label] for line in run.nodes],
+        "errors": _errors(run, pieces), "title": gantt_title(chart, summaries),
+        "sentence": gantt_description(chart, summaries).sentence, "is_live": is_live, "dropped": run.dropped,
+    }  # fmt: skip
+    return Packed(head, data, np.sort(run.nesting.columns.column("span_id")[run.units]))
+
+
+def _rows(chart: Chart, pieces: Pieces) -> list[dict[str, Any]]:
+    """Return the rows, each with the place of its first piece; its last is the one before that of the next row."""
+    first = np.searchsorted(pieces.row, np.arange(len(chart.rows))).tolist()
+    return [
+        {"text": row.text, "lane": clean(row.lane) if row.lane else "", "height": row.height, "first": at,
+         "heading": row.is_heading}
+        for row, at in zip(chart.rows, first, strict=True)
+    ]  # fmt: skip
+
+
+def _numbers(
+    run: Run, pieces: Pieces, labels: _Labels, tick_s: float, still_open: frozenset[int]
+) -> dict[str, npt.NDArray[Any]]:
+    """Return all columns, as the types they are sent as."""
+    columns = run.nesting.columns
+    wait_ns = (columns.rows["started_ns"] - columns.rows["submitted_ns"])[pieces.unit]
+    start_ns, length_ns = pieces.start_ns - run.first_ns, pieces.end_ns - pieces.start_ns
+    ids, code = columns.rows["span_id"][pieces.unit], labels.code[pieces.unit]
+    look = np.where(pieces.is_pause, PAUSE, columns.rows["status"][pieces.position]) + SLIM * labels.is_slim[code]
+    if still_open:
+        own = columns.rows["span_id"][pieces.position]
+        look += RUNNING * (np.isin(own, list(still_open)) & ~pieces.is_pause)
+    return {
+        "start": _ticks(start_ns, tick_s),
+        "length": (length_ns / 1e9).astype("<f4"),
+        "queued": (np.where(pieces.is_first, wait_ns, 0) / 1e9).astype("<f4"),
+        "cpu": np.where(pieces.cpu_ns < 0, NOT_MEASURED, _share(pieces.cpu_ns, length_ns)).astype("<u2"),
+        "blocked": _share(pieces.blocked_ns, length_ns).astype("<u2"),
+        "label": code.astype("<u4"),
+        "item": columns.rows["index"][pieces.unit].clip(-1, 2**31 - 1).astype("<i4"),
+        "id": ids.astype("<u4" if not len(ids) or ids.max() < EXACT else "<f8"),
+        "attempt": pieces.attempt.clip(max=255).astype("u1"),
+        "tries": pieces.tries.clip(max=255).astype("u1"),
+        "look": look.astype("u1"),
+    }
+
+
+def _part_numbers(run: Run, parts: PieceParts, tick_s: float) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of the parts, and which pieces have any, each with its first one."""
+    first = np.flatnonzero(parts.owner != np.append(-1, parts.owner[:-1]))
+    share = np.where(np.isnan(parts.share), PART_NOT_MEASURED, (parts.share * MOST_PART_SHARE).round())
+    return {
+        "noted": parts.owner[first].astype("<u4"),
+        "noted_first": first.astype("<u4"),
+        "part_kind": parts.kind.astype("u1"),
+        "part_end": _ticks(parts.end_ns - run.first_ns, tick_s),
+        "part_share": share.astype("u1"),
+    }
+
+
+def _ticks(time_ns: npt.NDArray[np.int64], tick_s: float) -> npt.NDArray[np.uint32]:
+    ticks: npt.NDArray[np.uint32] = (time_ns / (tick_s * 1e9)).round().clip(max=EXACT - 1).astype("<u4")
+    return ticks
+
+
+def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    shares: npt.NDArray[np.float64] = (part / np.maximum(whole, 1) * MOST_SHARE).clip(0, MOST_SHARE).round()
+    return shares
+
+
+def _columns(numbers: dict[str, npt.NDArray[Any]]) -> tuple[dict[str, Any], bytes]:
+    """Return where each column is, of which type and how long, and all of them as bytes."""
+    places: dict[str, Any] = {}
+    chunks: list[bytes] = []
+    offset = 0
+    for name, values in numbers.items():
+        if len(values) and (values == values[0]).all():
+            places[name] = {"value": values[0].item(), "count": len(values)}
+            continue
+        places[name] = {"type": values.dtype.str.lstrip("<|"), "offset": offset, "count": len(values)}
+        chunks.append(values.tobytes() + bytes(-values.nbytes % 8))
+        offset += len(chunks[-1])
+    return places, b"".join(chunks)
+
+
+def _errors(run: Run, pieces: Pieces) -> dict[str, str]:
+    """Return the texts of the first errors, by the places of their pieces."""
+    columns = run.nesting.columns
+    found: dict[str, str] = {}
+    bad = np.flatnonzero((columns.rows["status"][pieces.position] != STATUSES.index("ok")) & ~pieces.is_pause)
+    for place in bad[:MOST_ERRORS].tolist():
+        ids = (int(columns.rows["span_id"][at]) for at in (pieces.position[place], pieces.unit[place]))
+        text = next((columns.errors[number] for number in ids if number in columns.errors), None)
+        if text:
+            found[str(place)] = clean(text, ERROR_LIMIT)
+    return found
+
+
+class _Labels:
+    """What bars are called, each text once: a name in a node, and whether it is the phase around the work.
+
+    Attributes
+    ----------
+    code
+        Which label each span of the trace would have.
+    table
+        Of each label: its text, the place of its node in `nodes` or -1, the phase for prep and post, and whether the
+        number of the item belongs to the name.
+    nodes
+        Ids of nodes, as a diagram knows them.
+    """
+
+    def __init__(self, run: Run) -> None:
+        columns, nesting = run.nesting.columns, run.nesting
+        node = nesting.nearest(columns.is_kind("node", "graph"))
+        name, is_phase = columns.column("name"), columns.is_kind("phase").astype(np.int64)
+        node_name = np.where(node >= 0, name[node], -1) if len(node) else name
+        many = len(columns.names) + 1
+        keys = (name * many + node_name + 1) * 2 + is_phase
+        known, self.code = np.unique(keys, return_inverse=True)
+        uses = np.bincount(name[run.units], minlength=len(columns.names))
+        node_codes = np.unique(node_name[node_name >= 0]).tolist()
+        self.nodes = [columns.names[code] for code in node_codes]
+        place = {code: at for at, code in enumerate(node_codes)}
+        self.table: list[list[Any]] = []
+        for key in known.tolist():
+            (own, inside), is_inner = divmod(key // 2, many), key % 2
+            text, inside = clean(columns.names[own]), inside - 1
+            phase = text if is_inner and text in ("prep", "post") else ""
+            shown = clean(columns.names[inside]) if is_inner and inside >= 0 else text
+            self.table.append([shown, place.get(inside, -1), phase, int(uses[own] > 1)])
+        self.is_slim = np.array([bool(phase) for _, _, phase, _ in self.table], np.int64)

@@ -1,0 +1,146 @@
+"""The bars of a run and their attempts as arrays, for charts of any number of bars.
+
+Belongs here: which attempts and pauses a bar consists of, for all bars at once. Does not belong here: what went on in
+them when (``piece_parts``), and how they are sent (``packing``).
+
+``plot.gantt.layout`` says the same bar by bar for the static chart; a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.nesting import Places
+from kaygraph_viz.plot.gantt.chart import Run
+
+__all__ = ["Pieces", "pieces_of"]
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces of bars, n of them, sorted by row and start; those of one row never overlap.
+
+    Parameters
+    ----------
+    position, unit
+        Positions in the trace: of the span the piece is (of a pause: its bar), and of the bar it belongs to.
+    row
+        In which row of the chart.
+    start_ns, end_ns
+        On the clock of the trace [ns].
+    cpu_ns, blocked_ns
+        Sums of its time [ns]; CPU time is -1 where it is not known.
+    attempt, tries
+        Which attempt it is, and how many attempts the bar has.
+    is_pause, is_first
+        Whether it is what lies between attempts, before them or after them, mostly the pause before a retry, and
+        whether it is the first of its bar.
+    """
+
+    position: Places
+    unit: Places
+    row: Ints
+    start_ns: Ints
+    end_ns: Ints
+    cpu_ns: Ints
+    blocked_ns: Ints
+    attempt: Ints
+    tries: Ints
+    is_pause: Bools
+    is_first: Bools
+
+    @property
+    def is_piecewise(self) -> Bools:
+        """Whether each is one of several pieces of its bar."""
+        is_alone: Bools = self.is_first & np.append(self.is_first[1:], True)
+        return ~is_alone
+
+    def _at(self, order: npt.NDArray[np.intp]) -> Pieces:
+        return Pieces(*(getattr(self, field.name)[order] for field in fields(self)))
+
+
+def pieces_of(run: Run) -> Pieces:
+    """Return the pieces of all bars of a run.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.plot.gantt.chart import Chart
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> tries = [bar("a", "t", 0, 1, kind="attempt", status="error"), bar("a", "t", 3, 4, kind="attempt", attempt=2)]
+    >>> pieces = pieces_of(Chart.of(make_trace((bar("a", "t", 0, 4, attempt=2), tries))).runs[0])
+    >>> list(zip(pieces.start_ns.tolist(), pieces.end_ns.tolist(), pieces.is_pause.tolist()))
+    [(0, 1000000000, False), (1000000000, 3000000000, True), (3000000000, 4000000000, False)]
+    """
+    columns, units = run.nesting.columns, run.units
+    row_of = np.zeros(len(columns), np.int64)
+    row_of[units] = run.row_of
+    attempts, owner = _attempts(run)
+    has_several = np.zeros(len(columns), np.bool_)
+    has_several[owner] = True
+    whole = units[~has_several[units]]
+    one = np.ones(len(whole), np.int64)
+    tries = np.maximum(columns.column("attempt")[whole], 1)
+    start, end, cpu, blocked = (
+        columns.column(name)[whole] for name in ("started_ns", "ended_ns", "cpu_ns", "blocked_ns")
+    )
+    flat = Pieces(whole, whole, row_of[whole], start, end, cpu, blocked, tries, tries, one == 0, one == 1)
+    parts = [flat, _tried(run, attempts, owner, row_of), _pauses(run, attempts, owner, row_of)]
+    joined = Pieces(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pieces)))
+    ordered = joined._at(np.lexsort((joined.end_ns, joined.start_ns, joined.row)))
+    if not len(attempts):
+        return ordered
+    ordered.is_first[:] = ordered.unit != np.append(-1, ordered.unit[:-1])  # the pieces of a bar follow each other
+    return ordered
+
+
+def _attempts(run: Run) -> tuple[Places, Places]:
+    """Return the attempts of bars that have several, in order, and the bar of each."""
+    columns, parent = run.nesting.columns, run.nesting.parent
+    is_unit = np.zeros(len(columns), np.bool_)
+    is_unit[run.units] = True
+    attempts = np.flatnonzero(columns.is_kind("attempt") & (parent >= 0))
+    attempts = attempts[is_unit[parent[attempts]]]
+    count = np.bincount(parent[attempts], minlength=len(columns))
+    attempts = attempts[count[parent[attempts]] > 1]
+    attempts = attempts[np.lexsort((columns.column("started_ns")[attempts], parent[attempts]))]
+    return attempts, parent[attempts]
+
+
+def _tried(run: Run, attempts: Places, owner: Places, row_of: Ints) -> Pieces:
+    """Return the attempts as pieces; what is only known of the whole bar is shared out by their lengths."""
+    columns = run.nesting.columns
+    start, end, cpu, blocked = (
+        columns.column(name)[attempts] for name in ("started_ns", "ended_ns", "cpu_ns", "blocked_ns")
+    )
+    size = len(columns)
+    total = np.maximum(np.bincount(owner, end - start, size).astype(np.int64), 1)
+    is_shared = (np.bincount(owner, cpu >= 0, size) == 0) & (columns.column("cpu_ns") >= 0)
+    for mine, name in ((cpu, "cpu_ns"), (blocked, "blocked_ns")):
+        shares = (columns.column(name)[owner] * ((end - start) / total[owner])).astype(np.int64)
+        mine[:] = np.where(is_shared[owner], shares, mine)
+    number = np.maximum(columns.column("attempt")[attempts], 1)
+    tries = np.bincount(owner, minlength=size)[owner]
+    no = np.zeros(len(attempts), np.bool_)
+    return Pieces(attempts, owner, row_of[owner], start, end, cpu, blocked, number, tries, no, no.copy())
+
+
+def _pauses(run: Run, attempts: Places, owner: Places, row_of: Ints) -> Pieces:
+    """Return what is between the attempts of a bar, before the first and after the last."""
+    columns = run.nesting.columns
+    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    is_first = owner != np.append(-1, owner[:-1])
+    is_last = np.append(is_first[1:], True)[: len(owner)]
+    before = np.append(0, ended[attempts][:-1])[: len(owner)]
+    starts = np.concatenate([np.where(is_first, started[owner], before), ended[attempts][is_last]])
+    ends = np.concatenate([started[attempts], ended[owner][is_last]])
+    unit = np.concatenate([owner, owner[is_last]])
+    tries = np.bincount(owner, minlength=len(columns))[unit]
+    number = np.concatenate([columns.column("attempt")[attempts], tries[len(owner) :]])
+    kept = ends > starts
+    unit, zero = unit[kept], np.zeros(int(kept.sum()), np.int64)
+    rest = (starts[kept], ends[kept], zero, zero, number[kept], tries[kept], zero == 0, zero == 1)
+    return Pieces(unit, unit, row_of[unit], *rest)

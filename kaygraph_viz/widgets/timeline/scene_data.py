@@ -1,0 +1,106 @@
+"""The diagram of a graph and the looks of all parts, as plain data for the browser.
+
+Belongs here: turning a scene and the constants of ``plot.style`` into what JSON can hold. Does not belong here: where
+boxes stand (``plot.diagram.placement``) and what colours are (``plot.style``): the picture in the browser has those of
+the static one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
+from kaygraph_viz.plot.diagram.description import diagram_description
+from kaygraph_viz.plot.diagram.facts import gather
+from kaygraph_viz.plot.diagram.placement import graph_scene
+from kaygraph_viz.plot.diagram.scene import STACK_PT, Box, Frame
+from kaygraph_viz.plot.gantt.draw import STACKED_NOTE
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.style import (
+    BAR,
+    BOX_FILLS,
+    CRITICAL,
+    FAILED,
+    FILLS,
+    MUTED,
+    PAPER,
+    STATUS_FILLS,
+    STATUS_WORDS,
+    TEXT,
+    Fill,
+    Size,
+)
+from kaygraph_viz.trace.columns import TEXT_LIMIT
+from kaygraph_viz.trace.span import STATUSES
+from kaygraph_viz.trace.structure import GraphView
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["LOOK", "scene_data"]
+
+MAX_BRANCHES = 6
+
+
+def _fill(fill: Fill) -> dict[str, str]:
+    return dict(fill._asdict())
+
+
+LOOK: dict[str, Any] = {
+    "parts": {part: _fill(fill) for part, fill in FILLS.items()},
+    "statuses": [
+        {"key": status, **_fill(STATUS_FILLS.get(status, Fill(PAPER, STATUS_WORDS.get(status, status))))}
+        for status in STATUSES
+    ],
+    "boxes": BOX_FILLS,
+    "bar": BAR, "text": TEXT, "muted": MUTED, "paper": PAPER, "failed": FAILED, "critical": CRITICAL.colour,
+    "full": Size.full, "slim": Size.slim, "queue": Size.queue,
+    "line": LINE_PT, "small_line": SMALL_LINE_PT, "pad": PAD_Y, "stack": STACK_PT,
+    "font": Size.font, "small_font": Size.small_font, "stacked": f"parts {STACKED_NOTE}",
+}  # fmt: skip
+
+
+def scene_data(view: GraphView, trace: Trace | None) -> dict[str, Any]:
+    """Return a diagram for the browser.
+
+    Parameters
+    ----------
+    view
+        The graph.
+    trace
+        A run of it that is complete, or None.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.trace.structure import NodeView
+    >>> data = scene_data(GraphView("g", (NodeView("load", "Load"),)), None)
+    >>> [(box["node"], [line["text"] for line in box["lines"]]) for box in data["boxes"]]
+    [('load', ['Load', 'load'])]
+    """
+    facts = gather(trace, view)
+    scene = graph_scene(view, facts, MAX_BRANCHES)
+    return {
+        "width": scene.width, "height": scene.height, "sentence": diagram_description(view, facts).sentence,
+        "boxes": [_box(box) for box in scene.boxes],
+        "frames": [_place(frame) for frame in scene.frames],
+        "arrows": [
+            {"points": [list(point) for point in arrow.points], "curve": arrow.is_curve, "faint": arrow.is_faint,
+             "head": arrow.has_head, "critical": arrow.is_critical}
+            for arrow in scene.arrows
+        ],
+        "labels": [{"x": label.x, "y": label.y, "width": label.width, "text": label.text} for label in scene.labels],
+    }  # fmt: skip
+
+
+def _box(box: Box) -> dict[str, Any]:
+    branch = clean(box.branch) if box.branch else ""
+    marks = {"stacked": box.is_stacked, "failed": box.is_failed, "critical": box.is_critical}
+    return {**_place(box), "style": box.style, "node": _as_in_traces(box.node_id), "branch": branch, **marks}
+
+
+def _place(part: Box | Frame) -> dict[str, Any]:
+    lines = [{"text": line.text, "bold": line.is_bold, "small": line.is_small} for line in part.lines]
+    return {"x": part.x, "y": part.y, "width": part.width, "height": part.height, "lines": lines}
+
+
+def _as_in_traces(name: str) -> str:
+    """Return an id as the names of spans are kept, so that the two can be compared."""
+    return name if len(name) <= TEXT_LIMIT else name[: TEXT_LIMIT - 3] + "..."

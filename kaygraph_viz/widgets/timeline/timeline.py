@@ -1,0 +1,228 @@
+"""The Gantt chart to move about in: zoom, search, select, and watch it grow while the work runs.
+
+Belongs here: what is shared with the browser, and when. Does not belong here: what is sent (``packing``,
+``scene_data``), when the live view is renewed (``pusher``), and the drawing (``timeline*.js``).
+
+All that the browser needs is in traits, complete at any time: a view that is opened late shows everything, and one
+message more or less does no harm. What the browser says is checked; anything but a selection is ignored.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import numpy.typing as npt
+import traitlets
+
+from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.errors import OptionError, short
+from kaygraph_viz.plot.checks import checked_trace
+from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
+from kaygraph_viz.plot.diagram.diagram import diagram
+from kaygraph_viz.plot.gantt.gantt import gantt
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.trace.structure import GraphView
+from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.timeline.packing import pack
+from kaygraph_viz.widgets.timeline.pusher import Pusher
+from kaygraph_viz.widgets.timeline.scene_data import LOOK, scene_data
+from kaygraph_viz.widgets.timeline.span_facts import span_facts
+from kaygraph_viz.widgets.timeline.still import still_png
+from kaygraph_viz.widgets.timeline.when_shown import show_again_when
+
+__all__ = ["Timeline", "timeline"]
+
+HERE = Path(__file__).parent
+SCRIPTS = (
+    "data.js", "signs.js", "paint.js", "diagram.js", "words.js",
+    "timeline.js",
+)  # fmt: skip
+SELECTION = ("selected", "node")
+
+
+def timeline(trace: Trace, *, graph: GraphView | HasStructure | None = None, title: str | None = None) -> Timeline:
+    """Return a Gantt chart to move about in, for a notebook.
+
+    Drag it or use the arrow keys to move, the wheel or ``+`` and ``-`` to zoom, Home to see everything. A click selects
+    a bar. A trace that is still being recorded is shown as it grows; work that is watched has to leave the notebook
+    alive: ``await`` it, or run it in a thread.
+
+    Parameters
+    ----------
+    trace
+        What was recorded, or is being recorded.
+    graph
+        The graph that ran, or its `GraphView`: its diagram is shown below, and what is selected in one is selected in
+        the other.
+    title
+        Default: workers, branches, makespan, and how many ran at once on average.
+
+    Returns
+    -------
+    Timeline
+        Put it on the last line of a cell. Where no kernel runs, and in other front ends, it is a picture.
+
+    Raises
+    ------
+    OptionError
+        If an argument is of the wrong type.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> view = timeline(make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2)))
+    >>> view
+    <Timeline of 2 bars>
+    >>> view.selected = 2
+    >>> dict(view.details)["name"]
+    'b'
+    """
+    return Timeline(checked_trace(trace), checked_view(graph) if graph is not None else None, title)
+
+
+class Timeline(anywidget.AnyWidget):
+    """The chart that `timeline` returns.
+
+    Attributes
+    ----------
+    selected
+        Number of the span whose bar is selected, or None; can be set.
+    node
+        Id of the node whose bars are highlighted, or None; can be set.
+    details
+        What is known of the selected span, as pairs of texts.
+    """
+
+    _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    _css = HERE / "timeline.css"
+    look = traitlets.Dict(LOOK).tag(sync=True)
+    packed = traitlets.Dict().tag(sync=True)
+    scene = traitlets.Dict().tag(sync=True)
+    selected = traitlets.Any(None, allow_none=True).tag(sync=True)
+    node = traitlets.Any(None, allow_none=True).tag(sync=True)
+    details: traitlets.List[Any] = traitlets.List().tag(sync=True)
+
+    def __init__(self, trace: Trace, view: GraphView | None = None, title: str | None = None) -> None:
+        self._trace, self._graph = trace, view
+        self._title = title
+        self._ids: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        self._is_complete = False  # what is shown
+        self._pushing = threading.Lock()
+        self._still = b""
+        self._has_warned = False
+        self._pusher = Pusher(self.refresh, lambda: self._trace.is_live)
+        super().__init__()
+        self.refresh()
+        if trace.is_live:
+            self._pusher.start()
+
+    def refresh(self) -> None:
+        """Show what has been recorded by now; a live chart does so by itself."""
+        with self._pushing:
+            if self._is_complete:
+                return
+            packed = pack(self._trace)
+            self._ids = np.union1d(self._ids, packed.ids)  # what was a bar once may still be selected in the browser
+            self._is_complete = not packed.head["is_live"]
+            if self._graph is not None:
+                self.scene = scene_data(self._graph, self._trace if self._is_complete else None)
+            title = packed.head["title"] if self._title is None else clean(self._title, 200)
+            self.packed = {**packed.head, "title": title, "data": packed.data}
+
+    def close(self) -> None:
+        """Take the chart away, and stop following the run."""
+        self._pusher.stop()
+        super().close()
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until the run is over and all of it is shown; for tests and scripts."""
+        self._pusher.join(timeout_s)
+
+    # -- what is selected ----------------------------------------------------------------------------------------
+
+    @traitlets.validate("selected")
+    def _checked_selected(self, proposal: Mapping[str, Any]) -> int | None:
+        value = proposal["value"]
+        if value is None or (type(value) is int and value in self._ids):
+            return value
+        raise OptionError("selected", value, "the number of a span that is a bar of the chart, or None", "selected=7")
+
+    @traitlets.validate("node")
+    def _checked_node(self, proposal: Mapping[str, Any]) -> str | None:
+        value = proposal["value"]
+        if value is None or (type(value) is str and value in self._known_nodes()):
+            return value
+        known = ", ".join(sorted(self._known_nodes())[:5]) or "none here"
+        raise OptionError("node", value, f"the id of a node ({short(known)}), or None", 'node="check"')
+
+    def _known_nodes(self) -> set[str]:
+        drawn = {box["node"] for box in self.scene.get("boxes", ()) if box["node"]}
+        return drawn | set(self.packed.get("nodes", ()))
+
+    @traitlets.observe("selected")
+    def _on_selected(self, change: Mapping[str, Any]) -> None:
+        self.details = span_facts(self._trace.columns, change["new"]) if change["new"] is not None else []
+
+    # -- what the browser says -----------------------------------------------------------------------------------
+
+    def _handle_msg(self, msg: object) -> None:
+        """Let selections in and requests for the state; whatever else comes is ignored, with one warning (W3)."""
+        problem = self._problem_of(msg)
+        if problem is None:
+            super()._handle_msg(msg)
+        elif not self._has_warned:
+            self._has_warned = True
+            warnings.warn(f"a message from the browser was ignored: {problem}", stacklevel=2)
+
+    def _problem_of(self, msg: Any) -> str | None:
+        try:
+            data = msg["content"]["data"]
+            if data["method"] == "request_state":
+                return None
+            if data["method"] != "update":
+                return f"method {short(data['method'])}"
+            unknown = [name for name in data["state"] if name not in SELECTION]
+            if unknown or data.get("buffer_paths"):
+                return f"it sets {short(unknown)}"
+            for name, value in data["state"].items():
+                getattr(self, f"_checked_{name}")({"value": value})
+        except Exception as error:
+            return short(error)
+        return None
+
+    # -- where no kernel runs ------------------------------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        """Show a live chart such that it leaves its picture when the run is over."""
+        if not self._trace.is_live:
+            raise NotImplementedError  # IPython then asks for the mime bundle
+        show_again_when(self, lambda: not self._trace.is_live)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Add a picture and a text, which are all that is left where no kernel runs."""
+        is_live = self._trace.is_live
+        self.refresh()
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        data["text/plain"] = repr(self)
+        if not is_live:
+            data["image/png"] = base64.b64encode(self._picture()).decode()
+        return data, metadata
+
+    def _picture(self) -> bytes:
+        if not self._still:
+            below = [diagram(self._graph, trace=self._trace)] if self._graph is not None else []
+            self._still = still_png(gantt(self._trace, title=self._title), *below)
+        return self._still
+
+    def __repr__(self) -> str:
+        if self._trace.is_live:
+            return "<Timeline, live>"
+        return f"<Timeline of {counted(self.packed.get('bars', 0), 'bar')}>"

@@ -1,0 +1,81 @@
+"""One branch: the attempt number, and errors as a node may raise them."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaygraph_viz.clock import use_clock
+from kaygraph_viz.errors import BranchError
+from kaygraph_viz.execute.core.retries import ONCE, as_node_error, attempt_number, first_attempt, run_attempts
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.recorder import record
+
+
+def where(index):
+    return f"item {index}"
+
+
+def test_attempts_count_from_one_and_the_number_around_comes_back():
+    seen = []
+
+    def fail(_):
+        seen.append(attempt_number())
+        raise ValueError("bad")
+
+    with first_attempt():
+        run_attempts(fail, None, 0, RetryPolicy(3), None, where)
+        with first_attempt():
+            seen.append(attempt_number())
+        seen.append(attempt_number())
+    seen.append(attempt_number())
+    assert seen == [1, 2, 3, 1, 3, 1]
+
+
+def test_an_interrupt_is_neither_tried_again_nor_given_to_the_fallback():
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    def fallback(item, error):
+        raise AssertionError("was called")
+
+    _, error, attempts = run_attempts(interrupt, None, 0, RetryPolicy(3), fallback, where)
+    assert (type(error), attempts) == (KeyboardInterrupt, 1)
+
+
+def test_an_interrupt_between_two_attempts_leaves_a_valid_trace():
+    class Interrupted(FakeClock):
+        def sleep(self, seconds):
+            raise KeyboardInterrupt
+
+    def fail(_):
+        raise ValueError("bad")
+
+    with pytest.raises(KeyboardInterrupt), record(clock=Interrupted()) as trace, get_executor("serial") as executor:
+        list(executor.imap(fail, [1], retry=RetryPolicy(3, wait=1)))
+    assert [(s.kind, s.status) for s in trace] == [("branch", "cancelled"), ("attempt", "error")]
+
+
+def test_stamps_of_branches_and_spans_come_from_one_clock():
+    """Another clock may be put in force inside a recording: its times belong to another axis."""
+    with record() as trace, use_clock(FakeClock(start_s=1e6)), get_executor("serial") as executor:
+        list(executor.imap(str, [1]))
+    assert trace.makespan_s < 1000
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt(), RecursionError()])
+def test_ordinary_errors_and_interrupts_stay_what_they_are(error):
+    assert as_node_error(error, "item 3") is error
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit()])
+def test_other_exits_become_branch_errors(error):
+    made = as_node_error(error, "item 3")
+    assert type(made) is BranchError
+    assert made.__cause__ is error
+    assert "item 3" in str(made)
+
+
+def test_once_means_once():
+    assert not ONCE.applies(1, ValueError())

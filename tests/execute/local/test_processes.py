@@ -1,0 +1,734 @@
+"""What only processes do: being killed, dying, pickling, chunks, ending with their parent.
+
+The processes and the test talk through files and pipes. What a child gets to run is mostly made inside
+a test, and so travels by value.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from contextlib import closing, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+import kaygraph_viz as kv
+from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError, WorkerStartError
+from kaygraph_viz.execute.cancel import CancelToken
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.local import process_pool as children_module
+from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.recorder import record, span
+
+GUARD_S = 20.0
+
+
+@pytest.fixture
+def two():
+    with get_executor("process", 2) as executor:
+        yield executor
+
+
+@pytest.fixture
+def one():
+    with get_executor("process", 1) as executor:
+        yield executor
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    """No process, no thread of ours and no open file."""
+    gc.collect()
+    is_alone = "distributed" not in sys.modules  # a Dask cluster opens and closes threads and files as it likes
+    before = children_of_ours(), threading.active_count(), psutil.Process().num_fds()
+    yield
+    gc.collect()
+    wait_until(lambda: children_of_ours() <= before[0])
+    wait_until(lambda: not is_alone or threading.active_count() <= before[1])
+    wait_until(lambda: not is_alone or psutil.Process().num_fds() <= before[2])
+
+
+def values(outcomes):
+    return [outcome.value for outcome in outcomes]
+
+
+def pid_of(_):
+    return os.getpid()
+
+
+def wait_until(is_so):
+    """Wait for what another process does; nobody tells us when it has done it."""
+    until = time.monotonic() + GUARD_S
+    while not is_so():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.005)
+
+
+def is_alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def children_of_ours():
+    """Return our worker processes; a Dask cluster and kernels of other tests have their own, one level below."""
+    found = set()
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if children_module.PROGRAM in child.cmdline():
+                found.add(child.pid)
+    return found
+
+
+def hang(path):
+    """Say who we are in a file, then never return."""
+    part = Path(path + ".part")
+    part.write_text(str(os.getpid()))
+    part.rename(path)
+    while True:
+        time.sleep(1)
+
+
+# -- what the processes are ------------------------------------------------------------------------------------------
+
+
+def test_they_are_other_processes_started_only_as_far_as_needed_and_used_again():
+    with get_executor("process", 4) as executor:
+        assert not executor._pool._all  # its own: those that an earlier test forgot are ending meanwhile
+        (first,) = values(executor.imap(pid_of, [1]))
+        (again,) = values(executor.imap(pid_of, [1]))
+        assert first == again != os.getpid()
+        assert {child.pid for child in executor._pool._all} == {first}
+    assert not is_alive(first)
+
+
+def test_an_executor_that_is_forgotten_leaves_no_process():
+    executor = get_executor("process", 1)
+    (pid,) = values(executor.imap(pid_of, [1]))
+    del executor
+    gc.collect()
+    wait_until(lambda: not is_alive(pid))
+
+
+def test_a_pool_of_another_process_is_left_alone(one, monkeypatch):
+    (pid,) = values(one.imap(pid_of, [1]))
+    with monkeypatch.context() as patch:
+        patch.setattr(children_module.os, "getpid", lambda: -1)  # as after a fork
+        one._pool.close_all()
+    assert is_alive(pid)
+    assert values(one.imap(pid_of, [1])) == [pid]
+
+
+def test_a_child_loads_no_numpy_and_no_pictures(one):
+    loaded = one.imap(lambda _: sorted({"numpy", "matplotlib", "ipywidgets", "pandas"} & sys.modules.keys()), [1])
+    assert values(loaded) == [[]]
+
+
+def test_the_child_finds_modules_and_files_where_the_parent_does(one, tmp_path, monkeypatch):
+    (tmp_path / "near_by.py").write_text("ANSWER = 42")
+    (tmp_path / "here.txt").write_text("text")
+    values(one.imap(pid_of, [1]))  # also one that is already there
+
+    def look(_):
+        import near_by
+
+        return near_by.ANSWER, Path("here.txt").read_text()
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert values(one.imap(look, [1])) == [(42, "text")]
+
+
+def test_printing_and_reading_in_a_child_breaks_nothing(one, capfd):
+    def talk(x):
+        print("from", x)
+        return sys.stdin.read()
+
+    assert values(one.imap(talk, ["below"])) == [""]
+    one.close()
+    assert capfd.readouterr().out == "from below\n"
+
+
+def test_each_child_has_a_random_state_of_its_own():
+    random.seed(1)
+    with get_executor("process", 2) as executor:
+        first = values(executor.imap(lambda _: random.random(), range(2)))
+    random.seed(1)
+    with get_executor("process", 2) as executor:
+        assert set(first).isdisjoint(values(executor.imap(lambda _: random.random(), range(2))))
+
+
+def test_without_open_files_by_number_pipe_and_memory_are_found_by_name(monkeypatch):
+    monkeypatch.setattr(children_module, "HAS_PAIRS", False)
+    with get_executor("process", 1) as executor:
+        assert values(executor.imap(lambda x: "KAYGRAPH_VIZ_KEY" in os.environ, [1])) == [False]
+        assert values(executor.imap(lambda x: x + 1, range(500))) == list(range(1, 501))
+
+
+def test_a_child_that_never_comes_to_its_pipe_is_a_clear_error(monkeypatch):
+    monkeypatch.setattr(children_module, "HAS_PAIRS", False)
+    monkeypatch.setattr(children_module, "PROGRAM", "import sys; sys.exit(7)")
+    with get_executor("process", 1) as executor, pytest.raises(WorkerStartError, match="with exit code 7"):
+        list(executor.imap(str, [1]))
+
+
+def test_it_travels_as_a_new_one():
+    with get_executor("process", 3) as executor:
+        copy = pickle.loads(pickle.dumps(executor))
+    with copy:
+        assert (copy.kind, copy.workers) == ("process", 3)
+
+
+# -- what travels ----------------------------------------------------------------------------------------------------
+
+
+def test_lambdas_closures_methods_and_local_classes_work(two):
+    class Local:
+        def __init__(self, number):
+            self.number = number
+
+        def plus(self, x):
+            return Local(self.number + x)
+
+    ten = 10
+    assert values(two.imap(lambda x: x + ten, [1])) == [11]
+    (made,) = values(two.imap(Local(1).plus, [2]))
+    assert type(made) is Local
+    assert made.number == 3
+
+
+def test_a_function_that_cannot_be_sent_is_a_clear_error(two):
+    lock = threading.Lock()
+    with pytest.raises(BranchError, match=r"the function of 'Check' cannot be sent .* cannot pickle '_thread.lock'"):
+        list(two.imap(lambda _: lock, [1], owner="Check", on_error="collect"))
+
+
+def test_a_function_that_cannot_be_loaded_is_a_clear_error(two):
+    class Broken:
+        def __call__(self, x):
+            return x
+
+        def __reduce__(self):
+            return exec, ("raise ImportError('no such module')",)
+
+    with pytest.raises(BranchError, match="could not be loaded in a worker process: ImportError: no such module"):
+        list(two.imap(Broken(), range(5), owner="Check", on_error="collect"))
+    assert values(two.imap(str, [1])) == ["1"]
+
+
+class Unloadable:
+    """Can be packed, and fails when it is loaded."""
+
+    def __reduce__(self):
+        return exec, ("raise LookupError('not here')",)
+
+
+class Shy(Exception):
+    """Can be packed, and fails when it is loaded: the usual mistake."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+def test_items_that_cannot_travel_fail_alone_and_say_why(two):
+    items = [1, threading.Lock(), Unloadable(), "two"]
+    with record() as trace:
+        outcomes = list(two.imap(lambda x: x, items, on_error="collect", owner="Check"))
+    assert [outcome.status for outcome in outcomes] == ["ok", "error", "error", "ok"]
+    assert "item 1 of 'Check' cannot be sent" in str(outcomes[1].error)
+    assert "cannot pickle '_thread.lock' object" in str(outcomes[1].error)
+    assert "item 2 of 'Check' could not be loaded in the worker process: LookupError: not here" in str(
+        outcomes[2].error
+    )
+    assert sorted((s.index, s.status) for s in trace) == [(0, "ok"), (1, "error"), (2, "error"), (3, "ok")]
+
+
+def test_results_that_cannot_travel_fail_alone_and_say_why(two):
+    def make(x):
+        return {"lock": threading.Lock, "unloadable": Unloadable, "plain": dict}[x]()
+
+    with record() as trace:
+        outcomes = list(two.imap(make, ["plain", "lock", "unloadable", "plain"], on_error="collect", owner="Check"))
+    assert [outcome.status for outcome in outcomes] == ["ok", "error", "error", "ok"]
+    assert "item 1 of 'Check' returned a value that cannot be sent back: " in str(outcomes[1].error)
+    assert "cannot pickle '_thread.lock' object" in str(outcomes[1].error)
+    assert "item 2 of 'Check' returned a value that cannot be loaded here: LookupError" in str(outcomes[2].error)
+    assert sorted((s.index, s.status) for s in trace) == [(0, "ok"), (1, "error"), (2, "error"), (3, "ok")]
+
+
+def test_errors_that_cannot_travel_keep_their_text(two):
+    class Holding(Exception):
+        def __init__(self, text):
+            super().__init__(text)
+            self.lock = threading.Lock()
+
+    def fail(x):
+        raise Holding("held") if x else Shy("one", "two")
+
+    shy, holding = two.imap(fail, [0, 1], on_error="collect", owner="Check")
+    assert "cannot be sent between processes: Shy: one and two" in str(shy.error)
+    assert "cannot be sent between processes: Holding: held" in str(holding.error)
+    assert "raise Holding" in holding.traceback
+
+
+def test_errors_keep_type_notes_cause_and_traceback(two):
+    def fail(x):
+        try:
+            raise KeyError("inner")
+        except KeyError as error:
+            made = ValueError("outer")
+            made.add_note("a note")
+            raise made from error
+
+    (outcome,) = two.imap(fail, [1], on_error="collect", owner="Check")
+    assert type(outcome.error) is ValueError
+    assert outcome.error.__notes__ == ["a note", "in item 0 of 'Check'"]
+    assert type(outcome.error.__cause__) is KeyError
+    assert 'raise KeyError("inner")' in outcome.traceback
+    assert "in fail" in outcome.traceback
+
+
+def test_a_result_of_many_megabytes_comes_back(two):
+    assert [len(value) for value in values(two.imap(lambda n: b"x" * n, [10, 3_000_000, 20, 3_000_000, 30]))] == [
+        10, 3_000_000, 20, 3_000_000, 30,
+    ]  # fmt: skip
+
+
+def test_large_items_and_large_results_in_one_chunk(one):
+    items = [b"y" * 50_000] * 300
+    assert values(one.imap(lambda x: x, items)) == items
+
+
+# -- dying -----------------------------------------------------------------------------------------------------------
+
+
+def die_by(how):
+    import ctypes
+
+    match how:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(0)
+        case "crash":
+            ctypes.string_at(0)
+    return how
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "word"), [("kill", -9, "SIGKILL"), ("exit", 0, "code 0"), ("crash", -11, "SIGSEGV")]
+)
+def test_a_process_that_dies_costs_its_item_only(two, how, code, word):
+    items = ["a"] * 20 + [how] + ["b"] * 20
+    with record() as trace:
+        outcomes = list(two.imap(die_by, items, on_error="collect", owner="Check"))
+    assert [outcome.status for outcome in outcomes] == ["ok"] * 20 + ["lost"] + ["ok"] * 20
+    error = outcomes[20].error
+    assert type(error) is WorkerLostError
+    assert (error.exit_code, error.item) == (code, "item 20 of 'Check'")
+    assert f"worker process {error.pid} ended" in str(error)
+    assert word in str(error)
+    assert [s.index for s in trace if s.status == "lost"] == [20]
+    assert values(two.imap(str, range(3))) == ["0", "1", "2"]
+
+
+def test_a_lost_item_raises_and_the_executor_goes_on(two):
+    with pytest.raises(WorkerLostError):
+        list(two.imap(die_by, ["exit"]))
+    assert values(two.imap(str, [1])) == ["1"]
+
+
+def test_no_item_of_a_chunk_is_run_twice_when_its_process_dies(one, tmp_path):
+    log = tmp_path / "log"
+
+    def run(x):
+        with log.open("a") as file:
+            file.write(f"{x}\n")
+        if x == 150:
+            os._exit(1)
+        return x
+
+    outcomes = list(one.imap(run, range(300), on_error="collect"))
+    assert [outcome.index for outcome in outcomes if not outcome.ok] == [150]
+    assert [int(line) for line in log.read_text().split()] == list(range(300))
+
+
+def test_a_process_that_dies_while_idle_costs_nothing(one):
+    (pid,) = values(one.imap(pid_of, [1]))
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid))
+    (other,) = values(one.imap(pid_of, [1]))
+    assert other != pid
+
+
+def test_a_process_that_closes_its_pipe_loses_nothing_that_it_has_done(one):
+    def close_all(x):
+        from multiprocessing.connection import Connection
+
+        for pipe in [thing for thing in gc.get_objects() if isinstance(thing, Connection)]:
+            pipe.close()
+        return x
+
+    assert values(one.imap(close_all, [1, 2])) == [1, 2]
+
+
+def test_processes_killed_from_outside_all_the_time(two):
+    """Here the kills are what is tested, so they come by a real clock; not faster than processes can begin to work."""
+    is_over, is_going_on = threading.Event(), threading.Event()
+    kills = 0
+
+    def kill_one_after_the_other():
+        nonlocal kills
+        while not is_over.wait(0.2):
+            is_going_on.clear()
+            is_going_on.wait(GUARD_S)
+            for pid in sorted(children_of_ours())[-1:]:
+                with suppress(psutil.Error):
+                    psutil.Process(pid).kill()
+                    kills += 1
+
+    killer = threading.Thread(target=kill_one_after_the_other)
+    killer.start()
+    try:
+        with record():
+            outcomes = []
+            for outcome in two.imap(lambda x: time.sleep(0.004) or x, range(600), on_error="collect"):
+                outcomes.append(outcome)
+                is_going_on.set()
+    finally:
+        is_over.set()
+        is_going_on.set()
+        killer.join()
+    assert [outcome.index for outcome in outcomes] == list(range(600))
+    lost = [outcome for outcome in outcomes if outcome.status == "lost"]
+    assert all(outcome.value == outcome.index for outcome in outcomes if outcome.status == "ok")
+    assert len(lost) <= kills
+    assert {outcome.status for outcome in outcomes} <= {"ok", "lost"}
+
+
+def test_processes_that_cannot_begin_are_a_clear_error(two, monkeypatch):
+    monkeypatch.setattr(children_module, "PROGRAM", "import sys; sys.exit(7)")
+    with pytest.raises(WorkerStartError, match=r"3 worker processes in a row could not begin .* with exit code 7"):
+        list(two.imap(str, range(100), on_error="collect"))
+
+
+def test_a_python_without_a_program_is_a_clear_error(two, monkeypatch):
+    monkeypatch.setattr(sys, "executable", None)
+    with pytest.raises(kv.KayGraphVizError, match="no program to start"):
+        list(two.imap(str, [1]))
+
+
+# -- deadlines -------------------------------------------------------------------------------------------------------
+
+
+def stubborn(x):
+    if x == "stuck":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            pass
+    return x
+
+
+def test_a_late_branch_is_killed_and_its_process_replaced(two):
+    with record() as trace:
+        outcomes = list(two.imap(stubborn, ["a", "stuck", "b", "c"], timeout=0.3, on_error="collect", owner="Check"))
+    assert [outcome.status for outcome in outcomes] == ["ok", "timeout", "ok", "ok"]
+    assert type(outcomes[1].error) is DeadlineExceeded
+    assert "item 1 of 'Check' was still running after its timeout of 0.3 s" in str(outcomes[1].error)
+    late = next(s for s in trace if s.index == 1)
+    assert late.status == "timeout"
+    assert late.service_s >= 0.3
+    assert outcomes[1].service_s == late.service_s
+
+
+def test_the_time_of_an_item_begins_with_itself_not_with_its_chunk(one):
+    outcomes = list(one.imap(lambda x: time.sleep(0.4 if x in (298, 299) else 0), range(300), timeout=0.7))
+    assert len(outcomes) == 300
+
+
+def test_a_timeout_within_a_chunk_takes_nothing_else(one):
+    outcomes = list(one.imap(lambda x: time.sleep(60 if x == 250 else 0), range(300), timeout=0.3, on_error="collect"))
+    assert [outcome.index for outcome in outcomes if not outcome.ok] == [250]
+    assert outcomes[250].status == "timeout"
+
+
+# -- stopping --------------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_kills_what_runs_and_starts_nothing(two, tmp_path, monkeypatch):
+    from kaygraph_viz.execute.local import processes
+
+    paths = [str(tmp_path / str(number)) for number in range(20)]
+
+    class Interrupted(processes._Crew):
+        def outcomes(self):
+            wait_until(lambda: sum(Path(path).exists() for path in paths) == 2)
+            raise KeyboardInterrupt
+            yield
+
+    monkeypatch.setattr(processes, "_Crew", Interrupted)
+    with pytest.raises(KeyboardInterrupt), record() as trace:
+        list(two.imap(hang, paths))
+    assert [s.status for s in trace] == ["cancelled"] * 2
+    pids = [int(Path(path).read_text()) for path in paths if Path(path).exists()]
+    assert len(pids) == 2
+    wait_until(lambda: not any(map(is_alive, pids)))
+    monkeypatch.undo()
+    assert values(two.imap(str, [1])) == ["1"]
+
+
+def test_a_cancelled_call_kills_what_runs(two, tmp_path):
+    token, path = CancelToken(), str(tmp_path / "pid")
+
+    def cancel():
+        wait_until(Path(path).exists)
+        token.cancel()
+
+    other = threading.Thread(target=cancel)
+    other.start()
+    with pytest.raises(kv.KayGraphVizError, match="was cancelled"):
+        list(two.imap(hang, [path], cancel=token))
+    other.join()
+    wait_until(lambda: not is_alive(int(Path(path).read_text())))
+
+
+def test_an_item_that_was_not_sent_any_more_has_not_the_result_of_the_one_before(one):
+    token = CancelToken()
+
+    class CancelsAsItIsSent:
+        def __reduce__(self):
+            token.cancel()
+            return str, ()
+
+    before = threading.active_count()
+    with record() as trace:
+        with pytest.raises(kv.KayGraphVizError, match="was cancelled"):
+            list(one.imap(str, [1, CancelsAsItIsSent()], cancel=token))
+        wait_until(lambda: threading.active_count() <= before)
+    assert [(branch.index, branch.status) for branch in trace] == [(0, "ok")]
+
+
+def test_closing_early_waits_for_the_items_in_progress(two, tmp_path):
+    def run(x):
+        if x == 1:
+            wait_for(tmp_path / "go")
+            (tmp_path / "ended").touch()
+        return x
+
+    outcomes = two.imap(run, itertools.count(), ordered=False, window=0)
+    assert next(outcomes).value == 0
+    (tmp_path / "go").touch()
+    outcomes.close()
+    assert (tmp_path / "ended").exists()
+
+
+def wait_for(path):
+    while not path.exists():
+        time.sleep(0.005)
+
+
+def test_an_input_that_blocks_keeps_no_result_back(one):
+    read = threading.Semaphore(0)
+
+    def pages():
+        for page in range(50):
+            yield from range(10)
+            assert all(read.acquire(timeout=GUARD_S) for _ in range(10)), page
+
+    for _ in one.imap(lambda x: x, pages(), window=200):
+        read.release()
+
+
+PARENT = """
+import os, sys, threading, time
+from kaygraph_viz.execute.registry import get_executor
+def hang(_):
+    os.write(1, f"{os.getpid()}\\n".encode())  # in one piece
+    while True: pass
+list(get_executor("process", 2).imap(hang, range(2)))
+"""
+
+
+def test_no_process_outlives_its_parent():
+    """A script without a guard, whose functions live in ``__main__``; it is killed while endless loops run."""
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    pids = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not any(map(is_alive, pids)))
+    parent.stdout.close()
+
+
+WAIT = """
+import psutil
+while len(psutil.Process().children()) < 2: time.sleep(0.01)
+"""
+
+
+def test_a_program_that_ends_in_the_middle_ends_its_processes():
+    program = PARENT.replace("list(", "threading.Thread(target=list, daemon=True, args=(").replace(
+        "(2)))", "(2)),)).start()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program + WAIT], capture_output=True, text=True,
+        timeout=GUARD_S, check=True,
+    )  # fmt: skip
+    wait_until(lambda: not any(is_alive(int(pid)) for pid in ended.stdout.split()))
+    assert ended.stderr == ""
+
+
+# -- traces and nodes ------------------------------------------------------------------------------------------------
+
+
+def test_spans_of_a_child_are_nested_in_its_branch(two):
+    def run(x):
+        with span("outer", x=x) as outer, span("inner") as inner:
+            inner.link(outer)
+        return x
+
+    with record() as trace, span("exec", kind="phase"):
+        assert values(two.imap(run, range(40))) == list(range(40))
+    by_id = {s.span_id: s for s in trace}
+    (phase,) = trace.where(kind="phase")
+    for branch in [s for s in trace if s.name == "run"]:
+        assert branch.parent_id == phase.span_id
+        assert branch.lane in ("process-1", "process-2")
+        assert branch.cpu_ns is not None
+        (outer,) = [s for s in trace if s.parent_id == branch.span_id]
+        (inner,) = [s for s in trace if s.parent_id == outer.span_id]
+        assert (outer.name, inner.name, outer.attributes["x"]) == ("outer", "inner", branch.index)
+        assert [by_id[number].name for number in inner.links] == ["outer"]
+        assert {outer.lane, inner.lane} == {branch.lane}
+
+
+def test_attempts_and_waits_of_a_child_are_spans(one):
+    def fail(x):
+        raise ValueError("no")
+
+    with record() as trace:
+        list(one.imap(fail, [1], retry=RetryPolicy(3, wait=0.01), on_error="collect"))
+    assert trace.counts()["attempt"] == 3
+    assert [s.service_s >= 0.01 for s in trace.where(kind="wait")] == [True, True]
+
+
+def test_under_another_clock_spans_lie_where_that_clock_stood(two):
+    clock = FakeClock(start_s=5)
+    with record(clock=clock) as trace, span("all"):
+        outcomes = list(two.imap(lambda x: time.sleep(0.01), range(4)))
+    assert {(s.started_ns, s.ended_ns) for s in trace} == {(5 * 10**9, 5 * 10**9)}
+    assert {o.ended_ns for o in outcomes} == {5 * 10**9}
+
+
+def test_short_items_are_sent_in_chunks_and_long_ones_alone(one, monkeypatch):
+    sizes = []
+    ask = children_module.Child.ask
+    monkeypatch.setattr(
+        children_module.Child, "ask", lambda self, *chunk: sizes.append(len(chunk[2])) or ask(self, *chunk)
+    )
+    values(one.imap(str, range(3000)))
+    assert sizes[0] == 1
+    assert 16 <= max(sizes) <= MAX_CHUNK
+    sizes.clear()
+    values(one.imap(time.sleep, [0.002] * 10))
+    assert set(sizes) == {1}
+
+
+def test_what_came_back_of_a_chunk_is_handed_over_before_a_wait_for_more_input(one):
+    may_go_on = threading.Event()
+
+    def numbers():
+        yield from range(500)
+        may_go_on.wait()
+        yield 500
+
+    outcomes = one.imap(str, numbers(), window=1000)
+    assert [next(outcomes).value for _ in range(500)] == [str(number) for number in range(500)]
+    may_go_on.set()
+    assert values(outcomes) == ["500"]
+
+
+class Nested(kv.ParallelBatchNode):
+    def prep(self, shared):
+        return [3, 4]
+
+    def exec(self, count):
+        with get_executor("process", 2) as executor:
+            return sum(values(executor.imap(abs, range(count))))
+
+    def post(self, shared, prep_res, exec_res):
+        shared["sums"] = exec_res
+
+
+@pytest.mark.parametrize("kind", ["thread", "process"])
+def test_processes_inside_branches_do_not_deadlock(kind):
+    shared = {}
+    with record():
+        kv.Graph(start=Nested(2, kind, progress=False)).run(shared)
+    assert shared["sums"] == [3, 6]
+
+
+def test_calls_of_one_executor_at_once_have_processes_of_their_own(one):
+    outer = one.imap(pid_of, itertools.count(), window=0)
+    with closing(outer):
+        first = next(outer).value
+        (second,) = values(one.imap(pid_of, [1]))
+    assert first != second
+
+
+class Failing(kv.ParallelBatchNode):
+    def prep(self, shared):
+        return range(6)
+
+    def exec(self, x):
+        if x % 2:
+            sys.exit(3)
+        return x
+
+    def exec_fallback(self, x, error):
+        raise LookupError("no fallback either") from error
+
+    def post(self, shared, prep_res, exec_res):
+        shared["outcomes"] = exec_res
+
+
+def test_a_node_in_processes_tries_each_item_as_often_as_it_says_and_survives_exits():
+    shared = {}
+    kv.Graph(start=Failing(2, "process", max_retries=3, on_error="collect", progress=False)).run(shared)
+    assert [outcome.attempts for outcome in shared["outcomes"]] == [1, 3] * 3
+    assert str(shared["outcomes"][1].error) == "no fallback either"
+    assert type(shared["outcomes"][1].error.__cause__) is BranchError
+
+
+def test_memory_is_flat_over_100_000_items(two):
+    alive = weakref.WeakSet()
+    most = 0
+
+    class Item:
+        def __reduce__(self):
+            return int, ()
+
+    def items():
+        for _ in range(100_000):
+            alive.add(item := Item())
+            yield item
+
+    gc.collect()
+    for outcome in two.imap(abs, items(), window=500):
+        if outcome.index % 1000 == 0:
+            most = max(most, len(alive))
+    assert outcome.index == 99_999
+    assert most <= 2 * (2 + 500)

@@ -1,0 +1,361 @@
+"""What simulated time cannot see is reported with the branch that is stuck in it; what can be ended is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+
+import kaygraph_viz as kv
+from kaygraph_viz.clock import REAL, sleep, sleep_async
+from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.sync import Lock, threads
+from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.virtual import watchdog as watch
+from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.virtual.watchdog import is_user_code, place_of
+
+GUARD_S = 20.0
+PATIENCE_S = 0.2  # what is stuck here would be so for ever; a thread that a busy machine lets wait is not meant
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="threads have no CPU clock, and pipes are different")
+
+
+class Blocking:
+    """Ways to be stuck in something real, and what releases it again."""
+
+    def __init__(self):
+        self.shut = threading.Lock()  # real ones, since they are made before the block
+        self.shut.acquire()
+        self.line = queue.SimpleQueue()
+        self.here, self.there = socket.socketpair()
+        self.reading, self.writing = os.pipe()
+
+    def lock(self, _):
+        with self.shut:
+            pass
+
+    def queue(self, _):
+        self.line.get(timeout=GUARD_S)
+
+    def socket(self, _):
+        self.here.recv(1)
+
+    def pipe(self, _):
+        os.read(self.reading, 1)
+
+    async def coroutine(self, _):
+        self.lock(_)
+
+    async def deep_in_a_coroutine(self, _):
+        await sleep_async(1)
+        self.queue(_)
+
+    def release(self):
+        self.shut.release()
+        for _ in range(4):
+            self.line.put(None)
+        self.there.close()
+        os.close(self.writing)
+
+    def close(self):
+        self.here.close()
+        os.close(self.reading)
+
+
+@pytest.fixture
+def blocking():
+    made = Blocking()
+    yield made
+    made.release()
+    for thread in threading.enumerate():
+        if thread.name in ("async", "thread-1", "thread-2") and thread.is_alive():
+            thread.join(GUARD_S)
+    made.close()
+
+
+def run(kind, function, items=(0, 1), **options):
+    with record(clock=VirtualClock(patience_s=PATIENCE_S)), get_executor(kind, 2) as executor:
+        return list(executor.imap(function, items, owner="Check", **options))
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [
+        ("thread", "lock"), ("thread", "queue"), ("thread", "socket"), ("thread", "pipe"), ("async", "lock"),
+        ("async", "coroutine"), ("async", "deep_in_a_coroutine"), ("serial", "lock"), ("serial", "queue"),
+    ],
+)  # fmt: skip
+def test_a_branch_that_is_stuck_is_named_with_its_line(blocking, kind, way):
+    with pytest.raises(VirtualClockError) as caught:
+        run(kind, getattr(blocking, way))
+    text = str(caught.value)
+    assert "(item 0 of 'Check', test_watchdog.py:" in text
+    assert "is stuck in something that simulated time cannot see, such as a lock, a queue or a socket" in text
+    assert "use kv.Lock" in text
+
+
+def test_what_is_stuck_does_not_hold_up_what_is_traced_later(blocking):
+    """As runs with places to give way are; Python 3.11 lets no traced function begin while an interrupt is pending."""
+    with pytest.raises(VirtualClockError):
+        run("thread", blocking.socket)
+    done = threading.Event()
+
+    def call():
+        done.set()
+
+    def traced():
+        sys.settrace(lambda *_: None)
+        call()
+
+    threading.Thread(target=traced, daemon=True).start()
+    assert done.wait(GUARD_S)
+
+
+GARBAGE_IN_CYCLES = """
+import gc, threading
+from kaygraph_viz.virtual.watchdog import _frames_at
+from kaygraph_viz.virtual.fiber import Fiber
+
+class Cycle:
+    def __init__(self):
+        self.me, self.local = self, threading.local()
+
+released = threading.Event()
+for _ in range(20):
+    threading.Thread(target=released.wait, daemon=True).start()
+me = Fiber("me", object())
+me.thread = threading.current_thread()
+for soon in range(2, 12):
+    gc.collect()
+    gc.disable()
+    Cycle()
+    gc.set_threshold(gc.get_count()[0] + soon)
+    gc.enable()
+    _frames_at(me)
+released.set()
+"""
+
+
+@pytest.mark.processes
+def test_garbage_collected_while_frames_are_looked_at_hangs_nothing():
+    """Python 3.11 holds a lock while it lists the frames, and wants it again to free what belongs to a thread."""
+    subprocess.run([sys.executable, "-c", GARBAGE_IN_CYCLES], check=True, timeout=GUARD_S)
+
+
+STUCK_UNDER_A_PROFILER = """
+import cProfile, queue
+from kaygraph_viz import record
+from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.virtual.clock import VirtualClock
+
+line = queue.SimpleQueue()
+
+def ask(item):
+    return line.get(timeout=20)
+
+def stuck():
+    try:
+        with record(clock=VirtualClock(patience_s=0.2)), get_executor("thread", 2) as executor:
+            list(executor.imap(ask, [1, 2]))
+    except VirtualClockError as error:
+        print(error)
+
+def twice():
+    stuck()
+    stuck()
+
+cProfile.run("twice()", sort="cumtime")
+"""
+
+
+@pytest.mark.processes
+def test_what_is_stuck_is_given_up_under_a_profiler_too():
+    """Python 3.11 lets no profiled function begin while an interrupt is pending."""
+    command = [sys.executable, "-c", STUCK_UNDER_A_PROFILER]
+    done = subprocess.run(command, check=True, timeout=GUARD_S, capture_output=True, text=True)
+    assert "is stuck in something" in done.stdout
+
+
+def hold_up(seconds):
+    held_up.get(timeout=seconds)
+
+
+held_up = queue.SimpleQueue()
+
+
+@pytest.mark.parametrize("kind", ["process", "dask"])
+def test_in_a_simulated_process_too(kind):
+    try:
+        with pytest.raises(VirtualClockError, match=r"item 0 of 'Check', test_watchdog.py:\d+ in hold_up"):
+            run(kind, hold_up, [GUARD_S])
+    finally:
+        held_up.put(None)
+
+
+def test_a_real_lock_between_branches_is_reported_and_all_threads_end():
+    lock = threading.Lock()
+
+    def enter(_):
+        with lock:
+            sleep(1)
+
+    with pytest.raises(
+        VirtualClockError, match=r"thread 'thread-2' \(item 1 of 'Check', test_watchdog.py:\d+ in enter\)"
+    ):
+        run("thread", enter)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("thread-")]
+    assert not lock.locked()
+
+
+@pytest.mark.parametrize("on_error", ["raise", "collect"])
+def test_whatever_is_done_about_errors_of_branches_this_one_is_raised(blocking, on_error):
+    with pytest.raises(VirtualClockError, match="is stuck"):
+        run("thread", blocking.lock, on_error=on_error, retry=kv.RetryPolicy(3))
+
+
+def test_two_locks_in_different_order_are_told_with_both_branches():
+    locks = [Lock(), Lock()]
+
+    def take_both(first):
+        with locks[first]:
+            sleep(1)
+            with locks[1 - first]:
+                pass
+
+    with pytest.raises(VirtualClockError) as caught:
+        run("thread", take_both)
+    text = str(caught.value)
+    assert "nothing can happen any more" in text
+    for item in (0, 1):
+        assert f"thread 'thread-{item + 1}' (item {item} of 'Check', test_watchdog.py:" in text
+    assert text.count("in take_both) waits for a lock") == 2
+    assert not any(lock.locked() for lock in locks)
+
+
+def test_coroutines_that_wait_for_each_other_are_told_with_their_branches():
+    async def wait(_):
+        await asyncio.Event().wait()
+
+    with pytest.raises(VirtualClockError) as caught:
+        run("async", wait)
+    assert "item 0 of 'Check'" in str(caught.value)
+    assert "item 1 of 'Check'" in str(caught.value)
+    assert "in wait" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["thread", "process"])
+def test_an_input_that_waits_for_ever_is_told_also_where_there_are_deadlines(kind):
+    def items():
+        yield 1
+        threads().Event().wait()
+
+    with pytest.raises(VirtualClockError, match=r"test_watchdog.py:\d+ in items\) waits for an event"):
+        run(kind, sleep, items(), timeout=5)
+
+
+@pytest.mark.parametrize("cpu_s", [0, 0.25])
+def test_a_stuck_main_program_gets_a_warning_and_goes_on(monkeypatch, cpu_s):
+    told, released = [], queue.SimpleQueue()
+
+    def warn(text, **options):
+        if "is stuck in something" in text:  # on a busy machine it may look like a slow computation at first
+            told.append(text)
+            released.put("released")
+
+    monkeypatch.setattr(warnings, "warn", warn)
+    with VirtualClock(patience_s=0.02) as clock, get_executor("thread", 1) as executor:
+        future = executor.submit(sleep, 1)
+        REAL.work(cpu_s)  # which is no reason to miss what comes after it
+        assert released.get(timeout=GUARD_S)
+        future.result()
+        assert clock.now_ns() == 10**9
+    assert "the main program (test_watchdog.py:" in told[0]
+    assert "in test_a_stuck_main_program_gets_a_warning_and_goes_on) is stuck in something" in told[0]
+
+
+def test_a_main_program_that_is_alone_may_take_its_time():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nothing = queue.SimpleQueue()
+        with VirtualClock(patience_s=0.001) as clock:
+            with pytest.raises(queue.Empty):
+                nothing.get(timeout=0.1)
+            sleep(1)
+            assert clock.now_ns() == 10**9
+
+
+def test_real_computing_is_no_fault():
+    def compute(x):
+        return sum(number * number for number in range(x))
+
+    with VirtualClock(patience_s=0.2), get_executor("thread", 2) as executor:
+        outcomes = list(executor.imap(compute, [200_000] * 4))
+    assert len({outcome.value for outcome in outcomes}) == 1
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """Let the warning come after twice the patience."""
+    monkeypatch.setattr(watch, "LONG", 2)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_loop_that_does_not_end_gets_a_warning():
+    def spin(_):
+        while not warned:
+            pass
+
+    with pytest.warns(
+        UserWarning, match=r"\(item 0 of 'Check', test_watchdog.py:\d+ in spin\) was computing"
+    ) as warned:
+        run("thread", spin, [0])
+    assert len(warned) == 1
+
+
+@pytest.mark.usefixtures("soon")
+def test_so_does_one_that_asks_again_and_again():
+    def poll(_):
+        while not warned:
+            sleep(0)
+
+    with pytest.warns(
+        UserWarning, match=r"\(item 0 of 'Check', test_watchdog.py:\d+ in poll\) was computing"
+    ) as warned:
+        run("thread", poll, [0])
+    assert len(warned) == 1
+
+
+def test_a_clock_inside_a_clock_is_not_taken_for_being_stuck():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with VirtualClock(patience_s=0.01), get_executor("thread", 1) as executor:
+            future = executor.submit(sleep, 1)
+            with VirtualClock():
+                for _ in range(2000):
+                    sleep(1)
+            future.result()
+
+
+@pytest.mark.parametrize(
+    ("file", "is_users"),
+    [
+        (kv.__file__, False), (threading.__file__, False), (pytest.__file__, False), ("<frozen runpy>", False),
+        (__file__, True), ("/tmp/ipykernel_1/2.py", True), ("<doctest x[0]>", True),
+    ],
+)  # fmt: skip
+def test_whose_code_it_is(file, is_users):
+    assert is_user_code(file) is is_users
+
+
+def test_a_thread_that_has_not_begun_has_a_name_and_no_place():
+    with VirtualClock():
+        assert place_of(threads().Thread(print, name="first").fiber) == "thread 'first'"

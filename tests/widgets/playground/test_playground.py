@@ -1,0 +1,681 @@
+"""The panel without a front end: what slider and button do, and what is shown."""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from typing import Literal
+
+import matplotlib.pyplot as plt
+import pytest
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.widgets.playground import pictures
+from kaygraph_viz.widgets.playground import playground as module
+from kaygraph_viz.widgets.playground.playground import Playground, playground
+
+GUARD_S = 30  # against a test that hangs; never waited for
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def trace_of(workers, name="check"):
+    """Return eight branches of one second on so many workers."""
+    return make_trace(*(bar(name, f"t-{at % workers}", at // workers, at // workers + 1) for at in range(8)))
+
+
+def never(_workers):
+    raise AssertionError("nobody pressed Run")
+
+
+def press(panel):
+    panel.run_button.click()
+    panel.wait(GUARD_S)
+
+
+def text_of(widget):
+    return re.sub(r"<[^>]*>", " ", widget.value)
+
+
+def log_of(panel):
+    """Return the lines of the log, each as a list of words."""
+    return [line.replace("\N{NO-BREAK SPACE}", " ").split() for line, _ in panel.log_list.options]
+
+
+def tried(panel):
+    """Return the numbers of workers in the log."""
+    return [int(next(word for word in words if word.isdigit())) for words in log_of(panel)]
+
+
+@pytest.fixture
+def drawn():
+    """Let pictures be drawn, for a test that looks at them."""
+
+
+@pytest.fixture(autouse=True)
+def _quick_pictures(request, monkeypatch):
+    """Draw small pictures, or, for a test that does not look at them, none."""
+    monkeypatch.setattr(pictures, "DPI", 24)
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(module, "gantt_picture", stand_in)
+        monkeypatch.setattr(module, "sketch_picture", lambda *_args, **_options: None)
+
+
+def stand_in(trace, title=None, **options):
+    return pictures.Picture(PNG + repr((title, options)).encode(), f"Gantt chart of {len(trace)}", 100)
+
+
+@pytest.fixture
+def panel():
+    return playground(trace_of, recorded={4: trace_of(4), 2: trace_of(2)})
+
+
+def test_recorded_run_is_shown_at_once(panel):
+    assert panel.picture.startswith(PNG)
+    assert "8 branches with 4 workers took 2.00 s" in text_of(panel.status)
+    assert tried(panel) == [2, 4]
+
+
+def test_slider_shows_what_was_recorded_with_that_number(panel):
+    before = panel.chart.value
+    panel.slider.value = 2
+    assert panel.picture.startswith(PNG)
+    assert panel.chart.value != before
+    assert "8 branches with 2 workers took 4.00 s" in text_of(panel.status)
+
+
+def test_slider_says_when_nothing_was_recorded_with_that_number(panel):
+    panel.slider.value = 3
+    assert "Nothing tried with 3 workers yet: press Run." in text_of(panel.status)
+    panel.slider.value = 1
+    assert "Nothing tried with 1 worker yet" in text_of(panel.status)
+
+
+def test_slider_never_runs_anything():
+    panel = playground(never, recorded={4: trace_of(4)})
+    panel.slider.value = 3
+    assert list(panel.traces) == [4]
+
+
+def test_run_records_anew_with_the_number_of_the_slider(panel):
+    panel.slider.value = 8
+    before = panel.chart.value
+    press(panel)
+    assert panel.chart.value != before
+    assert "8 branches with 8 workers took 1.00 s" in text_of(panel.status)
+    assert sorted(panel.traces) == tried(panel) == [2, 4, 8]
+
+
+def test_log_holds_the_last_run_of_each_number():
+    names = iter(["first", "second"])
+    panel = playground(lambda workers: trace_of(workers, next(names)), workers=2)
+    press(panel)
+    press(panel)
+    assert tried(panel) == [2]
+    assert {span.name for span in panel.traces[2]} == {"second"}
+
+
+def test_log_shows_what_was_measured():
+    panel = playground(never, recorded={4: trace_of(4)})
+    assert log_of(panel) == [["4", "2.00", "s", "about", "4.0", "4"]]
+
+
+def test_panel_without_a_recording_is_empty_and_says_what_to_do():
+    panel = playground(trace_of)
+    assert (panel.picture, panel.chart.value, log_of(panel)) == (b"", "", [])
+    assert "press Run" in text_of(panel.status)
+
+
+def test_given_mapping_is_not_changed():
+    recorded = {4: trace_of(4)}
+    panel = playground(trace_of, recorded=recorded, workers=2)
+    press(panel)
+    assert list(recorded) == [4]
+
+
+# -- while a run is going on --------------------------------------------------------------------------------------
+
+
+class SlowRun:
+    """A run that goes on until it is told to end."""
+
+    def __init__(self):
+        self.calls = []
+        self.started = threading.Event()
+        self.end = threading.Event()
+
+    def __call__(self, workers):
+        self.calls.append(workers)
+        self.started.set()
+        assert self.end.wait(GUARD_S)
+        return trace_of(workers)
+
+
+@pytest.fixture
+def slow():
+    slow = SlowRun()
+    yield slow
+    slow.end.set()
+
+
+@pytest.fixture
+def running(slow):
+    panel = playground(slow, recorded={1: trace_of(1), 2: trace_of(2)})
+    panel.run_button.click()
+    assert slow.started.wait(GUARD_S)
+    yield panel
+    slow.end.set()
+    panel.wait(GUARD_S)
+
+
+def test_click_returns_while_the_run_goes_on_and_says_so(running):
+    assert running.run_button.disabled
+    assert "Running with 4 workers ..." in text_of(running.status)
+
+
+def test_second_click_while_running_does_nothing(running, slow):
+    running.run_button.click()
+    slow.end.set()
+    running.wait(GUARD_S)
+    assert slow.calls == [4]
+
+
+def test_button_works_again_when_the_run_has_ended(running, slow):
+    slow.end.set()
+    running.wait(GUARD_S)
+    assert not running.run_button.disabled
+    press(running)
+    assert slow.calls == [4, 4]
+
+
+def test_slider_stays_alive_while_running(running):
+    running.slider.value = 2
+    assert "8 branches with 2 workers" in text_of(running.status)
+
+
+def test_run_that_ends_does_not_take_the_chart_from_another_number(running, slow):
+    running.slider.value = 2
+    shown = running.chart.value
+    slow.end.set()
+    running.wait(GUARD_S)
+    assert running.chart.value == shown
+    assert "8 branches with 2 workers" in text_of(running.status)
+    assert tried(running) == [1, 2, 4]
+
+
+def test_waiting_without_a_run_returns_at_once(panel):
+    panel.wait()
+
+
+# -- stopping -----------------------------------------------------------------------------------------------------
+
+
+class Parallel:
+    """A run of four items for two workers, who wait for an event."""
+
+    def __init__(self):
+        self.go, self.began, self.items = threading.Event(), threading.Semaphore(0), []
+
+    def branch(self, item):
+        self.items.append(item)
+        if item >= 2:  # the first two are over at once
+            self.began.release()
+            assert self.go.wait(GUARD_S)
+
+    def __call__(self, workers):
+        with record() as trace, get_executor("thread", 2) as executor:
+            list(executor.imap(self.branch, range(6)))
+        return trace
+
+
+@pytest.fixture
+def parallel():
+    parallel = Parallel()
+    yield parallel
+    parallel.go.set()
+
+
+@pytest.fixture
+def stopped(parallel):
+    panel = playground(parallel)
+    panel.run_button.click()
+    for _ in range(2):
+        assert parallel.began.acquire(timeout=GUARD_S)
+    panel.stop_button.click()
+    panel.wait(GUARD_S)
+    return panel
+
+
+def test_stop_starts_nothing_that_is_queued(stopped, parallel):
+    parallel.go.set()
+    assert sorted(parallel.items) == [0, 1, 2, 3]
+
+
+def test_stop_says_what_was_done_and_shows_it(stopped):
+    assert "Stopped after 2 branches: nothing more is started." in text_of(stopped.status)
+    assert stopped.picture.startswith(PNG)
+    assert log_of(stopped) == [["4", "stopped", "2"]]
+    assert stopped.traces == {}
+
+
+def test_run_that_was_stopped_can_be_made_again(stopped, parallel):
+    assert (stopped.run_button.disabled, stopped.stop_button.disabled) == (False, True)
+    parallel.go.set()
+    press(stopped)
+    assert "6 branches " in text_of(stopped.status)
+    assert list(stopped.traces) == [4]
+
+
+def test_stop_keeps_what_was_recorded_with_the_same_settings(parallel):
+    panel = playground(parallel, recorded={4: trace_of(4)})
+    before = panel.chart.value
+    panel.run_button.click()
+    assert parallel.began.acquire(timeout=GUARD_S)
+    panel.stop_button.click()
+    panel.wait(GUARD_S)
+    assert (panel.chart.value, tried(panel)) == (before, [4])
+    assert "Stopped after" in text_of(panel.status)
+
+
+def test_stop_interrupts_a_function_that_only_computes():
+    began = threading.Event()
+
+    def endless(_workers):
+        with record(), span("forever"):
+            began.set()
+            while True:
+                pass
+
+    panel = playground(endless)
+    panel.run_button.click()
+    assert began.wait(GUARD_S)
+    panel.stop_button.click()
+    panel.wait(GUARD_S)
+    assert "Stopped after 0 branches" in text_of(panel.status)
+
+
+def test_stop_without_a_run_does_nothing(panel):
+    before = panel.status.value
+    panel.stop_button.click()
+    assert panel.status.value == before
+    assert panel.stop_button.disabled
+
+
+def test_no_thread_is_left_after_a_run(panel):
+    before = set(threading.enumerate())
+    press(panel)
+    assert set(threading.enumerate()) <= before
+
+
+# -- more controls ------------------------------------------------------------------------------------------------
+
+
+def with_options(workers=2, *, items=8, schedule="dynamic", latency_s=1.0, clock=None, verbose=True):
+    return make_trace(
+        *(
+            bar("check", f"t-{at % workers}", at // workers * latency_s, (at // workers + 1) * latency_s)
+            for at in range(items)
+        )
+    )
+
+
+@pytest.fixture
+def rich():
+    panel = playground(with_options, recorded={2: with_options(2), 4: with_options(4)})
+    panel.controls["items"].value = 16
+    press(panel)
+    return panel
+
+
+def test_each_known_keyword_has_a_control_which_stands_at_its_default(rich):
+    assert [*rich.controls] == ["workers", "schedule", "items", "latency_s", "clock"]
+    assert rich.settings == {"workers": 2, "schedule": "dynamic", "items": 16, "latency_s": 1.0, "clock": None}
+
+
+def test_function_is_called_with_what_the_controls_say():
+    calls = []
+
+    def run(count, items=3, failure_rate=0.1, **others):
+        calls.append((count, items, failure_rate, others))
+        return trace_of(count)
+
+    panel = playground(run)
+    panel.controls["items"].value, panel.controls["failure_rate"].value = 5, 0.3
+    press(panel)
+    assert calls == [(4, 5, 0.3, {})]
+
+
+def test_keyword_of_the_readers_own_has_a_control_where_its_choices_are_known():
+    calls = []
+
+    def run(workers, way: Literal["gather", "semaphore"] = "semaphore", depth=1):
+        calls.append((way, depth))
+        return trace_of(workers)
+
+    panel = playground(run, controls={"depth": range(1, 10)})
+    panel.controls["depth"].value = 3
+    press(panel)
+    assert calls == [("semaphore", 3)]
+    assert panel.controls["way"].main.options == (("gather", "gather"), ("semaphore", "semaphore"))
+
+
+def test_range_and_choices_can_be_given():
+    panel = playground(with_options, controls={"items": range(10, 51, 10), "schedule": ["static", "dynamic"]})
+    slider, schedule = panel.controls["items"].main, panel.controls["schedule"].main
+    assert (slider.min, slider.max, slider.step, slider.value) == (10, 50, 10, 10)
+    assert ([value for _, value in schedule.options], schedule.value) == (["static", "dynamic"], "dynamic")
+
+
+def test_number_box_and_slider_are_the_same(rich):
+    control = rich.controls["items"]
+    control.box.value = 8
+    assert control.main.value == 8
+    assert "8 branches with 2 workers took 4.00 s" in text_of(rich.status)
+
+
+def test_log_shows_the_settings_that_differ_and_marks_the_fastest_of_the_same_work(rich):
+    assert "workers  items  makespan" in rich.log_title.value.replace("\N{NO-BREAK SPACE}", " ")
+    assert log_of(rich) == [
+        ["2", "8", "4.00", "s", "about", "2.0", "2"],
+        ["★", "4", "8", "2.00", "s", "about", "4.0", "4"],
+        ["2", "16", "8.00", "s", "about", "2.0", "2"],
+    ]
+
+
+def test_choosing_an_entry_of_the_log_shows_it_and_sets_the_controls(rich):
+    rich.log_list.index = 1
+    assert (rich.settings["workers"], rich.settings["items"]) == (4, 8)
+    assert "8 branches with 4 workers took 2.00 s" in text_of(rich.status)
+    assert rich.log_list.index == 1
+
+
+def test_entry_of_the_log_is_chosen_when_the_controls_fit_it(rich):
+    rich.controls["items"].value = 8
+    assert rich.log_list.index == 0
+    rich.controls["items"].value = 9
+    assert rich.log_list.index is None
+
+
+def test_runs_are_compared_with_one_worker_where_that_was_tried():
+    panel = playground(trace_of, recorded={1: trace_of(1), 4: trace_of(4)})
+    assert "8 branches with 4 workers took 2.00 s: 4.0 times as fast as one worker, which took 8.00 s." in text_of(
+        panel.status
+    )
+    assert "The fastest so far." in text_of(panel.status)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_prediction_for_something_that_was_not_recorded_is_left_out():
+    panel = playground(never, recorded={1: trace_of(1), 4: trace_of(4)}, only="no such stage")
+    assert "predicted" not in panel.chart.value
+    assert "Times as fast as one worker: 1.0 with 1 worker and 4.0 with 4." in panel.chart.value
+
+
+def test_runs_are_compared_with_what_one_worker_would_take_where_that_was_not_tried(panel):
+    assert "about 4.0 times as fast as one worker, which would probably take 8.00 s." in text_of(panel.status)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_title_of_a_chart_says_what_was_set(rich, monkeypatch):
+    titles = []
+    draw = pictures.gantt
+    monkeypatch.setattr(
+        pictures, "gantt", lambda *args, **options: titles.append(options["title"]) or draw(*args, **options)
+    )
+    rich.controls["schedule"].value = "static"
+    press(rich)
+    assert titles == ["2 workers, static, items 16: 8.00 s"]
+
+
+def test_chart_of_a_panel_has_room_for_the_note_below_its_axis(monkeypatch):
+    finished = []
+    monkeypatch.setattr(pictures, "_finished", lambda ax, _: finished.append(ax))
+    short = [("wait", 2**-10), ("cpu", 2**-10)] * 512
+    pictures.gantt_picture(make_trace(bar("busy", "thread-1", 0, 1, parts=short)))
+    label, canvas = finished[0].xaxis.label, finished[0].figure.canvas
+    canvas.draw()
+    assert "too short to be drawn one by one" in label.get_text()
+    assert label.get_window_extent(canvas.get_renderer()).y0 >= 0
+
+
+@pytest.mark.usefixtures("drawn")
+def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
+    asked = []
+    draw = pictures.gantt
+    monkeypatch.setattr(
+        pictures, "gantt", lambda *args, **options: asked.append(options["until_s"]) or draw(*args, **options)
+    )
+    panel.slider.value = 2
+    panel.slider.value = 8
+    press(panel)
+    assert asked == [4.0, 4.0]
+
+
+@pytest.mark.usefixtures("drawn")
+def test_picture_that_was_drawn_is_not_drawn_again(panel, monkeypatch):
+    panel.slider.value = 2
+    monkeypatch.setattr(pictures, "gantt", None)
+    panel.slider.value = 4
+    assert "8 branches with 4 workers took 2.00 s" in text_of(panel.status)
+
+
+def test_every_control_says_what_it_is(rich):
+    widgets = [rich.run_button, rich.stop_button, rich.log_list]
+    for control in rich.controls.values():
+        widgets += [control.main] if control.box is None else [control.main, control.box]
+    assert all(widget.description and widget.tooltip for widget in widgets)
+    assert rich.controls["latency_s"].main.description == "Latency [s]"
+
+
+def parts_of(widget):
+    return [widget, *(part for child in getattr(widget, "children", ()) for part in parts_of(child))]
+
+
+def test_parts_have_names_for_style_sheets(panel):
+    classes = {name for widget in parts_of(panel) for name in widget._dom_classes}
+    assert {"kv-playground", "kv-workers", "kv-run", "kv-stop", "kv-status", "kv-chart", "kv-log"} <= classes
+
+
+# -- what a broken page sends --------------------------------------------------------------------------------------
+
+
+def message(data):
+    return {"content": {"data": data}, "buffers": []}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"method": "update", "state": {"value": "many"}},
+        {"method": "update", "state": {"value": None}},
+        {"method": "update", "state": {"value": 10**400}},
+        {"method": "update", "state": [1]},
+        {"method": "custom", "content": "click"},
+        {"method": 7},
+        {},
+        None,
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("widget", ["slider", "run_button", "log_list"])
+def test_malformed_message_is_ignored(widget, data):
+    panel = playground(trace_of, workers=3)
+    getattr(panel, widget)._handle_msg(message(data))
+    assert 1 <= panel.slider.value <= 16
+    panel.slider.value = 2
+    assert "Nothing tried with 2 workers yet" in text_of(panel.status)
+
+
+def test_what_is_ignored_is_said(panel):
+    panel.slider._handle_msg(message({"method": "update", "state": {"value": "many"}}))
+    assert "A message of the page was ignored" in text_of(panel.status)
+
+
+# -- errors -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no such file"), SystemExit("no such file"), KeyboardInterrupt("no such file")]
+)
+def test_error_of_a_run_is_shown_and_the_button_works_again(error):
+    def fails(_workers):
+        raise error
+
+    panel = playground(fails)
+    press(panel)
+    assert f"The run failed: {type(error).__name__}: no such file" in text_of(panel.status)
+    assert not panel.run_button.disabled
+
+
+def test_error_leaves_chart_and_log_as_they_were():
+    panel = playground(lambda workers: 1 // 0, recorded={4: trace_of(4)})
+    before = panel.chart.value, log_of(panel), dict(panel.traces)
+    press(panel)
+    assert (panel.chart.value, log_of(panel), panel.traces) == before
+
+
+def test_html_in_an_error_is_inert():
+    def fails(_workers):
+        raise ValueError("</span><script>alert(1)</script><img src=x onerror='alert(2)'>&amp;")
+
+    panel = playground(fails)
+    press(panel)
+    assert re.findall(r"<\w+", panel.status.value) == ["<span"]
+    assert "&lt;script&gt;" in panel.status.value
+
+
+@pytest.mark.usefixtures("drawn")
+def test_html_in_the_names_of_branches_is_inert():
+    hostile = "\"><script>alert(1)</script><i onmouseover='alert(2)'>"
+    panel = playground(never, recorded={4: trace_of(4, hostile)})
+    assert hostile not in panel.status.value + panel.log_title.value + str(log_of(panel))
+    assert re.findall(r"<\w+", panel.chart.value) == ["<div", "<img", "<img", "<p"]
+    assert re.findall(r' (\w+)="', panel.chart.value) == ["alt", "style", "src"] * 2
+
+
+def test_huge_error_is_cut():
+    def fails(_workers):
+        raise ValueError("x" * 1_000_000)
+
+    panel = playground(fails)
+    press(panel)
+    assert len(panel.status.value) < 1_000
+
+
+@pytest.mark.parametrize("returned", [None, [], "trace", 3])
+def test_run_that_returns_no_trace_is_an_error_and_not_kept(returned):
+    panel = playground(lambda workers: returned, recorded={4: trace_of(4), 2: trace_of(2)})
+    press(panel)
+    assert "The run failed: OptionError: what run(workers) returns must be a trace, got" in text_of(panel.status)
+    assert sorted(panel.traces) == [2, 4]
+    panel.slider.value = 2
+    assert "8 branches with 2 workers" in text_of(panel.status)
+
+
+@pytest.mark.usefixtures("drawn")
+def test_chart_that_cannot_be_drawn_is_said_and_does_not_vanish(panel, monkeypatch):
+    def broken(*_args, **_options):
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr(pictures, "gantt", broken)
+    panel.slider.value = 2
+    assert "The chart could not be drawn: RuntimeError: no fonts" in text_of(panel.status)
+
+
+@pytest.mark.parametrize("value", [0, 17, 10**9])
+def test_slider_stays_in_its_range(panel, value):
+    panel.slider.value = value
+    assert 1 <= panel.slider.value <= 16
+
+
+# -- where no kernel runs -----------------------------------------------------------------------------------------
+
+
+def bundle_of(panel):
+    data, _metadata = panel._repr_mimebundle_()
+    return data
+
+
+def test_panel_leaves_a_picture_and_a_text_where_no_kernel_runs(panel):
+    bundle = bundle_of(panel)
+    assert base64.b64decode(bundle["image/png"]) == panel.picture
+    assert bundle["text/plain"] == "<Playground for 1 to 16 workers>"
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_text_of_the_panel_holds_no_address(panel):
+    assert not re.search("0x[0-9a-f]{6,}|object at", bundle_of(panel)["text/plain"])
+
+
+def test_panel_without_a_recording_leaves_no_empty_picture():
+    assert "image/png" not in bundle_of(playground(trace_of))
+
+
+@pytest.mark.usefixtures("drawn")
+def test_same_trace_gives_the_same_picture():
+    first, second = (playground(never, recorded={4: trace_of(4)}) for _ in range(2))
+    assert first.chart.value == second.chart.value
+
+
+@pytest.mark.usefixtures("drawn")
+def test_no_figure_of_pyplot_is_opened():
+    before = plt.get_fignums()
+    panel = playground(trace_of, recorded={4: trace_of(4), 2: trace_of(2)})
+    panel.slider.value = 2
+    press(panel)
+    assert plt.get_fignums() == before
+
+
+@pytest.mark.usefixtures("drawn")
+def test_controls_have_names_and_the_chart_a_description(panel):
+    assert panel.slider.description == "Workers"
+    assert panel.run_button.description == "Run"
+    assert re.search(r'<img alt="Gantt chart of 8 branches on 4 workers [^"<>]*" ', panel.chart.value)
+    assert re.search(r'<img alt="Times as fast as one worker: [^"<>]*" ', panel.chart.value)
+    assert "role='status'" in panel.status.value
+    assert not panel.slider.continuous_update
+
+
+# -- arguments ----------------------------------------------------------------------------------------------------
+
+
+def test_playground_is_a_panel():
+    assert isinstance(playground(trace_of, max_workers=5), Playground)
+    assert playground(trace_of, max_workers=5).slider.max == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"workers": 0}, "workers must be a whole number from 1 to 16"),
+        ({"workers": 17}, "workers must be a whole number from 1 to 16"),
+        ({"workers": True}, "workers must be"),
+        ({"workers": 2.5}, "workers must be"),
+        ({"workers": "4"}, "workers must be"),
+        ({"max_workers": 0}, "max_workers must be a whole number from 1 to 4096"),
+        ({"max_workers": True}, "max_workers must be"),
+        ({"max_workers": 1e9}, "max_workers must be"),
+        ({"max_workers": 3, "workers": 4}, "workers must be a whole number from 1 to 3"),
+        ({"recorded": [1]}, "recorded must be traces by number of workers"),
+        ({"recorded": {4: "trace"}}, "recorded must be traces by number of workers"),
+        ({"only": 3}, "only must be the name of a node"),
+        ({"controls": {"colour": [1, 2]}}, "controls must be a keyword of run"),
+    ],
+)
+def test_impossible_argument_is_a_clear_error(options, says):
+    with pytest.raises(OptionError, match=says):
+        playground(trace_of, **options)
+
+
+def test_name_of_a_pattern_is_for_the_playground_of_the_package():
+    with pytest.raises(OptionError, match=r'For example: kv.playground\("batch"\)'):
+        playground("batch")
+
+
+@pytest.mark.parametrize("run", [None, 4, "run"])
+def test_run_that_is_no_function_is_a_clear_error(run):
+    with pytest.raises(OptionError, match="run must be a function"):
+        playground(run)

@@ -1,0 +1,331 @@
+"""The chart to move about in, without a browser: what it shares, what it lets in, and when it sends."""
+
+from __future__ import annotations
+
+import base64
+import re
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+from IPython.utils.capture import capture_output
+
+from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.style import FILLS, STATUS_FILLS
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.widgets.timeline import timeline as module
+from kaygraph_viz.widgets.timeline.pusher import Pusher
+from kaygraph_viz.widgets.timeline.timeline import Timeline, timeline
+
+GUARD_S = 30  # against a test that hangs; never waited for
+PNG = b"\x89PNG\r\n\x1a\n"
+EVIL = "</script><script>alert(1)</script><img src=x onerror='alert(1)'>`${1}`\x00\u202e"
+VIEW = GraphView("g", (NodeView("load", "Load"), NodeView("check", "Check", True)), (EdgeView("load", "check"),))
+
+
+def trace_of_nodes():
+    """Return two nodes, the second with two branches; spans 1 to 5."""
+    load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
+    branches = [bar("format", "t-1", 1, 2, city="Oslo"), bar("age", "t-2", 1, 3, status="error", error="E" * 400)]
+    return make_trace(load, (bar("check", "main", 1, 3, kind="node"), branches))
+
+
+@pytest.fixture
+def view():
+    return timeline(trace_of_nodes(), graph=VIEW)
+
+
+def message(**state):
+    return {"content": {"data": {"method": "update", "state": state}}}
+
+
+# -- what is shared -----------------------------------------------------------------------------------------------
+
+
+def test_looks_are_those_of_the_static_pictures(view):
+    assert {part: fill["colour"] for part, fill in view.look["parts"].items()} == {
+        part: fill.colour for part, fill in FILLS.items()
+    }
+    said = {one["key"]: (one["label"], one["hatch"], one["marker"]) for one in view.look["statuses"]}
+    assert said["ok"] == ("ok", "", "")
+    assert {key: said[key] for key in STATUS_FILLS} == {
+        key: (fill.label, fill.hatch, fill.marker) for key, fill in STATUS_FILLS.items()
+    }
+
+
+def test_chart_is_described_for_screen_readers(view):
+    assert view.packed["sentence"].startswith("Gantt chart of 2 branches on 2 workers")
+
+
+def test_boxes_of_the_diagram_are_named_as_the_nodes_of_the_bars(view):
+    boxes = {(box["node"], box["branch"]) for box in view.scene["boxes"]}
+    assert boxes == {("load", ""), ("check", ""), ("check", "format"), ("check", "age"), ("", "")}
+    assert set(view.packed["nodes"]) == {"load", "check"}
+
+
+def test_without_a_graph_there_is_no_diagram():
+    assert timeline(trace_of_nodes()).scene == {}
+
+
+def test_title_can_be_given():
+    assert timeline(trace_of_nodes(), title="Two\nnodes").packed["title"] == "Two nodes"
+
+
+def test_hostile_names_stay_data():
+    view = timeline(make_trace(bar(EVIL, EVIL, 0, 1, status="error", error=EVIL, city=EVIL)), title=EVIL)
+    view.selected = 1
+    texts = [view.packed["title"], *view.packed["errors"].values(), *(text for pair in view.details for text in pair)]
+    assert all("\x00" not in text and "\u202e" not in text for text in texts)
+    assert "<script>" in view.packed["title"]
+
+
+def test_scripts_put_no_text_into_markup_and_load_nothing():
+    code = "\n".join((module.HERE / name).read_text(encoding="utf-8") for name in module.SCRIPTS)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", code)
+    assert not re.search(r"\bimport\b|fetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", code)
+    assert "http" not in (module.HERE / "timeline.css").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*module.SCRIPTS, "timeline.css"])
+def test_files_for_the_browser_are_in_the_package_and_short(name):
+    path = Path(module.__file__).with_name(name)
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 450
+
+
+# -- selecting ----------------------------------------------------------------------------------------------------
+
+
+def test_selected_bar_is_described(view):
+    view.selected = 4
+    assert {("name", "format"), ("worker", "t-1"), ("took", "1.00 s"), ("city", "Oslo")} <= set(
+        map(tuple, view.details)
+    )
+    view.selected = None
+    assert view.details == []
+
+
+def test_error_is_told_in_full_when_its_bar_is_selected(view):
+    view.selected = 5
+    assert dict(view.details)["error"] == "E" * 400
+
+
+@pytest.mark.parametrize("value", [0, 99, 1, True, "4", 4.0, [4]])
+def test_selecting_what_is_no_bar_is_a_clear_error(view, value):
+    with pytest.raises(OptionError, match="selected must be the number of a span that is a bar"):
+        view.selected = value
+    assert view.selected is None
+
+
+def test_node_can_be_chosen_by_its_id(view):
+    view.node = "check"
+    with pytest.raises(OptionError, match="check, load"):
+        view.node = "other"
+    assert view.node == "check"
+
+
+# -- what the browser says ----------------------------------------------------------------------------------------
+
+
+def test_selections_of_the_browser_arrive(view):
+    view._handle_msg(message(selected=4, node="check"))
+    assert (view.selected, view.node) == (4, "check")
+    view._handle_msg(message(selected=None))
+    assert view.selected is None
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [None, 3, "x", {}, {"content": None}, {"content": {"data": {}}}, {"content": {"data": {"method": "update"}}},
+     message(selected="4"), message(selected=10**30), message(selected=[]), message(node=7), message(node=EVIL),
+     message(packed={}), message(look={}), message(selected=4, _esm="alert(1)"),
+     {"content": {"data": {"method": "custom", "content": {"a": 1}}}},
+     {"content": {"data": {"method": "update", "state": {"selected": 4}, "buffer_paths": [["selected"]]}}}],
+)  # fmt: skip
+def test_other_messages_are_ignored_with_one_warning(view, bad):
+    before = view.get_state()
+    with pytest.warns(UserWarning, match="a message from the browser was ignored") as warned:
+        for _ in range(3):
+            view._handle_msg(bad)
+    assert len(warned) == 1
+    assert view.get_state() == before
+    view._handle_msg(message(selected=4))
+    assert view.selected == 4
+
+
+# -- where no kernel runs -----------------------------------------------------------------------------------------
+
+
+def test_picture_and_text_stand_in_where_no_kernel_runs(view):
+    data, _ = view._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(PNG)
+    assert data["text/plain"] == repr(view) == "<Timeline of 3 bars>"
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_picture_is_the_same_each_time():
+    first, second = (timeline(trace_of_nodes())._repr_mimebundle_()[0]["image/png"] for _ in range(2))
+    assert first == second
+
+
+def test_no_figure_of_pyplot_is_left(view):
+    before = plt.get_fignums()
+    view._repr_mimebundle_()
+    assert plt.get_fignums() == before
+
+
+def test_empty_trace_is_shown_as_such():
+    view = timeline(make_trace(), graph=VIEW)
+    assert view.packed["bars"] == 0
+    assert "image/png" in view._repr_mimebundle_()[0]
+
+
+@pytest.mark.parametrize(("trace", "options"), [(None, {}), ([], {}), (make_trace(), {"graph": 3})])
+def test_impossible_arguments_are_clear_errors(trace, options):
+    with pytest.raises(OptionError):
+        timeline(trace, **options)
+
+
+# -- live ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_hand(monkeypatch):
+    """Let no thread send: the tests do."""
+    monkeypatch.setattr(Pusher, "start", lambda self: None)
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_live_chart_grows_and_then_is_complete():
+    with record() as trace:
+        view = timeline(trace, graph=VIEW)
+        shown = [(view.packed["is_live"], view.packed["bars"])]
+        with span("a"):
+            pass
+        assert view._pusher.tick()
+        shown.append((view.packed["is_live"], view.packed["bars"]))
+    assert not view._pusher.tick()
+    shown.append((view.packed["is_live"], view.packed["bars"]))
+    assert shown == [(True, 0), (True, 1), (False, 1)]
+    assert repr(view) == "<Timeline of 1 bar>"
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_ten_thousand_spans_between_two_ticks_are_one_message(monkeypatch):
+    sent = []
+    monkeypatch.setattr(Timeline, "_send", lambda self, msg, buffers=None: sent.append(msg["method"]))
+    with record() as trace:
+        view = timeline(trace)
+        sent.clear()
+        for _ in range(10_000):
+            with span("a"):
+                pass
+        view._pusher.tick()
+        assert sent == ["update"]
+    assert view.packed["bars"] == 10_000
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_live_chart_has_no_picture_yet_and_says_that_it_is_live():
+    with record() as trace:
+        view = timeline(trace)
+        data, _ = view._repr_mimebundle_()
+        assert (data["text/plain"], "image/png" in data) == ("<Timeline, live>", False)
+    assert "image/png" in view._repr_mimebundle_()[0]
+
+
+def test_thread_ends_by_itself_when_the_run_is_over():
+    with record() as trace:
+        view = timeline(trace)
+        assert view._pusher._thread.is_alive()
+        with span("a"):
+            pass
+    view.wait(GUARD_S)
+    assert not view._pusher._thread.is_alive()
+    assert (view.packed["is_live"], view.packed["bars"]) == (False, 1)
+
+
+def test_thread_ends_when_the_chart_is_closed():
+    with record() as trace:
+        view = timeline(trace)
+        view.close()
+        view.wait(GUARD_S)
+        assert not view._pusher._thread.is_alive()
+        assert trace.is_live
+
+
+def test_complete_trace_starts_no_thread():
+    assert timeline(trace_of_nodes())._pusher._thread.ident is None
+
+
+def test_costly_sending_is_done_less_often():
+    sent, cpu_s = [], iter([0.0, 0.05, 1.0, 1.0])
+    pusher = Pusher(lambda: sent.append(1), lambda: True, cpu_s=lambda: next(cpu_s))
+    ticks_of_sends = []
+    for tick in range(11):
+        pusher.tick()
+        ticks_of_sends += [tick] * (len(sent) - len(ticks_of_sends))
+    assert ticks_of_sends == [0, 10]  # 50 ms are a twentieth of a second
+
+
+def test_last_sending_is_not_put_off():
+    live, sent = [True], []
+    pusher = Pusher(lambda: sent.append(1), lambda: live[0], cpu_s=iter([0.0, 9.0, 9.0, 9.0]).__next__)
+    assert pusher.tick()
+    live[0] = False
+    assert not pusher.tick()
+    assert len(sent) == 2
+
+
+def test_fault_of_the_chart_ends_it_with_a_warning_and_not_the_work():
+    def fails():
+        raise RuntimeError("no")
+
+    with pytest.warns(UserWarning, match="the live view stopped, results are not affected: RuntimeError: no"):
+        assert not Pusher(fails, lambda: True).tick()
+
+
+# -- in a shell ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shell():
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+LIVE_CELL = """
+from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.widgets.timeline.timeline import timeline
+with record() as trace:
+    display(timeline(trace))
+    with span("a"):
+        pass
+"""
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_live_chart_leaves_its_picture_in_its_place_after_the_cell(shell):
+    with capture_output() as captured:
+        shell.run_cell("from IPython.display import display\n" + LIVE_CELL).raise_error()
+        shell.run_cell("1 + 1")
+    first, again = (output for output in captured.outputs if "Timeline" in output.data.get("text/plain", ""))
+    assert (first.data["text/plain"], again.data["text/plain"]) == ("<Timeline, live>", "<Timeline of 1 bar>")
+    assert first.transient == again.transient
+    assert "image/png" in again.data
+
+
+def test_complete_chart_is_displayed_once(shell, view):
+    with capture_output() as captured:
+        display(view)
+    assert [output.data["text/plain"] for output in captured.outputs] == ["<Timeline of 3 bars>"]
+
+
+def test_nothing_warns_when_it_is_made_and_shown():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        timeline(trace_of_nodes(), graph=VIEW)._repr_mimebundle_()
