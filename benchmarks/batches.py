@@ -94,7 +94,7 @@ def async_all_at_once(scale: Scale) -> Measured:
 
 
 @benchmark(
-    "async item, max_concurrency=100 / PocketFlow", peer="the same with an asyncio.Semaphore(100) in exec_async",
+    "async item, max_workers=100 / PocketFlow", peer="the same with an asyncio.Semaphore(100) in exec_async",
     target=0.3, note="inside one loop, nothing recorded; PocketFlow has no limit of its own",
 )  # fmt: skip
 def async_limited(scale: Scale) -> Measured:

@@ -51,7 +51,7 @@ def against_gather(scale: Scale) -> Measured:
     """Measure many records against the shortest program that asks for the same."""
     records = load_customers(scale.pick(200, 10))
     with serve(ServiceSettings(latency_s=0)) as server, _sources(server) as sources:
-        ours = enrichment_graph(sources, workers=AT_ONCE, executor="async", deadline_s=DEADLINE_S, progress=False)
+        ours = enrichment_graph(sources, max_workers=AT_ONCE, executor="async", deadline_s=DEADLINE_S, progress=False)
         return alternate(
             lambda: _timed(lambda: _enrich(ours, records)),
             lambda: _timed(lambda: asyncio.run(_by_hand(server, records))),
@@ -64,7 +64,7 @@ def _against_slowest(scale: Scale, executor: str) -> Measured:
     settings = {name: ServiceSettings(latency_s=s * factor, latency_spread=0) for name, s in LATENCIES_S.items()}
     records = load_customers(7)[2:]
     with serve(settings) as server, _sources(server) as sources:
-        graph = enrichment_graph(sources, workers=1, executor=executor, deadline_s=DEADLINE_S, progress=False)
+        graph = enrichment_graph(sources, max_workers=1, executor=executor, deadline_s=DEADLINE_S, progress=False)
         return alternate(
             lambda: _timed(lambda: _enrich(graph, records)),
             lambda: _timed(lambda: _ask_slowest(sources, records)),

@@ -81,7 +81,7 @@ def load(number: int) -> int:
 
 
 def compute(number: int) -> int:
-    kv.work(COMPUTE_S)
+    kv.compute(COMPUTE_S)
     return number
 
 

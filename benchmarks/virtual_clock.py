@@ -66,12 +66,12 @@ class Program:
 
 def _cost(wait_s: float, work_s: float, item: int) -> None:
     kv.sleep(wait_s * (1 + item % 3))
-    kv.work(work_s * (1 + item % 2))
+    kv.compute(work_s * (1 + item % 2))
 
 
 async def _cost_async(wait_s: float, work_s: float, item: int) -> None:
     await kv.sleep_async(wait_s * (1 + item % 3))
-    kv.work(work_s * (1 + item % 2))
+    kv.compute(work_s * (1 + item % 2))
 
 
 def _seconds(run: Callable[[], object]) -> float:

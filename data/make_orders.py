@@ -24,7 +24,7 @@ from order_faults import CATALOGUE, Fault
 SEED = 20260102
 ORDERS = 10_000
 PRODUCTS = 240
-MOST_LINES = 50
+MAX_LINES = 50
 FAULTS_OF_A_KIND = 3
 FIRST_GOOD = 40
 FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2025, 12, 31)  # the 24 months before the reference date
@@ -88,7 +88,7 @@ class Shop:
         basic operations are needed, whose results are the same on every machine; those of powers are not.
         """
         share = self.dice.below(2**40) / 2**40
-        return int(1 / (1 - share * (1 - 1 / (MOST_LINES + 1))))
+        return int(1 / (1 - share * (1 - 1 / (MAX_LINES + 1))))
 
 
 def stay(row: Row, year: int, month: int) -> tuple[date, date]:

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from kaygraph_viz.analysis.metrics import summarize as summarize
     from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf
     from kaygraph_viz.analysis.what_if.what_if import what_if as what_if
+    from kaygraph_viz.clock import compute as compute
     from kaygraph_viz.clock import cost as cost
     from kaygraph_viz.clock import sleep as sleep
     from kaygraph_viz.clock import sleep_async as sleep_async
-    from kaygraph_viz.clock import work as work
     from kaygraph_viz.errors import KayGraphVizError as KayGraphVizError
     from kaygraph_viz.execute.cancel import CancelToken as CancelToken
     from kaygraph_viz.execute.core.outcome import Outcome as Outcome
@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from kaygraph_viz.execute.pipeline.stages import DeadLetter as DeadLetter
     from kaygraph_viz.execute.pipeline.stages import Stage as Stage
     from kaygraph_viz.execute.pipeline.stages import StageFacts as StageFacts
-    from kaygraph_viz.execute.progress import Pace as Pace
-    from kaygraph_viz.execute.progress import Paced as Paced
+    from kaygraph_viz.execute.progress import ProgressCallback as ProgressCallback
+    from kaygraph_viz.execute.progress import ProgressInfo as ProgressInfo
     from kaygraph_viz.execute.rate_limit import RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
     from kaygraph_viz.export.frame import to_frame as to_frame
@@ -122,7 +122,7 @@ _HOME = {
     "graph.map_reduce": ("MapReduceNode", "Reduced"),
     "graph.graph": ("Graph", "BatchGraph", "ParallelBatchGraph"),
     "execute.coroutines.loops": ("run",),
-    "execute.progress": ("Pace", "Paced"),
+    "execute.progress": ("ProgressInfo", "ProgressCallback"),
     "execute.registry": ("get_executor",),
     "execute.core.outcome": ("Outcome", "Outcomes"),
     "execute.limits": ("MemoryBudget", "RetryPolicy"),
@@ -161,7 +161,7 @@ _HOME = {
     "analysis.conflicts": ("Conflict", "conflicts"),
     "plot.gantt.gantt": ("gantt",),
     "plot.diagram.diagram": ("diagram",),
-    "clock": ("cost", "sleep", "sleep_async", "work"),
+    "clock": ("cost", "sleep", "sleep_async", "compute"),
     "sync": ("Lock",),
     "virtual.clock": ("VirtualClock",),
     "lessons.playgrounds": ("playground",),

@@ -17,7 +17,7 @@ from kaygraph_viz.parts import noted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["REAL", "Clock", "RealClock", "cost", "current_clock", "sleep", "sleep_async", "use_clock", "work"]
+__all__ = ["REAL", "Clock", "RealClock", "compute", "cost", "current_clock", "sleep", "sleep_async", "use_clock"]
 
 
 @runtime_checkable
@@ -33,7 +33,7 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let `seconds` pass for the caller without using CPU [s]."""
 
-    def work(self, seconds: float) -> None:
+    def compute(self, seconds: float) -> None:
         """Use `seconds` of CPU in the calling thread [s]."""
 
 
@@ -51,7 +51,7 @@ class RealClock:
     cpu_ns = staticmethod(time.thread_time_ns)
     sleep = staticmethod(time.sleep)
 
-    def work(self, seconds: float) -> None:
+    def compute(self, seconds: float) -> None:
         """Spin until this thread has used `seconds` more of CPU [s]."""
         until = time.thread_time_ns() + round(seconds * 1e9)
         while time.thread_time_ns() < until:
@@ -149,7 +149,7 @@ async def sleep_async(seconds: float) -> None:
         await asyncio.to_thread(clock.sleep, seconds)
 
 
-def work(seconds: float) -> None:
+def compute(seconds: float) -> None:
     """Use CPU, as parsing or arithmetic does.
 
     Parameters
@@ -164,9 +164,9 @@ def work(seconds: float) -> None:
 
     Examples
     --------
-    >>> work(0)
+    >>> compute(0)
     """
-    current_clock().work(_duration("work", seconds))
+    current_clock().compute(_duration("compute", seconds))
 
 
 def cost(cpu_s: float) -> None:
@@ -194,7 +194,7 @@ def cost(cpu_s: float) -> None:
     """
     clock, seconds = current_clock(), _duration("cost", cpu_s)
     if getattr(clock, "is_virtual", False):
-        clock.work(seconds)
+        clock.compute(seconds)
 
 
 def _duration(name: str, seconds: float) -> float:

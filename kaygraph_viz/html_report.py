@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["save_report"]
 
-MOST_SPANS = 500
-MOST_SVG = 1 << 20  # bytes of a picture, above which it is made of pixels
+MAX_SPANS = 500
+MAX_SVG = 1 << 20  # bytes of a picture, above which it is made of pixels
 DPI = 150
 ERROR_LIMIT = 300
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -179,7 +179,7 @@ def _image(figure: Figure) -> tuple[str, bytes]:
 
     with mpl.rc_context({"svg.hashsalt": "kaygraph-viz", "svg.fonttype": "path"}):  # the same picture every time
         svg = _saved(figure, "svg", metadata={"Date": None, "Creator": None})
-    return ("image/svg+xml", svg) if len(svg) <= MOST_SVG else ("image/png", _saved(figure, "png", dpi=DPI))
+    return ("image/svg+xml", svg) if len(svg) <= MAX_SVG else ("image/png", _saved(figure, "png", dpi=DPI))
 
 
 def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
@@ -198,7 +198,7 @@ def _spans(columns: SpanColumns, dropped: int) -> str:
         (rows["started_ns"] - rows["ended_ns"], columns.is_status("ok"))
     )  # failed ones, then longest
     zero_ns = int(columns.column("submitted_ns").min())
-    shown = np.sort(by_weight[:MOST_SPANS])
+    shown = np.sort(by_weight[:MAX_SPANS])
     totals = part_totals_ns(columns, shown)
     kinds = [kind for kind in _OF_PARTS if kind in totals]
     table = html_table(
@@ -214,10 +214,10 @@ def _spans(columns: SpanColumns, dropped: int) -> str:
 
 def _left_out(count: int, dropped: int) -> str:
     told = f"All {counted(count, 'span')} in the order in which they began."
-    if count > MOST_SPANS:
+    if count > MAX_SPANS:
         told = (
-            f"{MOST_SPANS:,} of {count:,} spans in the order in which they began: those that failed, and those that "
-            f"took longest. {count - MOST_SPANS:,} are not shown here; to_frame(trace) has all of them."
+            f"{MAX_SPANS:,} of {count:,} spans in the order in which they began: those that failed, and those that "
+            f"took longest. {count - MAX_SPANS:,} are not shown here; to_frame(trace) has all of them."
         )
     return told + (f" {counted(dropped, 'span')} had not been kept when the run was recorded." if dropped else "")
 

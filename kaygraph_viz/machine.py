@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["SIMULATED_CORES", "Machine", "machine_from", "this_machine", "usable_cores"]
 
-MOST_CORES = 1 << 20  # a file may claim anything
+MAX_CORES = 1 << 20  # a file may claim anything
 SIMULATED_CORES = 4  # of the machine that a virtual clock stands for, whatever this one has
 
 
@@ -85,7 +85,7 @@ def machine_from(fields: Any) -> Machine | None:
     if not isinstance(fields, Mapping):
         return None
     cores, python, has_gil = (fields.get(name) for name in ("cores", "python", "has_gil"))
-    is_count = cores is None or (type(cores) is int and 1 <= cores <= MOST_CORES)
+    is_count = cores is None or (type(cores) is int and 1 <= cores <= MAX_CORES)
     if not is_count or not isinstance(python, str) or not isinstance(has_gil, bool):
         return None
     return Machine(cores, python[:100], has_gil)

@@ -96,7 +96,7 @@ def _show(trace: Trace, title: str | None, by: str) -> None:
         return
     import matplotlib.pyplot as plt
 
-    figure = gantt(trace, title=title, colour_by=by).get_figure(root=True)
+    figure = gantt(trace, title=title, color_by=by).get_figure(root=True)
     display(figure)
     plt.close(figure)
     print(summarize(trace).describe())

@@ -39,7 +39,7 @@ CPU, WAIT, _, _, BLOCKED, PAUSE, UNKNOWN = range(len(PART_KINDS))
 NO_SHARE = -1.0  # of a part whose share of CPU has no meaning, or was not measured
 ALL_CPU = 0.95  # from which share of CPU on a stretch counts as computing from end to end
 SHORT_NS = 20_000  # a stretch without a wait that is shorter counts as computing, as `trace.lanes` counts it
-MOST_ENTRIES = 4_096  # of one log: who has more has done the earlier ones long ago
+MAX_ENTRIES = 4_096  # of one log: who has more has done the earlier ones long ago
 
 RowParts = tuple[tuple[int, int, float], ...]  # of each part: code of its kind, end [ns], share of CPU or -1
 Entry = tuple[int, int, int, float, int]  # code, start and end [ns], share, and the CPU clock at the start [ns] or -1
@@ -110,8 +110,8 @@ class PartLog:
             entries[-1] = (code, last[1], ended_ns, share, last[4])
             return
         entries.append((code, started_ns, ended_ns, share, cpu_at_start_ns))
-        if len(entries) > 2 * MOST_ENTRIES:
-            del entries[:MOST_ENTRIES]
+        if len(entries) > 2 * MAX_ENTRIES:
+            del entries[:MAX_ENTRIES]
 
     def cover(self, kind: PartKind, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int = -1) -> None:
         """Say that all waiting from `started_ns` until now, `ended_ns` [ns], was of a kind, also what nobody noted."""

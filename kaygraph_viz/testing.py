@@ -43,7 +43,7 @@ class FakeClock:
     >>> from kaygraph_viz.trace.recorder import record, span
     >>> clock = FakeClock()
     >>> with record(clock=clock) as trace, span("parse"):
-    ...     clock.work(0.5)
+    ...     clock.compute(0.5)
     ...     clock.sleep(1.5)
     >>> trace.spans[0].service_s, trace.spans[0].cpu_ns
     (2.0, 500000000)
@@ -71,7 +71,7 @@ class FakeClock:
         self.sleep(seconds)
         await asyncio.sleep(0)
 
-    def work(self, seconds: float) -> None:
+    def compute(self, seconds: float) -> None:
         """Move the time on by `seconds` [s], 0 or more, and count them as CPU time of the calling thread."""
         self._pass(_ns("seconds", seconds), _ns("seconds", seconds))
 
@@ -160,10 +160,10 @@ def bar(
 
 
 def _noted_parts(start_s: float, parts: Sequence[tuple[PartKind, float] | tuple[PartKind, float, float]]) -> RowParts:
-    found, until_s = [], start_s
+    found, end_s = [], start_s
     for kind, lasts_s, *share in parts:
-        until_s += lasts_s
-        found.append((PART_CODE[kind], round(until_s * 1e9), share[0] if share else NO_SHARE))
+        end_s += lasts_s
+        found.append((PART_CODE[kind], round(end_s * 1e9), share[0] if share else NO_SHARE))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kaygraph_viz.clock import REAL, Clock, cost, current_clock, sleep, use_clock, work
+from kaygraph_viz.clock import REAL, Clock, compute, cost, current_clock, sleep, use_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import record
@@ -27,7 +27,7 @@ def test_real_stamps_are_whole_nanoseconds_that_never_go_back():
 
 def test_real_work_uses_cpu_of_this_thread():
     before = time.thread_time_ns()
-    work(0.002)
+    compute(0.002)
     assert time.thread_time_ns() - before >= 2_000_000
 
 
@@ -35,7 +35,7 @@ def test_sleep_and_work_go_to_the_clock_in_force():
     clock = FakeClock()
     with use_clock(clock):
         sleep(3600)
-        work(60)
+        compute(60)
     assert clock.now_ns() == 3660 * 10**9
     assert clock.cpu_ns() == 60 * 10**9
 
@@ -63,7 +63,7 @@ def test_record_puts_its_clock_in_force():
     assert current_clock() is REAL
 
 
-@pytest.mark.parametrize("spend", [sleep, work])
+@pytest.mark.parametrize("spend", [sleep, compute])
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), True, "1", None, 1e300, 10**400])
 def test_impossible_durations_are_refused(spend, seconds):
     with pytest.raises(OptionError, match=spend.__name__):

@@ -160,7 +160,7 @@ def test_memory_in_use_is_shown_if_it_was_recorded(tmp_path):
 
 
 def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_others_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(html_report, "MOST_SPANS", 3)
+    monkeypatch.setattr(html_report, "MAX_SPANS", 3)
     spans = [bar(f"b{i}", "t-1", i, i + 0.1 * (1 + i % 3), status="error" if i == 3 else "ok") for i in range(9)]
     page = report(tmp_path, make_trace(*spans, dropped=7))
     table = page.source.partition("Spans (9)")[2]
@@ -192,7 +192,7 @@ def test_what_no_span_did_has_no_column(tmp_path):
 
 
 def test_a_picture_with_very_many_lines_is_made_of_pixels(tmp_path, monkeypatch):
-    monkeypatch.setattr(html_report, "MOST_SVG", 1000)
+    monkeypatch.setattr(html_report, "MAX_SVG", 1000)
     page = report(tmp_path, small())
     assert page.images()[0].startswith(b"\x89PNG")
     check_harmless(page)

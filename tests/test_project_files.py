@@ -14,7 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 IGNORED = {".git", ".venv", "out", "build", "dist", "__pycache__", ".ipynb_checkpoints", ".hypothesis"}
-MOST_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 
 
 def read(name):
@@ -32,7 +32,7 @@ FILES = sorted(tracked())
 TEXTS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8", errors="replace")
     for path in FILES
-    if path.stat().st_size <= MOST_BYTES
+    if path.stat().st_size <= MAX_BYTES
 }
 
 
@@ -178,7 +178,7 @@ def test_no_file_contains(what):
 
 
 def test_no_file_is_huge():
-    assert [path.relative_to(ROOT).as_posix() for path in FILES if path.stat().st_size > MOST_BYTES] == []
+    assert [path.relative_to(ROOT).as_posix() for path in FILES if path.stat().st_size > MAX_BYTES] == []
 
 
 def test_no_secret_has_a_file_of_its_own():

@@ -28,13 +28,13 @@ def test_sleep_takes_no_cpu_and_work_does():
     clock = FakeClock()
     clock.sleep(1)
     assert clock.cpu_ns() == 0
-    clock.work(2)
+    clock.compute(2)
     assert (clock.now_ns(), clock.cpu_ns()) == (3_000_000_000, 2_000_000_000)
 
 
 def test_cpu_time_belongs_to_the_thread_that_used_it():
     clock = FakeClock()
-    threads = [threading.Thread(target=clock.work, args=(0.001,)) for _ in range(20)]
+    threads = [threading.Thread(target=clock.compute, args=(0.001,)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -52,7 +52,7 @@ def test_fake_clock_refuses_impossible_times(seconds):
 def test_recording_under_the_fake_clock_is_exact():
     clock = FakeClock()
     with record(clock=clock) as trace, span("a"):
-        clock.work(0.25)
+        clock.compute(0.25)
         clock.sleep(0.75)
     assert (trace.spans[0].service_s, trace.spans[0].cpu_ns) == (1.0, 250_000_000)
 

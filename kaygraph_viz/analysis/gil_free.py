@@ -35,7 +35,7 @@ AT_ONCE = 1.5  # how many branches have to run at once, on average, for that to 
 AS_MUCH_AS_CAN_BE = 0.75  # of the cores, or of the branches at once: who uses so much waits for no GIL
 UNCERTAIN_NS = 20_000  # of a CPU time
 SHORTEST_NS = 5_000_000  # of a window
-MOST_NAMES = 200  # where there are more, names do not say which code it is
+MAX_NAMES = 200  # where there are more, names do not say which code it is
 
 
 class Code(NamedTuple):
@@ -121,7 +121,7 @@ def gil_free(name: Ints, process: Ints, started: Ints, ended: Ints, cpu: Ints, c
     Code(least=array([0., 0.]), most=array([0., 0.]))
     """
     together = np.zeros_like(name)
-    if len(np.unique(name)) > MOST_NAMES:
+    if len(np.unique(name)) > MAX_NAMES:
         name = together
     found = _by_code(name, process, started, ended, cpu, cores)
     if found.is_told.all():

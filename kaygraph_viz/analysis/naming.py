@@ -14,7 +14,7 @@ from kaygraph_viz.analysis.nesting import Nesting, Places
 __all__ = ["named"]
 
 
-MOST_NAMES = 12
+MAX_NAMES = 12
 
 
 def named(nesting: Nesting, positions: Places) -> tuple[Ints, list[str]]:
@@ -58,7 +58,7 @@ def _has_many_names(nesting: Nesting, node: Places) -> Bools:
     names = len(nesting.columns.names) or 1
     pairs = np.unique(_paired(node, nesting.columns.column("name"), names)[is_branch])
     count = np.bincount(pairs // names, minlength=len(node) + 1)  # the first place is for branches without a node
-    return is_branch & (count[node + 1] > MOST_NAMES)
+    return is_branch & (count[node + 1] > MAX_NAMES)
 
 
 def _paired(owner: Ints, name: Ints, names: int) -> Ints:

@@ -30,7 +30,7 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Estimate", "serial_estimate"]
 
-MOST_BRANCHES, SAMPLE = 5_000, 2_000  # of more than so many, about so many are looked at
+MAX_BRANCHES, SAMPLE = 5_000, 2_000  # of more than so many, about so many are looked at
 FEW = 8  # a call of fewer branches than this for each one that is looked at is looked at as a whole or not at all
 
 
@@ -256,7 +256,7 @@ def _taken(nesting: Nesting, found: Calls, outer: Places) -> Bools | None:
     """
     columns = nesting.columns
     branches = np.flatnonzero(columns.is_kind("branch"))
-    if len(branches) <= MOST_BRANCHES:
+    if len(branches) <= MAX_BRANCHES:
         return None
     every = -(-len(branches) // SAMPLE)
     call, place, size = _places(found, outer)

@@ -23,7 +23,7 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Suggestion", "suggest_workers"]
 
-MOST_WORKERS = 64
+MAX_WORKERS = 64
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def suggest_workers(trace: Trace) -> Suggestion:
     def makespan_ns(workers: int) -> int:
         return outside_ns + sum(call.replayed_ns(workers) for call in calls)
 
-    most = min(MOST_WORKERS, max(len(call.durations_ns) for call in calls))
+    most = min(MAX_WORKERS, max(len(call.durations_ns) for call in calls))
     enough = fewest_workers(makespan_ns, most)
     powers = {1 << place for place in range(most.bit_length())}
     tried = sorted(powers | {enough, count_workers(nesting, is_unit)})

@@ -180,8 +180,8 @@ def _chart(run: ExampleRun, label: str) -> Axes:
 
     trace = run.traces[label]
     longest = max((run.traces[name].makespan_s for name in run.compared), default=0.0)
-    until_s = longest if label in run.compared else 0.0
-    return gantt(trace, title=_title(run.name, label, trace), colour_by=run.colour_by, until_s=until_s)
+    end_s = longest if label in run.compared else 0.0
+    return gantt(trace, title=_title(run.name, label, trace), color_by=run.color_by, end_s=end_s)
 
 
 def _title(name: str, label: str, trace: Trace) -> str:

@@ -27,7 +27,7 @@ from kaygraph_viz.execute.registry import KINDS
 __all__ = ["Shell"]
 
 HISTORY = Path("~/.kaygraph_viz_history")
-MOST_REMEMBERED = 1000
+MAX_REMEMBERED = 1000
 USAGE = {  # in the order of the help
     "validate": "validate [JSON or FILE]",
     "enrich": "enrich [COUNT]",
@@ -235,7 +235,7 @@ def _history() -> Iterator[None]:
         readline.parse_and_bind("bind ^I rl_complete")
     with suppress(OSError):
         readline.read_history_file(HISTORY.expanduser())
-    readline.set_history_length(MOST_REMEMBERED)
+    readline.set_history_length(MAX_REMEMBERED)
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ __all__ = ["run"]
 
 SCHEDULES = ("static", "dynamic", "longest-first")  # from the least to the most even
 WORKERS = 4
-MOST_NOTES = 3
+MAX_NOTES = 3
 CAPTIONS = {
     "serial": "one row: an order takes 2 to 100 ms, by the number of its lines",
     "static": "each worker has its share from the beginning: one is busy when all others are idle",
@@ -57,7 +57,7 @@ def run(setup: Setup) -> ExampleRun:
             *(Fact(name, duration(traces[name].makespan_s), _balance(traces[name])) for name in SCHEDULES),
         ],
         notes=[
-            *(f"{order.order_id} was not priced: {order.reason}" for order in failed[:MOST_NOTES]),
+            *(f"{order.order_id} was not priced: {order.reason}" for order in failed[:MAX_NOTES]),
             _suggestion(metrics["suggested_workers"]),
         ],
         measured=measured(
@@ -75,7 +75,7 @@ def run(setup: Setup) -> ExampleRun:
 
 def _priced(orders: Sequence[Order], setup: Setup, executor: Executor, schedule: str) -> Run:
     with setup.record() as trace:
-        graph = batch_graph(workers=executor.workers, executor=executor, schedule=schedule, progress=setup.progress)
+        graph = batch_graph(max_workers=executor.workers, executor=executor, schedule=schedule, progress=setup.progress)
         graph.run(shared := {"orders": orders})
     return shared, graph, trace
 

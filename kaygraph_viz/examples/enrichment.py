@@ -58,7 +58,7 @@ def run(setup: Setup) -> ExampleRun:
         graph=graph,
         traces={"serial": serial, "one-record": alone, "broken": broken, "parallel": parallel},
         captions=CAPTIONS,
-        colour_by="name",
+        color_by="name",
         facts=[
             Fact("answers", f"{len(sample) * 4:,}", _in_words(summary["statuses"])),
             Fact("complete records", f"{summary['complete']:,}", f"of {count:,}"),
@@ -90,7 +90,7 @@ def _enriched(
         customer_sources(server.base_url, deadline_s=DEADLINE_S) as sources,
     ):
         who = kind if kind == "async" else executor  # coroutines have a node of their own
-        graph = enrichment_graph(sources, workers=workers, executor=who, progress=setup.progress)
+        graph = enrichment_graph(sources, max_workers=workers, executor=who, progress=setup.progress)
         graph.run(shared := {"records": records})
     return shared, graph, trace
 

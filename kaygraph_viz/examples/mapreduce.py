@@ -17,7 +17,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["count_words", "run"]
 
 LONG = 100_000  # letters from which starting processes pays
-MOST_NAMED = 5
+MAX_NAMED = 5
 CAPTIONS = {
     "serial": "one row: all texts are mapped one after the other, then the reducing begins",
     "parallel": "a row for each worker: no reduce begins before the last map has ended",
@@ -62,11 +62,11 @@ def _compared(speeches: Sequence[Speech], setup: Setup, usual: str, what: str, u
 def _counted(speeches: Sequence[Speech], setup: Setup, kind: str) -> tuple[dict[str, Any], Graph, Trace]:
     workers = setup.workers_for(kind)
     with setup.started(kind, workers, word_count_graph.__module__, len(speeches)) as executor, setup.record() as trace:
-        graph = word_count_graph(workers=workers, executor=executor, progress=setup.progress)
+        graph = word_count_graph(max_workers=workers, executor=executor, progress=setup.progress)
         graph.run(shared := {"speeches": speeches})
     return shared, graph, trace
 
 
 def _most_frequent(ranking: Sequence[tuple[str, int]]) -> list[str]:
-    named = [f"{word!r} ({counted(count, 'time')})" for word, count in ranking[:MOST_NAMED]]
+    named = [f"{word!r} ({counted(count, 'time')})" for word, count in ranking[:MAX_NAMED]]
     return [f"Most frequent: {join_words(named)}"] if named else []

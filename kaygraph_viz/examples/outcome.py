@@ -141,7 +141,7 @@ class ExampleRun:
         The name of the trace whose times the diagram shows; default: the parallel run.
     compared
         The names of the traces whose charts share one time axis.
-    colour_by
+    color_by
         What the colours of the charts mean, as for `gantt`.
     facts
         What came out.
@@ -166,7 +166,7 @@ class ExampleRun:
     captions: Mapping[str, str] = field(default_factory=dict)
     drawn: str = ""
     compared: Sequence[str] = ()
-    colour_by: str = "part"
+    color_by: str = "part"
     facts: Sequence[Fact] = ()
     notes: Sequence[str] = ()
     details: tuple[str, Sequence[Sequence[str]]] | None = None

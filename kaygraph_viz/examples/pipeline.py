@@ -24,7 +24,7 @@ __all__ = ["run", "stage_table"]
 
 FIRST, SAMPLE, WORKERS = 1665, 40, 4  # two of these orders are broken
 SLOW_WRITE_S = 0.02
-MOST_NOTES = 3
+MAX_NOTES = 3
 DATABASE = "orders.db"
 CAPTIONS = {
     "serial": "each order goes through all stages before the next one is read",
@@ -101,7 +101,7 @@ def _loaded(orders: Sequence[Order], setup: Setup, kind: str, workers: int, writ
             customer_sources(server.base_url, ("profile", "location")) as sources,
             OrderStore(path, write_s=write_s) as store,
         ):
-            graph = etl_graph(store, sources, workers=workers, executor=kind, progress=setup.progress)
+            graph = etl_graph(store, sources, max_workers=workers, executor=kind, progress=setup.progress)
             graph.run(shared)
         return Load(shared, graph, trace, path.read_bytes())
 
@@ -111,4 +111,4 @@ def _is_everything_there(report: dict[str, Any]) -> str:
 
 
 def _letters(letters: Sequence[Any]) -> list[str]:
-    return [f"{letter.item.order_id} failed at {letter.stage}: {letter.error}" for letter in letters[:MOST_NOTES]]
+    return [f"{letter.item.order_id} failed at {letter.stage}: {letter.error}" for letter in letters[:MAX_NOTES]]

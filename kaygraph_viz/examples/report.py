@@ -67,7 +67,7 @@ def _made(records: Sequence[dict[str, str]], setup: Setup, kind: str, workers: i
         customer_sources(server.base_url) as sources,
     ):
         who = kind if kind == "async" else executor
-        graph = report_graph(sources, Path(folder) / PAGE, workers=workers, executor=who, progress=setup.progress)
+        graph = report_graph(sources, Path(folder) / PAGE, max_workers=workers, executor=who, progress=setup.progress)
         shared: dict[str, Any] = {"records": records}
         graph.run(shared)
         page = shared["report_path"].read_bytes()

@@ -15,7 +15,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["run"]
 
 PER_SECOND, WIDTH_S, WINDOWS, WORKERS = 40.0, 0.25, 6, 4
-MOST_WORKERS = 64  # there are never more events at once
+MAX_WORKERS = 64  # there are never more events at once
 RUSH = (0.5, 1.0, 3.0)  # from, to [s], and how many times as many events
 CAPTIONS = {
     "serial": "no event is read before the one before it has been handled",
@@ -31,7 +31,7 @@ def run(setup: Setup) -> ExampleRun:
     windows = WINDOWS if setup.items is None else max(1, round(setup.items / (PER_SECOND * WIDTH_S)))
     _, _, serial = _processed(windows, setup, "serial", 1)
     late, _, alone = _processed(windows, setup, kind, 1)
-    workers = min(setup.workers_for(kind, WORKERS), MOST_WORKERS)
+    workers = min(setup.workers_for(kind, WORKERS), MAX_WORKERS)
     result, graph, parallel = _processed(windows, setup, kind, workers)
     events = sum(window.events for window in result.windows)
     return ExampleRun(
@@ -58,7 +58,7 @@ def run(setup: Setup) -> ExampleRun:
 def _processed(windows: int, setup: Setup, kind: str, workers: int) -> Run:
     events = EventStream(PER_SECOND, rush=RUSH, seed=setup.seed)
     with setup.record() as trace:
-        graph = stream_graph(windows, WIDTH_S, workers=workers, executor=kind, progress=setup.progress)
+        graph = stream_graph(windows, WIDTH_S, max_workers=workers, executor=kind, progress=setup.progress)
         graph.run(shared := {"events": events})
     return shared["stream_result"], graph, trace  # type: ignore[return-value]
 

@@ -19,7 +19,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["run", "sample_record", "validate_records"]
 
 SAMPLE = 40  # records, 160 bars: a chart that can be read
-MOST_COMPARED = 200  # records of the reader's own that are also checked one after the other
+MAX_COMPARED = 200  # records of the reader's own that are also checked one after the other
 WORKERS_FOR_ALL = 32  # all customers are checked for the answer key, not to be measured
 CAPTIONS = {
     "serial": "one row: while one check waits for the service, all others wait, too",
@@ -72,7 +72,7 @@ def validate_records(records: Sequence[Record], setup: Setup | None = None) -> t
     setup = setup or Setup()
     everyone, kind = [*_others(records), *records], setup.kind("thread")
     serial: dict[str, Trace] = {}
-    if len(records) <= MOST_COMPARED:
+    if len(records) <= MAX_COMPARED:
         serial["serial"] = _validated(records, everyone, setup, "serial", 1)[-1]
     shared, graph, parallel = _validated(records, everyone, setup, kind, setup.workers_for(kind))
     verdicts, summary = shared["verdicts"], shared["validation_summary"]
@@ -104,7 +104,7 @@ def _validated(records: Sequence[Record], everyone: Sequence[Record], setup: Set
         setup.record() as trace,
         local_checks(everyone, settings) as checks,
     ):
-        graph = validation_graph(checks, workers=workers, executor=executor, progress=setup.progress)
+        graph = validation_graph(checks, max_workers=workers, executor=executor, progress=setup.progress)
         graph.run(shared := {"records": records})
     return shared, graph, trace
 

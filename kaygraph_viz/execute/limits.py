@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 MAX_WORKERS = 4096
-MOST_BY_DEFAULT = 32
+MAX_BY_DEFAULT = 32
 SIMULATED_WORKERS = 4
 LOOK_EVERY_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
 
@@ -86,8 +86,8 @@ class RetryPolicy:
         cls,
         attempts: int = 3,
         *,
-        first_s: float = 0.1,
-        most_s: float = 10.0,
+        start_s: float = 0.1,
+        max_s: float = 10.0,
         jitter_s: float = 0.1,
         retry_on: tuple[type[Exception], ...] = (Exception,),
     ) -> RetryPolicy:
@@ -97,7 +97,7 @@ class RetryPolicy:
         ----------
         attempts
             The most attempts, 1 or more.
-        first_s, most_s
+        start_s, max_s
             The first wait, and the longest one [s].
         jitter_s
             The most that is added to a wait at random [s].
@@ -106,14 +106,14 @@ class RetryPolicy:
 
         Examples
         --------
-        >>> RetryPolicy.exponential(first_s=0.5, jitter_s=0).wait_s(2, ValueError())
+        >>> RetryPolicy.exponential(start_s=0.5, jitter_s=0).wait_s(2, ValueError())
         1.0
         """
         from tenacity import wait_exponential, wait_random
 
-        for name, seconds in (("first_s", first_s), ("most_s", most_s), ("jitter_s", jitter_s)):
+        for name, seconds in (("start_s", start_s), ("max_s", max_s), ("jitter_s", jitter_s)):
             checked_seconds(name, seconds, f"{name}=0.1")
-        return cls(attempts, wait_exponential(multiplier=first_s, max=most_s) + wait_random(0, jitter_s), retry_on)
+        return cls(attempts, wait_exponential(multiplier=start_s, max=max_s) + wait_random(0, jitter_s), retry_on)
 
     def applies(self, attempt: int, error: BaseException) -> bool:
         """Return whether another attempt follows after `attempt` (from 1) ended with `error`."""
@@ -136,13 +136,13 @@ class MemoryBudget:
 
     Parameters
     ----------
-    most_bytes
+    max_bytes
         The most memory that this process and its children may use together [bytes], 1 or more.
 
     Raises
     ------
     OptionError
-        If `most_bytes` is not a positive whole number.
+        If `max_bytes` is not a positive whole number.
 
     Examples
     --------
@@ -150,8 +150,8 @@ class MemoryBudget:
     True
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = checked_whole("most_bytes", most_bytes, 1, 1 << 60, "most_bytes=2_000_000_000")
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = checked_whole("max_bytes", max_bytes, 1, 1 << 60, "max_bytes=2_000_000_000")
         self._looked_ns = -LOOK_EVERY_NS
         self._is_tight = False
 
@@ -162,11 +162,11 @@ class MemoryBudget:
         now_ns = time.monotonic_ns()
         if now_ns - self._looked_ns >= LOOK_EVERY_NS:
             self._looked_ns = now_ns
-            self._is_tight = used_bytes() > self.most_bytes
+            self._is_tight = used_bytes() > self.max_bytes
         return self._is_tight
 
     def __repr__(self) -> str:
-        return f"MemoryBudget({self.most_bytes:_})"
+        return f"MemoryBudget({self.max_bytes:_})"
 
 
 def used_bytes() -> int:
@@ -205,10 +205,10 @@ def default_workers(kind: str = "thread") -> int:
     """
     if is_virtual():
         return SIMULATED_WORKERS
-    return usable_cores() if kind == "process" else min(MOST_BY_DEFAULT, usable_cores() + 4)
+    return usable_cores() if kind == "process" else min(MAX_BY_DEFAULT, usable_cores() + 4)
 
 
-def checked_workers(workers: int | None, name: str = "workers", *, most: int = MAX_WORKERS) -> int | None:
+def checked_workers(workers: int | None, name: str = "max_workers", *, most: int = MAX_WORKERS) -> int | None:
     """Return `workers`: a number, or None for the default.
 
     Raises

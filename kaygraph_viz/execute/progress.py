@@ -16,14 +16,14 @@ from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
 
-__all__ = ["Pace", "Paced", "Progress", "checked_progress", "counter", "is_shown", "tracked"]
+__all__ = ["Progress", "ProgressCallback", "ProgressInfo", "checked_progress", "counter", "is_shown", "tracked"]
 
 Progress = bool | Callable[[int, int | None], None] | None
 SHOW_AFTER_S = 1.0  # a bar for less than this would only flicker
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ProgressInfo:
     """How far a batch is, and how fast it gets on.
 
     Parameters
@@ -37,7 +37,7 @@ class Pace:
 
     Examples
     --------
-    >>> print(Pace(done=30, total=40, elapsed_s=2.0, failed=1))
+    >>> print(ProgressInfo(done=30, total=40, elapsed_s=2.0, failed=1))
     30 of 40, 1 failed, 15 items/s, 0.667 s left
     """
 
@@ -70,13 +70,13 @@ class Pace:
         return f"{self.done:,}{of_total}{failed}, {self.throughput_per_s:.3g} items/s{left}"
 
 
-class Paced:
+class ProgressCallback:
     """What to give as `progress` for a function that wants to know the throughput and the time left.
 
     Parameters
     ----------
     report
-        Called with a `Pace` for each item that has ended.
+        Called with a `ProgressInfo` for each item that has ended.
 
     Raises
     ------
@@ -87,21 +87,23 @@ class Paced:
     --------
     >>> from kaygraph_viz.testing import FakeClock
     >>> from kaygraph_viz.clock import use_clock
-    >>> with use_clock(FakeClock()) as clock, counter(Paced(print), 4, "orders") as count:
+    >>> with use_clock(FakeClock()) as clock, counter(ProgressCallback(print), 4, "orders") as count:
     ...     clock.advance(0.5)
     ...     count()
     1 of 4, 2 items/s, 1.5 s left
     """
 
-    def __init__(self, report: Callable[[Pace], object]) -> None:
+    def __init__(self, report: Callable[[ProgressInfo], object]) -> None:
         if not callable(report):
-            raise OptionError("Paced(report)", report, "a function of a Pace", "progress=Paced(print)")
+            raise OptionError(
+                "ProgressCallback(report)", report, "a function of a ProgressInfo", "progress=ProgressCallback(print)"
+            )
         self.report = report
         self._begun_ns = 0
 
-    def begun(self) -> Paced:
+    def begun(self) -> ProgressCallback:
         """Return the same for a batch that begins now: one node may run several at once."""
-        paced = Paced(self.report)
+        paced = ProgressCallback(self.report)
         paced._start()
         return paced
 
@@ -110,7 +112,7 @@ class Paced:
 
     def __call__(self, done: int, total: int | None, failed: int = 0) -> None:
         """Report how far it is; called as any other function of progress."""
-        self.report(Pace(done, total, (current_clock().now_ns() - self._begun_ns) / 1e9, failed))
+        self.report(ProgressInfo(done, total, (current_clock().now_ns() - self._begun_ns) / 1e9, failed))
 
     def ended(self) -> None:
         """Do what is to be done when the batch has ended, well or badly: nothing, here."""
@@ -131,7 +133,8 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
     ----------
     progress
         True for a bar; None for one where the output is a terminal and the work takes over a second; False for none;
-        a function is called with the number of outcomes so far and the total (or None), or, as `Paced`, with a `Pace`.
+        a function is called with the number of outcomes so far and the total (or None); a
+        `ProgressCallback` gets a `ProgressInfo`.
     total
         How many there will be, or None where nobody knows.
     name
@@ -139,7 +142,7 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
     """
     if not is_shown(progress):
         yield _nothing
-    elif isinstance(progress, Paced):
+    elif isinstance(progress, ProgressCallback):
         with _Tally(progress.begun(), total) as tally:
             yield tally
     elif callable(progress):
@@ -156,7 +159,7 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
 class _Tally:
     """Counts what has ended, well or badly; outcomes of one batch are counted by one thread."""
 
-    def __init__(self, paced: Paced, total: int | None) -> None:
+    def __init__(self, paced: ProgressCallback, total: int | None) -> None:
         self._paced, self._total = paced, total
         self._done = self._failed = 0
 

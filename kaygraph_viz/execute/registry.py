@@ -19,7 +19,7 @@ _EXECUTORS = {  # loaded when first used: Dask alone takes a second
 KINDS = tuple(_EXECUTORS)
 
 
-def get_executor(kind: str = "thread", workers: int | None = None) -> Executor:
+def get_executor(kind: str = "thread", max_workers: int | None = None) -> Executor:
     """Return an executor of a kind.
 
     Parameters
@@ -28,7 +28,7 @@ def get_executor(kind: str = "thread", workers: int | None = None) -> Executor:
         ``"serial"``: one after the other, in this thread. ``"thread"``: good for waiting. ``"process"``: good for
         computing. ``"async"``: coroutines, good for very many that wait. ``"dask"``: a Dask cluster, also of several
         machines.
-    workers
+    max_workers
         How many branches may run at once, 1 to 4096. Default for ``"process"``: one for each core that the program may
         use; for ``"thread"`` and ``"dask"``: 4 more than that, at most 32; for ``"async"``: all. In simulated time it
         is 4 for the first three, on every machine; the clock in force when branches are run decides.
@@ -41,14 +41,14 @@ def get_executor(kind: str = "thread", workers: int | None = None) -> Executor:
     Raises
     ------
     OptionError
-        If there is no such kind or `workers` is out of range.
+        If there is no such kind or `max_workers` is out of range.
 
     Examples
     --------
     >>> get_executor("thread", 4)
     <thread executor, 4 workers>
     """
-    return executor_class(kind)(workers)
+    return executor_class(kind)(max_workers)
 
 
 def executor_class(kind: str) -> type[Executor]:

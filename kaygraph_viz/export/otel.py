@@ -34,7 +34,7 @@ __all__ = ["to_opentelemetry"]
 BATCH = 512  # spans that are handed over at once; the queues of usual processors hold four times as many
 FAILED = ("error", "timeout", "abandoned", "lost")
 INT64 = 1 << 63
-MOST_EVENTS = 128  # of one span, as many as the SDK keeps unless told otherwise
+MAX_EVENTS = 128  # of one span, as many as the SDK keeps unless told otherwise
 
 
 def to_opentelemetry(
@@ -229,7 +229,7 @@ def _started(columns: SpanColumns, shift_ns: int, tracer: Tracer) -> dict[int, O
 
 def _add_parts(other: OtelSpan, span: Span, shift_ns: int) -> None:
     """Add an event where each part begins, unless a span has so many that nobody would look at them."""
-    if span.noted_parts is None or len(span.noted_parts) > MOST_EVENTS:
+    if span.noted_parts is None or len(span.noted_parts) > MAX_EVENTS:
         return
     for part in span.parts:
         noted = {"kaygraph_viz.lasted_s": part.lasted_ns / 1e9}

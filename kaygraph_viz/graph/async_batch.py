@@ -25,11 +25,11 @@ __all__ = ["AsyncBatchNode", "AsyncBranching", "AsyncParallelBatchNode"]
 class AsyncBranching(BranchingNode):
     """What runs branches as coroutines of the running loop; use one of the nodes and graphs that do."""
 
-    most_workers: ClassVar[int] = MAX_SLOTS
+    worker_limit: ClassVar[int] = MAX_SLOTS
 
-    def __init__(self, max_concurrency: int | None = None, **options: Any) -> None:
-        checked_workers(max_concurrency, "max_concurrency", most=MAX_SLOTS)
-        super().__init__(max_concurrency, "async", **options)
+    def __init__(self, max_workers: int | None = None, **options: Any) -> None:
+        checked_workers(max_workers, "max_workers", most=MAX_SLOTS)
+        super().__init__(max_workers, "async", **options)
 
     async def branches_async(
         self, items: Iterable[Any], fn: Callable[[Any], Any], fallback: Callable[[Any, Exception], Any] | None = None
@@ -56,7 +56,7 @@ class AsyncParallelBatchNode(AsyncNode, AsyncBranching):
 
     Parameters
     ----------
-    max_concurrency
+    max_workers
         How many items may be in progress at once, 1 to 1,000,000; default: all of them.
     **options
         ``max_retries wait on_error timeout deadline progress retry memory node_id`` as for `ParallelBatchNode`.
@@ -75,13 +75,13 @@ class AsyncParallelBatchNode(AsyncNode, AsyncBranching):
     ...     async def post_async(self, shared, numbers, squares):
     ...         shared["squares"] = squares
     >>> shared = {"numbers": [1, 2, 3]}
-    >>> asyncio.run(Squares(max_concurrency=2).run_async(shared))
+    >>> asyncio.run(Squares(max_workers=2).run_async(shared))
     >>> shared["squares"]
     [1, 4, 9]
     """
 
-    def __init__(self, max_concurrency: int | None = None, **options: Any) -> None:
-        AsyncBranching.__init__(self, max_concurrency, **options)
+    def __init__(self, max_workers: int | None = None, **options: Any) -> None:
+        AsyncBranching.__init__(self, max_workers, **options)
 
     async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
         items = () if prep_res is None else prep_res
@@ -99,7 +99,7 @@ class AsyncBatchNode(AsyncParallelBatchNode):
     max_retries, wait
         Attempts of each item, 1 or more, and the time between them [s].
     **options
-        As for `AsyncParallelBatchNode`, without `max_concurrency`.
+        As for `AsyncParallelBatchNode`, without `max_workers`.
     """
 
     def __init__(self, max_retries: int = 1, wait: float = 0, **options: Any) -> None:

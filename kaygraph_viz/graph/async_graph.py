@@ -97,7 +97,7 @@ class AsyncParallelBatchGraph(AsyncBatchGraph):
     ----------
     start, node_id, max_steps
         As for `Graph`.
-    max_concurrency
+    max_workers
         How many runs may be in progress at once, 1 to 1,000,000; default: all of them.
     **options
         As for `AsyncParallelBatchNode`. With ``on_error="collect"``, `post_async` gets `Outcomes`.
@@ -109,11 +109,11 @@ class AsyncParallelBatchGraph(AsyncBatchGraph):
         node_id: str | None = None,
         *,
         max_steps: int = MAX_STEPS,
-        max_concurrency: int | None = None,
+        max_workers: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__(start, node_id, max_steps=max_steps)
-        self._runner = AsyncBranching(max_concurrency, node_id=self.node_id, **options)
+        self._runner = AsyncBranching(max_workers, node_id=self.node_id, **options)
 
     async def _run_all(self, shared: Shared, prep_res: Any) -> Any:
         async def run_one(params: Mapping[str, Any]) -> str | None:

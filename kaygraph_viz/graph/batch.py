@@ -73,7 +73,7 @@ class BranchingNode(Node):
         If an option is out of its range.
     """
 
-    most_workers: ClassVar[int] = MAX_WORKERS
+    worker_limit: ClassVar[int] = MAX_WORKERS
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class BranchingNode(Node):
         node_id: str | None = None,
     ) -> None:
         super().__init__(max_retries, wait, node_id)
-        checked_workers(max_workers, "max_workers", most=self.most_workers)
+        checked_workers(max_workers, "max_workers", most=self.worker_limit)
         if not isinstance(executor, Executor):
             executor_class(executor)  # loads its module now, not in a run that is being recorded
         if on_error not in ON_ERROR:
@@ -209,8 +209,8 @@ class ParallelBatchNode(BranchingNode):
         The time each item has with all its attempts [s]; None for as long as it takes.
     progress
         True for a bar, False for none, None for one where the output is a terminal and the work takes over a second;
-        or a function that is called with the number of finished items and the total; in a `Paced` it gets the
-        throughput and the time left.
+        or a function that is called with the number of finished items and the total; in a `ProgressCallback` it gets
+        the throughput and the time left.
     retry
         A `RetryPolicy` in place of `max_retries` and `wait`.
     window

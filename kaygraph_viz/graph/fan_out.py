@@ -74,7 +74,7 @@ class FanOutNode(BranchingNode):
         **options: Any,
     ) -> None:
         self.branches = _checked_branches(branches)
-        one_each = min(len(self.branches), self.most_workers)
+        one_each = min(len(self.branches), self.worker_limit)
         super().__init__(one_each if max_workers is None else max_workers, executor, **options)
         if wait_for not in ("all", "first"):
             raise OptionError("wait_for", wait_for, "'all' or 'first'", 'wait_for="first"')

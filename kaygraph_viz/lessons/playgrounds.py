@@ -120,7 +120,7 @@ def validation(
         setup.record() as trace,
         local_checks(customers, service) as checks,
     ):
-        validation_graph(checks, workers=workers, executor=who).run({"records": sample})
+        validation_graph(checks, max_workers=workers, executor=who).run({"records": sample})
     return trace
 
 
@@ -135,7 +135,7 @@ def enrichment(
         serve(_services(seed, latency_s, failure_rate)) as server,
         customer_sources(server.base_url, deadline_s=5.0) as sources,
     ):
-        enrichment_graph(sources, workers=workers, executor=executor).run({"records": sample})
+        enrichment_graph(sources, max_workers=workers, executor=executor).run({"records": sample})
     return trace
 
 
@@ -147,7 +147,7 @@ def batch(
     orders = load_orders()[FIRST_ORDER : FIRST_ORDER + items]
     setup = Setup(clock=clock)
     with setup.started(executor, workers, batch_graph.__module__, items) as who, setup.record() as trace:
-        batch_graph(workers=workers, executor=who, schedule=schedule, metrics=False).run({"orders": orders})
+        batch_graph(max_workers=workers, executor=who, schedule=schedule, metrics=False).run({"orders": orders})
     return trace
 
 
@@ -156,7 +156,7 @@ def mapreduce(workers: int = 4, *, executor: Computing = "process", items: int =
     speeches = _some(load_speeches(spoken_only=False), items)
     setup = Setup(clock=clock)
     with setup.started(executor, workers, word_count_graph.__module__, items) as who, setup.record() as trace:
-        word_count_graph(workers=workers, executor=who).run({"speeches": speeches})
+        word_count_graph(max_workers=workers, executor=who).run({"speeches": speeches})
     return trace
 
 
@@ -172,7 +172,7 @@ def pipeline(
         customer_sources(server.base_url, ("profile", "location")) as sources,
         OrderStore() as store,
     ):
-        etl_graph(store, sources, workers=workers, executor=executor).run({"orders": orders})
+        etl_graph(store, sources, max_workers=workers, executor=executor).run({"orders": orders})
     return trace
 
 

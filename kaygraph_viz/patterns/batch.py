@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kaygraph_viz.clock import work
+from kaygraph_viz.clock import compute
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
@@ -140,7 +140,7 @@ class OrderPricingNode(ParallelBatchNode):
 
     def exec(self, prep_res: Order) -> PricedOrder:
         """Price one order."""
-        work(prep_res.cost_s)
+        compute(prep_res.cost_s)
         return self.price(prep_res)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Outcomes) -> None:
@@ -218,7 +218,7 @@ def _summary(outcomes: Outcomes) -> dict[str, Any]:
 
 def batch_graph(
     *,
-    workers: int | None = None,
+    max_workers: int | None = None,
     executor: str | Executor = "process",
     schedule: str = "dynamic",
     metrics: bool = True,
@@ -228,7 +228,7 @@ def batch_graph(
 
     Parameters
     ----------
-    workers
+    max_workers
         How many orders may be in progress at once, 1 to 4096.
     executor
         Processes by default, since pricing computes.
@@ -248,7 +248,7 @@ def batch_graph(
     --------
     >>> from kaygraph_viz.trace.recorder import record
     >>> with record(clock="virtual"):
-    ...     batch_graph(workers=4, schedule="longest-first").run(shared := {"orders": sample_orders()})
+    ...     batch_graph(max_workers=4, schedule="longest-first").run(shared := {"orders": sample_orders()})
     >>> shared["batch_summary"]["gross_cents"], [order.order_id for order in shared["failed_orders"]]
     (8801035, ['N05947'])
     >>> round(shared["performance_metrics"]["speedup"], 2)
@@ -258,7 +258,7 @@ def batch_graph(
         customers = frozenset(customer["customer_id"] for customer in load_customers())
         options["price"] = partial(price_order, customers=customers)
     split = BatchSplitterNode()
-    last = split >> OrderPricingNode(max_workers=workers, executor=executor, schedule=schedule, **options)
+    last = split >> OrderPricingNode(max_workers=max_workers, executor=executor, schedule=schedule, **options)
     aggregate = last >> ResultAggregator()
     if metrics:
         aggregate >> PerformanceMetricsNode()

@@ -203,7 +203,7 @@ class AsyncParallelEnrichmentNode(_Enriching, AsyncParallelBatchNode):
     ----------
     sources, deadline_s, attempts
         As for `ParallelEnrichmentNode`.
-    max_concurrency
+    max_workers
         How many records may be in progress at once, 1 to 1,000,000; default: all of them.
     **options
         As for `AsyncParallelBatchNode`.
@@ -212,13 +212,13 @@ class AsyncParallelEnrichmentNode(_Enriching, AsyncParallelBatchNode):
     def __init__(
         self,
         sources: Sources,
-        max_concurrency: int | None = None,
+        max_workers: int | None = None,
         *,
         deadline_s: float = DEADLINE_S,
         attempts: int = 3,
         **options: Any,
     ) -> None:
-        super().__init__(max_concurrency, on_error="collect", **options)
+        super().__init__(max_workers, on_error="collect", **options)
         self._set_up(sources, deadline_s, attempts)
 
     async def exec_async(self, prep_res: Record) -> tuple[SourceResult, ...]:
@@ -277,7 +277,7 @@ class MergeNode(Node):
 
 
 def enrichment_graph(
-    sources: Sources, *, workers: int | None = None, executor: str | Executor = "thread", **options: Any
+    sources: Sources, *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
 ) -> Graph:
     """Return the graph ``ParallelEnrichmentNode >> MergeNode``.
 
@@ -285,7 +285,7 @@ def enrichment_graph(
     ----------
     sources
         Who is asked about each record.
-    workers
+    max_workers
         How many records may be in progress at once, 1 to 4096.
     executor
         As for `ParallelEnrichmentNode`, and ``"async"`` for coroutines: then it is an `AsyncGraph`, which can also be
@@ -305,16 +305,16 @@ def enrichment_graph(
     >>> from kaygraph_viz.services.server import serve
     >>> with serve() as server, customer_sources(server.base_url) as sources:
     ...     shared = {"records": load_customers(limit=4)}
-    ...     enrichment_graph(sources, workers=2).run(shared)
+    ...     enrichment_graph(sources, max_workers=2).run(shared)
     >>> enriched = shared["enriched_records"][3]
     >>> enriched.facts["company"].name, enriched.facts["location"].population, enriched.confidence
     ('Amber Lantern', 104627, 1.0)
     """
     ask: AsyncParallelEnrichmentNode | ParallelEnrichmentNode
     if executor == "async":
-        ask = AsyncParallelEnrichmentNode(sources, workers, **options)
+        ask = AsyncParallelEnrichmentNode(sources, max_workers, **options)
     else:
-        ask = ParallelEnrichmentNode(sources, workers, executor, **options)
+        ask = ParallelEnrichmentNode(sources, max_workers, executor, **options)
     ask >> MergeNode()
     graph = AsyncGraph if executor == "async" else Graph
     return graph(start=ask, node_id="data enrichment")

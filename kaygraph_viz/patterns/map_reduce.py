@@ -222,12 +222,12 @@ class RankNode(Node):
         shared["ranking"] = exec_res
 
 
-def word_count_graph(*, workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
+def word_count_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
     """Return the graph ``WordCountNode >> RankNode``, for speeches.
 
     Parameters
     ----------
-    workers
+    max_workers
         How many branches may be in progress at once, 1 to 4096.
     executor, **options
         As for `MapReduceNode`.
@@ -241,51 +241,51 @@ def word_count_graph(*, workers: int | None = None, executor: str | Executor = "
     --------
     >>> from kaygraph_viz.services.speeches import load_speeches
     >>> shared = {"speeches": load_speeches()}
-    >>> word_count_graph(workers=2).run(shared)
+    >>> word_count_graph(max_workers=2).run(shared)
     >>> sum(shared["word_counts"].values()), len(shared["word_counts"]), shared["ranking"][0]
     (585727, 16709, ('the', 36737))
     """
-    words = WordCountNode(max_workers=workers, executor=executor, **options)
+    words = WordCountNode(max_workers=max_workers, executor=executor, **options)
     words >> RankNode("word_counts", size=int)
     return Graph(start=words, node_id="word count")
 
 
-def decade_index_graph(*, workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
+def decade_index_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
     """Return the graph of a `DecadeIndexNode`, for speeches.
 
     Parameters
     ----------
-    workers, executor, **options
+    max_workers, executor, **options
         As for `word_count_graph`.
 
     Examples
     --------
     >>> from kaygraph_viz.services.speeches import load_speeches
     >>> shared = {"speeches": load_speeches()}
-    >>> decade_index_graph(workers=2).run(shared)
+    >>> decade_index_graph(max_workers=2).run(shared)
     >>> shared["decades_of_word"]["internet"]
     (1990, 2000, 2010, 2020)
     """
-    return Graph(start=DecadeIndexNode(max_workers=workers, executor=executor, **options), node_id="decade index")
+    return Graph(start=DecadeIndexNode(max_workers=max_workers, executor=executor, **options), node_id="decade index")
 
 
-def order_totals_graph(*, workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
+def order_totals_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
     """Return the graph ``OrderTotalsNode >> RankNode``, for orders; the customers who spent most come first.
 
     Parameters
     ----------
-    workers, executor, **options
+    max_workers, executor, **options
         As for `word_count_graph`.
 
     Examples
     --------
     >>> from kaygraph_viz.services.orders import load_orders
     >>> shared = {"orders": load_orders()}
-    >>> order_totals_graph(workers=2).run(shared)
+    >>> order_totals_graph(max_workers=2).run(shared)
     >>> len(shared["spending"]), len(shared["spending"].failed)
     (806, 15)
     """
-    totals = OrderTotalsNode(max_workers=workers, executor=executor, **options)
+    totals = OrderTotalsNode(max_workers=max_workers, executor=executor, **options)
     totals >> RankNode("spending", size=attrgetter("cents"))
     return Graph(start=totals, node_id="order totals")
 

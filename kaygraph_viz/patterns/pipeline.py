@@ -175,7 +175,7 @@ class OrderPipelineNode(PipelineNode):
         The database.
     sources
         Whom to ask about customers; see `Enricher`.
-    workers
+    max_workers
         How many orders the stage that waits for services has in hand at once, 1 to 4096. Each of the others has one.
     executor
         The kind of workers that check, price and enrich: ``"thread"``, ``"process"``, ``"async"`` or ``"serial"``. One
@@ -198,7 +198,7 @@ class OrderPipelineNode(PipelineNode):
         store: OrderStore,
         sources: Sources,
         *,
-        workers: int = 8,
+        max_workers: int = 8,
         executor: str = "thread",
         buffer: int = 8,
         **options: Any,
@@ -211,7 +211,7 @@ class OrderPipelineNode(PipelineNode):
         stages = [
             Stage("validate", validate, buffer=buffer, executor=executor),
             Stage("price", price, buffer=buffer, executor=executor),
-            Stage("enrich", enrich, workers, buffer, executor=executor, retry=patient),
+            Stage("enrich", enrich, max_workers, buffer, executor=executor, retry=patient),
             Stage("load", store.load, buffer=buffer, executor=writer),
         ]
         super().__init__(stages, **options)
@@ -291,7 +291,7 @@ def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> Graph:
     >>> from kaygraph_viz.trace.recorder import record
     >>> with record(clock="virtual"), serve() as server, OrderStore() as store:
     ...     with customer_sources(server.base_url, ("profile", "location")) as sources:
-    ...         etl_graph(store, sources, workers=4).run(shared := {"orders": load_orders(limit=40)})
+    ...         etl_graph(store, sources, max_workers=4).run(shared := {"orders": load_orders(limit=40)})
     >>> report = shared["load_report"]
     >>> report["read"], report["rows_in_database"], report["is_complete"], report["bottleneck"]
     (40, 40, True, 'enrich')

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SECTIONS", "ReportPageNode", "Section", "draw_page", "report_graph"]
 
-MOST_SECTIONS = 4
-MOST_BARS = 8
+MAX_SECTIONS = 4
+MAX_BARS = 8
 LONGEST_LABEL = 22
 SIZE_IN = (10.0, 7.0)
 DPI = 150
@@ -118,7 +118,7 @@ def report_graph(
     sources: Sources,
     path: str | Path,
     *,
-    workers: int | None = None,
+    max_workers: int | None = None,
     executor: str | Executor = "thread",
     sections: Sequence[Section] = SECTIONS,
     **options: Any,
@@ -127,7 +127,7 @@ def report_graph(
 
     Parameters
     ----------
-    sources, workers, executor, **options
+    sources, max_workers, executor, **options
         As for `enrichment_graph`.
     path, sections
         As for `ReportPageNode`.
@@ -137,7 +137,7 @@ def report_graph(
     Graph
         Run it with ``graph.run({"records": [...]})``.
     """
-    fetch = enrichment_graph(sources, workers=workers, executor=executor, **options)
+    fetch = enrichment_graph(sources, max_workers=max_workers, executor=executor, **options)
     fetch >> ReportPageNode(path, sections)
     graph = AsyncGraph if isinstance(fetch, AsyncGraph) else Graph
     return graph(start=fetch, node_id="report")
@@ -161,8 +161,8 @@ def draw_page(enriched: Sequence[EnrichedRecord], sections: Sequence[Section] = 
     from matplotlib.figure import Figure  # not pyplot, whose state threads would share
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    if not 1 <= len(sections) <= MOST_SECTIONS:
-        raise OptionError("sections", sections, f"1 to {MOST_SECTIONS} sections", "sections=SECTIONS[:2]")
+    if not 1 <= len(sections) <= MAX_SECTIONS:
+        raise OptionError("sections", sections, f"1 to {MAX_SECTIONS} sections", "sections=SECTIONS[:2]")
     figure = Figure(figsize=SIZE_IN, layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.12))
     figure.suptitle(_title(enriched), x=0.02, ha="left", fontweight="bold")
     panels = figure.subplots(2, 2, squeeze=False).flat
@@ -183,7 +183,7 @@ def _title(enriched: Sequence[EnrichedRecord]) -> str:
 
 def _draw_section(axes: Axes, section: Section, enriched: Sequence[EnrichedRecord], colour: str) -> None:
     counts = section.counts(enriched)
-    shown = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_BARS]
+    shown = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_BARS]
     axes.set_title(section.title, loc="left", fontsize=11)
     axes.set_xlabel(section.coverage(enriched), color=MUTED, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)

@@ -261,7 +261,7 @@ class EventStreamNode(PipelineNode):
         How long each is [s], above 0.
     handle_s
         How long it takes to process one event, waiting for something [s].
-    workers
+    max_workers
         How many events may be processed at once, 1 to 4096.
     executor, buffer
         As for `Stage`.
@@ -282,7 +282,7 @@ class EventStreamNode(PipelineNode):
         width_s: float = 1.0,
         *,
         handle_s: float = 0.02,
-        workers: int = 4,
+        max_workers: int = 4,
         executor: str = "thread",
         buffer: int = 8,
         **options: Any,
@@ -292,7 +292,7 @@ class EventStreamNode(PipelineNode):
         handle = _Handler(checked_seconds("handle_s", handle_s, "handle_s=0.02"))
         stages = [
             Stage("check", _check_event, buffer=buffer, executor=executor),
-            Stage("handle", handle, workers, buffer, executor=executor),
+            Stage("handle", handle, max_workers, buffer, executor=executor),
         ]
         super().__init__(stages, **options)
 
@@ -365,7 +365,7 @@ def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Gra
     --------
     >>> from kaygraph_viz.trace.recorder import record
     >>> with record(clock="virtual"):
-    ...     stream_graph(windows=6, workers=2).run(shared := {"events": EventStream(60, rush=(1, 3, 3))})
+    ...     stream_graph(windows=6, max_workers=2).run(shared := {"events": EventStream(60, rush=(1, 3, 3))})
     >>> print(shared["stream_result"])
       window [s]  events      cents  lag [ms]
           0 to 1      52    444,245        34

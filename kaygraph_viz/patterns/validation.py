@@ -163,7 +163,7 @@ class AggregationNode(Node):
 
 
 def validation_graph(
-    checks: Mapping[str, Check], *, workers: int | None = None, executor: str | Executor = "thread", **options: Any
+    checks: Mapping[str, Check], *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
 ) -> Graph:
     """Return the graph ``ParallelValidationNode >> AggregationNode``.
 
@@ -171,7 +171,7 @@ def validation_graph(
     ----------
     checks
         Functions of one record that return findings, by name.
-    workers
+    max_workers
         How many checks may be in progress at once, 1 to 4096.
     executor, **options
         As for `ParallelValidationNode`.
@@ -184,13 +184,13 @@ def validation_graph(
     Examples
     --------
     >>> from kaygraph_viz.patterns.checks import check_security
-    >>> graph = validation_graph({"security": check_security}, workers=2)
+    >>> graph = validation_graph({"security": check_security}, max_workers=2)
     >>> shared = {"records": [{"customer_id": "7", "name": "<script>alert(1)</script>"}]}
     >>> graph.run(shared)
     >>> shared["verdicts"][0].status
     'rejected'
     """
-    validate = ParallelValidationNode(checks, workers, executor, **options)
+    validate = ParallelValidationNode(checks, max_workers, executor, **options)
     validate >> AggregationNode()
     return Graph(start=validate, node_id="parallel validation")
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["checked_axes", "checked_trace", "checked_traces", "checked_until", "checked_whole"]
+__all__ = ["checked_axes", "checked_end", "checked_trace", "checked_traces", "checked_whole"]
 
 
 def checked_axes(ax: object) -> Axes | None:
@@ -58,17 +58,17 @@ def checked_traces(trace: object) -> list[Trace]:
     return traces
 
 
-def checked_until(until_s: object) -> float:
-    """Return `until_s` if it is a time [s], 0 or more.
+def checked_end(end_s: object) -> float:
+    """Return `end_s` if it is a time [s], 0 or more.
 
     Raises
     ------
     OptionError
         If it is anything else.
     """
-    if not isinstance(until_s, (int, float)) or isinstance(until_s, bool) or not 0 <= until_s < float("inf"):
-        raise OptionError("until_s", until_s, "a number of seconds, 0 or more", "until_s=serial.makespan_s")
-    return until_s
+    if not isinstance(end_s, (int, float)) or isinstance(end_s, bool) or not 0 <= end_s < float("inf"):
+        raise OptionError("end_s", end_s, "a number of seconds, 0 or more", "end_s=serial.makespan_s")
+    return end_s
 
 
 def checked_whole(name: str, value: object, least: int, example: str) -> int:

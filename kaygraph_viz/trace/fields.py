@@ -16,7 +16,7 @@ from kaygraph_viz.trace.span import KINDS, STATUSES, Row, Span
 __all__ = ["as_fields", "as_row", "problem_with"]
 
 LARGEST = 1 << 62  # of any number in a file, so that sums of two stay within 64 bits
-MOST_LEVELS = 64  # of attributes within each other; recorded ones have 3
+MAX_LEVELS = 64  # of attributes within each other; recorded ones have 3
 _INTEGERS = ("span_id", "submitted_ns", "started_ns", "ended_ns")
 _OPTIONAL_INTEGERS = ("parent_id", "index", "cpu_ns", "blocked_ns", "attempt")
 _USUAL: dict[str, Any] = {
@@ -69,8 +69,8 @@ def problem_with(fields: Mapping[str, Any]) -> str | None:
             return f"{name} is missing or not a text"
     if not isinstance(fields.get("error", ""), str) or not isinstance(fields.get("attributes", {}), dict):
         return "error is not a text or attributes is not an object"
-    if _is_deeper(fields.get("attributes", {}), MOST_LEVELS):
-        return f"attributes are nested in more than {MOST_LEVELS} levels"
+    if _is_deeper(fields.get("attributes", {}), MAX_LEVELS):
+        return f"attributes are nested in more than {MAX_LEVELS} levels"
     if fields.get("kind") not in KINDS or fields.get("status", "ok") not in STATUSES:
         return f"kind {fields.get('kind')!r} or status {fields.get('status')!r} is not a word of this format"
     links = fields.get("links", [])

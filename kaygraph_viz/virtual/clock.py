@@ -172,7 +172,7 @@ class VirtualClock:
                 "instead of await main(), or await graph.run_async(shared)"
             )
 
-    def work(self, seconds: float) -> None:
+    def compute(self, seconds: float) -> None:
         """Use CPU for `seconds` [s], in turns with other threads of the same interpreter if it has a GIL."""
         compute(self._scheduler, self._cores, round(seconds * 1e9), self._interval_ns)
 

@@ -23,7 +23,7 @@ from kaygraph_viz.virtual.watchdog import Watch, place_of
 
 __all__ = ["Scheduler"]
 
-MOST_STRIKES = 1000  # who has swallowed `Stopped` so often will never end by itself
+MAX_STRIKES = 1000  # who has swallowed `Stopped` so often will never end by itself
 END_S = 1.0  # how long one thread may take to end with the block [s of real time]
 INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
 LOOK_S = 0.5  # how often a waiting main program looks for an interrupt [s of real time]
@@ -231,7 +231,7 @@ class Scheduler(Agenda):
         if fiber is self.root:
             raise error
         fiber.strikes += 1
-        if fiber.strikes > MOST_STRIKES:  # it would go on for ever
+        if fiber.strikes > MAX_STRIKES:  # it would go on for ever
             self.finish(fiber)
             threading.Event().wait()
         raise fiber.killer or Stopped("the schedule has ended")

@@ -145,7 +145,7 @@ class Watch:
             return
         warnings.warn(
             f"simulated time has stood still for {LONG * self.patience_s:g} s, while {place_of(current)} was computing "
-            "or asking again and again: a loop without an end? kv.sleep and kv.work let time pass",
+            "or asking again and again: a loop without an end? kv.sleep and kv.compute let time pass",
             stacklevel=1,
         )
 

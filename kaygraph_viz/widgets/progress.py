@@ -15,7 +15,7 @@ from typing import Any
 import ipywidgets
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.progress import Pace, Paced
+from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
 
 __all__ = ["Progress", "progress"]
 
@@ -66,7 +66,7 @@ def progress(
     return Progress(title, every_s, monotonic_s)
 
 
-class Progress(Paced):
+class Progress(ProgressCallback):
     """What `progress` returns; it is called by nodes, and shown by notebooks.
 
     Attributes
@@ -80,7 +80,7 @@ class Progress(Paced):
     def __init__(self, title: str, every_s: float, monotonic_s: Callable[[], float]) -> None:
         super().__init__(self._hear)
         self.title = title
-        self.pace = Pace(0, None, 0.0)
+        self.pace = ProgressInfo(0, None, 0.0)
         self.updates = 0  # how often what is shown has changed
         self._every_s, self._monotonic_s = every_s, monotonic_s
         self._shown_s: float | None = None
@@ -96,7 +96,7 @@ class Progress(Paced):
 
     # -- called by nodes ------------------------------------------------------------------------------------------
 
-    def begun(self) -> Paced:
+    def begun(self) -> ProgressCallback:
         """Return what counts a batch that begins now, and show the bar, if it is not shown yet."""
         self._place()
         return _Batch.of(self)
@@ -105,7 +105,7 @@ class Progress(Paced):
         """Return whether it is time to show something again."""
         return self._shown_s is None or self._monotonic_s() - self._shown_s >= self._every_s
 
-    def _hear(self, pace: Pace) -> None:
+    def _hear(self, pace: ProgressInfo) -> None:
         """Show how far a batch is."""
         if self._lock.acquire(blocking=False):  # else somebody shows another batch at this very moment
             try:
@@ -159,14 +159,14 @@ class Progress(Paced):
         return f"{self.title}: {self.text}" if self.title else self.text
 
 
-class _Batch(Paced):
+class _Batch(ProgressCallback):
     """One batch that reports to a `Progress`, if it is time to and at its end."""
 
     owner: Progress
     last: tuple[int, int | None, int] | None = None
 
     @classmethod
-    def of(cls, owner: Progress) -> Paced:
+    def of(cls, owner: Progress) -> ProgressCallback:
         batch = cls(owner._hear)
         batch.owner = owner
         batch._start()

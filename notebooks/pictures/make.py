@@ -21,7 +21,7 @@ def validate(workers):
     """Validate twelve customers and return the graph and the trace."""
     with kv.record(clock="virtual") as trace:
         with local_checks(CUSTOMERS, ServiceSettings(latency_s=0.05, failure_rate=0.1)) as checks:
-            graph = validation_graph(checks, workers=workers)
+            graph = validation_graph(checks, max_workers=workers)
             graph.run({"records": CUSTOMERS[::170]})
     return graph, trace
 

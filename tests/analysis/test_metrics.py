@@ -14,7 +14,7 @@ from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.serial import Estimate
-from kaygraph_viz.clock import work
+from kaygraph_viz.clock import compute
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.testing import FakeClock, bar, make_trace
@@ -163,7 +163,7 @@ def waits(count, workers, lasts_s=1.0):
 
 def test_threads_that_only_compute_are_no_faster():
     node = ParallelBatchNode(4)
-    node.prep, node.exec = lambda shared: [3.0] * 4, work
+    node.prep, node.exec = lambda shared: [3.0] * 4, compute
     with record(clock="virtual") as trace:
         node.run({})
     found = summarize(trace)

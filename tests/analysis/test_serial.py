@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kaygraph_viz.analysis import serial
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.serial import Estimate, serial_estimate
-from kaygraph_viz.clock import sleep, sleep_async, work
+from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
@@ -39,7 +39,7 @@ PLACES = range(13)
 
 
 def compute_only(place):
-    work(0.01 * (place % 4 + 1))
+    compute(0.01 * (place % 4 + 1))
 
 
 def wait_only(place):
@@ -48,12 +48,12 @@ def wait_only(place):
 
 def mixed(place):
     sleep(0.02 * (place % 3 + 1))
-    work(0.004 * (place % 4 + 1))
+    compute(0.004 * (place % 4 + 1))
     sleep(0.01)
 
 
 async def compute_only_async(place):
-    work(0.01 * (place % 4 + 1))
+    compute(0.01 * (place % 4 + 1))
 
 
 async def wait_only_async(place):
@@ -62,7 +62,7 @@ async def wait_only_async(place):
 
 async def mixed_async(place):
     await sleep_async(0.02 * (place % 3 + 1))
-    work(0.004 * (place % 4 + 1))
+    compute(0.004 * (place % 4 + 1))
     await sleep_async(0.01)
 
 
@@ -75,7 +75,7 @@ LOADS = {
 
 def around(node):
     """Let a node compute before its branches and wait after them."""
-    node.prep = lambda shared: work(0.01) or PLACES
+    node.prep = lambda shared: compute(0.01) or PLACES
     node.post = lambda shared, prep_res, exec_res: sleep(0.02)
     return node
 
@@ -92,7 +92,7 @@ class Coroutines(AsyncParallelBatchNode):
         self.load = load
 
     async def prep_async(self, shared):
-        work(0.01)
+        compute(0.01)
         return PLACES
 
     async def exec_async(self, place):
@@ -157,7 +157,7 @@ def test_waiting_for_a_core_is_no_part_of_it(load):
 
 def test_four_threads_that_only_compute_are_no_faster():
     node = ParallelBatchNode(4)
-    node.prep, node.exec = lambda shared: [3.0] * 4, work
+    node.prep, node.exec = lambda shared: [3.0] * 4, compute
     assert serial_estimate(run(node)) == Estimate(12.0, 12.0, 12.0)
 
 
@@ -173,7 +173,7 @@ def test_a_pipeline_takes_the_work_of_all_stages_on_all_items(load, executor):
         stages = [Stage(name, _handing_on(fn), count, 2, executor=executor)
                   for name, count in zip(("read", "price", "store"), workers, strict=True)]  # fmt: skip
         node = PipelineNode(stages)
-        node.prep, node.post = (lambda shared: PLACES), (lambda shared, prep_res, exec_res: work(0.02))
+        node.prep, node.post = (lambda shared: PLACES), (lambda shared, prep_res, exec_res: compute(0.02))
         return node
 
     assert_agrees(run(pipeline(executor, (1, 3, 1))), run(pipeline("serial", (1, 1, 1))))
@@ -202,7 +202,7 @@ def test_a_fan_out_takes_its_operations_added_up(load, executor):
 
     def node(executor):
         made = fan_out(executor)
-        made.prep = lambda shared: work(0.01) or 2
+        made.prep = lambda shared: compute(0.01) or 2
         return made
 
     assert_agrees(run(node(executor)), run(node("serial")))
@@ -242,9 +242,9 @@ def test_calls_within_branches_are_serial_too(load):
 def test_what_branches_do_around_their_calls_is_serial_too():
     def node(executor, inner):
         def exec_item(place):
-            work(0.005)
+            compute(0.005)
             batch("mixed", inner).run({})
-            work(0.01)
+            compute(0.01)
 
         outer = ParallelBatchNode(3, executor)
         outer.prep, outer.exec = (lambda shared: range(5)), exec_item
@@ -257,7 +257,7 @@ def test_what_branches_do_around_their_calls_is_serial_too():
 def test_graphs_that_run_at_once_are_added_up():
     class Wait(AsyncNode):
         async def prep_async(self, shared):
-            work(0.5)
+            compute(0.5)
 
         async def exec_async(self, prep_res):
             await sleep_async(0.5)
@@ -322,7 +322,7 @@ def test_nobody_waits_for_a_lock_in_a_serial_run():
         lock = Lock()
 
         def exec_item(place):
-            work(0.01)
+            compute(0.01)
             with lock:
                 sleep(0.05)
 
@@ -405,6 +405,6 @@ def test_of_many_branches_some_stand_for_all(calls, size, small):
     trace = make_trace(*trees)
     whole = serial_estimate(trace)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serial, "MOST_BRANCHES", 10)
+        patch.setattr(serial, "MAX_BRANCHES", 10)
         patch.setattr(serial, "SAMPLE", 8)
         assert serial_estimate(trace).serial_s == pytest.approx(whole.serial_s, rel=1e-6)

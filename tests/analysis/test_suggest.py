@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.list_schedule import list_schedule
-from kaygraph_viz.analysis.suggest import MOST_WORKERS, Suggestion, suggest_workers
-from kaygraph_viz.clock import sleep, work
+from kaygraph_viz.analysis.suggest import MAX_WORKERS, Suggestion, suggest_workers
+from kaygraph_viz.clock import compute, sleep
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
@@ -59,14 +59,14 @@ def test_calls_that_overlap_share_their_workers():
 
 
 def test_threads_that_compute_share_one_interpreter():
-    assert suggest_workers(recorded([0.1] * 20, 8, function=work)).workers == 1
+    assert suggest_workers(recorded([0.1] * 20, 8, function=compute)).workers == 1
 
 
 def test_processes_that_compute_share_the_four_cores_of_simulated_time():
-    assert suggest_workers(recorded([0.1] * 20, 8, kind="process", function=work)).workers == 4
+    assert suggest_workers(recorded([0.1] * 20, 8, kind="process", function=compute)).workers == 4
 
 
 def test_no_more_than_64_are_suggested():
     assert suggest_workers(recorded([1] * 100, 4)).workers == 50  # two rounds of it, as with 64 or 99
-    assert max(suggest_workers(recorded([1] * 100, 4)).makespan_s) == MOST_WORKERS
+    assert max(suggest_workers(recorded([1] * 100, 4)).makespan_s) == MAX_WORKERS
     assert list_schedule([1] * 100, 50).makespan_ns == list_schedule([1] * 100, 64).makespan_ns

@@ -250,13 +250,13 @@ def test_title_counts_the_branches_that_have_a_bar(monkeypatch, tmp_path):
 def test_charts_that_are_compared_share_their_time_axis(monkeypatch, tmp_path):
     short = make_trace(bar("price 0", "thread-1", 0, 1))
     run = make_run(traces={"serial": SERIAL, "static": PARALLEL, "dynamic": short}, compared=("static", "dynamic"))
-    until = {name: options["until_s"] for name, options in drawn(monkeypatch, run, tmp_path).items()}
+    until = {name: options["end_s"] for name, options in drawn(monkeypatch, run, tmp_path).items()}
     assert until == {"serial": 0.0, "static": 3.0, "dynamic": 3.0}
 
 
 def test_colours_mean_what_the_example_wants(monkeypatch, tmp_path):
-    given = drawn(monkeypatch, make_run(colour_by="name"), tmp_path)
-    assert {options["colour_by"] for options in given.values()} == {"name"}
+    given = drawn(monkeypatch, make_run(color_by="name"), tmp_path)
+    assert {options["color_by"] for options in given.values()} == {"name"}
 
 
 def test_no_figure_stays_open(run, tmp_path):

@@ -102,7 +102,7 @@ def test_number_of_a_shipped_customer_cannot_be_taken_by_another_record():
 
 
 def test_few_records_are_compared_with_a_serial_run_and_many_are_not(monkeypatch):
-    monkeypatch.setattr(validation, "MOST_COMPARED", 1)
+    monkeypatch.setattr(validation, "MAX_COMPARED", 1)
     few, many = (validate_records([CLEAN] * count, SIMULATED)[1] for count in (1, 2))
     assert (list(few.traces), list(many.traces)) == (["serial", "parallel"], ["parallel"])
     assert few.measured.speedup is not None

@@ -172,7 +172,7 @@ def test_the_memory_is_not_looked_up_all_the_time(monkeypatch):
 
 @pytest.mark.parametrize("most", [0, -1, True, 1.5, None])
 def test_impossible_budgets(most):
-    with pytest.raises(OptionError, match="most_bytes"):
+    with pytest.raises(OptionError, match="max_bytes"):
         MemoryBudget(most)
 
 

@@ -72,12 +72,12 @@ class Busy(Exception):
 
 
 def test_exponential_waits_double_up_to_the_longest():
-    policy = RetryPolicy.exponential(5, first_s=0.5, most_s=3.0, jitter_s=0)
+    policy = RetryPolicy.exponential(5, start_s=0.5, max_s=3.0, jitter_s=0)
     assert [policy.wait_s(attempt, ValueError()) for attempt in (1, 2, 3, 4)] == [0.5, 1.0, 2.0, 3.0]
 
 
 def test_jitter_adds_at_most_what_is_allowed():
-    policy = RetryPolicy.exponential(first_s=1.0, jitter_s=0.5)
+    policy = RetryPolicy.exponential(start_s=1.0, jitter_s=0.5)
     assert all(1.0 <= policy.wait_s(1, ValueError()) <= 1.5 for _ in range(100))
 
 
@@ -85,7 +85,7 @@ def test_exponential_is_bounded_by_default():
     assert RetryPolicy.exponential().attempts == 3
 
 
-@pytest.mark.parametrize("wrong", [{"first_s": -1}, {"most_s": float("nan")}, {"jitter_s": "x"}, {"attempts": 0}])
+@pytest.mark.parametrize("wrong", [{"start_s": -1}, {"max_s": float("nan")}, {"jitter_s": "x"}, {"attempts": 0}])
 def test_exponential_checks_its_numbers(wrong):
     with pytest.raises(OptionError):
         RetryPolicy.exponential(**wrong)

@@ -37,9 +37,9 @@ def recorded(kind, function, items, workers=4, **options):
 
 def test_a_sleep_of_ours_is_exact_in_a_thread():
     def work(_):
-        kv.work(0.002)
+        kv.compute(0.002)
         kv.sleep(0.003)
-        kv.work(0.002)
+        kv.compute(0.002)
 
     (branch,) = recorded("thread", work, [0]).where(kind="branch")
     before, *_, after = [part for part in branch.parts if part.lasted_ns >= MS]
@@ -57,17 +57,17 @@ def test_what_a_process_waited_for_comes_home():
 
 def test_a_clock_of_tests_is_noted_too():
     clock = FakeClock()
-    (branch,) = recorded("serial", lambda _: (clock.work(0.5), kv.sleep(1)), [0], clock=clock).where(kind="branch")
+    (branch,) = recorded("serial", lambda _: (clock.compute(0.5), kv.sleep(1)), [0], clock=clock).where(kind="branch")
     assert [(part.kind, part.lasted_ns) for part in branch.parts] == [("cpu", 500 * MS), ("wait", 1000 * MS)]
 
 
 def test_no_two_coroutines_of_a_loop_compute_at_once():
     async def work(number):
-        kv.work(0.001 * number)
+        kv.compute(0.001 * number)
         await asyncio.sleep(0.002)
-        kv.work(0.001)
+        kv.compute(0.001)
         await asyncio.sleep(0)
-        kv.work(0.001)
+        kv.compute(0.001)
 
     trace = recorded("async", work, range(1, 7), 6)
     found = stretches(trace.columns, np.flatnonzero(trace.columns.is_kind("branch")))
@@ -174,7 +174,7 @@ def test_the_cpu_time_of_a_task_is_not_that_of_others():
             await asyncio.sleep(0.004)
 
     async def computes():
-        kv.work(0.003)
+        kv.compute(0.003)
 
     async def main():
         await asyncio.gather(waits(), computes())
@@ -190,7 +190,7 @@ def test_a_span_in_a_coroutine_has_its_own_cpu_time():
         with kv.span("inner"):
             await asyncio.sleep(0.002)
             if number:
-                kv.work(0.004)
+                kv.compute(0.004)
 
     trace = recorded("async", work, range(2), 2)
     cpu_ns = sorted(span.cpu_ns for span in trace.where(name="inner"))
@@ -221,7 +221,7 @@ def test_a_coroutine_that_could_go_on_waits_for_its_loop():
             await asyncio.sleep(0.001)
             return
         await asyncio.sleep(0)
-        kv.work(0.02)
+        kv.compute(0.02)
 
     trace = recorded("async", work, range(2), 2)
     (sleeper,) = [span for span in trace.where(kind="branch") if span.index == 0]
@@ -231,7 +231,7 @@ def test_a_coroutine_that_could_go_on_waits_for_its_loop():
 def test_who_only_gives_way_is_ready_at_once():
     async def work(_):
         await asyncio.sleep(0)
-        kv.work(0.003)
+        kv.compute(0.003)
 
     trace = recorded("async", work, range(2), 2)
     assert {kind for span in trace.where(kind="branch") for kind in kinds(span)} <= {"cpu", "unknown", "gil"}

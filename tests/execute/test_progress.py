@@ -11,7 +11,7 @@ import pytest
 from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.progress import Pace, Paced, checked_progress, counter, tracked
+from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo, checked_progress, counter, tracked
 from kaygraph_viz.testing import FakeClock
 
 
@@ -89,18 +89,18 @@ def test_a_bar_shows_throughput_and_the_time_left(monkeypatch):
 @pytest.mark.parametrize("total", [4, None])
 def test_a_paced_function_gets_throughput_and_the_time_left(total):
     told = []
-    with use_clock(FakeClock(100.0)) as clock, counter(Paced(told.append), total, "check") as count:
+    with use_clock(FakeClock(100.0)) as clock, counter(ProgressCallback(told.append), total, "check") as count:
         for seconds in (2, 0, 4):
             clock.advance(seconds)
             count()
-    assert told == [Pace(1, total, 2.0), Pace(2, total, 2.0), Pace(3, total, 6.0)]
+    assert told == [ProgressInfo(1, total, 2.0), ProgressInfo(2, total, 2.0), ProgressInfo(3, total, 6.0)]
     assert [pace.throughput_per_s for pace in told] == [0.5, 1.0, 0.5]
     assert [pace.left_s for pace in told] == ([6.0, 2.0, 2.0] if total else [None] * 3)
 
 
 def test_one_paced_function_serves_several_batches():
     told = []
-    paced = Paced(told.append)
+    paced = ProgressCallback(told.append)
     with use_clock(FakeClock()) as clock, counter(paced, 1, "one") as one:
         clock.advance(1)
         with counter(paced, 1, "other") as other:
@@ -113,11 +113,11 @@ def test_one_paced_function_serves_several_batches():
 @pytest.mark.parametrize(
     ("pace", "text"),
     [
-        (Pace(0, 10, 0.0), "0 of 10, 0 items/s"),
-        (Pace(0, None, 5.0), "0, 0 items/s"),
-        (Pace(1, 2, 0.0), "1 of 2, 0 items/s, 0 s left"),
-        (Pace(3000, 4000, 30.0), "3,000 of 4,000, 100 items/s, 10 s left"),
-        (Pace(5, 4, 1.0), "5 of 4, 5 items/s, 0 s left"),
+        (ProgressInfo(0, 10, 0.0), "0 of 10, 0 items/s"),
+        (ProgressInfo(0, None, 5.0), "0, 0 items/s"),
+        (ProgressInfo(1, 2, 0.0), "1 of 2, 0 items/s, 0 s left"),
+        (ProgressInfo(3000, 4000, 30.0), "3,000 of 4,000, 100 items/s, 10 s left"),
+        (ProgressInfo(5, 4, 1.0), "5 of 4, 5 items/s, 0 s left"),
     ],
 )
 def test_a_pace_in_words(pace, text):
@@ -125,14 +125,14 @@ def test_a_pace_in_words(pace, text):
 
 
 def test_paced_needs_a_function():
-    with pytest.raises(OptionError, match="a function of a Pace"):
-        Paced(3)
+    with pytest.raises(OptionError, match="a function of a ProgressInfo"):
+        ProgressCallback(3)
 
 
 def test_a_paced_function_is_told_what_failed():
     told = []
     outcomes = [Outcome(0), Outcome(1, error=ValueError(), status="error"), Outcome(2)]
-    list(tracked(outcomes, Paced(told.append), 3, "check"))
+    list(tracked(outcomes, ProgressCallback(told.append), 3, "check"))
     assert [(pace.ok, pace.failed) for pace in told] == [(1, 0), (1, 1), (2, 1)]
     assert "3 of 3, 1 failed, " in str(told[-1])
 
@@ -141,7 +141,7 @@ def test_a_paced_function_is_told_what_failed():
 def test_a_paced_function_is_told_of_the_end_however_it_comes(is_broken):
     ends = []
 
-    class Ends(Paced):
+    class Ends(ProgressCallback):
         def begun(self):
             return self
 

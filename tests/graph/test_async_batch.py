@@ -161,8 +161,8 @@ def test_branches_are_children_of_the_exec_phase():
 
 @pytest.mark.parametrize("number", [0, -1, True, 1.5, 10**9])
 def test_impossible_max_concurrency(number):
-    with pytest.raises(OptionError, match="max_concurrency must be a whole number from 1 to 1000000"):
-        AsyncParallelBatchNode(max_concurrency=number)
+    with pytest.raises(OptionError, match="max_workers must be a whole number from 1 to 1000000"):
+        AsyncParallelBatchNode(max_workers=number)
 
 
 def test_only_the_parallel_one_is_drawn_as_parallel():

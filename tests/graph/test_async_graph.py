@@ -175,7 +175,7 @@ def test_parallel_runs_meet_and_no_more_than_max_concurrency():
                 await asyncio.sleep(0)
             inside_now -= 1
 
-    AtOnce(start=Busy(), max_concurrency=2).run({"names": "abcdefgh"})
+    AtOnce(start=Busy(), max_workers=2).run({"names": "abcdefgh"})
     assert most == 2
     most = 0
     with record() as trace:

@@ -303,7 +303,7 @@ def test_map_branches_really_run_at_once_and_so_do_reduce_branches():
 def test_a_straggling_mapper_holds_up_all_reducers():
     clock = FakeClock()
     with record(clock=clock) as trace:
-        reduced([1, 31, 1], lambda s: clock.work(s) or [(s, s)], add, executor="serial", partitions=2)
+        reduced([1, 31, 1], lambda s: clock.compute(s) or [(s, s)], add, executor="serial", partitions=2)
     straggler = max(trace.where(kind="branch"), key=lambda s: s.service_s)
     assert (straggler.name, straggler.service_s) == ("map 1", 31.0)
     assert all(s.started_ns >= straggler.ended_ns for s in trace.where(kind="branch") if s.name.startswith("reduce"))

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-MOST_BYTES = 1_500_000
+MAX_BYTES = 1_500_000
 PNG = b"\x89PNG\r\n\x1a\n"
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(hom[e]|User[s]|roo[t]|wor[k]|tmp|var|usr|opt|mnt)/[\w.-]+|[A-Z]:\\+User[s]")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}|\bobject at 0x")
@@ -127,7 +127,7 @@ def test_nothing_is_loaded_from_the_network(path):
 
 
 def test_notebook_is_small_enough_to_read_online(path):
-    assert path.stat().st_size <= MOST_BYTES
+    assert path.stat().st_size <= MAX_BYTES
 
 
 def test_stored_grades_are_those_of_exercises_that_are_still_to_be_done(path):

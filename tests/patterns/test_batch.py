@@ -13,7 +13,7 @@ from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
 from kaygraph_viz.execute.core.retries import attempt_number
 from kaygraph_viz.execute.core.schedules import SCHEDULES, edges
-from kaygraph_viz.execute.progress import Paced
+from kaygraph_viz.execute.progress import ProgressCallback
 from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.patterns.batch import (
     FailedOrder,
@@ -154,7 +154,7 @@ def test_an_order_that_takes_too_long_fails_alone(kind):
 
 def test_progress_tells_throughput_and_time_left():
     told = []
-    shared, _ = simulated(workers=1, executor="serial", progress=Paced(told.append))
+    shared, _ = simulated(workers=1, executor="serial", progress=ProgressCallback(told.append))
     assert [pace.done for pace in told] == list(range(1, 65))
     half = told[31]
     assert half.throughput_per_s == pytest.approx(32 / half.elapsed_s)

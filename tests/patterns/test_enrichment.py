@@ -177,7 +177,7 @@ def test_recording_does_not_change_the_results(one_by_one, executor):
 def test_graph_of_coroutines_can_be_awaited(one_by_one):
     async def main(sources):
         shared = {"records": SOME}
-        await enrichment_graph(sources, workers=3, executor="async").run_async(shared)
+        await enrichment_graph(sources, max_workers=3, executor="async").run_async(shared)
         return shared["enriched_records"]
 
     with serve(AT_ONCE) as server, customer_sources(server.base_url, deadline_s=GUARD_S) as sources:
@@ -438,7 +438,7 @@ def test_nothing_is_compared_with_a_source_that_did_not_answer(everything):
     ("options", "name"),
     [
         ({"deadline_s": 0}, "deadline_s"), ({"deadline_s": True}, "deadline_s"), ({"attempts": 0}, "attempts"),
-        ({"workers": 0}, "max_workers"), ({"executor": "async", "workers": 0}, "max_concurrency"),
+        ({"workers": 0}, "max_workers"), ({"executor": "async", "workers": 0}, "max_workers"),
         ({"executor": "fork"}, "executor"),
     ],
 )  # fmt: skip

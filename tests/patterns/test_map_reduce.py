@@ -80,7 +80,7 @@ def test_the_index_says_in_which_decades_each_word_was_used():
     for speech in speeches:
         for word in words_of(speech.text):
             expected[word].add(speech.year // 10 * 10)
-    decade_index_graph(workers=2).run(shared := {"speeches": speeches})
+    decade_index_graph(max_workers=2).run(shared := {"speeches": speeches})
     assert shared["decades_of_word"] == {word: tuple(sorted(decades)) for word, decades in expected.items()}
     assert shared["decades_of_word"]["internet"] == (1990, 2000, 2010, 2020)
 

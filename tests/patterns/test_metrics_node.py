@@ -8,7 +8,7 @@ import pytest
 
 from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.clock import sleep, work
+from kaygraph_viz.clock import compute, sleep
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
@@ -72,12 +72,12 @@ def test_the_suggestion_holds_when_it_is_followed():
 
 
 def test_more_threads_are_not_suggested_for_computing():
-    metrics, _ = measured([0.1] * 16, 8, function=work)
+    metrics, _ = measured([0.1] * 16, 8, function=compute)
     assert metrics["suggested_workers"] == 1
     assert metrics["useful_workers"] == pytest.approx(1, rel=0.05)
     assert metrics["speedup"] == pytest.approx(1)
     assert metrics["mean_concurrency"] == pytest.approx(8, rel=0.05)
-    assert measured([0.1] * 16, 8, kind="process", function=work)[0]["suggested_workers"] == 4
+    assert measured([0.1] * 16, 8, kind="process", function=compute)[0]["suggested_workers"] == 4
 
 
 def test_each_worker_is_there_with_what_it_did():

@@ -23,8 +23,8 @@ SOURCE = Source("numbers", "http://127.0.0.1:1/numbers", ("city", "country"), An
 RECORD = {"city": "Lyon", "country": "FR", "name": "Ann"}
 
 
-def question(record=RECORD, until_s=1.0):
-    return Question(SOURCE, record, round(until_s * 1e9))
+def question(record=RECORD, end_s=1.0):
+    return Question(SOURCE, record, round(end_s * 1e9))
 
 
 # -- sources and questions ----------------------------------------------------------------------------------------

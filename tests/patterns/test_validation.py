@@ -419,7 +419,7 @@ def test_no_check_at_all_is_refused_since_it_would_accept_everything(checks_give
 @pytest.mark.parametrize("workers", [0, -1, True, 1e9, "4"])
 def test_impossible_number_of_workers_is_refused(workers):
     with pytest.raises(OptionError, match="max_workers must be"):
-        validation_graph({"format": passes}, workers=workers)
+        validation_graph({"format": passes}, max_workers=workers)
 
 
 def test_number_of_tries_can_be_chosen(no_waits):
@@ -437,7 +437,7 @@ def test_in_simulated_time_a_run_is_the_same_to_the_byte(kind, tmp_path):
     def saved(number):
         settings = ServiceSettings(latency_s=0.05, failure_rate=0.35)
         with record(clock="virtual") as trace, local_checks(customers, settings) as checks:
-            graph = validation_graph(checks, workers=4, executor=kind)
+            graph = validation_graph(checks, max_workers=4, executor=kind)
             graph.run(shared := {"records": customers})
         assert len(shared["verdicts"]) == len(customers)
         return trace.save(tmp_path / f"{number}.jsonl").read_bytes()

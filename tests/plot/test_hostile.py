@@ -29,7 +29,7 @@ def trace_of(name):
 
 PICTURES = {
     "gantt": lambda trace, name: gantt({name: trace, "other": trace}, title=name, critical_path=True),
-    "by node": lambda trace, name: gantt(trace, title=name, group_by="node", colour_by="name"),
+    "by node": lambda trace, name: gantt(trace, title=name, group_by="node", color_by="name"),
     "image": lambda trace, name: gantt(trace, title=name, max_bars=1),
     "concurrency": lambda trace, name: concurrency(trace, title=name),
     "queues": lambda trace, name: queue_depth(trace, title=name),

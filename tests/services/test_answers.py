@@ -88,8 +88,8 @@ def test_rates_of_two_services_are_counted_apart():
 
 def test_call_is_let_through_exactly_after_the_time_that_the_refusal_named():
     services = Services(ServiceSettings(rate_limit=1))
-    first_s = 0.1234567
-    ask(services, now_s=first_s)
+    start_s = 0.1234567
+    ask(services, now_s=start_s)
     refusal = ask(services, now_s=0.7654321)
     assert refusal.content["retry_after_s"] == 0.358025  # 0.3580246, rounded up
     assert refusal.headers == {"Retry-After": "1"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.trace.fields import MOST_LEVELS, as_fields, as_row, problem_with
+from kaygraph_viz.trace.fields import MAX_LEVELS, as_fields, as_row, problem_with
 from kaygraph_viz.trace.span import Span
 
 
@@ -23,5 +23,5 @@ def test_fields_of_a_span_are_without_problem_and_make_its_row():
 
 def test_attributes_that_are_nested_too_deeply_to_be_written_again_are_refused():
     fields = as_fields(Span(1, None, "a", "branch", "main", 0, 1, 2))
-    assert problem_with(fields | {"attributes": nested(MOST_LEVELS)}) is None
-    assert "nested" in problem_with(fields | {"attributes": nested(MOST_LEVELS + 2)})
+    assert problem_with(fields | {"attributes": nested(MAX_LEVELS)}) is None
+    assert "nested" in problem_with(fields | {"attributes": nested(MAX_LEVELS + 2)})

@@ -42,9 +42,9 @@ def test_a_clock_of_tests_is_not_asked():
     clock = FakeClock()
     with record(clock=clock) as trace:
         with span("a"):
-            clock.work(2)
+            clock.compute(2)
         with span("b"):
-            clock.work(5)
+            clock.compute(5)
             shown, _ = so_far(trace)
     assert [(each.name, each.service_s) for each in shown] == [("a", 2.0), ("b", 0.0)]
 

@@ -41,7 +41,7 @@ def test_spans_nest():
 def test_stamps_come_from_the_clock():
     clock = FakeClock(start_s=100)
     with record(clock=clock) as trace, span("a"):
-        clock.work(1)
+        clock.compute(1)
         clock.sleep(2)
     (a,) = trace
     assert (a.started_ns, a.ended_ns, a.cpu_ns, a.queue_wait_s) == (100 * 10**9, 103 * 10**9, 10**9, 0)

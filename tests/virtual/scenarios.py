@@ -34,25 +34,25 @@ def cost(item):
 
 def uneven(item):
     kv.sleep(cost(item))
-    kv.work(cost(item + 3) / 5)
+    kv.compute(cost(item + 3) / 5)
     return item
 
 
 async def uneven_async(item):
     await kv.sleep_async(cost(item))
-    kv.work(cost(item + 3) / 5)
+    kv.compute(cost(item + 3) / 5)
     return item
 
 
 def even(item):
     kv.sleep(1)
-    kv.work(0.02)
+    kv.compute(0.02)
     return item
 
 
 async def even_async(item):
     await kv.sleep_async(1)
-    kv.work(0.02)
+    kv.compute(0.02)
     return item
 
 
@@ -97,7 +97,7 @@ def bounded(kind):
 
 
 def retries(kind):
-    policy = kv.RetryPolicy.exponential(3, first_s=0.2, jitter_s=0.3)
+    policy = kv.RetryPolicy.exponential(3, start_s=0.2, jitter_s=0.3)
     return run(kind, "flaky", range(7), on_error="collect", retry=policy)
 
 
@@ -208,7 +208,7 @@ def pipeline(kind):
     if kind == "dask":  # no kind of stage
         return None
     costly, wrong = (FUNCTIONS[name][kind == "async"] for name in ("uneven", "flaky"))
-    retry = kv.RetryPolicy.exponential(2, first_s=0.1, jitter_s=0.1)
+    retry = kv.RetryPolicy.exponential(2, start_s=0.1, jitter_s=0.1)
     stages = [
         kv.Stage("cost", costly, workers=2, buffer=1, executor=kind),
         kv.Stage("fail", wrong, workers=3, buffer=2, timeout=1.2, retry=retry, executor=kind),
@@ -220,7 +220,7 @@ def pipeline(kind):
 
 def word_count(kind):
     texts = ["a b a", "b c", "c d a", "", "e a b"]
-    word_count_graph(workers=2, executor=kind).run(shared := {"speeches": [Text(each) for each in texts]})
+    word_count_graph(max_workers=2, executor=kind).run(shared := {"speeches": [Text(each) for each in texts]})
     return shared["ranking"]
 
 
@@ -232,7 +232,7 @@ class Text:
 def validation(kind):
     records = load_customers()[:6]
     with local_checks(records, ServiceSettings(seed=1)) as checks:
-        validation_graph(checks, workers=4, executor=kind).run(shared := {"records": records})
+        validation_graph(checks, max_workers=4, executor=kind).run(shared := {"records": records})
     return [(verdict.customer_id, verdict.status) for verdict in shared["verdicts"]]
 
 

@@ -11,7 +11,7 @@ from multiprocessing.pool import ThreadPool
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import REAL, Clock, current_clock, sleep, work
+from kaygraph_viz.clock import REAL, Clock, compute, current_clock, sleep
 from kaygraph_viz.errors import OptionError, SharedConflictError, VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import FakeClock
@@ -72,7 +72,7 @@ def test_a_run_of_simulated_hours_is_recorded_to_the_nanosecond():
         with span("wait"):
             sleep(3600.000000001)
         with span("compute"):
-            work(0.5)
+            compute(0.5)
     assert bars(trace) == [(0, 3600.000000001), (3600.000000001, 3600.500000001)]
     assert [s.cpu_ns for s in trace] == [0, S // 2]
 

@@ -39,7 +39,7 @@ def everything(kind):
 
 def some_of_it(kind):
     """Use what has most to do with the order of things in as little time as possible."""
-    policy = kv.RetryPolicy.exponential(2, first_s=0.1, jitter_s=0.1)
+    policy = kv.RetryPolicy.exponential(2, start_s=0.1, jitter_s=0.1)
     options = {"window": 0, "on_error": "collect", "timeout": 0.95, "retry": policy}
     return scenarios.run(kind, "flaky", iter(range(5)), **options)
 

@@ -58,7 +58,7 @@ async def one_second_async(item):
 
 
 def computed(item):
-    kv.work(1)
+    kv.compute(1)
     return item
 
 
@@ -105,7 +105,9 @@ def counted(item):
 
 def map_reduce(kind):
     if kind != "async":  # which a mapper that sleeps would hold up
-        kv.MapReduceNode(counted, lambda key, ones: kv.work(0.1) or sum(ones), executor=kind).run({"items": range(40)})
+        kv.MapReduceNode(counted, lambda key, ones: kv.compute(0.1) or sum(ones), executor=kind).run(
+            {"items": range(40)}
+        )
 
 
 def parallel_graph(kind):

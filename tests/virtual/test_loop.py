@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from kaygraph_viz.clock import current_clock, sleep, sleep_async, work
+from kaygraph_viz.clock import compute, current_clock, sleep, sleep_async
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.sync import Lock, new_event_loop
 from kaygraph_viz.trace.recorder import record, span
@@ -60,7 +60,7 @@ def test_outside_of_the_block_loops_are_real_ones():
 def test_sleeping_overlaps_and_computing_does_not():
     async def both(seconds):
         await sleep_async(seconds)
-        work(seconds)
+        compute(seconds)
 
     async def main():
         await asyncio.gather(both(1), both(1), both(1))

@@ -35,7 +35,7 @@ def recorded(kind, function, items, workers=4, **options):
 
 def spend(steps):
     for what, ms in steps:
-        (kv.sleep if what == "sleep" else kv.work)(ms / 1e3)
+        (kv.sleep if what == "sleep" else kv.compute)(ms / 1e3)
 
 
 async def spend_async(steps):
@@ -43,7 +43,7 @@ async def spend_async(steps):
         if what == "sleep":
             await kv.sleep_async(ms / 1e3)
         else:
-            kv.work(ms / 1e3)
+            kv.compute(ms / 1e3)
 
 
 def assert_laws(trace, cores=None, has_gil=True):
@@ -88,26 +88,26 @@ def test_without_a_gil_no_more_compute_at_once_than_there_are_cores(kind, items,
 
 
 def test_threads_that_compute_without_a_gil_do_so_side_by_side():
-    found = branches(recorded("thread", lambda _: kv.work(0.012), range(3), gil=False, cores=2))
+    found = branches(recorded("thread", lambda _: kv.compute(0.012), range(3), gil=False, cores=2))
     assert {kind for span in found.values() for kind, *_ in words(span)} == {"cpu", "core"}
     assert max(until for span in found.values() for _, _, until in words(span)) == 19
 
 
 def test_threads_that_compute_take_turns():
-    first, second = branches(recorded("thread", lambda _: kv.work(0.012), range(2))).values()
+    first, second = branches(recorded("thread", lambda _: kv.compute(0.012), range(2))).values()
     assert words(first) == [("cpu", 0, 5), ("gil", 5, 10), ("cpu", 10, 15), ("gil", 15, 20), ("cpu", 20, 22)]
     assert words(second) == [("gil", 0, 5), ("cpu", 5, 10), ("gil", 10, 15), ("cpu", 15, 20), ("gil", 20, 22), ("cpu", 22, 24)]  # noqa: E501  # fmt: skip
 
 
 def test_processes_wait_for_cores():
-    found = branches(recorded("process", lambda _: kv.work(0.01), range(2), cores=1))
+    found = branches(recorded("process", lambda _: kv.compute(0.01), range(2), cores=1))
     assert {kind for kind, *_ in words(found[1])} == {"core", "cpu"}
 
 
 def test_coroutines_wait_for_their_loop():
     async def one(ms):
         await kv.sleep_async(ms / 1e3)
-        kv.work(0.02)
+        kv.compute(0.02)
 
     found = branches(recorded("async", one, [10, 15]))
     assert words(found[0]) == [("wait", 0, 10), ("cpu", 10, 30)]
@@ -168,7 +168,7 @@ def test_a_pause_before_a_retry_is_a_part():
 
 def test_a_branch_that_is_killed_has_its_parts_until_then():
     def long(_):
-        kv.work(0.01)
+        kv.compute(0.01)
         kv.sleep(1)
 
     with kv.record(clock="virtual") as trace, kv.get_executor("process", 1) as executor:
@@ -179,10 +179,10 @@ def test_a_branch_that_is_killed_has_its_parts_until_then():
 
 def test_a_span_inside_a_branch_has_its_own_share():
     def work(_):
-        kv.work(0.01)
+        kv.compute(0.01)
         with kv.span("inner"):
             kv.sleep(0.01)
-            kv.work(0.005)
+            kv.compute(0.005)
 
     trace = recorded("thread", work, [0])
     (inner,) = trace.where(name="inner")

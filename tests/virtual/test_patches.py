@@ -416,7 +416,7 @@ def test_threads_of_user_code_take_part_and_compute_one_at_a_time():
     def one():
         with kv.span("one"):
             kv.sleep(1)
-            kv.work(1)
+            kv.compute(1)
 
     with kv.record(clock="virtual") as trace:
         threads_of(one, one)

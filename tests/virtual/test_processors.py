@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.clock import sleep, sleep_async, work
+from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
@@ -23,16 +23,16 @@ def makespan_s(kind, workers, function, items, **options):
 
 def sleep_then_work(seconds):
     sleep(seconds)
-    work(seconds)
+    compute(seconds)
 
 
 async def work_async(seconds):
-    work(seconds)
+    compute(seconds)
 
 
 async def sleep_then_work_async(seconds):
     await sleep_async(seconds)
-    work(seconds)
+    compute(seconds)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -48,19 +48,19 @@ async def sleep_then_work_async(seconds):
         ("async", 3, sleep_async, [1, 2, 3], {}, 3),
         ("async", 2, sleep_async, [1, 2, 3], {}, 4),
         # CPU only: threads and coroutines have one interpreter, processes one each
-        ("serial", 1, work, [1] * 4, {}, 4),
-        ("thread", 4, work, [1] * 4, {}, 4),
+        ("serial", 1, compute, [1] * 4, {}, 4),
+        ("thread", 4, compute, [1] * 4, {}, 4),
         ("async", 4, work_async, [1] * 4, {}, 4),
-        ("process", 4, work, [1] * 4, {}, 1),
-        ("dask", 4, work, [1] * 4, {}, 1),
-        ("process", 4, work, [1] * 4, {"cores": 2}, 2),
-        ("process", 4, work, [1] * 4, {"cores": 1}, 4),
-        ("thread", 4, work, [1] * 4, {"cores": 2}, 4),
+        ("process", 4, compute, [1] * 4, {}, 1),
+        ("dask", 4, compute, [1] * 4, {}, 1),
+        ("process", 4, compute, [1] * 4, {"cores": 2}, 2),
+        ("process", 4, compute, [1] * 4, {"cores": 1}, 4),
+        ("thread", 4, compute, [1] * 4, {"cores": 2}, 4),
         # without a GIL threads compute side by side, coroutines of a loop still do not
-        ("thread", 4, work, [1] * 4, {"gil": False}, 1),
-        ("thread", 4, work, [1] * 4, {"gil": False, "cores": 2}, 2),
+        ("thread", 4, compute, [1] * 4, {"gil": False}, 1),
+        ("thread", 4, compute, [1] * 4, {"gil": False, "cores": 2}, 2),
         ("thread", 4, sleep_then_work, [1] * 4, {"gil": False}, 2),
-        ("process", 4, work, [1] * 4, {"gil": False, "cores": 2}, 2),
+        ("process", 4, compute, [1] * 4, {"gil": False, "cores": 2}, 2),
         ("async", 4, work_async, [1] * 4, {"gil": False}, 4),
         # mixed: four wait at once, then compute one after the other
         ("thread", 4, sleep_then_work, [1] * 4, {}, 5),
@@ -75,7 +75,7 @@ def test_a_makespan_is_that_worked_out_by_hand(seed, kind, workers, function, it
 
 def ends_ms(kind, workers, items, **options):
     with record(clock=VirtualClock(**options)) as trace, get_executor(kind, workers) as executor:
-        list(executor.imap(work, items))
+        list(executor.imap(compute, items))
     assert {span.cpu_ns for span in trace} == {round(seconds * S) for seconds in items}
     return [span.ended_ns / MS for span in sorted(trace, key=lambda span: span.index)]
 
@@ -97,7 +97,7 @@ def test_processes_share_cores_in_the_same_way():
 
 def test_cores_are_shared_fairly():
     """Each gets two thirds of a core until 1.5 s, when the short ones have ended; the long one has 1 s left."""
-    assert makespan_s("process", 3, work, [2, 1, 1], cores=2) == 2.5
+    assert makespan_s("process", 3, compute, [2, 1, 1], cores=2) == 2.5
 
 
 def test_one_that_comes_back_waits_for_the_end_of_the_turn():
@@ -107,7 +107,7 @@ def test_one_that_comes_back_waits_for_the_end_of_the_turn():
     def run(costs):
         for wait_s, work_s in costs:
             sleep(wait_s)
-            work(work_s)
+            compute(work_s)
         seen.append(clock.now_ns() / MS)
 
     clock = VirtualClock()
@@ -119,7 +119,7 @@ def test_one_that_comes_back_waits_for_the_end_of_the_turn():
 def test_many_short_pieces_of_work_are_worth_as_much_as_a_long_one():
     def nibble(seconds):
         for _ in range(100):
-            work(seconds / 100)
+            compute(seconds / 100)
 
     assert makespan_s("thread", 2, nibble, [0.1, 0.1]) == 0.2
     assert makespan_s("process", 2, nibble, [0.1, 0.1]) == 0.1
@@ -133,7 +133,7 @@ def test_waiting_uses_no_cpu_and_bars_tell_both_apart():
 
 def test_who_waits_for_the_interpreter_uses_no_cpu():
     with record(clock="virtual") as trace, get_executor("thread", 4) as executor:
-        list(executor.imap(work, [1] * 4))
+        list(executor.imap(compute, [1] * 4))
     assert [span.cpu_ns for span in trace] == [S] * 4
     assert max(span.ended_ns for span in trace) == 4 * S
 
@@ -141,8 +141,8 @@ def test_who_waits_for_the_interpreter_uses_no_cpu():
 def test_the_main_program_wants_the_same_interpreter_as_its_threads():
     clock = VirtualClock()
     with clock, get_executor("thread", 1) as executor:
-        future = executor.submit(work, 1)
-        work(1)
+        future = executor.submit(compute, 1)
+        compute(1)
         future.result()
         assert clock.now_ns() == 2 * S
 
@@ -150,7 +150,7 @@ def test_the_main_program_wants_the_same_interpreter_as_its_threads():
 def test_threads_inside_a_process_share_its_interpreter_and_no_other():
     def outer(_):
         with get_executor("thread", 3) as executor:
-            list(executor.imap(work, [1] * 3))
+            list(executor.imap(compute, [1] * 3))
 
     assert makespan_s("process", 2, outer, range(2)) == 3
     assert makespan_s("thread", 2, outer, range(2)) == 6
@@ -159,7 +159,7 @@ def test_threads_inside_a_process_share_its_interpreter_and_no_other():
 def test_without_a_gil_threads_inside_processes_share_the_cores_only():
     def outer(_):
         with get_executor("thread", 3) as executor:
-            list(executor.imap(work, [1] * 3))
+            list(executor.imap(compute, [1] * 3))
 
     assert makespan_s("process", 2, outer, range(2), gil=False, cores=6) == 1
     assert makespan_s("process", 2, outer, range(2), gil=False, cores=2) == 3
@@ -168,7 +168,7 @@ def test_without_a_gil_threads_inside_processes_share_the_cores_only():
 def test_the_cpu_time_of_the_main_program_is_its_own():
     clock = VirtualClock()
     with clock:
-        work(2)
+        compute(2)
         sleep(1)
         assert clock.cpu_ns() == 2 * S
         with get_executor("thread", 1) as executor:
@@ -180,13 +180,13 @@ def test_no_work_takes_no_time_and_lets_nobody_go_first():
     seen = []
     with VirtualClock() as clock, get_executor("thread", 1) as executor:
         future = executor.submit(seen.append, "thread")
-        work(0)
+        compute(0)
         assert (seen, clock.now_ns()) == ([], 0)
         future.result()
 
 
 def test_a_killed_process_gives_back_its_core():
     with record(clock=VirtualClock(cores=1)) as trace, get_executor("process", 2) as executor:
-        outcomes = list(executor.imap(work, [10, 1], timeout=3, on_error="collect"))
+        outcomes = list(executor.imap(compute, [10, 1], timeout=3, on_error="collect"))
     assert [outcome.status for outcome in outcomes] == ["timeout", "ok"]
     assert [span.ended_ns / S for span in sorted(trace, key=lambda span: span.index)] == [3, 2]

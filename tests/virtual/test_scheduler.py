@@ -152,7 +152,7 @@ def test_nobody_waits_outside_the_block():
     with pytest.raises(VirtualClockError, match="passes only inside its block; write: with clock"):
         clock.sleep(1)
     with pytest.raises(VirtualClockError, match="passes only inside its block"):
-        clock.work(1)
+        clock.compute(1)
     assert (clock.now_ns(), clock.cpu_ns()) == (0, 0)
 
 

@@ -274,7 +274,7 @@ def test_a_stuck_main_program_gets_a_warning_and_goes_on(monkeypatch, cpu_s):
     monkeypatch.setattr(warnings, "warn", warn)
     with VirtualClock(patience_s=0.02) as clock, get_executor("thread", 1) as executor:
         future = executor.submit(sleep, 1)
-        REAL.work(cpu_s)  # which is no reason to miss what comes after it
+        REAL.compute(cpu_s)  # which is no reason to miss what comes after it
         assert released.get(timeout=GUARD_S)
         future.result()
         assert clock.now_ns() == 10**9

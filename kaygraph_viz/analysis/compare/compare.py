@@ -28,7 +28,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["Comparison", "compare"]
 
 MAX_ROWS = 12
-MOST_NAMED = 2
+MAX_NAMED = 2
 WORTH_NAMING = 0.1
 ALIKE = 0.05  # what changed by less than 5% took about as long
 
@@ -100,7 +100,7 @@ class Comparison:
         whys = {group.name: _reason(group) for group in self.groups}
         whys |= {name: f"{_more_or_less(changed)} {name}" for name, changed in self.standstill_ns.items()}
         causes = sorted(self.causes_ns.items(), key=lambda cause: -cause[1] * change)
-        named = [whys[name] for name, changed in causes[:MOST_NAMED] if changed * change > WORTH_NAMING * change**2]
+        named = [whys[name] for name, changed in causes[:MAX_NAMED] if changed * change > WORTH_NAMING * change**2]
         return f"That is mostly {join_words(named)}." if named else ""
 
     def _rows(self) -> list[tuple[str, ...]]:

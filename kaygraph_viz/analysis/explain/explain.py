@@ -84,7 +84,7 @@ CAUSES: Mapping[str, Cause] = {
         "keep executors open from node to node; make items fewer and larger",
     ),
 }
-MOST_NAMED = 3
+MAX_NAMED = 3
 WORTH_NAMING = 0.1  # of all that was lost
 NEARLY_ALL = 0.98
 
@@ -156,7 +156,7 @@ class Explanation:
     def _went_to(self, *first: str) -> str:
         """Name `first`, and the largest losses."""
         worth = WORTH_NAMING * sum(self.losses.values())
-        causes = [*first, *(name for name, share in list(self.losses.items())[:MOST_NAMED] if share >= worth)]
+        causes = [*first, *(name for name, share in list(self.losses.items())[:MAX_NAMED] if share >= worth)]
         shares = [f"{_percent(self.shares[name])} {'to ' if place else 'went to '}{_called(name)}"
                   for place, name in enumerate(causes)]  # fmt: skip
         return join_words(shares)

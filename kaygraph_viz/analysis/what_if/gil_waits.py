@@ -39,7 +39,7 @@ from kaygraph_viz.analysis.workers import process_of_lane
 __all__ = ["real_waits"]
 
 MOST = 1_000  # branches that are looked at; the others are taken to be like them
-MOST_GROUPS = 100  # of branches, in as many clusters of calls
+MAX_GROUPS = 100  # of branches, in as many clusters of calls
 SHORTER = (0.1, 0.2, 0.3, 0.4, 0.5)  # which of the bars, in the order of their room for waits, are compared
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)  # of that room, to be tried
 LIMITS = (0.0, 0.1, 0.25, 0.5)  # which bars' room, as the longest wait of all, is to be tried
@@ -113,7 +113,7 @@ def _found(
     wait = np.where(known.is_known, known.wait, wait)
     parts = Parts(wait, np.where(known.is_known, known.work, script.cpu), _gaps(script), computes_first, free, known)
     groups = list(_groups(script, parts, cores))
-    every = max(1, -(-len(groups) // MOST_GROUPS))
+    every = max(1, -(-len(groups) // MAX_GROUPS))
     is_reproduced, real, longest = True, 0, 0
     for number, its, places in groups[::every]:
         fit = _Fit.of(script, parts, script.clusters[-1][number], its, places, handed_on_ns)

@@ -29,8 +29,8 @@ __all__ = ["LIMITS", "Study"]
 Floats = npt.NDArray[np.float64]
 
 DRAWS = 6
-MOST_DRAWN = 400  # of each call
-MOST_IN_ALL = 20_000  # of all calls, in a replay for the band
+MAX_DRAWN = 400  # of each call
+MAX_IN_ALL = 20_000  # of all calls, in a replay for the band
 LIMITS: Mapping[str, str] = {
     "workers": "the number of workers",
     "interpreter": "the interpreter: one thread computes Python code at a time",
@@ -138,11 +138,11 @@ class Study:
         """Samples by chance, with the factor by which all branches together would vary less than each of them does."""
         calls = drawable(self.script, self.which)
         of = sum(len(call.members) for call in calls)
-        taken = sum(min(MOST_DRAWN, len(call.members)) for call in calls)
-        if not taken or len(self.script.branches) - of + taken > MOST_IN_ALL:
+        taken = sum(min(MAX_DRAWN, len(call.members)) for call in calls)
+        if not taken or len(self.script.branches) - of + taken > MAX_IN_ALL:
             return ()
         chance = np.random.default_rng(0)
-        return [(drawn(calls, chance, MOST_DRAWN), math.sqrt(taken / of)) for _ in range(DRAWS)]
+        return [(drawn(calls, chance, MAX_DRAWN), math.sqrt(taken / of)) for _ in range(DRAWS)]
 
     # -- what limits it -----------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ USUAL_COSTS_NS: Mapping[str, tuple[int, int, int]] = {  # to start a worker, to 
     "process": (100_000_000, 200_000, 15_000_000),
     "dask": (5_000_000, 2_000_000, 0),
 }
-MOST_TURNS = 20_000  # of the interpreter: longer runs take longer turns
+MAX_TURNS = 20_000  # of the interpreter: longer runs take longer turns
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class _Staging:
 
     def played(self, only: Sequence[int] | None = None) -> Replay:
         """Simulate it all, or only some calls of the main program, which overlapped."""
-        turns_ns = int(self.parts.work.sum()) // MOST_TURNS
+        turns_ns = int(self.parts.work.sum()) // MAX_TURNS
         program = list(self._steps_of(-1)) if only is None else [(CALLS, self._crews(only))]
         count, switch_ns = len(self.script.branches), max(SWITCH_NS, turns_ns)
         return simulate(

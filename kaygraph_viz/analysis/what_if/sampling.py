@@ -17,7 +17,7 @@ from kaygraph_viz.analysis.what_if.model import Call, Script
 
 __all__ = ["EVERYTHING", "Sample", "drawable", "drawn", "sampled", "thinned"]
 
-MOST_BRANCHES = 5_000  # more are replayed as a sample
+MAX_BRANCHES = 5_000  # more are replayed as a sample
 LEAST_SAMPLE = 200
 SOME = 8
 
@@ -44,7 +44,7 @@ class Sample(NamedTuple):
 EVERYTHING = Sample()
 
 
-def thinned(script: Script, parts: Parts, most: int = MOST_BRANCHES) -> Sample:
+def thinned(script: Script, parts: Parts, most: int = MAX_BRANCHES) -> Sample:
     """Return a sample of a run that has more than `most` branches: of large calls some branches, of many calls some."""
     every = -(-len(script.branches) // most)
     if every < 2:

@@ -27,11 +27,11 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["WhatIf", "what_if"]
 
 MAX_WORKERS = 4096
-MOST_COUNTS = 256
+MAX_COUNTS = 256
 USUAL_COUNTS = (1, 2, 4, 8, 16)
 SCHEDULES = ("dynamic", "static", "longest-first")
 FASTEST = 1e6
-MOST_NAMES = 12
+MAX_NAMES = 12
 _SAYING = {"thread": "threads", "process": "processes", "async": "coroutines", "dask": "Dask workers"}
 _HEADINGS = ("workers", "makespan", "low", "high", "speedup", "limited by")
 
@@ -155,7 +155,7 @@ class WhatIf:
 
 
 def what_if(
-    trace: Trace, workers: int | Iterable[int] | None = None, *, only: str | None = None, kind: str | None = None,
+    trace: Trace, workers: int | Iterable[int] | None = None, *, only: str | None = None, executor: str | None = None,
     schedule: str | None = None, speed: Mapping[str, float] | None = None, cores: int | None = None,
     computes_first: bool | None = None, gil: bool | None = None,
 ) -> WhatIf:  # fmt: skip
@@ -175,7 +175,7 @@ def what_if(
     only
         The name of a node, of a stage or of branches: only these get other workers, the others keep theirs. So each
         stage of a pipeline can be tried by itself.
-    kind
+    executor
         ``"thread"``, ``"process"``, ``"async"``, ``"dask"`` or ``"serial"``: which workers; default: those that there
         were. For coroutines all waiting counts as awaited.
     schedule
@@ -232,7 +232,7 @@ def what_if(
     '4 workers are enough: 1.00 s; the run took 4.00 s with 1.'
     """
     counts = _checked_workers(workers)
-    kind, schedule = _checked_word("kind", kind, KINDS), _checked_word("schedule", schedule, SCHEDULES)
+    kind, schedule = _checked_word("executor", executor, KINDS), _checked_word("schedule", schedule, SCHEDULES)
     if computes_first is not None and not isinstance(computes_first, bool):
         raise OptionError("computes_first", computes_first, "True, False or None", "computes_first=True")
     if gil is not None and not isinstance(gil, bool):
@@ -255,7 +255,7 @@ def what_if(
 def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool) -> WhatIf:
     hired = [min(study.script.calls[number].workers, len(study.script.calls[number].members)) for number in study.which]
     recorded = max(hired, default=0)
-    counts = counts or sorted({*USUAL_COUNTS, *hired} if len(set(hired)) < MOST_NAMES else {*USUAL_COUNTS, recorded})
+    counts = counts or sorted({*USUAL_COUNTS, *hired} if len(set(hired)) < MAX_NAMES else {*USUAL_COUNTS, recorded})
     makespans = {count: study.makespan_ns(count) for count in counts}
     others = {count: study.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
     bands = {count: study.band_ns(count, makespan, others[count]) for count, makespan in makespans.items()}
@@ -323,8 +323,8 @@ def _checked_workers(workers: int | Iterable[int] | None) -> list[int]:
     counts: list[int] = []
     for count in (workers,) if isinstance(workers, int) else workers:
         counts.append(_checked_count(count))
-        if len(counts) > MOST_COUNTS:
-            raise OptionError("workers", workers, f"at most {MOST_COUNTS} numbers", "workers=range(1, 17)")
+        if len(counts) > MAX_COUNTS:
+            raise OptionError("workers", workers, f"at most {MAX_COUNTS} numbers", "workers=range(1, 17)")
     if not counts:
         raise OptionError("workers", workers, "at least one number of workers", "workers=[1, 2, 4, 8]")
     return sorted(set(counts))
@@ -359,6 +359,6 @@ def _checked_speed(speed: Mapping[str, float] | None, names: Iterable[str]) -> d
 
 def _some(names: Iterable[str]) -> str:
     known = list(dict.fromkeys(names))
-    return (", ".join(map(repr, known[:MOST_NAMES])) or "none was recorded") + (
-        ", ..." if len(known) > MOST_NAMES else ""
+    return (", ".join(map(repr, known[:MAX_NAMES])) or "none was recorded") + (
+        ", ..." if len(known) > MAX_NAMES else ""
     )

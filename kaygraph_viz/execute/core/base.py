@@ -56,23 +56,23 @@ class Executor(ABC):
 
     Parameters
     ----------
-    workers
+    max_workers
         How many branches may run at once, 1 to 4096. Default: what suits the kind and the clock in force when they are
         run, see `default_workers`.
 
     Raises
     ------
     OptionError
-        If `workers` is out of range.
+        If `max_workers` is out of range.
     """
 
     kind: ClassVar[str]
     capabilities: ClassVar[Capabilities]
-    max_workers: ClassVar[int] = MAX_WORKERS
+    worker_limit: ClassVar[int] = MAX_WORKERS
     items_ahead: ClassVar[int] = 4  # look-ahead a worker for inputs without a length; more where items travel in chunks
 
-    def __init__(self, workers: int | None = None) -> None:
-        self._asked = checked_workers(workers, most=self.max_workers)
+    def __init__(self, max_workers: int | None = None) -> None:
+        self._asked = checked_workers(max_workers, most=self.worker_limit)
         self._is_closed = False
         self._tokens: dict[CancelToken, None] = {}  # in the order of the calls
         self._submissions: Submissions | None = None

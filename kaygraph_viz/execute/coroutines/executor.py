@@ -49,7 +49,7 @@ class AsyncExecutor(Executor):
     capabilities: ClassVar[Capabilities] = Capabilities(
         runs_in_parallel=True, can_kill=True, shares_memory=True, needs_pickling=False
     )
-    max_workers: ClassVar[int] = MAX_SLOTS
+    worker_limit: ClassVar[int] = MAX_SLOTS
     _service: Service | None = None
 
     def _default_workers(self) -> int:

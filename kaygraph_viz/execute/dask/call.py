@@ -33,7 +33,7 @@ from kaygraph_viz.trace.attributes import describe_error
 __all__ = ["DaskCall"]
 
 CHUNK_NS = 20_000_000  # the work that one Dask task should hold
-MOST_ITEMS = 256
+MAX_ITEMS = 256
 LOOK_S = 0.01  # how long to wait for news while something else may have to be done
 QUIET_S = 0.25  # how long where nothing else is expected
 SCHEDULER_GONE_S = 5.0
@@ -65,7 +65,7 @@ class DaskCall:
         self._lost_since_ns: int | None = None
         alone = request.timeout_s is not None or self._folder is None  # a task then has to start at once
         self._most_chunks = link.threads if alone else 2 * link.threads
-        self._most_items = 1 if alone else MOST_ITEMS
+        self._most_items = 1 if alone else MAX_ITEMS
         self._service_ns = 0.0
         self._feeder = threading.Thread(
             target=self._branches.context().run, args=(self._feed,), name="kaygraph-viz-dask", daemon=True

@@ -44,7 +44,7 @@ class DaskExecutor(Executor):
 
     Parameters
     ----------
-    workers
+    max_workers
         How many branches may run at once, 1 to 4096; default: 4 more than the cores that the program may use, at most
         32; with a client, as many as its workers have threads; in simulated time 4.
     client
@@ -55,7 +55,7 @@ class DaskExecutor(Executor):
     MissingDependencyError
         If the package ``distributed`` is not installed.
     OptionError
-        If `workers` is out of range or `client` is not a client for plain code.
+        If `max_workers` is out of range or `client` is not a client for plain code.
     """
 
     kind: ClassVar[str] = "dask"
@@ -64,8 +64,8 @@ class DaskExecutor(Executor):
         runs_in_parallel=True, can_kill=False, shares_memory=False, needs_pickling=True
     )
 
-    def __init__(self, workers: int | None = None, client: Any = None) -> None:
-        super().__init__(workers)
+    def __init__(self, max_workers: int | None = None, client: Any = None) -> None:
+        super().__init__(max_workers)
         self._threads = None if client is None else threads_of(_checked_client(client))
         if not is_virtual():  # simulated workers need no cluster
             require("distributed")

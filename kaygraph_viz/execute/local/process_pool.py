@@ -147,12 +147,12 @@ class Pool:
 
     Parameters
     ----------
-    most_idle
+    max_idle
         How many are kept for later.
     """
 
-    def __init__(self, most_idle: int) -> None:
-        self.most_idle = most_idle
+    def __init__(self, max_idle: int) -> None:
+        self.max_idle = max_idle
         self.failures = 0  # children that ended, one after the other, before they began anything
         self._owner = os.getpid()
         self._idle: list[Child] = []
@@ -179,7 +179,7 @@ class Pool:
 
     def give_back(self, child: Child) -> None:
         """Keep a child for later, or end it where there are enough."""
-        if self._is_closed or len(self._idle) >= self.most_idle:
+        if self._is_closed or len(self._idle) >= self.max_idle:
             self._end([child])
         else:
             self._idle.append(child)

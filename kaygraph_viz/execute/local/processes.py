@@ -58,7 +58,7 @@ class ProcessExecutor(Executor):
 
     Parameters
     ----------
-    workers
+    max_workers
         How many processes work at once, 1 to 4096; default: one for each core that the program may use, in simulated
         time 4.
 
@@ -75,15 +75,15 @@ class ProcessExecutor(Executor):
         runs_in_parallel=True, can_kill=True, shares_memory=False, needs_pickling=True
     )
 
-    def __init__(self, workers: int | None = None) -> None:
-        super().__init__(workers)
+    def __init__(self, max_workers: int | None = None) -> None:
+        super().__init__(max_workers)
         self._pool = Pool(self.workers)
         self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         if is_virtual():
             return simulated(self, request)
-        self._pool.most_idle = workers = self.workers  # which may differ from what it was under another clock
+        self._pool.max_idle = workers = self.workers  # which may differ from what it was under another clock
         return delivered(partial(_Crew, request, workers, self._pool))
 
     def close(self) -> None:

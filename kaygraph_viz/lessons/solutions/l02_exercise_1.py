@@ -10,6 +10,6 @@ settings = {"social": ServiceSettings(latency_s=0.06, latency_spread=0.8, rate_l
 with kv.record(clock="virtual") as mine, serve(settings) as my_server:
     limits = {"social": kv.RateLimit(per_second=20)}
     with customer_sources(my_server.base_url, deadline_s=2, limits=limits) as sources:
-        enrichment_graph(sources, workers=8, executor="thread").run({"records": customers[100:124]})
+        enrichment_graph(sources, max_workers=8, executor="thread").run({"records": customers[100:124]})
 
 kv.gantt(mine, labels=False, title="My run")

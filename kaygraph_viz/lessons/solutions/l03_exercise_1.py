@@ -22,7 +22,7 @@ class FindRepeats(kv.ParallelBatchNode):
 
     def exec(self, country):
         found = by_country[country]
-        kv.work(1e-6 * len(found) ** 2)  # as long as comparing each with each takes
+        kv.compute(1e-6 * len(found) ** 2)  # as long as comparing each with each takes
         return len(found) - len({(order.customer_id, order.items) for order in found})
 
     def post(self, shared, countries, repeats):

@@ -8,4 +8,4 @@ both = kv.FanOutNode({"best customers": in_a_row(pricing(), asking()), "new cust
 report = in_a_row(both, counting())
 
 my_page, at_once = run(report)
-kv.gantt(at_once, group_by="node", labels=False, title="My run: parts at once", until_s=mine.makespan_s)
+kv.gantt(at_once, group_by="node", labels=False, title="My run: parts at once", end_s=mine.makespan_s)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.wording import counted, duration, significant
 from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_time, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_trace, checked_until
+from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
 from kaygraph_viz.plot.description import Description, Table, attach
 from kaygraph_viz.plot.gantt.chart import Chart
@@ -24,10 +24,10 @@ __all__ = ["concurrency"]
 
 RUNNING = FILLS["busy"]
 MARGINS_PT = (40.0, 14.0, 36.0, 46.0)
-HEIGHT_IN, MOST_ROWS = 2.8, 20
+HEIGHT_IN, MAX_ROWS = 2.8, 20
 
 
-def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = None, until_s: float = 0.0) -> Axes:
+def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = None, end_s: float = 0.0) -> Axes:
     """Draw how many branches ran at once, over time, with a line for the number of workers.
 
     The room between the curve and the line is time of workers that had nothing to do.
@@ -40,7 +40,7 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
         Where to draw; default: a new figure.
     title
         Default: workers, the most at once, and the mean.
-    until_s
+    end_s
         The time axis reaches at least this far [s].
 
     Returns
@@ -68,7 +68,7 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
     """
     run = Chart.of(checked_trace(trace)).runs[0]
     checked_axes(ax)
-    checked_until(until_s)
+    checked_end(end_s)
     summary = summarize(trace)
     heading = clean(title, 200) if title is not None else _title(summary)
     if not summary.counts.get("units"):
@@ -79,7 +79,7 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
     if ax is None:
         ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
     plain_axes(ax)
-    set_time(ax, max(run.extent_s, until_s))
+    set_time(ax, max(run.extent_s, end_s))
     ax.set_ylim(0, 1.08 * max(1, summary.workers, steps.peak))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     ax.set_ylabel("running at once", fontsize=Size.font, color=TEXT)
@@ -127,6 +127,6 @@ def _description(summary: Summary, steps: Steps) -> Description:
     )
     whole = max(1, steps.end_ns)
     rows = [(f"{count:,}", duration(spent / 1e9), f"{spent / whole:.0%}") for count, spent in lasted.items()]
-    if len(rows) > MOST_ROWS:
-        rows[MOST_ROWS // 2 : -MOST_ROWS // 2] = [("...", "", "")]
+    if len(rows) > MAX_ROWS:
+        rows[MAX_ROWS // 2 : -MAX_ROWS // 2] = [("...", "", "")]
     return Description(sentence, [Table(("at once", "time", "share"), rows, words=0)])

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from kaygraph_viz.analysis.nesting import extent_ns
 from kaygraph_viz.analysis.wording import duration, significant
 from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_time, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_trace, checked_until
+from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
 from kaygraph_viz.plot.description import Description, Table, attach
 from kaygraph_viz.plot.gantt.draw import empty_axes
 from kaygraph_viz.plot.labels import clean
@@ -27,7 +27,7 @@ HEIGHT_IN = 2.8
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
-def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = None, until_s: float = 0.0) -> Axes:
+def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = None, end_s: float = 0.0) -> Axes:
     """Draw how much memory was in use over time, with a line for where it began.
 
     More workers hold more items at once. What does not come back to where it began was kept, such as results.
@@ -40,7 +40,7 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
         Where to draw; default: a new figure.
     title
         Default: the most that was in use, and by how much that is more than at first.
-    until_s
+    end_s
         The time axis reaches at least this far [s].
 
     Returns
@@ -69,7 +69,7 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
     """
     times_ns, size = checked_trace(trace).memory
     checked_axes(ax)
-    checked_until(until_s)
+    checked_end(end_s)
     if not len(size):
         ax = empty_axes(ax, clean(title, 200) if title is not None else "No memory was recorded: record(memory=True)")
         attach(ax, Description("Curve of memory in use, without anything in it: record(memory=True) records it."))
@@ -79,7 +79,7 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
     if ax is None:
         ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
     plain_axes(ax)
-    set_time(ax, max((last_ns - first_ns) / 1e9, until_s))
+    set_time(ax, max((last_ns - first_ns) / 1e9, end_s))
     ax.fill_between(seconds, size, facecolor=IN_USE.colour, edgecolor="none", gid="memory")
     ax.plot(seconds, size, color=BAR, linewidth=0.9, gid="memory-line")
     begin = Stroke(BAR, f"at first {_in_words(int(size[0]))}", 1.2, ":")

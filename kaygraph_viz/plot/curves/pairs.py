@@ -30,7 +30,7 @@ from kaygraph_viz.plot.text import cut_to_width, escaped, width_pt
 __all__ = ["paired_bars"]
 
 BY = ("name", "span")
-MOST_PAIRS, NAME_PT = 15, 150.0
+MAX_PAIRS, NAME_PT = 15, 150.0
 BAR_HEIGHT, SHIFT, ROW_IN = 0.36, 0.19, 0.42
 REMARK_SHARE = 0.45  # of the width of the Axes is the most that a remark gets
 FIRST, SECOND = Fill("#FFFFFF", "first run", "...."), Fill("#56A5DD", "second run")
@@ -93,7 +93,7 @@ def paired_bars(
         raise OptionError("by", by, f"one of {', '.join(BY)}", 'by="name"')
     checked_axes(ax)
     whole = _Pair("makespan", comparison.a_makespan_ns, comparison.b_makespan_ns, _ratio(comparison.ratio))
-    pairs = [whole, *islice(_by_name(comparison) if by == "name" else _by_span(comparison), MOST_PAIRS)]
+    pairs = [whole, *islice(_by_name(comparison) if by == "name" else _by_span(comparison), MAX_PAIRS)]
     rows = [Row("-", cut_to_width(pair.name, NAME_PT, Size.font) or "…") for pair in pairs]
     if ax is None:
         names_pt = max(width_pt(row.text, Size.font) for row in rows)

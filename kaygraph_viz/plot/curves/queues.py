@@ -18,7 +18,7 @@ from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.axes import add_legend, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_trace, checked_until
+from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
 from kaygraph_viz.plot.description import Description, Table, attach
 from kaygraph_viz.plot.gantt.chart import Chart, Run
@@ -35,7 +35,7 @@ RIBBON_HEIGHT, RIBBON, MARK = 1.7, 1.15, 0.3  # the row of a ribbon, the ribbon 
 WAITING = Fill("#B9BEC2", "waiting in the queue")
 BLOCKED = FILLS["blocked"]._replace(label="producers blocked")
 BOUND = Stroke(BAR, "room in the queue", 1.0, "--")
-MOST_QUEUES = 12
+MAX_QUEUES = 12
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Queue:
 
 
 def queue_depth(
-    trace: Trace, *, ax: Axes | None = None, title: str | None = None, labels: bool = True, until_s: float = 0.0
+    trace: Trace, *, ax: Axes | None = None, title: str | None = None, labels: bool = True, end_s: float = 0.0
 ) -> Axes:
     """Draw how many items waited in which queue, each as a ribbon above the workers that empty it.
 
@@ -94,7 +94,7 @@ def queue_depth(
         Default: the number of queues, and the one that was fullest.
     labels
         Whether to write names into the bars they fit into.
-    until_s
+    end_s
         The time axis reaches at least this far [s].
 
     Returns
@@ -129,7 +129,7 @@ def queue_depth(
         ax = empty_axes(ax, heading)
     else:
         chart = _with_ribbons(chart, queues)
-        ax, keys = draw_rows(chart, ax, Look(labels=labels, until_s=checked_until(until_s)), _keys(queues))
+        ax, keys = draw_rows(chart, ax, Look(labels=labels, end_s=checked_end(end_s)), _keys(queues))
         for queue, at in zip(queues, _middles(chart, queues), strict=True):
             _add_ribbon(ax, queue, at + RIBBON_HEIGHT / 2 - 0.1)
         set_title(ax, heading, add_legend(ax, keys))
@@ -237,9 +237,9 @@ def _description(queues: Sequence[Queue]) -> Description:
         f"{queue.name} with at most {queue.depth.peak:,}"
         + (f" of {queue.bound:,}" if queue.bound else "")
         + f" and on average {significant(queue.depth.mean, 2)} items waiting"
-        for queue in queues[:MOST_QUEUES]
+        for queue in queues[:MAX_QUEUES]
     ]
-    more = [f"{len(queues) - MOST_QUEUES:,} more"] if len(queues) > MOST_QUEUES else []
+    more = [f"{len(queues) - MAX_QUEUES:,} more"] if len(queues) > MAX_QUEUES else []
     rows = [_line(queue) for queue in queues]
     headings = ("queue", "room", "items", "most", "mean", "mean wait", "longest wait", "producers blocked")
     sentence = f"Chart of {counted(len(queues), 'queue')} above the workers: {join_words([*parts, *more])}."

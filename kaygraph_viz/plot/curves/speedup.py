@@ -31,7 +31,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["Speedups", "speedup_curve"]
 
 MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
-HEIGHT_IN, LEAST_WORKERS, MOST_WORKERS, MOST_NAMED = 4.4, 4, 4096, 6
+HEIGHT_IN, LEAST_WORKERS, MAX_WORKERS, MAX_NAMED = 4.4, 4, 4096, 6
 WORTH_A_LINE = 0.005  # a smaller serial share bounds nothing that anybody would reach
 MEASURED_ONE, PREDICTED_ONE = "one worker", "one worker, predicted"
 ESTIMATED = "one after the other, estimated"
@@ -103,7 +103,7 @@ def speedup_curve(
     last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, "max_workers=16")
     if ax is None:
         ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
-    keys = _draw(ax, found, what_if, min(last, MOST_WORKERS))
+    keys = _draw(ax, found, what_if, min(last, MAX_WORKERS))
     set_title(ax, clean(title, 200) if title is not None else _title(found), add_legend(ax, keys))
     attach(ax, _description(found, what_if))
     return ax
@@ -270,9 +270,9 @@ def _title(found: Speedups) -> str:
 def _description(found: Speedups, what_if: WhatIf | None) -> Description:
     """Return the picture in words: a line for each number of workers that was measured or predicted."""
     points = [f"{significant(found.speedup(count), 2)} with {counted(count, 'worker')}" for count in found.measured]
-    if len(points) > MOST_NAMED:
-        points[MOST_NAMED // 2 : -MOST_NAMED // 2] = ["..."]
-    limit = f"no number of workers gives more than {significant(found.bound(MOST_WORKERS), 2)}"
+    if len(points) > MAX_NAMED:
+        points[MAX_NAMED // 2 : -MAX_NAMED // 2] = ["..."]
+    limit = f"no number of workers gives more than {significant(found.bound(MAX_WORKERS), 2)}"
     sentence = f"Speedup curve, against {found.baseline}: {join_words(points)}; {limit}."
     predicted = what_if.makespan_s if what_if is not None else {}
     rows = [_line(found, what_if, count) for count in sorted({*found.measured, *predicted})]

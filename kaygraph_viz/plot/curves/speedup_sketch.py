@@ -23,7 +23,7 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["speedup_sketch"]
 
-MOST_NAMED = 8
+MAX_NAMED = 8
 
 
 def speedup_sketch(
@@ -120,7 +120,7 @@ def _title(has_line: bool, has_others: bool) -> str:
 
 
 def _sentence(found: Speedups, has_line: bool) -> str:
-    counts = [*found.measured][:MOST_NAMED]
+    counts = [*found.measured][:MAX_NAMED]
     first, *others = counts
     named = [f"{significant(found.speedup(first), 2)} with {counted(first, 'worker')}"]
     named += [f"{significant(found.speedup(count), 2)} with {count}" for count in others]

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Ints, concurrency
 
-__all__ = ["MOST_POINTS", "Steps"]
+__all__ = ["MAX_POINTS", "Steps"]
 
-MOST_POINTS = 3_000
+MAX_POINTS = 3_000
 Floats = npt.NDArray[np.float64]
 
 
@@ -71,7 +71,7 @@ class Steps:
     def _lengths_ns(self) -> Ints:
         return np.diff(np.append(self.times_ns, max(self.end_ns, int(self.times_ns[-1]))))
 
-    def drawn(self, most: int = MOST_POINTS) -> tuple[Floats, Floats, Floats]:
+    def drawn(self, most: int = MAX_POINTS) -> tuple[Floats, Floats, Floats]:
         """Return times [s], and from each of them until the next one the mean and the highest number.
 
         Parameters

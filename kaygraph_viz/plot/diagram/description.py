@@ -18,7 +18,7 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["HasStructure", "checked_run", "checked_view", "diagram_description"]
 
-MOST_ROWS, MOST_NAMED = 40, 5
+MAX_ROWS, MAX_NAMED = 40, 5
 
 
 @runtime_checkable
@@ -62,8 +62,8 @@ def diagram_description(view: GraphView, facts: GraphFacts | None) -> Descriptio
     if not view.nodes:
         return Description(f"Diagram of {clean(view.name)}, which has no nodes.")
     parallel = [clean(node.label) for node in view.nodes if node.is_parallel or node.branches]
-    more = f" and {len(parallel) - MOST_NAMED:,} more" if len(parallel) > MOST_NAMED else ""
-    tail = f"; parallel: {', '.join(parallel[:MOST_NAMED])}{more}." if parallel else "."
+    more = f" and {len(parallel) - MAX_NAMED:,} more" if len(parallel) > MAX_NAMED else ""
+    tail = f"; parallel: {', '.join(parallel[:MAX_NAMED])}{more}." if parallel else "."
     size = f"{counted(len(view.nodes), 'node')} and {counted(len(view.edges), 'edge')}"
     sentence = f"Diagram of {clean(view.name)} with {size}, starting at {clean(view.nodes[0].label)}{tail}"
     nodes = Table(
@@ -91,7 +91,7 @@ def _node_line(view: NodeView, facts: GraphFacts | None) -> tuple[str, ...]:
     label, node_id = clean(view.label), clean(view.node_id)
     names = label, node_id if node_id != label else ""
     if facts is None:
-        return (*names, ", ".join(clean(name) for name in view.branches[:MOST_NAMED]), "", "", "", "", "")
+        return (*names, ", ".join(clean(name) for name in view.branches[:MAX_NAMED]), "", "", "", "", "")
     node = facts.nodes.get(view.node_id)
     if node is None:
         return (*names, "", "0", "", "", "", "")
@@ -102,8 +102,8 @@ def _node_line(view: NodeView, facts: GraphFacts | None) -> tuple[str, ...]:
 
 def _branches(node: NodeFacts) -> str:
     found = [clean(name) + (f" x {facts.count:,}" if facts.count > 1 else "") for name, facts in node.branches.items()]
-    more = [f"{len(found) - MOST_NAMED:,} more"] if len(found) > MOST_NAMED else []
-    return ", ".join([*found[:MOST_NAMED], *more])
+    more = [f"{len(found) - MAX_NAMED:,} more"] if len(found) > MAX_NAMED else []
+    return ", ".join([*found[:MAX_NAMED], *more])
 
 
 def _edge_lines(view: GraphView, facts: GraphFacts | None) -> Iterator[tuple[str, ...]]:
@@ -118,6 +118,6 @@ def _edge_lines(view: GraphView, facts: GraphFacts | None) -> Iterator[tuple[str
 
 
 def _cut(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    if len(rows) <= MOST_ROWS:
+    if len(rows) <= MAX_ROWS:
         return rows
-    return [*rows[: MOST_ROWS - 1], (f"{len(rows) - MOST_ROWS + 1:,} more", *[""] * (len(rows[0]) - 1))]
+    return [*rows[: MAX_ROWS - 1], (f"{len(rows) - MAX_ROWS + 1:,} more", *[""] * (len(rows[0]) - 1))]

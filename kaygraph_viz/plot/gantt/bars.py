@@ -38,17 +38,17 @@ __all__ = ["add_marks", "add_node_lines", "bar_fills", "draw_bars"]
 
 BACKING = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}  # keeps a text on a hatch readable
 OUTLINE_PT, OUTLINE_SHARE, FEW = 0.6, 0.12, 200  # where bars are many, their outlines are thin beside their widths
-LEAST_FONT, MOST_NAMED_NODES = 5.0, 100
+LEAST_FONT, MAX_NAMED_NODES = 5.0, 100
 
 
-def bar_fills(layout: Layout, colour_by: str) -> dict[str, Fill]:
+def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
     """Return how each kind of rectangle that occurs is filled, in the order of the legend."""
     present = dict.fromkeys(rect.fill for rect in layout.rects)
     found = {key: fill for key, fill in FILLS.items() if key in present}
-    if colour_by == "status":
+    if color_by == "status":
         words = {key: STATUS_WORDS.get(key, key) for key in STATUS_COLOURS if key in present}
         return found | {key: Fill(STATUS_COLOURS[key], word) for key, word in words.items()}
-    if colour_by == "name":
+    if color_by == "name":
         time_s: dict[str, float] = dict.fromkeys(present, 0.0)
         for rect in layout.rects:
             time_s[rect.fill] += rect.x1_s - rect.x0_s
@@ -149,7 +149,7 @@ def add_node_lines(ax: Axes, chart: Chart) -> None:
         look: dict[str, Any] = {"colors": MUTED, "linewidths": 1.6, "capstyle": "butt"}
         ax.add_collection(LineCollection(lines, gid="nodes", **look), autolim=False)
     widest = sorted(zip(nodes, heights, strict=True), key=lambda pair: pair[0].x0_s - pair[0].x1_s)
-    for line, y in widest[:MOST_NAMED_NODES]:
+    for line, y in widest[:MAX_NAMED_NODES]:
         text = cut_to_width(line.label, (line.x1_s - line.x0_s) * points_per_s - 4, Size.small_font)
         if text:
             middle = (line.x0_s + line.x1_s) / 2

@@ -26,7 +26,7 @@ __all__ = ["gantt_description", "gantt_title"]
 
 Times: TypeAlias = Mapping[str, Floats]  # of each bar, by the words for parts [s]
 EMPTY = "Gantt chart without bars: nothing was recorded."
-MOST_BARS, MOST_ROWS, MOST_STEPS = 40, 40, 6
+MAX_BARS, MAX_ROWS, MAX_STEPS = 40, 40, 6
 QUEUED = ("queued", "mean queue wait")
 
 
@@ -62,7 +62,7 @@ def gantt_description(
     times = [part_times_s(run) for run in chart.runs]
     sentences += filter(None, map(where_time_went, chart.runs, times))
     sentences += [_path_sentence(run, steps) for run, steps in zip(chart.runs, paths, strict=False) if steps]
-    is_small = chart.bar_count <= MOST_BARS
+    is_small = chart.bar_count <= MAX_BARS
     table = _bar_table(chart, times, paths) if is_small else _row_table(chart, times)
     return Description(" ".join(sentences), [table])
 
@@ -98,8 +98,8 @@ def _failures(summary: Summary) -> str:
 
 def _path_sentence(run: Run, steps: Sequence[PathStep]) -> str:
     names = [clean(step.name) + ("" if step.index is None else f" {step.index}") for step in steps]
-    if len(names) > MOST_STEPS:
-        names[MOST_STEPS // 2 : -MOST_STEPS // 2] = [f"{len(names) - MOST_STEPS:,} more"]
+    if len(names) > MAX_STEPS:
+        names[MAX_STEPS // 2 : -MAX_STEPS // 2] = [f"{len(names) - MAX_STEPS:,} more"]
     of = f" of {run.name}" if run.name else ""
     return f"The critical path{of} leads through {', then '.join(names)}."
 
@@ -147,9 +147,9 @@ def _row_table(chart: Chart, times: Sequence[Times]) -> Table:
     rows = _without_zeros(
         headings, [line for run, each in zip(chart.runs, times, strict=True) for line in _row_lines(run, each, chart)]
     )
-    if len(rows) > MOST_ROWS:
-        more = f"{len(rows) - MOST_ROWS + 1:,} more rows"
-        rows[MOST_ROWS - 1 :] = [("", more, *[""] * (len(rows[0]) - 2))]
+    if len(rows) > MAX_ROWS:
+        more = f"{len(rows) - MAX_ROWS + 1:,} more rows"
+        rows[MAX_ROWS - 1 :] = [("", more, *[""] * (len(rows[0]) - 2))]
     return Table(headings, rows, words=2)
 
 

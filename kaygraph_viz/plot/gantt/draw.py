@@ -32,10 +32,10 @@ STACKED_NOTE = "too short to be drawn one by one: the height of a colour is its 
 class Look:
     """How rows are drawn: the options of `gantt` with the same names."""
 
-    colour_by: str = "part"
+    color_by: str = "part"
     labels: bool = True
     max_bars: int = MAX_BARS
-    until_s: float = 0.0
+    end_s: float = 0.0
 
 
 def draw_rows(chart: Chart, ax: Axes | None, look: Look, more: Sequence[Key] = ()) -> tuple[Axes, list[Key]]:
@@ -56,10 +56,10 @@ def draw_rows(chart: Chart, ax: Axes | None, look: Look, more: Sequence[Key] = (
     -------
     Axes, entries of the legend
     """
-    extent_s = max(chart.extent_s, look.until_s)
+    extent_s = max(chart.extent_s, look.end_s)
     room_pt = _room_pt(chart) if ax is None else size_pt(ax)[0]
     layout = _layout(chart, look, SHORTEST_PT * extent_s / room_pt) if chart.bar_count <= look.max_bars else None
-    fills = bar_fills(layout, look.colour_by) if layout is not None else {}
+    fills = bar_fills(layout, look.color_by) if layout is not None else {}
     expected = _keys(layout, fills, ()) if layout is not None else image_keys(chart)
     note = _note(chart, layout)
     ax = _axes_for(chart, note, [*expected, *more]) if ax is None else ax
@@ -94,7 +94,7 @@ def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) ->
 
 
 def _layout(chart: Chart, look: Look, shortest_s: float) -> Layout:
-    return make_layout(chart, colour_by=look.colour_by, shortest_s=shortest_s)
+    return make_layout(chart, color_by=look.color_by, shortest_s=shortest_s)
 
 
 def _note(chart: Chart, layout: Layout | None) -> str:

@@ -15,7 +15,7 @@ from matplotlib.collections import LineCollection
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.axes import add_legend, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_traces, checked_until, checked_whole
+from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_traces, checked_whole
 from kaygraph_viz.plot.description import attach
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.critical_path import path_lines, path_steps
@@ -36,12 +36,12 @@ def gantt(
     *,
     ax: Axes | None = None,
     title: str | None = None,
-    colour_by: str = "part",
+    color_by: str = "part",
     group_by: str = "worker",
     critical_path: bool = False,
     labels: bool = True,
     max_bars: int = MAX_BARS,
-    until_s: float = 0.0,
+    end_s: float = 0.0,
 ) -> Axes:
     """Draw when each branch waited, ran and ended: one row per worker.
 
@@ -57,7 +57,7 @@ def gantt(
         Where to draw; default: a new figure whose height fits the number of workers.
     title
         Default: workers, branches, makespan, and how many ran at once on average.
-    colour_by
+    color_by
         ``"part"``: what went on when: CPU, waiting, blocked, ...; ``"name"``: one colour for each branch name;
         ``"status"``: how it ended.
     group_by
@@ -70,7 +70,7 @@ def gantt(
     max_bars
         Above this number of bars [1 or more] the chart becomes an image, in which the depth of the colour is the share
         of a pixel's time.
-    until_s
+    end_s
         The time axis reaches at least this far [s]; give several charts the same, and their lengths can be compared.
 
     Returns
@@ -102,8 +102,8 @@ def gantt(
     '2 workers, 2 branches, 2.0 s, 1.5 at once'
     """
     traces = checked_traces(trace)
-    _check(colour_by, group_by)
-    look = Look(colour_by, labels, checked_whole("max_bars", max_bars, 1, "max_bars=5000"), checked_until(until_s))
+    _check(color_by, group_by)
+    look = Look(color_by, labels, checked_whole("max_bars", max_bars, 1, "max_bars=5000"), checked_end(end_s))
     checked_axes(ax)
     chart = Chart.of(trace, group_by)
     summaries = [summarize(each) for each in traces]
@@ -137,8 +137,8 @@ def describe_gantt(trace: Trace | Mapping[str, Trace]) -> str:
     return gantt_description(Chart.of(trace), [summarize(each) for each in checked_traces(trace)]).sentence
 
 
-def _check(colour_by: str, group_by: str) -> None:
-    for name, value, known in (("colour_by", colour_by, COLOUR_BY), ("group_by", group_by, GROUP_BY)):
+def _check(color_by: str, group_by: str) -> None:
+    for name, value, known in (("color_by", color_by, COLOUR_BY), ("group_by", group_by, GROUP_BY)):
         if value not in known:
             raise OptionError(name, value, f"one of {', '.join(known)}", f'{name}="{known[1]}"')
 

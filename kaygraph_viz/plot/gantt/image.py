@@ -22,7 +22,7 @@ from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Key
 
 __all__ = ["draw_image", "image_keys"]
 
-MOST_SEPARATE_ROWS = 60  # more of them have no gap between each other
+MAX_SEPARATE_ROWS = 60  # more of them have no gap between each other
 LEAST_BINS = 50
 
 
@@ -32,7 +32,7 @@ def draw_image(ax: Axes, chart: Chart) -> list[Key]:
     pixels = round(size_pt(ax)[0] / 72 * ax.figure.dpi)
     bins = make_bins(chart, max(LEAST_BINS, pixels))
     limits = ax.get_xlim(), ax.get_ylim()
-    is_crowded = len(chart.rows) > MOST_SEPARATE_ROWS
+    is_crowded = len(chart.rows) > MAX_SEPARATE_ROWS
     for block in bins:
         extent = (0.0, chart.extent_s or 1e-9, at[block.rows.stop - 1] + 0.5, at[block.rows.start] - 0.5)
         look: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "origin": "upper", "zorder": 1.5}

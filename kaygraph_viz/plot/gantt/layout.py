@@ -91,14 +91,14 @@ class Layout:
     is_stacked: bool = False
 
 
-def make_layout(chart: Chart, *, colour_by: str = "part", shortest_s: float = 0.0) -> Layout:
+def make_layout(chart: Chart, *, color_by: str = "part", shortest_s: float = 0.0) -> Layout:
     """Return the rectangles of a chart.
 
     Parameters
     ----------
     chart
         Its runs and rows.
-    colour_by
+    color_by
         ``"part"`` fills each stretch of a bar by what went on; ``"name"`` and ``"status"`` leave it whole and fill it
         by that.
     shortest_s
@@ -117,7 +117,7 @@ def make_layout(chart: Chart, *, colour_by: str = "part", shortest_s: float = 0.
     >>> [(rect.fill, rect.x0_s, rect.x1_s) for rect in make_layout(Chart.of(trace)).rects]
     [('wait', 0.0, 1.0), ('cpu', 1.0, 2.0), ('cpu', 2.0, 4.0), ('unknown', 2.0, 4.0)]
     """
-    makers = [_Maker(run, colour_by, shortest_s * 1e9) for run in chart.runs]
+    makers = [_Maker(run, color_by, shortest_s * 1e9) for run in chart.runs]
     for maker in makers:
         maker.add_all()
     return Layout(
@@ -131,9 +131,9 @@ def make_layout(chart: Chart, *, colour_by: str = "part", shortest_s: float = 0.
 class _Maker:
     """Makes the rectangles of one run."""
 
-    def __init__(self, run: Run, colour_by: str, shortest_ns: float) -> None:
+    def __init__(self, run: Run, color_by: str, shortest_ns: float) -> None:
         self.run = run
-        self.colour_by = colour_by
+        self.color_by = color_by
         self.shortest_ns = shortest_ns
         self.rects: list[Rect] = []
         self.failed: list[Rect] = []
@@ -147,7 +147,7 @@ class _Maker:
 
     def add_all(self) -> None:
         self._add_queues()
-        if self.colour_by == "part":
+        if self.color_by == "part":
             self._add_parts()
         else:
             self._add_whole()
@@ -189,7 +189,7 @@ class _Maker:
         """Fill bars by name or by how they ended, attempt by attempt."""
         for place, position in enumerate(self._units):
             for one in self.run.attempts.of(position):
-                fill = one.status if self.colour_by == "status" else self._words.name(position)
+                fill = one.status if self.color_by == "status" else self._words.name(position)
                 look = (Size.slim, "pause") if one.is_pause else (self._heights[place], fill)
                 if one.started_ns < one.ended_ns:
                     self.rects.append(self._box(place, one.started_ns, one.ended_ns, *look))

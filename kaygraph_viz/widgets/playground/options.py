@@ -17,7 +17,7 @@ __all__ = ["KNOWN", "WORKERS", "Option", "Run", "call_with", "options_of"]
 
 Run = Callable[..., Trace]
 WORKERS = "workers"
-MOST_CHOICES = 64
+MAX_CHOICES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +253,7 @@ def _limited(name: str, option: Option | None, values: Sequence[Any], parameter:
         value = option.value if option.value in values else first
         option = replace(option, low=first, high=last, step=abs(values.step), choices=None, value=value)
     else:
-        choices = {str(value): value for value in values[:MOST_CHOICES]}
+        choices = {str(value): value for value in values[:MAX_CHOICES]}
         old = replace(option, choices=choices, low=None, high=None, step=None) if option else _chosen(name, choices)
         option = old if old.value in values else replace(old, value=values[0])
     default = inspect.Parameter.empty if parameter is None else parameter.default

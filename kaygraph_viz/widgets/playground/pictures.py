@@ -30,7 +30,7 @@ __all__ = ["Picture", "gantt_picture", "image", "sketch_picture"]
 
 DPI = 120  # sharp enough for screens with more than one dot for each pixel
 GANTT_IN, SKETCH_IN, SKETCH_HIGH_IN = 7.4, 2.9, 3.4
-ROW_IN, MOST_HIGH_IN = 0.27, 8.0
+ROW_IN, MAX_HIGH_IN = 0.27, 8.0
 LEAST_ROWS, EQUAL_ROWS = 4.0, 11.0  # all charts have room for the rows of the largest, up to so many
 USUAL_NAME = "process-16"
 TOP_PT, BOTTOM_PT, RIGHT_PT = 46, 36, 12
@@ -45,7 +45,7 @@ class Picture(NamedTuple):
     width: int
 
 
-def gantt_picture(trace: Trace, title: str | None = None, *, until_s: float = 0.0, rows: float = 0.0) -> Picture:
+def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0, rows: float = 0.0) -> Picture:
     """Draw a run so that it compares with others: the same time is equally long, and bars are equally high.
 
     Parameters
@@ -54,7 +54,7 @@ def gantt_picture(trace: Trace, title: str | None = None, *, until_s: float = 0.
         The run.
     title
         Default: that of `gantt`.
-    until_s
+    end_s
         The time axis has room for this [s].
     rows
         There is room for so many rows, at most 11.
@@ -64,9 +64,9 @@ def gantt_picture(trace: Trace, title: str | None = None, *, until_s: float = 0.
     left = 14 + max(width_pt(USUAL_NAME, Size.font), *names) if mine else 14
     height = max(sum(row.height for row in mine), min(rows, EQUAL_ROWS), LEAST_ROWS)
     below = BOTTOM_PT + NOTE_PT
-    high_in = min((TOP_PT + below) / 72 + height * ROW_IN, MOST_HIGH_IN)
+    high_in = min((TOP_PT + below) / 72 + height * ROW_IN, MAX_HIGH_IN)
     ax = _axes(GANTT_IN, high_in, (left, RIGHT_PT, below, TOP_PT))
-    gantt(trace, ax=ax, title=title, until_s=until_s)
+    gantt(trace, ax=ax, title=title, end_s=end_s)
     if mine:
         low, high = ax.get_ylim()
         ax.set_ylim(max(low, high + height), high)

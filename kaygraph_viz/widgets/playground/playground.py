@@ -38,7 +38,7 @@ __all__ = ["Playground", "playground"]
 
 MAX_WORKERS = 16
 MAX_MAX_WORKERS = 4096
-MOST_LINES = 8  # of the log that are seen at once
+MAX_LINES = 8  # of the log that are seen at once
 LOG_TITLE = (
     f"<div>Tried so far: choose one to see it again. {BEST} is the fastest.</div>"
     "<div class='kv-columns' aria-hidden='true'>{}</div>"
@@ -300,11 +300,11 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _gantt(self, tried: Tried) -> Picture:
         """Draw the chart of a run, or take it from those drawn before."""
-        key = (id(tried), self.tried.title(tried), self.tried.longest_s, self.tried.most_rows)
+        key = (id(tried), self.tried.title(tried), self.tried.longest_s, self.tried.max_rows)
         if key not in self._charts:
             alive = {id(entry) for entry in self.tried.entries}
             self._charts = {old: chart for old, chart in self._charts.items() if old[0] in alive and old[2:] == key[2:]}
-            self._charts[key] = gantt_picture(tried.trace, key[1], until_s=key[2], rows=key[3])
+            self._charts[key] = gantt_picture(tried.trace, key[1], end_s=key[2], rows=key[3])
         return self._charts[key]
 
     def _sketch(self, tried: Tried) -> Picture | None:
@@ -336,7 +336,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         with self._setting():
             if lines != list(self.log_list.options):
                 self.log_list.options = [(line, at) for at, line in enumerate(lines)]
-                self.log_list.rows = max(2, min(len(lines), MOST_LINES))
+                self.log_list.rows = max(2, min(len(lines), MAX_LINES))
                 self.log_title.value = LOG_TITLE.format(html.escape(title))
             self.log_list.index = entries.index(shown) if shown in entries else None
             self._log_box.layout.display = None if lines else "none"

@@ -17,9 +17,9 @@ from kaygraph_viz.errors import KayGraphVizError
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.options import WORKERS, Option
 
-__all__ = ["BEST", "MOST_TRIED", "Log", "Tried", "rounded"]
+__all__ = ["BEST", "MAX_TRIED", "Log", "Tried", "rounded"]
 
-MOST_TRIED = 100  # traces are large; the oldest go first
+MAX_TRIED = 100  # traces are large; the oldest go first
 CHEAP_SPANS = 2_000  # runs with more are not predicted, since a picture has to come at once
 FAILURES = ("error", "timeout", "lost", "abandoned")
 BEST = "\N{BLACK STAR}"
@@ -117,7 +117,7 @@ class Log:
         """Note a run and return its entry."""
         tried, before = Tried(dict(settings), trace, is_whole, self.only), self.find(settings)
         if before is None:
-            self.entries = [*self.entries, tried][-MOST_TRIED:]
+            self.entries = [*self.entries, tried][-MAX_TRIED:]
         else:
             self.entries = [tried if entry is before else entry for entry in self.entries]
         return tried
@@ -197,7 +197,7 @@ class Log:
         return max((entry.trace.makespan_s for entry in self.entries), default=0.0)
 
     @property
-    def most_rows(self) -> int:
+    def max_rows(self) -> int:
         """The rows of the chart with the most."""
         return max((entry.rows for entry in self.entries), default=0)
 

@@ -3,10 +3,10 @@
 // Belongs here: numbers. Does not belong here: pixels (paint.js) and controls (timeline.js).
 // The files timeline*.js are put together to one module; see timeline.py.
 
-const NOT_MEASURED = 0xffff, MOST_SHARE = 0xfffe, SLIM = 8, PAUSE = 16, RUNNING = 32, STATUS = 7;
+const NOT_MEASURED = 0xffff, MAX_SHARE = 0xfffe, SLIM = 8, PAUSE = 16, RUNNING = 32, STATUS = 7;
 const KINDS = ["cpu", "wait", "gil", "core", "blocked", "pause", "unknown", "busy"];  // of parts, by their codes
 const [CPU, WAIT, , , BLOCKED, PAUSED, UNKNOWN, BUSY] = KINDS.keys();  // busy: not even the share of CPU is known
-const PART_NOT_MEASURED = 0xff, MOST_PART_SHARE = 0xfe;
+const PART_NOT_MEASURED = 0xff, MAX_PART_SHARE = 0xfe;
 const NONE = Object.assign(() => 0, { count: 0 });  // a column of nothing
 const TYPES = {
   u1: [Uint8Array, 1], u2: [Uint16Array, 2], u4: [Uint32Array, 4], i4: [Int32Array, 4],
@@ -66,7 +66,7 @@ class Run {
         const last = next + 1 < noted.count ? first(next + 1) : kind.count;
         for (let from = first(next++); from < last; from++) {
           const until = from + 1 < last ? Math.min(end(from) * this.tick_s, this.end[at]) : this.end[at];
-          this.addPart(kind(from), until, share(from) === PART_NOT_MEASURED ? -1 : share(from) / MOST_PART_SHARE);
+          this.addPart(kind(from), until, share(from) === PART_NOT_MEASURED ? -1 : share(from) / MAX_PART_SHARE);
         }
       }
       this.firstPart[at + 1] = this.parts;
@@ -83,8 +83,8 @@ class Run {
   derive(at) {
     const { cpu, blocked } = this.columns, time = this.end[at] - this.start[at];
     if (this.isPause(at)) { this.addPart(PAUSED, this.end[at], 0); return; }
-    const held = Math.min(time, (time * blocked(at)) / MOST_SHARE), rest = time - held;
-    const isKnown = cpu(at) !== NOT_MEASURED, share = isKnown ? Math.min(1, (time * cpu(at)) / MOST_SHARE / (rest || 1)) : -1;
+    const held = Math.min(time, (time * blocked(at)) / MAX_SHARE), rest = time - held;
+    const isKnown = cpu(at) !== NOT_MEASURED, share = isKnown ? Math.min(1, (time * cpu(at)) / MAX_SHARE / (rest || 1)) : -1;
     if (rest > 0 || !held) this.addPart(share > 0.9999 ? CPU : share === 0 ? WAIT : UNKNOWN, this.end[at] - held, share);
     if (held > 0) this.addPart(BLOCKED, this.end[at], 0);
   }
@@ -144,7 +144,7 @@ class Run {
     }
     const time = this.end[at] - this.start[at], cpu = this.columns.cpu(at);
     if (cpu === NOT_MEASURED) return { ...found, cpu: null, wait: null };
-    found.cpu = (time * cpu) / MOST_SHARE;
+    found.cpu = (time * cpu) / MAX_SHARE;
     const others = ["gil", "core", "blocked", "pause"].reduce((sum, name) => sum + (found[name] || 0), 0);
     return { ...found, wait: Math.max(0, time - found.cpu - others) };
   }

@@ -31,13 +31,13 @@ from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.timeline.piece_parts import PieceParts, with_parts
 from kaygraph_viz.widgets.timeline.pieces import Pieces, pieces_of
 
-__all__ = ["MOST_ERRORS", "NOT_MEASURED", "Packed", "pack"]
+__all__ = ["MAX_ERRORS", "NOT_MEASURED", "Packed", "pack"]
 
-MOST_ERRORS = 2_000  # whose texts are sent along; those of others are shown when their bar is selected
+MAX_ERRORS = 2_000  # whose texts are sent along; those of others are shown when their bar is selected
 ERROR_LIMIT = 300
 NOT_MEASURED = 0xFFFF  # the share of CPU time of a piece whose CPU time is not known
-MOST_SHARE = 0xFFFE  # the share of all of its time
-PART_NOT_MEASURED, MOST_PART_SHARE = 0xFF, 0xFE  # the same of a part
+MAX_SHARE = 0xFFFE  # the share of all of its time
+PART_NOT_MEASURED, MAX_PART_SHARE = 0xFF, 0xFE  # the same of a part
 SLIM, PAUSE, RUNNING = 8, 16, 32  # flags beside the three bits of the status
 EXACT = 1 << 32  # numbers of spans from here on are sent as floats
 
@@ -136,7 +136,7 @@ def _numbers(
 def _part_numbers(run: Run, parts: PieceParts, tick_s: float) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of the parts, and which pieces have any, each with its first one."""
     first = np.flatnonzero(parts.owner != np.append(-1, parts.owner[:-1]))
-    share = np.where(np.isnan(parts.share), PART_NOT_MEASURED, (parts.share * MOST_PART_SHARE).round())
+    share = np.where(np.isnan(parts.share), PART_NOT_MEASURED, (parts.share * MAX_PART_SHARE).round())
     return {
         "noted": parts.owner[first].astype("<u4"),
         "noted_first": first.astype("<u4"),
@@ -152,7 +152,7 @@ def _ticks(time_ns: npt.NDArray[np.int64], tick_s: float) -> npt.NDArray[np.uint
 
 
 def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    shares: npt.NDArray[np.float64] = (part / np.maximum(whole, 1) * MOST_SHARE).clip(0, MOST_SHARE).round()
+    shares: npt.NDArray[np.float64] = (part / np.maximum(whole, 1) * MAX_SHARE).clip(0, MAX_SHARE).round()
     return shares
 
 
@@ -176,7 +176,7 @@ def _errors(run: Run, pieces: Pieces) -> dict[str, str]:
     columns = run.nesting.columns
     found: dict[str, str] = {}
     bad = np.flatnonzero((columns.rows["status"][pieces.position] != STATUSES.index("ok")) & ~pieces.is_pause)
-    for place in bad[:MOST_ERRORS].tolist():
+    for place in bad[:MAX_ERRORS].tolist():
         ids = (int(columns.rows["span_id"][at]) for at in (pieces.position[place], pieces.unit[place]))
         text = next((columns.errors[number] for number in ids if number in columns.errors), None)
         if text:

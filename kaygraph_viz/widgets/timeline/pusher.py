@@ -15,7 +15,7 @@ from kaygraph_viz.trace.attributes import describe_error
 __all__ = ["PERIOD_S", "Pusher"]
 
 PERIOD_S = 0.1
-MOST_SHARE = 0.05  # of a core, so that the work that is watched is not slowed down by more
+MAX_SHARE = 0.05  # of a core, so that the work that is watched is not slowed down by more
 
 
 class Pusher:
@@ -74,7 +74,7 @@ class Pusher:
         except Exception as error:
             warnings.warn(f"the live view stopped, results are not affected: {describe_error(error)}", stacklevel=2)
             return False
-        self._ticks_left = round((self._cpu_s() - before_s) / MOST_SHARE / PERIOD_S)
+        self._ticks_left = round((self._cpu_s() - before_s) / MAX_SHARE / PERIOD_S)
         return is_live
 
     def _run(self) -> None:

@@ -4,7 +4,7 @@
 // (data.js) and the diagram (diagram.js). What is shown is published in the data attributes of the
 // canvas, for tests.
 
-const MOST_HEIGHT = 520, ZOOM = 1.4, LEAST_SPAN = 2e-8, CLICK = 4;
+const MAX_HEIGHT = 520, ZOOM = 1.4, LEAST_SPAN = 2e-8, CLICK = 4;
 const LAST_VIEW = new WeakMap();  // of a state of a run
 const KEYS = "Drag or ← → to move, + − or Ctrl+wheel to zoom, Home to see all; Enter selects a bar, arrows go on to others, Esc ends that.";
 
@@ -379,7 +379,7 @@ class View {
   paint() {
     const width = this.canvas.parentElement.clientWidth;
     if (!width || !this.run) return;
-    this.place = this.painter.layout(this.run, width, MOST_HEIGHT);
+    this.place = this.painter.layout(this.run, width, MAX_HEIGHT);
     this.scroll = Math.max(0, Math.min(this.scroll, this.place.content - this.place.height));
     const begun = performance.now(), drawn = this.painter.draw(this.run, this.place, this);
     this.frames++;

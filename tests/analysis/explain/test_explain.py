@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.explain.explain import CAUSES, USEFUL, explain
 from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.clock import sleep, sleep_async, work
+from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.testing import FakeClock, bar, make_trace
@@ -273,30 +273,30 @@ def simulated(function, kind="thread", workers=4, **options):
 
 def fetch_and_compute(place):
     sleep(1 + place)
-    work(1)
+    compute(1)
 
 
 def test_what_is_known_is_not_estimated():
     """Each is ready when the one before it has just computed: they compute all the time, and nobody waits."""
     assert simulated(fetch_and_compute) == {USEFUL: 14, "straggler tail": 6}
-    parts = simulated(lambda _: work(0.004), workers=3)
+    parts = simulated(lambda _: compute(0.004), workers=3)
     assert parts == {name: pytest.approx(0.012) for name in (USEFUL, "waiting for the GIL", "straggler tail")}
 
 
 def test_threads_of_a_python_without_a_gil_wait_for_cores_only():
-    assert simulated(lambda _: work(1), gil=False) == {USEFUL: 4}
-    parts = simulated(lambda _: work(0.004), workers=4, gil=False, cores=2)
+    assert simulated(lambda _: compute(1), gil=False) == {USEFUL: 4}
+    parts = simulated(lambda _: compute(0.004), workers=4, gil=False, cores=2)
     assert parts == {USEFUL: 0.016, "waiting for a core": 0.008, "straggler tail": 0.008}
 
 
 def test_processes_are_known_to_wait_for_cores():
-    assert simulated(lambda _: work(0.004), "process", cores=1, workers=2)["waiting for a core"] == 0.004
+    assert simulated(lambda _: compute(0.004), "process", cores=1, workers=2)["waiting for a core"] == 0.004
 
 
 def test_coroutines_are_known_to_wait_for_the_loop():
     async def fetch_and_compute(_):
         await sleep_async(1)
-        work(1)
+        compute(1)
 
     assert simulated(fetch_and_compute, "async") == {USEFUL: 8, "waiting for the loop": 6, "straggler tail": 6}
 

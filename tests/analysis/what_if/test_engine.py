@@ -12,7 +12,7 @@ from kaygraph_viz.analysis.laws import graham_ratio, greedy_makespan_s, least_ma
 from kaygraph_viz.analysis.list_schedule import list_schedule
 from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.steps import CALLS, WAIT, WORK, Crew
-from kaygraph_viz.clock import sleep, sleep_async, work
+from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
@@ -101,7 +101,7 @@ def test_of_threads_no_more_than_one_second_is_computed_in_a_second(branches, wo
 
 def run_item(item):
     for what, duration in item:
-        (sleep if what == WAIT else work)(duration / 1e9)
+        (sleep if what == WAIT else compute)(duration / 1e9)
 
 
 async def run_item_async(item):
@@ -109,7 +109,7 @@ async def run_item_async(item):
         if what == WAIT:
             await sleep_async(duration / 1e9)
         else:
-            work(duration / 1e9)
+            compute(duration / 1e9)
 
 
 def recorded(branches, workers, kind, clock):

@@ -112,7 +112,7 @@ def test_waits_in_proportion_to_cpu_time_are_waits_where_times_are_exact():
 
     def fetch_and_compute(item):
         clock.sleep(item[0])
-        clock.work(item[1])
+        clock.compute(item[1])
 
     def run(workers):
         with record(clock="virtual") as trace, get_executor("thread", workers) as executor:

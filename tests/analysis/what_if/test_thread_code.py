@@ -17,7 +17,7 @@ from kaygraph_viz.analysis.what_if.read_model import read_script
 from kaygraph_viz.analysis.what_if.steps import CALLS, FREE, WAIT, WORK, Crew
 from kaygraph_viz.analysis.what_if.thread_code import thread_code
 from kaygraph_viz.analysis.what_if.what_if import what_if
-from kaygraph_viz.clock import sleep, work
+from kaygraph_viz.clock import compute, sleep
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.testing import bar, make_trace
@@ -189,7 +189,7 @@ def test_the_trace_of_a_replay_names_the_machine_of_the_replay():
 
 def fetch_and_compute(item):
     sleep(0.01 * (item % 3))
-    work(0.02 * (item % 4 + 1))
+    compute(0.02 * (item % 4 + 1))
 
 
 def run(workers, kind="thread", **options):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
-from kaygraph_viz.clock import sleep, sleep_async, work
+from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rate_limit import RateLimit
@@ -55,7 +55,7 @@ def run(node, shared=None, **costs):
 def batch(items, exec_item, workers, executor="thread", **options):
     """Return a node whose prep computes and whose post waits."""
     node = ParallelBatchNode(workers, executor, **options)
-    node.prep = lambda shared: work(0.01) or items
+    node.prep = lambda shared: compute(0.01) or items
     node.exec = exec_item
     node.post = lambda shared, prep_res, exec_res: sleep(0.02)
     return node
@@ -66,12 +66,12 @@ def waiting(workers):
 
 
 def computing(workers):
-    return run(batch([0.003 * (place % 5 + 1) for place in range(17)], work, workers))
+    return run(batch([0.003 * (place % 5 + 1) for place in range(17)], compute, workers))
 
 
 def computing_then_waiting(workers):
     def exec_item(place):
-        work(0.004 * (place % 3 + 1))
+        compute(0.004 * (place % 3 + 1))
         sleep(0.03 * (place % 4 + 1))
 
     return run(batch(range(19), exec_item, workers))
@@ -79,7 +79,7 @@ def computing_then_waiting(workers):
 
 def processes(workers):
     costs = {"start_up_s": {"process": 0.05}, "dispatch_s": {"process": 0.001}}
-    return run(batch([0.01 * (place % 4 + 1) for place in range(15)], work, workers, "process"), **costs)
+    return run(batch([0.01 * (place % 4 + 1) for place in range(15)], compute, workers, "process"), **costs)
 
 
 def coroutines(workers):
@@ -97,7 +97,7 @@ def coroutines(workers):
 
 def different_operations(workers):
     def operation(place):
-        return lambda _: (work(0.002 * place), sleep(0.03 * (place % 4)))
+        return lambda _: (compute(0.002 * place), sleep(0.03 * (place % 4)))
 
     return run(FanOutNode({f"b{place}": operation(place) for place in range(1, 8)}, max_workers=workers))
 
@@ -202,11 +202,11 @@ def test_the_trace_of_a_replay_is_that_of_a_run_with_so_many_workers(make, worke
 @pytest.mark.parametrize(("kind", "recorded"), [("process", "thread"), ("thread", "process"), ("thread", "serial")])
 def test_other_kinds_of_workers(kind, recorded):
     items = [0.01 * (place % 4 + 1) for place in range(15)]
-    node = batch(items, work, 3, recorded) if recorded != "serial" else BatchNode()
+    node = batch(items, compute, 3, recorded) if recorded != "serial" else BatchNode()
     if recorded == "serial":
-        node.prep, node.exec, node.post = (lambda shared: work(0.01) or items), work, lambda *_: sleep(0.02)
-    found = what_if(run(node), COUNTS, kind=kind)
-    assert found.makespan_s == {workers: run(batch(items, work, workers, kind)).makespan_s for workers in COUNTS}
+        node.prep, node.exec, node.post = (lambda shared: compute(0.01) or items), compute, lambda *_: sleep(0.02)
+    found = what_if(run(node), COUNTS, executor=kind)
+    assert found.makespan_s == {workers: run(batch(items, compute, workers, kind)).makespan_s for workers in COUNTS}
 
 
 @pytest.mark.parametrize("schedule", ["dynamic", "static", "longest-first"])
@@ -223,7 +223,7 @@ def test_other_schedules(schedule, recorded):
 
 def test_fewer_cores():
     def node(workers):
-        return batch([0.02] * 8, work, workers, "process")
+        return batch([0.02] * 8, compute, workers, "process")
 
     found = what_if(run(node(4)), [4, 8], cores=2)
     assert found.makespan_s == {workers: run(node(workers), cores=2).makespan_s for workers in [4, 8]}
@@ -231,7 +231,7 @@ def test_fewer_cores():
 
 def wait_and_compute(place):
     sleep(0.03 * (place % 4 + 1))
-    work(0.004 * (place % 3 + 1))
+    compute(0.004 * (place % 3 + 1))
 
 
 def without_parts(trace):
@@ -252,9 +252,9 @@ def test_whether_branches_compute_first_can_be_said():
 @pytest.mark.parametrize("computes_first", [None, False, True])
 def test_where_it_is_known_what_branches_did_when_they_do_it_in_that_order(recorded, computes_first):
     def in_three_steps(place):
-        work(0.003 * (place % 2 + 1))
+        compute(0.003 * (place % 2 + 1))
         sleep(0.03 * (place % 4 + 1))
-        work(0.004 * (place % 3 + 1))
+        compute(0.004 * (place % 3 + 1))
 
     trace = run(batch(range(19), in_three_steps, recorded))
     found = what_if(trace, COUNTS, computes_first=computes_first)
@@ -320,7 +320,7 @@ class Slow(ParallelBatchNode):
         sleep(0.1 * (place + 1) / self.factor)
 
     def post(self, shared, prep_res, exec_res):
-        work(0.2 / self.factor)
+        compute(0.2 / self.factor)
 
 
 class Other(Slow):
@@ -382,7 +382,7 @@ def test_a_best_that_is_not_the_fastest_says_how_fast_that_is():
 
 
 def test_what_was_asked_for_is_said():
-    found = what_if(one_after_the_other(), 2, kind="process", schedule="longest-first", speed={"b": 2})
+    found = what_if(one_after_the_other(), 2, executor="process", schedule="longest-first", speed={"b": 2})
     assert found.sentence == (
         "As processes, longest first, with b 2.0 times as fast, 2 workers would take 1.00 s; "
         "the run took 4.00 s with 1."
@@ -495,14 +495,14 @@ def test_a_replay_can_be_drawn_and_summarized():
 
 
 def test_hired_workers_are_noted_anew():
-    replayed = what_if(one_after_the_other(6), kind="process").trace(8)
+    replayed = what_if(one_after_the_other(6), executor="process").trace(8)
     (hires,) = replayed.where(kind="phase")
     assert hires.attributes == {"executor": "process", "workers": 6}
     assert set(replayed.lanes) == {"main", *(f"process-{number}" for number in range(1, 7))}
 
 
 def test_workers_of_calls_within_branches_have_lanes_of_their_own():
-    replayed = what_if(calls_within_branches(2), kind="process").trace(2)
+    replayed = what_if(calls_within_branches(2), executor="process").trace(2)
     assert {lane for lane in replayed.lanes if "/" in lane} == {
         f"process-{outer}/thread-{inner}" for outer in (1, 2) for inner in (1, 2)
     }
@@ -519,7 +519,7 @@ def test_details_of_branches_move_with_them():
 def test_recorded_traces_are_left_alone():
     trace = one_after_the_other()
     before = list(trace)
-    what_if(trace, speed={"b": 2}, kind="process").trace(2)
+    what_if(trace, speed={"b": 2}, executor="process").trace(2)
     assert list(trace) == before
 
 
@@ -546,8 +546,8 @@ def test_branches_one_after_the_other_stay_so_unless_another_kind_is_asked_for()
     trace = make_trace(call(4, *bars, executor="serial"))
     assert what_if(trace, [1, 4]).makespan_s == {1: 4, 4: 4}
     assert str(what_if(trace)) == "No parallel call was recorded, so the number of workers makes no difference."
-    assert what_if(trace, [1, 4], kind="thread").makespan_s == {1: 4, 4: 1}
-    assert what_if(one_after_the_other(), [1, 4], kind="serial").makespan_s == {1: 4, 4: 4}
+    assert what_if(trace, [1, 4], executor="thread").makespan_s == {1: 4, 4: 1}
+    assert what_if(one_after_the_other(), [1, 4], executor="serial").makespan_s == {1: 4, 4: 4}
 
 
 def test_the_usual_numbers_and_the_recorded_one():
@@ -607,7 +607,7 @@ def test_the_workers_of_a_trace_are_checked(workers):
 def test_any_run_can_be_replayed(any_run, data, kind, schedule, speed, cores):
     trace = data.draw(any_run)
     speed = {name: times for name, times in speed.items() if name in trace.columns.names}
-    found = what_if(trace, [1, 3], kind=kind, schedule=schedule, speed=speed, cores=cores)
+    found = what_if(trace, [1, 3], executor=kind, schedule=schedule, speed=speed, cores=cores)
     assert found.sentence.endswith(".")
     assert str(found).startswith(found.sentence)
     for workers, seconds in found.makespan_s.items():

@@ -126,13 +126,13 @@ def test_the_timer_counts_steps_and_not_what_lies_between(has_cpu, expected):
     timer = StepTimer(Lane("async-1", clock.cpu_ns if has_cpu else None, 0), clock.now_ns)
 
     async def inside():
-        clock.work(1)
+        clock.compute(1)
         await asyncio.sleep(0)
         clock.sleep(7)
-        clock.work(2)
+        clock.compute(2)
 
     async def other():
-        clock.work(50)
+        clock.compute(50)
 
     async def main():
         beside = asyncio.create_task(other())

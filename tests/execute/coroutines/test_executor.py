@@ -11,7 +11,7 @@ from contextlib import aclosing, closing
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import sleep_async, work
+from kaygraph_viz.clock import compute, sleep_async
 from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, OptionError
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.retries import attempt_number
@@ -210,7 +210,7 @@ def test_branches_that_never_wait_let_others_have_a_turn():
 
         with record(clock=FakeClock()):
             beside = asyncio.create_task(other())
-            await collected(AsyncExecutor(), lambda _: work(0.02), range(10))
+            await collected(AsyncExecutor(), lambda _: compute(0.02), range(10))
             beside.cancel()
         return turns
 
@@ -602,12 +602,12 @@ def test_spans_inside_are_on_the_lane_of_their_slot_and_tasks_have_lanes_of_thei
 @pytest.mark.parametrize("is_async", [True, False])
 def test_cpu_time_counts_the_steps_and_not_the_waits(is_async):
     async def computing(x):
-        work(1)
+        compute(1)
         await sleep_async(5)
-        work(2)
+        compute(2)
 
     def plain(x):
-        work(3)
+        compute(3)
 
     with record(clock=FakeClock()) as trace:
         run(collected(AsyncExecutor(), computing if is_async else plain, range(4)))

@@ -12,7 +12,7 @@ from contextlib import suppress
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import current_clock, sleep, sleep_async, work
+from kaygraph_viz.clock import compute, current_clock, sleep, sleep_async
 from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, ServiceUnavailable
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.limits import RetryPolicy
@@ -150,7 +150,7 @@ def test_attempts_and_the_waits_between_them_take_their_time(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_waits_with_jitter_are_drawn_from_the_seed(kind):
     function = fail_after_a_second_async if kind == "async" else fail_after_a_second
-    policy = RetryPolicy.exponential(4, first_s=1, jitter_s=5)
+    policy = RetryPolicy.exponential(4, start_s=1, jitter_s=5)
 
     def over_s(seed):
         return run(kind, function, range(3), clock=VirtualClock(seed), retry=policy, on_error="collect")[2]
@@ -577,6 +577,6 @@ def test_ten_thousand_items_leave_nothing_behind(kind):
 
 
 def test_workers_by_the_hundred():
-    _, trace, over_s = run("thread", work, [0.001] * 300, 300)
+    _, trace, over_s = run("thread", compute, [0.001] * 300, 300)
     assert over_s == pytest.approx(0.3)
     assert len({s.lane for s in trace}) == 300

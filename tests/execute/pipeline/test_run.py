@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.clock import sleep, sleep_async, work
+from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.pipeline.run import PipelineRun
@@ -655,13 +655,13 @@ def test_stages_that_are_all_serial_run_in_the_caller_one_item_after_the_other()
 
 
 def test_processes_compute_beside_each_other_in_simulated_time():
-    def compute(x):
-        work(1)
+    def spend(x):
+        compute(1)
         return x
 
     for kind, makespan_s in (("thread", 8), ("process", 2)):
         with record(clock="virtual") as trace:
-            values([Stage("a", compute, 4, executor=kind)], range(8))
+            values([Stage("a", spend, 4, executor=kind)], range(8))
         assert trace.makespan_s == pytest.approx(makespan_s)
 
 

@@ -45,7 +45,7 @@ def test_many_changes_become_means_and_highest_numbers(batch, monkeypatch, neat)
 
 
 def test_the_time_axis_reaches_as_far_as_asked_for(batch):
-    assert concurrency(batch(), until_s=100).get_xlim()[1] > 100
+    assert concurrency(batch(), end_s=100).get_xlim()[1] > 100
 
 
 def test_an_empty_trace_says_so(neat):
@@ -69,7 +69,7 @@ def test_a_table_of_many_numbers_is_cut_in_its_middle():
     assert rows[10] == ("...", "", "")
 
 
-@pytest.mark.parametrize("options", [{"trace": 3}, {"ax": 3}, {"until_s": -1}, {"until_s": np.inf}])
+@pytest.mark.parametrize("options", [{"trace": 3}, {"ax": 3}, {"end_s": -1}, {"end_s": np.inf}])
 def test_wrong_arguments_are_refused(batch, options):
     with pytest.raises(OptionError, match=next(iter(options))):
         concurrency(**{"trace": batch(), **options})

@@ -46,10 +46,10 @@ def test_without_samples_it_says_how_to_get_them(neat):
 
 
 def test_the_time_axis_reaches_as_far_as_asked_for(trace):
-    assert memory_curve(trace, until_s=60).get_xlim()[1] > 60
+    assert memory_curve(trace, end_s=60).get_xlim()[1] > 60
 
 
-@pytest.mark.parametrize("options", [{"ax": 5}, {"until_s": -1}])
+@pytest.mark.parametrize("options", [{"ax": 5}, {"end_s": -1}])
 def test_wrong_options_are_refused(trace, options):
     with pytest.raises(OptionError):
         memory_curve(trace, **options)

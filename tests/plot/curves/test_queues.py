@@ -88,7 +88,7 @@ def test_a_bound_that_is_none_is_not_believed(bound):
     assert queue.bound is None or queue.bound > 0
 
 
-@pytest.mark.parametrize("options", [{"trace": 3}, {"ax": 3}, {"until_s": "x"}])
+@pytest.mark.parametrize("options", [{"trace": 3}, {"ax": 3}, {"end_s": "x"}])
 def test_wrong_arguments_are_refused(pipeline, options):
     with pytest.raises(OptionError, match=next(iter(options))):
         queue_depth(**{"trace": pipeline, **options})

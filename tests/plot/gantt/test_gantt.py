@@ -121,11 +121,11 @@ def test_names_of_nodes_are_not_cut_off_where_rows_are_low():
         assert name.get_tightbbox().height == name.get_window_extent().height
 
 
-@pytest.mark.parametrize("colour_by", ["part", "name", "status"])
+@pytest.mark.parametrize("color_by", ["part", "name", "status"])
 @pytest.mark.parametrize("group_by", ["worker", "node"])
-def test_texts_stay_in_the_figure_and_do_not_collide(batch, validation, pipeline, colour_by, group_by, neat):
+def test_texts_stay_in_the_figure_and_do_not_collide(batch, validation, pipeline, color_by, group_by, neat):
     for trace in (batch(), validation, pipeline):
-        neat(gantt(trace, colour_by=colour_by, group_by=group_by, critical_path=True))
+        neat(gantt(trace, color_by=color_by, group_by=group_by, critical_path=True))
 
 
 def test_labels_lie_within_their_bars(batch):
@@ -286,20 +286,20 @@ def test_each_way_to_end_badly_has_a_hatch_and_a_mark_of_its_own():
 
 def test_filled_by_how_it_ended_each_end_is_in_the_legend_once():
     made = [bar("b", f"t-{row}", 0, 1, status=status) for row, status in enumerate(["ok", "error", "timeout"])]
-    keys = gantt(make_trace(*made), colour_by="status").get_legend()
+    keys = gantt(make_trace(*made), color_by="status").get_legend()
     assert [text.get_text() for text in keys.get_texts()] == ["ok", "error", "timed out"]
     colours = [to_rgb(patch.get_facecolor()) for patch in keys.get_patches()]
     assert colours == [to_rgb(STATUS_COLOURS[status]) for status in ("ok", "error", "timeout")]
 
 
 def test_names_of_what_took_no_time_are_not_in_the_legend():
-    ax = gantt(make_trace(bar("a", "t", 0, 1), bar("nothing", "u", 0, 0)), colour_by="name")
+    ax = gantt(make_trace(bar("a", "t", 0, 1), bar("nothing", "u", 0, 0)), color_by="name")
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a"]
 
 
 def test_a_name_has_one_colour_in_the_charts_of_several_runs():
     runs = [make_trace(bar("profile", "t", 0, long), bar("social", "u", 0, 2)) for long in (1, 3)]
-    keys = [gantt(trace, colour_by="name").get_legend() for trace in runs]
+    keys = [gantt(trace, color_by="name").get_legend() for trace in runs]
     colours = [
         {text.get_text(): patch.get_facecolor() for text, patch in zip(key.get_texts(), key.get_patches(), strict=True)}
         for key in keys
@@ -366,9 +366,9 @@ def test_the_chart_has_a_text_of_its_own(validation):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"colour_by": "mood"}, "colour_by must be one of part, name, status"),
+        ({"color_by": "mood"}, "color_by must be one of part, name, status"),
         ({"group_by": "mood"}, "group_by must be one of worker, node"),
-        ({"until_s": -1}, "until_s"),
+        ({"end_s": -1}, "end_s"),
         ({"max_bars": 0}, "max_bars"),
         ({"ax": 3}, "ax"),
     ],

@@ -49,8 +49,8 @@ def busy_lanes(draw):
 
 
 @given(busy_lanes(), st.sampled_from(["part", "name", "status"]), shortest)
-def test_rectangles_of_a_row_never_overlap(trace, colour_by, shortest_s):
-    rects = layout_of(trace, colour_by=colour_by, shortest_s=shortest_s).rects
+def test_rectangles_of_a_row_never_overlap(trace, color_by, shortest_s):
+    rects = layout_of(trace, color_by=color_by, shortest_s=shortest_s).rects
     for one, other in combinations(sorted(rects, key=lambda rect: (rect.row, rect.x0_s, rect.x1_s)), 2):
         if one.row == other.row and one.x1_s > other.x0_s + 1e-9:
             assert (one.x0_s, one.x1_s) == (other.x0_s, other.x1_s)

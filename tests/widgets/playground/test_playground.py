@@ -446,7 +446,7 @@ def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
     asked = []
     draw = pictures.gantt
     monkeypatch.setattr(
-        pictures, "gantt", lambda *args, **options: asked.append(options["until_s"]) or draw(*args, **options)
+        pictures, "gantt", lambda *args, **options: asked.append(options["end_s"]) or draw(*args, **options)
     )
     panel.slider.value = 2
     panel.slider.value = 8

@@ -17,9 +17,9 @@ from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.widgets.timeline.packing import (
-    MOST_ERRORS,
-    MOST_PART_SHARE,
-    MOST_SHARE,
+    MAX_ERRORS,
+    MAX_PART_SHARE,
+    MAX_SHARE,
     NOT_MEASURED,
     PART_NOT_MEASURED,
     PAUSE,
@@ -55,7 +55,7 @@ def parts_of(packed):
         for place in range(*noted[at]):
             end, share = columns["part_end"][place] * head["tick_s"], columns["part_share"][place]
             kind = PART_KINDS[columns["part_kind"][place]]
-            yield row, bar_id, kind, start, end, None if share == PART_NOT_MEASURED else share / MOST_PART_SHARE
+            yield row, bar_id, kind, start, end, None if share == PART_NOT_MEASURED else share / MAX_PART_SHARE
             start = end
 
 
@@ -63,8 +63,8 @@ def derived(columns, at, start, length):
     """Return the parts of a piece of which only sums are sent."""
     if columns["look"][at] & PAUSE:
         return [("pause", start, start + length, 0)]
-    blocked = columns["blocked"][at] / MOST_SHARE
-    share = columns["cpu"][at] / MOST_SHARE / max(1 - blocked, 1e-9)
+    blocked = columns["blocked"][at] / MAX_SHARE
+    share = columns["cpu"][at] / MAX_SHARE / max(1 - blocked, 1e-9)
     middle, end = start + length * (1 - blocked), start + length
     if columns["cpu"][at] == NOT_MEASURED:
         first = ("unknown", start, middle, None)
@@ -166,7 +166,7 @@ def test_only_pieces_need_parts_whose_sums_do_not_say_all():
 
 def test_an_attempt_has_the_sums_of_the_parts_of_its_branch_that_lie_in_it():
     columns = columns_of(pack(TRACES["noted retries"]))
-    cpu_s, blocked_s = (columns[name] / MOST_SHARE * columns["length"] for name in ("cpu", "blocked"))
+    cpu_s, blocked_s = (columns[name] / MAX_SHARE * columns["length"] for name in ("cpu", "blocked"))
     assert cpu_s.tolist() == pytest.approx([1, 0, 0.75, 0, 0.15, 0.3], abs=1e-4)
     assert blocked_s.tolist() == pytest.approx([0, 0, 0, 0, 0.5, 0], abs=1e-4)
 
@@ -237,7 +237,7 @@ def test_exact_numbers_of_one_bar():
     one = {name: values[1] for name, values in columns_of(packed).items() if len(values)}
     assert one["start"] * packed.head["tick_s"] == pytest.approx(4, abs=1e-8)
     assert (one["length"], one["queued"]) == (2, 1)
-    assert (one["cpu"] / MOST_SHARE, one["blocked"] / MOST_SHARE) == pytest.approx((0.25, 0.125), abs=1e-5)
+    assert (one["cpu"] / MAX_SHARE, one["blocked"] / MAX_SHARE) == pytest.approx((0.25, 0.125), abs=1e-5)
     assert (one["item"], one["id"], one["attempt"], one["tries"]) == (7, 99, 2, 2)
     assert STATUSES[one["look"]] == "timeout"
 
@@ -254,10 +254,10 @@ def test_prep_and_post_are_slim():
 
 
 def test_errors_go_along_up_to_a_number():
-    count = MOST_ERRORS + 5
+    count = MAX_ERRORS + 5
     trace = make_trace(*(bar("a", "t-1", at, at + 1, status="error", error=f"E {at}") for at in range(count)))
     errors = pack(trace).head["errors"]
-    assert (len(errors), errors["3"]) == (MOST_ERRORS, "E 3")
+    assert (len(errors), errors["3"]) == (MAX_ERRORS, "E 3")
 
 
 def test_error_of_an_attempt_is_at_the_attempt():
