@@ -118,7 +118,7 @@ def overlaps(one: str, other: str) -> Criterion:
         earlier, later = sorted((first, second), key=lambda spans: min(span.started_ns for span in spans))
         zero = _zero(trace)
         place = _s(min(span.started_ns for span in earlier), zero), _s(max(span.ended_ns for span in earlier), zero)
-        return Finding(False, f"while {earlier[0].name} ran there was no {later[0].name}", *place)
+        return Finding(False, f"while {earlier[0].name} ran, no {later[0].name} ran", *place)
 
     return Criterion(f"{one} and {other} at the same time", look)
 
@@ -130,7 +130,7 @@ def no_idle_worker(share: float = 0.1) -> Criterion:
         lane, from_ns, to_ns = _longest_idle(trace)
         makespan_ns = trace.makespan_s * 1e9
         if to_ns - from_ns <= share * makespan_ns:
-            return Finding(True, "no worker stood idle while work was waiting")
+            return Finding(True, "no worker was idle while work was waiting")
         zero, part = _zero(trace), (to_ns - from_ns) / makespan_ns
         reason = f"{lane} had nothing to do for {part:.0%} of the run while work was waiting"
         return Finding(False, reason, _s(from_ns, zero), _s(to_ns, zero))
@@ -154,8 +154,8 @@ def efficiency_at_least(share: float) -> Criterion:
 
     def look(trace: Trace) -> Finding:
         summary = summarize(trace)
-        gave = f"{counted(summary.workers, 'worker')} gave about {summary.efficiency:.0%} of what they could"
-        reason = f"{gave}: one after the other it would take about {duration(summary.serial_s)}"
+        share_of = f"the efficiency of {counted(summary.workers, 'worker')} was about {summary.efficiency:.0%}"
+        reason = f"{share_of}: one after the other, the run would take about {duration(summary.serial_s)}"
         if summary.efficiency >= share:
             return Finding(True, reason)
         return Finding(False, reason, *_longest_below(trace, summary.workers))
@@ -175,9 +175,9 @@ def all_ok(count: int | None = None) -> Criterion:
             return Finding(False, reason, _s(bad[0].started_ns, zero), _s(bad[0].ended_ns, zero))
         if count is not None and len(branches) != count:
             return Finding(False, f"there were {len(branches)} branches")
-        return Finding(True, f"all {len(branches)} branches went well")
+        return Finding(True, f"all {len(branches)} branches succeeded")
 
-    return Criterion("every branch goes well" if count is None else f"{count} branches, all of them well", look)
+    return Criterion("every branch succeeds" if count is None else f"{count} branches, and all of them succeed", look)
 
 
 def no_conflicts() -> Criterion:
@@ -198,7 +198,7 @@ def same_result(value: Any, expected: Any) -> Criterion:
     """Require that a result is the expected one: speed is worth nothing if the answer changes."""
     return Criterion(
         "the same result as before",
-        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is another one"),
+        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is a different one"),
     )
 
 

@@ -91,7 +91,7 @@ class Grade:
         target = io.BytesIO()
         figure.savefig(target, format="png", dpi=100)
         source = base64.b64encode(target.getvalue()).decode()
-        return f'<img alt="your chart, what is missing shaded" src="data:image/png;base64,{source}">'
+        return f'<img alt="your chart; the shaded parts do not meet a goal" src="data:image/png;base64,{source}">'
 
 
 def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
@@ -135,4 +135,4 @@ def _look(criterion: Criterion, trace: Trace) -> Finding:
     try:
         return criterion.look(trace)
     except Exception as error:  # a criterion that cannot make sense of a run is not met
-        return Finding(False, f"it could not be looked at: {describe_error(error)}")
+        return Finding(False, f"it could not be checked: {describe_error(error)}")

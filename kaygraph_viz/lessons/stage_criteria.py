@@ -33,10 +33,10 @@ def queue_at_most(count: int, stage: str | None = None) -> Criterion:
             return _missing(stage or "any")
         most, from_s, to_s, name = max(found, key=lambda each: each[0])
         if most <= count:
-            return Finding(True, f"at most {most} waited {where}")
-        return Finding(False, f"{most} waited in front of {name}", from_s, to_s)
+            return Finding(True, f"at most {most} items waited {where}")
+        return Finding(False, f"{most} items waited in front of {name}", from_s, to_s)
 
-    return Criterion(f"never more than {count} waiting {where}", look)
+    return Criterion(f"never more than {count} items waiting {where}", look)
 
 
 def at_most_on_the_way(count: int, first: str, last: str) -> Criterion:
@@ -53,10 +53,10 @@ def at_most_on_the_way(count: int, first: str, last: str) -> Criterion:
         journeys = [(_done_ns(span), _arrived_ns(span, made_of, last)) for span in begun]
         most, from_s, to_s = _most(trace, journeys, count)
         if most <= count:
-            return Finding(True, f"at most {most} items were on their way")
-        return Finding(False, f"{most} items were on their way", from_s, to_s)
+            return Finding(True, f"at most {most} items were in the pipeline")
+        return Finding(False, f"{most} items were in the pipeline", from_s, to_s)
 
-    return Criterion(f"never more than {count} items on their way", look)
+    return Criterion(f"never more than {count} items in the pipeline", look)
 
 
 def nothing_lost(first: str, last: str) -> Criterion:
@@ -71,7 +71,7 @@ def nothing_lost(first: str, last: str) -> Criterion:
             return _missing(first)
         return Finding(handed_on == through + failed, f"{handed_on} went in, {through} came through, {failed} failed")
 
-    return Criterion("nothing lost, nothing twice", look)
+    return Criterion("no item lost, and no item twice", look)
 
 
 def _stage(span: Span) -> str:
