@@ -198,7 +198,7 @@ def same_result(value: Any, expected: Any) -> Criterion:
     """Require that a result is the expected one: speed is worth nothing if the answer changes."""
     return Criterion(
         "the same result as before",
-        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is a different one"),
+        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is different"),
     )
 
 
