@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.parts import noted
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ class RealClock:
 
 
 REAL = RealClock()
-MAX_SECONDS = 1e9  # 30 years; the system's own waits overflow at some 292
 _clock: ContextVar[Clock | None] = ContextVar("kaygraph_viz_clock", default=None)
 
 
@@ -198,7 +197,4 @@ def cost(cpu_s: float) -> None:
 
 
 def _duration(name: str, seconds: float) -> float:
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not is_number or not 0 <= seconds <= MAX_SECONDS:
-        raise OptionError(f"{name}(seconds)", seconds, "a number of seconds, 0 or more, at most 1e9", f"{name}(0.1)")
-    return seconds
+    return checked_seconds(f"{name}(seconds)", seconds, f"{name}(0.1)")
