@@ -13,6 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -77,8 +78,7 @@ class PipelineRun(Iterator[Outcome]):
         stages = checked_stages(stages)
         if not isinstance(items, Iterable):
             raise OptionError(f"the source of {owner!r}", items, "something to iterate over", "[1, 2, 3]")
-        if on_error not in ON_ERROR:
-            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        checked_word("on_error", on_error, ON_ERROR)
         scope = current_scope()
         self._recorder = scope.recorder if scope is not None else None
         self._now_ns = self._recorder.now_ns if self._recorder is not None else current_clock().now_ns
