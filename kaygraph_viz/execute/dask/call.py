@@ -198,9 +198,9 @@ class DaskCall:
         """Make room for one more item."""
         self._wake(1)
 
-    def _wake(self, delivered: int = 0) -> None:
+    def _wake(self, run_pool: int = 0) -> None:
         with self._turn:
-            self._delivered += delivered
+            self._delivered += run_pool
             self._turn.notify()
 
     def _patience_s(self) -> float:

@@ -23,10 +23,10 @@ from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
-__all__ = ["Arrivals"]
+__all__ = ["Results"]
 
 
-class Arrivals:
+class Results:
     """Hands over what one worker process did.
 
     Parameters

@@ -24,7 +24,7 @@ from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import ATOMS, not_sent, pack_error, pack_result, unpack
-from kaygraph_viz.execute.local.shared_progress import Board, record_of
+from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, enter_scope
@@ -46,10 +46,10 @@ def main(arguments: list[str]) -> None:
         The parent's process number, and how to reach it: two open descriptors, or the names of a pipe and a file.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, which then ends us
-    parent, pipe, board = arguments
+    parent, pipe, progress = arguments
     threading.Thread(target=_end_with, args=(int(parent),), name="parent watch", daemon=True).start()
-    memory = _board(board)  # at first: where it has a name, the parent removes that once the pipe is connected
-    _Server(_connected(pipe), memory).serve()
+    shared = _shared_progress(progress)  # first: where it has a name, the parent removes that once we are connected
+    _Server(_connected(pipe), shared).serve()
 
 
 def _end_with(parent: int) -> None:
@@ -75,10 +75,10 @@ def _connected(pipe: str) -> Connection:
     return Client(pipe, authkey=bytes.fromhex(os.environ.pop("KAYGRAPH_VIZ_KEY")))
 
 
-def _board(place: str) -> Board:
+def _shared_progress(place: str) -> SharedProgress:
     descriptor = int(place) if place.isdecimal() else os.open(place, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        return Board(descriptor)
+        return SharedProgress(descriptor)
     finally:
         os.close(descriptor)
 
@@ -116,9 +116,9 @@ class _Call:
 class _Server:
     """Answers the messages of the parent, one at a time."""
 
-    def __init__(self, pipe: Connection, board: Board) -> None:
+    def __init__(self, pipe: Connection, progress: SharedProgress) -> None:
         self.pipe = pipe
-        self.board = board
+        self.progress = progress
         self.call: _Call | None = None
         self.fault = ""
 
@@ -138,10 +138,10 @@ class _Server:
             self.call, self.fault = _Call(header), ""
         except BaseException as error:
             self.call, self.fault = None, describe_error(error)
-        self.board.say_ready()
+        self.progress.say_ready()
 
     def _answer(self, indices: Iterable[int], items: list[Any]) -> bytes:
-        """Run a chunk, as far as its time goes; the answer is a result that found no room on the board, or nothing."""
+        """Run a chunk, as far as its time goes, and return a result for which the shared memory has no room, if any."""
         if self.call is None:
             return b"!" + self.fault.encode("utf-8", "replace")
         pairs = zip(indices, items, strict=True)
@@ -153,15 +153,15 @@ class _Server:
             now = perf_counter_ns()
             if now > until and position:
                 break
-            self.board.begin(position, now)
+            self.progress.begin(position, now)
             record = _run(call, index, packed)
-            if not self.board.put(position, record):
+            if not self.progress.put(position, record):
                 return record
         return b""
 
     def _run_bare(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
         """Do what `_run` does where nothing is recorded; with numbers and texts, one stamp is an end and a start."""
-        branches, begin, put, stamp = call.branches, self.board.begin, self.board.put, perf_counter_ns
+        branches, begin, put, stamp = call.branches, self.progress.begin, self.progress.put, perf_counter_ns
         run, has_timeout = branches.run_bare, branches.timeout_s is not None
         started = stamp()
         until = started + SLICE_NS

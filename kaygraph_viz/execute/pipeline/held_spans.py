@@ -14,10 +14,10 @@ from kaygraph_viz.trace.span import Row, blocked_at_end
 if TYPE_CHECKING:
     from kaygraph_viz.trace.recorder import Recorder
 
-__all__ = ["RowKeeper"]
+__all__ = ["HeldSpans"]
 
 
-class RowKeeper:
+class HeldSpans:
     """A recorder that keeps back the spans of a stage's items.
 
     Parameters
@@ -32,7 +32,7 @@ class RowKeeper:
         self._recorder = recorder
         self._parent_id = parent_id
         self._in_hand: dict[int, Packet] = {}
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[int, _HeldSpan] = {}
         self.next_id, self.now_ns, self.open_spans = recorder.next_id, recorder.now_ns, recorder.open_spans
 
     def __getattr__(self, name: str) -> Any:
@@ -46,7 +46,7 @@ class RowKeeper:
         """Keep back the span of an item that was made into something; pass on all others."""
         packet = self._in_hand.get(row[2])
         if packet is not None and row[1] == self._parent_id and row[4] == "branch":
-            kept = _Kept(row, (packet.link,) if packet.link else None)
+            kept = _HeldSpan(row, (packet.link,) if packet.link else None)
             if kept.is_ok:
                 self._kept[packet.index] = self.open_spans[row[0]] = kept
                 return
@@ -67,7 +67,7 @@ class RowKeeper:
             self.open_spans.pop(kept.span_id, None)
 
 
-class _Kept:
+class _HeldSpan:
     """The span of an item that is kept back; if the recording ends before it is let go, this is what it says."""
 
     __slots__ = ("_row", "is_ok", "span_id")
