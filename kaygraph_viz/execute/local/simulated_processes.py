@@ -10,12 +10,10 @@ results, and can be killed. It cannot die by itself.
 
 from __future__ import annotations
 
-import copy
 import pickle
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import Context
-from functools import cache
 from typing import Any
 
 from kaygraph_viz.errors import BranchError, DeadlineExceeded
@@ -152,7 +150,9 @@ class SimulatedProcessPool(SimulatedThreadPool):
         self._workers.pop(worker, None)  # also where its code will not let itself be ended
         recorder = self.branches.recorder
         if recorder is not None:
-            recorder.add(held.row(self.branches.now_ns(), status, None if error is None else describe_error(error)))
+            self.branches.add(
+                held.row(self.branches.now_ns(), status, None if error is None else describe_error(error))
+            )
             recorder.open_spans.pop(held.span_id, None)
         return True
 
@@ -202,7 +202,7 @@ class _SimulatedProcess(SimulatedThread):
 
     def _run_items(self) -> None:
         pool = self.pool
-        self.branches = _copying(pool.branches, pool.call, pool.context)
+        self.branches = _CopyingBranches(pool.branches, pool.call, pool.context)
         self._results = Results(pool.branches, self.lane, pool.done, pool.news, is_real=True)
         super()._run_items()
         if self._is_started:
@@ -237,10 +237,20 @@ class _SimulatedProcess(SimulatedThread):
         return outcome
 
 
-class _Copying(Branches):
-    """Branches that send back copies of what they return."""
+class _CopyingBranches(Branches):
+    """Branches as they are in a process: with copies of what they need, sending back copies of what they return."""
 
     __slots__ = ()
+
+    def __init__(self, branches: Branches, call: bytes, context: Sequence[bytes]) -> None:
+        for name in Branches.__slots__:
+            setattr(self, name, getattr(branches, name))
+        try:
+            self.function, self.label, self.retry, self.fallback = pickle.loads(call)  # noqa: S301  (ours)
+        except Exception as error:
+            what = f"the function of {branches.owner!r} could not be loaded in a worker process"
+            raise BranchError(f"{what}: {describe_error(error)}") from error
+        self._base = _copied_context(branches.context(), context)
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         value, error, attempts = super()._attempts(index, item, claim)
@@ -253,34 +263,14 @@ class _Copying(Branches):
         return *unpack_result(packed, None, self.where(index)), attempts
 
 
-@cache
-def _copying_kind(kind: Any) -> Any:
-    return type(f"_Copying{kind.__name__}", (_Copying, kind), {"__slots__": ()})
-
-
-def _copying(branches: Branches, call: bytes, context: Sequence[bytes]) -> Branches:
-    """Return branches as they are in a process: with copies of what they need, sending back copies."""
-    copied: Any = copy.copy(branches)
-    kind: Any = type(branches)
-    copied.__class__ = _copying_kind(kind)
-    try:
-        copied.function, copied.label, copied.retry, copied.fallback = pickle.loads(call)  # noqa: S301  (ours)
-    except Exception as error:
-        why = f"the function of {branches.owner!r} could not be loaded in a worker process: {describe_error(error)}"
-        raise BranchError(why) from error
-    copied._base = _copied_context(branches.context(), context)
-    made: Branches = copied
-    return made
-
-
 def _copied_context(context: Context, packed: Sequence[bytes]) -> Context:
     """Return what another process sees of a context: copies of what can travel. Of our own, all: it is none really."""
-    arrived = Context()
+    copied = Context()
     for variable, value in context.items():
         if variable.name.startswith("kaygraph_viz_"):
-            arrived.run(variable.set, value)
+            copied.run(variable.set, value)
     for each in packed:
         with suppress(Exception):  # as in a process, which may not have what it needs
             variable, value = pickle.loads(each)  # noqa: S301  (ours)
-            arrived.run(variable.set, value)
-    return arrived
+            copied.run(variable.set, value)
+    return copied

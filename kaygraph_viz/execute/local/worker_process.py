@@ -200,12 +200,12 @@ def _record(call: _Call, outcome: Outcome, rows: list[Row] | None) -> bytes:
     """Return the record of one item: a short one where there is little to say."""
     branches = call.branches
     is_plain = outcome.status == "ok" and outcome.attempts == 1 and branches.label is None
-    if is_plain and (rows is None or (len(rows) == 1 and rows[0][16] is None)):  # one bar of which the sums say all
-        cpu = rows[0][9] if rows is not None else -1
+    if is_plain and (rows is None or (len(rows) == 1 and rows[0].parts is None)):  # one bar of which the sums say all
+        cpu = rows[0].cpu_ns if rows is not None else -1
         try:
             return record_of(pack_result(outcome.value), outcome.started_ns, outcome.ended_ns, cpu)
         except Exception as error:
-            return _long(_not_sent(branches, outcome, error, rows), rows)
+            return _long(_not_sent(branches, outcome, error, rows or []), rows)
     return _long(outcome, rows, branches)
 
 
@@ -216,13 +216,16 @@ def _not_loaded(call: _Call, index: int, error: BaseException) -> bytes:
     return _long(Outcome(index, None, made, "error", 1, now, now, now, call.branches.name), None)
 
 
-def _not_sent(branches: Branches, outcome: Outcome, error: Exception, rows: list[Row] | None) -> Outcome:
+def _not_sent(branches: Branches, outcome: Outcome, error: Exception, rows: list[Row]) -> Outcome:
     """Return the outcome of a branch whose value cannot be sent back; its bar says the same."""
     made = not_sent(branches.where(outcome.index), error)
     outcome.value, outcome.error, outcome.status = None, made, "error"
-    for number, row in enumerate(rows or ()):
-        if row[4] == "branch" and row[2] == outcome.index and row[1] == branches.parent_id:
-            rows[number] = (*row[:11], "error", row[12], describe_error(made), *row[14:])  # type: ignore[index]
+    rows[:] = [
+        row._replace(status="error", error=describe_error(made))
+        if row.kind == "branch" and row.index == outcome.index and row.parent_id == branches.parent_id
+        else row
+        for row in rows
+    ]
     return outcome
 
 
@@ -233,9 +236,10 @@ def _long(outcome: Outcome, rows: list[Row] | None, branches: Branches | None = 
             value = pack_result(outcome.value)
         except Exception as error:
             assert branches is not None
-            outcome = _not_sent(branches, outcome, error, rows)
+            outcome = _not_sent(branches, outcome, error, rows or [])
     failure = None if outcome.error is None else pack_error(outcome.error)
+    plain = [tuple(row) for row in rows or ()]  # which take fewer bytes than rows with names
     record = (
-        value, outcome.started_ns, outcome.ended_ns, failure, outcome.status, outcome.attempts, outcome.name, rows,
+        value, outcome.started_ns, outcome.ended_ns, failure, outcome.status, outcome.attempts, outcome.name, plain,
     )  # fmt: skip
     return record_of(pickle.dumps(record, pickle.HIGHEST_PROTOCOL), outcome.started_ns)

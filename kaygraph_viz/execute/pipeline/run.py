@@ -26,7 +26,7 @@ from kaygraph_viz.execute.pipeline.workers import StageWorkers, step_for, worker
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import current_scope, span
-from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.span import RowTuple, Status
 
 __all__ = ["READER", "PipelineRun"]
 
@@ -290,6 +290,6 @@ class _StageSpan(span):
         super().__init__(name, **options)
         self._part = part
 
-    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> RowTuple:
         last_ns = self._part.ended_ns
         return self._row_of(ended_ns if last_ns is None else last_ns, (-1, 0, None), status, error)

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, cast
 
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -21,10 +19,7 @@ from kaygraph_viz.execute.core.retries import ONCE
 from kaygraph_viz.execute.pipeline.held_spans import HeldSpans
 from kaygraph_viz.execute.pipeline.queues import Buffer, Packet, Wake, waiting, waiting_async
 from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage, StageFacts
-from kaygraph_viz.trace.recorder import Scope, current_scope, set_scope
-
-if TYPE_CHECKING:
-    from kaygraph_viz.trace.recorder import Recorder
+from kaygraph_viz.trace.recorder import current_scope
 
 __all__ = ["Meter", "StageRun"]
 
@@ -104,13 +99,11 @@ class StageRun:
             The node that the stage belongs to, for messages.
         """
         stage, scope = self.stage, current_scope()
-        context = copy_context()
         if scope is not None and scope.recorder is not None:
             self._held_spans = HeldSpans(scope.recorder, scope.span_id)
-            context.run(set_scope, Scope(cast("Recorder", self._held_spans), scope.span_id))
-        return context.run(
-            Branches, stage.fn, name=stage.name, owner=f"{owner}: {stage.name}", retry=stage.retry or ONCE,
-            timeout_s=stage.timeout,
+        return Branches(
+            stage.fn, name=stage.name, owner=f"{owner}: {stage.name}", retry=stage.retry or ONCE,
+            timeout_s=stage.timeout, add=self._held_spans.add if self._held_spans is not None else None,
         )  # fmt: skip
 
     def begin(self, packet: Packet) -> Packet:
