@@ -388,7 +388,7 @@ def _split(tree: Any) -> tuple[Span, Sequence[SpanTree]]:
 
 
 def _row(span: Span) -> Row:
-    return (
+    return Row(
         span.span_id,
         span.parent_id or 0,
         -1 if span.index is None else span.index,
