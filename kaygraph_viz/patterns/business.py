@@ -16,7 +16,7 @@ from typing import Self
 import phonenumbers
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.patterns.finding import Finding, text_of, texts
+from kaygraph_viz.patterns.findings import Finding, text_of, texts
 from kaygraph_viz.patterns.formats import known_country, parse_date, parse_phone
 
 __all__ = ["BusinessRules"]

@@ -18,7 +18,7 @@ from functools import partial
 from kaygraph_viz.clock import cost
 from kaygraph_viz.patterns.business import BusinessRules
 from kaygraph_viz.patterns.external import AddressVerifier
-from kaygraph_viz.patterns.finding import CHECKS, Finding
+from kaygraph_viz.patterns.findings import CHECKS, Finding
 from kaygraph_viz.patterns.formats import check_format
 from kaygraph_viz.patterns.security import check_security
 from kaygraph_viz.services.datasets import REFERENCE_DATE

@@ -18,7 +18,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from kaygraph_viz.patterns.finding import Finding, texts
+from kaygraph_viz.patterns.findings import Finding, texts
 from kaygraph_viz.services.datasets import Country, load_countries
 
 __all__ = ["check_format", "known_country", "parse_date", "parse_phone"]

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
-from kaygraph_viz.patterns.finding import Finding, texts
+from kaygraph_viz.patterns.findings import Finding, texts
 
 __all__ = ["check_security"]
 

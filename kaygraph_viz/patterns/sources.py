@@ -17,7 +17,7 @@ from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.patterns.finding import text_of
+from kaygraph_viz.patterns.findings import text_of
 from kaygraph_viz.patterns.validation import wait_for_service
 from kaygraph_viz.trace.attributes import describe_error
 

@@ -22,7 +22,7 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
-from kaygraph_viz.patterns.finding import Finding
+from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.services.datasets import KeyEntry
 from kaygraph_viz.trace.attributes import describe_error
 

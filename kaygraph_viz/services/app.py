@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kaygraph_viz.errors import ServiceError
-from kaygraph_viz.services.answers import Reply, Services
-from kaygraph_viz.services.lookups import request_key, verify
+from kaygraph_viz.services.endpoints import request_key, verify
+from kaygraph_viz.services.responses import Reply, Services
 from kaygraph_viz.services.settings import ServiceSettings
 
 __all__ = ["ServiceSettings", "create_app", "request_key", "verify"]

@@ -21,8 +21,8 @@ from weakref import WeakValueDictionary
 import httpx
 
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
-from kaygraph_viz.services.answers import Services
 from kaygraph_viz.services.request_log import RequestLog
+from kaygraph_viz.services.responses import Services
 from kaygraph_viz.sync import is_virtual, threads
 
 __all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]

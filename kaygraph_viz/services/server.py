@@ -17,11 +17,11 @@ import httpx
 from starlette.types import ASGIApp
 
 from kaygraph_viz.errors import OptionError, ServiceError
-from kaygraph_viz.services.answers import Services
 from kaygraph_viz.services.app import create_app
 from kaygraph_viz.services.background import Front, ServerThread
 from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
 from kaygraph_viz.services.request_log import LoggedRequest
+from kaygraph_viz.services.responses import Services
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
 from kaygraph_viz.sync import is_virtual
 

@@ -24,7 +24,7 @@ from kaygraph_viz.patterns.coordination import (
 )
 from kaygraph_viz.patterns.coordination_examples import FAN_OUT, WAYS, coordination_graph
 from kaygraph_viz.services.datasets import load_profiles
-from kaygraph_viz.services.lookups import company, profile, social
+from kaygraph_viz.services.endpoints import company, profile, social
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.trace.recorder import record

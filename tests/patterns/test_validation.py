@@ -14,7 +14,7 @@ from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.patterns import validation
 from kaygraph_viz.patterns.checks import CHECKS, AddressVerifier, local_checks
-from kaygraph_viz.patterns.finding import Finding
+from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.validation import compare_with_key, validation_graph, wait_for_service
 from kaygraph_viz.services.app import ServiceSettings, verify
 from kaygraph_viz.services.datasets import KeyEntry, load_customers, load_customers_key

@@ -8,7 +8,7 @@ import statistics
 import pytest
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.services.lookups import LOOKUPS, request_key
+from kaygraph_viz.services.endpoints import LOOKUPS, request_key
 from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings, settings_of_all
 
 KEYS = [str(number) for number in range(4000)]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from kaygraph_viz.errors import short
-from kaygraph_viz.services.lookups import LOOKUPS, Lookup
+from kaygraph_viz.services.endpoints import LOOKUPS, Lookup
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
 
 __all__ = ["Fault", "Reply", "Services"]

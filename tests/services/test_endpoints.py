@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.services.datasets import load_companies, load_customers, load_profiles
-from kaygraph_viz.services.lookups import LOOKUPS, company, location, profile, social, verify
+from kaygraph_viz.services.endpoints import LOOKUPS, company, location, profile, social, verify
 
 HERMIT = next(c["customer_id"] for c in load_customers() if c["customer_id"] not in load_profiles())
 EMPLOYED = next(user for user in load_profiles().values() if user.company_id)
