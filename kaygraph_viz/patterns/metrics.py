@@ -37,7 +37,7 @@ class PerformanceMetricsNode(Node):
     Parameters
     ----------
     node_id
-        What the node is called in pictures; default: the name of its class.
+        Its name in charts and diagrams; default: the name of its class.
 
     Notes
     -----

@@ -1,7 +1,7 @@
 """Ask the services without a socket, in the time of the clock in force: real or simulated.
 
 Belongs here: the transport that lets `httpx` clients reach services of the same process, and where these are found.
-Does not belong here: choosing the reply (``responses``) and what users hold in their hands (``server``).
+Does not belong here: choosing the reply (``responses``) and what users call (``server``).
 
 A client sees what it would see over a socket: answers after their latency, timeouts when they come too late,
 connections that are refused or break off. Stamps and waits are those of ``kaygraph_viz.clock``.

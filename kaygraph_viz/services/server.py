@@ -1,7 +1,7 @@
 """Run the services beside a script or notebook, and open clients for them.
 
-Belongs here: what users hold in their hands: a server over real sockets or in simulated time, with its address, its log
-and its clients. Does not belong here: what the services answer (``responses``), sockets and threads (``background``) and
+Belongs here: what users call: a server over real sockets or in simulated time, with its address, its log and its
+clients. Does not belong here: the replies of the services (``responses``), sockets and threads (``background``), and
 the transport of clients in simulated time (``in_process``).
 """
 
