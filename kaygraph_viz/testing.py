@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from kaygraph_viz.clock import Clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, PartKind, RowParts
@@ -28,7 +29,7 @@ SpanTree: TypeAlias = "Span | tuple[Span, Sequence[SpanTree]]"
 SHARE_STEP = 0.001  # in which a trace keeps the shares of CPU of parts
 
 
-class FakeClock:
+class FakeClock(Clock):
     """A clock for tests: time passes only through `sleep`, `work` and `advance`, and then at once.
 
     All threads share one time. There is no scheduling: two threads that sleep one second each move the time by two.

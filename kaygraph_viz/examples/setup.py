@@ -63,7 +63,7 @@ class Setup:
     def __post_init__(self) -> None:
         """Refuse impossible options, the first by name."""
         if self.workers is not None:
-            checked_workers(self.workers)
+            checked_workers(self.workers, "workers")
         if self.executor is not None:
             checked_kind(self.executor)
         if self.items is not None:

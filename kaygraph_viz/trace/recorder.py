@@ -122,10 +122,8 @@ class Recorder:
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
         self.is_open = True
         self.next_id: Callable[[], int] = itertools.count(1).__next__
-        self.lanes = Lanes(
-            cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0,
-            is_exact=bool(getattr(clock, "is_virtual", False)),
-        )  # fmt: skip
+        resolution_ns = CPU_RESOLUTION_NS if is_real else 0
+        self.lanes = Lanes(cpu_ns if cpu_time else None, resolution_ns, is_exact=clock.is_exact)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
         self._relations: list[Relation] = []
@@ -280,9 +278,8 @@ def record(
     log = memory_log(recorder.clock, is_wanted=memory)
     trace = announced(Trace._live(recorder.snapshot, recorder, log))
     scope = Scope(recorder, 0)
-    running = getattr(recorder.clock, "running", nullcontext)
     # what a simulated schedule still runs ends after the trace is complete
-    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), running():
+    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), recorder.clock.running():
         token = _scope.set(scope)
         _active.append(scope)
         try:

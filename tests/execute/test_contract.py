@@ -344,7 +344,7 @@ def test_a_fallback_that_fails_gives_its_error_with_the_first_as_cause(executor)
 @pytest.mark.parametrize("workers", [0, -1, True, False, 10**9, 1e9, 2.0, "4", float("nan")])
 def test_impossible_numbers_of_workers_are_refused(kind, workers):
     with pytest.raises(
-        OptionError, match=f"workers must be a whole number from 1 to {executor_class(kind).max_workers}"
+        OptionError, match=f"max_workers must be a whole number from 1 to {executor_class(kind).worker_limit}"
     ):
         get_executor(kind, workers)
 

@@ -62,7 +62,7 @@ def statuses(one):
 def everything():
     """Every fourth customer, asked about in simulated time."""
     with record(clock="virtual"), serve() as server, customer_sources(server.base_url) as sources:
-        return run(sources, MANY, workers=50, executor="async")
+        return run(sources, MANY, max_workers=50, executor="async")
 
 
 @pytest.fixture(scope="module")
@@ -147,14 +147,14 @@ def test_no_records_are_no_trouble():
 @pytest.mark.parametrize("workers", [1, 2, 8])
 @pytest.mark.parametrize("executor", ["thread", "async"])
 def test_results_are_those_of_the_serial_run_for_any_number_of_workers(one_by_one, executor, workers):
-    assert enriched(AT_ONCE, SOME, workers=workers, executor=executor)[0] == one_by_one
+    assert enriched(AT_ONCE, SOME, max_workers=workers, executor=executor)[0] == one_by_one
 
 
 @pytest.mark.parametrize("executor", ["process", "dask"])
 def test_results_are_those_of_the_serial_run_in_other_processes(one_by_one, executor):
     if executor == "dask":
         pytest.importorskip("distributed")
-    assert enriched(AT_ONCE, SOME, workers=2, executor=executor)[0] == one_by_one
+    assert enriched(AT_ONCE, SOME, max_workers=2, executor=executor)[0] == one_by_one
 
 
 @pytest.mark.parametrize("executor", ["thread", "async", "process"])
@@ -162,7 +162,7 @@ def test_results_are_those_of_the_serial_run_in_other_processes(one_by_one, exec
 def test_faults_that_depend_on_the_question_give_the_same_results_everywhere(executor, workers):
     faults = ServiceSettings(seed=3, failure_rate=0.4, drop_rate=0.1, cut_rate=0.2, hang_rate=0.05)
     serial, _, _ = virtual(faults, SOME, executor="serial", source_s=5)
-    found, _, _ = virtual(faults, SOME, executor=executor, workers=workers, source_s=5)
+    found, _, _ = virtual(faults, SOME, executor=executor, max_workers=workers, source_s=5)
     assert found == serial
     assert len({status for one in found for status in statuses(one).values()}) >= 4
 
@@ -170,7 +170,7 @@ def test_faults_that_depend_on_the_question_give_the_same_results_everywhere(exe
 @pytest.mark.parametrize("executor", ["thread", "async"])
 def test_recording_does_not_change_the_results(one_by_one, executor):
     with record():
-        recorded, _ = enriched(AT_ONCE, SOME, workers=3, executor=executor)
+        recorded, _ = enriched(AT_ONCE, SOME, max_workers=3, executor=executor)
     assert recorded == one_by_one
 
 
@@ -203,7 +203,7 @@ def test_four_sources_of_one_record_are_asked_at_once(executor):
 
 @pytest.mark.parametrize("executor", ["thread", "async"])
 def test_record_waits_only_for_its_slowest_source(executor):
-    _, _, trace = virtual(None, CUSTOMERS[2:8], workers=1, executor=executor)
+    _, _, trace = virtual(None, CUSTOMERS[2:8], max_workers=1, executor=executor)
     nodes = [span for span in trace.where(kind="node") if span.name.startswith("C0")]
     sources = defaultdict(list)
     for span in trace.where(kind="branch"):
@@ -221,7 +221,7 @@ def test_twenty_runs_in_simulated_time_leave_the_same_trace_to_the_byte(executor
     faults = {"social": ServiceSettings(failure_rate=0.3, hang_rate=0.1), "company": ServiceSettings(rate_limit=5)}
     files = set()
     for number in range(20):
-        _, _, trace = virtual(faults, CUSTOMERS[:6], workers=3, executor=executor, source_s=1, deadline_s=2)
+        _, _, trace = virtual(faults, CUSTOMERS[:6], max_workers=3, executor=executor, source_s=1, deadline_s=2)
         files.add(trace.save(tmp_path / f"{number}.jsonl").read_bytes())
     assert len(files) == 1
 
@@ -281,7 +281,7 @@ def test_one_record_of_five_bad_sources_is_partial_with_a_typed_outcome_for_each
 def test_source_is_never_called_above_its_limit_nor_refuses_a_call(executor):
     limits = {"company": RateLimit(per_second=2)}
     settings = {"company": ServiceSettings(latency_s=0.01, rate_limit=2)}
-    found, log, _ = virtual(settings, CUSTOMERS[:7], workers=7, executor=executor, limits=limits)
+    found, log, _ = virtual(settings, CUSTOMERS[:7], max_workers=7, executor=executor, limits=limits)
     received = [request.received_ns for request in log if request.path == "/company"]
     assert len(received) == 7
     assert all(third - first >= 1_000_000_000 for first, third in zip(received, received[2:], strict=False))
@@ -292,7 +292,7 @@ def test_source_is_never_called_above_its_limit_nor_refuses_a_call(executor):
 @pytest.mark.parametrize("executor", ["thread", "async"])
 def test_no_record_calls_a_source_before_the_time_that_it_asked_another_one_to_wait(executor):
     settings = {"company": ServiceSettings(latency_s=0.01, rate_limit=1)}
-    found, log, _ = virtual(settings, CUSTOMERS[:4], workers=2, executor=executor)
+    found, log, _ = virtual(settings, CUSTOMERS[:4], max_workers=2, executor=executor)
     calls = [request for request in log if request.path == "/company"]
     for before, after in pairwise(calls):
         simultaneous = after.received_ns == before.received_ns  # neither could know
@@ -350,7 +350,7 @@ def test_record_that_lacks_a_field_is_asked_about_with_the_others():
 @pytest.mark.parametrize("executor", ["thread", "async"])
 @pytest.mark.parametrize("broken", [None, "C00003", 7, {}, {"customer_id": 3}])
 def test_record_that_is_none_does_not_touch_the_others(broken, executor):
-    found, _, _ = virtual(None, [CUSTOMERS[2], broken, CUSTOMERS[3]], workers=3, executor=executor)
+    found, _, _ = virtual(None, [CUSTOMERS[2], broken, CUSTOMERS[3]], max_workers=3, executor=executor)
     assert [one.enrichment_rate for one in found] == [1.0, 0.0, 1.0]
     assert set(statuses(found[1]).values()) == {"not asked"}
 
@@ -438,7 +438,7 @@ def test_nothing_is_compared_with_a_source_that_did_not_answer(everything):
     ("options", "name"),
     [
         ({"deadline_s": 0}, "deadline_s"), ({"deadline_s": True}, "deadline_s"), ({"attempts": 0}, "attempts"),
-        ({"workers": 0}, "max_workers"), ({"executor": "async", "workers": 0}, "max_workers"),
+        ({"max_workers": 0}, "max_workers"), ({"executor": "async", "max_workers": 0}, "max_workers"),
         ({"executor": "fork"}, "executor"),
     ],
 )  # fmt: skip

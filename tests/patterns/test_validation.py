@@ -66,7 +66,7 @@ def checks():
 
 @pytest.fixture(scope="module")
 def everything(checks):
-    return run(checks, CUSTOMERS, workers=8)
+    return run(checks, CUSTOMERS, max_workers=8)
 
 
 @pytest.fixture(scope="module")
@@ -151,12 +151,12 @@ def test_comparison_with_the_key_counts_each_kind():
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_verdicts_are_those_of_the_serial_run_for_any_number_of_workers(checks, one_by_one, workers):
-    assert verdicts(checks, SOME, workers=workers) == one_by_one
+    assert verdicts(checks, SOME, max_workers=workers) == one_by_one
 
 
 def test_recording_does_not_change_the_verdicts(checks, one_by_one):
     with record():
-        recorded = verdicts(checks, SOME, workers=4)
+        recorded = verdicts(checks, SOME, max_workers=4)
     assert recorded == one_by_one
 
 
@@ -167,20 +167,20 @@ def test_four_workers_run_the_four_checks_of_one_record_at_once():
         meeting.wait(GUARD_S)  # breaks, and so leaves the record for review, unless all four are there
         return []
 
-    (verdict,) = verdicts(dict.fromkeys(CHECKS, meet), [{"customer_id": "7"}], workers=4)
+    (verdict,) = verdicts(dict.fromkeys(CHECKS, meet), [{"customer_id": "7"}], max_workers=4)
     assert verdict.status == "accepted"
 
 
 def test_branches_of_the_trace_are_called_as_the_checks(checks):
     with record() as trace:
-        run(checks, SOME[:5], workers=4)
+        run(checks, SOME[:5], max_workers=4)
     names = Counter(span.name for span in trace.validate().where(kind="branch"))
     assert names == dict.fromkeys(CHECKS, 5)
 
 
 def test_nodes_of_the_trace_are_called_as_in_the_graph():
     with record() as trace:
-        run({"format": passes}, [{}], workers=1)
+        run({"format": passes}, [{}], max_workers=1)
     assert [span.name for span in trace.where(kind="node")] == ["ParallelValidationNode", "AggregationNode"]
 
 
@@ -190,7 +190,7 @@ def test_nodes_of_the_trace_are_called_as_in_the_graph():
 def test_service_down_leaves_every_record_for_review(no_waits):
     with serve(ServiceSettings(latency_s=0)) as server:
         gone = server.base_url
-    shared = ask(gone, CLEAN[:4], workers=4)
+    shared = ask(gone, CLEAN[:4], max_workers=4)
     assert [verdict.status for verdict in shared["verdicts"]] == ["needs review"] * 4
     assert all("external: could not be checked" in reason for one in shared["verdicts"] for reason in one.reasons)
 
@@ -204,7 +204,7 @@ def test_service_that_hangs_leaves_the_record_for_review_and_says_why(no_waits):
 
 def test_service_that_fails_is_tried_three_times_and_then_left_for_review(no_waits):
     with serve(ServiceSettings(latency_s=0, failure_rate=1)) as server:
-        shared = ask(server.base_url, CLEAN[:5], workers=4)
+        shared = ask(server.base_url, CLEAN[:5], max_workers=4)
     assert [verdict.status for verdict in shared["verdicts"]] == ["needs review"] * 5
     assert all("503" in verdict.reasons[0] for verdict in shared["verdicts"])
     assert len(server.requests) == 15
@@ -212,7 +212,7 @@ def test_service_that_fails_is_tried_three_times_and_then_left_for_review(no_wai
 
 def test_records_that_could_not_be_checked_are_counted_as_unavailable(no_waits):
     with serve(ServiceSettings(latency_s=0, failure_rate=1)) as server:
-        summary = ask(server.base_url, CLEAN[:5], workers=4)["validation_summary"]
+        summary = ask(server.base_url, CLEAN[:5], max_workers=4)["validation_summary"]
     assert (summary["needs_review"], summary["unavailable_checks"], summary["passed_checks"]) == (5, 5, 0)
 
 
@@ -233,7 +233,7 @@ def fails_once():
 
 def test_service_that_fails_once_is_asked_again_and_the_record_accepted(no_waits):
     with serve(app=fails_once()) as server:
-        shared = ask(server.base_url, CLEAN[:3], workers=2)
+        shared = ask(server.base_url, CLEAN[:3], max_workers=2)
     assert [verdict.status for verdict in shared["verdicts"]] == ["accepted"] * 3
     assert [outcome.attempts for outcome in shared["check_outcomes"]] == [2, 2, 2]
 
@@ -251,7 +251,7 @@ def test_attempts_and_the_waits_between_them_are_in_the_trace():
 def over_its_rate():
     """Six records for a service that lets three calls a second through, and what its log says."""
     with serve(ServiceSettings(latency_s=0, rate_limit=3)) as server:
-        shared = ask(server.base_url, CLEAN[:6], workers=6)
+        shared = ask(server.base_url, CLEAN[:6], max_workers=6)
     return shared, server.requests
 
 
@@ -352,7 +352,7 @@ def test_check_that_raises_for_one_record_does_not_touch_the_others():
             raise KeyError("city")
         return []
 
-    found = verdicts({"format": broken_for_two}, [{"customer_id": str(number)} for number in range(4)], workers=2)
+    found = verdicts({"format": broken_for_two}, [{"customer_id": str(number)} for number in range(4)], max_workers=2)
     assert [verdict.status for verdict in found] == ["accepted", "accepted", "needs review", "accepted"]
 
 
@@ -371,7 +371,9 @@ def test_check_that_overruns_its_timeout_leaves_the_record_for_review():
         return []
 
     try:
-        (verdict,) = verdicts({"format": passes, "external": waits}, [{"customer_id": "7"}], workers=2, timeout=0.05)
+        (verdict,) = verdicts(
+            {"format": passes, "external": waits}, [{"customer_id": "7"}], max_workers=2, timeout=0.05
+        )
     finally:
         end.set()
     assert (verdict.status, list(verdict.unavailable)) == ("needs review", ["external"])
@@ -383,13 +385,13 @@ def test_check_that_overruns_its_timeout_leaves_the_record_for_review():
 
 @pytest.mark.parametrize("malformed", [None, 7, "a text", ["name", "Ada"], object()])
 def test_record_that_is_no_mapping_is_never_accepted_and_the_others_are_judged(checks, malformed):
-    first, second = verdicts(checks, [malformed, CLEAN[0]], workers=4)
+    first, second = verdicts(checks, [malformed, CLEAN[0]], max_workers=4)
     assert (first.status, first.customer_id, second.status) == ("needs review", "", "accepted")
 
 
 @pytest.mark.parametrize("values", [{}, {"customer_id": None, "name": 3}, {"email": "x" * 100_000}])
 def test_malformed_record_is_rejected(checks, values):
-    (verdict,) = verdicts(checks, [values], workers=4)
+    (verdict,) = verdicts(checks, [values], max_workers=4)
     assert verdict.status == "rejected"
 
 

@@ -31,13 +31,11 @@ from kaygraph_viz.execute.core.retries import (
 from kaygraph_viz.execute.core.stepwise import StepTimer, in_context, resumed
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.parts import PartLog
-from kaygraph_viz.sync import is_virtual
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane, measured_in
 from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.virtual.fiber import Stopped
-from kaygraph_viz.virtual.guards import guard
 
 __all__ = ["Branches", "Claim", "Held"]
 
@@ -140,8 +138,7 @@ class Branches:
         self.now_ns = current_clock().now_ns if self.recorder is None else self.recorder.now_ns
         self._base: Context = copy_context()
         count_from_one(self._base)
-        if is_virtual():
-            guard(self._base)
+        current_clock().enter_branch(self._base)
 
     def context(self) -> Context:
         """Return a copy of the caller's context, as each branch has one."""

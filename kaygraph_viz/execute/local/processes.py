@@ -31,8 +31,7 @@ from kaygraph_viz.execute.core.worker_pool import Crew, Pulled, delivered
 from kaygraph_viz.execute.local.process_pool import Child, Pool
 from kaygraph_viz.execute.local.results import Arrivals
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
-from kaygraph_viz.execute.local.simulated import simulated
-from kaygraph_viz.sync import is_virtual
+from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 
@@ -81,8 +80,9 @@ class ProcessExecutor(Executor):
         self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        if is_virtual():
-            return simulated(self, request)
+        pool = simulated_pool(self.kind)
+        if pool is not None:
+            return delivered(partial(pool, request, self.workers, self))
         self._pool.max_idle = workers = self.workers  # which may differ from what it was under another clock
         return delivered(partial(_Crew, request, workers, self._pool))
 

@@ -7,7 +7,6 @@ Does not belong here: the bytes (``payload``), how they came (``processes``).
 from __future__ import annotations
 
 import pickle
-import threading
 from collections import deque
 from collections.abc import Sequence
 from operator import itemgetter
@@ -18,6 +17,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import unpack_result
 from kaygraph_viz.execute.core.worker_pool import Pulled
 from kaygraph_viz.execute.local.shared_progress import records_in
+from kaygraph_viz.threads import Event
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.span import Row, Status
@@ -42,7 +42,7 @@ class Arrivals:
     """
 
     def __init__(
-        self, branches: Branches, lane: Lane | None, done: deque[Outcome], news: threading.Event, *, is_real: bool
+        self, branches: Branches, lane: Lane | None, done: deque[Outcome], news: Event, *, is_real: bool
     ) -> None:
         self.branches = branches
         self.lane = lane.name if lane is not None else ""

@@ -17,7 +17,9 @@ from contextlib import suppress
 from contextvars import Context
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from kaygraph_viz.clock import Clock, current_clock
 from kaygraph_viz.errors import BranchError, DeadlineExceeded
 from kaygraph_viz.execute.core.branch import Branches, Claim, Held
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -43,7 +45,9 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.span import Status
 
-__all__ = ["SimulatedProcesses"]
+__all__ = ["SimulatedDask", "SimulatedProcesses"]
+
+_idle: WeakKeyDictionary[object, tuple[Clock, list[None]]] = WeakKeyDictionary()  # of which executor, by which clock
 
 
 class SimulatedProcesses(SimulatedThreads):
@@ -54,24 +58,26 @@ class SimulatedProcesses(SimulatedThreads):
 
     Parameters
     ----------
-    request, workers, kind
+    request, workers
         As for threads.
-    idle
-        One entry for each process that an earlier call has left behind.
+    executor
+        Whose processes they are: those that an earlier call has left behind need not be started again.
     """
 
-    def __init__(self, request: Request, workers: int, kind: str, idle: list[None] | None = None) -> None:
+    lane_kind = "process"
+
+    def __init__(self, request: Request, workers: int, executor: object = None) -> None:
         branches = request.branches
         try:
             self.call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
         except Exception as error:
             raise cannot_send(f"the function of {branches.owner!r}", error) from error
         self.context = context_values(branches.context())
-        self.idle: list[None] = [] if idle is None else idle
+        self.idle = [] if executor is None else _idle_of(executor)
         self.ready = threads().SimpleQueue()
         self._look = threads().Event()
-        self._has_guard = request.timeout_s is not None and kind == "process"
-        super().__init__(request, workers, kind)
+        self._has_guard = request.timeout_s is not None and self.lane_kind == "process"
+        super().__init__(request, workers)
 
     def hire_all(self) -> None:
         """Hire the workers, who pulls the input for them, and who watches their deadlines."""
@@ -156,6 +162,20 @@ class SimulatedProcesses(SimulatedThreads):
             recorder.add(held.row(self.branches.now_ns(), status, None if error is None else describe_error(error)))
             recorder.open_spans.pop(held.span_id, None)
         return True
+
+
+class SimulatedDask(SimulatedProcesses):
+    """The processes of a Dask cluster, as far as time, copies and being killed are concerned."""
+
+    lane_kind = "dask"
+
+
+def _idle_of(executor: object) -> list[None]:
+    """Return one entry for each process of an executor that has been started by the clock in force and is idle."""
+    clock = current_clock()
+    if executor not in _idle or _idle[executor][0] is not clock:
+        _idle[executor] = clock, []
+    return _idle[executor][1]
 
 
 class _Helper(Worker):

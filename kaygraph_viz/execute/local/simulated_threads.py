@@ -6,7 +6,7 @@ Belongs here: what a thread costs where the clock is virtual, and its deadlines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.execute.core.branch import Claim, Held
@@ -16,9 +16,7 @@ from kaygraph_viz.execute.core.thread_workers import ThreadCrew, Worker
 from kaygraph_viz.execute.core.worker_pool import Pulled
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder
-
-if TYPE_CHECKING:
-    from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.virtual.threads import VirtualThreads
 
 __all__ = ["SimulatedThreads", "ThreadWorker"]
 
@@ -27,11 +25,11 @@ class SimulatedThreads(ThreadCrew):
     """Threads that cost what the clock says."""
 
     is_watched = True
+    threads: VirtualThreads
 
-    def __init__(self, request: Request, workers: int, kind: str) -> None:
-        clock: VirtualClock = current_clock()  # type: ignore[assignment]  # the caller has looked
-        self.lane_kind = kind
-        self.start_up_s, self.dispatch_s = clock.start_up_s[kind], clock.dispatch_s[kind]
+    def __init__(self, request: Request, workers: int) -> None:
+        clock = current_clock()
+        self.start_up_s, self.dispatch_s = clock.start_up_s[self.lane_kind], clock.dispatch_s[self.lane_kind]
         self.is_given_up = False
         self._waits_for_begin = False
         super().__init__(request, workers)

@@ -14,8 +14,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.thread_workers import ThreadCrew
 from kaygraph_viz.execute.core.worker_pool import delivered
-from kaygraph_viz.execute.local.simulated import simulated
-from kaygraph_viz.sync import is_virtual
+from kaygraph_viz.execute.local.simulated import simulated_pool
 
 __all__ = ["ThreadExecutor"]
 
@@ -36,6 +35,5 @@ class ThreadExecutor(Executor):
     )
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        if is_virtual():
-            return simulated(self, request)
-        return delivered(partial(ThreadCrew, request, self.workers))
+        pool = simulated_pool(self.kind) or ThreadCrew
+        return delivered(partial(pool, request, self.workers))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Generator
+from functools import cache, partial
 from typing import Any, Protocol, cast
 
 from kaygraph_viz.clock import REAL, current_clock
@@ -20,10 +20,9 @@ from kaygraph_viz.execute.core.thread_workers import ThreadCrew
 from kaygraph_viz.execute.core.worker_pool import Crew, Pulled, delivered
 from kaygraph_viz.execute.local import processes
 from kaygraph_viz.execute.local.process_pool import Pool
-from kaygraph_viz.execute.local.simulated_processes import SimulatedProcesses
-from kaygraph_viz.execute.local.simulated_threads import SimulatedThreads
+from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.pipeline.queues import Packet
-from kaygraph_viz.sync import is_virtual, threads
+from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.lanes import Lane
 
 __all__ = ["Runner", "runner_for"]
@@ -60,12 +59,13 @@ def runner_for(branches: Branches, kind: str) -> Runner:
     BranchError
         If the function has to be sent to other processes and cannot be.
     """
+    pool = simulated_pool(kind)
     if kind == "process":
         header = processes._header(Request(branches, (), False, 0, branches.timeout_s, None, None))
-        return _Relay(branches, _SimulatedProcess) if is_virtual() else _ProcessRunner(branches, header)
+        return _ProcessRunner(branches, header) if pool is None else _Relay(branches, pool)
     if branches.timeout_s is None:
         return _ThreadRunner(branches)
-    return _Relay(branches, _SimulatedThread if is_virtual() else _Thread)
+    return _Relay(branches, pool or ThreadCrew)
 
 
 class _ThreadRunner:
@@ -76,8 +76,8 @@ class _ThreadRunner:
         self._claim = Claim()
         self._lanes = branches.recorder.lanes if branches.recorder is not None else None
         self._lane: Lane | None = self._lanes.take("thread") if self._lanes is not None else None
-        costs = ("start_up_s", "dispatch_s")  # of a virtual clock
-        self._start_up_s, self._dispatch_s = (getattr(current_clock(), name, {}).get("thread", 0.0) for name in costs)
+        clock = current_clock()
+        self._start_up_s, self._dispatch_s = clock.start_up_s["thread"], clock.dispatch_s["thread"]
 
     def __enter__(self) -> None:
         if self._lanes is not None and self._lane is not None:
@@ -158,11 +158,11 @@ class _ProcessRunner:
 class _Relay:
     """Has items run by a crew of a single worker, which watches the time of each and replaces a worker that is late."""
 
-    def __init__(self, branches: Branches, crew: Callable[[Request], Crew]) -> None:
+    def __init__(self, branches: Branches, pool: type[Crew]) -> None:
         self._packets = threads().SimpleQueue()
         packets = iter(self._packets.get, None)
         self._request = Request(branches, packets, False, 0, branches.timeout_s, None, None)
-        self._outcomes: Generator[Outcome, None, None] = delivered(partial(crew, self._request))
+        self._outcomes: Generator[Outcome, None, None] = delivered(partial(_of_stage(pool), self._request, 1))
 
     def __enter__(self) -> None:
         pass
@@ -192,16 +192,7 @@ class _FromStage(Crew):
         return packet.index, packet.value, packet.entered_ns
 
 
-class _Thread(_FromStage, ThreadCrew):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1)
-
-
-class _SimulatedThread(_FromStage, SimulatedThreads):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1, "thread")
-
-
-class _SimulatedProcess(_FromStage, SimulatedProcesses):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1, "process")
+@cache
+def _of_stage(pool: type[Crew]) -> Any:
+    """Return a kind of pool as one whose items keep the index that they have in the source."""
+    return type(f"Stage{pool.__name__}", (_FromStage, pool), {})
