@@ -413,9 +413,9 @@ LIMITED = [
     ("the longest branch", [bar("b", "thread-1", 0, 5), bar("b", "thread-2", 0, 1)], 2, {}),
     ("the number of workers", [bar("b", "thread-1", n, n + 1, queued_s=n) for n in range(9)], 2, {}),
     ("the interpreter", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4, {}),
-    ("the loop", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4, {"kind": "async"}),
+    ("the loop", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4, {"executor": "async"}),
     ("the cores", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4,
-     {"kind": "process", "cores": 2}),
+     {"executor": "process", "cores": 2}),
     ("starting and ending the workers", [bar("b", f"process-{n}", 5, 6, queued_s=5) for n in (1, 2)], 2, {}),
     ("the input", [bar("b", "thread-1", 2 * n + 1, 2 * n + 2) for n in range(9)], 4, {}),
     ("serial parts", [bar("b", "thread-1", 0, 1)], 1, {}),
@@ -572,7 +572,7 @@ def test_numbers_of_workers_are_checked(workers):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"kind": "fiber"}, "kind must be one of 'serial', 'thread', 'process', 'async', 'dask', got 'fiber'"),
+        ({"executor": "fiber"}, "executor must be one of 'serial', 'thread', 'process', 'async', 'dask', got 'fiber'"),
         ({"schedule": "lifo"}, "schedule must be one of 'dynamic', 'static', 'longest-first', got 'lifo'"),
         ({"only": "c"}, "only must be the name of a parallel node, stage or branch: 'exec', 'b', got 'c'"),
         ({"speed": 2}, "speed must be how many times as fast, by name, got 2"),
