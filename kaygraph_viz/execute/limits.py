@@ -208,15 +208,15 @@ def default_workers(kind: str = "thread") -> int:
     return usable_cores() if kind == "process" else min(MAX_BY_DEFAULT, usable_cores() + 4)
 
 
-def checked_workers(workers: int | None, name: str = "max_workers", *, most: int = MAX_WORKERS) -> int | None:
+def checked_workers(workers: int | None, name: str = "max_workers", *, limit: int = MAX_WORKERS) -> int | None:
     """Return `workers`: a number, or None for the default.
 
     Raises
     ------
     OptionError
-        If it is not a whole number from 1 to `most`.
+        If it is not a whole number from 1 to `limit`.
     """
-    return None if workers is None else checked_whole(name, workers, 1, most, f"{name}=4")
+    return None if workers is None else checked_whole(name, workers, 1, limit, f"{name}=4")
 
 
 def checked_whole(name: str, value: Any, low: int, high: int, example: str) -> int:

@@ -39,7 +39,7 @@ from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.virtual.fiber import Stopped
 from kaygraph_viz.virtual.guards import guard
 
-__all__ = ["Branches", "Claim", "Held"]
+__all__ = ["Branches", "Claim", "OpenBranch"]
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
@@ -47,7 +47,7 @@ def _is_interrupt(error: BaseException | None) -> bool:
 
 
 @dataclass(slots=True, eq=False)  # not frozen: it is made for every recorded branch, and that would double its cost
-class Held:
+class OpenBranch:
     """A branch in a worker's hands; if the recording ends before it does, it is recorded as abandoned."""
 
     index: int
@@ -78,13 +78,13 @@ class Claim:
     __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self._held: list[Held] = []
+        self._held: list[OpenBranch] = []
 
-    def take(self, held: Held) -> None:
+    def take(self, held: OpenBranch) -> None:
         """Say what the worker holds now."""
         self._held.append(held)
 
-    def peek(self) -> Held | None:
+    def peek(self) -> OpenBranch | None:
         """Return what the worker holds, if anything."""
         return next(iter(self._held), None)
 
@@ -92,7 +92,7 @@ class Claim:
         """Return whether the worker still holds its branch: a reader may have given up on it."""
         return bool(self._held)
 
-    def release(self, held: Held) -> bool:
+    def release(self, held: OpenBranch) -> bool:
         """Let go of this branch and return whether nobody else was first."""
         try:
             self._held.remove(held)  # atomic, and never the branch after it: only one of worker and reader succeeds
@@ -187,7 +187,7 @@ class Branches:
         if recorder is None or lane is None:
             started = self.now_ns()
             if claim is not None:
-                claim.take(held := Held(index, name, submitted_ns, started))
+                claim.take(held := OpenBranch(index, name, submitted_ns, started))
             value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
             if claim is not None and not claim.release(held):
@@ -196,16 +196,16 @@ class Branches:
         span_id = recorder.next_id()
         started = self.now_ns()
         cpu = lane.cpu_at(started)
-        place = (span_id, self.parent_id, lane.name, lane.noting())
+        ids = (span_id, self.parent_id, lane.name, lane.noting())
         if claim is not None:
-            claim.take(held := Held(index, name, submitted_ns, started, *place))
+            claim.take(held := OpenBranch(index, name, submitted_ns, started, *ids))
         try:
             value, error, attempts = self._base.copy().run(
                 self._attempts_in, Scope(recorder, span_id), index, item, claim
             )
         except Stopped:  # simulated time is over for it
             if claim is None or claim.release(held):
-                last = Held(index, name, submitted_ns, started, *place)
+                last = OpenBranch(index, name, submitted_ns, started, *ids)
                 self.add(last.row(self.now_ns(), "cancelled"))
             raise
         ended = self.now_ns()
@@ -271,8 +271,8 @@ class Branches:
         context.run(self._enter, scope := Scope(recorder, span_id))
         started = self.now_ns()
         outcome = Outcome(index, None, None, "cancelled", 1, submitted_ns, started, started, name)
-        place = (span_id, self.parent_id, lane.name, lane.noting())
-        recorder.open_spans[span_id] = Held(index, name, submitted_ns, started, *place)
+        ids = (span_id, self.parent_id, lane.name, lane.noting())
+        recorder.open_spans[span_id] = OpenBranch(index, name, submitted_ns, started, *ids)
         try:
             value, error, attempts = await self._steps(index, item, context, timer, on_wait)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)

@@ -14,7 +14,7 @@ from typing import Any
 
 from kaygraph_viz.errors import DeadlineExceeded
 from kaygraph_viz.execute.core.base import in_order
-from kaygraph_viz.execute.core.branch import Claim, Held
+from kaygraph_viz.execute.core.branch import Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.sync import threads
@@ -300,7 +300,7 @@ class ThreadWorkerPool(WorkerPool):
             return timeout_s
         return max(0, min(starts) + self._timeout_ns - self.branches.now_ns()) / 1e9
 
-    def _held(self) -> list[Held]:
+    def _held(self) -> list[OpenBranch]:
         """Return the branches in progress; a copy of the list is read, since workers may leave meanwhile."""
         return [held for worker in list(self._workers) if (held := worker.claim.peek())]
 
@@ -315,7 +315,7 @@ class ThreadWorkerPool(WorkerPool):
             if held is not None and now_ns - held.started_ns >= self._timeout_ns:
                 self._time_out(worker, held, timeout_s)
 
-    def _time_out(self, worker: ThreadWorker, held: Held, timeout_s: float) -> None:
+    def _time_out(self, worker: ThreadWorker, held: OpenBranch, timeout_s: float) -> None:
         if not self._give_up(worker, held):
             return  # it has just finished
         self._workers.pop(worker, None)
@@ -324,7 +324,7 @@ class ThreadWorkerPool(WorkerPool):
         self.done.append(Outcome(held.index, None, error, "timeout", 1, *times, held.name))
         self._start_worker()
 
-    def _give_up(self, worker: ThreadWorker, held: Held | None) -> bool:
+    def _give_up(self, worker: ThreadWorker, held: OpenBranch | None) -> bool:
         """Leave a worker alone with what it holds, unless it has just let go of it; its bar goes on until it ends."""
         if held is None:
             return False

@@ -147,20 +147,20 @@ class AsyncExecutor(Executor):
             self._service = None
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        pump = _Pump(request, self.slots(request.count))
-        outcomes = pump.outcomes()
+        loop_thread = _LoopThread(request, self.slots(request.count))
+        outcomes = loop_thread.outcomes()
         wait_s: float | None = None
         try:
-            with request.token.stopping(pump.cancel):
-                pump.thread.start()
+            with request.token.stopping(loop_thread.cancel):
+                loop_thread.thread.start()
                 for outcome in in_order(outcomes) if request.ordered else outcomes:
-                    pump.count_delivery()
+                    loop_thread.count_delivery()
                     yield outcome
         except KeyboardInterrupt:
             wait_s = INTERRUPT_WAIT_S
             raise
         finally:
-            pump.stop(wait_s)
+            loop_thread.stop(wait_s)
 
 
 class _Slots:
@@ -322,7 +322,7 @@ class _Slots:
         )
 
 
-class _Pump:
+class _LoopThread:
     """Runs the slots of a call in a loop of its own, in a thread, and hands their outcomes to a reader outside."""
 
     def __init__(self, request: Request, slots: int) -> None:

@@ -17,7 +17,7 @@ from contextvars import Context
 from typing import Any
 
 from kaygraph_viz.errors import BranchError, DeadlineExceeded
-from kaygraph_viz.execute.core.branch import Branches, Claim, Held
+from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import (
     by_value,
@@ -134,7 +134,7 @@ class SimulatedProcessPool(SimulatedThreadPool):
                 self._end(worker, held, "cancelled")
             self._workers.pop(worker, None)
 
-    def _time_out(self, worker: Any, held: Held, timeout_s: float) -> None:
+    def _time_out(self, worker: Any, held: OpenBranch, timeout_s: float) -> None:
         error = DeadlineExceeded(self.branches.where(held.index), timeout_s)
         if self._end(worker, held, "timeout", error):
             times = (held.submitted_ns, held.started_ns, self.branches.now_ns())
@@ -142,7 +142,7 @@ class SimulatedProcessPool(SimulatedThreadPool):
             self._start_worker()
             self.news.set()
 
-    def _end(self, worker: Any, held: Held, status: Status, error: Exception | None = None) -> bool:
+    def _end(self, worker: Any, held: OpenBranch, status: Status, error: Exception | None = None) -> bool:
         """Kill a worker and record what it was doing, unless it has just let go of that."""
         if not self._give_up(worker, held):
             return False
@@ -150,9 +150,8 @@ class SimulatedProcessPool(SimulatedThreadPool):
         self._workers.pop(worker, None)  # also where its code will not let itself be ended
         recorder = self.branches.recorder
         if recorder is not None:
-            self.branches.add(
-                held.row(self.branches.now_ns(), status, None if error is None else describe_error(error))
-            )
+            text = None if error is None else describe_error(error)
+            self.branches.add(held.row(self.branches.now_ns(), status, text))
             recorder.open_spans.pop(held.span_id, None)
         return True
 

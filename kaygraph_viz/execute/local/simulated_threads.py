@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.execute.core.branch import Claim, Held
+from kaygraph_viz.execute.core.branch import Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorker, ThreadWorkerPool
@@ -77,7 +77,7 @@ class _OpenClaim(Claim):
         self._recorder = recorder
         self._span_id = 0
 
-    def take(self, held: Held) -> None:
+    def take(self, held: OpenBranch) -> None:
         super().take(held)
         if self._recorder is not None:
             self._span_id = held.span_id

@@ -6,7 +6,7 @@ itself (``core.branch``, ``local.results``), which is left as it is.
 
 from __future__ import annotations
 
-from kaygraph_viz.execute.pipeline.queues import Packet
+from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.span import Row, RowTuple
 
@@ -27,23 +27,23 @@ class HeldSpans:
     def __init__(self, recorder: Recorder, parent_id: int) -> None:
         self._recorder = recorder
         self._parent_id = parent_id
-        self._in_progress: dict[int, Packet] = {}
+        self._in_progress: dict[int, QueuedItem] = {}
         self._held: dict[int, _HeldSpan] = {}
 
-    def expect(self, packet: Packet) -> None:
+    def expect(self, queued: QueuedItem) -> None:
         """Note that a worker begins with an item: its span will be linked to the one that made the item."""
-        self._in_progress[packet.index] = packet
+        self._in_progress[queued.index] = queued
 
     def add(self, row: RowTuple) -> None:
         """Keep back the span of an item that was made into something; pass on all others."""
         found = Row._make(row)
-        packet = self._in_progress.get(found.index)
-        if packet is None or found.parent_id != self._parent_id or found.kind != "branch":
+        queued = self._in_progress.get(found.index)
+        if queued is None or found.parent_id != self._parent_id or found.kind != "branch":
             self._recorder.add(row)
             return
-        found = found._replace(links=(packet.link,) if packet.link else None)
+        found = found._replace(links=(queued.link,) if queued.link else None)
         if found.status == "ok":
-            self._held[packet.index] = self._recorder.open_spans[found.span_id] = _HeldSpan(found)
+            self._held[queued.index] = self._recorder.open_spans[found.span_id] = _HeldSpan(found)
         else:
             self._recorder.add(found)
 

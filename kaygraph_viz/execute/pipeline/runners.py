@@ -21,7 +21,7 @@ from kaygraph_viz.execute.local.process_pool import Pool
 from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
 from kaygraph_viz.execute.local.simulated_processes import SimulatedProcessPool
 from kaygraph_viz.execute.local.simulated_threads import SimulatedThreadPool
-from kaygraph_viz.execute.pipeline.queues import Packet
+from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.sync import is_virtual, threads
 from kaygraph_viz.trace.lanes import Lane
 
@@ -34,7 +34,7 @@ class Runner(Protocol):
     def __enter__(self) -> object:
         """Get ready, in the thread of the worker."""
 
-    def run(self, packet: Packet) -> Outcome | None:
+    def run(self, queued: QueuedItem) -> Outcome | None:
         """Return what became of an item; None if it was given up meanwhile, and the worker with it."""
 
     def give_up(self, reason: BaseException) -> None:
@@ -82,9 +82,9 @@ class _ThreadRunner:
             self._lanes.enter(self._lane)
         _pass(self._start_up_s)
 
-    def run(self, packet: Packet) -> Outcome | None:
+    def run(self, queued: QueuedItem) -> Outcome | None:
         _pass(self._dispatch_s)
-        outcome = self._branches.run(packet.index, packet.value, packet.entered_ns, self._lane, self._claim)
+        outcome = self._branches.run(queued.index, queued.value, queued.entered_ns, self._lane, self._claim)
         return None if outcome.status == "abandoned" else outcome
 
     def give_up(self, reason: BaseException) -> None:
@@ -120,8 +120,8 @@ class _ProcessRunner:
     def __enter__(self) -> None:
         pass
 
-    def run(self, packet: Packet) -> Outcome | None:
-        chunk: list[Pulled] = [(packet.index, packet.value, packet.entered_ns)]
+    def run(self, queued: QueuedItem) -> Outcome | None:
+        chunk: list[Pulled] = [(queued.index, queued.value, queued.entered_ns)]
         while chunk and not self._call.is_given_up:
             chunk = self._worker.run(chunk)
             self._worker.deliver()
@@ -141,25 +141,25 @@ class _Relay:
     """Has items run by a pool of one worker, which watches the time of each and replaces a worker that is late."""
 
     def __init__(self, branches: Branches, pool: Callable[[Request], WorkerPool]) -> None:
-        self._packets = threads().SimpleQueue()
-        packets = iter(self._packets.get, None)
-        self._request = Request(branches, packets, False, 0, branches.timeout_s, None, None)
+        self._queued = threads().SimpleQueue()
+        queue = iter(self._queued.get, None)
+        self._request = Request(branches, queue, False, 0, branches.timeout_s, None, None)
         self._outcomes: Generator[Outcome, None, None] = run_pool(partial(pool, self._request))
 
     def __enter__(self) -> None:
         pass
 
-    def run(self, packet: Packet) -> Outcome:
-        self._packets.put(packet)
+    def run(self, queued: QueuedItem) -> Outcome:
+        self._queued.put(queued)
         return next(self._outcomes)
 
     def give_up(self, reason: BaseException) -> None:
         """Kill the simulated process, or leave the thread alone."""
         self._request.token.cancel(reason)
-        self._packets.put(None)
+        self._queued.put(None)
 
     def __exit__(self, *exc_info: object) -> None:
-        self._packets.put(None)
+        self._queued.put(None)
         self._outcomes.close()
 
 
@@ -170,8 +170,8 @@ class _FromStage(WorkerPool):
         pulled = super()._next_item()
         if pulled is None:
             return None
-        packet: Packet = pulled[1]
-        return packet.index, packet.value, packet.entered_ns
+        queued: QueuedItem = pulled[1]
+        return queued.index, queued.value, queued.entered_ns
 
 
 class _Thread(_FromStage, ThreadWorkerPool):
