@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Literal, NamedTuple, get_args
 
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import OptionError, add_note_once
+from kaygraph_viz.errors import add_note_once
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.branch import Branches
@@ -44,9 +45,7 @@ Pair = tuple[int, Any]  # an item with its position in the input
 
 def checked_schedule(schedule: Schedule) -> Schedule:
     """Return `schedule` if there is such a one, else raise `OptionError`."""
-    if schedule not in SCHEDULES:
-        raise OptionError("schedule", schedule, f"one of {', '.join(map(repr, SCHEDULES))}", 'schedule="dynamic"')
-    return schedule
+    return checked_word("schedule", schedule, SCHEDULES, 'schedule="dynamic"')
 
 
 def edges(items: int, chunks: int) -> list[int]:
@@ -263,7 +262,7 @@ class _ChunkRun:
         report = Report(branches.now_ns(), [], [])
         if not self.travels:
             self.kept[chunk.number] = report  # so that what was done is not lost with a worker that is given up
-        return branches, report, branches.recorder.lanes.mine() if branches.recorder is not None else None
+        return branches, report, branches.recorder.lanes.mine()
 
     def _is_over(self, report: Report, outcome: Outcome) -> bool:
         """Keep an outcome, and return whether nothing may follow it."""

@@ -223,23 +223,19 @@ class _Slots:
             self._open_slots(self._opened)
 
     async def _work(self) -> None:
-        lanes = self.branches.recorder.lanes if self.branches.recorder is not None else None
-        lane = lanes.take("async") if lanes is not None else None
-        if lanes is not None and lane is not None:
-            lanes.enter(lane)
+        lanes = self.branches.recorder.lanes
         try:
-            await self._work_on(lane)
+            with lanes.occupied(lanes.take("async")) as lane:
+                await self._work_on(lane)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # the input's own fault, or one of ours: raised after what came before it
             self._is_stopped, self._fault = True, error
         finally:
-            if lanes is not None and lane is not None:
-                lanes.free(lane)
             self._working -= 1
             self._news.set()
 
-    async def _work_on(self, lane: Lane | None) -> None:
+    async def _work_on(self, lane: Lane) -> None:
         submitted, run, when_one_waits = self._request.submitted_ns, self.branches.run_async, self._when_one_waits
         index, limit = 0, self._limit
         try:

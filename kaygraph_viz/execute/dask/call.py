@@ -198,9 +198,9 @@ class DaskCall:
         """Make room for one more item."""
         self._wake(1)
 
-    def _wake(self, run_pool: int = 0) -> None:
+    def _wake(self, delivered: int = 0) -> None:
         with self._changed:
-            self._delivered += run_pool
+            self._delivered += delivered
             self._changed.notify()
 
     def _poll_s(self) -> float:

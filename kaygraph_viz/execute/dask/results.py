@@ -54,11 +54,10 @@ class News(NamedTuple):
 
 def packed_setup(branches: Branches) -> bytes:
     """Return what all items of a call share, packed; raise `OptionError` where it cannot travel."""
-    recorder = branches.recorder
     setup = Setup(
         branches.function, branches.name, branches.label, branches.owner, branches.retry, branches.fallback,
-        branches.timeout_s, context_values(branches.context()), 0 if recorder is None else DEFAULT_MAX_SPANS,
-        recorder is not None and recorder.lanes.mine().cpu_between(0, 0, 0) >= 0,
+        branches.timeout_s, context_values(branches.context()), DEFAULT_MAX_SPANS if branches.is_recorded else 0,
+        branches.recorder.has_cpu_time,
     )  # fmt: skip
     try:
         return by_value(setup)
@@ -103,7 +102,7 @@ class Results:
         offset = self._offset(worker)
         shift = self._shift(done, offset, submitted)
         started, ended = shift(done.started_ns), shift(done.ended_ns)
-        if self._recorder is not None:
+        if self._branches.is_recorded:
             self._check(worker, offset, submitted - started)
             rows = [Row._make(row) for row in done.rows]
             if (worker.address, worker.thread) not in self._lanes:
@@ -115,11 +114,11 @@ class Results:
         return Outcome(index, value, error, status, done.attempts, submitted, started, max(started, ended), done.name)
 
     def _offset(self, worker: WorkerThread) -> Offset:
-        return NO_OFFSET if self._recorder is None else self._link.offset(worker.address)
+        return self._link.offset(worker.address) if self._branches.is_recorded else NO_OFFSET
 
     def _shift(self, done: Finished, offset: Offset, submitted_ns: int) -> Shift:
         now_ns = self._branches.now_ns()
-        if self._recorder is not None and self._recorder.clock is not REAL:  # a worker knows nothing of that clock
+        if self._branches.is_recorded and self._recorder.clock is not REAL:  # a worker knows nothing of that clock
             return squeezed(done.started_ns, submitted_ns, now_ns)
         return Move(offset, submitted_ns, now_ns)
 
@@ -137,16 +136,14 @@ class Results:
 
     def _lane(self, worker: WorkerThread) -> Lane:
         key = (worker.address, worker.thread)
-        lane = self._lanes.get(key)
-        if lane is None and self._recorder is not None:
-            lane = self._lanes[key] = self._recorder.lanes.take("dask")
-        return lane or Lane("dask", None)
+        if key not in self._lanes:
+            self._lanes[key] = self._recorder.lanes.take("dask")
+        return self._lanes[key]
 
     def free_all(self) -> None:
         """Give back all lanes at the end of the call."""
         for lane in self._lanes.values():
-            if self._recorder is not None:
-                self._recorder.lanes.free(lane)
+            self._recorder.lanes.free(lane)
         self._lanes.clear()
 
     # -- not finished on a worker -------------------------------------------------------------------------------
@@ -196,7 +193,7 @@ class Results:
         self, pair: Pair, worker: WorkerThread | None, times: tuple[int, int], status: Status,
         error: BaseException | None,
     ) -> None:  # fmt: skip
-        if self._recorder is None:
+        if not self._branches.is_recorded:
             return
         index, item, submitted = pair
         started = max(times[0], submitted)
@@ -209,7 +206,7 @@ class Results:
 
     def hold(self, number: int, pair: Pair, worker: WorkerThread | None, started_ns: int) -> None:
         """Keep the bar of an item open that was given up and still runs."""
-        if self._recorder is None:
+        if not self._branches.is_recorded:
             return
         index, item, submitted = pair
         lane = self._lane(worker).name if worker is not None else "dask"
@@ -217,14 +214,14 @@ class Results:
             index, self._branches.name_of(item), submitted, max(started_ns, submitted), self._recorder.next_id(),
             self._branches.parent_id, lane,
         )  # fmt: skip
-        self._recorder.open_spans[held.span_id] = held
+        self._recorder.keep_open(held)
 
     def release(self, number: int) -> None:
         """End the bar of an item that was given up and has now ended."""
         held = self._held.pop(number, None)
-        if held is not None and self._recorder is not None:
+        if held is not None:
             self._recorder.add(held.abandoned_row(self._branches.now_ns()))
-            self._recorder.open_spans.pop(held.span_id, None)
+            self._recorder.forget(held.span_id)
 
 
 def _told(row: Row, facts: dict[str, Any]) -> Row:

@@ -30,7 +30,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import PackedError, not_sent, pack_error, pack_result
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
@@ -287,7 +287,7 @@ class _Chunk:
         if self._setup.max_spans:
             outcome, rows = self._recorded(index, item)
         else:
-            outcome = self._branches.run(index, item, 0, None)
+            outcome = self._branches.run(index, item, 0, NO_LANE)
         packed: Any = None
         try:
             packed = pack_result(outcome.value)
@@ -304,7 +304,7 @@ class _Chunk:
         kept = RowList(self._setup.max_spans)
         recorder = Recorder(REAL, cpu_time=self._setup.has_cpu_time, storage=kept)
         branches = self._branches
-        branches.recorder, branches.now_ns, branches.add = recorder, recorder.now_ns, recorder.add
+        branches.record_with(recorder)
         lane = Lane(OWN_LANE, REAL.cpu_ns if self._setup.has_cpu_time else None)
         recorder.lanes.enter(lane)
         outcome = branches.run(index, item, 0, lane)

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import Context
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from kaygraph_viz.clock import Clock, current_clock
 from kaygraph_viz.errors import BranchError, DeadlineExceeded
 from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -37,10 +39,12 @@ from kaygraph_viz.execute.local.results import Results
 from kaygraph_viz.execute.local.simulated_threads import SimulatedThread, SimulatedThreadPool
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.span import Status
 
-__all__ = ["SimulatedProcessPool"]
+__all__ = ["SimulatedDaskPool", "SimulatedProcessPool"]
+
+_idle: WeakKeyDictionary[object, tuple[Clock, list[None]]] = WeakKeyDictionary()  # of which executor, by which clock
 
 
 class SimulatedProcessPool(SimulatedThreadPool):
@@ -51,33 +55,35 @@ class SimulatedProcessPool(SimulatedThreadPool):
 
     Parameters
     ----------
-    request, workers, kind
+    request, workers
         As for threads.
-    idle
-        One entry for each process that an earlier call has left behind.
+    executor
+        Whose processes they are: those that an earlier call has left behind need not be started again.
     """
 
-    def __init__(self, request: Request, workers: int, kind: str, idle: list[None] | None = None) -> None:
+    lane_kind = "process"
+
+    def __init__(self, request: Request, workers: int, executor: object = None) -> None:
         branches = request.branches
         try:
             self.call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
         except Exception as error:
             raise cannot_send(f"the function of {branches.owner!r}", error) from error
         self.context = context_values(branches.context())
-        self.idle: list[None] = [] if idle is None else idle
+        self.idle = [] if executor is None else _idle_of(executor)
         self.ready = threads().SimpleQueue()
         self._wake_watcher = threads().Event()
-        self._has_watcher = request.timeout_s is not None and kind == "process"
-        super().__init__(request, workers, kind)
+        self._has_watcher = request.timeout_s is not None and self.lane_kind == "process"
+        super().__init__(request, workers)
 
     def start_workers(self) -> None:
         """Hire the workers, who pulls the input for them, and who watches their deadlines."""
         super().start_workers()
-        self._start(_InputReader(self, None))
+        self._start(_InputReader(self, NO_LANE))
         if self._has_watcher:
-            self._start(_DeadlineWatcher(self, None))
+            self._start(_DeadlineWatcher(self, NO_LANE))
 
-    def _make_worker(self, lane: Lane | None) -> ThreadWorker:
+    def _make_worker(self, lane: Lane) -> ThreadWorker:
         return _SimulatedProcess(self, lane)
 
     def take(self) -> Pulled | None:
@@ -144,16 +150,28 @@ class SimulatedProcessPool(SimulatedThreadPool):
 
     def _end(self, worker: Any, held: OpenBranch, status: Status, error: Exception | None = None) -> bool:
         """Kill a worker and record what it was doing, unless it has just let go of that."""
-        if not self._give_up(worker, held):
+        if not self.branches.give_up(worker.claim, held):
             return False
         worker.kill()
         self._workers.pop(worker, None)  # also where its code will not let itself be ended
-        recorder = self.branches.recorder
-        if recorder is not None:
-            text = None if error is None else describe_error(error)
-            self.branches.add(held.row(self.branches.now_ns(), status, text))
-            recorder.open_spans.pop(held.span_id, None)
+        text = None if error is None else describe_error(error)
+        self.branches.add(held.row(self.branches.now_ns(), status, text))
+        self.branches.recorder.forget(held.span_id)
         return True
+
+
+class SimulatedDaskPool(SimulatedProcessPool):
+    """The processes of a Dask cluster, as far as time, copies and being killed are concerned."""
+
+    lane_kind = "dask"
+
+
+def _idle_of(executor: object) -> list[None]:
+    """Return one entry for each process of an executor that has been started by the clock in force and is idle."""
+    clock = current_clock()
+    if executor not in _idle or _idle[executor][0] is not clock:
+        _idle[executor] = clock, []
+    return _idle[executor][1]
 
 
 class _Helper(ThreadWorker):
@@ -164,6 +182,9 @@ class _Helper(ThreadWorker):
 
     def _thread(self, name: str) -> Any:
         return super()._thread(self.name)
+
+    def _work(self) -> None:
+        self._run_items()  # without a lane: it is no row of a chart
 
 
 class _InputReader(_Helper):

@@ -6,7 +6,7 @@ Belongs here: what a thread costs where the clock is virtual, and its deadlines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.execute.core.branch import Claim, OpenBranch
@@ -15,9 +15,7 @@ from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorker, ThreadWorkerPool
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder
-
-if TYPE_CHECKING:
-    from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.virtual.threads import VirtualThreads
 
 __all__ = ["SimulatedThread", "SimulatedThreadPool"]
 
@@ -26,16 +24,16 @@ class SimulatedThreadPool(ThreadWorkerPool):
     """Threads that cost what the clock says."""
 
     is_watched = True
+    threads: VirtualThreads
 
-    def __init__(self, request: Request, workers: int, kind: str) -> None:
-        clock: VirtualClock = current_clock()  # type: ignore[assignment]  # the caller has looked
-        self.lane_kind = kind
-        self.start_up_s, self.dispatch_s = clock.start_up_s[kind], clock.dispatch_s[kind]
+    def __init__(self, request: Request, workers: int) -> None:
+        clock = current_clock()
+        self.start_up_s, self.dispatch_s = clock.start_up_s[self.lane_kind], clock.dispatch_s[self.lane_kind]
         self.is_given_up = False
         self._waits_for_begin = False
         super().__init__(request, workers)
 
-    def _make_worker(self, lane: Lane | None) -> ThreadWorker:
+    def _make_worker(self, lane: Lane) -> ThreadWorker:
         return SimulatedThread(self, lane)
 
     def take(self) -> Pulled | None:
@@ -72,21 +70,19 @@ class _OpenClaim(Claim):
 
     __slots__ = ("_recorder", "_span_id")
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self._recorder = recorder
         self._span_id = 0
 
     def take(self, held: OpenBranch) -> None:
         super().take(held)
-        if self._recorder is not None:
-            self._span_id = held.span_id
-            self._recorder.open_spans[held.span_id] = held
+        self._span_id = held.span_id
+        self._recorder.keep_open(held)
 
     def close(self) -> None:
         """Say that the branch is over."""
-        if self._recorder is not None:
-            self._recorder.open_spans.pop(self._span_id, None)
+        self._recorder.forget(self._span_id)
 
 
 class SimulatedThread(ThreadWorker):
@@ -94,7 +90,7 @@ class SimulatedThread(ThreadWorker):
 
     pool: SimulatedThreadPool
 
-    def __init__(self, pool: SimulatedThreadPool, lane: Lane | None) -> None:
+    def __init__(self, pool: SimulatedThreadPool, lane: Lane) -> None:
         super().__init__(pool, lane)
         self.claim: _OpenClaim = _OpenClaim(pool.branches.recorder)
         self._is_started = False

@@ -13,8 +13,7 @@ from kaygraph_viz.execute.core.base import Capabilities, Executor
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import ThreadWorkerPool, run_pool
-from kaygraph_viz.execute.local.simulated import simulated
-from kaygraph_viz.sync import is_virtual
+from kaygraph_viz.execute.local.simulated import simulated_pool
 
 __all__ = ["ThreadExecutor"]
 
@@ -35,6 +34,5 @@ class ThreadExecutor(Executor):
     )
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        if is_virtual():
-            return simulated(self, request)
-        return run_pool(partial(ThreadWorkerPool, request, self.workers))
+        pool = simulated_pool(self.kind) or ThreadWorkerPool
+        return run_pool(partial(pool, request, self.workers))

@@ -43,14 +43,15 @@ class HeldSpans:
             return
         found = found._replace(links=(queued.link,) if queued.link else None)
         if found.status == "ok":
-            self._held[queued.index] = self._recorder.open_spans[found.span_id] = _HeldSpan(found)
+            self._held[queued.index] = held = _HeldSpan(found)
+            self._recorder.keep_open(held)
         else:
             self._recorder.add(found)
 
     def span_id(self, index: int) -> int:
         """Return the number of the span that is kept back for an item; 0 if there is none."""
         held = self._held.get(index)
-        return held.row.span_id if held is not None else 0
+        return held.span_id if held is not None else 0
 
     def release(self, index: int, ended_ns: int = 0, blocked_ns: int = 0) -> None:
         """Pass on the span of an item, which was blocked at its end for so long [ns]."""
@@ -58,16 +59,17 @@ class HeldSpans:
         held = self._held.pop(index, None)
         if held is not None:
             self._recorder.add(held.row.blocked_until(ended_ns, blocked_ns))
-            self._recorder.open_spans.pop(held.row.span_id, None)
+            self._recorder.forget(held.span_id)
 
 
 class _HeldSpan:
     """The span of an item whose work is done, but whose result is still with its worker."""
 
-    __slots__ = ("row",)
+    __slots__ = ("row", "span_id")
 
     def __init__(self, row: Row) -> None:
         self.row = row
+        self.span_id = row.span_id
 
     def abandoned_row(self, now_ns: int) -> Row:
         """Return the row if the recording ends now: blocked since the work was done."""

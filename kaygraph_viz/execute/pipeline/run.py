@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from kaygraph_viz.clock import current_clock
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import ON_ERROR, OnError
@@ -77,11 +77,9 @@ class PipelineRun(Iterator[Outcome]):
         stages = checked_stages(stages)
         if not isinstance(items, Iterable):
             raise OptionError(f"the source of {owner!r}", items, "something to iterate over", "[1, 2, 3]")
-        if on_error not in ON_ERROR:
-            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
-        scope = current_scope()
-        self._recorder = scope.recorder if scope is not None else None
-        self._now_ns = self._recorder.now_ns if self._recorder is not None else current_clock().now_ns
+        checked_word("on_error", on_error, ON_ERROR)
+        recorder = current_scope().recorder
+        self._lanes, self._now_ns = recorder.lanes, recorder.now_ns
         sizes = [stage.buffer for stage in (*stages, stages[-1])]  # the reader has a queue like the last stage
         self._buffers = [Buffer(size, is_ordered=ordered, now_ns=self._now_ns) for size in sizes]
         self._output = self._buffers[-1]
@@ -196,7 +194,7 @@ class PipelineRun(Iterator[Outcome]):
             self._start_threads(source, opened)
 
     def _start_threads(self, source: Context, opened: Sequence[tuple[StageRun, Context]]) -> None:
-        lane = self._recorder.lanes.take("thread") if self._recorder is not None else None
+        lane = self._lanes.take("thread")
         self._stage_workers = [context.run(workers_for, stage_run, self._owner) for stage_run, context in opened]
         reader = threads().Thread(target=source.run, args=(self._read_all, lane), name=SOURCE, daemon=True)
         reader.start()
@@ -212,19 +210,15 @@ class PipelineRun(Iterator[Outcome]):
         self._spans.append(opened)
         return context
 
-    def _read_all(self, lane: Lane | None) -> None:
-        lanes = self._recorder.lanes if self._recorder is not None else None
-        if lanes is not None and lane is not None:
-            lanes.enter(lane)
-        try:
-            while self._source.step():
-                pass
-        except BaseException as error:
-            self._fail(0, error)
-        finally:
-            self._close_source()
-            if lanes is not None and lane is not None:
-                lanes.free(lane)
+    def _read_all(self, lane: Lane) -> None:
+        with self._lanes.occupied(lane):
+            try:
+                while self._source.step():
+                    pass
+            except BaseException as error:
+                self._fail(0, error)
+            finally:
+                self._close_source()
 
     def _close_source(self) -> None:
         try:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from functools import partial
-from typing import Protocol
+from collections.abc import Generator
+from functools import cache, partial
+from typing import Any, Protocol
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.execute.core.branch import Branches, Claim
@@ -19,11 +19,9 @@ from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorkerPool, WorkerPool, run_pool
 from kaygraph_viz.execute.local.process_pool import Pool
 from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
-from kaygraph_viz.execute.local.simulated_processes import SimulatedProcessPool
-from kaygraph_viz.execute.local.simulated_threads import SimulatedThreadPool
+from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.pipeline.queues import QueuedItem
-from kaygraph_viz.sync import is_virtual, threads
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.sync import threads
 
 __all__ = ["Runner", "runner_for"]
 
@@ -59,11 +57,12 @@ def runner_for(branches: Branches, kind: str) -> Runner:
     BranchError
         If the function has to be sent to other processes and cannot be.
     """
+    pool = simulated_pool(kind)
     if kind == "process":
-        return _Relay(branches, _SimulatedProcess) if is_virtual() else _ProcessRunner(branches)
+        return _ProcessRunner(branches) if pool is None else _Relay(branches, pool)
     if branches.timeout_s is None:
         return _ThreadRunner(branches)
-    return _Relay(branches, _SimulatedThread if is_virtual() else _Thread)
+    return _Relay(branches, pool or ThreadWorkerPool)
 
 
 class _ThreadRunner:
@@ -72,14 +71,13 @@ class _ThreadRunner:
     def __init__(self, branches: Branches) -> None:
         self._branches = branches
         self._claim = Claim()
-        self._lanes = branches.recorder.lanes if branches.recorder is not None else None
-        self._lane: Lane | None = self._lanes.take("thread") if self._lanes is not None else None
-        costs = ("start_up_s", "dispatch_s")  # of a virtual clock
-        self._start_up_s, self._dispatch_s = (getattr(current_clock(), name, {}).get("thread", 0.0) for name in costs)
+        self._lane = branches.recorder.lanes.take("thread")
+        self._on_lane = branches.recorder.lanes.occupied(self._lane)
+        clock = current_clock()
+        self._start_up_s, self._dispatch_s = clock.start_up_s["thread"], clock.dispatch_s["thread"]
 
     def __enter__(self) -> None:
-        if self._lanes is not None and self._lane is not None:
-            self._lanes.enter(self._lane)
+        self._on_lane.__enter__()
         _pass(self._start_up_s)
 
     def run(self, queued: QueuedItem) -> Outcome | None:
@@ -89,17 +87,10 @@ class _ThreadRunner:
 
     def give_up(self, reason: BaseException) -> None:
         """Leave the thread alone with its item; its bar goes on until it ends."""
-        held, recorder = self._claim.peek(), self._branches.recorder
-        if held is None:
-            return
-        if recorder is not None:
-            recorder.open_spans[held.span_id] = held  # before the worker can learn that it was given up
-        if not self._claim.release(held) and recorder is not None:
-            recorder.open_spans.pop(held.span_id, None)
+        self._branches.give_up(self._claim, self._claim.peek())
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._lanes is not None and self._lane is not None:
-            self._lanes.free(self._lane)
+        self._on_lane.__exit__(None, None, None)
 
 
 def _pass(seconds: float) -> None:
@@ -114,8 +105,7 @@ class _ProcessRunner:
         self._children = Pool(1)
         self._done: deque[Outcome] = deque()
         self._call = ProcessCall(branches, self._children, self._done, threading.Event())
-        lane = branches.recorder.lanes.take("process") if branches.recorder is not None else None
-        self._worker = ProcessWorker(self._call, lane)
+        self._worker = ProcessWorker(self._call, branches.recorder.lanes.take("process"))
 
     def __enter__(self) -> None:
         pass
@@ -140,11 +130,11 @@ class _ProcessRunner:
 class _Relay:
     """Has items run by a pool of one worker, which watches the time of each and replaces a worker that is late."""
 
-    def __init__(self, branches: Branches, pool: Callable[[Request], WorkerPool]) -> None:
+    def __init__(self, branches: Branches, pool: type[WorkerPool]) -> None:
         self._queued = threads().SimpleQueue()
-        queue = iter(self._queued.get, None)
-        self._request = Request(branches, queue, False, 0, branches.timeout_s, None, None)
-        self._outcomes: Generator[Outcome, None, None] = run_pool(partial(pool, self._request))
+        items = iter(self._queued.get, None)
+        self._request = Request(branches, items, False, 0, branches.timeout_s, None, None)
+        self._outcomes: Generator[Outcome, None, None] = run_pool(partial(_of_stage(pool), self._request, 1))
 
     def __enter__(self) -> None:
         pass
@@ -174,16 +164,7 @@ class _FromStage(WorkerPool):
         return queued.index, queued.value, queued.entered_ns
 
 
-class _Thread(_FromStage, ThreadWorkerPool):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1)
-
-
-class _SimulatedThread(_FromStage, SimulatedThreadPool):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1, "thread")
-
-
-class _SimulatedProcess(_FromStage, SimulatedProcessPool):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1, "process")
+@cache
+def _of_stage(pool: type[WorkerPool]) -> Any:
+    """Return a kind of pool whose items keep the index that they have in the source."""
+    return type(f"Stage{pool.__name__}", (_FromStage, pool), {})

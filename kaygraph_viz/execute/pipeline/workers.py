@@ -59,7 +59,7 @@ def step_for(stage_run: StageRun, owner: str) -> Callable[[], bool]:
         queued = stage_run.inbox.take()
         if queued is None or queued is END:
             return False
-        lane = branches.recorder.lanes.mine() if branches.recorder is not None else None
+        lane = branches.recorder.lanes.mine()
         outcome = branches.run(stage_run.begin(queued).index, queued.value, queued.entered_ns, lane)
         stage_run.finish(queued, outcome)
         return outcome.ok
@@ -115,7 +115,7 @@ class _Coroutines:
     def __init__(self, stage_run: StageRun, branches: Branches) -> None:
         self._stage_run = stage_run
         self._branches = branches
-        self._lanes = branches.recorder.lanes if branches.recorder is not None else None
+        self._lanes = branches.recorder.lanes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_given_up = False
@@ -151,16 +151,10 @@ class _Coroutines:
                 slots.create_task(self._work())
 
     async def _work(self) -> None:
-        lane = self._lanes.take("async") if self._lanes is not None else None
-        if self._lanes is not None and lane is not None:
-            self._lanes.enter(lane)
-        try:
+        with self._lanes.occupied(self._lanes.take("async")) as lane:
             await self._run_items(lane)
-        finally:
-            if self._lanes is not None and lane is not None:
-                self._lanes.free(lane)
 
-    async def _run_items(self, lane: Lane | None) -> None:
+    async def _run_items(self, lane: Lane) -> None:
         stage_run = self._stage_run
         while (queued := await waiting_async(stage_run.inbox.take)) is not END:
             index = stage_run.begin(queued).index
