@@ -108,9 +108,8 @@ def running_trace() -> Trace | None:
     >>> running_trace() is None
     True
     """
-    scope = current_scope()
-    recorder = None if scope is None else scope.recorder
-    if recorder is None:
+    recorder = current_scope().recorder
+    if not recorder.is_open:
         return None
     return Trace(recorder.snapshot(), recorder.dropped, machine=recorder.clock.machine)
 

@@ -11,7 +11,7 @@ import pytest
 
 from kaygraph_viz.clock import sleep, use_clock
 from kaygraph_viz.execute.core import worker_pool
-from kaygraph_viz.execute.core.branch import Branches, Claim, Held
+from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.local import threads as threads_module
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import FakeClock
@@ -172,7 +172,7 @@ def test_a_deadline_is_kept_however_busy_the_reader_is(release, is_recorded):
 
 
 def test_a_claim_is_let_go_by_one_side_only():
-    claim, held = Claim(), Held(0, "a", 0, 0)
+    claim, held = Claim(), OpenBranch(0, "a", 0, 0)
     claim.take(held)
     assert claim.peek() is held
     assert claim.release(held)
@@ -182,7 +182,7 @@ def test_a_claim_is_let_go_by_one_side_only():
 
 def test_giving_up_late_never_hits_the_branch_after_it():
     """The reader looks at branch 0, the worker ends it and takes branch 1, and only then the reader gives up on 0."""
-    claim, first, second = Claim(), Held(0, "a", 0, 0), Held(1, "a", 0, 0)
+    claim, first, second = Claim(), OpenBranch(0, "a", 0, 0), OpenBranch(1, "a", 0, 0)
     claim.take(first)
     seen = claim.peek()
     assert claim.release(first)

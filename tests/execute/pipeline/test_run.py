@@ -113,7 +113,7 @@ def until(happened):
 
 def until_full(queue):
     """Wait until somebody waits for room in a queue."""
-    until(lambda: len(queue._givers))
+    until(lambda: len(queue._waiting_writers))
 
 
 def ours():
