@@ -10,12 +10,10 @@ results, and can be killed. It cannot die by itself.
 
 from __future__ import annotations
 
-import copy
 import pickle
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import Context
-from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -223,7 +221,7 @@ class _Process(ThreadWorker):
 
     def _run_items(self) -> None:
         crew = self.crew
-        self.branches = _copying(crew.branches, crew.call, crew.context)
+        self.branches = _Copying(crew.branches, crew.call, crew.context)
         self._arrivals = Arrivals(crew.branches, self.lane, crew.done, crew.news, is_real=True)
         super()._run_items()
         if self._is_started:
@@ -259,9 +257,27 @@ class _Process(ThreadWorker):
 
 
 class _Copying(Branches):
-    """Branches that send back copies of what they return."""
+    """Branches as they are in a process: with copies of what they need, sending back copies of what they return.
+
+    Parameters
+    ----------
+    original
+        The branches of the caller.
+    call, context
+        Their functions and context variables, pickled.
+    """
 
     __slots__ = ()
+
+    def __init__(self, original: Branches, call: bytes, context: Sequence[bytes]) -> None:
+        for name in Branches.__slots__:
+            setattr(self, name, getattr(original, name))
+        try:
+            self.function, self.label, self.retry, self.fallback = pickle.loads(call)  # noqa: S301  (ours)
+        except Exception as error:
+            why = f"the function of {original.owner!r} could not be loaded in a worker process: {describe_error(error)}"
+            raise BranchError(why) from error
+        self._base = _arrived(original.context(), context)
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         value, error, attempts = super()._attempts(index, item, claim)
@@ -272,26 +288,6 @@ class _Copying(Branches):
         except Exception as failed:
             return None, not_sent(self.where(index), failed), attempts
         return *unpack_result(packed, None, self.where(index)), attempts
-
-
-@cache
-def _copying_kind(kind: Any) -> Any:
-    return type(f"_Copying{kind.__name__}", (_Copying, kind), {"__slots__": ()})
-
-
-def _copying(branches: Branches, call: bytes, context: Sequence[bytes]) -> Branches:
-    """Return branches as they are in a process: with copies of what they need, sending back copies."""
-    copied: Any = copy.copy(branches)
-    kind: Any = type(branches)
-    copied.__class__ = _copying_kind(kind)
-    try:
-        copied.function, copied.label, copied.retry, copied.fallback = pickle.loads(call)  # noqa: S301  (ours)
-    except Exception as error:
-        why = f"the function of {branches.owner!r} could not be loaded in a worker process: {describe_error(error)}"
-        raise BranchError(why) from error
-    copied._base = _arrived(branches.context(), context)
-    made: Branches = copied
-    return made
 
 
 def _arrived(context: Context, packed: Sequence[bytes]) -> Context:
