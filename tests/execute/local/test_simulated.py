@@ -33,7 +33,7 @@ def test_a_pool_is_simulated_only_where_the_clock_says_so():
     assert [simulated_pool(kind) for kind in ("thread", "process", "dask")] == [None, None, None]
     with VirtualClock():
         found = {kind: simulated_pool(kind).__name__ for kind in ("thread", "process", "dask")}
-    assert found == {"thread": "SimulatedThreads", "process": "SimulatedProcesses", "dask": "SimulatedDask"}
+    assert found == {"thread": "SimulatedThreadPool", "process": "SimulatedProcessPool", "dask": "SimulatedDaskPool"}
 
 
 def now_s():
