@@ -7,7 +7,7 @@ what a future waits with (``threads``).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, _base
 from contextlib import contextmanager
 from functools import partial
@@ -20,9 +20,41 @@ __all__ = ["VirtualFuture", "futures_in_simulated_time"]
 
 
 class VirtualFuture(Future[Any]):
-    """A future that sets order by its number, not by its address: the same in every run."""
+    """A future that sets order by its number, not by its address: the same in every run.
 
-    number = 0
+    Parameters
+    ----------
+    number
+        Its hash.
+    condition
+        What threads wait for it with; None: a condition of `threading`, which is simulated where user code makes it.
+    """
+
+    def __init__(self, number: int, condition: Any = None) -> None:
+        super().__init__()
+        self.number = number
+        if condition is not None:
+            self._condition = condition
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+        """Call a function and take its result or error, unless this future was cancelled before."""
+        if not self.set_running_or_notify_cancel():
+            return
+        try:
+            value = function(*args, **options)
+        except BaseException as error:
+            self.set_exception(error)
+            del self  # the error holds this frame: it would hold the future that holds the error
+        else:
+            self.set_result(value)
+
+    def end_as(self, other: Future[Any]) -> None:
+        """Take the result or the error of a future that has ended, unless this one has ended before."""
+        if other.cancelled():
+            self.cancel()
+        elif not self.done() and self.set_running_or_notify_cancel():
+            error = other.exception()
+            self.set_exception(error) if error is not None else self.set_result(other.result())
 
     def __hash__(self) -> int:
         return self.number

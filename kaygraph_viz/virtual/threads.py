@@ -75,16 +75,16 @@ class VirtualThreads:
         """Return an unbounded queue, as `queue.SimpleQueue`."""
         return _SimpleQueue(self.scheduler)
 
-    def adopt(self, future: Future[Any]) -> None:
-        """Let a future, for which nobody waits yet, be waited for in simulated time."""
-        self.number(future)
-        future._condition = self.Condition()  # type: ignore[assignment]  # which does all that a future wants of it
+    def Future(self) -> VirtualFuture:
+        """Return a future that is waited for in simulated time."""
+        return VirtualFuture(next(self.numbers), self.Condition())
 
-    def number(self, future: Future[Any]) -> None:
-        """Let sets order a future by a number, the same in every run."""
-        future.__class__ = VirtualFuture
-        assert isinstance(future, VirtualFuture)
-        future.number = next(self.numbers)
+    def following(self, future: Future[Any]) -> VirtualFuture:
+        """Return a future of simulated time that ends as `future` does; cancelling it cancels both."""
+        follower = self.Future()
+        future.add_done_callback(follower.end_as)
+        follower.add_done_callback(lambda ended: ended.cancelled() and future.cancel())
+        return follower
 
     def shut_pools(self) -> None:
         """Shut the pools of user code: their threads are about to end with the block."""

@@ -21,6 +21,7 @@ from typing import Any
 from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.virtual.fiber import Stopped
+from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.participants import here, is_made_for_user
 from kaygraph_viz.virtual.patches import SimpleQueue
 from kaygraph_viz.virtual.threads import VirtualThreads, virtual_thread
@@ -115,8 +116,8 @@ def submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **op
     if pool not in world.pools:
         world.pools.append(pool)
         pool._threads = _InOrder()  # type: ignore[assignment]
-    future = _submit(pool, fn, *args, **options)
-    world.number(future)
+    future = VirtualFuture(next(world.numbers))
+    _submit(pool, future.run, fn, args, options).add_done_callback(future.end_as)  # where its pool does not run it
     return future
 
 
