@@ -10,7 +10,6 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent import futures
-from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -109,10 +108,10 @@ class Threads(Protocol):
     def Timer(self, interval: float, function: Callable[..., object], args: tuple[Any, ...] = (), /) -> Timer:
         """Return a thread that calls ``function(*args)`` `interval` [s] after its start."""
 
-    def Future(self) -> Future[Any]:
+    def Future(self) -> futures.Future[Any]:
         """Return a future that these threads can wait for."""
 
-    def following(self, future: Future[Any]) -> Future[Any]:
+    def following(self, future: futures.Future[Any]) -> futures.Future[Any]:
         """Return a future that these threads can wait for; it ends as `future` does, and is cancelled with it."""
 
 
@@ -128,7 +127,7 @@ class _RealThreads:
     Timer = threading.Timer
     is_over = False
 
-    def following(self, future: Future[Any]) -> Future[Any]:
+    def following(self, future: futures.Future[Any]) -> futures.Future[Any]:
         return future
 
 

@@ -12,7 +12,8 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kaygraph_viz.clock import Clock, use_clock
@@ -79,7 +80,7 @@ class VirtualThreads:
         """Return a future that is waited for in simulated time."""
         return VirtualFuture(next(self.numbers), self.Condition())
 
-    def following(self, future: Future[Any]) -> VirtualFuture:
+    def following(self, future: futures.Future[Any]) -> VirtualFuture:
         """Return a future of simulated time that ends as `future` does; cancelling it cancels both."""
         follower = self.Future()
         future.add_done_callback(follower.end_as)
