@@ -255,7 +255,6 @@ SETTINGS = {
 DIGESTED = ("defaults", "nested", "fan_out", "word_count", "submitted", "pipeline", "coroutines", "validation")
 PROGRAM = """
 import sys
-from kaygraph_viz.virtual.clock import SIMULATED_WORKERS
 from tests.virtual import scenarios
 
 for name in sys.argv[1:]:
