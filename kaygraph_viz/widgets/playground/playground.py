@@ -54,31 +54,7 @@ def playground(
     controls: Given | None = None,
     only: str | None = None,
 ) -> Playground:
-    """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of what was tried.
-
-    Moving a control shows the chart of these settings at once where they were tried; Run records anew.
-
-    Parameters
-    ----------
-    run
-        Called with the number of workers; records a run and returns its trace. It gets a control for each keyword that
-        it takes out of ``executor schedule items latency_s failure_rate seed clock``, and for those whose annotation is
-        a ``Literal``. Defaults in its signature are where the controls stand at first.
-    recorded
-        Traces that exist already, by number of workers, run with these defaults.
-    workers
-        Where the slider for workers stands at first, 1 to `max_workers`; default: what the signature says, or 4.
-    max_workers
-        Where that slider ends, 1 to 4096.
-    controls
-        Ranges and choices by keyword: ``{"items": range(10, 101, 10), "executor": ["thread", "process"]}``.
-    only
-        The name of the node, stage or branches that get the workers, for the prediction; default: all parallel calls.
-
-    Returns
-    -------
-    Playground
-        Put it on the last line of a cell.
+    """Return a panel for a run function; the arguments are those of ``kaygraph_viz.playground``.
 
     Raises
     ------
