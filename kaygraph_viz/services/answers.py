@@ -1,4 +1,4 @@
-"""What the services say to each request and after how long: the same over a socket and without one.
+"""The reply of the services to each request and its latency: the same over a socket and without one.
 
 Belongs here: keeping count of tries and calls, and choosing the reply. Does not belong here: waiting and sending
 (``app`` for a web server, ``in_process`` for clients in the same process), and chance (``settings``).
@@ -27,7 +27,7 @@ _RATE_WINDOW_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a service says to one request.
+    """The reply of a service to one request.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ class Reply:
 
     @property
     def half_body(self) -> bytes:
-        """As much of the body as is sent before the connection breaks off."""
+        """The half of the body that is sent before the connection breaks off."""
         return self.body[: len(self.body) // 2]
 
 
 class Services:
-    """All services, with the tries and calls that they have counted. Any number of threads may ask.
+    """All services, with the tries and calls that they have counted; any number of threads may ask.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Services:
     def __init__(self, settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None) -> None:
         self.settings: Mapping[str, ServiceSettings] = settings_of_all(settings)
         self._desks = {name: _Desk(LOOKUPS[name], one) for name, one in self.settings.items()}
-        self._lock = threading.Lock()  # held for a moment, never while anybody waits
+        self._lock = threading.Lock()  # held for a moment, never during the latency of an answer
 
     def reply(self, method: str, path: str, query: str, now_ns: int) -> Reply:
         """Choose the reply to one request, and count it.
@@ -111,7 +111,7 @@ class Services:
 
 
 class _Desk:
-    """One service with its counters."""
+    """A service with its counters of tries and calls."""
 
     def __init__(self, lookup: Lookup, settings: ServiceSettings) -> None:
         self.lookup = lookup
@@ -149,13 +149,13 @@ class _Desk:
 
 
 class _SlidingWindow:
-    """Let at most `limit` calls through in any window of one second; a refused call does not count."""
+    """A rate limit: at most `limit` calls in any window of one second; a refused call does not count."""
 
     def __init__(self, limit: int) -> None:
         self._admitted_ns: deque[int] = deque(maxlen=limit)
 
     def wait_ns(self, now_ns: int) -> int:
-        """Return 0 and count the call, or return how long to wait before the next one is let through [ns]."""
+        """Count the call and return 0, or return the time until the next call is allowed [ns]."""
         calls = self._admitted_ns
         if len(calls) == calls.maxlen and now_ns - calls[0] < _RATE_WINDOW_NS:
             return calls[0] + _RATE_WINDOW_NS - now_ns

@@ -1,4 +1,4 @@
-"""What the services can be asked, and what they answer from the shipped data.
+"""The parameters of the services, and their answers from the shipped data.
 
 Belongs here: the questions and answers of each service, without latency, faults or limits. Does not belong here:
 those (``settings``, ``answers``), and the files (``datasets``).
@@ -28,7 +28,7 @@ _LONGEST_VALUE = 200
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One service: what it can be asked and where the answer comes from.
+    """A service: its parameters and the function that answers.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ class Lookup:
 
     @property
     def usage(self) -> str:
-        """What to ask, in words."""
+        """The parameters in words."""
         ways = ", or for ".join(" and ".join(names) for names in self.questions)
         return f"ask for {ways}, such as /{self.name}?{self.example}"
 
     def question(self, params: Mapping[str, str]) -> dict[str, str] | None:
-        """Return the parameters that count, without blanks around them; None when they make no question."""
+        """Return the parameters of the service, stripped of blanks; None when some are missing or unknown."""
         names = dict.fromkeys(name for names in self.questions for name in names)
         asked = {name: value for name in names if (value := params.get(name, "").strip())}
         return asked if any(set(question) == set(asked) for question in self.questions) else None
@@ -115,7 +115,7 @@ def verify(city: str = "", country: str = "", domain: str = "") -> dict[str, str
 
 
 def profile(customer_id: str) -> dict[str, Any] | None:
-    """Answer what the user of a customer number told about himself.
+    """Answer with the user profile of a customer.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def profile(customer_id: str) -> dict[str, Any] | None:
 
 
 def social(customer_id: str) -> dict[str, Any] | None:
-    """Answer which accounts in social networks a customer has.
+    """Answer with the accounts of a customer in social networks.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def social(customer_id: str) -> dict[str, Any] | None:
 
 
 def company(company_id: str = "", customer_id: str = "") -> dict[str, Any] | None:
-    """Answer what is known about a company, or about the one that a customer works for.
+    """Answer with the facts about a company, or about the one that a customer works for.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def company(company_id: str = "", customer_id: str = "") -> dict[str, Any] | Non
 
 
 def location(city: str, country: str) -> dict[str, Any] | None:
-    """Answer where a city is.
+    """Answer with the location of a city.
 
     Parameters
     ----------
