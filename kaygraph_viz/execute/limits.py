@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kaygraph_viz.checks import checked_seconds, checked_whole
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import usable_cores
-from kaygraph_viz.sync import is_virtual
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 __all__ = [
-    "SIMULATED_WORKERS",
     "MemoryBudget",
     "RetryPolicy",
     "default_workers",
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 MAX_BY_DEFAULT = 32
-SIMULATED_WORKERS = 4
 LOOK_EVERY_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
 
 
@@ -152,7 +150,7 @@ class MemoryBudget:
 
     def is_tight(self) -> bool:
         """Return whether the budget is used up; looked up every 50 ms at most; in simulated time it never is."""
-        if is_virtual():
+        if current_clock().is_exact:
             return False
         now_ns = time.monotonic_ns()
         if now_ns - self._looked_ns >= LOOK_EVERY_NS:
@@ -198,6 +196,6 @@ def default_workers(kind: str = "thread") -> int:
     kind
         As for `get_executor`.
     """
-    if is_virtual():
-        return SIMULATED_WORKERS
+    if (fixed := current_clock().default_workers) is not None:
+        return fixed
     return usable_cores() if kind == "process" else min(MAX_BY_DEFAULT, usable_cores() + 4)

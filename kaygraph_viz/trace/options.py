@@ -39,7 +39,7 @@ def checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) ->
     if clock is None:
         return current_clock()
     if not isinstance(clock, Clock):
-        expected = "None for the real clock, 'virtual', or an object with the methods of Clock"
+        expected = "None for the real clock, 'virtual', or an object of a subclass of kaygraph_viz.clock.Clock"
         raise OptionError("clock", clock, expected, 'clock="virtual"')
     return clock
 

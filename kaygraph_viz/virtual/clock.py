@@ -9,30 +9,32 @@ import asyncio
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any, Self
 
 from kaygraph_viz.checks import checked_flag, checked_number, checked_seconds, checked_whole, checked_workers
-from kaygraph_viz.clock import use_clock
+from kaygraph_viz.clock import WORKER_KINDS, Clock, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.machine import SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
+from kaygraph_viz.threads import Event
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
-from kaygraph_viz.virtual.guards import guards
+from kaygraph_viz.virtual.guards import guard, guards
 from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
 from kaygraph_viz.virtual.patches import ordinary_code
 from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
-from kaygraph_viz.virtual.threads import VirtualThreads
+from kaygraph_viz.virtual.threads import VirtualEvent, VirtualThreads
 from kaygraph_viz.virtual.user_threads import started_threads
 
 __all__ = ["VirtualClock"]
 
-KINDS = ("thread", "process", "dask")
+SIMULATED_WORKERS = 4  # by default, on any machine
 
 
-class VirtualClock:
+class VirtualClock(Clock):
     """A clock that passes only when everybody waits: the same run, to the nanosecond, on every machine.
 
     ``with record(clock="virtual", seed=0)`` makes one with the defaults. Branches are unchanged: `sleep` is waiting and
@@ -105,7 +107,10 @@ class VirtualClock:
     VirtualClock(seed=0, gil=False)
     """
 
-    is_virtual = True
+    is_exact = True
+    has_network = False
+    default_workers = SIMULATED_WORKERS
+    threads: VirtualThreads
 
     def __init__(
         self,
@@ -175,6 +180,23 @@ class VirtualClock:
         """Return an event loop in simulated time."""
         return VirtualLoop(self.threads, ties_by_chance=self.seed != 0)
 
+    def is_kept_by(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether an event loop is one of simulated time."""
+        return isinstance(loop, VirtualLoop)
+
+    async def wait_beside(self, event: Event) -> None:
+        """Wait for an event in simulated time while the running loop, which keeps real time, goes on."""
+        assert isinstance(event, VirtualEvent)
+        await event.wait_beside()
+
+    def simulates(self, kind: str) -> bool:
+        """Return whether the workers of executors of a kind are simulated."""
+        return kind in WORKER_KINDS
+
+    def enter_branch(self, context: Context) -> None:
+        """Have real connections refused in the branches that will run in a context."""
+        guard(context)
+
     @property
     def is_running(self) -> bool:
         """Whether a block is running in it."""
@@ -233,8 +255,9 @@ class VirtualClock:
 
 def _by_kind(name: str, value: float | Mapping[str, float]) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        return dict.fromkeys(KINDS, checked_seconds(name, value, f"{name}=0.005"))
-    if unknown := set(value) - set(KINDS):
-        expected = f"seconds for {', '.join(KINDS)}"
+        return dict.fromkeys(WORKER_KINDS, checked_seconds(name, value, f"{name}=0.005"))
+    if unknown := set(value) - set(WORKER_KINDS):
+        expected = f"seconds for {', '.join(WORKER_KINDS)}"
         raise OptionError(name, sorted(map(str, unknown)), expected, f'{name}={{"process": 0.1}}')
-    return dict.fromkeys(KINDS, 0.0) | {kind: checked_seconds(name, seconds) for kind, seconds in value.items()}
+    seconds = {kind: checked_seconds(name, each, f"{name}=0.005") for kind, each in value.items()}
+    return dict.fromkeys(WORKER_KINDS, 0.0) | seconds

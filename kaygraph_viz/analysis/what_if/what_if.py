@@ -10,7 +10,6 @@ import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kaygraph_viz.analysis.list_schedule import GOOD_ENOUGH
 from kaygraph_viz.analysis.tables import aligned, html_table
 from kaygraph_viz.analysis.what_if.model import KINDS
 from kaygraph_viz.analysis.what_if.predictions import LIMITS, Study
@@ -25,6 +24,7 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["WhatIf", "what_if"]
 
+GOOD_ENOUGH = 0.05  # a makespan that is longer than the best one by no more than this share
 MAX_COUNTS = 256
 USUAL_COUNTS = (1, 2, 4, 8, 16)
 SCHEDULES = ("dynamic", "static", "longest-first")

@@ -118,7 +118,7 @@ def imap_in_chunks(
     """
     travels = executor.capabilities.needs_pickling
     call = _Call(fn, name or owner, label, owner, retry or ONCE, fallback, timeout)
-    run = _ChunkRun(call.by_parcel() if travels else call, on_error, travels=travels)
+    run = _ChunkRun(call.with_pickled_values() if travels else call, on_error, travels=travels)
     pairs = list(enumerate(items))
     if travels:
         pairs, unsent = _packed(pairs, call)
@@ -178,19 +178,19 @@ class _Call(NamedTuple):
         """Return what runs an item here and now, in the worker."""
         return Branches(self.function, **{name: value for name, value in self._asdict().items() if name != "function"})
 
-    def by_parcel(self) -> _Call:
+    def with_pickled_values(self) -> _Call:
         """Return the same call for items and values that are packed one by one, so that each can fail by itself."""
         label, fallback = self.label, self.fallback
         return self._replace(
-            function=_Parcels(self.function),
-            label=None if label is None else _Unpacking(label),
-            fallback=None if fallback is None else _Parcels(fallback),
+            function=_Pickling(self.function),
+            label=None if label is None else _Unpickling(label),
+            fallback=None if fallback is None else _Pickling(fallback),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Unpacking:
-    """A function that gets its first argument as a parcel; a class of its own, so that it can travel."""
+class _Unpickling:
+    """A function that gets its first argument pickled; a class of its own, so that it can travel."""
 
     function: Callable[..., Any]
 
@@ -198,8 +198,8 @@ class _Unpacking:
         return self.function(unpack(packed), *rest)
 
 
-class _Parcels(_Unpacking):
-    """The same for one that gives back a parcel, too."""
+class _Pickling(_Unpickling):
+    """The same for one that returns its value pickled, too."""
 
     __slots__ = ()
 

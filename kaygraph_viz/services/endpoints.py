@@ -1,7 +1,7 @@
-"""The parameters of the services, and their answers from the shipped data.
+"""The endpoints of the services: their parameters, and the answers they give from the shipped data.
 
 Belongs here: the questions and answers of each service, without latency, faults or limits. Does not belong here:
-those (``settings``, ``answers``), and the files (``datasets``).
+those (``settings``, ``responses``), and the files (``datasets``).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from kaygraph_viz.services.datasets import (
     load_profiles,
 )
 
-__all__ = ["LOOKUPS", "Lookup", "company", "location", "profile", "request_key", "social", "verify"]
+__all__ = ["ENDPOINTS", "Endpoint", "company", "location", "profile", "request_key", "social", "verify"]
 
 _LONGEST_VALUE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """A service: its parameters and the function that answers.
+class Endpoint:
+    """One endpoint: its parameters and the function that answers.
 
     Parameters
     ----------
     name
-        The service; it is asked at ``/name``.
+        The service; its path is ``/name``.
     answer
         Returns the answer to a question, None when nothing is known.
     questions
@@ -49,12 +49,12 @@ class Lookup:
 
     @property
     def usage(self) -> str:
-        """The parameters in words."""
+        """The parameters that it takes, in words."""
         ways = ", or for ".join(" and ".join(names) for names in self.questions)
         return f"ask for {ways}, such as /{self.name}?{self.example}"
 
     def question(self, params: Mapping[str, str]) -> dict[str, str] | None:
-        """Return the parameters of the service, stripped of blanks; None when some are missing or unknown."""
+        """Return the parameters that count, without blanks around them; None when they make no question."""
         names = dict.fromkeys(name for names in self.questions for name in names)
         asked = {name: value for name in names if (value := params.get(name, "").strip())}
         return asked if any(set(question) == set(asked) for question in self.questions) else None
@@ -115,7 +115,7 @@ def verify(city: str = "", country: str = "", domain: str = "") -> dict[str, str
 
 
 def profile(customer_id: str) -> dict[str, Any] | None:
-    """Answer with the user profile of a customer.
+    """Answer what the user of a customer number told about himself.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def profile(customer_id: str) -> dict[str, Any] | None:
 
 
 def social(customer_id: str) -> dict[str, Any] | None:
-    """Answer with the accounts of a customer in social networks.
+    """Answer which accounts in social networks a customer has.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def social(customer_id: str) -> dict[str, Any] | None:
 
 
 def company(company_id: str = "", customer_id: str = "") -> dict[str, Any] | None:
-    """Answer with the facts about a company, or about the one that a customer works for.
+    """Answer what is known about a company, or about the one that a customer works for.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def company(company_id: str = "", customer_id: str = "") -> dict[str, Any] | Non
 
 
 def location(city: str, country: str) -> dict[str, Any] | None:
-    """Answer with the location of a city.
+    """Answer where a city is.
 
     Parameters
     ----------
@@ -224,16 +224,16 @@ def location(city: str, country: str) -> dict[str, Any] | None:
     return {"city": facts.pop("name")} | facts | more
 
 
-LOOKUPS = {
-    lookup.name: lookup
-    for lookup in (
-        Lookup(
+ENDPOINTS = {
+    endpoint.name: endpoint
+    for endpoint in (
+        Endpoint(
             "verify", verify, (("city", "country"), ("domain",), ("city", "country", "domain")), "city=Lyon&country=FR"
         ),
-        Lookup("profile", profile, (("customer_id",),), "customer_id=C00001"),
-        Lookup("location", location, (("city", "country"),), "city=Lyon&country=FR"),
-        Lookup("social", social, (("customer_id",),), "customer_id=C00001"),
-        Lookup("company", company, (("customer_id",), ("company_id",)), "customer_id=C00003"),
+        Endpoint("profile", profile, (("customer_id",),), "customer_id=C00001"),
+        Endpoint("location", location, (("city", "country"),), "city=Lyon&country=FR"),
+        Endpoint("social", social, (("customer_id",),), "customer_id=C00001"),
+        Endpoint("company", company, (("customer_id",), ("company_id",)), "customer_id=C00003"),
     )
 }
 
