@@ -63,8 +63,9 @@ def playground(
     run
         Called with the number of workers; records a run and returns its trace. It gets a control for each keyword that
         it takes out of ``executor schedule items latency_s failure_rate seed clock``, and for those whose annotation is
-        a ``Literal``. Or the name of a shipped pattern: ``"validation"``, ``"enrichment"``, ``"batch"``,
-        ``"mapreduce"``, ``"pipeline"`` or ``"coordination"``; it is run in simulated time until you choose real time.
+        a ``Literal``; defaults in its signature are where the controls stand at first. Or the name of a shipped
+        pattern: ``"validation"``, ``"enrichment"``, ``"batch"``, ``"mapreduce"``, ``"pipeline"`` or
+        ``"coordination"``; it is run in simulated time until you choose real time.
     recorded
         Traces that exist already, by number of workers, run with the defaults of the signature; of a shipped pattern,
         1, 2, 4 and 8 workers are recorded for you.
