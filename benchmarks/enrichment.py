@@ -18,7 +18,8 @@ from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import DEFAULT_NAMES, customer_sources
 from kaygraph_viz.patterns.enrichment import enrichment_graph
-from kaygraph_viz.patterns.sources import Question, Record
+from kaygraph_viz.patterns.records import Record
+from kaygraph_viz.patterns.sources import Question
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.server import Server, serve
 from kaygraph_viz.services.settings import ServiceSettings

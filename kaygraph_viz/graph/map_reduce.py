@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from itertools import count, islice
 from typing import Any
 
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import Shared, items_of
 from kaygraph_viz.graph.shuffle import ErrorPolicy, Map, MapBranch, MapInput, Reduce, ReduceBranch, ReduceInput

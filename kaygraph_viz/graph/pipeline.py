@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.execute.core.request import ON_ERROR, OnError
 from kaygraph_viz.execute.pipeline.run import READER, PipelineRun
 from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
@@ -169,8 +169,7 @@ class PipelineNode(Node):
         node_id: str | None = None,
     ) -> None:
         super().__init__(node_id=node_id)
-        if on_error not in ON_ERROR:
-            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        checked_word("on_error", on_error, ON_ERROR)
         self.stages = checked_stages(stages)
         self.ordered = bool(ordered)
         self.on_error_policy: OnError = on_error
@@ -193,8 +192,9 @@ class PipelineNode(Node):
         return self._phase("exec", self._run_stages, () if prep_res is None else prep_res)
 
     def _run_stages(self, items: Iterable[Any]) -> Any:
-        options = {"owner": self.node_id, "ordered": self.ordered, "on_error": self.on_error_policy}
-        run = PipelineRun(self.stages, items, **options)
+        run = PipelineRun(
+            self.stages, items, owner=self.node_id, ordered=self.ordered, on_error=self.on_error_policy
+        )  # fmt: skip
         total = len(items) if isinstance(items, Sized) else None
         self._note_workers()
         with counter(self.progress, total, self.node_id) as run.count, run:

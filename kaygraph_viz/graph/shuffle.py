@@ -101,7 +101,7 @@ _STABLE_HASHES: dict[Any, Callable[[Any], int]] = {
 class Failure(NamedTuple):
     """An item or key that was left out: its position or its partition, its name, the error and the attempts."""
 
-    index: int
+    position: int
     name: str
     error: Any
     attempts: int

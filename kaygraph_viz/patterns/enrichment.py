@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.base import Executor
@@ -33,7 +34,7 @@ from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import AGREEMENTS, Agreement, Results
 from kaygraph_viz.patterns.metrics import measured_times
 from kaygraph_viz.patterns.records import Record, records_of, text_of
-from kaygraph_viz.patterns.sources import Question, SourceResult, checked_deadline, retry_in_time
+from kaygraph_viz.patterns.sources import Question, SourceResult, retry_in_time
 from kaygraph_viz.trace.recorder import span
 
 __all__ = ["AsyncParallelEnrichmentNode", "EnrichedRecord", "MergeNode", "ParallelEnrichmentNode", "enrichment_graph"]
@@ -105,7 +106,7 @@ class _Enriching:
         if not isinstance(sources, Sources):
             raise OptionError("sources", sources, "a Sources object", "customer_sources(server.base_url)")
         self.sources = sources
-        self.deadline_s = checked_deadline("deadline_s", deadline_s)
+        self.deadline_s = checked_seconds("deadline_s", deadline_s, "deadline_s=2.0", above=True)
         self.policy = retry_in_time(attempts)
 
     def prep(self, shared: Shared) -> Sequence[Record]:

@@ -7,11 +7,12 @@ of facts about customers (``customer_sources``), and several sources at once (``
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel
 
-from kaygraph_viz.clock import MAX_SECONDS, current_clock
+from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import RetryPolicy
@@ -29,7 +30,6 @@ __all__ = [
     "Source",
     "SourceResult",
     "SourceStatus",
-    "checked_deadline",
     "retry_in_time",
     "wait_for_service",
 ]
@@ -165,7 +165,7 @@ class Source:
             raise OptionError("fields", self.fields, "names of fields, at least one", 'fields=("city", "country")')
         if not isinstance(self.answer, type) or not issubclass(self.answer, BaseModel):
             raise OptionError("answer", self.answer, "a pydantic model", "answer=ProfileAnswer")
-        checked_deadline("deadline_s", self.deadline_s)
+        checked_seconds("deadline_s", self.deadline_s, "deadline_s=2.0", above=True)
         if self.limit is not None and not isinstance(self.limit, RateLimit):
             raise OptionError("limit", self.limit, "a RateLimit, or None", "limit=RateLimit(50)")
 
@@ -255,13 +255,6 @@ def wait_for_service(state: RetryCallState) -> float:
     if asked_s > MAX_WAIT_S and error is not None:
         raise error
     return asked_s
-
-
-def checked_deadline(name: str, seconds: Any) -> float:
-    """Return `seconds` if it is a number above 0, else raise `OptionError`."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= MAX_SECONDS:
-        raise OptionError(name, seconds, "a number of seconds above 0, at most 1e9", f"{name}=2.0")
-    return float(seconds)
 
 
 def _can_be_asked(value: str) -> bool:
