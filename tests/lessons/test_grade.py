@@ -1,4 +1,4 @@
-"""Grades: what is shown of each finding, what is shaded, and that no run of a reader is an error."""
+"""Grades: their text and HTML, the shaded chart, and that no run of a reader is an error."""
 
 from __future__ import annotations
 

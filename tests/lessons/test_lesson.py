@@ -1,4 +1,4 @@
-"""Hints, solutions, puzzles, and grades that are written down."""
+"""Lessons: hints, solutions, puzzles, and grades written to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node that measures its own graph: what it counts, what it suggests, and nothing where nothing is recorded."""
+"""The node that measures its own graph: its numbers, its predictions, and None where nothing is recorded."""
 
 from __future__ import annotations
 

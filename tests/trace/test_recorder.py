@@ -1,4 +1,4 @@
-"""record and span: nesting, statuses, live reading, the cap, and faults of the recorder (T1 to T5)."""
+"""record and span: nesting, statuses, live reading, the cap, and faults of the recorder."""
 
 from __future__ import annotations
 

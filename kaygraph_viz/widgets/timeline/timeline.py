@@ -173,7 +173,7 @@ class Timeline(anywidget.AnyWidget):
     # -- what the browser says -----------------------------------------------------------------------------------
 
     def _handle_msg(self, msg: object) -> None:
-        """Let selections in and requests for the state; whatever else comes is ignored, with one warning (W3)."""
+        """Let selections in and requests for the state; whatever else comes is ignored, with one warning."""
         problem = self._problem_of(msg)
         if problem is None:
             super()._handle_msg(msg)
