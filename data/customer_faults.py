@@ -138,21 +138,21 @@ def too_old(maker: CustomerMaker, row: Row) -> str:
 
 
 def signup_before_birth(maker: CustomerMaker, row: Row) -> str:
-    """Let the customer sign up before birth."""
+    """Make the signup earlier than the birth."""
     birth = day(row, "birth_date").toordinal()
     row["signup_date"] = date.fromordinal(birth - 30 - maker.rng.below(3_000)).isoformat()
     return "signup_date"
 
 
 def last_order_before_signup(maker: CustomerMaker, row: Row) -> str:
-    """Let the customer order before signing up."""
+    """Make the last order earlier than the signup."""
     signup = day(row, "signup_date").toordinal()
     row["last_order_date"] = date.fromordinal(signup - 1 - maker.rng.below(400)).isoformat()
     return "last_order_date"
 
 
 def signup_in_future(maker: CustomerMaker, row: Row) -> str:
-    """Let the customer sign up after the reference date."""
+    """Make the signup later than the reference date."""
     row["signup_date"] = maker.rng.between(date(2026, 1, 2), date(2027, 12, 31)).isoformat()
     return "signup_date"
 

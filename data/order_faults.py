@@ -12,7 +12,7 @@ from customer_clean import RandomSource, Row
 
 
 def negative_quantity(rng: RandomSource, row: Row) -> str:
-    """Order less than nothing of one product."""
+    """Make the quantity of one product negative."""
     return change_line(rng, row, lambda name, quantity, price: f"{name}:-{quantity}:{price}")
 
 
@@ -27,31 +27,31 @@ def price_with_comma(rng: RandomSource, row: Row) -> str:
 
 
 def no_items(_dice: RandomSource, row: Row) -> str:
-    """Order nothing at all."""
+    """Leave out all products."""
     row["items"] = ""
     return "items"
 
 
 def wrong_total(rng: RandomSource, row: Row) -> str:
-    """Let the total differ from the sum of the lines."""
+    """Make the total differ from the sum of the lines."""
     row["total_cents"] = str(int(row["total_cents"]) + rng.pick((-10, 1, 9, 90, 900)))
     return "total_cents"
 
 
 def unknown_country(rng: RandomSource, row: Row) -> str:
-    """Use a country code that is not given to any country."""
+    """Use a country code that does not exist."""
     row["country"] = rng.pick(("XX", "ZZ", "QQ", ""))
     return "country"
 
 
 def unknown_customer(rng: RandomSource, row: Row) -> str:
-    """Use a customer number that nobody has."""
+    """Use a customer number that does not exist."""
     row["customer_id"] = rng.fill("C9####")
     return "customer_id"
 
 
 def impossible_date(rng: RandomSource, row: Row) -> str:
-    """Use a day that no calendar has."""
+    """Use a day that does not exist."""
     row["order_date"] = row["order_date"][:4] + rng.pick(("-02-30", "-13-01", "-04-31"))
     return "order_date"
 
