@@ -138,4 +138,4 @@ def _evaluated(criterion: Criterion, trace: Trace) -> Finding:
     try:
         return criterion.evaluate(trace)
     except Exception as error:  # not raised: a reader's run may have any shape, and the other criteria still count
-        return Finding(False, f"it could not be looked at: {describe_error(error)}")
+        return Finding(False, f"it could not be evaluated: {describe_error(error)}")
