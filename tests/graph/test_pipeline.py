@@ -1,4 +1,4 @@
-"""A node whose items go through stages: what it takes and gives, its place in a graph, pictures and statistics."""
+"""A node whose items go through stages: its input and results, its place in a graph, diagrams and statistics."""
 
 from __future__ import annotations
 

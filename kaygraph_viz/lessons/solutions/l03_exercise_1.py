@@ -1,4 +1,4 @@
-"""A cost that puts the longest country first.
+"""A cost function, so that the longest country is begun first.
 
 - Look at the chart: which country ends last, and when was it begun?
 - What is longest first, if all cost the same? Only the order of the costs counts, not their size.

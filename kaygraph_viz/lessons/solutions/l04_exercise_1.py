@@ -1,4 +1,4 @@
-"""More workers; the work of each stays the same.
+"""Four processes in place of one; mapper and reducer are unchanged.
 
 - Computing is shared among processes. How many may there be?
 - What stays true if max_workers is 4? Look at what the grade compares.

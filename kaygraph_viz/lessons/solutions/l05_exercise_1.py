@@ -1,4 +1,4 @@
-"""Workers where the work is, and short queues.
+"""Workers in proportion to the time of each stage, and short queues.
 
 - Draw the queues with `kv.queue_depth(mine)`. In front of which stage do the orders pile up? That one needs help.
 - A stage handles workers / seconds orders in a second. With 4 workers `render` does 4 / 0.08 = 50. And the others?

@@ -1,4 +1,4 @@
-"""One call with all 24 branches on a cluster.
+"""One call with all 24 branches on a Dask cluster.
 
 - The two lists do not need each other: they could be one.
 - Which kind, and how many workers, let at least six branches run at once?

@@ -1,4 +1,4 @@
-"""Processes where it computes, threads where it waits.
+"""Processes for the parts that compute, threads for those that wait.
 
 - In the chart: which parts are dark, which are light? Dark parts want `executor="process"`.
 - How many cores are there, and how many questions are allowed? More workers than that are against the rules.

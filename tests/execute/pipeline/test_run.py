@@ -1,4 +1,4 @@
-"""Pipelines at work: equal results on every kind, backpressure, errors, stopping, and the trace (P1-P5, E15, E16)."""
+"""Running pipelines: equal results on every kind, backpressure, errors, stopping, and the trace."""
 
 from __future__ import annotations
 
