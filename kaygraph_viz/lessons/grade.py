@@ -42,6 +42,17 @@ class Grade:
         """Whether all criteria are met."""
         return all(finding.is_met for finding in self.findings)
 
+    @property
+    def sentence(self) -> str:
+        """The number of goals that are met.
+
+        Examples
+        --------
+        >>> Grade([], [Finding(True, "it is fast"), Finding(False, "one branch failed")], None).sentence
+        '1 of 2 goals met'
+        """
+        return f"{sum(each.is_met for each in self.findings)} of {len(self.findings)} goals met"
+
     def draw(self) -> object:
         """Draw the run, shade the times that do not meet a criterion, and return the Axes."""
         from matplotlib.figure import Figure
@@ -57,7 +68,7 @@ class Grade:
         return axes
 
     def __str__(self) -> str:
-        lines = [f"{sum(each.is_met for each in self.findings)} of {len(self.findings)} goals met"]
+        lines = [self.sentence]
         pairs = zip(self.criteria, self.findings, strict=True)
         lines += [f"  [{'x' if found.is_met else ' '}] {goal.goal}: {found.reason}" for goal, found in pairs]
         return "\n".join(lines)
@@ -70,8 +81,7 @@ class Grade:
             f"{html.escape(goal.goal)}</td><td style='text-align:left'>{html.escape(found.reason)}</td></tr>"
             for goal, found in zip(self.criteria, self.findings, strict=True)
         )
-        head = html.escape(str(self).splitlines()[0])
-        return f"<p><strong>{head}</strong></p><table>{rows}</table>{self._picture()}"
+        return f"<p><strong>{html.escape(self.sentence)}</strong></p><table>{rows}</table>{self._picture()}"
 
     def _picture(self) -> str:
         """Return an HTML image of the shaded chart; the empty text where there is nothing to shade."""

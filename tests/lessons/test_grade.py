@@ -59,3 +59,9 @@ def test_a_real_run_is_graded():
     with record(clock="virtual") as trace, get_executor("thread", 3) as executor:
         list(executor.imap(str, range(6), name="text"))
     assert grade(trace, [all_ok(6), no_idle_worker(), at_most_at_once(3)]).passed
+
+
+def test_the_sentence_counts_the_goals_that_are_met():
+    made = grade(AT_ONCE, [at_least_at_once(2), at_most_at_once(1)])
+    assert made.sentence == "1 of 2 goals met" == str(made).splitlines()[0]
+    assert made._repr_html_().startswith("<p><strong>1 of 2 goals met</strong></p>")
