@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sized
 from typing import Any, ClassVar
 
+from kaygraph_viz.checks import checked_workers
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS, AsyncExecutor
-from kaygraph_viz.execute.limits import checked_workers
 from kaygraph_viz.execute.progress import counter, is_shown
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.batch import BranchingNode, by_index

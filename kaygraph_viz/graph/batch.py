@@ -13,6 +13,7 @@ from numbers import Real
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
+from kaygraph_viz.checks import MAX_WORKERS, checked_seconds, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError, add_note_once
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.core.base import Executor
@@ -20,12 +21,8 @@ from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.core.request import MAX_WINDOW, ON_ERROR, OnError
 from kaygraph_viz.execute.core.schedules import Schedule, checked_schedule, imap_in_chunks, imap_in_order
 from kaygraph_viz.execute.limits import (
-    MAX_WORKERS,
     MemoryBudget,
     RetryPolicy,
-    checked_seconds,
-    checked_whole,
-    checked_workers,
 )
 from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
 from kaygraph_viz.execute.registry import executor_class, get_executor
@@ -94,8 +91,7 @@ class BranchingNode(Node):
         checked_workers(max_workers, "max_workers", most=self.worker_limit)
         if not isinstance(executor, Executor):
             executor_class(executor)  # loads its module now, not in a run that is being recorded
-        if on_error not in ON_ERROR:
-            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        checked_word("on_error", on_error, ON_ERROR)
         if retry is not None and (not isinstance(retry, RetryPolicy) or max_retries != 1 or wait != 0):
             raise OptionError(
                 "retry", retry, "a RetryPolicy, and then no max_retries and no wait", "retry=RetryPolicy(attempts=3)"

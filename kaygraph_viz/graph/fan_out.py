@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import OptionError, WiringError, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
@@ -76,8 +77,7 @@ class FanOutNode(BranchingNode):
         self.branches = _checked_branches(branches)
         one_each = min(len(self.branches), self.worker_limit)
         super().__init__(one_each if max_workers is None else max_workers, executor, **options)
-        if wait_for not in ("all", "first"):
-            raise OptionError("wait_for", wait_for, "'all' or 'first'", 'wait_for="first"')
+        checked_word("wait_for", wait_for, ("all", "first"))
         self.wait_for = wait_for
         self.inputs = dict(inputs or {})
         unknown = self.inputs.keys() - self.branches.keys()

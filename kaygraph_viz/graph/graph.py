@@ -11,10 +11,10 @@ from collections import Counter, deque
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.errors import GraphError, StepLimitExceeded, WiringError, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcomes
-from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import DEFAULT, BaseNode, NodeT, Shared, readable_id
 from kaygraph_viz.trace.recorder import span

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from itertools import count, islice
 from typing import Any
 
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DataError, DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import Shared

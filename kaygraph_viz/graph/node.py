@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, MutableMapping
 from types import CoroutineType
 from typing import Any, Self, TypeVar
 
+from kaygraph_viz.checks import checked_seconds, checked_whole
 from kaygraph_viz.errors import NodeError, WiringError, add_note_once, short
 from kaygraph_viz.execute.core.retries import as_node_error, attempt_number, first_attempt, run_attempts
-from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole
+from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import NodeView

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kaygraph_viz.errors import DataError, OptionError
+from kaygraph_viz.checks import checked_word
+from kaygraph_viz.errors import DataError
 from kaygraph_viz.execute.core.request import ON_ERROR, OnError
 from kaygraph_viz.execute.pipeline.run import READER, PipelineRun
 from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
@@ -169,8 +170,7 @@ class PipelineNode(Node):
         node_id: str | None = None,
     ) -> None:
         super().__init__(node_id=node_id)
-        if on_error not in ON_ERROR:
-            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        checked_word("on_error", on_error, ON_ERROR)
         self.stages = checked_stages(stages)
         self.ordered = bool(ordered)
         self.on_error_policy: OnError = on_error

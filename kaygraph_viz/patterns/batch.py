@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from kaygraph_viz.checks import checked_function
 from kaygraph_viz.clock import compute
-from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
+from kaygraph_viz.errors import DataError, ServiceUnavailable, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.limits import RetryPolicy
@@ -126,8 +127,7 @@ class OrderPricingNode(ParallelBatchNode):
         executor: str | Executor = "process",
         **options: Any,
     ) -> None:
-        if not callable(price):
-            raise OptionError("price", price, "a function of an order", "price=price_order")
+        checked_function("price", price, "a function of an order", "price=price_order")
         if not {"max_retries", "wait"} & set(options):
             options.setdefault("retry", RetryPolicy(3, 0.1, retry_on=(ServiceUnavailable,)))
         super().__init__(max_workers, executor, on_error="collect", **options)

@@ -25,11 +25,11 @@ from contextlib import aclosing, suppress
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from kaygraph_viz.checks import checked_seconds, checked_whole
 from kaygraph_viz.clock import sleep_async
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
-from kaygraph_viz.execute.limits import checked_seconds, checked_whole
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.trace.recorder import span
 

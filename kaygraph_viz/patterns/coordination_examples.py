@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import DataError, OptionError, short
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.graph.async_graph import AsyncGraph
@@ -231,8 +232,7 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
     >>> [customer for customer, _ in shared["answers"]]
     ['C00003', 'C00005', 'C00004', 'C00006']
     """
-    if way not in (*WAYS, FAN_OUT):
-        raise OptionError("way", way, f"one of {', '.join((*WAYS, FAN_OUT))}", 'coordination_graph("gather", mirrors)')
+    checked_word("way", way, (*WAYS, FAN_OUT), 'coordination_graph("gather", mirrors)')
     if isinstance(mirrors, str) or not mirrors:
         raise OptionError("mirrors", mirrors, "addresses, at least one", "[server.base_url]")
     if way != FAN_OUT:

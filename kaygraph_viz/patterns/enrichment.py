@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DataError, OptionError, short
 from kaygraph_viz.execute.core.base import Executor
@@ -31,7 +32,7 @@ from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import AGREEMENTS, Agreement, Results
-from kaygraph_viz.patterns.sources import Question, Record, SourceResult, checked_deadline, field_of, retry_in_time
+from kaygraph_viz.patterns.sources import Question, Record, SourceResult, field_of, retry_in_time
 from kaygraph_viz.trace.recorder import span
 
 __all__ = ["AsyncParallelEnrichmentNode", "EnrichedRecord", "MergeNode", "ParallelEnrichmentNode", "enrichment_graph"]
@@ -103,7 +104,7 @@ class _Enriching:
         if not isinstance(sources, Sources):
             raise OptionError("sources", sources, "a Sources object", "customer_sources(server.base_url)")
         self.sources = sources
-        self.deadline_s = checked_deadline("deadline_s", deadline_s)
+        self.deadline_s = checked_seconds("deadline_s", deadline_s, "deadline_s=2.0", above=True)
         self.policy = retry_in_time(attempts)
 
     def prep(self, shared: Shared) -> Sequence[Record]:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.clock import cost
 from kaygraph_viz.errors import DataError
 from kaygraph_viz.execute.core.base import Executor
-from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.node import Node, Shared

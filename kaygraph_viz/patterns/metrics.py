@@ -15,7 +15,7 @@ from kaygraph_viz.analysis.suggest import suggest_workers
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import current_scope
-from kaygraph_viz.trace.trace import Trace, machine_of
+from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["PerformanceMetricsNode", "performance_metrics", "running_trace"]
 
@@ -108,7 +108,7 @@ def running_trace() -> Trace | None:
     recorder = None if scope is None else scope.recorder
     if recorder is None:
         return None
-    return Trace(recorder.snapshot(), recorder.dropped, machine=machine_of(recorder.clock))
+    return Trace(recorder.snapshot(), recorder.dropped, machine=recorder.clock.machine)
 
 
 def performance_metrics(trace: Trace | None) -> dict[str, Any]:

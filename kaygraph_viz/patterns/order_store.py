@@ -14,8 +14,8 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.execute.limits import checked_seconds
 from kaygraph_viz.execute.pipeline.stages import DeadLetter
 from kaygraph_viz.sync import Lock
 from kaygraph_viz.trace.attributes import describe_error

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel
 
-from kaygraph_viz.clock import MAX_SECONDS, current_clock
+from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import RetryPolicy
@@ -32,7 +33,6 @@ __all__ = [
     "Source",
     "SourceResult",
     "SourceStatus",
-    "checked_deadline",
     "field_of",
     "retry_in_time",
 ]
@@ -168,7 +168,7 @@ class Source:
             raise OptionError("fields", self.fields, "names of fields, at least one", 'fields=("city", "country")')
         if not isinstance(self.answer, type) or not issubclass(self.answer, BaseModel):
             raise OptionError("answer", self.answer, "a pydantic model", "answer=ProfileAnswer")
-        checked_deadline("deadline_s", self.deadline_s)
+        checked_seconds("deadline_s", self.deadline_s, "deadline_s=2.0", above=True)
         if self.limit is not None and not isinstance(self.limit, RateLimit):
             raise OptionError("limit", self.limit, "a RateLimit, or None", "limit=RateLimit(50)")
 
@@ -249,13 +249,6 @@ def field_of(record: Record, name: str) -> str:
     ('Lyon', '')
     """
     return text_of(record, name) if isinstance(record, Mapping) else ""
-
-
-def checked_deadline(name: str, seconds: Any) -> float:
-    """Return `seconds` if it is a number above 0, else raise `OptionError`."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= MAX_SECONDS:
-        raise OptionError(name, seconds, "a number of seconds above 0, at most 1e9", f"{name}=2.0")
-    return float(seconds)
 
 
 def _can_be_asked(value: str) -> bool:

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from kaygraph_viz.checks import checked_number, checked_seconds, checked_whole
 from kaygraph_viz.clock import current_clock, sleep
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.limits import checked_seconds, checked_whole
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage, StageFacts
 from kaygraph_viz.graph.graph import Graph
@@ -94,7 +94,7 @@ class EventStream:
 
     def __post_init__(self) -> None:
         """Refuse impossible streams."""
-        _check_positive("per_second", self.per_second, "per_second=50")
+        checked_number("per_second", self.per_second, 0, 1e9, "per_second=50", above=True)
         if self.rush is not None:
             is_right = isinstance(self.rush, tuple) and len(self.rush) == 3 and 0 <= self.rush[0] < self.rush[1]
             if not is_right or self.rush[2] <= 0:
@@ -189,7 +189,7 @@ def tumbling_windows(outcomes: Iterable[Outcome], width_s: float) -> Iterator[Wi
     >>> [(window.events, window.cents, window.lag_s, window.slowest_s) for window in found]
     [(2, 500, 0.6, 0.5)]
     """
-    _check_positive("width_s", width_s, "width_s=1.0")
+    checked_seconds("width_s", width_s, "width_s=1.0", above=True)
     window, number = Window(0.0, width_s), 0
     for outcome in outcomes:
         if not outcome.ok:
@@ -288,7 +288,7 @@ class EventStreamNode(PipelineNode):
         **options: Any,
     ) -> None:
         self.windows = checked_whole("windows", windows, 1, 1_000_000_000, "windows=10")
-        self.width_s = _check_positive("width_s", width_s, "width_s=1.0")
+        self.width_s = checked_seconds("width_s", width_s, "width_s=1.0", above=True)
         handle = _Handler(checked_seconds("handle_s", handle_s, "handle_s=0.02"))
         stages = [
             Stage("check", _check_event, buffer=buffer, executor=executor),
@@ -340,12 +340,6 @@ def _check_event(event: Event) -> Event:
     if event.cents is None:
         raise DataError(f"event {event.number} has no amount", number=event.number)
     return event
-
-
-def _check_positive(name: str, value: Any, example: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1e9:
-        raise OptionError(name, value, "a number above 0, at most 1e9", example)
-    return float(value)
 
 
 def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Graph:

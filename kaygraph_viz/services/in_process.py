@@ -23,7 +23,7 @@ import httpx
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.services.answers import Services
 from kaygraph_viz.services.request_log import RequestLog
-from kaygraph_viz.sync import is_virtual, threads
+from kaygraph_viz.sync import threads
 
 __all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]
 
@@ -147,7 +147,7 @@ def open_async_client(**options: Any) -> httpx.AsyncClient:
 
 
 def _world() -> dict[str, Any]:
-    if is_virtual():
+    if not current_clock().has_network:
         return {"trust_env": False, "transport": InProcessTransport()}
     many = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     return {"trust_env": False, "limits": many, "verify": _certificates()}

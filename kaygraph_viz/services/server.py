@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx
 from starlette.types import ASGIApp
 
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.services.answers import Services
 from kaygraph_viz.services.app import create_app
@@ -23,7 +24,6 @@ from kaygraph_viz.services.background import Front, ServerThread
 from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
 from kaygraph_viz.services.request_log import LoggedRequest
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
-from kaygraph_viz.sync import is_virtual
 
 __all__ = ["InProcessServer", "LocalServer", "LoggedRequest", "Server", "serve"]
 
@@ -342,7 +342,7 @@ def serve(
     ...     [client.get("/social?customer_id=C00001").status_code for _ in range(2)]
     [503, 200]
     """
-    if not is_virtual():
+    if current_clock().has_network:
         return LocalServer(settings, app=app).start()
     if app is not None:
         raise OptionError("app", app, "left out under a virtual clock, which knows no sockets", "serve(settings)")

@@ -50,7 +50,7 @@ def guards() -> Iterator[None]:
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     refuse = _REFUSED.get(event)
-    if refuse is not None and getattr(current_clock(), "is_virtual", False) and _in_branch.get():
+    if refuse is not None and not current_clock().has_network and _in_branch.get():
         refuse(args)
 
 

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import threading
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from kaygraph_viz.clock import current_clock
+from kaygraph_viz.virtual.threads import VirtualThreads
 from kaygraph_viz.virtual.watchdog import is_user_frame
-
-if TYPE_CHECKING:
-    from kaygraph_viz.virtual.threads import VirtualThreads
 
 __all__ = ["here", "is_called_by_user", "is_made_for_user", "module_of"]
 
@@ -32,11 +29,11 @@ _THREAD_IS_MADE = threading.Thread.__init__.__code__
 
 def here() -> VirtualThreads | None:
     """Return the world of simulated time in which the calling thread takes part, or None."""
-    world: VirtualThreads | None = getattr(current_clock(), "threads", None)
-    if world is None:
+    threads = current_clock().threads
+    if not isinstance(threads, VirtualThreads):
         return None
-    fiber = world.scheduler.mine()
-    return None if fiber is None or fiber.is_away else world
+    fiber = threads.scheduler.mine()
+    return None if fiber is None or fiber.is_away else threads
 
 
 def module_of(frame: FrameType | None) -> str:

@@ -23,7 +23,7 @@ from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Turns
 from kaygraph_viz.virtual.scheduler import Scheduler
 
-__all__ = ["VirtualThread", "VirtualThreads", "virtual_thread"]
+__all__ = ["VirtualEvent", "VirtualThread", "VirtualThreads", "virtual_thread"]
 
 _NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # by a count that goes on from run to run
 
@@ -59,9 +59,9 @@ class VirtualThreads:
         """Whether the block of the clock has ended, and with it all that waited."""
         return self.scheduler.root is None
 
-    def Event(self) -> _Event:
+    def Event(self) -> VirtualEvent:
         """Return an event, as `threading.Event`."""
-        return _Event(self.scheduler)
+        return VirtualEvent(self.scheduler)
 
     def Lock(self) -> _Lock:
         """Return a lock, as `threading.Lock`."""
@@ -168,22 +168,36 @@ class _Waiting:
             self.scheduler.wake(self._fibers, count)
 
 
-class _Event:
+class VirtualEvent:
+    """An event, as `threading.Event`.
+
+    Parameters
+    ----------
+    scheduler
+        The schedule.
+    kind
+        The kind of part that a wait is noted as.
+    """
+
     def __init__(self, scheduler: Scheduler, kind: PartKind = "wait") -> None:
         self._waiting = _Waiting(scheduler, "an event", kind)
         self._is_set = False
 
     def is_set(self) -> bool:
+        """Return whether `set` was called."""
         return self._is_set
 
     def set(self) -> None:
+        """End all waits, at this instant."""
         self._is_set = True
         self._waiting.wake()
 
     def clear(self) -> None:
+        """Make it one that is not set, for waits from now on."""
         self._is_set = False
 
     def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set, at most `timeout` [s]; return whether it is."""
         return self._is_set or self._waiting.wait(timeout) or self._is_set
 
     async def wait_beside(self) -> None:
@@ -301,7 +315,7 @@ class VirtualThread:
         self._scheduler = threads.scheduler
         self._preemption = threads.preemption
         self._function = run
-        self._ended = _Event(self._scheduler, "wait" if thread is None else "blocked")
+        self._ended = VirtualEvent(self._scheduler, "wait" if thread is None else "blocked")
         self._thread = thread or threading.Thread(name=name, daemon=True)
         self._thread.run = self._run  # type: ignore[method-assign]
         vars(self._thread)[KEY] = self

@@ -17,6 +17,7 @@ from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.sync import threads
+from kaygraph_viz.threads import Queue
 from kaygraph_viz.trace.recorder import Scope, set_scope
 from kaygraph_viz.virtual.fiber import Stopped
 
@@ -26,7 +27,7 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 Queued = tuple[Future[Any], Call]
-Waiting = queue.SimpleQueue[Queued | None]  # None ends it
+Waiting = Queue[Queued | None]  # None ends it
 
 
 class Submissions:

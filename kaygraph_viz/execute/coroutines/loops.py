@@ -14,12 +14,12 @@ from contextvars import copy_context
 from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, TypeVar
 
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.parts import PartLog
-from kaygraph_viz.sync import is_virtual, new_event_loop, run_loop, threads
+from kaygraph_viz.sync import new_event_loop, run_loop, threads
 from kaygraph_viz.trace.recorder import current_scope
-from kaygraph_viz.virtual.loop import VirtualLoop
 
 __all__ = ["INTERRUPT_WAIT_S", "Service", "run", "run_in_private_loop", "with_ticker"]
 
@@ -35,7 +35,7 @@ class Service:
     def __init__(self, workers: int) -> None:
         self._runner = asyncio.Runner(loop_factory=new_event_loop)
         self._loop = self._runner.get_loop()
-        self._places = asyncio.Semaphore(workers)
+        self._slots = asyncio.Semaphore(workers)
         self._running: dict[Future[Any], None] = {}
         self.threads = threads()
         self._thread = self.threads.Thread(target=self._serve, name="async service", daemon=True)
@@ -67,7 +67,7 @@ class Service:
 
     async def _run(self, branches: Branches, submitted_ns: int) -> Any:
         lanes = branches.recorder.lanes if branches.recorder is not None else None
-        async with self._places:
+        async with self._slots:
             lane = lanes.take("async") if lanes is not None else None
             if lanes is not None and lane is not None:
                 lanes.enter(lane)
@@ -226,8 +226,11 @@ async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
 
     Under a virtual clock, a coroutine whose loop keeps real time is run in a loop of its own.
     """
-    if is_virtual():
-        return await running if isinstance(asyncio.get_running_loop(), VirtualLoop) else await _beside(running)
+    clock = current_clock()
+    if not clock.is_kept_by(asyncio.get_running_loop()):
+        return await _beside(running)
+    if clock.is_exact:  # its loops never really wait
+        return await running
     ticker = asyncio.create_task(_tick())
     try:
         return await running
@@ -248,7 +251,7 @@ async def _beside(running: Coroutine[Any, Any, T]) -> T:
 async def _outcome_of(private: _PrivateLoop) -> Any:
     try:
         private.start()
-        await private.finished.wait_beside()
+        await current_clock().wait_beside(private.finished)
     except BaseException:
         private.give_up()
         raise

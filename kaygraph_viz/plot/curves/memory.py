@@ -11,8 +11,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.nesting import extent_ns
 from kaygraph_viz.analysis.wording import duration, significant
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_time, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.description import Description, Table, attach
 from kaygraph_viz.plot.gantt.draw import empty_axes
 from kaygraph_viz.plot.labels import clean
@@ -69,7 +70,7 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
     """
     times_ns, size = checked_trace(trace).memory
     checked_axes(ax)
-    checked_end(end_s)
+    checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     if not len(size):
         ax = empty_axes(ax, clean(title, 200) if title is not None else "No memory was recorded: record(memory=True)")
         attach(ax, Description("Curve of memory in use, without anything in it: record(memory=True) records it."))

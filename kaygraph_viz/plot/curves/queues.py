@@ -16,9 +16,10 @@ from matplotlib.axes import Axes
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.axes import add_legend, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
 from kaygraph_viz.plot.description import Description, Table, attach
 from kaygraph_viz.plot.gantt.chart import Chart, Run
@@ -123,13 +124,14 @@ def queue_depth(
     """
     chart = Chart.of(checked_trace(trace), "node", is_short=False)
     checked_axes(ax)
+    checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     queues = list(queues_of(chart))
     heading = clean(title, 200) if title is not None else _title(chart, queues)
     if not chart.bar_count:
         ax = empty_axes(ax, heading)
     else:
         chart = _with_ribbons(chart, queues)
-        ax, keys = draw_rows(chart, ax, Look(labels=labels, end_s=checked_end(end_s)), _keys(queues))
+        ax, keys = draw_rows(chart, ax, Look(labels=labels, end_s=end_s), _keys(queues))
         for queue, at in zip(queues, _middles(chart, queues), strict=True):
             _add_ribbon(ax, queue, at + RIBBON_HEIGHT / 2 - 0.1)
         set_title(ax, heading, add_legend(ax, keys))
