@@ -18,7 +18,8 @@ from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError, ServiceUnavailable
 from kaygraph_viz.patterns.asking import retry_after_s
-from kaygraph_viz.patterns.finding import Finding, text_of, texts
+from kaygraph_viz.patterns.findings import Finding
+from kaygraph_viz.patterns.records import text_of, texts
 from kaygraph_viz.services.in_process import open_client
 
 __all__ = ["AddressVerifier"]

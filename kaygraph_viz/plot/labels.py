@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["LABEL_LIMIT", "clean"]
+__all__ = ["LABEL_LIMIT", "clean", "heading"]
 
-LABEL_LIMIT = 60
-_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, direction overrides and joiners, lone surrogates, nobody's
+LABEL_LIMIT, TITLE_LIMIT = 60, 200
+_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, direction overrides and joiners, lone surrogates, unassigned
 _MARKS = {"Mn", "Me"}
 
 
@@ -43,3 +43,8 @@ def clean(text: object, limit: int = LABEL_LIMIT) -> str:
             kept.append(char)
     line = " ".join("".join(kept).split()) or "(no name)"
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
+
+
+def heading(title: str | None, default: str) -> str:
+    """Return the title of a picture that was asked for, made harmless, or else the default."""
+    return default if title is None else clean(title, TITLE_LIMIT)

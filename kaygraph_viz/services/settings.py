@@ -1,7 +1,7 @@
 """How a service behaves: its latency, its faults and its limits, as functions of a seed.
 
 Belongs here: the settings of one service and every decision that is left to chance. Does not belong here: what a
-service answers (``lookups``) and keeping count of tries and calls (``answers``).
+service answers (``endpoints``) and keeping count of tries and calls (``responses``).
 
 Chance is never drawn in the order in which requests arrive. Each decision is a function of the seed, the question
 that is asked and, for faults, how many times it was asked before. So a run with 16 workers meets the same latencies

@@ -11,13 +11,12 @@ from matplotlib.ticker import MaxNLocator
 from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.wording import counted, duration, significant
 from kaygraph_viz.checks import checked_seconds
-from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_time, set_title
+from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
-from kaygraph_viz.plot.description import Description, Table, attach
+from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.gantt.draw import empty_axes
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, MUTED, TEXT, Key, Size, Stroke
 from kaygraph_viz.trace.trace import Trace
 
@@ -26,6 +25,7 @@ __all__ = ["concurrency"]
 RUNNING = FILLS["busy"]
 MARGINS_PT = (40.0, 14.0, 36.0, 46.0)
 HEIGHT_IN, MAX_ROWS = 2.8, 20
+EMPTY = "Curve of what ran at once, without anything in it: nothing was recorded."
 
 
 def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = None, end_s: float = 0.0) -> Axes:
@@ -71,23 +71,18 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
     checked_axes(ax)
     checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     summary = summarize(trace)
-    heading = clean(title, 200) if title is not None else _title(summary)
+    text = heading(title, _title(summary))
     if not summary.counts.get("units"):
-        ax = empty_axes(ax, heading)
-        attach(ax, Description("Curve of what ran at once, without anything in it: nothing was recorded."))
-        return ax
+        return Canvas.empty(ax).finish(text, [], Description(EMPTY))
     steps = Steps.of(run.since_start("started_ns"), run.since_start("ended_ns"), run.last_ns - run.first_ns)
-    if ax is None:
-        ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
-    plain_axes(ax)
-    set_time(ax, max(run.extent_s, end_s))
-    ax.set_ylim(0, 1.08 * max(1, summary.workers, steps.peak))
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    ax.set_ylabel("running at once", fontsize=Size.font, color=TEXT)
-    keys = [*_draw(ax, steps), *_lines(ax, summary)]
-    set_title(ax, heading, add_legend(ax, keys))
-    attach(ax, _description(summary, steps))
-    return ax
+    canvas = Canvas.of(ax, Size.figure_width, HEIGHT_IN, MARGINS_PT)
+    canvas.make_plain()
+    canvas.set_time(max(run.extent_s, end_s))
+    canvas.ax.set_ylim(0, 1.08 * max(1, summary.workers, steps.peak))
+    canvas.ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    canvas.ax.set_ylabel("running at once", fontsize=Size.font, color=TEXT)
+    keys = [*_draw(canvas.ax, steps), *_lines(canvas.ax, summary)]
+    return canvas.finish(text, keys, _description(summary, steps))
 
 
 def _title(summary: Summary) -> str:

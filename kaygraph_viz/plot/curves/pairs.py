@@ -14,16 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.compare.compare import Comparison
-from kaygraph_viz.analysis.wording import duration, significant, time_unit
+from kaygraph_viz.analysis.wording import duration, significant
 from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_rows, set_title, size_pt
+from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes
-from kaygraph_viz.plot.description import Description, Table, attach
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import TEXT, Fill, Size
 from kaygraph_viz.plot.text import cut_to_width, escaped, width_pt
@@ -95,15 +94,13 @@ def paired_bars(
     whole = _Pair("makespan", comparison.a_makespan_ns, comparison.b_makespan_ns, _ratio(comparison.ratio))
     pairs = [whole, *islice(_by_name(comparison) if by == "name" else _by_span(comparison), MAX_PAIRS)]
     rows = [Row("-", cut_to_width(pair.name, NAME_PT, Size.font) or "…") for pair in pairs]
-    if ax is None:
-        names_pt = max(width_pt(row.text, Size.font) for row in rows)
-        left, right, bottom, top = MARGINS_PT
-        height = (bottom + top) / 72 + ROW_IN * len(rows)
-        ax = new_axes(Size.figure_width, height, margins_pt=(names_pt + left, right, bottom, top))
-    _draw(ax, pairs, rows, "time, added up" if by == "name" else "time")
-    set_title(ax, clean(title, 200) if title is not None else _title(comparison), add_legend(ax, [FIRST, SECOND]))
-    attach(ax, _description(comparison, pairs, by))
-    return ax
+    names_pt = max(width_pt(row.text, Size.font) for row in rows)
+    left, right, bottom, top = MARGINS_PT
+    height = (bottom + top) / 72 + ROW_IN * len(rows)
+    canvas = Canvas.of(ax, Size.figure_width, height, (names_pt + left, right, bottom, top))
+    _draw(canvas, pairs, rows, "time, added up" if by == "name" else "time")
+    text = heading(title, _title(comparison))
+    return canvas.finish(text, [FIRST, SECOND], _description(comparison, pairs, by))
 
 
 def _by_name(comparison: Comparison) -> Iterator[_Pair]:
@@ -140,29 +137,22 @@ def _title(comparison: Comparison) -> str:
     return f"{before} before, {after} after{times}"
 
 
-def _draw(ax: Axes, pairs: Sequence[_Pair], rows: Sequence[Row], what: str) -> None:
-    plain_axes(ax)
-    ax.grid(visible=False, axis="y")
-    ax.spines["left"].set_visible(False)
-    remarks = [cut_to_width(pair.remark, REMARK_SHARE * size_pt(ax)[0], Size.small_font) for pair in pairs]
+def _draw(canvas: Canvas, pairs: Sequence[_Pair], rows: Sequence[Row], what: str) -> None:
+    canvas.make_plain()
+    canvas.ax.grid(visible=False, axis="y")
+    canvas.ax.spines["left"].set_visible(False)
+    remarks = [cut_to_width(pair.remark, REMARK_SHARE * canvas.width_pt, Size.small_font) for pair in pairs]
     longest = [max(pair.a_ns, pair.b_ns) / 1e9 for pair in pairs]
-    shares = [(width_pt(remark, Size.small_font) + 10) / size_pt(ax)[0] for remark in remarks]
+    shares = [(width_pt(remark, Size.small_font) + 10) / canvas.width_pt for remark in remarks]
     limit = max(end / (1 - share) for end, share in zip(longest, shares, strict=True)) or 1e-9
-    ax.set_xlim(0, limit)
-    set_rows(ax, rows)
-    _set_ticks(ax, max(longest), what)
-    _add_bars(ax, [pair.a_ns / 1e9 for pair in pairs], -SHIFT, FIRST)
-    _add_bars(ax, [pair.b_ns / 1e9 for pair in pairs], SHIFT, SECOND)
+    canvas.ax.set_xlim(0, limit)
+    canvas.set_rows(rows)
+    canvas.set_time_ticks(max(longest), what)
+    _add_bars(canvas.ax, [pair.a_ns / 1e9 for pair in pairs], -SHIFT, FIRST)
+    _add_bars(canvas.ax, [pair.b_ns / 1e9 for pair in pairs], SHIFT, SECOND)
     for row, (remark, end) in enumerate(zip(remarks, longest, strict=True)):
-        look: dict[str, Any] = {"fontsize": Size.small_font, "color": TEXT, "gid": "remark"}
-        ax.annotate(escaped(remark), (end, row), (5, 0), textcoords="offset points", va="center", **look)
-
-
-def _set_ticks(ax: Axes, longest_s: float, what: str) -> None:
-    unit, size = time_unit(longest_s)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / size:,.10g}"))
-    ax.set_xlabel(f"{what} [{unit}]", fontsize=Size.font, color=TEXT)
+        style: dict[str, Any] = {"fontsize": Size.small_font, "color": TEXT, "gid": "remark"}
+        canvas.ax.annotate(escaped(remark), (end, row), (5, 0), textcoords="offset points", va="center", **style)
 
 
 def _add_bars(ax: Axes, values_s: Sequence[float], shift: float, fill: Fill) -> None:
@@ -171,8 +161,8 @@ def _add_bars(ax: Axes, values_s: Sequence[float], shift: float, fill: Fill) -> 
     low, high, zero = rows - BAR_HEIGHT / 2, rows + BAR_HEIGHT / 2, np.zeros(len(rows))
     points = ((zero, low), (values_s, low), (values_s, high), (zero, high))
     corners: Any = np.stack([np.stack(point, axis=1) for point in points], axis=1)
-    look: dict[str, Any] = {"facecolors": fill.colour, "edgecolors": fill.line, "linewidths": 0.6, "hatch": fill.hatch}
-    ax.add_collection(PolyCollection(corners, gid=fill.label, **look), autolim=False)
+    style: dict[str, Any] = {"facecolors": fill.colour, "edgecolors": fill.line, "linewidths": 0.6, "hatch": fill.hatch}
+    ax.add_collection(PolyCollection(corners, gid=fill.label, **style), autolim=False)
 
 
 def _description(comparison: Comparison, pairs: Sequence[_Pair], by: str) -> Description:

@@ -1,7 +1,7 @@
 """How many items waited in which queue, over time: a ribbon for each queue above the workers that empty it.
 
 Belongs here: which items are in which queue, and ribbons on an Axes. Does not belong here: the rows and bars of the
-workers (``gantt.chart``, ``gantt.draw``).
+workers (``gantt.chart``, ``gantt.worker_rows``).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.parts import PART_CODE
-from kaygraph_viz.plot.axes import add_legend, set_title
+from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
-from kaygraph_viz.plot.description import Description, Table, attach
+from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.gantt.draw import Look, draw_rows, empty_axes
-from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.plot.rows import Row, centres
+from kaygraph_viz.plot.gantt.worker_rows import Options, draw_rows
+from kaygraph_viz.plot.labels import heading
+from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import BAR, FILLS, Fill, Key, Stroke
 from kaygraph_viz.trace.part_table import stretches
 from kaygraph_viz.trace.trace import Trace
@@ -126,17 +126,14 @@ def queue_depth(
     checked_axes(ax)
     checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     queues = list(queues_of(chart))
-    heading = clean(title, 200) if title is not None else _title(chart, queues)
+    text, description = heading(title, _title(chart, queues)), _description(queues)
     if not chart.bar_count:
-        ax = empty_axes(ax, heading)
-    else:
-        chart = _with_ribbons(chart, queues)
-        ax, keys = draw_rows(chart, ax, Look(labels=labels, end_s=end_s), _keys(queues))
-        for queue, at in zip(queues, _middles(chart, queues), strict=True):
-            _add_ribbon(ax, queue, at + RIBBON_HEIGHT / 2 - 0.1)
-        set_title(ax, heading, add_legend(ax, keys))
-    attach(ax, _description(queues))
-    return ax
+        return Canvas.empty(ax).finish(text, [], description)
+    chart = _with_ribbons(chart, queues)
+    canvas, keys = draw_rows(chart, ax, Options(labels=labels, end_s=end_s), _keys(queues))
+    for queue in queues:
+        _add_ribbon(canvas.ax, queue, float(canvas.row_centres[queue.row]) + RIBBON_HEIGHT / 2 - 0.1)
+    return canvas.finish(text, keys, description)
 
 
 def queues_of(chart: Chart) -> Iterator[Queue]:
@@ -192,11 +189,6 @@ def _with_ribbons(chart: Chart, queues: Sequence[Queue]) -> Chart:
     return replace(chart, rows=tuple(rows))
 
 
-def _middles(chart: Chart, queues: Sequence[Queue]) -> list[float]:
-    at = centres(chart.rows)
-    return [at[queue.row] for queue in queues]
-
-
 def _keys(queues: Sequence[Queue]) -> list[Key]:
     bounds: list[Key] = [BOUND] if any(queue.bound for queue in queues) else []
     marks: list[Key] = [BLOCKED] if any(queue.blocked.peak for queue in queues) else []
@@ -207,8 +199,8 @@ def _add_ribbon(ax: Axes, queue: Queue, base: float) -> None:
     """Draw a ribbon on a base line, its edge, how much room there is, and where those who fill it were blocked."""
     times, mean, highest = queue.depth.drawn()
     size = RIBBON / queue.top
-    look: dict[str, Any] = {"step": "post", "linewidth": 0}
-    ax.fill_between(times, base, base - size * mean, facecolor=WAITING.colour, gid="ribbon", **look)
+    style: dict[str, Any] = {"step": "post", "linewidth": 0}
+    ax.fill_between(times, base, base - size * mean, facecolor=WAITING.colour, gid="ribbon", **style)
     ax.plot(times, base - size * highest, drawstyle="steps-post", color=BAR, linewidth=0.8, gid="ribbon-edge")
     if queue.bound:
         ends = (0.0, queue.depth.end_ns / 1e9)
@@ -217,8 +209,8 @@ def _add_ribbon(ax: Axes, queue: Queue, base: float) -> None:
     if queue.blocked.peak:
         times, _, highest = queue.blocked.drawn()
         spans = np.stack([times[:-1], np.diff(times)], axis=1)[highest[:-1] > 0]
-        look = {"facecolor": BLOCKED.colour, "edgecolor": BLOCKED.line, "hatch": BLOCKED.hatch, "linewidth": 0}
-        ax.broken_barh(spans.tolist(), (base - RIBBON - 0.08, -MARK), gid="blocked-mark", **look)
+        style = {"facecolor": BLOCKED.colour, "edgecolor": BLOCKED.line, "hatch": BLOCKED.hatch, "linewidth": 0}
+        ax.broken_barh(spans.tolist(), (base - RIBBON - 0.08, -MARK), gid="blocked-mark", **style)
 
 
 def _title(chart: Chart, queues: Sequence[Queue]) -> str:

@@ -22,10 +22,10 @@ from kaygraph_viz.analysis.what_if.what_if import WhatIf
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.checks import MAX_WORKERS, checked_whole
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_title
+from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes
-from kaygraph_viz.plot.description import Description, Table, attach
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, MUTED, Fill, Key, Size, Stroke
 from kaygraph_viz.trace.trace import Trace
 
@@ -102,12 +102,10 @@ def speedup_curve(
     checked_axes(ax)
     last = max([LEAST_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
     last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, example="max_workers=16")
-    if ax is None:
-        ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
-    keys = _draw(ax, found, what_if, min(last, MAX_WORKERS))
-    set_title(ax, clean(title, 200) if title is not None else _title(found), add_legend(ax, keys))
-    attach(ax, _description(found, what_if))
-    return ax
+    canvas = Canvas.of(ax, Size.figure_width, HEIGHT_IN, MARGINS_PT)
+    canvas.make_plain()
+    keys = _draw(canvas.ax, found, what_if, min(last, MAX_WORKERS))
+    return canvas.finish(heading(title, _title(found)), keys, _description(found, what_if))
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,6 @@ def _by_workers(traces: object) -> dict[int, list[Trace]]:
 
 def _draw(ax: Axes, found: Speedups, what_if: WhatIf | None, last: int) -> list[Key]:
     """Draw bounds, band and points, from the back to the front, and return the entries of the legend."""
-    plain_axes(ax)
     points = [found.ratio(makespan) for runs in found.measured.values() for makespan in runs]
     points += [found.ratio(makespan) for makespan in what_if.makespan_s.values()] if what_if is not None else []
     highest = max(1.0, *points)
@@ -223,8 +220,8 @@ def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
     law = found.ratio(found.work_s) * ends
     path = found.ratio(found.critical_path_s) if found.critical_path_s else np.inf
     top = ax.get_ylim()[1]
-    look: dict[str, Any] = {"facecolor": BEYOND.colour, "edgecolor": "none", "zorder": 0.5, "gid": "beyond"}
-    ax.fill_between(ends, np.minimum(law, path).clip(max=top), top, **look)
+    style: dict[str, Any] = {"facecolor": BEYOND.colour, "edgecolor": "none", "zorder": 0.5, "gid": "beyond"}
+    ax.fill_between(ends, np.minimum(law, path).clip(max=top), top, **style)
     lines: list[tuple[Any, Any, Stroke]] = [(ends, law, WORK_LAW)]
     if path < top:
         label = f"critical path: at most {significant(path, 2)}"
@@ -236,8 +233,8 @@ def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
         label = f"Amdahl, {found.serial_share:.1%} serial: at most {significant(limit, 2)}"
         lines.append((counts, np.array(amdahl), Stroke(MUTED, label, 1.2, "-.")))
     for workers, heights, stroke in lines:
-        look = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style, "zorder": 2}
-        ax.plot(workers, heights, gid="bound", **look)
+        style = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style, "zorder": 2}
+        ax.plot(workers, heights, gid="bound", **style)
     return [stroke for _, _, stroke in lines] + [BEYOND]
 
 

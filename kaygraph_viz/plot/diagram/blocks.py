@@ -38,8 +38,8 @@ def make_box(
 ) -> Box:  # fmt: skip
     """Return a box that is just large enough for its lines; `stands_for` is the id of a node and a branch of it."""
     width, height = lines_size(lines)
-    looks = style, is_stacked, is_failed, is_critical
-    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), *looks, *stands_for)
+    kind = style, is_stacked, is_failed, is_critical
+    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), *kind, *stands_for)
 
 
 def box_scene(box: Box) -> Scene:

@@ -214,7 +214,7 @@ def _dot_parts(parts: Sequence[_Part], depth: int) -> Iterator[str]:
     for part in parts:
         label = "\\n".join(_dot_text(line.text) for line in part.box.lines)
         if part.parts is None:
-            yield f"{indent}{part.name} [{_dot_look(part.box, label)}];"
+            yield f"{indent}{part.name} [{_dot_style(part.box, label)}];"
             continue
         yield f"{indent}subgraph cluster_{part.name} {{"
         yield f'{indent}    label="{label}"; labeljust=l; style=dashed; fontname="sans-serif";'
@@ -222,7 +222,7 @@ def _dot_parts(parts: Sequence[_Part], depth: int) -> Iterator[str]:
         yield f"{indent}}}"
 
 
-def _dot_look(box: Box, label: str) -> str:
+def _dot_style(box: Box, label: str) -> str:
     if box.style == "join":
         return f'label="", width=0.06, height=0.6, style=filled, fillcolor="{BAR}"'
     edge, width = (FAILED, 2) if box.is_failed else (CRITICAL.colour, 2) if box.is_critical else (BAR, 1)

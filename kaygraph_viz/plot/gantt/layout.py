@@ -190,9 +190,9 @@ class _Maker:
         for place, position in enumerate(self._units):
             for one in self.run.attempts.of(position):
                 fill = one.status if self.color_by == "status" else self._words.name(position)
-                look = (Size.slim, "pause") if one.is_pause else (self._heights[place], fill)
+                shape = (Size.slim, "pause") if one.is_pause else (self._heights[place], fill)
                 if one.started_ns < one.ended_ns:
-                    self.rects.append(self._box(place, one.started_ns, one.ended_ns, *look))
+                    self.rects.append(self._box(place, one.started_ns, one.ended_ns, *shape))
 
     def _add_failed(self) -> None:
         for place, position in enumerate(self._units):

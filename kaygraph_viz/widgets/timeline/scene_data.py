@@ -14,7 +14,7 @@ from kaygraph_viz.plot.diagram.description import diagram_description
 from kaygraph_viz.plot.diagram.facts import gather
 from kaygraph_viz.plot.diagram.placement import graph_scene
 from kaygraph_viz.plot.diagram.scene import STACK_PT, Box, Frame
-from kaygraph_viz.plot.gantt.draw import STACKED_NOTE
+from kaygraph_viz.plot.gantt.worker_rows import STACKED_NOTE
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import (
     BAR,

@@ -114,7 +114,7 @@ def test_the_path_leads_from_row_to_row():
     branches = [bar("a", "t-1", 0, 2), bar("b", "t-2", 2, 5, span_id=9, links=(8,)), bar("c", "t-1", 2, 3)]
     branches[0] = bar("a", "t-1", 0, 2, span_id=8)
     chart = Chart.of(make_trace((bar("exec", "main", 0, 5, kind="phase"), branches)))
-    lines = path_lines(chart, chart.runs[0], path_steps(chart.runs[0].nesting))
+    lines = path_lines(chart.runs[0], path_steps(chart.runs[0].nesting), centres(chart.rows))
     assert [[x for x, _ in line] for line in lines.along] == [[0, 2], [2, 5]]
     assert lines.between == [[(2, 0.37), (2, 1.37), (2, 1.37)]]
     assert lines.waits == []
@@ -123,4 +123,4 @@ def test_the_path_leads_from_row_to_row():
 def test_many_steps_of_one_row_are_one_line():
     made = [bar("b", "t", number, number + 0.9999) for number in range(3_000)]
     chart = Chart.of(make_trace((bar("exec", "main", 0, 3_000, kind="phase"), made)))
-    assert len(path_lines(chart, chart.runs[0], path_steps(chart.runs[0].nesting)).along) == 1
+    assert len(path_lines(chart.runs[0], path_steps(chart.runs[0].nesting), centres(chart.rows)).along) == 1
