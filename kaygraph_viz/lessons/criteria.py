@@ -119,7 +119,7 @@ def overlaps(one: str, other: str) -> Criterion:
         earlier, later = sorted((first, second), key=lambda spans: min(span.started_ns for span in spans))
         zero = _zero(trace)
         began, ended = min(span.started_ns for span in earlier), max(span.ended_ns for span in earlier)
-        reason = f"while {earlier[0].name} ran there was no {later[0].name}"
+        reason = f"while {earlier[0].name} ran, no {later[0].name} ran"
         return Finding(False, reason, _s(began, zero), _s(ended, zero))
 
     return Criterion(f"{one} and {other} at the same time", evaluate)
@@ -132,7 +132,7 @@ def no_idle_worker(share: float = 0.1) -> Criterion:
         lane, from_ns, to_ns = _longest_idle(trace)
         makespan_ns = trace.makespan_s * 1e9
         if to_ns - from_ns <= share * makespan_ns:
-            return Finding(True, "no worker stood idle while work was waiting")
+            return Finding(True, "no worker was idle while work was waiting")
         zero, part = _zero(trace), (to_ns - from_ns) / makespan_ns
         reason = f"{lane} had nothing to do for {part:.0%} of the run while work was waiting"
         return Finding(False, reason, _s(from_ns, zero), _s(to_ns, zero))
@@ -156,8 +156,8 @@ def efficiency_at_least(share: float) -> Criterion:
 
     def evaluate(trace: Trace) -> Finding:
         summary = summarize(trace)
-        gave = f"{counted(summary.workers, 'worker')} gave about {summary.efficiency:.0%} of what they could"
-        reason = f"{gave}: one after the other it would take about {duration(summary.serial_s)}"
+        share_of = f"the efficiency of {counted(summary.workers, 'worker')} was about {summary.efficiency:.0%}"
+        reason = f"{share_of}: one after the other, the run would take about {duration(summary.serial_s)}"
         if summary.efficiency >= share:
             return Finding(True, reason)
         return Finding(False, reason, *_longest_below(trace, summary.workers))
@@ -177,9 +177,10 @@ def all_ok(count: int | None = None) -> Criterion:
             return Finding(False, reason, _s(bad[0].started_ns, zero), _s(bad[0].ended_ns, zero))
         if count is not None and len(branches) != count:
             return Finding(False, f"there were {len(branches)} branches")
-        return Finding(True, f"all {len(branches)} branches went well")
+        return Finding(True, f"all {len(branches)} branches succeeded")
 
-    return Criterion("every branch goes well" if count is None else f"{count} branches, all of them well", evaluate)
+    goal = "every branch succeeds" if count is None else f"{count} branches, and all of them succeed"
+    return Criterion(goal, evaluate)
 
 
 def no_conflicts() -> Criterion:
@@ -200,7 +201,7 @@ def same_result(value: Any, expected: Any) -> Criterion:
     """Require that a result is the expected one, since a faster run must not change it."""
     return Criterion(
         "the same result as before",
-        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is another one"),
+        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is different"),
     )
 
 

@@ -101,7 +101,7 @@ class Grade:
         target = io.BytesIO()
         figure.savefig(target, format="png", dpi=100)
         source = base64.b64encode(target.getvalue()).decode()
-        return f'<img alt="your chart, what is missing shaded" src="data:image/png;base64,{source}">'
+        return f'<img alt="your chart; the shaded parts do not meet a goal" src="data:image/png;base64,{source}">'
 
 
 def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
@@ -148,4 +148,4 @@ def _evaluated(criterion: Criterion, trace: Trace) -> Finding:
     try:
         return criterion.evaluate(trace)
     except Exception as error:  # not raised: a reader's run may have any shape, and the other criteria still count
-        return Finding(False, f"it could not be evaluated: {describe_error(error)}")
+        return Finding(False, f"it could not be checked: {describe_error(error)}")

@@ -136,7 +136,7 @@ class Lesson:
             return "no prediction was compared with a measurement yet"
         points = sum(each.score for each in made)
         lines = [f"{each.question}\n    {each!r}" for each in made]
-        return "\n".join([*lines, f"{points} of {2 * len(made)} points; what was off is what you learned today"])
+        return "\n".join([*lines, f"{points} of {2 * len(made)} points; you learn most where a prediction was wrong"])
 
     def __repr__(self) -> str:
         return f"<Lesson {self.name}>"

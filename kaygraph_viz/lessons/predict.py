@@ -47,7 +47,7 @@ class Comparison:
     score: int
 
     def __repr__(self) -> str:
-        return f"You predicted {_text(self.guess)}, measured was {_text(self.measured)}: {self.verdict}."
+        return f"You predicted {_text(self.guess)}, and {_text(self.measured)} was measured: {self.verdict}."
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
@@ -138,7 +138,7 @@ def checked_guess(name: str, guess: Any, options: Sequence[str] | None) -> Guess
 
 def _judged(guess: Guess, measured: Guess) -> tuple[str, int]:
     if isinstance(guess, str) or isinstance(measured, str):
-        return ("right", 2) if guess == measured else ("not so", 0)
+        return ("right", 2) if guess == measured else ("wrong", 0)
     if guess == measured:
         return "exactly", 2
     if guess <= 0 or measured <= 0:

@@ -34,10 +34,10 @@ def queue_at_most(count: int, stage: str | None = None) -> Criterion:
             return _missing(stage or "any")
         peak, from_s, to_s, name = max(found, key=lambda each: each[0])
         if peak <= count:
-            return Finding(True, f"at most {peak} waited {where}")
-        return Finding(False, f"{peak} waited in front of {name}", from_s, to_s)
+            return Finding(True, f"at most {peak} items waited {where}")
+        return Finding(False, f"{peak} items waited in front of {name}", from_s, to_s)
 
-    return Criterion(f"never more than {count} waiting {where}", evaluate)
+    return Criterion(f"never more than {count} items waiting {where}", evaluate)
 
 
 def at_most_on_the_way(count: int, first: str, last: str) -> Criterion:
@@ -54,10 +54,10 @@ def at_most_on_the_way(count: int, first: str, last: str) -> Criterion:
         journeys = [(_done_ns(span), _arrived_ns(span, made_of, last)) for span in begun]
         peak, from_s, to_s = _peak(trace, journeys, count)
         if peak <= count:
-            return Finding(True, f"at most {peak} items were on their way")
-        return Finding(False, f"{peak} items were on their way", from_s, to_s)
+            return Finding(True, f"at most {peak} items were in the pipeline")
+        return Finding(False, f"{peak} items were in the pipeline", from_s, to_s)
 
-    return Criterion(f"never more than {count} items on their way", evaluate)
+    return Criterion(f"never more than {count} items in the pipeline", evaluate)
 
 
 def nothing_lost(first: str, last: str) -> Criterion:
@@ -72,7 +72,7 @@ def nothing_lost(first: str, last: str) -> Criterion:
             return _missing(first)
         return Finding(passed_on == through + failed, f"{passed_on} went in, {through} came through, {failed} failed")
 
-    return Criterion("nothing lost, nothing twice", evaluate)
+    return Criterion("no item lost, and no item twice", evaluate)
 
 
 def _stage(span: Span) -> str:

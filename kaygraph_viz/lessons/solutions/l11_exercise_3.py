@@ -1,7 +1,7 @@
 """A deadline that is passed to the call itself.
 
-- `timeout=0.3` of a node gives up a thread that is late, but cannot stop it: it still waits, and the service still has
-  its question. Try it, and look for hatched bars: how many questions are there at once?
+- The `timeout=0.3` of a node abandons a thread that is late, but cannot stop it: it still waits, and the service still
+  has its request. Try it, and look for hatched bars: how many requests are there at once?
 - Only `ask` itself can stop waiting: look at its arguments.
 """
 
