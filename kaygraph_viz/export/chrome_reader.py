@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.export.reading import Reader, integer_ns
+from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.export.tracks import enclosing
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns

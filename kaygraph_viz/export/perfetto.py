@@ -17,7 +17,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from kaygraph_viz.export.drawn import Begin, Piece, has_pieces, in_time
+from kaygraph_viz.export.track_events import PartPiece, SpanBegin, has_pieces, track_events
 from kaygraph_viz.export.tracks import Tracks, nearest_node, place
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.disk import written
@@ -147,13 +147,13 @@ def _names(lanes: Mapping[str, int], heading: str) -> Iterator[Event]:
 def _rows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
     at = tracks.order[tracks.apart[tracks.order] == 0].tolist()
     spans = ((lanes[span.lane], span) for span in map(columns.span, at))
-    for step in in_time(spans):
-        if isinstance(step, Begin):
+    for step in track_events(spans):
+        if isinstance(step, SpanBegin):
             span = step.span
             lasts = _lasting(span.started_ns, span.ended_ns, zero_ns)
             yield {"ph": "X", "name": _title(span), "cat": span.kind, "pid": PID, "tid": step.track, **lasts,
                    "args": as_fields(span)}  # fmt: skip
-        elif isinstance(step, Piece):
+        elif isinstance(step, PartPiece):
             lasts = _lasting(step.started_ns, step.ended_ns, zero_ns)
             yield {"ph": "X", "name": step.part.kind, "cat": PART, "pid": PID, "tid": step.track, **lasts,
                    "args": _of_part(step)}  # fmt: skip
@@ -163,7 +163,7 @@ def _lasting(started_ns: int, ended_ns: int, zero_ns: int) -> dict[str, float]:
     return {"ts": _us(started_ns - zero_ns), "dur": _us(ended_ns - started_ns)}
 
 
-def _of_part(piece: Piece) -> Event:
+def _of_part(piece: PartPiece) -> Event:
     """Return what is told about a part; `PART_OF` is how a reader knows that it is no span."""
     share = piece.part.cpu_share
     return {PART_OF: piece.span.span_id} | ({} if share is None else {"cpu_share": round(share, 3)})
@@ -194,14 +194,14 @@ def _apart(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_
     """Yield the begin and end of what has a track of its own, properly nested, track by track."""
     order = tracks.order[tracks.apart[tracks.order] != 0]
     at = order[np.argsort(tracks.apart[order], kind="stable")].tolist()
-    for step in in_time((int(tracks.apart[position]), columns.span(position)) for position in at):
+    for step in track_events((int(tracks.apart[position]), columns.span(position)) for position in at):
         span = step.span
         common = {"cat": APART, "id2": {"local": step.track}, "pid": PID, "tid": lanes[span.lane]}
-        if isinstance(step, Piece):
+        if isinstance(step, PartPiece):
             common["name"] = step.part.kind
             yield common | {"ph": "b", "ts": _us(step.started_ns - zero_ns), "args": _of_part(step)}
             yield common | {"ph": "e", "ts": _us(step.ended_ns - zero_ns)}
-        elif isinstance(step, Begin):
+        elif isinstance(step, SpanBegin):
             yield common | {
                 "ph": "b",
                 "name": _title(span),

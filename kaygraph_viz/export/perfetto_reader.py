@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kaygraph_viz.export.perfetto import PART_OF
-from kaygraph_viz.export.reading import Reader
+from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.fields import as_row, problem_with
 from kaygraph_viz.trace.files import READABLE

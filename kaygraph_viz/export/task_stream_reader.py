@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kaygraph_viz.export.reading import Reader, integer_ns
+from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.span import Status

@@ -31,7 +31,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["Speedups", "speedup_curve"]
 
 MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
-HEIGHT_IN, LEAST_WORKERS, MAX_WORKERS, MAX_NAMED = 4.4, 4, 4096, 6
+HEIGHT_IN, MIN_WORKERS, MAX_WORKERS, MAX_NAMED = 4.4, 4, 4096, 6
 WORTH_A_LINE = 0.005  # a smaller serial share bounds nothing that anybody would reach
 MEASURED_ONE, PREDICTED_ONE = "one worker", "one worker, predicted"
 ESTIMATED = "one after the other, estimated"
@@ -99,7 +99,7 @@ def speedup_curve(
     if not found.baseline_s:
         raise OptionError("traces", traces, "runs that took some time", "with record() as trace: ...")
     checked_axes(ax)
-    last = max([LEAST_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
+    last = max([MIN_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
     last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, "max_workers=16")
     canvas = Canvas.of(ax, Size.figure_width, HEIGHT_IN, MARGINS_PT)
     canvas.make_plain()

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kaygraph_viz.analysis.wording import counted, duration
-from kaygraph_viz.plot.diagram.facts import BranchFacts, GraphFacts, NodeFacts
 from kaygraph_viz.plot.diagram.scene import Arrow, Box, Frame, Line, Scene
+from kaygraph_viz.plot.diagram.stats import BranchStats, GraphStats, NodeStats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.plot.text import width_pt
@@ -52,34 +52,34 @@ def more_box(number: int) -> Box:
     return make_box([Line(f"… {counted(number, 'more node')}")], "more")
 
 
-def closed_box(view: NodeView, facts: GraphFacts | None) -> Box:
+def closed_box(view: NodeView, stats: GraphStats | None) -> Box:
     """Return a box that stands for a graph that is not opened."""
     size = len(view.graph.nodes) if view.graph is not None else 0
-    lines = [*node_lines(view, facts), Line(f"a graph of {size:,}", is_small=True)]
+    lines = [*node_lines(view, stats), Line(f"a graph of {size:,}", is_small=True)]
     return make_box(lines, "more", stands_for=(view.node_id, ""))
 
 
-def node_box(view: NodeView, facts: GraphFacts | None) -> Box:
+def node_box(view: NodeView, stats: GraphStats | None) -> Box:
     """Return the box of a node, without its branches."""
-    node = facts.nodes.get(view.node_id) if facts is not None else None
+    node = stats.nodes.get(view.node_id) if stats is not None else None
     style = "parallel" if view.is_parallel or view.branches else "node"
     bad, critical = (node.not_ok > 0, node.is_critical) if node is not None else (False, False)
-    lines, stands_for = node_lines(view, facts), (view.node_id, "")
+    lines, stands_for = node_lines(view, stats), (view.node_id, "")
     return make_box(lines, style, is_failed=bad, is_critical=critical, stands_for=stands_for)
 
 
-def node_lines(view: NodeView, facts: GraphFacts | None) -> list[Line]:
+def node_lines(view: NodeView, stats: GraphStats | None) -> list[Line]:
     """Return what is written in the box of a node: class, id where it differs, times where there is a trace."""
     label, node_id = clean(view.label, NAME_LIMIT), clean(view.node_id, NAME_LIMIT)
     lines = [Line(label, is_bold=True)]
     if node_id != label:
         lines.append(Line(node_id, is_small=True))
-    if facts is not None:
-        lines.append(Line(_times(facts.nodes.get(view.node_id), facts.makespan_s), is_small=True))
+    if stats is not None:
+        lines.append(Line(_times(stats.nodes.get(view.node_id), stats.makespan_s), is_small=True))
     return lines
 
 
-def _times(node: NodeFacts | None, makespan_s: float) -> str:
+def _times(node: NodeStats | None, makespan_s: float) -> str:
     if node is None:
         return "did not run"
     share = f", {node.total_s / makespan_s:.0%}" if makespan_s else ""
@@ -88,16 +88,16 @@ def _times(node: NodeFacts | None, makespan_s: float) -> str:
     return f"x {node.runs:,}, mean {duration(node.total_s / node.runs)}{share}"
 
 
-def node_scene(view: NodeView, facts: GraphFacts | None, max_branches: int) -> Scene:
+def node_scene(view: NodeView, stats: GraphStats | None, max_branches: int) -> Scene:
     """Return the drawing of a node: opened into its branches where it is parallel."""
-    box = node_box(view, facts)
+    box = node_box(view, stats)
     if box.style != "parallel":
         return box_scene(box)
-    node = facts.nodes.get(view.node_id) if facts is not None else None
+    node = stats.nodes.get(view.node_id) if stats is not None else None
     return _fan(box, branch_boxes(view, node, max_branches))
 
 
-def branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]:
+def branch_boxes(view: NodeView, node: NodeStats | None, most: int) -> list[Box]:
     """Return a box for each branch of a node by name, and one for all that are more than `most`."""
     known = dict.fromkeys(view.branches)
     measured = node.branches if node is not None else {}
@@ -113,24 +113,24 @@ def branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]
     return boxes
 
 
-def _most_telling(names: Sequence[str], measured: Mapping[str, BranchFacts], most: int) -> list[str]:
+def _most_telling(names: Sequence[str], measured: Mapping[str, BranchStats], most: int) -> list[str]:
     """Return the first names in their order, those on the critical path before all others."""
     critical = [name for name in names if name in measured and measured[name].is_critical][:most]
     kept = {*critical, *[name for name in names if name not in critical][: most - len(critical)]}
     return [name for name in names if name in kept]
 
 
-def _branch_box(node_id: str, name: str, facts: BranchFacts | None) -> Box:
+def _branch_box(node_id: str, name: str, stats: BranchStats | None) -> Box:
     label, stands_for = clean(name, NAME_LIMIT), (node_id, name)
-    if facts is None:
+    if stats is None:
         return make_box([Line(label)], "branch", stands_for=stands_for)
-    many = facts.count > 1
-    times = f"mean {duration(facts.mean_s)}" if many else duration(facts.mean_s)
-    notes = [f"{facts.not_ok:,} not ok" if many else "not ok"] if facts.not_ok else []
-    if facts.retries:
-        notes.append(counted(facts.retries, "retry", "retries"))
-    lines = [Line(f"{label} x {facts.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
-    is_failed, is_critical = facts.not_ok > 0, facts.is_critical
+    many = stats.count > 1
+    times = f"mean {duration(stats.mean_s)}" if many else duration(stats.mean_s)
+    notes = [f"{stats.not_ok:,} not ok" if many else "not ok"] if stats.not_ok else []
+    if stats.retries:
+        notes.append(counted(stats.retries, "retry", "retries"))
+    lines = [Line(f"{label} x {stats.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
+    is_failed, is_critical = stats.not_ok > 0, stats.is_critical
     return make_box(
         lines, "branch", is_failed=is_failed, is_stacked=many, is_critical=is_critical, stands_for=stands_for
     )
@@ -158,10 +158,10 @@ def _fan(box: Box, branches: list[Box]) -> Scene:
     return scene
 
 
-def framed(inner: Scene, view: NodeView, facts: GraphFacts | None) -> Scene:
+def framed(inner: Scene, view: NodeView, stats: GraphStats | None) -> Scene:
     """Return the drawing of a nested graph: its nodes within a frame that has its name."""
     name = clean(view.graph.name if view.graph is not None else view.label, NAME_LIMIT)
-    first, *rest = node_lines(view, facts)
+    first, *rest = node_lines(view, stats)
     lines = [Line(name, is_bold=True), *([first._replace(is_bold=False, is_small=True)] if first.text != name else []),
              *(line for line in rest if line.text != name)]  # fmt: skip
     title_width, title_height = lines_size(lines)

@@ -17,14 +17,14 @@ from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.plot.gantt.critical_path import path_steps
 from kaygraph_viz.trace.span import KINDS
 
-__all__ = ["Critical"]
+__all__ = ["GraphPath"]
 
 WORTH_SHOWING = 0.1
 
 
 @dataclass(frozen=True)
-class Critical:
-    """What the critical path leads through; a scope and an id name a node (see ``graph_facts``).
+class GraphPath:
+    """What the critical path leads through; a scope and an id name a node (see ``stats``).
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Critical:
     >>> load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
     >>> check = (bar("check", "main", 1, 3, kind="node"), [bar("a", "t-1", 1, 2), bar("b", "t-2", 1, 3)])
     >>> nesting = Nesting.of(make_trace(load, check).columns)
-    >>> found = Critical.of(nesting, np.zeros(6, np.int64))
+    >>> found = GraphPath.of(nesting, np.zeros(6, np.int64))
     >>> sorted(found.nodes), sorted(found.branches), sorted(found.edges)
     ([(0, 'check'), (0, 'load')], [(0, 'check', 'b')], [(0, 'load', 'check')])
     """
@@ -54,7 +54,7 @@ class Critical:
     edges: frozenset[tuple[int, str, str]] = frozenset()
 
     @classmethod
-    def of(cls, nesting: Nesting, scope: Ints) -> Critical:
+    def of(cls, nesting: Nesting, scope: Ints) -> GraphPath:
         """Follow the critical path of a trace; `scope` is that of each span, -1 for what takes no part."""
         ids, names = nesting.columns.column("span_id"), nesting.columns.names
         name_of = nesting.columns.rows["name"].tolist()

@@ -17,9 +17,9 @@ from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes, checked_whole
 from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view, diagram_description
-from kaygraph_viz.plot.diagram.facts import gather
 from kaygraph_viz.plot.diagram.placement import graph_scene
 from kaygraph_viz.plot.diagram.scene import STACK_PT, Arrow, Box, Frame, Line, Point, Scene
+from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.legend import LEGEND_LINE_PT
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, MUTED, PAPER, TEXT, Key, Size
@@ -87,16 +87,16 @@ def diagram(
     'checks'
     """
     view = checked_view(graph)
-    facts = gather(checked_run(trace), view, critical_path=critical_path)
+    stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
     checked_whole("max_branches", max_branches, 2, "max_branches=6")
     checked_axes(ax)
-    scene = graph_scene(view, facts, max_branches)
+    scene = graph_scene(view, stats, max_branches)
     is_marked = any(arrow.is_critical for arrow in scene.arrows) or any(box.is_critical for box in scene.boxes)
     keys: list[Key] = [CRITICAL] if is_marked else []
     canvas = Canvas(ax) if ax is not None else _new_canvas(scene, len(keys))
     scale = _set_limits(canvas, scene)
     _draw(canvas, scene, scale)
-    return canvas.finish(heading(title, _title(view, trace)), keys, diagram_description(view, facts))
+    return canvas.finish(heading(title, _title(view, trace)), keys, diagram_description(view, stats))
 
 
 def describe_diagram(graph: GraphView | HasStructure) -> str:

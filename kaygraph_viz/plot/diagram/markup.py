@@ -16,9 +16,9 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.checks import checked_whole
 from kaygraph_viz.plot.diagram.blocks import branch_boxes, closed_box, more_box, node_box
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view
-from kaygraph_viz.plot.diagram.facts import GraphFacts, gather
-from kaygraph_viz.plot.diagram.layering import Item, make_flow
+from kaygraph_viz.plot.diagram.layering import Item, layered_graph
 from kaygraph_viz.plot.diagram.scene import Box
+from kaygraph_viz.plot.diagram.stats import GraphStats, graph_stats
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, TEXT
 from kaygraph_viz.trace.structure import GraphView, NodeView
 from kaygraph_viz.trace.trace import Trace
@@ -71,10 +71,10 @@ def diagram_text(
     if format not in FORMATS:
         raise OptionError("format", format, f"one of {', '.join(FORMATS)}", 'diagram_text(graph, "mermaid")')
     view = checked_view(graph)
-    facts = gather(checked_run(trace), view, critical_path=critical_path)
+    stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
     checked_whole("max_branches", max_branches, 2, "max_branches=6")
     outline = _Outline(max_branches)
-    outline.add_graph(view, facts, outline.parts)
+    outline.add_graph(view, stats, outline.parts)
     return "\n".join(FORMATS[format](outline))
 
 
@@ -108,37 +108,37 @@ class _Outline:
     count: int = 0
 
     def add_graph(
-        self, view: GraphView, facts: GraphFacts | None, parts: list[_Part], *, is_inside: bool = False
+        self, view: GraphView, stats: GraphStats | None, parts: list[_Part], *, is_inside: bool = False
     ) -> None:
         """Add the nodes and edges of a graph to `parts`; graphs inside it are opened one level deep."""
-        flow = make_flow(view, facts)
-        ends = [self._add_item(item, facts, parts, is_inside=is_inside) for item in flow.items]
-        for way in flow.ways:
-            source, target = ends[way.source][1], ends[way.target][0]
-            self.edges.append(_Edge(source, target, way.text, way.is_critical, way.taken == 0))
+        graph = layered_graph(view, stats)
+        ends = [self._add_item(item, stats, parts, is_inside=is_inside) for item in graph.items]
+        for route in graph.routes:
+            source, target = ends[route.source][1], ends[route.target][0]
+            self.edges.append(_Edge(source, target, route.text, route.is_critical, route.taken == 0))
 
     def _add_item(
-        self, item: Item, facts: GraphFacts | None, parts: list[_Part], *, is_inside: bool
+        self, item: Item, stats: GraphStats | None, parts: list[_Part], *, is_inside: bool
     ) -> tuple[str, str]:
-        """Add what stands at one place; return where ways to it end, and where ways from it begin."""
+        """Add what stands at one place; return where routes to it end, and where routes from it begin."""
         if item.view is None:
             return (self._add(parts, more_box(item.hidden)),) * 2
         if item.view.graph is None:
-            return self._add_node(item.view, facts, parts)
+            return self._add_node(item.view, stats, parts)
         if is_inside or not item.view.graph.nodes:
-            return (self._add(parts, closed_box(item.view, facts)),) * 2
+            return (self._add(parts, closed_box(item.view, stats)),) * 2
         inside: list[_Part] = []
-        name = self._add(parts, node_box(item.view, facts), inside)
-        inner = facts.within(item.view.node_id) if facts is not None else None
+        name = self._add(parts, node_box(item.view, stats), inside)
+        inner = stats.within(item.view.node_id) if stats is not None else None
         self.add_graph(item.view.graph, inner, inside, is_inside=True)
         return name, name
 
-    def _add_node(self, view: NodeView, facts: GraphFacts | None, parts: list[_Part]) -> tuple[str, str]:
-        box = node_box(view, facts)
+    def _add_node(self, view: NodeView, stats: GraphStats | None, parts: list[_Part]) -> tuple[str, str]:
+        box = node_box(view, stats)
         name = self._add(parts, box)
         if box.style != "parallel":
             return name, name
-        node = facts.nodes.get(view.node_id) if facts is not None else None
+        node = stats.nodes.get(view.node_id) if stats is not None else None
         branches = [(self._add(parts, each), each) for each in branch_boxes(view, node, self.max_branches)]
         join = self._add(parts, Box(0, 0, 0, 0, style="join"))
         for branch, each in branches:
@@ -233,14 +233,14 @@ def _dot_style(box: Box, label: str) -> str:
 
 def _dot_edge(edge: _Edge, groups: Mapping[str, Sequence[_Part]]) -> str:
     """Return an edge; one of a group begins or ends at its border."""
-    ends, facts = [], []
+    ends, stats = [], []
     for name, place, side in ((edge.source, -1, "ltail"), (edge.target, 0, "lhead")):
         ends.append(groups[name][place].name if name in groups else name)
-        facts += [f"{side}=cluster_{name}"] if name in groups else []
-    facts += [f'label="{_dot_text(edge.text)}"'] if edge.text else []
-    facts += ["style=dotted"] if edge.is_faint else []
-    facts += [f'color="{CRITICAL.colour}"', "penwidth=2"] if edge.is_critical else []
-    return f"{ends[0]} -> {ends[1]}" + (f" [{', '.join(facts)}]" if facts else "")
+        stats += [f"{side}=cluster_{name}"] if name in groups else []
+    stats += [f'label="{_dot_text(edge.text)}"'] if edge.text else []
+    stats += ["style=dotted"] if edge.is_faint else []
+    stats += [f'color="{CRITICAL.colour}"', "penwidth=2"] if edge.is_critical else []
+    return f"{ends[0]} -> {ends[1]}" + (f" [{', '.join(stats)}]" if stats else "")
 
 
 def _dot_text(text: str) -> str:

@@ -1,7 +1,7 @@
 """The attempts of branches that were tried again, and the parts of all bars of a run.
 
 Belongs here: which stretches of a bar are attempts and pauses, and what bars did when, also those of old recordings
-that know only sums. Does not belong here: how parts are drawn (``stretches``), and in which row (``layout``).
+that know only sums. Does not belong here: how parts are drawn (``part_fills``), and in which row (``layout``).
 """
 
 from __future__ import annotations

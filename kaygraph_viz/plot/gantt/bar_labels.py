@@ -12,10 +12,10 @@ from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import STATUS_WORDS
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["Words"]
+__all__ = ["BarLabels"]
 
 
-class Words:
+class BarLabels:
     """Finds words for the bars of a run.
 
     Parameters
@@ -27,7 +27,7 @@ class Words:
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> trace = make_trace(bar("page", "t", 0, 1, index=0), bar("page", "t", 1, 2, index=1, status="timeout"))
-    >>> Words(Nesting.of(trace.columns), np.arange(2)).of(1)
+    >>> BarLabels(Nesting.of(trace.columns), np.arange(2)).of(1)
     ('page 1: timed out', '1: timed out', 'timed out', '1')
     """
 

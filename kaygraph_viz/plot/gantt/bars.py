@@ -36,7 +36,7 @@ __all__ = ["add_marks", "add_node_lines", "bar_fills", "draw_bars"]
 
 BACKING = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}  # keeps a text on a hatch readable
 OUTLINE_PT, OUTLINE_SHARE, FEW = 0.6, 0.12, 200  # where bars are many, their outlines are thin beside their widths
-LEAST_FONT, MAX_NAMED_NODES = 5.0, 100
+MIN_FONT, MAX_NAMED_NODES = 5.0, 100
 
 
 def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
@@ -104,7 +104,7 @@ def _corners(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar]) -> Any:
 def _add_labels(canvas: Canvas, bars: tuple[Bar, ...]) -> list[Bar]:
     """Write what fits into the bars, and return the bars that got nothing."""
     font = min(Size.small_font, canvas.row_pt * Size.full - 3)
-    if font < LEAST_FONT:
+    if font < MIN_FONT:
         return list(bars)
     placed = place_labels(bars, canvas.points_per_s, lambda text, room: cut_to_width(text, room, font))
     for label in placed:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.gantt.stretches import STACK, share_of
+from kaygraph_viz.plot.gantt.part_fills import STACK, share_of
 from kaygraph_viz.plot.style import STATUS_FILLS
 
 __all__ = ["MAX_IMAGE_ROWS", "Bins", "busy_share", "make_bins"]

@@ -21,7 +21,7 @@ from kaygraph_viz.plot.style import CRITICAL, Size
 __all__ = ["PathLines", "draw_path", "path_lines", "path_steps"]
 
 Line = list[tuple[float, float]]
-FINEST = 2_000  # steps of one row that lie closer than this part of the run are one line
+MAX_LINES = 2_000  # steps of one row that lie closer than this part of the run are one line
 
 
 class PathLines(NamedTuple):
@@ -49,7 +49,7 @@ def path_steps(nesting: Nesting) -> tuple[PathStep, ...]:
 
 def draw_path(canvas: Canvas, run: Run, steps: Sequence[PathStep]) -> None:
     """Draw the critical path of a run: thick along its bars, thin between them, dashed while it stood still."""
-    lines = path_lines(run, steps, canvas.row_centres)
+    lines = path_lines(run, steps, canvas.row_centres.tolist())
     _add_lines(canvas, lines.along, "critical", linewidths=CRITICAL.width)
     _add_lines(canvas, lines.between, "critical-next", linewidths=1.2)
     _add_lines(canvas, lines.waits, "critical-wait", linewidths=1.2, linestyles=(0, (2, 1.5)))
@@ -87,9 +87,9 @@ def path_lines(run: Run, steps: Sequence[PathStep], row_centres: Sequence[float]
     lines = PathLines([], [], [])
     for step in steps:
         if step.span_id in row_of:
-            y = float(row_centres[row_of[step.span_id]]) + Size.full / 2
+            y = row_centres[row_of[step.span_id]] + Size.full / 2
             times = ((time - run.first_ns) / 1e9 for time in (step.started_ns, step.ended_ns))
-            _extend(lines, y, *times, finest_s=run.extent_s / FINEST)
+            _extend(lines, y, *times, finest_s=run.extent_s / MAX_LINES)
     return lines
 
 

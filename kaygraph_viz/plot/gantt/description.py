@@ -15,10 +15,10 @@ from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep
 from kaygraph_viz.analysis.metrics import Summary
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.gantt.bar_labels import Words
+from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.gantt.chart import Chart, Run
+from kaygraph_viz.plot.gantt.part_fills import Floats
 from kaygraph_viz.plot.gantt.parts_description import PART_HEADINGS, part_times_s, where_time_went
-from kaygraph_viz.plot.gantt.stretches import Floats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import STATUS_WORDS
 
@@ -115,7 +115,7 @@ def _bar_table(chart: Chart, times: Sequence[Times], paths: Sequence[Sequence[Pa
 
 
 def _bar_lines(run: Run, times_s: Times, critical: Collection[int]) -> Iterator[tuple[str, ...]]:
-    words = Words(run.nesting, run.units)
+    words = BarLabels(run.nesting, run.units)
     for place in np.lexsort((run.units, run.row_of)).tolist():
         position = int(run.units[place])
         span = run.nesting.columns.span(position)

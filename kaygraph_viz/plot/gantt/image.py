@@ -21,14 +21,14 @@ from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Key
 __all__ = ["draw_image", "image_keys"]
 
 MAX_SEPARATE_ROWS = 60  # more of them have no gap between each other
-LEAST_BINS = 50
+MIN_BINS = 50
 
 
 def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
     """Draw the bars of a chart as images, one for each block of rows, and return the entries of the legend."""
     at, ax = canvas.row_centres, canvas.ax
     pixels = round(canvas.width_pt / 72 * ax.figure.dpi)
-    bins = make_bins(chart, max(LEAST_BINS, pixels))
+    bins = make_bins(chart, max(MIN_BINS, pixels))
     limits = ax.get_xlim(), ax.get_ylim()
     is_crowded = len(chart.rows) > MAX_SEPARATE_ROWS
     for block in bins:

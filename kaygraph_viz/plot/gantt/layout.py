@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.plot.gantt.bar_labels import Words
+from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.gantt.stretches import STACK, make_stripes
+from kaygraph_viz.plot.gantt.part_fills import STACK, make_stripes
 from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Size
 from kaygraph_viz.trace.span import STATUSES
 
@@ -139,7 +139,7 @@ class _Maker:
         self.failed: list[Rect] = []
         self.bars: list[Bar] = []
         self.is_stacked = False
-        self._words = Words(run.nesting, run.units)
+        self._words = BarLabels(run.nesting, run.units)
         self._units: list[int] = run.units.tolist()
         self._row_of: list[int] = run.row_of.tolist()
         self._ids: list[int] = run.nesting.columns.rows["span_id"][run.units].tolist()

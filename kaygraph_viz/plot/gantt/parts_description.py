@@ -1,7 +1,7 @@
 """What the bars of a run did, in numbers and in a sentence: for those who read a chart instead of looking at it.
 
 Belongs here: sums of parts, and the words for them. Does not belong here: tables of bars and rows (``description``),
-and how parts are drawn (``stretches``).
+and how parts are drawn (``part_fills``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kaygraph_viz.analysis.intervals import concurrency
 from kaygraph_viz.analysis.wording import join_words
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.gantt.chart import Run
-from kaygraph_viz.plot.gantt.stretches import Floats, share_of
+from kaygraph_viz.plot.gantt.part_fills import Floats, share_of
 
 __all__ = ["PART_HEADINGS", "part_times_s", "where_time_went"]
 
@@ -36,7 +36,7 @@ PHRASES = {
     "pause": "pauses before a retry",
 }
 HELD_UP = ("interpreter", "core", "blocked", "pause")
-NOTABLE, LEAST = 0.05, 0.005  # shares of all time: when there is a sentence, and what is named in it
+NOTABLE, MIN_SHARE = 0.05, 0.005  # shares of all time: when there is a sentence, and what is named in it
 UNKNOWN = PART_CODE["unknown"]
 
 
@@ -90,15 +90,15 @@ def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
     all_s = float((run.parts.ended_ns - run.parts.started_ns).sum()) / 1e9
     if not all_s or sum(totals[word] for word in HELD_UP) < NOTABLE * all_s:
         return ""
-    named = [_share(word, totals, all_s) for word in PART_HEADINGS if totals[word] >= LEAST * all_s]
+    named = [_share(word, totals, all_s) for word in PART_HEADINGS if totals[word] >= MIN_SHARE * all_s]
     unmeasured = 1 - sum(totals.values()) / all_s
-    more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= LEAST else []
+    more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= MIN_SHARE else []
     of = f" of {run.name}" if run.name else ""
     return f"Of the time in the bars{of} {join_words([*named, *more])}{_turns(run, totals)}."
 
 
 def _share(word: str, totals: Mapping[str, float], all_s: float) -> str:
-    first = next(other for other in PART_HEADINGS if totals[other] >= LEAST * all_s)
+    first = next(other for other in PART_HEADINGS if totals[other] >= MIN_SHARE * all_s)
     return f"{totals[word] / all_s:.0%} {'is ' if word == first else ''}{PHRASES[word]}"
 
 

@@ -15,10 +15,10 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.blocks import lines_size
 from kaygraph_viz.plot.diagram.diagram import describe_diagram, diagram
-from kaygraph_viz.plot.diagram.facts import gather
-from kaygraph_viz.plot.diagram.layering import make_flow
+from kaygraph_viz.plot.diagram.layering import layered_graph
 from kaygraph_viz.plot.diagram.markup import diagram_text
 from kaygraph_viz.plot.diagram.placement import graph_scene
+from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.style import CRITICAL, Size
 from kaygraph_viz.plot.text import width_pt
 from kaygraph_viz.testing import bar, make_trace
@@ -145,8 +145,8 @@ def test_what_is_drawn_is_as_tidy_as_its_scene(view):
 
 @given(graphs())
 def test_columns_grow_along_every_edge_that_closes_no_loop(view):
-    flow = make_flow(view, None)
-    forward = {(w.source, w.target) for w in flow.ways if flow.items[w.source].column < flow.items[w.target].column}
+    flow = layered_graph(view, None)
+    forward = {(w.source, w.target) for w in flow.routes if flow.items[w.source].column < flow.items[w.target].column}
     reached, waiting = set(), list(forward)
     while waiting:
         pair = waiting.pop()
@@ -292,7 +292,7 @@ def test_the_path_through_a_nested_graph_takes_the_edges_at_each_level():
         (bar("inner", "main", 1, 3, kind="graph"), inner),
         (bar("done", "main", 3, 4, kind="node"), [bar("exec", "main", 3, 4, kind="phase")]),
     )
-    assert gather(trace).critical == {("fetch", "inner"), ("input", "validate"), ("inner", "done")}
+    assert graph_stats(trace).critical == {("fetch", "inner"), ("input", "validate"), ("inner", "done")}
 
 
 def same_names():
@@ -338,7 +338,7 @@ def test_the_path_goes_on_through_nodes_that_take_no_time():
         (bar(name, "main", start, end, kind="node"), [bar("exec", "main", start, end, kind="phase")])
         for name, start, end in nodes
     ))  # fmt: skip
-    facts = gather(trace, REVIEW)
+    facts = graph_stats(trace, REVIEW)
     assert facts.critical == {("draft", "review"), ("review", "draft"), ("review", "publish")}
     assert [name for name, node in facts.nodes.items() if node.is_critical] == ["draft", "review", "publish"]
 

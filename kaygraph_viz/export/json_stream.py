@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.trace.files import MAX_CHARACTERS
 
-__all__ = ["Document"]
+__all__ = ["JsonStream"]
 
 MAX_VALUE = 2 << 20  # characters; an honest event has some hundred
 CHUNK = 8192  # characters; what is lost where a compressed file was cut off
@@ -23,8 +23,8 @@ _SPACE = " \t\r\n"
 _decode = json.JSONDecoder(parse_constant=str).raw_decode
 
 
-class Document:
-    """One JSON document, of which no more is in memory than the value that is looked at.
+class JsonStream:
+    """One JSON stream, of which no more is in memory than the value that is looked at.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class Document:
     Examples
     --------
     >>> from io import StringIO
-    >>> document = Document(StringIO('{"unit": "ms", "events": [1, 2]}'), Path("run.json"))
-    >>> document.field_before("events", "unit"), list(document.array())
+    >>> stream = JsonStream(StringIO('{"unit": "ms", "events": [1, 2]}'), Path("run.json"))
+    >>> stream.field_before("events", "unit"), list(stream.array())
     ('ms', [1, 2])
     """
 
@@ -85,7 +85,7 @@ class Document:
         Parameters
         ----------
         may_lack_end
-            Whether the document may end where a value has ended.
+            Whether the stream may end where a value has ended.
 
         Raises
         ------

@@ -26,10 +26,10 @@ Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 STACK = tuple(key for key in FILLS if key != "queued")  # from the bottom of a bar
 CODES: dict[str, int] = {kind: code for code, kind in enumerate(PART_KINDS)}
-WIDEST = 2  # times the shortest part that is drawn alone: so wide is a stretch of several at least
-FEWEST = 16  # parts in such a stretch if it is wider: with fewer of them its shares would be those of chance
-ALIKE = 0.07  # shares of neighbours that differ by less are drawn as one: it would be noise
-LEAST_SHARE = 1e-6
+MIN_STACK_WIDTH = 2  # times the shortest part that is drawn alone: so wide is a stretch of several at least
+MIN_STACK_PARTS = 16  # parts in such a stretch if it is wider: with fewer of them its shares would be those of chance
+MAX_NOISE = 0.07  # shares of neighbours that differ by less are drawn as one: it would be noise
+MIN_SHARE = 1e-6
 
 
 class Stripes(NamedTuple):
@@ -113,7 +113,7 @@ def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
     cells = _cells(parts.owner, line, shortest_ns)
     shares = line.shares(cells.start, cells.end)
     high = np.cumsum(shares, axis=1)
-    cell, fill = np.nonzero(shares > LEAST_SHARE)
+    cell, fill = np.nonzero(shares > MIN_SHARE)
     offset = (parts.started_ns - line.edges[:-1])[cells.part[cell]]
     return Stripes(
         parts.owner[cells.part[cell]],
@@ -122,7 +122,7 @@ def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
         (high - shares)[cell, fill],
         high[cell, fill],
         fill,
-        shares[cell, fill] > 1 - LEAST_SHARE,
+        shares[cell, fill] > 1 - MIN_SHARE,
         cells.are_runs,
     )
 
@@ -141,7 +141,7 @@ class _Line:
         for place, until in enumerate(self._until):
             if until[-1]:
                 found[:, place] = np.interp(end, self.edges, until) - np.interp(start, self.edges, until)
-        found /= np.maximum(found.sum(axis=1), LEAST_SHARE)[:, None]
+        found /= np.maximum(found.sum(axis=1), MIN_SHARE)[:, None]
         return found
 
 
@@ -158,12 +158,12 @@ def _cells(owner: Places, line: _Line, shortest_ns: float) -> _Cells:
     """Return a cell for each part that is drawn alone, and cells for runs of short ones."""
     edges = line.edges
     is_short, first, last = _short_runs(owner, np.diff(edges), shortest_ns)
-    before, after = _room_beside(owner, edges, first, last, WIDEST * shortest_ns)
+    before, after = _room_beside(owner, edges, first, last, MIN_STACK_WIDTH * shortest_ns)
     start, end = edges[:-1].astype(np.float64), edges[1:].astype(np.float64)
     start[(last + 1)[after > 0]] += after[after > 0]
     end[(first - 1)[before > 0]] -= before[before > 0]
     low, high = edges[first] - before, edges[last + 1] + after
-    run, run_start, run_end = _columns(low, high, last + 1 - first, WIDEST * shortest_ns)
+    run, run_start, run_end = _columns(low, high, last + 1 - first, MIN_STACK_WIDTH * shortest_ns)
     begins = _differ(run, line.shares(run_start, run_end))
     closes = np.append(begins[1:], True)[: len(run)]
     alone = np.flatnonzero(~is_short)
@@ -183,7 +183,7 @@ def _short_runs(owner: Places, lasted: Ints, shortest_ns: float) -> tuple[Bools,
     beside = np.zeros(len(lasted), np.bool_)
     beside[1:] |= is_short[:-1] & follows
     beside[:-1] |= is_short[1:] & follows
-    is_short |= beside & (lasted < WIDEST * shortest_ns)
+    is_short |= beside & (lasted < MIN_STACK_WIDTH * shortest_ns)
     goes_on = is_short[1:] & is_short[:-1] & follows
     first = np.flatnonzero(is_short & ~np.append(False, goes_on)[: len(is_short)])
     last = np.flatnonzero(is_short & ~np.append(goes_on, False)[: len(is_short)])
@@ -203,7 +203,7 @@ def _room_beside(owner: Places, edges: Ints, first: Places, last: Places, least_
 
 def _columns(low: Floats, high: Floats, count: Ints, least_ns: float) -> tuple[Places, Floats, Floats]:
     """Divide each run into columns of equal widths; return the run of each, its start and its end [ns]."""
-    columns = np.minimum((high - low) // max(least_ns, 1), count // FEWEST).astype(np.int64).clip(1)
+    columns = np.minimum((high - low) // max(least_ns, 1), count // MIN_STACK_PARTS).astype(np.int64).clip(1)
     run = np.repeat(np.arange(len(low)), columns)
     number = np.arange(len(run)) - (np.cumsum(columns) - columns)[run]
     width = ((high - low) / columns)[run]
@@ -215,6 +215,6 @@ def _differ(run: Places, shares: Floats) -> Bools:
     begins = np.ones(len(run), np.bool_)
     total, count = np.zeros(len(STACK)), 0
     for place, number in enumerate(run.tolist()):
-        begins[place] = not count or number != run[place - 1] or abs(shares[place] - total / count).max() > ALIKE
+        begins[place] = not count or number != run[place - 1] or abs(shares[place] - total / count).max() > MAX_NOISE
         total, count = (shares[place], 1) if begins[place] else (total + shares[place], count + 1)
     return begins
