@@ -1,4 +1,4 @@
-"""Reading a trace from a file, whoever wrote it.
+"""Loading a trace from a file of any known format.
 
 Belongs here: telling formats apart by their content. Does not belong here: the formats (``trace.files``, the modules
 called ``..._reader``).
@@ -36,7 +36,7 @@ _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError)
 def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     """Read a trace from a file: one of our own, of Perfetto or chrome://tracing, or the task stream of Dask.
 
-    Which it is shows in the content; the name does not matter. Each may be compressed with gzip.
+    The format is recognised by the content; the name does not matter. Each may be compressed with gzip.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
 
 
 def _is_of_others(path: Path) -> bool:
-    """Return whether a file is JSON, but not our own lines; what is no JSON at all is for our own reader to refuse."""
+    """Return whether a file is JSON, but not our own lines; files that are no JSON are refused by our own reader."""
     with path.open("rb") as raw:
         try:
             head = opened(raw, path).read(64)
@@ -114,12 +114,12 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
 
 
 def _begun(stream: JsonStream) -> tuple[Reader, Iterator[Any]]:
-    """Return who reads a stream, and its events."""
+    """Return the reader for a document, and its events."""
     if stream.peek() == "{":
         head = stream.field_before("traceEvents", "otherData")
         is_ours = isinstance(head, dict) and head.get("format") == FORMAT
         return PerfettoReader(head) if is_ours else ChromeReader(), stream.array()
-    events = stream.array(may_lack_end=True)  # as the format allows, for programs that end without notice
+    events = stream.array(may_lack_end=True)  # the format allows it, for programs that are killed
     first = list(islice(events, 1))
     is_task = bool(first) and isinstance(first[0], dict) and "startstops" in first[0]
     return TaskStreamReader() if is_task else ChromeReader(), chain(first, events)

@@ -1,7 +1,7 @@
-"""What a viewer shows on the tracks, in the order of time: spans, and in each of them its parts.
+"""The events on the tracks of a viewer: begin and end of spans, and the parts in each of them.
 
-Belongs here: which pieces of parts are seen. Does not belong here: which track a span is on (``tracks``), and what an
-event looks like (``perfetto``).
+Belongs here: their order, and cutting parts where other spans cover them. Does not belong here: the track of a span
+(``tracks``), and the JSON of an event (``perfetto``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNITS = ("branch", "attempt")
 
 
 class SpanBegin(NamedTuple):
-    """A span begins on a track."""
+    """The begin of a span on a track."""
 
     track: int
     span: Span
@@ -36,7 +36,7 @@ class PartPiece(NamedTuple):
 
 
 class SpanEnd(NamedTuple):
-    """A span ends."""
+    """The end of a span on a track."""
 
     track: int
     span: Span
@@ -44,7 +44,7 @@ class SpanEnd(NamedTuple):
 
 @dataclass(slots=True)
 class _Open:
-    """A span that has begun, and from when on its parts are still to be drawn [ns]."""
+    """A span that has begun, and the time from which on its parts have not been drawn [ns]."""
 
     track: int
     span: Span
@@ -53,7 +53,7 @@ class _Open:
     from_ns: int
 
     def pieces(self, until_ns: int, next_ns: int) -> Iterator[PartPiece]:
-        """Yield what is left of the parts until some time; what comes from then to the next one is not drawn [ns]."""
+        """Yield the parts that are not drawn yet until a time [ns]; until `next_ns` a span covers them."""
         for part in self.parts:
             begin_ns, end_ns = max(part.started_ns, self.from_ns), min(part.ended_ns, until_ns)
             if begin_ns < end_ns:
@@ -67,7 +67,7 @@ class _Open:
 
 
 def has_pieces(span: Span) -> bool:
-    """Return whether the parts of a span are drawn: it is a unit of work that did one thing after the other.
+    """Return whether the parts of a span are drawn: it is a unit of work with several parts, some of them known.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def has_pieces(span: Span) -> bool:
 
 
 def track_events(spans: Iterable[tuple[int, Span]]) -> Iterator[SpanBegin | PartPiece | SpanEnd]:
-    """Yield what is drawn on each track, so that everything lies within or beside the rest.
+    """Yield the events of all tracks in order, such that spans and parts lie within or beside each other.
 
     Parameters
     ----------

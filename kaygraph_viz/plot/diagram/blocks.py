@@ -1,4 +1,4 @@
-"""From a node of a graph to its drawing: one box, a node opened into its branches, or a frame.
+"""The drawing of one node: a box, a box opened into its branches, or a frame around a nested graph.
 
 Belongs here: which boxes a node has and what is written in them. Does not belong here: how the nodes of a graph stand
 to each other (``placement``).
@@ -34,12 +34,12 @@ def lines_size(lines: Sequence[Line]) -> tuple[float, float]:
 
 def make_box(
     lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False, is_critical: bool = False,
-    stands_for: tuple[str, str] = ("", ""),
+    shows: tuple[str, str] = ("", ""),
 ) -> Box:  # fmt: skip
-    """Return a box that is just large enough for its lines; `stands_for` is the id of a node and a branch of it."""
+    """Return a box that is just large enough for its lines; `shows` is a node id and a branch."""
     width, height = lines_size(lines)
     kind = style, is_stacked, is_failed, is_critical
-    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), *kind, *stands_for)
+    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), *kind, *shows)
 
 
 def box_scene(box: Box) -> Scene:
@@ -48,15 +48,15 @@ def box_scene(box: Box) -> Scene:
 
 
 def more_box(number: int) -> Box:
-    """Return a box that stands for nodes that are not shown."""
+    """Return the box that replaces nodes that are left out, with their number."""
     return make_box([Line(f"… {counted(number, 'more node')}")], "more")
 
 
 def closed_box(view: NodeView, stats: GraphStats | None) -> Box:
-    """Return a box that stands for a graph that is not opened."""
+    """Return the box of a nested graph that is not opened, with its number of nodes."""
     size = len(view.graph.nodes) if view.graph is not None else 0
     lines = [*node_lines(view, stats), Line(f"a graph of {size:,}", is_small=True)]
-    return make_box(lines, "more", stands_for=(view.node_id, ""))
+    return make_box(lines, "more", shows=(view.node_id, ""))
 
 
 def node_box(view: NodeView, stats: GraphStats | None) -> Box:
@@ -64,12 +64,12 @@ def node_box(view: NodeView, stats: GraphStats | None) -> Box:
     node = stats.nodes.get(view.node_id) if stats is not None else None
     style = "parallel" if view.is_parallel or view.branches else "node"
     bad, critical = (node.not_ok > 0, node.is_critical) if node is not None else (False, False)
-    lines, stands_for = node_lines(view, stats), (view.node_id, "")
-    return make_box(lines, style, is_failed=bad, is_critical=critical, stands_for=stands_for)
+    lines, shows = node_lines(view, stats), (view.node_id, "")
+    return make_box(lines, style, is_failed=bad, is_critical=critical, shows=shows)
 
 
 def node_lines(view: NodeView, stats: GraphStats | None) -> list[Line]:
-    """Return what is written in the box of a node: class, id where it differs, times where there is a trace."""
+    """Return the text in the box of a node: class, id where it differs, times where there is a trace."""
     label, node_id = clean(view.label, NAME_LIMIT), clean(view.node_id, NAME_LIMIT)
     lines = [Line(label, is_bold=True)]
     if node_id != label:
@@ -89,7 +89,7 @@ def _times(node: NodeStats | None, makespan_s: float) -> str:
 
 
 def node_scene(view: NodeView, stats: GraphStats | None, max_branches: int) -> Scene:
-    """Return the drawing of a node: opened into its branches where it is parallel."""
+    """Return the drawing of a node, opened into its branches where it is parallel."""
     box = node_box(view, stats)
     if box.style != "parallel":
         return box_scene(box)
@@ -98,13 +98,13 @@ def node_scene(view: NodeView, stats: GraphStats | None, max_branches: int) -> S
 
 
 def branch_boxes(view: NodeView, node: NodeStats | None, most: int) -> list[Box]:
-    """Return a box for each branch of a node by name, and one for all that are more than `most`."""
+    """Return a box for each branch of a node by name, at most `most`, the last one for all that are left out."""
     known = dict.fromkeys(view.branches)
     measured = node.branches if node is not None else {}
     names = list(known | dict.fromkeys(measured))
     if not names:
         return [make_box([Line("one branch per item")], "branch", is_stacked=True)]
-    shown = names if len(names) <= most else _most_telling(names, measured, most - 1)
+    shown = names if len(names) <= most else _shown_names(names, measured, most - 1)
     boxes = [_branch_box(view.node_id, name, measured.get(name)) for name in shown]
     if len(shown) < len(names):
         is_hidden = node is not None and node.is_opened and not any(box.is_critical for box in boxes)
@@ -113,17 +113,17 @@ def branch_boxes(view: NodeView, node: NodeStats | None, most: int) -> list[Box]
     return boxes
 
 
-def _most_telling(names: Sequence[str], measured: Mapping[str, BranchStats], most: int) -> list[str]:
-    """Return the first names in their order, those on the critical path before all others."""
+def _shown_names(names: Sequence[str], measured: Mapping[str, BranchStats], most: int) -> list[str]:
+    """Return `most` names in their order: those on the critical path, then the first ones."""
     critical = [name for name in names if name in measured and measured[name].is_critical][:most]
     kept = {*critical, *[name for name in names if name not in critical][: most - len(critical)]}
     return [name for name in names if name in kept]
 
 
 def _branch_box(node_id: str, name: str, stats: BranchStats | None) -> Box:
-    label, stands_for = clean(name, NAME_LIMIT), (node_id, name)
+    label, shows = clean(name, NAME_LIMIT), (node_id, name)
     if stats is None:
-        return make_box([Line(label)], "branch", stands_for=stands_for)
+        return make_box([Line(label)], "branch", shows=shows)
     many = stats.count > 1
     times = f"mean {duration(stats.mean_s)}" if many else duration(stats.mean_s)
     notes = [f"{stats.not_ok:,} not ok" if many else "not ok"] if stats.not_ok else []
@@ -131,13 +131,11 @@ def _branch_box(node_id: str, name: str, stats: BranchStats | None) -> Box:
         notes.append(counted(stats.retries, "retry", "retries"))
     lines = [Line(f"{label} x {stats.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
     is_failed, is_critical = stats.not_ok > 0, stats.is_critical
-    return make_box(
-        lines, "branch", is_failed=is_failed, is_stacked=many, is_critical=is_critical, stands_for=stands_for
-    )
+    return make_box(lines, "branch", is_failed=is_failed, is_stacked=many, is_critical=is_critical, shows=shows)
 
 
 def _fan(box: Box, branches: list[Box]) -> Scene:
-    """Put a node, its branches and the bar at which they meet again beside each other, each on the middle line."""
+    """Return the drawing of a parallel node: box, branches and the bar at which they meet, on one middle line."""
     width = max(branch.width for branch in branches)
     height = sum(branch.height for branch in branches) + BRANCH_GAP * (len(branches) - 1)
     scene = Scene(height=max(height, box.height))
@@ -159,7 +157,7 @@ def _fan(box: Box, branches: list[Box]) -> Scene:
 
 
 def framed(inner: Scene, view: NodeView, stats: GraphStats | None) -> Scene:
-    """Return the drawing of a nested graph: its nodes within a frame that has its name."""
+    """Return the drawing of a nested graph: its nodes within a frame, with its name at the top."""
     name = clean(view.graph.name if view.graph is not None else view.label, NAME_LIMIT)
     first, *rest = node_lines(view, stats)
     lines = [Line(name, is_bold=True), *([first._replace(is_bold=False, is_small=True)] if first.text != name else []),

@@ -1,4 +1,4 @@
-"""A diagram in words: one sentence, a table of its nodes and one of its edges.
+"""The description of a diagram: one sentence, a table of its nodes and one of its edges.
 
 Belongs here: what is said about a graph, and what counts as one. Does not belong here: what is drawn (``diagram``).
 """
@@ -23,7 +23,7 @@ MAX_ROWS, MAX_NAMED = 40, 5
 
 @runtime_checkable
 class HasStructure(Protocol):
-    """What can say which nodes and edges it has: graphs and nodes."""
+    """The protocol of objects that have nodes and edges, such as graphs and nodes."""
 
     def structure(self) -> GraphView:
         """Return the nodes that can be reached, and their edges."""
@@ -58,7 +58,7 @@ def checked_run(trace: object) -> Trace | None:
 
 
 def diagram_description(view: GraphView, stats: GraphStats | None) -> Description:
-    """Return a graph in words, with what a trace says about its nodes and edges."""
+    """Return a graph in words, with the statistics of its nodes and edges where there is a trace."""
     if not view.nodes:
         return Description(f"Diagram of {clean(view.name)}, which has no nodes.")
     parallel = [clean(node.label) for node in view.nodes if node.is_parallel or node.branches]
@@ -75,7 +75,7 @@ def diagram_description(view: GraphView, stats: GraphStats | None) -> Descriptio
 
 
 def _all_nodes(view: GraphView, stats: GraphStats | None) -> Iterator[tuple[NodeView, GraphStats | None]]:
-    """Yield the nodes of a graph and of the graphs in it, as far as they are drawn, each with what a trace says."""
+    """Yield the nodes of a graph and of the graphs in it, one level deep, each with the statistics of its graph."""
     for node in view.nodes:
         yield node, stats
         for graph, known in _graphs_in(node, stats):

@@ -1,6 +1,6 @@
-"""Which column each node of a graph stands in, and what is left out where there are too many.
+"""The layers of a graph: the column of each node, and which nodes are left out where there are too many.
 
-Belongs here: layers of a graph, loops found, long chains and wide fans collapsed. Does not belong here: sizes and
+Belongs here: finding loops, assigning columns, collapsing long chains and wide fans. Does not belong here: sizes and
 positions (``placement``).
 """
 
@@ -25,7 +25,7 @@ LABEL_LIMIT = 26
 
 @dataclass(frozen=True)
 class Item:
-    """What stands at one place: a node, or a number of nodes that are left out."""
+    """A node of the diagram, or a number of nodes that are left out there."""
 
     column: int
     view: NodeView | None
@@ -54,14 +54,14 @@ class Route:
 
 @dataclass(frozen=True)
 class LayeredGraph:
-    """The items in the order of their columns and the routes between them, by position in `items`."""
+    """Items in the order of their columns, and the routes between them, by position in `items`."""
 
     items: tuple[Item, ...]
     routes: tuple[Route, ...]
 
 
 def layered_graph(view: GraphView, stats: GraphStats | None) -> LayeredGraph:
-    """Return the columns of a graph, from left to right.
+    """Return the layers of a graph as columns from left to right.
 
     A node stands one column to the right of the last of its predecessors (longest path layering); an edge that closes
     a loop does not count. More than 12 columns keep five at each end, more than 8 nodes in a column the first seven.
@@ -71,7 +71,7 @@ def layered_graph(view: GraphView, stats: GraphStats | None) -> LayeredGraph:
     view
         Any graph: loops, unconnected nodes and 10,000 nodes in a row are allowed.
     stats
-        What a trace says, for the number of times each edge was taken.
+        Statistics of a trace, for the number of times each edge was taken.
     """
     place = {node.node_id: number for number, node in reversed(list(enumerate(view.nodes)))}
     edges = [edge for edge in view.edges if edge.source in place and edge.target in place]
@@ -92,7 +92,7 @@ def _columns(count: int, edges: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def _closing_loops(graph: nx.DiGraph[int]) -> list[tuple[int, int]]:
-    """Return the edges that lead back to a node on the route from the start."""
+    """Return the edges that lead back to a node on the path from the start."""
     found, on_path = [], set()
     for source, target, kind in nx.dfs_labeled_edges(graph):
         if kind == "forward":
@@ -105,7 +105,7 @@ def _closing_loops(graph: nx.DiGraph[int]) -> list[tuple[int, int]]:
 
 
 def _squeezed(columns: list[int]) -> list[tuple[int, bool]]:
-    """Return for each node its column after the middle of a long graph was taken out, and whether it was in there."""
+    """Return for each node its column after the middle of a long graph was taken out, and whether it was taken out."""
     count = max(columns, default=0) + 1
     if count <= MAX_COLUMNS:
         return [(column, False) for column in columns]
@@ -121,7 +121,7 @@ def _squeezed(columns: list[int]) -> list[tuple[int, bool]]:
 
 
 def _items(view: GraphView, columns: list[tuple[int, bool]]) -> tuple[list[Item], list[int]]:
-    """Return the items, and for each node the position of the item that shows it or stands for it."""
+    """Return the items, and for each node the position of its item, which is shared where nodes are left out."""
     members: dict[tuple[int, bool], list[int]] = {}
     for node, place in enumerate(columns):
         members.setdefault(place, []).append(node)

@@ -1,10 +1,10 @@
-"""A diagram as text for other tools: Mermaid, which many web pages draw, and DOT, the language of Graphviz.
+"""The markup of a diagram for other tools: Mermaid, which many web pages draw, and DOT, the language of Graphviz.
 
 Belongs here: the nodes and edges that the drawn diagram has, in these two languages. Does not belong here: drawing
 (``diagram``).
 
-Names are given to nodes and edges as quoted texts in which everything that could mean something is escaped; ids are
-made here.
+Names of nodes and edges become quoted texts in which all characters with a meaning are escaped; ids are made here, so
+no name can change the structure.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def diagram_text(
 
 @dataclass(frozen=True)
 class _Part:
-    """A box by its name, or a group of parts around which the lines of its box stand."""
+    """A box with its id, or a group of parts with the text of its box as heading."""
 
     name: str
     box: Box
@@ -89,7 +89,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Edge:
-    """An arrow between two parts by their names."""
+    """An arrow between two parts, by their ids."""
 
     source: str
     target: str
@@ -100,7 +100,7 @@ class _Edge:
 
 @dataclass
 class _Outline:
-    """The boxes and arrows of a diagram, without places."""
+    """The boxes and arrows of a diagram, without positions."""
 
     max_branches: int
     parts: list[_Part] = field(default_factory=list)
@@ -120,7 +120,7 @@ class _Outline:
     def _add_item(
         self, item: Item, stats: GraphStats | None, parts: list[_Part], *, is_inside: bool
     ) -> tuple[str, str]:
-        """Add what stands at one place; return where routes to it end, and where routes from it begin."""
+        """Add an item, and return the ids of the parts at which arrows to it end and arrows from it start."""
         if item.view is None:
             return (self._add(parts, more_box(item.hidden)),) * 2
         if item.view.graph is None:
@@ -168,7 +168,7 @@ def _mermaid(outline: _Outline) -> Iterator[str]:
         yield f"    {edge.source} {arrow}{_mermaid_action(edge.text)} {edge.target}"
     for style, colour in BOX_FILLS.items():
         names = [part.name for part in _boxes(outline.parts) if part.box.style == style]
-        if names:  # "node" is what Mermaid calls all of them
+        if names:  # the suffix is needed: a class "node" would hold for all boxes in Mermaid
             yield f"    classDef {style}Box fill:{colour},stroke:{BAR},color:{TEXT}"
             yield f"    class {','.join(names)} {style}Box"
     for word, colour in (("critical", CRITICAL.colour), ("failed", FAILED)):
@@ -195,7 +195,7 @@ def _mermaid_action(text: str) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    """Return a text in which all that could mean something is a number: quotes, directives, HTML, Markdown."""
+    """Return a text with numeric codes for characters with a meaning: quotes, directives, HTML, Markdown."""
     return "".join(char if char.isalnum() or char in HARMLESS else f"#{ord(char)};" for char in text)
 
 
@@ -232,7 +232,7 @@ def _dot_style(box: Box, label: str) -> str:
 
 
 def _dot_edge(edge: _Edge, groups: Mapping[str, Sequence[_Part]]) -> str:
-    """Return an edge; one of a group begins or ends at its border."""
+    """Return an edge; Graphviz joins boxes only, so that of a group is cut at the border of its cluster."""
     ends, stats = [], []
     for name, place, side in ((edge.source, -1, "ltail"), (edge.target, 0, "lhead")):
         ends.append(groups[name][place].name if name in groups else name)

@@ -1,4 +1,4 @@
-"""Where the nodes of a graph stand and how the arrows run between them, in points.
+"""The positions of the nodes of a graph and the routes of the arrows between them, in points.
 
 Belongs here: columns from left to right, routes around what stands between, labels beside each other. Does not belong
 here: which nodes are shown (``layering``), what a single node looks like (``blocks``).
@@ -33,11 +33,11 @@ def graph_scene(view: GraphView, stats: GraphStats | None, max_branches: int, *,
     view
         The graph.
     stats
-        What a trace says about it, if there is one.
+        Its statistics, if there is a trace.
     max_branches
         The most branches of one node that are drawn one by one.
     level
-        How deep this graph lies in others.
+        How many graphs it is nested in.
     """
     graph = layered_graph(view, stats)
     blocks = [_block(item, stats, max_branches, level) for item in graph.items]
@@ -57,7 +57,7 @@ def _block(item: Item, stats: GraphStats | None, max_branches: int, level: int) 
 
 @dataclass
 class _Placement:
-    """Places the blocks of one graph and draws the routes between them."""
+    """The layout of one graph: places its blocks in columns and draws the routes between them."""
 
     graph: LayeredGraph
     blocks: list[Scene]
@@ -105,7 +105,7 @@ class _Placement:
             x += width + gap
 
     def _place_blocks(self) -> None:
-        """Stack each column around the middle line, in the order of what leads there."""
+        """Stack each column around the middle line, in the order of the mean heights of its predecessors."""
         self.at = [(0.0, 0.0)] * len(self.blocks)
         before: dict[int, list[int]] = {}
         for route in self.graph.routes:
@@ -156,7 +156,7 @@ class _Placement:
         return Label(label.x, max(other.y for other in same) + LABEL_HEIGHT + 1, label.width, label.height, label.text)
 
     def _draw_around(self, routes: list[Route], *, upwards: bool) -> None:
-        """Draw routes that have to go around what stands between, on tracks above or below everything."""
+        """Draw routes that skip columns or lead back, on tracks above or below all blocks."""
         if not routes:
             return
         spans = [self._track_span(route, number) for number, route in enumerate(routes)]

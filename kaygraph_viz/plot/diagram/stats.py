@@ -1,4 +1,4 @@
-"""What a trace says about the nodes of a graph: how long, how often, with which branches.
+"""Statistics of the nodes of a graph from a trace: times, numbers of runs, branches, and how often edges were taken.
 
 Belongs here: finding the spans of a node by its id. Does not belong here: boxes and arrows (``scene``).
 
@@ -26,7 +26,7 @@ __all__ = ["BranchStats", "GraphStats", "NodeStats", "graph_stats"]
 
 @dataclass(frozen=True)
 class BranchStats:
-    """All branches of one name within one node: how many, their mean service time [s], and how many went wrong."""
+    """Statistics of the branches of one name within one node: number, mean service time [s], failures, retries."""
 
     count: int
     mean_s: float
@@ -37,7 +37,7 @@ class BranchStats:
 
 @dataclass(frozen=True)
 class NodeStats:
-    """All runs of one node: how many, their time altogether [s], and the branches by name in order of appearance.
+    """Statistics of one node: number of runs, total time [s], failures, and branches by name in order of appearance.
 
     `is_critical` says whether the critical path leads through it, `is_opened` whether through any of its branches.
     """
@@ -52,7 +52,7 @@ class NodeStats:
 
 @dataclass(frozen=True)
 class GraphStats:
-    """What is known of all nodes.
+    """Statistics of all nodes and edges of a graph.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class GraphStats:
     makespan_s
         Of the whole trace [s].
     inner
-        The stats of the graphs in it, by node id; None where nodes were not told apart by where they lie.
+        Those of the graphs in it, by node id; None where nodes were not told apart by the graph they lie in.
     """
 
     nodes: Mapping[str, NodeStats] = field(default_factory=dict)
@@ -76,12 +76,12 @@ class GraphStats:
     inner: Mapping[str, GraphStats] | None = None
 
     def within(self, node_id: str) -> GraphStats:
-        """Return what is known of the graph that a node is."""
+        """Return the statistics of the graph that a node is."""
         return self if self.inner is None else self.inner.get(node_id, GraphStats(makespan_s=self.makespan_s, inner={}))
 
 
 def graph_stats(trace: Trace | None, view: GraphView | None = None, *, critical_path: bool = True) -> GraphStats | None:
-    """Return the stats of a trace, or None without one.
+    """Return the statistics of a graph from a trace, or None without one.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _outer(nesting: Nesting, is_node: Bools) -> Places:
 
 
 def _nodes(nesting: Nesting, scope: Ints, path: GraphPath) -> dict[int, dict[str, NodeStats]]:
-    """Return the stats of all nodes by scope and id."""
+    """Return the statistics of all nodes by scope and id."""
     names = nesting.columns.names
     owner = nesting.nearest(scope >= 0)
     owned = np.flatnonzero(nesting.columns.is_kind("branch") & (owner >= 0))
@@ -201,7 +201,7 @@ def _sums(
 
 
 def _follow_counts(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], int]:
-    """Count which node came after which within the same parent, among those that did not overlap."""
+    """Count how often one node followed another within the same parent, without those that overlapped."""
     columns = nesting.columns
     nodes = np.flatnonzero(scope >= 0)
     started, ended = (columns.column(name)[nodes] for name in ("started_ns", "ended_ns"))

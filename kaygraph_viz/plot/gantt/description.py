@@ -1,4 +1,4 @@
-"""A Gantt chart in words: one sentence for each run, and a table of its bars, or of its rows where there are many bars.
+"""The description of a Gantt chart: a sentence for each run, and a table of its bars, or of rows if they are many.
 
 Belongs here: what is said about a Gantt chart. Does not belong here: what is drawn (``gantt``).
 """
@@ -45,7 +45,7 @@ def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
 def gantt_description(
     chart: Chart, summaries: Sequence[Summary], paths: Sequence[Sequence[PathStep]] = ()
 ) -> Description:
-    """Return a chart in words.
+    """Return the description of a chart.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _cell(time_s: float) -> str:
 
 
 def _without_zeros(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Empty the columns of what did not occur, which leaves them out of what is shown."""
+    """Return rows with empty cells in columns of zeros, which a table leaves out."""
     zero = duration(0)
     gone = {place for place, heading in enumerate(headings)
             if heading in (*QUEUED, *PART_HEADINGS) and all(row[place] in ("", zero) for row in rows)}  # fmt: skip

@@ -1,9 +1,9 @@
-"""The parts of bars as filled stretches: each where it happened, and what is too short to be drawn alone as shares.
+"""The fills of bars: parts where they happened, and parts that are too short to be drawn alone as shares of a height.
 
-Belongs here: which stretch of which bar is filled how, from where to where in its height. Does not belong here: what a
-bar did when (``trace.part_table``), in which row it is (``layout``), and images of many bars (``bins``).
+Belongs here: which stretch of which bar is filled how, from where to where in its height. Does not belong here: the
+parts (``trace.part_table``), the row of a bar (``layout``), and images of many bars (``bins``).
 
-Stripes narrower than a pixel or two would say nothing: which of them hit a pixel is chance. Parts that short are put
+Stripes narrower than a pixel or two would alias: which of them hits a pixel is chance. So parts that short are put
 together to wider stretches in which the kinds are stacked, each as high as its share of that time. A part of which only
 the share of CPU is known is drawn like that, too.
 """
@@ -26,14 +26,14 @@ Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 STACK = tuple(key for key in FILLS if key != "queued")  # from the bottom of a bar
 CODES: dict[str, int] = {kind: code for code, kind in enumerate(PART_KINDS)}
-MIN_STACK_WIDTH = 2  # times the shortest part that is drawn alone: so wide is a stretch of several at least
-MIN_STACK_PARTS = 16  # parts in such a stretch if it is wider: with fewer of them its shares would be those of chance
-MAX_NOISE = 0.07  # shares of neighbours that differ by less are drawn as one: it would be noise
+MIN_STACK_WIDTH = 2  # width of a stretch of several parts, in widths of the shortest part that is drawn alone
+MIN_STACK_PARTS = 16  # in a wider stretch: with fewer parts its shares would be chance
+MAX_NOISE = 0.07  # neighbours whose shares differ by less are merged: steps that small are chance
 MIN_SHARE = 1e-6
 
 
 class Stripes(NamedTuple):
-    """Filled stretches, bar by bar in the order of time, and those of the same time from the bottom; n of them.
+    """The n filled stretches of some bars: bar by bar in the order of time, those of the same time from the bottom.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Stripes(NamedTuple):
 
 
 def share_of(parts: Stretches, fill: str) -> Floats:
-    """Return which share of each part counts as what: an unknown one in part as CPU, if that was measured.
+    """Return the share of each part that has a fill: of an unknown part the measured share is CPU.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def share_of(parts: Stretches, fill: str) -> Floats:
 
 
 def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
-    """Return how parts are drawn.
+    """Return the filled stretches for parts.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
 
 
 class _Line:
-    """All parts as if they stood behind each other: their edges, and how much of what there was until each [ns]."""
+    """All parts one after the other on one time line: their edges, and the time of each fill until each edge [ns]."""
 
     def __init__(self, parts: Stretches) -> None:
         lasted = parts.ended_ns - parts.started_ns
@@ -136,7 +136,7 @@ class _Line:
         self._until = [np.append(0.0, np.cumsum(share_of(parts, fill) * lasted)) for fill in STACK]
 
     def shares(self, start: Floats, end: Floats) -> Floats:
-        """Return exactly which share of each stretch counts as what, in the order of `STACK`."""
+        """Return the exact share of each fill in each stretch, shape (stretches, fills), in the order of `STACK`."""
         found = np.zeros((len(start), len(STACK)))
         for place, until in enumerate(self._until):
             if until[-1]:
@@ -146,7 +146,7 @@ class _Line:
 
 
 class _Cells(NamedTuple):
-    """Stretches that are drawn as one, on the line of all parts [ns]."""
+    """Stretches that are drawn as one, on the time line of all parts [ns]."""
 
     part: Places  # the first part in each
     start: Floats
@@ -191,7 +191,7 @@ def _short_runs(owner: Places, lasted: Ints, shortest_ns: float) -> tuple[Bools,
 
 
 def _room_beside(owner: Places, edges: Ints, first: Places, last: Places, least_ns: float) -> tuple[Floats, Floats]:
-    """Return how much a run takes of the part before it and of the one behind it, to be wide enough to be seen [ns]."""
+    """Return how much time a run takes from the parts before and behind it, to be wide enough to be seen [ns]."""
     lasted, lack = np.diff(edges), (least_ns - (edges[last + 1] - edges[first])).clip(0) / 2
     found = []
     for neighbour, mine in ((first - 1, first), (last + 1, last)):
@@ -211,7 +211,7 @@ def _columns(low: Floats, high: Floats, count: Ints, least_ns: float) -> tuple[P
 
 
 def _differ(run: Places, shares: Floats) -> Bools:
-    """Return which columns differ from those before them in the same run: the others are drawn as one with them."""
+    """Return which columns differ from those before them in the same run; the others are merged with these."""
     begins = np.ones(len(run), np.bool_)
     total, count = np.zeros(len(STACK)), 0
     for place, number in enumerate(run.tolist()):

@@ -1,4 +1,4 @@
-"""What the bars of a run did, in numbers and in a sentence: for those who read a chart instead of looking at it.
+"""The parts of the bars of a run in numbers and in a sentence, for the description of a chart.
 
 Belongs here: sums of parts, and the words for them. Does not belong here: tables of bars and rows (``description``),
 and how parts are drawn (``part_fills``).
@@ -36,12 +36,12 @@ PHRASES = {
     "pause": "pauses before a retry",
 }
 HELD_UP = ("interpreter", "core", "blocked", "pause")
-NOTABLE, MIN_SHARE = 0.05, 0.005  # shares of all time: when there is a sentence, and what is named in it
+NOTABLE, MIN_SHARE = 0.05, 0.005  # shares of all time: of being held up for a sentence, of a kind to be named in it
 UNKNOWN = PART_CODE["unknown"]
 
 
 def part_times_s(run: Run) -> dict[str, Floats]:
-    """Return how long each bar did what [s], by the words of `PART_HEADINGS`, shape (number of bars,) each.
+    """Return the time of each bar in each kind of part [s], by `PART_HEADINGS`, shape (number of bars,) each.
 
     Of what is not known when, the share of CPU is CPU and the rest is waiting; both are NaN where it was not measured.
 
@@ -67,7 +67,7 @@ def _total_s(run: Run, fill: str) -> Floats:
 
 
 def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
-    """Return in a sentence what the bars did where that is notable: where they were held up; else nothing.
+    """Return a sentence about the time in the bars if they were held up for a notable part of it, else "".
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def _share(word: str, totals: Mapping[str, float], all_s: float) -> str:
 
 
 def _turns(run: Run, totals: Mapping[str, float]) -> str:
-    """Return how many compute at once, where some waited for their turn and it is known when each had it."""
+    """Return the end of the sentence: how many computed at once, if some waited for a turn and all turns are known."""
     parts = run.parts
     is_cpu, is_unknown = parts.kind == PART_CODE["cpu"], parts.kind == UNKNOWN
     if not totals["interpreter"] + totals["core"] or is_unknown.any() or not is_cpu.any():

@@ -1,4 +1,4 @@
-"""Rows of workers over time on a canvas: bars or an image of them, both axes, and the entries of the legend.
+"""Drawing rows of workers over time: bars or an image of them, both axes, and the entries of the legend.
 
 Belongs here: what all charts with rows of workers share. Does not belong here: what one of them adds to it (``gantt``,
 ``curves.queues``).
@@ -25,13 +25,13 @@ __all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
 
 MAX_BARS = 5_000
 TOP_PT, BOTTOM_PT, SIDE_PT = 46.0, 36.0, 14.0
-MIN_PART_PT = 1.2  # a part that is narrower is not drawn alone
+MIN_PART_PT = 1.2  # narrower parts are not drawn alone: stripes of a pixel alias
 STACKED_NOTE = "too short to be drawn one by one: the height of a colour is its share of the time"
 
 
 @dataclass(frozen=True)
 class Options:
-    """How rows are drawn: the options of `gantt` with the same names."""
+    """Options for drawing rows; their names and meanings are those of `gantt`."""
 
     color_by: str = "part"
     labels: bool = True
