@@ -16,7 +16,7 @@ import numpy as np
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark
 from kaygraph_viz.trace.columns import Spans
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.span import RowTuple
 
 SPANS, BUDGET_S = 100_000, 2.0
 PEER, NOTE = "a budget of 2 s", "summarize, explain, critical_path, what_if, compare, conflicts"
@@ -128,7 +128,7 @@ def pipeline(count: int) -> kv.Trace:
     return _trace([_around(1, 0, "pipeline", last, stages), *around, *_stage_rows(starts, ends, leaves)])
 
 
-def _stage_rows(starts: np.ndarray, ends: np.ndarray, leaves: np.ndarray) -> Iterator[Row]:
+def _stage_rows(starts: np.ndarray, ends: np.ndarray, leaves: np.ndarray) -> Iterator[RowTuple]:
     items, stages = starts.shape
     for item in range(items):
         for stage in range(stages):
@@ -143,17 +143,17 @@ def _stage_rows(starts: np.ndarray, ends: np.ndarray, leaves: np.ndarray) -> Ite
 def _branch(
     number: int, parent: int, index: int, lane: str, submitted: int, started: int, ended: int,
     blocked: int = 0, links: tuple[int, ...] | None = None,
-) -> Row:  # fmt: skip
+) -> RowTuple:  # fmt: skip
     times = submitted, started, ended, (ended - started - blocked) // 12, blocked
     return number, parent, index, "b", "branch", lane, *times, "ok", 1, None, None, links, None
 
 
-def _around(number: int, parent: int, name: str, ended: int, workers: int, **facts: int) -> Row:
+def _around(number: int, parent: int, name: str, ended: int, workers: int, **facts: int) -> RowTuple:
     noted = {"executor": "thread", "workers": workers, **facts}
     return number, parent, -1, name, "node", "main", 0, 0, ended, 0, 0, "ok", 1, None, noted, None, None
 
 
-def _trace(rows: list[Row]) -> kv.Trace:
+def _trace(rows: list[RowTuple]) -> kv.Trace:
     spans = Spans()
     for row in rows:
         spans.append(row)

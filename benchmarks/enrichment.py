@@ -17,9 +17,10 @@ from benchmarks.harness import Measured, Scale, alternate, benchmark
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.asking import Sources
-from kaygraph_viz.patterns.customer_sources import FOUR, customer_sources
+from kaygraph_viz.patterns.customer_sources import DEFAULT_NAMES, customer_sources
 from kaygraph_viz.patterns.enrichment import enrichment_graph
-from kaygraph_viz.patterns.sources import Question, Record
+from kaygraph_viz.patterns.records import Record
+from kaygraph_viz.patterns.sources import Question
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.server import Server, serve
 from kaygraph_viz.services.settings import ServiceSettings
@@ -100,7 +101,7 @@ async def _by_hand(server: Server, records: Sequence[Record]) -> None:
 
         async def enrich(record: Record) -> list[Any]:
             async with places:
-                return await asyncio.gather(*(ask(name, record) for name in FOUR))
+                return await asyncio.gather(*(ask(name, record) for name in DEFAULT_NAMES))
 
         await asyncio.gather(*(enrich(record) for record in records))
 

@@ -16,7 +16,7 @@ from contextvars import Context, ContextVar
 from types import MappingProxyType
 from typing import Any
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted
 from kaygraph_viz.threads import REAL_THREADS, Event, Threads
@@ -150,7 +150,6 @@ class RealClock(Clock):
 
 
 REAL = RealClock()
-MAX_SECONDS = 1e9  # 30 years; the system's own waits overflow at some 292
 _clock: ContextVar[Clock | None] = ContextVar("kaygraph_viz_clock", default=None)
 
 
@@ -275,7 +274,4 @@ def cost(cpu_s: float) -> None:
 
 
 def _duration(name: str, seconds: float) -> float:
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not is_number or not 0 <= seconds <= MAX_SECONDS:
-        raise OptionError(f"{name}(seconds)", seconds, "a number of seconds, 0 or more, at most 1e9", f"{name}(0.1)")
-    return seconds
+    return checked_seconds(f"{name}(seconds)", seconds, f"{name}(0.1)")

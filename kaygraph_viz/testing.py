@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from kaygraph_viz.checks import checked_number
 from kaygraph_viz.clock import Clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import Machine
@@ -387,7 +388,7 @@ def _split(tree: Any) -> tuple[Span, Sequence[SpanTree]]:
 
 
 def _row(span: Span) -> Row:
-    return (
+    return Row(
         span.span_id,
         span.parent_id or 0,
         -1 if span.index is None else span.index,
@@ -409,6 +410,4 @@ def _row(span: Span) -> Row:
 
 
 def _ns(name: str, seconds: float) -> int:
-    if not 0 <= seconds < float("inf"):
-        raise OptionError(name, seconds, "a number of seconds, 0 or more", "clock.sleep(0.1)")
-    return round(seconds * 1e9)
+    return round(checked_number(name, seconds, example="clock.sleep(0.1)", what="a number of seconds") * 1e9)

@@ -13,7 +13,7 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "parts", "awaited", "clock", "machine", "threads", "_optional", "sync", "virtual"}
+CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "threads", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -21,14 +21,15 @@ EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "htm
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "checks": {"errors"},
     "parts": set(),
     "awaited": {"parts"},
     "machine": set(),
     "threads": set(),
-    "clock": {"errors", "parts", "machine", "threads"},
+    "clock": {"errors", "checks", "parts", "machine", "threads"},
     "_optional": {"errors"},
     "sync": {"errors", "parts", "threads", "clock"},
-    "virtual": {"errors", "parts", "awaited", "machine", "threads", "clock"},
+    "virtual": {"errors", "checks", "parts", "awaited", "machine", "threads", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},

@@ -72,8 +72,9 @@ def test_impossible_durations_are_refused(spend, seconds):
 
 @pytest.mark.parametrize("seconds", [0, 0.0, 1, 1e9])
 def test_possible_durations_pass(seconds):
-    with use_clock(FakeClock()):
+    with use_clock(FakeClock()) as clock:
         sleep(seconds)
+    assert clock.now_ns() == seconds * 10**9
 
 
 def test_cost_is_for_simulated_time_only():

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
+from kaygraph_viz.checks import checked_whole, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.base import Executor
-from kaygraph_viz.execute.limits import checked_whole, checked_workers
 from kaygraph_viz.execute.progress import Progress
 from kaygraph_viz.execute.registry import KINDS, checked_kind, get_executor
 from kaygraph_viz.machine import SIMULATED_CORES, usable_cores
@@ -62,8 +62,7 @@ class Setup:
 
     def __post_init__(self) -> None:
         """Refuse impossible options, the first by name."""
-        if self.workers is not None:
-            checked_workers(self.workers, "workers")
+        checked_workers(self.workers, "workers")
         if self.executor is not None:
             checked_kind(self.executor)
         if self.items is not None:

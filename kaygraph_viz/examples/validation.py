@@ -10,8 +10,8 @@ from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.checks import CHECKS, local_checks
-from kaygraph_viz.patterns.finding import text_of
-from kaygraph_viz.patterns.validation import Record, Verdict, compare_with_key, validation_graph
+from kaygraph_viz.patterns.records import Record, text_of
+from kaygraph_viz.patterns.validation import Verdict, compare_with_key, validation_graph
 from kaygraph_viz.services.datasets import load_customers, load_customers_key
 from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.trace.trace import Trace

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
-from kaygraph_viz.clock import MAX_SECONDS, Clock, current_clock, sleep_async
+from kaygraph_viz.checks import MAX_SECONDS, checked_whole
+from kaygraph_viz.clock import Clock, current_clock, sleep_async
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.waiting import held_up
 

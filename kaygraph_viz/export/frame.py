@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz._optional import require
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_flag
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.part_table import stretches
@@ -102,8 +102,7 @@ def to_frame(trace: Trace, *, parts: bool = False) -> pd.DataFrame:
     0        1  wait        0.0      2.0        0.0
     1        1   cpu        2.0      3.0        1.0
     """
-    if not isinstance(parts, bool):
-        raise OptionError("parts", parts, "True or False", "to_frame(trace, parts=True)")
+    checked_flag("parts", parts, "to_frame(trace, parts=True)")
     pandas = require("pandas")
     columns = trace.columns
     frame = _frame_of_parts(pandas, columns) if parts else _frame_of_spans(pandas, columns)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.files import READ_CHUNK
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.span import RowTuple
 
 __all__ = ["Reader", "integer_ns"]
 
@@ -41,7 +41,7 @@ class Reader(ABC):
         """
         return self._spans.columns(), 0
 
-    def _keep(self, row: Row) -> None:
+    def _keep(self, row: RowTuple) -> None:
         self._spans.append(row)
         if len(self._spans.buffer) >= READ_CHUNK:
             self._spans.compact()

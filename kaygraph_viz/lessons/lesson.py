@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.criteria import Criterion
 from kaygraph_viz.lessons.grade import Grade, grade
@@ -90,9 +91,7 @@ class Lesson:
             Which exercise of the lesson, from 1.
         """
         hints = self._solution(exercise)[0]
-        if not isinstance(number, int) or not 1 <= number <= len(hints):
-            raise OptionError("number", number, f"a whole number from 1 to {len(hints)}", "lesson.hint(1)")
-        print(hints[number - 1])
+        print(hints[checked_whole("number", number, 1, len(hints), "lesson.hint(1)") - 1])
 
     def show_solution(self, exercise: int = 1) -> None:
         """Print a solution of an exercise. Try it first: predicting and failing is how it is learned."""

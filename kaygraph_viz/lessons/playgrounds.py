@@ -18,7 +18,7 @@ from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.patterns.batch import batch_graph
 from kaygraph_viz.patterns.checks import local_checks
-from kaygraph_viz.patterns.coordination import at_most
+from kaygraph_viz.patterns.coordination import with_semaphore
 from kaygraph_viz.patterns.coordination_examples import CoordinationNode, Lookup
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.enrichment import enrichment_graph
@@ -195,7 +195,7 @@ class _AtMostNode(CoordinationNode):
 
     async def exec_async(self, prep_res: Sequence[str]) -> list[Any]:
         async with open_async_client(timeout=30.0) as client:
-            return await at_most(self.most, Lookup(client, self.mirrors), prep_res)
+            return await with_semaphore(self.most, Lookup(client, self.mirrors), prep_res)
 
 
 def _some(records: Sequence[Any], count: int) -> list[Any]:

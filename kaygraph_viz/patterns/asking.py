@@ -20,7 +20,8 @@ from typing import Any, Self
 import httpx
 from pydantic import ValidationError
 
-from kaygraph_viz.clock import MAX_SECONDS, current_clock, sleep, sleep_async
+from kaygraph_viz.checks import MAX_SECONDS
+from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, SourceStatus

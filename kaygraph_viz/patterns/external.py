@@ -6,7 +6,6 @@ Belongs here: asking the service and judging its answer. Does not belong here: t
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping
 from types import TracebackType
@@ -15,10 +14,12 @@ from typing import Any, Literal, Self
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError, ServiceUnavailable
 from kaygraph_viz.patterns.asking import retry_after_s
-from kaygraph_viz.patterns.finding import Finding, text_of, texts
+from kaygraph_viz.patterns.findings import Finding
+from kaygraph_viz.patterns.records import text_of, texts
 from kaygraph_viz.services.in_process import open_client
 
 __all__ = ["AddressVerifier"]
@@ -75,11 +76,8 @@ class AddressVerifier:
     def __init__(self, base_url: str, *, timeout_s: float = 2.0, client: httpx.Client | None = None) -> None:
         if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
             raise OptionError("base_url", base_url, "an address that starts with http://", "server.base_url")
-        is_number = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
-        if not is_number or not 0 < timeout_s < math.inf:
-            raise OptionError("timeout_s", timeout_s, "a number of seconds above 0", "timeout_s=2.0")
         self.base_url = base_url.rstrip("/")
-        self.timeout_s = timeout_s
+        self.timeout_s = checked_seconds("timeout_s", timeout_s, "timeout_s=2.0", above=True)
         self._client = client
         self._owns_client = client is None
         self._is_closed = False

@@ -1,43 +1,47 @@
-"""A node that measures the graph it belongs to, while it runs.
+"""A node that measures the graph it belongs to while this runs, and the times that summaries of patterns report.
 
-Belongs here: reading the running trace, and what is left of it in the shared store. Does not belong here: the
-arithmetic (``analysis``).
+Belongs here: reading the running trace, and the numbers in the shared store. Does not belong here: the arithmetic
+(``analysis``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kaygraph_viz.analysis.explain.explain import USEFUL, explain
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.per_worker import per_worker
-from kaygraph_viz.analysis.suggest import suggest_workers
+from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import current_scope
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["PerformanceMetricsNode", "performance_metrics", "running_trace"]
+__all__ = ["PerformanceMetricsNode", "measured_times", "performance_metrics", "running_trace"]
 
 KEYS = (
     "workers", "makespan_s", "work_s", "mean_concurrency", "serial_s", "speedup", "speedup_source", "efficiency",
     "overhead", "overhead_s", "useful_workers", "lost_s", "critical_path_s", "queue_wait_s", "branches", "retries",
     "suggested_workers", "replayed_makespan_s", "per_worker",
 )  # fmt: skip
+POWERS = (1, 2, 4, 8, 16, 32, 64)
+TRIED = sorted({*POWERS, 3, 6, 12, 24, 48})  # a graph waits for the prediction: not every number up to 64
 NOT_RECORDED = "Nothing was recorded: run the graph inside `with record() as trace:` to get numbers."
 NO_BRANCHES = "No branch has been recorded so far: put this node behind the parallel ones."
 
 
 class PerformanceMetricsNode(Node):
-    """Measure what has been recorded so far, and leave it in ``shared["performance_metrics"]``.
+    """Measure what has been recorded so far, and store it in ``shared["performance_metrics"]``.
 
-    Put it at the end of a graph. It counts what has ended before it began: neither itself nor the graph around it.
-    Without a recording it leaves the same keys with None, and ``sentence`` says why.
+    Put it at the end of a graph. It measures spans that have ended: neither its own nor that of the graph around it.
+    Without a recording the values of all keys are None, and ``sentence`` says why.
 
     Parameters
     ----------
     node_id
-        What the node is called in pictures; default: the name of its class.
+        Its name in charts and diagrams; default: the name of its class.
 
     Notes
     -----
@@ -55,14 +59,14 @@ class PerformanceMetricsNode(Node):
     ``useful_workers``, ``lost_s``
         As in `explain`: useful work / T, and where all other time of the workers went, by cause [worker-seconds].
     ``suggested_workers``, ``replayed_makespan_s``
-        The smallest number of workers within 5% of the best in a replay of the branches, and the makespan of the replay
-        by number of workers [s], as in `suggest_workers`. These two are predictions.
+        Predictions by `what_if`: the smallest number of workers within 5% of the best, of 1, 2, 3, 4, 6, 8, 12, ... up
+        to 64 and the number of branches; and the makespan [s] with that number and with 1, 2, 4, 8, ... of them.
     ``per_worker``
         A dict for each worker with the keys ``worker branches failed busy_s cpu_s ended_s``, as in `per_worker`.
     ``workers makespan_s work_s critical_path_s queue_wait_s branches retries``
         As in `Summary`.
     ``is_recorded``, ``sentence``
-        Whether there is anything to measure, and what it comes to, in words.
+        Whether there is anything to measure, and the result in words.
 
     Examples
     --------
@@ -84,15 +88,15 @@ class PerformanceMetricsNode(Node):
         super().__init__(node_id=node_id)
 
     def prep(self, shared: Shared) -> Trace | None:
-        """Read what has been recorded so far."""
+        """Return what has been recorded so far."""
         return running_trace()
 
     def exec(self, prep_res: Trace | None) -> dict[str, Any]:
-        """Measure it."""
+        """Return the numbers."""
         return performance_metrics(prep_res)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
-        """Hand the numbers over."""
+        """Store ``shared["performance_metrics"]``."""
         shared["performance_metrics"] = exec_res
 
 
@@ -112,25 +116,15 @@ def running_trace() -> Trace | None:
 
 
 def performance_metrics(trace: Trace | None) -> dict[str, Any]:
-    """Return the numbers that `PerformanceMetricsNode` leaves behind.
-
-    Parameters
-    ----------
-    trace
-        What to measure; None where nothing was recorded.
-
-    Returns
-    -------
-    dict
-        With the keys that `PerformanceMetricsNode` lists.
-    """
+    """Return the numbers of a trace, None where nothing was recorded, with the keys of `PerformanceMetricsNode`."""
     missing = NOT_RECORDED if trace is None else "" if trace.columns.is_kind("branch").any() else NO_BRANCHES
     if trace is None or missing:
         return {"is_recorded": False, "sentence": missing, **dict.fromkeys(KEYS)}
-    summary, explanation, suggestion = summarize(trace), explain(trace), suggest_workers(trace)
+    summary, explanation, predicted = summarize(trace), explain(trace), _predicted(trace)
     spent_s = summary.workers * summary.makespan_s
     overhead_s = max(0.0, spent_s - summary.serial_s)
-    enough = f"{counted(suggestion.workers, 'worker')} of this kind would have come within 5% of the best"
+    best = predicted.best_workers
+    enough = f"{counted(best, 'worker')} of this kind would have come within 5% of the best"
     return {
         "is_recorded": True,
         "sentence": f"{explanation.sentence} In a replay, {enough}.",
@@ -150,7 +144,43 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
         "queue_wait_s": summary.queue_wait_s,
         "branches": summary.counts["branches"],
         "retries": summary.counts["retries"],
-        "suggested_workers": suggestion.workers,
-        "replayed_makespan_s": dict(suggestion.makespan_s),
+        "suggested_workers": best,
+        "replayed_makespan_s": {
+            count: seconds for count, seconds in predicted.makespan_s.items() if count in POWERS or count == best
+        },
         "per_worker": [load._asdict() for load in per_worker(trace)],
     }
+
+
+def measured_times(outcomes: Sequence[Outcome], work_s: float | None = None) -> dict[str, float]:
+    """Return the measured times of branches that ran in parallel.
+
+    Parameters
+    ----------
+    outcomes
+        The outcomes of the branches.
+    work_s
+        The work, where it is not that of the branches themselves [s].
+
+    Returns
+    -------
+    dict
+        ``work_s``: the sum of the service times of all branches [s]. ``makespan_s``: the time from the first submission
+        to the last end [s]. ``mean_concurrency``: their quotient, the mean number of branches in progress at once.
+
+    Examples
+    --------
+    >>> measured_times([Outcome(0, ended_ns=2_000_000_000), Outcome(1, ended_ns=1_000_000_000)])
+    {'work_s': 3.0, 'makespan_s': 2.0, 'mean_concurrency': 1.5}
+    """
+    work_s = sum(outcome.service_s for outcome in outcomes) if work_s is None else work_s
+    first_ns = min((outcome.submitted_ns for outcome in outcomes), default=0)
+    makespan_s = (max((outcome.ended_ns for outcome in outcomes), default=0) - first_ns) / 1e9
+    mean = work_s / makespan_s if makespan_s else 0.0
+    return {"work_s": work_s, "makespan_s": makespan_s, "mean_concurrency": mean}
+
+
+def _predicted(trace: Trace) -> WhatIf:
+    """Return what other numbers of workers would make of a run whose workers take branches as they become free."""
+    branches = int(trace.columns.is_kind("branch").sum())
+    return what_if(trace, [count for count in TRIED if count <= branches], schedule="dynamic")

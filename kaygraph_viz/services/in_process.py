@@ -1,7 +1,7 @@
 """Ask the services without a socket, in the time of the clock in force: real or simulated.
 
 Belongs here: the transport that lets `httpx` clients reach services of the same process, and where these are found.
-Does not belong here: choosing the reply (``answers``) and what users hold in their hands (``server``).
+Does not belong here: choosing the reply (``responses``) and what users call (``server``).
 
 A client sees what it would see over a socket: answers after their latency, timeouts when they come too late,
 connections that are refused or break off. Stamps and waits are those of ``kaygraph_viz.clock``.
@@ -21,8 +21,8 @@ from weakref import WeakValueDictionary
 import httpx
 
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
-from kaygraph_viz.services.answers import Services
 from kaygraph_viz.services.request_log import RequestLog
+from kaygraph_viz.services.responses import Services
 from kaygraph_viz.sync import threads
 
 __all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]

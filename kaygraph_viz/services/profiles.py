@@ -1,7 +1,7 @@
 """What the made-up profile, social media and company services know about the shipped customers.
 
 Belongs here: reading profiles and companies. Does not belong here: how they are made (``data/make_profiles.py``) and
-what a service answers (``lookups``).
+what a service answers (``endpoints``).
 """
 
 from __future__ import annotations

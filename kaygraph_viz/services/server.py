@@ -1,7 +1,7 @@
 """Run the services beside a script or notebook, and open clients for them.
 
-Belongs here: what users hold in their hands: a server over real sockets or in simulated time, with its address, its log
-and its clients. Does not belong here: what the services answer (``answers``), sockets and threads (``background``) and
+Belongs here: what users call: a server over real sockets or in simulated time, with its address, its log and its
+clients. Does not belong here: the replies of the services (``responses``), sockets and threads (``background``), and
 the transport of clients in simulated time (``in_process``).
 """
 
@@ -18,11 +18,11 @@ from starlette.types import ASGIApp
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError
-from kaygraph_viz.services.answers import Services
 from kaygraph_viz.services.app import create_app
 from kaygraph_viz.services.background import Front, ServerThread
 from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
 from kaygraph_viz.services.request_log import LoggedRequest
+from kaygraph_viz.services.responses import Services
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
 
 __all__ = ["InProcessServer", "LocalServer", "LoggedRequest", "Server", "serve"]

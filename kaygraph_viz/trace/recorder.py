@@ -30,7 +30,7 @@ from kaygraph_viz.trace.options import (
     checked_watch,
 )
 from kaygraph_viz.trace.shared_access import SharedWatch
-from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
+from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
 
 if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
     from types import TracebackType
@@ -92,7 +92,7 @@ def enter_scope(recorder: Recorder, span_id: int) -> None:
 class OpenSpan(Protocol):
     """A span that has begun: it knows its row for the case that the recording ends before it does."""
 
-    def abandoned_row(self, now_ns: int) -> Row:
+    def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this span if it is cut off at `now_ns`."""
 
 
@@ -131,7 +131,7 @@ class Recorder:
         self._spans = _columns(max_spans) if storage is None else storage
         self._lock = threading.RLock()
 
-    def add(self, row: Row) -> None:
+    def add(self, row: RowTuple) -> None:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
         try:
             self._spans.append(row)
@@ -385,14 +385,14 @@ class span:  # noqa: N801  (used like a function)
             recorder.add(self._row(ended, _status_of(error), describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
 
-    def abandoned_row(self, now_ns: int) -> Row:
+    def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this span if it is cut off now."""
         return self._row_of(now_ns, (-1, 0, None), "abandoned", None)
 
-    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> RowTuple:
         return self._row_of(ended_ns, self._lane.measured(self._cpu_ns, self._started_ns, ended_ns), status, error)
 
-    def _row_of(self, ended_ns: int, measured: Measured, status: Status, error: str | None) -> Row:
+    def _row_of(self, ended_ns: int, measured: Measured, status: Status, error: str | None) -> RowTuple:
         started, (cpu_ns, blocked_ns, parts) = self._started_ns, measured
         return (
             self.span_id, self.parent_id, -1, self.name, self.kind, self._lane.name, started, started, ended_ns,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.clock import Clock
-from kaygraph_viz.errors import OptionError, TraceError
+from kaygraph_viz.errors import TraceError
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.attributes import visible
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
@@ -147,8 +148,8 @@ class Trace:
             If `kind` or `status` is not one of the words that exist.
         """
         for label, word, known in (("kind", kind, KINDS), ("status", status, STATUSES)):
-            if word is not None and word not in known:
-                raise OptionError(label, word, f"one of {', '.join(known)}")
+            if word is not None:
+                checked_word(label, word, known)
         columns = self.columns
         mask = columns.is_kind(kind or KINDS[0]) if kind else columns.rows["span_id"] > 0
         if status:

@@ -6,14 +6,14 @@ Belongs here: what users set and what branches ask for. Does not belong here: ho
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Self
 
-from kaygraph_viz.clock import MAX_SECONDS, WORKER_KINDS, Clock, use_clock
+from kaygraph_viz.checks import checked_flag, checked_number, checked_seconds, checked_whole, checked_workers
+from kaygraph_viz.clock import WORKER_KINDS, Clock, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.machine import SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
@@ -124,17 +124,12 @@ class VirtualClock(Clock):
         preempt: float = 0.0,
         patience_s: float = 0.1,
     ) -> None:
-        self.seed = _whole("seed", seed, 0, 1 << 62)
-        if cores is not None:
-            _whole("cores", cores, 1, 4096)
-        if not isinstance(gil, bool):
-            raise OptionError("gil", gil, "True or False", "gil=False")
-        self.gil = gil
-        _seconds("switch_interval_s", switch_interval_s, least=1e-6)
-        _seconds("patience_s", patience_s, least=1e-3)
-        if isinstance(preempt, bool) or not isinstance(preempt, (int, float)) or not 0 <= preempt <= 1:
-            raise OptionError("preempt", preempt, "a number from 0 to 1", "preempt=0.1")
-        self.preempt = float(preempt)
+        self.seed = checked_whole("seed", seed, 0, 1 << 62)
+        checked_workers(cores, "cores")
+        self.gil = checked_flag("gil", gil, "gil=False")
+        checked_seconds("switch_interval_s", switch_interval_s, "switch_interval_s=0.005", low=1e-6)
+        checked_seconds("patience_s", patience_s, "patience_s=0.1", low=1e-3)
+        self.preempt = checked_number("preempt", preempt, 0, 1, "preempt=0.1")
         self.start_up_s = _by_kind("start_up_s", start_up_s)
         self.dispatch_s = _by_kind("dispatch_s", dispatch_s)
         self._interval_ns = round(switch_interval_s * 1e9)
@@ -258,23 +253,11 @@ class VirtualClock(Clock):
         return f"VirtualClock(seed={self.seed}{'' if self.gil else ', gil=False'})"
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise OptionError(name, value, f"a whole number from {low} to {high}", f"{name}={max(low, 1)}")
-    return value
-
-
-def _seconds(name: str, value: Any, least: float = 0.0) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not least <= value <= MAX_SECONDS:
-        raise OptionError(name, value, f"a number of seconds from {least:g} to 1e9", f"{name}=0.005")
-    return float(value)
-
-
 def _by_kind(name: str, value: float | Mapping[str, float]) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        return dict.fromkeys(WORKER_KINDS, _seconds(name, value))
+        return dict.fromkeys(WORKER_KINDS, checked_seconds(name, value, f"{name}=0.005"))
     if unknown := set(value) - set(WORKER_KINDS):
         expected = f"seconds for {', '.join(WORKER_KINDS)}"
         raise OptionError(name, sorted(map(str, unknown)), expected, f'{name}={{"process": 0.1}}')
-    return dict.fromkeys(WORKER_KINDS, 0.0) | {kind: _seconds(name, seconds) for kind, seconds in value.items()}
+    seconds = {kind: checked_seconds(name, each, f"{name}=0.005") for kind, each in value.items()}
+    return dict.fromkeys(WORKER_KINDS, 0.0) | seconds

@@ -14,7 +14,7 @@ from typing import Any
 
 import ipywidgets
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
 
 __all__ = ["Progress", "progress"]
@@ -61,9 +61,7 @@ def progress(
     >>> shown.pace.done, shown.pace.total
     (3, 3)
     """
-    if not isinstance(every_s, (int, float)) or isinstance(every_s, bool) or not every_s >= 0:
-        raise OptionError("every_s", every_s, "a number of seconds, 0 or more", "every_s=0.1")
-    return Progress(title, every_s, monotonic_s)
+    return Progress(title, checked_seconds("every_s", every_s, "every_s=0.1"), monotonic_s)
 
 
 class Progress(ProgressCallback):

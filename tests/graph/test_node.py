@@ -321,6 +321,7 @@ def test_the_same_successor_twice_is_fine():
         warnings.simplefilter("error")
         a >> b
         a >> b
+    assert a.successors == {"default": b}
 
 
 def test_wiring_returns_the_right_side():

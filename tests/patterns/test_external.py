@@ -21,18 +21,6 @@ CUSTOMERS = load_customers(limit=200)
 GOOD = CUSTOMERS[0]
 
 
-@pytest.fixture(scope="module")
-def server():
-    with serve(ServiceSettings(latency_s=0)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def verifier(server):
-    with AddressVerifier(server.base_url, timeout_s=30) as verifier:
-        yield verifier
-
-
 def answer(status=200, body=b"", headers=()):
     """Return an application that gives one fixed answer."""
 

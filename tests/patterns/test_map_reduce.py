@@ -116,5 +116,5 @@ def test_with_on_error_raise_the_first_broken_order_ends_it():
 
 @pytest.mark.parametrize("graph", [word_count_graph, decade_index_graph, order_totals_graph])
 def test_without_its_data_a_graph_says_what_to_write(graph):
-    with pytest.raises(DataError, match=r"graph.run\(\{'(speeches|orders)': ...\}\)"):
+    with pytest.raises(DataError, match=r'graph.run\(\{"(speeches|orders)": load_(speeches|orders)\(\)\}\)'):
         graph().run({})

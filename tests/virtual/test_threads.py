@@ -269,11 +269,13 @@ def test_a_timer_calls_in_time_unless_it_is_cancelled():
 
 
 def test_a_timer_that_is_cancelled_at_the_very_instant_does_not_call():
-    timer = threads().Timer(2, pytest.fail)
+    seen = []
+    timer = threads().Timer(2, seen.append, ("called",))
     timer.start()
     sleep(2)
     timer.cancel()
     timer.join()
+    assert (seen, now_s()) == ([], 2)
 
 
 # -- futures ---------------------------------------------------------------------------------------------------------

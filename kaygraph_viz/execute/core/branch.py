@@ -34,7 +34,7 @@ from kaygraph_viz.parts import PartLog
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane, measured_in
 from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
-from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = ["Branches", "Claim", "Held"]
@@ -64,9 +64,9 @@ class Held:
     def row(self, now_ns: int, status: Status, error: str | None = None) -> Row:
         """Return the row of this branch if it ends at `now_ns` and the worker has nothing to say about it."""
         cpu_ns, blocked_ns, parts = measured_in(self.log, self.started_ns, now_ns, has_cpu=self.log is not None)
-        return (
+        return Row(
             self.span_id, self.parent_id, self.index, self.name, "branch", self.lane, self.submitted_ns,
-            self.started_ns, now_ns, cpu_ns, blocked_ns, status, 1, error, None, None, parts,
+            self.started_ns, now_ns, cpu_ns, blocked_ns, status, error=error, parts=parts,
         )  # fmt: skip
 
 
@@ -114,15 +114,17 @@ class Branches:
         As for `run_attempts`.
     timeout_s
         The time each branch has [s]: one that took longer is a timeout, however late that is noticed.
+    add
+        Called with the row of each branch that was recorded; default: the recorder keeps it.
     """
 
-    __slots__ = ("_base", "fallback", "function", "label", "name", "now_ns", "owner", "parent_id",
+    __slots__ = ("_base", "add", "fallback", "function", "label", "name", "now_ns", "owner", "parent_id",
                  "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
 
     def __init__(
         self, function: Callable[[Any], Any], *, name: str, label: Callable[[Any], str] | None = None,
         owner: str | None = None, retry: RetryPolicy = ONCE, fallback: Fallback | None = None,
-        timeout_s: float | None = None,
+        timeout_s: float | None = None, add: Callable[[RowTuple], object] | None = None,
     ) -> None:  # fmt: skip
         scope = current_scope()
         self.function = function
@@ -135,6 +137,7 @@ class Branches:
         self.recorder: Recorder | None = scope.recorder if scope is not None else None
         self.parent_id = scope.span_id if scope is not None else 0
         self.shared_watch = self.recorder.shared_watch if self.recorder is not None else None
+        self.add = add or (self.recorder.add if self.recorder is not None else _drop)
         self.now_ns = current_clock().now_ns if self.recorder is None else self.recorder.now_ns
         self._base: Context = copy_context()
         count_from_one(self._base)
@@ -200,14 +203,14 @@ class Branches:
         except Stopped:  # simulated time is over for it
             if claim is None or claim.release(held):
                 last = Held(index, name, submitted_ns, started, *place)
-                recorder.add(last.row(self.now_ns(), "cancelled"))
+                self.add(last.row(self.now_ns(), "cancelled"))
             raise
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
         if claim is not None and not claim.release(held):
             outcome.status = "abandoned"
         error, (cpu, blocked, parts) = outcome.error, lane.measured(cpu, started, ended)
-        recorder.add((
+        self.add((
             span_id, self.parent_id, index, name, "branch", lane.name, submitted_ns, started, ended, cpu, blocked,
             outcome.status, attempts, None if error is None else describe_error(error),
             None if self.shared_watch is None else self.shared_watch.leave(span_id), None, parts,
@@ -348,7 +351,7 @@ class Branches:
         if scope.recorder is not None:
             cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
             cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns
-            scope.recorder.add((
+            self.add((
                 scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
                 outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts,
                 None if outcome.error is None else describe_error(outcome.error),
@@ -371,6 +374,10 @@ class Branches:
             return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
         status: Status = "error" if isinstance(error, Exception) else "cancelled"
         return Outcome(index, None, error, status, attempts, submitted, started, ended, name)
+
+
+def _drop(row: RowTuple) -> None:
+    """Do nothing: no recording is active."""
 
 
 async def _awaiting(value: Awaitable[Any]) -> Any:

@@ -93,16 +93,16 @@ class AsyncExecutor(Executor):
         """
         naming = Naming(name, label, owner)
         request = self._checked(fn, items, Options(on_error=on_error, **options), naming, fallback)
-        crew = _Slots(request, self.slots(request.count))
+        slots = _Slots(request, self.slots(request.count))
         arrange = arranging(request)
-        stop = crew.stop_from_outside(asyncio.get_running_loop())
+        stop = slots.stop_from_outside(asyncio.get_running_loop())
         with self._stoppable(request), request.token.stopping(stop):
-            async with crew:
-                while await crew.has_more():
-                    for outcome in arrange(crew.done.popleft()):
-                        crew.count_delivery()
+            async with slots:
+                while await slots.has_more():
+                    for outcome in arrange(slots.done.popleft()):
+                        slots.count_delivery()
                         if outcome.error is not None:
-                            await crew.raise_if_wanted(outcome, on_error)
+                            await slots.raise_if_wanted(outcome, on_error)
                         yield outcome
 
     async def gather(
@@ -112,15 +112,15 @@ class AsyncExecutor(Executor):
     ) -> None:  # fmt: skip
         """Do as `aimap` does and call `take` with each outcome as it is completed; twice as fast for short items."""
         request = self._checked(fn, items, Options(on_error=on_error, **options), Naming(name, None, owner), fallback)
-        crew = _Slots(request, self.slots(request.count))
-        stop = crew.stop_from_outside(asyncio.get_running_loop())
+        slots = _Slots(request, self.slots(request.count))
+        stop = slots.stop_from_outside(asyncio.get_running_loop())
         with self._stoppable(request), request.token.stopping(stop):
-            async with crew:
-                while await crew.has_more():
-                    outcomes = crew.take_all()
+            async with slots:
+                while await slots.has_more():
+                    outcomes = slots.take_all()
                     for outcome in outcomes:
                         if outcome.error is not None:
-                            await crew.raise_if_wanted(outcome, on_error, outcomes)
+                            await slots.raise_if_wanted(outcome, on_error, outcomes)
                         take(outcome)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
@@ -333,7 +333,7 @@ class _Pump:
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._crew: _Slots | None = None
+        self._running: _Slots | None = None
         self._is_cancelled = self._is_over = False
         context = request.branches.context()
         self.thread = threads().Thread(target=context.run, args=(self._run,), name="async", daemon=True)
@@ -354,11 +354,11 @@ class _Pump:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._is_cancelled:  # before there was a task to cancel
             return
-        self._crew = crew = _Slots(self._request, self._slots)
-        async with crew:
-            while await crew.has_more():
-                while crew.done:
-                    self._ready.append(crew.done.popleft())
+        self._running = slots = _Slots(self._request, self._slots)
+        async with slots:
+            while await slots.has_more():
+                while slots.done:
+                    self._ready.append(slots.done.popleft())
                 self._news.set()
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -375,8 +375,8 @@ class _Pump:
 
     def count_delivery(self) -> None:
         """Make room for one more item."""
-        if self._crew is not None:
-            self._crew.count_delivery()
+        if self._running is not None:
+            self._running.count_delivery()
 
     def cancel(self, reason: BaseException) -> None:
         """End the call with an error; from any thread."""

@@ -35,7 +35,7 @@ class Service:
     def __init__(self, workers: int) -> None:
         self._runner = asyncio.Runner(loop_factory=new_event_loop)
         self._loop = self._runner.get_loop()
-        self._places = asyncio.Semaphore(workers)
+        self._slots = asyncio.Semaphore(workers)
         self._running: dict[Future[Any], None] = {}
         self.threads = threads()
         self._thread = self.threads.Thread(target=self._serve, name="async service", daemon=True)
@@ -67,7 +67,7 @@ class Service:
 
     async def _run(self, branches: Branches, submitted_ns: int) -> Any:
         lanes = branches.recorder.lanes if branches.recorder is not None else None
-        async with self._places:
+        async with self._slots:
             lane = lanes.take("async") if lanes is not None else None
             if lanes is not None and lane is not None:
                 lanes.enter(lane)

@@ -15,7 +15,7 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.base import Capabilities, Executor, in_order
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.worker_pool import delivered
+from kaygraph_viz.execute.core.worker_pool import run_pool
 from kaygraph_viz.execute.dask.call import DaskCall
 from kaygraph_viz.execute.dask.cluster import Link, local_cluster, threads_of
 from kaygraph_viz.execute.local.simulated import simulated_pool
@@ -96,7 +96,7 @@ class DaskExecutor(Executor):
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         pool = simulated_pool(self.kind)
         if pool is not None:
-            return delivered(partial(pool, request, self.workers, self))
+            return run_pool(partial(pool, request, self.workers, self))
         return self._run_on_cluster(request)
 
     def _run_on_cluster(self, request: Request) -> Generator[Outcome, None, None]:

@@ -105,7 +105,7 @@ class Answers:
         started, ended = shift(done.started_ns), shift(done.ended_ns)
         if self._recorder is not None:
             self._check(place, offset, submitted - started)
-            rows = done.rows
+            rows = [Row._make(row) for row in done.rows]
             if (place.address, place.thread) not in self._lanes:
                 rows = [_told(row, {"worker": place.address, "pid": place.pid, **offset.attributes}) for row in rows]
             lane = self._lane(place).name
@@ -200,10 +200,10 @@ class Answers:
         index, item, submitted = pair
         started = max(times[0], submitted)
         lane = self._lane(place).name if place is not None else "dask"
-        self._recorder.add((
+        self._recorder.add(Row(
             self._recorder.next_id(), self._branches.parent_id, index, self._branches.name_of(item), "branch", lane,
-            submitted, started, max(started, times[1]), -1, 0, status, 1,
-            None if error is None else describe_error(error), None, None, None,
+            submitted, started, max(started, times[1]), status=status,
+            error=None if error is None else describe_error(error),
         ))  # fmt: skip
 
     def hold(self, number: int, pair: Pair, place: Place | None, started_ns: int) -> None:
@@ -228,4 +228,6 @@ class Answers:
 
 def _told(row: Row, facts: dict[str, Any]) -> Row:
     """Return the row of a branch with more attributes; another row as it is."""
-    return (*row[:14], {**(row[14] or {}), **facts}, *row[15:]) if row[2] >= 0 and row[4] == "branch" else row
+    if row.index < 0 or row.kind != "branch":
+        return row
+    return row._replace(attributes={**(row.attributes or {}), **facts})

@@ -81,7 +81,7 @@ class Finished(NamedTuple):
     name: str
     failure: PackedError | None
     packed: Any
-    rows: list[Row]
+    rows: list[tuple[Any, ...]]  # plain: they take fewer bytes than a `Row`
 
 
 class Answer(NamedTuple):
@@ -283,18 +283,18 @@ class _Chunk:
             packed = pack_result(outcome.value)
         except Exception as error:
             outcome.status, outcome.error = "error", not_sent(self._branches.where(index), error)
-            rows = [_with_error(row, describe_error(outcome.error)) if row[0] == 1 else row for row in rows]
+            rows = [_with_error(row, outcome.error) if row.span_id == 1 else row for row in rows]
         failure = None if outcome.error is None else pack_error(outcome.error)
         return pickle.dumps(tuple(Finished(
             position, outcome.status, outcome.attempts, outcome.started_ns, outcome.ended_ns, outcome.name, failure,
-            packed, rows,
+            packed, [tuple(row) for row in rows],
         )))  # fmt: skip
 
     def _recorded(self, index: int, item: Any) -> tuple[Outcome, list[Row]]:
         kept = RowList(self._setup.max_spans)
         recorder = Recorder(REAL, cpu_time=self._setup.has_cpu_time, storage=kept)
         branches = self._branches
-        branches.recorder, branches.now_ns = recorder, recorder.now_ns
+        branches.recorder, branches.now_ns, branches.add = recorder, recorder.now_ns, recorder.add
         lane = Lane(OWN_LANE, REAL.cpu_ns if self._setup.has_cpu_time else None)
         recorder.lanes.enter(lane)
         outcome = branches.run(index, item, 0, lane)
@@ -302,5 +302,5 @@ class _Chunk:
         return outcome, kept.fetch()
 
 
-def _with_error(row: Row, text: str) -> Row:
-    return (*row[:11], "error", row[12], text, *row[14:])
+def _with_error(row: Row, error: Exception) -> Row:
+    return row._replace(status="error", error=describe_error(error))

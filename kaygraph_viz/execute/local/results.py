@@ -20,13 +20,13 @@ from kaygraph_viz.execute.local.shared_progress import records_in
 from kaygraph_viz.threads import Event
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
-__all__ = ["Arrivals"]
+__all__ = ["Results"]
 
 
-class Arrivals:
+class Results:
     """Hands over what one worker process did.
 
     Parameters
@@ -85,7 +85,7 @@ class Arrivals:
         name, recorder = self.branches.name, self.recorder
         pairs = list(zip(chunk, records, strict=False))
         if recorder is not None:
-            add, next_id, parent_id, lane = recorder.add, recorder.next_id, self.branches.parent_id, self.lane
+            add, next_id, parent_id, lane = self.branches.add, recorder.next_id, self.branches.parent_id, self.lane
             for (index, _, submitted), (_, started, ended, cpu) in pairs:
                 add((
                     next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0, "ok", 1,
@@ -101,7 +101,7 @@ class Arrivals:
         index, _, submitted = pulled
         where, cpu = self.branches.where(index), -1
         failure: Any = None
-        rows: list[Row] | None = None
+        rows: list[RowTuple] | None = None
         status: Status = "ok"
         attempts, name = 1, self.branches.name
         if len(record) == 4:
@@ -139,17 +139,20 @@ class Arrivals:
             self._done.append(outcome)
             self._news.set()
 
-    def _record(self, outcome: Outcome, rows: list[Row] | None, cpu_ns: int, shift: Shift | None) -> None:
+    def _record(self, outcome: Outcome, rows: list[RowTuple] | None, cpu_ns: int, shift: Shift | None) -> None:
         recorder, parent_id, submitted = self.recorder, self.branches.parent_id, outcome.submitted_ns
         if recorder is None:
             return
         if rows:
-            adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=submitted, shift=shift)
+            adopt(
+                recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=submitted, shift=shift,
+                add=self.branches.add,
+            )  # fmt: skip
             return
         text = None if outcome.error is None else describe_error(outcome.error)
-        recorder.add((
+        self.branches.add(Row(
             recorder.next_id(), parent_id, outcome.index, outcome.name, "branch", self.lane, submitted,
-            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None, None,
+            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text,
         ))  # fmt: skip
 
 

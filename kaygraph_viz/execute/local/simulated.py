@@ -14,9 +14,9 @@ from kaygraph_viz.clock import current_clock
 __all__ = ["simulated_pool"]
 
 _POOLS = {
-    "thread": ("simulated_threads", "SimulatedThreads"),
-    "process": ("simulated_processes", "SimulatedProcesses"),
-    "dask": ("simulated_processes", "SimulatedDask"),
+    "thread": ("simulated_threads", "SimulatedThreadPool"),
+    "process": ("simulated_processes", "SimulatedProcessPool"),
+    "dask": ("simulated_processes", "SimulatedDaskPool"),
 }
 
 

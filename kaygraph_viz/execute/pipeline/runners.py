@@ -1,7 +1,7 @@
 """How one worker of a stage runs its items, one after the other: in its thread, in a process, or by another thread.
 
 Belongs here: running an item, and giving it up. Does not belong here: where items come from and go (``workers``),
-and how they are run inside (``core.branch``, ``local.processes``, ``core.thread_workers``).
+and how they are run inside (``core.branch``, ``local.processes``, ``core.worker_pool``).
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import threading
 from collections import deque
 from collections.abc import Generator
 from functools import cache, partial
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from kaygraph_viz.clock import REAL, current_clock
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.execute.core.branch import Branches, Claim
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.thread_workers import ThreadCrew
-from kaygraph_viz.execute.core.worker_pool import Crew, Pulled, delivered
-from kaygraph_viz.execute.local import processes
+from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorkerPool, WorkerPool, run_pool
 from kaygraph_viz.execute.local.process_pool import Pool
+from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
 from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.pipeline.queues import Packet
 from kaygraph_viz.sync import threads
@@ -61,11 +60,10 @@ def runner_for(branches: Branches, kind: str) -> Runner:
     """
     pool = simulated_pool(kind)
     if kind == "process":
-        header = processes._header(Request(branches, (), False, 0, branches.timeout_s, None, None))
-        return _ProcessRunner(branches, header) if pool is None else _Relay(branches, pool)
+        return _ProcessRunner(branches) if pool is None else _Relay(branches, pool)
     if branches.timeout_s is None:
         return _ThreadRunner(branches)
-    return _Relay(branches, pool or ThreadCrew)
+    return _Relay(branches, pool or ThreadWorkerPool)
 
 
 class _ThreadRunner:
@@ -110,59 +108,43 @@ def _pass(seconds: float) -> None:
 
 
 class _ProcessRunner:
-    """Has items run in a process of its own, and waits for each answer: a crew of one worker, as that worker sees it.
+    """Has items run in a process of its own, and waits for each answer."""
 
-    The worker knows how to end a process and what to say about one that died; here it is called instead of started.
-    """
-
-    def __init__(self, branches: Branches, header: dict[str, Any]) -> None:
-        self.branches = branches
-        self.header = header
-        self.done: deque[Outcome] = deque()
-        self.news = threading.Event()
-        self.is_real = (branches.recorder.clock if branches.recorder is not None else current_clock()) is REAL
-        self.is_given_up = False
-        self.pool = Pool(1)
+    def __init__(self, branches: Branches) -> None:
+        self._children = Pool(1)
+        self._done: deque[Outcome] = deque()
+        self._call = ProcessCall(branches, self._children, self._done, threading.Event())
         lane = branches.recorder.lanes.take("process") if branches.recorder is not None else None
-        self._worker = processes._Worker(cast("processes._Crew", self), lane)
-        self._next: list[Pulled] = []
+        self._worker = ProcessWorker(self._call, lane)
 
     def __enter__(self) -> None:
         pass
 
     def run(self, packet: Packet) -> Outcome | None:
-        self._next = [(packet.index, packet.value, packet.entered_ns)]
-        while self._next and not self.is_given_up:
-            chunk, self._next = self._next, []
-            self._worker._exchange(*self._worker._packed(chunk))
-            self._worker._arrivals.hand_over()
-        return self.done.popleft() if self.done else None
-
-    def serve_again(self, chunk: list[Pulled]) -> None:
-        """Take back an item that was not begun."""
-        self._next = chunk
-
-    def leave(self, worker: object) -> None:
-        """Do nothing: nobody waits for the worker."""
+        chunk: list[Pulled] = [(packet.index, packet.value, packet.entered_ns)]
+        while chunk and not self._call.is_given_up:
+            chunk = self._worker.run(chunk)
+            self._worker.deliver()
+        return self._done.popleft() if self._done else None
 
     def give_up(self, reason: BaseException) -> None:
         """Kill the process."""
-        self.is_given_up = True
+        self._call.is_given_up = True
         self._worker.kill()
 
     def __exit__(self, *exc_info: object) -> None:
-        self._worker._leave()
-        self.pool.close()
+        self._worker.close()
+        self._children.close()
 
 
 class _Relay:
-    """Has items run by a crew of a single worker, which watches the time of each and replaces a worker that is late."""
+    """Has items run by a pool of one worker, which watches the time of each and replaces a worker that is late."""
 
-    def __init__(self, branches: Branches, pool: type[Crew]) -> None:
+    def __init__(self, branches: Branches, pool: type[WorkerPool]) -> None:
         self._packets = threads().SimpleQueue()
         packets = iter(self._packets.get, None)
         self._request = Request(branches, packets, False, 0, branches.timeout_s, None, None)
-        self._outcomes: Generator[Outcome, None, None] = delivered(partial(_of_stage(pool), self._request, 1))
+        self._outcomes: Generator[Outcome, None, None] = run_pool(partial(_of_stage(pool), self._request, 1))
 
     def __enter__(self) -> None:
         pass
@@ -181,8 +163,8 @@ class _Relay:
         self._outcomes.close()
 
 
-class _FromStage(Crew):
-    """A crew whose items keep the index that they have in the source."""
+class _FromStage(WorkerPool):
+    """A worker pool whose items keep the index that they have in the source."""
 
     def _next_item(self) -> Pulled | None:
         pulled = super()._next_item()
@@ -193,6 +175,6 @@ class _FromStage(Crew):
 
 
 @cache
-def _of_stage(pool: type[Crew]) -> Any:
-    """Return a kind of pool as one whose items keep the index that they have in the source."""
+def _of_stage(pool: type[WorkerPool]) -> Any:
+    """Return a kind of pool whose items keep the index that they have in the source."""
     return type(f"Stage{pool.__name__}", (_FromStage, pool), {})

@@ -15,7 +15,7 @@ from kaygraph_viz.execute.pipeline.queues import Buffer, Packet, waiting
 from kaygraph_viz.execute.pipeline.stage_run import Meter
 from kaygraph_viz.execute.pipeline.stages import SOURCE
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.span import Row, Status, blocked_at_end
+from kaygraph_viz.trace.span import Row, RowTuple, Status
 
 __all__ = ["Source"]
 
@@ -107,9 +107,7 @@ class _Reading(span):
         """Say that there was no item: it is no bar then."""
         self.name, self.kind, self.index = f"end of {SOURCE}", "wait", -1
 
-    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> RowTuple:
         until_ns = ended_ns if self.ended_ns is None else self.read_ns
-        row = super()._row(until_ns, status, error)
-        ended_ns = ended_ns if self.ended_ns is None else self.ended_ns
-        blocked_ns, parts = row[10] + ended_ns - until_ns, blocked_at_end(row, ended_ns)
-        return (*row[:2], self.index, *row[3:8], ended_ns, row[9], blocked_ns, *row[11:16], parts)
+        row = Row._make(super()._row(until_ns, status, error))._replace(index=self.index)
+        return row if self.ended_ns is None else row.blocked_until(self.ended_ns, self.ended_ns - until_ns)

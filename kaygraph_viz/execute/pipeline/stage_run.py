@@ -11,22 +11,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, cast
 
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.retries import ONCE
-from kaygraph_viz.execute.pipeline.held_spans import RowKeeper
+from kaygraph_viz.execute.pipeline.held_spans import HeldSpans
 from kaygraph_viz.execute.pipeline.queues import Buffer, Packet, Wake, waiting, waiting_async
 from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage, StageFacts
-from kaygraph_viz.trace.recorder import Scope, current_scope, set_scope
+from kaygraph_viz.trace.recorder import current_scope
 
-if TYPE_CHECKING:
-    from kaygraph_viz.trace.recorder import Recorder
-
-__all__ = ["Meter", "Station"]
+__all__ = ["Meter", "StageRun"]
 
 Attempt = Callable[[Wake | None], int | None]
 
@@ -61,7 +56,7 @@ class Meter:
             )  # fmt: skip
 
 
-class Station:
+class StageRun:
     """One stage while its pipeline runs: what is done around the work on each item.
 
     Parameters
@@ -93,7 +88,7 @@ class Station:
         self._letters = letters
         self._collects = collects
         self._now_ns = now_ns
-        self._keeper: RowKeeper | None = None
+        self._held_spans: HeldSpans | None = None
 
     def branches(self, owner: str) -> Branches:
         """Return what all items of the stage share; their spans belong to the span around this call.
@@ -104,19 +99,17 @@ class Station:
             The node that the stage belongs to, for messages.
         """
         stage, scope = self.stage, current_scope()
-        context = copy_context()
         if scope is not None and scope.recorder is not None:
-            self._keeper = RowKeeper(scope.recorder, scope.span_id)
-            context.run(set_scope, Scope(cast("Recorder", self._keeper), scope.span_id))
-        return context.run(
-            Branches, stage.fn, name=stage.name, owner=f"{owner}: {stage.name}", retry=stage.retry or ONCE,
-            timeout_s=stage.timeout,
+            self._held_spans = HeldSpans(scope.recorder, scope.span_id)
+        return Branches(
+            stage.fn, name=stage.name, owner=f"{owner}: {stage.name}", retry=stage.retry or ONCE,
+            timeout_s=stage.timeout, add=self._held_spans.add if self._held_spans is not None else None,
         )  # fmt: skip
 
     def begin(self, packet: Packet) -> Packet:
         """Note that a worker takes an item in hand."""
-        if self._keeper is not None:
-            self._keeper.expect(packet)
+        if self._held_spans is not None:
+            self._held_spans.expect(packet)
         return packet
 
     def finish(self, packet: Packet, outcome: Outcome) -> None:
@@ -147,7 +140,7 @@ class Station:
         self.meter.count(outcome.ended_ns - outcome.started_ns, is_error=not outcome.ok)
         if outcome.ok:
             packet.value = outcome.value
-            packet.link = self._keeper.span_id(packet.index) if self._keeper is not None else 0
+            packet.link = self._held_spans.span_id(packet.index) if self._held_spans is not None else 0
             return partial(self.outbox.offer, packet)
         self.outbox.skip(packet.place)
         if outcome.error is not None and (not self._collects or isinstance(outcome.error, KeyboardInterrupt)):
@@ -165,5 +158,5 @@ class Station:
         """Count how long an item was held up, from when to when [ns], and record it."""
         blocked_ns = max(0, until_ns - since_ns)
         self.meter.count_blocked(blocked_ns)
-        if self._keeper is not None:
-            self._keeper.release(index, until_ns, blocked_ns)
+        if self._held_spans is not None:
+            self._held_spans.release(index, until_ns, blocked_ns)

@@ -15,14 +15,14 @@ from typing import Any, Protocol
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.pipeline.queues import END, waiting, waiting_async
 from kaygraph_viz.execute.pipeline.runners import Runner, runner_for
-from kaygraph_viz.execute.pipeline.stage_run import Station
+from kaygraph_viz.execute.pipeline.stage_run import StageRun
 from kaygraph_viz.sync import run_loop, threads
 from kaygraph_viz.trace.lanes import Lane
 
-__all__ = ["StageCrew", "crew_for", "step_for"]
+__all__ = ["StageWorkers", "step_for", "workers_for"]
 
 
-class StageCrew(Protocol):
+class StageWorkers(Protocol):
     """The workers of one stage."""
 
     def start(self) -> Iterator[Any]:
@@ -32,7 +32,7 @@ class StageCrew(Protocol):
         """Stop at once, whatever they are doing."""
 
 
-def crew_for(station: Station, owner: str) -> StageCrew:
+def workers_for(station: StageRun, owner: str) -> StageWorkers:
     """Return the workers of a stage.
 
     Parameters
@@ -51,7 +51,7 @@ def crew_for(station: Station, owner: str) -> StageCrew:
     return _Coroutines(station, branches) if station.stage.kind == "async" else _Threads(station, branches)
 
 
-def step_for(station: Station, owner: str) -> Callable[[], bool]:
+def step_for(station: StageRun, owner: str) -> Callable[[], bool]:
     """Return a function that takes one item through a stage in the caller's thread and says whether it got through."""
     branches = station.branches(owner)
 
@@ -73,7 +73,7 @@ def step_for(station: Station, owner: str) -> Callable[[], bool]:
 class _Threads:
     """Threads that run items themselves, or have them run and wait for that."""
 
-    def __init__(self, station: Station, branches: Branches) -> None:
+    def __init__(self, station: StageRun, branches: Branches) -> None:
         self._station = station
         self._runners = [runner_for(branches, station.stage.kind) for _ in range(station.stage.workers)]
         self._context = branches.context()
@@ -112,7 +112,7 @@ class _Threads:
 class _Coroutines:
     """Slots in a loop of its own, in a thread: each takes an item, runs it, hands it on, and takes the next one."""
 
-    def __init__(self, station: Station, branches: Branches) -> None:
+    def __init__(self, station: StageRun, branches: Branches) -> None:
         self._station = station
         self._branches = branches
         self._lanes = branches.recorder.lanes if branches.recorder is not None else None

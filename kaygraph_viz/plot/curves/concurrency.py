@@ -10,8 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.wording import counted, duration, significant
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.chart import Chart
@@ -68,7 +69,7 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
     """
     run = Chart.of(checked_trace(trace)).runs[0]
     checked_axes(ax)
-    checked_end(end_s)
+    checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     summary = summarize(trace)
     text = heading(title, _title(summary))
     if not summary.counts.get("units"):

@@ -13,8 +13,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.nesting import extent_ns
 from kaygraph_viz.analysis.wording import duration, significant
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, TEXT, Size, Stroke
@@ -71,7 +72,7 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
     """
     times_ns, size = checked_trace(trace).memory
     checked_axes(ax)
-    checked_end(end_s)
+    checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     if not len(size):
         text = heading(title, "No memory was recorded: record(memory=True)")
         return Canvas.empty(ax).finish(text, [], Description(EMPTY))

@@ -17,6 +17,7 @@ from matplotlib.collections import PolyCollection
 
 from kaygraph_viz.analysis.compare.compare import Comparison
 from kaygraph_viz.analysis.wording import duration, significant
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes
@@ -88,8 +89,7 @@ def paired_bars(
     """
     if not isinstance(comparison, Comparison):
         raise OptionError("comparison", comparison, "what compare() returns", "paired_bars(compare(one, other))")
-    if by not in BY:
-        raise OptionError("by", by, f"one of {', '.join(BY)}", 'by="name"')
+    checked_word("by", by, BY, 'by="name"')
     checked_axes(ax)
     whole = _Pair("makespan", comparison.a_makespan_ns, comparison.b_makespan_ns, _ratio(comparison.ratio))
     pairs = [whole, *islice(_by_name(comparison) if by == "name" else _by_span(comparison), MAX_PAIRS)]

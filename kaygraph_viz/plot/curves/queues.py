@@ -16,9 +16,10 @@ from matplotlib.axes import Axes
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.chart import Chart, Run
@@ -123,9 +124,9 @@ def queue_depth(
     """
     chart = Chart.of(checked_trace(trace), "node", is_short=False)
     checked_axes(ax)
+    checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     queues = list(queues_of(chart))
     text, description = heading(title, _title(chart, queues)), _description(queues)
-    checked_end(end_s)
     if not chart.bar_count:
         return Canvas.empty(ax).finish(text, [], description)
     chart = _with_ribbons(chart, queues)

@@ -20,9 +20,10 @@ from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.nesting import Nesting, unit_mask
 from kaygraph_viz.analysis.what_if.what_if import WhatIf
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.checks import MAX_WORKERS, checked_whole
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_whole
+from kaygraph_viz.plot.checks import checked_axes
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, MUTED, Fill, Key, Size, Stroke
@@ -31,7 +32,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["Speedups", "speedup_curve"]
 
 MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
-HEIGHT_IN, MIN_WORKERS, MAX_WORKERS, MAX_NAMED = 4.4, 4, 4096, 6
+HEIGHT_IN, MIN_WORKERS, MAX_NAMED = 4.4, 4, 6
 MIN_SERIAL_SHARE = 0.005  # with a smaller one Amdahl's limit is above 200: the line would leave the picture
 MEASURED_ONE, PREDICTED_ONE = "one worker", "one worker, predicted"
 ESTIMATED = "one after the other, estimated"
@@ -100,7 +101,7 @@ def speedup_curve(
         raise OptionError("traces", traces, "runs that took some time", "with record() as trace: ...")
     checked_axes(ax)
     last = max([MIN_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
-    last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, "max_workers=16")
+    last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, example="max_workers=16")
     canvas = Canvas.of(ax, Size.figure_width, HEIGHT_IN, MARGINS_PT)
     canvas.make_plain()
     keys = _draw(canvas.ax, found, what_if, min(last, MAX_WORKERS))
@@ -189,7 +190,8 @@ def _by_workers(traces: object) -> dict[int, list[Trace]]:
                 expected = "a Trace, several, or several by number of workers"
                 raise OptionError("traces", run, expected, "speedup_curve({1: one, 4: four})")
             count = summarize(run).workers if workers is None else workers
-            found.setdefault(checked_whole("workers", count, 1, "speedup_curve({1: one, 4: four})"), []).append(run)
+            example = "speedup_curve({1: one, 4: four})"
+            found.setdefault(checked_whole("workers", count, 1, example=example), []).append(run)
     if not found:
         raise OptionError("traces", traces, "at least one Trace", "speedup_curve([one, four])")
     return found

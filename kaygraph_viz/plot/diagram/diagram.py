@@ -13,8 +13,9 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path
 
 from kaygraph_viz.analysis.wording import duration
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_whole
+from kaygraph_viz.plot.checks import checked_axes
 from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view, diagram_description
 from kaygraph_viz.plot.diagram.placement import graph_scene
@@ -88,7 +89,7 @@ def diagram(
     """
     view = checked_view(graph)
     stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
-    checked_whole("max_branches", max_branches, 2, "max_branches=6")
+    checked_whole("max_branches", max_branches, 2, example="max_branches=6")
     checked_axes(ax)
     scene = graph_scene(view, stats, max_branches)
     is_marked = any(arrow.is_critical for arrow in scene.arrows) or any(box.is_critical for box in scene.boxes)

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.checks import checked_whole
+from kaygraph_viz.checks import checked_whole, checked_word
 from kaygraph_viz.plot.diagram.blocks import branch_boxes, closed_box, more_box, node_box
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view
 from kaygraph_viz.plot.diagram.layering import Item, layered_graph
@@ -68,11 +67,10 @@ def diagram_text(
         classDef nodeBox fill:#FFFFFF,stroke:#2F4858,color:#1A1A1A
         class n1,n2 nodeBox
     """
-    if format not in FORMATS:
-        raise OptionError("format", format, f"one of {', '.join(FORMATS)}", 'diagram_text(graph, "mermaid")')
+    checked_word("format", format, FORMATS, 'diagram_text(graph, "mermaid")')
     view = checked_view(graph)
     stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
-    checked_whole("max_branches", max_branches, 2, "max_branches=6")
+    checked_whole("max_branches", max_branches, 2, example="max_branches=6")
     outline = _Outline(max_branches)
     outline.add_graph(view, stats, outline.parts)
     return "\n".join(FORMATS[format](outline))

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_seconds, checked_whole, checked_word
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_traces, checked_whole
+from kaygraph_viz.plot.checks import checked_axes, checked_traces
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.critical_path import draw_path, path_steps
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
@@ -100,7 +100,8 @@ def gantt(
     """
     traces = checked_traces(trace)
     _check(color_by, group_by)
-    options = Options(color_by, labels, checked_whole("max_bars", max_bars, 1, "max_bars=5000"), checked_end(end_s))
+    checked_whole("max_bars", max_bars, 1, example="max_bars=5000")
+    options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"))
     checked_axes(ax)
     chart = Chart.of(trace, group_by)
     summaries = [summarize(each) for each in traces]
@@ -129,5 +130,4 @@ def describe_gantt(trace: Trace | Mapping[str, Trace]) -> str:
 
 def _check(color_by: str, group_by: str) -> None:
     for name, value, known in (("color_by", color_by, COLOUR_BY), ("group_by", group_by, GROUP_BY)):
-        if value not in known:
-            raise OptionError(name, value, f"one of {', '.join(known)}", f'{name}="{known[1]}"')
+        checked_word(name, value, known, f'{name}="{known[1]}"')

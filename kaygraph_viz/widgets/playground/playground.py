@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.checks import checked_function, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Playground", "playground"]
 
 MAX_WORKERS = 16
-MAX_MAX_WORKERS = 4096
 MAX_LINES = 8  # of the log that are seen at once
 LOG_TITLE = (
     f"<div>Tried so far: choose one to see it again. {BEST} is the fastest.</div>"
@@ -98,13 +98,12 @@ def playground(
     """
     if isinstance(run, str):
         raise OptionError("run", run, "a function of the number of workers", f'kv.playground("{run[:20]}")')
-    if not callable(run):
-        raise OptionError("run", run, "a function of the number of workers that returns a trace", "playground(run)")
-    _check_whole("max_workers", max_workers, MAX_MAX_WORKERS)
+    checked_function("run", run, "a function of the number of workers that returns a trace", "playground(run)")
+    checked_workers(max_workers)
     options = options_of(run, controls)
     first, others = options[0], options[1:]
     workers = min(first.value, max_workers) if workers is None else workers
-    _check_whole("workers", workers, max_workers)
+    checked_workers(workers, "workers", most=max_workers)
     if not controls or WORKERS not in controls:
         first = replace(first, low=1, high=max_workers, step=1, value=workers)
     if only is not None and not isinstance(only, str):
@@ -373,11 +372,6 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def __repr__(self) -> str:
         return f"<Playground for 1 to {self.slider.max} workers>"
-
-
-def _check_whole(name: str, value: object, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise OptionError(name, value, f"a whole number from 1 to {most}", f"{name}={min(4, most)}")
 
 
 def _checked_trace(returned: object) -> Trace:

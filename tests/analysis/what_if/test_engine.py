@@ -9,13 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.laws import graham_ratio, greedy_makespan_s, least_makespan_s
-from kaygraph_viz.analysis.list_schedule import list_schedule
 from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.steps import CALLS, WAIT, WORK, Crew
 from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
+from tests.list_schedule import list_schedule
 
 MS = 1_000_000
 steps = st.lists(st.tuples(st.sampled_from([WAIT, WORK]), st.integers(1, 30).map(lambda value: value * MS)), max_size=3)
@@ -67,7 +67,7 @@ def test_waiting_branches_are_scheduled_like_a_list(durations, workers):
     replay = played([[(WAIT, each)] if each else [] for each in durations], workers)
     assert replay.makespan_ns == list_schedule(durations, workers).makespan_ns
     if all(durations):
-        assert replay.started == list_schedule(durations, workers).started_ns.tolist()
+        assert replay.started == list_schedule(durations, workers).started_ns
 
 
 @given(waits, counts)

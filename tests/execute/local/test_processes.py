@@ -474,13 +474,13 @@ def test_an_interrupt_kills_what_runs_and_starts_nothing(two, tmp_path, monkeypa
 
     paths = [str(tmp_path / str(number)) for number in range(20)]
 
-    class Interrupted(processes._Crew):
+    class Interrupted(processes.ProcessWorkerPool):
         def outcomes(self):
             wait_until(lambda: sum(Path(path).exists() for path in paths) == 2)
             raise KeyboardInterrupt
             yield
 
-    monkeypatch.setattr(processes, "_Crew", Interrupted)
+    monkeypatch.setattr(processes, "ProcessWorkerPool", Interrupted)
     with pytest.raises(KeyboardInterrupt), record() as trace:
         list(two.imap(hang, paths))
     assert [s.status for s in trace] == ["cancelled"] * 2

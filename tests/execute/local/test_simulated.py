@@ -416,6 +416,7 @@ def test_a_killed_process_takes_along_all_that_it_has_started(inner_kind):
     trace.validate()
 
 
+@pytest.mark.leaves_threads
 def test_a_process_that_swallows_everything_is_killed_all_the_same():
     def swallow(_):
         while True:

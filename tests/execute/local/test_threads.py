@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from kaygraph_viz.clock import sleep, use_clock
-from kaygraph_viz.execute.core import worker_pool as crew_module
+from kaygraph_viz.execute.core import worker_pool
 from kaygraph_viz.execute.core.branch import Branches, Claim, Held
 from kaygraph_viz.execute.local import threads as threads_module
 from kaygraph_viz.execute.registry import get_executor
@@ -20,7 +20,7 @@ from kaygraph_viz.trace.recorder import record, span
 GUARD_S = 20.0
 
 
-def crew():
+def worker_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("thread")]
 
 
@@ -30,7 +30,7 @@ def release():
     event = threading.Event()
     yield event
     event.set()
-    for worker in crew():
+    for worker in worker_threads():
         worker.join(GUARD_S)
 
 
@@ -60,7 +60,10 @@ def test_workers_are_daemons_and_end_with_the_call():
 def test_no_more_threads_than_items():
     barrier = threading.Barrier(2)
     with get_executor("thread", 8) as executor:
-        counts = [outcome.value for outcome in executor.imap(lambda _: (barrier.wait(GUARD_S), len(crew()))[1], [1, 2])]
+        counts = [
+            outcome.value
+            for outcome in executor.imap(lambda _: (barrier.wait(GUARD_S), len(worker_threads()))[1], [1, 2])
+        ]
     assert max(counts) <= 2
 
 
@@ -81,7 +84,7 @@ def test_closing_early_waits_for_the_branches_in_progress():
         threading.Timer(0, release.set).start()
         outcomes.close()
         count = len(ended)
-    assert not [worker for worker in crew() if worker.is_alive() and worker.claim and worker.claim.peek()]
+    assert not [worker for worker in worker_threads() if worker.is_alive() and worker.claim and worker.claim.peek()]
     assert len(ended) == count == len(trace)
 
 
@@ -92,7 +95,7 @@ def test_a_late_branch_is_given_up_and_its_bar_goes_on_until_it_ends(release):
     with get_executor("thread", 1) as executor, record(clock=FakeClock()) as trace:
         outcomes = list(executor.imap(stuck_or_value(release), ["stuck", "a"], timeout=0.01, on_error="collect"))
         assert [outcome.status for outcome in outcomes] == ["timeout", "ok"]
-        (stuck,) = crew()
+        (stuck,) = worker_threads()
         release.set()
         stuck.join(GUARD_S)
     late, quick = trace.where(kind="branch")
@@ -114,7 +117,7 @@ def test_what_runs_inside_a_given_up_branch_lies_within_it(release):
 
     with get_executor("thread", 1) as executor, record() as trace:
         list(executor.imap(run, [1], timeout=0.01, on_error="collect"))
-        (stuck,) = crew()
+        (stuck,) = worker_threads()
         release.set()
         stuck.join(GUARD_S)
     assert {s.name: s.status for s in trace} == {"run": "abandoned", "inner": "ok"}
@@ -201,11 +204,11 @@ def test_the_last_outcome_is_not_lost_when_its_worker_leaves_right_behind_it(mon
             answer = len(self) > 0
             if not answer and next(looks) == 0:
                 go.set()
-                for worker in crew():
+                for worker in worker_threads():
                     worker.join(GUARD_S)
             return answer
 
-    monkeypatch.setattr(crew_module, "deque", Done)
+    monkeypatch.setattr(worker_pool, "deque", Done)
     with get_executor("thread", 1) as executor:
         outcomes = list(executor.imap(lambda x: (go.wait(1), x)[1], ["last"]))
     assert [outcome.value for outcome in outcomes] == ["last"]
@@ -220,7 +223,7 @@ def test_an_input_that_blocks_does_not_keep_an_interrupt_from_getting_out():
         release.wait(GUARD_S)
         yield 2
 
-    class Interrupted(threads_module.ThreadCrew):
+    class Interrupted(threads_module.ThreadWorkerPool):
         def outcomes(self):
             yield from itertools.islice(super().outcomes(), 1)
             assert blocked.wait(GUARD_S)
@@ -235,12 +238,12 @@ def test_an_input_that_blocks_does_not_keep_an_interrupt_from_getting_out():
             given_up.set()
 
     def read():
-        original, threads_module.ThreadCrew = threads_module.ThreadCrew, Watched
+        original, threads_module.ThreadWorkerPool = threads_module.ThreadWorkerPool, Watched
         try:
             with get_executor("thread", 1) as executor, pytest.raises(KeyboardInterrupt):
                 list(executor.imap(str, items()))
         finally:
-            threads_module.ThreadCrew = original
+            threads_module.ThreadWorkerPool = original
 
     reader = threading.Thread(target=read)
     reader.start()
@@ -268,27 +271,27 @@ def test_an_interrupt_of_the_reader_starts_nothing_that_was_queued():
         four.wait(GUARD_S)
         release.wait(GUARD_S)
 
-    class Interrupted(threads_module.ThreadCrew):
+    class Interrupted(threads_module.ThreadWorkerPool):
         def outcomes(self):
             four.wait(GUARD_S)
             raise KeyboardInterrupt
             yield
 
-    original, threads_module.ThreadCrew = threads_module.ThreadCrew, Interrupted
+    original, threads_module.ThreadWorkerPool = threads_module.ThreadWorkerPool, Interrupted
     try:
         with get_executor("thread", 4) as executor, record() as trace, pytest.raises(KeyboardInterrupt):
             list(executor.imap(run, range(100)))
     finally:
-        threads_module.ThreadCrew = original
+        threads_module.ThreadWorkerPool = original
         release.set()
-    for worker in crew():
+    for worker in worker_threads():
         worker.join(GUARD_S)
     assert sorted(started) == [0, 1, 2, 3]
     assert [s.status for s in trace] == ["abandoned"] * 4
 
 
-def test_an_interrupt_while_workers_are_hired_ends_those_that_are_there(monkeypatch):
-    begun, release, ran, hired = threading.Event(), threading.Event(), [], []
+def test_an_interrupt_while_workers_are_started_ends_those_that_are_there(monkeypatch):
+    begun, release, ran, started = threading.Event(), threading.Event(), [], []
 
     def run(x):
         ran.append(x)
@@ -297,8 +300,8 @@ def test_an_interrupt_while_workers_are_hired_ends_those_that_are_there(monkeypa
 
     def start(thread):
         original(thread)
-        hired.append(thread)
-        if len(hired) == 2:
+        started.append(thread)
+        if len(started) == 2:
             assert begun.wait(GUARD_S)
             raise KeyboardInterrupt
 
@@ -307,6 +310,6 @@ def test_an_interrupt_while_workers_are_hired_ends_those_that_are_there(monkeypa
     with get_executor("thread", 4) as executor, pytest.raises(KeyboardInterrupt):
         list(executor.imap(run, range(100)))
     release.set()
-    for thread in hired:
+    for thread in started:
         thread.join(GUARD_S)
     assert len(ran) <= 2

@@ -366,8 +366,8 @@ def test_the_chart_has_a_text_of_its_own(validation):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"color_by": "mood"}, "color_by must be one of part, name, status"),
-        ({"group_by": "mood"}, "group_by must be one of worker, node"),
+        ({"color_by": "mood"}, "color_by must be one of 'part', 'name', 'status'"),
+        ({"group_by": "mood"}, "group_by must be 'worker' or 'node'"),
         ({"end_s": -1}, "end_s"),
         ({"max_bars": 0}, "max_bars"),
         ({"ax": 3}, "ax"),

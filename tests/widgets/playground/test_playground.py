@@ -206,10 +206,6 @@ def test_run_that_ends_does_not_take_the_chart_from_another_number(running, slow
     assert tried(running) == [1, 2, 4]
 
 
-def test_waiting_without_a_run_returns_at_once(panel):
-    panel.wait()
-
-
 # -- stopping -----------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
-"""What the services say to each request and after how long: the same over a socket and without one.
+"""The services' responses: which reply each request gets and after how long, the same over a socket and without one.
 
-Belongs here: keeping count of tries and calls, and choosing the reply. Does not belong here: waiting and sending
+Belongs here: counting attempts and calls, and choosing the reply. Does not belong here: waiting and sending
 (``app`` for a web server, ``in_process`` for clients in the same process), and chance (``settings``).
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from kaygraph_viz.errors import short
-from kaygraph_viz.services.lookups import LOOKUPS, Lookup
+from kaygraph_viz.services.endpoints import ENDPOINTS, Endpoint
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
 
 __all__ = ["Fault", "Reply", "Services"]
@@ -27,16 +27,16 @@ _RATE_WINDOW_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a service says to one request.
+    """The reply of a service to one request.
 
     Parameters
     ----------
     status
         HTTP status.
     content
-        What the body says.
+        The body, before it is encoded as JSON.
     headers
-        HTTP headers besides those of every answer.
+        HTTP headers beside those of every reply.
     latency_s
         How long the service takes for it [s].
     fault
@@ -57,12 +57,12 @@ class Reply:
 
     @property
     def half_body(self) -> bytes:
-        """As much of the body as is sent before the connection breaks off."""
+        """The first half of the body, which is sent before the connection is closed."""
         return self.body[: len(self.body) // 2]
 
 
 class Services:
-    """All services, with the tries and calls that they have counted. Any number of threads may ask.
+    """All services, with the attempts and calls that they have counted. Any number of threads may send requests.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ class Services:
 
     def __init__(self, settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None) -> None:
         self.settings: Mapping[str, ServiceSettings] = settings_of_all(settings)
-        self._desks = {name: _Desk(LOOKUPS[name], one) for name, one in self.settings.items()}
-        self._lock = threading.Lock()  # held for a moment, never while anybody waits
+        self._endpoints = {name: _CountedEndpoint(ENDPOINTS[name], one) for name, one in self.settings.items()}
+        self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
 
     def reply(self, method: str, path: str, query: str, now_ns: int) -> Reply:
         """Choose the reply to one request, and count it.
@@ -99,36 +99,36 @@ class Services:
             When it arrived, on a monotonic axis [ns].
         """
         name = path.strip("/")
-        if name != "health" and name not in self._desks:
-            known = ", ".join(f"/{one}" for one in (*self._desks, "health"))
+        if name != "health" and name not in self._endpoints:
+            known = ", ".join(f"/{one}" for one in (*self._endpoints, "health"))
             return _problem(404, f"there is no service {short(path)}; there are {known}")
         if method != "GET":
             return _problem(405, f"{short(method)} does nothing here; write GET {path}", {"Allow": "GET"})
         if name == "health":
             return Reply(200, {"status": "ok"})
         with self._lock:
-            return self._desks[name].reply(dict(parse_qsl(query)), now_ns)
+            return self._endpoints[name].reply(dict(parse_qsl(query)), now_ns)
 
 
-class _Desk:
-    """One service with its counters."""
+class _CountedEndpoint:
+    """An endpoint with its counters of attempts and calls."""
 
-    def __init__(self, lookup: Lookup, settings: ServiceSettings) -> None:
-        self.lookup = lookup
+    def __init__(self, endpoint: Endpoint, settings: ServiceSettings) -> None:
+        self.endpoint = endpoint
         self.settings = settings
-        self.tries: Counter[str] = Counter()
+        self.attempts: Counter[str] = Counter()
         self.limit = None if settings.rate_limit is None else _SlidingWindow(settings.rate_limit)
 
     def reply(self, params: Mapping[str, str], now_ns: int) -> Reply:
-        question = self.lookup.question(params)
+        question = self.endpoint.question(params)
         if question is None:
-            return _problem(400, self.lookup.usage)
+            return _problem(400, self.endpoint.usage)
         wait_ns = 0 if self.limit is None else self.limit.wait_ns(now_ns)
         if wait_ns > 0:
             return _refusal(wait_ns)
-        key = self.lookup.key(question)
-        self.tries[key] += 1
-        return self._admitted(question, key, self.tries[key])
+        key = self.endpoint.key(question)
+        self.attempts[key] += 1
+        return self._admitted(question, key, self.attempts[key])
 
     def _admitted(self, question: Mapping[str, str], key: str, attempt: int) -> Reply:
         chance = self.settings
@@ -142,20 +142,20 @@ class _Desk:
         return replace(self._answer(question), latency_s=chance.latency_of(key), fault=fault)
 
     def _answer(self, question: Mapping[str, str]) -> Reply:
-        found = self.lookup.answer(**question)
+        found = self.endpoint.answer(**question)
         if found is None:
             return _problem(404, f"nothing is known about {short(' '.join(question.values()))}")
         return Reply(200, found)
 
 
 class _SlidingWindow:
-    """Let at most `limit` calls through in any window of one second; a refused call does not count."""
+    """A limit of so many calls in any window of one second; a refused call does not count."""
 
     def __init__(self, limit: int) -> None:
         self._admitted_ns: deque[int] = deque(maxlen=limit)
 
     def wait_ns(self, now_ns: int) -> int:
-        """Return 0 and count the call, or return how long to wait before the next one is let through [ns]."""
+        """Return 0 and count the call, or return how long it is until the next one is admitted [ns]."""
         calls = self._admitted_ns
         if len(calls) == calls.maxlen and now_ns - calls[0] < _RATE_WINDOW_NS:
             return calls[0] + _RATE_WINDOW_NS - now_ns

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from kaygraph_viz.services.answers import Services
+from kaygraph_viz.services.responses import Services
 from kaygraph_viz.services.settings import ServiceSettings
 
 QUICK = ServiceSettings(latency_s=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.services.datasets import load_companies, load_customers, load_profiles
-from kaygraph_viz.services.lookups import LOOKUPS, company, location, profile, social, verify
+from kaygraph_viz.services.endpoints import ENDPOINTS, company, location, profile, social, verify
 
 HERMIT = next(c["customer_id"] for c in load_customers() if c["customer_id"] not in load_profiles())
 EMPLOYED = next(user for user in load_profiles().values() if user.company_id)
@@ -102,31 +102,31 @@ def test_location_of_an_unknown_city_is_not_known():
 # -- questions ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", LOOKUPS)
+@pytest.mark.parametrize("name", ENDPOINTS)
 def test_example_of_every_service_can_be_asked_and_is_answered(name):
-    lookup = LOOKUPS[name]
-    question = lookup.question(dict(part.split("=") for part in lookup.example.split("&")))
-    assert lookup.answer(**question) is not None
+    endpoint = ENDPOINTS[name]
+    question = endpoint.question(dict(part.split("=") for part in endpoint.example.split("&")))
+    assert endpoint.answer(**question) is not None
 
 
 def test_usage_names_the_parameters_and_an_example():
-    assert LOOKUPS["company"].usage == "ask for customer_id, or for company_id, such as /company?customer_id=C00003"
+    assert ENDPOINTS["company"].usage == "ask for customer_id, or for company_id, such as /company?customer_id=C00003"
 
 
 def test_what_a_service_does_not_know_to_ask_for_is_ignored():
-    assert LOOKUPS["profile"].question({"customer_id": " C00001 ", "colour": "red"}) == {"customer_id": "C00001"}
+    assert ENDPOINTS["profile"].question({"customer_id": " C00001 ", "colour": "red"}) == {"customer_id": "C00001"}
 
 
 @pytest.mark.parametrize("params", [{}, {"city": "Lyon"}, {"city": "Lyon", "country": " "}])
 def test_incomplete_question_is_none(params):
-    assert LOOKUPS["location"].question(params) is None
+    assert ENDPOINTS["location"].question(params) is None
 
 
 def test_two_ways_to_spell_a_question_have_one_key():
-    lookup = LOOKUPS["location"]
-    assert lookup.key({"city": "São Paulo", "country": "BR"}) == lookup.key({"city": "SAO PAULO", "country": "br"})
+    endpoint = ENDPOINTS["location"]
+    assert endpoint.key({"city": "São Paulo", "country": "BR"}) == endpoint.key({"city": "SAO PAULO", "country": "br"})
 
 
 def test_two_services_have_different_keys_for_one_customer():
     question = {"customer_id": "C00001"}
-    assert LOOKUPS["profile"].key(question) != LOOKUPS["social"].key(question)
+    assert ENDPOINTS["profile"].key(question) != ENDPOINTS["social"].key(question)

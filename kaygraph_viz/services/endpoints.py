@@ -1,7 +1,7 @@
-"""What the services can be asked, and what they answer from the shipped data.
+"""The endpoints of the services: their parameters, and the answers they give from the shipped data.
 
 Belongs here: the questions and answers of each service, without latency, faults or limits. Does not belong here:
-those (``settings``, ``answers``), and the files (``datasets``).
+those (``settings``, ``responses``), and the files (``datasets``).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from kaygraph_viz.services.datasets import (
     load_profiles,
 )
 
-__all__ = ["LOOKUPS", "Lookup", "company", "location", "profile", "request_key", "social", "verify"]
+__all__ = ["ENDPOINTS", "Endpoint", "company", "location", "profile", "request_key", "social", "verify"]
 
 _LONGEST_VALUE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """One service: what it can be asked and where the answer comes from.
+class Endpoint:
+    """One endpoint: its parameters and the function that answers.
 
     Parameters
     ----------
     name
-        The service; it is asked at ``/name``.
+        The service; its path is ``/name``.
     answer
         Returns the answer to a question, None when nothing is known.
     questions
@@ -49,7 +49,7 @@ class Lookup:
 
     @property
     def usage(self) -> str:
-        """What to ask, in words."""
+        """The parameters that it takes, in words."""
         ways = ", or for ".join(" and ".join(names) for names in self.questions)
         return f"ask for {ways}, such as /{self.name}?{self.example}"
 
@@ -224,16 +224,16 @@ def location(city: str, country: str) -> dict[str, Any] | None:
     return {"city": facts.pop("name")} | facts | more
 
 
-LOOKUPS = {
-    lookup.name: lookup
-    for lookup in (
-        Lookup(
+ENDPOINTS = {
+    endpoint.name: endpoint
+    for endpoint in (
+        Endpoint(
             "verify", verify, (("city", "country"), ("domain",), ("city", "country", "domain")), "city=Lyon&country=FR"
         ),
-        Lookup("profile", profile, (("customer_id",),), "customer_id=C00001"),
-        Lookup("location", location, (("city", "country"),), "city=Lyon&country=FR"),
-        Lookup("social", social, (("customer_id",),), "customer_id=C00001"),
-        Lookup("company", company, (("customer_id",), ("company_id",)), "customer_id=C00003"),
+        Endpoint("profile", profile, (("customer_id",),), "customer_id=C00001"),
+        Endpoint("location", location, (("city", "country"),), "city=Lyon&country=FR"),
+        Endpoint("social", social, (("customer_id",),), "customer_id=C00001"),
+        Endpoint("company", company, (("customer_id",), ("company_id",)), "customer_id=C00003"),
     )
 }
 
