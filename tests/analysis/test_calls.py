@@ -7,8 +7,8 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.naming import named
 from kaygraph_viz.analysis.nesting import Nesting
-from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.analysis.workers import noted_workers
+from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.testing import bar, make_trace
 
 

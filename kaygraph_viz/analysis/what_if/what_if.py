@@ -15,11 +15,9 @@ from kaygraph_viz.analysis.what_if.model import KINDS
 from kaygraph_viz.analysis.what_if.predictions import LIMITS, Predictions
 from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.replay import varied
-from kaygraph_viz.analysis.what_if.speed import Stretch
-from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
-from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
 from kaygraph_viz.analysis.what_if.speed import Speed
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
+from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.trace import Trace
 
