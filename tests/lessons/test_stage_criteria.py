@@ -1,4 +1,4 @@
-"""What grades see in a pipeline: queues, items in the pipeline, and that none is lost."""
+"""Criteria of pipelines: queues, items in flight, and that none is lost."""
 
 from __future__ import annotations
 

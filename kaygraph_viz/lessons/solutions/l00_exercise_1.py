@@ -1,4 +1,4 @@
-"""Two cooks, each with hands of their own.
+"""Two workers that are processes: their work overlaps, not only their waits.
 
 - Which of the two arguments is the number of workers? You need two.
 - Computing overlaps only if each worker has hands of its own. Which kind of worker was that?

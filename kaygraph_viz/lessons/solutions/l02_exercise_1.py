@@ -1,4 +1,4 @@
-"""Eight records at once, and a limit of our own for the service that has one.
+"""Eight records at once, and a rate limit for the service that refuses more calls.
 
 - All of it is waiting. Which executor asks the four sources of a record at once, and how many records may run at once?
 - With many calls at once, the service refuses some. What keeps the calls to a source below its limit?

@@ -1,4 +1,4 @@
-"""A cost that puts the longest country first.
+"""A cost function, so that the longest country is begun first.
 
 - Look at the chart: which country ends last, and when does it start?
 - If all costs are equal, the longest does not come first. Only the order of the costs counts, not their size.

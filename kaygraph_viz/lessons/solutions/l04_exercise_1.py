@@ -1,4 +1,4 @@
-"""More workers; the work of each stays the same.
+"""Four processes in place of one; mapper and reducer are unchanged.
 
 - Processes can share the computing. How many processes does the cell use?
 - Does the result change with `max_workers=4`? Look at what the grade compares.

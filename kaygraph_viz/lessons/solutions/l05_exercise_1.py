@@ -1,4 +1,4 @@
-"""Workers where the work is, and short queues.
+"""Workers in proportion to the time of each stage, and short queues.
 
 - Draw the queues with `kv.queue_depth(mine)`. In front of which stage do the orders wait? That stage needs more
   workers.

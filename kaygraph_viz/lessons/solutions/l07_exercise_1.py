@@ -1,4 +1,4 @@
-"""No serial part but collecting: each worker computes what it asked for, in a process of its own, eight at once.
+"""Asking and computing in one branch, in eight processes; only collecting the results is serial.
 
 - Look at the chart: what do the sixteen threads do while `main` computes? Which line of the class is that?
 - A branch can ask and compute. Then `post` only collects the results.

@@ -1,4 +1,4 @@
-"""One call with all 24 branches on a cluster.
+"""One call with all 24 branches on a Dask cluster.
 
 - The two lists do not depend on each other: they can be one list.
 - Which kind of executor, and how many workers, run at least six branches at once?

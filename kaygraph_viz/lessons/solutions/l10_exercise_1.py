@@ -1,4 +1,4 @@
-"""Eight threads: nearly all of it is waiting.
+"""Eight threads, since nearly all of the time is waiting.
 
 - Look at the chart: does the program wait, or does it compute?
 - Threads overlap waiting. Which two arguments of `get_executor` have to change?

@@ -1,4 +1,4 @@
-"""Processes where it computes, threads where it waits.
+"""Processes for the parts that compute, threads for those that wait.
 
 - Look at the chart: which parts are dark, and which are light? Dark parts need `executor="process"`.
 - How many cores are there, and how many requests are allowed? More workers would break the rules.

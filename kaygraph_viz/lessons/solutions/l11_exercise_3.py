@@ -1,4 +1,4 @@
-"""A deadline that the call itself knows.
+"""A deadline that is passed to the call itself.
 
 - The `timeout=0.3` of a node abandons a thread that is late, but cannot stop it: it still waits, and the service still
   has its request. Try it, and look for hatched bars: how many requests are there at once?
