@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,18 @@ def absolute(node: ast.ImportFrom, module: str, *, is_package: bool) -> str:
 
 def floor(module: str) -> str:
     return module.split(".")[1] if "." in module else PACKAGE
+
+
+def test_every_floor_that_is_allowed_exists():
+    floors = {floor(module) for module in MODULES}
+    assert MAY_IMPORT.keys() == floors
+    assert set().union(*MAY_IMPORT.values()) <= floors
+
+
+def test_the_table_for_contributors_names_only_floors_that_exist():
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = re.search(r"imports only from floors below.*?```\n(.*?)```", text, re.DOTALL)
+    assert set(re.findall(r"\w+", table[1])) <= MAY_IMPORT.keys() | {"everything"}
 
 
 @pytest.mark.parametrize("module", MODULES)

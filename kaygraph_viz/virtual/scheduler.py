@@ -4,8 +4,8 @@ Belongs here: switching threads. Does not belong here: the order of events (``ev
 (``threads``, ``loop``), and how CPU time is shared (``processors``).
 
 Of the threads of a schedule exactly one has the turn and runs; each other one blocks on a real lock of its own. To
-wait, a thread parks: it says until when, or in which queue, and passes the turn to the thread due next; the time
-jumps there. So the order of everything is decided by this schedule alone, and never by the machine.
+wait, a thread parks: it says until when, or in which queue, and passes the turn to the thread that is due next; the
+time jumps there. So the order of everything is decided by this schedule alone, and never by the machine.
 """
 
 from __future__ import annotations

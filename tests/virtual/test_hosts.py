@@ -1,4 +1,4 @@
-"""Nothing about a run in simulated time depends on the machine: not its cores, folders, language, or hashes."""
+"""Several modules together: a run in simulated time does not depend on cores, folders, language or hashes."""
 
 from __future__ import annotations
 
