@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, join_at_most, takes_part
+from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, is_simulated, join_at_most
 
 GUARD_S = 20.0
 
@@ -78,9 +78,9 @@ def test_user_code_that_catches_errors_does_not_catch_the_end():
             pytest.fail("caught")
 
 
-def test_only_threads_of_a_schedule_take_part(clock):
+def test_only_threads_of_a_schedule_are_simulated(clock):
     inside = threading.Thread(target=int)
-    assert not takes_part(inside)
+    assert not is_simulated(inside)
     inside.start()
-    assert takes_part(inside)
+    assert is_simulated(inside)
     inside.join()
