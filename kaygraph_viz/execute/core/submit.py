@@ -55,8 +55,7 @@ class Submissions:
 
     def add(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
         """Queue one call and return its future; cancelling it before it starts takes it out."""
-        future: Future[Any] = Future()
-        self.threads.adopt(future)
+        future = self.threads.Future()
         if self._shares_memory:
             function, arguments = _in_place(function, arguments), ()
         with self._lock:

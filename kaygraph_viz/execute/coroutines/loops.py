@@ -56,9 +56,7 @@ class Service:
         return future
 
     def _begun(self, running: Coroutine[Any, Any, Any]) -> Future[Any]:
-        future = asyncio.run_coroutine_threadsafe(running, self._loop)
-        self.threads.adopt(future)
-        return future
+        return self.threads.following(asyncio.run_coroutine_threadsafe(running, self._loop))
 
     def cancel(self) -> None:
         """Cancel what was submitted and has not ended."""
