@@ -1,6 +1,6 @@
 """The HTTP client of what asks services: opened when first used, shared by threads, closed once.
 
-Belongs here: the life of the connections. Does not belong here: asking (``asking``, ``external``), and how a client
+Belongs here: the life of the connections. Does not belong here: asking (``source_client``, ``external``), and how a client
 reaches a service in real and in simulated time (``services.in_process``).
 """
 

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
-from kaygraph_viz.patterns.asking import retry_after_s
 from kaygraph_viz.patterns.client import ClientOwner
 from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.records import text_of, texts
+from kaygraph_viz.patterns.source_client import retry_after_s
 
 __all__ = ["AddressVerifier"]
 

@@ -1,6 +1,6 @@
 """Sources of facts about records: a source, a question to it, its result, and when there is another attempt.
 
-Belongs here: these classes and the rules of retries. Does not belong here: requests over HTTP (``asking``), the sources
+Belongs here: these classes and the rules of retries. Does not belong here: requests over HTTP (``source_client``), the sources
 of facts about customers (``customer_sources``), and several sources at once (``enrichment``).
 """
 

@@ -15,7 +15,7 @@ from kaygraph_viz.clock import current_clock, use_clock
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.patterns.asking import Sources, retry_after_s
+from kaygraph_viz.patterns.source_client import Sources, retry_after_s
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
