@@ -1,4 +1,4 @@
-"""The same seed gives the same trace, byte for byte, whatever the machine is doing; another seed a legal other one."""
+"""Several modules together: one seed gives one trace, byte for byte, and another seed another legal one."""
 
 from __future__ import annotations
 
