@@ -78,9 +78,9 @@ def test_a_phase_that_got_slower_is_named_with_its_node():
 
 
 def test_time_in_which_the_path_stood_still_is_a_cause():
-    hires = {"kind": "phase", "executor": "process", "workers": 1}
-    a = make_trace((bar("exec", "main", 0, 1, **hires), [bar("a", "process-1", 0, 1)]))
-    b = make_trace((bar("exec", "main", 0, 4, **hires), [bar("a", "process-1", 3, 4, queued_s=3)]))
+    phase = {"kind": "phase", "executor": "process", "workers": 1}
+    a = make_trace((bar("exec", "main", 0, 1, **phase), [bar("a", "process-1", 0, 1)]))
+    b = make_trace((bar("exec", "main", 0, 4, **phase), [bar("a", "process-1", 3, 4, queued_s=3)]))
     assert compare(a, b).standstill_ns == {"waiting for a worker": 3_000_000_000, "between the steps": 0}
     assert "3.00 s more waiting for a worker" in compare(a, b).sentence
 

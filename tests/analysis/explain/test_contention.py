@@ -30,7 +30,7 @@ def test_threads_that_wait_for_a_service_do_not():
     assert parts_of(call(4, *each(4, 0, 4, cpu_s=0.1))) == {USEFUL: 16}
 
 
-def test_code_that_lets_go_of_the_gil_does_not():
+def test_code_that_releases_the_gil_does_not():
     assert parts_of(call(4, *each(4, 0, 4, cpu_s=2))) == {USEFUL: 16}
 
 
@@ -57,7 +57,7 @@ def test_four_threads_that_hash_on_two_cores_wait_for_a_core():
     assert parts["waiting for a core"] == pytest.approx(0.5 * 32, rel=0.05)
 
 
-def test_a_function_that_was_seen_to_let_go_of_the_gil_does_not_wait_for_it_elsewhere():
+def test_a_function_that_was_seen_to_release_the_gil_does_not_wait_for_it_elsewhere():
     """At first two branches compute at once; later others of the same name wait for a service, too."""
     proof = staggered(2, 1, 1)
     later = [bar("hash", f"thread-{n}", 20, 24, queued_s=20, cpu_s=1) for n in (1, 2, 3, 4)]

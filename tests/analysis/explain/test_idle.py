@@ -36,7 +36,7 @@ def test_the_end_of_a_pool_after_its_last_branch_is_serial():
     assert parts_of(call(3, *each(4, 0, 2))) == {USEFUL: 8, "serial parts": 4}
 
 
-def test_who_waits_for_the_last_branch_is_in_its_tail():
+def test_a_worker_that_waits_for_the_last_branch_is_in_its_tail():
     assert parts_of(call(5, bar("long", "thread-1", 0, 5), *each(4, 0, 1)[1:])) == {USEFUL: 8, "straggler tail": 12}
 
 
@@ -76,11 +76,11 @@ def test_coroutines_that_block_the_loop_keep_the_others_from_beginning():
     assert parts == {USEFUL: 4, "waiting for the loop": 2, "straggler tail": 2}
 
 
-def test_coroutines_that_have_not_begun_at_all_wait_for_nobody_but_the_executor():
+def test_coroutines_that_have_not_begun_at_all_are_dispatched_late():
     assert parts_of(call(3, *each(4, 2, 3, "async", queued_s=2), executor="async")) == {USEFUL: 4, "dispatch": 8}
 
 
-def test_branches_that_nobody_grouped_are_a_call_where_they_overlap():
+def test_branches_without_a_phase_are_a_call_where_they_overlap():
     load, save = bar("load", "main", 0, 1), bar("save", "main", 4, 5)
     pool = [bar("page", "pool_1-0", 1, 4), bar("page", "pool_1-1", 1, 2), bar("page", "pool_1-1", 3, 4)]
     assert parts_of(load, *pool, save) == {USEFUL: 7, "serial parts": 2 * 2 + 1 + 2, "starved": 1}
@@ -93,7 +93,7 @@ def test_stages_with_workers_of_their_own_do_not_take_each_others_items():
     assert "dispatch" not in parts
 
 
-def test_a_worker_that_waits_for_branches_of_its_own_is_not_offered_a_place():
+def test_a_worker_that_waits_for_branches_of_its_own_has_no_free_slot():
     inner = call(4, *[bar("x", f"thread-{n}", 0, 4) for n in (2, 3)], workers=2)
     parts = parts_of(call(4, (bar("outer", "thread-1", 0, 4), [inner]), workers=1))
     assert parts == {USEFUL: 8}

@@ -66,7 +66,7 @@ def test_waiting_branches_are_scheduled_like_a_list(durations, workers):
 
 
 @given(waits, counts)
-def test_one_more_worker_makes_nothing_longer_where_nobody_is_in_anybodys_way(durations, workers):
+def test_one_more_worker_makes_nothing_longer_where_branches_only_wait(durations, workers):
     branches = [[(WAIT, each)] for each in durations if each]
     assert played(branches, workers + 1).makespan_ns <= played(branches, workers).makespan_ns
 
@@ -123,7 +123,7 @@ def test_every_bar_is_the_one_of_the_virtual_clock(branches, workers, kind, core
 
 
 @given(batches, counts, st.sampled_from(["thread", "process"]))
-def test_starting_workers_and_handing_out_branches_cost_what_they_do_there(branches, workers, kind):
+def test_starting_workers_and_dispatching_branches_cost_what_they_do_there(branches, workers, kind):
     replay = played(branches, workers, kind, start_up_ns=(3 * MS,), dispatch_ns=MS)
     bars = list(zip(replay.started, replay.ended, strict=True))
     assert bars == recorded(branches, workers, kind, VirtualClock(start_up_s=0.003, dispatch_s=0.001))

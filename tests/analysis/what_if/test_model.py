@@ -60,3 +60,15 @@ def test_only_stages_before_others_feel_backpressure():
 def test_service_is_the_duration_of_each_branch():
     model = nested()
     assert sorted(model.service.tolist()) == [S, S, 4 * S]
+
+
+def test_a_branch_that_a_limit_holds_up_feels_no_backpressure():
+    model = read_model(make_trace(call(2, bar("a", "thread-1", 0, 2, blocked_s=1))).columns)
+    assert (model.blocked.tolist(), model.backpressure.tolist()) == ([S], [0])
+
+
+def test_the_outermost_branch_is_found_over_several_levels():
+    inner = call(3, bar("inner", "thread-3", 2, 3), start=2)
+    middle = call(3, (bar("middle", "thread-2", 1, 3), [inner]), start=1)
+    model = read_model(make_trace(call(4, (bar("outer", "thread-1", 0, 4), [middle]))).columns)
+    assert names(model, model.top) == ["outer"] * 3

@@ -10,9 +10,9 @@ from tests.analysis.what_if.runs import a_slow_input, call, calls_within_branche
 
 def test_a_noted_buffer_is_the_room_of_a_queue():
     def stage(name, times, number, **facts):
-        hires = bar(name, "main", 0, 20, kind="node", executor="thread", workers=1, **facts)
+        phase = bar(name, "main", 0, 20, kind="node", executor="thread", workers=1, **facts)
         first = 10 * number  # numbers of spans, so that they can be linked
-        return (hires, [bar(name, f"thread-{number}", start, end, queued_s=start - ready, index=place,
+        return (phase, [bar(name, f"thread-{number}", start, end, queued_s=start - ready, index=place,
                             span_id=first + place, links=(first - 10 + place,) if number > 1 else ())
                         for place, (ready, start, end) in enumerate(times)])  # fmt: skip
 

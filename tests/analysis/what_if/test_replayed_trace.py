@@ -46,10 +46,10 @@ def test_a_replay_can_be_drawn_and_summarized():
     assert (summary.workers, summary.makespan_s, summary.peak_concurrency) == (3, 2, 3)
 
 
-def test_hired_workers_are_noted_anew():
+def test_numbers_of_workers_are_noted_anew():
     replayed = what_if(one_after_the_other(6), executor="process").trace(8)
-    (hires,) = replayed.where(kind="phase")
-    assert hires.attributes == {"executor": "process", "workers": 6}
+    (phase,) = replayed.where(kind="phase")
+    assert phase.attributes == {"executor": "process", "workers": 6}
     assert set(replayed.lanes) == {"main", *(f"process-{number}" for number in range(1, 7))}
 
 

@@ -92,7 +92,7 @@ def test_draws_are_as_many_as_there_are_up_to_a_bound():
     assert set(drawn(calls, chance, 100).its[0].tolist()) <= set(range(20))
 
 
-def test_a_few_branches_and_stages_are_not_drawn_anew():
+def test_few_branches_and_those_of_stages_are_not_drawn_anew():
     assert drawable(small_run(3)[0], frozenset({0})) == []
     model = read_model(stages(1).columns)
     assert drawable(model, frozenset(call.number for call in model.calls)) == []
