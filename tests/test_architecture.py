@@ -109,6 +109,12 @@ def test_testing_is_for_tests_only():
     assert [name for name in MODULES if f"{PACKAGE}.testing" in imports_of(name)] == []
 
 
+def test_real_workers_know_nothing_of_simulated_ones():
+    simulated = {f"{PACKAGE}.execute.local.simulated_{kind}" for kind in ("threads", "processes")}
+    assert simulated <= MODULES.keys()
+    assert {name for name in MODULES if imports_of(name) & simulated} <= simulated
+
+
 def test_no_import_goes_round_in_a_circle():
     waiting = {name: imports_of(name) & MODULES.keys() for name in MODULES}
     while free := [name for name, needed in waiting.items() if not needed & waiting.keys()]:

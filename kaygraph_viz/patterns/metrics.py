@@ -12,7 +12,7 @@ from typing import Any
 from kaygraph_viz.analysis.explain.explain import USEFUL, explain
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.per_worker import per_worker
-from kaygraph_viz.analysis.suggest import suggest_workers
+from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.graph.node import Node, Shared
@@ -21,11 +21,16 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["PerformanceMetricsNode", "measured_times", "performance_metrics", "running_trace"]
 
-KEYS = (
+OF_SUMMARY = (
     "workers", "makespan_s", "work_s", "mean_concurrency", "serial_s", "speedup", "speedup_source", "efficiency",
-    "overhead", "overhead_s", "useful_workers", "lost_s", "critical_path_s", "queue_wait_s", "branches", "retries",
-    "suggested_workers", "replayed_makespan_s", "per_worker",
+    "critical_path_s", "queue_wait_s",
 )  # fmt: skip
+KEYS = (
+    *OF_SUMMARY, "overhead", "overhead_s", "useful_workers", "lost_s", "branches", "retries", "suggested_workers",
+    "replayed_makespan_s", "per_worker",
+)  # fmt: skip
+POWERS = (1, 2, 4, 8, 16, 32, 64)
+TRIED = sorted({*POWERS, 3, 6, 12, 24, 48})  # a graph waits for the prediction: not every number up to 64
 NOT_RECORDED = "Nothing was recorded: run the graph inside `with record() as trace:` to get numbers."
 NO_BRANCHES = "No branch has been recorded so far: put this node behind the parallel ones."
 
@@ -57,8 +62,8 @@ class PerformanceMetricsNode(Node):
     ``useful_workers``, ``lost_s``
         As in `explain`: useful work / T, and where all other time of the workers went, by cause [worker-seconds].
     ``suggested_workers``, ``replayed_makespan_s``
-        The smallest number of workers within 5% of the best in a replay of the branches, and the makespan of the replay
-        by number of workers [s], as in `suggest_workers`. These two are predictions.
+        Predictions by `what_if`: the smallest number of workers within 5% of the best, of 1, 2, 3, 4, 6, 8, 12, ... up
+        to 64 and the number of branches; and the makespan [s] with that number and with 1, 2, 4, 8, ... of them.
     ``per_worker``
         A dict for each worker with the keys ``worker branches failed busy_s cpu_s ended_s``, as in `per_worker`.
     ``workers makespan_s work_s critical_path_s queue_wait_s branches retries``
@@ -106,9 +111,8 @@ def running_trace() -> Trace | None:
     >>> running_trace() is None
     True
     """
-    scope = current_scope()
-    recorder = None if scope is None else scope.recorder
-    if recorder is None:
+    recorder = current_scope().recorder
+    if not recorder.is_open:
         return None
     return Trace(recorder.snapshot(), recorder.dropped, machine=recorder.clock.machine)
 
@@ -118,31 +122,25 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
     missing = NOT_RECORDED if trace is None else "" if trace.columns.is_kind("branch").any() else NO_BRANCHES
     if trace is None or missing:
         return {"is_recorded": False, "sentence": missing, **dict.fromkeys(KEYS)}
-    summary, explanation, suggestion = summarize(trace), explain(trace), suggest_workers(trace)
+    summary, explanation, predicted = summarize(trace), explain(trace), _predicted(trace)
     spent_s = summary.workers * summary.makespan_s
     overhead_s = max(0.0, spent_s - summary.serial_s)
-    enough = f"{counted(suggestion.workers, 'worker')} of this kind would have come within 5% of the best"
+    best = predicted.best_workers
+    enough = f"{counted(best, 'worker')} of this kind would have come within 5% of the best"
     return {
         "is_recorded": True,
         "sentence": f"{explanation.sentence} In a replay, {enough}.",
-        "workers": summary.workers,
-        "makespan_s": summary.makespan_s,
-        "work_s": summary.work_s,
-        "mean_concurrency": summary.mean_concurrency,
-        "serial_s": summary.serial_s,
-        "speedup": summary.speedup,
-        "speedup_source": summary.speedup_source,
-        "efficiency": summary.efficiency,
+        **{name: getattr(summary, name) for name in OF_SUMMARY},
         "overhead": overhead_s / spent_s if spent_s else 0.0,
         "overhead_s": overhead_s,
         "useful_workers": explanation.useful_workers,
         "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != USEFUL},
-        "critical_path_s": summary.critical_path_s,
-        "queue_wait_s": summary.queue_wait_s,
         "branches": summary.counts["branches"],
         "retries": summary.counts["retries"],
-        "suggested_workers": suggestion.workers,
-        "replayed_makespan_s": dict(suggestion.makespan_s),
+        "suggested_workers": best,
+        "replayed_makespan_s": {
+            count: seconds for count, seconds in predicted.makespan_s.items() if count in POWERS or count == best
+        },
         "per_worker": [load._asdict() for load in per_worker(trace)],
     }
 
@@ -173,3 +171,9 @@ def measured_times(outcomes: Sequence[Outcome], work_s: float | None = None) -> 
     makespan_s = (max((outcome.ended_ns for outcome in outcomes), default=0) - first_ns) / 1e9
     mean = work_s / makespan_s if makespan_s else 0.0
     return {"work_s": work_s, "makespan_s": makespan_s, "mean_concurrency": mean}
+
+
+def _predicted(trace: Trace) -> WhatIf:
+    """Return what other numbers of workers would make of a run whose workers take branches as they become free."""
+    branches = int(trace.columns.is_kind("branch").sum())
+    return what_if(trace, [count for count in TRIED if count <= branches], schedule="dynamic")

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from kaygraph_viz.analysis import laws
 from kaygraph_viz.errors import OptionError
+from tests.list_schedule import list_schedule
 
 shares = st.floats(0, 1)
 workers = st.integers(1, 4096)
 times = st.floats(0, 1e6)
+durations = st.lists(st.integers(0, 1000), max_size=40)
 
 
 @given(shares, workers)
@@ -61,6 +63,23 @@ def test_the_scalability_law_peaks_where_it_says(contention, crosstalk):
     assert peak * (1 + 1e-9) >= laws.usl_speedup(max(1.0, best / 1.1), contention, crosstalk)
 
 
+@given(durations, st.integers(1, 9))
+def test_a_list_schedule_lies_between_the_bounds(items, count):
+    makespan, longest = list_schedule(items, count).makespan_ns, max(items, default=0)
+    assert laws.least_makespan_s(sum(items), longest, count) <= makespan + 1e-6
+    assert makespan <= laws.greedy_makespan_s(sum(items), longest, count) + 1e-6
+
+
+@pytest.mark.parametrize(("count", "ratio"), [(1, 1), (2, 7 / 6), (3, 11 / 9), (10**6, 4 / 3)])
+def test_the_bound_of_longest_first(count, ratio):
+    assert laws.longest_first_ratio(count) == pytest.approx(ratio, abs=1e-6)
+    assert laws.longest_first_ratio(count) <= laws.graham_ratio(count)
+
+
+def test_the_bound_of_longest_first_is_reached():
+    assert list_schedule([3, 3, 2, 2, 2], 2).makespan_ns == round(6 * laws.longest_first_ratio(2)) == 7
+
+
 def test_without_crosstalk_more_workers_never_harm():
     assert laws.usl_best_workers(0.2, 0) == math.inf
 
@@ -77,6 +96,7 @@ def test_without_crosstalk_more_workers_never_harm():
         (laws.least_makespan_s, (-1, 0, 1), "work_s"),
         (laws.greedy_makespan_s, (1, math.inf, 1), "critical_path_s"),
         (laws.graham_ratio, (10**400,), "workers"),
+        (laws.longest_first_ratio, (0,), "workers"),
         (laws.mean_concurrency, (-1, 1), "throughput_per_s"),
         (laws.usl_speedup, (4, 2), "contention"),
         (laws.usl_best_workers, (0.1, -1), "crosstalk"),

@@ -1,4 +1,4 @@
-"""Nodes with many items: order, collecting, retries of each item, names, spans (N1, N2)."""
+"""Nodes with many items: order, collecting, retries of each item, names, spans."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.analysis.laws import graham_ratio
-from kaygraph_viz.analysis.list_schedule import list_schedule, longest_first_ratio
+from kaygraph_viz.analysis.laws import graham_ratio, longest_first_ratio
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.outcome import Outcomes
@@ -22,6 +21,7 @@ from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import record
+from tests.list_schedule import list_schedule
 
 GUARD_S = 20.0
 BOTH = pytest.mark.parametrize("base", [BatchNode, ParallelBatchNode])

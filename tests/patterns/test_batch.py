@@ -1,4 +1,4 @@
-"""Batch processing: the same totals however it is run, errors of single orders, what the schedules do to the load."""
+"""Batch processing: equal totals on every executor, errors of single orders, the load under each schedule."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kaygraph_viz.analysis.list_schedule import list_schedule
 from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
@@ -27,6 +26,7 @@ from kaygraph_viz.patterns.pricing import price_order
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.services.datasets import Order, OrderFault, load_orders, load_orders_key
 from kaygraph_viz.trace.recorder import record
+from tests.list_schedule import list_schedule
 
 NET_OF_GOOD_CENTS = 891_398_411  # the sum of `total_cents` of the 9,973 good orders, from data/README.md
 SAMPLE, KEY = sample_orders(), load_orders_key()

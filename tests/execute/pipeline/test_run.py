@@ -1,4 +1,4 @@
-"""Pipelines at work: equal results on every kind, backpressure, errors, stopping, and the trace (P1-P5, E15, E16)."""
+"""Running pipelines: equal results on every kind, backpressure, errors, stopping, and the trace."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def until(happened):
 
 def until_full(queue):
     """Wait until somebody waits for room in a queue."""
-    until(lambda: len(queue._givers))
+    until(lambda: len(queue._waiting_writers))
 
 
 def ours():

@@ -6,23 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.analysis.list_schedule import list_schedule
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.curves.speedup import Speedups, speedup_curve
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.testing import bar, make_trace
+from tests.list_schedule import list_schedule
 
 
 def scheduled(durations_ns, workers, serial_s=0.0):
     """A run of independent items on some workers, after a serial part."""
     schedule = list_schedule(durations_ns, workers)
-    times = zip(
-        schedule.worker.tolist(), (schedule.started_ns / 1e9).tolist(), (schedule.ended_ns / 1e9).tolist(), strict=True
-    )
     branches = [
-        bar("b", f"t-{worker + 1}", serial_s + start, serial_s + end, index=index)
-        for index, (worker, start, end) in enumerate(times)
+        bar("b", f"t-{worker + 1}", serial_s + start / 1e9, serial_s + end / 1e9, index=index)
+        for index, (worker, start, end) in enumerate(zip(*schedule, strict=True))
     ]
     end = serial_s + schedule.makespan_ns / 1e9
     phases = [bar("prep", "main", 0, serial_s, kind="phase")] if serial_s else []
