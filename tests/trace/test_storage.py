@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.clock import REAL
-from kaygraph_viz.trace.recorder import Recorder, enter_scope, span
+from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, enter_scope, set_scope, span
 from kaygraph_viz.trace.storage import RowList
 
 
@@ -29,7 +29,7 @@ def test_a_list_of_rows_gives_what_came_since_the_last_time():
         assert [kept[3] for kept in rows.fetch()] == ["second", "third"]
         assert rows.fetch() == []
     finally:
-        enter_scope(None, 0)
+        set_scope(NO_SCOPE)
 
 
 def test_a_list_of_rows_has_an_end():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.columns import Spans
-from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, enter_scope, set_scope, span
-from kaygraph_viz.trace.wire import OWN_LANE, RowList, adopt, squeezed
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.wire import OWN_LANE, adopt, squeezed
 
