@@ -53,7 +53,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What held in all runs, and what did not.
+    """The result of an exploration: the properties that held in all runs, and those that did not.
 
     Parameters
     ----------

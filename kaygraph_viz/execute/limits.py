@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 MAX_BY_DEFAULT = 32
-LOOK_EVERY_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
+POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a branch is tried, how long it waits in between, and for which errors.
+    """A rule for retries: how many attempts, how long to wait in between, and for which errors.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class MemoryBudget:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = checked_whole("max_bytes", max_bytes, 1, 1 << 60, "max_bytes=2_000_000_000")
-        self._looked_ns = -LOOK_EVERY_NS
+        self._looked_ns = -POLL_NS
         self._is_tight = False
 
     def is_tight(self) -> bool:
@@ -153,7 +153,7 @@ class MemoryBudget:
         if current_clock().is_exact:
             return False
         now_ns = time.monotonic_ns()
-        if now_ns - self._looked_ns >= LOOK_EVERY_NS:
+        if now_ns - self._looked_ns >= POLL_NS:
             self._looked_ns = now_ns
             self._is_tight = used_bytes() > self.max_bytes
         return self._is_tight

@@ -85,7 +85,7 @@ class Service:
 
 
 async def _end_all() -> None:
-    """Let what was cancelled clean up, as `asyncio.run` does before it closes its loop."""
+    """Cancel all tasks and wait until they have cleaned up, as `asyncio.run` does before it closes its loop."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         if not task.cancelling():  # once more would cut short its cleaning up
@@ -173,7 +173,7 @@ class _PrivateLoop:
         if self._log is None:
             return
         mine, now_ns = self._recorder.lanes.mine(), self._recorder.now_ns()
-        if (log := mine.noting()) is not None:  # who only waits has as much CPU time now as before
+        if (log := mine.noting()) is not None:  # a thread that only waits has as much CPU time now as before
             log.hear_of(self._log, self._made_ns, now_ns, cpu_at_start_ns=mine.cpu_at(now_ns))
 
     def outcome(self) -> Any:
@@ -185,7 +185,7 @@ class _PrivateLoop:
     def _run(self) -> None:
         try:
             self._result = run_loop(self._main())
-        except BaseException as error:  # handed to the one who waits
+        except BaseException as error:  # raised by `outcome`
             self._error = error
         finally:
             self.finished.set()
@@ -234,7 +234,7 @@ async def _beside(running: Coroutine[Any, Any, T]) -> T:
         result: T = await _outcome_of(_PrivateLoop(lambda: running))
     finally:
         if getcoroutinestate(running) == CORO_CREATED:
-            running.close()  # nobody will await it
+            running.close()  # it will not be awaited
     return result
 
 

@@ -1,4 +1,4 @@
-"""The caller's side of one `imap` call on a Dask cluster: pulling, cutting into chunks, taking answers, losses.
+"""One `imap` call on a Dask cluster, at the caller: pulling, cutting into chunks, taking answers, losses.
 
 Belongs here: what happens between an item of the input and its outcome. Does not belong here: opening a cluster
 (``executor``), running items (``worker``), reading what came back (``results``).
@@ -41,7 +41,7 @@ OVERDUE_NS = 500_000_000
 
 
 class DaskCall:
-    """One call of `imap`: a thread of the caller pulls and sends, the reader takes what comes back."""
+    """One call of `imap` on a cluster: a thread pulls items and sends them, the reader takes the outcomes."""
 
     def __init__(self, request: Request, link: Link) -> None:
         self._request = request
@@ -143,7 +143,7 @@ class DaskCall:
         self._send(pairs)
 
     def _send(self, pairs: list[Pair]) -> None:
-        """Hand a chunk to Dask; items that cannot be packed are found by sending each alone."""
+        """Submit a chunk to Dask; items that cannot be packed are found by sending each alone."""
         try:
             packed = by_value([pair[:2] for pair in pairs])
         except Exception as error:
@@ -207,7 +207,7 @@ class DaskCall:
         return POLL_S if self._buffer or self._request.timeout_s is not None else IDLE_POLL_S
 
     def _check(self) -> list[Outcome]:
-        """Do what no news says: send what waits for an input that blocks, see to deadlines and to the connection."""
+        """Send items that wait for an input that blocks; check deadlines and the connection."""
         with self._changed:
             if self._buffer and len(self._in_flight) < self._max_chunks:
                 self._flush()
@@ -215,7 +215,7 @@ class DaskCall:
         return [*self._overdue(), *(self._late() if self._request.timeout_s is not None else [])]
 
     def _overdue(self) -> list[Outcome]:
-        """Take from their journals what Dask is long in fetching: it waits half a minute for a worker that has died."""
+        """Return outcomes from the journals of dead workers, for which Dask would wait half a minute."""
         found = []
         for chunk in list(self._in_flight.values()):
             if self._branches.now_ns() - chunk.sent_ns > OVERDUE_NS:
@@ -235,7 +235,7 @@ class DaskCall:
             raise SchedulerLostError(self._link.address)
 
     def _taken(self, news: News) -> list[Outcome]:
-        """Return the outcomes that some news brings."""
+        """Return the outcomes that come with an entry of the news queue."""
         if news.reason is not None:
             if self._link.client.status != "running" and not self._request.token.is_cancelled:
                 raise SchedulerLostError(self._link.address) from news.reason
@@ -300,7 +300,7 @@ class DaskCall:
     # -- deadlines and stopping ---------------------------------------------------------------------------------
 
     def _late(self) -> list[Outcome]:
-        """Give up items that overran their time."""
+        """Give up items that overran their time and return their outcomes."""
         now_ns, timeout_ns = self._branches.now_ns(), (self._request.timeout_s or 0.0) * 1e9
         found = []
         for chunk in list(self._in_flight.values()):
@@ -340,7 +340,7 @@ class DaskCall:
             self._results.release(chunk.number)
 
     def stop(self) -> None:
-        """Pull and start nothing more, and wait for what is in the workers' hands."""
+        """Pull and start nothing more, and wait for the items in progress."""
         self._stop_starting()
         while self._in_flight and self._link.client.status == "running":
             self._drop_unstarted()
@@ -367,7 +367,7 @@ class DaskCall:
                     self._give_up(chunk, read_journal(None, 0), "cancelled", None)
 
     def give_up_all(self) -> None:
-        """Pull and start nothing more, and wait for nobody."""
+        """Pull and start nothing more, and wait for no item."""
         self._stop_starting()
         for chunk in list(self._in_flight.values()):
             written = read_journal(self._folder, chunk.number)

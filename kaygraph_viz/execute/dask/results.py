@@ -1,4 +1,4 @@
-"""What travels to Dask workers and back, and what comes of it: outcomes, and rows of the trace.
+"""The results of Dask workers as outcomes and rows of the trace, and what the workers are sent to know.
 
 Belongs here: stamps, lanes, clock offsets, and the outcomes of branches that did not come back. Does not belong here:
 deciding that a branch is lost or late (``call``).
@@ -69,7 +69,7 @@ def packed_setup(branches: Branches) -> bytes:
 
 
 class Results:
-    """Turns what comes back in one `imap` call into outcomes; while recording also into rows.
+    """Turns the answers of workers in one `imap` call into outcomes, and rows of the trace.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class Results:
         return self._lanes[key]
 
     def free_all(self) -> None:
-        """Give back all lanes at the end of the call."""
+        """Give back all lanes; called at the end of the call."""
         for lane in self._lanes.values():
             self._recorder.lanes.free(lane)
         self._lanes.clear()

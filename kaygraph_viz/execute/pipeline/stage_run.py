@@ -1,4 +1,4 @@
-"""One stage of a running pipeline: where its items come from, what happens to one of them, where it goes.
+"""One stage of a running pipeline: its queues, its counts, and passing its items on.
 
 Belongs here: handing items on, blocked while there is no room, and the spans that show it. Does not belong here: the
 queues (``queues``), which worker gets which item (``workers``), starting and stopping (``run``).
@@ -57,7 +57,7 @@ class Meter:
 
 
 class StageRun:
-    """One stage while its pipeline runs: what is done around the work on each item.
+    """A running stage: takes items from its inbox and puts their results into its outbox.
 
     Parameters
     ----------
@@ -106,35 +106,35 @@ class StageRun:
         )  # fmt: skip
 
     def begin(self, queued: QueuedItem) -> QueuedItem:
-        """Note that a worker takes an item in hand."""
+        """Note that a worker begins with an item."""
         self._held_spans.expect(queued)
         return queued
 
     def finish(self, queued: QueuedItem, outcome: Outcome) -> None:
-        """Hand on what was made of an item, however long that takes, or what became of it instead."""
-        index, attempt = queued.index, self._handing_on(queued, outcome)
+        """Put the result of an item, or its dead letter, into the next queue, and wait for room there."""
+        index, attempt = queued.index, self._delivery(queued, outcome)
         if attempt(None) is not None:
-            self._let_go(index)
+            self._note_end(index)
             return
         since_ns = self._now_ns()
-        self._let_go(index, since_ns, waiting(attempt))
+        self._note_end(index, since_ns, waiting(attempt))
 
     async def finish_async(self, queued: QueuedItem, outcome: Outcome) -> None:
-        """Do the same in a coroutine."""
-        index, attempt = queued.index, self._handing_on(queued, outcome)
+        """Do as `finish`, in a coroutine."""
+        index, attempt = queued.index, self._delivery(queued, outcome)
         if attempt(None) is not None:
-            self._let_go(index)
+            self._note_end(index)
             return
         since_ns = self._now_ns()
-        self._let_go(index, since_ns, await waiting_async(attempt))
+        self._note_end(index, since_ns, await waiting_async(attempt))
 
     def close(self) -> None:
-        """Say that the last item has been handed on."""
+        """Close the outbox: the last item is in it."""
         self.ended_ns = self._now_ns()
         self.outbox.close()
 
-    def _handing_on(self, queued: QueuedItem, outcome: Outcome) -> Attempt:
-        """Return what is to be tried until it succeeds: an item belongs to the next stage from then on."""
+    def _delivery(self, queued: QueuedItem, outcome: Outcome) -> Attempt:
+        """Return a function to try until it succeeds: the item belongs to the next stage from then on."""
         self.meter.count(outcome.ended_ns - outcome.started_ns, is_error=not outcome.ok)
         if outcome.ok:
             queued.value = outcome.value
@@ -152,7 +152,7 @@ class StageRun:
             outcome.started_ns, outcome.ended_ns, outcome.name, self.stage.name, queued.value,
         )  # fmt: skip
 
-    def _let_go(self, index: int, since_ns: int = 0, until_ns: int = 0) -> None:
+    def _note_end(self, index: int, since_ns: int = 0, until_ns: int = 0) -> None:
         """Count how long an item was held up, from when to when [ns], and record it."""
         blocked_ns = max(0, until_ns - since_ns)
         self.meter.count_blocked(blocked_ns)
