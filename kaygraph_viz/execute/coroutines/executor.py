@@ -29,7 +29,7 @@ __all__ = ["MAX_SLOTS", "AsyncExecutor"]
 
 MAX_SLOTS = 1_000_000
 TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
-DEFAULT_SLOTS = 100  # for an input whose length nobody knows
+DEFAULT_SLOTS = 100  # for an input of unknown length
 
 
 class AsyncExecutor(Executor):
@@ -339,7 +339,7 @@ class _LoopThread:
             run_loop(self._main())
         except asyncio.CancelledError:
             pass
-        except BaseException as error:  # handed to the reader, who raises it
+        except BaseException as error:  # raised by the reader
             self._error = error
         finally:
             self._task = None

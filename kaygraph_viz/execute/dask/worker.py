@@ -51,7 +51,7 @@ __all__ = [
 ]  # fmt: skip
 
 GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
-BUDGET_NS = 60_000_000  # a chunk whose items turn out to be long is handed back after this time
+BUDGET_NS = 60_000_000  # the rest of a chunk whose items turn out to be long is given back after this time
 JOURNALED_BYTES = 65_536  # a larger outcome ends its chunk instead of being written down
 KEPT_CALLS = 8
 

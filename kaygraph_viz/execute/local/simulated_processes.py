@@ -234,7 +234,7 @@ class _SimulatedProcess(SimulatedThread):
             self.pool.idle.pop()  # it was started by an earlier call
             self._is_started = True
         if pulled is not None:
-            self._start_up()  # with the first item in hand
+            self._start_up()  # once there is an item for it, as real ones
         return pulled
 
     def _run_item(self, pulled: Pulled) -> Outcome | None:

@@ -126,5 +126,5 @@ class SimulatedThread(ThreadWorker):
         """Run one item; None if its outcome has been delivered already."""
         try:
             return self.branches.run(*pulled, self.lane, self.claim)
-        finally:  # also where it is ended: then whoever ended it says what is to be recorded
+        finally:  # also where it was killed, which has recorded the branch
             self.claim.close()

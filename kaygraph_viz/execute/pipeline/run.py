@@ -49,7 +49,7 @@ class PipelineRun(Iterator[Outcome]):
     owner
         The node that it belongs to, for charts and messages.
     ordered
-        Whether each stage hands items on in the order of the source; else as it finishes them.
+        Whether each stage passes items on in the order of the source; else as it finishes them.
     on_error
         ``"collect"``: an item that fails comes as a `DeadLetter`, as soon as that is known. ``"raise"``: the first one
         ends the run. The stages before it stop, those behind it finish what they have, and then its error is raised.
@@ -278,7 +278,7 @@ class PipelineRun(Iterator[Outcome]):
 
 
 class _StageSpan(span):
-    """The span of a stage: from the begin of the run until it has handed on its last item."""
+    """The span of a stage: from the begin of the run until its last item has left it."""
 
     __slots__ = ("_part",)
 

@@ -1,6 +1,6 @@
 """One stage of a running pipeline: its queues, its counts, and passing its items on.
 
-Belongs here: handing items on, blocked while there is no room, and the spans that show it. Does not belong here: the
+Belongs here: passing items on, blocked while there is no room, and the spans that show it. Does not belong here: the
 queues (``queues``), which worker gets which item (``workers``), starting and stopping (``run``).
 
 A worker keeps its item until the next queue has room for it. So its bar ends with the time that it was blocked, and a
