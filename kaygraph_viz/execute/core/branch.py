@@ -186,17 +186,20 @@ class Branches:
         Outcome
             With status ``abandoned`` if the reader gave it up meanwhile: then it is not read any more.
         """
+        if self.is_recorded:  # not left to a recorder that does nothing: that would double the cost of an item
+            return self._run_recorded(index, item, submitted_ns, lane, claim)
         name = self.name if self.label is None else self.name_of(item)
-        if not self.is_recorded:  # not left to a recorder that does nothing: it would double the cost of an item
-            started = self.now_ns()
-            if claim is not None:
-                claim.take(held := OpenBranch(index, name, submitted_ns, started))
-            value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
-            outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
-            if claim is not None and not claim.release(held):
-                outcome.status = "abandoned"
-            return outcome
-        recorder = self.recorder
+        started = self.now_ns()
+        if claim is not None:
+            claim.take(held := OpenBranch(index, name, submitted_ns, started))
+        value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
+        outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+        if claim is not None and not claim.release(held):
+            outcome.status = "abandoned"
+        return outcome
+
+    def _run_recorded(self, index: int, item: Any, submitted_ns: int, lane: Lane, claim: Claim | None) -> Outcome:
+        name, recorder = self.name if self.label is None else self.name_of(item), self.recorder
         span_id = recorder.next_id()
         started = self.now_ns()
         cpu = lane.cpu_at(started)
@@ -209,8 +212,7 @@ class Branches:
             )
         except Stopped:  # simulated time is over for it
             if claim is None or claim.release(held):
-                last = OpenBranch(index, name, submitted_ns, started, *ids)
-                self.add(last.row(self.now_ns(), "cancelled"))
+                self.add(OpenBranch(index, name, submitted_ns, started, *ids).row(self.now_ns(), "cancelled"))
             raise
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)

@@ -36,18 +36,8 @@ from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
 
 __all__ = [
-    "GO",
-    "Answer",
-    "Finished",
-    "Journal",
-    "Setup",
-    "WorkerThread",
-    "Written",
-    "dask_setup",
-    "introduce",
-    "now_ns",
-    "read_journal",
-    "run_chunk",
+    "GO", "Answer", "Finished", "Journal", "Setup", "WorkerThread", "Written", "dask_setup", "introduce", "now_ns",
+    "read_journal", "run_chunk",
 ]  # fmt: skip
 
 GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started

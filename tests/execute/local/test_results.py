@@ -58,7 +58,7 @@ class Read:
         chunk = [(index, f"item {index}", index) for index in range(len(records))]
         self.results.keep(chunk, b"[" + len(records).to_bytes(4, "little") + b"".join(records), sent_ns)
         assert not self.done
-        self.results.hand_over()
+        self.results.deliver()
         return list(self.done)
 
 
@@ -85,10 +85,10 @@ def test_without_a_recording_there_are_outcomes_only():
     assert [outcome.value for outcome in Read().hand_over(record_of(1, 0, 1, -1))] == [1]
 
 
-def test_what_is_kept_is_handed_over_once():
+def test_what_is_kept_is_delivered_once():
     read = Read()
     read.hand_over(record_of(1, 0, 1, -1))
-    read.results.hand_over()
+    read.results.deliver()
     assert len(read.done) == 1
 
 
