@@ -123,7 +123,7 @@ class RetryPolicy:
 
 
 class MemoryBudget:
-    """Narrows the look-ahead of a batch while memory is short: items then wait in their source, not in memory.
+    """A bound on memory that narrows the look-ahead of a batch: items then wait in their source.
 
     How much memory is in use depends on the machine, so in simulated time it is never short.
 
@@ -175,7 +175,7 @@ def used_bytes() -> int:
 
 
 def _call_state(attempt: int, error: BaseException) -> RetryCallState:
-    """Return what tenacity's waiting rules look at: the number of the attempt and how it ended."""
+    """Return the state that tenacity's waiting rules read: the number of the attempt and its error."""
     from tenacity import Future, RetryCallState, Retrying
 
     state = RetryCallState(Retrying(), None, (), {})
@@ -186,7 +186,7 @@ def _call_state(attempt: int, error: BaseException) -> RetryCallState:
 
 
 def default_workers(kind: str = "thread") -> int:
-    """Return how many workers there are where none are asked for.
+    """Return the number of workers that an executor has by default.
 
     Processes: one for each core that the program may use. Other kinds: 4 more than that, at most 32, since they wait
     more than they compute. In simulated time 4 of any kind, so that a run is the same on every machine.

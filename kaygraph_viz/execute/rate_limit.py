@@ -28,7 +28,7 @@ SHORTEST_BLOCK_NS = 100_000  # a shorter wait is the time that taking a lock cos
 
 
 class RateLimit:
-    """At most so many calls in any second, and at most so many at once.
+    """A limit on the calls that begin in any second, and on those in progress at once.
 
     Use one object for all branches that call the same service, plain or asynchronous, in any number of threads and
     loops: ``with limit: call()`` or ``async with limit: await call()``. When a call in the block raises an error with
@@ -144,7 +144,7 @@ class RateLimit:
 
 
 class _Slots:
-    """So many slots, given to threads and coroutines in the order in which they come; None for any number."""
+    """Slots for threads and coroutines, taken in the order in which they ask; None for any number."""
 
     def __init__(self, count: int | None) -> None:
         self._is_unlimited = count is None

@@ -1,7 +1,7 @@
 """Pickling: functions, items, values and errors as bytes, for our own worker processes and for Dask's.
 
 Belongs here: packing and unpacking, so that one bad object spoils nothing but its own item. Does not belong here: the
-way the bytes take (``local.shared_progress``, ``dask.call``), and who sends what when.
+way the bytes take (``local.shared_progress``, ``dask.call``), and when they are sent.
 
 Numbers and texts travel as they are. Everything else is packed by itself, so that it can fail by itself, and through
 cloudpickle where it belongs to ``__main__``, so that functions and classes of a notebook travel by value, in the body
@@ -77,7 +77,7 @@ def _code_of_file(filename: str, make: Callable[..., CodeType], parts: tuple[Any
 
 
 def _address_of(variable: ContextVar[Any]) -> tuple[str, str]:
-    """Return the module and name under which a context variable is found; of a local one only what it is called."""
+    """Return the module and name under which a context variable is found; only its name for a local one."""
     module, name = _find_variable(variable)
     is_there = getattr(sys.modules.get(module), "__dict__", {}).get(name) is variable
     return (module, name) if is_there else ("", variable.name)
@@ -194,7 +194,7 @@ def unpack_result(packed: Any, failure: PackedError | None, where: str) -> tuple
 
 
 def _unpack_error(packed: PackedError, where: str) -> BaseException:
-    """Return the error with its causes; one that cannot be loaded is replaced by one that says what it said."""
+    """Return the error with its causes; one that cannot be loaded is replaced by one with its text."""
     _, text, chain = packed
     errors = [_loaded(each, said, where) for each, said in chain]
     for error, cause in zip(errors, [*errors[1:], WorkerTraceback(text)], strict=True):

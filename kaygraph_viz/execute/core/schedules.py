@@ -44,7 +44,7 @@ Pair = tuple[int, Any]  # an item with its position in the input
 
 
 def checked_schedule(schedule: Schedule) -> Schedule:
-    """Return `schedule` if there is such a one, else raise `OptionError`."""
+    """Return `schedule` if it is one of `SCHEDULES`, else raise `OptionError`."""
     return checked_word("schedule", schedule, SCHEDULES, 'schedule="dynamic"')
 
 
@@ -145,7 +145,7 @@ def _wanted(outcome: Outcome, on_error: OnError) -> Outcome:
 
 
 class Chunk(NamedTuple):
-    """Neighbouring items."""
+    """A chunk of neighbouring items."""
 
     number: int
     pairs: Sequence[Pair]
@@ -175,7 +175,7 @@ class _Call(NamedTuple):
     timeout_s: float | None
 
     def branches(self) -> Branches:
-        """Return what runs an item here and now, in the worker."""
+        """Return the branches of the call, made in the worker, which run one item each."""
         return Branches(self.function, **{name: value for name, value in self._asdict().items() if name != "function"})
 
     def with_pickled_values(self) -> _Call:
@@ -199,7 +199,7 @@ class _Unpickling:
 
 
 class _Pickling(_Unpickling):
-    """The same for one that returns its value pickled, too."""
+    """A function that gets its first argument pickled and returns its value pickled."""
 
     __slots__ = ()
 
@@ -274,7 +274,7 @@ class _ChunkRun:
         is_fatal = error is not None and (self.on_error == "raise" or not isinstance(error, Exception))
         return is_fatal or bool(self.stop_requests)
 
-    # -- where the call was made --------------------------------------------------------------------------------
+    # -- at the caller --------------------------------------------------------------------------------
 
     @contextmanager
     def ended_early(self, token: CancelToken) -> Iterator[None]:

@@ -195,7 +195,7 @@ class _Slots:
         await self.close()
 
     async def has_more(self) -> bool:
-        """Wait until an outcome is `done`; return False, or raise what went wrong, when there will be no more."""
+        """Wait until an outcome is `done`; when there will be no more, raise the fault of the call or return False."""
         while not self.done and self._working and not self._is_broken_off:
             self._news.clear()
             await self._news.wait()
@@ -295,7 +295,7 @@ class _Slots:
                 self._loop.call_soon_threadsafe(self._room.set)
 
     def take_all(self) -> list[Outcome]:
-        """Return what is done and make room for as much."""
+        """Return the outcomes that are done and make room for as many items."""
         outcomes = list(self.done)
         self.done.clear()
         self.count_delivery(len(outcomes))

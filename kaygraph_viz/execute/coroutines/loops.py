@@ -30,7 +30,7 @@ TICK_S = 0.1
 
 
 class Service:
-    """A loop in a thread for calls that come one by one."""
+    """A thread with an event loop that runs submitted calls."""
 
     def __init__(self, workers: int) -> None:
         self._runner = asyncio.Runner(loop_factory=new_event_loop)
@@ -48,7 +48,7 @@ class Service:
             self._runner.close()
 
     def submit(self, function: Callable[[Any], Any], name: str) -> Future[Any]:
-        """Call a function in the loop, await what it returns, and give a future of the result."""
+        """Call a function in the loop, await what it returns, and return a future of the result."""
         branches = Branches(function, name=name)
         future = self._begun(self._run(branches, branches.now_ns()))
         self._running[future] = None
@@ -147,7 +147,7 @@ def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 class _PrivateLoop:
-    """A loop in a thread that runs one coroutine."""
+    """A thread with an event loop that runs one coroutine."""
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self.finished = threads().Event()
@@ -165,7 +165,7 @@ class _PrivateLoop:
         self._thread = threads().Thread(target=copy_context().run, args=(self._run,), name="async loop", daemon=True)
 
     def start(self) -> None:
-        """Begin with the coroutine."""
+        """Start the thread."""
         self._thread.start()
 
     def tell_caller(self) -> None:

@@ -72,7 +72,7 @@ class DaskCall:
         )
 
     def _packed_setup(self) -> bytes | None:
-        """Return what all items share, or put it into the folder, where each worker reads it once."""
+        """Return the settings of the call, or write them to the folder, where each worker reads them once."""
         packed = packed_setup(self._branches)
         if self._folder is None:
             return packed
@@ -282,7 +282,7 @@ class DaskCall:
                 Path(self._folder, str(chunk.number)).unlink()
 
     def _lost(self, chunk: Chunk, error: BaseException | None) -> list[Outcome]:
-        """Return what a chunk whose worker died had finished, and the item that is lost; the rest is sent again."""
+        """Return the outcomes of a chunk whose worker died, with the lost item last; the rest is sent again."""
         if error is not None and self._link.client.status != "running":
             raise SchedulerLostError(self._link.address) from error
         written = read_journal(self._folder, chunk.number)
@@ -316,7 +316,7 @@ class DaskCall:
         return found
 
     def _give_up(self, chunk: Chunk, written: Written, status: Any, started_ns: int | None) -> None:
-        """Leave a chunk alone: on a cluster of our own its worker is ended, elsewhere its bar goes on."""
+        """Give up a chunk: on a cluster of our own its worker is killed, elsewhere its bar goes on."""
         with self._changed:
             self._in_flight.pop(chunk.number, None)
         if started_ns is None:
@@ -360,7 +360,7 @@ class DaskCall:
         self._end()
 
     def _drop_unstarted(self) -> None:
-        """Take back what has no journal: it can never start any more."""
+        """Give up chunks without a journal: they can never start any more."""
         if self._folder is not None:
             for chunk in list(self._in_flight.values()):
                 if not Path(self._folder, str(chunk.number)).exists():

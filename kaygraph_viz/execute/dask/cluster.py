@@ -79,7 +79,7 @@ def _nanny_class() -> Any:
 
 
 class _ProgramHidden:
-    """While the block runs, processes that are started do not import the caller's program.
+    """A block in which processes are started that do not import the caller's program.
 
     Multiprocessing would import it under another name, and what stands in it without a guard would run again. What has
     a name like the one given here it takes for a package's ``__main__``, which it leaves alone. Functions of the
@@ -114,7 +114,7 @@ def threads_of(client: Any) -> int:
 
 
 class Link:
-    """A client, what is known of its workers, and a folder that they can write to where they run on this machine.
+    """The connection to a cluster: a client, the clocks of its workers, and a folder for their journals.
 
     Parameters
     ----------

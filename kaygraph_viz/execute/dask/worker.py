@@ -207,7 +207,7 @@ def _setup_of(call: str, packed: bytes | None, folder: str | None) -> Setup:
 
 
 def run_chunk(call: str, number: int, packed: bytes | None, folder: str | None, items: bytes) -> Answer:
-    """Run some items one after the other on this worker; never raises what user code raises.
+    """Run some items one after the other on this worker and return the answer; an error of user code is an outcome.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def _address() -> str:
 
 
 class _Chunk:
-    """Runs items in the context of the caller, as far as that could travel."""
+    """Runs items in a copy of the caller's context, as far as that could be pickled."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup

@@ -105,7 +105,7 @@ class Child:
         return self.process.pid
 
     def ask(self, header: dict[str, Any], indices: list[int], items: list[Any]) -> None:
-        """Send a chunk, and what it is for, unless the child knows; raises `OSError` if it is dead."""
+        """Send a chunk, after the settings of its call if they are new to the child; raise `OSError` if it is dead."""
         if self.header is not header:
             self.pipe.send_bytes(pickle.dumps(header, pickle.HIGHEST_PROTOCOL))
             self.header = header

@@ -179,7 +179,7 @@ class ProcessWorkerPool(WorkerPool):
         """Pull nothing more, and wait for what is in progress."""
         try:
             super().stop()
-        except KeyboardInterrupt:  # the person has lost patience
+        except KeyboardInterrupt:  # an interrupt must not wait for branches
             self.give_up_all()
             raise
 
@@ -220,7 +220,7 @@ class _InputReader(threading.Thread):
 
 
 class _ProcessThread(threading.Thread):
-    """Takes chunks of items from the pool and has them run, until there is nothing left."""
+    """A thread that takes chunks of items from the pool and has them run, until there is nothing left."""
 
     def __init__(self, pool: ProcessWorkerPool, lane: Lane) -> None:
         super().__init__(name=lane.name or None, daemon=True)

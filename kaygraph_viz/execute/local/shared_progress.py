@@ -1,7 +1,7 @@
 """Memory shared by a worker process and its parent: the progress of a chunk, and its results so far.
 
-Belongs here: what is where in that memory. Does not belong here: packing the values (``core.pickling``), and who writes
-and reads when (``worker_process``, ``process_pool``, ``results``).
+Belongs here: what is where in that memory. Does not belong here: packing the values (``core.pickling``), and when it
+is written and read (``worker_process``, ``process_pool``, ``results``).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SharedProgress:
         return bool(self._numbers[_READY])
 
     def written(self, last: bytes = b"") -> tuple[int, bytes]:
-        """Return how many results there are so far, with one that found no room here, and what `records_in` reads."""
+        """Return the number of records so far, with a `last` one that found no room, and the bytes for `records_in`."""
         count = self._numbers[_DONE]
         data = self._view[_START : self._numbers[_END]].tobytes() if count else b""
         count += bool(last)

@@ -1,7 +1,7 @@
 """Bounded queues between the stages of a pipeline: the faster side waits.
 
 Belongs here: room, order, and waiting for both in threads and coroutines. Does not belong here: what stages do with the
-items (``stage_run``), and who starts and stops them (``run``).
+items (``stage_run``), and starting and stopping them (``run``).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ END: Final = QueuedItem(-1, None)  # what a reader gets when nothing more will c
 
 
 class Buffer:
-    """A queue in front of a stage that holds so many items and no more.
+    """A bounded queue in front of a stage.
 
     `offer` and `take` do not wait: they leave a function that is called when to try again. `waiting` and
     `waiting_async` do the waiting.

@@ -124,7 +124,7 @@ class PipelineRun(Iterator[Outcome]):
         return Outcome(thing.index, thing.value, None, "ok", 1, read_ns, read_ns, thing.entered_ns, name)
 
     def _taken(self, steps: Sequence[Callable[[], bool]]) -> Any:
-        """Return the next thing that comes out, after as many items have gone all the way as that takes."""
+        """Read items, and pass each through all stages, until something comes out; return that."""
         while (thing := self._output.take()) is None:
             if not self._advance(*steps):
                 self._output.close()
@@ -239,7 +239,7 @@ class PipelineRun(Iterator[Outcome]):
         try:
             for thread in self._threads:
                 thread.join()
-        except KeyboardInterrupt as error:  # the person has lost patience
+        except KeyboardInterrupt as error:  # an interrupt must not wait for branches
             self._give_up(error)
             raise
         if self._steps is not None:

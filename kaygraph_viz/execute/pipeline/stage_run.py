@@ -27,7 +27,7 @@ Attempt = Callable[[Wake | None], int | None]
 
 
 class Meter:
-    """Adds up what the workers of a stage did; from any thread."""
+    """Counts the items and the busy time of a stage; from any thread."""
 
     def __init__(self, name: str, workers: int) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class Meter:
             self._blocked_ns += blocked_ns
 
     def facts(self, makespan_ns: int, longest_queue: int = 0) -> StageFacts:
-        """Return what is known so far."""
+        """Return the counts so far, with the shares of time."""
         with self._lock:
             return StageFacts(
                 self.name, self.workers, self._items, self._errors, self._busy_ns / 1e9, self._blocked_ns / 1e9,
@@ -91,7 +91,7 @@ class StageRun:
         self._held_spans = HeldSpans(NO_RECORDER, 0)
 
     def branches(self, owner: str) -> Branches:
-        """Return what all items of the stage share; their spans belong to the span around this call.
+        """Return the branches of the stage; their spans belong to the span around this call.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """The stages of a pipeline as users write them, and what is told about them afterwards.
 
-Belongs here: one stage and the checks of its options, what became of an item that failed, how busy a stage was. Does
+Belongs here: one stage and the checks of its options, the record of an item that failed, the load of a stage. Does
 not belong here: running stages (``stage_run``, ``workers``, ``run``).
 """
 
