@@ -20,8 +20,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.analysis.tables import html_table
-from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.analysis.wording import counted, duration, html_table
 from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.labels import clean
@@ -132,7 +131,7 @@ def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str
     from kaygraph_viz.plot.gantt.gantt import gantt
 
     summary, columns = summarize(trace), trace.columns
-    yield f"<p>{html.escape(summary.describe())}</p>"
+    yield f"<p>{html.escape(summary.sentence)}</p>"
     ax = gantt(trace)
     words = describe(ax)
     yield _figure(ax)

@@ -39,10 +39,10 @@ Run = tuple[dict[str, Any], Graph, Trace]
 
 
 class OneByOneNode(CoordinationNode):
-    """Ask one question after the other: what all ways are compared with."""
+    """A node that asks one question after the other: the baseline that all ways are compared with."""
 
     async def exec_async(self, prep_res: Sequence[str]) -> list[Any]:
-        """Ask."""
+        """Ask one question after the other."""
         async with open_async_client() as client:
             return await with_semaphore(1, Lookup(client, self.mirrors), prep_res)
 

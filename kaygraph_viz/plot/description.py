@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from matplotlib.axes import Axes
 
-from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.analysis.wording import aligned, html_table
 from kaygraph_viz.errors import OptionError
 
 __all__ = ["Description", "Table", "attach", "describe", "description_of"]

@@ -65,7 +65,7 @@ class Endpoint:
 
     @property
     def base_url(self) -> str:
-        """Where it listens."""
+        """The address, which exists in this process only."""
         return f"http://{_HOST}:{self._port}"
 
     def listen(self) -> None:
@@ -75,7 +75,7 @@ class Endpoint:
             _listening[self._port] = self
 
     def close(self) -> None:
-        """Let no more requests in; those that are being answered go on."""
+        """Accept no more requests; those that are being answered go on."""
         with _lock:
             if self._port is not None:
                 del _listening[self._port]
@@ -83,7 +83,7 @@ class Endpoint:
 
 
 class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Carry the requests of an `httpx.Client` or `httpx.AsyncClient` to services of this process.
+    """A transport of httpx that carries requests to services of this process.
 
     It is what ``server.client()`` and `open_client` use in simulated time. One transport reaches every server that runs
     in-process; an address at which none runs refuses the connection. No event loop is needed for an `httpx.Client`.
@@ -118,7 +118,7 @@ class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def open_client(**options: Any) -> httpx.Client:
-    """Return a client that reaches local services in the world of the clock in force: over sockets, or simulated.
+    """Return a client for local services: over sockets by the real clock, in process in simulated time.
 
     Parameters
     ----------
@@ -155,12 +155,12 @@ def _world() -> dict[str, Any]:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Return what all clients share: loading the certificates costs more CPU than dozens of requests."""
+    """Return the SSL context that all clients share: loading it costs more CPU than dozens of requests."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 class _Visit:
-    """One request from its arrival to its end: how long it takes and what comes of it."""
+    """A request from its arrival to its end: its latency and its answer or error."""
 
     def __init__(self, request: httpx.Request) -> None:
         endpoint = _listening.get(request.url.port or 80) if request.url.host == _HOST else None

@@ -1,4 +1,4 @@
-"""How a service behaves: its latency, its faults and its limits, as functions of a seed.
+"""The settings of a service: its latency, its faults and its limits, as functions of a seed.
 
 Belongs here: the settings of one service and every decision that is left to chance. Does not belong here: what a
 service answers (``endpoints``) and keeping count of tries and calls (``responses``).
@@ -27,7 +27,7 @@ _LATENCY_RANGE = (0.2, 5.0)  # multiples of the mean that a latency is clipped t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
-    """How slow, how unreliable and how strict a service is.
+    """Latency, fault rates and rate limit of a service.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Recording that a branch is held up by this package itself: by a limit, or by the pause before it is tried again.
+"""Recording the waits that this package itself imposes on a branch: for a limit, or before another attempt.
 
 Belongs here: the ``wait`` span and the part of the branch around it. Does not belong here: waiting.
 """
@@ -30,8 +30,8 @@ def held_up(kind: PartKind, name: str, *, attempt: int = 1, least_ns: int = 0) -
         What is shorter was no wait [ns].
     """
     scope = current_scope()
-    recorder = scope.recorder if scope is not None else None
-    if scope is None or recorder is None:
+    recorder = scope.recorder
+    if not recorder.is_open:  # a lock must cost no more than it did
         yield
         return
     lane, started = recorder.lanes.mine(), recorder.now_ns()

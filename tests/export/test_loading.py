@@ -1,4 +1,4 @@
-"""Reading files of all formats: what is told apart, what comes back, and every kind of damage."""
+"""Reading files of all formats: how they are told apart, what comes back, and every kind of damage."""
 
 from __future__ import annotations
 

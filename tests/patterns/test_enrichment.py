@@ -1,12 +1,12 @@
-"""Data enrichment: right facts, the same for any number of workers, and one bad source costs only its own facts."""
+"""Data enrichment: right facts, the same for any number of workers; a bad source costs only its own facts."""
 
 from __future__ import annotations
 
 import threading
 
-from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.enrichment import enrichment_graph
+from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings

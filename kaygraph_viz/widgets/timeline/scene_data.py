@@ -35,7 +35,7 @@ from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["LOOK", "scene_data"]
+__all__ = ["STYLES", "scene_data"]
 
 MAX_BRANCHES = 6
 
@@ -44,7 +44,7 @@ def _fill(fill: Fill) -> dict[str, str]:
     return dict(fill._asdict())
 
 
-LOOK: dict[str, Any] = {
+STYLES: dict[str, Any] = {
     "parts": {part: _fill(fill) for part, fill in FILLS.items()},
     "statuses": [
         {"key": status, **_fill(STATUS_FILLS.get(status, Fill(PAPER, STATUS_WORDS.get(status, status))))}
@@ -102,5 +102,5 @@ def _place(part: Box | Frame) -> dict[str, Any]:
 
 
 def _as_in_traces(name: str) -> str:
-    """Return an id as the names of spans are kept, so that the two can be compared."""
+    """Return a node id cut to the length of span names, so that the two can be compared."""
     return name if len(name) <= TEXT_LIMIT else name[: TEXT_LIMIT - 3] + "..."

@@ -1,4 +1,4 @@
-"""What panels look like: their style sheet, and tables as lines of a list.
+"""The style sheet of panels, and tables as the lines of a list.
 
 Belongs here: looks. Does not belong here: widgets (``playground``, ``progress``).
 """
