@@ -1,43 +1,122 @@
-"""Clocks: where every time in a trace comes from, and the two ways to spend time on purpose.
+"""Clocks: where every time in a trace comes from, what waits in that time, and the two ways to spend it on purpose.
 
-Belongs here: the clock protocol, the real clock, which clock is in force, `sleep` and `work`.
-Does not belong here: what is done with the times (``trace``), and clocks that only tests need (``testing``).
+Belongs here: what a clock is, the real clock, which clock is in force, `sleep`, `compute` and `cost`.
+Does not belong here: what is done with the times (``trace``), simulated time (``virtual``), and the clock that tests
+move by hand (``testing``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import Context, ContextVar
+from types import MappingProxyType
+from typing import Any
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted
+from kaygraph_viz.threads import REAL_THREADS, Event, Threads
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+__all__ = [
+    "REAL", "WORKER_KINDS", "Clock", "RealClock", "compute", "cost", "current_clock", "sleep", "sleep_async",
+    "use_clock",
+]  # fmt: skip
 
-__all__ = ["REAL", "Clock", "RealClock", "compute", "cost", "current_clock", "sleep", "sleep_async", "use_clock"]
+WORKER_KINDS = ("thread", "process", "dask")  # of executors whose workers can be simulated
+_FREE: Mapping[str, float] = MappingProxyType(dict.fromkeys(WORKER_KINDS, 0.0))
 
 
-@runtime_checkable
-class Clock(Protocol):
-    """What a clock must offer so that everything else can be recorded and simulated with it."""
+class Clock(ABC):
+    """What a clock offers, so that everything can be recorded and simulated with it.
 
+    A clock of your own has four methods: `now_ns`, `cpu_ns`, `sleep` and `compute`. All else has a default, which is
+    what the real clock does: real threads, real event loops and real workers, which cost nothing by decree.
+
+    Examples
+    --------
+    >>> class Stopped(Clock):
+    ...     def now_ns(self): return 0
+    ...     def cpu_ns(self): return 0
+    ...     def sleep(self, seconds): pass
+    ...     def compute(self, seconds): pass
+    >>> with use_clock(Stopped()) as clock:
+    ...     sleep(3600)
+    ...     clock.now_ns()
+    0
+    """
+
+    is_exact = False
+    """Whether a run takes the same time on every machine, so that nothing may depend on the machine."""
+
+    has_network = True
+    """Whether real connections can be waited for."""
+
+    default_workers: int | None = None
+    """How many workers an executor has by default; None: what suits the machine."""
+
+    threads: Threads = REAL_THREADS
+    """Threads, and what they wait with."""
+
+    start_up_s: Mapping[str, float] = _FREE
+    """How long a worker of each kind takes to start, in addition to what it really takes [s]."""
+
+    dispatch_s: Mapping[str, float] = _FREE
+    """How long an item takes to reach a worker of each kind, in addition to what it really takes [s]."""
+
+    @property
+    def machine(self) -> Machine | None:
+        """The computer on which programs run by this clock; None where it is not known."""
+        return None
+
+    @abstractmethod
     def now_ns(self) -> int:
         """Return the time on a monotonic axis [ns]; only differences have a meaning."""
 
+    @abstractmethod
     def cpu_ns(self) -> int:
         """Return the CPU time that the calling thread has used so far [ns]."""
 
-    def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass for the caller without using CPU [s]."""
+    @abstractmethod
+    def sleep(self, seconds: float, /) -> None:
+        """Block the calling thread for `seconds` without using CPU [s]."""
 
-    def compute(self, seconds: float) -> None:
+    @abstractmethod
+    def compute(self, seconds: float, /) -> None:
         """Use `seconds` of CPU in the calling thread [s]."""
 
+    def sleep_async(self, seconds: float) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that does as `sleep` while the event loop goes on; by default `sleep` in a thread."""
+        return asyncio.to_thread(self.sleep, seconds)
 
-class RealClock:
+    def running(self) -> AbstractContextManager[None]:
+        """Return the context in which this clock can be used: `record` enters it before all else."""
+        return nullcontext()
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        """Return a new event loop that keeps the time of this clock."""
+        return asyncio.new_event_loop()
+
+    def is_kept_by(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether an event loop keeps the time of this clock."""
+        return True
+
+    def wait_beside(self, event: Event) -> Coroutine[Any, Any, object]:
+        """Return a coroutine that waits for an event of `threads` in a loop that keeps another time."""
+        return asyncio.to_thread(event.wait)
+
+    def simulates(self, kind: str) -> bool:
+        """Return whether the workers of executors of a kind are simulated."""
+        return False
+
+    def enter_branch(self, context: Context) -> None:  # noqa: B027  (there is nothing to prepare for most clocks)
+        """Prepare a context in which branches will run."""
+
+
+class RealClock(Clock):
     """The clock of this machine: ``perf_counter_ns`` for stamps, ``thread_time_ns`` for CPU.
 
     Examples
@@ -51,18 +130,26 @@ class RealClock:
     cpu_ns = staticmethod(time.thread_time_ns)
     sleep = staticmethod(time.sleep)
 
+    @property
+    def machine(self) -> Machine:
+        """The computer that runs this."""
+        return this_machine()
+
     def compute(self, seconds: float) -> None:
         """Spin until this thread has used `seconds` more of CPU [s]."""
         until = time.thread_time_ns() + round(seconds * 1e9)
         while time.thread_time_ns() < until:
             pass
 
+    def sleep_async(self, seconds: float) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that sleeps."""
+        return asyncio.sleep(seconds)
+
     def __repr__(self) -> str:
         return "RealClock()"
 
 
 REAL = RealClock()
-MAX_SECONDS = 1e9  # 30 years; the system's own waits overflow at some 292
 _clock: ContextVar[Clock | None] = ContextVar("kaygraph_viz_clock", default=None)
 
 
@@ -84,7 +171,7 @@ def use_clock(clock: Clock) -> Iterator[Clock]:
     Parameters
     ----------
     clock
-        Any object with the methods of `Clock`.
+        The clock.
     """
     token = _clock.set(clock)
     try:
@@ -120,8 +207,6 @@ def sleep(seconds: float) -> None:
 async def sleep_async(seconds: float) -> None:
     """Wait without using CPU and without holding up the loop: what `sleep` is for coroutines.
 
-    A clock may bring a coroutine function ``sleep_async`` of its own; one that has none waits in a thread meanwhile.
-
     Parameters
     ----------
     seconds
@@ -137,16 +222,7 @@ async def sleep_async(seconds: float) -> None:
     >>> import asyncio
     >>> asyncio.run(sleep_async(0))
     """
-    import asyncio
-
-    clock, seconds = current_clock(), _duration("sleep_async", seconds)
-    own = getattr(clock, "sleep_async", None)
-    if clock is REAL:
-        await asyncio.sleep(seconds)
-    elif own is not None:
-        await own(seconds)
-    else:
-        await asyncio.to_thread(clock.sleep, seconds)
+    await current_clock().sleep_async(_duration("sleep_async", seconds))
 
 
 def compute(seconds: float) -> None:
@@ -193,12 +269,9 @@ def cost(cpu_s: float) -> None:
     2
     """
     clock, seconds = current_clock(), _duration("cost", cpu_s)
-    if getattr(clock, "is_virtual", False):
+    if clock.is_exact:
         clock.compute(seconds)
 
 
 def _duration(name: str, seconds: float) -> float:
-    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not is_number or not 0 <= seconds <= MAX_SECONDS:
-        raise OptionError(f"{name}(seconds)", seconds, "a number of seconds, 0 or more, at most 1e9", f"{name}(0.1)")
-    return seconds
+    return checked_seconds(f"{name}(seconds)", seconds, f"{name}(0.1)")

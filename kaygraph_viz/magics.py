@@ -43,7 +43,7 @@ class _Magics(Magics):
     @argument("--live", action="store_true", help="show a chart to move about in, which grows while the cell runs")
     @cell_magic
     def gantt(self, line: str, cell: str) -> None:
-        """Record a cell and draw which worker did what when."""
+        """Record a cell and draw its Gantt chart."""
         options = parse_argstring(self.gantt, line)
         title = " ".join(options.title or ()) or None
         if options.live and options.by != "part":
@@ -83,7 +83,7 @@ def _top_level(tree: ast.AST) -> list[ast.AST]:
 
 
 def _show_live(trace: Trace, title: str | None) -> Callable[[], None]:
-    """Show a chart that grows by itself, and return what is to be called when the cell is done."""
+    """Show a live chart, and return the function to call when the cell is done."""
     from kaygraph_viz.widgets.timeline.timeline import timeline
 
     display(timeline(trace, title=title))
@@ -103,5 +103,5 @@ def _show(trace: Trace, title: str | None, by: str) -> None:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Make ``%%gantt`` known; IPython calls this for ``%load_ext kaygraph_viz``."""
+    """Register ``%%gantt``; IPython calls this for ``%load_ext kaygraph_viz``."""
     shell.register_magics(_Magics)

@@ -1,4 +1,4 @@
-"""What pytest finds once the package is installed: the fixture ``virtual_clock``.
+"""The pytest plugin of the package: the fixture and marker ``virtual_clock``.
 
 Belongs here: fixtures for tests of readers. Does not belong here: helpers that need no pytest (``testing``).
 """
@@ -17,13 +17,13 @@ __all__ = ["virtual_clock"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", "virtual_clock(seed=0, ...): how the fixture virtual_clock makes its clock")
 
 
 @pytest.fixture
 def virtual_clock(request: pytest.FixtureRequest) -> Iterator[VirtualClock]:
-    """Run a test in simulated time: nodes, executors, `sleep` and `work` use it, and `record` records it.
+    """Run a test in simulated time: nodes, executors, `sleep` and `compute` use it, and `record` records it.
 
     Mark the test with ``@pytest.mark.virtual_clock(seed=3, cores=2)`` to set what `VirtualClock` takes.
     """

@@ -13,53 +13,33 @@ True
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 from collections.abc import Coroutine
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.parts import noted
+from kaygraph_viz.threads import Lock as AnyLock
+from kaygraph_viz.threads import Threads
 
-__all__ = ["Lock", "is_virtual", "new_event_loop", "run_loop", "threads"]
+__all__ = ["Lock", "new_event_loop", "run_loop", "threads"]
 
 T = TypeVar("T")
 
 _moving = threading.Lock()
 
-_REAL = SimpleNamespace(
-    adopt=id,
-    Condition=threading.Condition,
-    Event=threading.Event,
-    Lock=threading.Lock,
-    SimpleQueue=queue.SimpleQueue,
-    Thread=threading.Thread,
-    Timer=threading.Timer,
-    is_over=False,
-)
 
-
-def threads() -> Any:
-    """Return what threads wait with: ``Condition Event Lock SimpleQueue Thread Timer``, as in `threading` and `queue`.
-
-    Its function ``adopt(future)`` lets a future that has just been made be waited for in the same way.
+def threads() -> Threads:
+    """Return the threads of the clock in force, and what they wait with.
 
     Ask for it where it is used, in the context of the call: a clock may be in force for a moment only.
     """
-    return getattr(current_clock(), "threads", _REAL)
-
-
-def is_virtual() -> bool:
-    """Return whether simulated time is in force here."""
-    return bool(getattr(current_clock(), "is_virtual", False))
+    return current_clock().threads
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """Return an event loop whose time is that of the clock in force."""
-    make = getattr(current_clock(), "new_event_loop", asyncio.new_event_loop)
-    loop: asyncio.AbstractEventLoop = make()
-    return loop
+    return current_clock().new_event_loop()
 
 
 def run_loop(main: Coroutine[Any, Any, T]) -> T:
@@ -82,17 +62,17 @@ class Lock:
     """
 
     def __init__(self) -> None:
-        self._world = threads()
-        self._lock = self._world.Lock()
+        self._threads = threads()
+        self._lock = self._threads.Lock()
 
-    def _mine(self) -> Any:
-        """Return the lock of the world of the clock in force; it moves there while nobody holds it."""
-        world = threads()
-        if self._world is not world:
+    def _mine(self) -> AnyLock:
+        """Return the lock among the threads of the clock in force; it moves there while no thread holds it."""
+        own = threads()
+        if self._threads is not own:
             with _moving:
-                if self._world is not world and (self._world.is_over or not self._lock.locked()):
-                    self._lock = world.Lock()
-                    self._world = world  # last: whoever sees it takes the lock without looking again
+                if self._threads is not own and (self._threads.is_over or not self._lock.locked()):
+                    self._lock = own.Lock()
+                    self._threads = own  # last: a thread that sees it takes the lock without this check
         return self._lock
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -111,8 +91,7 @@ class Lock:
         if not blocking:
             return False
         with noted("blocked", current_clock().now_ns):
-            taken: bool = lock.acquire(True, timeout)
-        return taken
+            return lock.acquire(True, timeout)
 
     def release(self) -> None:
         """Let the next one have it."""
@@ -120,8 +99,7 @@ class Lock:
 
     def locked(self) -> bool:
         """Return whether anybody holds it."""
-        held: bool = self._mine().locked()
-        return held
+        return self._mine().locked()
 
     def __enter__(self) -> bool:
         return self.acquire()

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from kaygraph_viz.checks import checked_number
+from kaygraph_viz.clock import Clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, PartKind, RowParts
@@ -28,7 +30,7 @@ SpanTree: TypeAlias = "Span | tuple[Span, Sequence[SpanTree]]"
 SHARE_STEP = 0.001  # in which a trace keeps the shares of CPU of parts
 
 
-class FakeClock:
+class FakeClock(Clock):
     """A clock for tests: time passes only through `sleep`, `work` and `advance`, and then at once.
 
     All threads share one time. There is no scheduling: two threads that sleep one second each move the time by two.
@@ -386,7 +388,7 @@ def _split(tree: Any) -> tuple[Span, Sequence[SpanTree]]:
 
 
 def _row(span: Span) -> Row:
-    return (
+    return Row(
         span.span_id,
         span.parent_id or 0,
         -1 if span.index is None else span.index,
@@ -408,6 +410,4 @@ def _row(span: Span) -> Row:
 
 
 def _ns(name: str, seconds: float) -> int:
-    if not 0 <= seconds < float("inf"):
-        raise OptionError(name, seconds, "a number of seconds, 0 or more", "clock.sleep(0.1)")
-    return round(seconds * 1e9)
+    return round(checked_number(name, seconds, example="clock.sleep(0.1)", what="a number of seconds") * 1e9)

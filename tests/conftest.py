@@ -1,4 +1,4 @@
-"""What holds for every test: no thread is left behind, and every trace that was recorded is a valid one (T1, T2)."""
+"""Checks around every test: no thread is left behind, and every recorded trace is valid."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = item.path.parent.name
         if item.path.stem in WITH_PROCESSES or folder in FOLDERS_WITH_PROCESSES or kinds & {"process", "dask"}:
             item.add_marker(pytest.mark.processes)
-        with_cluster = "dask" in kinds and folder in ("execute", "graph", "patterns")
+        with_cluster = "dask" in kinds and folder in ("graph", "patterns")
         if with_cluster or item.path.stem in THOROUGH or folder in THOROUGH_FOLDERS:
             item.add_marker(pytest.mark.thorough)
     if not config.getoption("--thorough"):
@@ -73,18 +73,29 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "thorough: run by make test-thorough only")
     config.addinivalue_line("markers", "processes: this test starts other processes, or may")
+    config.addinivalue_line("markers", "leaves_threads: this test has threads on purpose that cannot be ended")
     config.addinivalue_line("markers", "invalid_traces: this test records traces that break an invariant on purpose")
 
 
 @pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
+def no_thread_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     before = set(threading.enumerate())
     yield
+    if request.node.get_closest_marker("leaves_threads"):
+        return
     left = [thread for thread in threading.enumerate() if thread not in before]
-    ours = [thread for thread in left if thread.name.startswith("thread") or not thread.daemon]
+    ours = [thread for thread in left if is_ours(thread)]
     for thread in ours:  # one that was given up ends after the test has released it
         thread.join(GUARD_S)
     assert not [thread.name for thread in ours if thread.is_alive()]
+
+
+def is_ours(thread: threading.Thread) -> bool:
+    """Return whether the package has started a thread; those that a library keeps, as Dask does, are its own affair."""
+    called = getattr(thread, "_target", None) or thread.run
+    if getattr(called, "__name__", "") == "run" and (arguments := getattr(thread, "_args", ())):
+        called = arguments[0]  # of `Context.run`
+    return not thread.daemon or (getattr(called, "__module__", None) or "").startswith("kaygraph_viz")
 
 
 @pytest.fixture(autouse=True)

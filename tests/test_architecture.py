@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "parts", "awaited", "clock", "machine", "_optional", "sync", "virtual"}
+CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "threads", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -21,13 +22,15 @@ EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "htm
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "checks": {"errors"},
     "parts": set(),
     "awaited": {"parts"},
-    "clock": {"errors", "parts"},
     "machine": set(),
+    "threads": set(),
+    "clock": {"errors", "checks", "parts", "machine", "threads"},
     "_optional": {"errors"},
-    "sync": {"errors", "parts", "clock"},
-    "virtual": {"errors", "parts", "awaited", "clock", "machine"},
+    "sync": {"errors", "parts", "threads", "clock"},
+    "virtual": {"errors", "checks", "parts", "awaited", "machine", "threads", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},
@@ -79,6 +82,18 @@ def floor(module: str) -> str:
     return module.split(".")[1] if "." in module else PACKAGE
 
 
+def test_every_floor_that_is_allowed_exists():
+    floors = {floor(module) for module in MODULES}
+    assert MAY_IMPORT.keys() == floors
+    assert set().union(*MAY_IMPORT.values()) <= floors
+
+
+def test_the_table_for_contributors_names_only_floors_that_exist():
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = re.search(r"imports only from floors below.*?```\n(.*?)```", text, re.DOTALL)
+    assert set(re.findall(r"\w+", table[1])) <= MAY_IMPORT.keys() | {"everything"}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_floors_below(module):
     allowed = MAY_IMPORT[floor(module)] | {floor(module)}
@@ -92,6 +107,12 @@ def test_nothing_inside_imports_the_package_root(module):
 
 def test_testing_is_for_tests_only():
     assert [name for name in MODULES if f"{PACKAGE}.testing" in imports_of(name)] == []
+
+
+def test_real_workers_know_nothing_of_simulated_ones():
+    simulated = {f"{PACKAGE}.execute.local.simulated_{kind}" for kind in ("threads", "processes")}
+    assert simulated <= MODULES.keys()
+    assert {name for name in MODULES if imports_of(name) & simulated} <= simulated
 
 
 def test_no_import_goes_round_in_a_circle():

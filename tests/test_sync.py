@@ -14,13 +14,13 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.clock import current_clock, sleep, use_clock
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.sync import Lock, is_virtual, new_event_loop, run_loop, threads
+from kaygraph_viz.sync import Lock, new_event_loop, run_loop, threads
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.loop import VirtualLoop
 
 GUARD_S = 20.0
-NAMES = ("Condition", "Event", "Lock", "SimpleQueue", "Thread", "Timer", "adopt", "is_over")
+NAMES = ("Condition", "Event", "Lock", "SimpleQueue", "Thread", "Timer", "Future", "following", "is_over")
 
 
 def test_under_the_real_clock_it_is_the_standard_library():
@@ -29,13 +29,13 @@ def test_under_the_real_clock_it_is_the_standard_library():
         threading.Condition, threading.Event, threading.Lock, threading.Thread, threading.Timer,
     )  # fmt: skip
     assert real.SimpleQueue is queue.SimpleQueue
-    assert not is_virtual()
+    assert not current_clock().is_exact
 
 
 def test_both_worlds_have_the_same_names():
     real = threads()
     with VirtualClock():
-        assert is_virtual()
+        assert current_clock().is_exact
         assert threads() is not real
         assert all(hasattr(world, name) for world in (real, threads()) for name in NAMES)
 
@@ -44,7 +44,7 @@ def test_a_clock_that_only_tests_have_leaves_threads_real():
     real = threads()
     with use_clock(FakeClock()):
         assert threads() is real
-        assert not is_virtual()
+        assert not current_clock().is_exact
 
 
 def test_loops_are_those_of_the_clock():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_number
 
 __all__ = [
     "amdahl_limit",
@@ -273,19 +273,12 @@ def usl_best_workers(contention: float, crosstalk: float) -> float:
 
 
 def _workers(value: float) -> float:
-    return _within("workers", value, 1.0, LARGEST, "a number of workers, 1 or more", "workers=4")
+    return checked_number("workers", value, 1, LARGEST, "workers=4", what="a number of workers")
 
 
 def _share(name: str, value: float) -> float:
-    return _within(name, value, 0.0, 1.0, "a share from 0 to 1", f"{name}=0.1")
+    return checked_number(name, value, 0, 1, f"{name}=0.1", what="a share")
 
 
 def _seconds(name: str, value: float) -> float:
-    return _within(name, value, 0.0, LARGEST, "a number, 0 or more", f"{name}=0.5")
-
-
-def _within(name: str, value: float, least: float, most: float, expected: str, example: str) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not least <= value <= most:
-        raise OptionError(name, value, expected, example)
-    return float(value)
+    return checked_number(name, value, 0, LARGEST, f"{name}=0.5")

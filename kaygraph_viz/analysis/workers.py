@@ -13,11 +13,11 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools, concurrency
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.trace.columns import SpanColumns
 
 __all__ = ["count_workers", "idle_lanes", "kind_of_lane", "noted_workers", "process_of_lane"]
 
-MAX_WORKERS = 4096  # a file may claim anything
 OTHER_PROCESSES = ("process", "dask")  # kinds of lanes with an interpreter of their own
 
 
@@ -50,6 +50,7 @@ def noted_workers(noted: Mapping[str, Any]) -> int | None:
     (4, None)
     """
     kind, count = noted.get("executor"), noted.get("workers")
+    # A file may claim any number.
     return max(0, min(MAX_WORKERS, count)) if isinstance(kind, str) and isinstance(count, int) else None
 
 

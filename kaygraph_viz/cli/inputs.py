@@ -1,4 +1,4 @@
-"""What a person may type: a record, a file of records, a sentence, or a number.
+"""Reading the input of the command line: a record, a file of records, a sentence, or a number.
 
 Belongs here: telling these apart and reading them. Does not belong here: judging the records (``patterns``).
 """
@@ -87,7 +87,7 @@ def _records(text: str, source: str) -> list[dict[str, str]]:
 
 
 def _as_text(value: Any) -> Any:
-    """Return numbers as people write them in forms; other values are left for the format check to report."""
+    """Return a number as text, as in a form; other values are left for the format check to report."""
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
@@ -119,7 +119,7 @@ def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
 
 
 def whole(text: str) -> int:
-    """Return the number that `text` is; anything else is left as it is, for the check of the range to report.
+    """Return `text` as an integer; other text is returned unchanged, for the check of the range to report.
 
     Examples
     --------

@@ -194,6 +194,6 @@ def _one_line(error: BaseException) -> str:
 
 
 def _closed_quietly() -> int:
-    """Whoever read our output has gone: let Python's own flush at exit find nothing to complain about."""
+    """Point stdout at the null device after its reader has gone, so that the flush at exit raises no error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return OK

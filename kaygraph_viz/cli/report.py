@@ -1,4 +1,4 @@
-"""How the command line shows a run: tables on the terminal, pictures and a trace in a folder.
+"""Showing a run on the command line: tables on the terminal, pictures and a trace in a folder.
 
 Belongs here: printing and the names of files. Does not belong here: what is worth printing (``examples``) and drawing
 itself (``plot``).
@@ -39,7 +39,7 @@ Rows = Iterable[Sequence[str]]
 
 
 def print_run(run: ExampleRun) -> None:
-    """Print what came out of one run and what was measured."""
+    """Print the results and the measurements of a run."""
     _say(run.title)
     print("-" * min(len(run.title), WIDTH))
     print()
@@ -52,7 +52,7 @@ def print_run(run: ExampleRun) -> None:
 
 
 def print_verdicts(verdicts: Sequence[Verdict], run: ExampleRun) -> None:
-    """Print what was decided about a few records, and why."""
+    """Print the verdicts on records, with the reasons."""
     for verdict in verdicts:
         _say(f"{verdict.customer_id or 'the record'}: {verdict.status}")
         for reason in verdict.reasons:
@@ -97,7 +97,7 @@ def _overview(run: ExampleRun) -> tuple[str, ...]:
 
 
 def print_files(out: Path, files: Mapping[Path, str]) -> None:
-    """Print where files are, and what to look for in them."""
+    """Print the names of written files, and what to look for in them."""
     _say(f"In {out}{os.sep}", "  ")
     _print_table([(path.name, caption) for path, caption in files.items()], right=())
 
@@ -109,12 +109,12 @@ def _print_table(rows: Rows, *, right: Iterable[int] = (1,)) -> None:
 
 
 def _say(text: str, indent: str = "") -> None:
-    """Print a sentence, on more than one line where it is long."""
+    """Print a sentence, wrapped to `WIDTH`."""
     print(textwrap.fill(printable(text), WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  "))
 
 
 def printable(text: str) -> str:
-    """Return text that cannot steer or flood a terminal, in characters that the terminal knows.
+    """Return text without control characters, cut to a bound, in characters that the terminal can print.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def printable(text: str) -> str:
 
 
 def check_outputs(out: Path, name: str, *, force: bool) -> None:
-    """Make the folder and see that nothing in it would be overwritten.
+    """Make the folder and check that no output file in it exists.
 
     Raises
     ------

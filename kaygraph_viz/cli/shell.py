@@ -28,18 +28,25 @@ __all__ = ["Shell"]
 
 HISTORY = Path("~/.kaygraph_viz_history")
 MAX_REMEMBERED = 1000
-USAGE = {  # in the order of the help
-    "validate": "validate [JSON or FILE]",
-    "enrich": "enrich [COUNT]",
-    "batch": "batch [COUNT]",
-    "mapreduce": "mapreduce [TEXT]",
-    "pipeline": "pipeline [COUNT]",
-    "example": "example [NAME]",
-    "workers": "workers [N or auto]",
-    "executor": "executor [KIND or auto]",
-    "gantt": "gantt",
-    "help": "help [COMMAND]",
-    "quit": "quit",
+AUTO = "auto, which is what suits the pattern"
+COMMANDS = {  # name: how it is called and what it does, in the order of the help
+    "validate": ("validate [JSON or FILE]", "validate a record, the records of a file, or one of the shipped data"),
+    "enrich": ("enrich [COUNT]", "ask four services about each of some customers"),
+    "batch": ("batch [COUNT]", "price orders with a worker pool"),
+    "mapreduce": ("mapreduce [TEXT]", "count the words of your text, or of the addresses to Congress"),
+    "pipeline": ("pipeline [COUNT]", "load orders into a database, stage by stage"),
+    "example": ("example [NAME]", f"run a pattern on the shipped data: {', '.join(EXAMPLES)}"),
+    "workers": ("workers [N or auto]", "show or set how many branches may run at once, 1 to 4096"),
+    "executor": ("executor [KIND or auto]", f"show or set who runs the branches: {', '.join(KINDS)}"),
+    "gantt": ("gantt", "write charts, diagram and trace of the last run to the output folder"),
+    "help": ("help [COMMAND]", "show the commands, or one of them"),
+    "quit": ("quit", "leave"),
+}
+CHOICES: dict[str, Iterable[str]] = {  # what Tab completes after a command
+    "example": EXAMPLES,
+    "workers": ("auto", "1", "2", "4", "8", "16"),
+    "executor": ("auto", *KINDS),
+    "help": COMMANDS,
 }
 
 
@@ -115,79 +122,73 @@ help shows the commands, gantt draws the last run, quit leaves."""
             if name == "validation":
                 self._validate([sample_record()])
             else:
-                self._example(name, self.setup)
+                self._example(name)
+
+    def completenames(self, text: str, *_: object) -> list[str]:
+        """Return the commands and patterns that begin with `text`."""
+        return _beginning(text, dict.fromkeys((*COMMANDS, *EXAMPLES)))
+
+    def completedefault(self, text: str, line: str, *_: object) -> list[str]:
+        """Return what may follow the command of `line` and begins with `text`."""
+        return _beginning(text, CHOICES.get(line.split(maxsplit=1)[0], ()))
 
     # -- patterns -------------------------------------------------------------------------------------------------
 
     def do_validate(self, line: str) -> None:
-        """Validate a record of yours, the records of a JSON file, or one of the shipped data."""
+        """Validate records."""
         records = read_records(line) if line else None
         self._validate([sample_record()] if records is None else records)
 
     def do_enrich(self, line: str) -> None:
-        """Ask four services about each of some customers."""
-        self._example("enrichment", self._counting(line))
+        """Run the enrichment."""
+        self._example("enrichment", line)
 
     def do_batch(self, line: str) -> None:
-        """Price orders with a pool of workers."""
-        self._example("batch", self._counting(line))
+        """Run the batch."""
+        self._example("batch", line)
 
     def do_mapreduce(self, line: str) -> None:
-        """Count the words of your text, or of the addresses to Congress."""
-        self._show(count_words(line, self.setup) if line else run_example("mapreduce", self.setup))
+        """Count words."""
+        if line:
+            self._show(count_words(line, self.setup))
+        else:
+            self._example("mapreduce")
 
     def do_pipeline(self, line: str) -> None:
-        """Load orders into a database, stage by stage."""
-        self._example("pipeline", self._counting(line))
+        """Run the pipeline."""
+        self._example("pipeline", line)
 
     def do_example(self, line: str) -> None:
-        """Run a pattern by its name, on the shipped data."""
-        self._example(line.strip() or "validation", self.setup)
-
-    def complete_example(self, text: str, *_: object) -> list[str]:
-        """Return the patterns that begin with `text`."""
-        return _beginning(text, EXAMPLES)
+        """Run a pattern by its name."""
+        self._example(line.strip() or "validation")
 
     def _validate(self, records: list[dict[str, str]]) -> None:
         verdicts, self._run = validate_records(records, self.setup)
         print_verdicts(verdicts, self._run)
 
-    def _example(self, name: str, setup: Setup) -> None:
-        self._show(run_example(name, setup))
+    def _example(self, name: str, count: str = "") -> None:
+        self._show(run_example(name, replace(self.setup, items=whole(count)) if count else self.setup))
 
     def _show(self, run: ExampleRun) -> None:
         self._run = run
         print_run(run)
 
-    def _counting(self, line: str) -> Setup:
-        return replace(self.setup, items=whole(line)) if line else self.setup
-
-    # -- settings -------------------------------------------------------------------------------------------------
+    # -- settings and the rest ------------------------------------------------------------------------------------
 
     def do_workers(self, line: str) -> None:
-        """Show or set how many branches may run at once, 1 to 4096."""
+        """Show or set the number of workers."""
         if line:
             self.setup = replace(self.setup, workers=None if line == "auto" else whole(line))
-        print(f"workers: {self.setup.workers or 'auto, which is what suits the pattern'}")
-
-    def complete_workers(self, text: str, *_: object) -> list[str]:
-        """Return usual numbers that begin with `text`."""
-        return _beginning(text, ("auto", "1", "2", "4", "8", "16"))
+        print(f"workers: {self.setup.workers or AUTO}")
 
     def do_executor(self, line: str) -> None:
-        """Show or set who runs the branches."""
+        """Show or set the executor."""
         if line:
             self.setup = replace(self.setup, executor=None if line == "auto" else line)
-        print(f"executor: {self.setup.executor or 'auto, which is what suits the pattern'}")
-
-    def complete_executor(self, text: str, *_: object) -> list[str]:
-        """Return the kinds that begin with `text`."""
-        return _beginning(text, ("auto", *KINDS))
-
-    # -- the rest -------------------------------------------------------------------------------------------------
+        print(f"executor: {self.setup.executor or AUTO}")
 
     def do_gantt(self, line: str) -> None:
-        """Write charts, diagram and trace of the last run to the output folder."""
+        """Write the files of the last run; those that this session wrote before are overwritten."""
         if self._run is None:
             print("nothing has been run yet: try validate")
             return
@@ -196,22 +197,10 @@ help shows the commands, gantt draws the last run, quit leaves."""
         self._drawn.add(self._run.name)
 
     def do_help(self, line: str) -> None:
-        """Show the commands, or what one of them does."""
-        wanted = [line] if line in USAGE else list(USAGE)
-        if line and line not in USAGE:
+        """Show the commands, or one of them."""
+        if line and line not in COMMANDS:
             print(printable(f"there is no command {line!r}; these are:"))
-        print(aligned([(USAGE[name], getattr(self, f"do_{name}").__doc__) for name in wanted]))
-        for placeholder, names in (("NAME", EXAMPLES), ("KIND", KINDS)):
-            if any(placeholder in USAGE[name] for name in wanted):
-                print(f"{placeholder} is one of {', '.join(names)}")
-
-    def complete_help(self, text: str, *_: object) -> list[str]:
-        """Return the commands that begin with `text`."""
-        return _beginning(text, USAGE)
-
-    def completenames(self, text: str, *_: object) -> list[str]:
-        """Return the commands and patterns that begin with `text`."""
-        return _beginning(text, dict.fromkeys((*USAGE, *EXAMPLES)))
+        print(aligned([COMMANDS[line]] if line in COMMANDS else list(COMMANDS.values())))
 
     def do_quit(self, line: str) -> bool:
         """Leave."""

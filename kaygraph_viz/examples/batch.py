@@ -24,7 +24,7 @@ MAX_NOTES = 3
 CAPTIONS = {
     "serial": "one row: an order takes 2 to 100 ms, by the number of its lines",
     "static": "each worker has its share from the beginning: one is busy when all others are idle",
-    "dynamic": "whoever is free takes the next order: fair, but for a large one that comes late",
+    "dynamic": "a worker that is free takes the next order: fair, but for a large one that comes late",
     "longest-first": "the largest orders first: all workers end at nearly the same time",
 }
 Run = tuple[dict[str, Any], Graph, Trace]
@@ -101,7 +101,7 @@ def _agreement(orders: Sequence[Order], failed: Sequence[Any]) -> list[Fact]:
 
 
 def _balance(trace: Trace) -> str:
-    """Say how evenly the work was shared out."""
+    """Return how evenly the work was divided among the workers, in words."""
     busy = [load.busy_s for load in per_worker(trace)]
     if not busy or not max(busy):
         return ""

@@ -12,7 +12,7 @@ from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.patterns.coordination import at_most
+from kaygraph_viz.patterns.coordination import with_semaphore
 from kaygraph_viz.patterns.coordination_examples import FAN_OUT, WAYS, CoordinationNode, Lookup, coordination_graph
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.in_process import open_async_client
@@ -39,12 +39,12 @@ Run = tuple[dict[str, Any], Graph, Trace]
 
 
 class OneByOneNode(CoordinationNode):
-    """Ask one question after the other: what all ways are compared with."""
+    """A node that asks one question after the other: the baseline that all ways are compared with."""
 
     async def exec_async(self, prep_res: Sequence[str]) -> list[Any]:
-        """Ask."""
+        """Ask one question after the other."""
         async with open_async_client() as client:
-            return await at_most(1, Lookup(client, self.mirrors), prep_res)
+            return await with_semaphore(1, Lookup(client, self.mirrors), prep_res)
 
 
 def run(setup: Setup) -> ExampleRun:

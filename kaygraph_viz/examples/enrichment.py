@@ -82,7 +82,7 @@ def settings_with_seed(seed: int, changes: Changes = MappingProxyType({})) -> di
 def _enriched(
     records: Sequence[dict[str, str]], setup: Setup, settings: dict[str, ServiceSettings], kind: str, workers: int
 ) -> Run:
-    """Enrich records by services that behave so."""
+    """Enrich records by services with these settings."""
     with (
         setup.started(kind, workers, customer_sources.__module__, len(records)) as executor,
         setup.record() as trace,
@@ -105,7 +105,7 @@ def _what_is_known(enriched: EnrichedRecord) -> str:
 
 
 def _told(answer: object) -> str:
-    """Return the most telling of what a source said."""
+    """Return one fact of the answer of a source, in words."""
     match answer:
         case ProfileAnswer():
             return f"likes {answer.interests[0]}" if answer.interests else f"has the plan {answer.plan!r}"
@@ -119,7 +119,7 @@ def _told(answer: object) -> str:
 
 
 def _in_spite_of(enriched: EnrichedRecord) -> str:
-    """Say what became of the record while two services were broken."""
+    """Return a sentence about the record that was enriched while two services were broken."""
     results = [
         f"{name} {result.status}" + (f" (attempt {result.attempts})" if result.attempts > 1 else "")
         for name, result in enriched.results.items()

@@ -1,4 +1,4 @@
-"""What an example gives back: what was recorded, what came out, and what was measured.
+"""The result of an example: its traces, its results, and its measurements.
 
 Belongs here: the facts that all examples report, in one form. Does not belong here: printing them (``report``).
 """
@@ -29,7 +29,7 @@ _KINDS = {"": "this thread alone", "thread": "threads", "process": "processes", 
 
 
 class Fact(NamedTuple):
-    """One line of a table.
+    """A line of a table: a name, a value, a remark.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What every example reports about its run.
+    """The measurements that every example reports about its run.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Measured:
 
     @property
     def speedup(self) -> float | None:
-        """How many times as fast as one after the other; None where that is not known."""
+        """Serial makespan divided by the parallel one; None where the serial one is not known."""
         return self.serial_s / self.makespan_s if self.serial_s is not None and self.makespan_s else None
 
     @property
@@ -91,7 +91,7 @@ class Measured:
         return self.items / self.makespan_s if self.makespan_s else None
 
     def facts(self) -> list[Fact]:
-        """Return it as the lines of a table."""
+        """Return the measurements as the lines of a table."""
         return [
             Fact(self.unit, f"{self.items:,}", self.remark),
             Fact("ok", f"{self.items - self.failed:,}"),
@@ -113,7 +113,7 @@ class Measured:
         return facts
 
     def _growth(self, serial_s: float) -> list[Fact]:
-        """Say how much longer the same work took in parallel, where that is clear."""
+        """Return in words how much longer the same work took in parallel; empty below 1.25 times."""
         if self.work_s is None or self.work_s <= GROWN * serial_s:
             return []
         times = significant(self.work_s / serial_s, 2)
@@ -123,7 +123,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleRun:
-    """One pattern that was run on real data, and what was measured.
+    """A pattern that was run on real data, and what was measured.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def measured(
     items: int, failed: int, parallel: Trace, serial: Trace | None = None, *, unit: str = "items",
     remark: str = "", bottleneck: tuple[str, str] | None = None, computes: bool = False,
 ) -> Measured:  # fmt: skip
-    """Return what every example reports about its run.
+    """Return the measurements of a run and of its serial baseline.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def measured(
 
 
 def _kind(trace: Trace) -> str:
-    """Return what the workers were, by the lanes of their branches."""
+    """Return the kind of the workers, told by the lanes of their branches."""
     lanes = {span.lane for span in trace.where(kind="branch")}
     kinds = sorted({kind_of_lane(part) for lane in lanes for part in lane.split("/")})
     return " and ".join(_KINDS.get(kind, kind) for kind in kinds)

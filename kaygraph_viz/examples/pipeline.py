@@ -35,7 +35,7 @@ CAPTIONS = {
 
 
 class Load(NamedTuple):
-    """One load: what came of it, what was run and recorded, and the database."""
+    """A load of orders: its result, its graph, its trace and its database."""
 
     shared: dict[str, Any]
     graph: Graph
@@ -76,7 +76,7 @@ def run(setup: Setup) -> ExampleRun:
 
 
 def stage_table(stages: Sequence[StageFacts]) -> list[tuple[str, ...]]:
-    """Return how busy stages were, as rows of a table."""
+    """Return the utilization of the stages as rows of a table."""
     headings = ("stage", "workers", "busy", "blocked", "starved", "items a second", "longest queue")
     return [
         headings,

@@ -58,7 +58,7 @@ def run(setup: Setup) -> ExampleRun:
 
 
 def _made(records: Sequence[dict[str, str]], setup: Setup, kind: str, workers: int) -> Run:
-    """Make a page, with the name of a file that nobody will see."""
+    """Run the graph of the page in a temporary folder, and return the page as bytes."""
     with (
         TemporaryDirectory() as folder,
         setup.started(kind, workers, customer_sources.__module__, len(records)) as executor,

@@ -1,4 +1,4 @@
-"""What an example is given: the options that all of them share.
+"""The options that all examples share.
 
 Belongs here: checking the options, and what follows from them. Does not belong here: any one pattern, and what an
 example gives back (``outcome``).
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
+from kaygraph_viz.checks import checked_whole, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.base import Executor
-from kaygraph_viz.execute.limits import checked_whole, checked_workers
 from kaygraph_viz.execute.progress import Progress
 from kaygraph_viz.execute.registry import KINDS, checked_kind, get_executor
 from kaygraph_viz.machine import SIMULATED_CORES, usable_cores
@@ -30,7 +30,7 @@ MAX_SEED = 1 << 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """How an example is run.
+    """The options of an example: executor, workers, items, seed and clock.
 
     Parameters
     ----------
@@ -62,8 +62,7 @@ class Setup:
 
     def __post_init__(self) -> None:
         """Refuse impossible options, the first by name."""
-        if self.workers is not None:
-            checked_workers(self.workers)
+        checked_workers(self.workers, "workers")
         if self.executor is not None:
             checked_kind(self.executor)
         if self.items is not None:
@@ -78,17 +77,17 @@ class Setup:
         return self.clock == "virtual"
 
     def kind(self, usual: str, possible: Collection[str] = KINDS) -> str:
-        """Return the kind of worker: what was asked for where it is possible, or the usual one of the pattern."""
+        """Return the kind of executor: the one asked for where it is possible, or the usual one of the pattern."""
         return self.executor if self.executor is not None and self.executor in possible else usual
 
     def not_used(self, usual: str, possible: Collection[str]) -> list[str]:
-        """Return a sentence about the kind of worker that was asked for and is not possible, if there is one."""
+        """Return a sentence about the executor that was asked for and is not possible, if there is one."""
         if self.executor is None or self.executor in possible:
             return []
         return [f"This pattern cannot run on {self.executor!r}, so it ran on {usual!r}."]
 
     def workers_for(self, kind: str, usual: int = DEFAULT_WORKERS) -> int:
-        """Return the number of workers: what was asked for, or the usual one for a kind.
+        """Return the number of workers: the one asked for, or the usual one for a kind.
 
         Without a wish, processes are no more than there are cores: those of this machine, or of simulated time.
         """
@@ -100,16 +99,16 @@ class Setup:
         return min(usual, cores) if kind in ("process", "dask") else usual
 
     def count(self, usual: int, most: int) -> int:
-        """Return the number of items: what was asked for, or the usual one, never more than there are."""
+        """Return the number of items: the one asked for, or the usual one, never more than there are."""
         return min(most, self.items or usual)
 
     def record(self) -> AbstractContextManager[Trace]:
-        """Record a run by the clock that was asked for."""
+        """Return a recording by the clock that was asked for."""
         return record(clock=self.clock, seed=self.seed if self.is_simulated else None)
 
     @contextmanager
     def started(self, kind: str, workers: int, module: str, items: int) -> Iterator[Executor]:
-        """Give an executor whose workers have started and loaded a module, so that no run has to wait for that.
+        """Yield an executor whose workers have started and imported a module, so that runs do not measure that.
 
         Parameters
         ----------

@@ -10,8 +10,8 @@ from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.checks import CHECKS, local_checks
-from kaygraph_viz.patterns.finding import text_of
-from kaygraph_viz.patterns.validation import Record, Verdict, compare_with_key, validation_graph
+from kaygraph_viz.patterns.records import Record, text_of
+from kaygraph_viz.patterns.validation import Verdict, compare_with_key, validation_graph
 from kaygraph_viz.services.datasets import load_customers, load_customers_key
 from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.trace.trace import Trace
@@ -110,7 +110,7 @@ def _validated(records: Sequence[Record], everyone: Sequence[Record], setup: Set
 
 
 def _others(records: Sequence[Record]) -> list[dict[str, str]]:
-    """Return the shipped customers without those that are given: nobody is a duplicate of himself."""
+    """Return the shipped customers without the given ones, which would count as duplicates of themselves."""
     given = {text_of(record, "customer_id"): record for record in records if isinstance(record, Mapping)}
     return [customer for customer in load_customers() if given.get(customer["customer_id"]) != customer]
 
@@ -126,7 +126,7 @@ def _verdict_facts(shared: Mapping[str, Any]) -> list[Fact]:
     return [
         Fact("accepted", f"{summary['accepted']:,}"),
         Fact("rejected", f"{summary['rejected']:,}"),
-        Fact("needs review", f"{summary['needs_review']:,}", "the service gave no answer, so nobody knows"),
+        Fact("needs review", f"{summary['needs_review']:,}", "the service gave no answer"),
         Fact("planted faults found", f"{against.found:,}", f"of {against.planted:,}, by the answer key"),
         Fact("clean records rejected", f"{against.wrongly_rejected:,}", f"of {against.clean:,}"),
     ]

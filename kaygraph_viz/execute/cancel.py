@@ -155,7 +155,7 @@ def stopping_all(token: CancelToken) -> Iterator[None]:
 def stopped_by_outer(token: CancelToken) -> AbstractContextManager[None]:
     """Let the token of the innermost `stopping_all` around this cancel `token`, too, while the block runs."""
     outer = _outer.get()
-    if outer is None or getattr(current_clock(), "is_virtual", False):
+    if outer is None or current_clock().is_exact:
         return nullcontext()
     return outer.stopping(token.cancel)
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import Any
 
+from kaygraph_viz.checks import checked_function, checked_whole
 from kaygraph_viz.errors import OptionError, RealWaitError
-from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
 from kaygraph_viz.sync import run_loop
 from kaygraph_viz.trace.attributes import describe_error
@@ -193,8 +193,7 @@ def explore(
     >>> found.ok, found.replay().failed
     (False, ('nothing is lost',))
     """
-    if not callable(fn):
-        raise OptionError("fn", fn, "a function without arguments", "explore(run_my_graph)")
+    checked_function("fn", fn, "a function without arguments", "explore(run_my_graph)")
     checked_whole("runs", runs, 1, 1_000_000, "runs=100")
     checked_whole("first_seed", first_seed, 0, 1 << 61, "first_seed=0")
     checked_progress(progress)

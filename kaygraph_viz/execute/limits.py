@@ -1,6 +1,6 @@
-"""Bounds on what branches may do: how often they are tried, and what an option may be.
+"""Bounds on what branches may do: how often they are tried, and how much memory they may use.
 
-Belongs here: policies and the checks of numbers that users pass. Does not belong here: carrying them out
+Belongs here: policies, and what there is where none is asked for. Does not belong here: carrying them out
 (``core.branch``).
 """
 
@@ -11,31 +11,24 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kaygraph_viz.clock import MAX_SECONDS
+from kaygraph_viz.checks import checked_seconds, checked_whole
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import usable_cores
-from kaygraph_viz.sync import is_virtual
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 __all__ = [
-    "MAX_WORKERS",
-    "SIMULATED_WORKERS",
     "MemoryBudget",
     "RetryPolicy",
-    "checked_seconds",
-    "checked_whole",
-    "checked_workers",
     "default_workers",
     "used_bytes",
 ]
 
-MAX_WORKERS = 4096
 MAX_BY_DEFAULT = 32
-SIMULATED_WORKERS = 4
 LOOK_EVERY_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
 
 
@@ -157,7 +150,7 @@ class MemoryBudget:
 
     def is_tight(self) -> bool:
         """Return whether the budget is used up; looked up every 50 ms at most; in simulated time it never is."""
-        if is_virtual():
+        if current_clock().is_exact:
             return False
         now_ns = time.monotonic_ns()
         if now_ns - self._looked_ns >= LOOK_EVERY_NS:
@@ -203,31 +196,6 @@ def default_workers(kind: str = "thread") -> int:
     kind
         As for `get_executor`.
     """
-    if is_virtual():
-        return SIMULATED_WORKERS
+    if (fixed := current_clock().default_workers) is not None:
+        return fixed
     return usable_cores() if kind == "process" else min(MAX_BY_DEFAULT, usable_cores() + 4)
-
-
-def checked_workers(workers: int | None, name: str = "max_workers", *, most: int = MAX_WORKERS) -> int | None:
-    """Return `workers`: a number, or None for the default.
-
-    Raises
-    ------
-    OptionError
-        If it is not a whole number from 1 to `most`.
-    """
-    return None if workers is None else checked_whole(name, workers, 1, most, f"{name}=4")
-
-
-def checked_whole(name: str, value: Any, low: int, high: int, example: str) -> int:
-    """Return `value` if it is a whole number (not a bool) from `low` to `high`, else raise `OptionError`."""
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise OptionError(name, value, f"a whole number from {low} to {high}", example)
-    return value
-
-
-def checked_seconds(name: str, value: Any, example: str) -> float:
-    """Return `value` if it is a number of seconds from 0 to 1e9, else raise `OptionError`."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= MAX_SECONDS:
-        raise OptionError(name, value, "a number of seconds, 0 or more, at most 1e9", example)
-    return float(value)

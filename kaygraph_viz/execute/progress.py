@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Self
 
+from kaygraph_viz.checks import checked_function
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -94,11 +95,8 @@ class ProgressCallback:
     """
 
     def __init__(self, report: Callable[[ProgressInfo], object]) -> None:
-        if not callable(report):
-            raise OptionError(
-                "ProgressCallback(report)", report, "a function of a ProgressInfo", "progress=ProgressCallback(print)"
-            )
-        self.report = report
+        example = "progress=ProgressCallback(print)"
+        self.report = checked_function("ProgressCallback(report)", report, "a function of a ProgressInfo", example)
         self._begun_ns = 0
 
     def begun(self) -> ProgressCallback:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.execute.core.base import Executor
 
 __all__ = ["KINDS", "checked_kind", "executor_class", "get_executor"]
@@ -60,6 +60,4 @@ def executor_class(kind: str) -> type[Executor]:
 
 def checked_kind(kind: str) -> str:
     """Return `kind` if there is such an executor, else raise `OptionError`."""
-    if not isinstance(kind, str) or kind not in _EXECUTORS:
-        raise OptionError("executor", kind, f"one of {', '.join(map(repr, KINDS))}", 'executor="thread"')
-    return kind
+    return checked_word("executor", kind, KINDS, 'executor="thread"')

@@ -1,6 +1,6 @@
 """A trace as a pandas DataFrame.
 
-Belongs here: the columns of the tables. Does not belong here: arithmetic beyond differences of times (``analysis``).
+Belongs here: the columns of both tables. Does not belong here: arithmetic beyond differences of times (``analysis``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz._optional import require
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_flag
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.part_table import stretches
@@ -102,8 +102,7 @@ def to_frame(trace: Trace, *, parts: bool = False) -> pd.DataFrame:
     0        1  wait        0.0      2.0        0.0
     1        1   cpu        2.0      3.0        1.0
     """
-    if not isinstance(parts, bool):
-        raise OptionError("parts", parts, "True or False", "to_frame(trace, parts=True)")
+    checked_flag("parts", parts, "to_frame(trace, parts=True)")
     pandas = require("pandas")
     columns = trace.columns
     frame = _frame_of_parts(pandas, columns) if parts else _frame_of_spans(pandas, columns)
@@ -172,7 +171,7 @@ def _nullable(pandas: Any, values: npt.NDArray[np.int64], is_missing: npt.NDArra
 
 
 def _category(pandas: Any, codes: npt.NDArray[np.integer[Any]], texts: Any) -> Any:
-    """Return texts by their codes; texts that became the same by being cut are one."""
+    """Return a categorical of texts by their codes; texts that became equal by being cut are one category."""
     unique = list(dict.fromkeys(texts))
     place = {text: number for number, text in enumerate(unique)}
     merged = np.array([place[text] for text in texts], np.int64)[codes] if len(texts) else codes.astype(np.int64)

@@ -9,26 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sized
 from typing import Any, ClassVar
 
-from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.checks import checked_workers
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS, AsyncExecutor
-from kaygraph_viz.execute.limits import checked_workers
 from kaygraph_viz.execute.progress import counter, is_shown
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.batch import BranchingNode, by_index
 from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.structure import NodeView
 
 __all__ = ["AsyncBatchNode", "AsyncBranching", "AsyncParallelBatchNode"]
 
 
 class AsyncBranching(BranchingNode):
-    """What runs branches as coroutines of the running loop; use one of the nodes and graphs that do."""
+    """The base of nodes and graphs that run branches as coroutines of the running loop; use one of these."""
 
     worker_limit: ClassVar[int] = MAX_SLOTS
 
     def __init__(self, max_workers: int | None = None, **options: Any) -> None:
-        checked_workers(max_workers, "max_workers", most=MAX_SLOTS)
+        checked_workers(max_workers, "max_workers", limit=MAX_SLOTS)
         super().__init__(max_workers, "async", **options)
 
     async def branches_async(
@@ -57,7 +56,7 @@ class AsyncParallelBatchNode(AsyncNode, AsyncBranching):
     Parameters
     ----------
     max_workers
-        How many items may be in progress at once, 1 to 1,000,000; default: all of them.
+        The number of items in progress at once at most, 1 to 1,000,000; default: all of them.
     **options
         ``max_retries wait on_error timeout deadline progress retry memory node_id`` as for `ParallelBatchNode`.
 
@@ -85,10 +84,7 @@ class AsyncParallelBatchNode(AsyncNode, AsyncBranching):
 
     async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
         items = () if prep_res is None else prep_res
-        outcomes = await self.branches_async(items, self._exec_once_async, self.exec_fallback_async)
-        if self.on_error_policy == "collect":
-            return Outcomes(outcomes)
-        return [outcome.value for outcome in outcomes]
+        return self._exec_result(await self.branches_async(items, self._exec_once_async, self.exec_fallback_async))
 
 
 class AsyncBatchNode(AsyncParallelBatchNode):
@@ -96,15 +92,11 @@ class AsyncBatchNode(AsyncParallelBatchNode):
 
     Parameters
     ----------
-    max_retries, wait
-        Attempts of each item, 1 or more, and the time between them [s].
-    **options
+    max_retries, wait, **options
         As for `AsyncParallelBatchNode`, without `max_workers`.
     """
 
+    _is_parallel = False
+
     def __init__(self, max_retries: int = 1, wait: float = 0, **options: Any) -> None:
         super().__init__(1, max_retries=max_retries, wait=wait, **options)
-
-    def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this node, under the name it has in its graph."""
-        return NodeView(name, type(self).__name__)

@@ -15,7 +15,6 @@ from kaygraph_viz.graph.async_node import AsyncBase, run_step
 from kaygraph_viz.graph.graph import MAX_STEPS, Graph, checked_params
 from kaygraph_viz.graph.node import BaseNode, Shared
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.structure import NodeView
 
 __all__ = ["AsyncBatchGraph", "AsyncGraph", "AsyncParallelBatchGraph"]
 
@@ -24,7 +23,7 @@ class AsyncGraph(AsyncBase, Graph):
     """Run plain and asynchronous nodes from `start` along the actions that they return.
 
     In a notebook write ``await graph.run_async(shared)``, or ``graph.run(shared)``, which runs a loop of its own.
-    A plain node that takes its time holds up the loop; inside `AsyncParallelBatchGraph` that holds up the other runs.
+    A plain node that computes or sleeps blocks the loop; inside `AsyncParallelBatchGraph` it blocks the other runs.
 
     Parameters
     ----------
@@ -91,17 +90,19 @@ class AsyncBatchGraph(AsyncGraph):
 class AsyncParallelBatchGraph(AsyncBatchGraph):
     """Run the whole graph once for each set of params that `prep_async` returns, at once in one loop.
 
-    All runs share one `shared` store: let each write to a key of its own.
+    All runs share one `shared` store, so each should write to its own key.
 
     Parameters
     ----------
     start, node_id, max_steps
         As for `Graph`.
     max_workers
-        How many runs may be in progress at once, 1 to 1,000,000; default: all of them.
+        The number of runs in progress at once at most, 1 to 1,000,000; default: all of them.
     **options
         As for `AsyncParallelBatchNode`. With ``on_error="collect"``, `post_async` gets `Outcomes`.
     """
+
+    _is_parallel = True
 
     def __init__(
         self,
@@ -121,7 +122,3 @@ class AsyncParallelBatchGraph(AsyncBatchGraph):
 
         outcomes = await self._runner.branches_async(checked_params(self, prep_res), run_one)
         return Outcomes(outcomes) if self._runner.on_error_policy == "collect" else None
-
-    def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this graph as a node of another one."""
-        return NodeView(name, type(self).__name__, is_parallel=True, graph=self.structure())

@@ -25,45 +25,45 @@ __all__ = ["AsyncBase", "AsyncNode", "run_step"]
 
 
 class AsyncBase(BaseNode):
-    """What asynchronous nodes and graphs have in common; use `AsyncNode` or `AsyncGraph`."""
+    """The base of asynchronous nodes and graphs; use `AsyncNode` or `AsyncGraph`."""
 
     # -- to be overridden ---------------------------------------------------------------------------------------
 
     async def prep_async(self, shared: Shared) -> Any:
         """Read from the shared store what `exec_async` needs; by default what `prep` returns."""
-        return self._plainly("prep", shared)
+        return self._call_plain("prep", shared)
 
     async def exec_async(self, prep_res: Any) -> Any:
         """Compute, or await what others compute; by default what `exec` returns."""
-        return self._plainly("exec", prep_res)
+        return self._call_plain("exec", prep_res)
 
     async def post_async(self, shared: Shared, prep_res: Any, exec_res: Any) -> str | None:
         """Write to the shared store and return the action; by default what `post` returns."""
-        action: str | None = self._plainly("post", shared, prep_res, exec_res)
+        action: str | None = self._call_plain("post", shared, prep_res, exec_res)
         return action
 
     async def before_prep_async(self, shared: Shared) -> None:
-        """Do something before `prep_async`."""
-        self._plainly("before_prep", shared)
+        """Run before `prep_async`; by default runs `before_prep`."""
+        self._call_plain("before_prep", shared)
 
     async def after_exec_async(self, shared: Shared, prep_res: Any, exec_res: Any) -> None:
-        """Do something between `exec_async` and `post_async`."""
-        self._plainly("after_exec", shared, prep_res, exec_res)
+        """Run between `exec_async` and `post_async`; by default runs `after_exec`."""
+        self._call_plain("after_exec", shared, prep_res, exec_res)
 
     async def on_error_async(self, shared: Shared, error: Exception) -> bool:
-        """Look at an error of this node; return True to go on with the default action, False to raise it."""
-        return bool(self._plainly("on_error", shared, error))
+        """Handle an error of this node: return True to go on with the default action, False to raise it."""
+        return bool(self._call_plain("on_error", shared, error))
 
     async def setup_resources_async(self) -> None:
         """Open what the node needs, when it is used in an ``async with`` block."""
-        self._plainly("setup_resources")
+        self._call_plain("setup_resources")
 
     async def cleanup_resources_async(self) -> None:
         """Close what `setup_resources_async` opened."""
-        self._plainly("cleanup_resources")
+        self._call_plain("cleanup_resources")
 
-    def _plainly(self, name: str, *args: Any) -> Any:
-        """Call the plain twin of a method; one that has to be awaited has the wrong name."""
+    def _call_plain(self, name: str, *args: Any) -> Any:
+        """Call the plain method of a hook; one that returns a coroutine should have the name of the hook."""
         found = getattr(self, name)(*args)
         if type(found) is CoroutineType:
             found.close()
@@ -73,7 +73,7 @@ class AsyncBase(BaseNode):
     # -- running ------------------------------------------------------------------------------------------------
 
     def run(self, shared: Shared) -> str | None:
-        """Run it in a loop of its own and return its action; works in a notebook too.
+        """Run in a loop of its own and return the action; works in a notebook too.
 
         The loop runs in a thread while the caller waits, so that an interrupt gives control back at once.
         """
@@ -81,13 +81,7 @@ class AsyncBase(BaseNode):
         return run_in_private_loop(lambda: self._run_async(shared))
 
     async def run_async(self, shared: Shared) -> str | None:
-        """Run it in the loop that is running and return its action; in a notebook: ``await node.run_async(shared)``.
-
-        Parameters
-        ----------
-        shared
-            The store that the node reads and writes.
-        """
+        """Run in the loop that is running and return the action; in a notebook: ``await node.run_async(shared)``."""
         self._warn_of_successors()
         return await with_ticker(self._run_async(shared))
 
@@ -109,7 +103,7 @@ class AsyncBase(BaseNode):
     async def _guarded(
         self, shared: Shared, phases: Callable[[Shared], Awaitable[tuple[str | None, Any]]]
     ) -> tuple[str | None, Any]:
-        """Run the phases; ask `on_error_async` about an error."""
+        """Run the phases; an error goes to `on_error_async`."""
         self._context = {}
         try:
             return await phases(watched(shared))
@@ -155,7 +149,7 @@ class AsyncNode(AsyncBase, Node):
 
     async def exec_fallback_async(self, prep_res: Any, exc: Exception) -> Any:
         """Return a value in place of the one that `exec_async` could not give; by default the error is raised."""
-        return self._plainly("exec_fallback", prep_res, exc)
+        return self._call_plain("exec_fallback", prep_res, exc)
 
     async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
         with span(self.node_id, kind="node"):

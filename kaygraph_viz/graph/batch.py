@@ -8,11 +8,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from numbers import Real
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
+from kaygraph_viz.checks import MAX_WORKERS, checked_seconds, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError, add_note_once
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.core.base import Executor
@@ -20,18 +21,13 @@ from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.core.request import MAX_WINDOW, ON_ERROR, OnError
 from kaygraph_viz.execute.core.schedules import Schedule, checked_schedule, imap_in_chunks, imap_in_order
 from kaygraph_viz.execute.limits import (
-    MAX_WORKERS,
     MemoryBudget,
     RetryPolicy,
-    checked_seconds,
-    checked_whole,
-    checked_workers,
 )
 from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
 from kaygraph_viz.execute.registry import executor_class, get_executor
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.structure import NodeView
 
 __all__ = ["BatchNode", "BranchingNode", "ParallelBatchNode", "by_index"]
 
@@ -39,33 +35,12 @@ by_index = attrgetter("index")
 
 
 class BranchingNode(Node):
-    """What nodes with branches have in common: the options, and running the branches; use one of its subclasses.
+    """The base of nodes with branches: their options, and running the branches; use one of its subclasses.
 
     Parameters
     ----------
-    max_workers
-        How many branches may run at once, 1 to 4096; default: that of the kind of executor, see `get_executor`, in
-        simulated time 4.
-    executor
-        ``"serial"``, ``"thread"``, ``"process"``, ``"async"``, ``"dask"``, or an executor from `get_executor`, which
-        then stays open.
-    max_retries, wait
-        Attempts of each branch, 1 or more, and the time between them [s].
-    on_error
-        ``"raise"``: the first error ends the node. ``"collect"``: every branch is run, and `post` gets `Outcomes`.
-    timeout
-        The time each branch has with all its attempts [s]; None for as long as it takes.
-    deadline
-        The time that all branches together have [s]; None for as long as it takes.
-    progress
-        True for a bar, False for none, None for one where the output is a terminal and the work takes over a second;
-        or a function that is called with the number of finished branches and the total.
-    retry
-        A `RetryPolicy` in place of `max_retries` and `wait`, which must then be left alone.
-    memory
-        A `MemoryBudget` that narrows the look-ahead while memory is short.
-    node_id
-        What the node is called in pictures; default: the name of its class.
+    max_workers, executor, max_retries, wait, on_error, timeout, deadline, progress, retry, memory, node_id
+        As for `ParallelBatchNode`, whose branches are items.
 
     Raises
     ------
@@ -73,6 +48,7 @@ class BranchingNode(Node):
         If an option is out of its range.
     """
 
+    _is_parallel = True
     worker_limit: ClassVar[int] = MAX_WORKERS
 
     def __init__(
@@ -91,11 +67,10 @@ class BranchingNode(Node):
         node_id: str | None = None,
     ) -> None:
         super().__init__(max_retries, wait, node_id)
-        checked_workers(max_workers, "max_workers", most=self.worker_limit)
+        checked_workers(max_workers, "max_workers", limit=self.worker_limit)
         if not isinstance(executor, Executor):
             executor_class(executor)  # loads its module now, not in a run that is being recorded
-        if on_error not in ON_ERROR:
-            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        checked_word("on_error", on_error, ON_ERROR)
         if retry is not None and (not isinstance(retry, RetryPolicy) or max_retries != 1 or wait != 0):
             raise OptionError(
                 "retry", retry, "a RetryPolicy, and then no max_retries and no wait", "retry=RetryPolicy(attempts=3)"
@@ -138,6 +113,7 @@ class BranchingNode(Node):
             If none succeeds.
         """
         token = CancelToken()
+        # "collect", since an error ends nothing as long as another branch may succeed
         options = self._imap_options() | options | {"on_error": "collect", "cancel": token}
         failed: list[Exception] = []
         with self._running(items, len(items), options) as outcomes:
@@ -153,17 +129,26 @@ class BranchingNode(Node):
     def _running(
         self, items: Iterable[Any], total: int | None, options: Mapping[str, Any]
     ) -> Iterator[Generator[Outcome, None, None]]:
-        executor = self.executor
-        is_ours = not isinstance(executor, Executor)
-        opened = get_executor(executor, self.max_workers) if not isinstance(executor, Executor) else executor
-        workers = opened.workers if total is None else min(opened.workers, total)
-        facts = {"executor": opened.kind, "workers": workers}  # a worker that got nothing to do leaves no other trace
-        with (
-            span("exec", kind="phase", **facts),
-            opened if is_ours else nullcontext(),
-            interruptible(self._imap(opened, items, options)) as outcomes,
-        ):
-            yield outcomes
+        with span("exec", kind="phase") as phase, self._opened() as executor:
+            workers = executor.workers if total is None else min(executor.workers, total)
+            phase.set(executor=executor.kind, workers=workers)  # a worker that ran no branch leaves no other trace
+            with interruptible(self._imap(executor, items, options)) as outcomes:
+                yield outcomes
+
+    @contextmanager
+    def _opened(self) -> Iterator[Executor]:
+        """Yield the executor of the branches; one that was passed in stays open."""
+        if isinstance(self.executor, Executor):
+            yield self.executor
+        else:
+            with get_executor(self.executor, self.max_workers) as executor:
+                yield executor
+
+    def _exec_result(self, outcomes: Iterable[Outcome]) -> Any:
+        """Return what `post` gets."""
+        if self.on_error_policy == "collect":
+            return Outcomes(outcomes)
+        return [outcome.value for outcome in outcomes]
 
     def _imap(
         self, executor: Executor, items: Iterable[Any], options: Mapping[str, Any]
@@ -176,17 +161,13 @@ class BranchingNode(Node):
         executor = self.executor if isinstance(self.executor, Executor) else executor_class(self.executor)
         return executor.capabilities.needs_pickling
 
-    def _travelling(self) -> Self:
-        """Return this node, or a copy without what no branch needs where branches run in other processes."""
+    def _picklable(self) -> Self:
+        """Return this node, or where branches are pickled a copy without what cannot be pickled and no branch needs."""
         if not self._crosses_processes:
             return self
         alone = copy.copy(self)
         alone.successors, alone.executor, alone.progress, alone._context = {}, "serial", None, {}
         return alone
-
-    def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this node, under the name it has in its graph."""
-        return NodeView(name, type(self).__name__, is_parallel=True)
 
 
 class ParallelBatchNode(BranchingNode):
@@ -195,39 +176,43 @@ class ParallelBatchNode(BranchingNode):
     Parameters
     ----------
     max_workers
-        How many items may be in progress at once, 1 to 4096; default: that of the kind of executor, see `get_executor`,
-        in simulated time 4.
+        The number of items in progress at once at most, 1 to 4096; default: that of the kind of executor, see
+        `get_executor`, in simulated time 4.
     executor
         ``"serial"``, ``"thread"``, ``"process"``, ``"async"``, ``"dask"``, or an executor from `get_executor`, which
         then stays open.
     max_retries, wait
-        Attempts of each item, 1 or more, and the time between them [s].
+        The number of attempts of each item at most, 1 or more, and the time between them [s].
     on_error
         ``"raise"``: the first error ends the node, and `post` gets the list of values.
         ``"collect"``: every item is run, and `post` gets `Outcomes`, with ``.values`` and ``.failed``.
     timeout
-        The time each item has with all its attempts [s]; None for as long as it takes.
+        The time limit of each item with all its attempts [s]; default: none.
+    deadline
+        The time limit of all items together [s]; default: none.
     progress
-        True for a bar, False for none, None for one where the output is a terminal and the work takes over a second;
+        True for a bar, False for none, None for one where the output is a terminal and the run takes over a second;
         or a function that is called with the number of finished items and the total; in a `ProgressCallback` it gets
         the throughput and the time left.
     retry
-        A `RetryPolicy` in place of `max_retries` and `wait`.
+        A `RetryPolicy` in place of `max_retries` and `wait`, which must then keep their defaults.
+    memory
+        A `MemoryBudget` that narrows the look-ahead while memory is short.
     window
-        How many items may be pulled ahead of the workers; default: as for `Executor.imap`.
+        The number of items pulled ahead of the workers at most; default: as for `Executor.imap`.
     schedule
-        Which worker gets which item. ``"dynamic"``: whoever is free pulls the next one. ``"static"``: one chunk of
-        neighbours for each worker, cut before anything runs. ``"longest-first"``: as dynamic, but the most costly items
-        come first. The last two need items with a length, such as a list.
+        Which worker gets which item. ``"dynamic"``: a worker that is free pulls the next one. ``"static"``: one chunk
+        of neighbours for each worker, cut before anything runs. ``"longest-first"``: as dynamic, but the most costly
+        items come first. The last two need items with a length, such as a list.
     cost
-        How long an item is expected to take, in any unit: a function of the item, in place of the method `cost`.
+        The time that an item is expected to take, in any unit: a function of the item, in place of the method `cost`.
     node_id
-        What the node is called in pictures; default: the name of its class.
+        Its name in charts and diagrams; default: the name of its class.
 
     Raises
     ------
     OptionError
-        If an option is out of its range, or the schedule is ``"longest-first"`` and nobody says what an item costs.
+        If an option is out of its range, or the schedule is ``"longest-first"`` and there is no cost.
 
     Notes
     -----
@@ -274,15 +259,15 @@ class ParallelBatchNode(BranchingNode):
             )
 
     def cost(self, item: Any) -> float:
-        """Return how long an item is expected to take, in any unit; override it, or give the node a function."""
+        """Return the time that an item is expected to take, in any unit; override it, or pass a function as `cost`."""
         raise NotImplementedError
 
     def branch_name(self, item: Any) -> str:
-        """Return what the branch of `item` is called in pictures; by default the node's own name."""
+        """Return the name of the branch of `item` in charts and diagrams; by default that of the node."""
         return self.node_id
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
-        node = self._travelling()
+        node = self._picklable()
         outcomes = self._branches(
             self._items(prep_res),
             fn=node._exec_once,
@@ -291,12 +276,10 @@ class ParallelBatchNode(BranchingNode):
             fallback=node.exec_fallback,
             window=self.window,
         )
-        if self.on_error_policy == "collect":
-            return Outcomes(outcomes)
-        return [outcome.value for outcome in outcomes]
+        return self._exec_result(outcomes)
 
     def _has_own(self, method: str) -> bool:
-        """Return whether a method is not the one of this class: overridden, or assigned to the node."""
+        """Return whether a method was overridden, or assigned to the node."""
         return method in vars(self) or getattr(type(self), method) is not getattr(ParallelBatchNode, method)
 
     def _items(self, prep_res: Any) -> Iterable[Any]:
@@ -337,31 +320,20 @@ class BatchNode(ParallelBatchNode):
 
     Parameters
     ----------
-    max_retries, wait
-        Attempts of each item, 1 or more, and the time between them [s].
-    **options
+    max_retries, wait, **options
         As for `ParallelBatchNode`, without `max_workers` and `executor`.
 
     Examples
     --------
-    >>> class Squares(BatchNode):
-    ...     def prep(self, shared):
-    ...         return shared["numbers"]
-    ...
-    ...     def exec(self, number):
-    ...         return number**2
-    ...
-    ...     def post(self, shared, numbers, squares):
-    ...         shared["squares"] = squares
-    >>> shared = {"numbers": [1, 2, 3]}
-    >>> Squares().run(shared)
-    >>> shared["squares"]
-    [1, 4, 9]
+    >>> lengths = BatchNode()
+    >>> lengths.prep, lengths.exec = lambda shared: shared["words"], len
+    >>> lengths.post = lambda shared, words, found: shared.update(lengths=found)
+    >>> lengths.run(shared := {"words": ["to", "be"]})
+    >>> shared["lengths"]
+    [2, 2]
     """
+
+    _is_parallel = False
 
     def __init__(self, max_retries: int = 1, wait: float = 0, **options: Any) -> None:
         super().__init__(1, "serial", max_retries=max_retries, wait=wait, **options)
-
-    def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this node, under the name it has in its graph."""
-        return NodeView(name, type(self).__name__)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import OptionError, WiringError, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
@@ -25,7 +26,7 @@ Operation = Callable[[Any], Any] | BaseNode  # functions and nodes may be asynch
 
 
 class FanOutNode(BranchingNode):
-    """Run several different operations at once and give their results by name.
+    """Run several different operations at once; `post` gets their results by name.
 
     A function gets what `prep` returned, or its own part of it. A node runs with its own prep, exec and post on the
     same shared store; its result is what its `exec` returned.
@@ -35,14 +36,14 @@ class FanOutNode(BranchingNode):
     branches
         The operations by name: functions of one argument, or nodes.
     inputs
-        For branches that get something else than what `prep` returned: a function of it, by name of the branch.
+        For branches whose argument is not what `prep` returned: a function of that, by name of the branch.
     wait_for
         ``"all"``, or ``"first"``: the first branch that succeeds is the only result, and the others are cancelled, as
         in a hedged request. When all fail, their errors are raised as an ``ExceptionGroup``.
     max_workers
-        How many may run at once, 1 to 4096; default: all of them.
+        The number of branches in progress at once at most, 1 to 4096; default: all of them.
     **options
-        ``executor max_retries wait on_error timeout progress retry node_id`` as for `ParallelBatchNode`. With
+        ``executor max_retries wait on_error timeout deadline progress retry node_id`` as for `ParallelBatchNode`. With
         ``on_error="collect"``, `post` gets an `Outcome` by name.
 
     Raises
@@ -76,8 +77,7 @@ class FanOutNode(BranchingNode):
         self.branches = _checked_branches(branches)
         one_each = min(len(self.branches), self.worker_limit)
         super().__init__(one_each if max_workers is None else max_workers, executor, **options)
-        if wait_for not in ("all", "first"):
-            raise OptionError("wait_for", wait_for, "'all' or 'first'", 'wait_for="first"')
+        checked_word("wait_for", wait_for, ("all", "first"))
         self.wait_for = wait_for
         self.inputs = dict(inputs or {})
         unknown = self.inputs.keys() - self.branches.keys()
@@ -90,7 +90,7 @@ class FanOutNode(BranchingNode):
 
         options = {"fn": self._operation(shared, prep_res), "label": str, "fallback": fall_back}
         if self._crosses_processes:
-            options["fallback"] = self._travelling().exec_fallback
+            options["fallback"] = self._picklable().exec_fallback
         if self.wait_for == "first":
             winner = self._first_branch(tuple(self.branches), **options)
             return {winner.name: winner if self.on_error_policy == "collect" else winner.value}
@@ -99,7 +99,7 @@ class FanOutNode(BranchingNode):
         return {outcome.name: outcome if collects else outcome.value for outcome in outcomes}
 
     def _operation(self, shared: Shared, prep_res: Any) -> Callable[[str], Any]:
-        """Return what runs one branch by its name."""
+        """Return the function that runs one branch by its name."""
         if self._crosses_processes:
             nodes = [name for name, operation in self.branches.items() if isinstance(operation, BaseNode)]
             if nodes:
@@ -127,13 +127,13 @@ class FanOutNode(BranchingNode):
         return result() if kind == "async" else run_in_private_loop(result)
 
     def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this node, under the name it has in its graph."""
+        """Return what a diagram shows of this node: its branches by name."""
         return NodeView(name, type(self).__name__, is_parallel=True, branches=tuple(self.branches))
 
 
 @dataclass(frozen=True)
 class _Operations:
-    """Runs one of several functions by its name; a class of its own, so that it can travel to other processes."""
+    """Calls one of several functions by its name; a class, as a closure could not be pickled without cloudpickle."""
 
     branches: Mapping[str, Operation]
     inputs: Mapping[str, Callable[[Any], Any]]

@@ -1,4 +1,4 @@
-"""The graph: runs nodes one after the other, by the actions they return; and graphs that run once per set of params.
+"""Graphs: they run nodes one after the other, by the actions these return, once or for each set of params.
 
 Belongs here: which node is next. Does not belong here: what a node does (``node``) and several branches (``batch``).
 """
@@ -11,10 +11,10 @@ from collections import Counter, deque
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.errors import GraphError, StepLimitExceeded, WiringError, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcomes
-from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import DEFAULT, BaseNode, NodeT, Shared, readable_id
 from kaygraph_viz.trace.recorder import span
@@ -35,9 +35,9 @@ class Graph(BaseNode):
     start
         The first node.
     node_id
-        What the graph is called in pictures; default: the name of its class.
+        Its name in charts and diagrams; default: the name of its class.
     max_steps
-        The most nodes that one run may take, 1 or more: a loop without an exit ends with an error.
+        The number of nodes run at most, 1 or more, so that a loop without an exit ends with an error.
 
     Raises
     ------
@@ -102,9 +102,12 @@ class Graph(BaseNode):
     def _phases(self, shared: Shared) -> tuple[str | None, Any]:
         self.before_prep(shared)
         prep_res = self.prep(shared)
-        exec_res = self._orchestrate(shared, self.params)
+        exec_res = self._run_all(shared, prep_res)
         self.after_exec(shared, prep_res, exec_res)
         return self.post(shared, prep_res, exec_res), exec_res
+
+    def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+        return self._orchestrate(shared, self.params)
 
     def _orchestrate(self, shared: Shared, params: Mapping[str, Any]) -> str | None:
         """Run the nodes one after the other and return the last action."""
@@ -120,7 +123,7 @@ class Graph(BaseNode):
     def steps(self, params: Mapping[str, Any]) -> Generator[BaseNode, str | None, str | None]:
         """Yield the nodes to run, each a copy with its name and params; send in the action that each returned.
 
-        This is where plain and asynchronous graphs walk the same way. The last action is the return value.
+        Plain and asynchronous graphs share this generator. Its return value is the last action.
         """
         names = self._names()
         node, action, count = self.start_node, None, 0
@@ -178,8 +181,8 @@ class Graph(BaseNode):
         return GraphView(self.node_id, tuple(node.structure_view(name) for node, name in names.items()), tuple(edges))
 
     def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this graph as a node of another one."""
-        return NodeView(name, type(self).__name__, graph=self.structure())
+        """Return what a diagram shows of this graph as a node of another one."""
+        return NodeView(name, type(self).__name__, is_parallel=self._is_parallel, graph=self.structure())
 
 
 class BatchGraph(Graph):
@@ -204,22 +207,15 @@ class BatchGraph(Graph):
     {'greeted': ['Ada', 'Grace']}
     """
 
-    def _phases(self, shared: Shared) -> tuple[str | None, Any]:
-        self.before_prep(shared)
-        prep_res = self.prep(shared)
-        exec_res = self._run_batch(shared, prep_res)
-        self.after_exec(shared, prep_res, exec_res)
-        return self.post(shared, prep_res, exec_res), exec_res
-
-    def _run_batch(self, shared: Shared, batch: Any) -> Any:
-        for params in checked_params(self, batch):
+    def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+        for params in checked_params(self, prep_res):
             self._orchestrate(shared, {**self.params, **params})
 
 
 class ParallelBatchGraph(BatchGraph):
     """Run the whole graph once for each set of params that `prep` returns, several at once.
 
-    Each run has its own copies of the nodes, all share one `shared` store: let each write to a key of its own.
+    Each run has its own copies of the nodes, but all share one `shared` store, so each should write to its own key.
 
     Parameters
     ----------
@@ -228,6 +224,8 @@ class ParallelBatchGraph(BatchGraph):
     max_workers, executor, **options
         As for `ParallelBatchNode`. With ``on_error="collect"``, `post` gets `Outcomes`.
     """
+
+    _is_parallel = True
 
     def __init__(
         self,
@@ -242,20 +240,16 @@ class ParallelBatchGraph(BatchGraph):
         super().__init__(start, node_id, max_steps=max_steps)
         self._runner = BranchingNode(max_workers, executor, node_id=self.node_id, **options)
 
-    def _run_batch(self, shared: Shared, batch: Any) -> Any:
+    def _run_all(self, shared: Shared, prep_res: Any) -> Any:
         def run_one(params: Mapping[str, Any]) -> str | None:
             return self._orchestrate(shared, {**self.params, **params})
 
-        outcomes = self._runner._branches(checked_params(self, batch), fn=run_one, name=self.node_id)
+        outcomes = self._runner._branches(checked_params(self, prep_res), fn=run_one, name=self.node_id)
         return Outcomes(outcomes) if self._runner.on_error_policy == "collect" else None
-
-    def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this graph as a node of another one."""
-        return NodeView(name, type(self).__name__, is_parallel=True, graph=self.structure())
 
 
 def checked_params(graph: Graph, batch: Any) -> list[Mapping[str, Any]]:
-    """Return the sets of params that a batch graph runs with, or raise what is wrong with them."""
+    """Return the sets of params that a batch graph runs with; raise `GraphError` if one is not a mapping."""
     sets = [] if batch is None else list(batch)
     for position, params in enumerate(sets):
         if not isinstance(params, Mapping):

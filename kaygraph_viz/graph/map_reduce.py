@@ -9,32 +9,30 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
 from itertools import count, islice
 from typing import Any
 
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import DataError, DeadlineExceeded, OptionError
+from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.limits import checked_whole
-from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.batch import BranchingNode
-from kaygraph_viz.graph.node import Shared
-from kaygraph_viz.graph.shuffle import Leniency, Map, MapBranch, MapWork, Reduce, ReduceBranch, ReduceWork
+from kaygraph_viz.graph.node import Shared, items_of
+from kaygraph_viz.graph.shuffle import ErrorPolicy, Map, MapBranch, MapInput, Reduce, ReduceBranch, ReduceInput
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
 __all__ = ["MapReduceNode", "Reduced"]
 
-PARTITIONS = 8  # not the number of workers: with another one, nothing but the time may change
+PARTITIONS = 8  # fixed, not the number of workers, on which nothing but the time may depend
 MAX_PARTITIONS = 4096
 ROLES = {"mapper": "map", "reducer": "reduce", "combiner": "combine"}
-BRANCHES = 256  # up to so many items each is a map branch of its own; of more, several share one
+BRANCHES = 256  # with more items than this, several share a map branch: each branch returns a part for each partition
 
 
 class Reduced(dict[Any, Any]):
-    """What ``on_error="collect"`` gives: the results by key, and what is missing from them.
+    """The results of a node with ``on_error="collect"``: a dict by key, and the outcomes of what failed.
 
     Parameters
     ----------
@@ -42,7 +40,7 @@ class Reduced(dict[Any, Any]):
         By key.
     failed
         An outcome for each item that could not be mapped, each key that could not be reduced, and each branch that was
-        lost or took too long; their names say which. The results are as if those had never been there.
+        lost or timed out; their names say which. These add nothing to the results.
 
     Examples
     --------
@@ -60,7 +58,7 @@ class MapReduceNode(BranchingNode):
 
     1. *Map*: ``mapper(item)`` yields pairs ``(key, value)``, for all items that `prep` returns, several at once. If
        there is a combiner, ``combiner(key, values)`` then makes one value of those that a branch has for a key, so
-       that less has to travel. The branch cuts its result into partitions, by a hash of the key.
+       that less data is sent. The branch divides its result into partitions, by a hash of the key.
     2. *Shuffle*: each partition gets its parts from all map branches. This is a barrier: nothing is reduced before the
        last map branch has ended.
     3. *Reduce*: ``reducer(key, values)`` gives the result for each key of a partition, several partitions at once.
@@ -74,11 +72,11 @@ class MapReduceNode(BranchingNode):
     mapper, reducer, combiner
         Plain functions. In place of them, a subclass may have methods `map`, `reduce` and `combine`.
     partitions
-        How many parts the keys are divided into, 1 to 4096, each one a reduce branch if it has any keys; default: 8.
+        The number of partitions of the keys, 1 to 4096, each one a reduce branch if it has any keys; default: 8.
     max_workers, executor
         As for `ParallelBatchNode`. The same workers map and reduce.
     chunk_size
-        How many items share a map branch, 1 or more; a combiner then works on all of them together. Default: each of
+        The number of items of a map branch, 1 or more; a combiner then works on all of them together. Default: each of
         up to 256 items is a branch of its own; more items share 256 branches, or some more if their number is unknown.
     **options
         ``max_retries wait retry on_error timeout deadline progress memory node_id`` as for `ParallelBatchNode`; a
@@ -143,66 +141,55 @@ class MapReduceNode(BranchingNode):
         """Return the result for one key, in place of `reducer`."""
 
     def combine(self, key: Any, values: list[Any]) -> Any:
-        """Return one value for those that one map branch has for a key, in place of `combiner`."""
+        """Return one value in place of those that one map branch has for a key, in place of `combiner`."""
 
     def prep(self, shared: Shared) -> Any:
-        """Return the items, by default ``shared["items"]``: anything to iterate over, read lazily."""
-        if "items" not in shared:
-            raise DataError(f"{self!r} reads shared['items'], which is not there; put the items there or override prep")
-        return shared["items"]
+        """Return the items, by default ``shared["items"]``: any iterable, read lazily."""
+        return items_of(self, shared)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[Any, Any]) -> str | None:
-        """Take the results by key; by default they go to ``shared["result"]``."""
+        """Store the results by key, by default in ``shared["result"]``."""
         shared["result"] = exec_res
         return None
 
     # -- running ------------------------------------------------------------------------------------------------
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> dict[Any, Any]:
-        works = self._map_works(() if prep_res is None else prep_res)
+        inputs = self._map_inputs(() if prep_res is None else prep_res)
         with span("exec", kind="phase"), self._opened() as executor:
-            return self._map_reduce(executor, works)
+            return self._map_reduce(executor, inputs)
 
-    @contextmanager
-    def _opened(self) -> Iterator[Executor]:
-        """Give the executor for mapping and reducing; one that was passed in stays open."""
-        if isinstance(self.executor, Executor):
-            yield self.executor
-        else:
-            with get_executor(self.executor, self.max_workers) as executor:
-                yield executor
-
-    def _map_works(self, items: Any) -> Iterable[MapWork]:
+    def _map_inputs(self, items: Any) -> Iterable[MapInput]:
         if not isinstance(items, Iterable):
             raise OptionError(f"what prep of {self.node_id!r} returns", items, "something to iterate over")
         if not isinstance(items, Sized):
             return _chunks(items, self.chunk_size)
         return list(_chunks(items, self.chunk_size or max(1, -(-len(items) // BRANCHES))))
 
-    def _map_reduce(self, executor: Executor, works: Iterable[MapWork]) -> dict[Any, Any]:
-        node, begun_ns = self._travelling(), current_clock().now_ns()
+    def _map_reduce(self, executor: Executor, inputs: Iterable[MapInput]) -> dict[Any, Any]:
+        node, begun_ns = self._picklable(), current_clock().now_ns()
         collects = self.on_error_policy == "collect"
-        leniency = Leniency(self._retry_policy() if collects else None, executor.capabilities.needs_pickling)
+        errors = ErrorPolicy(self._retry_policy() if collects else None, executor.capabilities.needs_pickling)
         mapper, reducer, combiner = (node._function(role) for role in ROLES)
         with span(f"{self.node_id} map", kind="node") as mapping:
-            branch: MapBranch | ReduceBranch = MapBranch(mapper, combiner, self.partitions, leniency)
-            mapped = self._run_branches("map", executor, branch, works, begun_ns)
+            branch: MapBranch | ReduceBranch = MapBranch(mapper, combiner, self.partitions, errors)
+            mapped = self._run_branches("map", executor, branch, inputs, begun_ns)
         with span(f"{self.node_id} reduce", kind="node") as reducing:
             reducing.link(mapping)
             shuffled = _shuffled(mapped, self.partitions)
             reducing.link_branches(mapping, _feeding(mapped, shuffled))
-            branch = ReduceBranch(reducer, combiner is not None, leniency)
+            branch = ReduceBranch(reducer, combiner is not None, errors)
             reduced = self._run_branches("reduce", executor, branch, shuffled, begun_ns)
         results = {key: value for outcome in reduced if outcome.ok for key, value in outcome.value.value.items()}
         return Reduced(results, _failed(mapped + reduced)) if collects else results
 
     def _run_branches(
-        self, word: str, executor: Executor, branch: MapBranch | ReduceBranch, works: Iterable[Any], begun_ns: int
+        self, word: str, executor: Executor, branch: MapBranch | ReduceBranch, inputs: Iterable[Any], begun_ns: int
     ) -> list[Outcome]:
-        """Run all map or all reduce branches in the time that is left, as a node of their own would."""
+        """Run all map or all reduce branches as a copy of this node, whose deadline is the time that is left."""
         node = copy.copy(self)
         node.node_id, node.executor, node.deadline = f"{self.node_id} {word}", executor, self._left_s(begun_ns)
-        return node._branches(works, fn=branch, name=word, label=branch.name_of)
+        return node._branches(inputs, fn=branch, name=word, label=branch.name_of)
 
     def _left_s(self, begun_ns: int) -> float | None:
         if self.deadline is None:
@@ -220,7 +207,7 @@ class MapReduceNode(BranchingNode):
         return given
 
     def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this node: the map branches, and after them the reduce branches."""
+        """Return what a diagram shows of this node: the map branches, and after them the reduce branches."""
         names = tuple(f"reduce {number}" for number in range(self.partitions))
         mapping = NodeView(f"{name} map", f"{name} map", is_parallel=True)
         reducing = NodeView(f"{name} reduce", f"{name} reduce", is_parallel=True, branches=names)
@@ -237,28 +224,28 @@ def _check_function(role: str, method: str, function: Any) -> None:
         raise OptionError(role, function, f"a function, or the method {method!r} of a subclass", example)
 
 
-def _chunks(items: Iterable[Any], size: int | None) -> Iterator[MapWork]:
-    """Cut items into the work of map branches; without a size, the more items there were, the more a branch gets."""
+def _chunks(items: Iterable[Any], size: int | None) -> Iterator[MapInput]:
+    """Divide items into the input of map branches; without a size, chunks grow with the number of items so far."""
     rest, first = iter(items), 0
     for number in count():
         chunk = tuple(islice(rest, size or 1 + first // BRANCHES))
         if not chunk:
             return
-        yield MapWork(number, first, chunk)
+        yield MapInput(number, first, chunk)
         first += len(chunk)
 
 
-def _shuffled(mapped: Sequence[Outcome], partitions: int) -> list[ReduceWork]:
-    """Return the work of the reduce branches: the parts of each partition that has any."""
+def _shuffled(mapped: Sequence[Outcome], partitions: int) -> list[ReduceInput]:
+    """Return the input of the reduce branches: the parts of each partition that has any."""
     done = [outcome.value.value for outcome in mapped if outcome.ok]
     found = ([parts[number] for parts in done if parts[number] is not None] for number in range(partitions))
-    return [ReduceWork(number, parts) for number, parts in enumerate(found) if parts]
+    return [ReduceInput(number, parts) for number, parts in enumerate(found) if parts]
 
 
-def _feeding(mapped: Sequence[Outcome], shuffled: Sequence[ReduceWork]) -> Callable[[int], list[int]]:
+def _feeding(mapped: Sequence[Outcome], shuffled: Sequence[ReduceInput]) -> Callable[[int], list[int]]:
     """Return a function from a reduce branch to the map branches that had anything for it."""
     done = [(outcome.index, outcome.value.value) for outcome in mapped if outcome.ok]
-    fed = [[index for index, parts in done if parts[work.partition] is not None] for work in shuffled]
+    fed = [[index for index, parts in done if parts[given.partition] is not None] for given in shuffled]
     return fed.__getitem__
 
 

@@ -10,16 +10,17 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping
 from types import CoroutineType
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from kaygraph_viz.errors import NodeError, WiringError, add_note_once, short
+from kaygraph_viz.checks import checked_seconds, checked_whole
+from kaygraph_viz.errors import DataError, NodeError, WiringError, add_note_once, short
 from kaygraph_viz.execute.core.retries import as_node_error, attempt_number, first_attempt, run_attempts
-from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole
+from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import NodeView
 
-__all__ = ["BaseNode", "Node", "Shared", "Transition", "ValidatedNode", "readable_id"]
+__all__ = ["BaseNode", "Node", "Shared", "Transition", "ValidatedNode", "items_of", "readable_id"]
 
 Shared = MutableMapping[str, Any]
 NodeT = TypeVar("NodeT", bound="BaseNode")
@@ -37,8 +38,10 @@ class BaseNode:
     Parameters
     ----------
     node_id
-        What the node is called in pictures; default: the name of its class.
+        Its name in charts and diagrams; default: the name of its class.
     """
+
+    _is_parallel: ClassVar[bool] = False  # whether a diagram shows it as several branches
 
     def __init__(self, node_id: str | None = None) -> None:
         self.node_id = readable_id(node_id, type(self).__name__)
@@ -58,13 +61,13 @@ class BaseNode:
         """Write to the shared store and return the action that picks the successor; None means ``"default"``."""
 
     def before_prep(self, shared: Shared) -> None:
-        """Do something before `prep`."""
+        """Run before `prep`; does nothing unless overridden."""
 
     def after_exec(self, shared: Shared, prep_res: Any, exec_res: Any) -> None:
-        """Do something between `exec` and `post`."""
+        """Run between `exec` and `post`; does nothing unless overridden."""
 
     def on_error(self, shared: Shared, error: Exception) -> bool:
-        """Look at an error of this node; return True to go on with the default action, False to raise it."""
+        """Handle an error of this node: return True to go on with the default action, False to raise it."""
         return False
 
     def setup_resources(self) -> None:
@@ -106,18 +109,7 @@ class BaseNode:
     # -- running ------------------------------------------------------------------------------------------------
 
     def run(self, shared: Shared) -> str | None:
-        """Run this node alone: prep, exec and post.
-
-        Parameters
-        ----------
-        shared
-            The store that the node reads and writes.
-
-        Returns
-        -------
-        str or None
-            The action that `post` returned.
-        """
+        """Run prep, exec and post of this node alone on the store `shared`, and return the action of `post`."""
         if self.successors:
             warnings.warn(f"{self.node_id!r} runs alone, its successors do not run; use Graph(start=...)", stacklevel=2)
         return self._run(shared)
@@ -162,7 +154,7 @@ class BaseNode:
     # -- around it ----------------------------------------------------------------------------------------------
 
     def set_params(self, params: Mapping[str, Any]) -> None:
-        """Give the node a copy of `params`; inside a graph it gets those of all graphs around it."""
+        """Store a copy of `params`; inside a graph a node gets those of all graphs around it, too."""
         self.params = dict(params)
 
     def get_context(self, key: str, default: Any = None) -> Any:
@@ -186,8 +178,8 @@ class BaseNode:
         self.cleanup_resources()
 
     def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this node, under the name it has in its graph."""
-        return NodeView(name, type(self).__name__)
+        """Return what a diagram shows of this node, under the name it has in its graph."""
+        return NodeView(name, type(self).__name__, is_parallel=self._is_parallel)
 
     def __repr__(self) -> str:
         called = "" if self.node_id == type(self).__name__ else f" {self.node_id!r}"
@@ -200,11 +192,11 @@ class Node(BaseNode):
     Parameters
     ----------
     max_retries
-        The most attempts, 1 or more; 1 means no second try.
+        The number of attempts at most, 1 or more; 1 means no second one.
     wait
         Time between attempts [s].
     node_id
-        What the node is called in pictures; default: the name of its class.
+        Its name in charts and diagrams; default: the name of its class.
 
     Raises
     ------
@@ -294,6 +286,19 @@ class ValidatedNode(Node):
 
     def _exec_once(self, prep_res: Any) -> Any:
         return self.validate_output(self.exec(self.validate_input(prep_res)))
+
+
+def items_of(node: BaseNode, shared: Shared) -> Any:
+    """Return ``shared["items"]``, which a node reads that does not override `prep`.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    if "items" not in shared:
+        raise DataError(f"{node!r} reads shared['items'], which is not there; put the items there or override prep")
+    return shared["items"]
 
 
 def _not_a_coroutine(value: Any, where: str) -> Any:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kaygraph_viz.errors import DataError, OptionError
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.execute.core.request import ON_ERROR, OnError
 from kaygraph_viz.execute.pipeline.run import READER, PipelineRun
 from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
-from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.graph.node import Node, Shared, items_of
 from kaygraph_viz.trace.recorder import current_scope, span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
@@ -24,16 +24,16 @@ __all__ = ["PipelineNode", "PipelineResult"]
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """What came out of a pipeline.
+    """The results of a pipeline.
 
     Parameters
     ----------
     values
         What the last stage returned for each item that got through, in the order of the source if order was kept.
     dead_letters
-        The items that did not, in the order of the source. Together they are as many as were `read`.
+        The items that did not, in the order of the source. Values and dead letters are `read` together.
     read
-        How many items were read from the source.
+        The number of items read from the source.
     stages
         How busy the source and each stage were; print the result to see them as a table.
     bottleneck
@@ -56,7 +56,7 @@ class PipelineResult:
 
     @classmethod
     def of(cls, results: PipelineRun) -> PipelineResult:
-        """Read all results of a pipeline at work and keep them."""
+        """Read all results of a running pipeline."""
         values: list[Any] = []
         letters: list[DeadLetter] = []
         for outcome in results:
@@ -111,7 +111,7 @@ def _line(facts: StageFacts, width: int) -> str:
 
 
 class PipelineNode(Node):
-    """Let items go through several stages, which all work at the same time on different items.
+    """Pass items through several stages, all of which work at the same time on different items.
 
     `prep` returns the source: anything to iterate over, also an endless generator. In front of each stage there is a
     queue with room for `buffer` items. A stage that is faster than the one after it has to wait for room in that queue,
@@ -126,7 +126,7 @@ class PipelineNode(Node):
     stages
         What is done to each item, one after the other; at least one `Stage`.
     ordered
-        Whether each stage hands items on in the order of the source; else as it finishes them, which is faster where
+        Whether each stage passes items on in the order of the source; else as it finishes them, which is faster where
         some items take much longer than others.
     on_error
         ``"collect"``: an item that fails becomes a `DeadLetter`, and the others go on. ``"raise"``: the first one ends
@@ -134,7 +134,7 @@ class PipelineNode(Node):
     progress
         As for `ParallelBatchNode`.
     node_id
-        What the node is called in pictures; default: the name of its class.
+        Its name in charts and diagrams; default: the name of its class.
 
     Raises
     ------
@@ -144,7 +144,7 @@ class PipelineNode(Node):
     Notes
     -----
     In a trace each stage is a node of its own, and what it does to an item a branch with the item's index and a link to
-    the branch of the stage before. A bar ends with the time that its worker was blocked.
+    the branch of the stage before. A worker that waits for room in the next queue is blocked at the end of its bar.
 
     Examples
     --------
@@ -170,25 +170,22 @@ class PipelineNode(Node):
         node_id: str | None = None,
     ) -> None:
         super().__init__(node_id=node_id)
-        if on_error not in ON_ERROR:
-            raise OptionError("on_error", on_error, "'raise' or 'collect'", 'on_error="collect"')
+        checked_word("on_error", on_error, ON_ERROR)
         self.stages = checked_stages(stages)
         self.ordered = bool(ordered)
         self.on_error_policy: OnError = on_error
         self.progress = checked_progress(progress)
 
     def prep(self, shared: Shared) -> Any:
-        """Return the source, by default ``shared["items"]``: anything to iterate over, read lazily."""
-        if "items" not in shared:
-            raise DataError(f"{self!r} reads shared['items'], which is not there; put the items there or override prep")
-        return shared["items"]
+        """Return the source, by default ``shared["items"]``: any iterable, read lazily."""
+        return items_of(self, shared)
 
     def exec(self, prep_res: PipelineRun) -> Any:
-        """Take the results as they come and return what `post` gets; by default all of them."""
+        """Read the results as they come and return what `post` gets; by default all of them."""
         return PipelineResult.of(prep_res)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Any) -> str | None:
-        """Take the result; by default it goes to ``shared["result"]``."""
+        """Store the result, by default in ``shared["result"]``."""
         shared["result"] = exec_res
         return None
 
@@ -205,14 +202,14 @@ class PipelineNode(Node):
             return self.exec(run)
 
     def _note_workers(self) -> None:
-        """Note how many threads there are in all: the note of a stage knows only its own."""
+        """Note the number of threads of all stages on the span of this phase: the span of a stage has only its own."""
         phase = current_scope()
         if isinstance(phase, span) and any(stage.executor != "serial" for stage in self.stages):
             workers = sum(stage.workers for stage in self.stages if stage.kind == "thread")
             phase.set(executor="thread", workers=1 + workers)
 
     def structure_view(self, name: str) -> NodeView:
-        """Return what a diagram needs to know about this node: its source and its stages, one after the other."""
+        """Return what a diagram shows of this node: its source and its stages, one after the other."""
         inside = [(f"{name} {SOURCE}", 1), *((f"{name} {stage.name}", stage.workers) for stage in self.stages)]
         views = [NodeView(node_id, node_id, is_parallel=workers > 1) for node_id, workers in inside]
         edges = [EdgeView(before.node_id, after.node_id) for before, after in pairwise(views)]

@@ -1,7 +1,7 @@
 """The shared store as nodes see it while accesses are recorded.
 
-Belongs here: passing every access on and noting it. Does not belong here: what is made of the notes
-(``trace.shared_access``).
+Belongs here: a view of the store that notes each access. Does not belong here: keeping the notes and finding conflicts
+in them (``trace.shared_access``, ``analysis.conflicts``).
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ __all__ = ["watched"]
 
 
 def watched(shared: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Return the store, or a view of it that notes accesses where the recording asks for that."""
-    scope = current_scope()
-    watch = scope.recorder.shared_watch if scope is not None and scope.recorder is not None else None
+    """Return the store, or a view of it that notes accesses under ``record(shared_access=True)``."""
+    watch = current_scope().recorder.shared_watch
     if watch is None or isinstance(shared, _Watched):
         return shared
     return _Watched(shared, watch)

@@ -1,6 +1,6 @@
-"""Map and reduce as what one branch does, and the shuffle between them: which partition a key belongs to.
+"""The map branch, the reduce branch, and the shuffle between them: which partition a key belongs to.
 
-Belongs here: what runs in a worker. Does not belong here: the node that runs it (``map_reduce``).
+Belongs here: what runs in a worker. Does not belong here: the node that runs the branches (``map_reduce``).
 
 Python's own hash of a text differs from process to process, so it cannot say where a key belongs: two workers would
 send the same word to two reducers. The hash used here is the same in every process and on every run.
@@ -24,12 +24,12 @@ from kaygraph_viz.execute.core.retries import attempt_number
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.recorder import span
 
-__all__ = ["Done", "Map", "MapBranch", "MapWork", "Reduce", "ReduceBranch", "ReduceWork", "partition_of"]
+__all__ = ["Done", "Map", "MapBranch", "MapInput", "Reduce", "ReduceBranch", "ReduceInput", "partition_of"]
 
 Map = Callable[[Any], Iterable[tuple[Any, Any]]]
 Reduce = Callable[[Any, list[Any]], Any]  # combiners too
 Groups = defaultdict[Any, list[Any]]
-Part = Any  # what the keys of one partition got, packed where it travels to another process; None for nothing
+Part = Any  # the values by key of one partition, pickled where it is sent to another process; None for none
 
 KEYS = "a text, bytes, a number, None, a date, an Enum member, or a tuple or frozenset of these"
 
@@ -45,7 +45,7 @@ def partition_of(key: Any, partitions: int) -> int:
     key
         A text, bytes, a number, None, a date, an ``Enum`` member, or a tuple or frozenset of these.
     partitions
-        How many there are, 1 or more.
+        The number of partitions, 1 or more.
 
     Raises
     ------
@@ -61,9 +61,9 @@ def partition_of(key: Any, partitions: int) -> int:
 
 
 def _stable_hash(key: Any) -> int:
-    way = _WAYS.get(type(key).__hash__)  # whatever hashes like a text is hashed like one: subclasses, equal numbers
-    if way is not None:
-        return way(key)
+    stable = _STABLE_HASHES.get(type(key).__hash__)  # by __hash__, since subclasses that inherit it may be equal keys
+    if stable is not None:
+        return stable(key)
     if key is None:
         return 0
     raise OptionError("a key", key, f"{KEYS}: only these have the same hash in every process", "yield str(key), value")
@@ -76,14 +76,14 @@ def _of_text(key: str) -> int:
 def _of_number(key: float) -> int:
     if key != key:  # NaN
         raise OptionError("a key", key, "equal to itself: the values of others never come together")
-    return crc32(hash(key).to_bytes(8, "little", signed=True))  # scattered: decades are all even
+    return crc32(hash(key).to_bytes(8, "little", signed=True))  # not the hash itself: decades would all be even
 
 
 def _of_many(hashes: Iterable[int]) -> int:
     return crc32(b"".join(each.to_bytes(4, "little") for each in hashes))
 
 
-_WAYS: dict[Any, Callable[[Any], int]] = {
+_STABLE_HASHES: dict[Any, Callable[[Any], int]] = {
     str.__hash__: _of_text,
     bytes.__hash__: crc32,
     int.__hash__: _of_number,
@@ -95,20 +95,20 @@ _WAYS: dict[Any, Callable[[Any], int]] = {
 }
 
 
-# -- what a branch gives, and what it leaves out --------------------------------------------------------------------
+# -- the result of a branch, and what failed in it ------------------------------------------------------------------
 
 
 class Failure(NamedTuple):
     """An item or key that was left out: its position or its partition, its name, the error and the attempts."""
 
-    place: int
+    position: int
     name: str
     error: Any
     attempts: int
 
 
 class Done(NamedTuple):
-    """What a branch gives, and the items or keys that it left out."""
+    """The result of a branch, and the items or keys that it left out."""
 
     value: Any
     failures: Sequence[Failure] = ()
@@ -116,8 +116,8 @@ class Done(NamedTuple):
     def outcomes(self) -> list[Outcome]:
         """Return an outcome for each item or key that was left out."""
         return [
-            Outcome(place, error=_unpacked(error, name), status="error", attempts=attempts, name=name)
-            for place, name, error, attempts in self.failures
+            Outcome(index, error=_unpacked(error, name), status="error", attempts=attempts, name=name)
+            for index, name, error, attempts in self.failures
         ]
 
 
@@ -126,36 +126,36 @@ def _unpacked(error: Any, name: str) -> BaseException | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Leniency:
-    """What happens to an item or key that fails: the branch fails with it, or, in its last attempt, goes on without.
+class ErrorPolicy:
+    """The treatment of items and keys that fail: the branch fails with them, or its last attempt leaves them out.
 
     Parameters
     ----------
     retry
-        How often the branch is tried; None if it always fails with its items.
-    is_packed
-        Whether errors have to travel to another process.
+        The attempts of the branch; None if the branch always fails with its items.
+    is_pickled
+        Whether errors and parts are pickled, since branches run in other processes.
     """
 
     retry: RetryPolicy | None
-    is_packed: bool
+    is_pickled: bool
 
-    def left_out(self, error: Exception, place: int, name: str, done: str) -> Failure:
-        """Return the failure to be noted, or raise the error where the branch fails with it."""
+    def left_out(self, error: Exception, index: int, name: str, done: str) -> Failure:
+        """Return the failure of what is left out, or raise the error where the branch fails with it."""
         add_note_once(error, f"while {name} was {done}")
         retry, attempt = self.retry, attempt_number()
         if retry is None or (attempt < retry.attempts and isinstance(error, retry.retry_on)):
             raise error
         with suppress(Exception), span(name, kind="attempt"):  # so that the trace shows it
             raise error
-        return Failure(place, name, pack_error(error) if self.is_packed else error, attempt)
+        return Failure(index, name, pack_error(error) if self.is_pickled else error, attempt)
 
 
 # -- map ------------------------------------------------------------------------------------------------------------
 
 
-class MapWork(NamedTuple):
-    """What one map branch gets: its number, the position of its first item in the input, and its items."""
+class MapInput(NamedTuple):
+    """The input of one map branch: its number, the position of its first item among all, and its items."""
 
     number: int
     first: int
@@ -164,50 +164,50 @@ class MapWork(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MapBranch:
-    """Maps some items, combines the values of each key, and cuts the result into partitions.
+    """Maps some items, combines the values of each key, and divides the result into partitions.
 
     Parameters
     ----------
     mapper, combiner
-        The functions of the user; without a combiner all values travel.
+        The functions of the user; without a combiner the result has all values.
     partitions
-        How many parts to cut into.
-    leniency
+        The number of partitions.
+    errors
         Whether items that fail are left out.
     """
 
     mapper: Map
     combiner: Reduce | None
     partitions: int
-    leniency: Leniency
+    errors: ErrorPolicy
 
-    def name_of(self, work: MapWork) -> str:
-        """Return what the branch is called in pictures."""
-        return f"map {work.number}"
+    def name_of(self, given: MapInput) -> str:
+        """Return the name of the branch in charts and diagrams."""
+        return f"map {given.number}"
 
-    def __call__(self, work: MapWork) -> Done:
+    def __call__(self, given: MapInput) -> Done:
         """Return one part for each partition.
 
-        Each is packed by itself where it leaves the process: on its way to a reducer nobody has to look into it.
+        Each part is pickled by itself, so that the calling process passes it on to a reducer without unpickling it.
         """
-        groups, failures = self._grouped(work)
+        groups, failures = self._grouped(given)
         parts: list[dict[Any, Any]] = [{} for _ in range(self.partitions)]
         count, hashed = self.partitions, _stable_hash
         for key, value in self._combined(groups):
             parts[hashed(key) % count][key] = value
         return Done([self._packed(part) for part in parts], failures)
 
-    def _grouped(self, work: MapWork) -> tuple[Groups, list[Failure]]:
+    def _grouped(self, given: MapInput) -> tuple[Groups, list[Failure]]:
         groups: Groups = defaultdict(list)
         failures = []
-        for position, item in enumerate(work.items, work.first):
+        for position, item in enumerate(given.items, given.first):
             try:
-                if self.leniency.retry is None:
+                if self.errors.retry is None:
                     self._map_into(groups, item)
                 else:
                     self._map_whole_into(groups, item)
             except Exception as error:
-                failures.append(self.leniency.left_out(error, position, f"item {position}", "mapped"))
+                failures.append(self.errors.left_out(error, position, f"item {position}", "mapped"))
         return groups, failures
 
     def _map_whole_into(self, groups: Groups, item: Any) -> None:
@@ -244,7 +244,7 @@ class MapBranch:
             yield key, value
 
     def _packed(self, part: dict[Any, Any]) -> Part:
-        if not part or not self.leniency.is_packed:
+        if not part or not self.errors.is_pickled:
             return part or None
         try:
             return pack_result(part)
@@ -255,8 +255,8 @@ class MapBranch:
 # -- reduce ---------------------------------------------------------------------------------------------------------
 
 
-class ReduceWork(NamedTuple):
-    """What one reduce branch gets: the number of its partition, and its parts in the order of the map branches."""
+class ReduceInput(NamedTuple):
+    """The input of one reduce branch: the number of its partition, and its parts in the order of the map branches."""
 
     partition: int
     parts: Sequence[Part]
@@ -264,7 +264,7 @@ class ReduceWork(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReduceBranch:
-    """Brings the values of each key of one partition together and reduces them.
+    """Gathers the values of each key of one partition and reduces them.
 
     Parameters
     ----------
@@ -272,26 +272,26 @@ class ReduceBranch:
         The function of the user.
     is_combined
         Whether each part holds one value for each key, not a list of them.
-    leniency
+    errors
         Whether keys that fail are left out.
     """
 
     reducer: Reduce
     is_combined: bool
-    leniency: Leniency
+    errors: ErrorPolicy
 
-    def name_of(self, work: ReduceWork) -> str:
-        """Return what the branch is called in pictures."""
-        return f"reduce {work.partition}"
+    def name_of(self, given: ReduceInput) -> str:
+        """Return the name of the branch in charts and diagrams."""
+        return f"reduce {given.partition}"
 
-    def __call__(self, work: ReduceWork) -> Done:
+    def __call__(self, given: ReduceInput) -> Done:
         """Return the result for each key, in the order in which the keys first appear in the input."""
         results, failures, reducer = {}, [], self.reducer
-        for key, values in self._grouped(work.parts).items():
+        for key, values in self._grouped(given.parts).items():
             try:
                 results[key] = reducer(key, values)
             except Exception as error:
-                failures.append(self.leniency.left_out(error, work.partition, f"key {short(key)}", "reduced"))
+                failures.append(self.errors.left_out(error, given.partition, f"key {short(key)}", "reduced"))
         return Done(results, failures)
 
     def _grouped(self, parts: Sequence[Part]) -> Groups:

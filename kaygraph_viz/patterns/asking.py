@@ -9,22 +9,22 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import math
-import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 from pydantic import ValidationError
 
-from kaygraph_viz.clock import MAX_SECONDS, current_clock, sleep, sleep_async
+from kaygraph_viz.checks import MAX_SECONDS
+from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
+from kaygraph_viz.patterns.client import ClientOwner
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, SourceStatus
-from kaygraph_viz.services.in_process import open_async_client, open_client
+from kaygraph_viz.services.in_process import open_async_client
 from kaygraph_viz.trace.recorder import span
 
 __all__ = ["Sources", "retry_after_s"]
@@ -33,7 +33,7 @@ _LONGEST_ANSWER = 65_536
 _async_client: ContextVar[httpx.AsyncClient | None] = ContextVar("kaygraph_viz_source_client", default=None)
 
 
-class Sources:
+class Sources(ClientOwner):
     """Several sources and the connections to them.
 
     Threads share one client, which is opened when it is first used, so close the sources or use them as a context
@@ -51,16 +51,16 @@ class Sources:
         When there is none, or two have the same name.
     """
 
+    when_closed = "these sources are closed; make new ones: with customer_sources(base_url) as sources"
+
     def __init__(self, sources: Iterable[Source]) -> None:
+        super().__init__()
         self._sources = tuple(sources)
         names = [source.name if isinstance(source, Source) else None for source in self._sources]
         if not names or None in names or len({*names}) < len(names):
             expected = "objects of the class Source, at least one, with different names"
             raise OptionError("sources", self._sources, expected, "customer_sources(server.base_url)")
-        self._client: httpx.Client | None = None
-        self._is_closed = False
         self._closed_until_ns: dict[str, int] = {}
-        self._lock = threading.Lock()  # held for a moment, never while anybody waits
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,13 +126,6 @@ class Sources:
             finally:
                 _async_client.reset(token)
 
-    def close(self) -> None:
-        """Close the connections; the sources cannot be asked from threads afterwards."""
-        with self._lock:
-            self._is_closed = True
-            if self._client is not None:
-                self._client.close()
-
     @contextmanager
     def _asking(self, question: Question) -> Iterator[dict[str, Any]]:
         """Give the request for one attempt, say what went wrong in it, and remember what the source asks for."""
@@ -166,26 +159,6 @@ class Sources:
             why = f"it asked not to be called for {wait_s:.3g} s more"
             raise NoAnswer("rate limited", question, why, retry_after_s=wait_s)
         return wait_s
-
-    def _opened(self) -> httpx.Client:
-        with self._lock:
-            if self._is_closed:
-                raise ServiceError(
-                    "these sources are closed; make new ones: with customer_sources(base_url) as sources"
-                )
-            if self._client is None:
-                self._client = open_client()
-            return self._client
-
-    def __enter__(self) -> Self:
-        """Return the sources themselves."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close the connections."""
-        self.close()
 
     def __iter__(self) -> Iterator[Source]:
         return iter(self._sources)

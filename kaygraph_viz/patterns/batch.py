@@ -1,11 +1,11 @@
-"""Batch processing: orders priced and taxed by a pool of workers, one order a branch.
+"""Batch processing: a pool of workers prices orders and adds the tax, one order a branch.
 
 Belongs here: the nodes and their graph. Does not belong here: the price of one order (``pricing``), which worker gets
 which order (``execute.core.schedules``), reading the orders (``services``).
 
 The graph is ``BatchSplitterNode >> OrderPricingNode >> ResultAggregator``. Orders differ 50-fold in what they cost, so
-it matters who gets which: see `ParallelBatchNode` for the schedules. A broken order is an error of its own and stops
-nobody else.
+it matters which worker gets which: see `ParallelBatchNode` for the schedules. A broken order fails by itself, the
+others are priced.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from kaygraph_viz.checks import checked_function
 from kaygraph_viz.clock import compute
-from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
+from kaygraph_viz.errors import DataError, ServiceUnavailable, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
-from kaygraph_viz.patterns.metrics import PerformanceMetricsNode
+from kaygraph_viz.patterns.metrics import PerformanceMetricsNode, measured_times
 from kaygraph_viz.patterns.pricing import PricedOrder, price_order
 from kaygraph_viz.services.datasets import Order, OrderFault, load_customers, load_orders
 from kaygraph_viz.trace.attributes import describe_error
@@ -50,15 +51,15 @@ class FailedOrder:
     Parameters
     ----------
     order_id, position
-        Which order, and where it stands in the batch, from 0.
+        The number of the order, and its position in the batch, from 0.
     field
-        The column that is wrong; empty where it was not the order's fault.
+        The column that is wrong; empty where the order was not the cause.
     reason
         Type and message of the error.
     status
-        What became of its branch: ``"error"``, ``"timeout"``, ``"lost"``, ...
+        The status of its branch: ``"error"``, ``"timeout"``, ``"lost"``, ...
     attempts
-        How often it was tried.
+        The number of attempts.
     """
 
     order_id: str
@@ -73,7 +74,7 @@ class FailedOrder:
 
 
 class BatchSplitterNode(Node):
-    """Take the batch ``shared["orders"]`` apart; it leaves ``shared["order_items"]``, one item for each branch.
+    """Copy the batch ``shared["orders"]`` to ``shared["order_items"]``, one item for each branch.
 
     Raises
     ------
@@ -82,7 +83,7 @@ class BatchSplitterNode(Node):
     """
 
     def prep(self, shared: Shared) -> Sequence[Order]:
-        """Return the orders."""
+        """Return ``shared["orders"]``."""
         orders = shared.get("orders")
         if not isinstance(orders, Sequence) or not all(isinstance(order, Order) for order in orders):
             raise DataError(
@@ -91,27 +92,27 @@ class BatchSplitterNode(Node):
         return orders
 
     def exec(self, prep_res: Sequence[Order]) -> list[Order]:
-        """Make a list of its own: whoever changes the batch meanwhile changes no item."""
+        """Return a new list, so that changing the batch during the run changes no item."""
         return list(prep_res)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: list[Order]) -> None:
-        """Hand the items over."""
+        """Store ``shared["order_items"]``."""
         shared["order_items"] = exec_res
 
 
 class OrderPricingNode(ParallelBatchNode):
-    """Price the orders of ``shared["order_items"]``, several at once; it leaves ``shared["order_outcomes"]``.
+    """Price the orders of ``shared["order_items"]``, several at once, and store ``shared["order_outcomes"]``.
 
-    Each order uses as much CPU as it costs the shop: `Order.cost_s`, which is also what it is expected to cost with
+    Each order uses as much CPU as it costs the shop: `Order.cost_s`, which is also its expected time with
     ``schedule="longest-first"``.
 
     Parameters
     ----------
     price
-        Gives the `PricedOrder` of an `Order`, or raises.
+        A function that returns the `PricedOrder` of an `Order`, or raises.
     max_workers, executor, **options
-        As for `ParallelBatchNode`. By default, an order whose price depends on a service that is unavailable is tried
-        three times; a broken order is never tried again by that.
+        As for `ParallelBatchNode`. By default there are three attempts where `price` raises `ServiceUnavailable`, and
+        one where it raises another error.
 
     Raises
     ------
@@ -126,25 +127,24 @@ class OrderPricingNode(ParallelBatchNode):
         executor: str | Executor = "process",
         **options: Any,
     ) -> None:
-        if not callable(price):
-            raise OptionError("price", price, "a function of an order", "price=price_order")
+        checked_function("price", price, "a function of an order", "price=price_order")
         if not {"max_retries", "wait"} & set(options):
             options.setdefault("retry", RetryPolicy(3, 0.1, retry_on=(ServiceUnavailable,)))
         super().__init__(max_workers, executor, on_error="collect", **options)
         self.price = price
 
     def prep(self, shared: Shared) -> list[Order]:
-        """Return the orders."""
+        """Return ``shared["order_items"]``."""
         orders: list[Order] = shared["order_items"]
         return orders
 
     def exec(self, prep_res: Order) -> PricedOrder:
-        """Price one order."""
+        """Return the priced order, after as much CPU time as it costs."""
         compute(prep_res.cost_s)
         return self.price(prep_res)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Outcomes) -> None:
-        """Hand the outcomes over."""
+        """Store ``shared["order_outcomes"]``."""
         shared["order_outcomes"] = exec_res
 
     def branch_name(self, item: Order) -> str:
@@ -152,28 +152,26 @@ class OrderPricingNode(ParallelBatchNode):
         return item.order_id
 
     def cost(self, item: Order) -> float:
-        """Return how long the order is expected to take [s]."""
+        """Return the time that the order is expected to take [s]."""
         return item.cost_s
 
 
 class ResultAggregator(Node):
-    """Put the results together, in the order of the batch.
+    """Collect the results in the order of the batch.
 
-    It leaves ``shared["priced_orders"]``, ``shared["failed_orders"]`` and ``shared["batch_summary"]`` with the keys
+    It stores ``shared["priced_orders"]``, ``shared["failed_orders"]`` and ``shared["batch_summary"]`` with the keys
     ``orders priced failed retried net_cents tax_cents gross_cents gross_cents_by_country work_s makespan_s
-    mean_concurrency orders_per_s``. The times are measured: work is the sum of the service times of all orders [s],
-    makespan the time from the first submission to the last end [s], mean concurrency their quotient: how many orders
-    were in progress at once, on average.
+    mean_concurrency orders_per_s``; the times are those of `measured_times`.
     """
 
     def prep(self, shared: Shared) -> tuple[Sequence[Order], Outcomes]:
-        """Read the orders and what became of them."""
+        """Return the orders and their outcomes."""
         return shared["order_items"], shared["order_outcomes"]
 
     def exec(
         self, prep_res: tuple[Sequence[Order], Outcomes]
     ) -> tuple[list[PricedOrder], list[FailedOrder], dict[str, Any]]:
-        """Sort out what failed, and add up the rest."""
+        """Return the priced orders, the failed ones and the summary."""
         orders, outcomes = prep_res
         failed = [_failed(orders[outcome.index], outcome) for outcome in outcomes.failed]
         return outcomes.values, failed, _summary(outcomes)
@@ -181,7 +179,7 @@ class ResultAggregator(Node):
     def post(
         self, shared: Shared, prep_res: Any, exec_res: tuple[list[PricedOrder], list[FailedOrder], dict[str, Any]]
     ) -> None:
-        """Write results, errors and summary."""
+        """Store the three."""
         shared["priced_orders"], shared["failed_orders"], shared["batch_summary"] = exec_res
 
 
@@ -197,9 +195,7 @@ def _summary(outcomes: Outcomes) -> dict[str, Any]:
     by_country: Counter[str] = Counter()
     for each in priced:
         by_country[each.country] += each.gross_cents
-    work_s = sum(outcome.service_s for outcome in outcomes)
-    first = min((outcome.submitted_ns for outcome in outcomes), default=0)
-    makespan_s = (max((outcome.ended_ns for outcome in outcomes), default=0) - first) / 1e9
+    times = measured_times(outcomes)
     return {
         "orders": len(outcomes),
         "priced": len(priced),
@@ -209,10 +205,8 @@ def _summary(outcomes: Outcomes) -> dict[str, Any]:
         "tax_cents": sum(each.tax_cents for each in priced),
         "gross_cents": sum(each.gross_cents for each in priced),
         "gross_cents_by_country": dict(sorted(by_country.items())),
-        "work_s": work_s,
-        "makespan_s": makespan_s,
-        "mean_concurrency": work_s / makespan_s if makespan_s else 0.0,
-        "orders_per_s": len(outcomes) / makespan_s if makespan_s else 0.0,
+        **times,
+        "orders_per_s": len(outcomes) / times["makespan_s"] if times["makespan_s"] else 0.0,
     }
 
 
@@ -229,9 +223,9 @@ def batch_graph(
     Parameters
     ----------
     max_workers
-        How many orders may be in progress at once, 1 to 4096.
+        The number of orders in progress at once at most, 1 to 4096; default: as for `ParallelBatchNode`.
     executor
-        Processes by default, since pricing computes.
+        As for `ParallelBatchNode`; default: processes, since pricing computes.
     schedule
         ``"dynamic"``, ``"static"`` or ``"longest-first"``, as for `ParallelBatchNode`.
     metrics
@@ -266,9 +260,9 @@ def batch_graph(
 
 
 def sample_orders() -> list[Order]:
-    """Return 64 neighbouring orders of 1 to 50 lines, one of them broken: few enough for a chart that can be read.
+    """Return 64 neighbouring orders of 1 to 50 lines, one of them broken: few enough for a readable chart.
 
-    The second quarter of them costs nearly as much as the others together: neighbours are not always a fair share.
+    The second quarter of them costs nearly as much as the others together, so that static chunks are unbalanced.
     """
     return load_orders()[FIRST_OF_SAMPLE : FIRST_OF_SAMPLE + SIZE_OF_SAMPLE]
 
@@ -278,14 +272,14 @@ def sample_orders() -> list[Order]:
 
 @dataclass(frozen=True, slots=True)
 class OrdersComparison:
-    """How results agree with the answer key.
+    """Counts of results that agree with the answer key, and that do not.
 
     Parameters
     ----------
     planted, found
-        Orders with a planted fault, and those of them that failed because of the very column.
+        The number of orders with a planted fault, and of those among them that failed because of that column.
     good, wrongly_failed
-        Orders without a fault, and those of them that failed.
+        The number of orders without a fault, and of those among them that failed.
     """
 
     planted: int
@@ -304,7 +298,7 @@ def compare_with_key(
     orders, failed
         All orders of the batch, and those that failed.
     key
-        What is wrong with each broken order.
+        The fault of each broken order, by its number.
     """
     planted = [order for order in orders if order.order_id in key]
     field_of = {order.order_id: order.field for order in failed}

@@ -1,7 +1,7 @@
-"""The business check: whether the values of a record fit together, to the calendar and to the other records.
+"""The business check: whether the values of a record agree with each other, with the date and with other records.
 
 Belongs here: rules that need more than one value. Does not belong here: how a single value is written (``formats``).
-A value that is not well formed is passed over here, since the format check reports it.
+A value that is not well formed is ignored here, since the format check reports it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Self
 import phonenumbers
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.patterns.finding import Finding, text_of, texts
+from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.formats import known_country, parse_date, parse_phone
+from kaygraph_viz.patterns.records import text_of, texts
 
 __all__ = ["BusinessRules"]
 
@@ -27,15 +28,14 @@ _DATES = ("birth_date", "signup_date", "last_order_date")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusinessRules:
-    """The rules, together with what they need to know about all records.
+    """The rules, with the e-mail addresses and customer numbers of all records.
 
-    Make it with `from_records`; from then on it never changes, so threads may share it, and it can be pickled for
-    other processes.
+    Create it with `from_records`; it is immutable, so threads may share it, and it can be pickled.
 
     Parameters
     ----------
     today
-        The day on which ages are counted and after which is the future. Never taken from the clock, so that a
+        The day on which ages are counted and after which is the future. It is not read from the clock, so that a
         result can be repeated.
 
     Examples
@@ -51,18 +51,18 @@ class BusinessRules:
     _repeated_ids: frozenset[str] = field(default=frozenset(), repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a `today` that cannot be compared with dates."""
+        """Check that `today` can be compared with dates."""
         if type(self.today) is not date:  # a datetime cannot be compared with the dates of a record
             raise OptionError("today", self.today, "a datetime.date", "today=date(2026, 1, 1)")
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, str]], *, today: date) -> Self:
-        """Read all records once and remember which e-mail addresses and customer numbers occur.
+        """Return the rules for these records, each of which is read once.
 
         Parameters
         ----------
         records
-            All records, in the order that decides which of two duplicates is the original: the first.
+            All records; of two duplicates the first one is the original.
         today
             The day on which ages are counted.
 
@@ -85,7 +85,7 @@ class BusinessRules:
         return cls(today=today, _first_with_email=first, _repeated_ids=repeated)
 
     def check(self, record: Mapping[str, str]) -> list[Finding]:
-        """Look for values that do not fit together, to the calendar or to the other records.
+        """Check that the values of a record agree with each other, with the date and with other records.
 
         The age is 18 to 120 on the day `today`; birth, signup and last order come in this order and not in the
         future; phone number and postal code are those of the country; no earlier record has the same e-mail address,
@@ -94,12 +94,12 @@ class BusinessRules:
         Parameters
         ----------
         record
-            One record, usually one of those that the rules were made from.
+            One record, usually one of those passed to `from_records`.
 
         Returns
         -------
         list of Finding
-            Empty when all fits. The codes are ``underage``, ``too_old``, ``in_future``, ``signup_before_birth``,
+            Empty when all agree. The codes are ``underage``, ``too_old``, ``in_future``, ``signup_before_birth``,
             ``last_order_before_signup``, ``phone_of_other_country``, ``postal_code_of_other_country``,
             ``duplicate_email`` and ``duplicate_customer_id``.
 
@@ -116,7 +116,7 @@ class BusinessRules:
         birth = parse_date(text_of(record, "birth_date"))
         if birth is None or birth > self.today:
             return
-        # Someone born on 29 February is a year older from 1 March on, where there is no 29 February.
+        # By month and day, not by days of 365.25: one born on 29 February is a year older from 1 March on.
         age = self.today.year - birth.year - ((self.today.month, self.today.day) < (birth.month, birth.day))
         if age < _YOUNGEST:
             yield "birth_date", "underage", f"the customer is {age}, and must be at least {_YOUNGEST}"
@@ -150,11 +150,11 @@ def _country(record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     if number is not None and not phonenumbers.is_valid_number_for_region(number, country.iso):
         yield "phone", "phone_of_other_country", f"it is no number of {country.name}"
     code = text_of(record, "postal_code")
-    # The patterns come from outside, so they see no more than the longest code that there is.
+    # The patterns come from a data set: a bounded text bounds the time that a slow one of them takes.
     if country.postal_code_regex and code and not re.fullmatch(country.postal_code_regex, code[:16]):
         yield "postal_code", "postal_code_of_other_country", f"it is no postal code of {country.name}"
 
 
 def _normal_email(email: str) -> str:
-    """Return the address in one case; tags such as ``+news`` stay, since they are separate addresses."""
+    """Return the address in lower case; tags such as ``+news`` stay, since they are separate addresses."""
     return email.strip().casefold()

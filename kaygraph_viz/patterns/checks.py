@@ -1,25 +1,26 @@
-"""The four checks of a customer record, in one place to import them from, and with the service that one of them asks.
+"""The four checks of a customer record, by name, and the service that one of them asks.
 
-Belongs here: their names, and running them beside a service of this machine. Each check lives in a module of its own:
-``security``, ``formats``, ``business`` and ``external``. Does not belong here: making them at once, which is the
-task of the validation pattern.
+Belongs here: their names, and running them beside a service of this machine. Each check has a module of its own:
+``security``, ``formats``, ``business`` and ``external``. Does not belong here: running them in parallel
+(``validation``).
 
 Each takes one record, a mapping from field to text, and returns a list of `Finding`, empty when the record passes.
-Records may hold anything: wrong types and missing fields are reported by `check_format`, and no value makes a check
-crash or take long.
+Records may hold anything: `check_format` reports wrong types and missing fields, and no value makes a check crash or
+take long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 from kaygraph_viz.clock import cost
 from kaygraph_viz.patterns.business import BusinessRules
 from kaygraph_viz.patterns.external import AddressVerifier
-from kaygraph_viz.patterns.finding import CHECKS, Finding
+from kaygraph_viz.patterns.findings import CHECKS, Finding
 from kaygraph_viz.patterns.formats import check_format
+from kaygraph_viz.patterns.records import Record
 from kaygraph_viz.patterns.security import check_security
 from kaygraph_viz.services.datasets import REFERENCE_DATE
 from kaygraph_viz.services.server import serve
@@ -31,7 +32,6 @@ __all__ = [
 ]  # fmt: skip
 
 COSTS_S = {"security": 25e-6, "format": 60e-6, "business": 30e-6, "external": 1e-3}  # CPU of a check, as measured
-Record = Mapping[str, str]
 Check = Callable[[Record], list[Finding]]
 
 
@@ -39,23 +39,23 @@ Check = Callable[[Record], list[Finding]]
 def local_checks(
     records: Sequence[Record], settings: ServiceSettings | None = None, *, timeout_s: float = 2.0
 ) -> Iterator[dict[str, Check]]:
-    """Start the verification service on this machine and give the four checks of a record by name.
+    """Start the verification service on this machine and yield the four checks of a record by name.
 
     Inside ``record(clock="virtual")`` the service runs in simulated time, and each check costs what `COSTS_S` says.
 
     Parameters
     ----------
     records
-        All records; duplicates are looked for among them.
+        All records; a record is compared with them to find duplicates.
     settings
-        How slow and how unreliable the service is; None takes the defaults.
+        The latency and the faults of the service; default: those of `ServiceSettings`.
     timeout_s
-        How long to wait for an answer of the service [s].
+        The time limit of an answer of the service [s].
 
     Yields
     ------
     dict
-        ``security``, ``format``, ``business`` and ``external``; the last one works until the block ends.
+        ``security``, ``format``, ``business`` and ``external``, of which the last one works only inside the block.
 
     Examples
     --------
@@ -75,6 +75,6 @@ def local_checks(
 
 
 def _at_cost(check: Check, cpu_s: float, record: Record) -> list[Finding]:
-    """Make a check whose CPU time is known in simulated time, too."""
+    """Run a check and declare its CPU time, which simulated time cannot measure."""
     cost(cpu_s)
     return check(record)

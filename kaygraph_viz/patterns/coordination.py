@@ -1,17 +1,17 @@
-"""Ways for coroutines to work together: all at once, so many at a time, until a deadline, the first one wins.
+"""Coordination of coroutines: all at once, a semaphore, a rate limit, a deadline, the first answer wins.
 
-Belongs here: short functions that can be read in a minute and used as they are. Does not belong here: asking services
-with them (``coordination_examples``), and what runs coroutines (``execute.coroutines.executor``).
+Belongs here: short functions to read and to use as they are. Does not belong here: requests to services
+(``coordination_examples``), and running coroutines (``execute.coroutines.executor``).
 
 Every function takes a coroutine function `ask` of one item. Each call of it is a branch of its own in the trace, named
-after its item. Whatever is still running when a function returns or raises is cancelled before, and has ended.
+after its item. Branches that still run when a function returns or raises are cancelled and awaited first.
 
 >>> import asyncio
 >>> async def ask(seconds):
 ...     await sleep_async(seconds)
 ...     return seconds
 >>> from kaygraph_viz.trace.recorder import record
->>> with record(clock="virtual") as trace:  # nobody has to wait for this example
+>>> with record(clock="virtual") as trace:
 ...     asyncio.run(gather(ask, [3, 1, 2])), asyncio.run(first_wins(ask, [3, 1, 2]))
 ([3, 1, 2], 1)
 >>> trace.makespan_s
@@ -25,15 +25,15 @@ from contextlib import aclosing, suppress
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from kaygraph_viz.checks import checked_seconds, checked_whole
 from kaygraph_viz.clock import sleep_async
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
-from kaygraph_viz.execute.limits import checked_seconds, checked_whole
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.trace.recorder import span
 
-__all__ = ["as_completed", "at_most", "first_wins", "gather", "paced", "until_deadline", "until_enough"]
+__all__ = ["as_completed", "first_wins", "gather", "rate_limited", "until_deadline", "until_enough", "with_semaphore"]
 
 T = TypeVar("T")
 Ask = Callable[[Any], Awaitable[T]]
@@ -47,7 +47,7 @@ async def gather(ask: Ask[T], items: Sequence[Any]) -> list[T]:
     ask
         A coroutine function of one item.
     items
-        What to ask about.
+        The arguments of `ask`, one for each branch.
 
     Raises
     ------
@@ -57,13 +57,13 @@ async def gather(ask: Ask[T], items: Sequence[Any]) -> list[T]:
     return await _all_values(AsyncExecutor(), ask, items)
 
 
-async def at_most(in_flight: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
-    """Do as `gather` does, with no more than so many branches in progress: a semaphore.
+async def with_semaphore(in_flight: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
+    """Ask about all items, `in_flight` of them at once at most, and return the answers in the order of the items.
 
     Parameters
     ----------
     in_flight
-        The most branches at once, 1 to 1,000,000.
+        The number of branches in progress at once at most, 1 to 1,000,000.
     ask, items
         As for `gather`.
     """
@@ -71,13 +71,13 @@ async def at_most(in_flight: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
     return await _all_values(AsyncExecutor(in_flight), ask, items)
 
 
-async def paced(limit: RateLimit, ask: Ask[T], items: Sequence[Any]) -> list[T]:
-    """Do as `gather` does, with no more calls a second than a limit allows, which other branches may share.
+async def rate_limited(limit: RateLimit, ask: Ask[T], items: Sequence[Any]) -> list[T]:
+    """Ask about all items at the rate that a limit allows, and return the answers in the order of the items.
 
     Parameters
     ----------
     limit
-        Who waits for it is blocked, and drawn so.
+        The limit, which other branches may share; a branch that waits for it is blocked.
     ask, items
         As for `gather`.
     """
@@ -90,7 +90,7 @@ async def paced(limit: RateLimit, ask: Ask[T], items: Sequence[Any]) -> list[T]:
 
 
 def as_completed(ask: Ask[Any], items: Sequence[Any]) -> AsyncGenerator[Outcome, None]:
-    """Ask about all items at once and yield the outcomes as they come, the quickest first.
+    """Ask about all items at once and yield the outcomes as the branches end.
 
     Parameters
     ----------
@@ -100,19 +100,19 @@ def as_completed(ask: Ask[Any], items: Sequence[Any]) -> AsyncGenerator[Outcome,
     Yields
     ------
     Outcome
-        One for each item, also where it failed. Leaving early cancels the others if the generator is closed: put it
-        into ``async with aclosing(...)``.
+        One for each item, also where it failed. Closing the generator cancels the branches that still run, so use it in
+        ``async with aclosing(...)`` where the loop over it may end early.
     """
     return AsyncExecutor().aimap(ask, items, ordered=False, on_error="collect", label=str)
 
 
 async def until_enough(enough: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
-    """Ask about all items at once and return the first answers; when there are enough, the rest is cancelled.
+    """Ask about all items at once and return the first `enough` answers; the other branches are cancelled.
 
     Parameters
     ----------
     enough
-        How many answers are wanted, 1 or more. There are fewer if too many branches fail.
+        The number of answers wanted, 1 or more. There are fewer if too many branches fail.
     ask, items
         As for `gather`.
     """
@@ -123,48 +123,48 @@ async def until_enough(enough: int, ask: Ask[T], items: Sequence[Any]) -> list[T
             if outcome.ok:
                 answers.append(outcome.value)
             if len(answers) == enough:
-                break  # leaving the block cancels what still runs, and waits until it has ended
+                break  # the end of the block cancels the branches that still run, and awaits them
     return answers
 
 
 async def until_deadline(seconds: float, ask: Ask[Any], items: Sequence[Any]) -> Outcomes:
-    """Ask about all items at once and return what is there when the time is up; the rest is cancelled.
+    """Ask about all items at once and return the outcomes before a deadline; the other branches are cancelled.
 
     Parameters
     ----------
     seconds
-        The time that all have together [s].
+        The time limit of all items together [s].
     ask, items
         As for `gather`.
 
     Returns
     -------
     Outcomes
-        As they came; of an item that took too long there is none.
+        In the order in which the branches ended; an item that took too long has none.
     """
     checked_seconds("seconds", seconds, "seconds=0.5")
     options: dict[str, Any] = {"ordered": False, "on_error": "collect", "label": str}
-    there = Outcomes()
+    in_time = Outcomes()
     with suppress(DeadlineExceeded):
         async for outcome in AsyncExecutor().aimap(ask, items, deadline=seconds, **options):
-            there.append(outcome)
-    return there
+            in_time.append(outcome)
+    return in_time
 
 
 async def first_wins(ask: Ask[T], mirrors: Sequence[Any], *, hedge_s: float = 0.0) -> T:
-    """Ask several mirrors the same and return the first answer; those that lost are cancelled.
+    """Ask several mirrors the same and return the first answer; the other branches are cancelled.
 
-    With `hedge_s` this is a hedged request: the second mirror is only asked when the first one is slow, which cuts off
-    the rare long waits and costs hardly any more calls.
+    With `hedge_s` this is a hedged request: the second mirror is only asked when the first one is slow, which avoids
+    the rare long waits at the price of few more calls.
 
     Parameters
     ----------
     ask
         A coroutine function of a mirror.
     mirrors
-        Whom to ask, at least one, the best first.
+        The mirrors, at least one, the best first.
     hedge_s
-        How long the next mirror waits for an answer of those before it [s], 0 or more.
+        The time between the calls of one mirror and of the next [s], 0 or more.
 
     Raises
     ------
@@ -176,14 +176,14 @@ async def first_wins(ask: Ask[T], mirrors: Sequence[Any], *, hedge_s: float = 0.
         raise OptionError("mirrors", mirrors, "at least one", "mirrors=[near, far]")
 
     async def ask_later(reserve: str) -> T:
-        position = places[reserve]
+        position = positions[reserve]
         await sleep_async(position * hedge_s)
-        with span(f"mirror {position + 1}"):  # the bar in the chart begins when it is asked
+        with span(f"mirror {position + 1}"):  # its own bar, since that of the branch begins with the wait in reserve
             return await ask(mirrors[position])
 
-    places = {f"mirror {position + 1} in reserve": position for position in range(len(mirrors))}
+    positions = {f"mirror {position + 1} in reserve": position for position in range(len(mirrors))}
     failed: list[Exception] = []
-    async with aclosing(as_completed(ask_later, list(places))) as outcomes:
+    async with aclosing(as_completed(ask_later, list(positions))) as outcomes:
         async for outcome in outcomes:
             if outcome.ok:
                 winner: T = outcome.value
@@ -194,6 +194,7 @@ async def first_wins(ask: Ask[T], mirrors: Sequence[Any], *, hedge_s: float = 0.
 
 
 async def _all_values(executor: AsyncExecutor, ask: Ask[T], items: Sequence[Any]) -> list[T]:
-    running = executor.aimap(ask, items, ordered=False, label=str)  # in order, an error would wait for those before it
+    # Not in order, where an error would be raised only after all branches before it have ended.
+    running = executor.aimap(ask, items, ordered=False, label=str)
     outcomes = [outcome async for outcome in running]
     return [outcome.value for outcome in sorted(outcomes, key=attrgetter("index"))]

@@ -1,10 +1,10 @@
-"""Each way of coordination on the local services: the followers of some customers are looked up.
+"""Examples of each way of coordination: graphs that look up the followers of some customers at the local services.
 
-Belongs here: what is asked, the graphs, and a sentence about each. Does not belong here: the ways themselves
+Belongs here: the requests, the graphs, and a sentence about each. Does not belong here: the ways of coordination
 (``coordination``).
 
 Seven graphs have one asynchronous node, each with another way. The eighth is a fan-out of plain and asynchronous nodes
-and the fan-in of what they found.
+and the fan-in of their results.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import DataError, OptionError, short
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.graph.async_graph import AsyncGraph
@@ -31,7 +32,7 @@ __all__ = ["FAN_OUT", "WAYS", "CoordinationNode", "coordination_graph"]
 
 TIMEOUT_S = 30.0
 FAN_OUT = "fan-out"
-Found = tuple[str, Any]  # what was looked up, and what is known about it
+Found = tuple[str, Any]  # the customer or the name of the fact, and the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,55 +43,55 @@ class Lookup:
     mirrors: tuple[str, ...]
 
     async def __call__(self, customer: str, mirror: int = 0) -> Found:
-        """Return the customer and the followers, None for a customer whom nobody knows."""
+        """Return the customer and the number of followers, None for a customer without a profile."""
         reply = await self.client.get(f"{self.mirrors[mirror]}/social", params={"customer_id": customer})
         return customer, _fact(reply, "followers")
 
 
-# -- the ways, each with what it is given here ------------------------------------------------------------------------
+# -- the ways, each with its arguments --------------------------------------------------------------------------------
 
 
-async def _gather(look: Lookup, customers: Sequence[str]) -> list[Found]:
-    return await coordination.gather(look, customers)
+async def _gather(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    return await coordination.gather(look_up, customers)
 
 
-async def _semaphore(look: Lookup, customers: Sequence[str]) -> list[Found]:
-    return await coordination.at_most(3, look, customers)
+async def _semaphore(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    return await coordination.with_semaphore(3, look_up, customers)
 
 
-async def _rate_limit(look: Lookup, customers: Sequence[str]) -> list[Found]:
-    return await coordination.paced(RateLimit(4), look, customers)
+async def _rate_limit(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    return await coordination.rate_limited(RateLimit(4), look_up, customers)
 
 
-async def _deadline(look: Lookup, customers: Sequence[str]) -> list[Found]:
-    return (await coordination.until_deadline(0.06, look, customers)).values
+async def _deadline(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    return (await coordination.until_deadline(0.06, look_up, customers)).values
 
 
-async def _as_completed(look: Lookup, customers: Sequence[str]) -> list[Found]:
-    async with aclosing(coordination.as_completed(look, customers)) as outcomes:
+async def _as_completed(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    async with aclosing(coordination.as_completed(look_up, customers)) as outcomes:
         return [outcome.unwrap() async for outcome in outcomes]
 
 
-async def _first_wins(look: Lookup, customers: Sequence[str]) -> list[Found]:
+async def _first_wins(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
     async def hedged(customer: str) -> Found:
         with span(customer, kind="node"):
-            return await coordination.first_wins(lambda mirror: look(customer, mirror), (0, 1), hedge_s=0.04)
+            return await coordination.first_wins(lambda mirror: look_up(customer, mirror), (0, 1), hedge_s=0.04)
 
     return [await hedged(customer) for customer in customers]
 
 
-async def _cancellation(look: Lookup, customers: Sequence[str]) -> list[Found]:
-    return await coordination.until_enough(3, look, customers)
+async def _cancellation(look_up: Lookup, customers: Sequence[str]) -> list[Found]:
+    return await coordination.until_enough(3, look_up, customers)
 
 
 WAYS: Mapping[str, tuple[Callable[[Lookup, Sequence[str]], Awaitable[list[Found]]], str]] = MappingProxyType(
     {
         "gather": (_gather, "All at once: it takes as long as the slowest answer."),
         "semaphore": (_semaphore, "At most three at once: the others wait in the queue."),
-        "rate limit": (_rate_limit, "Four calls a second: who has to wait for a turn is blocked."),
+        "rate limit": (_rate_limit, "Four calls a second: a call above this rate is blocked."),
         "deadline": (_deadline, "60 ms for all: what is not there by then is cancelled, the rest is kept."),
         "as completed": (_as_completed, "All at once, and each answer is used as soon as it is there."),
-        "first wins": (_first_wins, "A second mirror is asked after 40 ms; whoever is slower is cancelled."),
+        "first wins": (_first_wins, "A second mirror is asked after 40 ms; the slower one is cancelled."),
         "cancellation": (_cancellation, "All at once; when three answers are there, the rest is cancelled."),
     }
 )
@@ -99,12 +100,12 @@ WAYS: Mapping[str, tuple[Callable[[Lookup, Sequence[str]], Awaitable[list[Found]
 class CoordinationNode(AsyncNode):
     """Look up the followers of ``shared["customer_ids"]`` in one of the `WAYS`.
 
-    It leaves ``shared["answers"]``: pairs of customer and followers, in the order in which the way gives them.
+    It stores ``shared["answers"]``: pairs of customer and followers, in the order that the way returns.
 
     Parameters
     ----------
     way
-        Which one.
+        A key of `WAYS`.
     mirrors
         Addresses of the services, at least one; ``"first wins"`` asks the first and the last.
     """
@@ -115,16 +116,16 @@ class CoordinationNode(AsyncNode):
         self.mirrors = (mirrors[0], mirrors[-1])
 
     async def prep_async(self, shared: Shared) -> Sequence[str]:
-        """Return the customers."""
+        """Return ``shared["customer_ids"]``."""
         return _customers(shared)
 
     async def exec_async(self, prep_res: Sequence[str]) -> list[Found]:
-        """Look them up."""
+        """Look up the customers with one client for all requests."""
         async with open_async_client(timeout=TIMEOUT_S) as client:
             return await WAYS[self.way][0](Lookup(client, self.mirrors), prep_res)
 
     async def post_async(self, shared: Shared, prep_res: Any, exec_res: list[Found]) -> None:
-        """Hand the answers over."""
+        """Store ``shared["answers"]``."""
         shared["answers"] = exec_res
 
 
@@ -137,9 +138,9 @@ class FactNode(Node):
     Parameters
     ----------
     url
-        The service.
+        The address of the service.
     fact
-        What its answer is read for.
+        The key of its answer.
     """
 
     def __init__(self, url: str, fact: str) -> None:
@@ -148,55 +149,49 @@ class FactNode(Node):
         self.fact = fact
 
     def prep(self, shared: Shared) -> dict[str, str]:
-        """Return the question."""
+        """Return the parameters of the request."""
         return {"customer_id": _customers(shared)[0]}
 
     def exec(self, prep_res: dict[str, str]) -> Any:
-        """Ask it."""
+        """Send the request and return the fact."""
         with open_client(timeout=TIMEOUT_S) as client:
             return _fact(client.get(self.url, params=prep_res), self.fact)
 
 
 class AsyncFactNode(AsyncNode, FactNode):
-    """Do what `FactNode` does, as a coroutine.
-
-    Parameters
-    ----------
-    url, fact
-        As for `FactNode`.
-    """
+    """Look up one fact about the first customer: an asynchronous node with the parameters of `FactNode`."""
 
     def __init__(self, url: str, fact: str) -> None:
         FactNode.__init__(self, url, fact)
 
     async def exec_async(self, prep_res: dict[str, str]) -> Any:
-        """Ask it."""
+        """Send the request and return the fact."""
         async with open_async_client(timeout=TIMEOUT_S) as client:
             return _fact(await client.get(self.url, params=prep_res), self.fact)
 
 
 class FactsNode(FanOutNode):
-    """Look up several facts at once; it leaves ``shared["facts"]``, the facts by name."""
+    """Look up several facts at once and store ``shared["facts"]``, the facts by name."""
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
-        """Hand the facts over."""
+        """Store ``shared["facts"]``."""
         shared["facts"] = exec_res
 
 
 class JoinNode(Node):
-    """Put the facts together again: ``shared["answers"]``, pairs of name and fact in the order of the alphabet."""
+    """Collect the facts in ``shared["answers"]``, pairs of name and fact in alphabetical order."""
 
     def prep(self, shared: Shared) -> dict[str, Any]:
-        """Return the facts."""
+        """Return ``shared["facts"]``."""
         facts: dict[str, Any] = shared["facts"]
         return facts
 
     def exec(self, prep_res: dict[str, Any]) -> list[Found]:
-        """Sort them."""
+        """Return the facts as sorted pairs."""
         return sorted(prep_res.items())
 
     def post(self, shared: Shared, prep_res: Any, exec_res: list[Found]) -> None:
-        """Hand the answers over."""
+        """Store ``shared["answers"]``."""
         shared["answers"] = exec_res
 
 
@@ -206,10 +201,10 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
     Parameters
     ----------
     way
-        One of `WAYS`, or `FAN_OUT`: two plain and two asynchronous nodes look up facts about one customer at once, and
-        a fifth node puts them together.
+        A key of `WAYS`, or `FAN_OUT`: two plain and two asynchronous nodes look up facts about one customer at once,
+        and a fifth node collects them.
     mirrors
-        Addresses of the services, such as ``[server.base_url]``; ``"first wins"`` takes two.
+        As for `CoordinationNode`, such as ``[server.base_url]``.
 
     Returns
     -------
@@ -231,8 +226,7 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
     >>> [customer for customer, _ in shared["answers"]]
     ['C00003', 'C00005', 'C00004', 'C00006']
     """
-    if way not in (*WAYS, FAN_OUT):
-        raise OptionError("way", way, f"one of {', '.join((*WAYS, FAN_OUT))}", 'coordination_graph("gather", mirrors)')
+    checked_word("way", way, (*WAYS, FAN_OUT), 'coordination_graph("gather", mirrors)')
     if isinstance(mirrors, str) or not mirrors:
         raise OptionError("mirrors", mirrors, "addresses, at least one", "[server.base_url]")
     if way != FAN_OUT:
@@ -258,7 +252,7 @@ def _customers(shared: Shared) -> Sequence[str]:
 
 
 def _fact(reply: httpx.Response, name: str) -> Any:
-    """Return one fact of an answer, None where the service knows nothing."""
+    """Return one fact of an answer, None for status 404."""
     if reply.status_code == 404:
         return None
     return reply.raise_for_status().json()[name]

@@ -1,7 +1,7 @@
-"""The sources of facts about customers: what each is asked, what a right answer looks like, and where they agree.
+"""The sources of facts about customers: their parameters, the models of their answers, and whether answers agree.
 
-Belongs here: what is particular to customers and to the services that are shipped. Does not belong here: asking
-(``sources``), several at once (``enrichment``), and the services themselves (``kaygraph_viz.services``).
+Belongs here: what is particular to customers and to the services that are shipped. Does not belong here: sources in
+general (``sources``), several at once (``enrichment``), and the services themselves (``kaygraph_viz.services``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.patterns.asking import Sources
-from kaygraph_viz.patterns.sources import Record, Source, SourceResult, field_of
+from kaygraph_viz.patterns.records import Record, text_of
+from kaygraph_viz.patterns.sources import Source, SourceResult
 
 __all__ = [
     "AGREEMENTS",
@@ -35,14 +36,14 @@ Agreement = Callable[[Record, Results], bool | None]
 T = TypeVar("T", bound=BaseModel)
 
 
-class _Fixed(BaseModel):
-    """An answer: numbers must be numbers and texts texts, and nothing can be changed afterwards."""
+class _Answer(BaseModel):
+    """An immutable answer, in which a number is never read from a text."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class ProfileAnswer(_Fixed):
-    """What the user of a customer number told about himself; the words are those of `Profile`."""
+class ProfileAnswer(_Answer):
+    """The profile that a customer has filled in; the fields are those of `Profile`."""
 
     customer_id: str
     user_name: str
@@ -53,8 +54,8 @@ class ProfileAnswer(_Fixed):
     company_id: str | None
 
 
-class LocationAnswer(_Fixed):
-    """Where a city is; the words are those of `City` and `Country`."""
+class LocationAnswer(_Answer):
+    """The location of a city; the fields are those of `City` and `Country`."""
 
     city: str
     country: str
@@ -65,24 +66,24 @@ class LocationAnswer(_Fixed):
     phone_prefixes: tuple[str, ...]
 
 
-class Account(_Fixed):
-    """One account in a social network; the words are those of `SocialAccount`."""
+class Account(_Answer):
+    """One account in a social network; the fields are those of `SocialAccount`."""
 
     network: str
     handle: str
     followers: int
 
 
-class SocialAnswer(_Fixed):
-    """Which accounts in social networks a customer has, and the followers of all of them together."""
+class SocialAnswer(_Answer):
+    """The accounts of a customer in social networks, and the number of followers of all of them together."""
 
     customer_id: str
     accounts: tuple[Account, ...]
     followers: int
 
 
-class CompanyAnswer(_Fixed):
-    """The company that a customer works for; the words are those of `Company`."""
+class CompanyAnswer(_Answer):
+    """The company that a customer works for; the fields are those of `Company`."""
 
     company_id: str
     name: str
@@ -94,14 +95,14 @@ class CompanyAnswer(_Fixed):
     country: str
 
 
-class CityAnswer(_Fixed):
+class CityAnswer(_Answer):
     """Whether the verification service knows a city in a country."""
 
     city_known: bool
 
 
-FOUR = ("profile", "location", "social", "company")
-_ASKED: Mapping[str, tuple[tuple[str, ...], type[BaseModel]]] = {
+DEFAULT_NAMES = ("profile", "location", "social", "company")
+_REQUESTS: Mapping[str, tuple[tuple[str, ...], type[BaseModel]]] = {
     "profile": (("customer_id",), ProfileAnswer),
     "location": (("city", "country"), LocationAnswer),
     "social": (("customer_id",), SocialAnswer),
@@ -112,23 +113,23 @@ _ASKED: Mapping[str, tuple[tuple[str, ...], type[BaseModel]]] = {
 
 def customer_sources(
     base_url: str,
-    names: tuple[str, ...] = FOUR,
+    names: tuple[str, ...] = DEFAULT_NAMES,
     *,
     deadline_s: float = 1.0,
     limits: Mapping[str, RateLimit] | None = None,
 ) -> Sources:
-    """Return the sources of facts about customers that the shipped services are.
+    """Return the shipped services as sources of facts about customers.
 
     Parameters
     ----------
     base_url
-        Where the services are, such as ``server.base_url``.
+        The address of the services, such as ``server.base_url``.
     names
         Some of ``profile location social company verify``.
     deadline_s
-        The time that each has for one record with all attempts [s], above 0.
+        The time limit of each source for one record with all attempts [s], above 0.
     limits
-        How often a source may be called, by its name.
+        The rate limits of sources, by name.
 
     Returns
     -------
@@ -146,15 +147,15 @@ def customer_sources(
     <Sources: profile, location, social, company>
     """
     limits = limits or {}
-    unknown = [name for name in (*names, *limits) if name not in _ASKED]
+    unknown = [name for name in (*names, *limits) if name not in _REQUESTS]
     if unknown:
-        raise OptionError("names", unknown, f"some of {', '.join(_ASKED)}", 'names=("profile", "social")')
+        raise OptionError("names", unknown, f"some of {', '.join(_REQUESTS)}", 'names=("profile", "social")')
     base = base_url.rstrip("/") if isinstance(base_url, str) else base_url
-    return Sources(Source(name, f"{base}/{name}", *_ASKED[name], deadline_s, limits.get(name)) for name in names)
+    return Sources(Source(name, f"{base}/{name}", *_REQUESTS[name], deadline_s, limits.get(name)) for name in names)
 
 
 def same_employer(record: Record, results: Results) -> bool | None:
-    """Return whether the company is the one that the profile names; None when one of them did not say."""
+    """Return whether the company is the one that the profile names; None when one of the two did not answer."""
     profile, company = _value(results, "profile", ProfileAnswer), results.get("company")
     if profile is None or company is None or not company.answered:
         return None
@@ -163,7 +164,7 @@ def same_employer(record: Record, results: Results) -> bool | None:
 
 
 def same_customer(record: Record, results: Results) -> bool | None:
-    """Return whether profile and social service know the same customers; None when one of them did not say."""
+    """Return whether profile and social service know the same customers; None when one of the two did not answer."""
     profile, social = results.get("profile"), results.get("social")
     if profile is None or social is None or not (profile.answered and social.answered):
         return None
@@ -171,8 +172,8 @@ def same_customer(record: Record, results: Results) -> bool | None:
 
 
 def phone_of_country(record: Record, results: Results) -> bool | None:
-    """Return whether the record's phone number begins like those of the city's country; None when nobody can say."""
-    location, phone = _value(results, "location", LocationAnswer), field_of(record, "phone")
+    """Return whether the record's phone number begins like those of the city's country; None when one is unknown."""
+    location, phone = _value(results, "location", LocationAnswer), text_of(record, "phone")
     digits = "".join(mark for mark in phone if mark in "0123456789")
     if location is None or not phone.startswith("+") or not location.phone_prefixes:
         return None

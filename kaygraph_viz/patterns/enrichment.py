@@ -1,11 +1,11 @@
-"""Data enrichment: several sources are asked about each record at once, and what they say is put together.
+"""Data enrichment: several sources are asked about each record at once, and their answers are merged.
 
-Belongs here: the nodes, the graph, and what an enriched record is. Does not belong here: asking one source
-(``sources``), and which sources there are for customers (``customer_sources``).
+Belongs here: the nodes, the graph, and enriched records. Does not belong here: one source (``sources``), and the
+sources of facts about customers (``customer_sources``).
 
 The graph is ``ParallelEnrichmentNode >> MergeNode``. Records run at once, and within each record all its sources do, so
-that a record takes as long as its slowest source. No source can cost a record more than its own facts: what is not
-there by the deadline is missing, with the reason.
+that a record takes as long as its slowest source. A source that fails or is late costs a record only its own facts,
+which are then missing with the reason.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import DataError, OptionError, short
+from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
@@ -31,28 +32,30 @@ from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import AGREEMENTS, Agreement, Results
-from kaygraph_viz.patterns.sources import Question, Record, SourceResult, checked_deadline, field_of, retry_in_time
+from kaygraph_viz.patterns.metrics import measured_times
+from kaygraph_viz.patterns.records import Record, records_of, text_of
+from kaygraph_viz.patterns.sources import Question, SourceResult, retry_in_time
 from kaygraph_viz.trace.recorder import span
 
 __all__ = ["AsyncParallelEnrichmentNode", "EnrichedRecord", "MergeNode", "ParallelEnrichmentNode", "enrichment_graph"]
 
 DEADLINE_S = 2.0
 Merged = tuple[list["EnrichedRecord"], dict[str, Any]]
-GRACE_S = 0.1  # a thread whose connection has not noticed the deadline by then is given up
+GRACE_S = 0.1  # beyond the deadline, which the connection checks itself: giving up its thread is the last resort
 
 
 @dataclass(frozen=True, slots=True)
 class EnrichedRecord:
-    """One record with what its sources said.
+    """One record with the answers of its sources.
 
     Parameters
     ----------
     record
-        As it was given.
+        The record, unchanged.
     results
-        What became of asking each source, by its name.
+        The result of each source, by its name.
     agreements
-        For each comparison that could be made, whether what was compared agrees.
+        For each comparison that could be made, whether the answers agree.
 
     Notes
     -----
@@ -74,7 +77,7 @@ class EnrichedRecord:
 
     @property
     def facts(self) -> dict[str, BaseModel]:
-        """What is known now, by the source that said so."""
+        """The answers by the name of the source."""
         return {name: result.value for name, result in self.results.items() if result.value is not None}
 
     @property
@@ -89,13 +92,13 @@ class EnrichedRecord:
 
     @property
     def confidence(self) -> float:
-        """How far the facts can be relied on, 0 to 1."""
+        """The confidence in the facts, 0 to 1."""
         compared = len(self.agreements)
         return self.enrichment_rate * (sum(self.agreements.values()) / compared if compared else 1.0)
 
 
 class _Enriching:
-    """What the plain and the asynchronous node have in common."""
+    """The base of the plain and of the asynchronous node."""
 
     node_id: str
 
@@ -103,27 +106,27 @@ class _Enriching:
         if not isinstance(sources, Sources):
             raise OptionError("sources", sources, "a Sources object", "customer_sources(server.base_url)")
         self.sources = sources
-        self.deadline_s = checked_deadline("deadline_s", deadline_s)
+        self.deadline_s = checked_seconds("deadline_s", deadline_s, "deadline_s=2.0", above=True)
         self.policy = retry_in_time(attempts)
 
     def prep(self, shared: Shared) -> Sequence[Record]:
-        """Return the records."""
-        return _records(shared)
+        """Return ``shared["records"]``."""
+        return records_of(shared)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Outcomes) -> None:
-        """Hand over what the sources said; a record whose worker was lost has heard from none."""
+        """Store results and outcomes; all sources of a record whose worker was lost are unavailable."""
         shared["source_results"] = [outcome.value if outcome.ok else self._lost(outcome) for outcome in exec_res]
         shared["record_outcomes"] = exec_res
 
     def _questions(self, record: Record) -> Generator[Question, None, None]:
-        """Yield what each source is asked; its time begins when a worker takes the question."""
+        """Yield the question to each source; its deadline counts from when a worker pulls the question."""
         now_ns = current_clock().now_ns
         last_ns = now_ns() + round(self.deadline_s * 1e9)
         for source in self.sources:
             yield Question(source, record, min(last_ns, now_ns() + round(source.deadline_s * 1e9)))
 
     def _options(self) -> dict[str, Any]:
-        """Return how the questions about one record are asked."""
+        """Return the options of `imap` for the questions about one record."""
         longest_s = max(min(source.deadline_s, self.deadline_s) for source in self.sources)
         named = {"name": "source", "label": attrgetter("source.name"), "owner": self.node_id}
         return {"on_error": "collect", "retry": self.policy, "timeout": longest_s + GRACE_S, **named}
@@ -138,23 +141,24 @@ class _Enriching:
 class ParallelEnrichmentNode(_Enriching, ParallelBatchNode):
     """Ask all sources about each of ``shared["records"]`` at once, in threads.
 
-    It leaves ``shared["source_results"]``, for each record a tuple with a `SourceResult` for each source, and
+    It stores ``shared["source_results"]``, for each record a tuple with a `SourceResult` for each source, and
     ``shared["record_outcomes"]`` with the times. With ``executor="serial"`` the sources are asked one after the other,
     too.
 
     Parameters
     ----------
     sources
-        Who is asked.
+        The sources.
     max_workers
-        How many records may be in progress at once, 1 to 4096; each has a thread for each source.
+        The number of records in progress at once at most, 1 to 4096; each has a thread for each source. Default: as for
+        `ParallelBatchNode`.
     executor
         ``"thread"``, ``"serial"``, and for sources without a rate limit ``"process"`` and ``"dask"``. For coroutines
         there is `AsyncParallelEnrichmentNode`.
     deadline_s
-        The time that a record has [s], above 0. A source that has not answered by then is a timeout.
+        The time limit of a record [s], above 0. A source that has not answered by then is a timeout.
     attempts
-        The most attempts for each source and record, 1 or more.
+        The number of attempts at most for each source and record, 1 or more.
     **options
         As for `ParallelBatchNode`.
 
@@ -187,7 +191,7 @@ class ParallelEnrichmentNode(_Enriching, ParallelBatchNode):
         self.asks_in = "serial" if kind == "serial" else "thread"
 
     def branch_name(self, item: Record) -> str:
-        """Return what each record is called in the diagram; in the chart each has a line with its number."""
+        """Return one name for all records, so that the diagram has one branch; their spans have their numbers."""
         return f"one record, {len(self.sources)} sources" + (" at once" if self.asks_in == "thread" else "")
 
     def exec(self, prep_res: Record) -> tuple[SourceResult, ...]:
@@ -197,15 +201,13 @@ class ParallelEnrichmentNode(_Enriching, ParallelBatchNode):
 
 
 class AsyncParallelEnrichmentNode(_Enriching, AsyncParallelBatchNode):
-    """Do what `ParallelEnrichmentNode` does, with coroutines of one loop instead of threads.
+    """Ask all sources about each of ``shared["records"]`` at once, with coroutines of one loop.
 
     Parameters
     ----------
     sources, deadline_s, attempts
         As for `ParallelEnrichmentNode`.
-    max_workers
-        How many records may be in progress at once, 1 to 1,000,000; default: all of them.
-    **options
+    max_workers, **options
         As for `AsyncParallelBatchNode`.
     """
 
@@ -231,25 +233,23 @@ class AsyncParallelEnrichmentNode(_Enriching, AsyncParallelBatchNode):
     async def branches_async(
         self, items: Iterable[Any], fn: Callable[[Any], Any], fallback: Callable[[Any, Exception], Any] | None = None
     ) -> list[Outcome]:
-        """Run the branches over the records, with connections that are closed when all have ended."""
+        """Run the branches over the records, with connections that are open until all have ended."""
         async with self.sources.opened():
             return await super().branches_async(items, fn, fallback)
 
 
 class MergeNode(Node):
-    """Put together what the sources said: ``shared["enriched_records"]`` and ``shared["enrichment_summary"]``.
+    """Merge the answers of the sources: ``shared["enriched_records"]`` and ``shared["enrichment_summary"]``.
 
     The summary holds the keys ``records complete statuses enrichment_rate confidence work_s makespan_s
-    mean_concurrency``: how many records there are and for how many all sources answered, how often each status
-    occurred, two means, and the measured times: work is the sum of the service times of all questions [s], makespan the
-    time from the first submission to the last end [s], mean concurrency their quotient: how many questions were asked
-    at once, on average.
+    mean_concurrency``: the number of records and of those for which all sources answered, the number of results with
+    each status, two means, and the times of `measured_times`, where work is that of all questions.
 
     Parameters
     ----------
     agreements
-        What is compared, by name: functions of the record and its results that return whether they agree, and None
-        where that cannot be said.
+        Comparisons by name: functions of the record and its results that return whether answers agree, None where one
+        is missing.
     """
 
     def __init__(self, agreements: Mapping[str, Agreement] = AGREEMENTS) -> None:
@@ -257,17 +257,17 @@ class MergeNode(Node):
         self.agreements = dict(agreements)
 
     def prep(self, shared: Shared) -> tuple[Sequence[Record], list[tuple[SourceResult, ...]], Outcomes]:
-        """Read the records, what the sources said, and the times."""
-        return _records(shared), shared["source_results"], shared["record_outcomes"]
+        """Return the records, the results of their sources, and their outcomes."""
+        return records_of(shared), shared["source_results"], shared["record_outcomes"]
 
     def exec(self, prep_res: tuple[Sequence[Record], list[tuple[SourceResult, ...]], Outcomes]) -> Merged:
-        """Compare what the sources of each record said, and count."""
+        """Return the enriched records and the summary."""
         records, found, outcomes = prep_res
         enriched = [self._merged(record, results) for record, results in zip(records, found, strict=True)]
         return enriched, _summary(enriched, outcomes)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Merged) -> None:
-        """Write enriched records and summary."""
+        """Store the two."""
         shared["enriched_records"], shared["enrichment_summary"] = exec_res
 
     def _merged(self, record: Record, found: tuple[SourceResult, ...]) -> EnrichedRecord:
@@ -283,15 +283,11 @@ def enrichment_graph(
 
     Parameters
     ----------
-    sources
-        Who is asked about each record.
-    max_workers
-        How many records may be in progress at once, 1 to 4096.
+    sources, max_workers, **options
+        As for `ParallelEnrichmentNode`.
     executor
         As for `ParallelEnrichmentNode`, and ``"async"`` for coroutines: then it is an `AsyncGraph`, which can also be
         awaited with ``await graph.run_async(shared)``.
-    **options
-        As for `ParallelEnrichmentNode`.
 
     Returns
     -------
@@ -320,22 +316,12 @@ def enrichment_graph(
     return graph(start=ask, node_id="data enrichment")
 
 
-def _records(shared: Shared) -> Sequence[Record]:
-    records = shared.get("records")
-    if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
-        raise DataError(f'shared["records"] must be a list of records, got {short(records)}')
-    return records
-
-
 def _name_of(record: Record) -> str:
-    return field_of(record, "customer_id")[:40] or "a record"
+    return text_of(record, "customer_id")[:40] or "a record"
 
 
 def _summary(enriched: Sequence[EnrichedRecord], outcomes: Outcomes) -> dict[str, Any]:
     results = [result for one in enriched for result in one.results.values()]
-    work_s = sum(result.service_s for result in results)
-    first = min((outcome.submitted_ns for outcome in outcomes), default=0)
-    makespan_s = (max((outcome.ended_ns for outcome in outcomes), default=0) - first) / 1e9
     count = len(enriched) or 1
     return {
         "records": len(enriched),
@@ -343,7 +329,5 @@ def _summary(enriched: Sequence[EnrichedRecord], outcomes: Outcomes) -> dict[str
         "statuses": dict(Counter(result.status for result in results)),
         "enrichment_rate": sum(one.enrichment_rate for one in enriched) / count,
         "confidence": sum(one.confidence for one in enriched) / count,
-        "work_s": work_s,
-        "makespan_s": makespan_s,
-        "mean_concurrency": work_s / makespan_s if makespan_s else 0.0,
+        **measured_times(outcomes, work_s=sum(result.service_s for result in results)),
     }

@@ -6,20 +6,19 @@ Belongs here: asking the service and judging its answer. Does not belong here: t
 
 from __future__ import annotations
 
-import math
-import threading
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import OptionError, ServiceError, ServiceUnavailable
+from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.patterns.asking import retry_after_s
-from kaygraph_viz.patterns.finding import Finding, text_of, texts
-from kaygraph_viz.services.in_process import open_client
+from kaygraph_viz.patterns.client import ClientOwner
+from kaygraph_viz.patterns.findings import Finding
+from kaygraph_viz.patterns.records import text_of, texts
 
 __all__ = ["AddressVerifier"]
 
@@ -41,7 +40,7 @@ class _Reply(BaseModel):
     domain_status: Literal["deliverable", "undeliverable", "disposable", "unknown"]
 
 
-class AddressVerifier:
+class AddressVerifier(ClientOwner):
     """Ask the verification service about the city and the mail domain of a record.
 
     One verifier keeps its connections open and may be shared by threads. Close it, or use it as a context manager.
@@ -72,18 +71,14 @@ class AddressVerifier:
     ['unknown_city', 'disposable_domain']
     """
 
+    when_closed = "this AddressVerifier is closed; make a new one: AddressVerifier(base_url)"
+
     def __init__(self, base_url: str, *, timeout_s: float = 2.0, client: httpx.Client | None = None) -> None:
         if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
             raise OptionError("base_url", base_url, "an address that starts with http://", "server.base_url")
-        is_number = isinstance(timeout_s, int | float) and not isinstance(timeout_s, bool)
-        if not is_number or not 0 < timeout_s < math.inf:
-            raise OptionError("timeout_s", timeout_s, "a number of seconds above 0", "timeout_s=2.0")
         self.base_url = base_url.rstrip("/")
-        self.timeout_s = timeout_s
-        self._client = client
-        self._owns_client = client is None
-        self._is_closed = False
-        self._lock = threading.Lock()
+        self.timeout_s = checked_seconds("timeout_s", timeout_s, "timeout_s=2.0", above=True)
+        super().__init__(client)
 
     def check(self, record: Mapping[str, str]) -> list[Finding]:
         """Look for a city that is not in the country, and a mail domain that should not be trusted.
@@ -119,13 +114,6 @@ class AddressVerifier:
         reply = self._ask({"city": question["city"], "country": question["country"], "domain": question["email"]})
         return _findings(reply)
 
-    def close(self) -> None:
-        """Close the connections; the verifier cannot be used afterwards."""
-        with self._lock:
-            self._is_closed = True
-            if self._owns_client and self._client is not None:
-                self._client.close()
-
     def _ask(self, params: dict[str, str]) -> _Reply:
         url = f"{self.base_url}/verify"
         client = self._opened()
@@ -156,24 +144,6 @@ class AddressVerifier:
 
     def _too_slow(self, url: str) -> ServiceUnavailable:
         return ServiceUnavailable(url, f"no complete answer within {self.timeout_s:g} s")
-
-    def _opened(self) -> httpx.Client:
-        with self._lock:
-            if self._is_closed:
-                raise ServiceError("this AddressVerifier is closed; make a new one: AddressVerifier(base_url)")
-            if self._client is None:
-                self._client = open_client()
-            return self._client
-
-    def __enter__(self) -> Self:
-        """Return the verifier itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close the connections."""
-        self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild from the settings; connections and locks stay behind."""

@@ -1,14 +1,13 @@
-"""The format check: whether every field is there, is text, and is written the way such a value is written.
+"""The format check: whether every field is there, is text, and has the format of such a value.
 
-Belongs here: rules about one value alone. Does not belong here: whether the values fit together or to other records
-(``business``) and whether they exist in the world (``external``).
+Belongs here: rules about one value alone. Does not belong here: whether values agree with each other or with other
+records (``business``), and whether a city or a domain exists (``external``).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Annotated
@@ -18,7 +17,8 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from kaygraph_viz.patterns.finding import Finding, texts
+from kaygraph_viz.patterns.findings import Finding
+from kaygraph_viz.patterns.records import Record, texts
 from kaygraph_viz.services.datasets import Country, load_countries
 
 __all__ = ["check_format", "known_country", "parse_date", "parse_phone"]
@@ -28,8 +28,8 @@ _PHONE = re.compile(r"\+[0-9][0-9 ().-]{1,38}")
 _POSTAL_CODE = re.compile("(?=[A-Za-z -]*[0-9])[A-Za-z0-9]+(?:[ -][A-Za-z0-9]+)*")
 
 
-def check_format(record: Mapping[str, str]) -> list[Finding]:
-    """Look for fields that are missing, are no text, or are not written the way such a value is written.
+def check_format(record: Record) -> list[Finding]:
+    """Check that every field is there, is text, and has the format of such a value.
 
     E-mail addresses follow email-validator (no DNS query is made) and must be in their usual narrow letters; phone
     numbers are international and valid in phonenumbers; dates are ``YYYY-MM-DD`` and exist. ``last_order_date`` and
@@ -43,7 +43,7 @@ def check_format(record: Mapping[str, str]) -> list[Finding]:
     Returns
     -------
     list of Finding
-        At most one for each field; empty when all is well. The codes are ``missing``, ``string_type``,
+        At most one for each field; empty when the record passes. The codes are ``missing``, ``string_type``,
         ``string_unicode``, ``string_too_long``, ``blank``, and ``email_invalid``, ``phone_invalid``,
         ``date_invalid``, ``country_invalid``, ``postal_code_invalid``.
 
@@ -71,7 +71,7 @@ def check_format(record: Mapping[str, str]) -> list[Finding]:
 
 
 def parse_date(text: str) -> date | None:
-    """Return the day that ``YYYY-MM-DD`` stands for, or None when it is no such text or there is no such day.
+    """Return the date of a text ``YYYY-MM-DD``, or None when it is no such text or there is no such day.
 
     Examples
     --------
@@ -170,7 +170,7 @@ _Line = Annotated[str, Field(max_length=200), AfterValidator(_not_blank)]
 
 
 class _Customer(BaseModel):
-    """The customer record. A value that is too long is refused before anything else looks at it."""
+    """The customer record. The length of a value is checked first, so that no parser reads a huge one."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 

@@ -1,9 +1,9 @@
-"""Map-reduce: words counted, words looked up by decade, and orders added up by customer.
+"""Map-reduce: count words, index words by decade, and add up orders by customer.
 
 Belongs here: mappers and reducers for the shipped data, and their graphs. Does not belong here: how map and reduce
 branches run (``graph.map_reduce``), and reading the data (``services``).
 
-Counts and sums are put in order by a `RankNode`, which is a graph's last node: the largest results come first.
+A `RankNode` at the end of a graph sorts counts and sums, the largest first.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.clock import cost
 from kaygraph_viz.errors import DataError
 from kaygraph_viz.execute.core.base import Executor
-from kaygraph_viz.execute.limits import checked_whole
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.node import Node, Shared
+from kaygraph_viz.patterns.records import value_of
 from kaygraph_viz.services.orders import Order
 from kaygraph_viz.services.speeches import Speech
 
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 SECONDS_PER_LETTER, SECONDS_PER_KEY, SECONDS_PER_ORDER = 6e-8, 5e-7, 2e-5  # of CPU, as measured
-TEXTS_TOGETHER = 8  # texts of one time share most of their words: counted together, two fifths of the pairs travel
+TEXTS_TOGETHER = 8  # texts of one time share most of their words: two fifths of the pairs are left to be sent
 _WORD = re.compile(r"[a-z']+")
 
 
@@ -53,7 +54,7 @@ def words_of(text: str) -> list[str]:
 
 
 class WordCountNode(MapReduceNode):
-    """Count the words of ``shared["speeches"]``; it leaves ``shared["word_counts"]``, a number by word.
+    """Count the words of ``shared["speeches"]`` and store ``shared["word_counts"]``, a number by word.
 
     Parameters
     ----------
@@ -65,39 +66,39 @@ class WordCountNode(MapReduceNode):
         super().__init__(**{"chunk_size": TEXTS_TOGETHER} | options)
 
     def prep(self, shared: Shared) -> Sequence[Speech]:
-        """Return the speeches."""
-        speeches: Sequence[Speech] = _given(shared, "speeches")
+        """Return ``shared["speeches"]``."""
+        speeches: Sequence[Speech] = value_of(shared, "speeches", "load_speeches()")
         return speeches
 
     def map(self, item: Speech) -> Iterator[tuple[str, int]]:
-        """Yield a one for every word."""
+        """Yield the pair of word and 1 for every word."""
         cost(SECONDS_PER_LETTER * len(item.text))
         for word in words_of(item.text):
             yield word, 1
 
     def combine(self, key: str, values: list[int]) -> int:
-        """Add up the ones of one map branch, so that one number travels for each word."""
+        """Return the sum of one map branch, so that one number is sent for each word."""
         return sum(values)
 
     def reduce(self, key: str, values: list[int]) -> int:
-        """Add up the numbers of all map branches."""
+        """Return the sum of all map branches."""
         cost(SECONDS_PER_KEY)
         return sum(values)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[Any, Any]) -> None:
-        """Hand the counts over."""
+        """Store ``shared["word_counts"]``."""
         shared["word_counts"] = exec_res
 
 
 class DecadeIndexNode(MapReduceNode):
-    """Say in which decades each word of ``shared["speeches"]`` was used; it leaves ``shared["decades_of_word"]``.
+    """Find the decades of each word of ``shared["speeches"]`` and store them in ``shared["decades_of_word"]``.
 
-    That is an inverted index: from a word to where it occurs, as at the back of a book.
+    The result is an inverted index: from a word to where it occurs.
     """
 
     def prep(self, shared: Shared) -> Sequence[Speech]:
-        """Return the speeches."""
-        speeches: Sequence[Speech] = _given(shared, "speeches")
+        """Return ``shared["speeches"]``."""
+        speeches: Sequence[Speech] = value_of(shared, "speeches", "load_speeches()")
         return speeches
 
     def map(self, item: Speech) -> Iterator[tuple[str, int]]:
@@ -113,20 +114,20 @@ class DecadeIndexNode(MapReduceNode):
         return tuple(sorted(set(values)))
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[Any, Any]) -> None:
-        """Hand the index over."""
+        """Store ``shared["decades_of_word"]``."""
         shared["decades_of_word"] = exec_res
 
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What a customer has ordered.
+    """The sum of orders of a customer.
 
     Parameters
     ----------
     orders, units
-        How many orders, and how many pieces of anything.
+        The number of orders, and of pieces in them.
     cents
-        What they cost in all [cents].
+        The price of all of them [cents].
     """
 
     orders: int
@@ -135,7 +136,7 @@ class Spending:
 
     @classmethod
     def total(cls, parts: Sequence[Spending]) -> Spending:
-        """Return everything together.
+        """Return the sum of `parts`.
 
         Examples
         --------
@@ -148,10 +149,10 @@ class Spending:
 
 
 class OrderTotalsNode(MapReduceNode):
-    """Add up ``shared["orders"]`` by customer; it leaves ``shared["spending"]``, a `Spending` by customer number.
+    """Add up ``shared["orders"]`` by customer and store ``shared["spending"]``, a `Spending` by customer number.
 
-    An order whose items do not add up to its total, or cannot be read, is an error of its own: it is left out of the
-    sums and stands in ``shared["spending"].failed``, at its position among the orders.
+    An order whose items do not add up to its total, or cannot be read, fails by itself: it is left out of the sums, and
+    its outcome with its position among the orders is in ``shared["spending"].failed``.
 
     Parameters
     ----------
@@ -163,12 +164,12 @@ class OrderTotalsNode(MapReduceNode):
         super().__init__(**{"on_error": "collect"} | options)
 
     def prep(self, shared: Shared) -> Sequence[Order]:
-        """Return the orders."""
-        orders: Sequence[Order] = _given(shared, "orders")
+        """Return ``shared["orders"]``."""
+        orders: Sequence[Order] = value_of(shared, "orders", "load_orders()")
         return orders
 
     def map(self, item: Order) -> Iterator[tuple[str, Spending]]:
-        """Yield what one order adds to its customer."""
+        """Yield the pair of customer number and `Spending` of one order."""
         cost(SECONDS_PER_ORDER)
         lines = item.lines()
         cents = sum(line.amount_cents for line in lines)
@@ -177,48 +178,48 @@ class OrderTotalsNode(MapReduceNode):
         yield item.customer_id, Spending(1, sum(line.quantity for line in lines), cents)
 
     def combine(self, key: str, values: list[Spending]) -> Spending:
-        """Add up what one map branch has of a customer."""
+        """Return the sum of one map branch for a customer."""
         return Spending.total(values)
 
     def reduce(self, key: str, values: list[Spending]) -> Spending:
-        """Add up what all map branches have of a customer."""
+        """Return the sum of all map branches for a customer."""
         return Spending.total(values)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[Any, Any]) -> None:
-        """Hand the totals over."""
+        """Store ``shared["spending"]``."""
         shared["spending"] = exec_res
 
 
 class RankNode(Node):
-    """Put the largest results first; it leaves ``shared["ranking"]``, a list of pairs of key and result.
+    """Sort results, the largest first, and store ``shared["ranking"]``, a list of pairs of key and result.
 
     Parameters
     ----------
     source
-        Where the results are in the shared store, by key.
+        The key of the results in the shared store, which are a dict.
     size
-        How large a result is: a function of it.
-    most
-        How many pairs to keep, 1 or more. Of results of one size, the first keys in the alphabet come first.
+        A function that returns the size of a result.
+    limit
+        The number of pairs to keep, 1 or more. Results of one size are sorted by their keys.
     """
 
-    def __init__(self, source: str, size: Callable[[Any], float], most: int = 10) -> None:
+    def __init__(self, source: str, size: Callable[[Any], float], limit: int = 10) -> None:
         super().__init__()
         self.source = source
         self.size = size
-        self.most = checked_whole("most", most, 1, 1_000_000_000, "most=10")
+        self.limit = checked_whole("limit", limit, 1, 1_000_000_000, "limit=10")
 
     def prep(self, shared: Shared) -> dict[str, Any]:
-        """Return the results."""
-        results: dict[str, Any] = _given(shared, self.source)
+        """Return the results to sort."""
+        results: dict[str, Any] = value_of(shared, self.source)
         return results
 
     def exec(self, prep_res: dict[str, Any]) -> list[tuple[str, Any]]:
-        """Sort them."""
-        return sorted(prep_res.items(), key=lambda pair: (-self.size(pair[1]), pair[0]))[: self.most]
+        """Return the sorted pairs."""
+        return sorted(prep_res.items(), key=lambda pair: (-self.size(pair[1]), pair[0]))[: self.limit]
 
     def post(self, shared: Shared, prep_res: Any, exec_res: list[tuple[str, Any]]) -> None:
-        """Hand the ranking over."""
+        """Store ``shared["ranking"]``."""
         shared["ranking"] = exec_res
 
 
@@ -227,9 +228,7 @@ def word_count_graph(*, max_workers: int | None = None, executor: str | Executor
 
     Parameters
     ----------
-    max_workers
-        How many branches may be in progress at once, 1 to 4096.
-    executor, **options
+    max_workers, executor, **options
         As for `MapReduceNode`.
 
     Returns
@@ -256,7 +255,7 @@ def decade_index_graph(*, max_workers: int | None = None, executor: str | Execut
     Parameters
     ----------
     max_workers, executor, **options
-        As for `word_count_graph`.
+        As for `MapReduceNode`.
 
     Examples
     --------
@@ -270,12 +269,12 @@ def decade_index_graph(*, max_workers: int | None = None, executor: str | Execut
 
 
 def order_totals_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
-    """Return the graph ``OrderTotalsNode >> RankNode``, for orders; the customers who spent most come first.
+    """Return the graph ``OrderTotalsNode >> RankNode``, for orders; customers are ranked by the sum of their orders.
 
     Parameters
     ----------
     max_workers, executor, **options
-        As for `word_count_graph`.
+        As for `MapReduceNode`.
 
     Examples
     --------
@@ -288,9 +287,3 @@ def order_totals_graph(*, max_workers: int | None = None, executor: str | Execut
     totals = OrderTotalsNode(max_workers=max_workers, executor=executor, **options)
     totals >> RankNode("spending", size=attrgetter("cents"))
     return Graph(start=totals, node_id="order totals")
-
-
-def _given(shared: Shared, key: str) -> Any:
-    if key not in shared:
-        raise DataError(f"shared[{key!r}] is not there; run the graph with graph.run({{{key!r}: ...}})")
-    return shared[key]

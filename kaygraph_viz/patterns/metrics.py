@@ -1,11 +1,12 @@
-"""A node that measures the graph it belongs to, while it runs.
+"""A node that measures the graph it belongs to while this runs, and the times that summaries of patterns report.
 
-Belongs here: reading the running trace, and what is left of it in the shared store. Does not belong here: the
-arithmetic (``analysis``).
+Belongs here: reading the running trace, and the numbers in the shared store. Does not belong here: the arithmetic
+(``analysis``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kaygraph_viz.analysis.explain.explain import USEFUL, explain
@@ -13,16 +14,20 @@ from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.trace.recorder import current_scope
-from kaygraph_viz.trace.trace import Trace, machine_of
+from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["PerformanceMetricsNode", "performance_metrics", "running_trace"]
+__all__ = ["PerformanceMetricsNode", "measured_times", "performance_metrics", "running_trace"]
 
-KEYS = (
+OF_SUMMARY = (
     "workers", "makespan_s", "work_s", "mean_concurrency", "serial_s", "speedup", "speedup_source", "efficiency",
-    "overhead", "overhead_s", "useful_workers", "lost_s", "critical_path_s", "queue_wait_s", "branches", "retries",
-    "suggested_workers", "replayed_makespan_s", "per_worker",
+    "critical_path_s", "queue_wait_s",
+)  # fmt: skip
+KEYS = (
+    *OF_SUMMARY, "overhead", "overhead_s", "useful_workers", "lost_s", "branches", "retries", "suggested_workers",
+    "replayed_makespan_s", "per_worker",
 )  # fmt: skip
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 TRIED = sorted({*POWERS, 3, 6, 12, 24, 48})  # a graph waits for the prediction: not every number up to 64
@@ -31,15 +36,15 @@ NO_BRANCHES = "No branch has been recorded so far: put this node behind the para
 
 
 class PerformanceMetricsNode(Node):
-    """Measure what has been recorded so far, and leave it in ``shared["performance_metrics"]``.
+    """Measure what has been recorded so far, and store it in ``shared["performance_metrics"]``.
 
-    Put it at the end of a graph. It counts what has ended before it began: neither itself nor the graph around it.
-    Without a recording it leaves the same keys with None, and ``sentence`` says why.
+    Put it at the end of a graph. It measures spans that have ended: neither its own nor that of the graph around it.
+    Without a recording the values of all keys are None, and ``sentence`` says why.
 
     Parameters
     ----------
     node_id
-        What the node is called in pictures; default: the name of its class.
+        Its name in charts and diagrams; default: the name of its class.
 
     Notes
     -----
@@ -64,7 +69,7 @@ class PerformanceMetricsNode(Node):
     ``workers makespan_s work_s critical_path_s queue_wait_s branches retries``
         As in `Summary`.
     ``is_recorded``, ``sentence``
-        Whether there is anything to measure, and what it comes to, in words.
+        Whether there is anything to measure, and the result in words.
 
     Examples
     --------
@@ -86,15 +91,15 @@ class PerformanceMetricsNode(Node):
         super().__init__(node_id=node_id)
 
     def prep(self, shared: Shared) -> Trace | None:
-        """Read what has been recorded so far."""
+        """Return what has been recorded so far."""
         return running_trace()
 
     def exec(self, prep_res: Trace | None) -> dict[str, Any]:
-        """Measure it."""
+        """Return the numbers."""
         return performance_metrics(prep_res)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
-        """Hand the numbers over."""
+        """Store ``shared["performance_metrics"]``."""
         shared["performance_metrics"] = exec_res
 
 
@@ -106,26 +111,14 @@ def running_trace() -> Trace | None:
     >>> running_trace() is None
     True
     """
-    scope = current_scope()
-    recorder = None if scope is None else scope.recorder
-    if recorder is None:
+    recorder = current_scope().recorder
+    if not recorder.is_open:
         return None
-    return Trace(recorder.snapshot(), recorder.dropped, machine=machine_of(recorder.clock))
+    return Trace(recorder.snapshot(), recorder.dropped, machine=recorder.clock.machine)
 
 
 def performance_metrics(trace: Trace | None) -> dict[str, Any]:
-    """Return the numbers that `PerformanceMetricsNode` leaves behind.
-
-    Parameters
-    ----------
-    trace
-        What to measure; None where nothing was recorded.
-
-    Returns
-    -------
-    dict
-        With the keys that `PerformanceMetricsNode` lists.
-    """
+    """Return the numbers of a trace, None where nothing was recorded, with the keys of `PerformanceMetricsNode`."""
     missing = NOT_RECORDED if trace is None else "" if trace.columns.is_kind("branch").any() else NO_BRANCHES
     if trace is None or missing:
         return {"is_recorded": False, "sentence": missing, **dict.fromkeys(KEYS)}
@@ -137,20 +130,11 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
     return {
         "is_recorded": True,
         "sentence": f"{explanation.sentence} In a replay, {enough}.",
-        "workers": summary.workers,
-        "makespan_s": summary.makespan_s,
-        "work_s": summary.work_s,
-        "mean_concurrency": summary.mean_concurrency,
-        "serial_s": summary.serial_s,
-        "speedup": summary.speedup,
-        "speedup_source": summary.speedup_source,
-        "efficiency": summary.efficiency,
+        **{name: getattr(summary, name) for name in OF_SUMMARY},
         "overhead": overhead_s / spent_s if spent_s else 0.0,
         "overhead_s": overhead_s,
         "useful_workers": explanation.useful_workers,
         "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != USEFUL},
-        "critical_path_s": summary.critical_path_s,
-        "queue_wait_s": summary.queue_wait_s,
         "branches": summary.counts["branches"],
         "retries": summary.counts["retries"],
         "suggested_workers": best,
@@ -159,6 +143,34 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
         },
         "per_worker": [load._asdict() for load in per_worker(trace)],
     }
+
+
+def measured_times(outcomes: Sequence[Outcome], work_s: float | None = None) -> dict[str, float]:
+    """Return the measured times of branches that ran in parallel.
+
+    Parameters
+    ----------
+    outcomes
+        The outcomes of the branches.
+    work_s
+        The work, where it is not that of the branches themselves [s].
+
+    Returns
+    -------
+    dict
+        ``work_s``: the sum of the service times of all branches [s]. ``makespan_s``: the time from the first submission
+        to the last end [s]. ``mean_concurrency``: their quotient, the mean number of branches in progress at once.
+
+    Examples
+    --------
+    >>> measured_times([Outcome(0, ended_ns=2_000_000_000), Outcome(1, ended_ns=1_000_000_000)])
+    {'work_s': 3.0, 'makespan_s': 2.0, 'mean_concurrency': 1.5}
+    """
+    work_s = sum(outcome.service_s for outcome in outcomes) if work_s is None else work_s
+    first_ns = min((outcome.submitted_ns for outcome in outcomes), default=0)
+    makespan_s = (max((outcome.ended_ns for outcome in outcomes), default=0) - first_ns) / 1e9
+    mean = work_s / makespan_s if makespan_s else 0.0
+    return {"work_s": work_s, "makespan_s": makespan_s, "mean_concurrency": mean}
 
 
 def _predicted(trace: Trace) -> WhatIf:

@@ -1,7 +1,6 @@
-"""The database that orders are loaded into: a row for each order, and one for each that could not be loaded.
+"""The database of a pipeline of orders: a row for each order, and one for each that could not be loaded.
 
-Belongs here: SQLite, and that everything in it is there once. Does not belong here: what is loaded and when
-(``pipeline``).
+Belongs here: SQLite, and that each order is there once. Does not belong here: what is loaded and when (``pipeline``).
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.execute.limits import checked_seconds
 from kaygraph_viz.execute.pipeline.stages import DeadLetter
 from kaygraph_viz.sync import Lock
 from kaygraph_viz.trace.attributes import describe_error
@@ -25,22 +24,22 @@ __all__ = ["OrderRow", "OrderStore"]
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """One order on its way into the database; the last five fields are empty until it has been enriched.
+    """One row of the database; its last five fields are empty until the order has been enriched.
 
     Parameters
     ----------
     order_id, customer_id, ordered_on, country
         As in `Order`.
     lines
-        How many lines it has.
+        The number of its lines.
     net_cents, tax_cents
         The sum of its lines, and the tax on that [cents].
     customer, city
-        Who ordered, and where that is.
+        The name and the city of the customer.
     country_name
-        The country in words; empty for a city that the service does not know.
+        The name of the country; empty for a city that the service does not know.
     language, plan
-        What the customer's profile says; empty for one without a profile.
+        As in the customer's profile; empty for one without a profile.
     """
 
     order_id: str
@@ -60,15 +59,15 @@ class OrderRow:
 class OrderStore:
     """A SQLite database with a row for each order, and one for each order that could not be loaded.
 
-    An order is in one of the two tables, never in both: loading it takes its dead letter away. Any number of threads
-    may use one store. Close it, or use it as a context manager.
+    An order is in one of the two tables, never in both: loading it deletes its dead letter. Any number of threads may
+    use one store. Close it, or use it as a context manager.
 
     Parameters
     ----------
     path
         The file; default: a database in memory, which is gone when the store is closed.
     write_s
-        How long each write takes in addition, as on a slow disk [s].
+        The time that each write takes in addition, as on a slow disk [s].
 
     Examples
     --------
@@ -94,7 +93,7 @@ class OrderStore:
             )
 
     def load(self, row: OrderRow) -> None:
-        """Write one order: the stage that loads. An order that is there already is replaced."""
+        """Write one order, in place of one with the same number."""
         if self.write_s:
             sleep(self.write_s)
         values = tuple(getattr(row, name) for name in _names(OrderRow))
@@ -103,27 +102,27 @@ class OrderStore:
             connection.execute(f"INSERT OR REPLACE INTO orders VALUES ({marks})", values)  # noqa: S608  (only marks)
             connection.execute("DELETE FROM dead_letters WHERE order_id = ?", (row.order_id,))
 
-    def bury(self, letters: Iterable[DeadLetter]) -> None:
-        """Write down which orders could not be loaded, and why; orders that are there are none of them."""
+    def write_dead_letters(self, letters: Iterable[DeadLetter]) -> None:
+        """Write which orders could not be loaded, and why, except those that an earlier run has loaded."""
         with self._writing() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO dead_letters SELECT ?, ?, ?, ?, ? "
                 "WHERE NOT EXISTS (SELECT 1 FROM orders WHERE order_id = ?)",
-                [(*values, values[0]) for values in map(_buried, letters)],
+                [(*values, values[0]) for values in map(_letter_values, letters)],
             )
 
     def rows(self) -> list[OrderRow]:
-        """Return the orders, by their numbers."""
+        """Return the orders, sorted by number."""
         return [OrderRow(*found) for found in self._read("SELECT * FROM orders ORDER BY order_id")]
 
     def dead_letters(self) -> list[dict[str, Any]]:
-        """Return what is known of the orders that could not be loaded, by their numbers."""
+        """Return the orders that could not be loaded, sorted by number: ``order_id stage field reason attempts``."""
         names = ("order_id", "stage", "field", "reason", "attempts")
         found = self._read("SELECT * FROM dead_letters ORDER BY order_id")
         return [dict(zip(names, values, strict=True)) for values in found]
 
     def totals(self) -> dict[str, int]:
-        """Return how many orders and dead letters there are, and what the orders come to [cents]."""
+        """Return the numbers of orders and dead letters, and the sums of the orders [cents]."""
         ((orders, net_cents, tax_cents),) = self._read(
             "SELECT COUNT(*), COALESCE(SUM(net_cents), 0), COALESCE(SUM(tax_cents), 0) FROM orders"
         )
@@ -132,7 +131,7 @@ class OrderStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._connection as connection:  # commits, or takes everything back
+        with self._lock, self._connection as connection:  # a transaction: an error rolls it back
             yield connection
 
     def _read(self, query: str) -> list[tuple[Any, ...]]:
@@ -164,7 +163,7 @@ def _columns(row: type[OrderRow]) -> str:
     return ", ".join(f"{field.name} {kinds[str(field.type)]} NOT NULL" for field in fields(row))
 
 
-def _buried(letter: DeadLetter) -> tuple[str, str, str, str, int]:
+def _letter_values(letter: DeadLetter) -> tuple[str, str, str, str, int]:
     order_id = str(getattr(letter.item, "order_id", f"item {letter.index}"))
     reason = letter.status if letter.error is None else describe_error(letter.error)
     return order_id, letter.stage, str(getattr(letter.error, "field", "")), reason, letter.attempts

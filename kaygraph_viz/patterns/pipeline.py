@@ -1,10 +1,10 @@
 """A pipeline: orders are validated, priced, enriched over HTTP and loaded into a database, all at the same time.
 
 Belongs here: the stages, the nodes and their graph. Does not belong here: the database (``order_store``), the price of
-an order (``pricing``), asking over HTTP (``asking``), stages at work (``execute.pipeline.run``).
+an order (``pricing``), requests over HTTP (``asking``), running stages (``execute.pipeline.run``).
 
-The graph is ``OrderPipelineNode >> LoadReportNode``. A load can be repeated: the number of an order is its key, so an
-order that comes again takes its own place. After any failure run it again: nothing is lost, nothing is there twice.
+The graph is ``OrderPipelineNode >> LoadReportNode``. A load is idempotent: the number of an order is its key, so an
+order that is loaded again replaces itself. After any failure run it again: nothing is lost, nothing is there twice.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from kaygraph_viz.graph.pipeline import PipelineNode, PipelineResult
 from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import LocationAnswer, ProfileAnswer
 from kaygraph_viz.patterns.order_store import OrderRow, OrderStore
-from kaygraph_viz.patterns.pricing import price_order
-from kaygraph_viz.patterns.sources import Question
-from kaygraph_viz.patterns.validation import wait_for_service
+from kaygraph_viz.patterns.pricing import check_order_date, order_error, price_order
+from kaygraph_viz.patterns.records import value_of
+from kaygraph_viz.patterns.sources import Question, wait_for_service
 from kaygraph_viz.services.datasets import REFERENCE_DATE, Order, load_countries, load_customers
 
 __all__ = [
@@ -46,7 +46,7 @@ Customers = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class OrderValidator:
-    """The stage that lets only orders through that can be right.
+    """The stage that checks customer, country and date of an order.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class OrderValidator:
     countries
         The codes of all countries.
     today
-        The day after which is the future.
+        The latest date that an order can have.
 
     Examples
     --------
@@ -73,28 +73,19 @@ class OrderValidator:
     today: date = REFERENCE_DATE
 
     def __call__(self, order: Order) -> Order:
-        """Return the order, or raise `DataError` with what is wrong."""
+        """Return the order, or raise a `DataError` with its number and the wrong field."""
         if not isinstance(order, Order):
             raise DataError(f"expected an Order, as load_orders() gives it, got {short(order)}")
         if order.customer_id not in self.customers:
-            raise _wrong(order, "customer_id", f"there is no customer {order.customer_id!r}")
+            raise order_error(order, "customer_id", f"there is no customer {order.customer_id!r}")
         if order.country not in self.countries:
-            raise _wrong(order, "country", f"there is no country {order.country!r}")
-        try:
-            day = date.fromisoformat(order.order_date)
-        except ValueError as error:
-            raise _wrong(order, "order_date", f"{order.order_date!r} is no day") from error
-        if day > self.today:
-            raise _wrong(order, "order_date", f"{day} is after {self.today}")
+            raise order_error(order, "country", f"there is no country {order.country!r}")
+        check_order_date(order, self.today)
         return order
 
 
-def _wrong(order: Order, field: str, why: str) -> DataError:
-    return DataError(f"order {order.order_id}: {why}", order_id=order.order_id, field=field)
-
-
 def price(order: Order) -> OrderRow:
-    """Turn the text of an order into amounts: the stage that computes.
+    """Return the row of an order with its net amount and tax: the stage that computes.
 
     In simulated time it uses as much CPU as the order costs the shop (`Order.cost_s`).
 
@@ -105,10 +96,8 @@ def price(order: Order) -> OrderRow:
     """
     cost(order.cost_s)
     priced = price_order(order)
-    return OrderRow(
-        order.order_id, order.customer_id, order.order_date, order.country, priced.lines, priced.net_cents,
-        priced.tax_cents,
-    )  # fmt: skip
+    amounts = priced.lines, priced.net_cents, priced.tax_cents
+    return OrderRow(order.order_id, order.customer_id, order.order_date, order.country, *amounts)
 
 
 class Enricher:
@@ -117,7 +106,7 @@ class Enricher:
     Parameters
     ----------
     sources
-        Those that are called ``profile`` and ``location``, as `customer_sources` gives them.
+        The sources ``profile`` and ``location`` of `customer_sources`.
     customers
         The customers by their number.
 
@@ -136,12 +125,12 @@ class Enricher:
         self._customers = customers
 
     def __call__(self, row: OrderRow) -> OrderRow:
-        """Return the row with what the services know.
+        """Return the row with the answers of the services.
 
         Raises
         ------
         ServiceUnavailable
-            If a service gave no usable answer. Nothing is known about the order then, so it is not loaded.
+            If a service gave no usable answer, so that the order is not loaded.
         """
         customer = self._customers[row.customer_id]
         profile = self._ask("profile", customer)
@@ -165,7 +154,7 @@ class Enricher:
 
 
 class OrderPipelineNode(PipelineNode):
-    """Load ``shared["orders"]`` into a store; it leaves ``shared["pipeline_result"]``, a `PipelineResult`.
+    """Load ``shared["orders"]`` into a store and store ``shared["pipeline_result"]``, a `PipelineResult`.
 
     The orders may be any iterable, also one that never ends. Those that fail are written to the store as dead letters.
 
@@ -174,14 +163,15 @@ class OrderPipelineNode(PipelineNode):
     store
         The database.
     sources
-        Whom to ask about customers; see `Enricher`.
+        As for `Enricher`.
     max_workers
-        How many orders the stage that waits for services has in hand at once, 1 to 4096. Each of the others has one.
+        The number of orders in progress at once at most in the stage that waits for services, 1 to 4096. The other
+        stages have one worker each.
     executor
         The kind of workers that check, price and enrich: ``"thread"``, ``"process"``, ``"async"`` or ``"serial"``. One
-        thread writes to the database. With ``"serial"`` each order goes all the way before the next one is read.
+        thread writes to the database. With ``"serial"`` an order goes through all stages before the next one is read.
     buffer
-        How many orders may wait in front of each stage, 1 to 1,000,000.
+        The room of the queue in front of each stage, in orders, 1 to 1,000,000.
     **options
         ``ordered on_error progress node_id`` as for `PipelineNode`.
 
@@ -218,24 +208,22 @@ class OrderPipelineNode(PipelineNode):
         self.store = store
 
     def prep(self, shared: Shared) -> Iterable[Order]:
-        """Return the orders."""
-        if "orders" not in shared:
-            raise DataError('shared["orders"] is not there; run the graph with graph.run({"orders": load_orders()})')
-        orders: Iterable[Order] = shared["orders"]
+        """Return ``shared["orders"]``."""
+        orders: Iterable[Order] = value_of(shared, "orders", "load_orders()")
         return orders
 
     def post(self, shared: Shared, prep_res: Any, exec_res: PipelineResult) -> None:
-        """Write the dead letters, and hand the result over."""
-        self.store.bury(exec_res.dead_letters)
+        """Write the dead letters to the database, and store ``shared["pipeline_result"]``."""
+        self.store.write_dead_letters(exec_res.dead_letters)
         shared["pipeline_result"] = exec_res
 
 
 class LoadReportNode(Node):
-    """Compare what was read with what is in the database; it leaves ``shared["load_report"]``.
+    """Compare the orders that were read with those in the database, and store ``shared["load_report"]``.
 
-    The report has the keys ``read loaded dead_letters`` for this run, ``is_complete``: whether everything that was read
-    was either loaded or became a dead letter; ``rows_in_database letters_in_database net_cents tax_cents`` for the
-    database after it, and ``bottleneck`` and ``orders_per_s``, measured.
+    The report has the keys ``read loaded dead_letters`` for this run, ``is_complete``: whether each order that was read
+    was loaded or became a dead letter; ``rows_in_database letters_in_database net_cents tax_cents`` for the database
+    after it, and ``bottleneck`` and ``orders_per_s``, measured.
     """
 
     def __init__(self, store: OrderStore) -> None:
@@ -243,12 +231,12 @@ class LoadReportNode(Node):
         self.store = store
 
     def prep(self, shared: Shared) -> PipelineResult:
-        """Return the result of the pipeline."""
+        """Return ``shared["pipeline_result"]``."""
         result: PipelineResult = shared["pipeline_result"]
         return result
 
     def exec(self, prep_res: PipelineResult) -> dict[str, Any]:
-        """Count on both sides."""
+        """Return the report."""
         loaded, dead = len(prep_res.values), len(prep_res.dead_letters)
         totals = self.store.totals()
         return {
@@ -265,7 +253,7 @@ class LoadReportNode(Node):
         }
 
     def post(self, shared: Shared, prep_res: Any, exec_res: dict[str, Any]) -> None:
-        """Hand the report over."""
+        """Store ``shared["load_report"]``."""
         shared["load_report"] = exec_res
 
 

@@ -1,4 +1,4 @@
-"""What an order costs its customer: its lines added up, the tax on them, and what makes an order impossible.
+"""The price of an order: the sum of its lines, the tax on them, and the errors of an order that cannot be right.
 
 Belongs here: the arithmetic of one order and the table of taxes. Does not belong here: many orders (``batch``), reading
 them (``services``).
@@ -13,10 +13,10 @@ from datetime import date
 from kaygraph_viz.errors import DataError
 from kaygraph_viz.services.datasets import REFERENCE_DATE, Order
 
-__all__ = ["TAX_PER_MILLE", "PricedOrder", "price_order", "tax_cents"]
+__all__ = ["TAX_PER_MILLE", "PricedOrder", "check_order_date", "order_error", "price_order", "tax_cents"]
 
-# What the shop adds to a net amount, in thousandths of it, by country of the customer. The numbers resemble standard
-# rates of these countries, but belong to a made-up shop.
+# The tax on a net amount, in thousandths of it, by country of the customer. The numbers resemble standard rates of
+# these countries, but belong to a made-up shop.
 _COUNTRIES_OF_RATE = {
     0: "US", 50: "CA", 81: "CH", 90: "SG", 100: "AU JP KR", 150: "NZ ZA", 160: "MX", 170: "BR", 180: "IN", 190: "DE",
     200: "AT BG FR GB TR UA", 210: "BE CZ ES NL", 220: "IT", 230: "IE PL PT", 240: "GR", 250: "DK NO SE", 255: "FI",
@@ -28,14 +28,14 @@ TAX_PER_MILLE: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class PricedOrder:
-    """What an order costs its customer.
+    """The price of an order.
 
     Parameters
     ----------
     order_id, country
-        Which order, and where to.
+        The number of the order, and the country of the customer.
     lines
-        How many lines it has.
+        The number of its lines.
     net_cents, tax_cents
         The sum of its lines, and the tax on that [cents].
     """
@@ -71,19 +71,19 @@ def tax_cents(net_cents: int, country: str) -> int:
 
 
 def price_order(order: Order, customers: Collection[str] | None = None) -> PricedOrder:
-    """Add up the lines of an order and the tax on it.
+    """Return the sum of the lines of an order and the tax on it.
 
     Parameters
     ----------
     order
         The order.
     customers
-        The numbers of all customers; None where they are not to be checked.
+        The numbers of all customers; None to accept any customer.
 
     Raises
     ------
     DataError
-        If the order cannot be right; its fields ``order_id`` and ``field`` say which one it is and where.
+        If the order cannot be right, with the attributes ``order_id`` and ``field``.
 
     Examples
     --------
@@ -92,10 +92,10 @@ def price_order(order: Order, customers: Collection[str] | None = None) -> Price
     """
     net_cents = _net_cents(order)
     if order.country not in TAX_PER_MILLE:
-        raise _wrong(order, "country", f"no tax rate for country {order.country!r}")
+        raise order_error(order, "country", f"no tax rate for country {order.country!r}")
     if customers is not None and order.customer_id not in customers:
-        raise _wrong(order, "customer_id", f"there is no customer {order.customer_id!r}")
-    _check_date(order)
+        raise order_error(order, "customer_id", f"there is no customer {order.customer_id!r}")
+    check_order_date(order)
     return PricedOrder(order.order_id, order.country, order.line_count, net_cents, tax_cents(net_cents, order.country))
 
 
@@ -103,24 +103,26 @@ def _net_cents(order: Order) -> int:
     try:
         lines = order.lines()
     except DataError as error:
-        raise _wrong(order, "items", str(error)) from error
+        raise order_error(order, "items", str(error)) from error
     if any(line.quantity < 1 for line in lines):
-        raise _wrong(order, "items", "a quantity is below 1")
+        raise order_error(order, "items", "a quantity is below 1")
     net_cents = sum(line.amount_cents for line in lines)
     if net_cents != order.total_cents:
-        raise _wrong(order, "total_cents", f"it says {order.total_cents:,} cents, its lines make {net_cents:,}")
+        raise order_error(order, "total_cents", f"it says {order.total_cents:,} cents, its lines make {net_cents:,}")
     return net_cents
 
 
-def _check_date(order: Order) -> None:
+def check_order_date(order: Order, today: date = REFERENCE_DATE) -> None:
+    """Raise a `DataError` if the date of an order does not exist or is after `today`."""
     try:
         day = date.fromisoformat(order.order_date)
     except ValueError as error:
-        raise _wrong(order, "order_date", f"{order.order_date!r} is no day") from error
-    if day > REFERENCE_DATE:
-        raise _wrong(order, "order_date", f"{day} is after {REFERENCE_DATE}")
+        raise order_error(order, "order_date", f"{order.order_date!r} is no day") from error
+    if day > today:
+        raise order_error(order, "order_date", f"{day} is after {today}")
 
 
-def _wrong(order: Order, field: str, why: str) -> DataError:
+def order_error(order: Order, field: str, why: str) -> DataError:
+    """Return the error of an order, whose message begins with its number, with the attributes of `price_order`."""
     number = f"order {order.order_id}"
     return DataError(why if why.startswith(number) else f"{number}: {why}", order_id=order.order_id, field=field)

@@ -1,10 +1,10 @@
-"""Report generation: answers of several services are fetched in parallel, added up, and drawn on one page.
+"""Report generation: answers of several services are fetched in parallel, counted, and drawn on one page.
 
-Belongs here: what the page shows, and drawing it. Does not belong here: fetching (``enrichment``), and charts of what
-ran when (``plot``).
+Belongs here: the contents of the page, and drawing it. Does not belong here: fetching (``enrichment``), and charts of
+runs (``plot``).
 
-The graph is ``data enrichment >> ReportPageNode``. A service that is down costs the page its own panel, in which the
-reason stands then, and nothing else.
+The graph is ``data enrichment >> ReportPageNode``. A service that is down costs the page only its own panel, which
+shows the reason instead.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ COLOURS = ("#56B4E9", "#E69F00", "#2DB98B", "#CC79A7")  # of the palette of Okab
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One panel of the page: how often something occurs in the answers of one source.
+    """One panel of the page: a count of the words in the answers of one source.
 
     Parameters
     ----------
     title
-        What stands above it.
+        The title of the panel.
     source
-        Whose answers are counted.
+        The name of the source.
     words
-        What occurs in one answer.
+        A function that returns the words of one answer.
     """
 
     title: str
@@ -62,7 +62,7 @@ class Section:
         return Counter(word for answer in answers for word in self.words(answer))
 
     def coverage(self, enriched: Sequence[EnrichedRecord]) -> str:
-        """Return in words how many answers there are, and what became of the others."""
+        """Return in words the number of answers, and of the other results by status."""
         results = [one.results[self.source] for one in enriched if self.source in one.results]
         others = Counter(result.status for result in results if result.status != "ok")
         answered = sum(result.answered for result in results)
@@ -83,15 +83,14 @@ SECTIONS = (
 
 
 class ReportPageNode(Node):
-    """Draw a page about ``shared["enriched_records"]`` and write it; it leaves ``shared["report_path"]``.
+    """Draw a page about ``shared["enriched_records"]``, write it, and store ``shared["report_path"]``.
 
     Parameters
     ----------
     path
-        Where to write it; the ending decides on the format: ``.png``, ``.pdf`` or ``.svg``. A file that is there is
-        overwritten.
+        The file; its ending decides on the format: ``.png``, ``.pdf`` or ``.svg``. A file that is there is overwritten.
     sections
-        What the page shows, 1 to 4 panels.
+        The panels of the page, 1 to 4.
     """
 
     def __init__(self, path: str | Path, sections: Sequence[Section] = SECTIONS) -> None:
@@ -100,17 +99,17 @@ class ReportPageNode(Node):
         self.sections = tuple(sections)
 
     def prep(self, shared: Shared) -> Sequence[EnrichedRecord]:
-        """Return the enriched records."""
+        """Return ``shared["enriched_records"]``."""
         enriched: Sequence[EnrichedRecord] = shared["enriched_records"]
         return enriched
 
     def exec(self, prep_res: Sequence[EnrichedRecord]) -> Path:
-        """Draw the page and write it."""
+        """Draw the page, write it, and return its path."""
         draw_page(prep_res, self.sections).savefig(self.path, dpi=DPI)
         return self.path
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Path) -> None:
-        """Say where it is."""
+        """Store ``shared["report_path"]``."""
         shared["report_path"] = exec_res
 
 
@@ -144,21 +143,21 @@ def report_graph(
 
 
 def draw_page(enriched: Sequence[EnrichedRecord], sections: Sequence[Section] = SECTIONS) -> Figure:
-    """Return the page.
+    """Return the page as a figure.
 
     Parameters
     ----------
     enriched
         The records with the answers of their sources.
     sections
-        What it shows, 1 to 4 panels.
+        As for `ReportPageNode`.
 
     Raises
     ------
     OptionError
         If there are more, or none.
     """
-    from matplotlib.figure import Figure  # not pyplot, whose state threads would share
+    from matplotlib.figure import Figure  # not pyplot, whose state is not thread-safe
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     if not 1 <= len(sections) <= MAX_SECTIONS:

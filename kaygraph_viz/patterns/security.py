@@ -1,21 +1,22 @@
-"""The security check: text that was written to attack a program or to deceive a reader.
+"""The security check: text that attacks a program or deceives a reader.
 
 Belongs here: patterns of SQL and script injection, and characters that hide or disguise text.
 Does not belong here: whether a value is well formed (``formats``).
 
-A filter like this is an alarm, not a defence: bound parameters and escaped output are the defence. It therefore
-prefers to be silent on ordinary prose ("drop", "select", ``<3``, O'Brien) over catching every variant of an attack.
-Every repetition in the patterns is bounded, so that the time grows in proportion to the text.
+A filter like this is an alarm, not a defence: bound parameters and escaped output are the defence. It therefore has no
+false alarms on ordinary prose ("drop", "select", ``<3``, O'Brien) at the price of missing variants of an attack. Every
+repetition in the patterns is bounded, so that the time grows in proportion to the text.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 
-from kaygraph_viz.patterns.finding import Finding, texts
+from kaygraph_viz.patterns.findings import Finding
+from kaygraph_viz.patterns.records import Record, texts
 
 __all__ = ["check_security"]
 
@@ -64,12 +65,12 @@ _CONFUSED_SCRIPTS = {"LATIN", "GREEK", "CYRILLIC", "ARMENIAN"}
 _NAMES = ("name", "email", "city")  # prose may mix scripts in a word, a name does not
 
 
-def check_security(record: Mapping[str, str]) -> list[Finding]:
-    """Look for injected SQL and scripts, and for characters that hide or disguise text.
+def check_security(record: Record) -> list[Finding]:
+    """Check a record for injected SQL and scripts, and for characters that hide or disguise text.
 
-    Every field that is text is looked at, whatever it is called. Look-alike letters are searched in ``name``,
-    ``email`` and ``city`` only: a word there that mixes Latin, Greek, Cyrillic or Armenian letters. A name that is
-    wholly in one of them is fine.
+    Every field that is text is checked, under any name. Look-alike letters are searched in ``name``, ``email`` and
+    ``city`` only: a word there that mixes Latin, Greek, Cyrillic or Armenian letters. A name that is wholly in one of
+    them passes.
 
     Parameters
     ----------
@@ -134,5 +135,5 @@ def _mixed_scripts(text: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _script(letter: str) -> str:
-    """Return the first word of the Unicode name, which for letters is their script."""
+    """Return the Unicode script of a letter, which is the first word of its name."""
     return unicodedata.name(letter, "").partition(" ")[0]

@@ -1,24 +1,23 @@
-"""Sources of facts about a record: whom to ask what, and what became of it, whatever happens.
+"""Sources of facts about records: a source, a question to it, its result, and when there is another attempt.
 
-Belongs here: what a source, a question and a result are, and when it is worth trying again. Does not belong here:
-asking over HTTP (``asking``), which sources there are (``customer_sources``), and several at once (``enrichment``).
+Belongs here: these classes and the rules of retries. Does not belong here: requests over HTTP (``asking``), the sources
+of facts about customers (``customer_sources``), and several sources at once (``enrichment``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel
 
-from kaygraph_viz.clock import MAX_SECONDS, current_clock
+from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.patterns.finding import text_of
-from kaygraph_viz.patterns.validation import wait_for_service
+from kaygraph_viz.patterns.records import Record, text_of
 from kaygraph_viz.trace.attributes import describe_error
 
 if TYPE_CHECKING:
@@ -28,45 +27,43 @@ __all__ = [
     "ANSWERED",
     "NoAnswer",
     "Question",
-    "Record",
     "Source",
     "SourceResult",
     "SourceStatus",
-    "checked_deadline",
-    "field_of",
     "retry_in_time",
+    "wait_for_service",
 ]
 
-Record = Mapping[str, str]
 SourceStatus = Literal[
     "ok", "not found", "not asked", "refused", "timeout", "rate limited", "unavailable", "broken answer"
 ]
 ANSWERED: tuple[SourceStatus, ...] = ("ok", "not found")
 
+MIN_WAIT_S, MAX_WAIT_S = 0.05, 5.0
 _LONGEST_VALUE = 255
 
 
 @dataclass(frozen=True, slots=True)
 class SourceResult:
-    """What became of asking one source about one record.
+    """The result of a question to one source about one record.
 
     Parameters
     ----------
     source
-        Which source.
+        The name of the source.
     status
         ``"ok"``: there is a value. ``"not found"``: it answered that it knows nothing. ``"not asked"``: the record
-        lacks what the question needs. ``"refused"``: nothing listens there. ``"timeout"``: no complete answer before
+        lacks fields of the question. ``"refused"``: nothing listens there. ``"timeout"``: no complete answer before
         the deadline. ``"rate limited"``: its turn did not come before the deadline. ``"unavailable"``: it answered that
-        it failed, or closed the connection. ``"broken answer"``: the answer breaks off or is nonsense.
+        it failed, or closed the connection. ``"broken answer"``: the answer is incomplete or malformed.
     value
         The answer; None unless the status is ``"ok"``.
     error
-        Why there is no value, in words; empty for ``"ok"`` and ``"not found"``.
+        The reason why there is no value; empty for ``"ok"`` and ``"not found"``.
     attempts
-        How often it was tried; 0 when it was not asked.
+        The number of attempts; 0 when it was not asked.
     service_s
-        The time it took with all attempts and the waits between them [s]; does not count when results are compared.
+        The time of all attempts and the waits between them [s]; ignored when results are compared.
     """
 
     source: str
@@ -78,12 +75,12 @@ class SourceResult:
 
     @property
     def answered(self) -> bool:
-        """Whether the source said something that counts, be it that it knows nothing."""
+        """Whether the source answered, also if it knows nothing."""
         return self.status in ANSWERED
 
     @classmethod
     def of(cls, source: str, outcome: Outcome) -> Self:
-        """Return the result that the outcome of a branch stands for, whatever error it ended with."""
+        """Return the result of a question from the outcome of its branch, after any error."""
         error = outcome.error
         if isinstance(outcome.value, cls):
             made = outcome.value
@@ -91,21 +88,21 @@ class SourceResult:
             made = cls(source, error.outcome, error=error.reason)
         elif outcome.status == "timeout":
             made = cls(source, "timeout", error="no complete answer before the deadline")
-        else:  # a fault of the program around it; one source less must not cost the record
+        else:  # an error of the program itself: one source less must not fail the record
             made = cls(source, "unavailable", error=outcome.status if error is None else describe_error(error))
         attempts = 0 if made.status == "not asked" else outcome.attempts
         return replace(made, attempts=attempts, service_s=outcome.service_s)
 
 
 class NoAnswer(ServiceUnavailable):
-    """One attempt brought no usable answer.
+    """An attempt without a usable answer.
 
     Parameters
     ----------
     outcome
-        The status that the source has if there is no other attempt.
+        The status of the result if this is the last attempt.
     question
-        What was asked.
+        The question.
     reason, status, retry_after_s
         As for `ServiceUnavailable`.
     """
@@ -128,27 +125,27 @@ class NoAnswer(ServiceUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One service that knows something about records.
+    """One service that answers questions about records.
 
     Parameters
     ----------
     name
-        What it is called in results and charts.
+        Its name in results and charts.
     url
-        Where it is asked, such as ``server.url("/profile")``.
+        Its address, such as ``server.url("/profile")``.
     fields
-        The fields of a record that make the question, at least one; they are sent as parameters of the same names.
+        The fields of a record that are sent as parameters of the same names, at least one.
     answer
-        What a right answer looks like: a pydantic model. Anything else is a broken answer.
+        The pydantic model of an answer. Anything else is a broken answer.
     deadline_s
-        The time it has for one record with all attempts and waits [s], above 0.
+        The time limit of one record with all attempts and waits [s], above 0.
     limit
-        How often it may be called, by all branches together; a Retry-After is obeyed without one, too.
+        The rate limit of all branches together; a Retry-After is obeyed without one, too.
 
     Raises
     ------
     OptionError
-        When one of these is something else.
+        When one of these is of another type or out of its range.
     """
 
     name: str
@@ -159,7 +156,7 @@ class Source:
     limit: RateLimit | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be asked."""
+        """Check the types and ranges."""
         if not isinstance(self.name, str) or not self.name:
             raise OptionError("name", self.name, "a text that is not empty", 'name="profile"')
         if not isinstance(self.url, str) or not self.url.startswith(("http://", "https://")):
@@ -168,23 +165,23 @@ class Source:
             raise OptionError("fields", self.fields, "names of fields, at least one", 'fields=("city", "country")')
         if not isinstance(self.answer, type) or not issubclass(self.answer, BaseModel):
             raise OptionError("answer", self.answer, "a pydantic model", "answer=ProfileAnswer")
-        checked_deadline("deadline_s", self.deadline_s)
+        checked_seconds("deadline_s", self.deadline_s, "deadline_s=2.0", above=True)
         if self.limit is not None and not isinstance(self.limit, RateLimit):
             raise OptionError("limit", self.limit, "a RateLimit, or None", "limit=RateLimit(50)")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What one source is asked about one record.
+    """A question to one source about one record.
 
     Parameters
     ----------
     source
-        Who is asked.
+        The source.
     record
-        About whom.
+        The record.
     until_ns
-        When there must be an answer, on the axis of the clock in force [ns].
+        The deadline of the answer, as a stamp of the clock in force [ns].
     """
 
     source: Source
@@ -193,21 +190,21 @@ class Question:
 
     @property
     def missing(self) -> list[str]:
-        """The fields without which the question cannot be asked, since they are missing or too broken."""
-        return [name for name in self.source.fields if not _can_be_asked(field_of(self.record, name))]
+        """The fields of the question that are missing or malformed in the record."""
+        return [name for name in self.source.fields if not _can_be_asked(text_of(self.record, name))]
 
     @property
     def params(self) -> dict[str, str]:
-        """What is sent."""
-        return {name: field_of(self.record, name) for name in self.source.fields}
+        """The parameters of the request."""
+        return {name: text_of(self.record, name) for name in self.source.fields}
 
     def left_s(self) -> float:
-        """Return the time that is left [s].
+        """Return the time until the deadline [s].
 
         Raises
         ------
         NoAnswer
-            If there is none.
+            If it has passed.
         """
         left_ns = self.until_ns - current_clock().now_ns()
         if left_ns <= 0:
@@ -220,14 +217,14 @@ class Question:
 
 
 def retry_in_time(attempts: int = 3) -> RetryPolicy:
-    """Return a policy that tries again as long as there is time.
+    """Return a policy of retries until the deadline of a question.
 
     The waits are those of `wait_for_service`. A wait that would last past the deadline ends the attempts at once.
 
     Parameters
     ----------
     attempts
-        The most attempts, 1 or more.
+        The number of attempts at most, 1 or more.
     """
     return RetryPolicy(attempts, _wait_in_time, retry_on=(NoAnswer,))
 
@@ -240,22 +237,24 @@ def _wait_in_time(state: RetryCallState) -> float:
     return wait_s
 
 
-def field_of(record: Record, name: str) -> str:
-    """Return one field of anything that is taken for a record, or the empty text when there is no text.
+def wait_for_service(state: RetryCallState) -> float:
+    """Return how long to wait for a service that was unavailable [s]: as it asks with Retry-After, or a growing time.
 
-    Examples
-    --------
-    >>> field_of({"city": "Lyon"}, "city"), field_of(None, "city")
-    ('Lyon', '')
+    A rule of waits for `RetryPolicy`: 0.05 s, doubled with each attempt, at most 5 s. A Retry-After of more than 5 s
+    ends the attempts, since an earlier one would be refused again.
+
+    Raises
+    ------
+    ServiceUnavailable
+        The error itself, when the service asks for a longer wait.
     """
-    return text_of(record, name) if isinstance(record, Mapping) else ""
-
-
-def checked_deadline(name: str, seconds: Any) -> float:
-    """Return `seconds` if it is a number above 0, else raise `OptionError`."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= MAX_SECONDS:
-        raise OptionError(name, seconds, "a number of seconds above 0, at most 1e9", f"{name}=2.0")
-    return float(seconds)
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked_s: float | None = getattr(error, "retry_after_s", None)
+    if asked_s is None:
+        return float(min(MAX_WAIT_S, MIN_WAIT_S * 2 ** (state.attempt_number - 1)))
+    if asked_s > MAX_WAIT_S and error is not None:
+        raise error
+    return asked_s
 
 
 def _can_be_asked(value: str) -> bool:

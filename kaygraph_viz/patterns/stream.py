@@ -1,11 +1,11 @@
 """Real-time processing: an endless stream of events, counted in windows of time while it goes on.
 
-Belongs here: simulated events, the node that processes them, and windows. Does not belong here: stages at work
+Belongs here: simulated events, the node that processes them, and windows. Does not belong here: running stages
 (``execute.pipeline.run``).
 
-Events happen whether or not anybody is ready for them. As long as the workers keep up, a window is complete soon after
-its end. When events come faster than they can be processed, backpressure holds them in the source, and each window is
-later than the one before: that is the lag.
+Events happen also while all workers are busy. As long as the workers keep up, a window is complete soon after its end.
+When events come faster than they can be processed, backpressure holds them in the source, and the lag grows from window
+to window.
 """
 
 from __future__ import annotations
@@ -15,39 +15,40 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from kaygraph_viz.checks import checked_number, checked_seconds, checked_whole
 from kaygraph_viz.clock import current_clock, sleep
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.limits import checked_seconds, checked_whole
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage, StageFacts
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.graph.pipeline import PipelineNode
+from kaygraph_viz.patterns.records import value_of
 
 __all__ = ["Event", "EventStream", "EventStreamNode", "StreamResult", "Window", "stream_graph", "tumbling_windows"]
 
 SHOPS = ("Amsterdam", "Bergen", "Lisbon", "Osaka", "Toronto")
 BROKEN_EVERY = 97
-BAR = 20  # characters that the longest lag is drawn with
+BAR = 20  # characters of the bar of the longest lag
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that was sold.
+    """A sale in a shop.
 
     Parameters
     ----------
     number
-        From 0.
+        The position in the stream, from 0.
     at_s
-        When it happened, since the stream began [s].
+        The time of the sale, since the stream began [s].
     happened_ns
-        The same on the clock in force [ns].
+        The same as a stamp of the clock in force [ns].
     shop
-        Where.
+        The city of the shop.
     cents
-        For how much [cents]; a broken event has none.
+        The amount [cents]; None for a broken event.
     """
 
     number: int
@@ -59,20 +60,20 @@ class Event:
 
 @dataclass(frozen=True)
 class EventStream:
-    """Sales in several shops: random, but the same for the same seed; iterate over it to live through them.
+    """Random sales in several shops, the same for the same seed; an iteration waits until each sale happens.
 
     The times between events follow an exponential distribution. One event in about a hundred is broken.
 
     Parameters
     ----------
     per_second
-        How many events there are in a second, on average, above 0.
+        The mean number of events in a second, above 0.
     rush
-        From when to when there are more [s], and how many times as many; None for an even stream.
+        A start and an end [s], and the factor by which there are more events between them; default: no rush.
     seed
-        Whole number, 0 or more, that everything depends on.
+        The seed of the random numbers, a whole number of 0 or more.
     count
-        How many events there are; None for a stream without an end.
+        The number of events; None for a stream without an end.
 
     Raises
     ------
@@ -93,8 +94,8 @@ class EventStream:
     count: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse impossible streams."""
-        _check_positive("per_second", self.per_second, "per_second=50")
+        """Check the ranges."""
+        checked_number("per_second", self.per_second, 0, 1e9, "per_second=50", above=True)
         if self.rush is not None:
             is_right = isinstance(self.rush, tuple) and len(self.rush) == 3 and 0 <= self.rush[0] < self.rush[1]
             if not is_right or self.rush[2] <= 0:
@@ -105,12 +106,12 @@ class EventStream:
             checked_whole("count", self.count, 0, 1_000_000_000, "count=1000")
 
     def __iter__(self) -> Iterator[Event]:
-        """Give each event when it has happened, or at once if that is past."""
-        dice, clock = random.Random(self.seed), current_clock()  # noqa: S311  (a simulation, not a secret)
+        """Yield each event when it happens, or at once if that time has passed."""
+        rng, clock = random.Random(self.seed), current_clock()  # noqa: S311  (a simulation, not a secret)
         began_ns, at_s, number = clock.now_ns(), 0.0, 0
         while self.count is None or number < self.count:
-            at_s += dice.expovariate(self.per_second * self._rush_at(at_s))
-            shop, cents = dice.choice(SHOPS), dice.randrange(100, 20_000)
+            at_s += rng.expovariate(self.per_second * self._rush_at(at_s))
+            shop, cents = rng.choice(SHOPS), rng.randrange(100, 20_000)
             happened_ns = began_ns + round(at_s * 1e9)
             if happened_ns > clock.now_ns():
                 sleep((happened_ns - clock.now_ns()) / 1e9)
@@ -127,25 +128,25 @@ class EventStream:
 
 @dataclass(slots=True)
 class Window:
-    """What happened within some time, and how late that was known.
+    """The sums of the events in a stretch of time, and the lag of the processing behind it.
 
     Parameters
     ----------
     start_s, end_s
         The window: from its start to just before its end, since the stream began [s].
     events, cents
-        How many events there were in it, and what they come to [cents].
+        The number of events in it, and their amount [cents].
     by_shop
-        The same amounts by shop, the shops in the order of the alphabet [cents].
+        The amount by shop, the shops in alphabetical order [cents].
     lag_s
-        Time from the end of the window until it was complete [s].
+        The time from the end of the window until it was complete [s].
     slowest_s
-        The longest time from any of its events until that had been processed [s].
+        The longest time from an event until it had been processed [s].
 
     Notes
     -----
-    A window is complete when the first event after it has been processed: only then is it known that nothing more
-    comes. Since order is kept, nothing can come too late. The lag therefore includes the wait for that event.
+    A window is complete when the first event after it has been processed: since order is kept, no event of the window
+    can follow. The lag therefore includes the wait for that event.
     """
 
     start_s: float
@@ -157,7 +158,7 @@ class Window:
     slowest_s: float = 0.0
 
     def add(self, event: Event, processed_ns: int) -> None:
-        """Count an event that had been processed at `processed_ns` [ns]."""
+        """Add an event that had been processed at `processed_ns` [ns]."""
         cents = event.cents or 0
         self.events += 1
         self.cents += cents
@@ -171,14 +172,14 @@ def tumbling_windows(outcomes: Iterable[Outcome], width_s: float) -> Iterator[Wi
     Parameters
     ----------
     outcomes
-        What became of events, in the order in which they happened; those that failed are left out.
+        The outcomes of events, in the order in which these happened; those that failed are ignored.
     width_s
-        How long a window is [s], above 0.
+        The length of a window [s], above 0.
 
     Yields
     ------
     Window
-        Also those in which nothing happened. The last one is not complete and not given.
+        Each complete window, also one without events; never the last one of a stream that ends.
 
     Examples
     --------
@@ -189,7 +190,7 @@ def tumbling_windows(outcomes: Iterable[Outcome], width_s: float) -> Iterator[Wi
     >>> [(window.events, window.cents, window.lag_s, window.slowest_s) for window in found]
     [(2, 500, 0.6, 0.5)]
     """
-    _check_positive("width_s", width_s, "width_s=1.0")
+    checked_seconds("width_s", width_s, "width_s=1.0", above=True)
     window, number = Window(0.0, width_s), 0
     for outcome in outcomes:
         if not outcome.ok:
@@ -206,18 +207,16 @@ def tumbling_windows(outcomes: Iterable[Outcome], width_s: float) -> Iterator[Wi
 
 @dataclass(frozen=True)
 class StreamResult:
-    """What came of a stream until it was left.
+    """The windows of a stream, and how busy the stages were.
 
     Parameters
     ----------
     windows
-        One after the other.
+        The windows in order.
     failed
-        How many events could not be processed.
-    stages
-        How busy the source and each stage were.
-    bottleneck
-        Who was busy for the largest share of the time, ``"source"`` where everybody waits for events.
+        The number of events that could not be processed.
+    stages, bottleneck
+        As in `PipelineResult`.
     """
 
     windows: list[Window]
@@ -227,7 +226,7 @@ class StreamResult:
 
     @property
     def is_keeping_up(self) -> bool:
-        """Whether the last window was complete before the next one was over."""
+        """Whether the last window was complete before the end of the next one."""
         last = self.windows[-1] if self.windows else None
         return last is None or last.lag_s < last.end_s - last.start_s
 
@@ -249,20 +248,20 @@ def _line(window: Window, longest_s: float) -> str:
 
 
 class EventStreamNode(PipelineNode):
-    """Process the events of ``shared["events"]`` in windows; it leaves ``shared["stream_result"]``, a `StreamResult`.
+    """Process the events of ``shared["events"]`` in windows and store ``shared["stream_result"]``, a `StreamResult`.
 
-    The stream may be endless: the node reads as many windows as it was told, and then the stream is closed.
+    The stream may be endless: the node closes it after so many windows.
 
     Parameters
     ----------
     windows
-        How many windows to wait for, 1 or more.
+        The number of windows, 1 or more.
     width_s
-        How long each is [s], above 0.
+        The length of a window [s], above 0.
     handle_s
-        How long it takes to process one event, waiting for something [s].
+        The time that a worker waits to process one event [s].
     max_workers
-        How many events may be processed at once, 1 to 4096.
+        The number of events in progress at once at most, 1 to 4096.
     executor, buffer
         As for `Stage`.
     **options
@@ -288,7 +287,7 @@ class EventStreamNode(PipelineNode):
         **options: Any,
     ) -> None:
         self.windows = checked_whole("windows", windows, 1, 1_000_000_000, "windows=10")
-        self.width_s = _check_positive("width_s", width_s, "width_s=1.0")
+        self.width_s = checked_seconds("width_s", width_s, "width_s=1.0", above=True)
         handle = _Handler(checked_seconds("handle_s", handle_s, "handle_s=0.02"))
         stages = [
             Stage("check", _check_event, buffer=buffer, executor=executor),
@@ -297,14 +296,12 @@ class EventStreamNode(PipelineNode):
         super().__init__(stages, **options)
 
     def prep(self, shared: Shared) -> Iterable[Event]:
-        """Return the events."""
-        if "events" not in shared:
-            raise DataError('shared["events"] is not there; run the graph with graph.run({"events": EventStream()})')
-        events: Iterable[Event] = shared["events"]
+        """Return ``shared["events"]``."""
+        events: Iterable[Event] = value_of(shared, "events", "EventStream()")
         return events
 
     def exec(self, prep_res: PipelineRun) -> StreamResult:
-        """Gather events into windows as they come, until there are enough."""
+        """Gather events into windows as they are processed, until there are enough."""
         failed = 0
 
         def noting_failures() -> Iterator[Outcome]:
@@ -321,13 +318,13 @@ class EventStreamNode(PipelineNode):
         return StreamResult(found, failed, prep_res.stages, prep_res.bottleneck)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: StreamResult) -> None:
-        """Hand the result over."""
+        """Store ``shared["stream_result"]``."""
         shared["stream_result"] = exec_res
 
 
 @dataclass(frozen=True)
 class _Handler:
-    """Processes an event; a class of its own, so that it can travel to other processes."""
+    """Processes an event; a class, since a closure could not be pickled without cloudpickle."""
 
     seconds: float
 
@@ -340,12 +337,6 @@ def _check_event(event: Event) -> Event:
     if event.cents is None:
         raise DataError(f"event {event.number} has no amount", number=event.number)
     return event
-
-
-def _check_positive(name: str, value: Any, example: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1e9:
-        raise OptionError(name, value, "a number above 0, at most 1e9", example)
-    return float(value)
 
 
 def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Graph:

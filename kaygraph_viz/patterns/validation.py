@@ -4,8 +4,8 @@ Belongs here: the nodes, the graph and the verdicts. Does not belong here: the r
 ``formats``, ``business``, ``external``) and the service that one of them asks (``services``).
 
 The graph is ``ParallelValidationNode >> AggregationNode``. A branch is one check of one record, so that a pool of any
-size is kept busy, and four workers run the four checks of a record at the same time. A check that could not be made is
-never counted as passed: the record then needs a review.
+size is busy, and four workers run the four checks of a record at the same time. A check that could not be made never
+counts as passed: the record then needs a review.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable, short
 from kaygraph_viz.execute.core.base import Executor
@@ -22,12 +22,12 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
-from kaygraph_viz.patterns.finding import Finding
+from kaygraph_viz.patterns.findings import Finding
+from kaygraph_viz.patterns.metrics import measured_times
+from kaygraph_viz.patterns.records import Record, records_of
+from kaygraph_viz.patterns.sources import wait_for_service
 from kaygraph_viz.services.datasets import KeyEntry
 from kaygraph_viz.trace.attributes import describe_error
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
 
 __all__ = [
     "AggregationNode",
@@ -39,27 +39,23 @@ __all__ = [
     "validation_graph",
 ]
 
-Record = Mapping[str, str]
 Check = Callable[[Record], list[Finding]]
 Status = Literal["accepted", "rejected", "needs review"]
-
-SHORTEST_WAIT_S = 0.05
-LONGEST_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided about one record, and why.
+    """The decision about one record, with the reasons.
 
     Parameters
     ----------
     customer_id
-        Which record.
+        The customer number of the record.
     status
         ``"accepted"``: all checks were made and found nothing. ``"rejected"``: at least one found something.
         ``"needs review"``: nothing was found, but at least one check could not be made.
     findings
-        What the checks found.
+        The findings of the checks.
     unavailable
         The checks that could not be made, with the reason.
     """
@@ -71,7 +67,7 @@ class Verdict:
 
     @property
     def reasons(self) -> list[str]:
-        """Why it was not accepted, one sentence each."""
+        """The reasons why it was not accepted, one sentence each."""
         missing = [f"{check}: could not be checked ({why})" for check, why in (self.unavailable or {}).items()]
         return [str(finding) for finding in self.findings] + missing
 
@@ -79,14 +75,14 @@ class Verdict:
 class ParallelValidationNode(ParallelBatchNode):
     """Run every check on every record of ``shared["records"]``, several at once.
 
-    It leaves ``shared["check_outcomes"]``: an `Outcome` for each record and check, record after record.
+    It stores ``shared["check_outcomes"]``: an `Outcome` for each record and check, record after record.
 
     Parameters
     ----------
     checks
         Functions of one record that return a list of findings, by name; at least one.
     max_workers, executor, **options
-        As for `ParallelBatchNode`. By default a check that finds its service unavailable is tried three times.
+        As for `ParallelBatchNode`. By default there are three attempts where a check raises `ServiceUnavailable`.
 
     Raises
     ------
@@ -115,10 +111,10 @@ class ParallelValidationNode(ParallelBatchNode):
 
     def prep(self, shared: Shared) -> list[tuple[str, Record]]:
         """Return a branch for each record and check, the checks of one record next to each other."""
-        return [(name, record) for record in _records(shared) for name in self.checks]
+        return [(name, record) for record in records_of(shared) for name in self.checks]
 
     def exec(self, prep_res: tuple[str, Record]) -> list[Finding]:
-        """Make one check of one record."""
+        """Return the findings of one check of one record."""
         name, record = prep_res
         found = self.checks[name](record)
         if not isinstance(found, list):  # no answer is not "nothing was found"
@@ -126,7 +122,7 @@ class ParallelValidationNode(ParallelBatchNode):
         return found
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Outcomes) -> None:
-        """Hand the outcomes over to the aggregation."""
+        """Store ``shared["check_outcomes"]``."""
         shared["check_outcomes"] = exec_res
 
     def branch_name(self, item: tuple[str, Record]) -> str:
@@ -138,17 +134,15 @@ class AggregationNode(Node):
     """Turn the outcomes of the checks into ``shared["verdicts"]`` and ``shared["validation_summary"]``.
 
     The summary holds the keys ``records accepted rejected needs_review total_checks passed_checks failed_checks
-    unavailable_checks work_s makespan_s mean_concurrency``. The times are measured: work is the sum of the service
-    times of all checks [s], makespan the time from the first submission to the last end [s], mean concurrency their
-    quotient: how many checks were in progress at once, on average.
+    unavailable_checks work_s makespan_s mean_concurrency``; the times are those of `measured_times`.
     """
 
     def prep(self, shared: Shared) -> tuple[Sequence[Record], Outcomes]:
-        """Read the records and the outcomes of their checks."""
-        return _records(shared), shared["check_outcomes"]
+        """Return the records and the outcomes of their checks."""
+        return records_of(shared), shared["check_outcomes"]
 
     def exec(self, prep_res: tuple[Sequence[Record], Outcomes]) -> tuple[list[Verdict], dict[str, float]]:
-        """Group the outcomes by record and count."""
+        """Return the verdicts and the summary."""
         records, outcomes = prep_res
         per_record = len(outcomes) // len(records) if records else 0
         verdicts = [
@@ -158,7 +152,7 @@ class AggregationNode(Node):
         return verdicts, _summary(verdicts, outcomes)
 
     def post(self, shared: Shared, prep_res: Any, exec_res: tuple[list[Verdict], dict[str, float]]) -> None:
-        """Write verdicts and summary."""
+        """Store the two."""
         shared["verdicts"], shared["validation_summary"] = exec_res
 
 
@@ -169,11 +163,7 @@ def validation_graph(
 
     Parameters
     ----------
-    checks
-        Functions of one record that return findings, by name.
-    max_workers
-        How many checks may be in progress at once, 1 to 4096.
-    executor, **options
+    checks, max_workers, executor, **options
         As for `ParallelValidationNode`.
 
     Returns
@@ -197,16 +187,16 @@ def validation_graph(
 
 @dataclass(frozen=True, slots=True)
 class KeyComparison:
-    """How verdicts agree with the answer key.
+    """Counts of verdicts that agree with the answer key, and that do not.
 
     Parameters
     ----------
     planted, found
-        Records with a planted fault, and those of them whose fault was found by the check that must find it.
+        The number of records with a planted fault, and of those among them whose fault the check for it found.
     clean, wrongly_rejected
-        Records without a fault, and those of them that were rejected.
+        The number of records without a fault, and of those among them that were rejected.
     unreviewed
-        Records that need a review, so that nothing can be said about them.
+        The number of records that need a review, in which case a fault is neither found nor missed.
     """
 
     planted: int
@@ -222,9 +212,9 @@ def compare_with_key(verdicts: Sequence[Verdict], key: Mapping[str, KeyEntry]) -
     Parameters
     ----------
     verdicts
-        What was decided.
+        The verdicts.
     key
-        What is wrong with each customer; records that are not in it are left out.
+        The fault of each customer, by number; verdicts on other records are ignored.
     """
     known = [(verdict, key[verdict.customer_id]) for verdict in verdicts if verdict.customer_id in key]
     planted = [(verdict, entry) for verdict, entry in known if not entry.is_clean]
@@ -235,33 +225,6 @@ def compare_with_key(verdicts: Sequence[Verdict], key: Mapping[str, KeyEntry]) -
         wrongly_rejected=sum(entry.is_clean and verdict.status == "rejected" for verdict, entry in known),
         unreviewed=sum(verdict.status == "needs review" for verdict, _ in known),
     )
-
-
-def wait_for_service(state: RetryCallState) -> float:
-    """Return how long to wait for a service that was unavailable [s]: what it asked for, or a growing time.
-
-    A waiting rule for `RetryPolicy`: 0.05 s, doubled with each attempt, at most 5 s. A Retry-After is obeyed; one of
-    more than 5 s ends the attempts, since asking earlier would be against the service's wish.
-
-    Raises
-    ------
-    ServiceUnavailable
-        The error itself, when the service asks for more patience than there is.
-    """
-    error = state.outcome.exception() if state.outcome is not None else None
-    asked: float | None = getattr(error, "retry_after_s", None)
-    if asked is None:
-        return float(min(LONGEST_WAIT_S, SHORTEST_WAIT_S * 2 ** (state.attempt_number - 1)))
-    if asked > LONGEST_WAIT_S and error is not None:
-        raise error
-    return asked
-
-
-def _records(shared: Shared) -> Sequence[Record]:
-    records = shared.get("records")
-    if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
-        raise DataError(f'shared["records"] must be a list of records, got {short(records)}')
-    return records
 
 
 def _verdict(record: Record, outcomes: Sequence[Outcome]) -> Verdict:
@@ -280,9 +243,7 @@ def _summary(verdicts: Sequence[Verdict], outcomes: Outcomes) -> dict[str, float
     statuses = Counter(verdict.status for verdict in verdicts)
     passed = sum(outcome.ok and not outcome.value for outcome in outcomes)
     unavailable = len(outcomes.failed)
-    work_s = sum(outcome.service_s for outcome in outcomes)
-    first = min((outcome.submitted_ns for outcome in outcomes), default=0)
-    makespan_s = (max((outcome.ended_ns for outcome in outcomes), default=0) - first) / 1e9
+
     return {
         "records": len(verdicts),
         "accepted": statuses["accepted"],
@@ -292,7 +253,5 @@ def _summary(verdicts: Sequence[Verdict], outcomes: Outcomes) -> dict[str, float
         "passed_checks": passed,
         "failed_checks": len(outcomes) - passed - unavailable,
         "unavailable_checks": unavailable,
-        "work_s": work_s,
-        "makespan_s": makespan_s,
-        "mean_concurrency": work_s / makespan_s if makespan_s else 0.0,
+        **measured_times(outcomes),
     }

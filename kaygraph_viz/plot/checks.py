@@ -1,4 +1,4 @@
-"""Arguments that several drawing functions share, checked.
+"""Checks of the arguments that several drawing functions share.
 
 Belongs here: returning an argument if it can be used, and else an error that says what to write. Does not belong here:
 arguments of one function only.
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["checked_axes", "checked_end", "checked_trace", "checked_traces", "checked_whole"]
+__all__ = ["checked_axes", "checked_trace", "checked_traces"]
 
 
 def checked_axes(ax: object) -> Axes | None:
@@ -56,29 +56,3 @@ def checked_traces(trace: object) -> list[Trace]:
         expected = "a Trace, as record() yields it, or several by name"
         raise OptionError("trace", trace, expected, "with record() as trace: ...")
     return traces
-
-
-def checked_end(end_s: object) -> float:
-    """Return `end_s` if it is a time [s], 0 or more.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else.
-    """
-    if not isinstance(end_s, (int, float)) or isinstance(end_s, bool) or not 0 <= end_s < float("inf"):
-        raise OptionError("end_s", end_s, "a number of seconds, 0 or more", "end_s=serial.makespan_s")
-    return end_s
-
-
-def checked_whole(name: str, value: object, least: int, example: str) -> int:
-    """Return `value` if it is a whole number, `least` or more.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise OptionError(name, value, f"a whole number, {least} or more", example)
-    return value

@@ -1,4 +1,4 @@
-"""Pictures as files that carry their text: for screen readers, and for whoever finds the file later.
+"""Pictures as files that contain their description, for screen readers and for later readers of the file.
 
 Belongs here: writing a figure with its description. Does not belong here: what the description says.
 """
@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kaygraph_viz.checks import checked_number
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.checks import checked_axes
 from kaygraph_viz.plot.description import Description, description_of
@@ -67,9 +68,8 @@ def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) ->
     kind = target.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         raise OptionError("path", str(target), f"a name that ends in one of {', '.join(FORMATS)}", '"run.png"')
-    if not isinstance(dpi, (int, float)) or isinstance(dpi, bool) or not 0 < dpi < float("inf"):
-        raise OptionError("dpi", dpi, "a number above 0", "dpi=150")
-    figure = ax.figure.canvas.figure  # also of an Axes in a part of a figure
+    checked_number("dpi", dpi, example="dpi=150", above=True)
+    figure = ax.figure.canvas.figure  # the whole figure, also of an Axes in a subfigure
     with rc_context({"svg.hashsalt": "kaygraph-viz"}):  # else the ids in an SVG differ each time
         figure.savefig(target, dpi=dpi, bbox_inches="tight", metadata=_metadata(figure, kind))
     return target

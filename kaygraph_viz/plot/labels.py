@@ -1,4 +1,4 @@
-"""Texts that were made by others, made harmless.
+"""Labels from traces and graphs, made harmless: they come from files and programs of others.
 
 Belongs here: what is kept of a label. Does not belong here: how wide it is drawn (``text``) and where
 (``gantt.layout``).
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["LABEL_LIMIT", "clean"]
+__all__ = ["LABEL_LIMIT", "clean", "heading"]
 
-LABEL_LIMIT = 60
-_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, direction overrides and joiners, lone surrogates, nobody's
+LABEL_LIMIT, TITLE_LIMIT = 60, 200
+_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, direction overrides and joiners, lone surrogates, unassigned
 _MARKS = {"Mn", "Me"}
 
 
 def clean(text: object, limit: int = LABEL_LIMIT) -> str:
-    r"""Return a text in one line, without anything that is not a visible character, and cut to `limit` characters.
+    r"""Return a text as one line of visible characters, cut to `limit` characters.
 
     Parameters
     ----------
@@ -43,3 +43,8 @@ def clean(text: object, limit: int = LABEL_LIMIT) -> str:
             kept.append(char)
     line = " ".join("".join(kept).split()) or "(no name)"
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
+
+
+def heading(title: str | None, default: str) -> str:
+    """Return the title that was asked for, made harmless, or the default."""
+    return default if title is None else clean(title, TITLE_LIMIT)

@@ -1,7 +1,7 @@
 """The services as a web application.
 
 Belongs here: receiving a question, waiting and sending the reply, or not sending it. Does not belong here: choosing the
-reply (``answers``) and running the application (``server``).
+reply (``responses``) and running the application (``server``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kaygraph_viz.errors import ServiceError
-from kaygraph_viz.services.answers import Reply, Services
-from kaygraph_viz.services.lookups import request_key, verify
+from kaygraph_viz.services.endpoints import request_key, verify
+from kaygraph_viz.services.responses import Reply, Services
 from kaygraph_viz.services.settings import ServiceSettings
 
 __all__ = ["ServiceSettings", "create_app", "request_key", "verify"]
@@ -30,7 +30,7 @@ def create_app(
     """Return all services as one web application.
 
     ``GET /verify``, ``/profile``, ``/location``, ``/social`` and ``/company`` answer what the functions of these names
-    in ``lookups`` return, as JSON; 404 when nothing is known and 400 for a question that is not complete. ``/health``
+    in ``endpoints`` return, as JSON; 404 when nothing is known and 400 for a question that is not complete. ``/health``
     is answered at once, whatever the settings.
 
     Parameters

@@ -35,7 +35,7 @@ _KEEP_ALIVE_S = 3_600  # a shorter one would close an idle connection just as a 
 
 
 class Front:
-    """Stand before the application: log every request, and end those that still run when the server stops."""
+    """The outermost ASGI application: it logs every request, and ends those that still run when the server stops."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -70,7 +70,7 @@ class Front:
 
 
 class _Exchange:
-    """One request and its answer, written down in the log as they pass."""
+    """A request and its answer, logged while they pass."""
 
     def __init__(self, log: RequestLog, scope: Scope, send: Send) -> None:
         self._log = log
@@ -91,7 +91,7 @@ class _Exchange:
             self._log.note(self._at, answered_ns=time.perf_counter_ns())
 
     async def finish(self) -> None:
-        """Send what is missing of an answer, so that the connection can be closed in peace."""
+        """Send the missing end of an answer, so that uvicorn closes the connection without an error."""
         if self._is_gone():
             return
         if self._log[self._at].status is None:
@@ -102,7 +102,7 @@ class _Exchange:
 
 
 class _Connection(H11Protocol):
-    """A connection that its requests know, so that an application can close it in the middle of an answer."""
+    """A connection that is passed to its requests, so that an application can close it in the middle of an answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -146,7 +146,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 class ServerThread:
-    """A listening socket and the thread that serves it. Knows nothing of `LocalServer`, which can so be collected."""
+    """A listening socket and its thread; it holds no reference to `LocalServer`, which can so be collected."""
 
     def __init__(self, front: Front) -> None:
         self._front = front
@@ -157,7 +157,7 @@ class ServerThread:
         self._thread = threading.Thread(target=self._run, name=f"service {self.base_url}", daemon=True)
 
     def is_alive(self) -> bool:
-        """Return whether it answers."""
+        """Return whether the server answers."""
         return self._server.is_ready.is_set() and not self._server.should_exit and self._thread.is_alive()
 
     def start_and_wait(self) -> None:

@@ -32,7 +32,7 @@ REFERENCE_DATE = date(2026, 1, 1)  # "today" for everything that judges the ship
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """What is wrong with one customer, as the generator knows it.
+    """The fault that the generator planted in a customer record, if any.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def load_domains() -> dict[str, str]:
     return {row[0]: row[1] for row in read_table("domains.csv", ("domain", "status"))}
 
 
-# Only immutable rows are cached: what a caller gets is built anew, so nobody can change what others will read.
+# Only immutable rows are cached: a caller may change the records that it gets without changing those of others.
 
 
 @lru_cache(maxsize=1)

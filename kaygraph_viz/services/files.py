@@ -10,7 +10,8 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from kaygraph_viz.errors import DataError, OptionError, short
+from kaygraph_viz.checks import checked_whole
+from kaygraph_viz.errors import DataError, short
 
 __all__ = ["checked_limit", "data_path", "read_table"]
 
@@ -106,9 +107,7 @@ def checked_limit(limit: int | None, example: str) -> int | None:
     OptionError
         When `limit` is negative or not a whole number.
     """
-    if limit is not None and not (type(limit) is int and limit >= 0):  # True is no number here
-        raise OptionError("limit", limit, "a whole number from 0, or None for all", example)
-    return limit
+    return None if limit is None else checked_whole("limit", limit, 0, example=example)
 
 
 def _is_plain(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Ask the services without a socket, in the time of the clock in force: real or simulated.
 
 Belongs here: the transport that lets `httpx` clients reach services of the same process, and where these are found.
-Does not belong here: choosing the reply (``answers``) and what users hold in their hands (``server``).
+Does not belong here: choosing the reply (``responses``) and what users call (``server``).
 
 A client sees what it would see over a socket: answers after their latency, timeouts when they come too late,
 connections that are refused or break off. Stamps and waits are those of ``kaygraph_viz.clock``.
@@ -21,9 +21,9 @@ from weakref import WeakValueDictionary
 import httpx
 
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
-from kaygraph_viz.services.answers import Services
 from kaygraph_viz.services.request_log import RequestLog
-from kaygraph_viz.sync import is_virtual, threads
+from kaygraph_viz.services.responses import Services
+from kaygraph_viz.sync import threads
 
 __all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]
 
@@ -65,7 +65,7 @@ class Endpoint:
 
     @property
     def base_url(self) -> str:
-        """Where it listens."""
+        """The address, which exists in this process only."""
         return f"http://{_HOST}:{self._port}"
 
     def listen(self) -> None:
@@ -75,7 +75,7 @@ class Endpoint:
             _listening[self._port] = self
 
     def close(self) -> None:
-        """Let no more requests in; those that are being answered go on."""
+        """Accept no more requests; those that are being answered go on."""
         with _lock:
             if self._port is not None:
                 del _listening[self._port]
@@ -83,7 +83,7 @@ class Endpoint:
 
 
 class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Carry the requests of an `httpx.Client` or `httpx.AsyncClient` to services of this process.
+    """A transport of httpx that carries requests to services of this process.
 
     It is what ``server.client()`` and `open_client` use in simulated time. One transport reaches every server that runs
     in-process; an address at which none runs refuses the connection. No event loop is needed for an `httpx.Client`.
@@ -118,7 +118,7 @@ class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def open_client(**options: Any) -> httpx.Client:
-    """Return a client that reaches local services in the world of the clock in force: over sockets, or simulated.
+    """Return a client for local services: over sockets by the real clock, in process in simulated time.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def open_async_client(**options: Any) -> httpx.AsyncClient:
 
 
 def _world() -> dict[str, Any]:
-    if is_virtual():
+    if not current_clock().has_network:
         return {"trust_env": False, "transport": InProcessTransport()}
     many = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     return {"trust_env": False, "limits": many, "verify": _certificates()}
@@ -155,12 +155,12 @@ def _world() -> dict[str, Any]:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Return what all clients share: loading the certificates costs more CPU than dozens of requests."""
+    """Return the SSL context that all clients share: loading it costs more CPU than dozens of requests."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 class _Visit:
-    """One request from its arrival to its end: how long it takes and what comes of it."""
+    """A request from its arrival to its end: its latency and its answer or error."""
 
     def __init__(self, request: httpx.Request) -> None:
         endpoint = _listening.get(request.url.port or 80) if request.url.host == _HOST else None

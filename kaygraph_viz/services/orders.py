@@ -20,7 +20,7 @@ COST_OF_A_LINE_S = 0.002  # so that orders of 1 to 50 lines cost 2 to 100 ms
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """One line of an order.
+    """A line of an order.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as it stands in the file; nothing but the total is turned into a number yet.
+    """An order as it stands in the file; only the total has been turned into a number.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ class Order:
 
     @property
     def line_count(self) -> int:
-        """How many lines it has: 1 to 50, 0 only when it is broken."""
+        """The number of lines: 1 to 50, 0 only when the order is broken."""
         return self.items.count(";") + 1 if self.items else 0
 
     @property
     def cost_s(self) -> float:
-        """How long the shop needs for it, at 2 ms a line [s]: 0.002 to 0.1, a 50-fold difference."""
+        """The time to process the order at 2 ms a line [s]: 0.002 to 0.1, a 50-fold difference."""
         return max(self.line_count, 1) * COST_OF_A_LINE_S
 
     def lines(self) -> tuple[OrderLine, ...]:
@@ -122,7 +122,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderFault:
-    """What is wrong with one broken order, as the generator knows it.
+    """The fault that the generator planted in a broken order.
 
     Parameters
     ----------

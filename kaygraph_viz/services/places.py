@@ -16,7 +16,7 @@ __all__ = ["City", "Country", "load_cities", "load_countries"]
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """One city of at least 100,000 inhabitants.
+    """A city of at least 100,000 inhabitants.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class City:
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """One country with the rules that its phone numbers and postal codes follow.
+    """A country with the rules that its phone numbers and postal codes follow.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""What the made-up profile, social media and company services know about the shipped customers.
+"""The made-up data of the profile, social media and company services about the shipped customers.
 
 Belongs here: reading profiles and companies. Does not belong here: how they are made (``data/make_profiles.py``) and
-what a service answers (``lookups``).
+what a service answers (``endpoints``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPANY_COLUMNS = ("company_id", "name", "domain", "industry", "employees", "fou
 
 @dataclass(frozen=True, slots=True)
 class SocialAccount:
-    """One account of a customer in a made-up social network.
+    """An account of a customer in a made-up social network.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class SocialAccount:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the user of one customer number told about himself.
+    """The user profile of a customer.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """One made-up company.
+    """A made-up company.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ __all__ = ["LoggedRequest", "RequestLog"]
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request as the server saw it.
+    """A request in the log of the server.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """The requests to one server, in the order in which they arrived. Any number of threads may write.
+    """The requests to one server, in the order of arrival; any number of threads may write.
 
     Examples
     --------
@@ -55,13 +55,13 @@ class RequestLog:
         self._lock = threading.Lock()
 
     def arrived(self, method: str, path: str, query: str, received_ns: int) -> int:
-        """Write down a request and return its place in the log."""
+        """Add a request and return its position in the log."""
         with self._lock:
             self._requests.append(LoggedRequest(method, path, query, received_ns))
             return len(self._requests) - 1
 
     def note(self, at: int, **facts: Any) -> None:
-        """Add what has become known about the request at one place."""
+        """Change fields of the request at a position."""
         self._requests[at] = replace(self._requests[at], **facts)
 
     def __getitem__(self, at: int) -> LoggedRequest:

@@ -1,7 +1,7 @@
 """Run the services beside a script or notebook, and open clients for them.
 
-Belongs here: what users hold in their hands: a server over real sockets or in simulated time, with its address, its log
-and its clients. Does not belong here: what the services answer (``answers``), sockets and threads (``background``) and
+Belongs here: what users call: a server over real sockets or in simulated time, with its address, its log and its
+clients. Does not belong here: the replies of the services (``responses``), sockets and threads (``background``), and
 the transport of clients in simulated time (``in_process``).
 """
 
@@ -16,14 +16,14 @@ from typing import Any, Self
 import httpx
 from starlette.types import ASGIApp
 
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError
-from kaygraph_viz.services.answers import Services
 from kaygraph_viz.services.app import create_app
 from kaygraph_viz.services.background import Front, ServerThread
 from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
 from kaygraph_viz.services.request_log import LoggedRequest
+from kaygraph_viz.services.responses import Services
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
-from kaygraph_viz.sync import is_virtual
 
 __all__ = ["InProcessServer", "LocalServer", "LoggedRequest", "Server", "serve"]
 
@@ -32,7 +32,7 @@ _NOT_RUNNING = "the server is not running; write: with serve(settings) as server
 
 
 class Server(ABC):
-    """What `serve` returns: services that run, wherever they do; use it as a context manager."""
+    """Running services, over sockets or in process, as `serve` returns them; use it as a context manager."""
 
     @abstractmethod
     def start(self) -> Self:
@@ -56,7 +56,7 @@ class Server(ABC):
     @property
     @abstractmethod
     def base_url(self) -> str:
-        """Where the services are, such as ``"http://127.0.0.1:40123"``.
+        """The address of the services, such as ``"http://127.0.0.1:40123"``.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Server(ABC):
         return open_async_client(**self._reach() | options)
 
     def _reach(self) -> dict[str, Any]:
-        """Return how a client finds the services."""
+        """Return the options with which a client reaches the services."""
         return {"base_url": self.base_url}
 
     def __enter__(self) -> Self:
@@ -135,7 +135,7 @@ class Server(ABC):
         self.stop()
 
     def __repr__(self) -> str:
-        """Return where it runs."""
+        """Return the class and the address."""
         return f"{type(self).__name__}({self.base_url!r})" if self.is_running else f"{type(self).__name__}(stopped)"
 
 
@@ -214,7 +214,7 @@ class LocalServer(Server):
 
     @property
     def base_url(self) -> str:
-        """Where the services are, such as ``"http://127.0.0.1:40123"``.
+        """The address of the services, such as ``"http://127.0.0.1:40123"``.
 
         Raises
         ------
@@ -264,7 +264,7 @@ class InProcessServer(Server):
         self._was_started = False
 
     def start(self) -> Self:
-        """Let requests in.
+        """Accept requests.
 
         Raises
         ------
@@ -278,7 +278,7 @@ class InProcessServer(Server):
         return self
 
     def stop(self) -> None:
-        """Let no more requests in. Does nothing the second time."""
+        """Accept no more requests; a second call does nothing."""
         self._endpoint.close()
 
     @property
@@ -288,7 +288,7 @@ class InProcessServer(Server):
 
     @property
     def base_url(self) -> str:
-        """Where the services are, in an address that only exists in this process.
+        """The address of the services, which only exists in this process.
 
         Raises
         ------
@@ -314,7 +314,7 @@ def serve(
     """Start the services, or another application, and return the running server.
 
     Under a virtual clock (``with record(clock="virtual")``) they run in simulated time, and are asked through
-    ``server.client()`` or `open_client`. The same program works in both worlds.
+    ``server.client()`` or `open_client`. The same program works in real and in simulated time.
 
     Parameters
     ----------
@@ -342,7 +342,7 @@ def serve(
     ...     [client.get("/social?customer_id=C00001").status_code for _ in range(2)]
     [503, 200]
     """
-    if not is_virtual():
+    if current_clock().has_network:
         return LocalServer(settings, app=app).start()
     if app is not None:
         raise OptionError("app", app, "left out under a virtual clock, which knows no sockets", "serve(settings)")

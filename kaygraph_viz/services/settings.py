@@ -1,7 +1,7 @@
-"""How a service behaves: its latency, its faults and its limits, as functions of a seed.
+"""The settings of a service: its latency, its faults and its limits, as functions of a seed.
 
 Belongs here: the settings of one service and every decision that is left to chance. Does not belong here: what a
-service answers (``lookups``) and keeping count of tries and calls (``answers``).
+service answers (``endpoints``) and keeping count of tries and calls (``responses``).
 
 Chance is never drawn in the order in which requests arrive. Each decision is a function of the seed, the question
 that is asked and, for faults, how many times it was asked before. So a run with 16 workers meets the same latencies
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from types import MappingProxyType
 
+from kaygraph_viz.checks import checked_number, checked_whole
 from kaygraph_viz.errors import OptionError
 
 __all__ = ["DEFAULT_SETTINGS", "ServiceSettings", "settings_of_all"]
@@ -26,7 +27,7 @@ _LATENCY_RANGE = (0.2, 5.0)  # multiples of the mean that a latency is clipped t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
-    """How slow, how unreliable and how strict a service is.
+    """Latency, fault rates and rate limit of a service.
 
     Parameters
     ----------
@@ -87,21 +88,15 @@ class ServiceSettings:
 
     def __post_init__(self) -> None:
         """Refuse impossible settings, the first by name."""
-        if type(self.seed) is not int:  # True is no number here
-            raise OptionError("seed", self.seed, "a whole number", "seed=0")
-        _check_number("latency_s", self.latency_s, 60)
-        _check_number("latency_spread", self.latency_spread, 2)
+        checked_whole("seed", self.seed, 0, 1 << 62, "seed=0")
+        checked_number("latency_s", self.latency_s, 0, 60)
+        checked_number("latency_spread", self.latency_spread, 0, 2)
         for name in ("failure_rate", "hang_rate", "drop_rate", "cut_rate"):
-            _check_number(name, getattr(self, name), 1)
-        limit = self.rate_limit
-        if limit is not None and not (type(limit) is int and limit >= 1):
-            raise OptionError("rate_limit", limit, "a whole number of calls from 1, or None", "rate_limit=50")
-        if not (type(self.fail_first) is int and self.fail_first >= 0):
-            raise OptionError("fail_first", self.fail_first, "a whole number of tries from 0", "fail_first=1")
-        if not (type(self.failure_status) is int and 500 <= self.failure_status <= 599):
-            raise OptionError(
-                "failure_status", self.failure_status, "a whole number from 500 to 599", "failure_status=500"
-            )
+            checked_number(name, getattr(self, name), 0, 1)
+        if self.rate_limit is not None:
+            checked_whole("rate_limit", self.rate_limit, 1, example="rate_limit=50")
+        checked_whole("fail_first", self.fail_first, 0)
+        checked_whole("failure_status", self.failure_status, 500, 599)
 
     def latency_of(self, key: str) -> float:
         """Return the latency of the answer to one question, whenever and however often it is asked [s]."""
@@ -132,12 +127,6 @@ class ServiceSettings:
         text = f"{self.seed}|{purpose}|{attempt}|{key}"
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return ((int.from_bytes(digest) >> 11) + 0.5) / 2**53
-
-
-def _check_number(name: str, value: object, most: float) -> None:
-    # True is no number here, and NaN fails the comparison.
-    if isinstance(value, bool) or not (isinstance(value, int | float) and 0 <= value <= most):
-        raise OptionError(name, value, f"a number from 0 to {most}", f"{name}=0")
 
 
 # A plain look-up in a table is quick; social networks are slow, and sometimes very slow.

@@ -17,7 +17,7 @@ SPEECH_COLUMNS = ("speech_id", "year", "date", "president", "is_spoken", "source
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """One address with its text.
+    """An address with its text.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.trace.part_table import PartCollector, PartTable
-from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, ROW_FIELDS, STATUSES, Row, Span
+from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Row, RowTuple, Span
 
 __all__ = ["SPAN_DTYPE", "SpanColumns", "SpanSequence", "Spans"]
 
@@ -158,7 +158,7 @@ class Spans:
     def __init__(self, max_spans: int = sys.maxsize) -> None:
         self.max_spans = max_spans
         self.kept = self.dropped = 0
-        self.buffer: list[Row] = []
+        self.buffer: list[RowTuple] = []
         self.append = self.buffer.append
         self._chunks: list[npt.NDArray[np.void]] = []
         self._names = _Numbers()
@@ -176,9 +176,10 @@ class Spans:
             del self.buffer[:count]
             self._chunks.append(self._to_array(rows))
 
-    def _within_cap(self, rows: list[Row]) -> list[Row]:
+    def _within_cap(self, rows: list[RowTuple]) -> list[RowTuple]:
         room = max(0, self.max_spans - self.kept)
-        wanted = rows if len(rows) <= room else rows[:room] + [row for row in rows[room:] if row[4] in ALWAYS_KEPT]
+        wanted = rows[:room]
+        wanted += [row for row in rows[room:] if Row._make(row).kind in ALWAYS_KEPT]
         self.kept += len(wanted)
         self.dropped += len(rows) - len(wanted)
         return wanted
@@ -188,7 +189,7 @@ class Spans:
         self.compact()
         return self._table()
 
-    def sealed(self, last: Mapping[int, Row]) -> SpanColumns:
+    def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
         """Return the rows compacted so far and those of `last`, by span number, whose span is not among them."""
         ids = [chunk["span_id"] for chunk in self._chunks]
         ended = {number for part in ids for number in part[np.isin(part, list(last))].tolist()}
@@ -205,11 +206,11 @@ class Spans:
         self._chunks = [table.rows]  # rows never change: reader and recorder can share them
         return table
 
-    def _to_array(self, rows: list[Row]) -> npt.NDArray[np.void]:
+    def _to_array(self, rows: list[RowTuple]) -> npt.NDArray[np.void]:
         array = np.empty(len(rows), SPAN_DTYPE)
         for first in range(0, len(rows), TRANSPOSE_ROWS):
             part = slice(first, first + TRANSPOSE_ROWS)
-            self._fill(array[part], dict(zip(ROW_FIELDS, zip(*rows[part], strict=True), strict=True)))
+            self._fill(array[part], dict(zip(Row._fields, zip(*rows[part], strict=True), strict=True)))
         return array
 
     def _fill(self, array: npt.NDArray[np.void], columns: Mapping[str, Sequence[Any]]) -> None:

@@ -107,7 +107,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
 def as_row(fields: Mapping[str, Any]) -> Row:
     """Return fields that `problem_with` found nothing wrong with as the row of a span."""
     value = {**_USUAL, "attributes": None, "links": None, **fields}
-    return (
+    return Row(
         value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"], value["name"],
         value["kind"], value["lane"], value["submitted_ns"], value["started_ns"], value["ended_ns"],
         -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"], value["status"], value["attempt"],

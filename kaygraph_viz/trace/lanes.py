@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from asyncio import Task, _get_running_loop, current_task
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
 
-__all__ = ["CPU_RESOLUTION_NS", "Lane", "Lanes"]
+__all__ = ["CPU_RESOLUTION_NS", "NO_LANE", "Lane", "Lanes", "NoLanes"]
 
 CPU_RESOLUTION_NS = 20_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
@@ -271,3 +272,51 @@ class Lanes:
         kind, _, number = lane.name.rpartition("-")
         with self._lock:
             heappush(self._free[kind], int(number))
+
+    @contextmanager
+    def occupied(self, lane: Lane) -> Iterator[Lane]:
+        """Let the calling task, or else thread, work on a lane that was taken, and give the lane back at the end."""
+        self.enter(lane)
+        try:
+            yield lane
+        finally:
+            self.free(lane)
+
+
+class _NoLane(Lane):
+    __slots__ = ()
+
+    def noting(self) -> PartLog | None:
+        """Return None: this lane serves all threads at once."""
+        return None
+
+
+NO_LANE: Lane = _NoLane("", None)
+
+
+class NoLanes(Lanes):
+    """What takes the place of the lanes where nothing is recorded: all workers have the same one."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def mine(self) -> Lane:
+        """Return `NO_LANE`."""
+        return NO_LANE
+
+    def take(self, kind: str) -> Lane:
+        """Return `NO_LANE`."""
+        return NO_LANE
+
+    def again(self, lane: Lane) -> Lane:
+        """Return `NO_LANE`."""
+        return NO_LANE
+
+    def enter(self, lane: Lane) -> None:
+        """Do nothing."""
+
+    def enter_process(self, lane: Lane, pid: int) -> None:
+        """Do nothing."""
+
+    def free(self, lane: Lane) -> None:
+        """Do nothing."""

@@ -40,9 +40,9 @@ def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
     ended = set(np.flatnonzero(np.isin(np.fromiter(opened, np.int64, len(opened)), finished.rows["span_id"])).tolist())
     held = [each for place, each in enumerate(opened.values()) if place not in ended]
     now_ns = recorder.now_ns() if recorder.clock is REAL else _latest_ns(finished)  # a clock of tests may be asked by
-    rows = [_as_running(each.abandoned_row(now_ns)) for each in held]  # those only that it knows
+    rows = [_as_running(Row._make(each.abandoned_row(now_ns))) for each in held]  # those only that it knows
     shown = Trace(_joined(finished, rows), trace.dropped, machine=trace.machine)
-    return shown, frozenset(row[0] for row in rows)
+    return shown, frozenset(row.span_id for row in rows)
 
 
 def _latest_ns(columns: SpanColumns) -> int:
@@ -51,8 +51,7 @@ def _latest_ns(columns: SpanColumns) -> int:
 
 def _as_running(row: Row) -> Row:
     """Return a row that is not marked as abandoned, and does not end before it starts."""
-    started_ns, ended_ns = row[7:9]
-    return (*row[:8], max(started_ns, ended_ns), *row[9:11], "ok", *row[12:16], None)
+    return row._replace(ended_ns=max(row.started_ns, row.ended_ns), status="ok", parts=None)
 
 
 def _joined(finished: SpanColumns, rows: list[Row]) -> SpanColumns:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.checks import checked_flag
 from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.errors import OptionError
 
@@ -98,9 +99,7 @@ def memory_log(clock: Clock, *, is_wanted: bool) -> MemoryLog | None:
     OptionError
         If it is no truth value, or wanted where time is simulated.
     """
-    if not isinstance(is_wanted, bool):
-        raise OptionError("memory", is_wanted, "True or False", "memory=True")
-    if is_wanted and clock is not REAL:
+    if checked_flag("memory", is_wanted) and clock is not REAL:
         raise OptionError("memory", True, "False with a clock that is not that of this machine", "record(memory=True)")
     return MemoryLog(clock.now_ns, _reader()) if is_wanted else None
 

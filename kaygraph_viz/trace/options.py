@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
+from kaygraph_viz.checks import checked_number, checked_whole
 from kaygraph_viz.clock import Clock, current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.shared_access import SharedWatch
@@ -38,7 +39,7 @@ def checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) ->
     if clock is None:
         return current_clock()
     if not isinstance(clock, Clock):
-        expected = "None for the real clock, 'virtual', or an object with the methods of Clock"
+        expected = "None for the real clock, 'virtual', or an object of a subclass of kaygraph_viz.clock.Clock"
         raise OptionError("clock", clock, expected, 'clock="virtual"')
     return clock
 
@@ -52,20 +53,15 @@ def checked_watch(shared_access: bool | Literal["strict"]) -> SharedWatch | None
 
 def checked_cap(max_spans: int | None) -> int:
     """Return the most spans that are kept."""
-    if max_spans is None:
-        return DEFAULT_MAX_SPANS
-    if not isinstance(max_spans, int) or isinstance(max_spans, bool) or max_spans < 1:
-        raise OptionError("max_spans", max_spans, "a whole number, 1 or more", "max_spans=100_000")
-    return max_spans
+    return checked_whole("max_spans", DEFAULT_MAX_SPANS if max_spans is None else max_spans, 1)
 
 
 def checked_period(sample_s: float | None) -> float | None:
     """Return the time from one look at the CPU clocks of threads to the next [s], or None where nobody looks."""
-    is_number = isinstance(sample_s, (int, float)) and not isinstance(sample_s, bool)
-    if sample_s is not None and not (is_number and SHORTEST_S <= sample_s <= LONGEST_S):
-        expected = f"None, or a number of seconds from {SHORTEST_S} to {LONGEST_S:g}"
-        raise OptionError("sample_s", sample_s, expected, "sample_s=0.002")
-    return sample_s
+    if sample_s is None:
+        return None
+    what = "None, or a number of seconds"
+    return checked_number("sample_s", sample_s, SHORTEST_S, LONGEST_S, "sample_s=0.002", what=what)
 
 
 _teller: ContextVar[Callable[[Trace], object] | None] = ContextVar("kaygraph_viz_teller", default=None)

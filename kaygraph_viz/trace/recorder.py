@@ -16,11 +16,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from kaygraph_viz.clock import REAL, Clock, use_clock
+from kaygraph_viz.clock import REAL, Clock, current_clock, use_clock
 from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
-from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
 from kaygraph_viz.trace.options import (
     DEFAULT_MAX_SPANS,
     announced,
@@ -30,7 +30,8 @@ from kaygraph_viz.trace.options import (
     checked_watch,
 )
 from kaygraph_viz.trace.shared_access import SharedWatch
-from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
+from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
+from kaygraph_viz.trace.storage import RowList
 
 if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
     from types import TracebackType
@@ -42,6 +43,8 @@ if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load
 
 __all__ = [
     "DEFAULT_MAX_SPANS",
+    "NO_RECORDER",
+    "NO_SCOPE",
     "Recorder",
     "Scope",
     "current_scope",
@@ -59,24 +62,21 @@ class Scope:
 
     __slots__ = ("recorder", "span_id")
 
-    def __init__(self, recorder: Recorder | None, span_id: int) -> None:
+    def __init__(self, recorder: Recorder, span_id: int) -> None:
         self.recorder = recorder
         self.span_id = span_id
 
 
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
-_active: list[Scope] = []  # for threads that were started without a copy of the context
 
 
-def current_scope() -> Scope | span | None:
-    """Return where new spans belong, or None when nothing is being recorded.
+def current_scope() -> Scope | span:
+    """Return where new spans belong; `NO_SCOPE` when nothing is being recorded.
 
     A thread that user code started on its own has no context; the innermost active `record` serves it.
     """
-    scope = _scope.get()
-    if scope is None:
-        return _active[-1] if _active else None
-    return scope if scope.recorder is not None and scope.recorder.is_open else None
+    scope = _scope.get() or _active[-1]
+    return scope if scope.recorder.is_open else NO_SCOPE
 
 
 def set_scope(scope: Scope) -> None:
@@ -92,7 +92,11 @@ def enter_scope(recorder: Recorder, span_id: int) -> None:
 class OpenSpan(Protocol):
     """A span that has begun: it knows its row for the case that the recording ends before it does."""
 
-    def abandoned_row(self, now_ns: int) -> Row:
+    @property
+    def span_id(self) -> int:
+        """The number of the span."""
+
+    def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this span if it is cut off at `now_ns`."""
 
 
@@ -122,10 +126,8 @@ class Recorder:
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
         self.is_open = True
         self.next_id: Callable[[], int] = itertools.count(1).__next__
-        self.lanes = Lanes(
-            cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0,
-            is_exact=bool(getattr(clock, "is_virtual", False)),
-        )  # fmt: skip
+        resolution_ns = CPU_RESOLUTION_NS if is_real else 0
+        self.lanes = Lanes(cpu_ns if cpu_time else None, resolution_ns, is_exact=clock.is_exact)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
         self._relations: list[Relation] = []
@@ -133,7 +135,7 @@ class Recorder:
         self._spans = _columns(max_spans) if storage is None else storage
         self._lock = threading.RLock()
 
-    def add(self, row: Row) -> None:
+    def add(self, row: RowTuple) -> None:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
         try:
             self._spans.append(row)
@@ -141,6 +143,14 @@ class Recorder:
                 self._compact()
         except Exception as error:  # a recorder fault must never change a result
             self._give_up(error)
+
+    def keep_open(self, opened: OpenSpan) -> None:
+        """Record a span as abandoned if the recording ends before `forget` is called."""
+        self.open_spans[opened.span_id] = opened
+
+    def forget(self, span_id: int) -> None:
+        """Note that a span has ended; call it after its row was added, so that it is never in neither place."""
+        self.open_spans.pop(span_id, None)
 
     def _compact(self) -> None:
         if self._lock.acquire(blocking=False):  # someone else is at it: no need to wait
@@ -213,6 +223,50 @@ class Recorder:
             return _columns(0).columns()
 
 
+class NoRecorder(Recorder):
+    """The recorder in force where nothing is recorded: it takes everything and keeps nothing.
+
+    It spares the code around branches a test at each step. `span` and `Branches.run` still test, since going through
+    the motions would cost code that is not recorded several times as much.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(REAL, cpu_time=False, storage=RowList(0))
+        self.lanes = NoLanes()
+        self.is_open = False
+        self.next_id = int
+
+    @property
+    def clock(self) -> Clock:
+        """The clock in force."""
+        return current_clock()
+
+    @clock.setter
+    def clock(self, clock: Clock) -> None: ...
+
+    @property
+    def now_ns(self) -> Callable[[], int]:
+        """The reading of the clock in force."""
+        return current_clock().now_ns
+
+    @now_ns.setter
+    def now_ns(self, now_ns: Callable[[], int]) -> None: ...
+
+    def add(self, row: RowTuple) -> None:
+        """Do nothing."""
+
+    def keep_open(self, opened: OpenSpan) -> None:
+        """Do nothing."""
+
+    def relate(self, consumers: int, producers: int, needs: Callable[[int], Iterable[int]]) -> None:
+        """Do nothing."""
+
+
+NO_RECORDER = NoRecorder()
+NO_SCOPE = Scope(NO_RECORDER, 0)
+_active = [NO_SCOPE]  # and those of the `record` blocks in force: for threads without a copy of the context
+
+
 def _columns(max_spans: int) -> Storage:
     from kaygraph_viz.trace.columns import Spans
 
@@ -280,9 +334,8 @@ def record(
     log = memory_log(recorder.clock, is_wanted=memory)
     trace = announced(Trace._live(recorder.snapshot, recorder, log))
     scope = Scope(recorder, 0)
-    running = getattr(recorder.clock, "running", nullcontext)
     # what a simulated schedule still runs ends after the trace is complete
-    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), running():
+    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), recorder.clock.running():
         token = _scope.set(scope)
         _active.append(scope)
         try:
@@ -351,16 +404,14 @@ class span:  # noqa: N801  (used like a function)
         self.kind = kind
         self._attributes = attributes
         self._links: tuple[int, ...] = ()
-        self.recorder: Recorder | None = None
+        self.recorder: Recorder = NO_RECORDER
         self.span_id = 0
 
     def __enter__(self) -> Self:
-        scope = _scope.get() or (_active[-1] if _active else None)  # current_scope() without the cost of a call
-        recorder = self.recorder = scope.recorder if scope is not None else None
-        if scope is None or recorder is None:
-            return self
+        scope = _scope.get() or _active[-1]  # current_scope() without the cost of a call
+        self.recorder = recorder = scope.recorder
         if not recorder.is_open:
-            self.recorder = None
+            self.recorder = NO_RECORDER
             return self
         self.parent_id = scope.span_id
         self.span_id = recorder.next_id()
@@ -375,7 +426,7 @@ class span:  # noqa: N801  (used like a function)
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         recorder = self.recorder
-        if recorder is None:
+        if recorder is NO_RECORDER:
             return
         ended = recorder.now_ns()
         try:  # noqa: SIM105  (this is the hot path: suppress() costs as much as a stamp)
@@ -388,14 +439,14 @@ class span:  # noqa: N801  (used like a function)
             recorder.add(self._row(ended, _status_of(error), describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
 
-    def abandoned_row(self, now_ns: int) -> Row:
+    def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this span if it is cut off now."""
         return self._row_of(now_ns, (-1, 0, None), "abandoned", None)
 
-    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> RowTuple:
         return self._row_of(ended_ns, self._lane.measured(self._cpu_ns, self._started_ns, ended_ns), status, error)
 
-    def _row_of(self, ended_ns: int, measured: Measured, status: Status, error: str | None) -> Row:
+    def _row_of(self, ended_ns: int, measured: Measured, status: Status, error: str | None) -> RowTuple:
         started, (cpu_ns, blocked_ns, parts) = self._started_ns, measured
         return (
             self.span_id, self.parent_id, -1, self.name, self.kind, self._lane.name, started, started, ended_ns,
@@ -417,8 +468,7 @@ class span:  # noqa: N801  (used like a function)
         needs
             Returns the positions of the items in `other` that the item at a position in this one needed.
         """
-        if self.recorder is not None:
-            self.recorder.relate(self.span_id, other.span_id, needs)
+        self.recorder.relate(self.span_id, other.span_id, needs)
 
     def link(self, *spans: span) -> None:
         """Say that this span needed the results of `spans` (fan-in)."""

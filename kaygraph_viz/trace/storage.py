@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.span import Row, RowTuple
 
 if TYPE_CHECKING:
     from kaygraph_viz.trace.columns import SpanColumns
@@ -19,11 +19,11 @@ __all__ = ["RowList", "Storage"]
 class Storage(Protocol):
     """Where a recorder keeps its rows: `Spans`, or something lighter in a process that only sends them on."""
 
-    buffer: list[Row]
+    buffer: list[RowTuple]
     dropped: int
 
     @property
-    def append(self) -> Callable[[Row], None]:
+    def append(self) -> Callable[[RowTuple], None]:
         """What keeps a row."""
 
     def compact(self) -> None:
@@ -32,7 +32,7 @@ class Storage(Protocol):
     def columns(self) -> SpanColumns:
         """Return all rows so far."""
 
-    def sealed(self, last: Mapping[int, Row]) -> SpanColumns:
+    def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
         """Return the rows compacted so far and those of `last` that are not among them."""
 
 
@@ -46,12 +46,12 @@ class RowList:
     """
 
     def __init__(self, max_spans: int) -> None:
-        self.buffer: list[Row] = []
+        self.buffer: list[RowTuple] = []
         self.dropped = 0
         self._max_spans = max_spans
-        self._rows: list[Row] = []
+        self._rows: list[RowTuple] = []
 
-    def append(self, row: Row) -> None:
+    def append(self, row: RowTuple) -> None:
         """Keep a row."""
         self.buffer.append(row)
 
@@ -68,12 +68,12 @@ class RowList:
         count = len(self.buffer)
         rows, self._rows = self._rows + self.buffer[:count], []
         del self.buffer[:count]
-        return rows
+        return [Row._make(row) for row in rows]
 
     def columns(self) -> SpanColumns:
         """Raise: there is no trace here."""
         raise NotImplementedError("a worker process keeps no trace")
 
-    def sealed(self, last: Mapping[int, Row]) -> SpanColumns:
+    def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
         """Raise: there is no trace here."""
         raise NotImplementedError("a worker process keeps no trace")

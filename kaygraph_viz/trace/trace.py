@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
-from kaygraph_viz.clock import REAL, Clock
-from kaygraph_viz.errors import OptionError, TraceError
-from kaygraph_viz.machine import Machine, this_machine
+from kaygraph_viz.checks import checked_word
+from kaygraph_viz.clock import Clock
+from kaygraph_viz.errors import TraceError
+from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.attributes import visible
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
 from kaygraph_viz.trace.files import read_trace, write_trace
@@ -23,7 +24,7 @@ from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
 
-__all__ = ["Trace", "load", "machine_of"]
+__all__ = ["Trace", "load"]
 
 
 class _Source(Protocol):
@@ -74,7 +75,7 @@ class Trace:
 
     @classmethod
     def _live(cls, read: Callable[[], SpanColumns], source: _Source, log: MemoryLog | None = None) -> Self:
-        trace = cls(read(), machine=machine_of(source.clock))
+        trace = cls(read(), machine=source.clock.machine)
         trace._read, trace._source, trace._log = read, source, log
         return trace
 
@@ -147,8 +148,8 @@ class Trace:
             If `kind` or `status` is not one of the words that exist.
         """
         for label, word, known in (("kind", kind, KINDS), ("status", status, STATUSES)):
-            if word is not None and word not in known:
-                raise OptionError(label, word, f"one of {', '.join(known)}")
+            if word is not None:
+                checked_word(label, word, known)
         columns = self.columns
         mask = columns.is_kind(kind or KINDS[0]) if kind else columns.rows["span_id"] > 0
         if status:
@@ -214,12 +215,6 @@ class Trace:
     def _repr_html_(self) -> str:
         head, *details = (html.escape(line.strip(" <>")) for line in str(self).splitlines())
         return f"<strong>{head}</strong><br>" + "<br>".join(details)
-
-
-def machine_of(clock: Clock) -> Machine | None:
-    """Return the computer on which is recorded: this one, or the one that a clock simulates; None for other clocks."""
-    found = this_machine() if clock is REAL else getattr(clock, "machine", None)
-    return found if isinstance(found, Machine) else None
 
 
 def _counted(number: int, word: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar, overload
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_function
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.recorder import current_scope, span
 from kaygraph_viz.trace.span import Kind
@@ -72,15 +72,14 @@ def traced(
 
 
 def _traced(function: Callable[..., Any], *, name: str | None, kind: Kind, arguments: bool) -> Callable[..., Any]:
-    if not callable(function):
-        raise OptionError("traced(function)", function, "a function", "@traced")
+    checked_function("traced(function)", function, "a function", "@traced")
     label = name or str(getattr(function, "__name__", type(function).__name__))
     span(label, kind=kind)  # a wrong kind is an error here, not at the first call
     names = inspect.signature(function) if arguments else None
 
     def call_span(args: tuple[Any, ...], kwargs: dict[str, Any]) -> span:
         made = span(label, kind=kind)
-        if names is not None and current_scope() is not None:
+        if names is not None and current_scope().recorder.is_open:
             with suppress(TypeError):  # wrong arguments: the call itself will say so
                 made.set(**safe_attributes(names.bind(*args, **kwargs).arguments))  # as they are before the call
         return made

@@ -6,11 +6,11 @@ Belongs here: new numbers, parents, lanes and times for their rows. Does not bel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from kaygraph_viz.parts import shifted
-from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.span import Row, RowTuple
 from kaygraph_viz.trace.storage import RowList
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def squeezed(first_ns: int, sent_ns: int, received_ns: int) -> Shift:
 
 
 def adopt(
-    recorder: Recorder, rows: list[Row], *, parent_id: int, lane: str, submitted_ns: int, shift: Shift | None = None
-) -> None:
+    recorder: Recorder, rows: Iterable[RowTuple], *, parent_id: int, lane: str, submitted_ns: int,
+    shift: Shift | None = None, add: Callable[[RowTuple], object] | None = None,
+) -> None:  # fmt: skip
     """Add the rows of one branch from another process to a recorder.
 
     Parameters
@@ -61,26 +62,32 @@ def adopt(
         When the branch was ready to run [ns].
     shift
         Takes the times of the process to those of the trace; None where both read the same clock.
+    add
+        Called with each row; default: the recorder keeps them.
     """
-    numbers = {row[0]: recorder.next_id() for row in rows}
-    for row in rows:
-        recorder.add(_adopted(row, numbers, parent_id, lane, submitted_ns, shift))
+    found = [Row._make(row) for row in rows]
+    numbers = {row.span_id: recorder.next_id() for row in found}
+    add = add or recorder.add
+    for row in found:
+        timed = _in_time(row, shift) if shift is not None else row
+        is_branch = row.index >= 0 and row.parent_id not in numbers  # of which only we know when it was ready
+        add(timed._replace(
+            span_id=numbers[row.span_id],
+            parent_id=numbers.get(row.parent_id, parent_id),
+            lane=lane if row.lane == OWN_LANE else f"{lane}/{row.lane}",
+            submitted_ns=min(submitted_ns, timed.started_ns) if is_branch else timed.submitted_ns,
+            links=tuple(numbers[link] for link in row.links if link in numbers) if row.links else None,
+        ))  # fmt: skip
 
 
-def _adopted(
-    row: Row, numbers: Mapping[int, int], parent_id: int, lane: str, submitted_ns: int, shift: Shift | None
-) -> Row:
-    (span_id, parent, index, name, kind, its_lane, submitted, started, ended, cpu, blocked, status, attempt, error,
-     attributes, links, parts) = row  # fmt: skip
-    if shift is not None:
-        submitted, started, ended = shift(submitted), shift(started), shift(ended)
-        cpu, blocked = min(cpu, ended - started), min(blocked, ended - started)
-        parts = shifted(parts, shift, started, ended)
-    if index >= 0 and parent not in numbers:  # the branch itself: only here is it known when it was ready
-        submitted = min(submitted_ns, started)
-    return (
-        numbers[span_id], numbers.get(parent, parent_id), index, name, kind,
-        lane if its_lane == OWN_LANE else f"{lane}/{its_lane}", submitted, started, ended, cpu, blocked, status,
-        attempt, error, attributes, tuple(numbers[link] for link in links if link in numbers) if links else None,
-        parts,
-    )  # fmt: skip
+def _in_time(row: Row, shift: Shift) -> Row:
+    """Return the row with its times shifted; what is squeezed must not have more CPU time than it lasts."""
+    started_ns, ended_ns = shift(row.started_ns), shift(row.ended_ns)
+    return row._replace(
+        submitted_ns=shift(row.submitted_ns),
+        started_ns=started_ns,
+        ended_ns=ended_ns,
+        cpu_ns=min(row.cpu_ns, ended_ns - started_ns),
+        blocked_ns=min(row.blocked_ns, ended_ns - started_ns),
+        parts=shifted(row.parts, shift, started_ns, ended_ns),
+    )

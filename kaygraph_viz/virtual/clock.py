@@ -1,52 +1,54 @@
 """The clock of simulated time.
 
-Belongs here: what users set and what branches ask for. Does not belong here: how it is done (``scheduler``).
+Belongs here: its options, and entering and leaving a block. Does not belong here: the schedule (``scheduler``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any, Self
 
-from kaygraph_viz.clock import MAX_SECONDS, use_clock
+from kaygraph_viz.checks import checked_flag, checked_number, checked_seconds, checked_whole, checked_workers
+from kaygraph_viz.clock import WORKER_KINDS, Clock, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.machine import SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
+from kaygraph_viz.threads import Event
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
-from kaygraph_viz.virtual.guards import guards
+from kaygraph_viz.virtual.guards import guard, guards
 from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
 from kaygraph_viz.virtual.patches import ordinary_code
 from kaygraph_viz.virtual.preempt import Preemption
-from kaygraph_viz.virtual.processors import Turns, compute
+from kaygraph_viz.virtual.processors import Slots, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
-from kaygraph_viz.virtual.threads import VirtualThreads
+from kaygraph_viz.virtual.threads import VirtualEvent, VirtualThreads
 from kaygraph_viz.virtual.user_threads import started_threads
 
 __all__ = ["VirtualClock"]
 
-KINDS = ("thread", "process", "dask")
+SIMULATED_WORKERS = 4  # by default, on any machine
 
 
-class VirtualClock:
-    """A clock that passes only when everybody waits: the same run, to the nanosecond, on every machine.
+class VirtualClock(Clock):
+    """A clock that advances only when all threads wait: the same run, to the nanosecond, on every machine.
 
     ``with record(clock="virtual", seed=0)`` makes one with the defaults. Branches are unchanged: `sleep` is waiting and
-    `work` is CPU, in simulated seconds; whatever else they do takes no simulated time. Threads share one interpreter,
-    which passes to the next one every 5 ms; processes have one each; of the coroutines of a loop one runs at a time.
-    What branches in other processes get and return is copied, as it really would be. Where nobody says how many workers
-    there are, there are 4. Used for a second block, the clock goes on where it stopped.
+    `compute` is CPU, in simulated seconds; whatever else they do takes no simulated time. Threads share one
+    interpreter, which passes to the next one every 5 ms; processes have one each; of the coroutines of a loop one runs
+    at a time. What branches in other processes get and return is copied, as it really would be. The default number of
+    workers is 4. Used for a second block, the clock goes on where it stopped.
 
     Parameters
     ----------
     seed
-        Whole number, 0 or more. 0: at one instant, those go first whose turn was fixed first (when they fell asleep,
-        were started or were woken). Any other number: their order is drawn by chance from it. What ends at the very
-        instant of its deadline is in time. The module `random` is seeded with it inside the block.
+        Whole number, 0 or more. 0: what is due at one instant comes in the order in which it became certain (when a
+        thread fell asleep, was started or was woken). Any other number: in an order drawn from it. What ends at the
+        very instant of its deadline is in time. The module `random` is seeded with it inside the block.
     cores
         How many processes, and threads without a GIL, can compute at once, 1 to 4096, whatever the machine has; None
         for any number.
@@ -58,14 +60,14 @@ class VirtualClock:
     start_up_s
         How long a worker takes to start [s]: a number, or one for each kind (``thread process dask``).
     dispatch_s
-        How long it takes to hand an item to a worker [s], in the same way.
+        How long an item takes to reach a worker [s], in the same way.
     preempt
-        The chance, 0 to 1, that a thread gives way after a single step of user code; see `explore`. With a chance
-        above 0, each version of Python has schedules of its own.
+        The chance, 0 to 1, that a thread yields after a single instruction of user code; see `explore`. Above 0,
+        each version of Python has schedules of its own.
     patience_s
         How long a branch may wait for something that simulated time cannot see, while the whole process is idle [s of
         real time], above 0. Ten times that where something else in the process computes, where the system does not
-        tell what its threads do (Linux does), and for the main program, which is only warned.
+        report what its threads do (Linux does), and for the main program, which is only warned.
 
     Raises
     ------
@@ -79,8 +81,8 @@ class VirtualClock:
     `threading`, the queues of `queue`, ``ThreadPoolExecutor``, and all of `asyncio` under `asyncio.run` or `run`. That
     goes for what your code makes inside the block, for events, semaphores, barriers and queues that it has made before,
     and for locks made before that have a name in your modules or are attributes of a class or an object that has. What
-    installed libraries make is real, and so are the threads that they start; those are told that they take no part
-    when they wait.
+    installed libraries make is real, and so are the threads that they start; those get an error that says so when they
+    wait with `kv.sleep`.
 
     What your own code asks of the machine otherwise, such as its cores or the order of a set of texts, stays as it is
     there.
@@ -88,8 +90,8 @@ class VirtualClock:
     A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that was
     there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits for
     something else that is real, such as another lock made before the block, a socket or another program, is reported
-    with its line after `patience_s`. A file may take its time, and so may code that computes, in whatever language and
-    however busy the machine is. Where everybody waits for somebody else, that is reported at once. A branch that
+    with its line after `patience_s`. Reading a file may take long, and so may code that computes, in whatever language
+    and however busy the machine is. A deadlock is reported at once. A branch that
     computes without end meets no deadline, since time stands still meanwhile: after a hundred times `patience_s` a
     warning says where. A branch that ends its process (``os._exit``) ends this one. At the end of the block all threads
     end that were started inside, and their pools are shut.
@@ -105,7 +107,10 @@ class VirtualClock:
     VirtualClock(seed=0, gil=False)
     """
 
-    is_virtual = True
+    is_exact = True
+    has_network = False
+    default_workers = SIMULATED_WORKERS
+    threads: VirtualThreads
 
     def __init__(
         self,
@@ -119,23 +124,18 @@ class VirtualClock:
         preempt: float = 0.0,
         patience_s: float = 0.1,
     ) -> None:
-        self.seed = _whole("seed", seed, 0, 1 << 62)
-        if cores is not None:
-            _whole("cores", cores, 1, 4096)
-        if not isinstance(gil, bool):
-            raise OptionError("gil", gil, "True or False", "gil=False")
-        self.gil = gil
-        _seconds("switch_interval_s", switch_interval_s, least=1e-6)
-        _seconds("patience_s", patience_s, least=1e-3)
-        if isinstance(preempt, bool) or not isinstance(preempt, (int, float)) or not 0 <= preempt <= 1:
-            raise OptionError("preempt", preempt, "a number from 0 to 1", "preempt=0.1")
-        self.preempt = float(preempt)
+        self.seed = checked_whole("seed", seed, 0, 1 << 62)
+        checked_workers(cores, "cores")
+        self.gil = checked_flag("gil", gil, "gil=False")
+        checked_seconds("switch_interval_s", switch_interval_s, "switch_interval_s=0.005", low=1e-6)
+        checked_seconds("patience_s", patience_s, "patience_s=0.1", low=1e-3)
+        self.preempt = checked_number("preempt", preempt, 0, 1, "preempt=0.1")
         self.start_up_s = _by_kind("start_up_s", start_up_s)
         self.dispatch_s = _by_kind("dispatch_s", dispatch_s)
         self._interval_ns = round(switch_interval_s * 1e9)
         self._scheduler = Scheduler(seed, patience_s)
         self._cores_in_all = cores
-        self._cores = Turns(self._scheduler, cores, "a core", "core")
+        self._cores = Slots(self._scheduler, cores, "a core", "core")
         self._blocks: list[Any] = []
         self._home: asyncio.Task[Any] | None = None
         self._preemption = Preemption(self._scheduler, self.preempt)
@@ -156,16 +156,16 @@ class VirtualClock:
         return 0 if fiber is None else fiber.cpu_ns
 
     def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass for the caller [s], while others go on."""
+        """Park the calling thread for `seconds` of simulated time [s]; others go on."""
         self._scheduler.park(self._scheduler.now_ns + round(seconds * 1e9), "the time")
 
     async def sleep_async(self, seconds: float) -> None:
-        """Let `seconds` pass for the caller [s], while other tasks and threads go on."""
+        """Suspend the calling task for `seconds` of simulated time [s]; other tasks and threads go on."""
         loop = asyncio.get_running_loop()
         if isinstance(loop, VirtualLoop):
             await asyncio.sleep(seconds)
         elif asyncio.current_task() is self._home or len(asyncio.all_tasks(loop)) < 2:
-            self.sleep(seconds)  # in the cell of a notebook: its loop waits meanwhile
+            self.sleep(seconds)  # the cell of a notebook is the only task of its loop: nothing else is held up
         else:
             raise VirtualClockError(
                 "this event loop keeps real time, since it was there before the block began; write kv.run(main()) "
@@ -173,12 +173,29 @@ class VirtualClock:
             )
 
     def compute(self, seconds: float) -> None:
-        """Use CPU for `seconds` [s], in turns with other threads of the same interpreter if it has a GIL."""
+        """Use CPU for `seconds` [s], shared with other threads of the same interpreter if it has a GIL."""
         compute(self._scheduler, self._cores, round(seconds * 1e9), self._interval_ns)
 
     def new_event_loop(self) -> VirtualLoop:
         """Return an event loop in simulated time."""
         return VirtualLoop(self.threads, ties_by_chance=self.seed != 0)
+
+    def is_kept_by(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether an event loop is one of simulated time."""
+        return isinstance(loop, VirtualLoop)
+
+    async def wait_beside(self, event: Event) -> None:
+        """Wait for an event in simulated time while the running loop, which keeps real time, goes on."""
+        assert isinstance(event, VirtualEvent)
+        await event.wait_beside()
+
+    def simulates(self, kind: str) -> bool:
+        """Return whether the workers of executors of a kind are simulated."""
+        return kind in WORKER_KINDS
+
+    def enter_branch(self, context: Context) -> None:
+        """Refuse real connections in the branches that will run in a context."""
+        guard(context)
 
     @property
     def is_running(self) -> bool:
@@ -187,7 +204,7 @@ class VirtualClock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let the calling thread begin the schedule; at the end of the block everything that still runs is ended."""
+        """Start the schedule with the calling thread; at the end of the block end all that still runs."""
         if self.is_running:  # a block inside the block
             yield
             return
@@ -196,7 +213,7 @@ class VirtualClock:
         self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
         scheduler.enter(Fiber("the main program", self.threads.interpreter()))
         try:
-            with ordinary_code(), started_threads(self.threads):  # which those that are ended meet, too
+            with ordinary_code(), started_threads(self.threads):  # still there for threads that `close` ends
                 try:
                     with (
                         guards(),
@@ -236,23 +253,11 @@ class VirtualClock:
         return f"VirtualClock(seed={self.seed}{'' if self.gil else ', gil=False'})"
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise OptionError(name, value, f"a whole number from {low} to {high}", f"{name}={max(low, 1)}")
-    return value
-
-
-def _seconds(name: str, value: Any, least: float = 0.0) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not least <= value <= MAX_SECONDS:
-        raise OptionError(name, value, f"a number of seconds from {least:g} to 1e9", f"{name}=0.005")
-    return float(value)
-
-
 def _by_kind(name: str, value: float | Mapping[str, float]) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        return dict.fromkeys(KINDS, _seconds(name, value))
-    if unknown := set(value) - set(KINDS):
-        expected = f"seconds for {', '.join(KINDS)}"
+        return dict.fromkeys(WORKER_KINDS, checked_seconds(name, value, f"{name}=0.005"))
+    if unknown := set(value) - set(WORKER_KINDS):
+        expected = f"seconds for {', '.join(WORKER_KINDS)}"
         raise OptionError(name, sorted(map(str, unknown)), expected, f'{name}={{"process": 0.1}}')
-    return dict.fromkeys(KINDS, 0.0) | {kind: _seconds(name, seconds) for kind, seconds in value.items()}
+    seconds = {kind: checked_seconds(name, each, f"{name}=0.005") for kind, each in value.items()}
+    return dict.fromkeys(WORKER_KINDS, 0.0) | seconds

@@ -1,4 +1,4 @@
-"""How far a batch is, in a notebook: counts, throughput and the time left.
+"""A progress bar for notebooks: counts, throughput and the time left.
 
 Belongs here: showing it, ten times a second at most. Does not belong here: counting (``execute.progress``).
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import ipywidgets
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
 
 __all__ = ["Progress", "progress"]
@@ -26,7 +26,7 @@ BARS = {False: "info", True: "warning"}  # colours of the page's theme; the word
 def progress(
     title: str = "", *, every_s: float = EVERY_S, monotonic_s: Callable[[], float] = time.monotonic
 ) -> Progress:
-    """Return what to give a node as `progress`, so that a notebook shows how far it is.
+    """Return a progress bar for the argument `progress` of a node.
 
     The bar appears below the cell in which the node begins to run, or where you put the value on the last line of a
     cell. Without a notebook it is one line of text.
@@ -61,13 +61,11 @@ def progress(
     >>> shown.pace.done, shown.pace.total
     (3, 3)
     """
-    if not isinstance(every_s, (int, float)) or isinstance(every_s, bool) or not every_s >= 0:
-        raise OptionError("every_s", every_s, "a number of seconds, 0 or more", "every_s=0.1")
-    return Progress(title, every_s, monotonic_s)
+    return Progress(title, checked_seconds("every_s", every_s, "every_s=0.1"), monotonic_s)
 
 
 class Progress(ProgressCallback):
-    """What `progress` returns; it is called by nodes, and shown by notebooks.
+    """The progress bar that `progress` returns; nodes call it, and notebooks show it.
 
     Attributes
     ----------
@@ -97,17 +95,17 @@ class Progress(ProgressCallback):
     # -- called by nodes ------------------------------------------------------------------------------------------
 
     def begun(self) -> ProgressCallback:
-        """Return what counts a batch that begins now, and show the bar, if it is not shown yet."""
+        """Return the callback for a batch that begins now, and show the bar, if it is not shown yet."""
         self._place()
         return _Batch.of(self)
 
     def is_due(self) -> bool:
-        """Return whether it is time to show something again."""
+        """Return whether `every_s` has passed since the bar last changed."""
         return self._shown_s is None or self._monotonic_s() - self._shown_s >= self._every_s
 
     def _hear(self, pace: ProgressInfo) -> None:
-        """Show how far a batch is."""
-        if self._lock.acquire(blocking=False):  # else somebody shows another batch at this very moment
+        """Show the counts of a batch."""
+        if self._lock.acquire(blocking=False):  # another thread shows a batch right now: this count may be left out
             try:
                 self.pace, self._shown_s = pace, self._monotonic_s()
                 self.updates += 1
@@ -132,7 +130,7 @@ class Progress(ProgressCallback):
 
     @property
     def text(self) -> str:
-        """How far it is, in words."""
+        """The counts, the throughput and the time left, in words."""
         pace = self.pace
         of_total = "" if pace.total is None else f" of {pace.total:,}"
         left = f", {pace.left_s:.3g} s left" if pace.left_s else ""
@@ -140,7 +138,7 @@ class Progress(ProgressCallback):
         return f"{counts}; {pace.throughput_per_s:.3g} items/s{left}"
 
     def _place(self) -> None:
-        """Put the bar below the cell that runs now, once."""
+        """Display the bar below the cell that runs now, once."""
         if not self._is_placed and _has_front_end():
             from IPython.display import display
 
@@ -160,7 +158,7 @@ class Progress(ProgressCallback):
 
 
 class _Batch(ProgressCallback):
-    """One batch that reports to a `Progress`, if it is time to and at its end."""
+    """The callback of one batch: it passes its counts on to a `Progress`, at its interval and at the end."""
 
     owner: Progress
     last: tuple[int, int | None, int] | None = None

@@ -55,6 +55,7 @@ def test_the_slider_changes_the_picture(panel):
     before = panel.picture()
     panel.press_on_slider("Home")
     panel.wait_for_picture_other_than(before)
+    assert panel.picture() != before
 
 
 @each_panel
@@ -64,3 +65,4 @@ def test_a_run_changes_the_picture_and_the_log(panel):
     panel.click("Run")
     panel.wait_for_picture_other_than(picture)
     panel.wait_for_log_other_than(log)
+    assert panel.log() != log

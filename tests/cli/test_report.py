@@ -21,7 +21,7 @@ from kaygraph_viz.errors import OutputExistsError
 from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.patterns.finding import Finding
+from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.validation import Verdict
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import load

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kaygraph_viz.cli import shell as shell_module
-from kaygraph_viz.cli.shell import USAGE, Shell
+from kaygraph_viz.cli.shell import COMMANDS, Shell
 from kaygraph_viz.examples.registry import EXAMPLES
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.execute.registry import KINDS
@@ -95,7 +95,7 @@ def test_mapreduce_without_a_text_counts_those_of_the_shipped_ones(shell, asked_
 
 def test_sentence_runs_every_pattern_that_it_names(shell, capsys, monkeypatch):
     asked = []
-    monkeypatch.setattr(shell, "_example", lambda name, setup: asked.append(name))
+    monkeypatch.setattr(shell, "_example", asked.append)
     shell.onecmd("Validate this user data and count its words")
     assert "C00041: rejected" in capsys.readouterr().out
     assert asked == ["mapreduce"]
@@ -248,21 +248,20 @@ def help_on(line, capsys):
 def test_help_shows_every_command_in_a_line(capsys):
     lines = help_on("", capsys).splitlines()
     commands = {name.removeprefix("do_") for name in dir(Shell) if name.startswith("do_")}
-    assert commands - USAGE.keys() == {"EOF"}
-    assert [line.split()[0] for line in lines[: len(USAGE)]] == list(USAGE)
+    assert commands - COMMANDS.keys() == {"EOF"}
+    assert [line.split()[0] for line in lines] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("name", USAGE)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(capsys, name):
-    first, *_ = help_on(name, capsys).splitlines()
-    assert first.startswith(USAGE[name])
-    assert len(first) > len(USAGE[name]) + 5
+    (line,) = help_on(name, capsys).splitlines()
+    assert line.startswith(COMMANDS[name][0])
+    assert line.endswith(COMMANDS[name][1])
 
 
 def test_help_names_patterns_and_kinds_where_they_can_be_chosen(capsys):
-    assert f"NAME is one of {', '.join(EXAMPLES)}" in help_on("example", capsys)
-    assert f"KIND is one of {', '.join(KINDS)}" in help_on("executor", capsys)
-    assert "is one of" not in help_on("workers", capsys)
+    assert ", ".join(EXAMPLES) in help_on("example", capsys)
+    assert ", ".join(KINDS) in help_on("executor", capsys)
 
 
 def test_help_on_an_unknown_command_shows_those_that_exist(capsys):

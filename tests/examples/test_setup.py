@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.examples.setup import DEFAULT_WORKERS, Setup
 from kaygraph_viz.machine import SIMULATED_CORES, usable_cores
-from kaygraph_viz.sync import is_virtual
 
 
 @pytest.mark.parametrize("workers", [0, -1, True, 1e9, 4097, "4"])
@@ -71,7 +71,7 @@ def test_one_after_the_other_needs_one_worker():
 def test_run_is_recorded_by_the_clock_that_was_asked_for(clock):
     setup = Setup(clock=clock)
     with setup.record():
-        assert is_virtual() is setup.is_simulated is (clock == "virtual")
+        assert current_clock().is_exact is setup.is_simulated is (clock == "virtual")
 
 
 @pytest.mark.parametrize("kind", ["thread", "process"])

@@ -6,7 +6,7 @@ import pytest
 import tenacity
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.limits import RetryPolicy, checked_workers, default_workers
+from kaygraph_viz.execute.limits import RetryPolicy, default_workers
 from kaygraph_viz.virtual.clock import VirtualClock
 
 
@@ -43,11 +43,6 @@ def test_waiting_rules_of_tenacity():
 def test_a_waiting_rule_sees_the_error():
     policy = RetryPolicy(wait=lambda state: 7.0 if isinstance(state.outcome.exception(), KeyError) else 0.0)
     assert (policy.wait_s(1, KeyError()), policy.wait_s(1, ValueError())) == (7, 0)
-
-
-def test_a_number_of_workers_may_be_left_open():
-    assert checked_workers(None) is None
-    assert checked_workers(3) == 3
 
 
 @pytest.mark.parametrize(("cores", "threads", "processes"), [(1, 5, 1), (4, 8, 4), (64, 32, 64)])

@@ -1,4 +1,4 @@
-"""Different operations at once: functions and nodes, inputs, collecting, independent state (G7, G8)."""
+"""Different operations at once: functions and nodes, inputs, collecting, independent state."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
+from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.errors import BranchError, OptionError, WiringError
 from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.limits import MAX_WORKERS
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import BatchGraph, Graph

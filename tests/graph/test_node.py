@@ -1,4 +1,4 @@
-"""One node: phases, hooks, retries, errors, wiring (G1 to G3, G9, N2 to N7)."""
+"""One node: phases, hooks, retries, errors, wiring."""
 
 from __future__ import annotations
 
@@ -321,6 +321,7 @@ def test_the_same_successor_twice_is_fine():
         warnings.simplefilter("error")
         a >> b
         a >> b
+    assert a.successors == {"default": b}
 
 
 def test_wiring_returns_the_right_side():

@@ -1,4 +1,4 @@
-"""A node whose items go through stages: what it takes and gives, its place in a graph, pictures and statistics."""
+"""A node whose items go through stages: its input and results, its place in a graph, diagrams and statistics."""
 
 from __future__ import annotations
 
@@ -165,8 +165,10 @@ def test_with_raise_the_first_error_is_that_of_the_node():
 
 def test_on_error_can_forgive_it():
     node = PipelineNode([Stage("even", fail_odd)], on_error="raise")
-    node.on_error = lambda shared, error: True
+    told = []
+    node.on_error = lambda shared, error: told.append(str(error)) or True
     node.run({"items": [1]})
+    assert told == ["1 is odd"]
 
 
 def test_exec_may_take_the_results_as_they_come_and_stop_early():

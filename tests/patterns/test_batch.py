@@ -1,4 +1,4 @@
-"""Batch processing: the same totals however it is run, errors of single orders, what the schedules do to the load."""
+"""Batch processing: equal totals on every executor, errors of single orders, the load under each schedule."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ends_ms(trace):
 )
 def test_all_orders_agree_with_the_answer_key(schedule):
     orders = load_orders()
-    shared, _ = simulated(orders, workers=8, schedule=schedule, metrics=False)
+    shared, _ = simulated(orders, max_workers=8, schedule=schedule, metrics=False)
     summary = shared["batch_summary"]
     assert (summary["orders"], summary["priced"], summary["failed"]) == (10_000, 9_973, 27)
     assert summary["net_cents"] == NET_OF_GOOD_CENTS
@@ -85,7 +85,7 @@ def test_all_orders_agree_with_the_answer_key(schedule):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_results_are_those_of_the_serial_run(serial, kind, workers, schedule):
-    assert results(simulated(workers=workers, executor=kind, schedule=schedule)[0]) == serial
+    assert results(simulated(max_workers=workers, executor=kind, schedule=schedule)[0]) == serial
 
 
 @pytest.mark.parametrize("kind", ["thread", "process", "async", "dask"])
@@ -93,7 +93,7 @@ def test_results_are_those_of_the_serial_run(serial, kind, workers, schedule):
 def test_results_of_real_workers_are_those_of_the_serial_run(kind, schedule):
     expected = results(simulated(CHEAP, executor="serial")[0])
     assert (len(expected[0]), len(expected[1])) == (len(CHEAP) - 1, 1)
-    assert results(run(CHEAP, workers=2, executor=kind, schedule=schedule)) == expected
+    assert results(run(CHEAP, max_workers=2, executor=kind, schedule=schedule)) == expected
 
 
 def test_the_summary_adds_up(serial):
@@ -105,7 +105,7 @@ def test_the_summary_adds_up(serial):
 
 
 def test_times_are_measured():
-    summary = simulated(workers=4)[0]["batch_summary"]
+    summary = simulated(max_workers=4)[0]["batch_summary"]
     assert round(1000 * summary["work_s"]) == sum(COSTS_MS)
     assert round(1000 * summary["makespan_s"]) == list_schedule(COSTS_MS, 4).makespan_ns
     assert summary["mean_concurrency"] == pytest.approx(summary["work_s"] / summary["makespan_s"])
@@ -113,7 +113,7 @@ def test_times_are_measured():
 
 
 def test_an_empty_batch():
-    shared = run([], workers=2)
+    shared = run([], max_workers=2)
     assert (shared["priced_orders"], shared["failed_orders"], shared["batch_summary"]["orders"]) == ([], [], 0)
     assert shared["batch_summary"]["mean_concurrency"] == shared["batch_summary"]["orders_per_s"] == 0.0
 
@@ -129,7 +129,7 @@ def unavailable_at_first(order):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_service_that_comes_back_costs_attempts_and_a_broken_order_does_not(schedule):
-    shared, trace = simulated(workers=4, executor="thread", schedule=schedule, price=unavailable_at_first)
+    shared, trace = simulated(max_workers=4, executor="thread", schedule=schedule, price=unavailable_at_first)
     long = [order.order_id for order in SAMPLE if order.line_count > 20]
     assert len(long) > 1
     assert {outcome.name: outcome.attempts for outcome in shared["order_outcomes"] if outcome.attempts > 1} == (
@@ -146,7 +146,7 @@ def stuck(order):
 
 @pytest.mark.parametrize("kind", ["thread", "process", "dask"])
 def test_an_order_that_takes_too_long_fails_alone(kind):
-    shared, _ = simulated(workers=4, executor=kind, price=stuck, timeout=10)
+    shared, _ = simulated(max_workers=4, executor=kind, price=stuck, timeout=10)
     (late,) = [failed for failed in shared["failed_orders"] if failed.order_id not in KEY]
     assert (late.order_id, late.position, late.field, late.status) == ("N05945", 4, "", "timeout")
     assert late.reason.startswith("DeadlineExceeded: item 4 of 'OrderPricingNode'")
@@ -154,7 +154,7 @@ def test_an_order_that_takes_too_long_fails_alone(kind):
 
 def test_progress_tells_throughput_and_time_left():
     told = []
-    shared, _ = simulated(workers=1, executor="serial", progress=ProgressCallback(told.append))
+    shared, _ = simulated(max_workers=1, executor="serial", progress=ProgressCallback(told.append))
     assert [pace.done for pace in told] == list(range(1, 65))
     half = told[31]
     assert half.throughput_per_s == pytest.approx(32 / half.elapsed_s)
@@ -185,7 +185,7 @@ def test_the_sample_differs_fifty_fold_and_holds_a_broken_order():
 
 
 def test_with_static_chunks_one_worker_ends_long_after_the_others():
-    _, trace = simulated(workers=4, schedule="static")
+    _, trace = simulated(max_workers=4, schedule="static")
     cuts = edges(64, 4)
     assert ends_ms(trace) == [sum(COSTS_MS[start:end]) for start, end in pairwise(cuts)]
     *others, last = sorted(ends_ms(trace))
@@ -193,26 +193,26 @@ def test_with_static_chunks_one_worker_ends_long_after_the_others():
 
 
 def test_with_dynamic_pulling_they_end_nearly_together():
-    _, trace = simulated(workers=4, schedule="dynamic")
+    _, trace = simulated(max_workers=4, schedule="dynamic")
     assert min(ends_ms(trace)) > 0.85 * max(ends_ms(trace))
     assert max(ends_ms(trace)) == list_schedule(COSTS_MS, 4).makespan_ns
 
 
 def test_with_the_longest_first_they_end_together():
-    _, trace = simulated(workers=4, schedule="longest-first")
+    _, trace = simulated(max_workers=4, schedule="longest-first")
     assert max(ends_ms(trace)) - min(ends_ms(trace)) <= min(COSTS_MS)
     assert max(ends_ms(trace)) <= sum(COSTS_MS) / 4 + min(COSTS_MS)
 
 
 def test_the_order_of_the_schedules():
-    took = {schedule: simulated(workers=4, schedule=schedule)[1].makespan_s for schedule in SCHEDULES}
+    took = {schedule: simulated(max_workers=4, schedule=schedule)[1].makespan_s for schedule in SCHEDULES}
     assert took["longest-first"] < took["dynamic"] < took["static"]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_twenty_runs_leave_the_same_bytes(tmp_path, schedule):
     def saved() -> bytes:
-        _, trace = simulated(workers=4, schedule=schedule)
+        _, trace = simulated(max_workers=4, schedule=schedule)
         return Path(trace.save(tmp_path / "run.jsonl")).read_bytes()
 
     assert {saved() for _ in range(20)} == {saved()}
@@ -228,7 +228,7 @@ def test_the_graph_is_the_one_of_the_picture():
 
 
 def test_the_metrics_say_what_each_worker_did():
-    metrics = simulated(workers=4, schedule="static")[0]["performance_metrics"]
+    metrics = simulated(max_workers=4, schedule="static")[0]["performance_metrics"]
     assert [(load["worker"], load["branches"]) for load in metrics["per_worker"]] == [
         (f"process-{number}", 16) for number in range(1, 5)
     ]

@@ -1,4 +1,4 @@
-"""The external check: a service that answers, and one that does not."""
+"""The external check: a service that answers, and one that fails."""
 
 from __future__ import annotations
 
@@ -19,18 +19,6 @@ from kaygraph_viz.services.server import serve
 
 CUSTOMERS = load_customers(limit=200)
 GOOD = CUSTOMERS[0]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with serve(ServiceSettings(latency_s=0)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def verifier(server):
-    with AddressVerifier(server.base_url, timeout_s=30) as verifier:
-        yield verifier
 
 
 def answer(status=200, body=b"", headers=()):

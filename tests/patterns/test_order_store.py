@@ -34,7 +34,7 @@ def test_rows_come_back_as_they_were():
 
 def test_loading_an_order_takes_its_dead_letter_away():
     with OrderStore() as store:
-        store.bury([letter("N1"), letter("N2")])
+        store.write_dead_letters([letter("N1"), letter("N2")])
         store.load(row("N1"))
         assert [found["order_id"] for found in store.dead_letters()] == ["N2"]
 
@@ -42,13 +42,13 @@ def test_loading_an_order_takes_its_dead_letter_away():
 def test_an_order_that_is_there_gets_no_dead_letter():
     with OrderStore() as store:
         store.load(row("N1"))
-        store.bury([letter("N1", "load")])
+        store.write_dead_letters([letter("N1", "load")])
         assert store.totals() == {"orders": 1, "dead_letters": 0, "net_cents": 450, "tax_cents": 90}
 
 
 def test_a_letter_says_what_was_wrong():
     with OrderStore() as store:
-        store.bury([letter("N1"), DeadLetter(7, status="lost", stage="validate", item="?", attempts=2)])
+        store.write_dead_letters([letter("N1"), DeadLetter(7, status="lost", stage="validate", item="?", attempts=2)])
         assert store.dead_letters() == [
             {"order_id": "N1", "stage": "price", "field": "", "reason": "ValueError: bad", "attempts": 1},
             {"order_id": "item 7", "stage": "validate", "field": "", "reason": "lost", "attempts": 2},

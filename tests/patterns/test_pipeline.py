@@ -1,4 +1,4 @@
-"""Orders into a database: nothing lost and nothing twice, on every kind of worker, also when it is run again."""
+"""Orders into a database: nothing lost and nothing twice, on every kind of worker, also in a second run."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_every_kind_and_number_of_workers_loads_the_same(orders, executor):
         expected = store.rows(), store.dead_letters()
     for workers in (1, 2, 8):
         with record(clock="virtual"), OrderStore() as store:
-            loaded(orders, store, settings=None, workers=workers, executor=executor, buffer=2)
+            loaded(orders, store, settings=None, max_workers=workers, executor=executor, buffer=2)
             assert (store.rows(), store.dead_letters()) == expected
 
 
@@ -138,7 +138,7 @@ def test_real_services_and_workers_load_the_same(orders, executor):
         loaded(orders, store)
         expected = store.rows(), store.dead_letters()
     with record(), OrderStore() as store:
-        loaded(orders, store, workers=2, executor=executor)
+        loaded(orders, store, max_workers=2, executor=executor)
         assert (store.rows(), store.dead_letters()) == expected
 
 
@@ -146,7 +146,7 @@ def test_a_simulated_run_is_the_same_every_time(orders, tmp_path):
     def run():
         faulty = ServiceSettings(failure_rate=0.1, drop_rate=0.05, rate_limit=60)
         with record(clock="virtual", seed=0) as trace, OrderStore(write_s=0.002) as store:
-            loaded(orders, store, settings=faulty, workers=3, buffer=2)
+            loaded(orders, store, settings=faulty, max_workers=3, buffer=2)
         return trace.save(tmp_path / "trace.jsonl").read_bytes()
 
     assert len({run() for _ in range(20)}) == 1
@@ -215,7 +215,7 @@ def test_orders_that_a_dead_service_holds_back_are_loaded_when_it_is_back(orders
 
 def test_a_slow_disk_is_felt_by_the_source():
     with record(clock="virtual") as trace, OrderStore(write_s=0.05) as store:
-        shared = loaded(load_orders(limit=40), store, settings=None, workers=8, buffer=2)
+        shared = loaded(load_orders(limit=40), store, settings=None, max_workers=8, buffer=2)
     result = shared["pipeline_result"]
     assert result.bottleneck == shared["load_report"]["bottleneck"] == "load"
     assert max(facts.longest_queue for facts in result.stages) == 2
@@ -227,7 +227,7 @@ def test_waiting_for_services_is_done_by_many_at_once():
     makespans = []
     for workers in (1, 4):
         with record(clock="virtual") as trace, OrderStore() as store:
-            loaded(load_orders(limit=40), store, settings=None, workers=workers)
+            loaded(load_orders(limit=40), store, settings=None, max_workers=workers)
         makespans.append(trace.makespan_s)
     assert makespans[0] > 3.5 * makespans[1]
 

@@ -1,4 +1,4 @@
-"""The report page: what was fetched in parallel is added up rightly, drawn, and says what is missing."""
+"""The report page: answers are counted rightly and drawn, and missing ones are reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reported(path, settings=None, customers=CUSTOMERS, **options):
 
 @pytest.fixture(scope="module")
 def enriched(tmp_path_factory):
-    return reported(tmp_path_factory.mktemp("report") / "page.png", workers=20)[0]["enriched_records"]
+    return reported(tmp_path_factory.mktemp("report") / "page.png", max_workers=20)[0]["enriched_records"]
 
 
 def panels(figure):
@@ -85,7 +85,7 @@ def test_page_says_how_much_is_there(enriched):
 @pytest.mark.parametrize("executor", ["thread", "async"])
 def test_service_that_is_down_costs_only_its_own_panel(tmp_path, executor):
     faults = {"company": ServiceSettings(failure_rate=1)}
-    shared, _ = reported(tmp_path / "page.png", faults, CUSTOMERS[:10], executor=executor, workers=10)
+    shared, _ = reported(tmp_path / "page.png", faults, CUSTOMERS[:10], executor=executor, max_workers=10)
     *others, (_, bars, below) = panels(draw_page(shared["enriched_records"]))
     assert (bars, below) == ({}, "0 of 10 answered, 10 unavailable")
     assert all(bars for _, bars, _ in others)
@@ -103,14 +103,14 @@ def test_panel_without_data_says_so():
 
 def test_page_is_the_same_with_threads_and_coroutines(tmp_path):
     pages = [
-        reported(tmp_path / f"{executor}-{workers}.png", workers=workers, executor=executor)[0]["report_path"]
+        reported(tmp_path / f"{executor}-{workers}.png", max_workers=workers, executor=executor)[0]["report_path"]
         for executor, workers in [("thread", 2), ("thread", 8), ("async", 8)]
     ]
     assert len({page.read_bytes() for page in pages}) == 1
 
 
 def test_page_is_drawn_after_the_last_answer(tmp_path):
-    _, trace = reported(tmp_path / "page.png", customers=CUSTOMERS[:10], workers=10)
+    _, trace = reported(tmp_path / "page.png", customers=CUSTOMERS[:10], max_workers=10)
     (page,) = (span for span in trace.where(kind="node") if span.name == "ReportPageNode")
     assert page.started_ns >= max(span.ended_ns for span in trace.where(kind="branch"))
 

@@ -1,4 +1,4 @@
-"""What a source, a question and a result are, and when it is worth trying again."""
+"""Sources, questions to them, results, and when there is another attempt."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from pydantic import BaseModel
 
 from kaygraph_viz.clock import use_clock
-from kaygraph_viz.errors import DeadlineExceeded, OptionError, WorkerLostError
+from kaygraph_viz.errors import DeadlineExceeded, OptionError, ServiceUnavailable, WorkerLostError
 from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, retry_in_time
+from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, retry_in_time, wait_for_service
 from kaygraph_viz.testing import FakeClock
 
 
@@ -145,3 +146,18 @@ def test_wait_that_would_last_past_the_deadline_ends_the_attempts(now_s, retry_a
 def test_impossible_number_of_attempts_is_refused(attempts):
     with pytest.raises(OptionError, match="attempts must be"):
         retry_in_time(attempts)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "retry_after_s", "wait_s"),
+    [(1, None, 0.05), (2, None, 0.1), (3, None, 0.2), (20, None, 5.0), (1, 1.5, 1.5), (3, 0.0, 0.0)],
+)
+def test_wait_is_what_the_service_asks_for_or_grows_up_to_five_seconds(attempt, retry_after_s, wait_s):
+    error = ServiceUnavailable("http://service.example.com", "it answered 429", 429, retry_after_s)
+    assert RetryPolicy(99, wait_for_service).wait_s(attempt, error) == pytest.approx(wait_s)
+
+
+def test_service_that_asks_for_an_hour_is_given_up_rather_than_asked_too_early():
+    error = ServiceUnavailable("http://service.example.com", "it answered 429", 429, 3600.0)
+    with pytest.raises(ServiceUnavailable, match="3600"):
+        RetryPolicy(99, wait_for_service).wait_s(1, error)

@@ -1,4 +1,4 @@
-"""A stream of events in windows: what is in them, how late they are, and that it can go on for ever."""
+"""A stream of events in windows: their sums, their lag, and the end of an endless stream."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_width_is_above_zero():
 def test_every_event_is_in_its_window():
     with record(clock="virtual"):
         events = list(itertools.takewhile(lambda event: event.at_s < 6, RUSH))
-        result = processed(RUSH, windows=6, workers=4)
+        result = processed(RUSH, windows=6, max_workers=4)
     for window in result.windows:
         inside = [e for e in events if window.start_s <= e.at_s < window.end_s and e.cents is not None]
         assert (window.events, window.cents) == (len(inside), sum(event.cents for event in inside))
@@ -140,12 +140,12 @@ def test_neither_kind_nor_number_of_workers_changes_a_window(kind):
         expected = contents(processed(RUSH, windows=4))
     for workers in (1, 2, 8):
         with record(clock="virtual"):
-            assert contents(processed(RUSH, windows=4, workers=workers, executor=kind)) == expected
+            assert contents(processed(RUSH, windows=4, max_workers=workers, executor=kind)) == expected
 
 
 def test_with_enough_workers_there_is_little_lag():
     with record(clock="virtual"):
-        result = processed(RUSH, windows=6, workers=8)
+        result = processed(RUSH, windows=6, max_workers=8)
     assert max(window.lag_s for window in result.windows) < 0.1
     assert result.bottleneck == "source"
     assert result.is_keeping_up
@@ -153,7 +153,7 @@ def test_with_enough_workers_there_is_little_lag():
 
 def test_with_too_few_workers_the_lag_grows_from_window_to_window_and_the_source_is_held_back():
     with record(clock="virtual") as trace:
-        result = processed(EventStream(90), windows=6, workers=1)
+        result = processed(EventStream(90), windows=6, max_workers=1)
     lags = [window.lag_s for window in result.windows]
     assert lags == sorted(lags)
     assert lags[-1] > 1
@@ -163,7 +163,7 @@ def test_with_too_few_workers_the_lag_grows_from_window_to_window_and_the_source
 
 def test_after_a_rush_it_catches_up():
     with record(clock="virtual"):
-        result = processed(RUSH, windows=8, workers=2)
+        result = processed(RUSH, windows=8, max_workers=2)
     lags = [window.lag_s for window in result.windows]
     assert max(lags) > 1
     assert lags.index(max(lags)) == 2
@@ -172,7 +172,7 @@ def test_after_a_rush_it_catches_up():
 
 def test_the_slowest_event_of_a_window_is_told():
     with record(clock="virtual"):
-        result = processed(EventStream(20), windows=3, workers=8, handle_s=0.05)
+        result = processed(EventStream(20), windows=3, max_workers=8, handle_s=0.05)
     assert all(0.05 <= window.slowest_s < 0.1 for window in result.windows)
 
 
@@ -199,7 +199,7 @@ def test_the_endless_stream_is_closed_when_there_are_enough_windows():
 def test_a_simulated_run_is_the_same_every_time(tmp_path):
     def run():
         with record(clock="virtual", seed=0) as trace:
-            processed(RUSH, windows=3, workers=2)
+            processed(RUSH, windows=3, max_workers=2)
         return trace.save(tmp_path / "trace.jsonl").read_bytes()
 
     assert len({run() for _ in range(20)}) == 1

@@ -8,7 +8,7 @@ import statistics
 import pytest
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.services.lookups import LOOKUPS, request_key
+from kaygraph_viz.services.endpoints import ENDPOINTS, request_key
 from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings, settings_of_all
 
 KEYS = [str(number) for number in range(4000)]
@@ -88,7 +88,7 @@ def test_impossible_setting_is_refused_by_name(name, value):
 
 
 def test_every_service_has_default_settings():
-    assert list(DEFAULT_SETTINGS) == list(LOOKUPS)
+    assert list(DEFAULT_SETTINGS) == list(ENDPOINTS)
 
 
 def test_services_differ_in_their_latency():

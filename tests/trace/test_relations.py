@@ -43,9 +43,11 @@ def test_spans_say_which_branches_they_needed():
     assert [s.links for s in trace.where(name="join", kind="branch")] == [tuple(loaded)]
 
 
-def test_without_a_recording_nothing_happens():
+def test_without_a_recording_nobody_is_asked_for_links():
+    asked = []
     with span("a") as a, span("b") as b:
-        b.link_branches(a, lambda index: [0])
+        b.link_branches(a, asked.append)
+    assert asked == []
 
 
 def test_reduce_branches_are_linked_to_the_map_branches_that_fed_them():

@@ -6,7 +6,7 @@ import pytest
 
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.columns import Spans
-from kaygraph_viz.trace.recorder import Recorder, enter_scope, span
+from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, enter_scope, set_scope, span
 from kaygraph_viz.trace.wire import OWN_LANE, RowList, adopt, squeezed
 
 
@@ -75,16 +75,16 @@ def test_a_list_of_rows_gives_what_came_since_the_last_time():
     try:
         with span("first"):
             pass
-        assert [kept[3] for kept in rows.fetch()] == ["first"]
+        assert [kept.name for kept in rows.fetch()] == ["first"]
         with span("second"):
             pass
         rows.compact()
         with span("third"):
             pass
-        assert [kept[3] for kept in rows.fetch()] == ["second", "third"]
+        assert [kept.name for kept in rows.fetch()] == ["second", "third"]
         assert rows.fetch() == []
     finally:
-        enter_scope(None, 0)
+        set_scope(NO_SCOPE)
 
 
 def test_a_list_of_rows_has_an_end():

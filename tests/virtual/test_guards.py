@@ -52,7 +52,8 @@ def test_the_main_program_may_connect():
     with socket.socket() as server, VirtualClock():
         server.bind(("127.0.0.1", 0))
         server.listen()
-        socket.create_connection(server.getsockname()).close()
+        with socket.create_connection(server.getsockname()) as mine, server.accept()[0] as other:
+            assert mine.getsockname() == other.getpeername()
 
 
 def test_branches_outside_of_simulated_time_may_connect_meanwhile():
@@ -79,12 +80,13 @@ def test_a_loop_of_the_block_still_has_a_real_neighbour():
         _, writer = await asyncio.open_connection(*server.getsockname())
         writer.close()
         await writer.wait_closed()
+        return "connected"
 
     with socket.socket() as server, ThreadPool(1) as pool:
         server.bind(("127.0.0.1", 0))
         server.listen()
         with VirtualClock():
-            pool.apply(asyncio.run, (main(),))
+            assert pool.apply(asyncio.run, (main(),)) == "connected"
 
 
 def test_the_loop_that_was_there_before_is_as_it_was_after_the_block():

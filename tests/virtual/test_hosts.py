@@ -1,4 +1,4 @@
-"""Nothing about a run in simulated time depends on the machine: not its cores, folders, language, or hashes."""
+"""Several modules together: a run in simulated time does not depend on cores, folders, language or hashes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.examples.setup import Setup
-from kaygraph_viz.execute.limits import SIMULATED_WORKERS, MemoryBudget, default_workers
+from kaygraph_viz.execute.limits import MemoryBudget, default_workers
 from kaygraph_viz.execute.registry import KINDS
 from kaygraph_viz.machine import SIMULATED_CORES, usable_cores
 from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.virtual.clock import SIMULATED_WORKERS
 from tests.virtual import scenarios
 
 POOLS = ("thread", "process", "dask")  # the kinds whose default is a number of workers

@@ -514,7 +514,9 @@ def test_a_pool_that_nobody_shut_down_ends_with_its_block(caplog):
         pool = ThreadPoolExecutor(2)
         running, waiting = pool.submit(time.sleep, 5), [pool.submit(time.sleep, 5) for _ in range(2)]
         time.sleep(1)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor-1")]
+        of_pool = set(pool._threads)
+    assert len(of_pool) == 2
+    assert not of_pool & set(threading.enumerate())
     with pytest.raises(concurrent.futures.CancelledError):
         running.result(GUARD_S)
     assert waiting[1].cancelled()

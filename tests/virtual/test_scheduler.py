@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.clock import REAL, sleep
+from kaygraph_viz.clock import REAL, sleep, use_clock
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.sync import threads
 from kaygraph_viz.virtual import user_threads as started
@@ -89,20 +89,27 @@ def test_giving_way_lets_those_go_first_that_are_due(clock):
     assert clock.now_ns() == 0
 
 
-def test_exactly_one_runs_at_a_time(clock):
-    running, most = 0, 0
+def meet(patience_s):
+    """Start two threads that wait for each other so long in real time, and return whether they met."""
+    together, met = threading.Barrier(2), []
 
     def run():
-        nonlocal running, most
-        for _ in range(20):
-            running += 1
-            most = max(most, running)
-            running -= 1
-            sleep(0.001)
+        with use_clock(REAL), suppress(threading.BrokenBarrierError):
+            together.wait(patience_s)
+            met.append(True)
 
-    for thread in [start(run) for _ in range(20)]:
+    both = [threading.Thread(target=run) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
         thread.join()
-    assert most == 1
+    return bool(met)
+
+
+def test_exactly_one_runs_at_a_time():
+    assert meet(GUARD_S)  # on threads of the system, what is looked for does happen
+    with VirtualClock(patience_s=GUARD_S):
+        assert not meet(0.1)
 
 
 def test_a_switch_leaves_nothing_behind(clock):
@@ -141,8 +148,14 @@ def test_a_thread_that_a_library_has_started_is_told_that_it_takes_no_part(wait)
 
 def test_a_thread_that_takes_no_part_can_wake_one_that_does(clock):
     event = threads().Event()
+
+    def wake():
+        while not clock._scheduler.root.is_parked:
+            pass
+        event.set()
+
     with ThreadPool(1) as pool:
-        woken = pool.apply_async(lambda: (REAL.sleep(0.01), event.set()))
+        woken = pool.apply_async(wake)
         assert event.wait()
         woken.wait(GUARD_S)
 
@@ -240,9 +253,11 @@ def test_the_end_of_the_block_ends_what_still_runs_where_it_waits():
 
 
 def test_one_that_has_not_begun_never_does():
+    seen = []
     with VirtualClock():
-        thread = start(pytest.fail)
+        thread = start(seen.append, "begun")
     assert not thread.is_alive()
+    assert seen == []
 
 
 def test_cleaning_up_cannot_hold_up_the_end():
@@ -268,6 +283,7 @@ def swallow_everything():
             sleep(1)
 
 
+@pytest.mark.leaves_threads
 def test_one_that_swallows_its_end_is_left_where_it_can_do_nothing():
     with VirtualClock():
         thread = start(swallow_everything)
@@ -298,6 +314,7 @@ def test_kill_ends_a_thread_and_what_it_started_at_this_instant(clock):
     assert sorted(ended) == [("child", 2 * 10**9), ("parent", 2 * 10**9)]
 
 
+@pytest.mark.leaves_threads
 def test_killing_one_that_swallows_its_end_works_too(clock):
     thread = start(swallow_everything)
     sleep(1)

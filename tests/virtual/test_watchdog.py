@@ -337,12 +337,13 @@ def test_so_does_one_that_asks_again_and_again():
 def test_a_clock_inside_a_clock_is_not_taken_for_being_stuck():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with VirtualClock(patience_s=0.01), get_executor("thread", 1) as executor:
+        with VirtualClock(patience_s=0.01) as clock, get_executor("thread", 1) as executor:
             future = executor.submit(sleep, 1)
             with VirtualClock():
                 for _ in range(2000):
                     sleep(1)
             future.result()
+    assert clock.now_ns() == 10**9
 
 
 @pytest.mark.parametrize(

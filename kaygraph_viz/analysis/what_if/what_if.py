@@ -7,10 +7,8 @@ and how real waiting is told from waiting for the GIL (``gil_waits``).
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
 from kaygraph_viz.analysis.what_if.model import KINDS
@@ -19,12 +17,12 @@ from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.replay import varied
 from kaygraph_viz.analysis.what_if.speed import Speed
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
+from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["WhatIf", "what_if"]
 
-MAX_WORKERS = 4096
 GOOD_ENOUGH = 0.05  # a makespan that is longer than the best one by no more than this share
 MAX_COUNTS = 256
 USUAL_COUNTS = (1, 2, 4, 8, 16)
@@ -94,7 +92,7 @@ class WhatIf:
             If `workers` is out of range.
         """
         if workers is not None:
-            _checked_count(workers)
+            checked_whole("workers", workers, 1, MAX_WORKERS, "workers=4")
         if self._predictions is None:
             raise OptionError("trace", self, "a result of what_if", "what_if(trace).trace(8)")
         return self._predictions.trace(workers)
@@ -238,12 +236,9 @@ def what_if(
     """
     counts = _checked_workers(workers)
     kind, schedule = _checked_word("executor", executor, KINDS), _checked_word("schedule", schedule, SCHEDULES)
-    if computes_first is not None and not isinstance(computes_first, bool):
-        raise OptionError("computes_first", computes_first, "True, False or None", "computes_first=True")
-    if gil is not None and not isinstance(gil, bool):
-        raise OptionError("gil", gil, "True, False or None", "gil=False")
-    if cores is not None:
-        _checked_count(cores, "cores")
+    checked_flag("computes_first", computes_first, or_none=True)
+    checked_flag("gil", gil, "gil=False", or_none=True)
+    checked_workers(cores, "cores")
     columns = trace.columns
     speed = _checked_speed(speed, columns.names)
     if not len(columns):
@@ -328,7 +323,7 @@ def _checked_workers(workers: int | Iterable[int] | None) -> list[int]:
         raise OptionError("workers", workers, "a number of workers, or several", "workers=[1, 2, 4, 8]")
     counts: list[int] = []
     for count in (workers,) if isinstance(workers, int) else workers:
-        counts.append(_checked_count(count))
+        counts.append(checked_whole("workers", count, 1, MAX_WORKERS, "workers=4"))
         if len(counts) > MAX_COUNTS:
             raise OptionError("workers", workers, f"at most {MAX_COUNTS} numbers", "workers=range(1, 17)")
     if not counts:
@@ -336,16 +331,8 @@ def _checked_workers(workers: int | Iterable[int] | None) -> list[int]:
     return sorted(set(counts))
 
 
-def _checked_count(count: Any, name: str = "workers") -> int:
-    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_WORKERS:
-        raise OptionError(name, count, f"a whole number from 1 to {MAX_WORKERS}", f"{name}=4")
-    return count
-
-
 def _checked_word(name: str, word: str | None, known: tuple[str, ...]) -> str | None:
-    if word is not None and word not in known:
-        raise OptionError(name, word, f"one of {', '.join(map(repr, known))}", f'{name}="{known[1]}"')
-    return word
+    return None if word is None else checked_word(name, word, known, f'{name}="{known[1]}"')
 
 
 def _checked_speed(speed: Mapping[str, float] | None, names: Iterable[str]) -> dict[str, float]:
@@ -357,9 +344,7 @@ def _checked_speed(speed: Mapping[str, float] | None, names: Iterable[str]) -> d
     for name, times in speed.items():
         if name not in known:
             raise OptionError("speed", name, f"the name of a node or branch: {_some(known)}", example)
-        is_number = isinstance(times, (int, float)) and not isinstance(times, bool) and math.isfinite(times)
-        if not is_number or not 1 / FASTEST <= times <= FASTEST:
-            raise OptionError(f"speed[{name!r}]", times, "a number above 0, at most 1e6", example)
+        checked_number(f"speed[{name!r}]", times, 1 / FASTEST, FASTEST, example)
     return {name: float(times) for name, times in speed.items()}
 
 

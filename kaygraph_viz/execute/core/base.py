@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from kaygraph_viz.checks import MAX_WORKERS, checked_function, checked_workers
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interruptible, stopped_by_outer
 from kaygraph_viz.execute.core.branch import Branches
@@ -20,7 +21,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import SIZED_WINDOW, Naming, OnError, Options, Request
 from kaygraph_viz.execute.core.retries import ONCE, Fallback
 from kaygraph_viz.execute.core.submit import Submissions
-from kaygraph_viz.execute.limits import MAX_WORKERS, MemoryBudget, RetryPolicy, checked_workers, default_workers
+from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy, default_workers
 from kaygraph_viz.sync import threads
 
 __all__ = ["Capabilities", "Executor", "arranging", "in_order", "too_late"]
@@ -72,7 +73,7 @@ class Executor(ABC):
     items_ahead: ClassVar[int] = 4  # look-ahead a worker for inputs without a length; more where items travel in chunks
 
     def __init__(self, max_workers: int | None = None) -> None:
-        self._asked = checked_workers(max_workers, most=self.worker_limit)
+        self._asked = checked_workers(max_workers, limit=self.worker_limit)
         self._is_closed = False
         self._tokens: dict[CancelToken, None] = {}  # in the order of the calls
         self._submissions: Submissions | None = None
@@ -174,8 +175,7 @@ class Executor(ABC):
         fallback: Fallback | None,
     ) -> Request:
         """Return the request that a call stands for, or raise what is wrong with it."""
-        if not callable(fn):
-            raise OptionError("fn", fn, "a function of one item", "executor.imap(check, records)")
+        checked_function("fn", fn, "a function of one item", "executor.imap(check, records)")
         if not isinstance(items, Iterable):
             raise OptionError("items", items, "something to iterate over", "executor.imap(check, [1, 2, 3])")
         if self._is_closed:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from kaygraph_viz.checks import checked_seconds, checked_whole, checked_word
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy, checked_seconds, checked_whole
+from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy
 
 __all__ = ["MAX_WINDOW", "ON_ERROR", "SIZED_WINDOW", "Naming", "OnError", "Options", "Request"]
 
@@ -93,8 +94,7 @@ class Options:
 
     def check(self) -> None:
         """Raise `OptionError` for the first option that is out of range."""
-        if self.on_error not in ON_ERROR:
-            raise OptionError("on_error", self.on_error, "'raise' or 'collect'", 'on_error="collect"')
+        checked_word("on_error", self.on_error, ON_ERROR)
         if self.window is not None:
             checked_whole("window", self.window, 0, MAX_WINDOW, "window=8")
         for name, seconds in (("timeout", self.timeout), ("deadline", self.deadline)):

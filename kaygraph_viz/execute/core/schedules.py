@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Literal, NamedTuple, get_args
 
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.errors import OptionError, add_note_once
+from kaygraph_viz.errors import add_note_once
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.branch import Branches
@@ -44,9 +45,7 @@ Pair = tuple[int, Any]  # an item with its position in the input
 
 def checked_schedule(schedule: Schedule) -> Schedule:
     """Return `schedule` if there is such a one, else raise `OptionError`."""
-    if schedule not in SCHEDULES:
-        raise OptionError("schedule", schedule, f"one of {', '.join(map(repr, SCHEDULES))}", 'schedule="dynamic"')
-    return schedule
+    return checked_word("schedule", schedule, SCHEDULES, 'schedule="dynamic"')
 
 
 def edges(items: int, chunks: int) -> list[int]:
@@ -119,7 +118,7 @@ def imap_in_chunks(
     """
     travels = executor.capabilities.needs_pickling
     call = _Call(fn, name or owner, label, owner, retry or ONCE, fallback, timeout)
-    run = _ChunkRun(call.by_parcel() if travels else call, on_error, travels=travels)
+    run = _ChunkRun(call.with_pickled_values() if travels else call, on_error, travels=travels)
     pairs = list(enumerate(items))
     if travels:
         pairs, unsent = _packed(pairs, call)
@@ -179,19 +178,19 @@ class _Call(NamedTuple):
         """Return what runs an item here and now, in the worker."""
         return Branches(self.function, **{name: value for name, value in self._asdict().items() if name != "function"})
 
-    def by_parcel(self) -> _Call:
+    def with_pickled_values(self) -> _Call:
         """Return the same call for items and values that are packed one by one, so that each can fail by itself."""
         label, fallback = self.label, self.fallback
         return self._replace(
-            function=_Parcels(self.function),
-            label=None if label is None else _Unpacking(label),
-            fallback=None if fallback is None else _Parcels(fallback),
+            function=_Pickling(self.function),
+            label=None if label is None else _Unpickling(label),
+            fallback=None if fallback is None else _Pickling(fallback),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Unpacking:
-    """A function that gets its first argument as a parcel; a class of its own, so that it can travel."""
+class _Unpickling:
+    """A function that gets its first argument pickled; a class of its own, so that it can travel."""
 
     function: Callable[..., Any]
 
@@ -199,8 +198,8 @@ class _Unpacking:
         return self.function(unpack(packed), *rest)
 
 
-class _Parcels(_Unpacking):
-    """The same for one that gives back a parcel, too."""
+class _Pickling(_Unpickling):
+    """The same for one that returns its value pickled, too."""
 
     __slots__ = ()
 
@@ -263,7 +262,7 @@ class _ChunkRun:
         report = Report(branches.now_ns(), [], [])
         if not self.travels:
             self.kept[chunk.number] = report  # so that what was done is not lost with a worker that is given up
-        return branches, report, branches.recorder.lanes.mine() if branches.recorder is not None else None
+        return branches, report, branches.recorder.lanes.mine()
 
     def _is_over(self, report: Report, outcome: Outcome) -> bool:
         """Keep an outcome, and return whether nothing may follow it."""

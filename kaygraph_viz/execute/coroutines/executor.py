@@ -93,16 +93,16 @@ class AsyncExecutor(Executor):
         """
         naming = Naming(name, label, owner)
         request = self._checked(fn, items, Options(on_error=on_error, **options), naming, fallback)
-        crew = _Slots(request, self.slots(request.count))
+        slots = _Slots(request, self.slots(request.count))
         arrange = arranging(request)
-        stop = crew.stop_from_outside(asyncio.get_running_loop())
+        stop = slots.stop_from_outside(asyncio.get_running_loop())
         with self._stoppable(request), request.token.stopping(stop):
-            async with crew:
-                while await crew.has_more():
-                    for outcome in arrange(crew.done.popleft()):
-                        crew.count_delivery()
+            async with slots:
+                while await slots.has_more():
+                    for outcome in arrange(slots.done.popleft()):
+                        slots.count_delivery()
                         if outcome.error is not None:
-                            await crew.raise_if_wanted(outcome, on_error)
+                            await slots.raise_if_wanted(outcome, on_error)
                         yield outcome
 
     async def gather(
@@ -112,15 +112,15 @@ class AsyncExecutor(Executor):
     ) -> None:  # fmt: skip
         """Do as `aimap` does and call `take` with each outcome as it is completed; twice as fast for short items."""
         request = self._checked(fn, items, Options(on_error=on_error, **options), Naming(name, None, owner), fallback)
-        crew = _Slots(request, self.slots(request.count))
-        stop = crew.stop_from_outside(asyncio.get_running_loop())
+        slots = _Slots(request, self.slots(request.count))
+        stop = slots.stop_from_outside(asyncio.get_running_loop())
         with self._stoppable(request), request.token.stopping(stop):
-            async with crew:
-                while await crew.has_more():
-                    outcomes = crew.take_all()
+            async with slots:
+                while await slots.has_more():
+                    outcomes = slots.take_all()
                     for outcome in outcomes:
                         if outcome.error is not None:
-                            await crew.raise_if_wanted(outcome, on_error, outcomes)
+                            await slots.raise_if_wanted(outcome, on_error, outcomes)
                         take(outcome)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
@@ -147,20 +147,20 @@ class AsyncExecutor(Executor):
             self._service = None
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        pump = _Pump(request, self.slots(request.count))
-        outcomes = pump.outcomes()
+        loop_thread = _LoopThread(request, self.slots(request.count))
+        outcomes = loop_thread.outcomes()
         wait_s: float | None = None
         try:
-            with request.token.stopping(pump.cancel):
-                pump.thread.start()
+            with request.token.stopping(loop_thread.cancel):
+                loop_thread.thread.start()
                 for outcome in in_order(outcomes) if request.ordered else outcomes:
-                    pump.count_delivery()
+                    loop_thread.count_delivery()
                     yield outcome
         except KeyboardInterrupt:
             wait_s = INTERRUPT_WAIT_S
             raise
         finally:
-            pump.stop(wait_s)
+            loop_thread.stop(wait_s)
 
 
 class _Slots:
@@ -223,23 +223,19 @@ class _Slots:
             self._open_slots(self._opened)
 
     async def _work(self) -> None:
-        lanes = self.branches.recorder.lanes if self.branches.recorder is not None else None
-        lane = lanes.take("async") if lanes is not None else None
-        if lanes is not None and lane is not None:
-            lanes.enter(lane)
+        lanes = self.branches.recorder.lanes
         try:
-            await self._work_on(lane)
+            with lanes.occupied(lanes.take("async")) as lane:
+                await self._work_on(lane)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # the input's own fault, or one of ours: raised after what came before it
             self._is_stopped, self._fault = True, error
         finally:
-            if lanes is not None and lane is not None:
-                lanes.free(lane)
             self._working -= 1
             self._news.set()
 
-    async def _work_on(self, lane: Lane | None) -> None:
+    async def _work_on(self, lane: Lane) -> None:
         submitted, run, when_one_waits = self._request.submitted_ns, self.branches.run_async, self._when_one_waits
         index, limit = 0, self._limit
         try:
@@ -322,7 +318,7 @@ class _Slots:
         )
 
 
-class _Pump:
+class _LoopThread:
     """Runs the slots of a call in a loop of its own, in a thread, and hands their outcomes to a reader outside."""
 
     def __init__(self, request: Request, slots: int) -> None:
@@ -333,7 +329,7 @@ class _Pump:
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._crew: _Slots | None = None
+        self._running: _Slots | None = None
         self._is_cancelled = self._is_over = False
         context = request.branches.context()
         self.thread = threads().Thread(target=context.run, args=(self._run,), name="async", daemon=True)
@@ -354,11 +350,11 @@ class _Pump:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._is_cancelled:  # before there was a task to cancel
             return
-        self._crew = crew = _Slots(self._request, self._slots)
-        async with crew:
-            while await crew.has_more():
-                while crew.done:
-                    self._ready.append(crew.done.popleft())
+        self._running = slots = _Slots(self._request, self._slots)
+        async with slots:
+            while await slots.has_more():
+                while slots.done:
+                    self._ready.append(slots.done.popleft())
                 self._news.set()
 
     def outcomes(self) -> Iterator[Outcome]:
@@ -375,8 +371,8 @@ class _Pump:
 
     def count_delivery(self) -> None:
         """Make room for one more item."""
-        if self._crew is not None:
-            self._crew.count_delivery()
+        if self._running is not None:
+            self._running.count_delivery()
 
     def cancel(self, reason: BaseException) -> None:
         """End the call with an error; from any thread."""

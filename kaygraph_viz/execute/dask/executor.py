@@ -6,17 +6,19 @@ Belongs here: the executor. Does not belong here: one call (``call``), what runs
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any, ClassVar
 
 from kaygraph_viz._optional import require
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.base import Capabilities, Executor, in_order
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
+from kaygraph_viz.execute.core.worker_pool import run_pool
 from kaygraph_viz.execute.dask.call import DaskCall
 from kaygraph_viz.execute.dask.cluster import Link, local_cluster, threads_of
-from kaygraph_viz.execute.local.simulated import simulated
-from kaygraph_viz.sync import is_virtual
+from kaygraph_viz.execute.local.simulated import simulated_pool
 
 __all__ = ["DaskExecutor"]
 
@@ -67,13 +69,15 @@ class DaskExecutor(Executor):
     def __init__(self, max_workers: int | None = None, client: Any = None) -> None:
         super().__init__(max_workers)
         self._threads = None if client is None else threads_of(_checked_client(client))
-        if not is_virtual():  # simulated workers need no cluster
+        if not current_clock().simulates(self.kind):  # simulated workers need no cluster
             require("distributed")
         self._client = client
         self._link: Link | None = None
 
     def _default_workers(self) -> int:
-        return super()._default_workers() if self._threads is None or is_virtual() else self._threads
+        if self._threads is None or current_clock().simulates(self.kind):
+            return super()._default_workers()
+        return self._threads
 
     @property
     def client(self) -> Any:
@@ -90,7 +94,10 @@ class DaskExecutor(Executor):
         return self._link
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        return simulated(self, request) if is_virtual() else self._run_on_cluster(request)
+        pool = simulated_pool(self.kind)
+        if pool is not None:
+            return run_pool(partial(pool, request, self.workers, self))
+        return self._run_on_cluster(request)
 
     def _run_on_cluster(self, request: Request) -> Generator[Outcome, None, None]:
         call = DaskCall(request, self._connected())

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from kaygraph_viz.errors import CallCancelled, OptionError, WorkerStartError
-from kaygraph_viz.execute.local.shared_progress import Board
+from kaygraph_viz.execute.local.shared_progress import SharedProgress
 
 __all__ = ["Child", "Pool"]
 
@@ -33,8 +33,8 @@ PROGRAM = (  # the folder of the program, which is none, must not hide anything;
 ROOT = str(Path(__file__).resolve().parents[3])
 HAS_PAIRS = os.name == "posix"  # where open files can be handed to a child by number
 LOOK_AT_CHILD_S = 0.25  # a process that the child left behind may keep the pipe open: its end alone says nothing
-PATIENCE_S = 1.0  # for a child that was asked to end
-TRIES = 3
+END_TIMEOUT_S = 1.0  # for a child that was asked to end
+MAX_FAILURES = 3
 
 
 class Child:
@@ -60,8 +60,8 @@ class Child:
 
             ours, theirs = socket.socketpair()
             with theirs, tempfile.TemporaryFile(prefix="kaygraph-viz-") as file:
-                file.truncate(Board.SIZE)
-                self.board = Board(file.fileno())
+                file.truncate(SharedProgress.SIZE)
+                self.progress = SharedProgress(file.fileno())
                 self.pipe: Any = Connection(ours.detach())
                 descriptors = (theirs.fileno(), file.fileno())
                 self.process = self._spawn(*map(str, descriptors), pass_fds=descriptors, process_group=0)
@@ -73,23 +73,23 @@ class Child:
         key = secrets.token_bytes(32)
         descriptor, path = tempfile.mkstemp(prefix="kaygraph-viz-")
         try:
-            os.ftruncate(descriptor, Board.SIZE)
-            self.board = Board(descriptor)
+            os.ftruncate(descriptor, SharedProgress.SIZE)
+            self.progress = SharedProgress(descriptor)
             with Listener(authkey=key) as listener:
                 env = os.environ | {"KAYGRAPH_VIZ_KEY": key.hex()}
                 options = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
                 self.process = self._spawn(str(listener.address), path, env=env, **options)
-                threading.Thread(target=self._knock, args=(listener.address,), daemon=True).start()
+                threading.Thread(target=self._unblock_listener, args=(listener.address,), daemon=True).start()
                 self.pipe = listener.accept()
         except AuthenticationError:  # that was us
-            self.board.close()
+            self.progress.close()
             raise WorkerStartError(self.process.wait(), 1) from None
         finally:
             os.close(descriptor)
             with suppress(OSError):  # Windows keeps what is in use; its temporary folder is cleaned by the system
                 Path(path).unlink()
 
-    def _knock(self, address: Any) -> None:
+    def _unblock_listener(self, address: Any) -> None:
         """Free a listener whose child has ended without a word: waiting there knows no end."""
         self.process.wait()
         with suppress(OSError, EOFError, AuthenticationError):
@@ -131,7 +131,7 @@ class Child:
     def end(self) -> int | None:
         """Make sure that the process has ended, and return its exit code; minus the number of a signal."""
         try:
-            return self.process.wait(PATIENCE_S)
+            return self.process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -139,7 +139,7 @@ class Child:
     def close(self) -> None:
         """Let go of a child whose process has ended."""
         self.pipe.close()
-        self.board.close()
+        self.progress.close()
 
 
 class Pool:
@@ -186,7 +186,7 @@ class Pool:
             if self._is_closed:  # meanwhile
                 self.close()
 
-    def bury(self, child: Child, *, was_idle: bool) -> int | None:
+    def remove_dead(self, child: Child, *, was_idle: bool) -> int | None:
         """Take a dead child off the list and return its exit code.
 
         Raises
@@ -198,9 +198,9 @@ class Pool:
         code = child.end()
         child.close()
         self.failures = self.failures + 1 if was_idle else 0
-        if self.failures >= TRIES:
+        if self.failures >= MAX_FAILURES:
             self.failures = 0
-            raise WorkerStartError(code, TRIES)
+            raise WorkerStartError(code, MAX_FAILURES)
         return code
 
     def close(self) -> None:
@@ -226,12 +226,12 @@ class Pool:
         for child in children:
             with suppress(OSError):
                 child.pipe.close()  # that is how a child learns that it is not needed any more
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + END_TIMEOUT_S
         for child in children:
             try:
                 child.process.wait(max(0.0, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.process.wait()
-            child.board.close()
+            child.progress.close()
             self._all.discard(child)

@@ -21,22 +21,23 @@ from functools import partial
 from time import perf_counter_ns
 from typing import Any, ClassVar
 
-from kaygraph_viz.clock import REAL, current_clock
+from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
 from kaygraph_viz.execute.core.base import Capabilities, Executor
+from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import are_atoms, by_value, cannot_send, context_values, pack
 from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.worker_pool import Crew, Pulled, delivered
+from kaygraph_viz.execute.core.worker_pool import Pulled, WorkerPool, run_pool
 from kaygraph_viz.execute.local.process_pool import Child, Pool
-from kaygraph_viz.execute.local.results import Arrivals
+from kaygraph_viz.execute.local.results import Results
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
-from kaygraph_viz.execute.local.simulated import simulated
-from kaygraph_viz.sync import is_virtual
+from kaygraph_viz.execute.local.simulated import simulated_pool
+from kaygraph_viz.threads import Event
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 
-__all__ = ["ProcessExecutor"]
+__all__ = ["ProcessCall", "ProcessExecutor", "ProcessWorker", "ProcessWorkerPool"]
 
 CHUNK_NS = 3_000_000  # how long a chunk may take, by what the items before it took
 SHORT_NS = 1_000_000  # longer items are sent one by one
@@ -81,10 +82,11 @@ class ProcessExecutor(Executor):
         self._finalizer = weakref.finalize(self, self._pool.close_all)  # also when the program ends
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        if is_virtual():
-            return simulated(self, request)
+        pool = simulated_pool(self.kind)
+        if pool is not None:
+            return run_pool(partial(pool, request, self.workers, self))
         self._pool.max_idle = workers = self.workers  # which may differ from what it was under another clock
-        return delivered(partial(_Crew, request, workers, self._pool))
+        return run_pool(partial(ProcessWorkerPool, request, workers, self._pool))
 
     def close(self) -> None:
         """Wait for what was submitted and end the processes; using the executor afterwards is an error."""
@@ -96,44 +98,41 @@ class ProcessExecutor(Executor):
         return type(self), (self._asked,)
 
 
-class _Crew(Crew):
-    """The processes of one `imap` call, a thread for each, and one that pulls the input for all of them."""
+class ProcessWorkerPool(WorkerPool):
+    """The processes of one `imap` call, with a thread for each, and a thread that reads the input for all of them."""
 
-    def __init__(self, request: Request, workers: int, pool: Pool) -> None:
-        self.pool = pool
-        self.header = _header(request)
-        self.is_real = (request.branches.recorder.clock if request.branches.recorder else current_clock()) is REAL
-        self.is_given_up = self.is_all_pulled = self._is_over = False
-        self.ready: deque[Pulled] = deque()
-        self._is_quick = type(request.items) in IN_MEMORY
-        self._food = threading.Condition()
-        self._hungry = 0
+    def __init__(self, request: Request, workers: int, children: Pool) -> None:
         super().__init__(request, workers)
+        self.call = ProcessCall(request.branches, children, self.done, self.news)
+        self.is_all_pulled = self._is_over = False
+        self.ready: deque[Pulled] = deque()
+        self._is_in_memory = type(request.items) in IN_MEMORY
+        self._ready_changed = threading.Condition()
+        self._waiting = 0  # workers that wait for items
 
-    def hire_all(self) -> None:
-        """Hire the workers, and who pulls the input for them."""
-        super().hire_all()
-        self._start(_Puller(self))
+    def start_workers(self) -> None:
+        """Start the workers and the thread that reads the input for them."""
+        super().start_workers()
+        self._start(_InputReader(self))
 
-    def _hire(self) -> None:
-        recorder = self.branches.recorder
-        self._start(_Worker(self, recorder.lanes.take("process") if recorder is not None else None))
+    def _start_worker(self) -> None:
+        self._start(_ProcessThread(self, self.branches.recorder.lanes.take("process")))
 
-    def serve(self) -> bool:
-        """Pull what there is room for and put it where the workers find it; return whether there may be more."""
-        if self._is_quick and self._memory is None:
+    def read_input(self) -> bool:
+        """Pull what there is room for and queue it for the workers; return whether there may be more."""
+        if self._is_in_memory and self._memory is None:
             pulled = self._pull_many()
         else:
             one = self.pull()
             pulled = [] if one is None else [one]
         self.ready.extend(pulled)
-        if self._hungry:
-            with self._food:
-                self._food.notify(len(pulled))
+        if self._waiting:
+            with self._ready_changed:
+                self._ready_changed.notify(len(pulled))
         return bool(pulled)
 
     def _pull_many(self) -> list[Pulled]:
-        """Do what `pull` does, as often as there is room: an input that is in memory never blocks."""
+        """Pull as often as there is room, without the lock: an input that is in memory never blocks."""
         first = self.pull()
         if first is None:
             return []
@@ -143,64 +142,147 @@ class _Crew(Crew):
         self._pulled += len(rest)
         return [first, *rest]
 
-    def serve_again(self, chunk: list[Pulled]) -> None:
-        """Put back what was not begun."""
+    def put_back(self, chunk: list[Pulled]) -> None:
+        """Queue items again, before all others, that were sent and not begun."""
         self.ready.extendleft(reversed(chunk))
         self.wake_all()
 
     def wake_all(self) -> None:
-        """Let all workers look again."""
-        with self._food:
-            self._food.notify_all()
+        """Wake all workers that wait for items."""
+        with self._ready_changed:
+            self._ready_changed.notify_all()
 
-    def take(self, most: int, *, may_wait: bool = True) -> list[Pulled]:
+    def take(self, max_items: int, *, may_wait: bool = True) -> list[Pulled]:
         """Return the next items, no more than a fair share; after a wait, none when nothing more is to begin."""
-        with self._food:
-            self._hungry += 1  # before the look: an item that comes after it is announced
+        with self._ready_changed:
+            self._waiting += 1  # before the look: an item that comes after it is announced
             while may_wait and not self.ready and not self.is_all_pulled:
-                self._food.wait()
-            self._hungry -= 1
+                self._ready_changed.wait()
+            self._waiting -= 1
             if self._is_over:  # there may be items all the same: pulled, or put back, at the last moment
                 return []
             share = -(-len(self.ready) // self.size)
-            return [self.ready.popleft() for _ in range(min(most, share))]
+            return [self.ready.popleft() for _ in range(min(max_items, share))]
 
-    def drop_all(self) -> None:
-        """Let nothing start any more."""
+    def start_nothing(self) -> None:
+        """Stop the workers after what they have in progress."""
         self._stop_pulling()
 
     def _stop_pulling(self) -> None:
         super()._stop_pulling()
         self.is_all_pulled = True
-        with self._food:  # not between a look at what is there and taking it
+        with self._ready_changed:  # not between a look at what is there and taking it
             self._is_over = True
-            self._food.notify_all()
+            self._ready_changed.notify_all()
 
     def stop(self) -> None:
         """Pull nothing more, and wait for what is in progress."""
         try:
             super().stop()
-        except KeyboardInterrupt:  # whoever waits for us has lost patience
+        except KeyboardInterrupt:  # the person has lost patience
             self.give_up_all()
             raise
 
     def give_up_all(self) -> None:
         """Pull nothing more and kill what is in progress."""
-        self.is_given_up = True
+        self.call.is_given_up = True
         self._stop_pulling()
-        workers = [worker for worker in list(self._workers) if isinstance(worker, _Worker)]
-        for worker in workers:
-            worker.kill()
+        workers = [thread for thread in list(self._workers) if isinstance(thread, _ProcessThread)]
+        for thread in workers:
+            thread.worker.kill()
         until = perf_counter_ns() + round(GIVE_UP_S * 1e9)
-        for worker in workers:
-            if worker is not threading.current_thread() and worker.is_alive():
-                worker.join(max(0.0, (until - perf_counter_ns()) / 1e9))
+        for thread in workers:
+            if thread is not threading.current_thread() and thread.is_alive():
+                thread.join(max(0.0, (until - perf_counter_ns()) / 1e9))
         self._workers.clear()
 
 
-def _header(request: Request) -> dict[str, Any]:
+class _InputReader(threading.Thread):
+    """A thread that pulls the input, so that one that blocks keeps no finished result from the reader."""
+
+    def __init__(self, pool: ProcessWorkerPool) -> None:
+        super().__init__(name="input", daemon=True)
+        self.pool = pool
+
+    def run(self) -> None:
+        try:
+            self.pool.branches.context().run(self._work)  # the input sees what its caller sees
+        except BaseException as error:  # a fault of our own
+            self.pool.fail(error)
+        finally:
+            self.pool.is_all_pulled = True
+            self.pool.wake_all()
+            self.pool.remove(self)
+
+    def _work(self) -> None:
+        while self.pool.read_input():
+            pass
+
+
+class _ProcessThread(threading.Thread):
+    """Takes chunks of items from the pool and has them run, until there is nothing left."""
+
+    def __init__(self, pool: ProcessWorkerPool, lane: Lane) -> None:
+        super().__init__(name=lane.name or None, daemon=True)
+        self.pool = pool
+        self.worker = ProcessWorker(pool.call, lane)
+
+    def run(self) -> None:
+        pool, worker = self.pool, self.worker
+        try:
+            while chunk := self._next_chunk():
+                if not_begun := worker.run(chunk):
+                    pool.put_back(not_begun)
+        except BaseException as error:  # a fault of our own, or of the system: no item may get lost without a word
+            worker.deliver()
+            pool.fail(error)
+            pool.start_nothing()
+        finally:
+            worker.close()
+            pool.remove(self)
+
+    def _next_chunk(self) -> list[Pulled]:
+        """Return the next items; what came back is delivered once the child has them, or before a wait for them."""
+        size = self.worker.chunk_size
+        chunk = self.pool.take(size, may_wait=False) if size > 1 else []
+        if not chunk:
+            self.worker.deliver()
+            chunk = self.pool.take(self.worker.chunk_size)
+        return chunk
+
+
+class ProcessCall:
+    """What the process workers of one call share: of `imap`, or one worker of a pipeline's stage.
+
+    Parameters
+    ----------
+    branches
+        What the items have in common.
+    children
+        The processes that have nothing to do.
+    done, news
+        Where outcomes go, and what is set when there are some.
+
+    Raises
+    ------
+    BranchError
+        If the function cannot be sent to other processes.
+    """
+
+    __slots__ = ("branches", "children", "done", "header", "is_given_up", "is_real", "news")
+
+    def __init__(self, branches: Branches, children: Pool, done: deque[Outcome], news: Event) -> None:
+        self.branches = branches
+        self.children = children
+        self.done = done
+        self.news = news
+        self.header = _header(branches)
+        self.is_real = branches.recorder.clock is REAL
+        self.is_given_up = False
+
+
+def _header(branches: Branches) -> dict[str, Any]:
     """Return what a child has to know about a call."""
-    branches, recorder = request.branches, request.branches.recorder
     try:
         call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
     except Exception as error:
@@ -210,8 +292,8 @@ def _header(request: Request) -> dict[str, Any]:
         "name": branches.name,
         "owner": branches.owner,
         "timeout_s": branches.timeout_s,
-        "max_spans": DEFAULT_MAX_SPANS if recorder is not None else 0,
-        "cpu_time": recorder is not None and recorder.has_cpu_time,
+        "max_spans": DEFAULT_MAX_SPANS if branches.is_recorded else 0,
+        "cpu_time": branches.recorder.has_cpu_time,
         "context": context_values(branches.context()),
         "path": list(sys.path),
         "folder": _folder(),
@@ -225,72 +307,49 @@ def _folder() -> str:
         return ""
 
 
-class _Puller(threading.Thread):
-    """Pulls the input within the look-ahead, so that one that blocks keeps no finished result from its reader."""
+class ProcessWorker:
+    """Has items run in a child process, one child at a time, and delivers their outcomes.
 
-    def __init__(self, crew: _Crew) -> None:
-        super().__init__(name="input", daemon=True)
-        self.crew = crew
+    Used by one thread; only `kill` may be called from others.
 
-    def run(self) -> None:
-        try:
-            self.crew.branches.context().run(self._work)  # the input sees what its caller sees
-        except BaseException as error:  # a fault of our own
-            self.crew.break_off(error)
-        finally:
-            self.crew.is_all_pulled = True
-            self.crew.wake_all()
-            self.crew.leave(self)
+    Parameters
+    ----------
+    call
+        What all workers of the call share.
+    lane
+        Where the children run in the trace.
+    """
 
-    def _work(self) -> None:
-        while self.crew.serve():
-            pass
-
-
-class _Worker(threading.Thread):
-    """Owns one child at a time: sends it chunks, waits for the answers, hands outcomes over."""
-
-    def __init__(self, crew: _Crew, lane: Lane | None) -> None:
-        super().__init__(name=lane.name if lane else None, daemon=True)
-        self.crew = crew
+    def __init__(self, call: ProcessCall, lane: Lane) -> None:
+        self.call = call
         self.lane = lane
-        self.branches = crew.branches
-        self._arrivals = Arrivals(crew.branches, lane, crew.done, crew.news, is_real=crew.is_real)
+        self.branches = call.branches
+        self.chunk_size = 1  # how many items the next chunk should have
+        self._results = Results(call.branches, lane, call.done, call.news, is_real=call.is_real)
         self._child: Child | None = None
-        self._size = 1
 
-    def run(self) -> None:
-        crew = self.crew
-        try:
-            while chunk := self._next_chunk():
-                self._exchange(*self._packed(chunk))
-        except BaseException as error:  # a fault of our own, or of the system: no item may get lost without a word
-            self._arrivals.hand_over()
-            crew.break_off(error)
-            crew.drop_all()
-        finally:
-            self._leave()
+    def run(self, chunk: list[Pulled]) -> list[Pulled]:
+        """Have a chunk of items run in a child and return those that were not begun.
 
-    def _next_chunk(self) -> list[Pulled]:
-        """Return the next items; what came back is handed over once the child has them, or before a wait for them."""
-        chunk = self.crew.take(self._size, may_wait=False) if self._size > 1 else []
-        if not chunk:
-            self._arrivals.hand_over()
-            chunk = self.crew.take(self._size)
-        return chunk
+        Outcomes are delivered with the next chunk, or by `deliver`.
+        """
+        return self._exchange(*self._packed(chunk))
 
-    def _leave(self) -> None:
-        child, self._child = self._child, None  # from here on it may work for another call, and is not ours to kill
-        if child is not None:
-            self.crew.pool.give_back(child)
-        if self.lane is not None and self.branches.recorder is not None:
-            self.branches.recorder.lanes.free(self.lane)
-        self.crew.leave(self)
+    def deliver(self) -> None:
+        """Deliver the outcomes of the last chunk."""
+        self._results.hand_over()
 
     def kill(self) -> None:
         """End the child, whatever it is doing; from any thread."""
         if (child := self._child) is not None:
             child.kill()
+
+    def close(self) -> None:
+        """Give back the child and the lane."""
+        child, self._child = self._child, None  # from here on it may work for another call, and is not ours to kill
+        if child is not None:
+            self.call.children.give_back(child)
+        self.branches.recorder.lanes.free(self.lane)
 
     def _packed(self, chunk: list[Pulled]) -> tuple[list[Pulled], list[Any]]:
         """Return the items that can be sent, and what is sent of them; the others have failed."""
@@ -303,50 +362,45 @@ class _Worker(threading.Thread):
                 packed.append(pack(pulled[1]))
             except Exception as error:
                 now = self.branches.now_ns()
-                self._arrivals.end(pulled, now, now, "error", cannot_send(self.branches.where(pulled[0]), error))
+                self._results.end(pulled, now, now, "error", cannot_send(self.branches.where(pulled[0]), error))
             else:
                 found.append(pulled)
         return found, packed
 
-    # -- one chunk ----------------------------------------------------------------------------------------------
-
-    def _exchange(self, chunk: list[Pulled], packed: list[Any]) -> None:
-        """Have a chunk run; what was not begun is put back."""
+    def _exchange(self, chunk: list[Pulled], packed: list[Any]) -> list[Pulled]:
         if not chunk:
-            return
+            return []
         sent_ns, begun_ns = self.branches.now_ns(), perf_counter_ns()
         child = self._child = self._child or self._new_child()
         answer = self._asked(child, [pulled[0] for pulled in chunk], packed)
         if answer is None:
             self._child = None
             child.end()  # so that what it has done is complete
-        self._arrivals.hand_over()  # also where nothing could be sent any more
-        resolved, written = child.board.written(answer or b"")
-        self._arrivals.keep(chunk, written, sent_ns)
+        self._results.hand_over()  # also where nothing could be sent any more
+        resolved, written = child.progress.written(answer or b"")
+        self._results.keep(chunk, written, sent_ns)
         if answer is None:
-            self._arrivals.hand_over()
-            resolved += self._bury(child, chunk[resolved:], sent_ns)
+            self._results.hand_over()
+            resolved += self._remove_dead(child, chunk[resolved:], sent_ns)
         else:
-            self.crew.pool.failures = 0
+            self.call.children.failures = 0
             self._choose_size(perf_counter_ns() - begun_ns, resolved)
-        if resolved < len(chunk):
-            self.crew.serve_again(chunk[resolved:])
+        return chunk[resolved:]
 
     def _new_child(self) -> Child:
-        child = self.crew.pool.take()
-        if self.lane is not None and self.branches.recorder is not None:
-            self.branches.recorder.lanes.enter_process(self.lane, child.pid)
+        child = self.call.children.take()
+        self.branches.recorder.lanes.enter_process(self.lane, child.pid)
         return child
 
     def _asked(self, child: Child, indices: list[int], packed: list[Any]) -> bytes | None:
         """Send a chunk and return the answer; None if the child is dead."""
-        child.board.clear()  # what it still shows must not count as results of this chunk
-        if self.crew.is_given_up:
+        child.progress.clear()  # what it still shows must not count as results of this chunk
+        if self.call.is_given_up:
             child.kill()
             return None
         try:
-            child.ask(self.crew.header, indices, packed)
-            self._arrivals.hand_over()  # of the chunk before, while the child works
+            child.ask(self.call.header, indices, packed)
+            self._results.hand_over()  # of the chunk before, while the child works
             answer = self._answer(child)
         except (EOFError, OSError):
             return None
@@ -365,29 +419,29 @@ class _Worker(threading.Thread):
         left_s = timeout_s
         while (answer := child.answer(left_s)) is None:
             left_s = timeout_s
-            if child.board.in_progress is not None:
-                left_s = timeout_s - (perf_counter_ns() - child.board.started_ns) / 1e9
+            if child.progress.in_progress is not None:
+                left_s = timeout_s - (perf_counter_ns() - child.progress.started_ns) / 1e9
             if left_s <= 0:
                 child.kill()
                 return None
         return answer
 
-    def _bury(self, child: Child, rest: list[Pulled], sent_ns: int) -> int:
+    def _remove_dead(self, child: Child, rest: list[Pulled], sent_ns: int) -> int:
         """Say what became of the item that a dead child was running; return how many that are: one or none."""
-        position, started_ns = child.board.in_progress, child.board.started_ns
-        is_our_doing = child.was_killed or self.crew.is_given_up
-        code = self.crew.pool.bury(child, was_idle=position is None and not is_our_doing)
+        position, started_ns = child.progress.in_progress, child.progress.started_ns
+        is_our_doing = child.was_killed or self.call.is_given_up
+        code = self.call.children.remove_dead(child, was_idle=position is None and not is_our_doing)
         if position is None:
             return 0
         pulled, now, timeout_s = rest[0], perf_counter_ns(), self.branches.timeout_s
-        started, ended = (started_ns, now) if self.crew.is_real else (sent_ns, self.branches.now_ns())
+        started, ended = (started_ns, now) if self.call.is_real else (sent_ns, self.branches.now_ns())
         where = self.branches.where(pulled[0])
-        if self.crew.is_given_up:
-            self._arrivals.end(pulled, started, ended, "cancelled", None)  # only for the trace: nobody reads any more
+        if self.call.is_given_up:
+            self._results.end(pulled, started, ended, "cancelled", None)  # only for the trace: nobody reads any more
         elif not child.was_killed:
-            self._arrivals.end(pulled, started, ended, "lost", WorkerLostError(child.pid, code, where))
+            self._results.end(pulled, started, ended, "lost", WorkerLostError(child.pid, code, where))
         elif timeout_s is not None and now - started_ns >= timeout_s * 1e9:
-            self._arrivals.end(pulled, started, ended, "timeout", DeadlineExceeded(where, timeout_s))
+            self._results.end(pulled, started, ended, "timeout", DeadlineExceeded(where, timeout_s))
         else:  # the late one had just ended, and the kill hit the one after it
             return 0
         return 1
@@ -396,4 +450,4 @@ class _Worker(threading.Thread):
         """Set the size of the next chunk by what the items of this one took."""
         each_ns = took_ns // max(1, count)
         wanted = CHUNK_NS // max(1, each_ns) if each_ns < SHORT_NS else 1
-        self._size = max(1, min(wanted, GROWTH * self._size, MAX_CHUNK))
+        self.chunk_size = max(1, min(wanted, GROWTH * self.chunk_size, MAX_CHUNK))

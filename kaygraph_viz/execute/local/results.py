@@ -7,7 +7,6 @@ Does not belong here: the bytes (``payload``), how they came (``processes``).
 from __future__ import annotations
 
 import pickle
-import threading
 from collections import deque
 from collections.abc import Sequence
 from operator import itemgetter
@@ -18,15 +17,16 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import unpack_result
 from kaygraph_viz.execute.core.worker_pool import Pulled
 from kaygraph_viz.execute.local.shared_progress import records_in
+from kaygraph_viz.threads import Event
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.span import Row, Status
+from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
-__all__ = ["Arrivals"]
+__all__ = ["Results"]
 
 
-class Arrivals:
+class Results:
     """Hands over what one worker process did.
 
     Parameters
@@ -34,19 +34,17 @@ class Arrivals:
     branches
         What its items have in common.
     lane
-        Its lane in the trace, or None when nothing is recorded.
+        Its lane in the trace.
     done, news
         Where outcomes go, and what is set when there are some.
     is_real
         Whether the times of the process are those of the trace.
     """
 
-    def __init__(
-        self, branches: Branches, lane: Lane | None, done: deque[Outcome], news: threading.Event, *, is_real: bool
-    ) -> None:
+    def __init__(self, branches: Branches, lane: Lane, done: deque[Outcome], news: Event, *, is_real: bool) -> None:
         self.branches = branches
-        self.lane = lane.name if lane is not None else ""
-        self.recorder = branches.recorder if lane is not None else None
+        self.lane = lane.name
+        self.recorder = branches.recorder
         self._done = done
         self._news = news
         self._is_real = is_real
@@ -82,10 +80,11 @@ class Arrivals:
 
     def _plain(self, chunk: Sequence[Pulled], records: Sequence[tuple[Any, ...]]) -> list[Outcome]:
         """Return the outcomes of items whose value is a number or text, all in one go."""
-        name, recorder = self.branches.name, self.recorder
+        name = self.branches.name
         pairs = list(zip(chunk, records, strict=False))
-        if recorder is not None:
-            add, next_id, parent_id, lane = recorder.add, recorder.next_id, self.branches.parent_id, self.lane
+        if self.branches.is_recorded:
+            add, next_id = self.branches.add, self.recorder.next_id
+            parent_id, lane = self.branches.parent_id, self.lane
             for (index, _, submitted), (_, started, ended, cpu) in pairs:
                 add((
                     next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0, "ok", 1,
@@ -101,7 +100,7 @@ class Arrivals:
         index, _, submitted = pulled
         where, cpu = self.branches.where(index), -1
         failure: Any = None
-        rows: list[Row] | None = None
+        rows: list[RowTuple] | None = None
         status: Status = "ok"
         attempts, name = 1, self.branches.name
         if len(record) == 4:
@@ -139,17 +138,20 @@ class Arrivals:
             self._done.append(outcome)
             self._news.set()
 
-    def _record(self, outcome: Outcome, rows: list[Row] | None, cpu_ns: int, shift: Shift | None) -> None:
+    def _record(self, outcome: Outcome, rows: list[RowTuple] | None, cpu_ns: int, shift: Shift | None) -> None:
         recorder, parent_id, submitted = self.recorder, self.branches.parent_id, outcome.submitted_ns
-        if recorder is None:
+        if not self.branches.is_recorded:  # no row is made for nothing
             return
         if rows:
-            adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=submitted, shift=shift)
+            adopt(
+                recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=submitted, shift=shift,
+                add=self.branches.add,
+            )  # fmt: skip
             return
         text = None if outcome.error is None else describe_error(outcome.error)
-        recorder.add((
+        self.branches.add(Row(
             recorder.next_id(), parent_id, outcome.index, outcome.name, "branch", self.lane, submitted,
-            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None, None,
+            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text,
         ))  # fmt: skip
 
 

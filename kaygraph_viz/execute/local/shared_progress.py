@@ -10,7 +10,7 @@ import marshal
 import mmap
 from typing import Any
 
-__all__ = ["MAX_CHUNK", "Board", "record_of", "records_in"]
+__all__ = ["MAX_CHUNK", "SharedProgress", "record_of", "records_in"]
 
 MAX_CHUNK = 512
 _NUMBERS = 5
@@ -18,7 +18,7 @@ _START = 8 * _NUMBERS
 _READY, _BEGUN, _DONE, _STARTED, _END = range(_NUMBERS)
 
 
-class Board:
+class SharedProgress:
     """A piece of memory that parent and child both see: how far the chunk is, and the results so far.
 
     It outlives the child, so a child that dies takes only the item in progress with it.
@@ -100,11 +100,11 @@ class Board:
 
 
 def record_of(*fields: Any) -> bytes:
-    """Return a record as it is written on a board; its fields are numbers, texts, bytes, or tuples of these."""
+    """Return the bytes of a record, whose fields are numbers, texts, bytes, or tuples of these."""
     return marshal.dumps(fields, 2)
 
 
 def records_in(written: bytes) -> list[tuple[Any, ...]]:
-    """Return the records that a board held."""
+    """Return the records that `SharedProgress.written` returned."""
     records: list[tuple[Any, ...]] = marshal.loads(written)  # noqa: S302  (from our own process)
     return records

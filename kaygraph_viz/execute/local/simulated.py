@@ -1,32 +1,34 @@
-"""Calls of `imap` whose workers are simulated, since the clock is virtual.
+"""Simulated workers, where the clock in force has them.
 
-Belongs here: which crew a call gets. Does not belong here: the crews (``simulated_threads``, ``simulated_processes``).
+Belongs here: asking the clock, and finding the pool of workers. Does not belong here: the pools (``simulated_threads``,
+``simulated_processes``), which are loaded when they are first needed: real workers need none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from functools import partial
-from weakref import WeakKeyDictionary
+from importlib import import_module
+from typing import Any
 
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.execute.core.base import Executor
-from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.worker_pool import delivered
-from kaygraph_viz.execute.local.simulated_processes import SimulatedProcesses
-from kaygraph_viz.execute.local.simulated_threads import SimulatedThreads
 
-__all__ = ["SimulatedProcesses", "SimulatedThreads", "simulated"]
+__all__ = ["simulated_pool"]
 
-_started: WeakKeyDictionary[Executor, tuple[object, list[None]]] = WeakKeyDictionary()  # by which clock, how many
+_POOLS = {
+    "thread": ("simulated_threads", "SimulatedThreadPool"),
+    "process": ("simulated_processes", "SimulatedProcessPool"),
+    "dask": ("simulated_processes", "SimulatedDaskPool"),
+}
 
 
-def simulated(executor: Executor, request: Request) -> Generator[Outcome, None, None]:
-    """Yield the outcomes of a call whose workers are simulated, as `delivered` does."""
-    if executor.kind == "thread":
-        return delivered(partial(SimulatedThreads, request, executor.workers, "thread"))
-    clock = current_clock()
-    if executor not in _started or _started[executor][0] is not clock:
-        _started[executor] = clock, []
-    return delivered(partial(SimulatedProcesses, request, executor.workers, executor.kind, _started[executor][1]))
+def simulated_pool(kind: str) -> Any:
+    """Return the class of the simulated worker pool of a kind, or None where the clock in force has real workers.
+
+    Parameters
+    ----------
+    kind
+        One of `WORKER_KINDS`.
+    """
+    if not current_clock().simulates(kind):
+        return None
+    module, name = _POOLS[kind]
+    return getattr(import_module(f"kaygraph_viz.execute.local.{module}"), name)

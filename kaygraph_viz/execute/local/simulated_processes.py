@@ -10,16 +10,16 @@ results, and can be killed. It cannot die by itself.
 
 from __future__ import annotations
 
-import copy
 import pickle
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import Context
-from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from kaygraph_viz.clock import Clock, current_clock
 from kaygraph_viz.errors import BranchError, DeadlineExceeded
-from kaygraph_viz.execute.core.branch import Branches, Claim, Held
+from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import (
     by_value,
@@ -34,19 +34,20 @@ from kaygraph_viz.execute.core.pickling import (
 )
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.retries import Result
-from kaygraph_viz.execute.core.thread_workers import Worker
-from kaygraph_viz.execute.core.worker_pool import Pulled
-from kaygraph_viz.execute.local.results import Arrivals
-from kaygraph_viz.execute.local.simulated_threads import SimulatedThreads, ThreadWorker
+from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorker
+from kaygraph_viz.execute.local.results import Results
+from kaygraph_viz.execute.local.simulated_threads import SimulatedThread, SimulatedThreadPool
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.span import Status
 
-__all__ = ["SimulatedProcesses"]
+__all__ = ["SimulatedDaskPool", "SimulatedProcessPool"]
+
+_idle: WeakKeyDictionary[object, tuple[Clock, list[None]]] = WeakKeyDictionary()  # of which executor, by which clock
 
 
-class SimulatedProcesses(SimulatedThreads):
+class SimulatedProcessPool(SimulatedThreadPool):
     """Processes, as far as time, copies and being killed are concerned.
 
     As with real ones, a thread of the caller pulls the input for all of them. Those of a `ProcessExecutor` are killed
@@ -54,34 +55,36 @@ class SimulatedProcesses(SimulatedThreads):
 
     Parameters
     ----------
-    request, workers, kind
+    request, workers
         As for threads.
-    idle
-        One entry for each process that an earlier call has left behind.
+    executor
+        Whose processes they are: those that an earlier call has left behind need not be started again.
     """
 
-    def __init__(self, request: Request, workers: int, kind: str, idle: list[None] | None = None) -> None:
+    lane_kind = "process"
+
+    def __init__(self, request: Request, workers: int, executor: object = None) -> None:
         branches = request.branches
         try:
             self.call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
         except Exception as error:
             raise cannot_send(f"the function of {branches.owner!r}", error) from error
         self.context = context_values(branches.context())
-        self.idle: list[None] = [] if idle is None else idle
+        self.idle = [] if executor is None else _idle_of(executor)
         self.ready = threads().SimpleQueue()
-        self._look = threads().Event()
-        self._has_guard = request.timeout_s is not None and kind == "process"
-        super().__init__(request, workers, kind)
+        self._wake_watcher = threads().Event()
+        self._has_watcher = request.timeout_s is not None and self.lane_kind == "process"
+        super().__init__(request, workers)
 
-    def hire_all(self) -> None:
+    def start_workers(self) -> None:
         """Hire the workers, who pulls the input for them, and who watches their deadlines."""
-        super().hire_all()
-        self._start(_Feeder(self, None))
-        if self._has_guard:
-            self._start(_Guard(self, None))
+        super().start_workers()
+        self._start(_InputReader(self, NO_LANE))
+        if self._has_watcher:
+            self._start(_DeadlineWatcher(self, NO_LANE))
 
-    def _worker(self, lane: Lane | None) -> Worker:
-        return _Process(self, lane)
+    def _make_worker(self, lane: Lane) -> ThreadWorker:
+        return _SimulatedProcess(self, lane)
 
     def take(self) -> Pulled | None:
         """Return what a worker is to run next; None when there is nothing more to do."""
@@ -90,7 +93,7 @@ class SimulatedProcesses(SimulatedThreads):
             self.ready.put(None)  # for the others
         return pulled
 
-    def feed(self) -> None:
+    def read_input(self) -> None:
         """Pull the input within the look-ahead and put it where the workers find it."""
         try:
             while (pulled := self.pull()) is not None:
@@ -98,26 +101,26 @@ class SimulatedProcesses(SimulatedThreads):
         finally:
             self.ready.put(None)
 
-    def guard(self, member: Worker) -> None:
+    def watch_deadlines(self, watcher: ThreadWorker) -> None:
         """Kill workers at their deadlines, until nobody else is left."""
-        while not self.is_given_up and list(self._workers) != [member]:
-            self._look.clear()
-            self._look.wait(super()._next_deadline_s())
+        while not self.is_given_up and list(self._workers) != [watcher]:
+            self._wake_watcher.clear()
+            self._wake_watcher.wait(super()._next_deadline_s())
             super()._give_up_late(is_urgent=True)
 
-    def leave(self, worker: Any) -> None:
+    def remove(self, worker: Any) -> None:
         """Take a worker that has ended off the list."""
-        super().leave(worker)
-        self._look.set()
+        super().remove(worker)
+        self._wake_watcher.set()
 
     def _alarm(self) -> Any:
-        return self._look if self._has_guard else self.news
+        return self._wake_watcher if self._has_watcher else self.news
 
     def _next_deadline_s(self) -> float | None:
-        return None if self._has_guard else super()._next_deadline_s()
+        return None if self._has_watcher else super()._next_deadline_s()
 
     def _give_up_late(self, *, is_urgent: bool = False) -> None:
-        if not self._has_guard:
+        if not self._has_watcher:
             super()._give_up_late(is_urgent=is_urgent)
 
     def _stop_pulling(self) -> None:
@@ -130,89 +133,105 @@ class SimulatedProcesses(SimulatedThreads):
         """Pull nothing more and kill what is in progress."""
         self.is_given_up = True
         self._stop_pulling()
-        self._look.set()
+        self._wake_watcher.set()
         for worker in list(self._workers):
             held = worker.claim.peek()
             if held is not None:
                 self._end(worker, held, "cancelled")
             self._workers.pop(worker, None)
 
-    def _time_out(self, worker: Any, held: Held, timeout_s: float) -> None:
+    def _time_out(self, worker: Any, held: OpenBranch, timeout_s: float) -> None:
         error = DeadlineExceeded(self.branches.where(held.index), timeout_s)
         if self._end(worker, held, "timeout", error):
             times = (held.submitted_ns, held.started_ns, self.branches.now_ns())
             self.done.append(Outcome(held.index, None, error, "timeout", 1, *times, held.name))
-            self._hire()
+            self._start_worker()
             self.news.set()
 
-    def _end(self, worker: Any, held: Held, status: Status, error: Exception | None = None) -> bool:
+    def _end(self, worker: Any, held: OpenBranch, status: Status, error: Exception | None = None) -> bool:
         """Kill a worker and record what it was doing, unless it has just let go of that."""
-        if not self._give_up(worker, held):
+        if not self.branches.give_up(worker.claim, held):
             return False
         worker.kill()
         self._workers.pop(worker, None)  # also where its code will not let itself be ended
-        recorder = self.branches.recorder
-        if recorder is not None:
-            recorder.add(held.row(self.branches.now_ns(), status, None if error is None else describe_error(error)))
-            recorder.open_spans.pop(held.span_id, None)
+        text = None if error is None else describe_error(error)
+        self.branches.add(held.row(self.branches.now_ns(), status, text))
+        self.branches.recorder.forget(held.span_id)
         return True
 
 
-class _Helper(Worker):
+class SimulatedDaskPool(SimulatedProcessPool):
+    """The processes of a Dask cluster, as far as time, copies and being killed are concerned."""
+
+    lane_kind = "dask"
+
+
+def _idle_of(executor: object) -> list[None]:
+    """Return one entry for each process of an executor that has been started by the clock in force and is idle."""
+    clock = current_clock()
+    if executor not in _idle or _idle[executor][0] is not clock:
+        _idle[executor] = clock, []
+    return _idle[executor][1]
+
+
+class _Helper(ThreadWorker):
     """A thread of the caller that serves the workers; it holds no branch."""
 
-    crew: SimulatedProcesses
+    pool: SimulatedProcessPool
     name: str
 
     def _thread(self, name: str) -> Any:
         return super()._thread(self.name)
 
+    def _work(self) -> None:
+        self._run_items()  # without a lane: it is no row of a chart
 
-class _Feeder(_Helper):
+
+class _InputReader(_Helper):
     """Pulls the input, so that one that takes its time does so while the workers work."""
 
     name = "input"
 
     def _run_items(self) -> None:
-        self.crew.feed()
+        self.pool.read_input()
 
 
-class _Guard(_Helper):
+class _DeadlineWatcher(_Helper):
     """Watches the deadlines."""
 
     name = "deadlines"
 
     def _run_items(self) -> None:
-        self.crew.guard(self)
+        self.pool.watch_deadlines(self)
 
 
-class _Process(ThreadWorker):
+class _SimulatedProcess(SimulatedThread):
     """A thread that stands for a process."""
 
-    crew: SimulatedProcesses
+    pool: SimulatedProcessPool
 
     def _thread(self, name: str) -> Any:
-        world = self.crew.threads
-        return world.Thread(target=self._run, name=name, interpreter=world.interpreter())
+        simulated = self.pool.threads
+        return simulated.Thread(target=self._run, name=name, interpreter=simulated.interpreter())
 
     def kill(self) -> None:
         """End it at this instant, and wait until it has ended."""
         self.thread.kill()
-        if self.crew.threads.scheduler.mine() is not None:
+        if self.pool.threads.scheduler.mine() is not None:
             self.thread.join()
 
     def _run_items(self) -> None:
-        crew = self.crew
-        self.branches = _copying(crew.branches, crew.call, crew.context)
-        self._arrivals = Arrivals(crew.branches, self.lane, crew.done, crew.news, is_real=True)
+        pool = self.pool
+        self.branches = _CopyingBranches(pool.branches, pool.call, pool.context)
+        self._results = Results(pool.branches, self.lane, pool.done, pool.news, is_real=True)
         super()._run_items()
         if self._is_started:
-            crew.idle.append(None)
+            pool.idle.append(None)
 
     def _next_item(self) -> Pulled | None:
-        pulled = self.crew.take()
-        if pulled is not None and not self._is_started and self.crew.idle:
-            self.crew.idle.pop()  # it was started by an earlier call
+        pulled = self.pool.take()
+        if pulled is not None and not self._is_started and self.pool.idle:
+            self.pool.idle.pop()  # it was started by an earlier call
             self._is_started = True
         if pulled is not None:
             self._start_up()  # with the first item in hand
@@ -223,14 +242,14 @@ class _Process(ThreadWorker):
         try:
             packed = pack(pulled[1])
         except Exception as error:
-            self._arrivals.end(pulled, now, now, "error", cannot_send(where, error))
+            self._results.end(pulled, now, now, "error", cannot_send(where, error))
             return None
         try:
             item = unpack(packed)
         except Exception as error:
             made = BranchError(f"{where} could not be loaded in the worker process: {describe_error(error)}")
             made.__cause__ = error
-            self._arrivals.end(pulled, now, now, "error", made)
+            self._results.end(pulled, now, now, "error", made)
             return None
         outcome = super()._run_item((pulled[0], item, pulled[2]))
         if outcome is not None and isinstance(outcome.error, Exception):
@@ -238,10 +257,20 @@ class _Process(ThreadWorker):
         return outcome
 
 
-class _Copying(Branches):
-    """Branches that send back copies of what they return."""
+class _CopyingBranches(Branches):
+    """Branches as they are in a process: with copies of what they need, sending back copies of what they return."""
 
     __slots__ = ()
+
+    def __init__(self, branches: Branches, call: bytes, context: Sequence[bytes]) -> None:
+        for name in Branches.__slots__:
+            setattr(self, name, getattr(branches, name))
+        try:
+            self.function, self.label, self.retry, self.fallback = pickle.loads(call)  # noqa: S301  (ours)
+        except Exception as error:
+            what = f"the function of {branches.owner!r} could not be loaded in a worker process"
+            raise BranchError(f"{what}: {describe_error(error)}") from error
+        self._base = _copied_context(branches.context(), context)
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         value, error, attempts = super()._attempts(index, item, claim)
@@ -254,34 +283,14 @@ class _Copying(Branches):
         return *unpack_result(packed, None, self.where(index)), attempts
 
 
-@cache
-def _copying_kind(kind: Any) -> Any:
-    return type(f"_Copying{kind.__name__}", (_Copying, kind), {"__slots__": ()})
-
-
-def _copying(branches: Branches, call: bytes, context: Sequence[bytes]) -> Branches:
-    """Return branches as they are in a process: with copies of what they need, sending back copies."""
-    copied: Any = copy.copy(branches)
-    kind: Any = type(branches)
-    copied.__class__ = _copying_kind(kind)
-    try:
-        copied.function, copied.label, copied.retry, copied.fallback = pickle.loads(call)  # noqa: S301  (ours)
-    except Exception as error:
-        why = f"the function of {branches.owner!r} could not be loaded in a worker process: {describe_error(error)}"
-        raise BranchError(why) from error
-    copied._base = _arrived(branches.context(), context)
-    made: Branches = copied
-    return made
-
-
-def _arrived(context: Context, packed: Sequence[bytes]) -> Context:
+def _copied_context(context: Context, packed: Sequence[bytes]) -> Context:
     """Return what another process sees of a context: copies of what can travel. Of our own, all: it is none really."""
-    arrived = Context()
+    copied = Context()
     for variable, value in context.items():
         if variable.name.startswith("kaygraph_viz_"):
-            arrived.run(variable.set, value)
+            copied.run(variable.set, value)
     for each in packed:
         with suppress(Exception):  # as in a process, which may not have what it needs
             variable, value = pickle.loads(each)  # noqa: S301  (ours)
-            arrived.run(variable.set, value)
-    return arrived
+            copied.run(variable.set, value)
+    return copied

@@ -1,43 +1,40 @@
 """Threads in simulated time.
 
 Belongs here: what a thread costs where the clock is virtual, and its deadlines. Does not belong here: the schedule
-(``virtual``), and what real threads do (``core.thread_workers``), which the contract tests hold against this.
+(``virtual``), and what real threads do (``core.worker_pool``), which the contract tests hold against this.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.execute.core.branch import Claim, Held
+from kaygraph_viz.execute.core.branch import Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.thread_workers import ThreadCrew, Worker
-from kaygraph_viz.execute.core.worker_pool import Pulled
+from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorker, ThreadWorkerPool
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder
+from kaygraph_viz.virtual.threads import VirtualThreads
 
-if TYPE_CHECKING:
-    from kaygraph_viz.virtual.clock import VirtualClock
-
-__all__ = ["SimulatedThreads", "ThreadWorker"]
+__all__ = ["SimulatedThread", "SimulatedThreadPool"]
 
 
-class SimulatedThreads(ThreadCrew):
+class SimulatedThreadPool(ThreadWorkerPool):
     """Threads that cost what the clock says."""
 
     is_watched = True
+    threads: VirtualThreads
 
-    def __init__(self, request: Request, workers: int, kind: str) -> None:
-        clock: VirtualClock = current_clock()  # type: ignore[assignment]  # the caller has looked
-        self.lane_kind = kind
-        self.start_up_s, self.dispatch_s = clock.start_up_s[kind], clock.dispatch_s[kind]
+    def __init__(self, request: Request, workers: int) -> None:
+        clock = current_clock()
+        self.start_up_s, self.dispatch_s = clock.start_up_s[self.lane_kind], clock.dispatch_s[self.lane_kind]
         self.is_given_up = False
         self._waits_for_begin = False
         super().__init__(request, workers)
 
-    def _worker(self, lane: Lane | None) -> Worker:
-        return ThreadWorker(self, lane)
+    def _make_worker(self, lane: Lane) -> ThreadWorker:
+        return SimulatedThread(self, lane)
 
     def take(self) -> Pulled | None:
         """Return what a worker is to run next; None when there is nothing more to do."""
@@ -62,9 +59,6 @@ class SimulatedThreads(ThreadCrew):
             self.threads.scheduler.yield_turn(is_last=True)  # what ends at this very instant is in time
             super()._give_up_late(is_urgent=is_urgent)
 
-    def _held(self) -> list[Held]:
-        return [held for worker in self._workers if (held := worker.claim.peek())]
-
     def give_up_all(self) -> None:
         """Pull nothing more, and wait for nobody."""
         self.is_given_up = True
@@ -76,55 +70,53 @@ class _OpenClaim(Claim):
 
     __slots__ = ("_recorder", "_span_id")
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self._recorder = recorder
         self._span_id = 0
 
-    def take(self, held: Held) -> None:
+    def take(self, held: OpenBranch) -> None:
         super().take(held)
-        if self._recorder is not None:
-            self._span_id = held.span_id
-            self._recorder.open_spans[held.span_id] = held
+        self._span_id = held.span_id
+        self._recorder.keep_open(held)
 
     def close(self) -> None:
         """Say that the branch is over."""
-        if self._recorder is not None:
-            self._recorder.open_spans.pop(self._span_id, None)
+        self._recorder.forget(self._span_id)
 
 
-class ThreadWorker(Worker):
+class SimulatedThread(ThreadWorker):
     """A thread that takes its time to start, and for each item."""
 
-    crew: SimulatedThreads
+    pool: SimulatedThreadPool
 
-    def __init__(self, crew: SimulatedThreads, lane: Lane | None) -> None:
-        super().__init__(crew, lane)
-        self.claim: _OpenClaim = _OpenClaim(crew.branches.recorder)
+    def __init__(self, pool: SimulatedThreadPool, lane: Lane) -> None:
+        super().__init__(pool, lane)
+        self.claim: _OpenClaim = _OpenClaim(pool.branches.recorder)
         self._is_started = False
 
     def _run_items(self) -> None:
-        crew = self.crew
+        pool = self.pool
         while (pulled := self._next_item()) is not None:
-            self._pass(crew.dispatch_s)
-            if crew.is_given_up:
+            self._pass(pool.dispatch_s)
+            if pool.is_given_up:
                 return
-            crew.begin()
+            pool.begin()
             outcome = self._run_item(pulled)
             if outcome is not None:
                 if outcome.status == "abandoned":
                     return
-                crew.done.append(outcome)
-                crew.news.set()
+                pool.done.append(outcome)
+                pool.news.set()
 
     def _next_item(self) -> Pulled | None:
         self._start_up()
-        return self.crew.take()
+        return self.pool.take()
 
     def _start_up(self) -> None:
         if not self._is_started:
             self._is_started = True
-            self._pass(self.crew.start_up_s)
+            self._pass(self.pool.start_up_s)
 
     def _pass(self, seconds: float) -> None:
         if seconds:

@@ -1,6 +1,6 @@
 """Threads of our own that pull from one lazy iterator: a fraction of the cost of a Future per item.
 
-Belongs here: the executor. Does not belong here: its threads (``core.thread_workers``).
+Belongs here: the executor. Does not belong here: its threads (``core.worker_pool``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from typing import ClassVar
 from kaygraph_viz.execute.core.base import Capabilities, Executor
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.thread_workers import ThreadCrew
-from kaygraph_viz.execute.core.worker_pool import delivered
-from kaygraph_viz.execute.local.simulated import simulated
-from kaygraph_viz.sync import is_virtual
+from kaygraph_viz.execute.core.worker_pool import ThreadWorkerPool, run_pool
+from kaygraph_viz.execute.local.simulated import simulated_pool
 
 __all__ = ["ThreadExecutor"]
 
@@ -26,8 +24,8 @@ class ThreadExecutor(Executor):
     With a GIL, Python code of one process computes in one thread at a time. Code that releases the GIL does not wait
     for that: hashing, compression, most of NumPy. Nor does any code of a Python without one (see `this_machine`).
 
-    Each `imap` call has its own crew of daemon threads, so a nested call can never wait for a thread that its own
-    caller holds.
+    Each `imap` call has a pool of its own, of daemon threads, so a nested call can never wait for a thread that its
+    own caller holds.
     """
 
     kind: ClassVar[str] = "thread"
@@ -36,6 +34,5 @@ class ThreadExecutor(Executor):
     )
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        if is_virtual():
-            return simulated(self, request)
-        return delivered(partial(ThreadCrew, request, self.workers))
+        pool = simulated_pool(self.kind) or ThreadWorkerPool
+        return run_pool(partial(pool, request, self.workers))

@@ -24,9 +24,9 @@ from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import ATOMS, not_sent, pack_error, pack_result, unpack
-from kaygraph_viz.execute.local.shared_progress import Board, record_of
+from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.recorder import Recorder, enter_scope
 from kaygraph_viz.trace.span import Row
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
@@ -46,10 +46,10 @@ def main(arguments: list[str]) -> None:
         The parent's process number, and how to reach it: two open descriptors, or the names of a pipe and a file.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, which then ends us
-    parent, pipe, board = arguments
+    parent, pipe, progress = arguments
     threading.Thread(target=_end_with, args=(int(parent),), name="parent watch", daemon=True).start()
-    memory = _board(board)  # at first: where it has a name, the parent removes that once the pipe is connected
-    _Server(_connected(pipe), memory).serve()
+    shared = _shared_progress(progress)  # first: where it has a name, the parent removes that once we are connected
+    _Server(_connected(pipe), shared).serve()
 
 
 def _end_with(parent: int) -> None:
@@ -75,10 +75,10 @@ def _connected(pipe: str) -> Connection:
     return Client(pipe, authkey=bytes.fromhex(os.environ.pop("KAYGRAPH_VIZ_KEY")))
 
 
-def _board(place: str) -> Board:
+def _shared_progress(place: str) -> SharedProgress:
     descriptor = int(place) if place.isdecimal() else os.open(place, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
-        return Board(descriptor)
+        return SharedProgress(descriptor)
     finally:
         os.close(descriptor)
 
@@ -91,7 +91,7 @@ class _Call:
         with suppress(OSError):  # a folder that is gone since
             os.chdir(header["folder"])
         self.rows: RowList | None = None
-        self.lane: Lane | None = None
+        self.lane = NO_LANE
         self.branches: Branches = copy_context().run(self._made, header)
         self.is_bare = self.rows is None and self.branches.label is None
 
@@ -116,9 +116,9 @@ class _Call:
 class _Server:
     """Answers the messages of the parent, one at a time."""
 
-    def __init__(self, pipe: Connection, board: Board) -> None:
+    def __init__(self, pipe: Connection, progress: SharedProgress) -> None:
         self.pipe = pipe
-        self.board = board
+        self.progress = progress
         self.call: _Call | None = None
         self.fault = ""
 
@@ -138,10 +138,10 @@ class _Server:
             self.call, self.fault = _Call(header), ""
         except BaseException as error:
             self.call, self.fault = None, describe_error(error)
-        self.board.say_ready()
+        self.progress.say_ready()
 
     def _answer(self, indices: Iterable[int], items: list[Any]) -> bytes:
-        """Run a chunk, as far as its time goes; the answer is a result that found no room on the board, or nothing."""
+        """Run a chunk, as far as its time goes, and return a result for which the shared memory has no room, if any."""
         if self.call is None:
             return b"!" + self.fault.encode("utf-8", "replace")
         pairs = zip(indices, items, strict=True)
@@ -153,15 +153,15 @@ class _Server:
             now = perf_counter_ns()
             if now > until and position:
                 break
-            self.board.begin(position, now)
+            self.progress.begin(position, now)
             record = _run(call, index, packed)
-            if not self.board.put(position, record):
+            if not self.progress.put(position, record):
                 return record
         return b""
 
     def _run_bare(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
         """Do what `_run` does where nothing is recorded; with numbers and texts, one stamp is an end and a start."""
-        branches, begin, put, stamp = call.branches, self.board.begin, self.board.put, perf_counter_ns
+        branches, begin, put, stamp = call.branches, self.progress.begin, self.progress.put, perf_counter_ns
         run, has_timeout = branches.run_bare, branches.timeout_s is not None
         started = stamp()
         until = started + SLICE_NS
@@ -200,12 +200,12 @@ def _record(call: _Call, outcome: Outcome, rows: list[Row] | None) -> bytes:
     """Return the record of one item: a short one where there is little to say."""
     branches = call.branches
     is_plain = outcome.status == "ok" and outcome.attempts == 1 and branches.label is None
-    if is_plain and (rows is None or (len(rows) == 1 and rows[0][16] is None)):  # one bar of which the sums say all
-        cpu = rows[0][9] if rows is not None else -1
+    if is_plain and (rows is None or (len(rows) == 1 and rows[0].parts is None)):  # one bar of which the sums say all
+        cpu = rows[0].cpu_ns if rows is not None else -1
         try:
             return record_of(pack_result(outcome.value), outcome.started_ns, outcome.ended_ns, cpu)
         except Exception as error:
-            return _long(_not_sent(branches, outcome, error, rows), rows)
+            return _long(_not_sent(branches, outcome, error, rows or []), rows)
     return _long(outcome, rows, branches)
 
 
@@ -216,13 +216,16 @@ def _not_loaded(call: _Call, index: int, error: BaseException) -> bytes:
     return _long(Outcome(index, None, made, "error", 1, now, now, now, call.branches.name), None)
 
 
-def _not_sent(branches: Branches, outcome: Outcome, error: Exception, rows: list[Row] | None) -> Outcome:
+def _not_sent(branches: Branches, outcome: Outcome, error: Exception, rows: list[Row]) -> Outcome:
     """Return the outcome of a branch whose value cannot be sent back; its bar says the same."""
     made = not_sent(branches.where(outcome.index), error)
     outcome.value, outcome.error, outcome.status = None, made, "error"
-    for number, row in enumerate(rows or ()):
-        if row[4] == "branch" and row[2] == outcome.index and row[1] == branches.parent_id:
-            rows[number] = (*row[:11], "error", row[12], describe_error(made), *row[14:])  # type: ignore[index]
+    rows[:] = [
+        row._replace(status="error", error=describe_error(made))
+        if row.kind == "branch" and row.index == outcome.index and row.parent_id == branches.parent_id
+        else row
+        for row in rows
+    ]
     return outcome
 
 
@@ -233,9 +236,10 @@ def _long(outcome: Outcome, rows: list[Row] | None, branches: Branches | None = 
             value = pack_result(outcome.value)
         except Exception as error:
             assert branches is not None
-            outcome = _not_sent(branches, outcome, error, rows)
+            outcome = _not_sent(branches, outcome, error, rows or [])
     failure = None if outcome.error is None else pack_error(outcome.error)
+    plain = [tuple(row) for row in rows or ()]  # which take fewer bytes than rows with names
     record = (
-        value, outcome.started_ns, outcome.ended_ns, failure, outcome.status, outcome.attempts, outcome.name, rows,
+        value, outcome.started_ns, outcome.ended_ns, failure, outcome.status, outcome.attempts, outcome.name, plain,
     )  # fmt: skip
     return record_of(pickle.dumps(record, pickle.HIGHEST_PROTOCOL), outcome.started_ns)

@@ -1,30 +1,27 @@
 """How one worker of a stage runs its items, one after the other: in its thread, in a process, or by another thread.
 
 Belongs here: running an item, and giving it up. Does not belong here: where items come from and go (``workers``),
-and how they are run inside (``core.branch``, ``local.processes``, ``core.thread_workers``).
+and how they are run inside (``core.branch``, ``local.processes``, ``core.worker_pool``).
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from functools import partial
-from typing import Any, Protocol, cast
+from collections.abc import Generator
+from functools import cache, partial
+from typing import Any, Protocol
 
-from kaygraph_viz.clock import REAL, current_clock
+from kaygraph_viz.clock import current_clock
 from kaygraph_viz.execute.core.branch import Branches, Claim
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
-from kaygraph_viz.execute.core.thread_workers import ThreadCrew
-from kaygraph_viz.execute.core.worker_pool import Crew, Pulled, delivered
-from kaygraph_viz.execute.local import processes
+from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorkerPool, WorkerPool, run_pool
 from kaygraph_viz.execute.local.process_pool import Pool
-from kaygraph_viz.execute.local.simulated_processes import SimulatedProcesses
-from kaygraph_viz.execute.local.simulated_threads import SimulatedThreads
-from kaygraph_viz.execute.pipeline.queues import Packet
-from kaygraph_viz.sync import is_virtual, threads
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
+from kaygraph_viz.execute.local.simulated import simulated_pool
+from kaygraph_viz.execute.pipeline.queues import QueuedItem
+from kaygraph_viz.sync import threads
 
 __all__ = ["Runner", "runner_for"]
 
@@ -35,7 +32,7 @@ class Runner(Protocol):
     def __enter__(self) -> object:
         """Get ready, in the thread of the worker."""
 
-    def run(self, packet: Packet) -> Outcome | None:
+    def run(self, queued: QueuedItem) -> Outcome | None:
         """Return what became of an item; None if it was given up meanwhile, and the worker with it."""
 
     def give_up(self, reason: BaseException) -> None:
@@ -60,12 +57,12 @@ def runner_for(branches: Branches, kind: str) -> Runner:
     BranchError
         If the function has to be sent to other processes and cannot be.
     """
+    pool = simulated_pool(kind)
     if kind == "process":
-        header = processes._header(Request(branches, (), False, 0, branches.timeout_s, None, None))
-        return _Relay(branches, _SimulatedProcess) if is_virtual() else _ProcessRunner(branches, header)
+        return _ProcessRunner(branches) if pool is None else _Relay(branches, pool)
     if branches.timeout_s is None:
         return _ThreadRunner(branches)
-    return _Relay(branches, _SimulatedThread if is_virtual() else _Thread)
+    return _Relay(branches, pool or ThreadWorkerPool)
 
 
 class _ThreadRunner:
@@ -74,34 +71,26 @@ class _ThreadRunner:
     def __init__(self, branches: Branches) -> None:
         self._branches = branches
         self._claim = Claim()
-        self._lanes = branches.recorder.lanes if branches.recorder is not None else None
-        self._lane: Lane | None = self._lanes.take("thread") if self._lanes is not None else None
-        costs = ("start_up_s", "dispatch_s")  # of a virtual clock
-        self._start_up_s, self._dispatch_s = (getattr(current_clock(), name, {}).get("thread", 0.0) for name in costs)
+        self._lane = branches.recorder.lanes.take("thread")
+        self._on_lane = branches.recorder.lanes.occupied(self._lane)
+        clock = current_clock()
+        self._start_up_s, self._dispatch_s = clock.start_up_s["thread"], clock.dispatch_s["thread"]
 
     def __enter__(self) -> None:
-        if self._lanes is not None and self._lane is not None:
-            self._lanes.enter(self._lane)
+        self._on_lane.__enter__()
         _pass(self._start_up_s)
 
-    def run(self, packet: Packet) -> Outcome | None:
+    def run(self, queued: QueuedItem) -> Outcome | None:
         _pass(self._dispatch_s)
-        outcome = self._branches.run(packet.index, packet.value, packet.entered_ns, self._lane, self._claim)
+        outcome = self._branches.run(queued.index, queued.value, queued.entered_ns, self._lane, self._claim)
         return None if outcome.status == "abandoned" else outcome
 
     def give_up(self, reason: BaseException) -> None:
         """Leave the thread alone with its item; its bar goes on until it ends."""
-        held, recorder = self._claim.peek(), self._branches.recorder
-        if held is None:
-            return
-        if recorder is not None:
-            recorder.open_spans[held.span_id] = held  # before the worker can learn that it was given up
-        if not self._claim.release(held) and recorder is not None:
-            recorder.open_spans.pop(held.span_id, None)
+        self._branches.give_up(self._claim, self._claim.peek())
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._lanes is not None and self._lane is not None:
-            self._lanes.free(self._lane)
+        self._on_lane.__exit__(None, None, None)
 
 
 def _pass(seconds: float) -> None:
@@ -110,98 +99,72 @@ def _pass(seconds: float) -> None:
 
 
 class _ProcessRunner:
-    """Has items run in a process of its own, and waits for each answer: a crew of one worker, as that worker sees it.
+    """Has items run in a process of its own, and waits for each answer."""
 
-    The worker knows how to end a process and what to say about one that died; here it is called instead of started.
-    """
-
-    def __init__(self, branches: Branches, header: dict[str, Any]) -> None:
-        self.branches = branches
-        self.header = header
-        self.done: deque[Outcome] = deque()
-        self.news = threading.Event()
-        self.is_real = (branches.recorder.clock if branches.recorder is not None else current_clock()) is REAL
-        self.is_given_up = False
-        self.pool = Pool(1)
-        lane = branches.recorder.lanes.take("process") if branches.recorder is not None else None
-        self._worker = processes._Worker(cast("processes._Crew", self), lane)
-        self._next: list[Pulled] = []
+    def __init__(self, branches: Branches) -> None:
+        self._children = Pool(1)
+        self._done: deque[Outcome] = deque()
+        self._call = ProcessCall(branches, self._children, self._done, threading.Event())
+        self._worker = ProcessWorker(self._call, branches.recorder.lanes.take("process"))
 
     def __enter__(self) -> None:
         pass
 
-    def run(self, packet: Packet) -> Outcome | None:
-        self._next = [(packet.index, packet.value, packet.entered_ns)]
-        while self._next and not self.is_given_up:
-            chunk, self._next = self._next, []
-            self._worker._exchange(*self._worker._packed(chunk))
-            self._worker._arrivals.hand_over()
-        return self.done.popleft() if self.done else None
-
-    def serve_again(self, chunk: list[Pulled]) -> None:
-        """Take back an item that was not begun."""
-        self._next = chunk
-
-    def leave(self, worker: object) -> None:
-        """Do nothing: nobody waits for the worker."""
+    def run(self, queued: QueuedItem) -> Outcome | None:
+        chunk: list[Pulled] = [(queued.index, queued.value, queued.entered_ns)]
+        while chunk and not self._call.is_given_up:
+            chunk = self._worker.run(chunk)
+            self._worker.deliver()
+        return self._done.popleft() if self._done else None
 
     def give_up(self, reason: BaseException) -> None:
         """Kill the process."""
-        self.is_given_up = True
+        self._call.is_given_up = True
         self._worker.kill()
 
     def __exit__(self, *exc_info: object) -> None:
-        self._worker._leave()
-        self.pool.close()
+        self._worker.close()
+        self._children.close()
 
 
 class _Relay:
-    """Has items run by a crew of a single worker, which watches the time of each and replaces a worker that is late."""
+    """Has items run by a pool of one worker, which watches the time of each and replaces a worker that is late."""
 
-    def __init__(self, branches: Branches, crew: Callable[[Request], Crew]) -> None:
-        self._packets = threads().SimpleQueue()
-        packets = iter(self._packets.get, None)
-        self._request = Request(branches, packets, False, 0, branches.timeout_s, None, None)
-        self._outcomes: Generator[Outcome, None, None] = delivered(partial(crew, self._request))
+    def __init__(self, branches: Branches, pool: type[WorkerPool]) -> None:
+        self._queued = threads().SimpleQueue()
+        items = iter(self._queued.get, None)
+        self._request = Request(branches, items, False, 0, branches.timeout_s, None, None)
+        self._outcomes: Generator[Outcome, None, None] = run_pool(partial(_of_stage(pool), self._request, 1))
 
     def __enter__(self) -> None:
         pass
 
-    def run(self, packet: Packet) -> Outcome:
-        self._packets.put(packet)
+    def run(self, queued: QueuedItem) -> Outcome:
+        self._queued.put(queued)
         return next(self._outcomes)
 
     def give_up(self, reason: BaseException) -> None:
         """Kill the simulated process, or leave the thread alone."""
         self._request.token.cancel(reason)
-        self._packets.put(None)
+        self._queued.put(None)
 
     def __exit__(self, *exc_info: object) -> None:
-        self._packets.put(None)
+        self._queued.put(None)
         self._outcomes.close()
 
 
-class _FromStage(Crew):
-    """A crew whose items keep the index that they have in the source."""
+class _FromStage(WorkerPool):
+    """A worker pool whose items keep the index that they have in the source."""
 
     def _next_item(self) -> Pulled | None:
         pulled = super()._next_item()
         if pulled is None:
             return None
-        packet: Packet = pulled[1]
-        return packet.index, packet.value, packet.entered_ns
+        queued: QueuedItem = pulled[1]
+        return queued.index, queued.value, queued.entered_ns
 
 
-class _Thread(_FromStage, ThreadCrew):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1)
-
-
-class _SimulatedThread(_FromStage, SimulatedThreads):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1, "thread")
-
-
-class _SimulatedProcess(_FromStage, SimulatedProcesses):
-    def __init__(self, request: Request) -> None:
-        super().__init__(request, 1, "process")
+@cache
+def _of_stage(pool: type[WorkerPool]) -> Any:
+    """Return a kind of pool whose items keep the index that they have in the source."""
+    return type(f"Stage{pool.__name__}", (_FromStage, pool), {})

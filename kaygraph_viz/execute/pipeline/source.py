@@ -11,11 +11,11 @@ from typing import Any
 
 from kaygraph_viz.errors import add_note_once
 from kaygraph_viz.execute.core.retries import as_node_error
-from kaygraph_viz.execute.pipeline.queues import Buffer, Packet, waiting
+from kaygraph_viz.execute.pipeline.queues import Buffer, QueuedItem, waiting
 from kaygraph_viz.execute.pipeline.stage_run import Meter
 from kaygraph_viz.execute.pipeline.stages import SOURCE
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.trace.span import Row, Status, blocked_at_end
+from kaygraph_viz.trace.span import Row, RowTuple, Status
 
 __all__ = ["Source"]
 
@@ -67,16 +67,16 @@ class Source:
                 error = as_node_error(raised, where := f"item {self.read} of the source of {self._owner!r}")
                 add_note_once(error, f"in {where}")
                 raise error  # noqa: B904  (it is the same one, or has its cause)
-            packet = Packet(self.read, value, read_ns=self._now_ns(), link=reading.span_id, place=self.read)
+            queued = QueuedItem(self.read, value, read_ns=self._now_ns(), link=reading.span_id, position=self.read)
             self.read += 1
-            self.meter.count(packet.read_ns - began_ns)
-            return self._hand_over(packet, reading)
+            self.meter.count(queued.read_ns - began_ns)
+            return self._hand_over(queued, reading)
 
-    def _hand_over(self, packet: Packet, reading: _Reading) -> bool:
-        read_ns = packet.read_ns
-        entered_ns = self.outbox.offer(packet)
+    def _hand_over(self, queued: QueuedItem, reading: _Reading) -> bool:
+        read_ns = queued.read_ns
+        entered_ns = self.outbox.offer(queued)
         if entered_ns is None:
-            entered_ns = waiting(partial(self.outbox.offer, packet))
+            entered_ns = waiting(partial(self.outbox.offer, queued))
             blocked_ns = max(0, entered_ns - read_ns)
             self.meter.count_blocked(blocked_ns)
         reading.read_ns, reading.ended_ns = read_ns, max(entered_ns, read_ns)
@@ -107,9 +107,7 @@ class _Reading(span):
         """Say that there was no item: it is no bar then."""
         self.name, self.kind, self.index = f"end of {SOURCE}", "wait", -1
 
-    def _row(self, ended_ns: int, status: Status, error: str | None) -> Row:
+    def _row(self, ended_ns: int, status: Status, error: str | None) -> RowTuple:
         until_ns = ended_ns if self.ended_ns is None else self.read_ns
-        row = super()._row(until_ns, status, error)
-        ended_ns = ended_ns if self.ended_ns is None else self.ended_ns
-        blocked_ns, parts = row[10] + ended_ns - until_ns, blocked_at_end(row, ended_ns)
-        return (*row[:2], self.index, *row[3:8], ended_ns, row[9], blocked_ns, *row[11:16], parts)
+        row = Row._make(super()._row(until_ns, status, error))._replace(index=self.index)
+        return row if self.ended_ns is None else row.blocked_until(self.ended_ns, self.ended_ns - until_ns)

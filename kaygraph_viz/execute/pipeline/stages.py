@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kaygraph_viz.checks import checked_function, checked_seconds, checked_whole, checked_word
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import MAX_WINDOW
-from kaygraph_viz.execute.limits import RetryPolicy, checked_seconds, checked_whole
+from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import executor_class
 from kaygraph_viz.trace.attributes import describe_error
 
@@ -75,16 +76,12 @@ class Stage:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise OptionError("name", self.name, "a text that is not empty", 'Stage("parse", parse)')
-        if not callable(self.fn):
-            raise OptionError("fn", self.fn, "a function of one item", 'Stage("parse", parse)')
-        if not isinstance(self.executor, str) or self.executor not in STAGE_KINDS:
-            raise OptionError(
-                "executor", self.executor, f"one of {', '.join(map(repr, STAGE_KINDS))}", 'executor="thread"'
-            )
+        checked_function("fn", self.fn, "a function of one item", 'Stage("parse", parse)')
+        checked_word("executor", self.executor, STAGE_KINDS, 'executor="thread"')
         if self.executor != "async" and inspect.iscoroutinefunction(self.fn):
             raise OptionError("executor", self.executor, "'async' for a coroutine function", 'executor="async"')
-        most = executor_class(self.executor).worker_limit
-        workers = checked_whole("workers", self.workers, 1, most, "workers=4")
+        limit = executor_class(self.executor).worker_limit
+        workers = checked_whole("workers", self.workers, 1, limit, "workers=4")
         object.__setattr__(self, "workers", 1 if self.executor == "serial" else workers)
         checked_whole("buffer", self.buffer, 1, MAX_WINDOW, "buffer=8")
         if self.timeout is not None:

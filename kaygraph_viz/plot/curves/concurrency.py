@@ -1,4 +1,4 @@
-"""How many branches ran at once, over time.
+"""The curve of concurrency: the number of branches that ran at once, over time.
 
 Belongs here: the picture of one step function beside the number of workers. Does not belong here: queues (``queues``).
 """
@@ -10,13 +10,13 @@ from matplotlib.ticker import MaxNLocator
 
 from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.wording import counted, duration, significant
-from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_time, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
+from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
-from kaygraph_viz.plot.description import Description, Table, attach
+from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.gantt.draw import empty_axes
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, MUTED, TEXT, Key, Size, Stroke
 from kaygraph_viz.trace.trace import Trace
 
@@ -25,6 +25,7 @@ __all__ = ["concurrency"]
 RUNNING = FILLS["busy"]
 MARGINS_PT = (40.0, 14.0, 36.0, 46.0)
 HEIGHT_IN, MAX_ROWS = 2.8, 20
+EMPTY = "Curve of what ran at once, without anything in it: nothing was recorded."
 
 
 def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = None, end_s: float = 0.0) -> Axes:
@@ -55,9 +56,9 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
 
     Notes
     -----
-    Counted are the units of work: branches, and the steps around them. Their mean number is no speedup: it counts those
-    that wait for the GIL as well. Where the number changes more often than a screen can show, the filled curve is the
-    mean of each moment, and the line above it the highest number.
+    Counted are the units of work: branches, and the phases around them. Their mean number is no speedup: it counts
+    those that wait for the GIL as well. Where the number changes more often than a screen can show, the filled curve is
+    the mean of each moment, and the line above it the highest number.
 
     Examples
     --------
@@ -68,25 +69,20 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
     """
     run = Chart.of(checked_trace(trace)).runs[0]
     checked_axes(ax)
-    checked_end(end_s)
+    checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     summary = summarize(trace)
-    heading = clean(title, 200) if title is not None else _title(summary)
+    text = heading(title, _title(summary))
     if not summary.counts.get("units"):
-        ax = empty_axes(ax, heading)
-        attach(ax, Description("Curve of what ran at once, without anything in it: nothing was recorded."))
-        return ax
+        return Canvas.empty(ax).finish(text, [], Description(EMPTY))
     steps = Steps.of(run.since_start("started_ns"), run.since_start("ended_ns"), run.last_ns - run.first_ns)
-    if ax is None:
-        ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
-    plain_axes(ax)
-    set_time(ax, max(run.extent_s, end_s))
-    ax.set_ylim(0, 1.08 * max(1, summary.workers, steps.peak))
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    ax.set_ylabel("running at once", fontsize=Size.font, color=TEXT)
-    keys = [*_draw(ax, steps), *_lines(ax, summary)]
-    set_title(ax, heading, add_legend(ax, keys))
-    attach(ax, _description(summary, steps))
-    return ax
+    canvas = Canvas.of(ax, Size.figure_width, HEIGHT_IN, MARGINS_PT)
+    canvas.make_plain()
+    canvas.set_time(max(run.extent_s, end_s))
+    canvas.ax.set_ylim(0, 1.08 * max(1, summary.workers, steps.peak))
+    canvas.ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    canvas.ax.set_ylabel("running at once", fontsize=Size.font, color=TEXT)
+    keys = [*_draw(canvas.ax, steps), *_lines(canvas.ax, summary)]
+    return canvas.finish(text, keys, _description(summary, steps))
 
 
 def _title(summary: Summary) -> str:
@@ -97,7 +93,7 @@ def _title(summary: Summary) -> str:
 
 
 def _draw(ax: Axes, steps: Steps) -> list[Key]:
-    """Draw the filled curve, and where it is a mean also the highest number of each moment."""
+    """Draw the filled curve and the line of the highest number, and return the entries of the legend."""
     times, mean, highest = steps.drawn()
     ax.fill_between(times, mean, step="post", facecolor=RUNNING.colour, edgecolor="none", gid="running")
     ax.plot(times, highest, drawstyle="steps-post", color=BAR, linewidth=0.9, gid="highest")
@@ -117,7 +113,7 @@ def _lines(ax: Axes, summary: Summary) -> list[Key]:
 
 
 def _description(summary: Summary, steps: Steps) -> Description:
-    """Return the picture in words: for how long how many ran at once."""
+    """Return the picture in words, with a table of the time spent at each number."""
     lasted = steps.lasted_ns()
     idle = duration(lasted.get(0, 0) / 1e9)
     sentence = (

@@ -1,9 +1,11 @@
-"""How much memory a run took, over time.
+"""The curve of the memory that a run took, over time.
 
 Belongs here: the picture of one curve. Does not belong here: reading it while the run goes on (``trace.memory``).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,11 +13,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.nesting import extent_ns
 from kaygraph_viz.analysis.wording import duration, significant
-from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_time, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
-from kaygraph_viz.plot.description import Description, Table, attach
-from kaygraph_viz.plot.gantt.draw import empty_axes
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
+from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, TEXT, Size, Stroke
 from kaygraph_viz.trace.trace import Trace
 
@@ -24,6 +26,7 @@ __all__ = ["memory_curve"]
 IN_USE = FILLS["wait"]._replace(label="in use: this process and those it started")
 MARGINS_PT = (46.0, 14.0, 36.0, 46.0)
 HEIGHT_IN = 2.8
+EMPTY = "Curve of memory in use, without anything in it: record(memory=True) records it."
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
@@ -69,33 +72,35 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
     """
     times_ns, size = checked_trace(trace).memory
     checked_axes(ax)
-    checked_end(end_s)
+    checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     if not len(size):
-        ax = empty_axes(ax, clean(title, 200) if title is not None else "No memory was recorded: record(memory=True)")
-        attach(ax, Description("Curve of memory in use, without anything in it: record(memory=True) records it."))
-        return ax
+        text = heading(title, "No memory was recorded: record(memory=True)")
+        return Canvas.empty(ax).finish(text, [], Description(EMPTY))
     first_ns, last_ns = extent_ns(trace.columns) if len(trace) else (int(times_ns[0]), int(times_ns[-1]))
     seconds = (times_ns - first_ns) / 1e9
-    if ax is None:
-        ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
-    plain_axes(ax)
-    set_time(ax, max((last_ns - first_ns) / 1e9, end_s))
-    ax.fill_between(seconds, size, facecolor=IN_USE.colour, edgecolor="none", gid="memory")
-    ax.plot(seconds, size, color=BAR, linewidth=0.9, gid="memory-line")
+    canvas = Canvas.of(ax, Size.figure_width, HEIGHT_IN, MARGINS_PT)
+    canvas.make_plain()
+    canvas.set_time(max((last_ns - first_ns) / 1e9, end_s))
+    canvas.ax.fill_between(seconds, size, facecolor=IN_USE.colour, edgecolor="none", gid="memory")
+    canvas.ax.plot(seconds, size, color=BAR, linewidth=0.9, gid="memory-line")
     begin = Stroke(BAR, f"at first {_in_words(int(size[0]))}", 1.2, ":")
-    ax.axhline(float(size[0]), color=begin.colour, linestyle=begin.style, linewidth=begin.width, gid="line")
-    _set_height(ax, float(size.max()))
-    set_title(ax, clean(title, 200) if title is not None else _title(size), add_legend(ax, [IN_USE, begin]))
-    attach(ax, _description(seconds, size))
-    return ax
+    style: dict[str, Any] = {"color": begin.colour, "linestyle": begin.style, "linewidth": begin.width}
+    canvas.ax.axhline(float(size[0]), gid="line", **style)
+    _set_height(canvas.ax, float(size.max()))
+    return canvas.finish(heading(title, _title(size)), [IN_USE, begin], _description(seconds, size))
 
 
 def _set_height(ax: Axes, most: float) -> None:
-    unit, factor = next(pair for pair in UNITS if most >= pair[1] or pair[1] == 1)
+    unit, factor = _unit(most)
     ax.set_ylim(0, 1.08 * max(most, 1.0))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y / factor:,.10g}"))
     ax.set_ylabel(f"memory in use [{unit}]", fontsize=Size.font, color=TEXT)
+
+
+def _unit(size: float) -> tuple[str, float]:
+    """Return the unit that fits a number of bytes, and how many bytes it has."""
+    return next(pair for pair in UNITS if size >= pair[1] or pair[1] == 1)
 
 
 def _in_words(size: int) -> str:
@@ -106,7 +111,7 @@ def _in_words(size: int) -> str:
     >>> _in_words(161_624_064), _in_words(512)
     ('162 MB', '512 B')
     """
-    unit, factor = next(pair for pair in UNITS if size >= pair[1] or pair[1] == 1)
+    unit, factor = _unit(size)
     return f"{significant(size / factor)} {unit}"
 
 

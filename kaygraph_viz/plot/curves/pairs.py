@@ -1,4 +1,4 @@
-"""Two runs as paired bars: how long each kind of work took in either, and what the change did to the makespan.
+"""Paired bars of two runs: the time of each kind of work in both, and the effect of the change on the makespan.
 
 Belongs here: drawing a comparison. Does not belong here: finding out what is the same (``analysis.compare``); two runs
 on one time axis are drawn by ``gantt``.
@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.compare.compare import Comparison
-from kaygraph_viz.analysis.wording import duration, significant, time_unit
+from kaygraph_viz.analysis.wording import duration, significant
+from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_rows, set_title, size_pt
+from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes
-from kaygraph_viz.plot.description import Description, Table, attach
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import TEXT, Fill, Size
 from kaygraph_viz.plot.text import cut_to_width, escaped, width_pt
@@ -32,13 +32,13 @@ __all__ = ["paired_bars"]
 BY = ("name", "span")
 MAX_PAIRS, NAME_PT = 15, 150.0
 BAR_HEIGHT, SHIFT, ROW_IN = 0.36, 0.19, 0.42
-REMARK_SHARE = 0.45  # of the width of the Axes is the most that a remark gets
+REMARK_SHARE = 0.45  # of the width of the Axes: longer remarks are cut, so that bars keep more than half of it
 FIRST, SECOND = Fill("#FFFFFF", "first run", "...."), Fill("#56A5DD", "second run")
 MARGINS_PT = (14.0, 14.0, 36.0, 46.0)
 
 
 class _Pair(NamedTuple):
-    """What is compared: its name, how long it took in either run [ns], and a remark."""
+    """One pair of bars: a name, its time in either run [ns], and a remark that is written beside it."""
 
     name: str
     a_ns: float
@@ -89,21 +89,18 @@ def paired_bars(
     """
     if not isinstance(comparison, Comparison):
         raise OptionError("comparison", comparison, "what compare() returns", "paired_bars(compare(one, other))")
-    if by not in BY:
-        raise OptionError("by", by, f"one of {', '.join(BY)}", 'by="name"')
+    checked_word("by", by, BY, 'by="name"')
     checked_axes(ax)
     whole = _Pair("makespan", comparison.a_makespan_ns, comparison.b_makespan_ns, _ratio(comparison.ratio))
     pairs = [whole, *islice(_by_name(comparison) if by == "name" else _by_span(comparison), MAX_PAIRS)]
     rows = [Row("-", cut_to_width(pair.name, NAME_PT, Size.font) or "…") for pair in pairs]
-    if ax is None:
-        names_pt = max(width_pt(row.text, Size.font) for row in rows)
-        left, right, bottom, top = MARGINS_PT
-        height = (bottom + top) / 72 + ROW_IN * len(rows)
-        ax = new_axes(Size.figure_width, height, margins_pt=(names_pt + left, right, bottom, top))
-    _draw(ax, pairs, rows, "time, added up" if by == "name" else "time")
-    set_title(ax, clean(title, 200) if title is not None else _title(comparison), add_legend(ax, [FIRST, SECOND]))
-    attach(ax, _description(comparison, pairs, by))
-    return ax
+    names_pt = max(width_pt(row.text, Size.font) for row in rows)
+    left, right, bottom, top = MARGINS_PT
+    height = (bottom + top) / 72 + ROW_IN * len(rows)
+    canvas = Canvas.of(ax, Size.figure_width, height, (names_pt + left, right, bottom, top))
+    _draw(canvas, pairs, rows, "time, added up" if by == "name" else "time")
+    text = heading(title, _title(comparison))
+    return canvas.finish(text, [FIRST, SECOND], _description(comparison, pairs, by))
 
 
 def _by_name(comparison: Comparison) -> Iterator[_Pair]:
@@ -125,7 +122,7 @@ def _by_span(comparison: Comparison) -> Iterator[_Pair]:
     first = next(branches, None)
     for change in chain([first], branches) if first is not None else map(spans.__getitem__, order):
         if change.a_ns == change.b_ns:
-            return  # nothing that changed is left
+            return  # they come in the order of their changes: all that follow did not change either
         name = clean(change.name) + ("" if change.index is None else f" {change.index}")
         yield _Pair(name, change.a_ns, change.b_ns, _ratio(change.ratio))
 
@@ -140,29 +137,22 @@ def _title(comparison: Comparison) -> str:
     return f"{before} before, {after} after{times}"
 
 
-def _draw(ax: Axes, pairs: Sequence[_Pair], rows: Sequence[Row], what: str) -> None:
-    plain_axes(ax)
-    ax.grid(visible=False, axis="y")
-    ax.spines["left"].set_visible(False)
-    remarks = [cut_to_width(pair.remark, REMARK_SHARE * size_pt(ax)[0], Size.small_font) for pair in pairs]
+def _draw(canvas: Canvas, pairs: Sequence[_Pair], rows: Sequence[Row], what: str) -> None:
+    canvas.make_plain()
+    canvas.ax.grid(visible=False, axis="y")
+    canvas.ax.spines["left"].set_visible(False)
+    remarks = [cut_to_width(pair.remark, REMARK_SHARE * canvas.width_pt, Size.small_font) for pair in pairs]
     longest = [max(pair.a_ns, pair.b_ns) / 1e9 for pair in pairs]
-    shares = [(width_pt(remark, Size.small_font) + 10) / size_pt(ax)[0] for remark in remarks]
+    shares = [(width_pt(remark, Size.small_font) + 10) / canvas.width_pt for remark in remarks]
     limit = max(end / (1 - share) for end, share in zip(longest, shares, strict=True)) or 1e-9
-    ax.set_xlim(0, limit)
-    set_rows(ax, rows)
-    _set_ticks(ax, max(longest), what)
-    _add_bars(ax, [pair.a_ns / 1e9 for pair in pairs], -SHIFT, FIRST)
-    _add_bars(ax, [pair.b_ns / 1e9 for pair in pairs], SHIFT, SECOND)
+    canvas.ax.set_xlim(0, limit)
+    canvas.set_rows(rows)
+    canvas.set_time_ticks(max(longest), what)
+    _add_bars(canvas.ax, [pair.a_ns / 1e9 for pair in pairs], -SHIFT, FIRST)
+    _add_bars(canvas.ax, [pair.b_ns / 1e9 for pair in pairs], SHIFT, SECOND)
     for row, (remark, end) in enumerate(zip(remarks, longest, strict=True)):
-        look: dict[str, Any] = {"fontsize": Size.small_font, "color": TEXT, "gid": "remark"}
-        ax.annotate(escaped(remark), (end, row), (5, 0), textcoords="offset points", va="center", **look)
-
-
-def _set_ticks(ax: Axes, longest_s: float, what: str) -> None:
-    unit, size = time_unit(longest_s)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / size:,.10g}"))
-    ax.set_xlabel(f"{what} [{unit}]", fontsize=Size.font, color=TEXT)
+        style: dict[str, Any] = {"fontsize": Size.small_font, "color": TEXT, "gid": "remark"}
+        canvas.ax.annotate(escaped(remark), (end, row), (5, 0), textcoords="offset points", va="center", **style)
 
 
 def _add_bars(ax: Axes, values_s: Sequence[float], shift: float, fill: Fill) -> None:
@@ -171,8 +161,8 @@ def _add_bars(ax: Axes, values_s: Sequence[float], shift: float, fill: Fill) -> 
     low, high, zero = rows - BAR_HEIGHT / 2, rows + BAR_HEIGHT / 2, np.zeros(len(rows))
     points = ((zero, low), (values_s, low), (values_s, high), (zero, high))
     corners: Any = np.stack([np.stack(point, axis=1) for point in points], axis=1)
-    look: dict[str, Any] = {"facecolors": fill.colour, "edgecolors": fill.line, "linewidths": 0.6, "hatch": fill.hatch}
-    ax.add_collection(PolyCollection(corners, gid=fill.label, **look), autolim=False)
+    style: dict[str, Any] = {"facecolors": fill.colour, "edgecolors": fill.line, "linewidths": 0.6, "hatch": fill.hatch}
+    ax.add_collection(PolyCollection(corners, gid=fill.label, **style), autolim=False)
 
 
 def _description(comparison: Comparison, pairs: Sequence[_Pair], by: str) -> Description:

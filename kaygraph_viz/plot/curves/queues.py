@@ -1,7 +1,7 @@
-"""How many items waited in which queue, over time: a ribbon for each queue above the workers that empty it.
+"""The chart of queue depths: the number of items in each queue over time, above the workers that empty it.
 
 Belongs here: which items are in which queue, and ribbons on an Axes. Does not belong here: the rows and bars of the
-workers (``gantt.chart``, ``gantt.draw``).
+workers (``gantt.chart``, ``gantt.worker_rows``).
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from matplotlib.axes import Axes
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.parts import PART_CODE
-from kaygraph_viz.plot.axes import add_legend, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_trace
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
-from kaygraph_viz.plot.description import Description, Table, attach
+from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.gantt.draw import Look, draw_rows, empty_axes
-from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.plot.rows import Row, centres
+from kaygraph_viz.plot.gantt.worker_rows import Options, draw_rows
+from kaygraph_viz.plot.labels import heading
+from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import BAR, FILLS, Fill, Key, Stroke
 from kaygraph_viz.trace.part_table import stretches
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Queue", "queue_depth", "queues_of"]
 
-RIBBON_HEIGHT, RIBBON, MARK = 1.7, 1.15, 0.3  # the row of a ribbon, the ribbon in it, the mark above it [rows]
+RIBBON_HEIGHT, RIBBON, MARK = 1.7, 1.15, 0.3  # heights of the row, of the ribbon in it, of the mark above that [rows]
 WAITING = Fill("#B9BEC2", "waiting in the queue")
 BLOCKED = FILLS["blocked"]._replace(label="producers blocked")
 BOUND = Stroke(BAR, "room in the queue", 1.0, "--")
@@ -53,7 +54,7 @@ class Queue:
     depth
         How many items were in it.
     blocked
-        How many of those who filled it were blocked, as far as links say who that was.
+        How many of the branches that filled it were blocked, as far as links say which these are.
     waits_ns
         How long each item was in it [ns].
     """
@@ -72,17 +73,17 @@ class Queue:
 
     @property
     def title(self) -> str:
-        """What stands beside the ribbon."""
+        """The text beside the ribbon."""
         return f"{self.name} · queue" + (f" of {self.bound:,}" if self.bound else "")
 
 
 def queue_depth(
     trace: Trace, *, ax: Axes | None = None, title: str | None = None, labels: bool = True, end_s: float = 0.0
 ) -> Axes:
-    """Draw how many items waited in which queue, each as a ribbon above the workers that empty it.
+    """Draw the number of items in each queue over time, as a ribbon above the workers that empty it.
 
-    In a pipeline this shows where the bottleneck is: the queues before it are full, and whoever fills them is blocked;
-    those behind it are empty.
+    In a pipeline this shows where the bottleneck is: the queues before it are full, and the stages that fill them are
+    blocked; those behind it are empty.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def queue_depth(
     Notes
     -----
     An item is in the queue of a node or stage from its submission until a worker begins with it. What failed before it
-    was begun has no span and is not counted. Above a ribbon is marked when anybody who had made items for it was
+    was begun has no span and is not counted. A mark above a ribbon shows when a branch that had made items for it was
     blocked.
 
     Examples
@@ -123,22 +124,20 @@ def queue_depth(
     """
     chart = Chart.of(checked_trace(trace), "node", is_short=False)
     checked_axes(ax)
+    checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     queues = list(queues_of(chart))
-    heading = clean(title, 200) if title is not None else _title(chart, queues)
+    text, description = heading(title, _title(chart, queues)), _description(queues)
     if not chart.bar_count:
-        ax = empty_axes(ax, heading)
-    else:
-        chart = _with_ribbons(chart, queues)
-        ax, keys = draw_rows(chart, ax, Look(labels=labels, end_s=checked_end(end_s)), _keys(queues))
-        for queue, at in zip(queues, _middles(chart, queues), strict=True):
-            _add_ribbon(ax, queue, at + RIBBON_HEIGHT / 2 - 0.1)
-        set_title(ax, heading, add_legend(ax, keys))
-    attach(ax, _description(queues))
-    return ax
+        return Canvas.empty(ax).finish(text, [], description)
+    chart = _with_ribbons(chart, queues)
+    canvas, keys = draw_rows(chart, ax, Options(labels=labels, end_s=end_s), _keys(queues))
+    for queue in queues:
+        _add_ribbon(canvas.ax, queue, float(canvas.row_centres[queue.row]) + RIBBON_HEIGHT / 2 - 0.1)
+    return canvas.finish(text, keys, description)
 
 
 def queues_of(chart: Chart) -> Iterator[Queue]:
-    """Yield the queues of a chart whose rows are grouped by node: those in which anything ever waited.
+    """Yield the queues of a chart whose rows are grouped by node, without those in which no item ever waited.
 
     Parameters
     ----------
@@ -163,7 +162,7 @@ def queues_of(chart: Chart) -> Iterator[Queue]:
 
 
 def _bound(run: Run, nodes: Places) -> int | None:
-    """Return the room of a queue as the span of its stage notes it."""
+    """Return the bound of a queue, which the span of its stage has as the attribute ``buffer``."""
     ids = run.nesting.columns.column("span_id")[nodes[nodes >= 0]].tolist()
     noted = [run.nesting.columns.attributes.get(number, {}).get("buffer") for number in ids]
     found = [bound for bound in noted if isinstance(bound, int) and bound > 0]
@@ -171,7 +170,7 @@ def _bound(run: Run, nodes: Places) -> int | None:
 
 
 def _blocked(run: Run, consumers: Places) -> Steps:
-    """Return how many of those who made the items of a queue were blocked."""
+    """Return how many of the branches that made the items of a queue were blocked, over time."""
     columns = run.nesting.columns
     ids = columns.column("span_id")
     links = (columns.links.get(number, ()) for number in ids[consumers].tolist()) if columns.links else ()
@@ -190,11 +189,6 @@ def _with_ribbons(chart: Chart, queues: Sequence[Queue]) -> Chart:
     return replace(chart, rows=tuple(rows))
 
 
-def _middles(chart: Chart, queues: Sequence[Queue]) -> list[float]:
-    at = centres(chart.rows)
-    return [at[queue.row] for queue in queues]
-
-
 def _keys(queues: Sequence[Queue]) -> list[Key]:
     bounds: list[Key] = [BOUND] if any(queue.bound for queue in queues) else []
     marks: list[Key] = [BLOCKED] if any(queue.blocked.peak for queue in queues) else []
@@ -202,11 +196,11 @@ def _keys(queues: Sequence[Queue]) -> list[Key]:
 
 
 def _add_ribbon(ax: Axes, queue: Queue, base: float) -> None:
-    """Draw a ribbon on a base line, its edge, how much room there is, and where those who fill it were blocked."""
+    """Draw a ribbon on a base line, its edge, a line for its bound, and marks where its producers were blocked."""
     times, mean, highest = queue.depth.drawn()
     size = RIBBON / queue.top
-    look: dict[str, Any] = {"step": "post", "linewidth": 0}
-    ax.fill_between(times, base, base - size * mean, facecolor=WAITING.colour, gid="ribbon", **look)
+    style: dict[str, Any] = {"step": "post", "linewidth": 0}
+    ax.fill_between(times, base, base - size * mean, facecolor=WAITING.colour, gid="ribbon", **style)
     ax.plot(times, base - size * highest, drawstyle="steps-post", color=BAR, linewidth=0.8, gid="ribbon-edge")
     if queue.bound:
         ends = (0.0, queue.depth.end_ns / 1e9)
@@ -215,8 +209,8 @@ def _add_ribbon(ax: Axes, queue: Queue, base: float) -> None:
     if queue.blocked.peak:
         times, _, highest = queue.blocked.drawn()
         spans = np.stack([times[:-1], np.diff(times)], axis=1)[highest[:-1] > 0]
-        look = {"facecolor": BLOCKED.colour, "edgecolor": BLOCKED.line, "hatch": BLOCKED.hatch, "linewidth": 0}
-        ax.broken_barh(spans.tolist(), (base - RIBBON - 0.08, -MARK), gid="blocked-mark", **look)
+        style = {"facecolor": BLOCKED.colour, "edgecolor": BLOCKED.line, "hatch": BLOCKED.hatch, "linewidth": 0}
+        ax.broken_barh(spans.tolist(), (base - RIBBON - 0.08, -MARK), gid="blocked-mark", **style)
 
 
 def _title(chart: Chart, queues: Sequence[Queue]) -> str:

@@ -1,4 +1,4 @@
-"""Speedup against the number of workers: what was measured, what is predicted, and what no schedule can beat.
+"""The speedup curve: measured and predicted speedups against the number of workers, and their bounds.
 
 Belongs here: the numbers of that curve, and drawing it. Does not belong here: predicting (``analysis.what_if``) and the
 laws (``analysis.laws``).
@@ -20,19 +20,20 @@ from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.nesting import Nesting, unit_mask
 from kaygraph_viz.analysis.what_if.what_if import WhatIf
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.checks import MAX_WORKERS, checked_whole
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.axes import add_legend, new_axes, plain_axes, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_whole
-from kaygraph_viz.plot.description import Description, Table, attach
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.checks import checked_axes
+from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.style import BAR, FILLS, MUTED, Fill, Key, Size, Stroke
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Speedups", "speedup_curve"]
 
 MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
-HEIGHT_IN, LEAST_WORKERS, MAX_WORKERS, MAX_NAMED = 4.4, 4, 4096, 6
-WORTH_A_LINE = 0.005  # a smaller serial share bounds nothing that anybody would reach
+HEIGHT_IN, MIN_WORKERS, MAX_NAMED = 4.4, 4, 6
+MIN_SERIAL_SHARE = 0.005  # with a smaller one Amdahl's limit is above 200: the line would leave the picture
 MEASURED_ONE, PREDICTED_ONE = "one worker", "one worker, predicted"
 ESTIMATED = "one after the other, estimated"
 MEASURED = Stroke(BAR, "measured: median and range", 1.2, "", "o")
@@ -49,7 +50,7 @@ def speedup_curve(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw the speedup against the number of workers: measured, predicted, and what bounds it.
+    """Draw the speedup against the number of workers, measured and predicted, with its bounds.
 
     Parameters
     ----------
@@ -99,19 +100,17 @@ def speedup_curve(
     if not found.baseline_s:
         raise OptionError("traces", traces, "runs that took some time", "with record() as trace: ...")
     checked_axes(ax)
-    last = max([LEAST_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
-    last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, "max_workers=16")
-    if ax is None:
-        ax = new_axes(Size.figure_width, HEIGHT_IN, margins_pt=MARGINS_PT)
-    keys = _draw(ax, found, what_if, min(last, MAX_WORKERS))
-    set_title(ax, clean(title, 200) if title is not None else _title(found), add_legend(ax, keys))
-    attach(ax, _description(found, what_if))
-    return ax
+    last = max([MIN_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
+    last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, example="max_workers=16")
+    canvas = Canvas.of(ax, Size.figure_width, HEIGHT_IN, MARGINS_PT)
+    canvas.make_plain()
+    keys = _draw(canvas.ax, found, what_if, min(last, MAX_WORKERS))
+    return canvas.finish(heading(title, _title(found)), keys, _description(found, what_if))
 
 
 @dataclass(frozen=True)
 class Speedups:
-    """The numbers of a speedup curve.
+    """The numbers of a speedup curve, from which the curve and the sketch are drawn.
 
     Parameters
     ----------
@@ -191,7 +190,8 @@ def _by_workers(traces: object) -> dict[int, list[Trace]]:
                 expected = "a Trace, several, or several by number of workers"
                 raise OptionError("traces", run, expected, "speedup_curve({1: one, 4: four})")
             count = summarize(run).workers if workers is None else workers
-            found.setdefault(checked_whole("workers", count, 1, "speedup_curve({1: one, 4: four})"), []).append(run)
+            example = "speedup_curve({1: one, 4: four})"
+            found.setdefault(checked_whole("workers", count, 1, example=example), []).append(run)
     if not found:
         raise OptionError("traces", traces, "at least one Trace", "speedup_curve([one, four])")
     return found
@@ -199,7 +199,6 @@ def _by_workers(traces: object) -> dict[int, list[Trace]]:
 
 def _draw(ax: Axes, found: Speedups, what_if: WhatIf | None, last: int) -> list[Key]:
     """Draw bounds, band and points, from the back to the front, and return the entries of the legend."""
-    plain_axes(ax)
     points = [found.ratio(makespan) for runs in found.measured.values() for makespan in runs]
     points += [found.ratio(makespan) for makespan in what_if.makespan_s.values()] if what_if is not None else []
     highest = max(1.0, *points)
@@ -221,21 +220,21 @@ def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
     law = found.ratio(found.work_s) * ends
     path = found.ratio(found.critical_path_s) if found.critical_path_s else np.inf
     top = ax.get_ylim()[1]
-    look: dict[str, Any] = {"facecolor": BEYOND.colour, "edgecolor": "none", "zorder": 0.5, "gid": "beyond"}
-    ax.fill_between(ends, np.minimum(law, path).clip(max=top), top, **look)
+    style: dict[str, Any] = {"facecolor": BEYOND.colour, "edgecolor": "none", "zorder": 0.5, "gid": "beyond"}
+    ax.fill_between(ends, np.minimum(law, path).clip(max=top), top, **style)
     lines: list[tuple[Any, Any, Stroke]] = [(ends, law, WORK_LAW)]
     if path < top:
         label = f"critical path: at most {significant(path, 2)}"
         lines.append((ends, np.full_like(ends, path), Stroke(BAR, label, 1.1, "--")))
-    if found.serial_share >= WORTH_A_LINE:
+    if found.serial_share >= MIN_SERIAL_SHARE:
         counts = np.arange(1, last + 1)
         amdahl = [found.ratio(found.work_s) * amdahl_speedup(found.serial_share, count) for count in counts.tolist()]
         limit = found.ratio(found.work_s) * amdahl_limit(found.serial_share)
         label = f"Amdahl, {found.serial_share:.1%} serial: at most {significant(limit, 2)}"
         lines.append((counts, np.array(amdahl), Stroke(MUTED, label, 1.2, "-.")))
     for workers, heights, stroke in lines:
-        look = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style, "zorder": 2}
-        ax.plot(workers, heights, gid="bound", **look)
+        style = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style, "zorder": 2}
+        ax.plot(workers, heights, gid="bound", **style)
     return [stroke for _, _, stroke in lines] + [BEYOND]
 
 

@@ -1,7 +1,7 @@
-"""How many times as fast runs were, in a corner of a panel: what was tried, and what is predicted.
+"""A speedup curve small enough for a corner of a panel: runs that were tried, and a prediction.
 
-Belongs here: a picture small enough to stand beside a Gantt chart. Does not belong here: the full picture with all its
-bounds (``speedup``), and its numbers.
+Belongs here: drawing it with few words. Does not belong here: the full picture with all its bounds, and the numbers
+(``speedup``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from kaygraph_viz.analysis.what_if.what_if import WhatIf
 from kaygraph_viz.analysis.wording import counted, join_words, significant
-from kaygraph_viz.plot.axes import plain_axes
+from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.curves.speedup import MEASURED_ONE, Speedups
 from kaygraph_viz.plot.description import Description, attach
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, MUTED, PAPER, TEXT, Size
@@ -36,7 +36,7 @@ def speedup_sketch(
     what_if: WhatIf | None = None,
     last: int = 16,
 ) -> Axes:
-    """Draw how many times as fast runs were against their number of workers, with few words.
+    """Draw the speedup of runs against their number of workers, with few words.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def speedup_sketch(
     return ax
 
 
-def _draw_points(ax: Axes, points: Sequence[tuple[int, float]], gid: str, **look: Any) -> None:
-    ax.plot(*zip(*points, strict=True), linestyle="", marker="o", zorder=4, gid=gid, **look)
+def _draw_points(ax: Axes, points: Sequence[tuple[int, float]], gid: str, **style: Any) -> None:
+    ax.plot(*zip(*points, strict=True), linestyle="", marker="o", zorder=4, gid=gid, **style)
 
 
 def _prediction(found: Speedups, what_if: WhatIf | None, last: int) -> list[tuple[int, float]]:
@@ -104,7 +104,7 @@ def _prediction(found: Speedups, what_if: WhatIf | None, last: int) -> list[tupl
 
 
 def _frame(ax: Axes, found: Speedups, last: int, top: float) -> None:
-    plain_axes(ax)
+    Canvas(ax).make_plain()
     ax.set_xlim(0, last + 0.8)
     ax.set_ylim(0, top)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 10]))

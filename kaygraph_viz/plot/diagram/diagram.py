@@ -1,6 +1,6 @@
 """The diagram of a graph: its nodes from left to right, parallel nodes opened into their branches.
 
-Belongs here: putting a scene on an Axes. Does not belong here: the geometry (``scene``, ``blocks``, ``placement``).
+Belongs here: putting a scene on a canvas. Does not belong here: the geometry (``scene``, ``blocks``, ``placement``).
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path
 
 from kaygraph_viz.analysis.wording import duration
-from kaygraph_viz.plot.axes import LEGEND_LINE_PT, add_legend, new_axes, set_title, size_pt
-from kaygraph_viz.plot.checks import checked_axes, checked_whole
-from kaygraph_viz.plot.description import attach
+from kaygraph_viz.checks import checked_whole
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.checks import checked_axes
 from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view, diagram_description
-from kaygraph_viz.plot.diagram.facts import gather
 from kaygraph_viz.plot.diagram.placement import graph_scene
 from kaygraph_viz.plot.diagram.scene import STACK_PT, Arrow, Box, Frame, Line, Point, Scene
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.diagram.stats import graph_stats
+from kaygraph_viz.plot.labels import clean, heading
+from kaygraph_viz.plot.legend import LEGEND_LINE_PT
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, MUTED, PAPER, TEXT, Key, Size
-from kaygraph_viz.plot.text import escaped
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 
@@ -88,23 +88,20 @@ def diagram(
     'checks'
     """
     view = checked_view(graph)
-    facts = gather(checked_run(trace), view, critical_path=critical_path)
-    checked_whole("max_branches", max_branches, 2, "max_branches=6")
+    stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
+    checked_whole("max_branches", max_branches, 2, example="max_branches=6")
     checked_axes(ax)
-    scene = graph_scene(view, facts, max_branches)
+    scene = graph_scene(view, stats, max_branches)
     is_marked = any(arrow.is_critical for arrow in scene.arrows) or any(box.is_critical for box in scene.boxes)
     keys: list[Key] = [CRITICAL] if is_marked else []
-    if ax is None:
-        ax = _axes_for(scene, len(keys))
-    scale = _set_limits(ax, scene)
-    _draw(ax, scene, scale)
-    set_title(ax, clean(title, 200) if title is not None else _title(view, trace), add_legend(ax, keys))
-    attach(ax, diagram_description(view, facts))
-    return ax
+    canvas = Canvas(ax) if ax is not None else _new_canvas(scene, len(keys))
+    scale = _set_limits(canvas, scene)
+    _draw(canvas, scene, scale)
+    return canvas.finish(heading(title, _title(view, trace)), keys, diagram_description(view, stats))
 
 
 def describe_diagram(graph: GraphView | HasStructure) -> str:
-    """Return in one sentence what the diagram shows, as a text for those who cannot see it.
+    """Return the sentence of the description of a diagram, for readers who cannot see it.
 
     Examples
     --------
@@ -119,55 +116,54 @@ def _title(view: GraphView, trace: Trace | None) -> str:
     return clean(view.name) + (f", {duration(trace.makespan_s, 2)}" if trace is not None else "")
 
 
-def _axes_for(scene: Scene, legend_rows: int) -> Axes:
+def _new_canvas(scene: Scene, legend_rows: int) -> Canvas:
     wide, high = max(scene.width, 120) + 2 * MARGIN_PT, max(scene.height, 30) + 2 * MARGIN_PT
     shrink = min(1.0, MAX_WIDTH_IN * 72 / wide, MAX_HEIGHT_IN * 72 / high)
     top = TITLE_PT + legend_rows * LEGEND_LINE_PT
     width, height = (wide * shrink + 2 * EDGE_PT) / 72, (high * shrink + EDGE_PT + top) / 72
-    return new_axes(width, height, margins_pt=(EDGE_PT, EDGE_PT, EDGE_PT, top))
+    return Canvas.of(None, width, height, (EDGE_PT, EDGE_PT, EDGE_PT, top))
 
 
-def _set_limits(ax: Axes, scene: Scene) -> float:
-    """Put the drawing in the middle of the Axes and return by how much it has to shrink for that."""
-    width, height = size_pt(ax)
+def _set_limits(canvas: Canvas, scene: Scene) -> float:
+    """Put the drawing in the middle of the Axes and return the scale at which it fits, at most 1."""
+    width, height = canvas.width_pt, canvas.height_pt
     scale = min(1.0, width / (scene.width + 2 * MARGIN_PT), height / (scene.height + 2 * MARGIN_PT))
     x, y = scene.width / 2, scene.height / 2
-    ax.set_xlim(x - width / scale / 2, x + width / scale / 2)
-    ax.set_ylim(y + height / scale / 2, y - height / scale / 2)
-    ax.set_axis_off()
+    canvas.ax.set_xlim(x - width / scale / 2, x + width / scale / 2)
+    canvas.ax.set_ylim(y + height / scale / 2, y - height / scale / 2)
+    canvas.ax.set_axis_off()
     return scale
 
 
-def _draw(ax: Axes, scene: Scene, scale: float) -> None:
+def _draw(canvas: Canvas, scene: Scene, scale: float) -> None:
     if not scene.boxes:
-        _write(ax, 0, 0, "this graph has no nodes", scale, color=MUTED)
+        _write(canvas, 0, 0, "this graph has no nodes", scale, color=MUTED)
     for frame in scene.frames:
-        _draw_frame(ax, frame, scale)
+        _draw_frame(canvas, frame, scale)
     for arrow in scene.arrows:
-        _draw_arrow(ax, arrow, scale)
+        _draw_arrow(canvas, arrow, scale)
     for box in scene.boxes:
-        _draw_box(ax, box, scale)
-    backing = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.2 * scale}
+        _draw_box(canvas, box, scale)
+    style = {"bbox": {"facecolor": PAPER, "edgecolor": "none", "pad": 1.2 * scale}, "gid": "edge-label"}
     for label in scene.labels:
-        _write(
-            ax, label.x, label.y, label.text, scale, size=Size.small_font, color=TEXT, bbox=backing, gid="edge-label"
-        )
+        _write(canvas, label.x, label.y, label.text, scale, size=Size.small_font, **style)
 
 
-def _write(ax: Axes, x: float, y: float, text: str, scale: float, *, size: float = Size.font, **style: Any) -> None:
-    style = {"ha": "center", "va": "center", "zorder": 4, **style}
-    ax.text(x, y, escaped(text), fontsize=size * scale, clip_on=True, **style)
+def _write(
+    canvas: Canvas, x: float, y: float, text: str, scale: float, *, size: float = Size.font, **style: Any
+) -> None:
+    canvas.write(x, y, text, **{"va": "center", "zorder": 4, "fontsize": size * scale, **style})
 
 
-def _draw_frame(ax: Axes, frame: Frame, scale: float) -> None:
+def _draw_frame(canvas: Canvas, frame: Frame, scale: float) -> None:
     corner = (frame.x, frame.y)
-    look: dict[str, Any] = {"edgecolor": MUTED, "facecolor": "#FAFBFC", "linewidth": scale, "linestyle": (0, (4, 3))}
-    ax.add_patch(Rectangle(corner, frame.width, frame.height, zorder=1, gid="frame", **look))
-    _write_lines(ax, frame.lines, frame.x + 8, frame.y + PAD_Y, scale, ha="left")
+    style: dict[str, Any] = {"edgecolor": MUTED, "facecolor": "#FAFBFC", "linewidth": scale, "linestyle": (0, (4, 3))}
+    canvas.ax.add_patch(Rectangle(corner, frame.width, frame.height, zorder=1, gid="frame", **style))
+    _write_lines(canvas, frame.lines, frame.x + 8, frame.y + PAD_Y, scale, ha="left")
 
 
-def _draw_box(ax: Axes, box: Box, scale: float) -> None:
-    """Draw a box, three times for a stack; a failure has a thick border as well as its words and its colour."""
+def _draw_box(canvas: Canvas, box: Box, scale: float) -> None:
+    """Draw a box, three times for a stack; a failure has a thick border, since colour alone says nothing to some."""
     shifts = (STACK_PT, STACK_PT / 2, 0.0) if box.is_stacked else (0.0,)
     rounding = 0 if box.style == "join" else 4
     edge, thickness = (FAILED, 1.8) if box.is_failed else (CRITICAL.colour, 2.0) if box.is_critical else (BAR, 0.9)
@@ -184,20 +180,20 @@ def _draw_box(ax: Axes, box: Box, scale: float) -> None:
             zorder=3,
             gid="shadow" if shift else f"box-{box.style}",
         )
-        ax.add_patch(patch)
-    _write_lines(ax, box.lines, box.x + box.width / 2, box.y + PAD_Y, scale, ha="center")
+        canvas.ax.add_patch(patch)
+    _write_lines(canvas, box.lines, box.x + box.width / 2, box.y + PAD_Y, scale, ha="center")
 
 
-def _write_lines(ax: Axes, lines: tuple[Line, ...], x: float, y: float, scale: float, *, ha: str) -> None:
+def _write_lines(canvas: Canvas, lines: tuple[Line, ...], x: float, y: float, scale: float, *, ha: str) -> None:
     for line in lines:
         height = SMALL_LINE_PT if line.is_small else LINE_PT
         size, colour = (Size.small_font, MUTED) if line.is_small else (Size.font, TEXT)
         weight = "bold" if line.is_bold else "normal"
-        _write(ax, x, y + height / 2, line.text, scale, size=size, color=colour, fontweight=weight, ha=ha)
+        _write(canvas, x, y + height / 2, line.text, scale, size=size, color=colour, fontweight=weight, ha=ha)
         y += height
 
 
-def _draw_arrow(ax: Axes, arrow: Arrow, scale: float) -> None:
+def _draw_arrow(canvas: Canvas, arrow: Arrow, scale: float) -> None:
     path = _curve(arrow.points) if arrow.is_curve else _rounded(arrow.points)
     patch = FancyArrowPatch(
         path=path,
@@ -213,14 +209,14 @@ def _draw_arrow(ax: Axes, arrow: Arrow, scale: float) -> None:
         zorder=2.5 if arrow.is_critical else 2,
         gid="arrow-critical" if arrow.is_critical else "arrow",
     )
-    ax.add_patch(patch)
+    canvas.ax.add_patch(patch)
 
 
 def _curve(points: tuple[Point, ...]) -> Path:
-    """Return a way whose slanted parts are curves that begin and end horizontally."""
+    """Return a path whose slanted parts are curves that begin and end horizontally."""
     vertices, codes = [points[0]], [Path.MOVETO]
     for (x0, y0), (x1, y1) in pairwise(points):
-        if abs(x1 - x0) + abs(y1 - y0) < LEVEL_PT:  # without a length it would leave the head without a direction
+        if abs(x1 - x0) + abs(y1 - y0) < LEVEL_PT:  # a last part without length has no direction for the head
             continue
         if abs(y1 - y0) < LEVEL_PT:
             vertices, codes = [*vertices, (x1, y1)], [*codes, Path.LINETO]
@@ -232,7 +228,7 @@ def _curve(points: tuple[Point, ...]) -> Path:
 
 
 def _rounded(points: tuple[Point, ...]) -> Path:
-    """Return a way along straight lines with rounded corners."""
+    """Return a path along straight lines with rounded corners."""
     vertices, codes = [points[0]], [Path.MOVETO]
     for before, corner, after in zip(points[:-2], points[1:-1], points[2:], strict=True):
         vertices += [_towards(corner, before), corner, _towards(corner, after)]
@@ -241,8 +237,8 @@ def _rounded(points: tuple[Point, ...]) -> Path:
 
 
 def _towards(corner: Point, other: Point) -> Point:
-    """Return the point where the rounding of a corner begins: no further than half the way to the other point."""
+    """Return where the rounding of a corner begins: at most half the distance to the other point away."""
     dx, dy = other[0] - corner[0], other[1] - corner[1]
-    length = abs(dx) + abs(dy)  # one of them is 0
+    length = abs(dx) + abs(dy)  # lines are horizontal or vertical
     share = min(CORNER, length / 2) / length if length else 0.0
     return corner[0] + dx * share, corner[1] + dy * share

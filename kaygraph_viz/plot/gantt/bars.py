@@ -1,6 +1,6 @@
-"""Bars of a chart on an Axes: their parts, outlines, words and marks, and the lines of nodes above them.
+"""Drawing bars on a canvas: their parts, outlines, labels and marks, and the lines of nodes above them.
 
-Belongs here: drawing a layout, one artist for each look. Does not belong here: where things go (``layout``) and charts
+Belongs here: drawing a layout, one artist for each fill. Does not belong here: where things go (``layout``) and charts
 of more bars than there are pixels (``image``).
 """
 
@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.path import Path
 
-from kaygraph_viz.plot.axes import MARKER_PT, size_pt
+from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.chart import NODE_HEIGHT, Chart, NodeLine
 from kaygraph_viz.plot.gantt.layout import Bar, Layout, Rect, place_labels
-from kaygraph_viz.plot.rows import centres
+from kaygraph_viz.plot.legend import MARKER_PT
 from kaygraph_viz.plot.style import (
     BAR,
     FILLS,
@@ -28,21 +27,20 @@ from kaygraph_viz.plot.style import (
     STATUS_COLOURS,
     STATUS_FILLS,
     STATUS_WORDS,
-    TEXT,
     Fill,
     Size,
 )
-from kaygraph_viz.plot.text import cut_to_width, escaped
+from kaygraph_viz.plot.text import cut_to_width
 
 __all__ = ["add_marks", "add_node_lines", "bar_fills", "draw_bars"]
 
 BACKING = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}  # keeps a text on a hatch readable
 OUTLINE_PT, OUTLINE_SHARE, FEW = 0.6, 0.12, 200  # where bars are many, their outlines are thin beside their widths
-LEAST_FONT, MAX_NAMED_NODES = 5.0, 100
+MIN_FONT, MAX_NAMED_NODES = 5.0, 100
 
 
 def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
-    """Return how each kind of rectangle that occurs is filled, in the order of the legend."""
+    """Return the fill of each kind of rectangle that occurs, in the order of the legend."""
     present = dict.fromkeys(rect.fill for rect in layout.rects)
     found = {key: fill for key, fill in FILLS.items() if key in present}
     if color_by == "status":
@@ -59,110 +57,106 @@ def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
     return found
 
 
-def draw_bars(ax: Axes, chart: Chart, layout: Layout, fills: Mapping[str, Fill], *, labels: bool) -> set[str]:
-    """Draw all bars of a chart and what is written in them; return the statuses for which there are marks."""
-    at = np.array(centres(chart.rows))
+def draw_bars(canvas: Canvas, layout: Layout, fills: Mapping[str, Fill], *, labels: bool) -> set[str]:
+    """Draw all bars of a layout with their labels, and return the statuses for which there are marks."""
     by_fill: dict[str, list[Rect]] = {}
     for rect in layout.rects:
         by_fill.setdefault(rect.fill, []).append(rect)
     for key, fill in fills.items():
         same = by_fill.get(key, ())
-        _add_boxes(ax, at, same, f"part-{key[:20]}", facecolors=fill.colour, edgecolors="none", linewidths=0)
-        _add_hatch(ax, at, same, f"hatch-{key[:20]}", fill)
+        _add_boxes(canvas, same, f"part-{key[:20]}", facecolors=fill.colour, edgecolors="none", linewidths=0)
+        _add_hatch(canvas, same, f"hatch-{key[:20]}", fill)
     for status, fill in STATUS_FILLS.items():
-        _add_hatch(ax, at, [rect for rect in layout.failed if rect.fill == status], f"status-{status}", fill)
-    widths = np.array([bar.x1_s - bar.x0_s for bar in layout.bars]) * _points_per_s(ax)
+        _add_hatch(canvas, [rect for rect in layout.failed if rect.fill == status], f"status-{status}", fill)
+    widths = np.array([bar.x1_s - bar.x0_s for bar in layout.bars]) * canvas.points_per_s
     least_pt = OUTLINE_PT * min(0.5, FEW / len(widths))
     thin = (OUTLINE_SHARE * widths).clip(least_pt, OUTLINE_PT)
-    _add_boxes(ax, at, layout.bars, "outline", facecolors="none", edgecolors=BAR, linewidths=thin)
-    unlabelled = _add_labels(ax, at, layout.bars) if labels else layout.bars
-    marked = {bar.status for bar in unlabelled if bar.is_failed}
-    for status in marked:
-        add_marks(ax, status, [(bar.x1_s, float(at[bar.row])) for bar in unlabelled if bar.status == status])
-    return marked
+    _add_boxes(canvas, layout.bars, "outline", facecolors="none", edgecolors=BAR, linewidths=thin)
+    unlabelled = _add_labels(canvas, layout.bars) if labels else layout.bars
+    return add_marks(canvas, [(bar.status, bar.x1_s, bar.row) for bar in unlabelled if bar.is_failed])
 
 
-def _points_per_s(ax: Axes) -> float:
-    low, high = ax.get_xlim()
-    return size_pt(ax)[0] / (high - low)
-
-
-def _add_boxes(ax: Axes, at: Any, rects: Sequence[Rect] | Sequence[Bar], gid: str, **style: Any) -> None:
-    """Draw all rectangles of one look as a single artist."""
+def _add_boxes(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar], gid: str, **style: Any) -> None:
+    """Draw all rectangles of one kind as a single artist: matplotlib needs some 100 us for each artist."""
     if rects:
-        ax.add_collection(PolyCollection(_corners(at, rects), gid=gid, **style), autolim=False)
+        canvas.ax.add_collection(PolyCollection(_corners(canvas, rects), gid=gid, **style), autolim=False)
 
 
-def _add_hatch(ax: Axes, at: Any, rects: Sequence[Rect], gid: str, fill: Fill) -> None:
-    """Draw the hatch over all rectangles of one look as a single path: each path takes as long as a hundred others."""
+def _add_hatch(canvas: Canvas, rects: Sequence[Rect], gid: str, fill: Fill) -> None:
+    """Draw the hatch over all rectangles of one kind as a single path: each path takes as long as a hundred others."""
     if rects and fill.hatch:
-        corners = _corners(at, rects)
+        corners = _corners(canvas, rects)
         closed = np.concatenate([corners, corners[:, :1]], axis=1).reshape(-1, 2)
         codes = np.tile([Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY], len(rects)).astype(Path.code_type)
-        look: dict[str, Any] = {"facecolors": "none", "edgecolors": fill.line, "linewidths": 0, "hatch": fill.hatch}
-        ax.add_collection(PathCollection([Path(closed, codes)], gid=gid, snap=True, **look), autolim=False)
+        style: dict[str, Any] = {"facecolors": "none", "edgecolors": fill.line, "linewidths": 0, "hatch": fill.hatch}
+        collection = PathCollection([Path(closed, codes)], gid=gid, snap=True, **style)
+        canvas.ax.add_collection(collection, autolim=False)
 
 
-def _corners(at: Any, rects: Sequence[Rect] | Sequence[Bar]) -> Any:
+def _corners(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar]) -> Any:
     """Return the corners of rectangles, shape (n, 4, 2)."""
     x0, x1, low, high = np.array([(rect.x0_s, rect.x1_s, rect.low, rect.high) for rect in rects], np.float64).T
-    middle = at[[rect.row for rect in rects]]
+    middle = canvas.row_centres[[rect.row for rect in rects]]
     low, high = middle - low, middle - high  # rows are counted downwards
     return np.stack([np.stack(corner, axis=1) for corner in ((x0, low), (x1, low), (x1, high), (x0, high))], axis=1)
 
 
-def _add_labels(ax: Axes, at: Any, bars: tuple[Bar, ...]) -> list[Bar]:
-    """Write what fits into the bars, and return the bars that got nothing."""
-    bottom, top = ax.get_ylim()
-    row_pt = size_pt(ax)[1] / abs(bottom - top)
-    font = min(Size.small_font, row_pt * Size.full - 3)
-    if font < LEAST_FONT:
+def _add_labels(canvas: Canvas, bars: tuple[Bar, ...]) -> list[Bar]:
+    """Write labels into the bars that have room for one, and return the other bars."""
+    font = min(Size.small_font, canvas.row_pt * Size.full - 3)
+    if font < MIN_FONT:
         return list(bars)
-    placed = place_labels(bars, _points_per_s(ax), lambda text, room: cut_to_width(text, room, font))
+    placed = place_labels(bars, canvas.points_per_s, lambda text, room: cut_to_width(text, room, font))
     for label in placed:
-        _write(ax, label.x_s, at[label.row], label.text, va="center_baseline", fontsize=font, color=TEXT,
-               bbox=BACKING if label.covers else None)  # fmt: skip
+        backing = BACKING if label.covers else None
+        y = canvas.row_centres[label.row]
+        canvas.write(label.x_s, y, label.text, va="center_baseline", fontsize=font, bbox=backing)
     done = {label.bar for label in placed}
     return [bar for bar in bars if bar not in done]
 
 
-def _write(ax: Axes, x_s: float, y: float, text: str, **style: Any) -> None:
-    ax.text(x_s, y, escaped(text), ha="center", clip_on=True, **style)
+def add_marks(canvas: Canvas, failed: Iterable[tuple[str, float, int]]) -> set[str]:
+    """Draw a marker for each failure that has no room for a word, and return the statuses that occur.
+
+    Parameters
+    ----------
+    canvas
+        With rows.
+    failed
+        Status, time [s] and row of each.
+    """
+    places: dict[str, list[tuple[float, float]]] = {}
+    for status, time_s, row in failed:
+        places.setdefault(status, []).append((time_s, canvas.row_centres[row]))
+    for status, fill in STATUS_FILLS.items():  # in a fixed order: marks of several kinds may lie on each other
+        if status in places:
+            times, heights = np.array(places[status]).T
+            style: dict[str, Any] = {"marker": fill.marker, "s": MARKER_PT**2, "c": fill.line, "edgecolors": PAPER}
+            canvas.ax.scatter(times, heights, zorder=4, gid=f"marks-{status}", linewidths=0.7, **style)
+    return set(places)
 
 
-def add_marks(ax: Axes, status: str, places: Sequence[tuple[float, float]]) -> None:
-    """Mark what ended badly and has no room for a word: time [s] and height of each."""
-    if places:
-        times, heights = np.array(places, np.float64).T
-        fill = STATUS_FILLS[status]
-        look: dict[str, Any] = {"marker": fill.marker, "s": MARKER_PT**2, "c": fill.line, "edgecolors": PAPER}
-        ax.scatter(times, heights, zorder=4, gid=f"marks-{status}", linewidths=0.7, **look)
-
-
-def add_node_lines(ax: Axes, chart: Chart) -> None:
-    """Draw above the rows of each run when its nodes ran, with their names where those fit."""
-    at, points_per_s = centres(chart.rows), _points_per_s(ax)
+def add_node_lines(canvas: Canvas, chart: Chart) -> None:
+    """Draw a line for each node above the rows of its run, with its name where that fits."""
     nodes = [line for run in chart.runs for line in run.nodes]
-    heights = [height for run in chart.runs for height in _heights(run.nodes, chart, at)]
-    lines = [_shortened(line, y, 1.2 / points_per_s) for line, y in zip(nodes, heights, strict=True)]
+    heights = [height for run in chart.runs for height in _heights(canvas, run.nodes, chart)]
+    lines = [_shortened(line, y, 1.2 / canvas.points_per_s) for line, y in zip(nodes, heights, strict=True)]
     if lines:
-        look: dict[str, Any] = {"colors": MUTED, "linewidths": 1.6, "capstyle": "butt"}
-        ax.add_collection(LineCollection(lines, gid="nodes", **look), autolim=False)
+        style: dict[str, Any] = {"colors": MUTED, "linewidths": 1.6, "capstyle": "butt"}
+        canvas.ax.add_collection(LineCollection(lines, gid="nodes", **style), autolim=False)
     widest = sorted(zip(nodes, heights, strict=True), key=lambda pair: pair[0].x0_s - pair[0].x1_s)
     for line, y in widest[:MAX_NAMED_NODES]:
-        text = cut_to_width(line.label, (line.x1_s - line.x0_s) * points_per_s - 4, Size.small_font)
-        if text:
-            middle = (line.x0_s + line.x1_s) / 2
-            ax.annotate(  # which may stand out at the top, unlike a text that is clipped, where rows are low
-                escaped(text), (middle, y - 0.06), ha="center", va="bottom", fontsize=Size.small_font, color=MUTED
-            )
+        text = cut_to_width(line.label, (line.x1_s - line.x0_s) * canvas.points_per_s - 4, Size.small_font)
+        if text:  # not clipped: where rows are low, names of nodes stand out at the top
+            style = {"va": "bottom", "fontsize": Size.small_font, "color": MUTED, "clip_on": False}
+            canvas.write((line.x0_s + line.x1_s) / 2, y - 0.06, text, **style)
 
 
-def _heights(nodes: Sequence[NodeLine], chart: Chart, at: Sequence[float]) -> Iterable[float]:
-    """Return how high each line lies: the last level just above the next row."""
+def _heights(canvas: Canvas, nodes: Sequence[NodeLine], chart: Chart) -> Iterable[float]:
+    """Return the height of each line: that of the last level is just above the next row."""
     levels = 1 + max((line.level for line in nodes), default=0)
     for line in nodes:
-        bottom = at[line.row] + chart.rows[line.row].height / 2
+        bottom = canvas.row_centres[line.row] + chart.rows[line.row].height / 2
         yield bottom - NODE_HEIGHT * (levels - line.level - 1) - 0.12
 
 

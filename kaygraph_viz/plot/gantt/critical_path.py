@@ -1,25 +1,27 @@
 """The critical path on the rows of a chart: along the bars that made the run as long as it was.
 
-Belongs here: where its lines run. Does not belong here: which spans are on it
-(``analysis.critical_path.recorded_chain``).
+Belongs here: where its lines run, and drawing them. Does not belong here: which spans are on it
+(``analysis.critical_path.recorded_chain``), and the path on a graph (``diagram.critical_path``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from matplotlib.collections import LineCollection
 
 from kaygraph_viz.analysis.critical_path.network import recorded_network
 from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep, recorded_steps
 from kaygraph_viz.analysis.nesting import Nesting, unit_mask
-from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.rows import centres
-from kaygraph_viz.plot.style import Size
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.gantt.chart import Run
+from kaygraph_viz.plot.style import CRITICAL, Size
 
-__all__ = ["PathLines", "path_lines", "path_steps"]
+__all__ = ["PathLines", "draw_path", "path_lines", "path_steps"]
 
 Line = list[tuple[float, float]]
-FINEST = 2_000  # steps of one row that lie closer than this part of the run are one line
+RESOLUTION = 2_000  # a gap in a row below this fraction of the run is not drawn: it would be thinner than a pixel
 
 
 class PathLines(NamedTuple):
@@ -30,9 +32,9 @@ class PathLines(NamedTuple):
     along
         Beneath the bars of its steps.
     between
-        From the end of a step to the begin of the next one.
+        From the end of a step straight to the start of the next one.
     waits
-        Those of them that take time, in which the path stood still.
+        The same where time lies between them, in which the path stood still.
     """
 
     along: list[Line]
@@ -45,31 +47,54 @@ def path_steps(nesting: Nesting) -> tuple[PathStep, ...]:
     return recorded_steps(nesting, recorded_network(nesting, unit_mask(nesting))) if len(nesting.columns) else ()
 
 
-def path_lines(chart: Chart, run: Run, steps: Sequence[PathStep]) -> PathLines:
-    """Return where the critical path of a run is drawn.
+def draw_path(canvas: Canvas, run: Run, steps: Sequence[PathStep]) -> None:
+    """Draw the critical path of a run: thick along its bars, thin between them, dashed while it stood still."""
+    lines = path_lines(run, steps, canvas.row_centres.tolist())
+    _add_lines(canvas, lines.along, "critical", linewidths=CRITICAL.width)
+    _add_lines(canvas, lines.between, "critical-next", linewidths=1.2)
+    _add_lines(canvas, lines.waits, "critical-wait", linewidths=1.2, linestyles=(0, (2, 1.5)))
+
+
+def _add_lines(canvas: Canvas, lines: Sequence[Any], gid: str, **style: Any) -> None:
+    if lines:
+        style = {"colors": CRITICAL.colour, "zorder": 3.5, "capstyle": "butt", **style}
+        canvas.ax.add_collection(LineCollection(lines, gid=gid, **style), autolim=False)
+
+
+def path_lines(run: Run, steps: Sequence[PathStep], row_centres: Sequence[float]) -> PathLines:
+    """Return the lines of the critical path of a run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    steps
+        Its path, as `path_steps` returns it.
+    row_centres
+        The height of the middle of each row of its chart.
 
     Examples
     --------
+    >>> from kaygraph_viz.plot.gantt.chart import Chart
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> branches = [bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 3), bar("c", "t-1", 2, 6, queued_s=2)]
-    >>> chart = Chart.of(make_trace((bar("exec", "main", 0, 6, kind="phase"), branches)))
-    >>> path_lines(chart, chart.runs[0], path_steps(chart.runs[0].nesting)).along
+    >>> run = Chart.of(make_trace((bar("exec", "main", 0, 6, kind="phase"), branches))).runs[0]
+    >>> path_lines(run, path_steps(run.nesting), [0, 1]).along
     [[(0.0, 0.37), (6.0, 0.37)]]
     """
-    at = centres(chart.rows)
     ids = run.nesting.columns.column("span_id")[run.units]
     row_of = dict(zip(ids.tolist(), run.row_of.tolist(), strict=True))
     lines = PathLines([], [], [])
     for step in steps:
         if step.span_id in row_of:
-            y = at[row_of[step.span_id]] + Size.full / 2
+            y = row_centres[row_of[step.span_id]] + Size.full / 2
             times = ((time - run.first_ns) / 1e9 for time in (step.started_ns, step.ended_ns))
-            _extend(lines, y, *times, finest_s=run.extent_s / FINEST)
+            _extend(lines, y, *times, finest_s=run.extent_s / RESOLUTION)
     return lines
 
 
 def _extend(lines: PathLines, y: float, start_s: float, end_s: float, *, finest_s: float) -> None:
-    """Append a step, with the way to it; one that goes on in the same row makes the line before longer."""
+    """Append a step and the line that leads to it, or extend the last line if the step goes on in its row."""
     if not lines.along:
         lines.along.append([(start_s, y), (end_s, y)])
         return
@@ -77,6 +102,6 @@ def _extend(lines: PathLines, y: float, start_s: float, end_s: float, *, finest_
     if before_y == y and start_s - before_s <= finest_s:
         lines.along[-1][-1] = (end_s, y)
         return
-    way = [(before_s, before_y), (before_s, y), (start_s, y)]
-    (lines.waits if start_s > before_s else lines.between).append(way)
+    link = [(before_s, before_y), (before_s, y), (start_s, y)]
+    (lines.waits if start_s > before_s else lines.between).append(link)
     lines.along.append([(start_s, y), (end_s, y)])

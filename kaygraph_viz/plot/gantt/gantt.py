@@ -1,27 +1,24 @@
 """The Gantt chart: one row per worker, one bar per unit of work.
 
-Belongs here: which parts the chart has. Does not belong here: its rows (``chart``), drawing them
-(``draw``), and the chart in words (``description``).
+Belongs here: what the chart consists of. Does not belong here: its rows (``chart``), drawing them (``worker_rows``),
+and the chart in words (``description``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 
 from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.axes import add_legend, set_title
-from kaygraph_viz.plot.checks import checked_axes, checked_end, checked_traces, checked_whole
-from kaygraph_viz.plot.description import attach
+from kaygraph_viz.checks import checked_seconds, checked_whole, checked_word
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.checks import checked_axes, checked_traces
 from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.gantt.critical_path import path_lines, path_steps
+from kaygraph_viz.plot.gantt.critical_path import draw_path, path_steps
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
-from kaygraph_viz.plot.gantt.draw import MAX_BARS, Look, draw_rows, empty_axes
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.gantt.worker_rows import MAX_BARS, Options, draw_rows
+from kaygraph_viz.plot.labels import heading
 from kaygraph_viz.plot.rows import GROUP_BY
 from kaygraph_viz.plot.style import CRITICAL
 from kaygraph_viz.trace.trace import Trace
@@ -43,7 +40,7 @@ def gantt(
     max_bars: int = MAX_BARS,
     end_s: float = 0.0,
 ) -> Axes:
-    """Draw when each branch waited, ran and ended: one row per worker.
+    """Draw a Gantt chart: when each branch waited, ran and ended, with one row per worker.
 
     The chart answers at a glance whether branches really ran at once, which worker was idle, and whether the time went
     into computing, waiting or the queue.
@@ -103,29 +100,23 @@ def gantt(
     """
     traces = checked_traces(trace)
     _check(color_by, group_by)
-    look = Look(color_by, labels, checked_whole("max_bars", max_bars, 1, "max_bars=5000"), checked_end(end_s))
+    checked_whole("max_bars", max_bars, 1, example="max_bars=5000")
+    options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"))
     checked_axes(ax)
     chart = Chart.of(trace, group_by)
     summaries = [summarize(each) for each in traces]
-    heading = clean(title, 200) if title is not None else gantt_title(chart, summaries)
+    text = heading(title, gantt_title(chart, summaries))
     if not chart.bar_count:
-        ax = empty_axes(ax, heading)
-        attach(ax, gantt_description(chart, summaries))
-        return ax
+        return Canvas.empty(ax).finish(text, [], gantt_description(chart, summaries))
     paths = [path_steps(run.nesting) for run in chart.runs] if critical_path else []
-    ax, keys = draw_rows(chart, ax, look, [CRITICAL] if any(paths) else [])
+    canvas, keys = draw_rows(chart, ax, options, [CRITICAL] if any(paths) else [])
     for run, steps in zip(chart.runs, paths, strict=False):
-        lines = path_lines(chart, run, steps)
-        _add_lines(ax, lines.along, "critical", linewidths=CRITICAL.width)
-        _add_lines(ax, lines.between, "critical-next", linewidths=1.2)
-        _add_lines(ax, lines.waits, "critical-wait", linewidths=1.2, linestyles=(0, (2, 1.5)))
-    set_title(ax, heading, add_legend(ax, keys))
-    attach(ax, gantt_description(chart, summaries, paths))
-    return ax
+        draw_path(canvas, run, steps)
+    return canvas.finish(text, keys, gantt_description(chart, summaries, paths))
 
 
 def describe_gantt(trace: Trace | Mapping[str, Trace]) -> str:
-    """Return in a few sentences what the chart shows, as a text for those who cannot see it.
+    """Return the sentences of the description of a chart, for readers who cannot see it.
 
     Examples
     --------
@@ -139,11 +130,4 @@ def describe_gantt(trace: Trace | Mapping[str, Trace]) -> str:
 
 def _check(color_by: str, group_by: str) -> None:
     for name, value, known in (("color_by", color_by, COLOUR_BY), ("group_by", group_by, GROUP_BY)):
-        if value not in known:
-            raise OptionError(name, value, f"one of {', '.join(known)}", f'{name}="{known[1]}"')
-
-
-def _add_lines(ax: Axes, lines: Sequence[Any], gid: str, **style: Any) -> None:
-    if lines:
-        look: dict[str, Any] = {"colors": CRITICAL.colour, "zorder": 3.5, "capstyle": "butt", **style}
-        ax.add_collection(LineCollection(lines, gid=gid, **look), autolim=False)
+        checked_word(name, value, known, f'{name}="{known[1]}"')

@@ -1,4 +1,4 @@
-"""One run in the background of a panel: it can be watched while it goes on, and stopped.
+"""The run of a panel in a background thread: its progress is reported while it goes on, and it can be stopped.
 
 Belongs here: threads. Does not belong here: widgets (``playground``), and how calls stop (``execute.cancel``).
 
@@ -27,7 +27,7 @@ LOOKING_SHARE = 0.05  # of the watcher's time that may go into counting branches
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended.
+    """The end of a run: its trace or its error, and whether it was stopped.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Ending:
 
 
 class BackgroundRun:
-    """A run that begins now.
+    """A run that starts when the object is made, in a thread of its own.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class BackgroundRun:
 
     @property
     def is_going_on(self) -> bool:
-        """Whether the end has not been told yet."""
+        """Whether the end has not been reported yet."""
         return self._watcher.is_alive()
 
     @property
@@ -106,11 +106,11 @@ class BackgroundRun:
         return self._stopped_at is not None
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Wait until the end has been told, at most `timeout_s` [s]."""
+        """Wait until the end has been reported, at most `timeout_s` [s]."""
         self._watcher.join(timeout_s)
 
     def stop(self) -> None:
-        """Let nothing queued start, and end what runs; again, if that takes long, to interrupt it."""
+        """Cancel the run: nothing queued starts any more. A second call interrupts the thread of the run."""
         with self._lock:
             if not self._is_inside:
                 return
@@ -129,7 +129,7 @@ class BackgroundRun:
             finally:
                 with self._lock:
                     self._is_inside = False
-        except BaseException as raised:  # whatever happens in a reader's function must become visible
+        except BaseException as raised:  # every error of the run function must become visible
             error = raised
         self._ending = self._ending_of(returned, error)
         self._is_over.set()
@@ -147,7 +147,7 @@ class BackgroundRun:
         self._ended(self._ending or Ending(was_stopped=True, is_going_on=True))
 
     def _count(self) -> None:
-        """Tell how many branches have ended, less often where that takes long to find out."""
+        """Report how many branches have ended; counting takes at most 5% of the watching thread's time."""
         began = time.monotonic()
         if began < self._look_at or not self._begun:
             return

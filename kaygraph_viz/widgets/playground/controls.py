@@ -44,14 +44,14 @@ _classes: dict[type, type] = {}
 
 
 def _careful_class(widget: type[Any]) -> type[Any]:
-    """Return a subclass that takes nothing amiss; one for each class."""
+    """Return the subclass of a widget class that ignores broken messages, made once for each class."""
     if widget not in _classes:
         _classes[widget] = type(widget.__name__, (_Careful, widget), {"__doc__": widget.__doc__})
     return _classes[widget]
 
 
 class _Careful:
-    """What such widgets have in common; ``set_state`` and ``_handle_custom_msg`` are where messages come in."""
+    """A mixin that checks the messages of the front end, which come in by ``set_state`` and ``_handle_custom_msg``."""
 
     say: Say = staticmethod(print)
 
@@ -80,7 +80,7 @@ def _reason(error: Exception) -> str:
 
 
 class Control:
-    """The widgets of one option.
+    """The label and the input widgets of one option.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Control:
 
     @property
     def value(self) -> Any:
-        """What it is set to."""
+        """The value that the control is set to."""
         return rounded(self.main.value)
 
     @value.setter

@@ -22,7 +22,7 @@ MAX_CHOICES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One thing that can be set before a run.
+    """An argument of a run function that a control can set: its range or its choices.
 
     Parameters
     ----------
@@ -62,11 +62,11 @@ class Option:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a whole number."""
+        """Whether its values are whole numbers."""
         return self.choices is None and isinstance(self.step, int)
 
     def shown(self, value: object) -> str:
-        """Return a value in words, with its unit."""
+        """Return the label of a value, with its unit."""
         for words, chosen in (self.choices or {}).items():
             if chosen == value:
                 return words
@@ -83,11 +83,11 @@ class Option:
 
     @property
     def is_telling(self) -> bool:
-        """Whether its values are words that say what they are about."""
+        """Whether its values are understood without the label."""
         return self.name in ("executor", "schedule")
 
     def allows(self, value: object) -> bool:
-        """Return whether it can be set to a value."""
+        """Return whether a value is in the range or among the choices."""
         if self.choices is not None:
             return value in self.choices.values()
         kind = int if self.is_whole else (int, float)
@@ -95,7 +95,7 @@ class Option:
         return is_number and self.low <= value <= self.high  # type: ignore[operator]  # both are numbers then
 
     def starting_at(self, value: object) -> Option:
-        """Return the same, set to a value at first, which becomes part of its range or choices."""
+        """Return a copy that starts at a value, which becomes part of its range or choices."""
         if self.choices is not None:
             fits = any(value == known for known in self.choices.values())
             words = "default" if value is None else str(value)
@@ -120,7 +120,7 @@ KNOWN = {
         ),
         Option(
             name="schedule", label="Schedule", value="dynamic", choices=_same("dynamic", "static", "longest-first"),
-            tip="Which worker gets which item: whoever is free, equal shares from the beginning, or the longest first",
+            tip="Which worker gets which item: the first free one, equal shares at the beginning, or the longest first",
         ),
         Option(
             name="items", label="Items", value=40, low=1, high=200, step=1, is_task=True,
@@ -150,7 +150,7 @@ Given = Mapping[str, Sequence[Any]]
 
 
 def options_of(run: Run, given: Given | None = None) -> list[Option]:
-    """Return what can be set for a run function, the number of workers first.
+    """Return the options of a run function, the number of workers first.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def call_with(run: Run, settings: Mapping[str, Any]) -> Any:
 
 
 def _keywords(run: Run) -> dict[str, inspect.Parameter]:
-    """Return what can be given by name; without the first argument, where that is the number of workers."""
+    """Return the keyword parameters, without the first one where that is the number of workers."""
     try:
         signature = inspect.signature(run, eval_str=True)
     except Exception:  # a function of C, or annotations that cannot be read here
@@ -223,12 +223,12 @@ def _begun(option: Option, parameter: inspect.Parameter) -> Option:
 
 
 def _word(words: Mapping[str, Any], choice: object) -> str:
-    """Return what a choice is called."""
+    """Return the label of a choice."""
     return next((word for word, known in words.items() if known == choice), str(choice))
 
 
 def _own(name: str, parameter: inspect.Parameter) -> Option | None:
-    """Return the option for a keyword of the reader's own, where its annotation says what can be chosen."""
+    """Return the option for a keyword that is not in `KNOWN`, if its annotation is a ``Literal``."""
     if get_origin(parameter.annotation) is not Literal:
         return None
     choices = {str(choice): choice for choice in get_args(parameter.annotation)}

@@ -46,7 +46,7 @@ class Picture(NamedTuple):
 
 
 def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0, rows: float = 0.0) -> Picture:
-    """Draw a run so that it compares with others: the same time is equally long, and bars are equally high.
+    """Draw the Gantt chart of a run at a scale that all runs of the panel share.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0,
 
 
 def sketch_picture(log: Log, tried: Tried, *, last: int) -> Picture | None:
-    """Draw how many times as fast all runs that had the same to do were; None where there is nothing to compare.
+    """Draw the speedups of all runs with the same workload; return None where there is nothing to compare.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def image(picture: Picture) -> str:
 
 
 def _axes(width_in: float, high_in: float, margins_pt: Sequence[float]) -> Axes:
-    """Return an Axes with fixed margins: left, right, bottom and top; finding out costs more than drawing."""
+    """Return an Axes with fixed margins (left, right, bottom, top): measuring texts costs more than drawing."""
     figure = Figure(figsize=(width_in, high_in))
     FigureCanvasAgg(figure)
     left, right, bottom, top = (margin / 72 for margin in margins_pt)

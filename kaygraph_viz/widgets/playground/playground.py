@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.checks import checked_function, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.background import BackgroundRun, Ending, branches_of
 from kaygraph_viz.widgets.playground.controls import Control, careful
-from kaygraph_viz.widgets.playground.look import STYLE, lines_of
 from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
 from kaygraph_viz.widgets.playground.pictures import Picture, gantt_picture, image, sketch_picture
 from kaygraph_viz.widgets.playground.state import BEST, Log, Tried
+from kaygraph_viz.widgets.playground.style import STYLE, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Playground", "playground"]
 
 MAX_WORKERS = 16
-MAX_MAX_WORKERS = 4096
 MAX_LINES = 8  # of the log that are seen at once
 LOG_TITLE = (
     f"<div>Tried so far: choose one to see it again. {BEST} is the fastest.</div>"
@@ -54,31 +54,7 @@ def playground(
     controls: Given | None = None,
     only: str | None = None,
 ) -> Playground:
-    """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of what was tried.
-
-    Moving a control shows the chart of these settings at once where they were tried; Run records anew.
-
-    Parameters
-    ----------
-    run
-        Called with the number of workers; records a run and returns its trace. It gets a control for each keyword that
-        it takes out of ``executor schedule items latency_s failure_rate seed clock``, and for those whose annotation is
-        a ``Literal``. Defaults in its signature are where the controls stand at first.
-    recorded
-        Traces that exist already, by number of workers, run with these defaults.
-    workers
-        Where the slider for workers stands at first, 1 to `max_workers`; default: what the signature says, or 4.
-    max_workers
-        Where that slider ends, 1 to 4096.
-    controls
-        Ranges and choices by keyword: ``{"items": range(10, 101, 10), "executor": ["thread", "process"]}``.
-    only
-        The name of the node, stage or branches that get the workers, for the prediction; default: all parallel calls.
-
-    Returns
-    -------
-    Playground
-        Put it on the last line of a cell.
+    """Return a panel for a run function; the arguments are those of ``kaygraph_viz.playground``.
 
     Raises
     ------
@@ -98,13 +74,12 @@ def playground(
     """
     if isinstance(run, str):
         raise OptionError("run", run, "a function of the number of workers", f'kv.playground("{run[:20]}")')
-    if not callable(run):
-        raise OptionError("run", run, "a function of the number of workers that returns a trace", "playground(run)")
-    _check_whole("max_workers", max_workers, MAX_MAX_WORKERS)
+    checked_function("run", run, "a function of the number of workers that returns a trace", "playground(run)")
+    checked_workers(max_workers)
     options = options_of(run, controls)
     first, others = options[0], options[1:]
     workers = min(first.value, max_workers) if workers is None else workers
-    _check_whole("workers", workers, max_workers)
+    checked_workers(workers, "workers", limit=max_workers)
     if not controls or WORKERS not in controls:
         first = replace(first, low=1, high=max_workers, step=1, value=workers)
     if only is not None and not isinstance(only, str):
@@ -173,7 +148,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self.log_list.observe(self._on_log, names="index")
 
     def _parts(self) -> list[Any]:
-        """Return what the panel is made of, in the order in which the tab key reaches it."""
+        """Return the widgets of the panel in the order in which the tab key reaches them."""
         style = ipywidgets.HTML(STYLE, layout={"display": "none"})
         controls = ipywidgets.Box([control.widget for control in self.controls.values()])
         controls.add_class("kv-controls")
@@ -185,7 +160,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the controls are set to, by name."""
+        """The values of the controls, by the name of the argument."""
         return {name: control.value for name, control in self.controls.items()}
 
     @property
@@ -201,7 +176,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     # -- what the controls do -----------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        """Show what was tried with the settings of the controls."""
+        """Show the run that was recorded with the settings of the controls, if there is one."""
         if self._is_setting:
             return
         with self._saying("The chart could not be drawn"), self._drawing:
@@ -267,7 +242,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
                 self._show(tried) if self.settings == settings else self._write_log(self.tried.find(self.settings))
 
     def _show_stopped(self, settings: Mapping[str, Any], ending: Ending) -> None:
-        """Say what a run did until it was stopped, and show it where nothing better is known."""
+        """Report how far a stopped run came, and show its trace if these settings have no complete run."""
         trace = ending.trace
         done = 0 if trace is None else sum(span.ok for span in trace if span.kind == "branch")
         said = f"Stopped after {counted(done, 'branch', 'branches')}: nothing more is started."
@@ -314,12 +289,12 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         return self._sketches[id(tried)]
 
     def _add(self, settings: Mapping[str, Any], trace: Trace, *, is_whole: bool = True) -> Tried:
-        """Put a run into the log; what was drawn of the log before is out of date."""
+        """Add a run to the log and drop the pictures that were drawn of the log before."""
         self._sketches.clear()
         return self.tried.add(settings, trace, is_whole=is_whole)
 
     def _in_words(self) -> str:
-        """Return the settings, or those that were not there from the beginning."""
+        """Return the settings in words, or only those whose controls were not there from the beginning."""
         others = [
             control.option.named(control.value)
             for name, control in self.controls.items()
@@ -347,7 +322,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     @contextmanager
     def _saying(self, what: str) -> Iterator[None]:
-        """Say an error of a callback, which would vanish otherwise."""
+        """Show an error of a callback in the status line: JupyterLab hides it otherwise."""
         try:
             yield
         except Exception as error:
@@ -362,7 +337,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._is_setting = before
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """Add a picture and a text, which are all that is left where no kernel runs."""
+        """Return the widget with a picture and a text, which are shown where no kernel runs."""
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         if isinstance(data, dict):
@@ -373,11 +348,6 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def __repr__(self) -> str:
         return f"<Playground for 1 to {self.slider.max} workers>"
-
-
-def _check_whole(name: str, value: object, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise OptionError(name, value, f"a whole number from 1 to {most}", f"{name}={min(4, most)}")
 
 
 def _checked_trace(returned: object) -> Trace:

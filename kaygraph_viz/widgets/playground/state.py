@@ -1,4 +1,4 @@
-"""What has been tried on a panel: settings, traces, and how they compare.
+"""The log of a panel: settings and traces of its runs, and how they compare.
 
 Belongs here: the log. Does not belong here: widgets (``controls``, ``playground``), and pictures (``pictures``).
 """
@@ -28,7 +28,7 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """One run.
+    """A run of the log: its settings and its trace.
 
     Parameters
     ----------
@@ -56,23 +56,23 @@ class Tried:
 
     @property
     def workers(self) -> int:
-        """How many workers it was allowed."""
+        """The number of workers that the run was given."""
         workers: int = self.settings[WORKERS]
         return workers
 
     @cached_property
     def summary(self) -> Summary:
-        """What was measured."""
+        """The summary of its trace."""
         return summarize(self.trace)
 
     @cached_property
     def rows(self) -> int:
-        """How many rows its chart has."""
+        """The number of rows of its chart."""
         return len(self.trace.lanes)
 
     @cached_property
     def predicted(self) -> WhatIf | None:
-        """What 1 to 16 workers would have made of it; None where that is not known, or not cheap."""
+        """The predictions for 1 to 16 workers; None where the run was stopped, is large, or they are all the same."""
         if not self.is_whole or len(self.trace) > CHEAP_SPANS:
             return None
         try:
@@ -84,7 +84,7 @@ class Tried:
 
 @dataclass
 class Log:
-    """What has been tried, in the order in which it was tried first.
+    """The runs of a panel, in the order in which their settings were tried first.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Log:
     entries: list[Tried] = field(default_factory=list)
 
     def add(self, settings: Settings, trace: Trace, *, is_whole: bool = True) -> Tried:
-        """Note a run and return its entry."""
+        """Add a run and return its entry."""
         tried, before = Tried(dict(settings), trace, is_whole, self.only), self.find(settings)
         if before is None:
             self.entries = [*self.entries, tried][-MAX_TRIED:]
@@ -127,7 +127,7 @@ class Log:
         return next((entry for entry in self.entries if entry.settings == settings), None)
 
     def alike(self, tried: Tried) -> list[Tried]:
-        """Return the runs that had the same to do, so that their makespans compare."""
+        """Return the runs with the same workload, so that their makespans compare."""
         task = [option.name for option in self.options if option.is_task]
         return [
             entry
@@ -143,16 +143,16 @@ class Log:
         ]
 
     def predicted(self, tried: Tried) -> WhatIf | None:
-        """Return what the first run of a series says about all numbers of workers: later runs are held against it."""
+        """Return the predictions of the first run of a series, which later runs are compared with."""
         return next((entry.predicted for entry in self.series(tried) if entry.predicted is not None), None)
 
     def is_best(self, tried: Tried) -> bool:
-        """Return whether a run was the fastest of those that had the same to do; of equals, with the fewest workers."""
+        """Return whether a run was the fastest with its workload; of equals, the one with the fewest workers."""
         alike = self.alike(tried)
         return len(alike) > 1 and tried is min(alike, key=lambda each: (each.trace.makespan_s, each.workers))
 
     def one_worker_s(self, tried: Tried) -> float | None:
-        """Return how long the same work took, or would take, with one worker [s]; None where nobody knows."""
+        """Return the makespan with one worker [s], measured or predicted; None where it is not known."""
         took_s, predicted = self._one_worker_took_s(tried), self.predicted(tried)
         return took_s if took_s is not None or predicted is None else predicted.makespan_s[1]
 
@@ -160,7 +160,7 @@ class Log:
         return min((entry.trace.makespan_s for entry in self.alike(tried) if entry.workers == 1), default=None)
 
     def gain(self, tried: Tried) -> str:
-        """Return how many times as fast as one worker a run was, in words; nothing where that is not known.
+        """Return the speedup of a run over one worker in words; an empty text where it is not known.
 
         It is no speedup where one worker, as of a stage of a pipeline, is not the only one.
         """
@@ -171,7 +171,7 @@ class Log:
         return f"{about}{significant(alone_s / makespan_s, 2)}"
 
     def result(self, tried: Tried) -> str:
-        """Return what a run came to, in a sentence or two."""
+        """Return the result of a run in a sentence or two."""
         alone_s, summary = self.one_worker_s(tried), tried.summary
         if not tried.is_whole:
             return "This run was stopped: the chart shows what there was until then."
@@ -219,5 +219,5 @@ class Log:
 
 
 def rounded(value: Any) -> Any:
-    """Return a value without what arithmetic leaves behind: a slider in steps of 0.1 stands at 0.30000000000000004."""
+    """Return a value rounded to 9 digits: a slider in steps of 0.1 stands at 0.30000000000000004."""
     return round(value, 9) if isinstance(value, float) else value

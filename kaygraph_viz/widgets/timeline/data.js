@@ -1,13 +1,13 @@
-// The state of a run as the kernel packed it: columns of numbers, and finding things in them.
+// The state of a run as packed by the kernel: columns of numbers, and searches in them.
 //
 // Belongs here: numbers. Does not belong here: pixels (paint.js) and controls (timeline.js).
-// The files timeline*.js are put together to one module; see timeline.py.
+// timeline.py joins the files of this folder to one module, in the order of SCRIPTS.
 
 const NOT_MEASURED = 0xffff, MAX_SHARE = 0xfffe, SLIM = 8, PAUSE = 16, RUNNING = 32, STATUS = 7;
 const KINDS = ["cpu", "wait", "gil", "core", "blocked", "pause", "unknown", "busy"];  // of parts, by their codes
 const [CPU, WAIT, , , BLOCKED, PAUSED, UNKNOWN, BUSY] = KINDS.keys();  // busy: not even the share of CPU is known
 const PART_NOT_MEASURED = 0xff, MAX_PART_SHARE = 0xfe;
-const NONE = Object.assign(() => 0, { count: 0 });  // a column of nothing
+const NONE = Object.assign(() => 0, { count: 0 });  // stands in for a column that was not sent
 const TYPES = {
   u1: [Uint8Array, 1], u2: [Uint16Array, 2], u4: [Uint32Array, 4], i4: [Int32Array, 4],
   f4: [Float32Array, 4], f8: [Float64Array, 8],
@@ -15,9 +15,9 @@ const TYPES = {
 
 /** The columns of a run, its rows, and its texts. */
 class Run {
-  constructor(packed, look) {
+  constructor(packed, styles) {
     Object.assign(this, packed);
-    this.look = look;
+    this.styles = styles;
     this.count = packed.count || 0;
     this.rows = packed.rows || [];
     this.labels = packed.labels || [];
@@ -37,7 +37,7 @@ class Run {
     });
   }
 
-  /** Turn ticks into seconds, for pieces and for their parts. */
+  /** Convert ticks to seconds, for pieces and for their parts. */
   times() {
     const { start, length } = this.columns, count = this.count;
     this.start = new Float64Array(count);
@@ -79,7 +79,7 @@ class Run {
     this.partShare[this.parts++] = share;
   }
 
-  /** The parts of a piece of which only sums are known: as derived_parts of the kernel's side has it. */
+  /** The parts of a piece of which only sums are known: computed like derived_parts in parts.py. */
   derive(at) {
     const { cpu, blocked } = this.columns, time = this.end[at] - this.start[at];
     if (this.isPause(at)) { this.addPart(PAUSED, this.end[at], 0); return; }
@@ -99,7 +99,7 @@ class Run {
     this.kinds = KINDS.filter((_, code) => seen[code]);
     if (seen[UNKNOWN]) seen[CPU] = seen[WAIT] = 1;
     seen[UNKNOWN] = 0;
-    this.names = Object.keys(this.look.parts).filter((name) => seen[KINDS.indexOf(name)]);  // from the bottom of a bar
+    this.names = Object.keys(this.styles.parts).filter((name) => seen[KINDS.indexOf(name)]);  // from the bottom of a bar
     this.names.forEach((name, at) => { place[KINDS.indexOf(name)] = at; });
     this.sums = this.names.map(() => new Float64Array(this.parts + 1));
     this.found = new Float64Array(this.names.length);
@@ -134,7 +134,7 @@ class Run {
     return this.found;
   }
 
-  /** Seconds of each kind in a piece, as the kernel's side tells them: waiting is what is neither CPU nor named. */
+  /** Seconds of each kind in a piece, by the rule of span_facts.py: waiting is what is neither CPU nor named. */
   totals(at) {
     const found = {}, seconds = this.sumOf(this.firstPart[at], this.firstPart[at + 1]);
     this.names.forEach((name, place) => { found[name] = seconds[place]; });
@@ -149,18 +149,18 @@ class Run {
     return { ...found, wait: Math.max(0, time - found.cpu - others) };
   }
 
-  /** Since when a piece was in the queue while its row was free; what rounding leaves between two pieces is no time. */
+  /** The time since which a piece was queued while its row was free; gaps below the rounding error count as none. */
   queuedFrom(at, row) {
     const from = Math.max(this.start[at] - this.columns.queued(at), at > row.first ? this.end[at - 1] : 0);
     return this.start[at] - from > 3e-7 * this.extent ? from : this.start[at];
   }
 
-  status(at) { return this.isPause(at) ? 0 : this.columns.look(at) & STATUS; }
-  isPause(at) { return (this.columns.look(at) & PAUSE) !== 0; }
-  isRunning(at) { return (this.columns.look(at) & RUNNING) !== 0; }
-  isSlim(at) { return (this.columns.look(at) & (SLIM | PAUSE)) !== 0; }
-  isInner(at) { return (this.columns.look(at) & SLIM) !== 0; }  // prep or post
-  isFailed(at) { return this.look.statuses[this.status(at)].hatch !== ""; }
+  status(at) { return this.isPause(at) ? 0 : this.columns.flags(at) & STATUS; }
+  isPause(at) { return (this.columns.flags(at) & PAUSE) !== 0; }
+  isRunning(at) { return (this.columns.flags(at) & RUNNING) !== 0; }
+  isSlim(at) { return (this.columns.flags(at) & (SLIM | PAUSE)) !== 0; }
+  isInner(at) { return (this.columns.flags(at) & SLIM) !== 0; }  // prep or post
+  isFailed(at) { return this.styles.statuses[this.status(at)].hatch !== ""; }
   id(at) { return this.columns.id(at); }
   label(at) { return this.labels[this.columns.label(at)]; }
   node(at) { const [, node] = this.label(at); return node < 0 ? null : this.nodes[node]; }
@@ -215,29 +215,29 @@ class Run {
     return this.found;
   }
 
-  /** Which share of a part lies before a time. */
+  /** The share of a part that lies before a time. */
   shareBefore(at, part, time) {
     const from = this.partStart(at, part);
     return Math.min(1, Math.max(0, (time - from) / (this.partEnd[part] - from || 1)));
   }
 
-  /** The places of all pieces for which something holds, as a sorted array. */
+  /** The positions of all pieces that fulfil a condition, as a sorted array. */
   places(holds) {
     const found = [];
     for (let at = 0; at < this.count; at++) if (holds(at)) found.push(at);
     return Uint32Array.from(found);
   }
 
-  /** The places of all pieces of a span. */
+  /** The positions of all pieces of a span. */
   piecesOf(id) { return id === null || id === undefined ? [] : Array.from(this.places((at) => this.id(at) === id)); }
 
-  /** The places of the pieces whose name, worker, status or error contains a text; each label is looked at once. */
+  /** The positions of the pieces whose name, worker, status or error contains a text; each label is tested once. */
   search(text) {
     const wanted = text.trim().toLowerCase();
     if (!wanted) return null;
     const has = (one) => one.toLowerCase().includes(wanted);
     const inLabel = this.labels.map(([name, , phase]) => has(phase ? `${name}: ${phase}` : name));
-    const inStatus = this.look.statuses.map((status) => has(status.label) || status.key === wanted);
+    const inStatus = this.styles.statuses.map((status) => has(status.label) || status.key === wanted);
     const inRow = this.rows.map((row) => row.lane !== "" && has(row.lane));
     const inRetries = "retry".startsWith(wanted) && wanted.length > 2;
     const withError = new Set(Object.keys(this.errors).filter((at) => has(this.errors[at])).map(Number));
@@ -253,7 +253,7 @@ class Run {
   }
 }
 
-/** A column as a function of the place: of bytes, or of one value that is the same everywhere; with its length. */
+/** A column as a function of the position, with its length: of bytes, or of one value for all positions. */
 function readColumn(bytes, { value, type, offset, count }) {
   if (type === undefined) return Object.assign(() => value, { count });
   const [Type, size] = TYPES[type];
@@ -263,7 +263,7 @@ function readColumn(bytes, { value, type, offset, count }) {
   return Object.assign((at) => values[at], { count });
 }
 
-/** The first place in a sorted array whose value is at least `wanted`. */
+/** The first position in a sorted array whose value is at least `wanted`. */
 function lowerBound(sorted, wanted) {
   let low = 0, high = sorted.length;
   while (low < high) {

@@ -1,7 +1,7 @@
 // The diagram of the graph as SVG: each box is a button that selects its node, or one of its branches.
 //
 // Belongs here: boxes, arrows and frames of a scene that Python has laid out. Does not belong here: what a selection
-// does to the chart (timeline.js). Texts go in as textContent: whatever they hold, they are only shown.
+// does to the chart (timeline.js). Texts are set as textContent, so that markup in names is shown and never run.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -14,9 +14,9 @@ function svg(name, attributes, parent) {
 
 /** Draws a scene into an element; `choose(box)` is called with a box, or null when it is chosen again. */
 class Diagram {
-  constructor(host, look, choose) {
+  constructor(host, styles, choose) {
     this.host = host;
-    this.look = look;
+    this.styles = styles;
     this.choose = choose;
     this.boxes = [];
   }
@@ -40,11 +40,11 @@ class Diagram {
     }
     for (const label of scene.labels) {
       svg("rect", { x: label.x - label.width / 2, y: label.y - 6, width: label.width, height: 12, class: "kv-paper" }, root);
-      this.write(root, label.text, label.x, label.y, { size: this.look.small_font });
+      this.write(root, label.text, label.x, label.y, { size: this.styles.small_font });
     }
   }
 
-  write(parent, text, x, y, { size = this.look.font, anchor = "middle", kind = "", colour = "" } = {}) {
+  write(parent, text, x, y, { size = this.styles.font, anchor = "middle", kind = "", colour = "" } = {}) {
     const made = svg("text", { x, y, "font-size": size, "text-anchor": anchor, "dominant-baseline": "central", class: kind }, parent);
     if (colour) made.style.fill = colour;
     made.textContent = text;
@@ -53,10 +53,10 @@ class Diagram {
   drawFrame(frame, root) {
     const { x, y, width, height } = frame;
     svg("rect", { x, y, width, height, class: "kv-frame" }, root);
-    let top = y + this.look.pad;
+    let top = y + this.styles.pad;
     for (const line of frame.lines) {
-      const tall = line.small ? this.look.small_line : this.look.line;
-      this.write(root, line.text, x + 8, top + tall / 2, { anchor: "start", kind: line.bold ? "kv-bold" : "", size: line.small ? this.look.small_font : this.look.font });
+      const tall = line.small ? this.styles.small_line : this.styles.line;
+      this.write(root, line.text, x + 8, top + tall / 2, { anchor: "start", kind: line.bold ? "kv-bold" : "", size: line.small ? this.styles.small_font : this.styles.font });
       top += tall;
     }
   }
@@ -73,16 +73,16 @@ class Diagram {
 
   drawBox(box, root) {
     const { x, y, width, height } = box, group = svg("g", { class: `kv-box kv-${box.style}${box.critical && !box.failed ? " kv-critical" : ""}` }, root);
-    const shifts = box.stacked ? [this.look.stack, this.look.stack / 2, 0] : [0];
-    const edge = box.failed ? this.look.failed : box.critical ? this.look.critical : this.look.bar;
+    const shifts = box.stacked ? [this.styles.stack, this.styles.stack / 2, 0] : [0];
+    const edge = box.failed ? this.styles.failed : box.critical ? this.styles.critical : this.styles.bar;
     for (const shift of shifts) {
-      svg("rect", { x: x + shift, y: y + shift, width, height, rx: box.style === "join" ? 0 : 4, fill: this.look.boxes[box.style],
+      svg("rect", { x: x + shift, y: y + shift, width, height, rx: box.style === "join" ? 0 : 4, fill: this.styles.boxes[box.style],
         stroke: edge, "stroke-width": box.failed || box.critical ? 1.9 : 0.9, "stroke-dasharray": box.style === "more" ? "3 2" : "none" }, group);
     }
-    let top = y + this.look.pad;
+    let top = y + this.styles.pad;
     for (const line of box.lines) {
-      const tall = line.small ? this.look.small_line : this.look.line;
-      this.write(group, line.text, x + width / 2, top + tall / 2, { kind: line.bold ? "kv-bold" : "", size: line.small ? this.look.small_font : this.look.font, colour: line.small ? this.look.muted : this.look.text });
+      const tall = line.small ? this.styles.small_line : this.styles.line;
+      this.write(group, line.text, x + width / 2, top + tall / 2, { kind: line.bold ? "kv-bold" : "", size: line.small ? this.styles.small_font : this.styles.font, colour: line.small ? this.styles.muted : this.styles.text });
       top += tall;
     }
     if (!box.node) return;
@@ -99,7 +99,7 @@ class Diagram {
     this.boxes.push([box, group]);
   }
 
-  /** Show which node, and which of its branches where that is drawn, belongs to what is selected. */
+  /** Mark the node of the selection, or its branch where that is drawn. */
   mark(node, branch) {
     const isOf = (box, wanted) => box.node === node && box.branch === wanted;
     const hasBranch = branch && this.boxes.some(([box]) => isOf(box, branch));
@@ -111,7 +111,7 @@ class Diagram {
   }
 }
 
-/** A way whose slanted parts are curves that begin and end horizontally. */
+/** A path whose slanted parts are curves that begin and end horizontally. */
 function curve(points) {
   let d = `M${points[0].join(" ")}`;
   for (let at = 1; at < points.length; at++) {
@@ -121,7 +121,7 @@ function curve(points) {
   return d;
 }
 
-/** A way along straight lines with rounded corners. */
+/** A path along straight lines with rounded corners. */
 function rounded(points) {
   const towards = ([x0, y0], [x1, y1]) => {
     const length = Math.abs(x1 - x0) + Math.abs(y1 - y0), share = length ? Math.min(6, length / 2) / length : 0;

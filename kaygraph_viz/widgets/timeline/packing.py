@@ -44,7 +44,7 @@ EXACT = 1 << 32  # numbers of spans from here on are sent as floats
 
 @dataclass(frozen=True)
 class Packed:
-    """One state of a run.
+    """The state of a run, packed for the browser.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def pack(trace: Trace) -> Packed:
 
 
 def _rows(chart: Chart, pieces: Pieces) -> list[dict[str, Any]]:
-    """Return the rows, each with the place of its first piece; its last is the one before that of the next row."""
+    """Return the rows, each with the position of its first piece; its last is the one before the next row's first."""
     first = np.searchsorted(pieces.row, np.arange(len(chart.rows))).tolist()
     return [
         {"text": row.text, "lane": clean(row.lane) if row.lane else "", "height": row.height, "first": at,
@@ -109,15 +109,15 @@ def _rows(chart: Chart, pieces: Pieces) -> list[dict[str, Any]]:
 def _numbers(
     run: Run, pieces: Pieces, labels: _Labels, tick_s: float, still_open: frozenset[int]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return all columns, as the types they are sent as."""
+    """Return all columns, in the types in which they are sent."""
     columns = run.nesting.columns
     wait_ns = (columns.rows["started_ns"] - columns.rows["submitted_ns"])[pieces.unit]
     start_ns, length_ns = pieces.start_ns - run.first_ns, pieces.end_ns - pieces.start_ns
     ids, code = columns.rows["span_id"][pieces.unit], labels.code[pieces.unit]
-    look = np.where(pieces.is_pause, PAUSE, columns.rows["status"][pieces.position]) + SLIM * labels.is_slim[code]
+    flags = np.where(pieces.is_pause, PAUSE, columns.rows["status"][pieces.position]) + SLIM * labels.is_slim[code]
     if still_open:
         own = columns.rows["span_id"][pieces.position]
-        look += RUNNING * (np.isin(own, list(still_open)) & ~pieces.is_pause)
+        flags += RUNNING * (np.isin(own, list(still_open)) & ~pieces.is_pause)
     return {
         "start": _ticks(start_ns, tick_s),
         "length": (length_ns / 1e9).astype("<f4"),
@@ -129,12 +129,12 @@ def _numbers(
         "id": ids.astype("<u4" if not len(ids) or ids.max() < EXACT else "<f8"),
         "attempt": pieces.attempt.clip(max=255).astype("u1"),
         "tries": pieces.tries.clip(max=255).astype("u1"),
-        "look": look.astype("u1"),
+        "flags": flags.astype("u1"),
     }
 
 
 def _part_numbers(run: Run, parts: PieceParts, tick_s: float) -> dict[str, npt.NDArray[Any]]:
-    """Return the columns of the parts, and which pieces have any, each with its first one."""
+    """Return the columns of the parts, the pieces that have any, and the first part of each of these."""
     first = np.flatnonzero(parts.owner != np.append(-1, parts.owner[:-1]))
     share = np.where(np.isnan(parts.share), PART_NOT_MEASURED, (parts.share * MAX_PART_SHARE).round())
     return {
@@ -157,7 +157,7 @@ def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDA
 
 
 def _columns(numbers: dict[str, npt.NDArray[Any]]) -> tuple[dict[str, Any], bytes]:
-    """Return where each column is, of which type and how long, and all of them as bytes."""
+    """Return the offset, type and length of each column, and all columns as bytes."""
     places: dict[str, Any] = {}
     chunks: list[bytes] = []
     offset = 0
@@ -172,7 +172,7 @@ def _columns(numbers: dict[str, npt.NDArray[Any]]) -> tuple[dict[str, Any], byte
 
 
 def _errors(run: Run, pieces: Pieces) -> dict[str, str]:
-    """Return the texts of the first errors, by the places of their pieces."""
+    """Return the texts of the first errors, by the positions of their pieces."""
     columns = run.nesting.columns
     found: dict[str, str] = {}
     bad = np.flatnonzero((columns.rows["status"][pieces.position] != STATUSES.index("ok")) & ~pieces.is_pause)
@@ -185,7 +185,7 @@ def _errors(run: Run, pieces: Pieces) -> dict[str, str]:
 
 
 class _Labels:
-    """What bars are called, each text once: a name in a node, and whether it is the phase around the work.
+    """The distinct labels of bars: name and node, and whether the bar is the phase around the work.
 
     Attributes
     ----------

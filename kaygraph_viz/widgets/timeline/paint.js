@@ -1,19 +1,19 @@
-// Drawing a run on a canvas: only what is in view, and of what is narrower than a pixel only the share of the pixel.
+// Drawing a run on a canvas: only what is in view; bars narrower than a pixel are drawn as shares of the pixel.
 //
 // Belongs here: pixels of the chart. Does not belong here: what is in view (timeline.js), the diagram
-// (diagram.js), hatches and marks (signs.js). Texts are drawn with fillText: whatever they hold, they
-// are only shown.
+// (diagram.js), hatches and marks (signs.js). Texts are drawn with fillText, so that
+// markup in names is never run.
 
 const AXIS = 34, TOP = 6, RIGHT = 12, ROW = 25, LEAST_ROW = 13, NODE_LEVEL = 16, FONT = "system-ui, sans-serif";
 const LEAST_WIDTH = 3;  // pixels of a bar that shows its parts
 const NARROW = 1.5, STACK = 6, FEWEST = 8;  // pixels of a part that is not drawn alone; of several drawn as one, and how many
 const STEPS = [1, 2, 2.5, 5, 10];
 
-/** Draws a run; the view says what part of it, and what is highlighted. */
+/** Draws the part of a run that the view names, with its highlights. */
 class Painter {
-  constructor(canvas, look) {
+  constructor(canvas, styles) {
     this.canvas = canvas;
-    this.look = look;
+    this.styles = styles;
     this.pen = canvas.getContext("2d");
     this.widths = new Map();
     this.patterns = new Map();
@@ -23,12 +23,12 @@ class Painter {
   setTheme() {
     const style = getComputedStyle(this.canvas);
     const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
-    this.ink = read("--kv-ink", this.look.text);
-    this.muted = read("--kv-muted", this.look.muted);
+    this.ink = read("--kv-ink", this.styles.text);
+    this.muted = read("--kv-muted", this.styles.muted);
     this.grid = read("--kv-grid", "#e3e7ea");
-    this.paper = read("--kv-paper", this.look.paper);
+    this.paper = read("--kv-paper", this.styles.paper);
     this.patterns.clear();
-    this.isThemed = this.canvas.isConnected;  // before that the page has no say in colours
+    this.isThemed = this.canvas.isConnected;  // a canvas that is not in the page has no CSS variables
   }
 
   pattern(hatch, colour) {
@@ -55,7 +55,7 @@ class Painter {
     return low > 2 ? text.slice(0, low) + "…" : "";
   }
 
-  /** Where everything stands: heights of rows from the top, the room for names at the left. */
+  /** The layout: heights of rows from the top, the room for names at the left. */
   layout(run, width, mostHeight) {
     const font = `12px ${FONT}`;
     const names = run.rows.map((row) => this.width(row.text, row.heading ? `bold ${font}` : font));
@@ -85,7 +85,7 @@ class Painter {
     pen.fillRect(0, 0, place.width, place.whole);
     this.x = (time) => place.left + ((time - view.from) / (view.to - view.from)) * (place.right - place.left);
     this.perPixel = (view.to - view.from) / (place.right - place.left);
-    this.rgb = run.names.map((name) => [1, 3, 5].map((at) => parseInt(this.look.parts[name].colour.slice(at, at + 2), 16)));
+    this.rgb = run.names.map((name) => [1, 3, 5].map((at) => parseInt(this.styles.parts[name].colour.slice(at, at + 2), 16)));
     this.drawn = 0;
     this.isStacked = false;
     this.drawAxis(place, view);
@@ -163,7 +163,7 @@ class Painter {
       at = next;
     }
     if (!isUsed) return;
-    const { pen } = this, tall = place.unit * this.look.full;
+    const { pen } = this, tall = place.unit * this.styles.full;
     this.strip.putImageData(strip, 0, 0);
     pen.imageSmoothingEnabled = false;
     pen.globalAlpha = view.marked ? 0.3 : 1;
@@ -201,33 +201,33 @@ class Painter {
 
   /** Draw bars by colour, then hatches, outlines, what is highlighted, and words. */
   drawBoxes(run, boxes, place, view) {
-    const { pen, look } = this, fills = new Map(), hatches = new Map(), outlines = [], words = [];
+    const { pen, styles } = this, fills = new Map(), hatches = new Map(), outlines = [], words = [];
     const put = (to, key, rect) => { if (!to.has(key)) to.set(key, []); to.get(key).push(rect); };
-    const putPart = (name, rect) => { put(fills, name, rect); if (look.parts[name].hatch) put(hatches, look.parts[name], rect); };
+    const putPart = (name, rect) => { put(fills, name, rect); if (styles.parts[name].hatch) put(hatches, styles.parts[name], rect); };
     const cut = (time) => Math.min(place.right + 4, Math.max(place.left - 4, this.x(time)));
     for (const [at, middle, row] of boxes) {
-      const tall = place.unit * (run.isSlim(at) ? look.slim : look.full), y = middle - tall / 2;
+      const tall = place.unit * (run.isSlim(at) ? styles.slim : styles.full), y = middle - tall / 2;
       const queued = run.queuedFrom(at, row);
       if (queued < run.start[at]) {
-        const thin = Math.max(2, place.unit * look.queue);
+        const thin = Math.max(2, place.unit * styles.queue);
         putPart("queued", [cut(queued), middle - thin / 2, cut(run.start[at]) - cut(queued), thin]);
       }
       this.putParts(run, at, middle, place, view, putPart);
       const x0 = cut(run.start[at]), wide = Math.max(1, cut(run.end[at]) - x0);
-      if (run.isFailed(at)) put(hatches, look.statuses[run.status(at)], [x0, y, wide, tall]);
+      if (run.isFailed(at)) put(hatches, styles.statuses[run.status(at)], [x0, y, wide, tall]);
       outlines.push([x0, y, wide, tall, at]);
       if (wide > 14 && !run.isPause(at) && !run.isSlim(at)) words.push([x0, wide, middle, at]);
       else if (run.isFailed(at)) words.push([x0, wide, middle, at]);
     }
-    for (const name of Object.keys(look.parts)) {
-      pen.fillStyle = look.parts[name].colour;
+    for (const name of Object.keys(styles.parts)) {
+      pen.fillStyle = styles.parts[name].colour;
       for (const rect of fills.get(name) || []) { pen.fillRect(...rect); this.drawn++; }
     }
     for (const [fill, rects] of hatches) {
       pen.fillStyle = this.pattern(fill.hatch, fill.line);
       for (const rect of rects) pen.fillRect(...rect);
     }
-    pen.strokeStyle = look.bar;
+    pen.strokeStyle = styles.bar;
     for (const [thickness, least, most] of [[0.35, LEAST_WIDTH, 8], [0.8, 8, Infinity]]) {  // thin beside narrow bars
       pen.lineWidth = thickness;
       pen.beginPath();
@@ -255,7 +255,7 @@ class Painter {
       const [x0, x1] = [this.edge(from, place), this.edge(until, place)];
       this.isStacked = this.isStacked || (part - first > 1 && x1 - x0 >= LEAST_WIDTH);
       if (part - first === 1 && kind !== "unknown") {
-        const tall = place.unit * (kind === "pause" || run.isInner(at) ? this.look.slim : this.look.full);
+        const tall = place.unit * (kind === "pause" || run.isInner(at) ? this.styles.slim : this.styles.full);
         if (x1 > x0) put(kind, [x0, middle - tall / 2, x1 - x0, tall]);
       } else if (x1 > x0) this.putStack(run, at, run.sumOf(first, part), [x0, middle, x1 - x0], place, put);
       from = until;
@@ -264,7 +264,7 @@ class Painter {
 
   /** Put kinds on top of each other, as high as their shares of the time. */
   putStack(run, at, seconds, [x, middle, wide], place, put) {
-    const tall = place.unit * (run.isInner(at) ? this.look.slim : this.look.full);
+    const tall = place.unit * (run.isInner(at) ? this.styles.slim : this.styles.full);
     const time = seconds.reduce((sum, one) => sum + one, 0) || 1;
     let bottom = middle + tall / 2;
     run.names.forEach((name, number) => {
@@ -289,14 +289,14 @@ class Painter {
   }
 
   drawWords(run, words, place) {
-    const { pen, look } = this, size = Math.min(11, place.unit * look.full - 4);
+    const { pen, styles } = this, size = Math.min(11, place.unit * styles.full - 4);
     this.said = new Set();
     if (size < 7) return;
     const font = `${size}px ${FONT}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     for (const [x0, wide, middle, at] of words) {
-      const status = look.statuses[run.status(at)], isFailed = run.isFailed(at);
+      const status = styles.statuses[run.status(at)], isFailed = run.isFailed(at);
       const left = Math.max(x0, place.left), room = Math.min(x0 + wide, place.right) - left - 6;
       const tries = run.columns.tries(at), name = run.name(at);
       const marks = [...(isFailed ? [status.label] : []), ...(tries > 1 ? [`try ${run.columns.attempt(at)}`] : [])].join(", ");
@@ -313,18 +313,18 @@ class Painter {
         pen.fillStyle = "rgba(255,255,255,0.88)";
         pen.fillRect(centre - half - 2, middle - size / 2 - 1, 2 * half + 4, size + 2);
       }
-      pen.fillStyle = look.text;
+      pen.fillStyle = styles.text;
       pen.fillText(text, centre, middle + 0.5);
       this.said.add(at);
     }
   }
 
-  /** The longest stretch of a piece between two pixels in which no part has a hatch: words are read best there. */
+  /** The longest stretch of a piece between two pixels without a hatched part: a word is readable there. */
   plainRoom(run, at, left, right) {
     let best = [left, left], from = left;
     const until = (x) => { if (x - from > best[1] - best[0]) best = [from, x]; };
     for (let part = run.firstPart[at]; part < run.firstPart[at + 1] && from < right; part++) {
-      if (!this.look.parts[KINDS[run.partKind[part]]].hatch) continue;
+      if (!this.styles.parts[KINDS[run.partKind[part]]].hatch) continue;
       until(Math.min(right, this.x(run.partStart(at, part))));
       from = Math.max(from, this.x(run.partEnd[part]));
     }
@@ -332,7 +332,7 @@ class Painter {
     return best;
   }
 
-  /** Mark what ended badly where no word could: one mark a dozen pixels at most. */
+  /** Mark failed bars without room for a word: at most one mark in a dozen pixels. */
   drawFailed(run, place, view) {
     run.rows.forEach((row, number) => {
       if (row.heading || row.last === row.first) return;
@@ -344,21 +344,21 @@ class Painter {
         const x = this.x(Math.min(run.end[at], view.to));
         if (this.said.has(at)) continue;
         if (x < free) { next = Math.max(next, lowerBound(run.failed, run.firstAfter(row, view.timeAt(free), at)) - 1); continue; }
-        const status = this.look.statuses[run.status(at)];
-        drawMarker(this.pen, status.marker, Math.min(x, place.right - 4), y, 9, status.line, this.look.paper);
+        const status = this.styles.statuses[run.status(at)];
+        drawMarker(this.pen, status.marker, Math.min(x, place.right - 4), y, 9, status.line, this.styles.paper);
         free = x + 12;
         this.drawn++;
       }
     });
   }
 
-  /** Outline what is highlighted, or underline it where it is too narrow for that. */
+  /** Outline highlighted bars, or underline those too narrow for that. */
   drawMarked(run, place, view) {
     const { pen } = this;
     pen.strokeStyle = pen.fillStyle = this.ink;
     pen.lineWidth = 1.8;
     run.rows.forEach((row, number) => {
-      const middle = this.top(place, view, number) + (row.height * place.unit) / 2, tall = place.unit * this.look.full;
+      const middle = this.top(place, view, number) + (row.height * place.unit) / 2, tall = place.unit * this.styles.full;
       for (let next = lowerBound(view.marked, run.firstAfter(row, view.from)); next < view.marked.length; next++) {
         const at = view.marked[next];
         if (at >= row.last || run.start[at] > view.to) break;
@@ -377,7 +377,7 @@ class Painter {
     if (first === undefined) return;
     const row = run.rowOf(first), middle = this.top(place, view, row) + (run.rows[row].height * place.unit) / 2;
     const x0 = Math.max(this.x(run.start[first]), place.left + 1) - 2, x1 = Math.min(this.x(run.end[last]), place.right - 1) + 2;
-    const tall = place.unit * this.look.full + 3, wide = Math.max(5, x1 - x0);
+    const tall = place.unit * this.styles.full + 3, wide = Math.max(5, x1 - x0);
     if (x1 < place.left || x0 > place.right) return;
     for (const [width, colour] of [[6, this.paper], [3, this.ink]]) {
       pen.lineWidth = width;
@@ -411,9 +411,9 @@ class Painter {
     this.unit = unit;
   }
 
-  /** Say below the axis what it shows, and what the height of colours means where any have one. */
+  /** Write the label of the axis, and what the height of colours means where bars are stacked. */
   drawCaption(place) {
-    const { pen } = this, note = this.isStacked ? `; ${this.look.stacked}` : "";
+    const { pen } = this, note = this.isStacked ? `; ${this.styles.stacked}` : "";
     pen.font = `11px ${FONT}`;
     pen.textAlign = "center";
     pen.textBaseline = "top";
@@ -432,7 +432,7 @@ class Painter {
   }
 }
 
-/** The unit of an axis, by its end and what is seen of it. */
+/** The unit of an axis, by its end and the visible stretch. */
 function axisUnit(end, span) {
   if (span >= 0.2 || end >= 100) return ["s", 1];
   if (span >= 2e-4 || end >= 0.1) return ["ms", 1e-3];

@@ -1,4 +1,4 @@
-"""What went on in the pieces of bars, and when, for those of which sums do not say it.
+"""The parts of pieces whose sums of CPU and blocked time do not say what they did when.
 
 Belongs here: cutting the parts of branches to their attempts, and finding out which pieces need none. Does not belong
 here: which pieces there are (``pieces``) and how their parts are sent (``packing``).
@@ -46,7 +46,7 @@ class PieceParts(NamedTuple):
 
 
 def with_parts(columns: SpanColumns, pieces: Pieces) -> tuple[Pieces, PieceParts]:
-    """Return pieces whose sums are those of their parts, and the parts of those of which the sums do not say all.
+    """Return the pieces with the sums of their parts, and the parts of those pieces whose sums do not say all.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def with_parts(columns: SpanColumns, pieces: Pieces) -> tuple[Pieces, PieceParts
 
 
 def _cut(columns: SpanColumns, pieces: Pieces, mine: Places) -> PieceParts:
-    """Return the parts of some pieces, which are all those of their bars: each part ends with its piece, too."""
+    """Return the parts of pieces, cut at the ends of the pieces; `pieces` must hold all pieces of its bars."""
     is_first = pieces.is_first[mine]
     found = stretches(columns, pieces.unit[mine[is_first]])
     bar = np.cumsum(is_first) - 1
@@ -102,7 +102,7 @@ def _lengths_ns(pieces: Pieces, parts: PieceParts) -> tuple[Ints, Bools]:
 
 
 def _with_sums(pieces: Pieces, parts: PieceParts, mine: Places) -> Pieces:
-    """Return pieces with CPU and blocked time as their parts say, where the trace only has that of the whole bar."""
+    """Return pieces with CPU and blocked time summed from their parts: the trace only has those of the whole bar."""
     lasted, _ = _lengths_ns(pieces, parts)
     size, tried = len(pieces.unit), mine[pieces.is_piecewise[mine]]
     cpu = np.bincount(parts.owner, np.nan_to_num(parts.share) * lasted, size).round().astype(np.int64)

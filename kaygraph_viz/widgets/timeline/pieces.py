@@ -111,7 +111,7 @@ def _attempts(run: Run) -> tuple[Places, Places]:
 
 
 def _tried(run: Run, attempts: Places, owner: Places, row_of: Ints) -> Pieces:
-    """Return the attempts as pieces; what is only known of the whole bar is shared out by their lengths."""
+    """Return the attempts as pieces; CPU time that is only known of the whole bar is divided by their lengths."""
     columns = run.nesting.columns
     start, end, cpu, blocked = (
         columns.column(name)[attempts] for name in ("started_ns", "ended_ns", "cpu_ns", "blocked_ns")
@@ -129,7 +129,7 @@ def _tried(run: Run, attempts: Places, owner: Places, row_of: Ints) -> Pieces:
 
 
 def _pauses(run: Run, attempts: Places, owner: Places, row_of: Ints) -> Pieces:
-    """Return what is between the attempts of a bar, before the first and after the last."""
+    """Return the pauses: the time between the attempts of a bar, before the first and after the last."""
     columns = run.nesting.columns
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
     is_first = owner != np.append(-1, owner[:-1])

@@ -1,4 +1,4 @@
-"""One thread that sends what is new, a few times a second, for as long as there may be something new.
+"""The thread that sends new spans to the browser a few times a second while a run goes on.
 
 Belongs here: when something is sent. Does not belong here: what (``timeline``).
 """
@@ -19,7 +19,7 @@ MAX_SHARE = 0.05  # of a core, so that the work that is watched is not slowed do
 
 
 class Pusher:
-    """Calls a function ten times a second, less often if that would take more than a twentieth of a core.
+    """A thread that calls a function ten times a second, less often if that would take more than 5% of a core.
 
     Parameters
     ----------
@@ -50,11 +50,11 @@ class Pusher:
         self._thread = threading.Thread(target=self._run, name="pusher", daemon=True)
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End soon; a call that goes on is not waited for."""
+        """End the thread soon, without waiting for a call that goes on."""
         self._stopped.set()
 
     def join(self, timeout_s: float | None = None) -> None:
@@ -63,7 +63,7 @@ class Pusher:
             self._thread.join(timeout_s)
 
     def tick(self) -> bool:
-        """Do what is due each tenth of a second, and return whether to go on."""
+        """Call the function if its pause is over, and return whether to go on; due every 0.1 s."""
         is_live = self._is_live()  # asked before, so that the last push has everything
         self._ticks_left -= 1
         if is_live and self._ticks_left > 0:

@@ -11,10 +11,10 @@ from typing import Any
 
 from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
 from kaygraph_viz.plot.diagram.description import diagram_description
-from kaygraph_viz.plot.diagram.facts import gather
 from kaygraph_viz.plot.diagram.placement import graph_scene
 from kaygraph_viz.plot.diagram.scene import STACK_PT, Box, Frame
-from kaygraph_viz.plot.gantt.draw import STACKED_NOTE
+from kaygraph_viz.plot.diagram.stats import graph_stats
+from kaygraph_viz.plot.gantt.worker_rows import STACKED_NOTE
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import (
     BAR,
@@ -35,7 +35,7 @@ from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["LOOK", "scene_data"]
+__all__ = ["STYLES", "scene_data"]
 
 MAX_BRANCHES = 6
 
@@ -44,7 +44,7 @@ def _fill(fill: Fill) -> dict[str, str]:
     return dict(fill._asdict())
 
 
-LOOK: dict[str, Any] = {
+STYLES: dict[str, Any] = {
     "parts": {part: _fill(fill) for part, fill in FILLS.items()},
     "statuses": [
         {"key": status, **_fill(STATUS_FILLS.get(status, Fill(PAPER, STATUS_WORDS.get(status, status))))}
@@ -75,10 +75,10 @@ def scene_data(view: GraphView, trace: Trace | None) -> dict[str, Any]:
     >>> [(box["node"], [line["text"] for line in box["lines"]]) for box in data["boxes"]]
     [('load', ['Load', 'load'])]
     """
-    facts = gather(trace, view)
-    scene = graph_scene(view, facts, MAX_BRANCHES)
+    stats = graph_stats(trace, view)
+    scene = graph_scene(view, stats, MAX_BRANCHES)
     return {
-        "width": scene.width, "height": scene.height, "sentence": diagram_description(view, facts).sentence,
+        "width": scene.width, "height": scene.height, "sentence": diagram_description(view, stats).sentence,
         "boxes": [_box(box) for box in scene.boxes],
         "frames": [_place(frame) for frame in scene.frames],
         "arrows": [
@@ -102,5 +102,5 @@ def _place(part: Box | Frame) -> dict[str, Any]:
 
 
 def _as_in_traces(name: str) -> str:
-    """Return an id as the names of spans are kept, so that the two can be compared."""
+    """Return a node id cut to the length of span names, so that the two can be compared."""
     return name if len(name) <= TEXT_LIMIT else name[: TEXT_LIMIT - 3] + "..."

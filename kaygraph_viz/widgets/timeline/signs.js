@@ -1,9 +1,9 @@
-// Hatches and marks, as the static pictures have them.
+// Hatches and markers, like those of the static pictures.
 //
-// Belongs here: small signs that say a kind without colour. Does not belong here: where they are drawn
+// Belongs here: signs that tell kinds apart without colour. Does not belong here: where they are drawn
 // (paint.js, words.js).
 
-/** A hatch as in the static picture: each sign of matplotlib's stands for lines in one direction. */
+/** A hatch as in the static picture: each character of matplotlib's hatch is a set of lines in one direction. */
 function hatchPattern(context, hatch, colour) {
   const tile = document.createElement("canvas"), size = 8, scale = window.devicePixelRatio || 1;
   tile.width = tile.height = size * scale;

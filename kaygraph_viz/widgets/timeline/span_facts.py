@@ -1,4 +1,4 @@
-"""What is known of one span, in words.
+"""The details of one span as pairs of words.
 
 Belongs here: pairs of texts. Does not belong here: where they are shown.
 """
@@ -22,7 +22,7 @@ TEXT_LIMIT = 500
 
 
 def span_facts(columns: SpanColumns, span_id: int) -> list[list[str]]:
-    """Return what is known of a span, as pairs of words; nothing if there is no such span.
+    """Return the details of a span as pairs of words; an empty list if there is no such span.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def _facts(span: Span, first_ns: int) -> Iterator[tuple[str, str]]:
 
 
 def _part_facts(span: Span) -> Iterator[tuple[str, str]]:
-    """Yield how long it did what: CPU and waiting always, which together are what has no other name."""
+    """Yield the sum of each kind of part: CPU and waiting always, the others where there are any."""
     took_ns: dict[str, int] = dict.fromkeys(PART_KINDS, 0)
     for part in span.parts:
         took_ns[part.kind] += part.lasted_ns
@@ -69,5 +69,5 @@ def _part_facts(span: Span) -> Iterator[tuple[str, str]]:
 
 
 def _word(kind: str) -> str:
-    """Return what a kind of part is called, without what the legend adds to it."""
+    """Return the name of a kind of part without the remark that the legend adds."""
     return FILLS[kind].label.partition(" (")[0]

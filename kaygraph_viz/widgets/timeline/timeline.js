@@ -1,20 +1,20 @@
-// The chart to move about in: what is in view, what is highlighted and selected, and the controls around it.
+// The widget: the visible stretch, highlights, the selection, and the controls around the chart.
 //
-// Belongs here: what keys, mouse and messages do. Does not belong here: pixels (paint.js), numbers
+// Belongs here: the handling of keys, mouse and messages. Does not belong here: pixels (paint.js), numbers
 // (data.js) and the diagram (diagram.js). What is shown is published in the data attributes of the
 // canvas, for tests.
 
 const MAX_HEIGHT = 520, ZOOM = 1.4, LEAST_SPAN = 2e-8, CLICK = 4;
-const LAST_VIEW = new WeakMap();  // of a state of a run
+const LAST_VIEW = new WeakMap();  // the last view of each state of a run, for a widget that the notebook draws again
 const KEYS = "Drag or ← → to move, + − or Ctrl+wheel to zoom, Home to see all; Enter selects a bar, arrows go on to others, Esc ends that.";
 
 class View {
   constructor(model, host) {
     this.model = model;
-    this.look = model.get("look");
+    this.styles = model.get("styles");
     this.build(host);
-    this.painter = new Painter(this.canvas, this.look);
-    this.drawing = new Diagram(this.below, this.look, (box) => this.choose(box));
+    this.painter = new Painter(this.canvas, this.styles);
+    this.drawing = new Diagram(this.below, this.styles, (box) => this.choose(box));
     this.from = this.scroll = this.frames = 0;
     this.to = 1;
     this.isWhole = true;  // everything is in view, and stays so while the run grows
@@ -73,7 +73,7 @@ class View {
     });
     this.resizing = new ResizeObserver(() => this.redraw());
     this.resizing.observe(this.root);
-    this.theming = new MutationObserver(() => { this.painter.setTheme(); this.run && writeLegend(this.run, this.look, this.painter, this.legend); this.redraw(); });
+    this.theming = new MutationObserver(() => { this.painter.setTheme(); this.run && writeLegend(this.run, this.styles, this.painter, this.legend); this.redraw(); });
     this.theming.observe(document.body, { attributes: true, attributeFilter: ["class", "data-jp-theme-name", "data-jp-theme-light"] });
   }
 
@@ -85,7 +85,7 @@ class View {
     cancelAnimationFrame(this.waiting);
   }
 
-  // -- what the kernel says --------------------------------------------------------------------------------------
+  // -- messages of the kernel ------------------------------------------------------------------------------------
 
   take(name) {
     if (name === "packed") this.takeRun();
@@ -96,19 +96,19 @@ class View {
 
   takeRun() {
     const packed = this.model.get("packed"), before = LAST_VIEW.get(packed);
-    this.run = new Run(packed, this.look);
+    this.run = new Run(packed, this.styles);
     if (before && before !== this) this.continueFrom(before);
     LAST_VIEW.set(packed, this);
     if (this.isWhole) this.setAll();
     this.title.textContent = this.run.title || "";
     this.canvas.setAttribute("aria-label", this.run.sentence || "Gantt chart");
     this.live.textContent = this.run.is_live ? "● recording: bars appear when they end" : "";
-    this.run && writeLegend(this.run, this.look, this.painter, this.legend);
+    this.run && writeLegend(this.run, this.styles, this.painter, this.legend);
     this.takeSelection();
     this.find();
   }
 
-  /** Show what another view of the same run showed: the notebook makes a new one when a run is complete. */
+  /** Take over the stretch and the search of another view of the run: the notebook makes a new one at its end. */
   continueFrom(other) {
     for (const name of ["from", "to", "scroll", "isWhole"]) this[name] = other[name];
     this.box.value = other.box.value;
@@ -159,7 +159,7 @@ class View {
     this.moveTo(at - share * span, span);
   }
 
-  /** Show a stretch of time of a given length, as far as there is anything. */
+  /** Show a stretch of time of a given length, within the run. */
   moveTo(from, span = this.to - this.from) {
     const most = Math.max(this.run.extent, 1e-6) * 1.005;
     this.from = Math.max(0, Math.min(from, most - span));
@@ -217,7 +217,7 @@ class View {
     const many = `${this.units.toLocaleString("en-US")} ${this.units === 1 ? "bar" : "bars"}`;
     const place = this.next >= 0 ? `, this is ${this.next + 1}` : "";
     const said = this.found ? (this.units ? `${many} found${place}` : "nothing found") : this.markedNode ? `${many} of the chosen node` : "";
-    if (this.count.textContent !== said) this.count.textContent = said;  // what is said anew is read out anew
+    if (this.count.textContent !== said) this.count.textContent = said;  // setting the same text would make screen readers repeat it
   }
 
   toNext(step) {
@@ -350,7 +350,7 @@ class View {
     if (at < 0) return;
     this.tip.replaceChildren();
     element("strong", {}, this.tip, this.run.name(at));
-    writePairs(pieceWords(this.run, this.look, at), this.tip, this.look);
+    writePairs(pieceWords(this.run, this.styles, at), this.tip, this.styles);
     const box = this.canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
     const width = this.tip.offsetWidth, isRight = x + width + 24 > this.place.width;
     this.tip.style.left = `${Math.max(0, isRight ? x - width - 14 : x + 14)}px`;
@@ -359,14 +359,14 @@ class View {
 
   showFacts() {
     const [at] = this.selectedPieces, details = this.model.get("details") || [];
-    const pairs = at === undefined ? [] : details.length ? details.filter(([word]) => word !== "name") : pieceWords(this.run, this.look, at);
+    const pairs = at === undefined ? [] : details.length ? details.filter(([word]) => word !== "name") : pieceWords(this.run, this.styles, at);
     const said = at === undefined ? "" : JSON.stringify([this.run.name(at), pairs]);
     if (said === this.saidFacts) return;
     this.saidFacts = said;
     this.facts.replaceChildren();
     if (at === undefined) return;
     element("strong", {}, this.facts, this.run.name(at));
-    writePairs(pairs, this.facts, this.look);
+    writePairs(pairs, this.facts, this.styles);
   }
 
   // -- drawing ---------------------------------------------------------------------------------------------------

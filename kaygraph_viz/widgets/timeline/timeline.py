@@ -32,7 +32,7 @@ from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.pusher import Pusher
-from kaygraph_viz.widgets.timeline.scene_data import LOOK, scene_data
+from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
 from kaygraph_viz.widgets.timeline.span_facts import span_facts
 from kaygraph_viz.widgets.timeline.still import still_png
 from kaygraph_viz.widgets.timeline.when_shown import show_again_when
@@ -102,7 +102,7 @@ class Timeline(anywidget.AnyWidget):
 
     _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     _css = HERE / "timeline.css"
-    look = traitlets.Dict(LOOK).tag(sync=True)
+    styles = traitlets.Dict(STYLES).tag(sync=True)
     packed = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
     selected = traitlets.Any(None, allow_none=True).tag(sync=True)
@@ -124,7 +124,7 @@ class Timeline(anywidget.AnyWidget):
             self._pusher.start()
 
     def refresh(self) -> None:
-        """Show what has been recorded by now; a live chart does so by itself."""
+        """Send the spans recorded so far to the browser; a live chart does so by itself."""
         with self._pushing:
             if self._is_complete:
                 return
@@ -137,7 +137,7 @@ class Timeline(anywidget.AnyWidget):
             self.packed = {**packed.head, "title": title, "data": packed.data}
 
     def close(self) -> None:
-        """Take the chart away, and stop following the run."""
+        """Remove the chart and stop following the run."""
         self._pusher.stop()
         super().close()
 
@@ -173,7 +173,7 @@ class Timeline(anywidget.AnyWidget):
     # -- what the browser says -----------------------------------------------------------------------------------
 
     def _handle_msg(self, msg: object) -> None:
-        """Let selections in and requests for the state; whatever else comes is ignored, with one warning (W3)."""
+        """Handle selections and requests for the state; ignore other messages with one warning."""
         problem = self._problem_of(msg)
         if problem is None:
             super()._handle_msg(msg)
@@ -200,13 +200,13 @@ class Timeline(anywidget.AnyWidget):
     # -- where no kernel runs ------------------------------------------------------------------------------------
 
     def _ipython_display_(self) -> None:
-        """Show a live chart such that it leaves its picture when the run is over."""
+        """Display a live chart; when the run is over, its picture takes its place."""
         if not self._trace.is_live:
             raise NotImplementedError  # IPython then asks for the mime bundle
         show_again_when(self, lambda: not self._trace.is_live)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """Add a picture and a text, which are all that is left where no kernel runs."""
+        """Return the widget with a picture and a text, which are shown where no kernel runs."""
         is_live = self._trace.is_live
         self.refresh()
         bundle = super()._repr_mimebundle_(**kwargs)

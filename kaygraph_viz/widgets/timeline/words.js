@@ -1,9 +1,9 @@
-// Words beside the chart: what is known of a bar, and the legend.
+// Texts beside the chart: the details of a bar, and the legend.
 //
 // Belongs here: texts and their elements, which are filled with textContent only. Does not belong here: when they are
 // shown (timeline.js).
 
-/** Make an element; those that take keys keep them from the notebook, which has shortcuts of its own. */
+/** Make an element; those that take keys stop their propagation, since the notebook has shortcuts of its own. */
 function element(name, attributes, parent, text = "") {
   const made = document.createElement(name);
   if ("tabindex" in attributes || name === "button") made.dataset.lmSuppressShortcuts = "true";
@@ -13,39 +13,39 @@ function element(name, attributes, parent, text = "") {
   return made;
 }
 
-/** What a part is called, without what the legend adds to it. */
+/** The name of a part without the remark that the legend adds. */
 function partWord(fill) { return fill.label.replace(/ \(.*/, ""); }
 
-/** What is known of a piece here, without the kernel, as pairs of words. */
-function pieceWords(run, look, at) {
-  const status = look.statuses[run.status(at)], row = run.rows[run.rowOf(at)], tries = run.columns.tries(at);
+/** The details of a piece that are known without asking the kernel, as pairs of words. */
+function pieceWords(run, styles, at) {
+  const status = styles.statuses[run.status(at)], row = run.rows[run.rowOf(at)], tries = run.columns.tries(at);
   const pairs = [["worker", row.lane], ["from", durationText(run.start[at])], ["took", durationText(run.end[at] - run.start[at])]];
-  if (run.isPause(at)) return [...pairs, ...partWords(run, look, at).filter(([, text]) => !text.startsWith("0 ")), ["is", "between attempts"]];
+  if (run.isPause(at)) return [...pairs, ...partWords(run, styles, at).filter(([, text]) => !text.startsWith("0 ")), ["is", "between attempts"]];
   if (run.columns.queued(at) > 0 || run.columns.attempt(at) === 1 || tries === 1) pairs.push(["queued", durationText(run.columns.queued(at))]);
-  pairs.push(...partWords(run, look, at), ["ended", run.isRunning(at) ? "not yet" : status.label]);
+  pairs.push(...partWords(run, styles, at), ["ended", run.isRunning(at) ? "not yet" : status.label]);
   if (tries > 1) pairs.push(["attempt", `${run.columns.attempt(at)} of ${tries}`]);
   if (run.errors[at]) pairs.push(["error", run.errors[at]]);
   return pairs;
 }
 
-/** How long a piece did what: CPU and waiting always, other kinds where they occur, as the kernel's side tells them. */
-function partWords(run, look, at) {
+/** The sum of each kind of part: CPU and waiting always, others where they occur, as in span_facts.py. */
+function partWords(run, styles, at) {
   const seconds = run.totals(at), pairs = [];
   for (const kind of ["cpu", "wait"]) {
-    pairs.push([partWord(look.parts[kind]), seconds[kind] === null ? "not measured" : durationText(seconds[kind] || 0)]);
+    pairs.push([partWord(styles.parts[kind]), seconds[kind] === null ? "not measured" : durationText(seconds[kind] || 0)]);
   }
   for (const kind of ["gil", "core", "blocked", "pause"]) {
-    if (seconds[kind] > 0) pairs.push([partWord(look.parts[kind]), durationText(seconds[kind])]);
+    if (seconds[kind] > 0) pairs.push([partWord(styles.parts[kind]), durationText(seconds[kind])]);
   }
-  if (seconds.unknown > 0) pairs.push([partWord(look.parts.unknown), `${durationText(seconds.unknown)} of it`]);
+  if (seconds.unknown > 0) pairs.push([partWord(styles.parts.unknown), `${durationText(seconds.unknown)} of it`]);
   return pairs;
 }
 
 /** Write pairs of words below each other; parts of the time with their colours. */
-function writePairs(pairs, parent, look) {
+function writePairs(pairs, parent, styles) {
   const made = element("dl", {}, parent);
   for (const [word, text] of pairs) {
-    const pair = element("div", { class: "kv-pair" }, made), part = Object.values(look.parts).find((fill) => partWord(fill) === word);
+    const pair = element("div", { class: "kv-pair" }, made), part = Object.values(styles.parts).find((fill) => partWord(fill) === word);
     const name = element("dt", {}, pair, word);
     if (part) { name.classList.add("kv-key"); name.style.setProperty("--kv-part", part.base ? `linear-gradient(${part.colour} 50%, ${part.base} 50%)` : part.colour); }
     element("dd", {}, pair, text);
@@ -53,11 +53,11 @@ function writePairs(pairs, parent, look) {
 }
 
 /** Write which colours, hatches and marks occur in a run, and what they mean. */
-function writeLegend(run, look, painter, host) {
+function writeLegend(run, styles, painter, host) {
   const seen = new Set(run.hasQueued ? ["queued", ...run.kinds] : run.kinds), fills = [];
-  for (const [part, fill] of Object.entries(look.parts)) if (seen.has(part)) fills.push(fill);
+  for (const [part, fill] of Object.entries(styles.parts)) if (seen.has(part)) fills.push(fill);
   const bad = new Set(Array.from(run.failed, (at) => run.status(at)));
-  for (const status of bad) fills.push(look.statuses[status]);
+  for (const status of bad) fills.push(styles.statuses[status]);
   host.replaceChildren();
   for (const fill of fills) {
     const entry = element("span", { class: "kv-entry" }, host), swatch = element("canvas", { width: 44, height: 24 }, entry);
@@ -67,10 +67,10 @@ function writeLegend(run, look, painter, host) {
     pen.fillRect(1, 1, 20, 10);
     if (fill.base) { pen.fillStyle = fill.base; pen.fillRect(1, 6, 20, 5); }
     if (fill.hatch) { pen.fillStyle = painter.pattern(fill.hatch, fill.line); pen.fillRect(1, 1, 20, 10); }
-    pen.strokeStyle = look.bar;
+    pen.strokeStyle = styles.bar;
     pen.lineWidth = 0.7;
     pen.strokeRect(1, 1, 20, 10);
-    if (fill.marker) drawMarker(pen, fill.marker, 11, 6, 9, fill.line, look.paper);
+    if (fill.marker) drawMarker(pen, fill.marker, 11, 6, 9, fill.line, styles.paper);
     element("span", {}, entry, fill.label);
   }
 }

@@ -138,9 +138,9 @@ def test_the_ticker_wakes_a_loop_that_only_waits(monkeypatch):
 
         monkeypatch.setattr(loop, "_run_once", counted)
         async with asyncio.timeout(GUARD_S):
-            await with_ticker(done.wait())
+            return await with_ticker(done.wait())
 
-    asyncio.run(main())
+    assert asyncio.run(main()) is True
 
 
 def test_a_service_lets_what_was_cancelled_clean_up_before_it_ends():

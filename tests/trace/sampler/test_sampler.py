@@ -32,9 +32,18 @@ HALF_S = 0.05
 only_here = pytest.mark.skipif(sys.platform != "linux" or not is_available(), reason="the clocks of Linux")
 
 
-def helpers(pid=None):
-    """Return the helper processes of a process."""
-    return [each for each in psutil.Process(pid).children() if "sampler_program" in " ".join(each.cmdline())]
+@pytest.fixture
+def helpers(monkeypatch):
+    """Return the helper processes of the recordings of this test, and of no others: some may end meanwhile."""
+    found = []
+
+    class Noted(Sampler):
+        def __init__(self, period_s):
+            super().__init__(period_s)
+            found.append(psutil.Process(self.process.pid))
+
+    monkeypatch.setattr(sampler, "Sampler", Noted)
+    return found
 
 
 def sleep_then_compute(_=None):
@@ -97,8 +106,9 @@ def test_another_system_is_one_warning(monkeypatch):
 
 def test_clocks_that_are_not_kept_are_one_warning(monkeypatch):
     monkeypatch.setattr(sampler, "is_available", lambda: False)
-    with warned("schedstat"), record(sample_s=0.002):
+    with warned("schedstat"), record(sample_s=0.002) as trace, span("a"):
         pass
+    assert len(trace) == 1
 
 
 def test_a_program_that_cannot_be_started_is_one_warning(monkeypatch):
@@ -161,18 +171,17 @@ def test_the_readings_are_by_the_clock_of_the_recording():
 
 @only_here
 @pytest.mark.processes
-def test_the_helper_is_gone_after_the_block():
+def test_the_helper_is_gone_after_the_block(helpers):
     with record(sample_s=0.002):
-        (helper,) = helpers()
+        (helper,) = helpers
     assert not helper.is_running()
-    assert helpers() == []
 
 
 @only_here
 @pytest.mark.processes
-def test_the_helper_is_gone_after_an_error():
+def test_the_helper_is_gone_after_an_error(helpers):
     with pytest.raises(ZeroDivisionError), record(sample_s=0.002) as trace, span("a"):
-        (helper,) = helpers()
+        (helper,) = helpers
         raise ZeroDivisionError
     assert not helper.is_running()
     assert [each.status for each in trace] == ["error"]
@@ -192,7 +201,7 @@ with record(sample_s=0.002):
 def test_the_helper_is_gone_when_the_recorded_process_is_killed():
     with started(KILLED) as process:
         assert process.stdout.readline() == b"began\n"
-        (helper,) = helpers(process.pid)
+        (helper,) = psutil.Process(process.pid).children()
         process.kill()
         psutil.wait_procs([helper], GUARD_S)
         assert not helper.is_running()
@@ -200,9 +209,9 @@ def test_the_helper_is_gone_when_the_recorded_process_is_killed():
 
 @only_here
 @pytest.mark.processes
-def test_an_interrupt_does_not_end_the_helper():
+def test_an_interrupt_does_not_end_the_helper(helpers):
     with record(sample_s=0.002) as trace, span("a"):
-        (helper,) = helpers()
+        (helper,) = helpers
         helper.send_signal(signal.SIGINT)
         sleep_then_compute()
     assert "unknown" not in {part.kind for part in trace.spans[0].parts}
@@ -210,9 +219,9 @@ def test_an_interrupt_does_not_end_the_helper():
 
 @only_here
 @pytest.mark.processes
-def test_a_helper_that_is_killed_is_one_warning_and_the_trace_is_whole():
+def test_a_helper_that_is_killed_is_one_warning_and_the_trace_is_whole(helpers):
     with warned("no samples"), record(sample_s=0.002) as trace, span("a"):
-        (helper,) = helpers()
+        (helper,) = helpers
         helper.kill()
         psutil.wait_procs([helper], GUARD_S)
         compute(0.002)
@@ -222,9 +231,9 @@ def test_a_helper_that_is_killed_is_one_warning_and_the_trace_is_whole():
 
 @only_here
 @pytest.mark.processes
-def test_a_helper_that_does_not_answer_is_one_warning(monkeypatch):
+def test_a_helper_that_does_not_answer_is_one_warning(helpers, monkeypatch):
     with warned("did not answer"), record(sample_s=0.002):
-        (helper,) = helpers()
+        (helper,) = helpers
         helper.suspend()
         monkeypatch.setattr(sampler, "PATIENCE_S", 0.05)
     assert not helper.is_running()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import threading
-from typing import Literal
 
 import matplotlib.pyplot as plt
 import pytest
@@ -206,10 +205,6 @@ def test_run_that_ends_does_not_take_the_chart_from_another_number(running, slow
     assert tried(running) == [1, 2, 4]
 
 
-def test_waiting_without_a_run_returns_at_once(panel):
-    panel.wait()
-
-
 # -- stopping -----------------------------------------------------------------------------------------------------
 
 
@@ -348,41 +343,11 @@ def test_function_is_called_with_what_the_controls_say():
     assert calls == [(4, 5, 0.3, {})]
 
 
-def test_keyword_of_the_readers_own_has_a_control_where_its_choices_are_known():
-    calls = []
-
-    def run(workers, way: Literal["gather", "semaphore"] = "semaphore", depth=1):
-        calls.append((way, depth))
-        return trace_of(workers)
-
-    panel = playground(run, controls={"depth": range(1, 10)})
-    panel.controls["depth"].value = 3
-    press(panel)
-    assert calls == [("semaphore", 3)]
-    assert panel.controls["way"].main.options == (("gather", "gather"), ("semaphore", "semaphore"))
-
-
-def test_range_and_choices_can_be_given():
-    panel = playground(with_options, controls={"items": range(10, 51, 10), "schedule": ["static", "dynamic"]})
-    slider, schedule = panel.controls["items"].main, panel.controls["schedule"].main
-    assert (slider.min, slider.max, slider.step, slider.value) == (10, 50, 10, 10)
-    assert ([value for _, value in schedule.options], schedule.value) == (["static", "dynamic"], "dynamic")
-
-
 def test_number_box_and_slider_are_the_same(rich):
     control = rich.controls["items"]
     control.box.value = 8
     assert control.main.value == 8
     assert "8 branches with 2 workers took 4.00 s" in text_of(rich.status)
-
-
-def test_log_shows_the_settings_that_differ_and_marks_the_fastest_of_the_same_work(rich):
-    assert "workers  items  makespan" in rich.log_title.value.replace("\N{NO-BREAK SPACE}", " ")
-    assert log_of(rich) == [
-        ["2", "8", "4.00", "s", "about", "2.0", "2"],
-        ["★", "4", "8", "2.00", "s", "about", "4.0", "4"],
-        ["2", "16", "8.00", "s", "about", "2.0", "2"],
-    ]
 
 
 def test_choosing_an_entry_of_the_log_shows_it_and_sets_the_controls(rich):
@@ -484,29 +449,6 @@ def test_parts_have_names_for_style_sheets(panel):
 
 def message(data):
     return {"content": {"data": data}, "buffers": []}
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {"method": "update", "state": {"value": "many"}},
-        {"method": "update", "state": {"value": None}},
-        {"method": "update", "state": {"value": 10**400}},
-        {"method": "update", "state": [1]},
-        {"method": "custom", "content": "click"},
-        {"method": 7},
-        {},
-        None,
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("widget", ["slider", "run_button", "log_list"])
-def test_malformed_message_is_ignored(widget, data):
-    panel = playground(trace_of, workers=3)
-    getattr(panel, widget)._handle_msg(message(data))
-    assert 1 <= panel.slider.value <= 16
-    panel.slider.value = 2
-    assert "Nothing tried with 2 workers yet" in text_of(panel.status)
 
 
 def test_what_is_ignored_is_said(panel):

@@ -61,7 +61,7 @@ def parts_of(packed):
 
 def derived(columns, at, start, length):
     """Return the parts of a piece of which only sums are sent."""
-    if columns["look"][at] & PAUSE:
+    if columns["flags"][at] & PAUSE:
         return [("pause", start, start + length, 0)]
     blocked = columns["blocked"][at] / MAX_SHARE
     share = columns["cpu"][at] / MAX_SHARE / max(1 - blocked, 1e-9)
@@ -157,20 +157,6 @@ def test_share_of_cpu_of_what_is_not_known_when_goes_along():
     assert shares == [None, pytest.approx(0.5, abs=0.003), pytest.approx(0.25, abs=1e-4)]
 
 
-def test_only_pieces_need_parts_whose_sums_do_not_say_all():
-    columns = columns_of(pack(TRACES["noted"]))
-    assert columns["noted"].tolist() == [0, 1]
-    one = bar("a", "t-1", 0, 2, cpu_s=1, blocked_s=1, parts=[("cpu", 1), ("blocked", 1)])
-    assert len(columns_of(pack(make_trace(one)))["noted"]) == 0
-
-
-def test_an_attempt_has_the_sums_of_the_parts_of_its_branch_that_lie_in_it():
-    columns = columns_of(pack(TRACES["noted retries"]))
-    cpu_s, blocked_s = (columns[name] / MAX_SHARE * columns["length"] for name in ("cpu", "blocked"))
-    assert cpu_s.tolist() == pytest.approx([1, 0, 0.75, 0, 0.15, 0.3], abs=1e-4)
-    assert blocked_s.tolist() == pytest.approx([0, 0, 0, 0, 0.5, 0], abs=1e-4)
-
-
 @st.composite
 def tried_again(draw):
     """Return a branch with parts of some milliseconds each, and attempts between any of its milliseconds."""
@@ -197,30 +183,9 @@ def test_parts_of_attempts_are_those_of_their_branch(trace):
     assert np.allclose([part[3:] for part in sent], [part[3:] for part in drawn], rtol=0, atol=1e-6)
 
 
-def test_what_takes_no_time_has_no_parts():
-    trace = make_trace(bar("a", "t-1", 1, 1, parts=[]), bar("b", "t-1", 2, 2, parts=[]), bar("c", "t-1", 3, 4))
-    assert [part[2] for part in merged(parts_of(pack(trace)))] == ["unknown"]
-
-
-def test_parts_of_what_is_no_bar_do_no_harm():
-    pause = bar("wait", "t-1", 0, 1, kind="wait", parts=[("pause", 1)])
-    assert pack(make_trace((bar("b", "t-1", 0, 2), [pause]))).head["count"] == 1
-
-
 def test_a_million_tiny_bars_cost_no_bytes_for_parts():
     columns = pack(make_trace(*(bar("a", "t-1", at, at + 1, cpu_s=1, parts=[("cpu", 1)]) for at in range(50)))).head
     assert [columns["columns"][name]["count"] for name in ("noted", "noted_first", "part_kind")] == [0, 0, 0]
-
-
-@pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
-def test_pieces_are_sorted_and_do_not_overlap_within_a_row(trace):
-    packed = pack(trace)
-    columns, rows = columns_of(packed), packed.head["rows"]
-    borders = [*(row["first"] for row in rows), packed.head["count"]]
-    ends = columns["start"] * packed.head["tick_s"] + columns["length"]
-    for low, high in pairwise(borders):
-        starts = columns["start"][low:high] * packed.head["tick_s"]
-        assert (starts[1:] >= ends[low:high][:-1] - 1e-6).all()
 
 
 @pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
@@ -239,7 +204,7 @@ def test_exact_numbers_of_one_bar():
     assert (one["length"], one["queued"]) == (2, 1)
     assert (one["cpu"] / MAX_SHARE, one["blocked"] / MAX_SHARE) == pytest.approx((0.25, 0.125), abs=1e-5)
     assert (one["item"], one["id"], one["attempt"], one["tries"]) == (7, 99, 2, 2)
-    assert STATUSES[one["look"]] == "timeout"
+    assert STATUSES[one["flags"]] == "timeout"
 
 
 def test_names_are_those_of_the_static_chart():
@@ -250,7 +215,7 @@ def test_names_are_those_of_the_static_chart():
 
 def test_prep_and_post_are_slim():
     columns = columns_of(pack(TRACES["phases"]))
-    assert (columns["look"] & SLIM > 0).sum() == 1
+    assert (columns["flags"] & SLIM > 0).sum() == 1
 
 
 def test_errors_go_along_up_to_a_number():
@@ -294,6 +259,6 @@ def test_what_still_runs_is_there_and_says_so():
     with record() as trace, span("tea") as tea:
         packed = pack(trace)
     assert (packed.head["is_live"], packed.head["bars"]) == (True, 1)
-    assert columns_of(packed)["look"][0] & RUNNING
+    assert columns_of(packed)["flags"][0] & RUNNING
     assert packed.ids.tolist() == [tea.span_id]
-    assert not columns_of(pack(trace))["look"][0] & RUNNING
+    assert not columns_of(pack(trace))["flags"][0] & RUNNING

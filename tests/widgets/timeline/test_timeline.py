@@ -14,7 +14,6 @@ from IPython.display import display
 from IPython.utils.capture import capture_output
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.style import FILLS, STATUS_FILLS
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
@@ -45,17 +44,6 @@ def message(**state):
 
 
 # -- what is shared -----------------------------------------------------------------------------------------------
-
-
-def test_looks_are_those_of_the_static_pictures(view):
-    assert {part: fill["colour"] for part, fill in view.look["parts"].items()} == {
-        part: fill.colour for part, fill in FILLS.items()
-    }
-    said = {one["key"]: (one["label"], one["hatch"], one["marker"]) for one in view.look["statuses"]}
-    assert said["ok"] == ("ok", "", "")
-    assert {key: said[key] for key in STATUS_FILLS} == {
-        key: (fill.label, fill.hatch, fill.marker) for key, fill in STATUS_FILLS.items()
-    }
 
 
 def test_chart_is_described_for_screen_readers(view):
@@ -142,7 +130,7 @@ def test_selections_of_the_browser_arrive(view):
     "bad",
     [None, 3, "x", {}, {"content": None}, {"content": {"data": {}}}, {"content": {"data": {"method": "update"}}},
      message(selected="4"), message(selected=10**30), message(selected=[]), message(node=7), message(node=EVIL),
-     message(packed={}), message(look={}), message(selected=4, _esm="alert(1)"),
+     message(packed={}), message(styles={}), message(selected=4, _esm="alert(1)"),
      {"content": {"data": {"method": "custom", "content": {"a": 1}}}},
      {"content": {"data": {"method": "update", "state": {"selected": 4}, "buffer_paths": [["selected"]]}}}],
 )  # fmt: skip
@@ -260,33 +248,6 @@ def test_thread_ends_when_the_chart_is_closed():
 
 def test_complete_trace_starts_no_thread():
     assert timeline(trace_of_nodes())._pusher._thread.ident is None
-
-
-def test_costly_sending_is_done_less_often():
-    sent, cpu_s = [], iter([0.0, 0.05, 1.0, 1.0])
-    pusher = Pusher(lambda: sent.append(1), lambda: True, cpu_s=lambda: next(cpu_s))
-    ticks_of_sends = []
-    for tick in range(11):
-        pusher.tick()
-        ticks_of_sends += [tick] * (len(sent) - len(ticks_of_sends))
-    assert ticks_of_sends == [0, 10]  # 50 ms are a twentieth of a second
-
-
-def test_last_sending_is_not_put_off():
-    live, sent = [True], []
-    pusher = Pusher(lambda: sent.append(1), lambda: live[0], cpu_s=iter([0.0, 9.0, 9.0, 9.0]).__next__)
-    assert pusher.tick()
-    live[0] = False
-    assert not pusher.tick()
-    assert len(sent) == 2
-
-
-def test_fault_of_the_chart_ends_it_with_a_warning_and_not_the_work():
-    def fails():
-        raise RuntimeError("no")
-
-    with pytest.warns(UserWarning, match="the live view stopped, results are not affected: RuntimeError: no"):
-        assert not Pusher(fails, lambda: True).tick()
 
 
 # -- in a shell ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,148 @@
+"""A reader of JSON documents of any length, value by value within bounded memory.
+
+Belongs here: finding the ends of values, limits of size. Does not belong here: what the values mean (``..._reader``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.trace.files import MAX_CHARACTERS
+
+__all__ = ["JsonStream"]
+
+MAX_VALUE = 2 << 20  # characters; real events have some hundred, and a file may be made to fill the memory
+CHUNK = 8192  # characters; small, since where a compressed file was cut off a whole chunk is lost
+_SPACE = " \t\r\n"
+
+# NaN and infinities, which other tools write among their arguments, become texts: never a time.
+_decode = json.JSONDecoder(parse_constant=str).raw_decode
+
+
+class JsonStream:
+    """A JSON document that is read value by value; only the current value is in memory.
+
+    Parameters
+    ----------
+    stream
+        The text; it is not closed.
+    path
+        The name of the file in errors.
+
+    Examples
+    --------
+    >>> from io import StringIO
+    >>> stream = JsonStream(StringIO('{"unit": "ms", "events": [1, 2]}'), Path("run.json"))
+    >>> stream.field_before("events", "unit"), list(stream.array())
+    ('ms', [1, 2])
+    """
+
+    def __init__(self, stream: TextIO, path: Path) -> None:
+        self._stream = stream
+        self._path = path
+        self._text = ""
+        self._at = 0
+        self._read = 0
+
+    def peek(self) -> str:
+        """Return the next character that is not a space, or "" at the end."""
+        while True:
+            while self._at < len(self._text):
+                if self._text[self._at] not in _SPACE:
+                    return self._text[self._at]
+                self._at += 1
+            if not self._more():
+                return ""
+
+    def field_before(self, name: str, wanted: str) -> Any:
+        """Move to the value of field `name` of an object, and return the value of field `wanted` if it came before.
+
+        Raises
+        ------
+        TraceFormatError
+            If there is no field `name`.
+        """
+        found: Any = None
+        self._take("{")
+        while self.peek() == '"':
+            key = self._value()
+            self._take(":")
+            if key == name:
+                return found
+            value = self._value()
+            found = value if key == wanted else found
+            if self.peek() == ",":
+                self._take(",")
+        raise TraceFormatError(f"{self._path} is not a trace: there is no field {name!r} in it")
+
+    def array(self, *, may_lack_end: bool = False) -> Iterator[Any]:
+        """Yield the values of an array.
+
+        Parameters
+        ----------
+        may_lack_end
+            Whether the document may end where a value has ended.
+
+        Raises
+        ------
+        TraceFormatError
+            If it is not an array, or cannot be read to its end.
+        """
+        self._take("[")
+        while (char := self.peek()) not in ("]", ""):
+            yield self._value()
+            char = self.peek()
+            if char == ",":
+                self._take(",")
+            elif char not in ("]", ""):
+                raise self._error(f"{char!r} stands where ',' or ']' should be")
+        if char or not may_lack_end:
+            self._take("]")
+
+    def skip_rest(self) -> None:
+        """Read to the end: a compressed file checks its sum there."""
+        self._at = len(self._text)
+        while self._more():
+            self._at = len(self._text)
+
+    def _value(self) -> Any:
+        self.peek()  # skips spaces
+        while True:
+            try:
+                value, end = _decode(self._text, self._at)
+            except RecursionError:
+                raise self._error("it is nested too deeply") from None
+            except ValueError as error:
+                if self._more():
+                    continue
+                at_end = getattr(error, "pos", 0) >= len(self._text) or "Unterminated" in str(error)
+                raise self._error("it was cut off" if at_end else str(error)[:100]) from None
+            if end < len(self._text) or not self._more():  # a number at the end of the chunk may go on in the next
+                self._at = end
+                return value
+
+    def _more(self) -> bool:
+        """Read more of the text and return whether there was any; the amount doubles while a value is not complete."""
+        rest = self._text[self._at :]
+        if len(rest) > MAX_VALUE or self._read > MAX_CHARACTERS:
+            raise TraceFormatError(
+                f"{self._path} is larger than any trace: over {MAX_VALUE:,} characters in one event, or in all"
+            )
+        new = self._stream.read(max(CHUNK, len(rest)))
+        self._text, self._at = rest + new, 0
+        self._read += len(new)
+        return bool(new)
+
+    def _take(self, char: str) -> None:
+        found = self.peek()
+        if found != char:
+            raise self._error(f"{found!r} stands where {char!r} should be" if found else "it was cut off")
+        self._at += 1
+
+    def _error(self, problem: str) -> TraceFormatError:
+        place = self._read - len(self._text) + self._at
+        return TraceFormatError(f"{self._path} cannot be read at character {place:,}: {problem}")

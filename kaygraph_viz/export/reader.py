@@ -1,0 +1,67 @@
+"""The base class of the readers of all formats of other tools.
+
+Belongs here: collecting rows. Does not belong here: one format (``..._reader``), and telling them apart (``loading``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from kaygraph_viz.trace.columns import SpanColumns, Spans
+from kaygraph_viz.trace.files import READ_CHUNK
+from kaygraph_viz.trace.span import RowTuple
+
+__all__ = ["Reader", "integer_ns"]
+
+LARGEST_NS = 1 << 62
+
+
+class Reader(ABC):
+    """A reader that takes the events of a file one by one and collects spans.
+
+    For an event that it cannot understand it raises a `ValueError` that says why; `load` adds the place in the file.
+    """
+
+    def __init__(self) -> None:
+        self._spans = Spans()
+
+    @abstractmethod
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take in one event."""
+
+    def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
+        """Return the spans, and the number of spans that were not kept, as far as the file has it.
+
+        Parameters
+        ----------
+        is_complete
+            Whether the file was read to its end.
+        """
+        return self._spans.columns(), 0
+
+    def _keep(self, row: RowTuple) -> None:
+        self._spans.append(row)
+        if len(self._spans.buffer) >= READ_CHUNK:
+            self._spans.compact()
+
+
+def integer_ns(value: object, unit_ns: int) -> int:
+    """Return a time from a file as whole nanoseconds.
+
+    Parameters
+    ----------
+    value
+        A number.
+    unit_ns
+        Its unit [ns].
+
+    Examples
+    --------
+    >>> integer_ns(1.5, 1000)
+    1500
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_NS / unit_ns:
+        return round(value * unit_ns)
+    raise ValueError(f"{str(value)[:40]!r} is not a time")

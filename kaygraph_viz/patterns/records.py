@@ -1,0 +1,79 @@
+"""Reading records that may hold anything: wrong types, missing fields, no record at all.
+
+Belongs here: the texts of a record, and the records and items of a shared store. Does not belong here: any rule about
+them (``formats``, ``business``, ``security``, ``external``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kaygraph_viz.errors import DataError, short
+from kaygraph_viz.graph.node import Shared
+
+__all__ = ["Record", "records_of", "text_of", "texts", "value_of"]
+
+Record = Mapping[str, str]
+
+
+def texts(record: Record) -> dict[str, str]:
+    """Return the fields of a record whose values are text; the format check reports the others.
+
+    Raises
+    ------
+    DataError
+        When `record` is not a mapping.
+
+    Examples
+    --------
+    >>> texts({"name": "Ada", "email": None})
+    {'name': 'Ada'}
+    """
+    if not isinstance(record, Mapping):
+        raise DataError(f"a record must be a mapping from field to text, got {short(record)}")
+    return {str(field): value for field, value in record.items() if isinstance(value, str)}
+
+
+def text_of(record: Record, field: str) -> str:
+    """Return one field of a record; the empty text when it is missing or no text, or the record is no mapping.
+
+    Examples
+    --------
+    >>> text_of({"city": "Lyon"}, "city"), text_of({"city": 7}, "city"), text_of(None, "city")
+    ('Lyon', '', '')
+    """
+    value: object = record.get(field) if isinstance(record, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def records_of(shared: Shared) -> Sequence[Record]:
+    """Return ``shared["records"]``.
+
+    Raises
+    ------
+    DataError
+        When they are missing or not a list.
+    """
+    records = shared.get("records")
+    if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
+        raise DataError(f'shared["records"] must be a list of records, got {short(records)}')
+    return records
+
+
+def value_of(shared: Shared, key: str, example: str = "...") -> Any:
+    """Return ``shared[key]``.
+
+    Raises
+    ------
+    DataError
+        When it is missing; `example` is what the message writes for it.
+
+    Examples
+    --------
+    >>> value_of({"orders": []}, "orders", "load_orders()")
+    []
+    """
+    if key not in shared:
+        raise DataError(f'shared["{key}"] is not there; run the graph with graph.run({{"{key}": {example}}})')
+    return shared[key]

@@ -1,0 +1,195 @@
+"""The canvas of a picture: a matplotlib Axes with its size in points, its rows and the scale of its time axis.
+
+Belongs here: what every picture does with its Axes: making it, axes, rows, texts, title. Does not belong here: what one
+picture shows, and the legend (``legend``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from kaygraph_viz.analysis.wording import time_unit
+from kaygraph_viz.plot.description import Description, attach
+from kaygraph_viz.plot.legend import LEGEND_LINE_PT, add_legend
+from kaygraph_viz.plot.rows import Row, centres
+from kaygraph_viz.plot.style import GRID, MUTED, TEXT, Key, Size
+from kaygraph_viz.plot.text import cut_to_width, escaped
+
+__all__ = ["Canvas", "Margins"]
+
+POINTS = 72.0
+EMPTY_MARGINS_PT = (14.0, 14.0, 14.0, 46.0)
+Margins = tuple[float, float, float, float]  # left, right, bottom and top [pt]
+
+
+class Canvas:
+    """An Axes to draw on, with its size, the centres of its rows and the scale of its time axis.
+
+    Parameters
+    ----------
+    ax
+        Where to draw.
+
+    Attributes
+    ----------
+    ax
+        The Axes, for artists that only one picture has.
+    width_pt, height_pt
+        Its size [pt].
+    points_per_s
+        How wide a second is; 0 before `set_time`.
+    row_pt
+        How high a row of height 1 is [pt]; 0 before `set_rows`.
+    row_centres
+        The height of the middle of each row, downwards; empty before `set_rows`.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> canvas = Canvas(Figure(figsize=(3, 2)).add_axes((0, 0, 1, 1)))
+    >>> canvas.set_time(10)
+    >>> canvas.set_rows([Row("main", "main"), Row("t-1", "t-1")])
+    >>> round(canvas.width_pt), round(canvas.points_per_s, 2), round(canvas.row_pt), canvas.row_centres.tolist()
+    (216, 21.26, 72, [0.0, 1.0])
+    """
+
+    def __init__(self, ax: Axes) -> None:
+        box = ax.get_window_extent()
+        self.ax = ax
+        self.width_pt: float = box.width / ax.figure.dpi * POINTS
+        self.height_pt: float = box.height / ax.figure.dpi * POINTS
+        self.points_per_s = 0.0
+        self.row_pt = 0.0
+        self.row_centres = np.empty(0)
+
+    @classmethod
+    def of(cls, ax: Axes | None, width_in: float, height_in: float, margins_pt: Margins) -> Canvas:
+        """Return a canvas on an Axes that was given, or on that of a new figure with fixed margins.
+
+        Parameters
+        ----------
+        ax
+            The Axes that was given, or None.
+        width_in, height_in
+            Size of a new figure [inches].
+        margins_pt
+            Its margins: left, right, bottom and top [pt].
+        """
+        if ax is not None:
+            return cls(ax)
+        left, right, bottom, top = margins_pt
+        figure = plt.figure(figsize=(width_in, height_in), layout="none")
+        wide, high = width_in * POINTS, height_in * POINTS
+        return cls(figure.add_axes((left / wide, bottom / high, 1 - (left + right) / wide, 1 - (bottom + top) / high)))
+
+    @classmethod
+    def empty(cls, ax: Axes | None) -> Canvas:
+        """Return a canvas with the text that nothing was recorded."""
+        canvas = cls.of(ax, Size.figure_width, Size.min_height, EMPTY_MARGINS_PT)
+        canvas.ax.set_axis_off()
+        place: dict[str, Any] = {"transform": canvas.ax.transAxes, "ha": "center", "va": "center"}
+        canvas.ax.text(0.5, 0.5, "nothing was recorded", color=MUTED, **place)
+        return canvas
+
+    def make_plain(self) -> None:
+        """Make ticks small and grey, leave the left and the lower border, and draw a faint grid behind everything."""
+        self._add_grid("both")
+        for side, spine in self.ax.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(MUTED)
+
+    def set_time(self, extent_s: float, note: str = "") -> None:
+        """Set up the time axis: data in seconds, ticks written in a unit that fits.
+
+        Parameters
+        ----------
+        extent_s
+            The time that the axis has room for [s].
+        note
+            A sentence below the axis.
+        """
+        extent = extent_s or 1e-9
+        self.ax.set_xlim(-0.008 * extent, 1.008 * extent)
+        low, high = self.ax.get_xlim()
+        self.points_per_s = float(self.width_pt / (high - low))
+        self.set_time_ticks(extent_s, "time", note)
+        self._add_grid("x")
+        for side in ("top", "right", "left"):
+            self.ax.spines[side].set_visible(False)
+        self.ax.spines["bottom"].set_color(MUTED)
+
+    def set_time_ticks(self, longest_s: float, what: str, note: str = "") -> None:
+        """Write ticks in a unit that fits the longest time [s], and below them what they are, and a note."""
+        unit, size = time_unit(longest_s)
+        ticks = MaxNLocator(nbins=8, steps=[1, 2, 2.5, 5, 10]) if longest_s else FixedLocator([0])
+        self.ax.xaxis.set_major_locator(ticks)
+        self.ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / size:,.10g}"))
+        self.ax.set_xlabel(f"{what} [{unit}]" + (f"\n{note}" if note else ""), fontsize=Size.font, color=TEXT)
+
+    def _add_grid(self, axis: Any) -> None:
+        self.ax.tick_params(axis=axis, labelsize=Size.small_font, colors=MUTED, length=3)
+        self.ax.grid(visible=True, axis=axis, color=GRID, linewidth=0.8)
+        self.ax.set_axisbelow(True)
+
+    def set_rows(self, rows: Sequence[Row]) -> None:
+        """Set up the axis of rows, first row on top; of the names, headings get room before others.
+
+        Parameters
+        ----------
+        rows
+            From top to bottom, at least one.
+        """
+        at = centres(rows)
+        height = sum(row.height for row in rows)
+        top = at[0] - rows[0].height / 2
+        self.ax.set_ylim(top + height, top)
+        self.row_centres, self.row_pt = np.array(at), self.height_pt / height
+        font = Size.font if self.row_pt > 13 else Size.small_font
+        shown = _apart(rows, at, (Size.small_font + 1.5) / self.row_pt)
+        self.ax.set_yticks([at[row] for row in shown], [escaped(rows[row].text) for row in shown], fontsize=font)
+        self.ax.tick_params(axis="y", length=0, labelcolor=TEXT)
+        for row, label in zip(shown, self.ax.get_yticklabels(), strict=True):
+            label.set_fontweight("bold" if rows[row].is_heading else "normal")
+
+    def write(self, x: float, y: float, text: str, **style: Any) -> None:
+        """Write a text from a trace as plain text, centred; what leaves the Axes is clipped."""
+        style = {"ha": "center", "clip_on": True, "color": TEXT, **style}
+        self.ax.text(x, y, escaped(text), **style)
+
+    def finish(self, title: str, keys: Sequence[Key], description: Description) -> Axes:
+        """Add legend and title, attach the description, and return the Axes.
+
+        Parameters
+        ----------
+        title
+            Is cut to the width of the Axes; stands above the legend.
+        keys
+            The entries of the legend.
+        description
+            What `describe` returns.
+        """
+        lines = add_legend(self.ax, keys, self.width_pt)
+        text = cut_to_width(title, self.width_pt, Size.title_font, is_bold=True) or title
+        style: dict[str, Any] = {"fontsize": Size.title_font, "fontweight": "bold", "color": TEXT}
+        self.ax.set_title(escaped(text), loc="left", pad=8 + lines * LEGEND_LINE_PT, **style)
+        attach(self.ax, description)
+        return self.ax
+
+
+def _apart(rows: Sequence[Row], at: Sequence[float], least: float) -> list[int]:
+    """Return the rows whose names are written: their centres are at least `least` [rows] apart."""
+    shown: list[int] = []
+    for is_heading in (True, False):
+        for number, row in enumerate(rows):
+            place = bisect(shown, number)
+            near = (at[other] for other in shown[max(0, place - 1) : place + 1])
+            if row.text and row.is_heading == is_heading and all(abs(at[number] - other) >= least for other in near):
+                shown.insert(place, number)
+    return shown

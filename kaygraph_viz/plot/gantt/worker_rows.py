@@ -1,0 +1,114 @@
+"""Drawing rows of workers over time: bars or an image of them, both axes, and the entries of the legend.
+
+Belongs here: what all charts with rows of workers share. Does not belong here: what one of them adds to it (``gantt``,
+``curves.queues``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.gantt.bars import add_node_lines, bar_fills, draw_bars
+from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.image import draw_image, image_keys
+from kaygraph_viz.plot.gantt.layout import Layout, make_layout
+from kaygraph_viz.plot.legend import LEGEND_LINE_PT, legend_lines
+from kaygraph_viz.plot.style import STATUS_FILLS, Fill, Key, Size
+from kaygraph_viz.plot.text import width_pt
+
+__all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
+
+MAX_BARS = 5_000
+TOP_PT, BOTTOM_PT, SIDE_PT = 46.0, 36.0, 14.0
+MIN_PART_PT = 1.2  # narrower parts are not drawn alone: stripes of a pixel alias
+STACKED_NOTE = "too short to be drawn one by one: the height of a colour is its share of the time"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options for drawing rows; their names and meanings are those of `gantt`."""
+
+    color_by: str = "part"
+    labels: bool = True
+    max_bars: int = MAX_BARS
+    end_s: float = 0.0
+
+
+def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Key] = ()) -> tuple[Canvas, list[Key]]:
+    """Draw the bars of a chart, or an image of them, with both axes.
+
+    Parameters
+    ----------
+    chart
+        What is drawn, with at least one bar.
+    ax
+        Where; None: a new figure that has room for the rows, for their names and for the legend.
+    options
+        How.
+    more
+        Entries of the legend beside those of the bars.
+
+    Returns
+    -------
+    Canvas, entries of the legend
+    """
+    extent_s = max(chart.extent_s, options.end_s)
+    given = Canvas(ax) if ax is not None else None
+    room_pt = given.width_pt if given is not None else _room_pt(chart)
+    is_image = chart.bar_count > options.max_bars
+    shortest_s = MIN_PART_PT * extent_s / room_pt
+    layout = None if is_image else make_layout(chart, color_by=options.color_by, shortest_s=shortest_s)
+    fills = bar_fills(layout, options.color_by) if layout is not None else {}
+    expected = _keys(layout, fills, ()) if layout is not None else image_keys(chart)
+    note = _note(chart, layout)
+    canvas = given if given is not None else _new_canvas(chart, note, [*expected, *more])
+    canvas.set_time(extent_s, note)
+    canvas.set_rows(chart.rows)
+    add_node_lines(canvas, chart)
+    if layout is None:
+        return canvas, [*draw_image(canvas, chart), *more]
+    marked = draw_bars(canvas, layout, fills, labels=options.labels)
+    return canvas, [*_keys(layout, fills, marked), *more]
+
+
+def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:
+    """Return the entries of the legend: each fill once, and each way in which something ended badly."""
+    found = {rect.fill for rect in layout.failed} | {bar.status for bar in layout.bars}
+    keys = {fill.label: fill for fill in fills.values()}
+    for status, fill in STATUS_FILLS.items():
+        if status in found:
+            colour = keys.get(fill.label, fill).colour  # where bars are filled by how they ended
+            keys[fill.label] = fill._replace(colour=colour, marker=fill.marker if status in marked else "")
+    return list(keys.values())
+
+
+def _note(chart: Chart, layout: Layout | None) -> str:
+    """Return the sentence below the time axis: what readers of the picture could misunderstand."""
+    many = f"{chart.bar_count:,} bars: the deeper the colour, the more of that moment was used"
+    share = STACKED_NOTE if layout is not None and layout.is_stacked else "" if layout is not None else many
+    dropped = f"{counted(chart.dropped, 'span')} dropped, not shown" if chart.dropped else ""
+    return "; ".join(filter(None, [share, dropped]))
+
+
+def _names_pt(chart: Chart) -> float:
+    """Return the width of the names of the rows [pt]."""
+    return max((width_pt(row.text, Size.font, is_bold=row.is_heading) for row in chart.rows), default=0)
+
+
+def _room_pt(chart: Chart) -> float:
+    """Return the width of a new Axes [pt]."""
+    return Size.figure_width * 72 - _names_pt(chart) - 2 * SIDE_PT
+
+
+def _new_canvas(chart: Chart, note: str, keys: Sequence[Key]) -> Canvas:
+    """Make a figure that is as high as the rows, the legend and the note need, within limits."""
+    lines = max(1, legend_lines(keys, _room_pt(chart)))
+    top, bottom = TOP_PT + LEGEND_LINE_PT * (lines - 1), BOTTOM_PT + (12 if note else 0)
+    height = (top + bottom) / 72 + sum(row.height for row in chart.rows) * Size.row_height
+    height = min(max(height, Size.min_height), Size.max_height)
+    return Canvas.of(None, Size.figure_width, height, (_names_pt(chart) + SIDE_PT, SIDE_PT, bottom, top))

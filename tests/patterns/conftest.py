@@ -1,0 +1,21 @@
+"""The verification service, for tests of the checks of a record."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaygraph_viz.patterns.external import AddressVerifier
+from kaygraph_viz.services.server import serve
+from kaygraph_viz.services.settings import ServiceSettings
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serve(ServiceSettings(latency_s=0)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def verifier(server):
+    with AddressVerifier(server.base_url, timeout_s=30) as verifier:
+        yield verifier

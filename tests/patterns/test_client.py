@@ -1,0 +1,69 @@
+"""The client of what asks services is opened late, shared, and closed once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from kaygraph_viz.errors import ServiceError
+from kaygraph_viz.patterns import client as module
+from kaygraph_viz.patterns.client import ClientOwner
+
+
+class Asking(ClientOwner):
+    when_closed = "this asker is closed; make a new one"
+
+    def client(self):
+        return self._opened()
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Return the clients that are opened during the test."""
+    found = []
+
+    def open_client():
+        found.append(httpx.Client(trust_env=False))
+        return found[-1]
+
+    monkeypatch.setattr(module, "open_client", open_client)
+    return found
+
+
+def test_nothing_is_opened_before_it_is_used(opened):
+    with Asking():
+        pass
+    assert opened == []
+
+
+def test_threads_share_one_client(opened):
+    with Asking() as asking, ThreadPoolExecutor(8) as threads:
+        clients = {id(each) for each in threads.map(lambda _: asking.client(), range(32))}
+    assert clients == {id(client) for client in opened}
+    assert len(opened) == 1
+
+
+def test_the_end_of_the_block_closes_the_client_also_after_an_error(opened):
+    with pytest.raises(KeyError), Asking() as asking:
+        asking.client()
+        raise KeyError
+    assert opened[0].is_closed
+
+
+def test_a_closed_one_says_what_to_write_and_opens_nothing(opened):
+    asking = Asking()
+    asking.close()
+    asking.close()
+    with pytest.raises(ServiceError, match="this asker is closed; make a new one"):
+        asking.client()
+    assert opened == []
+
+
+def test_a_client_that_is_given_is_used_and_stays_open(opened):
+    with httpx.Client(trust_env=False) as client:
+        with Asking(client) as asking:
+            assert asking.client() is client
+        assert not client.is_closed
+    assert opened == []
