@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Benchmark, Result, Scale, measure, registered
+from kaygraph_viz.machine import usable_cores
 
 HEADINGS = ("name", "ours", "peer", "ratio", "target", "")
-WIDTHS = (42, 10, 10, 7, 7, 8)
+WIDTHS = (50, 10, 10, 7, 7, 8)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +68,7 @@ def _chosen(words: Sequence[str]) -> list[Benchmark]:
 
 
 def _measured(chosen: Sequence[Benchmark], scale: Scale) -> list[Result]:
-    """Measure each row and print it as soon as it is there."""
+    """Measure the rows and print each as soon as it is measured."""
     print(machine() + (" (quick: the figures mean little)" if scale.is_quick else ""))
     print(_line(HEADINGS) + "against; note")
     results = []
@@ -79,14 +79,14 @@ def _measured(chosen: Sequence[Benchmark], scale: Scale) -> list[Result]:
 
 
 def machine() -> str:
-    """Return one line on the machine: cores, Python, GIL.
+    """Return cores, Python and GIL of the machine in one line.
 
     Examples
     --------
     >>> "Python" in machine()
     True
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     gil = "with GIL" if getattr(sys, "_is_gil_enabled", lambda: True)() else "without GIL"
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{cores} cores, Python {python} {gil}, {platform.system()} {platform.machine()}"

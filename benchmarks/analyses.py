@@ -1,6 +1,6 @@
-"""How long it takes to analyse a long run: everything that is computed from a trace, one after the other.
+"""The time of all analyses of a long run, one after the other.
 
-It is CPU time: nothing here waits, and what other programs do on the machine does not count.
+It is CPU time: nothing here waits, and other programs on the machine should not count.
 
 Belongs here: time of all analyses together. Does not belong here: whether they are right (the tests, ``what_if``) and
 drawing what they find (``pictures``).
@@ -46,7 +46,7 @@ def of_a_summary(scale: Scale) -> Measured:
 
 @benchmark("print(summarize) of 100,000 branches", peer="what_if of them", target=0.8, note="with that estimate")
 def of_a_printed_summary(scale: Scale) -> Measured:
-    """Measure what a reader waits for who prints the numbers of a run."""
+    """Measure the text of a summary, which estimates the speedup, too."""
     return _printed(branches(scale.pick(SPANS, 2_000)))
 
 
@@ -71,7 +71,7 @@ def _cpu_s(call: Callable[[], object]) -> float:
 
 
 def _all_analyses(trace: kv.Trace) -> Measured:
-    """Print how long each took; return how long all of them did, and what they may [s]."""
+    """Print the time of each analysis; return that of all of them, and the budget [s]."""
     took_s = {}
     for analyse in (kv.summarize, kv.explain, kv.critical_path, kv.what_if, kv.conflicts):
         began = time.process_time()
@@ -90,11 +90,11 @@ def branches(count: int) -> kv.Trace:
     Parameters
     ----------
     count
-        How many branches, 8 or more.
+        The number of branches, 8 or more.
     """
-    workers, chance = 8, np.random.default_rng(0)
-    lasts = chance.integers(1_000_000, 5_000_000, (count // workers, workers))
-    ends = np.cumsum(lasts + chance.integers(2_000, 9_000, lasts.shape), axis=0)
+    workers, rng = 8, np.random.default_rng(0)
+    lasts = rng.integers(1_000_000, 5_000_000, (count // workers, workers))
+    ends = np.cumsum(lasts + rng.integers(2_000, 9_000, lasts.shape), axis=0)
     rows = (
         _branch(number + 2, 1, number, f"thread-{number % workers + 1}", 0, ended - lasted, ended)
         for number, (ended, lasted) in enumerate(zip(ends.ravel().tolist(), lasts.ravel().tolist(), strict=True))
@@ -108,18 +108,18 @@ def pipeline(count: int) -> kv.Trace:
     Parameters
     ----------
     count
-        How many branches there are in all stages together, 3 or more.
+        The number of branches in all stages together, 3 or more.
     """
-    stages, chance, room = 3, np.random.default_rng(0), 8
+    stages, rng, room = 3, np.random.default_rng(0), 8
     items = count // stages
-    lasts = chance.integers(1_000_000, 2_000_000, (items, stages)) * np.array([1, 1, 2])
-    handing_over = chance.integers(2_000, 9_000, (items, stages))
+    lasts = rng.integers(1_000_000, 2_000_000, (items, stages)) * np.array([1, 1, 2])
+    queueing = rng.integers(2_000, 9_000, (items, stages))
     starts, ends, leaves = (np.zeros((items, stages), np.int64) for _ in range(3))
     for item in range(items):
         for stage in range(stages):
             ready = leaves[item, stage - 1] if stage else 0
             free = leaves[item - 1, stage] if item else 0
-            starts[item, stage] = max(ready, free) + handing_over[item, stage]
+            starts[item, stage] = max(ready, free) + queueing[item, stage]
             ends[item, stage] = starts[item, stage] + lasts[item, stage]
             full = starts[item - room, stage + 1] if stage + 1 < stages and item >= room else 0
             leaves[item, stage] = max(ends[item, stage], full)

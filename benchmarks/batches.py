@@ -1,7 +1,6 @@
-"""What one item of a parallel batch costs when its work is next to nothing.
+"""The overhead of an item of a parallel batch, and the gain of processes on items that compute.
 
-Belongs here: whole nodes and executors on many trivial items, and what processes gain on items that compute. Does not
-belong here: single spans (``recording``).
+Belongs here: whole nodes and executors on many items. Does not belong here: single spans (``recording``).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import kaygraph_viz as kv
-from benchmarks.harness import Measured, Scale, alternate, benchmark, per_call
+from benchmarks.harness import Measured, Scale, alternate, benchmark, check_count, per_call
 from kaygraph_viz.execute.core.base import Executor
 
 THREADS = 4
@@ -89,7 +88,7 @@ def process_speedup(scale: Scale) -> Measured:
     note="inside one loop, nothing recorded",
 )  # fmt: skip
 def async_all_at_once(scale: Scale) -> Measured:
-    """Measure an `AsyncParallelBatchNode` without a limit against the one of PocketFlow, which knows none."""
+    """Measure an `AsyncParallelBatchNode` without a limit against the one of PocketFlow, which never has one."""
     return _against_pocketflow(scale, None)
 
 
@@ -102,25 +101,25 @@ def async_limited(scale: Scale) -> Measured:
     return _against_pocketflow(scale, 100)
 
 
-def _against_pocketflow(scale: Scale, most: int | None) -> Measured:
+def _against_pocketflow(scale: Scale, limit: int | None) -> Measured:
     import pocketflow
 
-    places = asyncio.Semaphore(most or 1)
+    slots = asyncio.Semaphore(limit or 1)
 
     async def increment(_: Any, item: int) -> int:
         return item + 1
 
     async def increment_limited(_: Any, item: int) -> int:
-        async with places:
+        async with slots:
             return item + 1
 
     class Theirs(_AsyncPhases, pocketflow.AsyncParallelBatchNode):  # type: ignore[misc]
-        exec_async = increment if most is None else increment_limited
+        exec_async = increment if limit is None else increment_limited
 
     class Ours(_AsyncPhases, kv.AsyncParallelBatchNode):
         exec_async = increment  # type: ignore[assignment]
 
-    ours, items = Ours(most, progress=False), range(scale.pick(10_000, 200))
+    ours, items = Ours(limit, progress=False), range(scale.pick(10_000, 200))
     return alternate(lambda: _awaited(ours, items), lambda: _awaited(Theirs(), items), scale.pick(11, 1))
 
 
@@ -138,7 +137,7 @@ def _awaited(node: Any, items: range) -> float:
         started = time.perf_counter()
         await node.run_async(shared)
         cost = (time.perf_counter() - started) / len(items)
-        _check(len(shared["results"]), len(items))
+        check_count(len(shared["results"]), len(items))
         return cost
 
     return asyncio.run(main())
@@ -163,7 +162,7 @@ def _in_processes(scale: Scale, *, is_recorded: bool) -> Measured:
 
 @contextmanager
 def _process_pool() -> Iterator[ProcessPoolExecutor]:
-    """Return a pool whose processes start as ours do: with a fresh interpreter."""
+    """Yield a pool whose processes start as ours do: with a fresh interpreter."""
     with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield pool
 
@@ -191,7 +190,7 @@ def _spin(rounds: int) -> int:
 
 
 class Increments(kv.ParallelBatchNode):
-    """The least work that an item can have."""
+    """Items with next to no work."""
 
     def prep(self, shared: MutableMapping[str, Any]) -> range:
         """Return the items."""
@@ -218,24 +217,19 @@ def _items(scale: Scale) -> range:
 def _node(items: range) -> None:
     shared: dict[str, Any] = {"items": items}
     kv.Graph(start=Increments(max_workers=THREADS, progress=False)).run(shared)  # a pool shows no progress either
-    _check(len(shared["results"]), len(items))
+    check_count(len(shared["results"]), len(items))
 
 
 def _recorded(items: range) -> float:
     with kv.record() as trace:
         cost = per_call(lambda: _node(items), len(items))
-    _check(trace.counts()["branch"], len(items))
+    check_count(trace.counts()["branch"], len(items))
     return cost
 
 
 def _pool(items: range) -> float:
     def run() -> None:
         with ThreadPoolExecutor(THREADS) as pool:
-            _check(len(list(pool.map(_increment, items))), len(items))
+            check_count(len(list(pool.map(_increment, items))), len(items))
 
     return per_call(run, len(items))
-
-
-def _check(found: int, expected: int) -> None:
-    if found != expected:
-        raise AssertionError(f"there were {expected:,} items, {found:,} came back: the comparison means nothing")

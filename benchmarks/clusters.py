@@ -1,4 +1,4 @@
-"""What one item costs on a Dask cluster, next to a bare `client.map` and `client.gather` on the same cluster.
+"""The overhead of an item on a Dask cluster, against bare `client.map` and `client.gather` on the same cluster.
 
 Belongs here: items on workers of a cluster. Does not belong here: threads and processes of this program (``batches``).
 """
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import kaygraph_viz as kv
-from benchmarks.harness import Measured, Scale, alternate, benchmark, per_call
+from benchmarks.harness import Measured, Scale, alternate, benchmark, check_count, per_call
 from kaygraph_viz._optional import require
 from kaygraph_viz.execute.dask.executor import DaskExecutor
 
@@ -20,7 +20,7 @@ NOTE = "2 worker processes, one cluster for both"
 
 @benchmark("Dask item / client.map", peer=PEER, target=1.2, note=f"{NOTE}; next to no work; nothing recorded")
 def short(scale: Scale) -> Measured:
-    """Measure items without work: several of them travel in one Dask task."""
+    """Measure items without work, several of which share one Dask task."""
     return _compared(scale, _increment, range(scale.pick(2_000, 40)), is_recorded=False)
 
 
@@ -32,7 +32,7 @@ def short_recorded(scale: Scale) -> Measured:
 
 @benchmark("Dask item of 30 ms / client.map", peer=PEER, target=1.2, note=f"{NOTE}; each is a Dask task of its own")
 def long(scale: Scale) -> Measured:
-    """Measure items that are worth a task each."""
+    """Measure items that are long enough for a task each."""
     return _compared(scale, _wait, [0.03] * scale.pick(100, 4), is_recorded=False)
 
 
@@ -59,22 +59,17 @@ def _compared(
         client = executor.client
 
         def ours() -> None:
-            _check(len([outcome.value for outcome in executor.imap(function, items)]), len(items))
+            check_count(len([outcome.value for outcome in executor.imap(function, items)]), len(items))
 
         def ours_recorded() -> None:
             with kv.record() as trace:
                 ours()
-            _check(trace.counts()["branch"], len(items))
+            check_count(trace.counts()["branch"], len(items))
 
         def bare() -> None:
-            _check(len(client.gather(client.map(function, items, pure=False))), len(items))
+            check_count(len(client.gather(client.map(function, items, pure=False))), len(items))
 
         run = ours_recorded if is_recorded else ours
         return alternate(
             lambda: per_call(run, len(items)), lambda: per_call(bare, len(items)), scale.pick(5, 1)
         )  # fmt: skip
-
-
-def _check(found: int, expected: int) -> None:
-    if found != expected:
-        raise AssertionError(f"there were {expected:,} items, {found:,} came back: the comparison means nothing")

@@ -9,11 +9,10 @@ The services run in this process, too, and compete with their clients for its in
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.harness import Measured, Scale, alternate, benchmark
+from benchmarks.harness import Measured, Scale, alternate, benchmark, seconds_of
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.patterns.asking import Sources
@@ -46,7 +45,7 @@ def as_coroutines(scale: Scale) -> Measured:
 
 @benchmark(
     "enrichment of records / gather by hand", peer="asyncio.gather and httpx, without retries, deadlines or types",
-    target=1.5, note=f"{AT_ONCE} records at once; answers without latency: what counts is CPU",
+    target=1.5, note=f"{AT_ONCE} records at once; answers without latency, so that CPU time counts",
 )  # fmt: skip
 def against_gather(scale: Scale) -> Measured:
     """Measure many records against the shortest program that asks for the same."""
@@ -54,8 +53,8 @@ def against_gather(scale: Scale) -> Measured:
     with serve(ServiceSettings(latency_s=0)) as server, _sources(server) as sources:
         ours = enrichment_graph(sources, max_workers=AT_ONCE, executor="async", deadline_s=DEADLINE_S, progress=False)
         return alternate(
-            lambda: _timed(lambda: _enrich(ours, records)),
-            lambda: _timed(lambda: asyncio.run(_by_hand(server, records))),
+            lambda: seconds_of(lambda: _enrich(ours, records)),
+            lambda: seconds_of(lambda: asyncio.run(_by_hand(server, records))),
             scale.pick(7, 1),
         )
 
@@ -67,8 +66,8 @@ def _against_slowest(scale: Scale, executor: str) -> Measured:
     with serve(settings) as server, _sources(server) as sources:
         graph = enrichment_graph(sources, max_workers=1, executor=executor, deadline_s=DEADLINE_S, progress=False)
         return alternate(
-            lambda: _timed(lambda: _enrich(graph, records)),
-            lambda: _timed(lambda: _ask_slowest(sources, records)),
+            lambda: seconds_of(lambda: _enrich(graph, records)),
+            lambda: seconds_of(lambda: _ask_slowest(sources, records)),
             scale.pick(5, 1),
         )
 
@@ -91,7 +90,7 @@ def _ask_slowest(sources: Sources, records: Sequence[Record]) -> None:
 
 
 async def _by_hand(server: Server, records: Sequence[Record]) -> None:
-    places = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(AT_ONCE)
     async with server.async_client(timeout=DEADLINE_S) as client:
 
         async def ask(name: str, record: Record) -> Any:
@@ -100,13 +99,7 @@ async def _by_hand(server: Server, records: Sequence[Record]) -> None:
             return answer.json()
 
         async def enrich(record: Record) -> list[Any]:
-            async with places:
+            async with slots:
                 return await asyncio.gather(*(ask(name, record) for name in DEFAULT_NAMES))
 
         await asyncio.gather(*(enrich(record) for record in records))
-
-
-def _timed(run: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started

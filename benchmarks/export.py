@@ -1,4 +1,4 @@
-"""What it costs to hand a trace to other tools, and to read it back.
+"""The time of exporting a trace to other tools, and of reading it back.
 
 Belongs here: exports of one large trace. Does not belong here: our own file format (``recording``), pictures.
 """
@@ -29,10 +29,10 @@ def _trace(count: int) -> Trace:
 
 @benchmark(
     "Perfetto file, a span / json.dump", peer="json.dump of the finished events", target=1.5,
-    note="ours makes the events, and never has them all in memory",
+    note="ours makes the events as well, one at a time",
 )  # fmt: skip
 def perfetto_against_json(scale: Scale) -> Measured:
-    """Measure `to_perfetto` to a file against writing its events when they are there already."""
+    """Measure `to_perfetto` to a file against writing finished events."""
     count = scale.pick(50_000, 100)
     trace, events = (found := _trace(count)), to_perfetto(found)
     with TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def load_against_json(scale: Scale) -> Measured:
 
 @benchmark("DataFrame, a span / of records", peer="pandas.DataFrame of asdict(span)", target=0.2)
 def frame_against_records(scale: Scale) -> Measured:
-    """Measure `to_frame` against the obvious way to a DataFrame."""
+    """Measure `to_frame` against a DataFrame of records."""
     import pandas as pd
 
     count = scale.pick(20_000, 100)
@@ -85,7 +85,7 @@ def frame_against_records(scale: Scale) -> Measured:
     note="in-memory exporter; ours has 6 attributes, the peer none",
 )  # fmt: skip
 def opentelemetry_against_its_own(scale: Scale) -> Measured:
-    """Measure `to_opentelemetry` against spans that are made by the SDK in the first place."""
+    """Measure `to_opentelemetry` against spans that the SDK records itself."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter

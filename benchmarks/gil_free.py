@@ -1,10 +1,10 @@
-"""What one run of threads predicts about other numbers of them where their code releases the GIL while it computes.
+"""The error of `what_if` for threads whose code releases the GIL while it computes.
 
 Belongs here: hashing, compression and NumPy in threads. Does not belong here: loads that wait, Python code and other
-workers (``what_if``), whose way of comparing is used here, too.
+workers (``what_if``), whose comparison is used here, too.
 
-Runs with two threads are recorded, and predict one, two, and as many as there are cores. A run with one thread cannot
-tell whether its code holds the GIL: its band has to cover what two threads take; by how much it does not is an error.
+Runs with two threads predict those with one, two, and one for each core. A run with one thread cannot tell whether its
+code holds the GIL, so its band has to cover the time of two threads; the distance to the band is an error.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ COUNTS = tuple(count for count in (1, 2, 4) if count <= max(RECORDED, usable_cor
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the branches of a row do, so many times each.
+    """The work of the branches of a row.
 
     Parameters
     ----------
     once
-        Does it once, in some milliseconds.
+        A function that computes for some milliseconds.
     times
-        Between which numbers.
+        The bounds of the number of its calls in a branch.
     """
 
     once: Callable[[], Any]
@@ -78,9 +78,9 @@ def _recorded(load: Load, items: Sequence[int], workers: int) -> kv.Trace:
 
 
 def _compared(load: Load, scale: Scale) -> Measured:
-    """Print predictions and measurements; return the worst error and what is allowed [%]."""
-    chance, repeats = random.Random(7), scale.pick(5, 1)
-    items = [chance.randint(*load.times) for _ in range(scale.pick(ITEMS, 6))]
+    """Print predictions and measurements; return the worst error and the allowed one [%]."""
+    rng, repeats = random.Random(7), scale.pick(5, 1)
+    items = [rng.randint(*load.times) for _ in range(scale.pick(ITEMS, 6))]
     runs: dict[int, list[kv.Trace]] = {count: [] for count in COUNTS}
     for _ in range(repeats):
         for count, traces in runs.items():
@@ -94,7 +94,7 @@ def _compared(load: Load, scale: Scale) -> Measured:
 
 
 def _error(found: WhatIf, count: int, measured_s: float) -> float:
-    """Print and return by how much a prediction is off [%]."""
+    """Print and return the error of a prediction [%]."""
     error = 100 * (found.makespan_s[count] / measured_s - 1)
     predicted = f"predicted {found.makespan_s[count]:.3f} s, measured {measured_s:.3f} s"
     print(f"  with {count:>2}, from {RECORDED}: {predicted}, error {error:+.1f}%", flush=True)
@@ -102,7 +102,7 @@ def _error(found: WhatIf, count: int, measured_s: float) -> float:
 
 
 def _outside(found: WhatIf, count: int, measured_s: float) -> float:
-    """Print the band of a prediction, and return how far the measured time lies outside of it [%]."""
+    """Print the band of a prediction, and return the distance of the measured time to it [%]."""
     low_s, high_s = found.low_s[count], found.high_s[count]
     predicted = f"predicted {low_s:.3f} to {high_s:.3f} s, measured {measured_s:.3f} s"
     print(f"  with {count:>2}, from 1: {predicted}", flush=True)

@@ -1,11 +1,11 @@
-"""Measuring side by side, the registry of the benchmarks, and their results.
+"""The measurement of a ratio, the registry of the benchmarks, and their results.
 
-Belongs here: how a ratio is measured, and what a benchmark and its result are. Does not belong here: what is measured
+Belongs here: measuring in turns, benchmarks and results in general. Does not belong here: the benchmarks themselves
 (one module per subject) and the command line (``__main__``).
 
-How it is measured: ours and the peer take turns, A B A B, after one uncounted turn each, with the garbage collector
-run before every turn and left on during it. The figure shown for each is its quiet median: the median of the faster
-half of its turns, since other programs on the machine can only make a turn slower.
+Ours and the peer take turns, A B A B, after one uncounted turn each, with the garbage collector run before every turn
+and left on during it. The figure shown for each is its quiet median: the median of the faster half of its turns, since
+other programs on the machine can only make a turn slower.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from statistics import median
 from typing import TypeVar
 
 __all__ = [
-    "SUBJECTS", "Benchmark", "Measured", "Result", "Scale", "alternate", "benchmark", "in_subprocess", "measure",
-    "per_call", "quiet_median", "registered",
+    "SUBJECTS", "Benchmark", "Measured", "Result", "Scale", "alternate", "benchmark", "check_count", "in_subprocess",
+    "measure", "per_call", "quiet_median", "registered", "seconds_of",
 ]  # fmt: skip
 
-# the modules of the rows, in this order
+# The modules of the rows, in the order of the table: hot paths first, the slowest rows last.
 SUBJECTS = (
     "recording", "sampling", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export", "pictures",
     "live_timeline", "panels", "stopping", "virtual_clock", "what_if", "gil_free", "serial", "analyses", "memory",
@@ -39,12 +39,12 @@ Turn = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured.
+    """The size of a run.
 
     Parameters
     ----------
     is_quick
-        Whether a run only has to show that the benchmarks work; its figures mean little.
+        Whether the run only tests that the benchmarks work; its figures mean little.
     """
 
     is_quick: bool = False
@@ -74,17 +74,17 @@ class Benchmark:
     Parameters
     ----------
     name
-        What is measured; unique.
+        Its unique name.
     peer
-        What it is measured against.
+        The peer that it is measured against.
     unit
-        ``"s"``, ``"B"`` (bytes) or ``"modules"``.
+        ``"s"``, ``"B"`` (bytes), ``"%"`` or ``"modules"``.
     target
-        The largest ratio that is good enough, or None where the ratio is only informative.
+        The largest good ratio, or None where the ratio is only informative.
     note
-        What a reader has to know to judge the ratio fairly.
+        Differences between both that a fair reader has to know.
     run
-        Measures both.
+        A function that measures both.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one benchmark; `measured` is None where it was skipped, and `reason` says why."""
+    """The result of one benchmark; `measured` is None where it was skipped, and `reason` says why."""
 
     benchmark: Benchmark
     measured: Measured | None
@@ -105,7 +105,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """One of ``ok``, ``over``, ``info`` (no target) and ``skipped``."""
+        """The word in the table: ``ok``, ``over``, ``info`` (no target) or ``skipped``."""
         if self.measured is None:
             return "skipped"
         if self.benchmark.target is None:
@@ -157,9 +157,9 @@ def alternate(ours: Turn, peer: Turn, turns: int) -> Measured:
     Parameters
     ----------
     ours, peer
-        Make one turn and return its cost, in any unit that both share.
+        Functions that make one turn and return its cost, in one unit.
     turns
-        How often each is counted, 1 or more; there is one more of each to warm up.
+        The number of turns that count, 1 or more; there is one more of each to warm up.
     """
     costs: tuple[list[float], list[float]] = ([], [])
     for _ in range(turns + 1):
@@ -182,9 +182,20 @@ def quiet_median(costs: Sequence[float]) -> float:
 
 def per_call(work: Callable[[], object], calls: int) -> float:
     """Return the time that ``work()`` took, for each of its `calls` [s]."""
+    return seconds_of(work) / calls
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    """Return the time that ``run()`` took [s]."""
     started = time.perf_counter_ns()
-    work()
-    return (time.perf_counter_ns() - started) / 1e9 / calls
+    run()
+    return (time.perf_counter_ns() - started) / 1e9
+
+
+def check_count(found: int, expected: int) -> None:
+    """Raise an error unless all items or spans came back, since else the comparison means nothing."""
+    if found != expected:
+        raise AssertionError(f"there were {expected:,}, {found:,} came back: the comparison means nothing")
 
 
 def in_subprocess(program: str, *arguments: object) -> list[float]:
@@ -195,7 +206,7 @@ def in_subprocess(program: str, *arguments: object) -> list[float]:
     program
         The source of a Python program.
     *arguments
-        What it finds in ``sys.argv[1:]``.
+        Its ``sys.argv[1:]``.
 
     Raises
     ------

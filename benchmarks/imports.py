@@ -1,4 +1,4 @@
-"""What importing the package costs.
+"""The time of importing the package, and the modules that it loads.
 
 Belongs here: import times and loaded modules, each in a fresh interpreter. Does not belong here: anything after it.
 """
@@ -36,7 +36,7 @@ print(perf_counter() - started)
     note="also after the names for recording and graphs were used",
 )
 def heavy_modules(scale: Scale) -> Measured:
-    """Count the heavy modules that are loaded after the import, out of those that are watched."""
+    """Count those of `HEAVY` that are loaded after the import."""
     (loaded,) = in_subprocess(LOADED, *HEAVY)
     return Measured(loaded, len(HEAVY))
 
@@ -49,7 +49,7 @@ def import_time(scale: Scale) -> Measured:
 
 @benchmark("import for recording / numpy", peer=NUMPY, note="Graph, ParallelBatchNode, record, span; loads numpy too")
 def import_for_recording_time(scale: Scale) -> Measured:
-    """Measure the import of what a recorded graph run needs against that of numpy."""
+    """Measure the import of the names for a recorded graph against that of numpy."""
     return alternate(lambda: _import_s(RECORDING), lambda: _import_s(NUMPY), scale.pick(7, 1))
 
 

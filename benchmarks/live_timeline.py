@@ -1,10 +1,9 @@
-"""The chart to move about in: what watching a run costs it, and the time from a trace to the bytes for the browser.
+"""The live timeline: its overhead in a run that it shows, and the time from a trace to the bytes for the browser.
 
-Belongs here: the kernel's side of the live timeline. Does not belong here: the static chart (``pictures``) and what the
-browser does.
+Belongs here: the kernel's side of the live timeline. Does not belong here: the static chart (``pictures``) and the
+browser's side.
 
-The watched run and the other are the same threads with the same work, which computes and waits; what the chart would
-send to a browser is encoded as the kernel would do it, and dropped.
+Both runs are the same threads with the same work; the messages for the browser are encoded as in a kernel, and dropped.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def tiny_watched_against_alone(scale: Scale) -> Measured:
 
 @benchmark("run with a live timeline / without, waiting", peer="the same run, not watched", target=1.1)
 def waiting_against_alone(scale: Scale) -> Measured:
-    """Measure a run of branches that wait 5 ms each, as those do that ask services."""
+    """Measure a run of branches that wait 5 ms each, as requests to services do."""
     count = scale.pick(1_600, 8)
     return alternate(lambda: _wait(count, is_watched=True), lambda: _wait(count, is_watched=False), scale.pick(7, 1))
 
@@ -54,7 +53,7 @@ def packing(scale: Scale) -> Measured:
 
 
 class _Encoding(Timeline):
-    """Does what a kernel does with a message, but for the network."""
+    """A timeline that encodes messages as a kernel does, without sending them."""
 
     def _send(self, msg: Any, buffers: Sequence[Any] | None = None) -> None:
         json.dumps(msg)
@@ -88,7 +87,7 @@ def _wait(count: int, *, is_watched: bool) -> float:
 
 
 def _recorded(work: Work, items: Sequence[int], *, is_watched: bool) -> float:
-    """Run, and return how long that took until the last branch had ended [s]."""
+    """Return the time of a run until its last branch had ended [s]."""
     with kv.record() as trace, kv.get_executor("thread", WORKERS) as executor:
         view = _Encoding(trace) if is_watched else None
         started = time.perf_counter()

@@ -1,11 +1,11 @@
-"""Counting the words of 249 speeches, 12 MB, with two processes: next to one process, and next to `dask.bag`.
+"""Counting the words of 249 speeches, 12 MB, with two processes: against one process, and against `dask.bag`.
 
 Belongs here: whole map-reduce runs, from the texts to the counts. Does not belong here: single items (``batches``,
 ``clusters``).
 
-All processes run already, those of the peer too. What counts is the time from the texts in this process to a dict of
-the counts in this process, so with sending the texts and fetching the counts, for us and for the peer. All texts are
-counted right, or the comparison stops.
+All processes run already, those of the peer too. The time is that from the texts in this process to a dict of the
+counts in this process, so with sending the texts and fetching the counts, for us and for the peer. A wrong count raises
+an error.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def against_serial(scale: Scale) -> Measured:
 
 @benchmark(
     "word count on 2 processes / plain loop", peer="Counter().update(words) for each text, in one process",
-    note=f"the peer does not group, cut or merge anything; {NOTE}",
+    note=f"the peer has no groups, partitions or merging; {NOTE}",
 )  # fmt: skip
 def against_loop(scale: Scale) -> Measured:
-    """Measure the word count of the pattern against the shortest program that does it on one core."""
+    """Measure the word count of the pattern against the shortest program for one core."""
     speeches = _speeches(scale)
     expected = _expected(speeches)
     with kv.get_executor("process", WORKERS) as ours:
@@ -62,7 +62,7 @@ def against_loop(scale: Scale) -> Measured:
 
 @benchmark("word count / dask.bag", peer="map(words).flatten().frequencies()", target=0.5, note=CLUSTER_NOTE)
 def against_bag(scale: Scale) -> Measured:
-    """Measure the word count of the pattern against the way that Dask offers for it."""
+    """Measure the word count of the pattern against the usual one with Dask."""
     return _against(scale, lambda bag: bag.map(words_of).flatten().frequencies(), partitions=WORKERS)
 
 
@@ -71,7 +71,7 @@ def against_bag(scale: Scale) -> Measured:
     note=f"the peer's counting is written by hand; {CLUSTER_NOTE}",
 )  # fmt: skip
 def against_tuned_bag(scale: Scale) -> Measured:
-    """Measure the word count of the pattern against the fastest way that we found with Dask."""
+    """Measure the word count of the pattern against the fastest one that we found with Dask."""
     return _against(scale, lambda bag: bag.map_partitions(_partition_counted).fold(_merged), partitions=2 * WORKERS)
 
 

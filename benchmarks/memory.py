@@ -1,4 +1,4 @@
-"""What one recorded span takes in memory, against a budget.
+"""The memory of one recorded span, against a budget.
 
 Belongs here: bytes per span in a process of its own, where nothing else grows. Does not belong here: times.
 """
@@ -58,13 +58,13 @@ print((status("VmHWM:") - before) / count)
 
 @benchmark("memory of a span, kept", peer=BUDGET, unit="B", target=1.0, note="allocated after the record block")
 def kept(scale: Scale) -> Measured:
-    """Measure what a trace holds when its record block has ended."""
+    """Measure the memory of a trace after its record block."""
     return Measured(_allocated(_count(scale))[0], BUDGET_B)
 
 
 @benchmark("memory of a span, peak", peer=BUDGET, unit="B", target=1.0, note="allocated, columns read inside the block")
 def peak(scale: Scale) -> Measured:
-    """Measure the most that was held at any time, reading the columns of the live trace included."""
+    """Measure the peak of memory, reading the columns of the live trace included."""
     return Measured(_allocated(_count(scale))[1], BUDGET_B)
 
 
@@ -72,7 +72,7 @@ def peak(scale: Scale) -> Measured:
     "memory of a span, resident peak", peer=BUDGET, unit="B", target=1.0, note="growth of the process; Linux only"
 )
 def resident(scale: Scale) -> Measured:
-    """Measure by how much the process grew at most."""
+    """Measure the largest growth of the process."""
     if not Path("/proc/self/status").exists():
         raise ImportError("the peak of resident memory is read from /proc, which is not here")
     (growth,) = in_subprocess(RECORD + RESIDENT, _count(scale))

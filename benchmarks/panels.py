@@ -1,10 +1,9 @@
-"""Panels of a notebook: how soon a slider step shows its picture, and what showing progress costs.
+"""Panels of a notebook: the time from a slider step to its picture, and the overhead of a progress bar.
 
 Belongs here: widgets without a front end. Does not belong here: charts of many bars (``pictures``).
 
-A step draws the Gantt chart and how many times as fast runs were, predicts the latter, and writes the status and the
-log. The peer draws plain rectangles for the same bars and nothing else; both end with the bytes of a PNG of the same
-size.
+A step draws the Gantt chart, the speedups and their prediction, and writes the status and the log. The peer draws plain
+rectangles for the same bars and nothing else; both end with the bytes of a PNG of the same size.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ NOTE = "ours also predicts, describes and writes the log"
     "slider step to a picture", peer="a budget of 0.5 s", target=1.0, note="64 branches, drawn for the first time"
 )
 def step_in_time(scale: Scale) -> Measured:
-    """Measure a step against what was promised."""
+    """Measure a step against its budget."""
     return alternate(_first_step, lambda: 0.5, scale.pick(7, 1))
 
 
 @benchmark("slider step to a picture / broken_barh", peer="ax.broken_barh for each lane", target=4.0, note=NOTE)
 def step_against_plain_bars(scale: Scale) -> Measured:
-    """Measure a step against the least that a chart costs."""
+    """Measure a step against the plainest chart of the same bars."""
     return alternate(_first_step, _plain_bars, scale.pick(7, 1))
 
 
@@ -63,7 +62,7 @@ def step_back(scale: Scale) -> Measured:
 
 @benchmark("progress of an item / tqdm", peer="tqdm in a kernel's place: a file", note="counts ok and failed, too")
 def progress_of_an_item(scale: Scale) -> Measured:
-    """Measure what an item costs that is counted, and shown now and then, against the usual bar."""
+    """Measure the overhead of counting an item, with an update of the bar now and then, against tqdm."""
     from tqdm import tqdm
 
     count = scale.pick(200_000, 500)
@@ -108,7 +107,7 @@ def _first_step() -> float:
     panel.slider.value = 8
     ended = time.perf_counter()
     if panel.chart.value == before:
-        raise RuntimeError(panel.status.value)  # what could not be drawn would count as quick
+        raise RuntimeError(panel.status.value)  # a chart that could not be drawn would count as a quick one
     return ended - began
 
 

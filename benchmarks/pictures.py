@@ -1,11 +1,11 @@
-"""Drawing many bars: next to `broken_barh`, next to one artist for each bar, and against budgets.
+"""Drawing many bars: against `broken_barh`, against one artist for each bar, and against budgets.
 
 Belongs here: time and memory from a trace to the pixels of its Gantt chart. Does not belong here: recording
 (``recording``, ``memory``).
 
 Ours is all that `gantt` does: rows, all parts of each bar, marks, words, legend and description. The peers draw a
 plain rectangle for each span into its row and nothing else. Both end with the pixels, of the same size. Times are CPU
-times: drawing waits for nothing, and what other programs do on the machine does not count.
+times: drawing never waits, and other programs on the machine should not count.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ print(tracemalloc.get_traced_memory()[1])
 
 @benchmark("gantt of 4,000 bars / one bar at a time", peer="ax.barh for each span", target=0.3, note=NOTE)
 def against_single_bars(scale: Scale) -> Measured:
-    """Measure a chart in which each bar is drawn by itself against drawing each by itself."""
+    """Measure a chart of single bars against one artist for each."""
     return _against(single_bars, scale.pick(SOME, 200), scale.pick(3, 1))
 
 
 @benchmark("gantt of 4,000 bars / broken_barh", peer=BARH, note=NOTE)
 def against_broken_bars(scale: Scale) -> Measured:
-    """Measure the same chart against the fastest plain way that matplotlib has."""
+    """Measure the same chart against the fastest function of matplotlib."""
     return _against(broken_bars, scale.pick(SOME, 200), scale.pick(7, 1))
 
 
@@ -67,32 +67,32 @@ def many_against_broken_bars(scale: Scale) -> Measured:
 
 @benchmark("gantt of 1,000,000 bars / broken_barh", peer=BARH, target=0.5, note=NOTE)
 def very_many_against_broken_bars(scale: Scale) -> Measured:
-    """Measure a chart of as many spans as a recording keeps."""
+    """Measure a chart of the largest number of spans that a recording keeps by default."""
     return _against(broken_bars, scale.pick(VERY_MANY, 6_000), 1)
 
 
 @benchmark("gantt of 100,000 bars", peer="a budget of 1 s", target=1.0, note="until the pixels are there")
 def many(scale: Scale) -> Measured:
-    """Measure the time of a chart against what was promised."""
+    """Measure the time of a chart against its budget."""
     return _against_budget(scale.pick(MANY, 6_000), 1.0, scale.pick(5, 1))
 
 
 @benchmark("gantt of 1,000,000 bars", peer="a budget of 3 s", target=1.0, note="until the pixels are there")
 def very_many(scale: Scale) -> Measured:
-    """Measure the time of a large chart against what was promised."""
+    """Measure the time of a large chart against its budget."""
     return _against_budget(scale.pick(VERY_MANY, 6_000), 3.0, scale.pick(3, 1))
 
 
 @benchmark("gantt of 5,000 bars of 100 parts", peer="a budget of 2 s", target=1.0, note="threads that take turns")
 def turns(scale: Scale) -> Measured:
-    """Measure the time of a chart whose bars consist of more parts than there are pixels."""
+    """Measure the time of a chart whose bars have more parts than the chart has pixels."""
     trace = turns_of(scale.pick(100, 10))
     return alternate(lambda: drawn(our_bars, trace), lambda: 2.0, scale.pick(3, 1))
 
 
 @benchmark("memory of gantt, 100,000 bars", peer=BARH, unit="B", target=1.0, note=ALLOCATED_NOTE)
 def memory_of_many(scale: Scale) -> Measured:
-    """Measure the most that is held while a chart is drawn, without the trace."""
+    """Measure the peak of memory while a chart is drawn, without the trace."""
     return _allocated(scale.pick(MANY, 6_000))
 
 
@@ -132,7 +132,7 @@ def single_bars(ax: Axes, trace: Trace) -> None:
 
 
 def drawn(draw: Draw, trace: Trace) -> float:
-    """Draw a trace until its pixels are there, and return how long that took [s]."""
+    """Draw a trace to pixels, and return the CPU time of that [s]."""
     started = time.process_time()
     figure = Figure(figsize=(9.0, 6.0))
     canvas: Any = FigureCanvasAgg(figure)
@@ -148,7 +148,7 @@ def trace_of(count: int) -> Trace:
     Parameters
     ----------
     count
-        How many, 1 or more.
+        The number of branches, 1 or more.
     """
     random = np.random.default_rng(0)
     rows = np.zeros(count, SPAN_DTYPE)

@@ -1,9 +1,9 @@
-"""Pipelines: next to their slowest stage alone, next to threads and queues by hand, and what an endless one keeps.
+"""Pipelines: against their slowest stage alone, against threads and queues by hand, and the memory of an endless one.
 
 Belongs here: whole pipelines, from the source to the last result. Does not belong here: single items (``batches``).
 
-A pipeline cannot be faster than its slowest stage. That stage alone is the peer: the same function on as many workers
-of the same kind, which always find something to do.
+A pipeline cannot be faster than its slowest stage. That stage alone is the peer: the same function on the same number
+of workers of the same kind, which are never idle.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def same(number: int) -> int:
     note="waits of 0.5, 1, 8 and 1 ms, the third one on 4 threads: filling and emptying the pipeline count as well",
 )  # fmt: skip
 def waiting_stages(scale: Scale) -> Measured:
-    """Measure four stages that wait against the one that takes longest."""
+    """Measure four stages that wait against the slowest of them."""
     count = scale.pick(400, 8)
     stages = [Stage("extract", extract), Stage("check", check), Stage("enrich", enrich, ENRICHERS), Stage("load", load)]
     with kv.get_executor("thread", ENRICHERS) as executor:
@@ -121,10 +121,10 @@ def computing_stages(scale: Scale) -> Measured:
 
 
 @benchmark(
-    "pipeline without work, for each item", peer="three threads and bounded queue.Queue, by hand",
-    note="three stages that do nothing: what handing on costs; the peer knows no errors, order, stopping or statistics",
+    "item of a pipeline without work / queues", peer="three threads and bounded queue.Queue, by hand",
+    note="three stages that do nothing; the peer has no errors, order, stopping or statistics",
 )  # fmt: skip
-def handing_on(scale: Scale) -> Measured:
+def queues_alone(scale: Scale) -> Measured:
     """Measure the cost of three stages that do nothing against queues of the standard library."""
     count = scale.pick(20_000, 50)
     stages = [Stage(name, same, buffer=ROOM) for name in "abc"]
@@ -136,11 +136,11 @@ def handing_on(scale: Scale) -> Measured:
 
 
 @benchmark(
-    "endless source, kept for each item", peer="a budget of 8 bytes: one reference", unit="B", target=1.0,
+    "endless source, memory of an item", peer="a budget of 8 bytes: one reference", unit="B", target=1.0,
     note="allocated at 100,000 items and not at 10,000, by four stages with queues and dead letters",
 )  # fmt: skip
 def endless_source(scale: Scale) -> Measured:
-    """Measure what a pipeline on an endless source holds after 100,000 items that it did not hold before."""
+    """Measure the growth of memory of a pipeline on an endless source in 100,000 items."""
     kept, _ = in_subprocess(ENDLESS, scale.pick(WARM, 200), scale.pick(ITEMS, 2_000))
     return Measured(kept, REFERENCE_B)
 

@@ -1,7 +1,7 @@
-"""What one span costs, recorded and not.
+"""The overhead of one span, recorded and not.
 
-Belongs here: single spans in one thread. Does not belong here: spans of branches (``batches``), what they take in
-memory (``memory``).
+Belongs here: single spans in one thread. Does not belong here: spans of branches (``batches``), their memory
+(``memory``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import kaygraph_viz as kv
-from benchmarks.harness import Measured, Scale, alternate, benchmark, per_call
+from benchmarks.harness import Measured, Scale, alternate, benchmark, check_count, per_call
 
 OTEL_SPANS = 10_000  # for a full run; they cost ten times as much as ours, and none of their cost comes in batches
 
@@ -41,7 +41,7 @@ def against_opentelemetry(scale: Scale) -> Measured:
 
 
 @benchmark(
-    "span, nothing recorded / recorded", peer="span with CPU time", note="what is left in code that keeps its spans"
+    "span, nothing recorded / recorded", peer="span with CPU time", note="the overhead of spans that stay in the code"
 )
 def not_recorded_against_recorded(scale: Scale) -> Measured:
     """Measure ``with kv.span("x")`` without a recorder against one that is recorded."""
@@ -69,7 +69,7 @@ def _against_viztracer(scale: Scale, *, cpu_time: bool) -> Measured:
 def _recorded(count: int, *, cpu_time: bool = True) -> float:
     with kv.record(cpu_time=cpu_time) as trace:
         cost = per_call(lambda: _spans(count), count)
-    _check(len(trace), count)
+    check_count(len(trace), count)
     return cost
 
 
@@ -99,7 +99,9 @@ def _viztracer(count: int) -> float:
     cost = per_call(events, count)
     tracer.stop()
     tracer.parse()
-    _check(sum(event["ph"] == "X" and event["name"].startswith("x ") for event in tracer.data["traceEvents"]), count)
+    check_count(
+        sum(event["ph"] == "X" and event["name"].startswith("x ") for event in tracer.data["traceEvents"]), count
+    )
     return cost
 
 
@@ -118,10 +120,5 @@ def _otel(count: int) -> float:
                 pass
 
     cost = per_call(spans, count)
-    _check(len(exporter.get_finished_spans()), count)
+    check_count(len(exporter.get_finished_spans()), count)
     return cost
-
-
-def _check(found: int, expected: int) -> None:
-    if found != expected:
-        raise AssertionError(f"{expected:,} spans were recorded, {found:,} were kept: the comparison means nothing")

@@ -1,6 +1,6 @@
-"""What it costs to look at the CPU clocks of the threads of a run.
+"""The overhead of sampling the CPU clocks of the threads of a run.
 
-Belongs here: ``record(sample_s=...)`` while branches compute. Does not belong here: what recording itself costs
+Belongs here: ``record(sample_s=...)`` while branches compute. Does not belong here: the overhead of recording itself
 (``recording``, ``batches``).
 """
 
@@ -17,7 +17,7 @@ from kaygraph_viz.trace.sampler.sampler import is_available
 PERIOD_S = 0.002
 DATA = bytes(100_000)
 PIECES = 6_000  # some 0.3 s of hashing in one thread
-NOTE = "CPU of the program and of the helper, while branches hash: with all cores taken, how much longer it takes"
+NOTE = "CPU time of the program and of the sampling process, while branches hash"
 
 
 @benchmark("sampled, 4 threads compute / not sampled", peer="record()", target=1.02, note=NOTE)
@@ -41,7 +41,7 @@ def _sampled_against_not(scale: Scale, workers: int) -> Measured:
 
 
 def _cost_s(workers: int, pieces: int, sample_s: float | None) -> float:
-    """Return the CPU that the work and the helper took while it ran [s]."""
+    """Return the CPU time of the work and of the sampling process meanwhile [s]."""
     with kv.record(sample_s=sample_s), kv.get_executor("thread", workers) as executor:
         before = time.process_time() + _of_helpers_s()
         for _ in executor.imap(_hash, [pieces] * workers):
@@ -55,7 +55,7 @@ def _hash(pieces: int) -> None:
 
 
 def _of_helpers_s() -> float:
-    """Return the CPU that the processes which this one has started have used [s]."""
+    """Return the CPU time of the processes that this one has started [s]."""
     import psutil
 
     clocks = [Path(f"/proc/{child.pid}/schedstat") for child in psutil.Process().children()]

@@ -1,10 +1,10 @@
-"""How long a run would have taken one branch after the other, estimated from its trace, next to a run that does that.
+"""The error of the estimated serial time of a parallel run, against a serial run.
 
 Belongs here: estimates against measurements on the real clock. Does not belong here: simulated time, in which the two
-are the same (the tests), and how long an estimate takes (``analyses``).
+are the same (the tests), and the time of an estimate (``analyses``).
 
-Of each load, runs in parallel and serial runs take turns, three of each; the medians are compared. Each row prints what
-was estimated and measured for each load; its figure is the worst error.
+Of each load, runs in parallel and serial runs take turns, three of each; the medians are compared. Each row prints the
+estimated and the measured time of each load; its figure is the worst error.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ WORKERS = {"thread": 4, "process": usable_cores(), "async": 8}
 
 
 def _compared(executor: str, scale: Scale) -> Measured:
-    """Print estimates and measurements; return the worst error and what is allowed [%]."""
+    """Print estimates and measurements; return the worst error and the allowed one [%]."""
     errors = []
-    for name, (waits_ms, works_ms) in LOADS.items():
-        load = Load(executor, scale.pick(ITEMS, 8), waits_ms, works_ms)
+    for name, (waits_ms, computes_ms) in LOADS.items():
+        load = Load(executor, scale.pick(ITEMS, 8), waits_ms, computes_ms)
         items = items_of(load, load.items)
         estimated, measured = [], []
         for _ in range(scale.pick(REPEATS, 1)):
@@ -44,7 +44,7 @@ def _compared(executor: str, scale: Scale) -> Measured:
 
 def _register(executor: str) -> Callable[[Scale], Measured]:
     row = benchmark(
-        f"one after the other, from a run: {executor}",
+        f"error of the estimated serial time, {executor}",
         peer="the 10% allowed", unit="%", target=1.0, note=f"the worst error of {', '.join(LOADS)}",
     )  # fmt: skip
     return row(partial(_compared, executor))

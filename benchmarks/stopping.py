@@ -1,7 +1,7 @@
-"""How fast things stop: an interrupt, a deadline, a parent that dies; each against the time it may take.
+"""The time until work stops after an interrupt, a deadline, or the death of the parent process; each against a budget.
 
-Belongs here: seconds from the wish to stop until control is back or a process is gone, in a program of its own. Does
-not belong here: whether the right things stop, which the tests say.
+Belongs here: seconds from the interrupt until control is back or a process has ended, in a program of its own. Does not
+belong here: whether the right things stop, which the tests say.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ async def hang_async(number, folder=folder):
     Path(folder, str(number)).touch()
     await asyncio.sleep(8)
 
-def until(is_so):
-    while not is_so():
+def wait_until(holds):
+    while not holds():
         time.sleep(0.001)
 
 def alive(pids):
@@ -38,11 +38,11 @@ def alive(pids):
 """
 
 INTERRUPT = """
-asked = []
+interrupted = []
 
 def interrupt():
-    until(lambda: len(os.listdir(folder)) == 4)
-    asked.append(time.perf_counter())
+    wait_until(lambda: len(os.listdir(folder)) == 4)
+    interrupted.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
 
 threading.Thread(target=interrupt, daemon=True).start()
@@ -50,10 +50,10 @@ executor = kv.get_executor(kind, 4)
 try:
     list(executor.imap(hang_async if kind == "async" else hang, range(12)))
 except KeyboardInterrupt:
-    print(time.perf_counter() - asked[0], flush=True)
+    print(time.perf_counter() - interrupted[0], flush=True)
 if kind == "process":
-    until(lambda: not psutil.Process().children())
-    print(time.perf_counter() - asked[0], flush=True)
+    wait_until(lambda: not psutil.Process().children())
+    print(time.perf_counter() - interrupted[0], flush=True)
 assert len(os.listdir(folder)) == 4, "something queued was started"
 os._exit(0)
 """
@@ -72,7 +72,7 @@ os._exit(0)
 ORPHANS = """
 if kind == "parent":
     threading.Thread(target=list, args=(kv.get_executor("process", 2).imap(hang, range(2)),), daemon=True).start()
-    until(lambda: len(os.listdir(folder)) == 2)
+    wait_until(lambda: len(os.listdir(folder)) == 2)
     print(*(child.pid for child in psutil.Process().children()), flush=True)
     time.sleep(60)
 parent = subprocess.Popen([sys.executable, "-c", sys.argv[2], "parent"], stdout=subprocess.PIPE, text=True)
@@ -80,7 +80,7 @@ pids = [int(word) for word in parent.stdout.readline().split()]
 parent.kill()
 parent.wait()
 began = time.perf_counter()
-until(lambda: not alive(pids))
+wait_until(lambda: not alive(pids))
 print(time.perf_counter() - began, flush=True)
 """
 
@@ -107,8 +107,8 @@ def coroutines(scale: Scale) -> Measured:
     return _interrupted("async")
 
 
-@benchmark("stop button, 4 processes are gone", peer="1 s", target=1.0, note="while they run items of 8 s")
-def gone(scale: Scale) -> Measured:
+@benchmark("stop button until 4 processes have ended", peer="1 s", target=1.0, note="while they run items of 8 s")
+def ended(scale: Scale) -> Measured:
     """Measure from SIGINT until no worker process is left."""
     return Measured(in_subprocess(START + INTERRUPT, "process")[1], GONE_S)
 
@@ -122,14 +122,14 @@ def cluster(scale: Scale) -> Measured:
 
 @benchmark("deadline until a process is killed", peer="0.5 s", target=1.0, note="SIGTERM is ignored")
 def deadline(scale: Scale) -> Measured:
-    """Measure how long after its deadline a branch that sleeps on is given back as a timeout."""
+    """Measure the time from the deadline of a branch that sleeps on until its outcome is a timeout."""
     (seconds,) = in_subprocess(START + DEADLINE, "process")
     return Measured(seconds, KILL_S)
 
 
-@benchmark("parent killed until its processes are gone", peer="2 s", target=1.0, note="while they run user code")
+@benchmark("death of the parent until its processes have ended", peer="2 s", target=1.0, note="they run user code")
 def orphans(scale: Scale) -> Measured:
-    """Measure how long worker processes outlive a parent that was killed."""
+    """Measure the time that worker processes outlive a parent that was killed."""
     if os.name != "posix":
         raise ImportError("killing the parent is measured on POSIX only")
     (seconds,) = in_subprocess(START + ORPHANS, "measured", START + ORPHANS)

@@ -1,6 +1,6 @@
-"""How long the tests take that one runs again and again while working.
+"""The time of the tests that a developer runs again and again.
 
-Belongs here: ``make test-quick`` as a whole. Does not belong here: what the tests are about.
+Belongs here: ``make test-quick`` as a whole. Does not belong here: single tests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BUDGET_S = 60.0
     "tests of make test-quick", peer="a budget of 60 s", target=1.0, note="without processes, browser and notebooks"
 )
 def quick_tests(scale: Scale) -> Measured:
-    """Measure the whole command, with the start of its parts; only that pytest starts in the small size."""
+    """Measure the whole command; in a quick run only the start of pytest."""
     command = scale.pick(["make", "--no-print-directory", "test-quick"], [sys.executable, "-m", "pytest", "--version"])
     began = perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)

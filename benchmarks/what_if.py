@@ -1,7 +1,7 @@
-"""What one run predicts about other numbers of workers, next to real runs with so many.
+"""The error of `what_if`: the makespans that one run predicts for other numbers of workers, against real runs.
 
-Belongs here: predictions against measurements. Does not belong here: how long `what_if` takes (``analyses``), and runs
-in simulated time, where the two are the same (the tests).
+Belongs here: predictions against measurements. Does not belong here: the time of `what_if` (``analyses``), and runs in
+simulated time, where the two are the same (the tests).
 
 Five runs are recorded with four workers; the one in the middle makes the predictions. A prediction stands against the
 median of five real runs, which take turns with those of other numbers, since a busy machine changes from second to
@@ -11,7 +11,6 @@ second. Each row prints what was predicted and measured for each number of worke
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.graph.node import Shared
+from kaygraph_viz.machine import usable_cores
 
 RECORDED = 4
 ROUNDS_PER_MS = 30_000  # of the loop below, more or less
@@ -34,42 +34,38 @@ Item = tuple[float, int]  # how long it waits [s], how many rounds it computes
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the branches of a row do.
+    """The branches of a row.
 
     Parameters
     ----------
     executor
         The kind of their workers.
     items
-        How many there are.
-    waits_ms, works_ms
-        Between which bounds they wait and, more or less, compute [ms].
+        The number of branches.
+    waits_ms, computes_ms
+        The bounds of their waits and, approximately, of their CPU times [ms].
     counts
-        The numbers of workers to be predicted.
+        The numbers of workers to predict.
     """
 
     executor: str
     items: int
     waits_ms: tuple[float, float]
-    works_ms: tuple[float, float]
+    computes_ms: tuple[float, float]
     counts: tuple[int, ...] = (1, 2, 8, 16)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 LOADS = {
     "waiting threads": Load("thread", 120, (10, 30), (0, 0)),
     "computing threads": Load("thread", 80, (0, 0), (5, 20)),
     "mixed threads": Load("thread", 120, (10, 30), (2, 6)),
-    "processes": Load("process", 80, (0, 0), (10, 30), tuple(n for n in (1, 2, 8, 16) if n <= _cores())),
+    "processes": Load("process", 80, (0, 0), (10, 30), tuple(n for n in (1, 2, 8, 16) if n <= usable_cores())),
     "coroutines": Load("async", 120, (10, 30), (1, 3)),
 }
 
 
 def _compared(load: Load, scale: Scale) -> Measured:
-    """Print predictions and measurements; return the worst error and what is allowed [%]."""
+    """Print predictions and measurements; return the worst error and the allowed one [%]."""
     items = items_of(load, scale.pick(load.items, 8))
     counts, repeats = scale.pick(load.counts, load.counts[:2]), scale.pick(5, 1)
     runs: dict[int, list[kv.Trace]] = {count: [] for count in (RECORDED, *counts)}
@@ -88,10 +84,9 @@ def _compared(load: Load, scale: Scale) -> Measured:
 
 
 def items_of(load: Load, count: int) -> list[Item]:
-    chance = random.Random(7)
+    rng = random.Random(7)
     return [
-        (chance.uniform(*load.waits_ms) / 1e3, round(chance.uniform(*load.works_ms) * ROUNDS_PER_MS))
-        for _ in range(count)
+        (rng.uniform(*load.waits_ms) / 1e3, round(rng.uniform(*load.computes_ms) * ROUNDS_PER_MS)) for _ in range(count)
     ]
 
 
@@ -133,7 +128,7 @@ def _compute(rounds: int) -> int:
 
 
 def _register(name: str, load: Load) -> Callable[[Scale], Measured]:
-    counts = "1, 2, 8 and 16 workers" if load.executor != "process" else "as many workers as there are cores, and 1"
+    counts = "1, 2, 8 and 16 workers" if load.executor != "process" else "1 worker and 1 for each core"
     row = benchmark(
         f"what_if, {name}", peer="the 10% allowed", unit="%", target=1.0, note=f"the worst error of {counts}"
     )

@@ -1,10 +1,11 @@
-"""Make one clean customer: the tables that names, numbers and notes are drawn from, and the dice that draw them.
+"""Make one clean customer: the tables that names, numbers and notes are drawn from, and the random source.
 
-Belongs here: everything a record without a fault is made of. Does not belong here: the faults (``customer_faults``)
-and writing files (``make_customers``).
+Belongs here: the contents of a record without a fault. Does not belong here: the faults (``customer_faults``) and
+writing files (``make_customers``).
 
-All chance comes from ``random.Random.random``, the one method whose sequence Python promises to keep (``choice``,
-``shuffle`` and ``randrange`` are not promised); every date lies before the reference date, never the clock's date.
+All random numbers come from ``random.Random.random``, the one method whose sequence is the same in every version of
+Python (those of ``choice``, ``shuffle`` and ``randrange`` may change); every date lies before the reference date, never
+the clock's date.
 """
 
 # ruff: noqa: RUF001 (names in many scripts are the point of these tables)
@@ -24,7 +25,7 @@ CITIES_PER_COUNTRY = 40
 
 
 class Country(NamedTuple):
-    """What a customer of one country looks like; ``#`` is any digit and ``@`` a letter that every code allows."""
+    """The templates of a customer of one country; ``#`` is any digit and ``@`` a letter that every code allows."""
 
     weight: int
     languages: str
@@ -69,7 +70,7 @@ COUNTRIES = {
     "SG": Country(2, "zh in", "######", "+65 8123 ####"),
 }
 
-# Given names | family names. "Drop", "Select", "Null" and the apostrophes are there to tempt a careless check.
+# Given names | family names. "Drop", "Select", "Null" and the apostrophes are false alarms of a careless check.
 NAMES = {
     "en": "Olivia, Amelia, Noah, Jack, Anne-Marie, Declan, Zoë, Harry, Niamh, Mary Jo, Ella, Theo|Smith, O'Brien, "
     "Smith-Jones, O’Neill, Drop, Select, Null, Taylor, Walker Jr., St. John, Wright, Union, McDonald, Hughes, Script",
@@ -122,8 +123,8 @@ LETTERS = (  # a letter, followed by what it becomes in an e-mail address
 TO_LATIN = str.maketrans({letter[0]: letter[1:] for letter in LETTERS.split()})
 
 
-class Dice:
-    """Draw at random through ``Random.random`` alone, the one method whose sequence Python promises to keep."""
+class RandomSource:
+    """Random numbers from ``Random.random`` alone, whose sequence is the same in every version of Python."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed).random
@@ -159,55 +160,55 @@ class Dice:
 
 
 @dataclass
-class World:
-    """Everything that a new record may depend on: the cities, the e-mail names in use and the clean records so far."""
+class CustomerMaker:
+    """Makes customers, each with an e-mail name that is not in use yet; faults look up its cities and clean records."""
 
-    dice: Dice
+    rng: RandomSource
     cities: dict[str, list[str]]
     locals_in_use: set[str] = field(default_factory=set)
     clean: list[Row] = field(default_factory=list)
 
     def customer(self, number: int) -> Row:
         """Make one clean customer."""
-        code = self.dice.pick([code for code, country in COUNTRIES.items() for _ in range(country.weight)])
+        code = self.rng.pick([code for code, country in COUNTRIES.items() for _ in range(country.weight)])
         country = COUNTRIES[code]
-        given, family = NAMES[self.dice.pick(country.languages.split())].split("|")
-        name = f"{self.dice.pick(given.split(', '))} {self.dice.pick(family.split(', '))}"
+        given, family = NAMES[self.rng.pick(country.languages.split())].split("|")
+        name = f"{self.rng.pick(given.split(', '))} {self.rng.pick(family.split(', '))}"
         birth, signup, last_order = self.dates()
         return {
             "customer_id": f"C{number:05d}",
             "name": name,
             "email": self.email(name),
-            "phone": self.dice.fill(self.dice.pick(country.phone.split("|"))),
+            "phone": self.rng.fill(self.rng.pick(country.phone.split("|"))),
             "birth_date": birth.isoformat(),
             "signup_date": signup.isoformat(),
             "last_order_date": last_order,
-            "city": self.dice.pick(self.cities[code][:CITIES_PER_COUNTRY]),
+            "city": self.rng.pick(self.cities[code][:CITIES_PER_COUNTRY]),
             "country": code,
-            "postal_code": self.dice.fill(self.dice.pick(country.postal.split("|"))),
-            "note": self.dice.pick(NOTES) if self.dice.one_in(3) else "",
+            "postal_code": self.rng.fill(self.rng.pick(country.postal.split("|"))),
+            "note": self.rng.pick(NOTES) if self.rng.one_in(3) else "",
         }
 
     def dates(self) -> tuple[date, date, str]:
         """Return birth, signup and last order, in this order; one customer in nine has not ordered yet."""
-        signup = self.dice.between(date(2018, 1, 1), date(2025, 11, 30))
-        birth = self.dice.between(date(1936, 1, 1), date.fromordinal(signup.toordinal() - 19 * 366))
-        if self.dice.one_in(25):
+        signup = self.rng.between(date(2018, 1, 1), date(2025, 11, 30))
+        birth = self.rng.between(date(1936, 1, 1), date.fromordinal(signup.toordinal() - 19 * 366))
+        if self.rng.one_in(25):
             birth = date(birth.year // 4 * 4 - 4, 2, 29)
-        last_order = self.dice.between(date.fromordinal(signup.toordinal() + 1), date(2025, 12, 31))
-        return birth, signup, "" if self.dice.one_in(9) else last_order.isoformat()
+        last_order = self.rng.between(date.fromordinal(signup.toordinal() + 1), date(2025, 12, 31))
+        return birth, signup, "" if self.rng.one_in(9) else last_order.isoformat()
 
     def email(self, name: str) -> str:
-        """Return an address that nobody has yet, made of the name in Latin letters."""
+        """Return an address that is not in use yet, made of the name in Latin letters."""
         words = latin(name).split()
         local = ".".join((words[0], words[-1]))
         if local in self.locals_in_use:
-            local += str(10 + self.dice.below(90))
+            local += str(10 + self.rng.below(90))
         while local in self.locals_in_use:
-            local += str(self.dice.below(10))
+            local += str(self.rng.below(10))
         self.locals_in_use.add(local)
-        tag = self.dice.pick(("+news", "+shop", "+2025")) if self.dice.one_in(12) else ""
-        return f"{local}{tag}@{self.dice.pick(DOMAINS['deliverable'].split())}"
+        tag = self.rng.pick(("+news", "+shop", "+2025")) if self.rng.one_in(12) else ""
+        return f"{local}{tag}@{self.rng.pick(DOMAINS['deliverable'].split())}"
 
 
 def latin(name: str) -> str:

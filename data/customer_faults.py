@@ -1,4 +1,4 @@
-"""The catalogue of faults: what each planted fault does to a record, and which check has to find it.
+"""The catalogue of faults: a function for each planted fault, and the check that has to find it.
 
 Belongs here: one function for each fault; it changes one field of a clean record and returns the field's name. The
 name of the function is the name of the fault. Does not belong here: finding faults
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-from customer_clean import COUNTRIES, DOMAINS, Row, World
+from customer_clean import COUNTRIES, DOMAINS, CustomerMaker, Row
 
 SQL = (
     "'); DROP TABLE customers;--", "' OR '1'='1", "x' UNION SELECT email, phone FROM customers --",
@@ -34,134 +34,134 @@ def inside(text: str, extra: str, at: int) -> str:
     return text[:at] + extra + text[at:]
 
 
-def sql_injection(world: World, row: Row) -> str:
+def sql_injection(maker: CustomerMaker, row: Row) -> str:
     """Append a piece of SQL to the name or the note."""
-    place = world.dice.pick(("name", "note"))
-    row[place] += world.dice.pick(SQL)
-    return place
+    field = maker.rng.pick(("name", "note"))
+    row[field] += maker.rng.pick(SQL)
+    return field
 
 
-def script_injection(world: World, row: Row) -> str:
+def script_injection(maker: CustomerMaker, row: Row) -> str:
     """Append an HTML tag or address that runs a script to the name or the note."""
-    place = world.dice.pick(("name", "note"))
-    row[place] = f"{row[place]} {world.dice.pick(SCRIPTS)}".strip()
-    return place
+    field = maker.rng.pick(("name", "note"))
+    row[field] = f"{row[field]} {maker.rng.pick(SCRIPTS)}".strip()
+    return field
 
 
-def control_character(world: World, row: Row) -> str:
+def control_character(maker: CustomerMaker, row: Row) -> str:
     """Put a bell, backspace, escape or delete character into the name."""
-    row["name"] = inside(row["name"], world.dice.pick("\x07\x08\x1b\x7f"), 2)
+    row["name"] = inside(row["name"], maker.rng.pick("\x07\x08\x1b\x7f"), 2)
     return "name"
 
 
-def bidi_override(world: World, row: Row) -> str:
+def bidi_override(maker: CustomerMaker, row: Row) -> str:
     """Put a direction override into the name, so that it is shown in another order than it is stored."""
-    row["name"] = inside(row["name"], world.dice.pick("\u202e\u202d\u2066\u2067"), 1)
+    row["name"] = inside(row["name"], maker.rng.pick("\u202e\u202d\u2066\u2067"), 1)
     return "name"
 
 
-def homoglyph_name(world: World, row: Row) -> str:
+def homoglyph_name(maker: CustomerMaker, row: Row) -> str:
     """Replace one letter of a Latin name by a Cyrillic or Greek letter that looks the same."""
-    given = world.dice.pick(("Jonathan", "Patricia", "Alexander", "Veronica"))
-    name = f"{given} {world.dice.pick(('Cooper', 'Baxter', 'Parker'))}"
-    at = world.dice.pick([at for at, sign in enumerate(name) if sign.translate(LOOKALIKES) != sign])
+    given = maker.rng.pick(("Jonathan", "Patricia", "Alexander", "Veronica"))
+    name = f"{given} {maker.rng.pick(('Cooper', 'Baxter', 'Parker'))}"
+    at = maker.rng.pick([at for at, sign in enumerate(name) if sign.translate(LOOKALIKES) != sign])
     row["name"] = name[:at] + name[at].translate(LOOKALIKES) + name[at + 1 :]
     return "name"
 
 
-def email_missing_at(_world: World, row: Row) -> str:
+def email_missing_at(_maker: CustomerMaker, row: Row) -> str:
     """Leave out the at sign."""
     row["email"] = row["email"].replace("@", "")
     return "email"
 
 
-def email_double_dot(world: World, row: Row) -> str:
+def email_double_dot(maker: CustomerMaker, row: Row) -> str:
     """Double a dot before or after the at sign."""
     local, domain = row["email"].split("@")
-    row["email"] = world.dice.pick((f"{local.replace('.', '..')}@{domain}", f"{local}@{domain.replace('.', '..')}"))
+    row["email"] = maker.rng.pick((f"{local.replace('.', '..')}@{domain}", f"{local}@{domain.replace('.', '..')}"))
     return "email"
 
 
-def email_trailing_space(_world: World, row: Row) -> str:
+def email_trailing_space(_maker: CustomerMaker, row: Row) -> str:
     """Append a space."""
     row["email"] += " "
     return "email"
 
 
-def email_full_width(_world: World, row: Row) -> str:
+def email_full_width(_maker: CustomerMaker, row: Row) -> str:
     """Write the first letter in its full-width form."""
     row["email"] = chr(ord(row["email"][0]) + 0xFEE0) + row["email"][1:]
     return "email"
 
 
-def impossible_date(world: World, row: Row) -> str:
+def impossible_date(maker: CustomerMaker, row: Row) -> str:
     """Make one of the dates a 31 February."""
-    place = world.dice.pick(("birth_date", "signup_date"))
-    row[place] = row[place][:4] + "-02-31"
-    return place
+    field = maker.rng.pick(("birth_date", "signup_date"))
+    row[field] = row[field][:4] + "-02-31"
+    return field
 
 
-def postal_code_malformed(world: World, row: Row) -> str:
+def postal_code_malformed(maker: CustomerMaker, row: Row) -> str:
     """Make the postal code something that no country writes."""
     code = row["postal_code"]
-    row["postal_code"] = world.dice.pick((f"{code[:2]}#{code[3:]}", f"{code}-", f"{code[:2]}--{code[2:]}", "N/A", "?"))
+    row["postal_code"] = maker.rng.pick((f"{code[:2]}#{code[3:]}", f"{code}-", f"{code[:2]}--{code[2:]}", "N/A", "?"))
     return "postal_code"
 
 
-def phone_too_short(_world: World, row: Row) -> str:
+def phone_too_short(_maker: CustomerMaker, row: Row) -> str:
     """Cut the phone number after three digits of the national number."""
     prefix, _, national = row["phone"].partition(" ")
     row["phone"] = f"{prefix} {''.join(sign for sign in national if sign.isdigit())[:3]}"
     return "phone"
 
 
-def swapped_day_and_month(world: World, row: Row) -> str:
+def swapped_day_and_month(maker: CustomerMaker, row: Row) -> str:
     """Swap day and month of the signup, so that it is a real day but comes after the last order."""
-    year, month = 2019 + world.dice.below(6), 1 + world.dice.below(11)
-    written_as = 1 + month + world.dice.below(12 - month)
+    year, month = 2019 + maker.rng.below(6), 1 + maker.rng.below(11)
+    written_as = 1 + month + maker.rng.below(12 - month)
     meant, written = date(year, month, written_as), date(year, written_as, month)
-    row["last_order_date"] = world.dice.between(meant, date.fromordinal(written.toordinal() - 1)).isoformat()
+    row["last_order_date"] = maker.rng.between(meant, date.fromordinal(written.toordinal() - 1)).isoformat()
     row["signup_date"] = written.isoformat()
     return "signup_date"
 
 
-def underage(world: World, row: Row) -> str:
+def underage(maker: CustomerMaker, row: Row) -> str:
     """Make the customer younger than 18 on the reference date."""
-    row["birth_date"] = world.dice.between(date(2008, 1, 2), date(2017, 12, 31)).isoformat()
+    row["birth_date"] = maker.rng.between(date(2008, 1, 2), date(2017, 12, 31)).isoformat()
     return "birth_date"
 
 
-def too_old(world: World, row: Row) -> str:
+def too_old(maker: CustomerMaker, row: Row) -> str:
     """Make the customer older than 120 on the reference date."""
-    row["birth_date"] = world.dice.between(date(1860, 1, 1), date(1904, 12, 31)).isoformat()
+    row["birth_date"] = maker.rng.between(date(1860, 1, 1), date(1904, 12, 31)).isoformat()
     return "birth_date"
 
 
-def signup_before_birth(world: World, row: Row) -> str:
-    """Let the customer sign up before birth."""
+def signup_before_birth(maker: CustomerMaker, row: Row) -> str:
+    """Make the signup earlier than the birth."""
     birth = day(row, "birth_date").toordinal()
-    row["signup_date"] = date.fromordinal(birth - 30 - world.dice.below(3_000)).isoformat()
+    row["signup_date"] = date.fromordinal(birth - 30 - maker.rng.below(3_000)).isoformat()
     return "signup_date"
 
 
-def last_order_before_signup(world: World, row: Row) -> str:
-    """Let the customer order before signing up."""
+def last_order_before_signup(maker: CustomerMaker, row: Row) -> str:
+    """Make the last order earlier than the signup."""
     signup = day(row, "signup_date").toordinal()
-    row["last_order_date"] = date.fromordinal(signup - 1 - world.dice.below(400)).isoformat()
+    row["last_order_date"] = date.fromordinal(signup - 1 - maker.rng.below(400)).isoformat()
     return "last_order_date"
 
 
-def signup_in_future(world: World, row: Row) -> str:
-    """Let the customer sign up after the reference date."""
-    row["signup_date"] = world.dice.between(date(2026, 1, 2), date(2027, 12, 31)).isoformat()
+def signup_in_future(maker: CustomerMaker, row: Row) -> str:
+    """Make the signup later than the reference date."""
+    row["signup_date"] = maker.rng.between(date(2026, 1, 2), date(2027, 12, 31)).isoformat()
     return "signup_date"
 
 
-def postal_code_of_other_country(world: World, row: Row) -> str:
+def postal_code_of_other_country(maker: CustomerMaker, row: Row) -> str:
     """Write a postal code in the shape of another country."""
     own = {shape(template) for template in COUNTRIES[row["country"]].postal.split("|")}
     others = [t for country in COUNTRIES.values() for t in country.postal.split("|") if shape(t) not in own]
-    row["postal_code"] = world.dice.fill(world.dice.pick(others))
+    row["postal_code"] = maker.rng.fill(maker.rng.pick(others))
     return "postal_code"
 
 
@@ -171,44 +171,44 @@ def shape(template: str) -> str:
     return "".join(signs).replace(" ", "")
 
 
-def phone_of_other_country(world: World, row: Row) -> str:
+def phone_of_other_country(maker: CustomerMaker, row: Row) -> str:
     """Write a phone number with the calling code of another country."""
     own = COUNTRIES[row["country"]].phone.split()[0]
     others = [country.phone for country in COUNTRIES.values() if country.phone.split()[0] != own]
-    row["phone"] = world.dice.fill(world.dice.pick(others).split("|")[0])
+    row["phone"] = maker.rng.fill(maker.rng.pick(others).split("|")[0])
     return "phone"
 
 
-def duplicate_other_case(world: World, row: Row) -> str:
+def duplicate_other_case(maker: CustomerMaker, row: Row) -> str:
     """Make the record a second entry of an earlier customer, with the e-mail address in another case."""
-    original = world.dice.pick(world.clean)
+    original = maker.rng.pick(maker.clean)
     row |= {name: original[name] for name in ("name", "phone", "birth_date", "city", "country", "postal_code")}
-    row["email"] = world.dice.pick((original["email"].upper(), original["email"].title()))
+    row["email"] = maker.rng.pick((original["email"].upper(), original["email"].title()))
     return "email"
 
 
-def unknown_city(world: World, row: Row) -> str:
+def unknown_city(maker: CustomerMaker, row: Row) -> str:
     """Name a city of another country, or one that does not exist."""
-    elsewhere = [city for code in COUNTRIES if code != row["country"] for city in world.cities[code][:3]]
-    row["city"] = world.dice.pick((world.dice.pick(elsewhere), "Atlantis", "Springhollow", "Neu-Nirgendheim"))
-    if row["city"] in world.cities[row["country"]]:  # a name that two countries share
+    elsewhere = [city for code in COUNTRIES if code != row["country"] for city in maker.cities[code][:3]]
+    row["city"] = maker.rng.pick((maker.rng.pick(elsewhere), "Atlantis", "Springhollow", "Neu-Nirgendheim"))
+    if row["city"] in maker.cities[row["country"]]:  # a name that two countries share
         row["city"] = "Nowhereville"
     return "city"
 
 
-def undeliverable_domain(world: World, row: Row) -> str:
+def undeliverable_domain(maker: CustomerMaker, row: Row) -> str:
     """Use a mail domain that accepts no mail."""
-    row["email"] = f"{row['email'].split('@')[0]}@{world.dice.pick(DOMAINS['undeliverable'].split())}"
+    row["email"] = f"{row['email'].split('@')[0]}@{maker.rng.pick(DOMAINS['undeliverable'].split())}"
     return "email"
 
 
-def disposable_domain(world: World, row: Row) -> str:
+def disposable_domain(maker: CustomerMaker, row: Row) -> str:
     """Use a mail domain of throw-away addresses."""
-    row["email"] = f"{row['email'].split('@')[0]}@{world.dice.pick(DOMAINS['disposable'].split())}"
+    row["email"] = f"{row['email'].split('@')[0]}@{maker.rng.pick(DOMAINS['disposable'].split())}"
     return "email"
 
 
-Fault = Callable[[World, Row], str]
+Fault = Callable[[CustomerMaker, Row], str]
 CATALOGUE: dict[str, tuple[Fault, ...]] = {
     "security": (sql_injection, script_injection, control_character, bidi_override, homoglyph_name),
     "format": (

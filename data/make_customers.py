@@ -1,7 +1,7 @@
 """Make ``customers.csv``, its answer key ``customers_key.csv`` and ``domains.csv``, always byte for byte the same.
 
-Belongs here: how many customers and faults there are, in which order, and how the files are written. Does not belong
-here: what a clean customer looks like (``customer_clean``) and what the faults are (``customer_faults``).
+Belongs here: the numbers and the order of customers and faults, and writing the files. Does not belong here: making a
+clean customer (``customer_clean``), and the faults (``customer_faults``).
 
 Needs only the standard library and ``cities.csv`` beside this file. Run::
 
@@ -15,7 +15,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from customer_clean import DOMAINS, Dice, Row, World
+from customer_clean import DOMAINS, CustomerMaker, RandomSource, Row
 from customer_faults import CATALOGUE, Fault
 
 SEED = 20260101
@@ -29,26 +29,26 @@ COLUMNS = (
 KEY_COLUMNS = ("customer_id", "fault", "field", "check")
 
 
-def make(world: World) -> tuple[list[Row], list[Row]]:
+def make(maker: CustomerMaker) -> tuple[list[Row], list[Row]]:
     """Return all customers and their answer key."""
     customers, key = [], []
-    for number, (check, plant) in enumerate(plan(world.dice), start=1):
-        row = world.customer(number)
+    for number, (check, plant) in enumerate(plan(maker.rng), start=1):
+        row = maker.customer(number)
         answer = {"customer_id": row["customer_id"], "fault": "", "field": "", "check": check}
         if plant:
-            answer |= {"fault": plant.__name__, "field": plant(world, row)}
+            answer |= {"fault": plant.__name__, "field": plant(maker, row)}
         else:
-            world.clean.append(row)
+            maker.clean.append(row)
         customers.append(row)
         key.append(answer)
     return customers, key
 
 
-def plan(dice: Dice) -> list[tuple[str, Fault | None]]:
-    """Return, for each customer in turn, which fault is planted in it and the check that has to find it."""
+def plan(rng: RandomSource) -> list[tuple[str, Fault | None]]:
+    """Return, for each customer in turn, the check that has to find its fault, and the function of the fault."""
     faults = [(check, plant) for check, plants in CATALOGUE.items() for plant in plants] * FAULTS_OF_A_KIND
     nothing: list[tuple[str, Fault | None]] = [("", None)]
-    rest = dice.shuffled([*faults, *nothing * (CUSTOMERS - FIRST_CLEAN - len(faults))])
+    rest = rng.shuffled([*faults, *nothing * (CUSTOMERS - FIRST_CLEAN - len(faults))])
     return nothing * FIRST_CLEAN + rest
 
 
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Make customers.csv, customers_key.csv and domains.csv.")
     parser.add_argument("--out", type=Path, default=here, help="folder to write into")
     out: Path = parser.parse_args(arguments).out
-    customers, key = make(World(Dice(SEED), read_cities(here / "cities.csv")))
+    customers, key = make(CustomerMaker(RandomSource(SEED), read_cities(here / "cities.csv")))
     write_csv(out / "customers.csv", COLUMNS, customers)
     write_csv(out / "customers_key.csv", KEY_COLUMNS, key)
     domains = ({"domain": name, "status": status} for status, names in DOMAINS.items() for name in names.split())

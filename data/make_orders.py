@@ -1,7 +1,7 @@
 """Make ``orders.csv`` and its answer key ``orders_key.csv``, always byte for byte the same.
 
-Belongs here: what a good order looks like, how many there are and how the files are written. Does not belong here:
-what is wrong with the broken ones (``order_faults``) and the dice (``customer_clean``).
+Belongs here: making good orders, their number, and writing the files. Does not belong here: the faults of broken ones
+(``order_faults``), and the random source (``customer_clean``).
 
 Needs only the standard library, ``customers.csv`` and ``customers_key.csv`` beside this file. Run::
 
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from customer_clean import Dice, Row
+from customer_clean import RandomSource, Row
 from make_customers import write_csv
 from order_faults import CATALOGUE, Fault
 
@@ -28,20 +28,20 @@ MAX_LINES = 50
 FAULTS_OF_A_KIND = 3
 FIRST_GOOD = 40
 FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2025, 12, 31)  # the 24 months before the reference date
-BUSY = (8, 7, 8, 8, 9, 8, 7, 7, 9, 10, 13, 14)  # how much is ordered in each month of a year
+BUSY = (8, 7, 8, 8, 9, 8, 7, 7, 9, 10, 13, 14)  # the weight of each month of a year
 COLUMNS = ("order_id", "customer_id", "order_date", "country", "items", "total_cents")
 KEY_COLUMNS = ("order_id", "fault", "field")
 
 
 class Shop:
-    """Who orders, what there is to order, and the dice."""
+    """Makes orders from the customers and the prices of the products."""
 
-    def __init__(self, dice: Dice, customers: Sequence[Row]) -> None:
-        self.dice = dice
+    def __init__(self, rng: RandomSource, customers: Sequence[Row]) -> None:
+        self.rng = rng
         self.customers = [row for row in customers if row["last_order_date"] >= FIRST_DAY.isoformat()]
-        # Many cheap products, some a hundred times as dear.
+        # Prices over two orders of magnitude, so that equal numbers of lines are not equal amounts.
         self.prices = {
-            f"P{number:03d}": (100 + dice.below(900)) * dice.pick((1, 1, 1, 10, 10, 100))
+            f"P{number:03d}": (100 + rng.below(900)) * rng.pick((1, 1, 1, 10, 10, 100))
             for number in range(1, PRODUCTS + 1)
         }
 
@@ -52,15 +52,15 @@ class Shop:
         return [self.order(f"N{number:05d}", *one) for number, one in enumerate(sorted(placed), start=1)]
 
     def earlier(self, count: int) -> list[tuple[str, str, str]]:
-        """Return day, customer and country of so many orders, more in the busy months."""
+        """Return day, customer and country of `count` orders, more in the busy months."""
         months = [(year, month) for year in (2024, 2025) for month in range(1, 13) for _ in range(BUSY[month - 1])]
         active = {month: self.active(*month) for month in set(months)}
         drawn = []
         for _ in range(count):
-            month = self.dice.pick(months)
-            row = self.dice.pick(active[month])
+            month = self.rng.pick(months)
+            row = self.rng.pick(active[month])
             first, last = stay(row, *month)
-            drawn.append((self.dice.between(first, last).isoformat(), row["customer_id"], row["country"]))
+            drawn.append((self.rng.between(first, last).isoformat(), row["customer_id"], row["country"]))
         return drawn
 
     def active(self, year: int, month: int) -> list[Row]:
@@ -70,8 +70,8 @@ class Shop:
     def order(self, number: str, day: str, customer: str, country: str) -> Row:
         """Make one good order."""
         names = sorted(self.prices)
-        chosen = self.dice.shuffled(names)[: self.line_count()]
-        lines = [(name, 1 + min(self.dice.below(6), self.dice.below(6)), self.prices[name]) for name in chosen]
+        chosen = self.rng.shuffled(names)[: self.line_count()]
+        lines = [(name, 1 + min(self.rng.below(6), self.rng.below(6)), self.prices[name]) for name in chosen]
         return {
             "order_id": number,
             "customer_id": customer,
@@ -87,7 +87,7 @@ class Shop:
         The chance of ``n`` lines or more is ``(1 / n - 1 / 51) / (1 - 1 / 51)``. With this exponent, only the four
         basic operations are needed, whose results are the same on every machine; those of powers are not.
         """
-        share = self.dice.below(2**40) / 2**40
+        share = self.rng.below(2**40) / 2**40
         return int(1 / (1 - share * (1 - 1 / (MAX_LINES + 1))))
 
 
@@ -101,18 +101,18 @@ def stay(row: Row, year: int, month: int) -> tuple[date, date]:
 def make(shop: Shop) -> tuple[list[Row], list[Row]]:
     """Return all orders and the answer key of the broken ones."""
     orders, key = shop.orders(), []
-    for order, spoil in zip(orders, plan(shop.dice), strict=True):
+    for order, spoil in zip(orders, plan(shop.rng), strict=True):
         if spoil:
-            answer = {"order_id": order["order_id"], "fault": spoil.__name__, "field": spoil(shop.dice, order)}
+            answer = {"order_id": order["order_id"], "fault": spoil.__name__, "field": spoil(shop.rng, order)}
             key.append(answer)
     return orders, key
 
 
-def plan(dice: Dice) -> list[Fault | None]:
-    """Return, for each order in turn, what is made wrong in it."""
+def plan(rng: RandomSource) -> list[Fault | None]:
+    """Return, for each order in turn, the function of its fault, or None."""
     faults = list(CATALOGUE) * FAULTS_OF_A_KIND
     nothing: list[Fault | None] = [None]
-    return nothing * FIRST_GOOD + dice.shuffled([*faults, *nothing * (ORDERS - FIRST_GOOD - len(faults))])
+    return nothing * FIRST_GOOD + rng.shuffled([*faults, *nothing * (ORDERS - FIRST_GOOD - len(faults))])
 
 
 def clean_customers(folder: Path) -> list[Row]:
@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Make orders.csv and orders_key.csv.")
     parser.add_argument("--out", type=Path, default=here, help="folder to write into")
     out: Path = parser.parse_args(arguments).out
-    orders, key = make(Shop(Dice(SEED), clean_customers(here)))
+    orders, key = make(Shop(RandomSource(SEED), clean_customers(here)))
     write_csv(out / "orders.csv", COLUMNS, orders)
     write_csv(out / "orders_key.csv", KEY_COLUMNS, key)
 

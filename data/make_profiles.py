@@ -1,7 +1,7 @@
 """Make ``profiles.csv`` and ``companies.csv``, always byte for byte the same.
 
-Belongs here: what users told about themselves, their accounts and where they work. Does not belong here: the
-customers themselves (``make_customers``) and the dice (``customer_clean``).
+Belongs here: the profiles of users, their accounts and employers. Does not belong here: the customers themselves
+(``make_customers``), and the random source (``customer_clean``).
 
 Needs only the standard library, ``customers.csv`` and ``cities.csv`` beside this file. Run::
 
@@ -15,7 +15,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from customer_clean import CITIES_PER_COUNTRY, COUNTRIES, Dice, Row
+from customer_clean import CITIES_PER_COUNTRY, COUNTRIES, RandomSource, Row
 from make_customers import read_cities, write_csv
 
 SEED = 20260103
@@ -45,56 +45,56 @@ INDUSTRIES = (
 )  # fmt: skip
 
 
-def companies(dice: Dice, cities: dict[str, list[str]]) -> list[Row]:
+def companies(rng: RandomSource, cities: dict[str, list[str]]) -> list[Row]:
     """Return the companies, each with a name of its own."""
-    names = dice.shuffled((first, second) for first in FIRST_WORDS for second in SECOND_WORDS)
+    names = rng.shuffled((first, second) for first in FIRST_WORDS for second in SECOND_WORDS)
     # There are fewer pairs of words than companies: the rest are daughters of the first ones.
     daughters = [(f"New {first}", second) for first, second in names[: COMPANIES - len(names)]]
-    return [company(dice, cities, number, *name) for number, name in enumerate([*names, *daughters], start=1)]
+    return [company(rng, cities, number, *name) for number, name in enumerate([*names, *daughters], start=1)]
 
 
-def company(dice: Dice, cities: dict[str, list[str]], number: int, first: str, second: str) -> Row:
+def company(rng: RandomSource, cities: dict[str, list[str]], number: int, first: str, second: str) -> Row:
     """Make one company; one person works in the smallest, 90,000 in the largest."""
-    country = dice.pick(sorted(COUNTRIES))
+    country = rng.pick(sorted(COUNTRIES))
     return {
         "company_id": f"K{number:03d}",
         "name": f"{first} {second}",
         "domain": f"{first}-{second}.example.com".lower().replace(" ", "-"),
-        "industry": dice.pick(INDUSTRIES),
-        "employees": str((1 + dice.below(9)) * 10 ** dice.below(5)),
-        "founded": str(1850 + dice.below(175)),
-        "city": dice.pick(cities[country][:CITIES_PER_COUNTRY]),
+        "industry": rng.pick(INDUSTRIES),
+        "employees": str((1 + rng.below(9)) * 10 ** rng.below(5)),
+        "founded": str(1850 + rng.below(175)),
+        "city": rng.pick(cities[country][:CITIES_PER_COUNTRY]),
         "country": country,
     }
 
 
-def profiles(dice: Dice, customers: Iterable[Row], employers: Sequence[str]) -> list[Row]:
+def profiles(rng: RandomSource, customers: Iterable[Row], employers: Sequence[str]) -> list[Row]:
     """Return the profiles; one customer in twenty has none."""
-    return [profile(dice, row, employers) for row in customers if not dice.one_in(20)]
+    return [profile(rng, row, employers) for row in customers if not rng.one_in(20)]
 
 
-def profile(dice: Dice, customer: Row, employers: Sequence[str]) -> Row:
+def profile(rng: RandomSource, customer: Row, employers: Sequence[str]) -> Row:
     """Make one profile. No word of it comes from the customer's name, which may be a spoiled one."""
     return {
         "customer_id": customer["customer_id"],
-        "user_name": nickname(dice),
+        "user_name": nickname(rng),
         "language": LANGUAGES[customer["country"]],
-        "plan": dice.pick(PLANS),
-        "points": str(dice.below(50) * dice.below(100)),
-        "interests": " ".join(sorted(dice.shuffled(INTERESTS)[: dice.below(5)])),
-        "accounts": " ".join(account(dice, network) for network in dice.shuffled(NETWORKS)[: dice.below(4)]),
-        "company_id": "" if dice.one_in(3) else dice.pick(employers),
+        "plan": rng.pick(PLANS),
+        "points": str(rng.below(50) * rng.below(100)),
+        "interests": " ".join(sorted(rng.shuffled(INTERESTS)[: rng.below(5)])),
+        "accounts": " ".join(account(rng, network) for network in rng.shuffled(NETWORKS)[: rng.below(4)]),
+        "company_id": "" if rng.one_in(3) else rng.pick(employers),
     }
 
 
-def account(dice: Dice, network: str) -> str:
+def account(rng: RandomSource, network: str) -> str:
     """Return ``network:handle:followers``; few accounts have many followers."""
-    return f"{network}:{nickname(dice)}:{dice.below(10) * 10 ** dice.below(5) + dice.below(10)}"
+    return f"{network}:{nickname(rng)}:{rng.below(10) * 10 ** rng.below(5) + rng.below(10)}"
 
 
-def nickname(dice: Dice) -> str:
+def nickname(rng: RandomSource) -> str:
     """Return a name like ``quiet-otter-17``."""
-    return f"{dice.pick(MOODS)}-{dice.pick(ANIMALS)}-{10 + dice.below(90)}"
+    return f"{rng.pick(MOODS)}-{rng.pick(ANIMALS)}-{10 + rng.below(90)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -103,10 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Make profiles.csv and companies.csv.")
     parser.add_argument("--out", type=Path, default=here, help="folder to write into")
     out: Path = parser.parse_args(arguments).out
-    dice = Dice(SEED)
-    made = companies(dice, read_cities(here / "cities.csv"))
+    rng = RandomSource(SEED)
+    made = companies(rng, read_cities(here / "cities.csv"))
     with (here / "customers.csv").open(encoding="utf-8", newline="") as file:
-        users = profiles(dice, csv.DictReader(file), [one["company_id"] for one in made])
+        users = profiles(rng, csv.DictReader(file), [one["company_id"] for one in made])
     write_csv(out / "companies.csv", COMPANY_COLUMNS, made)
     write_csv(out / "profiles.csv", PROFILE_COLUMNS, users)
 

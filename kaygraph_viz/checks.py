@@ -70,20 +70,20 @@ def checked_whole(name: str, value: Any, low: int, high: int | None = None, exam
     return value
 
 
-def checked_workers(workers: int | None, name: str = "max_workers", *, most: int = MAX_WORKERS) -> int | None:
+def checked_workers(workers: int | None, name: str = "max_workers", *, limit: int = MAX_WORKERS) -> int | None:
     """Return `workers` if it is a number of workers, or None for the default.
 
     Raises
     ------
     OptionError
-        If it is not a whole number from 1 to `most`.
+        If it is not a whole number from 1 to `limit`.
 
     Examples
     --------
     >>> checked_workers(4), checked_workers(None)
     (4, None)
     """
-    return None if workers is None else checked_whole(name, workers, 1, most, f"{name}={min(4, most)}")
+    return None if workers is None else checked_whole(name, workers, 1, limit, f"{name}={min(4, limit)}")
 
 
 def checked_number(

@@ -1,9 +1,9 @@
-"""A run as one HTML file: pictures, numbers, reasons and spans, for those who were not there.
+"""A report of a run as one HTML file: pictures, numbers, reasons and spans.
 
-Belongs here: the page and what stands on it. Does not belong here: drawing (``plot``), what the numbers mean
+Belongs here: the page and its contents. Does not belong here: drawing (``plot``), what the numbers mean
 (``analysis``), and the files that the command line writes (``cli.report``).
 
-The page needs no script and no network, and its policy forbids both: whatever a label says, it is only shown.
+The page needs no script and no network, and its policy forbids both, so that no label can do anything but be shown.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.analysis.tables import html_table
-from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.analysis.wording import counted, duration, html_table
 from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.labels import clean
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["save_report"]
 
 MAX_SPANS = 500
-MAX_SVG = 1 << 20  # bytes of a picture, above which it is made of pixels
+MAX_SVG = 1 << 20  # bytes; a larger picture becomes a PNG, else browsers are slow
 DPI = 150
 ERROR_LIMIT = 300
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -126,13 +125,13 @@ def _title(trace: Trace) -> str:
 
 
 def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str]:
-    """Yield what stands on the page."""
+    """Yield the sections of the page."""
     from kaygraph_viz.plot.curves.memory import memory_curve
     from kaygraph_viz.plot.diagram.diagram import diagram
     from kaygraph_viz.plot.gantt.gantt import gantt
 
     summary, columns = summarize(trace), trace.columns
-    yield f"<p>{html.escape(summary.describe())}</p>"
+    yield f"<p>{html.escape(summary.sentence)}</p>"
     ax = gantt(trace)
     words = describe(ax)
     yield _figure(ax)
@@ -159,7 +158,7 @@ def _folded(name: str, content: str) -> str:
 
 
 def _figure(ax: Axes) -> str:
-    """Return a picture with its description, and close it."""
+    """Return a picture as HTML with its description, and close its figure."""
     from matplotlib import pyplot as plt
 
     words = html.escape(str(ax.get_label()))
@@ -174,10 +173,10 @@ def _figure(ax: Axes) -> str:
 
 
 def _image(figure: Figure) -> tuple[str, bytes]:
-    """Return a picture made of lines, with letters as outlines; one that has very many becomes one made of pixels."""
+    """Return media type and bytes of a picture: SVG with letters as outlines, or PNG where the SVG is too large."""
     import matplotlib as mpl
 
-    with mpl.rc_context({"svg.hashsalt": "kaygraph-viz", "svg.fonttype": "path"}):  # the same picture every time
+    with mpl.rc_context({"svg.hashsalt": "kaygraph-viz", "svg.fonttype": "path"}):  # else ids differ each time
         svg = _saved(figure, "svg", metadata={"Date": None, "Creator": None})
     return ("image/svg+xml", svg) if len(svg) <= MAX_SVG else ("image/png", _saved(figure, "png", dpi=DPI))
 
@@ -192,7 +191,7 @@ def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
 
 
 def _spans(columns: SpanColumns, dropped: int) -> str:
-    """Return the table of spans, and a sentence about those that are not in it."""
+    """Return the table of spans, after a sentence about those that are left out."""
     rows = columns.rows
     by_weight = np.lexsort(
         (rows["started_ns"] - rows["ended_ns"], columns.is_status("ok"))

@@ -87,7 +87,7 @@ def _show_live(trace: Trace, title: str | None) -> Callable[[], None]:
     from kaygraph_viz.widgets.timeline.timeline import timeline
 
     display(timeline(trace, title=title))
-    return lambda: print(summarize(trace).describe() if len(trace) else NOTHING)
+    return lambda: print(summarize(trace).sentence if len(trace) else NOTHING)
 
 
 def _show(trace: Trace, title: str | None, by: str) -> None:
@@ -99,7 +99,7 @@ def _show(trace: Trace, title: str | None, by: str) -> None:
     figure = gantt(trace, title=title, color_by=by).get_figure(root=True)
     display(figure)
     plt.close(figure)
-    print(summarize(trace).describe())
+    print(summarize(trace).sentence)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent import futures
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -108,8 +108,11 @@ class Threads(Protocol):
     def Timer(self, interval: float, function: Callable[..., object], args: tuple[Any, ...] = (), /) -> Timer:
         """Return a thread that calls ``function(*args)`` `interval` [s] after its start."""
 
-    def adopt(self, future: Future[Any]) -> None:
-        """Make `future`, for which no thread waits yet, one that these threads can wait for."""
+    def Future(self) -> futures.Future[Any]:
+        """Return a future that these threads can wait for."""
+
+    def following(self, future: futures.Future[Any]) -> futures.Future[Any]:
+        """Return a future that these threads can wait for; it ends as `future` does, and is cancelled with it."""
 
 
 class _RealThreads:
@@ -117,14 +120,15 @@ class _RealThreads:
 
     Condition = threading.Condition
     Event = threading.Event
+    Future = futures.Future
     Lock = staticmethod(threading.Lock)
     SimpleQueue = queue.SimpleQueue
     Thread = threading.Thread
     Timer = threading.Timer
     is_over = False
 
-    def adopt(self, future: Future[Any]) -> None:
-        """Do nothing: any thread can wait for a future."""
+    def following(self, future: futures.Future[Any]) -> futures.Future[Any]:
+        return future
 
 
 REAL_THREADS: Threads = _RealThreads()

@@ -1,4 +1,4 @@
-"""What holds for every test: no thread is left behind, and every trace that was recorded is a valid one (T1, T2)."""
+"""Checks around every test: no thread is left behind, and every recorded trace is valid."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,18 @@ def floor(module: str) -> str:
     return module.split(".")[1] if "." in module else PACKAGE
 
 
+def test_every_floor_that_is_allowed_exists():
+    floors = {floor(module) for module in MODULES}
+    assert MAY_IMPORT.keys() == floors
+    assert set().union(*MAY_IMPORT.values()) <= floors
+
+
+def test_the_table_for_contributors_names_only_floors_that_exist():
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = re.search(r"imports only from floors below.*?```\n(.*?)```", text, re.DOTALL)
+    assert set(re.findall(r"\w+", table[1])) <= MAY_IMPORT.keys() | {"everything"}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_floors_below(module):
     allowed = MAY_IMPORT[floor(module)] | {floor(module)}
@@ -94,6 +107,12 @@ def test_nothing_inside_imports_the_package_root(module):
 
 def test_testing_is_for_tests_only():
     assert [name for name in MODULES if f"{PACKAGE}.testing" in imports_of(name)] == []
+
+
+def test_real_workers_know_nothing_of_simulated_ones():
+    simulated = {f"{PACKAGE}.execute.local.simulated_{kind}" for kind in ("threads", "processes")}
+    assert simulated <= MODULES.keys()
+    assert {name for name in MODULES if imports_of(name) & simulated} <= simulated
 
 
 def test_no_import_goes_round_in_a_circle():

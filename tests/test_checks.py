@@ -44,7 +44,7 @@ def test_the_example_of_a_number_of_workers_is_within_its_bound():
     with pytest.raises(
         OptionError, match=r"workers must be a whole number from 1 to 2, got 3\. For example: workers=2"
     ):
-        checked_workers(3, "workers", most=2)
+        checked_workers(3, "workers", limit=2)
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, -0.1, 10**400])

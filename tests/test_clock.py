@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import time
 
 import pytest
 
-from kaygraph_viz.clock import REAL, Clock, compute, cost, current_clock, sleep, use_clock
+import kaygraph_viz as kv
+from kaygraph_viz.clock import REAL, WORKER_KINDS, Clock, compute, cost, current_clock, sleep, sleep_async, use_clock
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.limits import default_workers
+from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.machine import this_machine
+from kaygraph_viz.sync import threads
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
@@ -87,3 +93,97 @@ def test_cost_is_for_simulated_time_only():
         assert (virtual.now_ns(), virtual.cpu_ns()) == (5_000_000_000, 5_000_000_000)
     with pytest.raises(OptionError, match="cost"):
         cost(-1)
+
+
+# -- a clock of one's own --------------------------------------------------------------------------------------------
+
+
+class Own(Clock):
+    """A clock with nothing but the four methods that have no default."""
+
+    def __init__(self):
+        self.slept_s = 0.0
+
+    def now_ns(self):
+        return round(self.slept_s * 1e9)
+
+    def cpu_ns(self):
+        return 0
+
+    def sleep(self, seconds):
+        self.slept_s += seconds
+
+    def compute(self, seconds):
+        self.slept_s += seconds
+
+
+def test_a_clock_with_four_methods_has_real_threads_loops_and_workers():
+    clock = Own()
+    with use_clock(clock):
+        assert threads() is REAL.threads
+        assert default_workers() == default_workers("thread")
+        assert not any(clock.simulates(kind) for kind in WORKER_KINDS)
+        with get_executor("thread", 2) as executor, record() as trace:
+            assert [outcome.value for outcome in executor.imap(str.upper, "ab")] == ["A", "B"]
+    assert len(trace) == 2
+    assert trace.machine is None
+
+
+def test_it_sleeps_in_a_thread_where_coroutines_do():
+    clock = Own()
+    with use_clock(clock):
+        asyncio.run(sleep_async(5))
+    assert clock.slept_s == 5
+
+
+def test_it_waits_for_an_event_of_its_threads_beside_a_loop():
+    clock = Own()
+
+    async def main():
+        event = clock.threads.Event()
+        asyncio.get_running_loop().call_soon(event.set)
+        assert clock.is_kept_by(asyncio.get_running_loop())
+        await clock.wait_beside(event)
+        return event.is_set()
+
+    assert asyncio.run(main())
+
+
+def test_an_object_with_the_four_methods_that_is_no_clock_is_refused():
+    class Duck:
+        now_ns, cpu_ns, sleep, compute = Own.now_ns, Own.cpu_ns, Own.sleep, Own.compute
+
+    with pytest.raises(OptionError, match=r"a subclass of kaygraph_viz\.clock\.Clock"), record(clock=Duck()):
+        pass
+
+
+def test_a_clock_without_one_of_the_four_methods_cannot_be_made():
+    class Mute(Clock):
+        now_ns, cpu_ns, sleep = Own.now_ns, Own.cpu_ns, Own.sleep
+
+    with pytest.raises(TypeError, match="compute"):
+        Mute()
+
+
+def test_a_clock_says_how_many_workers_there_are_by_default():
+    class Seven(Own):
+        default_workers = 7
+
+    with use_clock(Seven()):
+        assert get_executor("process").workers == default_workers() == 7
+
+
+def test_a_clock_says_what_a_worker_of_a_stage_costs():
+    clock = Own()
+    clock.start_up_s, clock.dispatch_s = {"thread": 10.0}, {"thread": 1.0}
+    node = kv.PipelineNode([kv.Stage("double", lambda item: 2 * item)])
+    node.prep = lambda shared: [1, 2, 3]
+    with record(clock=clock):
+        node.run({})
+    assert clock.slept_s == 13
+
+
+def test_machines_are_those_of_the_clock():
+    assert REAL.machine == this_machine()
+    assert VirtualClock(cores=3).machine.cores == 3
+    assert FakeClock().machine is None

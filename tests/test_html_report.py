@@ -1,4 +1,4 @@
-"""The report: one file that shows a run, needs nothing, and executes nothing (R1, R2)."""
+"""The report: one file that shows a run, loads nothing, and executes nothing of the names in it."""
 
 from __future__ import annotations
 

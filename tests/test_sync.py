@@ -20,7 +20,7 @@ from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.loop import VirtualLoop
 
 GUARD_S = 20.0
-NAMES = ("Condition", "Event", "Lock", "SimpleQueue", "Thread", "Timer", "adopt", "is_over")
+NAMES = ("Condition", "Event", "Lock", "SimpleQueue", "Thread", "Timer", "Future", "following", "is_over")
 
 
 def test_under_the_real_clock_it_is_the_standard_library():

@@ -1,4 +1,4 @@
-"""Parallel calls: which branches were handed to workers together, and to how many.
+"""Parallel calls: which branches were dispatched together, and to how many workers.
 
 Belongs here: grouping the branches of a trace. Does not belong here: what the workers of a call waited for
 (``explain.idle``).
@@ -13,7 +13,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places
-from kaygraph_viz.analysis.workers import hired, kind_of_lane
+from kaygraph_viz.analysis.workers import kind_of_lane, noted_workers
 
 __all__ = ["Calls"]
 
@@ -22,8 +22,8 @@ __all__ = ["Calls"]
 class Calls:
     """The branches of a trace, n of them, by the call that they belong to, c of them.
 
-    A phase that notes how many workers it hired is one call, from its begin to the last end of its branches. Where
-    nobody noted anything, branches of one parent on one kind of lane are one call as far as they are connected by
+    A phase that notes how many workers it started is one call, from its begin to the last end of its branches. Where
+    none is noted, branches of one parent on one kind of lane are one call as far as they are connected by
     overlaps, from the first submission to the last end, and its workers are the lanes that were used.
 
     Parameters
@@ -33,7 +33,7 @@ class Calls:
     submitted, started, ended
         Times of each branch as far as they lie within its call [ns], shape (n,).
     begins, ends
-        When each call begins and ends [ns], shape (c,).
+        The begin and end of each call [ns], shape (c,).
     workers
         How many workers each call had, shape (c,).
     lanes
@@ -42,8 +42,8 @@ class Calls:
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
-    >>> hires = bar("exec", "main", 0, 3, kind="phase", executor="thread", workers=4)
-    >>> trace = make_trace((hires, [bar("a", "thread-1", 1, 2), bar("b", "thread-1", 2, 3)]))
+    >>> phase = bar("exec", "main", 0, 3, kind="phase", executor="thread", workers=4)
+    >>> trace = make_trace((phase, [bar("a", "thread-1", 1, 2), bar("b", "thread-1", 2, 3)]))
     >>> Calls.of(Nesting.of(trace.columns)).workers.tolist()
     [4]
     """
@@ -59,7 +59,7 @@ class Calls:
 
     @classmethod
     def of(cls, nesting: Nesting) -> Calls:
-        """Group the branches."""
+        """Group the branches of a trace by their calls."""
         branches = np.flatnonzero(nesting.columns.is_kind("branch"))
         parent, lane = nesting.parent[branches], nesting.columns.column("lane")[branches]
         noted = _noted_workers(nesting)[parent]
@@ -82,9 +82,9 @@ class Calls:
 
 
 def _noted_workers(nesting: Nesting) -> Ints:
-    """Return for each span how many workers it hired, or -1; the last place is for spans without a parent."""
+    """Return how many workers each span started, or -1; the last number, -1, is for spans without a parent."""
     facts = nesting.columns.attributes
-    noted = {number: count for number, its in facts.items() if (count := hired(its)) is not None}
+    noted = {number: count for number, its in facts.items() if (count := noted_workers(its)) is not None}
     ids = nesting.columns.column("span_id")
     found = np.full(len(ids) + 1, -1)
     at = np.flatnonzero(np.isin(ids, list(noted)))
@@ -93,7 +93,7 @@ def _noted_workers(nesting: Nesting) -> Ints:
 
 
 def _within_phases(nesting: Nesting, branches: Places, is_noted: Bools) -> tuple[Ints, Ints, Ints]:
-    """Return when branches were submitted, started and ended; nothing beyond the phase that hired their workers."""
+    """Return the times of branches [ns], cut to those of the phase that started their workers."""
     columns, parent = nesting.columns, nesting.parent[branches]
     submitted, started, ended = (columns.column(f"{name}_ns")[branches] for name in ("submitted", "started", "ended"))
     begins, ends = (np.append(columns.column(name), 0)[parent] for name in ("started_ns", "ended_ns"))
@@ -116,7 +116,7 @@ def _grouped(
 
 
 def _kinds(lanes: Sequence[str]) -> Ints:
-    """Return a number for the kind of each lane."""
+    """Return one number for all lanes of a kind."""
     kinds = [kind_of_lane(lane) for lane in lanes]
     number = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
     return np.array([number[kind] for kind in kinds], np.int64)

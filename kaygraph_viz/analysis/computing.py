@@ -1,4 +1,4 @@
-"""When spans computed: the stretches of which it is known, and those in which they did for a part of the time.
+"""The stretches in which spans computed, all the time or for an unknown part of it.
 
 Belongs here: reading them from parts. Does not belong here: what follows from them (``explain.contention``,
 ``gil_free``).
@@ -20,16 +20,16 @@ __all__ = ["Computing", "computing"]
 
 
 class Computing(NamedTuple):
-    """Stretches in which spans computed, m of them, shape (m,) each.
+    """The m stretches in which spans computed, shape (m,) each.
 
     Parameters
     ----------
     owner
-        To which of the spans asked for each belongs, by their order.
+        The place of its span in the positions that were asked for.
     started, ended, cpu
-        From and to, and how long it computed in between [ns].
+        Its start and end, and the CPU time in between [ns].
     is_open
-        Whether it is not known when in between.
+        Whether it is not known when in between it computed.
     """
 
     owner: Places
@@ -40,7 +40,12 @@ class Computing(NamedTuple):
 
 
 def computing(columns: SpanColumns, positions: Places) -> Computing:
-    """Return the stretches in which some spans computed.
+    """Return the stretches in which spans computed.
+
+    Parameters
+    ----------
+    columns, positions
+        All spans, and the positions of those that are wanted.
 
     Examples
     --------

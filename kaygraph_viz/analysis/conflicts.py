@@ -1,4 +1,4 @@
-"""Branches that got in each other's way: at the same time, on the same key of the shared store.
+"""Conflicts: branches that accessed the same key of the shared store at the same time.
 
 Belongs here: finding them in a trace recorded with ``record(shared_access=True)``. Does not belong here: recording the
 accesses (``trace.shared_access``).
@@ -36,9 +36,21 @@ class Conflict:
     first: Span
     second: Span
 
-    def __str__(self) -> str:
-        """Return the conflict as one sentence."""
+    @property
+    def sentence(self) -> str:
+        """The two branches, the key and the kind of the conflict, as one sentence.
+
+        Examples
+        --------
+        >>> from kaygraph_viz.testing import bar, make_trace
+        >>> first, second = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 1, 3))
+        >>> Conflict("total", "write-write", first, second).sentence
+        "a and b overlapped, both on 'total' (write-write)"
+        """
         return f"{self.first.name} and {self.second.name} overlapped, both on {self.key!r} ({self.kind})"
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 def conflicts(trace: Trace) -> list[Conflict]:
@@ -52,14 +64,14 @@ def conflicts(trace: Trace) -> list[Conflict]:
     Returns
     -------
     list of Conflict
-        Empty where no two branches that overlapped shared a key that one of them wrote. A branch within another one
-        is in no conflict with it, which waits.
+        Empty where no two branches that overlapped shared a key that one of them wrote. A branch is in no conflict with
+        one around it, which waits meanwhile.
 
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> trace = make_trace(bar("a", "t-1", 0, 2, writes=["total"]), bar("b", "t-2", 1, 3, writes=["total"]))
-    >>> [str(conflict) for conflict in conflicts(trace)]
+    >>> [conflict.sentence for conflict in conflicts(trace)]
     ["a and b overlapped, both on 'total' (write-write)"]
     """
     columns = trace.columns
@@ -93,7 +105,7 @@ def _kind(key: str, first: Span, second: Span) -> Literal["write-write", "write-
 
 
 def _is_around(first: Span, second: Span, parent_of: Mapping[int, int]) -> bool:
-    """Return whether the second one lies in the first, which began before it and waits for it."""
+    """Return whether the second span lies in the first, which began before it and waits for it."""
     around, seen = parent_of.get(second.span_id, 0), set[int]()
     while around and around not in seen and around != first.span_id:
         seen.add(around)  # a damaged trace may go round in circles

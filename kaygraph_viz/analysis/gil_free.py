@@ -1,13 +1,13 @@
-"""Which code computes without the GIL: what the CPU times of branches that overlapped prove about it.
+"""Code that computes without the GIL, as far as the CPU times of branches that overlapped prove it.
 
-Belongs here: shares by name. Does not belong here: who waited for what (``explain.contention``), and what follows for
-other numbers of workers (``what_if.replay``).
+Belongs here: shares by name. Does not belong here: which branch waited for what (``explain.contention``), and what
+follows for other numbers of workers (``what_if.replay``).
 
-Code such as hashing, compression and most of NumPy releases the GIL while it computes; Python code holds it. Nobody
-notes which a branch did, but what two of them used together tells:
+Code such as hashing, compression and most of NumPy releases the GIL while it computes; Python code holds it. No clock
+measures which a branch did, but what two of them used together tells:
 
 - More than one second of CPU a second: at least what is above one was computed without the GIL. Only branches that lie
-  in the window from end to end count, so this is a proof, whenever within its bar a branch computed.
+  in the window from end to end count, so this is a proof, whenever a branch computed within its bar.
 - Just one, although more than one branch ran all the time: the code holds the GIL.
 - Less, or never two at once: it cannot be told.
 """
@@ -32,34 +32,34 @@ Floats = npt.NDArray[np.float64]
 PROVEN = 1.05  # CPU seconds per second, from which on more than one computed at a time
 BUSY = 0.9  # from which on one computed all the time
 AT_ONCE = 1.5  # how many branches have to run at once, on average, for that to say anything
-AS_MUCH_AS_CAN_BE = 0.75  # of the cores, or of the branches at once: who uses so much waits for no GIL
+AS_MUCH_AS_CAN_BE = 0.75  # of the cores, or of the branches at once: code that uses this much waits for no GIL
 UNCERTAIN_NS = 20_000  # of a CPU time
 SHORTEST_NS = 5_000_000  # of a window
 MAX_NAMES = 200  # where there are more, names do not say which code it is
 
 
 class Code(NamedTuple):
-    """What is known of the code of branches.
+    """The share of the code of branches that computes without the GIL, between two bounds.
 
     Parameters
     ----------
-    least, most
-        Between which shares of its CPU time, 0 to 1, each computed without the GIL: 0 and 1 where the run does not
-        tell, two times 0 where the code holds it.
+    low, high
+        The bounds of the share of its CPU time, 0 to 1, that each computed without the GIL: 0 and 1 where the run does
+        not tell, two times 0 where the code holds it.
     """
 
-    least: Floats
-    most: Floats
+    low: Floats
+    high: Floats
 
     @property
     def is_free(self) -> Bools:
         """Whether it is proven that the code computes without the GIL, at least at times."""
-        return self.least > 0
+        return self.low > 0
 
     @property
     def is_told(self) -> Bools:
         """Whether the run tells anything."""
-        return self.is_free | (self.most < 1)
+        return self.is_free | (self.high < 1)
 
 
 def code_of(columns: SpanColumns, positions: Places, process: Ints, cores: int | None) -> Code:
@@ -82,9 +82,9 @@ def code_of(columns: SpanColumns, positions: Places, process: Ints, cores: int |
     found = computing(columns, positions)
     owner = found.owner
     seen = gil_free(name[owner], process[owner], found.started, found.ended, found.cpu, cores)
-    least, is_free = bars.least.copy(), bars.is_free
-    np.maximum.at(least, owner, seen.least)
-    return Code(least, np.where((least > 0) & ~is_free, 1.0, bars.most))
+    low, is_free = bars.low.copy(), bars.is_free
+    np.maximum.at(low, owner, seen.low)
+    return Code(low, np.where((low > 0) & ~is_free, 1.0, bars.high))
 
 
 def gil_free(name: Ints, process: Ints, started: Ints, ended: Ints, cpu: Ints, cores: int | None) -> Code:
@@ -116,9 +116,9 @@ def gil_free(name: Ints, process: Ints, started: Ints, ended: Ints, cpu: Ints, c
     >>> second, two = 10**9, np.array([0, 0])
     >>> hashing = np.array([second, second])
     >>> gil_free(two, two, two, hashing, hashing, cores=2)
-    Code(least=array([1., 1.]), most=array([1., 1.]))
+    Code(low=array([1., 1.]), high=array([1., 1.]))
     >>> gil_free(two, two, two, 2 * hashing, hashing, cores=2)
-    Code(least=array([0., 0.]), most=array([0., 0.]))
+    Code(low=array([0., 0.]), high=array([0., 0.]))
     """
     together = np.zeros_like(name)
     if len(np.unique(name)) > MAX_NAMES:
@@ -131,22 +131,22 @@ def gil_free(name: Ints, process: Ints, started: Ints, ended: Ints, cpu: Ints, c
 
 
 def _by_code(name: Ints, process: Ints, started: Ints, ended: Ints, cpu: Ints, cores: int | None) -> Code:
-    least, most = np.zeros(len(name)), np.ones(len(name))
+    low, high = np.zeros(len(name)), np.ones(len(name))
     order = np.lexsort((started, process, name))
     begins = np.flatnonzero(first_of_runs(name[order])) if len(order) else order
     for its in np.split(order, begins[1:]) if len(order) else []:
         groups = first_of_runs(process[its])
         windows = _Windows.of(started[its], ended[its], cpu[its], groups)
-        least[its], most[its] = windows.verdict(cores)
-    return Code(least, most)
+        low[its], high[its] = windows.verdict(cores)
+    return Code(low, high)
 
 
 class _Windows(NamedTuple):
-    """What branches of one name used in windows of time.
+    """The CPU use of branches of one name in windows of time.
 
     Parameters
     ----------
-    most
+    highest
         The highest rate of CPU use of any window that proves something, 0 if there is none.
     at_once
         How many branches ran at once there, on average.
@@ -154,13 +154,13 @@ class _Windows(NamedTuple):
         That of all times at which enough of them ran at once; 0 if there is none.
     """
 
-    most: float
+    highest: float
     at_once: float
     rate: float
 
     @classmethod
     def of(cls, started: Ints, ended: Ints, cpu: Ints, is_first: Bools) -> _Windows:
-        """Look at all windows of 1, 2, 4, ... neighbours that are connected by overlaps, and at all of those."""
+        """Measure all windows of 1, 2, 4, ... neighbours that are connected by overlaps, and all of those together."""
         begins = group_cluster_starts(started, ended, is_first)
         cluster, firsts = np.cumsum(begins) - 1, np.flatnonzero(begins)
         last = running_max_by_group(ended, begins)
@@ -171,11 +171,11 @@ class _Windows(NamedTuple):
         return cls(*_highest(started, ended, cpu, cluster), rate)
 
     def verdict(self, cores: int | None) -> tuple[float, float]:
-        """Return between which shares of the CPU time were free of the GIL."""
-        if self.most < PROVEN:
+        """Return the bounds of the share of the CPU time that was free of the GIL."""
+        if self.highest < PROVEN:
             return 0.0, 0.0 if BUSY <= self.rate < PROVEN else 1.0
-        possible = min(self.at_once, math.ceil(self.most) if cores is None else cores)
-        return (1.0 if self.most >= AS_MUCH_AS_CAN_BE * possible else 1 - 1 / self.most), 1.0
+        possible = min(self.at_once, math.ceil(self.highest) if cores is None else cores)
+        return (1.0 if self.highest >= AS_MUCH_AS_CAN_BE * possible else 1 - 1 / self.highest), 1.0
 
 
 def _highest(started: Ints, ended: Ints, cpu: Ints, cluster: Ints) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Arithmetic on many half-open intervals at once: how long, how many at the same time, which overlap.
+"""Arithmetic on many half-open intervals at once: union, concurrency, overlaps.
 
 Belongs here: functions of arrays of starts and ends. Does not belong here: what the intervals mean (``nesting``,
 ``metrics``). All times are integer nanoseconds; an interval that ends when another starts does not overlap it.
@@ -18,7 +18,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 
 def concurrency(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
-    """Return how many intervals are open, as a step function of time.
+    """Return the number of open intervals as a step function of time.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def concurrency(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
 
 
 def union_length_ns(starts: Ints, ends: Ints) -> int:
-    """Return for how long at least one interval is open [ns].
+    """Return the length of the union of intervals [ns].
 
     Examples
     --------

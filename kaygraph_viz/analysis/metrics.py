@@ -1,4 +1,4 @@
-"""The numbers of one run: how long, how much work, how parallel.
+"""The numbers of one run: makespan, work, speedup, concurrency.
 
 Belongs here: `summarize` and the `Summary` it returns, with its text forms. Does not belong here: why a run was not
 faster and what another number of workers would do.
@@ -18,8 +18,7 @@ from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
 from kaygraph_viz.analysis.serial import Estimate, serial_estimate
-from kaygraph_viz.analysis.tables import html_table
-from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.analysis.wording import counted, duration, html_table, join_words, significant
 from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.span import STATUSES
@@ -28,7 +27,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["Summary", "summarize"]
 
 SAME = 0.05  # a speedup that is no further from 1 than this is none
-_SAYING = {
+_STATUS_WORDS = {
     "error": "failed",
     "cancelled": "cancelled",
     "timeout": "timed out",
@@ -40,7 +39,7 @@ _SAYING = {
 
 @dataclass(frozen=True)
 class Summary:
-    """What one run came to.
+    """The numbers of one run.
 
     Parameters
     ----------
@@ -51,7 +50,8 @@ class Summary:
     cpu_s
         CPU time of those units [s]; None where it was never measured.
     workers
-        How many lanes ran branches (or any unit of work, where there were no branches); at least `peak_concurrency`.
+        The number of lanes that ran branches (or any unit of work, where there were no branches); at least
+        `peak_concurrency`.
     peak_concurrency
         The most units that ran at once.
     queue_wait_s, max_queue_wait_s
@@ -62,7 +62,7 @@ class Summary:
         ``spans branches units``, how many branches (units, where there are no branches) ended with each status,
         ``retries`` (attempts beyond the first) and ``dropped`` (spans that were not kept).
     measured_serial_s
-        How long a run of the same with one branch after the other took [s]; None where none was given.
+        The makespan of a run of the same with one branch after the other [s]; None where none was given.
 
     Notes
     -----
@@ -89,22 +89,22 @@ class Summary:
 
     @property
     def mean_concurrency(self) -> float:
-        """How many units of work ran at once on average: ``work_s / makespan_s``."""
+        """Mean number of units of work that ran at once: ``work_s / makespan_s``."""
         return self._per_makespan(self.work_s)
 
     @property
     def speedup(self) -> float:
-        """The time with one branch after the other / the makespan; `speedup_source` says where it comes from."""
+        """The time with one branch after the other / the makespan; `speedup_source` says whether that was measured."""
         return self._per_makespan(self.serial_s)
 
     @property
     def speedup_low(self) -> float:
-        """The least that the speedup may be expected to be; the speedup itself where it was measured."""
+        """The lower bound of the estimated speedup; the speedup itself where it was measured."""
         return self._per_makespan(self._estimate.low_s)
 
     @property
     def speedup_high(self) -> float:
-        """The most that the speedup may be expected to be; the speedup itself where it was measured."""
+        """The upper bound of the estimated speedup; the speedup itself where it was measured."""
         return self._per_makespan(self._estimate.high_s)
 
     @property
@@ -119,7 +119,7 @@ class Summary:
 
     @property
     def serial_s(self) -> float:
-        """How long the same takes with one branch after the other [s], from the same source as the speedup."""
+        """The time with one branch after the other [s], from the same source as the speedup."""
         return self._estimate.serial_s
 
     @cached_property
@@ -135,13 +135,14 @@ class Summary:
     def _per_makespan(self, seconds: float) -> float:
         return seconds / self.makespan_s if self.makespan_s else 0.0
 
-    def describe(self) -> str:
-        """Return the run in one or two sentences.
+    @property
+    def sentence(self) -> str:
+        """The run as one sentence, with a second one where something went wrong.
 
         Examples
         --------
         >>> from kaygraph_viz.testing import bar, make_trace
-        >>> print(summarize(make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2))).describe())
+        >>> print(summarize(make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2))).sentence)
         2 branches on 2 workers took 2.00 s instead of about 4.00 s one after the other: about 2.0 times as fast, 100%
         of what 2 workers could give.
         """
@@ -165,7 +166,6 @@ class Summary:
         return "about " if self.speedup_source == "estimated" else ""
 
     def _serial(self) -> str:
-        """Return how long one after the other takes, in words."""
         measured = "" if self._about else ", as measured"
         return f"{self._about}{duration(self.serial_s)} one after the other{measured}"
 
@@ -181,13 +181,13 @@ class Summary:
         return f" instead of {self._serial()}: {gain}, {share}."
 
     def _mishaps(self) -> str:
-        found = [f"{self.counts[status]:,} {word}" for status, word in _SAYING.items() if self.counts.get(status)]
+        found = [f"{self.counts[status]:,} {word}" for status, word in _STATUS_WORDS.items() if self.counts.get(status)]
         if self.counts.get("retries"):
             found.append(counted(self.counts["retries"], "retry", "retries"))
         return f" There were problems: {join_words(found)}." if found else ""
 
     def _lines(self) -> list[tuple[str, str, str]]:
-        """Return the table: name, value, and what it means in plain words; the ratios first."""
+        """Return the rows of the table: name, value and meaning; the ratios first."""
         cpu = "not measured" if self.cpu_s is None else duration(self.cpu_s)
         at_once = f"work / makespan: running at once on average, at most {self.peak_concurrency:,}"
         waits = f"mean wait for a free worker, longest {duration(self.max_queue_wait_s)}"
@@ -213,7 +213,7 @@ class Summary:
         return " with the steps around them" if units > branches > 0 else ""
 
     def _results(self) -> tuple[str, str]:
-        bad = [f"{self.counts[status]:,} {word}" for status, word in _SAYING.items() if self.counts.get(status)]
+        bad = [f"{self.counts[status]:,} {word}" for status, word in _STATUS_WORDS.items() if self.counts.get(status)]
         extra = [counted(self.counts.get("retries", 0), "retry", "retries")]
         if self.counts.get("dropped"):
             extra.append(f"{counted(self.counts['dropped'], 'span')} not kept: the sums are too small")
@@ -221,21 +221,21 @@ class Summary:
 
     def __str__(self) -> str:
         if self._is_empty:
-            return self.describe()
+            return self.sentence
         lines = self._lines()
         width = max(len(value) for _, value, _ in lines)
         table = [f"{name:<14}{value:>{width}}   {meaning}" for name, value, meaning in lines]
-        return "\n".join([self.describe(), "", *table])
+        return "\n".join([self.sentence, "", *table])
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(self.describe())}</p>{html_table(self._lines(), right={1})}"
+        return f"<p>{html.escape(self.sentence)}</p>{html_table(self._lines(), right={1})}"
 
 
 def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
     """Return the numbers of a run.
 
-    Use it first: a speedup far below the number of workers is where looking begins. It works on a live trace too and
-    then counts what has ended so far.
+    Use it first: a speedup far below the number of workers is what to explain. It works on a live trace, too, and then
+    counts what has ended so far.
 
     Parameters
     ----------

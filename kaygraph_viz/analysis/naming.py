@@ -1,4 +1,4 @@
-"""What a span is called in tables and sentences.
+"""Names of spans in tables and sentences.
 
 Belongs here: names that tell the spans of different nodes apart. Does not belong here: labels that have to fit into a
 bar (``plot``).
@@ -18,7 +18,7 @@ MAX_NAMES = 12
 
 
 def named(nesting: Nesting, positions: Places) -> tuple[Ints, list[str]]:
-    """Return what spans are called: a number for each, and the text behind each number.
+    """Return the name of each span as a number, and the text for each number.
 
     A branch has its own name, but where the branches of a node have more than 12 names they are called after the node.
     A phase is called after its node, too, as ``Check: prep``.
@@ -28,7 +28,7 @@ def named(nesting: Nesting, positions: Places) -> tuple[Ints, list[str]]:
     nesting
         All spans.
     positions
-        Those whose names are wanted.
+        The positions of the spans whose names are wanted.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How the spans of a trace lie within each other, for all spans at once.
+"""The nesting of the spans of a trace, computed for all spans at once.
 
 Belongs here: parents, depths, ancestors, and which spans are units of work. Does not belong here: arithmetic on their
 times (``intervals``, ``metrics``).
@@ -25,14 +25,14 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Nesting:
-    """Where each span lies.
+    """The spans of a trace and their parents.
 
     Parameters
     ----------
     columns
         The spans, n of them.
     parent
-        Position of each span's parent, or -1 where it has none in this trace, shape (n,).
+        Position of the parent of each span, or -1 where it has none in this trace, shape (n,).
 
     Examples
     --------
@@ -47,7 +47,7 @@ class Nesting:
 
     @classmethod
     def of(cls, columns: SpanColumns) -> Nesting:
-        """Look up the parents of all spans."""
+        """Return the nesting of all spans, whose parents are looked up by number."""
         ids, parents = columns.column("span_id"), columns.column("parent_id")
         if not len(ids):
             return cls(columns, np.empty(0, np.intp))

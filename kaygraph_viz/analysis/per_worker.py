@@ -1,6 +1,6 @@
-"""What each worker of a run did: how many branches, for how long, until when.
+"""The load of each worker of a run: branches, busy time, end of the last one.
 
-Belongs here: sums by lane. Does not belong here: which workers there were (``workers``).
+Belongs here: sums by lane. Does not belong here: finding idle workers (``workers``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns
-from kaygraph_viz.analysis.tables import aligned
-from kaygraph_viz.analysis.wording import duration
+from kaygraph_viz.analysis.wording import aligned, duration
 from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.trace import Trace
@@ -22,22 +21,22 @@ __all__ = ["WorkerLoad", "load_table", "per_worker"]
 
 
 class WorkerLoad(NamedTuple):
-    """What one worker did.
+    """The load of one worker.
 
     Parameters
     ----------
     worker
         Its lane.
     branches
-        How many branches it ran, without those that contain others; 0 for one that got nothing to do.
+        The number of branches that it ran, without those that contain others; 0 for an idle worker.
     failed
-        How many of them did not end well.
+        The number of them that did not end well.
     busy_s
         The sum of their service times [s].
     cpu_s
         The CPU time that they used [s]; None where it was not measured.
     ended_s
-        When the last of them ended, from the first submission of the run [s]; 0 for one that got nothing to do.
+        The end of the last of them, from the first submission of the run [s]; 0 for an idle worker.
     """
 
     worker: str
@@ -49,7 +48,7 @@ class WorkerLoad(NamedTuple):
 
 
 def per_worker(trace: Trace) -> list[WorkerLoad]:
-    """Return what each worker did, also those that got nothing to do, in the order of their numbers.
+    """Return the load of each worker, also of idle ones, in the order of their numbers.
 
     Where all end at nearly the same time, the load was balanced.
 

@@ -1,8 +1,8 @@
-"""How long a recorded run would have taken with one branch after the other, which a trace allows to estimate.
+"""The time that a recorded run would have taken with one branch after the other, estimated from its trace.
 
-Belongs here: what of the recorded time is left when nobody is in anybody's way. Does not belong here: telling real
-waiting from waiting for the GIL or a core (``what_if.gil_waits``), other numbers of workers (``what_if``), and what the
-run came to (``metrics``).
+Belongs here: what of the recorded time is left when branches do not wait for each other. Does not belong here: telling
+real waiting from waiting for the GIL or a core (``what_if.gil_waits``), other numbers of workers (``what_if``), and the
+numbers of the run (``metrics``).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, union_length_ns
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
-from kaygraph_viz.analysis.what_if.branch_steps import Parts
-from kaygraph_viz.analysis.what_if.model import Script
-from kaygraph_viz.analysis.what_if.predictions import Study
-from kaygraph_viz.analysis.what_if.premises import Wanted, study_of
-from kaygraph_viz.analysis.what_if.read_model import read_script
+from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
+from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
+from kaygraph_viz.analysis.what_if.model import Model
+from kaygraph_viz.analysis.what_if.predictions import Predictions
+from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.replay import Terms, replay
-from kaygraph_viz.analysis.what_if.speed import Stretch
+from kaygraph_viz.analysis.what_if.speed import Speed
 from kaygraph_viz.analysis.workers import process_of_lane
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.parts import PART_CODE
@@ -30,20 +30,20 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Estimate", "serial_estimate"]
 
-MAX_BRANCHES, SAMPLE = 5_000, 2_000  # of more than so many, about so many are looked at
-FEW = 8  # a call of fewer branches than this for each one that is looked at is looked at as a whole or not at all
+MAX_BRANCHES, SAMPLE = 5_000, 2_000  # of more than the first number of branches, about the second are replayed
+FEW = 8  # a call with fewer branches than this for each one replayed is replayed as a whole or not at all
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How long a run would take with one branch after the other.
+    """The estimated time of a run with one branch after the other.
 
     Parameters
     ----------
     serial_s
-        How long [s].
+        The time [s].
     low_s, high_s
-        Between what that may be expected [s].
+        The bounds between which it is expected [s].
     """
 
     serial_s: float = 0.0
@@ -56,8 +56,8 @@ def serial_estimate(trace: Trace) -> Estimate:
 
     It is the replay with one worker for everything: each branch waits and computes as long as it really did, also
     those within branches and those of the stages of a pipeline, and what the run did before, between and after them
-    stays. Waiting for the GIL or for a core is no work, nor is starting workers and handing them branches. Nobody is
-    held up by a lock or a full queue.
+    stays. Waiting for the GIL or for a core is no work, nor is starting workers and dispatching branches to them.
+    No branch is held up by a lock or a full queue.
 
     Parameters
     ----------
@@ -98,10 +98,10 @@ def serial_estimate(trace: Trace) -> Estimate:
     if not len(outer):
         return _estimate(around_ns, around_ns, around_ns)
     taken = _taken(nesting, found, outer)
-    script = read_script(columns if taken is None else replace(columns, rows=columns.rows[taken]))
+    model = read_model(columns if taken is None else replace(columns, rows=columns.rows[taken]))
     scale = 1.0 if taken is None else _scale(nesting, found, outer, taken)
-    alone_ns, low_ns, high_ns = _branches_ns(script, trace.machine)
-    held_up, with_blocks = scale * _held_up_ns(script), scale * alone_ns
+    alone_ns, low_ns, high_ns = _branches_ns(model, trace.machine)
+    held_up, with_blocks = scale * _held_up_ns(model), scale * alone_ns
     without = with_blocks - held_up
     probable = max(without, min(with_blocks, in_calls_ns)) if held_up else without
     return _estimate(around_ns + probable, around_ns + scale * low_ns - held_up, around_ns + scale * high_ns)
@@ -130,89 +130,92 @@ def _whole_calls(nesting: Nesting, found: Calls, outer: Places) -> tuple[Ints, I
 
 
 def _around_ns(nesting: Nesting, begins: Ints, ends: Ints) -> int:
-    """Return how long a run took before, between and after calls, its steps added up where they overlapped [ns]."""
+    """Return the time of a run before, between and after calls [ns]; what overlapped there is added up."""
     columns = nesting.columns
-    is_step = unit_mask(nesting) & ~nesting.within(columns.is_kind("branch"))
-    started, ended = columns.column("started_ns")[is_step], columns.column("ended_ns")[is_step]
+    is_around = unit_mask(nesting) & ~nesting.within(columns.is_kind("branch"))
+    started, ended = columns.column("started_ns")[is_around], columns.column("ended_ns")[is_around]
     begins, ends = np.append(begins, started), np.append(ends, ended)
     first_ns, last_ns = extent_ns(columns)
     given_up = columns.is_status("abandoned")
-    if given_up.any():  # what outlives the call that gave it up holds up nobody
+    if given_up.any():  # what outlives the call that gave it up was not waited for
         last_ns = max(int(ends.max(initial=first_ns)), int(columns.column("ended_ns")[~given_up].max(initial=first_ns)))
-    alone_ns = int((ended - started).sum()) - _for_turns_ns(columns, np.flatnonzero(is_step))
+    alone_ns = int((ended - started).sum()) - _for_turns_ns(columns, np.flatnonzero(is_around))
     return last_ns - first_ns - union_length_ns(begins, ends) + alone_ns
 
 
-# -- what branches come to ------------------------------------------------------------------------------------------
+# -- the branches --------------------------------------------------------------------------------------------------
 
 
-def _branches_ns(script: Script, machine: Machine | None) -> tuple[float, float, float]:
-    """Return how long all branches take one after the other, and between what that may be expected [ns].
+def _branches_ns(model: Model, machine: Machine | None) -> tuple[float, float, float]:
+    """Return the time of all branches one after the other, and its bounds [ns].
 
-    It may miss as much as a replay misses the recorded calls; and where it cannot be told whether code holds the GIL,
-    both are possible.
+    The estimate may be as wrong as a replay of the recorded calls is; and where it cannot be told whether code holds
+    the GIL, both are possible.
     """
-    supply = sum(sum(call.supply_ns.values()) for call in script.calls)
-    columns, apart = script.nesting.columns, _on_lanes_of_their_own(script)
-    if _is_known(script, apart):
-        lasted = (script.service - _handing_on_ns(script))[~script.makes_calls].sum() + _between_ns(script)
+    supply = sum(sum(call.supply_ns.values()) for call in model.calls)
+    columns, apart = model.nesting.columns, _on_lanes_of_their_own(model)
+    if _is_known(model, apart):
+        lasted = (model.service - _backpressure_ns(model))[~model.makes_calls].sum() + _between_ns(model)
         known_ns = float(lasted - _for_turns_ns(columns, apart) + supply)
         return known_ns, known_ns, known_ns
-    script = _with_steps(script)
-    study = study_of(script, machine, Wanted(), frozenset(), Stretch.of(script, {}))
-    missed = _missed(script, study)
-    alone = [_alone_ns(script, parts) + supply for parts in (study.recorded, study.otherwise) if parts is not None]
+    model = _with_steps(model)
+    predictions = predictions_of(model, machine, Options(), frozenset(), Speed.of(model, {}))
+    missed = _missed(model, predictions)
+    possible = (
+        [predictions.recorded] if predictions.otherwise is None else [predictions.recorded, predictions.otherwise]
+    )
+    alone = [_alone_ns(model, operations) + supply for operations in possible]
     return alone[0], min(alone) * min(1.0, missed), max(alone) * max(1.0, missed)
 
 
-def _alone_ns(script: Script, parts: Parts) -> float:
-    """Return how long branches last together if they consist of these parts, and nobody is in anybody's way [ns]."""
-    between = sum(wait + work for owner, gaps in parts.gaps.items() if owner >= 0 for wait, work in gaps)
-    waited = script.handing_on - _handing_on_ns(script)  # for limits: no part of the real waits of a stage
-    return float((parts.wait + parts.work + waited)[~script.makes_calls].sum() + between)
+def _alone_ns(model: Model, operations: BranchOperations) -> float:
+    """Return the sum of the durations of branches that consist of these operations and never wait for a turn [ns]."""
+    between = sum(wait + compute for owner, gaps in operations.gaps.items() if owner >= 0 for wait, compute in gaps)
+    waited = model.backpressure - _backpressure_ns(model)  # for limits: no part of the real waits of a stage
+    return float((operations.wait + operations.compute + waited)[~model.makes_calls].sum() + between)
 
 
-def _is_known(script: Script, positions: Places) -> bool:
-    """Return whether it is known of some branches for how long they waited for a turn.
+def _is_known(model: Model, positions: Places) -> bool:
+    """Return whether the waits for a turn of some branches are known.
 
-    A step of a coroutine keeps the loop from its begin to its end, whatever it does.
+    A step of a coroutine keeps the loop from its begin to its end, so those of coroutines are, where steps were noted.
     """
     unknown = np.zeros(len(positions), np.bool_)
-    found = stretches(script.nesting.columns, positions)
+    found = stretches(model.nesting.columns, positions)
     unknown[found.owner[found.kind == PART_CODE["unknown"]]] = True
-    return not (unknown & ~np.isin(positions, script.branches[_has_steps(script)])).any()
+    return not (unknown & ~np.isin(positions, model.branches[_has_steps(model)])).any()
 
 
-def _with_steps(script: Script) -> Script:
-    """Return a run whose coroutines compute for as long as their steps lasted: for so long they kept the loop."""
-    columns, its, has_steps = script.nesting.columns, script.branches, np.flatnonzero(_has_steps(script))
-    totals, cpu = part_totals_ns(columns, its[has_steps]), script.cpu.copy()
+def _with_steps(model: Model) -> Model:
+    """Return the model with the durations of steps as CPU time of coroutines: for so long they kept the loop."""
+    columns, its, has_steps = model.nesting.columns, model.branches, np.flatnonzero(_has_steps(model))
+    totals, cpu = part_totals_ns(columns, its[has_steps]), model.cpu.copy()
     cpu[has_steps] = sum((totals[kind] for kind in ("cpu", "unknown") if kind in totals), np.zeros(len(has_steps)))
-    return replace(script, cpu=np.minimum(cpu, script.service))
+    return replace(model, cpu=np.minimum(cpu, model.service))
 
 
-def _has_steps(script: Script) -> Bools:
-    """Return which branches are coroutines whose steps were noted."""
-    columns = script.nesting.columns
-    is_coroutine = np.zeros(len(script.branches), np.bool_)
-    for call in script.calls:
+def _has_steps(model: Model) -> Bools:
+    """Return a mask of the branches that are coroutines whose steps were noted."""
+    columns = model.nesting.columns
+    is_coroutine = np.zeros(len(model.branches), np.bool_)
+    for call in model.calls:
         is_coroutine[call.members] = call.kind == "async"
-    has_noted: Bools = np.isin(columns.column("span_id")[script.branches], columns.parts.span_id)
+    has_noted: Bools = np.isin(columns.column("span_id")[model.branches], columns.parts.span_id)
     return is_coroutine & has_noted
 
 
-def _on_lanes_of_their_own(script: Script) -> Places:
+def _on_lanes_of_their_own(model: Model) -> Places:
     """Return the positions of the branches that did not run on the lane of a branch around them."""
-    nesting, its = script.nesting, script.branches
+    nesting, its = model.nesting, model.branches
     lane = nesting.columns.column("lane")
     around = np.append(nesting.nearest(nesting.columns.is_kind("branch")), -1)[nesting.parent[its]]
     apart: Places = its[(around < 0) | (lane[its] != lane[around])]
     return apart
 
 
-def _between_ns(script: Script) -> int:
-    """Return how long branches that make calls took before, between and after these [ns]."""
-    edges = (np.array(script.edges(owner)).reshape(-1, 2) for owner in script.clusters if owner >= 0)
+def _between_ns(model: Model) -> int:
+    """Return for how long branches that make calls ran before, between and after these [ns]."""
+    edges = (np.array(model.edges(owner)).reshape(-1, 2) for owner in model.clusters if owner >= 0)
     return sum(int(np.diff(each, axis=1).clip(0).sum()) for each in edges)
 
 
@@ -222,25 +225,26 @@ def _for_turns_ns(columns: SpanColumns, positions: Places) -> int:
     return sum(int(totals[kind].sum()) for kind in ("gil", "core") if kind in totals)
 
 
-def _held_up_ns(script: Script) -> float:
+def _held_up_ns(model: Model) -> float:
     """Return for how long branches were held up by limits and locks [ns], not by the next stage of a pipeline."""
-    return float((script.blocked - _handing_on_ns(script)).clip(0)[~script.makes_calls].sum())
+    return float((model.blocked - _backpressure_ns(model)).clip(0)[~model.makes_calls].sum())
 
 
-def _handing_on_ns(script: Script) -> Ints:
+def _backpressure_ns(model: Model) -> Ints:
     """Return for how long each branch was held up by the next stage of a pipeline [ns]: right before its end."""
-    found = stretches(script.nesting.columns, script.branches)
+    found = stretches(model.nesting.columns, model.branches)
     is_last = np.append(found.owner[1:] != found.owner[:-1], True)[: len(found.owner)]
     at_the_end = is_last & (found.kind == PART_CODE["blocked"])
-    lasted = np.zeros(len(script.branches), np.int64)
+    lasted = np.zeros(len(model.branches), np.int64)
     lasted[found.owner[at_the_end]] = (found.ended_ns - found.started_ns)[at_the_end]
-    return np.minimum(lasted, script.handing_on)
+    return np.minimum(lasted, model.backpressure)
 
 
-def _missed(script: Script, study: Study) -> float:
-    """Return how many times as long as in their replay the calls of a run took."""
-    replayed = replay(script, study.recorded, Terms(cores=study.had_cores, has_gil=study.had_gil)).calls
-    calls = [call for call in script.calls if call.owner < 0]
+def _missed(model: Model, predictions: Predictions) -> float:
+    """Return the time of the calls of a run / that of their replay."""
+    terms = Terms(cores=predictions.had_cores, has_gil=predictions.had_gil)
+    replayed = replay(model, predictions.recorded, terms).calls
+    calls = [call for call in model.calls if call.owner < 0]
     real_ns = sum(call.ends_ns - call.begins_ns for call in calls)
     replayed_ns = sum(end - begin for begin, end in (replayed[call.number] for call in calls))
     return real_ns / replayed_ns if replayed_ns else 1.0
@@ -250,9 +254,9 @@ def _missed(script: Script, study: Study) -> float:
 
 
 def _taken(nesting: Nesting, found: Calls, outer: Places) -> Bools | None:
-    """Return a mask of the spans that are looked at: None for all, else of large calls the first, of many calls some.
+    """Return a mask of the spans of a sample: the first branches of large calls, some of many calls; None for all.
 
-    It is the first branches and not every so-manyth, since those that ran at once have to stay together.
+    It is the first branches and not every k-th, since those that ran at once have to stay together.
     """
     columns = nesting.columns
     branches = np.flatnonzero(columns.is_kind("branch"))
@@ -268,7 +272,7 @@ def _taken(nesting: Nesting, found: Calls, outer: Places) -> Bools | None:
 
 
 def _scale(nesting: Nesting, found: Calls, outer: Places, taken: Bools) -> float:
-    """Return how many times as long as those that are looked at all branches lasted."""
+    """Return the sum of the durations of all branches / that of the sample."""
     lasted = (found.ended - found.started)[outer]
     is_taken = taken[np.flatnonzero(nesting.columns.is_kind("branch"))[outer]]
     return float(lasted.sum() / max(1, lasted[is_taken].sum()))

@@ -1,7 +1,7 @@
-"""Which workers there were, also those that got nothing to do.
+"""The workers of a run, also those that ran no branch.
 
-Belongs here: reading what a parallel node noted about its workers. Does not belong here: rows of a chart
-(``plot.rows``).
+Belongs here: reading what a parallel node noted about its workers, and the names of lanes. Does not belong here: rows
+of a chart (``plot.rows``).
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["count_workers", "hired", "idle_lanes", "kind_of_lane", "process_of_lane"]
+__all__ = ["count_workers", "idle_lanes", "kind_of_lane", "noted_workers", "process_of_lane"]
 
 OTHER_PROCESSES = ("process", "dask")  # kinds of lanes with an interpreter of their own
 
 
 def idle_lanes(columns: SpanColumns) -> list[str]:
-    """Return the lanes of workers that were hired and ran nothing.
+    """Return the lanes of workers that were started and ran nothing.
 
-    A worker leaves spans only where it got work. The phase that hired it notes its kind and their number as the
+    A worker leaves spans only where it got work. The phase that started it notes its kind and their number as the
     attributes ``executor`` and ``workers``; the lowest numbers that no span uses are those of the idle ones.
 
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
-    >>> hired = bar("exec", "main", 0, 2, kind="phase", executor="thread", workers=3)
-    >>> idle_lanes(make_trace((hired, [bar("a", "thread-1", 0, 1)])).columns)
+    >>> phase = bar("exec", "main", 0, 2, kind="phase", executor="thread", workers=3)
+    >>> idle_lanes(make_trace((phase, [bar("a", "thread-1", 0, 1)])).columns)
     ['thread-2', 'thread-3']
     """
-    most: dict[str, int] = {}
+    largest: dict[str, int] = {}
     for noted in columns.attributes.values():
-        if (count := hired(noted)) is not None:
-            most[noted["executor"]] = max(count, most.get(noted["executor"], 0))
-    return [lane for kind, count in most.items() for lane in _unused(kind, count, set(columns.lanes))]
+        if (count := noted_workers(noted)) is not None:
+            largest[noted["executor"]] = max(count, largest.get(noted["executor"], 0))
+    return [lane for kind, count in largest.items() for lane in _unused(kind, count, set(columns.lanes))]
 
 
-def hired(noted: Mapping[str, Any]) -> int | None:
-    """Return how many workers a span notes to have hired, at most 4,096; None for a span that hired none.
+def noted_workers(noted: Mapping[str, Any]) -> int | None:
+    """Return how many workers a span notes to have started, at most 4,096; None for a span that started none.
 
     Examples
     --------
-    >>> hired({"executor": "thread", "workers": 4}), hired({"path": "orders.csv"})
+    >>> noted_workers({"executor": "thread", "workers": 4}), noted_workers({"path": "orders.csv"})
     (4, None)
     """
     kind, count = noted.get("executor"), noted.get("workers")
@@ -55,7 +55,7 @@ def hired(noted: Mapping[str, Any]) -> int | None:
 
 
 def kind_of_lane(lane: str) -> str:
-    """Return what kind of worker a lane belongs to: its name without the number.
+    """Return the kind of worker to which a lane belongs: its name without the number.
 
     Examples
     --------

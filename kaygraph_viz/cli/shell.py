@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from kaygraph_viz.analysis.tables import aligned
+from kaygraph_viz.analysis.wording import aligned
 from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
 from kaygraph_viz.cli.report import check_outputs, print_files, print_run, print_verdicts, printable, write_outputs
 from kaygraph_viz.errors import DataError, KayGraphVizError

@@ -96,8 +96,24 @@ class Exploration:
         if self.first is not None:
             raise AssertionError(str(self)) from self.first.error
 
+    @property
+    def sentence(self) -> str:
+        """The schedules that were tried, and how many properties failed in any of them, as one sentence.
+
+        Examples
+        --------
+        >>> explore(lambda: 4, 10, checks={"even": lambda number: number % 2 == 0}).sentence
+        '10 schedules, seeds 0 to 9: everything held in all of them.'
+        """
+        plural = "" if len(self.seeds) == 1 else "s"
+        tried = f"{len(self.seeds)} schedule{plural}, seeds {self.seeds[0]} to {self.seeds[-1]}"
+        if self.first is None:
+            return f"{tried}: everything held in all of them."
+        failed = f"{len(self.failed)} of {len(self.failed) + len(self.held)} properties failed"
+        return f"{tried}: {failed}, first with seed {self.first.seed}."
+
     def _lines(self) -> list[str]:
-        lines = [f"{len(self.seeds)} schedules, seeds {self.seeds[0]} to {self.seeds[-1]}"]
+        lines = [self.sentence]
         lines += [f"held in all: {name}" for name in self.held]
         lines += [
             f"failed in {len(seeds)} of {len(self.seeds)}, first with seed {seeds[0]}: {name}"

@@ -67,8 +67,8 @@ class RateLimit:
         self._begun: deque[int] = deque(maxlen=per_second or 1)
         self._closed_until_ns = 0
         self._clock: Clock | None = None
-        self._places = _Places(in_flight)
-        self._gate = _Places(1)  # who holds it waits for the time; the others wait for the gate and need no clock
+        self._slots = _Slots(in_flight)
+        self._gate = _Slots(1)  # who holds it waits for the time; the others wait for the gate and need no clock
 
     def pause(self, seconds: float) -> None:
         """Let no call begin for `seconds` [s], as a service asks with Retry-After."""
@@ -78,7 +78,7 @@ class RateLimit:
 
     def __enter__(self) -> Self:
         with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
-            self._places.take()
+            self._slots.take()
             try:
                 self._gate.take()
                 try:
@@ -87,7 +87,7 @@ class RateLimit:
                 finally:
                     self._gate.leave()
             except BaseException:
-                self._places.leave()
+                self._slots.leave()
                 raise
         return self
 
@@ -96,7 +96,7 @@ class RateLimit:
 
     async def __aenter__(self) -> Self:
         with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
-            await self._places.take_async()
+            await self._slots.take_async()
             try:
                 await self._gate.take_async()
                 try:
@@ -105,7 +105,7 @@ class RateLimit:
                 finally:
                     self._gate.leave()
             except BaseException:
-                self._places.leave()
+                self._slots.leave()
                 raise
         return self
 
@@ -137,14 +137,14 @@ class RateLimit:
         asked = getattr(error, "retry_after_s", None)
         if isinstance(asked, (int, float)) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
             self.pause(asked)
-        self._places.leave()
+        self._slots.leave()
 
     def __repr__(self) -> str:
         return f"RateLimit(per_second={self.per_second}, in_flight={self.in_flight})"
 
 
-class _Places:
-    """So many places, given to threads and coroutines in the order in which they come; None for any number."""
+class _Slots:
+    """So many slots, given to threads and coroutines in the order in which they come; None for any number."""
 
     def __init__(self, count: int | None) -> None:
         self._is_unlimited = count is None
@@ -153,7 +153,7 @@ class _Places:
         self._queue: deque[Callable[[], None]] = deque()
 
     def take(self) -> None:
-        """Wait for a place; in a thread."""
+        """Wait for a slot; in a thread."""
         turn = threads().Event()
         if self._take_or_queue(turn.set):
             return
@@ -164,7 +164,7 @@ class _Places:
             raise
 
     async def take_async(self) -> None:
-        """Wait for a place; in a coroutine."""
+        """Wait for a slot; in a coroutine."""
         if self._take_or_queue(None):
             return
         loop = asyncio.get_running_loop()
@@ -183,7 +183,7 @@ class _Places:
             raise
 
     def leave(self) -> None:
-        """Give the place to the next in the queue, or back."""
+        """Give the slot to the next in the queue, or back."""
         if self._is_unlimited:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Formats of other tools: a trace as what they can read, and their files as a trace.
+"""Formats of other tools: writing traces in them, and reading their files as traces.
 
 Belongs here: one module for each format. Does not belong here: our own format (``trace.files``), and a report, which
 needs pictures (``html_report``).

@@ -1,7 +1,7 @@
-"""Trace events of other tools: what Perfetto and chrome://tracing open, as a trace.
+"""A reader of Chrome trace events, which Perfetto and chrome://tracing open, written by other tools.
 
-Belongs here: what events of each phase say, and nesting spans by their times. Does not belong here: events that we
-wrote ourselves (``perfetto_reader``).
+Belongs here: the meaning of events of each phase, and nesting spans by their times. Does not belong here: events that
+we wrote ourselves (``perfetto_reader``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.export.reading import Reader, integer_ns
+from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.export.tracks import enclosing
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns
@@ -23,11 +23,11 @@ __all__ = ["ChromeReader"]
 
 MICROSECOND_NS = 1000
 THREAD, PROCESS, ASYNC = "thread", "process", "async"
-Key = tuple[str, str, str | None]  # what it is, its process, and its number there
+Key = tuple[str, str, str | None]  # thread, process or async; its process; its number there
 
 
 class _Begun(NamedTuple):
-    """What has begun and not ended."""
+    """An event that has begun and not ended."""
 
     name: str
     started_ns: int
@@ -35,14 +35,14 @@ class _Begun(NamedTuple):
 
 
 class ChromeReader(Reader):
-    """Reads complete (``X``, ``B`` with ``E``) and asynchronous (``b`` with ``e``) events as branches.
+    """A reader that makes branches of complete (``X``, ``B`` with ``E``) and asynchronous (``b`` with ``e``) events.
 
-    What never ended counts as abandoned at the last time that occurs.
+    Events that never ended count as abandoned at the last time in the file.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._lanes: dict[Key, str] = {}  # a number for each thread and each asynchronous identity, as a text
+        self._lanes: dict[Key, str] = {}  # lanes get numbers first: their names may come at the end of the file
         self._names: dict[Key, str] = {}
         self._open: dict[Key, list[_Begun]] = {}
         self._count = self._last_ns = 0
@@ -65,7 +65,9 @@ class ChromeReader(Reader):
     def _complete(self, event: Mapping[str, Any]) -> None:
         begun, duration = _begun(event), event.get("dur", 0)
         duration_ns = integer_ns(duration, MICROSECOND_NS)
-        ended_ns = integer_ns(event["ts"] + duration, MICROSECOND_NS)  # rounded once: what lay within still does
+        ended_ns = integer_ns(
+            event["ts"] + duration, MICROSECOND_NS
+        )  # rounded once: inner events stay within outer ones
         cpu_ns = min(integer_ns(event["tdur"], MICROSECOND_NS), duration_ns) if "tdur" in event else -1
         self._add(_thread(event), begun, ended_ns, "ok", cpu_ns)
 
@@ -82,7 +84,7 @@ class ChromeReader(Reader):
         self._close(_identity(event), event)
 
     def _close(self, key: Key, event: Mapping[str, Any]) -> None:
-        if self._open.get(key):  # else it had begun before the recording
+        if self._open.get(key):  # no begin: it lay before the recording
             self._add(key, self._open[key].pop(), integer_ns(event.get("ts"), MICROSECOND_NS), "ok")
 
     def _name(self, event: Mapping[str, Any]) -> None:
@@ -126,7 +128,7 @@ class ChromeReader(Reader):
         return columns, dropped
 
     def _thread_names(self, keys: Sequence[Key]) -> dict[int, str]:
-        """Return by code what each thread is called, no two the same; with its process where there are several."""
+        """Return a name for each thread by code, all different; with its process where there are several."""
         has_several = len({key[1] for key in keys}) > 1
         found: dict[int, str] = {}
         taken: Counter[str] = Counter()
@@ -161,7 +163,7 @@ def _text(number: object) -> str:
 
 
 def _slots(columns: SpanColumns, is_async: Sequence[bool]) -> dict[int, str]:
-    """Return by code the lane of each asynchronous identity: the lowest one that is free while it lasts."""
+    """Return the lane of each asynchronous identity by code: the lowest slot that is free while it lasts."""
     lane, count = columns.rows["lane"], len(is_async)
     first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, np.iinfo(np.int64).min)
     np.minimum.at(first, lane, columns.rows["started_ns"])

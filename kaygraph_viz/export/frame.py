@@ -1,6 +1,6 @@
 """A trace as a pandas DataFrame.
 
-Belongs here: the columns of the tables. Does not belong here: arithmetic beyond differences of times (``analysis``).
+Belongs here: the columns of both tables. Does not belong here: arithmetic beyond differences of times (``analysis``).
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _nullable(pandas: Any, values: npt.NDArray[np.int64], is_missing: npt.NDArra
 
 
 def _category(pandas: Any, codes: npt.NDArray[np.integer[Any]], texts: Any) -> Any:
-    """Return texts by their codes; texts that became the same by being cut are one."""
+    """Return a categorical of texts by their codes; texts that became equal by being cut are one category."""
     unique = list(dict.fromkeys(texts))
     place = {text: number for number, text in enumerate(unique)}
     merged = np.array([place[text] for text in texts], np.int64)[codes] if len(texts) else codes.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Reading a trace from a file, whoever wrote it.
+"""Loading a trace from a file of any known format.
 
 Belongs here: telling formats apart by their content. Does not belong here: the formats (``trace.files``, the modules
 called ``..._reader``).
@@ -18,9 +18,9 @@ from typing import Any
 
 from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.export.chrome_reader import ChromeReader
-from kaygraph_viz.export.documents import Document
+from kaygraph_viz.export.json_stream import JsonStream
 from kaygraph_viz.export.perfetto_reader import PerfettoReader
-from kaygraph_viz.export.reading import Reader
+from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.export.task_stream_reader import TaskStreamReader
 from kaygraph_viz.trace import trace as native
 from kaygraph_viz.trace.disk import opened
@@ -36,7 +36,7 @@ _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError)
 def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     """Read a trace from a file: one of our own, of Perfetto or chrome://tracing, or the task stream of Dask.
 
-    Which it is shows in the content; the name does not matter. Each may be compressed with gzip.
+    The format is recognised by the content; the name does not matter. Each may be compressed with gzip.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
 
 
 def _is_of_others(path: Path) -> bool:
-    """Return whether a file is JSON, but not our own lines; what is no JSON at all is for our own reader to refuse."""
+    """Return whether a file is JSON, but not our own lines; files that are no JSON are refused by our own reader."""
     with path.open("rb") as raw:
         try:
             head = opened(raw, path).read(64)
@@ -93,11 +93,11 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
     count = 0
     try:
         with path.open("rb") as raw, io.TextIOWrapper(opened(raw, path), encoding="utf-8-sig") as text:
-            document = Document(text, path)
-            reader, events = _begun(document)
+            stream = JsonStream(text, path)
+            reader, events = _begun(stream)
             for count, event in enumerate(events, 1):  # noqa: B007  (an error says which one it was)
                 reader.add(_checked_event(event))
-            document.skip_rest()
+            stream.skip_rest()
         columns, dropped = reader.finish(is_complete=True)
     except (*_DAMAGE, ValueError) as error:
         problem = error if isinstance(error, TraceFormatError) else _placed(error, path, count)
@@ -113,13 +113,13 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
     return Trace(columns, dropped)
 
 
-def _begun(document: Document) -> tuple[Reader, Iterator[Any]]:
-    """Return who reads a document, and its events."""
-    if document.peek() == "{":
-        head = document.field_before("traceEvents", "otherData")
+def _begun(stream: JsonStream) -> tuple[Reader, Iterator[Any]]:
+    """Return the reader for a document, and its events."""
+    if stream.peek() == "{":
+        head = stream.field_before("traceEvents", "otherData")
         is_ours = isinstance(head, dict) and head.get("format") == FORMAT
-        return PerfettoReader(head) if is_ours else ChromeReader(), document.array()
-    events = document.array(may_lack_end=True)  # as the format allows, for programs that end without notice
+        return PerfettoReader(head) if is_ours else ChromeReader(), stream.array()
+    events = stream.array(may_lack_end=True)  # the format allows it, for programs that are killed
     first = list(islice(events, 1))
     is_task = bool(first) and isinstance(first[0], dict) and "startstops" in first[0]
     return TaskStreamReader() if is_task else ChromeReader(), chain(first, events)

@@ -1,7 +1,7 @@
 """A trace as spans of the OpenTelemetry SDK.
 
-Belongs here: what a span of ours is there, and handing spans to an exporter. Does not belong here: sending them
-anywhere, which is what exporters do.
+Belongs here: making such spans of ours, and passing them to an exporter. Does not belong here: sending them anywhere,
+which exporters do.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["to_opentelemetry"]
 
-BATCH = 512  # spans that are handed over at once; the queues of usual processors hold four times as many
+BATCH = 512  # spans between two flushes: usual processors drop spans when 2,048 are in their queue
 FAILED = ("error", "timeout", "abandoned", "lost")
 INT64 = 1 << 63
-MAX_EVENTS = 128  # of one span, as many as the SDK keeps unless told otherwise
+MAX_EVENTS = 128  # of one span: the default limit of the SDK, above which it drops events
 
 
 def to_opentelemetry(
@@ -44,7 +44,7 @@ def to_opentelemetry(
     tracer_provider: TracerProvider | None = None,
     began: datetime | None = None,
 ) -> int:
-    """Hand a trace to OpenTelemetry: as real spans, with parents and links, to any exporter.
+    """Export a trace to OpenTelemetry, as spans with parents and links, through any exporter.
 
     All spans are of one OpenTelemetry trace. Where several of ours have no parent, a span called ``run`` encloses them.
 
@@ -64,7 +64,7 @@ def to_opentelemetry(
     Returns
     -------
     int
-        How many spans were handed over.
+        The number of spans that were exported.
 
     Raises
     ------
@@ -100,19 +100,21 @@ def to_opentelemetry(
     if exporter is None:
         provider = tracer_provider if tracer_provider is not None else _global_provider()
         return _emit(columns, shift_ns, provider.get_tracer("kaygraph_viz"), getattr(provider, "force_flush", bool))
-    handed = _Handed(exporter)
-    count = _emit(columns, shift_ns, _tracer_of(handed), handed.flush)
-    handed.finish()
-    if handed.problem:
-        warnings.warn(f"the export stopped after {handed.count:,} of {count:,} spans: {handed.problem}", stacklevel=2)
-    return handed.count
+    exported = _Exported(exporter)
+    count = _emit(columns, shift_ns, _tracer_of(exported), exported.flush)
+    exported.finish()
+    if exported.problem:
+        warnings.warn(
+            f"the export stopped after {exported.count:,} of {count:,} spans: {exported.problem}", stacklevel=2
+        )
+    return exported.count
 
 
 # -- where the spans go --------------------------------------------------------------------------------------------
 
 
-class _Handed:
-    """What was handed to an exporter, until it failed."""
+class _Exported:
+    """The spans that go to an exporter, in batches, until it fails."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -121,7 +123,7 @@ class _Handed:
         self.problem = ""
 
     def flush(self) -> None:
-        """Hand over what has ended."""
+        """Export the spans that have ended."""
         from opentelemetry.sdk.trace.export import SpanExportResult
 
         batch, self.ended = self.ended, []
@@ -136,7 +138,7 @@ class _Handed:
             self.problem = describe_error(error)
 
     def finish(self) -> None:
-        """Let the exporter send what it holds back."""
+        """Flush the last batch, and the exporter."""
         self.flush()
         try:
             self._exporter.force_flush()
@@ -144,23 +146,23 @@ class _Handed:
             self.problem = self.problem or describe_error(error)
 
 
-def _tracer_of(handed: _Handed) -> Tracer:
-    """Return a tracer whose spans are kept for an exporter, all of them and as they are."""
+def _tracer_of(exported: _Exported) -> Tracer:
+    """Return a tracer that keeps its spans for an exporter, without sampling and without limits."""
     from opentelemetry.sdk.trace import SpanLimits, TracerProvider
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
     unlimited = SpanLimits(max_links=SpanLimits.UNSET, max_span_attributes=SpanLimits.UNSET)
     provider = TracerProvider(sampler=ALWAYS_ON, span_limits=unlimited, shutdown_on_exit=False)
-    provider.add_span_processor(_keeping(handed))
+    provider.add_span_processor(_keeping(exported))
     return provider.get_tracer("kaygraph_viz")
 
 
-def _keeping(handed: _Handed) -> SpanProcessor:
+def _keeping(exported: _Exported) -> SpanProcessor:
     from opentelemetry.sdk.trace import SpanProcessor
 
     class Keeping(SpanProcessor):
         def on_end(self, span: ReadableSpan) -> None:
-            handed.ended.append(span)
+            exported.ended.append(span)
 
     return Keeping()
 
@@ -169,7 +171,7 @@ def _global_provider() -> TracerProvider:
     from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
 
     provider = get_tracer_provider()
-    if isinstance(provider, ProxyTracerProvider):  # what is there before a program has set anything up
+    if isinstance(provider, ProxyTracerProvider):  # the default before a program has set one up, which drops all spans
         raise OptionError("exporter", None, "an exporter, or a tracer_provider", "exporter=ConsoleSpanExporter()")
     return provider
 
@@ -178,7 +180,7 @@ def _global_provider() -> TracerProvider:
 
 
 def _shift_ns(columns: SpanColumns, began: datetime | None) -> int:
-    """Return what turns times of the trace into [ns] since 1970."""
+    """Return the difference between times of the trace and times since 1970 [ns]."""
     if began is None:
         return time.time_ns() - int(columns.column("ended_ns").max(initial=0))
     if not isinstance(began, datetime) or began.tzinfo is None:
@@ -188,7 +190,7 @@ def _shift_ns(columns: SpanColumns, began: datetime | None) -> int:
 
 
 def _emit(columns: SpanColumns, shift_ns: int, tracer: Tracer, flush: Callable[[], object]) -> int:
-    """Start all spans, each after its parent; then link and end them, in the order of their ends."""
+    """Start all spans, parents first, then link and end them in the order of their ends; return their number."""
     started = _started(columns, shift_ns, tracer)
     ends = np.argsort(columns.rows["ended_ns"], kind="stable").tolist()
     for count, position in enumerate(ends, 1):
@@ -209,7 +211,7 @@ def _emit(columns: SpanColumns, shift_ns: int, tracer: Tracer, flush: Callable[[
 
 
 def _started(columns: SpanColumns, shift_ns: int, tracer: Tracer) -> dict[int, OtelSpan]:
-    """Return open spans by number; 0 is one around all, where there is more than one without a parent."""
+    """Return started spans by span id; 0 is one that encloses all, where several have no parent."""
     from opentelemetry.context import Context
     from opentelemetry.trace import set_span_in_context
 
@@ -223,12 +225,14 @@ def _started(columns: SpanColumns, shift_ns: int, tracer: Tracer) -> dict[int, O
         parent = found.get(span.parent_id or 0) or found.get(0)
         context = Context() if parent is None else set_span_in_context(parent, Context())
         begin_ns = span.started_ns + shift_ns
-        found[span.span_id] = tracer.start_span(_text(span.name), context, attributes=_noted(span), start_time=begin_ns)
+        found[span.span_id] = tracer.start_span(
+            _text(span.name), context, attributes=_attributes(span), start_time=begin_ns
+        )
     return found
 
 
 def _add_parts(other: OtelSpan, span: Span, shift_ns: int) -> None:
-    """Add an event where each part begins, unless a span has so many that nobody would look at them."""
+    """Add an event at the start of each part, unless the SDK would drop some of them."""
     if span.noted_parts is None or len(span.noted_parts) > MAX_EVENTS:
         return
     for part in span.parts:
@@ -248,8 +252,8 @@ def _set_status(other: OtelSpan, span: Span) -> None:
 # -- attributes ----------------------------------------------------------------------------------------------------
 
 
-def _noted(span: Span) -> dict[str, Any]:
-    """Return the attributes of a span, as OpenTelemetry takes them."""
+def _attributes(span: Span) -> dict[str, Any]:
+    """Return the attributes of a span, in the types that OpenTelemetry allows."""
     type_of_error = (span.error or "").partition(":")[0]
     ours = {
         "kind": span.kind,
@@ -271,7 +275,7 @@ def _noted(span: Span) -> dict[str, Any]:
 
 
 def _sums_of_parts(span: Span) -> dict[str, float]:
-    """Return how long a span did what is not told by other attributes [s]."""
+    """Return the times of a span by kind of part [s], without the kinds that other attributes have."""
     found: dict[str, int] = {}
     for part in span.parts if span.noted_parts is not None else ():
         if part.kind not in ("cpu", "blocked"):

@@ -1,4 +1,4 @@
-"""A trace as the JSON that Perfetto and chrome://tracing open.
+"""A trace as Chrome trace events, the JSON that Perfetto and chrome://tracing open.
 
 Belongs here: events and their file. Does not belong here: which track a span is on (``tracks``), and reading such files
 (``perfetto_reader``).
@@ -17,7 +17,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from kaygraph_viz.export.drawn import Begin, Piece, has_pieces, in_time
+from kaygraph_viz.export.track_events import PartPiece, SpanBegin, has_pieces, track_events
 from kaygraph_viz.export.tracks import Tracks, nearest_node, place
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.disk import written
@@ -30,11 +30,11 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["PART_OF", "to_perfetto"]
 
 Event = dict[str, Any]
-PID = 1  # one process: as in a chart, what counts is which worker ran it
+PID = 1  # one process for all: rows are workers, whatever process they are in
 FIRST = 1  # number of the first row; 0 would mean the idle thread of the system
-PART = "part"  # category of what went on within a span
+PART = "part"  # category of the parts of spans
 PART_OF = "part_of"
-APART = "apart"  # category of what has a track of its own: it is part of what identifies the track
+APART = "apart"  # category of spans with a track of their own: a viewer identifies the track by it and the id
 
 
 @overload
@@ -101,10 +101,10 @@ _LAST_BACKSLASH = re.compile(r'(?<!\\)((?:\\\\)*)\\\\"')
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    """Return JSON in a form that all versions of Perfetto read.
+    """Return JSON that all versions of Perfetto can read.
 
-    Some show the escape of a letter as it is, and some take a text for unfinished that ends with a backslash, even
-    if that is escaped, as in the name of a folder: the file would not open.
+    Some do not decode escapes of letters, and some take a text for unfinished that ends with an escaped backslash, such
+    as the name of a folder: the file would not open.
     """
     text = _ENCODE(value)
     return _LAST_BACKSLASH.sub(r'\1\\u005c"', text) if '\\\\"' in text else text
@@ -127,7 +127,7 @@ def _events(columns: SpanColumns, heading: str) -> Iterator[Event]:
 
 
 def _numbered_lanes(columns: SpanColumns) -> dict[str, int]:
-    """Return the number of each lane that is used, from 1: main first, the others as people sort them."""
+    """Return the number of each lane that is used, from 1: main first, then by name, numbers in names by value."""
     used = {columns.lanes[code] for code in np.unique(columns.rows["lane"]).tolist()}
     return {lane: number for number, lane in enumerate(sorted(used, key=_natural), FIRST)}
 
@@ -147,30 +147,30 @@ def _names(lanes: Mapping[str, int], heading: str) -> Iterator[Event]:
 def _rows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
     at = tracks.order[tracks.apart[tracks.order] == 0].tolist()
     spans = ((lanes[span.lane], span) for span in map(columns.span, at))
-    for step in in_time(spans):
-        if isinstance(step, Begin):
+    for step in track_events(spans):
+        if isinstance(step, SpanBegin):
             span = step.span
             lasts = _lasting(span.started_ns, span.ended_ns, zero_ns)
             yield {"ph": "X", "name": _title(span), "cat": span.kind, "pid": PID, "tid": step.track, **lasts,
                    "args": as_fields(span)}  # fmt: skip
-        elif isinstance(step, Piece):
+        elif isinstance(step, PartPiece):
             lasts = _lasting(step.started_ns, step.ended_ns, zero_ns)
             yield {"ph": "X", "name": step.part.kind, "cat": PART, "pid": PID, "tid": step.track, **lasts,
-                   "args": _of_part(step)}  # fmt: skip
+                   "args": _part_args(step)}  # fmt: skip
 
 
 def _lasting(started_ns: int, ended_ns: int, zero_ns: int) -> dict[str, float]:
     return {"ts": _us(started_ns - zero_ns), "dur": _us(ended_ns - started_ns)}
 
 
-def _of_part(piece: Piece) -> Event:
-    """Return what is told about a part; `PART_OF` is how a reader knows that it is no span."""
+def _part_args(piece: PartPiece) -> Event:
+    """Return the arguments of the event of a part; by `PART_OF` a reader tells it from a span."""
     share = piece.part.cpu_share
     return {PART_OF: piece.span.span_id} | ({} if share is None else {"cpu_share": round(share, 3)})
 
 
 def _arrows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
-    """Yield both ends of the arrow for each link between spans in rows, unless it would point back in time.
+    """Yield the start and the finish of the arrow for each link between spans in rows, if it points forward in time.
 
     Perfetto ties each end to what began last in its row, and draws the arrow from the end of that: of the first span,
     or of its last part.
@@ -191,17 +191,17 @@ def _arrows(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero
 
 
 def _apart(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_ns: int) -> Iterator[Event]:
-    """Yield the begin and end of what has a track of its own, properly nested, track by track."""
+    """Yield begin and end events of spans with a track of their own, properly nested, track by track."""
     order = tracks.order[tracks.apart[tracks.order] != 0]
     at = order[np.argsort(tracks.apart[order], kind="stable")].tolist()
-    for step in in_time((int(tracks.apart[position]), columns.span(position)) for position in at):
+    for step in track_events((int(tracks.apart[position]), columns.span(position)) for position in at):
         span = step.span
         common = {"cat": APART, "id2": {"local": step.track}, "pid": PID, "tid": lanes[span.lane]}
-        if isinstance(step, Piece):
+        if isinstance(step, PartPiece):
             common["name"] = step.part.kind
-            yield common | {"ph": "b", "ts": _us(step.started_ns - zero_ns), "args": _of_part(step)}
+            yield common | {"ph": "b", "ts": _us(step.started_ns - zero_ns), "args": _part_args(step)}
             yield common | {"ph": "e", "ts": _us(step.ended_ns - zero_ns)}
-        elif isinstance(step, Begin):
+        elif isinstance(step, SpanBegin):
             yield common | {
                 "ph": "b",
                 "name": _title(span),
@@ -216,7 +216,7 @@ def _apart(columns: SpanColumns, tracks: Tracks, lanes: Mapping[str, int], zero_
 
 
 def _queues(columns: SpanColumns, zero_ns: int) -> Iterator[Event]:
-    """Yield for each node how many of its branches were submitted and had not begun, at each change."""
+    """Yield a counter for each node at each change: its branches that were submitted and had not begun."""
     branches = np.flatnonzero(columns.is_kind("branch") & (columns.rows["submitted_ns"] < columns.rows["started_ns"]))
     node = nearest_node(columns)[branches]
     for each in np.unique(node).tolist():
@@ -232,7 +232,7 @@ def _queues(columns: SpanColumns, zero_ns: int) -> Iterator[Event]:
 
 
 def _memory(columns: SpanColumns, samples: MemorySamples) -> Iterator[Event]:
-    """Yield how much memory was in use since the first submission, if that was recorded."""
+    """Yield a counter of the memory in use since the first submission, if that was recorded."""
     zero_ns = int(columns.column("submitted_ns").min(initial=1 << 62))
     for time_ns, size in zip(samples.times_ns.tolist(), samples.size.tolist(), strict=True):
         if time_ns >= zero_ns:
@@ -244,7 +244,7 @@ def _memory(columns: SpanColumns, samples: MemorySamples) -> Iterator[Event]:
 
 
 def _us(time_ns: int) -> float:
-    """Return microseconds that are the same nanoseconds again when a viewer multiplies and cuts, as Perfetto does.
+    """Return microseconds from which a viewer gets the same nanoseconds, if it multiplies and truncates like Perfetto.
 
     Examples
     --------
@@ -256,12 +256,12 @@ def _us(time_ns: int) -> float:
 
 
 def _title(span: Span) -> str:
-    """Return what a viewer writes on a span: its name, and how it ended if not well."""
+    """Return the text on a span in a viewer: its name, and its status if that is not ok."""
     return _visible(span.name) + (f" ({span.status})" if span.status != "ok" else "")
 
 
 def _visible(text: str) -> str:
-    r"""Return a text without characters that steer how others are shown; the arguments have it as it is.
+    r"""Return a text with ? for control characters, which change how others are shown; the arguments keep it as it is.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Trace events that we wrote ourselves, read back without loss.
+"""A reader of Chrome trace events that `to_perfetto` wrote, without loss.
 
 Belongs here: the spans in the arguments of events. Does not belong here: events of other tools (``chrome_reader``).
 """
@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from kaygraph_viz.export.perfetto import PART_OF
-from kaygraph_viz.export.reading import Reader
+from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.fields import as_row, problem_with
 from kaygraph_viz.trace.files import READABLE
 
 __all__ = ["PerfettoReader"]
 
-PHASES = ("X", "b")  # one event of a span has its arguments
+PHASES = ("X", "b")  # of begin and end only the begin has the arguments
 
 
 class PerfettoReader(Reader):
-    """Reads what `to_perfetto` wrote.
+    """A reader that makes spans of the arguments of events.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class PerfettoReader(Reader):
             return
         fields = event.get("args")
         if isinstance(fields, dict) and PART_OF in fields:
-            return  # the arguments of its span have it, too
+            return  # its span has the part in its own arguments
         problem = problem_with(fields) if isinstance(fields, dict) else "it has no arguments"
         if problem:
             raise ValueError(problem)

@@ -1,6 +1,6 @@
-"""The task stream of Dask, as ``client.get_task_stream()`` returns it.
+"""A reader of the task stream of Dask, as ``client.get_task_stream()`` returns it.
 
-Belongs here: what a message of that stream says. Does not belong here: recording on Dask workers (``execute``).
+Belongs here: the meaning of a message of that stream. Does not belong here: recording on Dask workers (``execute``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kaygraph_viz.export.reading import Reader, integer_ns
+from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.span import Status
@@ -22,7 +22,7 @@ _STATUS: dict[object, Status] = {"OK": "ok", "error": "error"}
 
 
 class _Action(NamedTuple):
-    """One thing that was done for a task."""
+    """One action for a task, such as a transfer or the computation, from and to [ns]."""
 
     name: object
     start_ns: int
@@ -35,10 +35,10 @@ class _Action(NamedTuple):
 
 
 class TaskStreamReader(Reader):
-    """Reads tasks as branches.
+    """A reader that makes branches of tasks.
 
-    A task starts and ends with what it computed. What was done for it before, such as the transfer of its input, is
-    time in the queue. Its name is that of its function; the time is that of the scheduler, in [ns] since 1970.
+    A task starts and ends with its computation. Earlier actions, such as the transfer of its input, are time in the
+    queue. Its name is that of its function; the time is that of the scheduler, in [ns] since 1970.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class TaskStreamReader(Reader):
         times = event.get("startstops")
         if not isinstance(times, list) or not all(isinstance(each, dict) for each in times):
             raise ValueError("it has no 'startstops', so it is no message of a task stream")
-        if not times:  # a task that never ran
+        if not times:  # it never ran, so there is no branch
             return
         actions = [_Action.of(each) for each in times]
         ran = [action for action in actions if action.name == "compute"] or actions
@@ -71,7 +71,7 @@ class TaskStreamReader(Reader):
         return lanes.setdefault(thread, f"{worker}/thread-{len(lanes) + 1}")
 
     def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
-        """Return the tasks; a worker with one thread is one lane."""
+        """Return the tasks; the lane of a worker with a single thread has the name of the worker."""
         columns, dropped = super().finish(is_complete=is_complete)
         alone = {lane: worker for worker, lanes in self._workers.values() if len(lanes) == 1 for lane in lanes.values()}
         columns.lanes = tuple(alone.get(lane, lane) for lane in columns.lanes)

@@ -1,4 +1,4 @@
-"""Which track of a viewer each span is drawn on: a row in which spans lie within or beside each other.
+"""The tracks of spans in a viewer: rows in which spans lie within or beside each other.
 
 Belongs here: order and nesting within lanes. Does not belong here: what an event looks like (``perfetto``).
 """
@@ -17,12 +17,12 @@ __all__ = ["Tracks", "enclosing", "nearest_node", "outside_in", "place"]
 
 Ints = npt.NDArray[np.int64]
 
-COROUTINE_LANES = ("async", "task")  # kinds of lanes on which others run while one waits
+COROUTINE_LANES = ("async", "task")  # on these kinds of lanes other branches run while one waits
 UNITS = ("branch", "attempt", "wait")
 
 
 class Tracks(NamedTuple):
-    """Where spans are drawn.
+    """The order and the tracks of spans.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Tracks(NamedTuple):
 
 
 def place(columns: SpanColumns) -> Tracks:
-    """Return where spans are drawn, so that those of one track lie within or beside each other.
+    """Return the tracks of spans, such that those of one track lie within or beside each other.
 
     Coroutines get a track of their own, as do spans that overlap with others of their lane, such as a branch that was
     given up and went on.
@@ -72,14 +72,14 @@ def place(columns: SpanColumns) -> Tracks:
 
 
 def _by_lane(columns: SpanColumns) -> Ints:
-    """Return the positions by lane and start; what begins at the same time goes from outside in, and by its end."""
+    """Return the positions by lane and start; spans that begin at the same time from outside in, then by their ends."""
     depth, _ = _climb(_parents(columns))
     rows = columns.rows
     return np.lexsort((rows["span_id"], rows["ended_ns"], depth, rows["started_ns"], _lane(columns))).astype(np.int64)
 
 
 def _lane(columns: SpanColumns) -> Ints:
-    """Return a number for the lane of each span; lanes whose names became the same by being cut are one row."""
+    """Return a number for the lane of each span; lanes whose names became equal by being cut are one."""
     first = {lane: code for code, lane in reversed(list(enumerate(columns.lanes)))}
     return np.array([first[lane] for lane in columns.lanes], np.int64)[columns.column("lane")]
 
@@ -92,7 +92,7 @@ def _walk(columns: SpanColumns, order: Ints) -> Iterator[tuple[int, ...]]:
 
 
 def enclosing(columns: SpanColumns) -> Ints:
-    """Return for each span the number of the innermost one of its lane that it lies within by its times, or 0.
+    """Return for each span the span id of the innermost one of its lane that encloses it by its times, or 0.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def enclosing(columns: SpanColumns) -> Ints:
 
 
 def _fits(open_ends: list[int], start: int, end: int) -> bool:
-    """Close what has ended, and return whether a span lies within what is still open."""
+    """Remove the spans that have ended, and return whether a span lies within those that are open."""
     while open_ends and open_ends[-1] <= start:
         open_ends.pop()
     return not open_ends or end <= open_ends[-1]
@@ -130,7 +130,7 @@ def _is_coroutine(lane: str) -> bool:
 
 
 def outside_in(columns: SpanColumns) -> Ints:
-    """Return the positions of all spans, each one after the one it happened in.
+    """Return the positions of all spans, parents before their children.
 
     Examples
     --------
@@ -170,10 +170,12 @@ def _parents(columns: SpanColumns) -> Ints:
 
 
 def _climb(parent: Ints) -> tuple[Ints, Ints]:
-    """Return how many steps lead up from each position, and where they end; in log2 of the longest way passes."""
+    """Return the number of ancestors of each position, and the topmost one, by doubling the distance in each pass."""
     steps, last = (parent >= 0).astype(np.int64), np.where(parent >= 0, parent, np.arange(len(parent)))
     jump = parent
-    for _ in range(len(parent).bit_length()):  # enough for any way, and an end even where a damaged trace has a circle
+    for _ in range(
+        len(parent).bit_length()
+    ):  # enough for any depth, and it ends also where a damaged trace has a cycle
         steps += np.where(jump >= 0, steps[jump], 0)
         last = np.where(jump >= 0, last[jump], last)
         jump = np.where(jump >= 0, jump[jump], -1)

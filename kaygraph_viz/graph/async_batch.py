@@ -27,7 +27,7 @@ class AsyncBranching(BranchingNode):
     worker_limit: ClassVar[int] = MAX_SLOTS
 
     def __init__(self, max_workers: int | None = None, **options: Any) -> None:
-        checked_workers(max_workers, "max_workers", most=MAX_SLOTS)
+        checked_workers(max_workers, "max_workers", limit=MAX_SLOTS)
         super().__init__(max_workers, "async", **options)
 
     async def branches_async(

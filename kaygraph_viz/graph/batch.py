@@ -67,7 +67,7 @@ class BranchingNode(Node):
         node_id: str | None = None,
     ) -> None:
         super().__init__(max_retries, wait, node_id)
-        checked_workers(max_workers, "max_workers", most=self.worker_limit)
+        checked_workers(max_workers, "max_workers", limit=self.worker_limit)
         if not isinstance(executor, Executor):
             executor_class(executor)  # loads its module now, not in a run that is being recorded
         checked_word("on_error", on_error, ON_ERROR)

@@ -67,13 +67,14 @@ class PipelineResult:
         letters.sort(key=lambda letter: letter.index)
         return cls(values, letters, results.read, results.stages, results.bottleneck)
 
-    def describe(self) -> str:
-        """Return the outcome and the bottleneck in two sentences.
+    @property
+    def sentence(self) -> str:
+        """The number of items that got through, and the bottleneck, in two sentences.
 
         Examples
         --------
         >>> facts = StageFacts("parse", 2, 9, 1, busy_s=3.6, blocked_s=0, makespan_s=2.0)
-        >>> print(PipelineResult([None] * 9, [DeadLetter(3)], 10, [facts], "parse").describe())
+        >>> print(PipelineResult([None] * 9, [DeadLetter(3)], 10, [facts], "parse").sentence)
         9 of 10 items got through, 1 became a dead letter. The bottleneck is 'parse', busy for 90% of the time: only a
         faster function or more workers there can make the whole faster.
         """
@@ -94,7 +95,7 @@ class PipelineResult:
     def __str__(self) -> str:
         width = max(len(facts.name) for facts in self.stages) if self.stages else 5
         head = f"{'stage':<{width}}  workers  at once  busy  blocked  starved  items/s  errors  longest queue"
-        return "\n".join([self.describe(), "", head, *(_line(facts, width) for facts in self.stages)])
+        return "\n".join([self.sentence, "", head, *(_line(facts, width) for facts in self.stages)])
 
     def __repr__(self) -> str:
         return f"<PipelineResult: {len(self.values):,} values, {len(self.dead_letters):,} dead letters>"

@@ -17,8 +17,7 @@ __all__ = ["watched"]
 
 def watched(shared: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Return the store, or a view of it that notes accesses under ``record(shared_access=True)``."""
-    scope = current_scope()
-    watch = scope.recorder.shared_watch if scope is not None and scope.recorder is not None else None
+    watch = current_scope().recorder.shared_watch
     if watch is None or isinstance(shared, _Watched):
         return shared
     return _Watched(shared, watch)

@@ -1,13 +1,14 @@
-"""What a run can be graded by: its structure, never its seconds alone.
+"""Criteria that a run is graded by: its structure, never its seconds alone.
 
-Belongs here: criteria. Does not belong here: putting them together and showing them (``grade``).
+Belongs here: criteria of any parallel run. Does not belong here: those of pipelines (``stage_criteria``), applying and
+showing them (``grade``).
 
-Each criterion is a function of a trace that says whether it is met, why, and which part of the chart shows it.
+Each criterion evaluates a trace: whether it is met, why, and which part of the chart shows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,20 +25,20 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
     "Criterion", "Finding", "all_ok", "at_least_at_once", "at_most_at_once", "efficiency_at_least", "faster_than",
-    "holds_always", "no_conflicts", "no_idle_worker", "overlaps", "same_result", "starts_after",
+    "holds_always", "longest_stretch", "no_conflicts", "no_idle_worker", "overlaps", "same_result", "starts_after",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one criterion says of one run.
+    """The result of one criterion for one run.
 
     Parameters
     ----------
     is_met
         Whether it is met.
     reason
-        Why, in one sentence.
+        The reason, in one sentence.
     from_s, to_s
         The part of the chart that shows it [s since the first submission], or None.
     """
@@ -50,49 +51,49 @@ class Finding:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One thing that a run is graded by.
+    """A goal of a run, and how to tell from the trace whether the run meets it.
 
     Parameters
     ----------
     goal
-        What should be so, in a few words.
-    look
-        Returns what a trace shows of it.
+        The goal in a few words.
+    evaluate
+        A function that returns the finding for a trace.
     """
 
     goal: str
-    look: Callable[[Trace], Finding]
+    evaluate: Callable[[Trace], Finding]
 
 
 def at_least_at_once(count: int, name: str | None = None) -> Criterion:
     """Require that at some moment at least `count` branches (of a name) run at once."""
     what = f"{name} branches" if name else "branches"
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         peak, _ = _peak(trace, name)
         reason = f"at most {peak} {what} ran at once"
         return Finding(True, reason) if peak >= count else Finding(False, reason, *_longest_below(trace, count, name))
 
-    return Criterion(f"at least {count} {what} at once", look)
+    return Criterion(f"at least {count} {what} at once", evaluate)
 
 
 def at_most_at_once(count: int, name: str | None = None) -> Criterion:
     """Require that never more than `count` branches (of a name) run at once."""
     what = f"{name} branches" if name else "branches"
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         peak, (from_s, to_s) = _peak(trace, name)
         if peak <= count:
             return Finding(True, f"at most {peak} {what} ran at once")
         return Finding(False, f"{peak} {what} ran at once", from_s, to_s)
 
-    return Criterion(f"never more than {count} {what} at once", look)
+    return Criterion(f"never more than {count} {what} at once", evaluate)
 
 
 def starts_after(later: str, earlier: str) -> Criterion:
     """Require that no branch called `later` begins before the last one called `earlier` has ended."""
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         before, after = _named(trace, earlier), _named(trace, later)
         if not before or not after:
             missing = earlier if not before else later
@@ -103,13 +104,13 @@ def starts_after(later: str, earlier: str) -> Criterion:
         zero = _zero(trace)
         return Finding(False, f"a {later} began before the last {earlier} ended", _s(began, zero), _s(ended, zero))
 
-    return Criterion(f"{later} only after every {earlier}", look)
+    return Criterion(f"{later} only after every {earlier}", evaluate)
 
 
 def overlaps(one: str, other: str) -> Criterion:
     """Require that at some moment a branch called `one` and a branch called `other` run at the same time."""
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         first, second = _named(trace, one), _named(trace, other)
         if not first or not second:
             return Finding(False, f"there is no branch called {one if not first else other!r}")
@@ -117,56 +118,57 @@ def overlaps(one: str, other: str) -> Criterion:
             return Finding(True, f"{one} and {other} ran at the same time")
         earlier, later = sorted((first, second), key=lambda spans: min(span.started_ns for span in spans))
         zero = _zero(trace)
-        place = _s(min(span.started_ns for span in earlier), zero), _s(max(span.ended_ns for span in earlier), zero)
-        return Finding(False, f"while {earlier[0].name} ran there was no {later[0].name}", *place)
+        began, ended = min(span.started_ns for span in earlier), max(span.ended_ns for span in earlier)
+        reason = f"while {earlier[0].name} ran, no {later[0].name} ran"
+        return Finding(False, reason, _s(began, zero), _s(ended, zero))
 
-    return Criterion(f"{one} and {other} at the same time", look)
+    return Criterion(f"{one} and {other} at the same time", evaluate)
 
 
 def no_idle_worker(share: float = 0.1) -> Criterion:
-    """Require that no worker has nothing to do, for more than a `share` of the run, while branches wait for one."""
+    """Require that no worker is idle for more than a `share` of the run, 0 to 1, while branches wait for a worker."""
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         lane, from_ns, to_ns = _longest_idle(trace)
         makespan_ns = trace.makespan_s * 1e9
         if to_ns - from_ns <= share * makespan_ns:
-            return Finding(True, "no worker stood idle while work was waiting")
+            return Finding(True, "no worker was idle while work was waiting")
         zero, part = _zero(trace), (to_ns - from_ns) / makespan_ns
         reason = f"{lane} had nothing to do for {part:.0%} of the run while work was waiting"
         return Finding(False, reason, _s(from_ns, zero), _s(to_ns, zero))
 
-    return Criterion("no worker idle while work waits", look)
+    return Criterion("no worker idle while work waits", evaluate)
 
 
 def faster_than(baseline: Trace, ratio: float = 1.5) -> Criterion:
-    """Require a run at least `ratio` times as fast as another one; 1.5 is a gain that a busy machine keeps."""
+    """Require a run at least `ratio` times as fast as another one; 1.5 leaves room for noise of a busy machine."""
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         gain = baseline.makespan_s / trace.makespan_s if trace.makespan_s else 0.0
         reason = f"it was {gain:.1f} times as fast"
         return Finding(True, reason) if gain >= ratio else Finding(False, reason, *_longest_below(trace, 2))
 
-    return Criterion(f"at least {ratio:g} times as fast as before", look)
+    return Criterion(f"at least {ratio:g} times as fast as before", evaluate)
 
 
 def efficiency_at_least(share: float) -> Criterion:
-    """Require an efficiency, speedup / workers, of at least a `share`, 0 to 1: that there are not too many workers."""
+    """Require an efficiency, speedup / workers, of at least a `share`, 0 to 1, against too many workers."""
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         summary = summarize(trace)
-        gave = f"{counted(summary.workers, 'worker')} gave about {summary.efficiency:.0%} of what they could"
-        reason = f"{gave}: one after the other it would take about {duration(summary.serial_s)}"
+        share_of = f"the efficiency of {counted(summary.workers, 'worker')} was about {summary.efficiency:.0%}"
+        reason = f"{share_of}: one after the other, the run would take about {duration(summary.serial_s)}"
         if summary.efficiency >= share:
             return Finding(True, reason)
         return Finding(False, reason, *_longest_below(trace, summary.workers))
 
-    return Criterion(f"an efficiency of at least {share:.0%}", look)
+    return Criterion(f"an efficiency of at least {share:.0%}", evaluate)
 
 
 def all_ok(count: int | None = None) -> Criterion:
     """Require that no branch failed, and that there were `count` of them."""
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         branches = [span for span in trace if span.kind == "branch"]
         bad = [span for span in branches if not span.ok]
         if bad:
@@ -175,15 +177,16 @@ def all_ok(count: int | None = None) -> Criterion:
             return Finding(False, reason, _s(bad[0].started_ns, zero), _s(bad[0].ended_ns, zero))
         if count is not None and len(branches) != count:
             return Finding(False, f"there were {len(branches)} branches")
-        return Finding(True, f"all {len(branches)} branches went well")
+        return Finding(True, f"all {len(branches)} branches succeeded")
 
-    return Criterion("every branch goes well" if count is None else f"{count} branches, all of them well", look)
+    goal = "every branch succeeds" if count is None else f"{count} branches, and all of them succeed"
+    return Criterion(goal, evaluate)
 
 
 def no_conflicts() -> Criterion:
-    """Require that no two overlapping branches got in each other's way; needs ``record(shared_access=True)``."""
+    """Require that no two overlapping branches access one key in conflict; needs ``record(shared_access=True)``."""
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         found = conflicts(trace)
         if not found:
             return Finding(True, "no two branches that overlapped wrote the same key")
@@ -191,19 +194,19 @@ def no_conflicts() -> Criterion:
         ended = min(first.first.ended_ns, first.second.ended_ns)
         return Finding(False, str(first), _s(first.second.started_ns, zero), _s(ended, zero))
 
-    return Criterion("no two branches on one key at once", look)
+    return Criterion("no two branches on one key at once", evaluate)
 
 
 def same_result(value: Any, expected: Any) -> Criterion:
-    """Require that a result is the expected one: speed is worth nothing if the answer changes."""
+    """Require that a result is the expected one, since a faster run must not change it."""
     return Criterion(
         "the same result as before",
-        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is another one"),
+        lambda trace: Finding(bool(value == expected), "it is the same" if value == expected else "it is different"),
     )
 
 
 def holds_always(exploration: Exploration) -> Criterion:
-    """Require that an exploration found nothing: a program is right when it is right under every schedule."""
+    """Require that an exploration found no error under any schedule."""
     first = str(exploration).splitlines()[-1]
     reason = f"it held in all {len(exploration.seeds)} schedules" if exploration.ok else first
 
@@ -223,9 +226,9 @@ def _s(time_ns: float, zero_ns: int) -> float:
 
 
 def _at_once(trace: Trace, name: str | None) -> tuple[Ints, Ints]:
-    """Return the moments at which the number of branches that run changes [ns], and that number from each on.
+    """Return the times at which the number of running branches changes [ns], and the number from each on.
 
-    Without a name, a branch around others does not count beside these: it is no bar of the chart either.
+    Without a name, a branch around others does not count beside these, as the chart draws no bar for it.
     """
     spans = _named(trace, name)
     if name is None:
@@ -238,30 +241,46 @@ def _at_once(trace: Trace, name: str | None) -> tuple[Ints, Ints]:
 
 
 def _longest_below(trace: Trace, count: int, name: str | None = None) -> tuple[float, float]:
-    """Return the longest time in which fewer than `count` branches ran at once, also before and after them [s]."""
+    """Return the longest time with fewer than `count` branches at once, also before and after all branches [s]."""
     times, counts = _at_once(trace, name)
-    ends = max((span.ended_ns for span in trace), default=0)
-    steps = zip([_zero(trace), *times.tolist(), ends], [0, *counts.tolist(), 0], strict=True)
+    zero, end = _zero(trace), max((span.ended_ns for span in trace), default=0)
+    changes = zip([zero, *times.tolist(), end], [0, *counts.tolist(), 0], strict=True)
+    from_ns, to_ns = longest_stretch((time, running < count) for time, running in changes)
+    return _s(from_ns, zero), _s(to_ns, zero)
+
+
+def longest_stretch(changes: Iterable[tuple[int, bool]]) -> tuple[int, int]:
+    """Return the start and the end of the longest time in which a condition holds, 0 and 0 if it never does [ns].
+
+    Parameters
+    ----------
+    changes
+        Times in order [ns], each with whether the condition holds from then on.
+
+    Examples
+    --------
+    >>> longest_stretch([(0, False), (2, True), (3, True), (7, False), (8, True), (9, False)])
+    (2, 7)
+    """
     longest, began = (0, 0), None
-    for moment, running in steps:
-        if began is not None and moment - began > longest[1] - longest[0]:
-            longest = (began, moment)
-        began = (moment if began is None else began) if running < count else None
-    zero = _zero(trace)
-    return _s(longest[0], zero), _s(longest[1], zero)
+    for time, holds in changes:
+        if began is not None and time - began > longest[1] - longest[0]:
+            longest = (began, time)
+        began = (time if began is None else began) if holds else None
+    return longest
 
 
 def _peak(trace: Trace, name: str | None) -> tuple[int, tuple[float, float]]:
-    """Return the largest number of branches at once, and from when to when that was [s]."""
+    """Return the largest number of branches at once, and the first time with so many, from and to [s]."""
     times, counts = _at_once(trace, name)
     if not len(times):
         return 0, (0.0, 0.0)
-    place, zero = int(counts.argmax()), _zero(trace)
-    return int(counts[place]), (_s(int(times[place]), zero), _s(int(times[place + 1]), zero))
+    first, zero = int(counts.argmax()), _zero(trace)
+    return int(counts[first]), (_s(int(times[first]), zero), _s(int(times[first + 1]), zero))
 
 
 def _longest_idle(trace: Trace) -> tuple[str, float, float]:
-    """Return the longest time in which a worker had nothing to do while a branch waited to start [ns]."""
+    """Return the lane of a worker and the longest time in which it was idle while a branch waited to start [ns]."""
     branches = _named(trace, None)
     waits = [(span.submitted_ns, span.started_ns) for span in branches if span.started_ns > span.submitted_ns]
     longest: tuple[str, float, float] = ("", 0, 0)

@@ -23,14 +23,14 @@ SHADE = "#D55E00"
 
 @dataclass(frozen=True)
 class Grade:
-    """What a run achieved.
+    """The findings of all criteria for one run.
 
     Parameters
     ----------
     criteria, findings
-        What was looked at, and what was found, in the same order.
+        The criteria and their findings, in the same order.
     trace
-        The run, or None where there was none to look at.
+        The run, or None where nothing was recorded.
     """
 
     criteria: Sequence[Criterion]
@@ -42,8 +42,19 @@ class Grade:
         """Whether all criteria are met."""
         return all(finding.is_met for finding in self.findings)
 
+    @property
+    def sentence(self) -> str:
+        """The number of goals that are met.
+
+        Examples
+        --------
+        >>> Grade([], [Finding(True, "it is fast"), Finding(False, "one branch failed")], None).sentence
+        '1 of 2 goals met'
+        """
+        return f"{sum(each.is_met for each in self.findings)} of {len(self.findings)} goals met"
+
     def draw(self) -> object:
-        """Draw the run with the places that do not meet a criterion shaded, and return the Axes."""
+        """Draw the run, shade the times that do not meet a criterion, and return the Axes."""
         from matplotlib.figure import Figure
 
         from kaygraph_viz.plot.gantt.gantt import gantt
@@ -57,7 +68,7 @@ class Grade:
         return axes
 
     def __str__(self) -> str:
-        lines = [f"{sum(each.is_met for each in self.findings)} of {len(self.findings)} goals met"]
+        lines = [self.sentence]
         pairs = zip(self.criteria, self.findings, strict=True)
         lines += [f"  [{'x' if found.is_met else ' '}] {goal.goal}: {found.reason}" for goal, found in pairs]
         return "\n".join(lines)
@@ -70,11 +81,10 @@ class Grade:
             f"{html.escape(goal.goal)}</td><td style='text-align:left'>{html.escape(found.reason)}</td></tr>"
             for goal, found in zip(self.criteria, self.findings, strict=True)
         )
-        head = html.escape(str(self).splitlines()[0])
-        return f"<p><strong>{head}</strong></p><table>{rows}</table>{self._picture()}"
+        return f"<p><strong>{html.escape(self.sentence)}</strong></p><table>{rows}</table>{self._picture()}"
 
     def _picture(self) -> str:
-        """Return the reader's own chart with the offending places shaded, where there is anything to shade."""
+        """Return an HTML image of the shaded chart; the empty text where there is nothing to shade."""
         if (
             self.trace is None
             or self.passed
@@ -91,7 +101,7 @@ class Grade:
         target = io.BytesIO()
         figure.savefig(target, format="png", dpi=100)
         source = base64.b64encode(target.getvalue()).decode()
-        return f'<img alt="your chart, what is missing shaded" src="data:image/png;base64,{source}">'
+        return f'<img alt="your chart; the shaded parts do not meet a goal" src="data:image/png;base64,{source}">'
 
 
 def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
@@ -100,9 +110,9 @@ def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
     Parameters
     ----------
     trace
-        What was recorded; anything else counts as nothing recorded.
+        The recorded run; anything but a trace counts as nothing recorded.
     goal
-        What the run should achieve.
+        The criteria.
 
     Examples
     --------
@@ -115,15 +125,18 @@ def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
     if not isinstance(trace, Trace) or not len(trace):
         nothing = Finding(False, "nothing was recorded: run the cell above, and record it with kv.record()")
         return Grade(goal, [nothing for _ in goal], None)
-    return Grade(goal, [_look(criterion, trace) for criterion in goal], trace)
+    return Grade(goal, [_evaluated(criterion, trace) for criterion in goal], trace)
 
 
 def _joined(findings: Sequence[Finding]) -> list[tuple[float, float]]:
-    """Return the places that do not meet a criterion, those that overlap as one: shaded twice they would hide bars."""
-    places = sorted((each.from_s, each.to_s) for each in findings
-                    if not each.is_met and each.from_s is not None and each.to_s is not None)  # fmt: skip
+    """Return the times that do not meet a criterion [s], overlapping ones as one: shading twice would hide bars."""
+    stretches = sorted(
+        (each.from_s, each.to_s)
+        for each in findings
+        if not each.is_met and each.from_s is not None and each.to_s is not None
+    )
     joined: list[tuple[float, float]] = []
-    for from_s, to_s in places:
+    for from_s, to_s in stretches:
         if joined and from_s <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], to_s))
         else:
@@ -131,8 +144,8 @@ def _joined(findings: Sequence[Finding]) -> list[tuple[float, float]]:
     return joined
 
 
-def _look(criterion: Criterion, trace: Trace) -> Finding:
+def _evaluated(criterion: Criterion, trace: Trace) -> Finding:
     try:
-        return criterion.look(trace)
-    except Exception as error:  # a criterion that cannot make sense of a run is not met
-        return Finding(False, f"it could not be looked at: {describe_error(error)}")
+        return criterion.evaluate(trace)
+    except Exception as error:  # not raised: a reader's run may have any shape, and the other criteria still count
+        return Finding(False, f"it could not be checked: {describe_error(error)}")

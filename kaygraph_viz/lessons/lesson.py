@@ -1,6 +1,7 @@
-"""One lesson: its predictions, its grades, its hints and solutions.
+"""One lesson: its predictions, grades, hints, puzzles and solutions.
 
-Belongs here: what a notebook holds in its hands. Does not belong here: what a grade looks at (``criteria``).
+Belongs here: the object that a notebook uses. Does not belong here: grading (``grade``, ``criteria``), predictions
+(``predict``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ GRADES_FILE = "KAYGRAPH_VIZ_GRADES"  # the file that grades are written to, one 
 
 
 class Lesson:
-    """What a notebook uses beside the library itself.
+    """The lesson of one notebook.
 
     Parameters
     ----------
@@ -48,12 +49,12 @@ class Lesson:
         self.grades: dict[str, Grade] = {}
 
     def predict(self, question: str, guess: Guess, options: Sequence[str] | None = None) -> Prediction:
-        """Keep what a reader expects; a second prediction for a question takes the place of the first.
+        """Keep the prediction of a reader; a second one for a question replaces the first.
 
         Parameters
         ----------
         question
-            What is asked.
+            The question.
         guess
             A number, or one of `options`.
         options
@@ -64,7 +65,7 @@ class Lesson:
         return made
 
     def grade(self, trace: Trace, goal: Sequence[Criterion], *, exercise: int = 1) -> Grade:
-        """Grade a run of an exercise; never raises for a reader.
+        """Grade a run of an exercise; never raises for what a reader's code did.
 
         Raises
         ------
@@ -81,33 +82,33 @@ class Lesson:
         return found
 
     def hint(self, number: int, exercise: int = 1) -> None:
-        """Print one hint for an exercise; the first one gives least away.
+        """Print one hint for an exercise; the first one tells least.
 
         Parameters
         ----------
         number
-            Which hint, from 1.
+            The number of the hint, from 1.
         exercise
-            Which exercise of the lesson, from 1.
+            The number of the exercise in the lesson, from 1.
         """
         hints = self._solution(exercise)[0]
         print(hints[checked_whole("number", number, 1, len(hints), "lesson.hint(1)") - 1])
 
     def show_solution(self, exercise: int = 1) -> None:
-        """Print a solution of an exercise. Try it first: predicting and failing is how it is learned."""
+        """Print the solution of an exercise."""
         print(self._solution(exercise)[1])
 
     def puzzle(
         self, check: Callable[[Mapping[str, Any]], bool], given: Mapping[str, Any] | None = None, *, number: int = 1
     ) -> Parsons:
-        """Return a program whose lines a reader puts in order; their right order is not in the notebook.
+        """Return the shuffled lines of a program that is not in the notebook.
 
         Parameters
         ----------
         check, given
             As for `Parsons`.
         number
-            Which puzzle of the lesson, from 1.
+            The number of the puzzle in the lesson, from 1.
 
         Raises
         ------
@@ -129,20 +130,20 @@ class Lesson:
         return split_solution(source.read_text(encoding="utf-8"))
 
     def calibration(self) -> str:
-        """Return how near the predictions of this lesson were, one line each."""
+        """Return how near the predictions of this lesson were, two lines each."""
         made = [prediction.comparison for prediction in self.predictions if prediction.comparison is not None]
         if not made:
             return "no prediction was compared with a measurement yet"
         points = sum(each.score for each in made)
         lines = [f"{each.question}\n    {each!r}" for each in made]
-        return "\n".join([*lines, f"{points} of {2 * len(made)} points; what was off is what you learned today"])
+        return "\n".join([*lines, f"{points} of {2 * len(made)} points; you learn most where a prediction was wrong"])
 
     def __repr__(self) -> str:
         return f"<Lesson {self.name}>"
 
 
 def split_solution(text: str) -> tuple[list[str], str]:
-    """Return the hints, which are the points of the list in the docstring, and the code of a solution."""
+    """Return the hints, which are the list items of the docstring, and the code of a solution."""
     tree = ast.parse(text)
     points = (ast.get_docstring(tree) or "").split("\n- ")[1:]
     hints = [" ".join(point.split()) for point in points]

@@ -1,6 +1,6 @@
 """Parsons problems: the lines of a program in the wrong order.
 
-Belongs here: shuffling them, and running what a reader put together. Does not belong here: the lines (notebooks).
+Belongs here: shuffling them, and running them in a reader's order. Does not belong here: the lines (``solutions``).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Parsons:
     lines
         The lines in the right order, with their indentation.
     check
-        Called with the variables that the program left; returns whether it did what it should. Other orders than the
-        right one may pass, too.
+        A function of the variables after the program that returns whether they are right. Orders other than that of
+        `lines` may pass, too.
     given
         Variables that the program may use.
 
@@ -50,7 +50,7 @@ class Parsons:
             chance.shuffle(self._shuffled)
 
     def try_order(self, order: Sequence[int]) -> str:
-        """Run the lines in an order and say whether the program does what it should.
+        """Run the lines in an order and return in words whether the program passes the check.
 
         Parameters
         ----------

@@ -4,7 +4,7 @@ Belongs here: one run function for each pattern, on a sample of the shipped data
 not belong here: the panel (``widgets.playground``), the patterns (``patterns``), and choosing data for the command line
 (``examples``).
 
-All of them keep simulated time unless told otherwise, so that a run is over at once and the same on every machine.
+All of them run in simulated time by default, so that a run ends at once and is the same on every machine.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def playground(
     controls: Given | None = None,
     only: str | None = None,
 ) -> Playground:
-    """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of what was tried.
+    """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of its runs.
 
     Moving a control shows the chart of these settings at once where they were tried; Run records anew.
 
@@ -180,32 +180,32 @@ def pipeline(
 def coordination(
     workers: int = 4, *, items: int = 16, latency_s: float = 0.06, seed: int = 0, clock: Clock = "virtual"
 ) -> Trace:
-    """Ask one service with coroutines, never more than so many at once."""
+    """Ask one service with coroutines, `workers` of them at once at most."""
     customers = [customer["customer_id"] for customer in load_customers()[:items]]
     with Setup(clock=clock).record() as trace, serve(_services(seed, latency_s, 0.0)) as server:
-        AsyncGraph(start=_AtMostNode(workers, server.base_url)).run({"customer_ids": customers})
+        AsyncGraph(start=_SemaphoreNode(workers, server.base_url)).run({"customer_ids": customers})
     return trace
 
 
-class _AtMostNode(CoordinationNode):
-    """Ask with at most so many coroutines at once."""
+class _SemaphoreNode(CoordinationNode):
+    """Looks up followers with a bound on the coroutines at once."""
 
-    def __init__(self, most: int, url: str) -> None:
+    def __init__(self, in_flight: int, url: str) -> None:
         super().__init__("semaphore", [url])
-        self.most = most
+        self.in_flight = in_flight
 
     async def exec_async(self, prep_res: Sequence[str]) -> list[Any]:
         async with open_async_client(timeout=30.0) as client:
-            return await with_semaphore(self.most, Lookup(client, self.mirrors), prep_res)
+            return await with_semaphore(self.in_flight, Lookup(client, self.mirrors), prep_res)
 
 
 def _some(records: Sequence[Any], count: int) -> list[Any]:
-    """Return so many records, from all over."""
+    """Return `count` records, evenly spread over all."""
     return list(records[:: max(1, len(records) // count)][:count])
 
 
 def _services(seed: int, latency_s: float, failure_rate: float) -> dict[str, ServiceSettings]:
-    """Return services that are equally slow on average; how much they vary is their own affair."""
+    """Return settings of services with one mean latency and failure rate; each keeps its own spread."""
     same = {"latency_s": latency_s, "failure_rate": failure_rate}
     return settings_with_seed(seed, dict.fromkeys(DEFAULT_SETTINGS, same))
 

@@ -1,4 +1,4 @@
-"""Predictions: what a reader expects, kept until it can be compared with what was measured.
+"""Predictions of a reader, kept until they can be compared with measurements.
 
 Belongs here: one prediction and how near it was. Does not belong here: collecting those of a lesson (``lesson``).
 """
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Prediction", "checked_guess"]
 
 NEAR, FAIRLY_NEAR = 1.1, 1.5  # factors
-NOTE_GAP_PT, NOTE_STEP_PT, NOTE_DEPTH_PT = 3, 12, 96  # beside the line, and how far down it may go
+NOTE_GAP_PT, NOTE_STEP_PT, NOTE_DEPTH_PT = 3, 12, 96  # from the line; down at a time; down at most
 Guess = float | str
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A prediction beside what was measured.
+    """A prediction compared with a measurement.
 
     Parameters
     ----------
     question
-        What was asked.
+        The question.
     guess, measured
-        What was predicted and what came out.
+        The predicted and the measured answer.
     verdict
-        How near that was, in a few words.
+        How near they are, in a few words.
     score
-        2 for very close or right, 1 for close, 0 for the rest.
+        2 for very close or right, 1 for close, 0 for all else.
     """
 
     question: str
@@ -47,23 +47,23 @@ class Comparison:
     score: int
 
     def __repr__(self) -> str:
-        return f"You predicted {_text(self.guess)}, measured was {_text(self.measured)}: {self.verdict}."
+        return f"You predicted {_text(self.guess)}, and {_text(self.measured)} was measured: {self.verdict}."
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
 
 
 class Prediction:
-    """What a reader expects.
+    """The answer that a reader expects to a question about a run.
 
     Parameters
     ----------
     question
-        What is asked.
+        The question.
     guess
         The answer: a number, or one of `options`.
     options
-        The answers that are possible, where they are not numbers.
+        The possible answers, where they are not numbers.
     """
 
     def __init__(self, question: str, guess: Guess, options: Sequence[str] | None = None) -> None:
@@ -73,7 +73,7 @@ class Prediction:
         self.comparison: Comparison | None = None
 
     def compare(self, measured: Guess) -> Comparison:
-        """Compare the prediction with what was measured, and keep the result for the end of the lesson."""
+        """Compare the prediction with a measurement, keep the comparison for `Lesson.calibration`, and return it."""
         measured = checked_guess("measured", measured, self.options)
         self.comparison = Comparison(self.question, self.guess, measured, *_judged(self.guess, measured))
         return self.comparison
@@ -86,7 +86,7 @@ class Prediction:
         ax
             The chart.
         at_s
-            Where the predicted end lies on the time axis [s]; default: the guess itself.
+            The position of the line on the time axis [s]; default: the guess itself.
         """
         x = float(self.guess if at_s is None else at_s)
         ax.axvline(x, color="#CC79A7", linestyle=(0, (4, 2)), linewidth=2, zorder=5)
@@ -105,7 +105,7 @@ class Prediction:
 
 
 def _place(note: Annotation, ax: Axes) -> None:
-    """Let a note stand above its line, right or left of it, or lower where the legend or another text is in the way."""
+    """Move a note to the first place beside its line, from the top down, that neither legend nor other texts cover."""
     legend = ax.get_legend()
     taken = [text.get_window_extent() for text in ax.texts if text is not note and text.get_text()]
     taken += [legend.get_window_extent()] if legend is not None else []
@@ -120,7 +120,7 @@ def _place(note: Annotation, ax: Axes) -> None:
 
 
 def checked_guess(name: str, guess: Any, options: Sequence[str] | None) -> Guess:
-    """Return a guess that can be compared.
+    """Return a guess that is a number or one of the options.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def checked_guess(name: str, guess: Any, options: Sequence[str] | None) -> Guess
 
 def _judged(guess: Guess, measured: Guess) -> tuple[str, int]:
     if isinstance(guess, str) or isinstance(measured, str):
-        return ("right", 2) if guess == measured else ("not so", 0)
+        return ("right", 2) if guess == measured else ("wrong", 0)
     if guess == measured:
         return "exactly", 2
     if guess <= 0 or measured <= 0:

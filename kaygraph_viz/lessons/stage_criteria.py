@@ -1,8 +1,9 @@
-"""What a run of a pipeline can be graded by: its queues, what is on its way, and that nothing is lost.
+"""Criteria that a run of a pipeline is graded by: its queues, the items in flight, and that none is lost.
 
-Belongs here: criteria that know stages. Does not belong here: those for any parallel run (``criteria``).
+Belongs here: criteria that know stages. Does not belong here: those of any parallel run (``criteria``).
 
-What is on its way follows from the links of a trace: a branch says which branch of the stage before made its item.
+The links of a trace tell which items are in flight: from each branch to the branch of the stage before that made its
+item.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import concurrency
-from kaygraph_viz.lessons.criteria import Criterion, Finding
+from kaygraph_viz.lessons.criteria import Criterion, Finding, longest_stretch
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
@@ -23,55 +24,55 @@ def queue_at_most(count: int, stage: str | None = None) -> Criterion:
     """Require that never more than `count` items wait in front of a stage, or of any stage."""
     where = f"in front of {stage}" if stage else "in any queue"
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         branches = trace.where(kind="branch")
         found = []
         for name in dict.fromkeys(_stage(span) for span in branches):
             waits = [(span.submitted_ns, span.started_ns) for span in branches if _stage(span) == name]
-            found += [(*_most(trace, waits, count), name)] if stage in (None, name) else []
+            found += [(*_peak(trace, waits, count), name)] if stage in (None, name) else []
         if not found:
             return _missing(stage or "any")
-        most, from_s, to_s, name = max(found, key=lambda each: each[0])
-        if most <= count:
-            return Finding(True, f"at most {most} waited {where}")
-        return Finding(False, f"{most} waited in front of {name}", from_s, to_s)
+        peak, from_s, to_s, name = max(found, key=lambda each: each[0])
+        if peak <= count:
+            return Finding(True, f"at most {peak} items waited {where}")
+        return Finding(False, f"{peak} items waited in front of {name}", from_s, to_s)
 
-    return Criterion(f"never more than {count} waiting {where}", look)
+    return Criterion(f"never more than {count} items waiting {where}", evaluate)
 
 
 def at_most_on_the_way(count: int, first: str, last: str) -> Criterion:
-    """Require that never more than `count` items are on their way: done by stage `first`, but not by stage `last`.
+    """Require that never more than `count` items are in flight: done by stage `first`, but not by stage `last`.
 
-    An item that fails has arrived as well. What a blocked worker holds is on its way.
+    An item that fails in between is no longer in flight. One that a blocked worker holds is.
     """
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         made_of = {link: span for span in trace.where(kind="branch") for link in span.links}
         begun = [span for span in trace.where(kind="branch") if _stage(span) == first and span.ok]
         if not begun:
             return _missing(first)
         journeys = [(_done_ns(span), _arrived_ns(span, made_of, last)) for span in begun]
-        most, from_s, to_s = _most(trace, journeys, count)
-        if most <= count:
-            return Finding(True, f"at most {most} items were on their way")
-        return Finding(False, f"{most} items were on their way", from_s, to_s)
+        peak, from_s, to_s = _peak(trace, journeys, count)
+        if peak <= count:
+            return Finding(True, f"at most {peak} items were in the pipeline")
+        return Finding(False, f"{peak} items were in the pipeline", from_s, to_s)
 
-    return Criterion(f"never more than {count} items on their way", look)
+    return Criterion(f"never more than {count} items in the pipeline", evaluate)
 
 
 def nothing_lost(first: str, last: str) -> Criterion:
-    """Require that each item that stage `first` handed on came through stage `last`, or failed, and that only once."""
+    """Require that each item that stage `first` passed on went through stage `last` or failed, exactly once."""
 
-    def look(trace: Trace) -> Finding:
+    def evaluate(trace: Trace) -> Finding:
         branches = trace.where(kind="branch")
-        handed_on = sum(span.ok for span in branches if _stage(span) == first)
+        passed_on = sum(span.ok for span in branches if _stage(span) == first)
         through = sum(span.ok for span in branches if _stage(span) == last)
         failed = sum(not span.ok for span in branches if _stage(span) != first)
-        if not handed_on:
+        if not passed_on:
             return _missing(first)
-        return Finding(handed_on == through + failed, f"{handed_on} went in, {through} came through, {failed} failed")
+        return Finding(passed_on == through + failed, f"{passed_on} went in, {through} came through, {failed} failed")
 
-    return Criterion("nothing lost, nothing twice", look)
+    return Criterion("no item lost, and no item twice", evaluate)
 
 
 def _stage(span: Span) -> str:
@@ -79,13 +80,13 @@ def _stage(span: Span) -> str:
 
 
 def _done_ns(span: Span) -> int:
-    """Return when a branch was done with its item: if it is blocked after that, the next queue was full [ns]."""
+    """Return when a branch was done with its item: a blocked part at its end is the wait for a full queue [ns]."""
     last = span.parts[-1] if span.parts else None
     return last.started_ns if last is not None and last.kind == "blocked" else span.ended_ns
 
 
 def _arrived_ns(span: Span, made_of: dict[int, Span], last: str) -> int:
-    """Return when the item that a branch handed on was through the last stage, or had failed [ns]."""
+    """Return when the item of a branch was through the last stage, or had failed [ns]."""
     while _stage(span) != last and span.span_id in made_of:
         span = made_of[span.span_id]
     return _done_ns(span)
@@ -95,14 +96,11 @@ def _missing(stage: str) -> Finding:
     return Finding(False, f"no item went through a stage called {stage!r}")
 
 
-def _most(trace: Trace, spells: Iterable[tuple[int, int]], allowed: int) -> tuple[int, float, float]:
-    """Return how many spells of time [ns] there were at once at most, and the longest time with too many [s]."""
-    starts, ends = np.array(list(spells), np.int64).reshape(-1, 2).T
+def _peak(trace: Trace, intervals: Iterable[tuple[int, int]], allowed: int) -> tuple[int, float, float]:
+    """Return how many of the intervals [ns] overlapped at once at most, and the longest time with too many [s]."""
+    starts, ends = np.array(list(intervals), np.int64).reshape(-1, 2).T
     times, counts = concurrency(starts, ends)
-    longest, began = (0, 0), None
-    for moment, count in zip(times.tolist(), counts.tolist(), strict=True):
-        if began is not None and moment - began > longest[1] - longest[0]:
-            longest = (began, moment)
-        began = (moment if began is None else began) if count > allowed else None
+    changes = zip(times.tolist(), counts.tolist(), strict=True)
+    from_ns, to_ns = longest_stretch((time, count > allowed) for time, count in changes)
     zero = min(span.submitted_ns for span in trace)
-    return int(counts.max(initial=0)), (longest[0] - zero) / 1e9, (longest[1] - zero) / 1e9
+    return int(counts.max(initial=0)), (from_ns - zero) / 1e9, (to_ns - zero) / 1e9

@@ -21,10 +21,13 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["PerformanceMetricsNode", "measured_times", "performance_metrics", "running_trace"]
 
-KEYS = (
+OF_SUMMARY = (
     "workers", "makespan_s", "work_s", "mean_concurrency", "serial_s", "speedup", "speedup_source", "efficiency",
-    "overhead", "overhead_s", "useful_workers", "lost_s", "critical_path_s", "queue_wait_s", "branches", "retries",
-    "suggested_workers", "replayed_makespan_s", "per_worker",
+    "critical_path_s", "queue_wait_s",
+)  # fmt: skip
+KEYS = (
+    *OF_SUMMARY, "overhead", "overhead_s", "useful_workers", "lost_s", "branches", "retries", "suggested_workers",
+    "replayed_makespan_s", "per_worker",
 )  # fmt: skip
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 TRIED = sorted({*POWERS, 3, 6, 12, 24, 48})  # a graph waits for the prediction: not every number up to 64
@@ -108,9 +111,8 @@ def running_trace() -> Trace | None:
     >>> running_trace() is None
     True
     """
-    scope = current_scope()
-    recorder = None if scope is None else scope.recorder
-    if recorder is None:
+    recorder = current_scope().recorder
+    if not recorder.is_open:
         return None
     return Trace(recorder.snapshot(), recorder.dropped, machine=recorder.clock.machine)
 
@@ -128,20 +130,11 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
     return {
         "is_recorded": True,
         "sentence": f"{explanation.sentence} In a replay, {enough}.",
-        "workers": summary.workers,
-        "makespan_s": summary.makespan_s,
-        "work_s": summary.work_s,
-        "mean_concurrency": summary.mean_concurrency,
-        "serial_s": summary.serial_s,
-        "speedup": summary.speedup,
-        "speedup_source": summary.speedup_source,
-        "efficiency": summary.efficiency,
+        **{name: getattr(summary, name) for name in OF_SUMMARY},
         "overhead": overhead_s / spent_s if spent_s else 0.0,
         "overhead_s": overhead_s,
         "useful_workers": explanation.useful_workers,
         "lost_s": {cause: seconds for cause, seconds in explanation.parts.items() if cause != USEFUL},
-        "critical_path_s": summary.critical_path_s,
-        "queue_wait_s": summary.queue_wait_s,
         "branches": summary.counts["branches"],
         "retries": summary.counts["retries"],
         "suggested_workers": best,

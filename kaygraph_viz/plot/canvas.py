@@ -91,7 +91,7 @@ class Canvas:
 
     @classmethod
     def empty(cls, ax: Axes | None) -> Canvas:
-        """Return a canvas which says that there is nothing to draw."""
+        """Return a canvas with the text that nothing was recorded."""
         canvas = cls.of(ax, Size.figure_width, Size.min_height, EMPTY_MARGINS_PT)
         canvas.ax.set_axis_off()
         place: dict[str, Any] = {"transform": canvas.ax.transAxes, "ha": "center", "va": "center"}
@@ -118,7 +118,7 @@ class Canvas:
         extent = extent_s or 1e-9
         self.ax.set_xlim(-0.008 * extent, 1.008 * extent)
         low, high = self.ax.get_xlim()
-        self.points_per_s = self.width_pt / (high - low)
+        self.points_per_s = float(self.width_pt / (high - low))
         self.set_time_ticks(extent_s, "time", note)
         self._add_grid("x")
         for side in ("top", "right", "left"):
@@ -139,7 +139,7 @@ class Canvas:
         self.ax.set_axisbelow(True)
 
     def set_rows(self, rows: Sequence[Row]) -> None:
-        """Write the names of the rows, first row on top: headings first, then as many others as have room.
+        """Set up the axis of rows, first row on top; of the names, headings get room before others.
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class Canvas:
             label.set_fontweight("bold" if rows[row].is_heading else "normal")
 
     def write(self, x: float, y: float, text: str, **style: Any) -> None:
-        """Write a text of others as it is, centred; what leaves the Axes is cut off."""
+        """Write a text from a trace as plain text, centred; what leaves the Axes is clipped."""
         style = {"ha": "center", "clip_on": True, "color": TEXT, **style}
         self.ax.text(x, y, escaped(text), **style)
 
@@ -184,7 +184,7 @@ class Canvas:
 
 
 def _apart(rows: Sequence[Row], at: Sequence[float], least: float) -> list[int]:
-    """Return the rows whose names have room, at least so far apart [rows]."""
+    """Return the rows whose names are written: their centres are at least `least` [rows] apart."""
     shown: list[int] = []
     for is_heading in (True, False):
         for number, row in enumerate(rows):

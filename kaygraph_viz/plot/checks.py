@@ -1,4 +1,4 @@
-"""Arguments that several drawing functions share, checked.
+"""Checks of the arguments that several drawing functions share.
 
 Belongs here: returning an argument if it can be used, and else an error that says what to write. Does not belong here:
 arguments of one function only.

@@ -1,7 +1,7 @@
-"""Pictures in words: one sentence, and small tables with the same information.
+"""Descriptions of pictures: one sentence, and small tables with the same information.
 
-Belongs here: what such a description is, and finding that of a picture. Does not belong here: the words of one kind of
-picture, which stand beside it.
+Belongs here: what a description consists of, and the one of each picture. Does not belong here: the words of one kind
+of picture, which stand beside it.
 
 They are for screen readers, for terminals, and for notebooks, where two runs are compared by their texts.
 """
@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from matplotlib.axes import Axes
 
-from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.analysis.wording import aligned, html_table
 from kaygraph_viz.errors import OptionError
 
 __all__ = ["Description", "Table", "attach", "describe", "description_of"]
@@ -43,7 +43,7 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Description:
-    """What a picture shows, in words.
+    """A picture in words: a sentence, and tables that stand for it where it cannot be seen.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ _descriptions: WeakKeyDictionary[Axes, Description] = WeakKeyDictionary()
 
 
 def attach(ax: Axes, description: Description) -> None:
-    """Keep the description of what was drawn on an Axes, whose label becomes the sentence."""
+    """Attach a description to an Axes, and make its sentence the label of the Axes."""
     _descriptions[ax] = description
     ax.set_label(description.sentence)
 

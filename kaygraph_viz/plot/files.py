@@ -1,4 +1,4 @@
-"""Pictures as files that carry their text: for screen readers, and for whoever finds the file later.
+"""Pictures as files that contain their description, for screen readers and for later readers of the file.
 
 Belongs here: writing a figure with its description. Does not belong here: what the description says.
 """
@@ -69,7 +69,7 @@ def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) ->
     if kind not in FORMATS:
         raise OptionError("path", str(target), f"a name that ends in one of {', '.join(FORMATS)}", '"run.png"')
     checked_number("dpi", dpi, example="dpi=150", above=True)
-    figure = ax.figure.canvas.figure  # also of an Axes in a part of a figure
+    figure = ax.figure.canvas.figure  # the whole figure, also of an Axes in a subfigure
     with rc_context({"svg.hashsalt": "kaygraph-viz"}):  # else the ids in an SVG differ each time
         figure.savefig(target, dpi=dpi, bbox_inches="tight", metadata=_metadata(figure, kind))
     return target

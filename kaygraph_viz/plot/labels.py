@@ -1,4 +1,4 @@
-"""Texts that were made by others, made harmless.
+"""Labels from traces and graphs, made harmless: they come from files and programs of others.
 
 Belongs here: what is kept of a label. Does not belong here: how wide it is drawn (``text``) and where
 (``gantt.layout``).
@@ -16,7 +16,7 @@ _MARKS = {"Mn", "Me"}
 
 
 def clean(text: object, limit: int = LABEL_LIMIT) -> str:
-    r"""Return a text in one line, without anything that is not a visible character, and cut to `limit` characters.
+    r"""Return a text as one line of visible characters, cut to `limit` characters.
 
     Parameters
     ----------
@@ -46,5 +46,5 @@ def clean(text: object, limit: int = LABEL_LIMIT) -> str:
 
 
 def heading(title: str | None, default: str) -> str:
-    """Return the title of a picture that was asked for, made harmless, or else the default."""
+    """Return the title that was asked for, made harmless, or the default."""
     return default if title is None else clean(title, TITLE_LIMIT)

@@ -1,4 +1,4 @@
-"""Rows of a chart: which lane is drawn where, and how bars of one lane that overlap are kept apart.
+"""The rows of a chart: the rows of each lane, one or more so that bars in a row do not overlap.
 
 Belongs here: order, number and height of rows. Does not belong here: what is in them (``gantt.layout``).
 """
@@ -27,7 +27,7 @@ NAME_LIMIT = 24
 
 
 class Row(NamedTuple):
-    """One row of a chart.
+    """One row of a chart, of a worker or a heading.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 
 
 def centres(rows: Sequence[Row]) -> list[float]:
-    """Return where the middle of each row is, downwards; that of the first row with a lane is 0.
+    """Return the height of the middle of each row, counted downwards from the first row with a lane.
 
     Examples
     --------

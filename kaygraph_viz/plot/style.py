@@ -1,4 +1,4 @@
-"""What things look like: the one place for colours, hatches, sizes and the words beside them.
+"""The style of all pictures: colours, hatches, sizes and the words of legends.
 
 Belongs here: constants. Does not belong here: geometry (``gantt.layout``, ``diagram.scene``) and drawing.
 
@@ -27,7 +27,7 @@ OTHER = "#C9CED2"  # names for which no colour is left
 
 
 class Fill(NamedTuple):
-    """How one kind of rectangle is filled and what the legend calls it; `line` is for its hatch and its marker.
+    """The fill of one kind of rectangle, and its name in the legend; `line` is for its hatch and its marker.
 
     `base` is a second colour, which fills the lower part of the rectangle, as high as a share.
     """
@@ -41,7 +41,7 @@ class Fill(NamedTuple):
 
 
 class Stroke(NamedTuple):
-    """How one kind of line is drawn and what the legend calls it."""
+    """The style of one kind of line, and its name in the legend."""
 
     colour: str
     label: str

@@ -1,4 +1,4 @@
-"""Texts as matplotlib will draw them: what its fonts have, and how wide it gets.
+"""Texts as matplotlib draws them: missing characters and widths.
 
 Belongs here: escaping, measuring and cutting to a width. Does not belong here: making the texts of others harmless
 (``labels``) and where a text goes (``gantt.layout``, ``diagram.scene``).
@@ -13,12 +13,12 @@ from matplotlib.textpath import text_to_path
 
 __all__ = ["cut_to_width", "drawable", "escaped", "width_pt"]
 
-ROUNDING = 1.1  # as much wider is a text of few pixels, since each character takes whole ones
-MISSING = "\u25a1"  # the white square that fonts show for a character they do not have
+ROUNDING = 1.1  # a small text gets so much wider, since each character takes whole pixels
+MISSING = "\u25a1"  # the white square, as many fonts show it for what they lack
 
 
 def escaped(text: str) -> str:
-    r"""Return a text for matplotlib: no formula between dollar signs, no character that its font does not have.
+    r"""Return a text that matplotlib draws as plain text: no formulas, no character that its fonts do not have.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def escaped(text: str) -> str:
 
 
 def drawable(text: str) -> str:
-    r"""Return a text in which a character that no font in use has is a square, instead of a warning when it is drawn.
+    r"""Return a text with a square for each character that no font in use has, which avoids warnings.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def _characters(families: tuple[str, ...]) -> frozenset[int]:
 
 
 def width_pt(text: str, font_size: float, *, is_bold: bool = False) -> float:
-    """Return how wide a text can get [pt], at any resolution: the sum of its characters' widths, and some room.
+    """Return the greatest width of a text at any resolution [pt]: the sum of its characters' widths, and some room.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def width_pt(text: str, font_size: float, *, is_bold: bool = False) -> float:
 
 @cache
 def _advance(char: str, is_bold: bool, family: tuple[str, ...]) -> float:
-    """Return the width of a character at 100 pt; between bars, so that a space has a width too."""
+    """Return the width of a character at 100 pt; it is measured between two bars, since a space alone has none."""
     font = FontProperties(family=list(family), size=100, weight="bold" if is_bold else "normal")
     width, _, _ = text_to_path.get_text_width_height_descent("|" + char.replace("$", "S") + "|", font, False)
     bars, _, _ = text_to_path.get_text_width_height_descent("||", font, False)

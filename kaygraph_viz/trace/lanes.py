@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import threading
 from asyncio import Task, _get_running_loop, current_task
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
 
-__all__ = ["CPU_RESOLUTION_NS", "Lane", "Lanes"]
+__all__ = ["CPU_RESOLUTION_NS", "NO_LANE", "Lane", "Lanes", "NoLanes"]
 
 CPU_RESOLUTION_NS = 20_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
@@ -143,9 +144,7 @@ class Lane:
     def stepped(self, started_ns: int, ended_ns: int) -> Measured:
         """Return what `measured` returns, for a coroutine whose steps were noted and which has just ended."""
         cpu_ns, blocked_ns, parts = measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
-        if (
-            parts is not None and len(parts) == 1 and parts[0][0] == CPU
-        ):  # sums say the same in less memory, and there may be millions of such steps
+        if parts is not None and len(parts) == 1 and parts[0][0] == CPU:  # the sums say the same in less memory
             return ended_ns - started_ns, 0, None
         return cpu_ns, blocked_ns, parts
 
@@ -194,9 +193,8 @@ class Lanes:
         self._named: dict[str, threading.Thread] = {}
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
-        self.on_thread: Callable[[str, int | None], None] | None = (
-            None  # called with a lane and, for a worker process, its number, when a thread begins to work on it
-        )
+        # Called when a thread begins to work on a lane: with its name, and the number of the process if it is a worker.
+        self.on_thread: Callable[[str, int | None], None] | None = None
 
     def mine(self) -> Lane:
         """Return the lane of the calling task or thread; one without a lane gets a new one.
@@ -275,3 +273,51 @@ class Lanes:
         kind, _, number = lane.name.rpartition("-")
         with self._lock:
             heappush(self._free[kind], int(number))
+
+    @contextmanager
+    def occupied(self, lane: Lane) -> Iterator[Lane]:
+        """Let the calling task, or else thread, work on a lane that was taken, and give the lane back at the end."""
+        self.enter(lane)
+        try:
+            yield lane
+        finally:
+            self.free(lane)
+
+
+class _NoLane(Lane):
+    __slots__ = ()
+
+    def noting(self) -> PartLog | None:
+        """Return None: this lane serves all threads at once."""
+        return None
+
+
+NO_LANE: Lane = _NoLane("", None)
+
+
+class NoLanes(Lanes):
+    """What takes the place of the lanes where nothing is recorded: all workers have the same one."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def mine(self) -> Lane:
+        """Return `NO_LANE`."""
+        return NO_LANE
+
+    def take(self, kind: str) -> Lane:
+        """Return `NO_LANE`."""
+        return NO_LANE
+
+    def again(self, lane: Lane) -> Lane:
+        """Return `NO_LANE`."""
+        return NO_LANE
+
+    def enter(self, lane: Lane) -> None:
+        """Do nothing."""
+
+    def enter_process(self, lane: Lane, pid: int) -> None:
+        """Do nothing."""
+
+    def free(self, lane: Lane) -> None:
+        """Do nothing."""

@@ -16,11 +16,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from kaygraph_viz.clock import REAL, Clock, use_clock
+from kaygraph_viz.clock import REAL, Clock, current_clock, use_clock
 from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
-from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
 from kaygraph_viz.trace.options import (
     DEFAULT_MAX_SPANS,
     announced,
@@ -31,6 +31,7 @@ from kaygraph_viz.trace.options import (
 )
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
+from kaygraph_viz.trace.storage import RowList
 
 if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
     from types import TracebackType
@@ -42,6 +43,8 @@ if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load
 
 __all__ = [
     "DEFAULT_MAX_SPANS",
+    "NO_RECORDER",
+    "NO_SCOPE",
     "Recorder",
     "Scope",
     "current_scope",
@@ -59,24 +62,21 @@ class Scope:
 
     __slots__ = ("recorder", "span_id")
 
-    def __init__(self, recorder: Recorder | None, span_id: int) -> None:
+    def __init__(self, recorder: Recorder, span_id: int) -> None:
         self.recorder = recorder
         self.span_id = span_id
 
 
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
-_active: list[Scope] = []  # for threads that were started without a copy of the context
 
 
-def current_scope() -> Scope | span | None:
-    """Return where new spans belong, or None when nothing is being recorded.
+def current_scope() -> Scope | span:
+    """Return where new spans belong; `NO_SCOPE` when nothing is being recorded.
 
     A thread that user code started on its own has no context; the innermost active `record` serves it.
     """
-    scope = _scope.get()
-    if scope is None:
-        return _active[-1] if _active else None
-    return scope if scope.recorder is not None and scope.recorder.is_open else None
+    scope = _scope.get() or _active[-1]
+    return scope if scope.recorder.is_open else NO_SCOPE
 
 
 def set_scope(scope: Scope) -> None:
@@ -91,6 +91,10 @@ def enter_scope(recorder: Recorder, span_id: int) -> None:
 
 class OpenSpan(Protocol):
     """A span that has begun: it knows its row for the case that the recording ends before it does."""
+
+    @property
+    def span_id(self) -> int:
+        """The number of the span."""
 
     def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this span if it is cut off at `now_ns`."""
@@ -139,6 +143,14 @@ class Recorder:
                 self._compact()
         except Exception as error:  # a recorder fault must never change a result
             self._give_up(error)
+
+    def keep_open(self, opened: OpenSpan) -> None:
+        """Record a span as abandoned if the recording ends before `forget` is called."""
+        self.open_spans[opened.span_id] = opened
+
+    def forget(self, span_id: int) -> None:
+        """Note that a span has ended; call it after its row was added, so that it is never in neither place."""
+        self.open_spans.pop(span_id, None)
 
     def _compact(self) -> None:
         if self._lock.acquire(blocking=False):  # someone else is at it: no need to wait
@@ -209,6 +221,50 @@ class Recorder:
         except Exception as error:  # whoever was recorded must get out of the block as without a recording
             self._give_up(error)
             return _columns(0).columns()
+
+
+class NoRecorder(Recorder):
+    """The recorder in force where nothing is recorded: it takes everything and keeps nothing.
+
+    It spares the code around branches a test at each step. `span` and `Branches.run` still test, since going through
+    the motions would cost code that is not recorded several times as much.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(REAL, cpu_time=False, storage=RowList(0))
+        self.lanes = NoLanes()
+        self.is_open = False
+        self.next_id = int
+
+    @property
+    def clock(self) -> Clock:
+        """The clock in force."""
+        return current_clock()
+
+    @clock.setter
+    def clock(self, clock: Clock) -> None: ...
+
+    @property
+    def now_ns(self) -> Callable[[], int]:
+        """The reading of the clock in force."""
+        return current_clock().now_ns
+
+    @now_ns.setter
+    def now_ns(self, now_ns: Callable[[], int]) -> None: ...
+
+    def add(self, row: RowTuple) -> None:
+        """Do nothing."""
+
+    def keep_open(self, opened: OpenSpan) -> None:
+        """Do nothing."""
+
+    def relate(self, consumers: int, producers: int, needs: Callable[[int], Iterable[int]]) -> None:
+        """Do nothing."""
+
+
+NO_RECORDER = NoRecorder()
+NO_SCOPE = Scope(NO_RECORDER, 0)
+_active = [NO_SCOPE]  # and those of the `record` blocks in force: for threads without a copy of the context
 
 
 def _columns(max_spans: int) -> Storage:
@@ -348,16 +404,14 @@ class span:  # noqa: N801  (used like a function)
         self.kind = kind
         self._attributes = attributes
         self._links: tuple[int, ...] = ()
-        self.recorder: Recorder | None = None
+        self.recorder: Recorder = NO_RECORDER
         self.span_id = 0
 
     def __enter__(self) -> Self:
-        scope = _scope.get() or (_active[-1] if _active else None)  # current_scope() without the cost of a call
-        recorder = self.recorder = scope.recorder if scope is not None else None
-        if scope is None or recorder is None:
-            return self
+        scope = _scope.get() or _active[-1]  # current_scope() without the cost of a call
+        self.recorder = recorder = scope.recorder
         if not recorder.is_open:
-            self.recorder = None
+            self.recorder = NO_RECORDER
             return self
         self.parent_id = scope.span_id
         self.span_id = recorder.next_id()
@@ -372,7 +426,7 @@ class span:  # noqa: N801  (used like a function)
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         recorder = self.recorder
-        if recorder is None:
+        if recorder is NO_RECORDER:
             return
         ended = recorder.now_ns()
         try:  # noqa: SIM105  (this is the hot path: suppress() costs as much as a stamp)
@@ -414,8 +468,7 @@ class span:  # noqa: N801  (used like a function)
         needs
             Returns the positions of the items in `other` that the item at a position in this one needed.
         """
-        if self.recorder is not None:
-            self.recorder.relate(self.span_id, other.span_id, needs)
+        self.recorder.relate(self.span_id, other.span_id, needs)
 
     def link(self, *spans: span) -> None:
         """Say that this span needed the results of `spans` (fan-in)."""

@@ -79,7 +79,7 @@ def _traced(function: Callable[..., Any], *, name: str | None, kind: Kind, argum
 
     def call_span(args: tuple[Any, ...], kwargs: dict[str, Any]) -> span:
         made = span(label, kind=kind)
-        if names is not None and current_scope() is not None:
+        if names is not None and current_scope().recorder.is_open:
             with suppress(TypeError):  # wrong arguments: the call itself will say so
                 made.set(**safe_attributes(names.bind(*args, **kwargs).arguments))  # as they are before the call
         return made

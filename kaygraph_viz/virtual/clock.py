@@ -1,6 +1,6 @@
 """The clock of simulated time.
 
-Belongs here: what users set and what branches ask for. Does not belong here: how it is done (``scheduler``).
+Belongs here: its options, and entering and leaving a block. Does not belong here: the schedule (``scheduler``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kaygraph_viz.virtual.guards import guard, guards
 from kaygraph_viz.virtual.loop import VirtualLoop, loops_in_simulated_time
 from kaygraph_viz.virtual.patches import ordinary_code
 from kaygraph_viz.virtual.preempt import Preemption
-from kaygraph_viz.virtual.processors import Turns, compute
+from kaygraph_viz.virtual.processors import Slots, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
 from kaygraph_viz.virtual.threads import VirtualEvent, VirtualThreads
 from kaygraph_viz.virtual.user_threads import started_threads
@@ -35,20 +35,20 @@ SIMULATED_WORKERS = 4  # by default, on any machine
 
 
 class VirtualClock(Clock):
-    """A clock that passes only when everybody waits: the same run, to the nanosecond, on every machine.
+    """A clock that advances only when all threads wait: the same run, to the nanosecond, on every machine.
 
     ``with record(clock="virtual", seed=0)`` makes one with the defaults. Branches are unchanged: `sleep` is waiting and
-    `work` is CPU, in simulated seconds; whatever else they do takes no simulated time. Threads share one interpreter,
-    which passes to the next one every 5 ms; processes have one each; of the coroutines of a loop one runs at a time.
-    What branches in other processes get and return is copied, as it really would be. Where nobody says how many workers
-    there are, there are 4. Used for a second block, the clock goes on where it stopped.
+    `compute` is CPU, in simulated seconds; whatever else they do takes no simulated time. Threads share one
+    interpreter, which passes to the next one every 5 ms; processes have one each; of the coroutines of a loop one runs
+    at a time. What branches in other processes get and return is copied, as it really would be. The default number of
+    workers is 4. Used for a second block, the clock goes on where it stopped.
 
     Parameters
     ----------
     seed
-        Whole number, 0 or more. 0: at one instant, those go first whose turn was fixed first (when they fell asleep,
-        were started or were woken). Any other number: their order is drawn by chance from it. What ends at the very
-        instant of its deadline is in time. The module `random` is seeded with it inside the block.
+        Whole number, 0 or more. 0: what is due at one instant comes in the order in which it became certain (when a
+        thread fell asleep, was started or was woken). Any other number: in an order drawn from it. What ends at the
+        very instant of its deadline is in time. The module `random` is seeded with it inside the block.
     cores
         How many processes, and threads without a GIL, can compute at once, 1 to 4096, whatever the machine has; None
         for any number.
@@ -60,14 +60,14 @@ class VirtualClock(Clock):
     start_up_s
         How long a worker takes to start [s]: a number, or one for each kind (``thread process dask``).
     dispatch_s
-        How long it takes to hand an item to a worker [s], in the same way.
+        How long an item takes to reach a worker [s], in the same way.
     preempt
-        The chance, 0 to 1, that a thread gives way after a single step of user code; see `explore`. With a chance
-        above 0, each version of Python has schedules of its own.
+        The chance, 0 to 1, that a thread yields after a single instruction of user code; see `explore`. Above 0,
+        each version of Python has schedules of its own.
     patience_s
         How long a branch may wait for something that simulated time cannot see, while the whole process is idle [s of
         real time], above 0. Ten times that where something else in the process computes, where the system does not
-        tell what its threads do (Linux does), and for the main program, which is only warned.
+        report what its threads do (Linux does), and for the main program, which is only warned.
 
     Raises
     ------
@@ -81,8 +81,8 @@ class VirtualClock(Clock):
     `threading`, the queues of `queue`, ``ThreadPoolExecutor``, and all of `asyncio` under `asyncio.run` or `run`. That
     goes for what your code makes inside the block, for events, semaphores, barriers and queues that it has made before,
     and for locks made before that have a name in your modules or are attributes of a class or an object that has. What
-    installed libraries make is real, and so are the threads that they start; those are told that they take no part
-    when they wait.
+    installed libraries make is real, and so are the threads that they start; those get an error that says so when they
+    wait with `kv.sleep`.
 
     What your own code asks of the machine otherwise, such as its cores or the order of a set of texts, stays as it is
     there.
@@ -90,8 +90,8 @@ class VirtualClock(Clock):
     A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that was
     there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits for
     something else that is real, such as another lock made before the block, a socket or another program, is reported
-    with its line after `patience_s`. A file may take its time, and so may code that computes, in whatever language and
-    however busy the machine is. Where everybody waits for somebody else, that is reported at once. A branch that
+    with its line after `patience_s`. Reading a file may take long, and so may code that computes, in whatever language
+    and however busy the machine is. A deadlock is reported at once. A branch that
     computes without end meets no deadline, since time stands still meanwhile: after a hundred times `patience_s` a
     warning says where. A branch that ends its process (``os._exit``) ends this one. At the end of the block all threads
     end that were started inside, and their pools are shut.
@@ -135,7 +135,7 @@ class VirtualClock(Clock):
         self._interval_ns = round(switch_interval_s * 1e9)
         self._scheduler = Scheduler(seed, patience_s)
         self._cores_in_all = cores
-        self._cores = Turns(self._scheduler, cores, "a core", "core")
+        self._cores = Slots(self._scheduler, cores, "a core", "core")
         self._blocks: list[Any] = []
         self._home: asyncio.Task[Any] | None = None
         self._preemption = Preemption(self._scheduler, self.preempt)
@@ -156,16 +156,16 @@ class VirtualClock(Clock):
         return 0 if fiber is None else fiber.cpu_ns
 
     def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass for the caller [s], while others go on."""
+        """Park the calling thread for `seconds` of simulated time [s]; others go on."""
         self._scheduler.park(self._scheduler.now_ns + round(seconds * 1e9), "the time")
 
     async def sleep_async(self, seconds: float) -> None:
-        """Let `seconds` pass for the caller [s], while other tasks and threads go on."""
+        """Suspend the calling task for `seconds` of simulated time [s]; other tasks and threads go on."""
         loop = asyncio.get_running_loop()
         if isinstance(loop, VirtualLoop):
             await asyncio.sleep(seconds)
         elif asyncio.current_task() is self._home or len(asyncio.all_tasks(loop)) < 2:
-            self.sleep(seconds)  # in the cell of a notebook: its loop waits meanwhile
+            self.sleep(seconds)  # the cell of a notebook is the only task of its loop: nothing else is held up
         else:
             raise VirtualClockError(
                 "this event loop keeps real time, since it was there before the block began; write kv.run(main()) "
@@ -173,7 +173,7 @@ class VirtualClock(Clock):
             )
 
     def compute(self, seconds: float) -> None:
-        """Use CPU for `seconds` [s], in turns with other threads of the same interpreter if it has a GIL."""
+        """Use CPU for `seconds` [s], shared with other threads of the same interpreter if it has a GIL."""
         compute(self._scheduler, self._cores, round(seconds * 1e9), self._interval_ns)
 
     def new_event_loop(self) -> VirtualLoop:
@@ -194,7 +194,7 @@ class VirtualClock(Clock):
         return kind in WORKER_KINDS
 
     def enter_branch(self, context: Context) -> None:
-        """Have real connections refused in the branches that will run in a context."""
+        """Refuse real connections in the branches that will run in a context."""
         guard(context)
 
     @property
@@ -204,7 +204,7 @@ class VirtualClock(Clock):
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let the calling thread begin the schedule; at the end of the block everything that still runs is ended."""
+        """Start the schedule with the calling thread; at the end of the block end all that still runs."""
         if self.is_running:  # a block inside the block
             yield
             return
@@ -213,7 +213,7 @@ class VirtualClock(Clock):
         self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
         scheduler.enter(Fiber("the main program", self.threads.interpreter()))
         try:
-            with ordinary_code(), started_threads(self.threads):  # which those that are ended meet, too
+            with ordinary_code(), started_threads(self.threads):  # still there for threads that `close` ends
                 try:
                     with (
                         guards(),

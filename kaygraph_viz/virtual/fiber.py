@@ -1,6 +1,6 @@
-"""One thread that takes part in simulated time.
+"""One thread of the simulation.
 
-Belongs here: what is known about it. Does not belong here: when it runs (``scheduler``).
+Belongs here: its state, and ending a real thread from outside. Does not belong here: when it runs (``scheduler``).
 """
 
 from __future__ import annotations
@@ -8,34 +8,34 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
-from time import monotonic, sleep  # the real ones, as all that is got hold of here
+from time import monotonic, sleep  # bound before a block replaces them: they stay real
 
 from kaygraph_viz.parts import PartLog
 
 __all__ = ["KEY", "Fiber", "Stopped", "end_within", "is_running", "join_at_most", "takes_part"]
 
-KEY = "_kaygraph_viz"  # where a real thread has what it is on the schedule
+KEY = "_kaygraph_viz"  # the attribute of a real thread that holds its `VirtualThread`
 STEP_S = 0.01
-STEPS = 100  # more than Python takes to notice an interrupt
+STEPS = 100  # loop turns, more than Python needs to raise a pending exception
 _join, _is_alive = threading.Thread.join, threading.Thread.is_alive
 _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 class Stopped(BaseException):
-    """Raised in a thread that is to end, wherever it waits; not an error of its program."""
+    """Raised in a thread that has to end, where it waits; a `BaseException`, so that user code does not swallow it."""
 
 
 class Fiber:
-    """One thread that takes part.
+    """The scheduling state of one thread of the simulation.
 
     Parameters
     ----------
     name
-        What it is called in messages.
+        Its name in messages.
     interpreter
-        What its CPU work needs; see ``processors``.
+        The slot that it needs to compute; see ``processors``.
     parent
-        Who started it, or None.
+        The fiber that started it, or None for the main program.
     """
 
     def __init__(self, name: str, interpreter: object, parent: Fiber | None = None) -> None:
@@ -43,22 +43,22 @@ class Fiber:
         self.interpreter = interpreter
         self.parent = parent
         self.thread: threading.Thread | None = None
-        self.on_end: Callable[[], object] = int  # called when it ends, before anybody else goes on
+        self.on_end: Callable[[], object] = int  # called when it ends, before another fiber goes on
         self.cpu_ns = 0
-        self.log = PartLog()  # what it did when, or what the coroutine did that it runs at the moment
+        self.log = PartLog()  # that of the thread, or of the task that its event loop runs at the moment
         self.waits_for = ""
-        self.ticket = 0  # counts its waits, so that what was to end an earlier one does not end a later one
-        self.strikes = 0  # how often it was told that it is to end
+        self.ticket = 0  # number of its current wait: events with an older one are void
+        self.stops = 0  # how often `Stopped` was raised in it
         self.is_over = self.is_parked = False
-        self.is_away = False  # its thread does something else while it waits
-        self.is_notifiable = self.is_notified = False  # waits so that `notify` ends it; was notified while it did not
-        self.is_chosen = self.was_woken = False  # was taken out of a queue; its last wait was ended by somebody
-        self.killer: BaseException | None = None
-        self.baton = threading.Lock()
-        self.baton.acquire()
+        self.is_away = False  # it waits, and its thread runs a real event loop meanwhile
+        self.is_notifiable = self.is_notified = False  # whether `notify` ends its wait; whether it came too early
+        self.is_chosen = self.was_woken = False  # was taken out of a queue; its last wait was ended by another thread
+        self.stop_error: BaseException | None = None  # what it raises when it goes on
+        self.turn = threading.Lock()  # released when it may run
+        self.turn.acquire()
 
     def is_within(self, other: Fiber) -> bool:
-        """Return whether it is `other`, or was started by it or by what that one started."""
+        """Return whether it is `other` or a descendant of it."""
         fiber: Fiber | None = self
         while fiber is not None and fiber is not other:
             fiber = fiber.parent
@@ -66,22 +66,22 @@ class Fiber:
 
 
 def takes_part(thread: threading.Thread) -> bool:
-    """Return whether a thread is, or was, on a schedule."""
+    """Return whether a thread belongs, or belonged, to a simulation."""
     return KEY in vars(thread)
 
 
 def is_running(fiber: Fiber) -> bool:
-    """Return whether a fiber has begun and not ended, in simulated time."""
+    """Return whether the thread of a fiber is alive and its fiber has not ended."""
     return fiber.thread is not None and not fiber.is_over and _is_alive(fiber.thread)
 
 
 def end_within(fiber: Fiber, seconds: float) -> None:
-    """Raise `Stopped` in a fiber as soon as it takes a step of Python code, and wait at most `seconds` for its end.
+    """Raise `Stopped` in the thread of a fiber from outside, and wait at most `seconds` for its end [s of real time].
 
-    What has not noticed by then is let be: it ends where it next waits in simulated time. As long as an interrupt
-    is pending in any thread, Python 3.11 lets no function begin that is traced or profiled, in no thread, and goes
-    on doing so until one was noticed: so no function that is written in Python is called here, and the caller
-    notices an interrupt at the end.
+    A thread in a system call does not notice in time: it ends where it next waits in simulated time. While an
+    asynchronous exception is pending in any thread, Python 3.11 lets no traced or profiled function begin in any
+    thread. So no function that is written in Python is called here, and at the end the caller raises one in itself
+    and catches it, which clears that state.
     """
     thread, until, stopped = fiber.thread, monotonic() + seconds, ctypes.py_object(Stopped)
     if thread is None or thread.ident is None:

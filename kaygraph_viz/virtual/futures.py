@@ -1,13 +1,13 @@
 """Futures of `concurrent.futures` in simulated time.
 
-Belongs here: the future, and that ``wait`` and ``as_completed`` wait for it in simulated time. Does not belong here:
-what a future waits with (``threads``).
+Belongs here: the future, and ``wait`` and ``as_completed`` for it. Does not belong here: the
+condition that it waits with (``threads``, ``locks``).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, _base
 from contextlib import contextmanager
 from functools import partial
@@ -20,9 +20,41 @@ __all__ = ["VirtualFuture", "futures_in_simulated_time"]
 
 
 class VirtualFuture(Future[Any]):
-    """A future that sets order by its number, not by its address: the same in every run."""
+    """A future that sets order by its number, not by its address: the same in every run.
 
-    number = 0
+    Parameters
+    ----------
+    number
+        Its hash.
+    condition
+        What threads wait for it with; None: a condition of `threading`, which is simulated where user code makes it.
+    """
+
+    def __init__(self, number: int, condition: Any = None) -> None:
+        super().__init__()
+        self.number = number
+        if condition is not None:
+            self._condition = condition
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+        """Call a function and take its result or error, unless this future was cancelled before."""
+        if not self.set_running_or_notify_cancel():
+            return
+        try:
+            value = function(*args, **options)
+        except BaseException as error:
+            self.set_exception(error)
+            del self  # the error holds this frame: it would hold the future that holds the error
+        else:
+            self.set_result(value)
+
+    def end_as(self, other: Future[Any]) -> None:
+        """Take the result or the error of a future that has ended, unless this one has ended before."""
+        if other.cancelled():
+            self.cancel()
+        elif not self.done() and self.set_running_or_notify_cancel():
+            error = other.exception()
+            self.set_exception(error) if error is not None else self.set_result(other.result())
 
     def __hash__(self) -> int:
         return self.number
@@ -31,12 +63,12 @@ class VirtualFuture(Future[Any]):
         return self is other
 
     def set_exception(self, exception: BaseException | None) -> None:
-        """Do as any future; one whose worker ended with its block counts as cancelled."""
+        """Set the error; `Stopped`, from a worker that ended with its block, counts as a cancellation."""
         super().set_exception(CancelledError("its block has ended") if isinstance(exception, Stopped) else exception)
 
 
 def _wait_unless_late(wait: Callable[[float | None], bool], timeout: float | None = None) -> bool:
-    """Wait; raise where no time is left: `as_completed` would ask again until some has passed, which it never does."""
+    """Wait; raise where no time is left: `as_completed` would poll until time passes, which it does not meanwhile."""
     if timeout is not None and timeout <= 0:
         raise TimeoutError("not all futures have finished")
     return wait(timeout)
@@ -44,14 +76,14 @@ def _wait_unless_late(wait: Callable[[float | None], bool], timeout: float | Non
 
 @contextmanager
 def futures_in_simulated_time(make_event: Callable[[], Any], now_s: Callable[[], float | None]) -> Iterator[None]:
-    """Let ``wait`` and ``as_completed`` of `concurrent.futures` wait in simulated time for futures of that kind.
+    """Make ``wait`` and ``as_completed`` of `concurrent.futures` wait in simulated time for simulated futures.
 
     Parameters
     ----------
     make_event
-        Returns an event that is waited for in simulated time.
+        Returns an event of simulated time.
     now_s
-        Returns the simulated time [s], or None where the caller takes no part in it.
+        Returns the simulated time [s], or None in a thread that is not simulated.
     """
     before, clock = _base._create_and_install_waiters, _base.time  # type: ignore[attr-defined]  # not public
 

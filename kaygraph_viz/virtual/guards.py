@@ -1,10 +1,10 @@
-"""Refusing what would spoil simulated time: real connections and sleeping in a branch, a loop that keeps real time.
+"""Refusing what would block simulated time: real connections and sleeps in a branch, an event loop of real time.
 
-Belongs here: what can be noticed the moment it is tried. Does not belong here: what can only be noticed because nothing
-moves (``watchdog``), and what works in simulated time (``patches``, ``user_threads``).
+Belongs here: what can be detected before it happens. Does not belong here: what is detected because nothing moves
+(``watchdog``), and what works in simulated time (``patches``, ``user_threads``).
 
-Python tells an audit hook about a connection before it is made, and from version 3.13 on about sleeping. It does
-nothing outside of branches in simulated time.
+Python reports a connection to an audit hook before it is made, and from version 3.13 on a sleep. The hook does nothing
+outside of branches in simulated time.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _WAITS_OF_LOOPS = ("call_at", "run_in_executor")
 
 
 def guard(context: Context) -> None:
-    """Say that a branch in simulated time will run in `context`."""
+    """Mark a context as one in which a branch of simulated time will run."""
     context.run(_in_branch.set, True)
 
 
 @contextmanager
 def guards() -> Iterator[None]:
-    """Refuse real connections of branches, and real waits of coroutines, while the block runs."""
+    """Refuse real connections in branches, and real waits of coroutines, while the block runs."""
     if not _is_installed:
         _is_installed.append(True)
-        sys.addaudithook(_hook)  # which cannot be taken back
+        sys.addaudithook(_hook)  # once: Python cannot remove it
     loop = asyncio._get_running_loop()
     if loop is None or any(name in vars(loop) for name in _WAITS_OF_LOOPS):
         yield
@@ -62,7 +62,7 @@ def _refuse_connection(args: tuple[Any, ...]) -> None:
 
 
 def _refuse_sleep(args: tuple[Any, ...]) -> None:
-    """Refuse the real `time.sleep` of a module that got hold of it before the block; ours is called by another name."""
+    """Refuse the real `time.sleep` that a module bound before the block; our own calls are let through."""
     if args and args[0] and not module_of(sys._getframe(2)).startswith("kaygraph_viz."):
         raise VirtualClockError(
             f"time.sleep({args[0]}) cannot be seen by the virtual clock where a library, or a default, got hold of it "
@@ -78,8 +78,8 @@ _REFUSED: dict[str, Callable[[tuple[Any, ...]], None]] = {
 
 @contextmanager
 def _refusing(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Refuse to let coroutines of user code wait in a loop that was there before, as that of a notebook is."""
-    with suppress(AttributeError):  # a loop that is not written in Python
+    """Refuse waits of user coroutines in a loop that was running before the block, such as that of a notebook."""
+    with suppress(AttributeError):  # a loop written in C has no attributes to replace
         for name in _WAITS_OF_LOOPS:
             setattr(loop, name, _refuser(getattr(loop, name)))
     try:

@@ -1,12 +1,12 @@
 """Locks of user code: what `threading` and `queue` wait with, in simulated time.
 
 Belongs here: the lock and the reentrant lock that user code gets inside a block, and the wait of a condition, on which
-events, semaphores, barriers and queues are built. Does not belong here: who gets which (``patches``), and what the
-package itself waits with (``threads``).
+events, semaphores, barriers and queues are built. Does not belong here: which code gets them (``patches``), and what
+the package itself waits with (``threads``).
 
-Each of these locks has a real one inside, and whoever holds that one holds the lock. Threads that take part do not wait
-for it: they stand in line in simulated time until it is free. All others, and everybody after the block, really wait
-for it. So a lock that outlives its block goes on to be one.
+Each of these locks has a real one inside, whose holder holds the lock. Simulated threads do not block on it: they wait
+in a queue in simulated time until it is free. All other threads, and all threads after the block, block on it. So a
+lock that outlives its block still works.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ PRIMITIVES = ("threading", "queue")
 
 
 class Waiter:
-    """What one thread waits with, once, until somebody releases it: also a thread that takes no part.
+    """One wait of one simulated thread, which any thread may end.
 
     Parameters
     ----------
     scheduler
-        Where the calling thread waits.
+        The schedule of the calling thread.
     waits_for
-        What it waits for, in messages.
+        The name of what it waits for, in messages.
     """
 
     def __init__(self, scheduler: Scheduler, waits_for: str) -> None:
@@ -51,12 +51,12 @@ class Waiter:
         return self._fiber.is_over
 
     def until_ns(self, timeout_s: float | None) -> int | None:
-        """Return when a time limit from now on is over [ns]."""
+        """Return when a time limit that begins now is over [ns]."""
         return None if timeout_s is None else self._scheduler.now_ns + round(timeout_s * 1e9)
 
     def wait_until(self, until_ns: int | None) -> bool:
         """Wait to be released, at most until then [ns]; return whether it was."""
-        while not self.is_released:  # an event loop, too, may wake the thread, for something else
+        while not self.is_released:  # the event loop of the thread may have been notified instead
             if not self._scheduler.park(until_ns, self._waits_for, is_notifiable=True, is_last=True, kind="blocked"):
                 break
         return self.is_released
@@ -67,7 +67,7 @@ class Waiter:
         Raises
         ------
         RuntimeError
-            If it was released before: that one has been told already.
+            If it was released before.
         """
         if self.is_released:
             raise RuntimeError("release unlocked lock")
@@ -76,95 +76,95 @@ class Waiter:
 
 
 class Lock:
-    """As `threading.Lock`, for those who take part as for all others.
+    """As `threading.Lock`, for simulated threads as for all others.
 
     Parameters
     ----------
     real
-        The real lock inside; one that was there before may also be held by somebody who took it directly.
+        The real lock inside; None for a new one. One from before the block may be held by code that took it directly.
     """
 
-    is_simulated = True  # whether those who take part wait for it in simulated time
+    is_simulated = True  # told by ``futures`` and ``patches`` from a real lock
 
     def __init__(self, real: Any = None) -> None:
         self._real: Any = _thread.allocate_lock() if real is None else real
-        self._line: deque[Waiter] = deque()
-        self._promised: Waiter | None = None  # who was told to take it
-        self._holder: int | None = None  # the thread that took it through here
+        self._queue: deque[Waiter] = deque()
+        self._promised: Waiter | None = None  # whom `release` has woken to take it
+        self._holder: int | None = None  # the thread that took it by `acquire`
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take it; return whether it was taken."""
-        world = here()
-        if world is None or (timeout != -1 and (not blocking or timeout < 0)):  # which is refused
+        """Acquire the lock; return whether it was acquired."""
+        threads = here()
+        if threads is None or (timeout != -1 and (not blocking or timeout < 0)):  # invalid: the real one raises
             is_taken = self._real.acquire(blocking, timeout)
         else:
             limit_s = None if timeout == -1 else timeout
-            is_taken = self._take() or (blocking and self._wait(world.scheduler, limit_s))
+            is_taken = self._take() or (blocking and self._wait(threads.scheduler, limit_s))
         if is_taken:
             self._holder = threading.get_ident()
         return bool(is_taken)
 
     def _take(self) -> bool:
-        """Take it if it is free and nobody else has been told to."""
+        """Acquire it if it is free and not promised to a waiting thread; return whether it was acquired."""
         return not self._is_promised() and self._real.acquire(False)
 
     def _is_promised(self) -> bool:
         return self._promised is not None and not self._promised.is_over
 
     def _wait(self, scheduler: Scheduler, timeout_s: float | None) -> bool:
-        """Stand in line until told to take it; if somebody who takes no part was faster, stand first."""
-        stand, until_ns = self._line.append, None
+        """Wait in the queue until woken to take it; if a thread that is not simulated was faster, wait as the first."""
+        enqueue, until_ns = self._queue.append, None
         while True:
             waiter = Waiter(scheduler, "a lock")
             until_ns = waiter.until_ns(timeout_s) if until_ns is None else until_ns
-            stand(waiter)
+            enqueue(waiter)
             try:
-                if self._take():  # perhaps it was released before we stood there
+                if self._take():  # released before the waiter was in the queue
                     return True
-                if self._holder is None and not self._is_promised():  # taken directly: nobody would tell us
+                if self._holder is None and not self._is_promised():  # else no `release` of ours would wake it
                     return bool(self._real.acquire(True, -1 if timeout_s is None else timeout_s))
                 if not waiter.wait_until(until_ns):
                     return False
             except BaseException:
                 if waiter.is_released:
-                    self._tell_next()
+                    self._wake_next()
                 raise
             finally:
-                if waiter in self._line:
-                    self._line.remove(waiter)
+                if waiter in self._queue:
+                    self._queue.remove(waiter)
             self._promised = None
             if self._real.acquire(False):
                 return True
-            stand = self._line.appendleft
+            enqueue = self._queue.appendleft
 
-    def _tell_next(self) -> None:
+    def _wake_next(self) -> None:
         try:
-            self._promised = self._line.popleft()
+            self._promised = self._queue.popleft()
         except IndexError:
             self._promised = None
         else:
             self._promised.release()
 
     def release(self) -> None:
-        """Let the one have it who has waited longest."""
+        """Release the lock and wake the thread that has waited longest."""
         self._holder = None
         self._real.release()
-        self._tell_next()
+        self._wake_next()
 
     def locked(self) -> bool:
-        """Return whether anybody holds it."""
+        """Return whether a thread holds it, or has been woken to take it."""
         is_held = self._holder is not None or self._is_promised()
         return is_held or (hasattr(self._real, "locked") and self._real.locked())
 
     def is_mine(self) -> bool:
-        """Return whether the calling thread took it."""
+        """Return whether the calling thread holds it."""
         return self._holder == threading.get_ident()
 
     def __enter__(self) -> bool:
         return self.acquire()
 
     def __exit__(self, kind: object, *exc_info: object) -> None:
-        if kind is not Stopped or self.is_mine():  # else it was ended while a condition had it
+        if kind is not Stopped or self.is_mine():  # else it was ended in the wait of a condition
             self.release()
 
     def __repr__(self) -> str:
@@ -175,12 +175,12 @@ class Lock:
 
     def _at_fork_reinit(self) -> None:
         self._real._at_fork_reinit()
-        self._line.clear()
+        self._queue.clear()
         self._promised = self._holder = None
 
 
-class RLock(threading._RLock):  # type: ignore[misc]  # the one written in Python, which may well be inherited from
-    """As `threading.RLock`, for those who take part as for all others.
+class RLock(threading._RLock):  # type: ignore[misc]  # the one written in Python: the other cannot be inherited from
+    """As `threading.RLock`, for simulated threads as for all others.
 
     Parameters
     ----------
@@ -203,10 +203,10 @@ class RLock(threading._RLock):  # type: ignore[misc]  # the one written in Pytho
 
 
 def wait(condition: Any, scheduler: Scheduler, timeout_s: float | None) -> bool:
-    """Wait as `threading.Condition.wait` does; any thread may notify."""
+    """Wait in simulated time as `threading.Condition.wait` does; any thread may notify."""
     if not condition._is_owned():
         raise RuntimeError("cannot wait on un-acquired lock")
-    waiter = Waiter(scheduler, _what_is_called(sys._getframe(2)))
+    waiter = Waiter(scheduler, _function_called(sys._getframe(2)))
     until_ns = waiter.until_ns(timeout_s)
     condition._waiters.append(waiter)
     state = condition._release_save()
@@ -221,8 +221,8 @@ def wait(condition: Any, scheduler: Scheduler, timeout_s: float | None) -> bool:
                     condition._waiters.remove(waiter)
 
 
-def _what_is_called(frame: FrameType | None) -> str:
-    """Return what user code has called, such as ``Queue.get()``."""
+def _function_called(frame: FrameType | None) -> str:
+    """Return the function that user code has called, such as ``Queue.get()``."""
     name = "Condition.wait"
     while frame is not None and frame.f_globals.get("__name__") in PRIMITIVES:
         name = frame.f_code.co_qualname

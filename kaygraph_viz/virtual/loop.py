@@ -1,4 +1,4 @@
-"""An event loop in simulated time: it never waits, it lets the time pass.
+"""An event loop in simulated time: where asyncio waits for its selector, the thread parks on the schedule.
 
 Belongs here: the loop, and making `asyncio.run` use it. Does not belong here: the schedule (``scheduler``).
 """
@@ -30,8 +30,8 @@ __all__ = ["VirtualLoop", "loops_in_simulated_time"]
 class _Task(asyncio.Task[Any]):
     """A task that sets and dictionaries order by its number, not by its address: the same in every run.
 
-    It has a log of what it did when: between two steps it waits, and from the moment on in which it could go on, for
-    the loop.
+    Its log notes the time between two steps as a wait, and from the moment on in which it could go on as ``gil``: other
+    tasks have the loop.
     """
 
     number: int
@@ -55,7 +55,7 @@ class _Task(asyncio.Task[Any]):
 
 
 class _Future(asyncio.Future[Any]):
-    """A future of the same kind."""
+    """A future that sets and dictionaries order by its number, for the same reason."""
 
     def __init__(self, *, loop: VirtualLoop) -> None:
         self.number = next(loop.numbers)
@@ -69,7 +69,7 @@ class _Future(asyncio.Future[Any]):
 
 
 class _When(float):
-    """A time [s]; of those within the same nanosecond, the one with the lower rank comes first."""
+    """A time [s] that is ordered by whole nanoseconds, then by tie: floats of one instant differ in the last digits."""
 
     __slots__ = ("order",)
 
@@ -80,11 +80,11 @@ class _When(float):
 
 
 class _Selector(selectors.BaseSelector):
-    """Waits for nothing but the time and other threads."""
+    """A selector that waits for time and for other threads, and for no connection."""
 
     def __init__(self, scheduler: Scheduler, before_waiting: Callable[[], bool]) -> None:
         self._scheduler = scheduler
-        self._before_waiting = before_waiting  # returns whether there may be something to do
+        self._before_waiting = before_waiting  # returns whether callbacks may be due
         self._fiber: Fiber | None = None
         self._own: dict[Any, selectors.SelectorKey] = {}
         self.is_complete = False
@@ -114,8 +114,8 @@ class _Selector(selectors.BaseSelector):
             self._scheduler.park(until, "what its coroutines await", is_notifiable=True)
         return []
 
-    def let_others_go(self) -> bool:
-        """Let all go first that are due at this instant; return whether one of them had something for the loop."""
+    def yield_to_others(self) -> bool:
+        """Yield to all that is due at this instant; return whether that notified the loop."""
         self._fiber = self._scheduler.here()
         return self._scheduler.park(self._scheduler.now_ns, is_notifiable=True, is_last=True)
 
@@ -132,7 +132,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     threads
         Threads in the same simulated time, for `asyncio.to_thread`.
     ties_by_chance
-        Whether what is due at the same instant comes in an order that is drawn by chance.
+        Whether callbacks of one instant come in random order.
     """
 
     def __init__(self, threads: VirtualThreads, *, ties_by_chance: bool) -> None:
@@ -146,8 +146,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._helpers = 0
         self._helper_has_ended = asyncio.Event()
         self._limits: list[tuple[asyncio.TimerHandle, Callable[..., object], tuple[Any, ...]]] = []
-        self._due_ns: int | None = None  # when what is called at the moment was due
-        self.beginner: _Task | None = None  # the task that is being made
+        self._due_ns: int | None = None  # when the callback that runs at the moment was due
+        self.beginner: _Task | None = None  # the task that is being made, which queues its first step
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]  # which knows of no kinds of loops
 
     @staticmethod
@@ -164,7 +164,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return the simulated time [s]."""
         now_s = self._threads.scheduler.now_ns / 1e9
-        self._clock_resolution = max(1e-9, 2 * math.ulp(now_s))  # what is due within it is due now
+        self._clock_resolution = max(1e-9, 2 * math.ulp(now_s))  # asyncio calls what is due within it
         return now_s
 
     def create_future(self) -> _Future:
@@ -186,7 +186,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return timer
 
     def _call_due(self, due_ns: int, callback: Callable[..., object], *args: Any) -> None:
-        """Call what was due at a time, which is over since then if the loop was busy."""
+        """Call a callback and note when it was due, which is earlier than now if the loop was busy."""
         self._due_ns = due_ns
         try:
             callback(*args)
@@ -196,7 +196,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_soon(  # type: ignore[override]  # as above
         self, callback: Callable[..., object], *args: Any, **options: Any
     ) -> asyncio.Handle:
-        """Call `callback` in the next round; a step of a task notes when it was ready, and what it does."""
+        """Call `callback` in the next iteration; a step of a task is noted in the log of the task."""
         task = self._task_of(callback)
         if task is not None:
             task.ready_ns = self.now_ns if self._due_ns is None else max(self._due_ns, task.paused_ns)
@@ -204,7 +204,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return super().call_soon(callback, *args, **options)
 
     def _task_of(self, callback: Callable[..., object]) -> _Task | None:
-        """Return the task of which a callback is the next step: a wake-up knows it, other steps are its own doing."""
+        """Return the task of which a callback is the next step: its owner, or else the task that queues it."""
         owner = getattr(callback, "__self__", None)
         if type(owner) is _Task:
             return owner
@@ -215,7 +215,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _take_step(self, task: _Task, callback: Callable[..., object], *args: Any) -> None:
         fiber, began_ns = self._threads.scheduler.mine(), self.now_ns
-        if fiber is None:  # simulated time is over, and the loop ends
+        if fiber is None:  # the block has ended, and the loop is closing
             callback(*args)
             return
         task.log.add(kind_of_wait(innermost_frame(task.get_coro())), task.paused_ns, task.ready_ns)
@@ -231,10 +231,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             write_here(own)
 
     def _before_waiting(self) -> bool:
-        """Call those whose time limit is over, once nobody else has anything to do at this instant."""
+        """Queue the callbacks of expired time limits, once nothing else is due at this instant."""
         if not self._limits:
             return False
-        if not self._clock.let_others_go():
+        if not self._clock.yield_to_others():
             limits, self._limits = self._limits, []
             for timer, callback, args in limits:
                 if not timer.cancelled():
@@ -244,7 +244,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]  # as above
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> Any:
-        """Run a function in a thread of the same simulated time; there are as many of them as are wanted."""
+        """Run a function in a new thread of the same simulated time; their number has no limit."""
         if executor is not None:
             return super().run_in_executor(executor, func, *args)
         future = self.create_future()
@@ -274,7 +274,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             future.set_result(value)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  (as asyncio's)
-        """Wait for all functions that `run_in_executor` was given."""
+        """Wait for all functions of `run_in_executor`."""
         while self._helpers:
             self._helper_has_ended.clear()
             await self._helper_has_ended.wait()
@@ -285,7 +285,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def _is_limit(callback: Callable[..., object]) -> bool:
-    """Return whether a callback ends what has a time limit: what ends at the same instant is in time."""
+    """Return whether a callback enforces a time limit: those come last in their instant."""
     return isinstance(getattr(callback, "__self__", None), asyncio.Timeout) or callback is _RELEASE_WAITER
 
 
@@ -299,7 +299,7 @@ def _number_of(file: Any) -> int:
 
 @contextmanager
 def loops_in_simulated_time(scheduler: Scheduler, make: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[None]:
-    """Let `asyncio.run`, where threads of the schedule call it, make its loops with `make`."""
+    """Make `asyncio.run` use loops of `make` where threads of the schedule call it, while the block runs."""
     with _quietly():
         before = asyncio.get_event_loop_policy()
 
@@ -317,8 +317,8 @@ def loops_in_simulated_time(scheduler: Scheduler, make: Callable[[], asyncio.Abs
     as_completed = asyncio.as_completed
 
     def in_order(fs: Any, **options: Any) -> Any:
-        """Make tasks of coroutines in the order in which they are given: a set of them has none."""
-        is_one = asyncio.isfuture(fs) or asyncio.iscoroutine(fs)  # which is refused
+        """Make the tasks in the order of the arguments: asyncio puts coroutines into a set, whose order varies."""
+        is_one = asyncio.isfuture(fs) or asyncio.iscoroutine(fs)  # asyncio raises
         if not is_one and isinstance(asyncio._get_running_loop(), VirtualLoop):
             fs = [asyncio.ensure_future(each) for each in dict.fromkeys(fs)]
         return as_completed(fs, **options)

@@ -1,11 +1,11 @@
-"""Who takes part in simulated time, and for whom something is made or waited for.
+"""Which threads are simulated, and which calls are made for user code.
 
 Belongs here: telling threads of the schedule from others, and user code from that of libraries. Does not belong here:
 what follows from it (``patches``, ``user_threads``).
 
-What user code makes and waits for, by itself or through the standard library's `threading`, `queue` and
-`concurrent.futures`, is in simulated time. What an installed library or another part of the standard library makes is
-real: it may be shared with threads that know nothing of simulated time, such as those of a notebook.
+What user code makes and waits for, directly or through `threading`, `queue` and `concurrent.futures`, is in simulated
+time. What an installed library or another part of the standard library makes is real: it may be shared with threads
+that are not simulated, such as those of a notebook.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["here", "is_called_by_user", "is_made_for_user", "module_of"]
 
 _WAITS = frozenset({"threading", "queue"})
 _MAKES = _WAITS | {
-    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.virtual.loop",
-    "kaygraph_viz.virtual.patches", "kaygraph_viz.virtual.user_threads",
+    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.virtual.futures",
+    "kaygraph_viz.virtual.loop", "kaygraph_viz.virtual.patches", "kaygraph_viz.virtual.user_threads",
 }  # fmt: skip
 _THREAD_IS_MADE = threading.Thread.__init__.__code__
 
 
 def here() -> VirtualThreads | None:
-    """Return the world of simulated time in which the calling thread takes part, or None."""
+    """Return the threads of the simulation to which the calling thread belongs; None if it is real, or away."""
     threads = current_clock().threads
     if not isinstance(threads, VirtualThreads):
         return None
@@ -37,14 +37,14 @@ def here() -> VirtualThreads | None:
 
 
 def module_of(frame: FrameType | None) -> str:
-    """Return the name of the module whose code a frame runs."""
+    """Return the name of the module of the code that a frame runs."""
     return "" if frame is None else str(frame.f_globals.get("__name__", ""))
 
 
 def is_made_for_user(frame: FrameType | None) -> bool:
-    """Return whether what is made, or started, in a frame of these modules is for user code.
+    """Return whether an object is made, or a thread started, in a frame on behalf of user code.
 
-    What a thread tells its starter with is not: that wait is a real one.
+    The event by which a new thread tells its starter that it runs is not: that wait is a real one.
     """
     while frame is not None and frame.f_code is not _THREAD_IS_MADE and module_of(frame) in _MAKES:
         frame = frame.f_back
@@ -52,9 +52,9 @@ def is_made_for_user(frame: FrameType | None) -> bool:
 
 
 def is_called_by_user(frame: FrameType | None) -> bool:
-    """Return whether user code waits in a frame of `threading` or `queue`, or we do for it.
+    """Return whether a wait in a frame of `threading` or `queue` was called by user code or by this package.
 
-    What we ourselves really wait for, we wait for with the real clock in force.
+    Where this package needs a real wait, it puts the real clock in force, so that this is not asked.
     """
     while frame is not None and module_of(frame) in _WAITS:
         frame = frame.f_back

@@ -1,13 +1,13 @@
 """Ordinary code in simulated time: what the names of `time`, `threading` and `queue` mean inside a block.
 
-Belongs here: the names that are replaced while a block runs, and the functions that stand for them. Does not belong
-here: the locks (``locks``), and threads that user code starts (``user_threads``).
+Belongs here: the names that are replaced while a block runs, and their replacements. Does not belong here: the locks
+(``locks``), and threads that user code starts (``user_threads``).
 
-For those who take part, sleeping passes simulated time, clocks show it, and what user code makes to wait with waits in
-it. For everybody else, and after the block, each of these functions is what it replaces: modules that got hold of one
-may keep it. Names are replaced in the standard library's modules and in those of the user. Real locks that were made
-before are put inside locks of simulated time until the block ends, where they can be found: in the user's modules,
-their classes, and the objects of such classes that have a name there.
+In simulated threads, `time.sleep` passes simulated time, clocks show it, and locks and queues that user code makes wait
+in it. In all other threads, and after the block, each replacement does what it replaces: modules that have bound one
+may keep it. Names are replaced in the modules of the standard library and of the user. Real locks from before the
+block are wrapped in locks of simulated time until it ends, where they can be found: in the modules of the user, in
+their classes, and in the attributes of objects of such classes that have a name in a module.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from kaygraph_viz.virtual.watchdog import is_user_code
 
 __all__ = ["ordinary_code"]
 
-START_S = 946_684_800  # simulated time begins on 1 January 2000, 0:00 UTC, for those who ask for the date
-POLLING = ("subprocess", "multiprocessing")  # they sleep until something real has ended
+START_S = 946_684_800  # the date at which simulated time begins: 1 January 2000, 0:00 UTC
+POLLING = ("subprocess", "multiprocessing")  # they sleep between checks of something real
 READING = (*POLLING, "asyncio", "kaygraph_viz", "logging", "selectors", "socket", "ssl", "threading", "queue")
 
 _real_sleep, _real_time, _real_time_ns = _time.sleep, _time.time, _time.time_ns
@@ -41,84 +41,84 @@ _real_queue, _real_wait = queue.SimpleQueue, threading.Condition.wait
 
 
 def _calls_from(modules: tuple[str, ...]) -> bool:
-    """Return whether the one who called our caller is one of these modules or inside of one."""
+    """Return whether the caller of our caller is in one of these packages."""
     return module_of(sys._getframe(2)).partition(".")[0] in modules
 
 
 def sleep(seconds: float, /) -> None:
-    """Do as `time.sleep`; for those who take part, in simulated time."""
-    world = here()
+    """Sleep as `time.sleep` does; in a simulated thread, in simulated time."""
+    threads = here()
     is_duration = isinstance(seconds, (int, float)) and math.isfinite(seconds) and seconds >= 0
-    if world is None or not is_duration or _calls_from(POLLING):
+    if threads is None or not is_duration or _calls_from(POLLING):
         _real_sleep(seconds)
     else:
-        world.clock.sleep(seconds)
+        threads.clock.sleep(seconds)
 
 
 def _now_ns(modules: tuple[str, ...]) -> int | None:
-    """Return the simulated time [ns] for whoever reads a clock, or None where that one wants the real time."""
-    world = here()
-    if world is None or module_of(sys._getframe(2)).partition(".")[0] in modules:
+    """Return the simulated time [ns] for a caller that reads a clock, or None where it needs the real time."""
+    threads = here()
+    if threads is None or module_of(sys._getframe(2)).partition(".")[0] in modules:
         return None
-    return world.scheduler.now_ns
+    return threads.scheduler.now_ns
 
 
 def monotonic() -> float:
-    """Do as `time.monotonic`; for those who take part, return the simulated time [s]."""
+    """Return the value of `time.monotonic`; in a simulated thread, the simulated time [s]."""
     now_ns = _now_ns(READING)
     return _real_monotonic() if now_ns is None else now_ns / 1e9
 
 
 def monotonic_ns() -> int:
-    """Do as `time.monotonic_ns`; for those who take part, return the simulated time [ns]."""
+    """Return the value of `time.monotonic_ns`; in a simulated thread, the simulated time [ns]."""
     now_ns = _now_ns(READING)
     return _real_monotonic_ns() if now_ns is None else now_ns
 
 
 def perf_counter() -> float:
-    """Do as `time.perf_counter`; for those who take part, return the simulated time [s]."""
+    """Return the value of `time.perf_counter`; in a simulated thread, the simulated time [s]."""
     now_ns = _now_ns(READING)
     return _real_counter() if now_ns is None else now_ns / 1e9
 
 
 def perf_counter_ns() -> int:
-    """Do as `time.perf_counter_ns`; for those who take part, return the simulated time [ns]."""
+    """Return the value of `time.perf_counter_ns`; in a simulated thread, the simulated time [ns]."""
     now_ns = _now_ns(READING)
     return _real_counter_ns() if now_ns is None else now_ns
 
 
 def time() -> float:
-    """Do as `time.time`; for those who take part, return the simulated time since 1970 [s]."""
+    """Return the value of `time.time`; in a simulated thread, the simulated date in seconds since 1970 [s]."""
     now_ns = _now_ns(READING)
     return _real_time() if now_ns is None else START_S + now_ns / 1e9
 
 
 def time_ns() -> int:
-    """Do as `time.time_ns`; for those who take part, return the simulated time since 1970 [ns]."""
+    """Return the value of `time.time_ns`; in a simulated thread, the simulated date since 1970 [ns]."""
     now_ns = _now_ns(READING)
     return _real_time_ns() if now_ns is None else START_S * 10**9 + now_ns
 
 
 def time_of_waits() -> float:
-    """Return the time by which `threading` and `queue` keep their time limits [s]: that in which they wait."""
-    world, frame = here(), sys._getframe(1)
-    if world is None or not _waits_in_simulated_time(frame.f_locals.get("self"), frame):
+    """Return the time by which `threading` and `queue` measure their time limits [s]: that in which they wait."""
+    threads, frame = here(), sys._getframe(1)
+    if threads is None or not _waits_in_simulated_time(frame.f_locals.get("self"), frame):
         return _real_monotonic()
-    return world.scheduler.now_ns / 1e9
+    return threads.scheduler.now_ns / 1e9
 
 
 def make_lock() -> Any:
-    """Do as `threading.Lock`; user code that takes part gets a lock of simulated time."""
+    """Return a lock, as `threading.Lock`; for user code in a simulated thread, one of simulated time."""
     return locks.Lock() if here() is not None and is_made_for_user(sys._getframe(1)) else _real_lock()
 
 
 def make_rlock() -> Any:
-    """Do as `threading.RLock`; user code that takes part gets a lock of simulated time."""
+    """Return a lock, as `threading.RLock`; for user code in a simulated thread, one of simulated time."""
     return locks.RLock() if here() is not None and is_made_for_user(sys._getframe(1)) else _real_rlock()
 
 
 class SimpleQueue(queue._PySimpleQueue):  # type: ignore[name-defined,misc]  # not public: the one written in Python
-    """As `queue.SimpleQueue`; user code that takes part gets one of simulated time."""
+    """A queue, as `queue.SimpleQueue`; for user code in a simulated thread, one of simulated time."""
 
     def __new__(cls) -> Any:
         """Return a queue of the kind that the caller needs."""
@@ -127,11 +127,11 @@ class SimpleQueue(queue._PySimpleQueue):  # type: ignore[name-defined,misc]  # n
 
 
 def _wait(condition: Any, timeout: float | None = None) -> bool:
-    """Do as `threading.Condition.wait`; where it was made, or is called, for user code that takes part, in its time."""
-    world = here()
-    if world is None or not _waits_in_simulated_time(condition, sys._getframe(1)):
+    """Wait as `threading.Condition.wait` does; in simulated time where user code made the condition or calls this."""
+    threads = here()
+    if threads is None or not _waits_in_simulated_time(condition, sys._getframe(1)):
         return _real_wait(condition, timeout)
-    return locks.wait(condition, world.scheduler, timeout)
+    return locks.wait(condition, threads.scheduler, timeout)
 
 
 def _waits_in_simulated_time(thing: Any, frame: FrameType) -> bool:
@@ -154,14 +154,14 @@ _STANDS_FOR = {
 }
 _REAL_LOCKS = {type(_real_lock()): locks.Lock, type(_real_rlock()): locks.RLock}
 _mutex = _real_lock()
-_blocks: list[object] = []  # those that run, in any thread
-_replaced: list[tuple[Any, str, Any, Any]] = []  # where, the name, what stands there now, what stood there
+_blocks: list[object] = []  # the blocks that run, in any thread
+_replaced: list[tuple[Any, str, Any, Any]] = []  # where, the name, its value now, its value before
 _around: dict[int, Any] = {}  # the locks of simulated time around real ones, by the address of those
 
 
 @contextmanager
 def ordinary_code() -> Iterator[None]:
-    """Let ordinary code of those who take part wait in simulated time while the block runs."""
+    """Replace the names of ordinary code while the block runs."""
     block = object()
     with _mutex:
         if not _blocks:
@@ -198,7 +198,7 @@ def _replace_in(names: dict[str, Any]) -> None:
 
 
 def _replace_locks_in(place: Any, kind: type) -> None:
-    """Replace locks that are attributes of a class of the user, or of an object of one."""
+    """Wrap the locks among the attributes of a user class, or of an object of one."""
     module, attributes = getattr(kind, "__module__", None), getattr(place, "__dict__", None)
     if attributes and isinstance(module, str) and (module == "__main__" or _is_module_of_user(module)):
         for name, value in list(attributes.items()):
@@ -207,7 +207,7 @@ def _replace_locks_in(place: Any, kind: type) -> None:
 
 
 def _lock_around(real: Any) -> Any:
-    """Return the one lock of simulated time around a real one, whatever names that has."""
+    """Return the lock of simulated time around a real one: a single one, whatever names the real one has."""
     return _around.setdefault(id(real), _REAL_LOCKS[type(real)](real))
 
 
@@ -241,6 +241,6 @@ def _namespaces_of_user() -> list[dict[str, Any]]:
     return [vars(sys.modules["__main__"]), *of_users]
 
 
-@cache  # there may be thousands of modules, and some look everything up that they are asked for
+@cache  # there may be thousands of modules, and lazy ones import something for each attribute that is read
 def _is_module_of_user(name: str) -> bool:
     return is_user_code(getattr(sys.modules.get(name), "__file__", None) or "<frozen")

@@ -1,10 +1,10 @@
-"""Giving way in the middle of user code, as threads of an interpreter may at any moment.
+"""Preemption in the middle of user code, as real threads meet it at any moment.
 
-Belongs here: single steps. Does not belong here: which of the others goes on then (``scheduler``).
+Belongs here: hooks on single instructions. Does not belong here: which thread goes on then (``scheduler``).
 
-Real threads are interrupted rarely and never twice at the same place, which is why a race shows up once in a thousand
-runs. Here each step of user code (a byte code instruction) is a place where chance may let another thread go first. No
-time passes by it. Each version of Python has instructions of its own, and so other schedules.
+Real threads are preempted rarely, and elsewhere in every run, which is why a race shows up once in a thousand runs.
+Here a thread may yield after each byte code instruction of user code, with a given chance. No time passes by it. Each
+version of Python has its own instructions, and so its own schedules.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from kaygraph_viz.virtual.watchdog import is_user_frame
 
 __all__ = ["Preemption"]
 
-TOOLS = (4, 3, 5, 2, 1, 0)  # the numbers that Python has for tools; 4 and 3 are nobody's
+TOOLS = (4, 3, 5, 2, 1, 0)  # numbers of monitoring tools; 4 and 3 are not reserved, so they are tried first
 
 
 class Preemption:
-    """Lets threads give way in the middle of user code.
+    """Makes threads yield in the middle of user code.
 
     Parameters
     ----------
     scheduler
-        Where they give way.
+        The schedule.
     chance
-        How often they do after a single step, 0 to 1.
+        The probability that a thread yields after an instruction, 0 to 1.
     """
 
     def __init__(self, scheduler: Scheduler, chance: float) -> None:
@@ -42,7 +42,7 @@ class Preemption:
 
     @contextmanager
     def in_block(self) -> Iterator[None]:
-        """Do what has to be done once for all threads; from Python 3.12 on that is all."""
+        """Install the hook for all threads while the block runs; before Python 3.12 each thread has its own."""
         if not self._chance or sys.version_info < (3, 12):
             yield
             return
@@ -75,7 +75,7 @@ class Preemption:
 
     @contextmanager
     def in_thread(self) -> Iterator[None]:
-        """Do what each thread has to do."""
+        """Install the hook of the calling thread while the block runs; from Python 3.12 on there is nothing to do."""
         if not self._chance or sys.version_info >= (3, 12):
             yield
             return
@@ -101,5 +101,5 @@ class Preemption:
         if fiber is None or fiber is scheduler.root or scheduler.current is not fiber:
             return
         if scheduler.others_are_due() and scheduler.random.random() < self._chance:
-            with suppress(Stopped):  # it ends where it waits: a lock that it has just taken would never be released
+            with suppress(Stopped):  # it ends at its next wait instead: here it may just have taken a lock
                 scheduler.yield_turn()

@@ -1,9 +1,9 @@
-"""Who computes when several want to: one at a time under a GIL, and no more at once than there are cores.
+"""CPU time where several threads compute: one at a time under a GIL, and no more at once than there are cores.
 
-Belongs here: turns. Does not belong here: the schedule (``scheduler``).
+Belongs here: slots of interpreters and cores. Does not belong here: the schedule (``scheduler``).
 
-Python gives the interpreter to another thread every 5 ms (``sys.getswitchinterval``); so do we, in the order in which
-they came.
+Python passes the GIL to another thread every 5 ms (``sys.getswitchinterval``); the simulation does so in the order of
+the requests, and cores are shared in the same way.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from kaygraph_viz.parts import PartKind
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.scheduler import Scheduler
 
-__all__ = ["Turns", "compute"]
+__all__ = ["Slots", "compute"]
 
 
-class Turns:
-    """So many places, given out in the order in which they are asked for.
+class Slots:
+    """A number of slots, granted in the order of the requests: the interpreter of a process, or the cores.
 
     Parameters
     ----------
     scheduler
-        Where to wait.
-    places
-        How many may have one at once; None for any number.
+        The schedule.
+    slots
+        How many fibers hold one at once; None for any number.
     waits_for, kind
-        What this is called in messages, and what the wait for it is noted as.
+        The name of a slot in messages, and the kind of part that a wait for it is noted as.
     """
 
-    def __init__(self, scheduler: Scheduler, places: int | None, waits_for: str, kind: PartKind) -> None:
+    def __init__(self, scheduler: Scheduler, slots: int | None, waits_for: str, kind: PartKind) -> None:
         self._scheduler = scheduler
-        self._free = places
+        self._free = slots
         self._waits_for = waits_for
         self._kind = kind
         self._queue: deque[Fiber] = deque()
 
     @property
     def is_wanted(self) -> bool:
-        """Whether anybody waits for a place."""
+        """Whether a fiber waits for a slot."""
         return bool(self._queue)
 
     def take(self) -> None:
-        """Wait for a place."""
+        """Wait for a slot and take it."""
         if self._free is None:
             return
         if self._free > 0:
@@ -55,22 +55,22 @@ class Turns:
             self._scheduler.park(None, self._waits_for, queue=self._queue, kind=self._kind)
         except BaseException:
             if fiber.is_chosen:
-                self.leave()  # it had been given the place meanwhile
+                self.leave()  # the slot was granted before the wait was ended
             elif fiber in self._queue:
                 self._queue.remove(fiber)
             raise
 
     def leave(self) -> None:
-        """Give the place to the next one."""
+        """Grant the slot to the next fiber, or make it free."""
         if self._free is not None and self._scheduler.wake(self._queue, 1) is None:
             self._free += 1
 
 
-def compute(scheduler: Scheduler, cores: Turns, seconds_ns: int, interval_ns: int) -> None:
-    """Use CPU for `seconds_ns` [ns], in turns of `interval_ns` [ns] with others who want the same interpreter."""
-    fiber, left = scheduler.here(), seconds_ns
+def compute(scheduler: Scheduler, cores: Slots, duration_ns: int, interval_ns: int) -> None:
+    """Use `duration_ns` of CPU [ns], in slices of `interval_ns` [ns] where other fibers request a slot."""
+    fiber, left = scheduler.here(), duration_ns
     interpreter = fiber.interpreter
-    assert isinstance(interpreter, Turns)
+    assert isinstance(interpreter, Slots)
     while left > 0:
         interpreter.take()
         try:
@@ -80,7 +80,7 @@ def compute(scheduler: Scheduler, cores: Turns, seconds_ns: int, interval_ns: in
                 part = min(left, _uncontested_ns(scheduler, interpreter.is_wanted or cores.is_wanted, interval_ns))
                 scheduler.park(begun + part, "the end of its work", kind="cpu")
             finally:
-                fiber.cpu_ns += scheduler.now_ns - begun  # less than planned if it was killed
+                fiber.cpu_ns += scheduler.now_ns - begun  # less than planned if the fiber was killed
                 cores.leave()
         finally:
             interpreter.leave()
@@ -88,7 +88,10 @@ def compute(scheduler: Scheduler, cores: Turns, seconds_ns: int, interval_ns: in
 
 
 def _uncontested_ns(scheduler: Scheduler, is_wanted: bool, interval_ns: int) -> int:
-    """Return how long nobody else can ask for a turn [ns], in whole intervals, at least one."""
+    """Return for how long no other fiber can request a slot [ns], in whole intervals, at least one.
+
+    One event for many intervals: a long computation without competitors costs no switch every 5 ms.
+    """
     event_ns = scheduler.next_event_ns()
     if is_wanted or event_ns is None:
         return interval_ns if is_wanted else 1 << 62

@@ -1,11 +1,11 @@
-"""Who runs when: one thread at a time, and time that jumps from one event to the next.
+"""The scheduler: one thread runs at a time, and time jumps from one event to the next.
 
-Belongs here: the schedule. Does not belong here: what is due when (``event_queue``), what threads wait with
-(``threads``, ``loop``), and how long CPU work takes where several want it (``processors``).
+Belongs here: switching threads. Does not belong here: the order of events (``event_queue``), what threads wait with
+(``threads``, ``loop``), and how CPU time is shared (``processors``).
 
-Threads that take part pass a baton: exactly one of them runs, and all others wait for it. A thread that waits says
-until when, or for what, and hands the baton to whoever is due next; the time jumps there. So the order of everything
-is decided by this schedule alone, and never by the machine.
+Of the threads of a schedule exactly one has the turn and runs; each other one blocks on a real lock of its own. To
+wait, a thread parks: it says until when, or in which queue, and passes the turn to the thread that is due next; the
+time jumps there. So the order of everything is decided by this schedule alone, and never by the machine.
 """
 
 from __future__ import annotations
@@ -17,47 +17,47 @@ from collections import deque
 
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
-from kaygraph_viz.virtual.event_queue import FIRST, LAST, Agenda
+from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
 from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, join_at_most, takes_part
-from kaygraph_viz.virtual.watchdog import Watch, place_of
+from kaygraph_viz.virtual.watchdog import Watchdog, place_of
 
 __all__ = ["Scheduler"]
 
-MAX_STRIKES = 1000  # who has swallowed `Stopped` so often will never end by itself
+MAX_STOPS = 1000  # a thread that has swallowed `Stopped` so often will never end by itself
 END_S = 1.0  # how long one thread may take to end with the block [s of real time]
 INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
-LOOK_S = 0.5  # how often a waiting main program looks for an interrupt [s of real time]
-GLANCE_S = 0.02  # how often it does so where it lets its event loop go on meanwhile
-_running: list[Scheduler] = []  # of those whose blocks are inside each other, only the last one moves
+POLL_S = 0.5  # how often a parked main program checks for an interrupt [s of real time]
+POLL_BESIDE_S = 0.02  # how often it does so while its real event loop goes on
+_running: list[Scheduler] = []  # where blocks are nested, only the last one moves
 
 
-class Scheduler(Agenda):
+class Scheduler(EventQueue):
     """The schedule of one virtual clock.
 
     Parameters
     ----------
     seed
-        0 for the documented order of ties; another whole number for one drawn by chance.
+        As for `EventQueue`.
     patience_s
-        How long a thread may be stuck in something that the schedule cannot see [s of real time].
+        How long a thread may wait for something real before it is reported [s of real time].
     """
 
     def __init__(self, seed: int, patience_s: float) -> None:
         super().__init__(seed)
         self.fibers: dict[Fiber, None] = {}
         self.root: Fiber | None = None
-        self._mutex = threading.RLock()  # threads that take no part may wake others, and so may handlers of signals
+        self._mutex = threading.RLock()  # threads that are not simulated may wake others, and so may signal handlers
         self._here = threading.local()
-        self._told: Fiber | None = None  # who got the baton last
+        self._told: Fiber | None = None  # who was given the turn last
         self._failure: BaseException | None = None
-        self.reason: VirtualClockError | None = None  # why the first thread was interrupted, if we did it
-        self._watch = Watch(self, patience_s)
+        self.reason: VirtualClockError | None = None  # why the watchdog interrupted the main program, if it did
+        self._watchdog = Watchdog(self, patience_s)
         self._bystanders: frozenset[threading.Thread] = frozenset()
 
-    # -- who takes part -----------------------------------------------------------------------------------------
+    # -- the threads of the schedule -----------------------------------------------------------------------------
 
     def enter(self, fiber: Fiber) -> None:
-        """Let the calling thread take part as the first one, which holds the baton."""
+        """Start the schedule with the calling thread as the first one, which has the turn."""
         self._bystanders = frozenset(thread for thread in threading.enumerate() if thread.daemon)
         _running.append(self)
         self.root = self.current = fiber
@@ -65,16 +65,16 @@ class Scheduler(Agenda):
         self.heap.clear()
         self._failure = self.reason = None
         self.adopt(fiber)
-        self._watch.start()
+        self._watchdog.start()
 
     def adopt(self, fiber: Fiber) -> None:
-        """Say that the calling thread is `fiber`."""
+        """Register the calling thread as that of `fiber`."""
         fiber.thread = threading.current_thread()
         self._here.fiber = fiber
         write_here(fiber.log)
 
     def start(self, fiber: Fiber) -> None:
-        """Put a fiber, whose thread is about to start, on the schedule."""
+        """Put a fiber on the schedule; its thread has to be started afterwards."""
         self.check(self.here())
         with self._mutex:
             self.fibers[fiber] = None
@@ -84,11 +84,11 @@ class Scheduler(Agenda):
     def begin(self, fiber: Fiber) -> None:
         """Wait for the first turn; called by the fiber's own thread."""
         self.adopt(fiber)
-        fiber.baton.acquire()
+        fiber.turn.acquire()
         self.check(fiber)
 
     def finish(self, fiber: Fiber) -> None:
-        """Leave for good and hand the baton on."""
+        """Take a fiber that ends off the schedule and pass its turn on."""
         fiber.on_end()
         with self._mutex:
             fiber.is_over, fiber.is_parked = True, False
@@ -97,10 +97,10 @@ class Scheduler(Agenda):
                 self._tell(self.next())
 
     def withdraw(self, fiber: Fiber) -> None:
-        """Take a fiber off the schedule whose thread could not be started, or was but shall end at once."""
-        fiber.killer = Stopped("withdrawn")
+        """Take a fiber off the schedule whose thread could not be started; if it was, it ends at once."""
+        fiber.stop_error = Stopped("withdrawn")
         self.finish(fiber)
-        fiber.baton.release()
+        fiber.turn.release()
 
     def here(self) -> Fiber:
         """Return the fiber of the calling thread.
@@ -108,7 +108,7 @@ class Scheduler(Agenda):
         Raises
         ------
         VirtualClockError
-            If it takes no part.
+            If it does not belong to this schedule.
         """
         fiber: Fiber | None = getattr(self._here, "fiber", None)
         if fiber is None or fiber.is_over or fiber.is_away:
@@ -118,8 +118,8 @@ class Scheduler(Agenda):
     def _not_here(self, fiber: Fiber | None) -> BaseException:
         if fiber is not None and fiber.is_away:
             return VirtualClockError("this event loop keeps real time; await one graph after the other in it")
-        if fiber is not None and fiber.killer is not None:
-            return fiber.killer  # it was left behind when its block ended
+        if fiber is not None and fiber.stop_error is not None:
+            return fiber.stop_error  # its block has ended without it
         if self.root is None:
             return VirtualClockError("a virtual clock passes only inside its block; write: with clock: ...")
         return VirtualClockError(
@@ -128,7 +128,7 @@ class Scheduler(Agenda):
         )
 
     def mine(self) -> Fiber | None:
-        """Return the fiber of the calling thread, or None if it takes no part."""
+        """Return the fiber of the calling thread, or None if it does not belong to this schedule."""
         fiber: Fiber | None = getattr(self._here, "fiber", None)
         return None if fiber is None or fiber.is_over else fiber
 
@@ -142,29 +142,29 @@ class Scheduler(Agenda):
         self, until_ns: int | None = None, waits_for: str = "", *, queue: deque[Fiber] | None = None,
         is_notifiable: bool = False, is_last: bool = False, kind: PartKind = "wait",
     ) -> bool:  # fmt: skip
-        """Let others run until it is the caller's turn again, and return whether somebody ended the wait.
+        """Pass the turn on, wait for the next one, and return whether another thread ended the wait.
 
         Parameters
         ----------
         until_ns
             When the wait is over by itself [ns]; None for never.
         waits_for
-            What it waits for, in messages.
+            The name of what it waits for, in messages.
         queue
-            Where to stand in line for `wake`.
+            Where to append the fiber, for `wake`.
         is_notifiable
-            Whether `notify` ends the wait, also one that came before it began.
+            Whether `notify` ends the wait, also if it was called before the wait began.
         is_last
-            Whether those who are due at the same instant go first.
+            Whether `until_ns` comes after all other events of that instant.
         kind
-            What the time is noted as in the log of the caller.
+            The kind of part that the time is noted as in the log of the caller.
         """
         fiber, began_ns = self.here(), self.now_ns
         self.check(fiber)
         try:
-            if self._hand_on(fiber, until_ns, waits_for, queue, is_notifiable, is_last):
-                while not fiber.baton.acquire(timeout=LOOK_S if fiber is self.root else -1):
-                    pass  # an interrupt that came just before it waited is noticed only now
+            if self._pass_turn(fiber, until_ns, waits_for, queue, is_notifiable, is_last):
+                while not fiber.turn.acquire(timeout=POLL_S if fiber is self.root else -1):
+                    pass  # a blocked acquire may miss an interrupt that came just before it
         except BaseException:  # an interrupt
             self._come_back(fiber)
             raise
@@ -174,15 +174,15 @@ class Scheduler(Agenda):
         return fiber.was_woken
 
     async def park_beside(self, waits_for: str, queue: deque[Fiber]) -> bool:
-        """Do as `park` does, and let the real event loop of the caller go on meanwhile: it may bring an interrupt."""
+        """Wait as `park` does while the real event loop of the caller goes on, so that an interrupt reaches it."""
         fiber, began_ns = self.here(), self.now_ns
         self.check(fiber)
         try:
-            if self._hand_on(fiber, None, waits_for, queue, False, False):
+            if self._pass_turn(fiber, None, waits_for, queue, False, False):
                 fiber.is_away, is_due = True, False
                 while not is_due:
                     await asyncio.sleep(0)
-                    is_due = fiber.baton.acquire(timeout=GLANCE_S)
+                    is_due = fiber.turn.acquire(timeout=POLL_BESIDE_S)
         except BaseException:
             fiber.is_away = False
             self._come_back(fiber)
@@ -193,11 +193,11 @@ class Scheduler(Agenda):
         self.check(fiber)
         return fiber.was_woken
 
-    def _hand_on(
+    def _pass_turn(
         self, fiber: Fiber, until_ns: int | None, waits_for: str, queue: deque[Fiber] | None, is_notifiable: bool,
         is_last: bool,
     ) -> bool:  # fmt: skip
-        """Give the baton to whoever is next; return False if that is the caller itself."""
+        """Park a fiber and give the turn to the next one; return False if that is the same fiber."""
         with self._mutex:
             fiber.ticket += 1
             fiber.waits_for, fiber.is_notifiable, fiber.is_chosen = waits_for, is_notifiable, False
@@ -216,36 +216,36 @@ class Scheduler(Agenda):
             return following is not fiber
 
     def _tell(self, following: Fiber | None) -> None:
-        """Hand the baton over; the mutex is held, so that whoever is current has it or is about to take it."""
-        self._told = following  # nothing can come between these two lines: signals are handled after calls
+        """Give the turn to the fiber that was just made the current one; the caller holds the mutex."""
+        self._told = following  # no signal handler can run between this and the release: they run after calls
         if following is not None:
-            following.baton.release()
-        elif not self._has_outsiders():  # else perhaps one of them will wake somebody
+            following.turn.release()
+        elif not self._has_outsiders():  # else one of them may wake a fiber
             self.fail(self.stalemate())
 
     def check(self, fiber: Fiber) -> None:
-        """Raise what ends a fiber, if anything does."""
-        error = fiber.killer or self._failure
+        """Raise the error that ends a fiber, if there is one."""
+        error = fiber.stop_error or self._failure
         if error is None:
             return
         if fiber is self.root:
             raise error
-        fiber.strikes += 1
-        if fiber.strikes > MAX_STRIKES:  # it would go on for ever
+        fiber.stops += 1
+        if fiber.stops > MAX_STOPS:  # its code catches everything: block the thread for ever, off the schedule
             self.finish(fiber)
             threading.Event().wait()
-        raise fiber.killer or Stopped("the schedule has ended")
+        raise fiber.stop_error or Stopped("the schedule has ended")
 
     def wake(self, queue: deque[Fiber], count: int | None = None) -> Fiber | None:
-        """Let the first `count` (default: all) in a queue go on at this instant; return the last of them.
+        """Make the first `count` fibers of a queue (default: all) due at this instant, and return the last of them.
 
-        They go after those that are due already. From any thread.
+        They come after the events that are due already. May be called from any thread.
         """
         woken = None
         with self._mutex:
             while queue and (count is None or count > 0):
                 fiber = queue.popleft()
-                if fiber.is_parked:  # else its time is over, or it was killed
+                if fiber.is_parked:  # else its time limit is over, or it was killed
                     fiber.is_chosen, woken = True, fiber
                     self.push(self.now_ns, fiber, True)
                     count = None if count is None else count - 1
@@ -253,7 +253,7 @@ class Scheduler(Agenda):
         return woken
 
     def notify(self, fiber: Fiber) -> None:
-        """End a fiber's notifiable wait, or the next one if it is not in one; from any thread."""
+        """End the notifiable wait of a fiber, or its next one if it is not in one. May be called from any thread."""
         with self._mutex:
             if fiber.is_parked and fiber.is_notifiable:
                 self.push(self.now_ns, fiber, True)
@@ -262,39 +262,39 @@ class Scheduler(Agenda):
                 fiber.is_notified = True
 
     def _go_on(self) -> None:
-        """Hand the baton to whoever is due, if nobody has it."""
+        """Give the turn to the next fiber if none has it: the caller is not simulated, or all were waiting for it."""
         if self.current is None and self.root is not None:
             following = self.next()
             if following is not None:
                 self._tell(following)
 
     def yield_turn(self, *, is_last: bool = False) -> None:
-        """Let those that are due at this instant go first; with `is_last` also those that come by it."""
+        """Yield to the fibers that are due at this instant; with `is_last` also to those that become due at it."""
         self.park(self.now_ns, is_last=is_last)
 
     # -- interrupts ---------------------------------------------------------------------------------------------
 
     def _come_back(self, fiber: Fiber) -> None:
-        """Take the baton back at this instant, before everybody else, though nothing has ended the wait."""
+        """Take the turn back at this instant, before all others, though nothing has ended the wait."""
         try:
-            if self._is_turn_of(fiber) or fiber.baton.acquire(timeout=INTERRUPT_S):
+            if self._is_turn_of(fiber) or fiber.turn.acquire(timeout=INTERRUPT_S):
                 return
-        except BaseException:  # whoever interrupts twice has lost patience
+        except BaseException:  # a second interrupt: no time is left for others
             self._take_over(fiber)
             raise
         self._take_over(fiber)
 
     def _is_turn_of(self, fiber: Fiber) -> bool:
-        """Return whether a fiber may go on at once; else it is put on the schedule as the next one."""
+        """Return whether a fiber may go on at once; else make it the first one that is due."""
         with self._mutex:
             chosen = self.current
             if chosen is not None and chosen is not fiber and chosen is not self._told:
-                chosen.is_parked = True  # it was chosen, and the interrupt came before it was told
+                chosen.is_parked = True  # the interrupt came between its choice and `_tell`: queue it again
                 self.push(self.now_ns, chosen, chosen.was_woken, FIRST)
                 chosen = None
             if chosen is None or chosen is fiber:
                 self.current, fiber.is_parked = fiber, False
-                fiber.baton.acquire(blocking=False)
+                fiber.turn.acquire(blocking=False)
                 return True
             fiber.ticket += 1
             fiber.is_parked = True
@@ -302,26 +302,26 @@ class Scheduler(Agenda):
             return False
 
     def _take_over(self, fiber: Fiber) -> None:
-        """Go on though somebody else does, who never waits; that one ends as soon as it does."""
+        """Take the turn from a fiber that computes without end; that one ends as soon as it waits."""
         with self._mutex:
             if self.current is not fiber:
                 self._failure = KeyboardInterrupt()
             self.current, fiber.is_parked = fiber, False
-            fiber.baton.acquire(blocking=False)
+            fiber.turn.acquire(blocking=False)
 
     # -- ending -------------------------------------------------------------------------------------------------
 
     def kill(self, fiber: Fiber) -> None:
-        """End a fiber, and all that it has started, at this instant: where they wait, `Stopped` is raised."""
+        """End a fiber and its descendants at this instant: `Stopped` is raised where they wait."""
         with self._mutex:
             for each in [other for other in self.fibers if other.is_within(fiber)]:
-                each.killer = Stopped("killed")
+                each.stop_error = Stopped("killed")
                 if each.is_parked:
                     self.push(self.now_ns, each, True)
             self._go_on()
 
     def fail(self, error: VirtualClockError) -> bool:
-        """Give everything up; the first thread raises `error`. Return False if that one is not waiting."""
+        """End the schedule with an error, which the main program raises; return False if that is not waiting."""
         with self._mutex:
             root = self.root
             if self._failure is not None or root is None or not root.is_parked:
@@ -329,11 +329,11 @@ class Scheduler(Agenda):
             self._failure = error
             root.is_parked = False
             self.current = self._told = root
-            root.baton.release()
+            root.turn.release()
             return True
 
     def interrupt(self, error: VirtualClockError) -> bool:
-        """Interrupt the first thread, which is stuck; `failure` says why. Return False if that is not possible."""
+        """Interrupt the main program, whose block then raises `error`; return False if that is not possible."""
         root = self.root.thread if self.root is not None else None
         can_be_interrupted = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if root is not threading.main_thread() or not can_be_interrupted or not hasattr(signal, "pthread_kill"):
@@ -343,35 +343,35 @@ class Scheduler(Agenda):
         return True
 
     def stalemate(self) -> VirtualClockError:
-        """Return the error for a program in which everybody waits for somebody else."""
+        """Return the error for a deadlock, with what each fiber waits for."""
         waiting = [f"{place_of(fiber)} waits for {fiber.waits_for or 'its turn'}" for fiber in list(self.fibers)[:8]]
         return VirtualClockError(f"in simulated time nothing can happen any more: {'; '.join(waiting)}")
 
     def _has_outsiders(self) -> bool:
-        """Return whether there are threads that could wake somebody though they take no part."""
+        """Return whether there are threads off the schedule that could wake a fiber."""
         root = self.root.thread if self.root is not None else None
         return any(
-            not takes_part(thread) and thread is not root and not self._watch.is_run_by(thread)
+            not takes_part(thread) and thread is not root and not self._watchdog.is_run_by(thread)
             for thread in threading.enumerate()
             if thread not in self._bystanders
         )
 
     def close(self) -> None:
         """End all fibers but the first, one after the other; called by the first."""
-        self._watch.stop()
+        self._watchdog.stop()
         with self._mutex:
             self._failure = ended = Stopped("the block has ended")
             others = [fiber for fiber in self.fibers if fiber is not self.root]
             for fiber in others:
-                fiber.killer = ended
+                fiber.stop_error = ended
         for fiber in others:
             with self._mutex:
                 was_parked, fiber.is_parked = fiber.is_parked, False
             if was_parked and fiber.thread is not None:
-                fiber.baton.release()
+                fiber.turn.release()
                 join_at_most(fiber, END_S)
         left = [fiber for fiber in others if is_running(fiber)]
-        for fiber in left:  # they were stuck, or compute without end
+        for fiber in left:  # in a real wait, or in a computation without end
             end_within(fiber, END_S / 4 / len(left))
         for fiber in others:
             fiber.is_over = True

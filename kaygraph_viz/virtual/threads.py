@@ -1,7 +1,7 @@
-"""Threads, and what they wait with, in simulated time: the same names and meanings as in `threading` and `queue`.
+"""Threads, and what they wait with, in simulated time: the names and meanings of `threading` and `queue`.
 
-Belongs here: Thread, Timer, Lock, Condition, Event, SimpleQueue. Does not belong here: who runs when (``scheduler``),
-futures (``futures``).
+Belongs here: Thread, Timer, Lock, Condition, Event, SimpleQueue. Does not belong here: switching (``scheduler``),
+futures (``futures``), and what user code makes by itself (``locks``, ``patches``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from kaygraph_viz.clock import Clock, use_clock
@@ -20,27 +21,27 @@ from kaygraph_viz.parts import PartKind
 from kaygraph_viz.virtual.fiber import KEY, Fiber, Stopped, is_running
 from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.preempt import Preemption
-from kaygraph_viz.virtual.processors import Turns
+from kaygraph_viz.virtual.processors import Slots
 from kaygraph_viz.virtual.scheduler import Scheduler
 
 __all__ = ["VirtualEvent", "VirtualThread", "VirtualThreads", "virtual_thread"]
 
-_NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # by a count that goes on from run to run
+_NUMBERED = re.compile(r"(Thread|ThreadPoolExecutor)-(\d+)(.*)", re.DOTALL)  # default names
 
 
 class VirtualThreads:
-    """What `kaygraph_viz.sync.threads` returns under a virtual clock.
+    """The threads of a virtual clock: what `kaygraph_viz.sync.threads` returns under it.
 
     Parameters
     ----------
     clock
-        Put in force in every thread that is started.
+        The clock, which is put in force in every thread that is started.
     scheduler
         The schedule.
     preemption
-        Lets threads give way in the middle of user code.
+        Makes threads yield in the middle of user code.
     has_gil
-        Whether one thread of an interpreter computes at a time.
+        Whether one thread of a process computes at a time.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class VirtualThreads:
 
     @property
     def is_over(self) -> bool:
-        """Whether the block of the clock has ended, and with it all that waited."""
+        """Whether the block of the clock has ended, and with it all its waits."""
         return self.scheduler.root is None
 
     def Event(self) -> VirtualEvent:
@@ -75,26 +76,26 @@ class VirtualThreads:
         """Return an unbounded queue, as `queue.SimpleQueue`."""
         return _SimpleQueue(self.scheduler)
 
-    def adopt(self, future: Future[Any]) -> None:
-        """Let a future, for which nobody waits yet, be waited for in simulated time."""
-        self.number(future)
-        future._condition = self.Condition()  # type: ignore[assignment]  # which does all that a future wants of it
+    def Future(self) -> VirtualFuture:
+        """Return a future that is waited for in simulated time."""
+        return VirtualFuture(next(self.numbers), self.Condition())
 
-    def number(self, future: Future[Any]) -> None:
-        """Let sets order a future by a number, the same in every run."""
-        future.__class__ = VirtualFuture
-        assert isinstance(future, VirtualFuture)
-        future.number = next(self.numbers)
+    def following(self, future: futures.Future[Any]) -> VirtualFuture:
+        """Return a future of simulated time that ends as `future` does; cancelling it cancels both."""
+        follower = self.Future()
+        future.add_done_callback(follower.end_as)
+        follower.add_done_callback(lambda ended: ended.cancelled() and future.cancel())
+        return follower
 
     def shut_pools(self) -> None:
-        """Shut the pools of user code: their threads are about to end with the block."""
+        """Shut down the pools of user code, whose threads end with the block."""
         while self.pools:
             self.pools.pop().shutdown(wait=False, cancel_futures=True)
 
     def take_in(self, thread: threading.Thread) -> VirtualThread:
-        """Return a thread that user code is about to start as one that takes part."""
+        """Make a thread that user code is about to start one of the schedule."""
         numbered = _NUMBERED.fullmatch(thread.name)
-        if numbered is not None:  # it was never named
+        if numbered is not None:  # by a counter that goes on from run to run
             kind, number, rest = numbered.groups()
             count = 1 + sum(each[0] == kind for each in self._numbered)
             thread.name = f"{kind}-{self._numbered.setdefault((kind, number), count)}{rest}"
@@ -103,22 +104,22 @@ class VirtualThreads:
 
     def Thread(
         self, target: Callable[..., object], args: tuple[Any, ...] = (), *, name: str | None = None,
-        daemon: bool = True, interpreter: Turns | None = None,
+        daemon: bool = True, interpreter: Slots | None = None,
     ) -> VirtualThread:  # fmt: skip
-        """Return a thread, as `threading.Thread`; with an `interpreter` of its own it stands for a process."""
+        """Return a thread, as `threading.Thread`; with an `interpreter` of its own it simulates a process."""
         return VirtualThread(self, lambda: target(*args), name or f"Thread-{next(self.numbers)}", interpreter)
 
     def Timer(self, seconds: float, function: Callable[..., object], args: tuple[Any, ...] = ()) -> _Timer:
         """Return a timer, as `threading.Timer`."""
         return _Timer(self, seconds, lambda: function(*args))
 
-    def interpreter(self) -> Turns:
-        """Return an interpreter of its own, as a process has one."""
-        return Turns(self.scheduler, 1 if self.has_gil else None, "the interpreter", "gil")
+    def interpreter(self) -> Slots:
+        """Return the interpreter of a new process: the slot that its threads need to compute."""
+        return Slots(self.scheduler, 1 if self.has_gil else None, "the interpreter", "gil")
 
 
 class _Waiting:
-    """Fibers that wait for the same thing, in the order in which they came."""
+    """Fibers that wait for the same object, in the order in which they came."""
 
     def __init__(self, scheduler: Scheduler, waits_for: str, kind: PartKind = "wait") -> None:
         self.scheduler = scheduler
@@ -127,9 +128,9 @@ class _Waiting:
         self._fibers: deque[Fiber] = deque()
 
     def wait(self, timeout_s: float | None, pass_on: Callable[[], object] | None = None) -> bool:
-        """Wait to be woken, at most `timeout_s` [s]; return whether it was.
+        """Wait to be woken, at most `timeout_s` [s]; return whether the fiber was.
 
-        If it is ended when it has just been woken, `pass_on` is called; by default, another one is woken instead.
+        If the fiber is killed when it has just been woken, `pass_on` is called; by default, the next one is woken.
         """
         scheduler = self.scheduler
         fiber = scheduler.here()
@@ -159,7 +160,7 @@ class _Waiting:
             self._fibers.remove(fiber)
 
     def wake_one(self) -> Fiber | None:
-        """Wake the first one and return it, or None."""
+        """Wake the first fiber and return it, or None."""
         return self.scheduler.wake(self._fibers, 1)
 
     def wake(self, count: int | None = None) -> None:
@@ -224,7 +225,7 @@ class _Lock:
     def release(self) -> None:
         if not self._is_held:
             raise RuntimeError("release unlocked lock")
-        self._holder = self._waiting.wake_one()  # who has it now
+        self._holder = self._waiting.wake_one()  # who holds it now
         self._is_held = self._holder is not None
 
     def locked(self) -> bool:
@@ -234,7 +235,7 @@ class _Lock:
         return self.acquire()
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._is_held and self._holder is self._scheduler.mine():  # else it was ended while a condition had it
+        if self._is_held and self._holder is self._scheduler.mine():  # else it was ended in the wait of a condition
             self.release()
 
 
@@ -300,15 +301,15 @@ class _SimpleQueue:
 
 
 def virtual_thread(thread: threading.Thread) -> VirtualThread | None:
-    """Return what a real thread is on the schedule, or None."""
+    """Return the `VirtualThread` of a real thread, or None."""
     return vars(thread).get(KEY)
 
 
 class VirtualThread:
-    """A real thread that runs only when the schedule says so."""
+    """A real thread that runs only when it has the turn."""
 
     def __init__(
-        self, threads: VirtualThreads, run: Callable[[], object], name: str, interpreter: Turns | None,
+        self, threads: VirtualThreads, run: Callable[[], object], name: str, interpreter: Slots | None,
         thread: threading.Thread | None = None,
     ) -> None:  # fmt: skip
         self._clock = threads.clock
@@ -330,7 +331,7 @@ class VirtualThread:
         self._scheduler.start(self.fiber)
         try:
             self._thread.start()
-        except BaseException:  # the system has no more threads, or an interrupt came by
+        except BaseException:  # the system has no more threads, or an interrupt came
             self._scheduler.withdraw(self.fiber)
             raise
 
@@ -354,7 +355,7 @@ class VirtualThread:
         return is_running(self.fiber) and not self._ended.is_set()
 
     def kill(self) -> None:
-        """End it at this instant, with all that it has started, as a process can be."""
+        """End it and its descendants at this instant, as a process can be killed."""
         self._scheduler.kill(self.fiber)
 
 

@@ -1,10 +1,10 @@
-"""Threads that user code starts by itself, and its pools of threads, in simulated time.
+"""Threads and thread pools of user code in simulated time.
 
-Belongs here: that such threads take part, and with them ``concurrent.futures.ThreadPoolExecutor``. Does not belong
-here: what a thread of the schedule is (``threads``).
+Belongs here: putting threads that user code starts on the schedule, and the futures of ``ThreadPoolExecutor``. Does not
+belong here: what a thread of the schedule is (``threads``).
 
-Threads that an installed library starts take no part: who knows what they wait for. They get the clock nevertheless, so
-that they are told so when they wait.
+Threads that an installed library starts are not simulated: what they wait for may be real. They get the clock all the
+same, so that `kv.sleep` in one of them raises an error that says so.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from typing import Any
 from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.virtual.fiber import Stopped
+from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.participants import here, is_made_for_user
 from kaygraph_viz.virtual.patches import SimpleQueue
 from kaygraph_viz.virtual.threads import VirtualThreads, virtual_thread
 
 __all__ = ["started_threads"]
 
-END_S = 1.0  # how long a thread whose last turn is over may take to end [s of real time]
+END_S = 1.0  # how long a thread whose fiber has ended may take to end itself [s of real time]
 _start, _join, _is_alive = threading.Thread.start, threading.Thread.join, threading.Thread.is_alive
 _submit = ThreadPoolExecutor.submit
 _mutex = threading.Lock()
@@ -35,18 +36,18 @@ _blocks: list[VirtualThreads] = []
 
 
 @contextmanager
-def started_threads(world: VirtualThreads) -> Iterator[None]:
-    """Let threads that user code starts take part while the block runs."""
+def started_threads(threads: VirtualThreads) -> Iterator[None]:
+    """Put threads that user code starts on the schedule while the block runs."""
     with _mutex:
         if not _blocks:
             _replace(start, join, is_alive, submit)
             logging.getLogger("concurrent.futures").addFilter(_is_no_end)
-        _blocks.append(world)
+        _blocks.append(threads)
     try:
         yield
     finally:
         with _mutex:
-            _blocks.remove(world)
+            _blocks.remove(threads)
             if not _blocks:
                 _replace(_start, _join, _is_alive, _submit)
 
@@ -59,17 +60,17 @@ def _replace(start: Any, join: Any, is_alive: Any, submit: Any) -> None:
 
 
 def start(thread: threading.Thread) -> None:
-    """Do as `threading.Thread.start`; a thread that user code starts takes part if that code does."""
-    world = here()
-    if world is None:
+    """Start a thread as `threading.Thread.start` does; one that simulated user code starts is simulated."""
+    threads = here()
+    if threads is None:
         _start(thread)
         return
     if virtual_thread(thread) is None:
         if is_made_for_user(sys._getframe(1)) and thread.ident is None:
-            world.take_in(thread).start()
+            threads.take_in(thread).start()
             return
-        thread.run = partial(_run_with, world.clock, thread.run)  # type: ignore[method-assign]
-    with use_clock(REAL):  # it waits until the thread runs
+        thread.run = partial(_run_with, threads.clock, thread.run)  # type: ignore[method-assign]
+    with use_clock(REAL):  # the original waits for the event by which the new thread tells that it runs
         _start(thread)
 
 
@@ -79,7 +80,7 @@ def _run_with(clock: Any, run: Callable[[], None]) -> None:
 
 
 def join(thread: threading.Thread, timeout: float | None = None) -> None:
-    """Do as `threading.Thread.join`, in simulated time for threads that take part."""
+    """Wait as `threading.Thread.join` does; for a simulated thread, in simulated time."""
     own = virtual_thread(thread)
     if own is None or here() is None or thread is threading.current_thread():
         _join(thread, timeout)
@@ -91,42 +92,42 @@ def join(thread: threading.Thread, timeout: float | None = None) -> None:
 
 
 def is_alive(thread: threading.Thread) -> bool:
-    """Do as `threading.Thread.is_alive`; one whose last turn is over is not."""
+    """Return whether a thread is alive; one whose fiber has ended is not."""
     own = virtual_thread(thread)
     return _is_alive(thread) and not (own is not None and own.fiber.is_over)
 
 
 def submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-    """Do as ``ThreadPoolExecutor.submit``; where user code takes part, its pools do.
+    """Submit a call as ``ThreadPoolExecutor.submit`` does; that of simulated user code has a simulated future.
 
     Raises
     ------
     VirtualClockError
         If the pool was made before the block, or by a library: its threads wait in real time.
     """
-    world = here()
-    if world is None or not is_made_for_user(sys._getframe(1)):
+    threads = here()
+    if threads is None or not is_made_for_user(sys._getframe(1)):
         return _submit(pool, fn, *args, **options)
     if not isinstance(pool._work_queue, SimpleQueue):
         raise VirtualClockError(
             "this ThreadPoolExecutor was made before the block began, so that its threads keep real time; make it "
             'inside the block, or use kv.get_executor("thread", n)'
         )
-    if pool not in world.pools:
-        world.pools.append(pool)
+    if pool not in threads.pools:
+        threads.pools.append(pool)
         pool._threads = _InOrder()  # type: ignore[assignment]
-    future = _submit(pool, fn, *args, **options)
-    world.number(future)
+    future = VirtualFuture(next(threads.numbers))
+    _submit(pool, future.run, fn, args, options).add_done_callback(future.end_as)  # where its pool does not run it
     return future
 
 
 class _InOrder(dict[threading.Thread, None]):
-    """Threads in the order in which they were started: a set of them has another one in every run."""
+    """The threads of a pool in the order of their starts: a set, which the pool has, varies from run to run."""
 
     def add(self, thread: threading.Thread) -> None:
         self[thread] = None
 
 
 def _is_no_end(record: logging.LogRecord) -> bool:
-    """Return whether a record tells of something else than of a worker that ends with its block."""
+    """Return whether a log record is about something else than a pool worker that ended with its block."""
     return not (isinstance(record.exc_info, tuple) and record.exc_info[0] is Stopped)

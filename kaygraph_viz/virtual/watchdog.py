@@ -1,7 +1,7 @@
-"""A look from outside, in real time: whether a thread is stuck in something that the schedule cannot see.
+"""The watchdog: a thread in real time that reports what is stuck in a wait that the schedule cannot see.
 
-Belongs here: noticing it and saying where. Does not belong here: the schedule itself (``scheduler``), and what can be
-refused at once (``guards``).
+Belongs here: detecting it, and the message that says where. Does not belong here: the schedule itself (``scheduler``),
+and what can be refused at once (``guards``).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from kaygraph_viz.errors import RealWaitError, VirtualClockError
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.idleness import Idleness
 
-__all__ = ["Watch", "is_user_code", "is_user_frame", "place_of"]
+__all__ = ["Watchdog", "is_user_code", "is_user_frame", "place_of"]
 
-LOOKS = 8  # within the patience
-IDLE_LOOKS = 6  # so many after the first one, with a whole look to spare: within the patience
-SLOWER = 10  # after how many times the patience somebody is taken to be stuck of whom the system does not tell it
-LONG = 100  # after how many times the patience it is said that the time stands still
+CHECKS = 8  # within the patience
+IDLE_CHECKS = 6  # in a row after the first one: with one to spare, that is within the patience
+SLOWER = 10  # times the patience until a thread counts as stuck whose state the system does not report
+LONG = 100  # times the patience until a warning says that time stands still
 _OUTSIDE = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
 
 class Schedule(Protocol):
-    """What is looked at."""
+    """What the watchdog needs of a scheduler."""
 
     now_ns: int
     switches: int
@@ -43,28 +43,28 @@ class Schedule(Protocol):
         """Return whether no other schedule runs inside this one."""
 
     def fail(self, error: VirtualClockError) -> bool:
-        """Give everything up; return whether somebody was there to be told."""
+        """End the schedule with an error; return whether the main program was waiting and raises it."""
 
     def interrupt(self, error: VirtualClockError) -> bool:
-        """Interrupt the first thread, whose block then raises `error`; return False if that is not possible."""
+        """Interrupt the main program, whose block then raises `error`; return False if that is not possible."""
 
     def stalemate(self) -> VirtualClockError:
-        """Return the error for a program in which everybody waits for somebody else."""
+        """Return the error for a deadlock."""
 
 
-class Watch:
-    """Looks from time to time whether anything moves.
+class Watchdog:
+    """Checks at regular intervals whether the schedule moves.
 
-    Looks are counted, not seconds: on a machine that was asleep or overloaded, the looks were, too.
+    Checks are counted, not seconds: on a machine that was asleep or overloaded, the watchdog was, too.
 
     Parameters
     ----------
     scheduler
-        What is watched.
+        The schedule to watch.
     patience_s
-        How long a branch may wait for something real while the whole process is idle [s of real time]. The main
-        program, a branch beside which something else computes, and one of which the system tells too little may do so
-        ten times as long.
+        How long a branch may wait for something real while the whole process is idle [s of real time]; ten times that
+        for the main program, for a branch beside which something else computes, and where the system does not report
+        the states of threads.
     """
 
     def __init__(self, scheduler: Schedule, patience_s: float) -> None:
@@ -74,53 +74,53 @@ class Watch:
         self._thread: threading.Thread | None = None
         self._state: tuple[int, Fiber | None] | None = None
         self._idleness = Idleness(None)
-        self._instant_ns, self._looks_at_instant, self._is_told = -1, 0, False
+        self._instant_ns, self._checks_at_instant, self._is_told = -1, 0, False
 
     def start(self) -> None:
-        """Begin to look, unless it does already."""
+        """Start the thread of the watchdog, unless it runs already."""
         if self._thread is None:
             self._is_over = threading.Event()
             self._thread = threading.Thread(target=self._run, args=(self._is_over,), name="virtual clock", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the thread of the watchdog."""
         if self._thread is not None:
             self._is_over.set()
             self._thread.join()
             self._thread = None
 
     def is_run_by(self, thread: threading.Thread) -> bool:
-        """Return whether it is this thread that looks."""
+        """Return whether a thread is that of the watchdog."""
         return thread is self._thread
 
     def _run(self, is_over: threading.Event) -> None:
-        while not is_over.wait(self.patience_s / LOOKS):
-            self._look()
+        while not is_over.wait(self.patience_s / CHECKS):
+            self._check()
 
-    def _look(self) -> None:
-        """Look once, and report what has been stuck for long enough."""
+    def _check(self) -> None:
+        """Check once, and report a fiber that has been stuck for long enough."""
         scheduler = self._scheduler
         current, now_ns = scheduler.current, scheduler.now_ns
         state = scheduler.switches, current
-        self._looks_at_instant = self._looks_at_instant + 1 if now_ns == self._instant_ns else 0
+        self._checks_at_instant = self._checks_at_instant + 1 if now_ns == self._instant_ns else 0
         self._instant_ns = now_ns
-        if self._looks_at_instant == LONG * LOOKS:
+        if self._checks_at_instant == LONG * CHECKS:
             self._say_that_time_stands_still(current)
         if state != self._state:
             self._state, self._idleness, self._is_told = state, Idleness(current), False
             return
-        self._idleness.look()
-        is_stuck = self._idleness.has_used_none(SLOWER * LOOKS, SLOWER * self.patience_s) or self._is_idle(current)
+        self._idleness.sample()
+        is_stuck = self._idleness.has_used_none(SLOWER * CHECKS, SLOWER * self.patience_s) or self._is_idle(current)
         if is_stuck and scheduler.is_innermost() and state == (scheduler.switches, scheduler.current):
             self._report(current, is_first=not self._is_told)
             self._is_told = True
 
     def _is_idle(self, fiber: Fiber | None) -> bool:
-        """Return whether it is plain that a branch, or a thread, waits; the main program may take its time."""
-        if fiber is None or self._idleness.idle_looks < IDLE_LOOKS:
+        """Return whether a fiber certainly waits for something real; the main program counts only inside a branch."""
+        if fiber is None or self._idleness.idle_samples < IDLE_CHECKS:
             return False
-        self._idleness.idle_looks = 0
+        self._idleness.idle_samples = 0
         return fiber is not self._scheduler.root or _branch_at(fiber)
 
     def _report(self, stuck: Fiber | None, *, is_first: bool) -> None:
@@ -140,7 +140,7 @@ class Watch:
             warnings.warn(what, stacklevel=1)
 
     def _say_that_time_stands_still(self, current: Fiber | None) -> None:
-        """Say that something computes for long, which takes no simulated time, or asks again and again."""
+        """Warn that a fiber has computed or polled for long, which takes no simulated time."""
         if current is None or (current is self._scheduler.root and len(self._scheduler.fibers) == 1):
             return
         warnings.warn(
@@ -150,11 +150,11 @@ class Watch:
         )
 
 
-# -- where somebody is ---------------------------------------------------------------------------------------------
+# -- what a fiber is doing, for messages ---------------------------------------------------------------------------
 
 
 def place_of(fiber: Fiber) -> str:
-    """Return what a fiber is doing: its branch, or those of its event loop, and the line of the user's code."""
+    """Return the name of a fiber with its branch, or those of its event loop, and the line of user code."""
     frames = _frames_at(fiber)
     places = [_place(frames)]
     if fiber.is_parked and fiber.is_notifiable:
@@ -165,7 +165,7 @@ def place_of(fiber: Fiber) -> str:
 
 
 def _place(frames: list[FrameType]) -> str:
-    """Return the branch and the innermost line of the user's code among frames, innermost first."""
+    """Return the branch and the innermost line of user code among frames, innermost first."""
     branch = next((name for frame in frames if (name := _branch_of(frame))), "")
     lines = (
         f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
@@ -208,9 +208,9 @@ def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
 
 
 def _branch_of(frame: FrameType) -> str:
-    """Return the branch that a frame runs: whatever runs one has it as ``index``, and ``where`` says what it is called.
+    """Return the branch that a frame runs: its caller has a number ``index`` and a function ``where`` of it.
 
-    A guess for a message, which may fail: the frame goes on meanwhile.
+    A guess for a message, which may fail: the frame may go on meanwhile.
     """
     try:
         found = frame.f_locals
@@ -221,13 +221,13 @@ def _branch_of(frame: FrameType) -> str:
 
 
 def is_user_frame(frame: FrameType) -> bool:
-    """Return whether a frame runs code that is neither ours nor that of a library."""
+    """Return whether a frame runs code that is neither of this package nor of a library."""
     file = frame.f_code.co_filename
-    if file == "<string>":  # made on the fly, as the methods of a dataclass are: it belongs to its module
+    if file == "<string>":  # generated, as the methods of a dataclass are
         file = str(frame.f_globals.get("__file__", file))
     return is_user_code(file)
 
 
 def is_user_code(file: str) -> bool:
-    """Return whether a file is neither ours nor that of a library."""
+    """Return whether a file is neither of this package nor of a library."""
     return not file.startswith(("<frozen", *_OUTSIDE))

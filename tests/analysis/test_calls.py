@@ -7,7 +7,7 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.naming import named
 from kaygraph_viz.analysis.nesting import Nesting
-from kaygraph_viz.analysis.workers import hired
+from kaygraph_viz.analysis.workers import noted_workers
 from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.testing import bar, make_trace
 
@@ -44,10 +44,10 @@ def test_a_trace_without_branches_has_no_calls():
 
 
 def test_a_file_may_claim_any_number_of_workers():
-    assert hired({"executor": "thread", "workers": 10**12}) == MAX_WORKERS
-    assert hired({"executor": "thread", "workers": -1}) == 0
-    assert hired({"executor": 5, "workers": 2}) is None
-    assert hired({"executor": "thread", "workers": "many"}) is None
+    assert noted_workers({"executor": "thread", "workers": 10**12}) == MAX_WORKERS
+    assert noted_workers({"executor": "thread", "workers": -1}) == 0
+    assert noted_workers({"executor": 5, "workers": 2}) is None
+    assert noted_workers({"executor": "thread", "workers": "many"}) is None
 
 
 def test_branches_with_many_names_are_called_after_their_node():

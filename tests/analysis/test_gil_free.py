@@ -14,11 +14,11 @@ MS = 1_000_000
 
 
 def told(*branches, cores=2):
-    """Return between which shares the code of each branch is free, of ``(start, end, cpu, name, process)`` in [ms]."""
+    """Return the bounds of the free share of each branch, of ``(start, end, cpu, name, process)`` in [ms]."""
     rows = np.array([(*branch, 0, 0)[:5] for branch in branches], np.int64).reshape(-1, 5)
     started, ended, cpu = rows[:, :3].T * MS
     found = gil_free(rows[:, 3], rows[:, 4], started, ended, cpu, cores)
-    return list(zip(found.least.tolist(), found.most.tolist(), strict=True))
+    return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
 
 
 UNKNOWN, HELD, FREE = (0.0, 1.0), (0.0, 0.0), (1.0, 1.0)

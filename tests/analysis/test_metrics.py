@@ -89,7 +89,7 @@ def test_failures_and_retries_are_counted():
     assert {key: found.counts[key] for key in ("ok", "error", "timeout", "retries", "dropped")} == {
         "ok": 1, "error": 1, "timeout": 1, "retries": 2, "dropped": 5,
     }  # fmt: skip
-    assert "1 failed, 1 timed out and 2 retries" in found.describe()
+    assert "1 failed, 1 timed out and 2 retries" in found.sentence
     assert "5 spans not kept" in str(found)
 
 
@@ -101,7 +101,7 @@ def test_cpu_is_none_where_it_was_never_measured():
 def test_an_empty_trace_gives_zeros():
     found = summarize(make_trace())
     assert found == Summary()
-    assert str(found) == found.describe() == "Nothing was recorded."
+    assert str(found) == found.sentence == "Nothing was recorded."
 
 
 def test_a_trace_without_duration_gives_zeros():
@@ -169,7 +169,7 @@ def test_threads_that_only_compute_are_no_faster():
     found = summarize(trace)
     assert (found.makespan_s, found.serial_s, found.speedup, found.efficiency) == (12.0, 12.0, 1.0, 0.25)
     assert found.mean_concurrency > 3.9
-    assert found.describe() == "4 branches on 4 workers took 12.0 s, about 12.0 s one after the other: no faster."
+    assert found.sentence == "4 branches on 4 workers took 12.0 s, about 12.0 s one after the other: no faster."
 
 
 def test_a_speedup_is_measured_where_a_serial_run_is_given():
@@ -204,13 +204,13 @@ def test_an_estimate_has_a_band():
     ids=["estimated", "measured", "no faster", "slower", "one worker", "one worker, measured"],
 )  # fmt: skip
 def test_the_sentence_says_how_many_times_as_fast_and_where_that_comes_from(trace, serial, took, says):
-    assert summarize(trace, serial=serial).describe() == took + says
+    assert summarize(trace, serial=serial).sentence == took + says
 
 
 def test_an_estimate_that_is_slower_is_marked():
     trace = make_trace((bar("exec", "main", 0, 4, kind="phase", executor="process", workers=2),
                         [bar("b", f"process-{n}", 3, 3.5, cpu_s=0, queued_s=3) for n in (1, 2)]))  # fmt: skip
-    assert "4.00 s, but about 1.00 s one after the other: slower, by about 300%." in summarize(trace).describe()
+    assert "4.00 s, but about 1.00 s one after the other: slower, by about 300%." in summarize(trace).sentence
 
 
 def test_the_table_says_where_the_speedup_comes_from():

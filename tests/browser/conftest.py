@@ -69,7 +69,7 @@ def listener(_context) -> Listener:
 
 @pytest.fixture(autouse=True)
 def _nothing_leaves_this_computer(listener) -> Iterator[None]:
-    """Fail the test that asks another computer for something (R2), or opens a dialog of the browser."""
+    """Fail a test that sends a request to another computer, or opens a dialog of the browser."""
     yield
     foreign, dialogs = listener.foreign, list(listener.dialogs)
     listener.requests.clear()

@@ -1,4 +1,4 @@
-"""Names made by others, in a real browser: shown as text, and nothing else happens (R1, R2)."""
+"""Names from user code in a real browser: shown as text, never executed, and no request leaves the computer."""
 
 from __future__ import annotations
 

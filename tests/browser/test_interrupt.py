@@ -1,4 +1,4 @@
-"""The Interrupt command of JupyterLab ends parallel work (E7)."""
+"""The Interrupt command of JupyterLab ends parallel work."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ def test_a_real_lock_ends_it_with_what_to_use():
 def test_the_report_says_what_held_and_what_failed():
     found = explore(lost_update_between_coroutines, 3, checks={"nothing is lost": added, "some are there": bool})
     assert str(found).splitlines() == [
-        "3 schedules, seeds 0 to 2",
+        "3 schedules, seeds 0 to 2: 1 of 3 properties failed, first with seed 0.",
         f"held in all: {NO_ERROR}",
         "held in all: some are there",
         "failed in 3 of 3, first with seed 0: nothing is lost",
@@ -217,9 +217,13 @@ def test_the_report_says_what_held_and_what_failed():
     ]
 
 
+def test_its_sentence_says_that_everything_held():
+    assert explore(lambda: None, 2).sentence == "2 schedules, seeds 0 to 1: everything held in all of them."
+
+
 def test_the_report_in_a_notebook_is_inert():
     found = explore(lambda: None, 1, checks={"<script>": bool})
-    assert found._repr_html_().startswith("<pre>1 schedules")
+    assert found._repr_html_().startswith("<pre>1 schedule, seeds 0 to 0:")
     assert "<script>" not in found._repr_html_()
 
 

@@ -1,4 +1,4 @@
-"""Executors in a real Jupyter kernel: what a cell defines works, in the body it has now; an interrupt ends it."""
+"""Several modules in a real Jupyter kernel: executors run what cells define, as last defined; interrupts end them."""
 
 from __future__ import annotations
 

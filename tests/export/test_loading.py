@@ -1,4 +1,4 @@
-"""Reading files of all formats: what is told apart, what comes back, and every kind of damage (L1, L2, L3)."""
+"""Reading files of all formats: how they are told apart, what comes back, and every kind of damage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.errors import TraceFormatError
-from kaygraph_viz.export import documents
+from kaygraph_viz.export import json_stream
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.perfetto import to_perfetto
 from kaygraph_viz.testing import bar, make_trace
@@ -276,7 +276,7 @@ def test_an_event_without_end_is_refused_at_the_limit(tmp_path):
 
 @pytest.mark.parametrize("filling", [b" " * 12, b'{"ph": "M"},'])
 def test_a_limit_holds_for_all_events_together(tmp_path, monkeypatch, filling):
-    monkeypatch.setattr(documents, "MAX_CHARACTERS", 100_000)
+    monkeypatch.setattr(json_stream, "MAX_CHARACTERS", 100_000)
     with pytest.raises(TraceFormatError, match="larger than any trace"):
         load(write(tmp_path, gzip.compress(b"[" + filling * 20_000)))
 

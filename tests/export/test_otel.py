@@ -1,4 +1,4 @@
-"""Spans of the real OpenTelemetry SDK: parents, links, times and attributes, and exporters that fail (T4)."""
+"""Spans of the real OpenTelemetry SDK: parents, links, times and attributes, and exporters that fail."""
 
 from __future__ import annotations
 

@@ -229,9 +229,9 @@ def run_under_a_limit():
 RUNS = (run_threads, run_tasks, run_words, run_fan_out, run_under_a_limit)
 
 
-@pytest.mark.parametrize("run", RUNS)
-def test_a_recorded_run_keeps_the_rules_and_comes_back(run, tmp_path):
-    with kv.record() as trace:
+@pytest.mark.parametrize(("run", "clock"), [(run_words, None), *((run, "virtual") for run in RUNS)])
+def test_a_recorded_run_keeps_the_rules_and_comes_back(run, clock, tmp_path):
+    with kv.record(clock=clock) as trace:
         run()
     check_rules(events_of(trace))
     again = load(to_perfetto(trace, tmp_path / "run.json"))

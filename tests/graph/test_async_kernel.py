@@ -1,4 +1,4 @@
-"""Asynchronous graphs in a real Jupyter kernel: `run` and `await run_async` in cells, and the stop button."""
+"""Several modules in a real Jupyter kernel: asynchronous graphs with `run` and `await run_async`, and interrupts."""
 
 from __future__ import annotations
 

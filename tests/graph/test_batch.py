@@ -1,4 +1,4 @@
-"""Nodes with many items: order, collecting, retries of each item, names, spans (N1, N2)."""
+"""Nodes with many items: order, collecting, retries of each item, names, spans."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Different operations at once: functions and nodes, inputs, collecting, independent state (G7, G8)."""
+"""Different operations at once: functions and nodes, inputs, collecting, independent state."""
 
 from __future__ import annotations
 

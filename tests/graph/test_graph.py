@@ -1,4 +1,4 @@
-"""Graphs: actions, ends, loops, params, copies, nesting, batches, shapes, size (G4 to G8)."""
+"""Graphs: actions, ends, loops, params, copies, nesting, batches, shapes, size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Map, combine, shuffle, reduce: equal results however it is run, the barrier, failures, options."""
+"""Map, combine, shuffle, reduce: equal results on every executor, the barrier, failures, options."""
 
 from __future__ import annotations
 

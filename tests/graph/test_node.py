@@ -1,4 +1,4 @@
-"""One node: phases, hooks, retries, errors, wiring (G1 to G3, G9, N2 to N7)."""
+"""One node: phases, hooks, retries, errors, wiring."""
 
 from __future__ import annotations
 

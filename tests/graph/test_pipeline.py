@@ -1,4 +1,4 @@
-"""A node whose items go through stages: what it takes and gives, its place in a graph, pictures and statistics."""
+"""A node whose items go through stages: its input and results, its place in a graph, diagrams and statistics."""
 
 from __future__ import annotations
 
@@ -227,9 +227,9 @@ def test_progress_counts_what_comes_out():
 def test_the_result_is_a_table_and_names_the_bottleneck():
     with record(clock="virtual"):
         result = result_of([Stage("read", wait_10_ms, 2), Stage("load", wait_40_ms, buffer=2)], range(50))
-    assert "The bottleneck is 'load', busy for 100% of the time" in result.describe()
+    assert "The bottleneck is 'load', busy for 100% of the time" in result.sentence
     head, _, columns, source, read, load = str(result).splitlines()
-    assert head == result.describe()
+    assert head == result.sentence
     assert columns == "stage   workers  at once  busy  blocked  starved  items/s  errors  longest queue"
     assert source == "source        1     0.00    0%      74%      26%    24.88       0"
     assert read == "read          2     0.25   12%      81%       7%    24.88       0              8"
@@ -256,15 +256,15 @@ def test_others_than_stages_can_be_the_bottleneck(bottleneck, told):
 
     with record(clock="virtual"):
         Slow([Stage("double", double)]).run(shared := {})
-    assert told in shared["result"].describe()
+    assert told in shared["result"].sentence
 
 
 def test_an_empty_run_has_nothing_to_explain():
-    assert result_of([Stage("double", double)], []).describe() == "0 of 0 items got through, 0 became dead letters."
+    assert result_of([Stage("double", double)], []).sentence == "0 of 0 items got through, 0 became dead letters."
 
 
 def test_one_dead_letter_is_one():
-    described = PipelineResult([], [DeadLetter(0)], 1, [], "exec").describe()
+    described = PipelineResult([], [DeadLetter(0)], 1, [], "exec").sentence
     assert described.startswith("0 of 1 items got through, 1 became a dead letter.")
 
 

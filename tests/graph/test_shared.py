@@ -1,4 +1,4 @@
-"""Two branches and one key of the shared store (N8)."""
+"""Two branches that access one key of the shared store."""
 
 import threading
 

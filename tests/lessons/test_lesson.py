@@ -1,17 +1,21 @@
-"""Hints, solutions and puzzles."""
+"""Lessons: hints, solutions, puzzles, and grades written to a file."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from importlib.resources import files
 
 import pytest
 
 import kaygraph_viz
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.lessons.lesson import Lesson, split_solution
-from kaygraph_viz.lessons.parsons import Parsons
+from kaygraph_viz.lessons.criteria import at_least_at_once
+from kaygraph_viz.lessons.lesson import GRADES_FILE, SOLUTIONS, Lesson, split_solution
+from kaygraph_viz.testing import bar, make_trace
 
+ONE_AFTER_THE_OTHER = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2))
+AT_ONCE = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1))
 SOLUTION = """\"\"\"Use four workers.
 
 - What do the workers wait for?
@@ -40,44 +44,7 @@ def test_an_exercise_that_is_not_there_is_a_clear_error():
         Lesson("99_nothing").show_solution(7)
 
 
-LINES = ["total = 0", "for number in numbers:", "    total += number"]
-
-
-@pytest.fixture
-def puzzle():
-    return Parsons(LINES, lambda left: left["total"] == 6, {"numbers": [1, 2, 3]})
-
-
-def numbers_of(puzzle, lines):
-    shown = [line.split("  ", 1)[1] for line in str(puzzle).splitlines()]
-    return [shown.index(line) for line in lines]
-
-
-def test_lines_are_shown_in_another_order(puzzle):
-    assert numbers_of(puzzle, LINES) != [0, 1, 2]
-
-
-def test_the_right_order_works(puzzle):
-    assert puzzle.try_order(numbers_of(puzzle, LINES)) == "It works."
-
-
-def test_a_wrong_order_is_run_and_told(puzzle):
-    wrong = numbers_of(puzzle, [LINES[1], LINES[2], LINES[0]])
-    assert puzzle.try_order(wrong).startswith("It does not run: NameError")
-
-
-def test_a_program_that_does_something_else_is_told():
-    other = Parsons(["a = 1", "a = 2"], lambda left: left["a"] == 2)
-    assert other.try_order(numbers_of(other, ["a = 2", "a = 1"])) == "It runs, but does not do what it should."
-
-
-@pytest.mark.parametrize("order", [[0, 1], [0, 1, 1], [1, 2, 3]])
-def test_every_line_is_used_once(puzzle, order):
-    with pytest.raises(OptionError, match="each of 0 to 2 once"):
-        puzzle.try_order(order)
-
-
-def test_the_lines_of_a_puzzle_are_shipped_with_the_lesson():
+def test_the_lines_of_a_puzzle_are_shipped_with_the_lesson(numbers_of):
     shipped = Lesson("05_pipeline").puzzle(
         lambda left: left["shared"]["squares"] == [1, 4, 9, 16, 25],
         {"kv": kaygraph_viz, "itertools": itertools, "__name__": "puzzle"},
@@ -90,3 +57,15 @@ def test_the_lines_of_a_puzzle_are_shipped_with_the_lesson():
 def test_a_lesson_without_a_puzzle_says_so():
     with pytest.raises(OptionError, match="number must be a puzzle of 05_pipeline, got 7"):
         Lesson("05_pipeline").puzzle(lambda left: True, number=7)
+
+
+def test_only_the_run_with_solutions_raises(monkeypatch, tmp_path):
+    lesson = Lesson("02_data_enrichment")
+    monkeypatch.setenv(GRADES_FILE, str(tmp_path / "grades"))
+    assert not lesson.grade(ONE_AFTER_THE_OTHER, [at_least_at_once(2)]).passed
+    monkeypatch.setenv(SOLUTIONS, "1")
+    with pytest.raises(AssertionError, match="exercise 1 of 02_data_enrichment does not pass"):
+        lesson.grade(ONE_AFTER_THE_OTHER, [at_least_at_once(2)])
+    assert lesson.grade(AT_ONCE, [at_least_at_once(2)]).passed
+    lines = [json.loads(line)["passed"] for line in (tmp_path / "grades").read_text().splitlines()]
+    assert lines == [False, False, True]

@@ -1,4 +1,4 @@
-"""The shipped patterns on a panel, by name."""
+"""Panels of the shipped patterns, by name."""
 
 from __future__ import annotations
 

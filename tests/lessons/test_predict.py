@@ -1,4 +1,4 @@
-"""Predictions: what may be guessed, and how near it was."""
+"""Predictions: valid guesses, and how near they were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking one source over HTTP, in threads and as coroutines: answers, everything that is none, and limits."""
+"""Requests to one source, in threads and as coroutines: answers, every kind of failure, and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batch processing: the same totals however it is run, errors of single orders, what the schedules do to the load."""
+"""Batch processing: equal totals on every executor, errors of single orders, the load under each schedule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The business check: values that do not fit together."""
+"""The business check: values that contradict each other, the date or other records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The four checks, measured against the answer key, and on values that no generator would think of."""
+"""The four checks together: against the answer key, and on broken and huge values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data enrichment: right facts, the same for any number of workers, and one bad source costs only its own facts."""
+"""Data enrichment: right facts, the same for any number of workers; a bad source costs only its own facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The external check: a service that answers, and one that does not."""
+"""The external check: a service that answers, and one that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node that measures its own graph: what it counts, what it suggests, and nothing where nothing is recorded."""
+"""The node that measures its own graph: its numbers, its predictions, and None where nothing is recorded."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import pytest
 from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.clock import compute, sleep
+from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
-from kaygraph_viz.patterns.metrics import KEYS, PerformanceMetricsNode, performance_metrics, running_trace
+from kaygraph_viz.patterns.metrics import (
+    KEYS,
+    PerformanceMetricsNode,
+    measured_times,
+    performance_metrics,
+    running_trace,
+)
 from kaygraph_viz.trace.recorder import record, span
 
 
@@ -133,3 +140,21 @@ def test_reading_it_does_not_disturb_the_recording():
                 pass
             assert len(running_trace()) == number + 1
     assert len(trace.validate()) == 3
+
+
+# -- times of outcomes ----------------------------------------------------------------------------------------------
+
+
+def test_the_makespan_begins_with_the_first_submission_and_work_is_without_queue_waits():
+    waited = Outcome(0, submitted_ns=1_000_000_000, started_ns=3_000_000_000, ended_ns=4_000_000_000)
+    at_once = Outcome(1, submitted_ns=2_000_000_000, started_ns=2_000_000_000, ended_ns=5_000_000_000)
+    assert measured_times([waited, at_once]) == {"work_s": 4.0, "makespan_s": 4.0, "mean_concurrency": 1.0}
+
+
+def test_work_within_the_branches_can_be_given():
+    times = measured_times([Outcome(0, ended_ns=2_000_000_000)], work_s=6.0)
+    assert times == {"work_s": 6.0, "makespan_s": 2.0, "mean_concurrency": 3.0}
+
+
+def test_without_outcomes_all_times_are_zero():
+    assert measured_times([]) == {"work_s": 0, "makespan_s": 0.0, "mean_concurrency": 0.0}

@@ -1,4 +1,4 @@
-"""Orders into a database: nothing lost and nothing twice, on every kind of worker, also when it is run again."""
+"""Orders into a database: nothing lost and nothing twice, on every kind of worker, also in a second run."""
 
 from __future__ import annotations
 

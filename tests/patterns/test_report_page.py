@@ -1,4 +1,4 @@
-"""The report page: what was fetched in parallel is added up rightly, drawn, and says what is missing."""
+"""The report page: answers are counted rightly and drawn, and missing ones are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The security check: what it accuses, and what it leaves alone."""
+"""The security check: attacks that it reports, and ordinary text that it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream of events in windows: what is in them, how late they are, and that it can go on for ever."""
+"""A stream of events in windows: their sums, their lag, and the end of an endless stream."""
 
 from __future__ import annotations
 

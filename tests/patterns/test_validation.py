@@ -1,4 +1,4 @@
-"""Parallel validation: verdicts that are right, the same for any number of workers, and never guessed."""
+"""Parallel validation: right verdicts, the same for any number of workers, and none without all checks."""
 
 from __future__ import annotations
 

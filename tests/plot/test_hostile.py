@@ -1,4 +1,4 @@
-"""Names made by others are plain text in every picture (R1)."""
+"""Several modules together: names from user code are plain text in every picture."""
 
 from __future__ import annotations
 

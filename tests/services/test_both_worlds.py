@@ -1,4 +1,4 @@
-"""The same program asks the services over sockets and in simulated time, and gets the same answers and faults."""
+"""Several modules together: one program gets the same answers and faults over sockets and in simulated time."""
 
 from __future__ import annotations
 

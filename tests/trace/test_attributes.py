@@ -1,4 +1,4 @@
-"""What is kept of values from user code: short, plain, without secrets, and never calling back (T6)."""
+"""What is kept of values from user code: short, plain, without secrets, and without calling it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The native file: round trips, equal bytes, and every kind of damage (L1, L2)."""
+"""The native file: round trips, equal bytes, and every kind of damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""validate names each invariant that a trace breaks (T1, T2)."""
+"""validate names each invariant that a trace breaks."""
 
 from __future__ import annotations
 

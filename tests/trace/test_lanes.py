@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.lanes import Lane, Lanes
 from kaygraph_viz.trace.recorder import record, span
@@ -88,3 +90,11 @@ def test_who_wants_to_know_which_thread_works_on_a_lane_is_told():
     lanes.on_thread = None
     lanes.enter(lanes.take("thread"))
     assert told == [("main", None), ("thread-1", None), ("process-1", 4711)]
+
+
+def test_a_worker_on_its_lane_gives_it_back_also_when_it_fails():
+    lanes = Lanes(None)
+    with pytest.raises(ZeroDivisionError), lanes.occupied(lanes.take("thread")) as lane:
+        assert (lanes.mine(), lanes.take("thread").name) == (lane, "thread-2")
+        raise ZeroDivisionError
+    assert lanes.take("thread").name == "thread-1"

@@ -1,4 +1,4 @@
-"""record and span: nesting, statuses, live reading, the cap, and faults of the recorder (T1 to T5)."""
+"""record and span: nesting, statuses, live reading, the cap, and faults of the recorder."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import threading
 
 import pytest
 
+from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace import recorder as recorder_module
-from kaygraph_viz.trace.recorder import current_scope, record, span
+from kaygraph_viz.trace.recorder import NO_RECORDER, NO_SCOPE, current_scope, record, span
 from kaygraph_viz.trace.span import KINDS
 
 GUARD_S = 20.0
@@ -78,14 +79,32 @@ def test_nothing_is_recorded_outside():
     with record() as trace:
         pass
     with span("late"):
-        assert current_scope() is None
+        assert current_scope() is NO_SCOPE
     assert len(trace) == 0
+
+
+def test_the_recorder_that_is_there_without_a_recording_keeps_nothing():
+    lane = NO_RECORDER.lanes.take("thread")
+    with NO_RECORDER.lanes.occupied(lane), span("a") as unrecorded:
+        NO_RECORDER.add((1, 0, 0, "a", "branch", lane.name, 0, 0, 1, 0, 0, "ok", 1, None, None, None, None))
+        NO_RECORDER.keep_open(unrecorded)
+        NO_RECORDER.relate(1, 2, lambda _: [0])
+        assert NO_RECORDER.lanes.mine() is lane
+    assert NO_RECORDER.next_id() == 0
+    assert (NO_RECORDER.open_spans, NO_RECORDER.dropped, lane.noting()) == ({}, 0, None)
+
+
+def test_the_recorder_that_is_there_without_a_recording_has_the_clock_in_force():
+    clock = FakeClock(7.0)
+    with use_clock(clock):
+        assert (NO_RECORDER.clock, NO_RECORDER.now_ns()) == (clock, 7_000_000_000)
+    assert NO_RECORDER.clock is REAL
 
 
 def test_a_context_that_outlives_the_recording_records_nothing():
     with record() as trace, span("a"):
         context = contextvars.copy_context()
-    assert context.run(current_scope) is None
+    assert context.run(current_scope) is NO_SCOPE
     assert len(trace) == 1
 
 

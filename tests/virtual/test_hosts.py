@@ -1,4 +1,4 @@
-"""Nothing about a run in simulated time depends on the machine: not its cores, folders, language, or hashes."""
+"""Several modules together: a run in simulated time does not depend on cores, folders, language or hashes."""
 
 from __future__ import annotations
 
@@ -255,7 +255,6 @@ SETTINGS = {
 DIGESTED = ("defaults", "nested", "fan_out", "word_count", "submitted", "pipeline", "coroutines", "validation")
 PROGRAM = """
 import sys
-from kaygraph_viz.virtual.clock import SIMULATED_WORKERS
 from tests.virtual import scenarios
 
 for name in sys.argv[1:]:

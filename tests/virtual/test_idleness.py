@@ -54,8 +54,8 @@ def seen(machine):
 def look(seen, machine, times=3, **cpu_s):
     for _ in range(times):
         machine.pass_by(0.01, **cpu_s)
-        seen.look()
-    return seen.idle_looks
+        seen.sample()
+    return seen.idle_samples
 
 
 def test_looks_at_an_idle_process_are_counted(seen, machine):
@@ -105,8 +105,8 @@ def test_a_real_thread_that_waits_for_a_lock_is_idle():
         fiber.thread = thread
         seen = Idleness(fiber)
         for _ in range(MANY):
-            seen.look()
-            if seen.idle_looks == 3:
+            seen.sample()
+            if seen.idle_samples == 3:
                 break
     thread.join(GUARD_S)
-    assert seen.idle_looks == 3
+    assert seen.idle_samples == 3

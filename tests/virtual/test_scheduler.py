@@ -148,8 +148,14 @@ def test_a_thread_that_a_library_has_started_is_told_that_it_takes_no_part(wait)
 
 def test_a_thread_that_takes_no_part_can_wake_one_that_does(clock):
     event = threads().Event()
+
+    def wake():
+        while not clock._scheduler.root.is_parked:
+            pass
+        event.set()
+
     with ThreadPool(1) as pool:
-        woken = pool.apply_async(lambda: (REAL.sleep(0.01), event.set()))
+        woken = pool.apply_async(wake)
         assert event.wait()
         woken.wait(GUARD_S)
 

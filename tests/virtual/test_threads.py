@@ -282,10 +282,7 @@ def test_a_timer_that_is_cancelled_at_the_very_instant_does_not_call():
 
 
 def made(count):
-    futures = [concurrent.futures.Future() for _ in range(count)]
-    for future in futures:
-        threads().adopt(future)
-    return futures
+    return [threads().Future() for _ in range(count)]
 
 
 def test_the_result_of_a_future_is_waited_for_in_simulated_time():

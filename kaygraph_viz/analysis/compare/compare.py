@@ -1,7 +1,7 @@
-"""Two runs side by side: what got faster, and what that did to the whole.
+"""Comparison of two runs: what got faster, and what that did to the whole run.
 
-Belongs here: `compare` and the `Comparison` it returns. Does not belong here: which spans are the same (``matching``),
-and drawing both (``plot``).
+Belongs here: `compare` and the `Comparison` it returns. Does not belong here: finding the spans that both have
+(``matching``), and drawing both (``plot``).
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.compare.changes import GroupChange, SpanChanges, ratio_of, service_ns
-from kaygraph_viz.analysis.compare.matching import Pairs, match
+from kaygraph_viz.analysis.compare.matching import GroupChange, Pairs, SpanChanges, match, ratio_of, service_ns
 from kaygraph_viz.analysis.critical_path.network import recorded_network
 from kaygraph_viz.analysis.critical_path.recorded_chain import recorded_steps
 from kaygraph_viz.analysis.naming import named
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
-from kaygraph_viz.analysis.tables import aligned, html_table
-from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Comparison", "compare"]
@@ -35,7 +33,7 @@ ALIKE = 0.05  # what changed by less than 5% took about as long
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two runs have in common, and what changed from the first, a, to the second, b.
+    """The changes from one run, a, to another one, b.
 
     Parameters
     ----------
@@ -46,10 +44,10 @@ class Comparison:
     groups
         The units of work by name, those that did most to the makespan first.
     standstill_ns
-        How much longer the critical path stood still in the second run, ``waiting for a worker`` that was to begin the
-        next step, and otherwise ``between the steps`` [ns].
+        By how much longer the critical path stood still in the second run, ``waiting for a worker`` that was to begin
+        the next step, and otherwise ``between the steps`` [ns].
     only_in_a, only_in_b
-        How many spans, by name, the other run does not have.
+        The number of spans, by name, that the other run does not have.
     """
 
     a_makespan_ns: int
@@ -62,7 +60,7 @@ class Comparison:
 
     @property
     def makespan_change_s(self) -> float:
-        """How much longer the second run took [s]; negative where it was faster."""
+        """Additional makespan of the second run [s]; negative where it was faster."""
         return (self.b_makespan_ns - self.a_makespan_ns) / 1e9
 
     @property
@@ -72,12 +70,19 @@ class Comparison:
 
     @property
     def causes_ns(self) -> Mapping[str, int]:
-        """What each name and each standstill did to the makespan [ns]; the sum is the change, exactly."""
+        """Contribution of each name and each standstill to the change of the makespan [ns]; the sum is exact."""
         return {group.name: group.makespan_change_ns for group in self.groups} | dict(self.standstill_ns)
 
     @property
     def sentence(self) -> str:
-        """What changed, in a few sentences."""
+        """The change of the makespan, its main reasons, and that of the work in both runs, in up to three sentences.
+
+        Examples
+        --------
+        >>> from kaygraph_viz.testing import bar, make_trace
+        >>> compare(make_trace(bar("a", "main", 0, 4)), make_trace(bar("b", "main", 0, 2))).sentence
+        'The second run took 2.00 s instead of 4.00 s, but no unit of work is in both: they did different things.'
+        """
         if self._is_empty:
             return "One of the runs is empty: there is nothing to compare."
         took = f"{duration(self.b_makespan_ns / 1e9)} instead of {duration(self.a_makespan_ns / 1e9)}"
@@ -93,7 +98,7 @@ class Comparison:
         return not self.a_makespan_ns or not self.b_makespan_ns
 
     def _reasons(self) -> str:
-        """Name what did most to the makespan, in the direction in which it went."""
+        """Return what contributed most to the change of the makespan, in its direction, in words."""
         change = self.b_makespan_ns - self.a_makespan_ns
         if abs(change) < ALIKE * self.a_makespan_ns:
             return ""
@@ -123,7 +128,7 @@ class Comparison:
         return [*rows, *others, *standstill, (*total, change)]
 
     def _unmatched(self) -> list[str]:
-        """Return what only one of the runs has."""
+        """Return a sentence for each run that names the spans that only it has."""
         found = []
         for run, only in (("first", self.only_in_a), ("second", self.only_in_b)):
             names = [f"{name} ({count:,})" for name, count in list(only.items())[:MAX_ROWS]]
@@ -151,7 +156,7 @@ _HEADINGS = ("unit of work", "in both", "first run", "second run", "ratio", "cri
 
 
 def compare(a: Trace, b: Trace) -> Comparison:
-    """Return what changed from one run to another: span by span, by name, and for the whole.
+    """Compare two runs: span by span, by name, and as a whole.
 
     Use it to see whether a change helped, and why: the same work on more workers, another executor, the code before
     and after.
@@ -216,7 +221,7 @@ class _Path(NamedTuple):
 
 
 def _groups(first: Nesting, second: Nesting, pairs: Pairs, paths: tuple[_Path, _Path]) -> tuple[GroupChange, ...]:
-    """Return the units of work by name: those that both runs have, and the steps of either critical path."""
+    """Return the changes of units of work by name: of those in both runs, and on either critical path."""
     is_unit = unit_mask(first)[pairs.first] & unit_mask(second)[pairs.second]
     a_at, b_at = pairs.first[is_unit], pairs.second[is_unit]
     number, names = named(second, b_at)

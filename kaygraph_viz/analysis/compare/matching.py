@@ -1,30 +1,36 @@
-"""Which span of one trace is the same thing as which span of another.
+"""The spans that two runs have in common, and how their durations changed.
 
-Belongs here: giving both the same key. Does not belong here: what became of the spans that have it (``compare``).
+Belongs here: matching spans by a key, and the durations of both runs, by span and by name. Does not belong here: what
+that did to the whole run (``compare``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, first_of_runs
 from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.span import KINDS, Kind
 
-__all__ = ["Pairs", "match"]
+__all__ = ["GroupChange", "Pairs", "SpanChange", "SpanChanges", "match", "ratio_of", "service_ns"]
 
 KEYED = ("node", "phase", "branch")
 
 
 class Pairs(NamedTuple):
-    """Positions of spans in two traces.
+    """The positions of matched and unmatched spans in two traces.
 
     Parameters
     ----------
     first, second
-        Spans that are the same, in the order of the second trace.
+        Spans that are the same thing, in the order of the second trace.
     only_first, only_second
         Spans that the other trace does not have.
     """
@@ -38,9 +44,9 @@ class Pairs(NamedTuple):
 def match(first: Nesting, second: Nesting) -> Pairs:
     """Pair the nodes, phases and branches of two traces that are the same thing.
 
-    Two spans are the same if their kind, name and item are, if they are as manieth of these within what encloses them
-    (by start), and if that is the same again. Graphs do not count, nor does the worker: a node that was run alone is
-    the same as within a graph, and an item is the same on whatever lane.
+    Two spans are the same if their kind, name and item are, if they have the same number among the equal ones within
+    what encloses them (by start), and if that is the same again. Graphs do not count, nor does the worker: a node that
+    was run alone is the same as within a graph, and an item is the same on any lane.
 
     Examples
     --------
@@ -98,9 +104,9 @@ class _Both(NamedTuple):
         )
 
     def keys(self) -> Ints:
-        """Return a number for each span, the same for those that are the same thing; -1 for what is never matched.
+        """Return a number for each span, equal for spans that are the same thing; -1 for spans that are never matched.
 
-        It goes from the outside inwards, since the key of a span holds that of what encloses it.
+        It goes from the outside inwards, since the key of a span depends on the key of what encloses it.
         """
         by_level = np.argsort(self.level, kind="stable")
         borders = np.searchsorted(self.level[by_level], np.arange(int(self.level.max(initial=-1)) + 2))
@@ -116,17 +122,150 @@ class _Both(NamedTuple):
         order = np.lexsort((self.started[at], self.trace[at], *reversed(columns)))
         alike = [column[order] for column in columns]
         begins = first_of_runs(*alike, self.trace[at][order])
-        manieth = np.arange(len(at)) - np.maximum.accumulate(np.where(begins, np.arange(len(at)), 0))
+        occurrence = np.arange(len(at)) - np.maximum.accumulate(np.where(begins, np.arange(len(at)), 0))
         group = np.cumsum(first_of_runs(*alike))
-        again = np.lexsort((manieth, group))
+        again = np.lexsort((occurrence, group))
         numbers = np.empty(len(at), np.int64)
-        numbers[order[again]] = np.cumsum(first_of_runs(group[again], manieth[again])) - 1
+        numbers[order[again]] = np.cumsum(first_of_runs(group[again], occurrence[again])) - 1
         return numbers
 
 
 def _keyed_parents(nesting: Nesting) -> tuple[Places, Ints]:
-    """Return the nearest node, phase or branch around each span, and how many there are; -1 for other spans."""
+    """Return the nearest node, phase or branch around each span, and how many enclose it; -1 for other spans."""
     is_keyed = nesting.columns.is_kind(*KEYED)
     parent = np.append(nesting.nearest(is_keyed), -1)[nesting.parent]
     level = Nesting(nesting.columns, parent).depth()
     return parent, np.where(is_keyed, level, -1)
+
+
+# -- how they changed -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpanChange:
+    """The change of one span that both runs have.
+
+    Parameters
+    ----------
+    name, index, kind
+        As in the span of the second run.
+    a_id, b_id
+        The number of the span in the first and in the second trace.
+    a_ns, b_ns
+        Its duration [ns].
+    """
+
+    name: str
+    index: int | None
+    kind: Kind
+    a_id: int
+    b_id: int
+    a_ns: int
+    b_ns: int
+
+    @property
+    def change_s(self) -> float:
+        """Additional time in the second run [s]; negative where it got faster."""
+        return (self.b_ns - self.a_ns) / 1e9
+
+    @property
+    def ratio(self) -> float:
+        """Duration in the second run / in the first; below 1 where it got faster."""
+        return ratio_of(self.a_ns, self.b_ns)
+
+
+class SpanChanges(Sequence[SpanChange]):
+    """The changes of all spans that both runs have, in the order of the second; each is created when it is read.
+
+    Parameters
+    ----------
+    a, b
+        The spans of both runs.
+    a_at, b_at
+        The positions of the same span in each of them, shape (n,).
+    """
+
+    def __init__(self, a: SpanColumns, b: SpanColumns, a_at: Places, b_at: Places) -> None:
+        self._a, self._b = a, b
+        self.a_at, self.b_at = a_at, b_at
+        self.a_ns = service_ns(a)[a_at]
+        self.b_ns = service_ns(b)[b_at]
+
+    def __len__(self) -> int:
+        return len(self.a_at)
+
+    @overload
+    def __getitem__(self, position: int) -> SpanChange: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[SpanChange]: ...
+    def __getitem__(self, position: int | slice) -> SpanChange | list[SpanChange]:
+        if isinstance(position, slice):
+            return [self[place] for place in range(*position.indices(len(self)))]
+        row = self._b.rows[self.b_at[position]]
+        return SpanChange(
+            self._b.names[row["name"]],
+            None if row["index"] < 0 else int(row["index"]),
+            KINDS[row["kind"]],
+            int(self._a.rows["span_id"][self.a_at[position]]),
+            int(row["span_id"]),
+            int(self.a_ns[position]),
+            int(self.b_ns[position]),
+        )
+
+    def __repr__(self) -> str:
+        return f"<{counted(len(self), 'span')} in both runs>"
+
+
+class GroupChange(NamedTuple):
+    """The change of all units of work of one name.
+
+    Parameters
+    ----------
+    name
+        The branch, or the phase with its node.
+    matched
+        The number of units that both runs have.
+    a_ns, b_ns
+        The sum of the durations of the matched ones [ns].
+    a_steps, b_steps
+        The number of units of this name, matched or not, on the critical path.
+    a_path_ns, b_path_ns
+        Their time on it [ns].
+    """
+
+    name: str
+    matched: int
+    a_ns: int
+    b_ns: int
+    a_steps: int
+    b_steps: int
+    a_path_ns: int
+    b_path_ns: int
+
+    @property
+    def ratio(self) -> float:
+        """Duration of the matched ones in the second run / in the first; below 1 where they got faster."""
+        return ratio_of(self.a_ns, self.b_ns)
+
+    @property
+    def makespan_change_ns(self) -> int:
+        """Contribution to the change of the makespan [ns]; negative where it made the run shorter."""
+        return self.b_path_ns - self.a_path_ns
+
+
+def service_ns(columns: SpanColumns) -> Ints:
+    """Return the duration of each span [ns]."""
+    return columns.column("ended_ns") - columns.column("started_ns")
+
+
+def ratio_of(before: int, after: int) -> float:
+    """Return a time / an earlier one: 1 where both are 0, infinite where only the earlier one is.
+
+    Examples
+    --------
+    >>> ratio_of(4, 1), ratio_of(0, 0), ratio_of(0, 1)
+    (0.25, 1.0, inf)
+    """
+    if before:
+        return after / before
+    return float("inf") if after else 1.0

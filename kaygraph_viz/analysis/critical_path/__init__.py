@@ -1,1 +1,1 @@
-"""The critical path of a run: which spans made it as long as it was."""
+"""The critical path of a run: the spans that made it as long as it was."""

@@ -1,11 +1,11 @@
-"""The critical path: which spans, one after the other, made a run as long as it was.
+"""The critical path: the spans that, one after the other, made a run as long as it was.
 
-Belongs here: two chains and the slack of each span. Does not belong here: what had to wait for what (``network``),
+Belongs here: two chains, and the slack of each span. Does not belong here: what had to wait for what (``network``),
 and how long the run took (``metrics``).
 
 The two chains answer two questions. The chain that was recorded runs through workers that were busy: it is as long as
 the run, and says why. The longest dependency chain knows no shortage of workers: it says how long the run would still
-be with a worker for everyone.
+be with a worker for each branch.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from kaygraph_viz.analysis.critical_path.network import dependency_network, pull
 from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep, recorded_steps
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
-from kaygraph_viz.analysis.tables import aligned, html_table
-from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["CriticalPath", "critical_path", "critical_path_ns"]
@@ -31,7 +30,7 @@ MAX_ROWS = 12
 
 @dataclass(frozen=True)
 class CriticalPath:
-    """What made a run as long as it was, and how much later each span could have ended.
+    """The critical path of a run, and the slack of each span.
 
     Parameters
     ----------
@@ -47,8 +46,8 @@ class CriticalPath:
     span_ids
         The numbers of those spans, in the same order.
     dependency_ns
-        The longest dependency chain [ns], the one of `Summary`: with a worker for everyone the run would still take at
-        least this long.
+        The longest dependency chain [ns], the one of `Summary`: with a worker for each branch the run would still take
+        at least this long.
     dependency_ids
         The units of work on that chain, by number.
     """
@@ -73,7 +72,7 @@ class CriticalPath:
 
     @property
     def waits(self) -> Mapping[str, int]:
-        """How many steps waited for a worker, for input, and for nothing."""
+        """Number of steps that waited for a worker, for input, and for nothing."""
         found = [step.waited_for for step in self.steps]
         return {
             "for a worker": found.count("a worker"),
@@ -87,14 +86,20 @@ class CriticalPath:
 
     @property
     def sentence(self) -> str:
-        """What made the run so long, in two or three sentences."""
+        """The makespan, the name that took most of it, and what more workers would change, in two sentences.
+
+        Examples
+        --------
+        >>> CriticalPath().sentence
+        'Nothing was recorded.'
+        """
         if not self.steps:
             return "Nothing was recorded."
         steps = f"{counted(len(self.steps), 'step')} one after the other" if len(self.steps) > 1 else "one step"
-        return f"The run took {duration(self.makespan_s)}: {steps}, {self._most()}. {self._limit()}"
+        return f"The run took {duration(self.makespan_s)}: {steps}, {self._largest()}. {self._limit()}"
 
-    def _most(self) -> str:
-        """Say what took most of the time."""
+    def _largest(self) -> str:
+        """Return the largest share of the makespan in words."""
         name, count, spent_ns = max(self._shares(), key=lambda row: row[2])
         share, queued = f"{spent_ns / max(1, self.makespan_ns):.0%}", self.waits["for a worker"]
         if not count:
@@ -112,7 +117,7 @@ class CriticalPath:
         )
 
     def _shares(self) -> list[tuple[str, int, int]]:
-        """Return what the makespan went into: the steps by name, the longest time first, and the gaps [ns]."""
+        """Return the parts of the makespan: name, steps and time [ns]; steps by their sums, then the gaps."""
         found: dict[str, list[int]] = {}
         for step in self.steps:
             found.setdefault(step.name, []).append(step.duration_ns)
@@ -149,10 +154,10 @@ _HEADINGS = ("on the chain", "steps", "time", "share")
 
 
 def critical_path(trace: Trace) -> CriticalPath:
-    """Return which spans made the run as long as it was, and the slack of every span.
+    """Find the spans that made a run as long as it was, and the slack of every span.
 
     Making a step of the chain shorter makes the run shorter, until another chain is the longest. A span with slack can
-    take that much longer and nobody notices.
+    take that much longer without any effect.
 
     Parameters
     ----------
@@ -241,7 +246,7 @@ def critical_path_ns(nesting: Nesting, units: Bools | None = None) -> int:
 
 
 def _longest_dependency(nesting: Nesting, units: Bools) -> tuple[int, Places]:
-    """Return length [ns] and units of the longest chain of what had to happen one after the other."""
+    """Return the length [ns] and the units of the longest dependency chain."""
     network = dependency_network(nesting, units)
     counts = (network.span >= 0) & units[network.span]
     lengths = np.where(counts, network.ends - network.begins, 0)

@@ -1,11 +1,11 @@
-"""What had to end before what could begin: the spans of a trace as a network of activities.
+"""The spans of a trace as a network of activities: edges say what had to end before what could begin.
 
-Belongs here: the nodes and edges of that network, and ways over it. Does not belong here: what is read off it
+Belongs here: the nodes and edges of that network, and paths in it. Does not belong here: what they say about the run
 (``critical_path``).
 
 A span without others inside is one node. A span around others is two, its begin and its end, so that all of its
 children hang on two nodes instead of on each other. Between things that followed each other in time stands a gate,
-for the same reason. Attempts, and whatever lies within a unit of work, are details and take no part.
+for the same reason. Attempts, and all that lies within a unit of work, are details and no nodes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
 
 __all__ = ["BY_LINK", "BY_WORKER", "Network", "dependency_network", "pull_back", "recorded_network", "walk"]
 
-BY_PARENT, BY_SEQUENCE, BY_WORKER, BY_LINK = range(4)  # why something had to wait; the later, the more it says
+BY_PARENT, BY_SEQUENCE, BY_WORKER, BY_LINK = range(
+    4
+)  # reasons for a wait; of several the later one is the more specific
 
 UNEXPLAINED = 0.1  # the share of a span's duration that its children leave open at its end
 
@@ -29,16 +31,16 @@ Edges = tuple[Places, Places, int]
 
 @dataclass(frozen=True)
 class Network:
-    """Nodes in no particular order, and edges from what had to end to what could begin then.
+    """A network: nodes in no particular order, and edges from what had to end to what could begin then.
 
     Parameters
     ----------
     span
-        The span that a node stands for, as its position in the trace; -1 for the run itself and for gates.
+        The span of each node, as its position in the trace; -1 for the run itself and for gates.
     begins, ends
         When each node begins and ends [ns]: the same for the begin or end of a span around others.
     before, after, kind
-        The edges: two nodes and one of ``BY_PARENT BY_SEQUENCE BY_WORKER BY_LINK``, those that say most last.
+        The edges: two nodes and one of ``BY_PARENT BY_SEQUENCE BY_WORKER BY_LINK``, the most specific ones last.
     first, last
         The nodes at which the run begins and ends.
     end_of
@@ -56,7 +58,7 @@ class Network:
     end_of: Places
 
     def released_ns(self) -> Ints:
-        """Return for each node when the last of what it had to wait for had ended [ns]."""
+        """Return the time at which the last of what each node waited for had ended [ns]."""
         found = self.begins.copy()
         found[self.after] = np.iinfo(np.int64).min
         np.maximum.at(found, self.after, self.ends[self.before])
@@ -64,7 +66,7 @@ class Network:
 
 
 def recorded_network(nesting: Nesting, units: Bools) -> Network:
-    """Return what held things up as the run was recorded, with its workers and in its order.
+    """Return the network of the run as it was recorded, with its workers and in its order.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def recorded_network(nesting: Nesting, units: Bools) -> Network:
 
 
 def dependency_network(nesting: Nesting, units: Bools) -> Network:
-    """Return what would hold things up if there were a worker for everyone.
+    """Return the network of the run with a worker for each branch.
 
     Branches within one parent do not wait for each other, unless a link says so. Of those without a link only the
     longest of each parent is kept: no other one can be part of the longest chain.
@@ -121,7 +123,7 @@ def _surely_short(nesting: Nesting, units: Bools) -> Bools:
 
 @dataclass(frozen=True)
 class _Members:
-    """The spans that take part, numbered from 0; the run itself comes last and encloses all.
+    """The spans that are nodes, numbered from 0; the run itself comes last and encloses all.
 
     Parameters
     ----------
@@ -132,9 +134,9 @@ class _Members:
     parent
         The number of each member's parent, m for the run itself, shape (m,).
     submitted, started, ended
-        Times of each member and of the run [ns], shape (m + 1,); nobody ends later than what encloses it.
+        Times of each member and of the run [ns], shape (m + 1,); none ends later than what encloses it.
     finish
-        The node of each one's end, shape (m + 1,); that of its begin has its own number.
+        The node of the end of each, shape (m + 1,); that of its begin has its own number.
     owner
         For each span of the trace the member whose detail it is, or itself, shape (n,).
     """
@@ -170,11 +172,11 @@ class _Members:
 
     @property
     def nodes(self) -> int:
-        """How many nodes there are without the gates."""
+        """Number of nodes without the gates."""
         return int(self.finish[-1]) + 1
 
     def nesting_edges(self) -> Edges:
-        """Let spans wait for the begin of their parent, and its end for them.
+        """Return edges from the begin of each parent to its children, and from their ends to its end.
 
         A branch that outlived its parent was not waited for, unless nothing else explains a good part of the parent's
         time at its end, such as the wait for a deadline.
@@ -185,13 +187,13 @@ class _Members:
         np.maximum.at(explained, self.parent[~outlived], self.ended[numbers[~outlived]])
         is_unclear = self.ended - explained > UNEXPLAINED * (self.ended - self.started)
         given_up = self.nesting.columns.is_status("abandoned")[self.at]
-        awaited = numbers[np.argsort(~given_up, kind="stable")]  # of two that end at once, it was the other one
+        awaited = numbers[np.argsort(~given_up, kind="stable")]  # of two that end at once, the other one is the reason
         awaited = awaited[~outlived[awaited] | is_unclear[self.parent[awaited]]]
         before = np.concatenate([self.parent, self.finish[awaited]])
         return before, np.concatenate([numbers, self.finish[self.parent[awaited]]]), BY_PARENT
 
     def gate_edges(self, mask: Bools) -> Iterator[Edges]:
-        """Let siblings of `mask` wait for what had ended before the first of them was submitted.
+        """Yield edges from siblings of `mask` to those that were submitted when the earlier ones had ended.
 
         Siblings that are connected by overlaps form a cluster; a gate stands between one cluster and the next.
         """
@@ -208,7 +210,7 @@ class _Members:
         yield own[own >= 0], order[own >= 0], BY_SEQUENCE
 
     def worker_edges(self) -> Edges:
-        """Let a branch wait for the one that its worker ran before, in the same call."""
+        """Return edges from each branch to the one that its worker ran next, in the same call."""
         branches = np.flatnonzero(self.nesting.columns.is_kind("branch")[self.at])
         lane = self.nesting.columns.rows["lane"][self.at[branches]]
         order = np.lexsort((self.ended[branches], self.started[branches], lane, self.parent[branches]))
@@ -218,7 +220,7 @@ class _Members:
         return self.finish[earlier[follows]], later[follows], BY_WORKER
 
     def link_edges(self) -> Edges:
-        """Let a span wait for those whose results it needed, as far as they had ended when it began."""
+        """Return edges from spans to those that needed their results, as far as they had ended by then."""
         links = self.nesting.columns.links
         pairs = [(target, number) for number, targets in links.items() for target in targets]
         if not pairs:
@@ -234,7 +236,7 @@ class _Members:
         return self.finish[needed[holds]], needing[holds], BY_LINK
 
     def network(self, edges: Iterable[Edges]) -> Network:
-        """Return the network of these members with these edges; whatever node they name beyond them is a gate."""
+        """Return the network of these members with these edges; the nodes beyond the members are gates."""
         before, after, kind = zip(*((b, a, np.full(len(a), why)) for b, a, why in edges), strict=True)
         befores, afters = np.concatenate(before), np.concatenate(after)
         size = 1 + max(self.nodes - 1, int(befores.max(initial=0)), int(afters.max(initial=0)))
@@ -251,7 +253,7 @@ class _Members:
         )  # fmt: skip
 
     def _set_gates(self, begins: Ints, ends: Ints, before: Places, after: Places) -> None:
-        """Open each gate when the last of what it waits for has ended."""
+        """Set the times of each gate: it opens when the last of what it waits for has ended."""
         ends[self.nodes :] = np.iinfo(np.int64).min
         into = after >= self.nodes
         np.maximum.at(ends, after[into], ends[before[into]])
@@ -259,7 +261,7 @@ class _Members:
 
 
 def pull_back(network: Network, costs: Ints, limits: Ints) -> tuple[Ints, Places]:
-    """Return for each node the least that anything after it allows, and the node that allows no more.
+    """Return the highest value of each node that the nodes after it allow, and which of them limits it.
 
     The value of a node is the least of its limit and, over the edges to the nodes after it, of the value there plus the
     cost of the edge. With spare times as costs these are slacks; with negative durations, the longest chains.
@@ -304,7 +306,13 @@ def pull_back(network: Network, costs: Ints, limits: Ints) -> tuple[Ints, Places
 
 
 def walk(following: Places, node: int) -> list[int]:
-    """Return the nodes from one to the next; no more of them than there are, also in a damaged trace."""
+    """Return the nodes on the way from one to the next; in a damaged trace that may be a circle, and is cut.
+
+    Examples
+    --------
+    >>> walk(np.array([2, -1, 1]), 0)
+    [0, 2, 1]
+    """
     steps: list[int] = following.tolist()
     found: list[int] = []
     while node >= 0 and len(found) < len(steps):

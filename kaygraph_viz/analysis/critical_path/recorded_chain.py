@@ -1,7 +1,7 @@
 """The chain of spans that made a run as long as it was, each beginning when the one before had ended.
 
-Belongs here: finding that chain, and what each of its steps had been waiting for. Does not belong here: what had to
-wait for what (``network``), and what the chain says about the run (``critical_path``).
+Belongs here: finding that chain, and what each of its steps had waited for. Does not belong here: the network in which
+it is found (``network``), and what it says about the run (``critical_path``).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class PathStep:
     name
         The branch, or the phase with its node.
     submitted_ns, started_ns, ended_ns
-        When it was ready to run, began, and ended or was given up [ns].
+        The times at which it was ready to run, began, and ended or was given up [ns].
     gap_ns
         Time since the step before had ended, in which the chain stood still [ns].
     waited_for
-        ``"a worker"``: it was submitted and had to queue. ``"input"``: what it needed was not there, or nobody had
-        submitted it. None: it began as soon as the step before had ended.
+        ``"a worker"``: it was submitted and had to queue. ``"input"``: what it needed was not there, or it had not been
+        submitted. None: it began as soon as the step before had ended.
     waited_ns
-        How long it waited for that [ns]. For a worker this is its queue wait, most of which lies beside the earlier
+        Its wait for that [ns]. For a worker this is its queue wait, most of which lies beside the earlier
         steps; `gap_ns` is the part in which the chain stood still.
     """
 
@@ -56,17 +56,17 @@ class PathStep:
 
     @property
     def duration_ns(self) -> int:
-        """How long it was on the chain [ns]."""
+        """Time on the chain [ns]."""
         return self.ended_ns - self.started_ns
 
     @property
     def undelivered_ns(self) -> int:
-        """The part of the gap in which it was submitted and no worker had begun it [ns]."""
+        """Part of the gap in which it was submitted and no worker had begun it [ns]."""
         return min(self.gap_ns, self.started_ns - self.submitted_ns)
 
 
 def recorded_steps(nesting: Nesting, network: Network) -> tuple[PathStep, ...]:
-    """Return the recorded chain: from the last end back to whatever had ended last of all that was waited for.
+    """Return the recorded chain: from the last end backwards to what had ended last of all that each step waited for.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def recorded_steps(nesting: Nesting, network: Network) -> tuple[PathStep, ...]:
     released = network.released_ns()
     decides = network.ends[network.before] == released[network.after]
     binding, why = np.full(len(released), -1), np.full(len(released), -1)
-    binding[network.after[decides]] = network.before[decides]  # of several the last is kept: the one that says most
+    binding[network.after[decides]] = network.before[decides]  # of several the last is kept: the most specific one
     why[network.after[decides]] = network.kind[decides]
     is_step = (network.span >= 0) & (network.ends > network.begins)
     nodes = [node for node in reversed(walk(binding, network.last)) if is_step[node]]
@@ -110,7 +110,7 @@ _WAITED_FOR: tuple[WaitedFor | None, ...] = (None, "a worker", "input")
 
 
 def _waits(submitted: Ints, started: Ints, before: Ints, why: Ints) -> tuple[list[int], list[int]]:
-    """Return for each step what it waited for, as a position in `_WAITED_FOR`, and how long [ns].
+    """Return what each step waited for, as a position in `_WAITED_FOR`, and how long [ns].
 
     One that was submitted before the step before it had ended waited for its worker or for the result that a link
     names. Else the time between both counts: for input until it was submitted, for a worker from then on.

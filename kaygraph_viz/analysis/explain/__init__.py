@@ -1,1 +1,1 @@
-"""Why a run was not faster."""
+"""Explanation of why a run was not faster."""

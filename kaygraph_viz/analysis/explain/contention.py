@@ -1,7 +1,7 @@
-"""How long branches waited for a turn to compute: for the interpreter, for the loop of coroutines, for a core.
+"""Waits of branches for a turn to compute: for the interpreter, for the loop of coroutines, for a core.
 
-Belongs here: what was noted, and an estimate from CPU times of branches that overlapped where nothing was. Does not
-belong here: which code holds the GIL (``gil_free``), and other waits (``losses``).
+Belongs here: those that were noted, and an estimate from CPU times of branches that overlapped where nothing was. Does
+not belong here: which code holds the GIL (``gil_free``), and other waits (``losses``).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from kaygraph_viz.trace.part_table import part_totals_ns
 
 __all__ = ["TurnWaits", "turn_waits"]
 
-SATURATED = (0.8, 1.2)  # seconds per second that were computed, of what can be
+SATURATED = (0.8, 1.2)  # CPU seconds per second, as a share of the capacity: below or above, waits are not likely
 LOOPS = ("async", "task")  # kinds of lanes of coroutines
 
 Floats = npt.NDArray[np.float64]
 
 
 class TurnWaits(NamedTuple):
-    """How long each unit of work waited for a turn to compute [ns], and for whom.
+    """The waits of each unit of work for a turn to compute [ns], by what it waited for.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class TurnWaits(NamedTuple):
     loop
         For another coroutine of its loop.
     core
-        For a core, since there were more who computed than cores.
+        For a core, since more branches computed than there are cores.
     is_busy
         Whether the interpreter of the recorded process was busy computing all around each unit that ran there.
     held_ns
-        How much of its CPU time each computed with the interpreter, as far as it can be told [ns].
+        The part of its CPU time that each computed with the interpreter, as far as it can be told [ns].
     estimated
         Which of ``the GIL``, ``the loop`` and ``a core`` are not all known, but estimated.
     """
@@ -56,12 +56,12 @@ class TurnWaits(NamedTuple):
 
     @property
     def together(self) -> Ints:
-        """All three [ns]."""
+        """Sum of the waits of each unit for all three [ns]."""
         return self.gil + self.loop + self.core
 
 
 def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine | None) -> TurnWaits:
-    """Return how long units waited for a turn to compute.
+    """Return the waits of units of work for a turn to compute.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine 
     units
         The positions of the units of work.
     idle_ns
-        How much of each unit is explained otherwise: blocked, or repeated [ns].
+        The time of each unit that is explained otherwise: blocked, or repeated [ns].
     machine
-        Where it was recorded; None where that is not known: then there is a GIL, and nobody waits for a core.
+        Where it was recorded; None where that is not known: then there is a GIL, and no unit waits for a core.
 
     Notes
     -----
-    Where parts of a span say it, as in simulated time, that is what counts. Within stretches of which nobody knows more
+    Where parts of a span say it, as in simulated time, that is what counts. Within stretches of which no more is known
     than how much was computed in them, it is inferred, and only if nothing else fits:
 
     - CPU time was measured, and the stretch overlapped with those of others: in threads of the same process, in
@@ -87,42 +87,42 @@ def turn_waits(nesting: Nesting, units: Places, idle_ns: Ints, machine: Machine 
       cores.
 
     Then what a branch neither computed nor was blocked counts, but no more than the others computed meanwhile, since
-    whoever waits for a turn waits for one who computes; and no more than its own CPU time once for each of the others,
+    a wait for a turn is a wait for a branch that computes; and no more than its own CPU time for each of the others,
     since turns go round. CPU time is taken to be spread evenly over a stretch. A branch that also waited for a service
     at such a time cannot be told apart: for it this is an upper bound. On a machine with one core the wait for the core
     looks the same as that for the GIL.
     """
     service = (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
-    crowd, noted = _Crowd.of(nesting, units), _noted(nesting, units)
+    computed, noted = _Stretches.of(nesting, units), _noted(nesting, units)
     has_gil = machine is None or machine.has_gil
-    held = crowd.held(_holds(nesting, units, machine) if has_gil else np.zeros(len(units), np.bool_))
-    gil, is_saturated = crowd.for_interpreter(held)
-    loop = crowd.for_loop()
+    held = computed.held(_holds(nesting, units, machine) if has_gil else np.zeros(len(units), np.bool_))
+    gil, is_saturated = computed.for_interpreter(held)
+    loop = computed.for_loop()
     cores = None if machine is None else machine.cores
-    core = np.zeros_like(gil) if cores is None else crowd.for_core(cores, gil + loop)
-    own = crowd.by_unit(crowd.cpu, len(units))
+    core = np.zeros_like(gil) if cores is None else computed.for_core(cores, gil + loop)
+    own = computed.by_unit(computed.cpu, len(units))
     sure = _capped(noted, (service - idle_ns).clip(0))
-    estimated = [crowd.by_unit(each, len(units)) for each in (gil, loop, core)]
+    estimated = [computed.by_unit(each, len(units)) for each in (gil, loop, core)]
     guessed = _capped(estimated, (service - idle_ns - own - sum(sure)).clip(0))
     doubtful = (name for name, guess in zip(("the GIL", "the loop", "a core"), guessed, strict=True) if guess.any())
-    is_busy = crowd.by_unit(is_saturated, len(units)) > 0
+    is_busy = computed.by_unit(is_saturated, len(units)) > 0
     gil, loop, core = (known + guess for known, guess in zip(sure, guessed, strict=True))
-    return TurnWaits(gil, loop, core, is_busy, crowd.by_unit(held, len(units)), frozenset(doubtful))
+    return TurnWaits(gil, loop, core, is_busy, computed.by_unit(held, len(units)), frozenset(doubtful))
 
 
 def _noted(nesting: Nesting, units: Places) -> list[Ints]:
-    """Return how long units are known to have waited for the interpreter, for the loop and for a core [ns]."""
+    """Return the noted waits of units for the interpreter, for the loop and for a core [ns]."""
     totals, nothing = part_totals_ns(nesting.columns, units), np.zeros(len(units), np.int64)
     turn, in_loop = totals.get("gil", nothing), _in_loops(nesting, units)
     return [np.where(in_loop, 0, turn), np.where(in_loop, turn, 0), totals.get("core", nothing)]
 
 
-def _capped(waits: Iterable[Ints], most: Ints) -> list[Ints]:
-    """Return waits of which all together are at most so long [ns]; the first ones come first."""
+def _capped(waits: Iterable[Ints], max_sum: Ints) -> list[Ints]:
+    """Return waits, cut so that their sum is at most `max_sum` [ns]; the last ones are cut first."""
     found = []
     for wait in waits:
-        found.append(np.minimum(wait, most))
-        most = most - found[-1]
+        found.append(np.minimum(wait, max_sum))
+        max_sum = max_sum - found[-1]
     return found
 
 
@@ -133,7 +133,7 @@ def _in_loops(nesting: Nesting, units: Places) -> Bools:
 
 
 def _processes(nesting: Nesting, units: Places) -> Ints:
-    """Return the number of the process of each unit: 0 for the recorded one, below that for those elsewhere."""
+    """Return the number of the process of each unit: 0 for the recorded one, below 0 on other machines."""
     names = [process_of_lane(lane) for lane in nesting.columns.lanes]
     number = {name: place for place, name in enumerate(dict.fromkeys(["", *names]))}
     numbers = [-number[name] if kind_of_lane(name) == "dask" else number[name] for name in names]
@@ -150,13 +150,13 @@ def _holds(nesting: Nesting, units: Places, machine: Machine | None) -> Bools:
     return holds
 
 
-class _Crowd(NamedTuple):
-    """Stretches in which units of work computed, by place.
+class _Stretches(NamedTuple):
+    """The stretches in which units of work computed.
 
     Parameters
     ----------
     owner
-        The place of the unit.
+        The place of the unit among all of them.
     started, ended, cpu
         Times [ns].
     is_open
@@ -174,23 +174,23 @@ class _Crowd(NamedTuple):
     in_loop: Bools
 
     @classmethod
-    def of(cls, nesting: Nesting, units: Places) -> _Crowd:
-        """Take all stretches in which units are known to have computed."""
+    def of(cls, nesting: Nesting, units: Places) -> _Stretches:
+        """Return all stretches in which units are known to have computed."""
         found = computing(nesting.columns, units)
         return cls(*found, _processes(nesting, units)[found.owner], _in_loops(nesting, units)[found.owner])
 
     def by_unit(self, each: Ints | Bools, count: int) -> Ints:
-        """Return the sums of something by unit."""
+        """Return the sum of a column by unit."""
         found = np.zeros(count, np.int64)
         np.add.at(found, self.owner, each)
         return found
 
     def held(self, holds: Bools) -> Ints:
-        """Return how long the interpreter was held in each stretch [ns]; coroutines hold at least their loop."""
+        """Return the time for which each stretch held the interpreter [ns]; coroutines hold at least their loop."""
         return np.where(holds[self.owner] | self.in_loop, self.cpu, 0)
 
     def for_interpreter(self, held: Ints) -> tuple[Ints, Bools]:
-        """Return how long threads waited for the interpreter [ns], and whether that of the recorded one was busy."""
+        """Return the waits of threads for the interpreter [ns], and where that of the recorded process was busy."""
         wait, is_busy = np.zeros(len(held), np.int64), np.zeros(len(held), np.bool_)
         for process in np.unique(self.process).tolist():
             its = np.flatnonzero((self.process == process) & (held > 0))
@@ -200,7 +200,7 @@ class _Crowd(NamedTuple):
         return np.where(self.in_loop, 0, wait), is_busy
 
     def for_loop(self) -> Ints:
-        """Return how long coroutines waited for others of their process [ns]."""
+        """Return the waits of coroutines for others of their process [ns]."""
         wait = np.zeros(len(self.cpu), np.int64)
         for process in np.unique(self.process[self.in_loop]).tolist():
             its = np.flatnonzero((self.process == process) & self.in_loop)
@@ -208,43 +208,43 @@ class _Crowd(NamedTuple):
         return wait
 
     def for_core(self, cores: int, taken: Ints) -> Ints:
-        """Return how long threads and processes of this machine waited for a core [ns], besides what is `taken`."""
+        """Return the waits of threads and processes of this machine for a core [ns], besides what is `taken`."""
         wait = np.zeros(len(self.cpu), np.int64)
         its = np.flatnonzero((self.process >= 0) & ~self.in_loop)
         if len(its):
             wait[its] = self._shared(its, self.cpu[its], cores, taken[its])[0]
         return wait
 
-    def _shared(self, its: Places, cpu: Ints, places: int, taken: Ints | int = 0) -> tuple[Ints, Bools]:
-        """Return how long the units of some stretches waited [ns], and whether all places were taken around them."""
+    def _shared(self, its: Places, cpu: Ints, slots: int, taken: Ints | int = 0) -> tuple[Ints, Bools]:
+        """Return the waits in stretches that share some slots [ns], and whether all slots were in use around them."""
         started, ended, lasted = self.started[its], self.ended[its], (self.ended - self.started)[its]
-        opens, closes, most = _clusters(started, ended)
+        opens, closes, peak = _clusters(started, ended)
         times, used = _cpu_until(started, ended, cpu)
         window = np.maximum(opens, started - lasted), np.minimum(closes, ended + lasted)
-        rate = _between(times, used, *window) / np.maximum(1, window[1] - window[0]) / places
+        rate = _between(times, used, *window) / np.maximum(1, window[1] - window[0]) / slots
         is_saturated = (rate >= SATURATED[0]) & (rate <= SATURATED[1])
-        of_others = (_between(times, used, started, ended) - cpu).clip(0) / places
+        of_others = (_between(times, used, started, ended) - cpu).clip(0) / slots
         left = (lasted - self.cpu[its] - taken).clip(0)
-        wait = np.minimum(np.minimum(left, of_others), cpu * ((most - places).clip(0) / places))
+        wait = np.minimum(np.minimum(left, of_others), cpu * ((peak - slots).clip(0) / slots))
         return np.where(is_saturated & self.is_open[its], wait, 0).astype(np.int64), is_saturated
 
 
 def _clusters(started: Ints, ended: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return for each unit when the units it is connected with by overlaps begin and end, and how many ran at once."""
+    """Return the begin, end and peak concurrency of the cluster of each stretch: those connected by overlaps."""
     order = np.argsort(started, kind="stable")
     begins = group_cluster_starts(started[order], ended[order], np.arange(len(order)) == 0)
     first = np.flatnonzero(begins)
     opens, closes = started[order][first], np.maximum.reduceat(ended[order], first)
     times, count = concurrency(started, ended)
     at = np.searchsorted(times, opens).clip(0, max(0, len(times) - 1))
-    most = np.maximum.reduceat(count, at) if len(times) else np.ones(len(first), np.int64)
+    peak = np.maximum.reduceat(count, at) if len(times) else np.ones(len(first), np.int64)
     cluster = np.empty(len(order), np.intp)
     cluster[order] = np.cumsum(begins) - 1
-    return opens[cluster], closes[cluster], most[cluster]
+    return opens[cluster], closes[cluster], peak[cluster]
 
 
 def _cpu_until(started: Ints, ended: Ints, cpu: Ints) -> tuple[Ints, Floats]:
-    """Return times and the CPU time that all units together had used until then [ns]."""
+    """Return times, and the CPU time that all stretches together had used until each of them [ns]."""
     rate = cpu / np.maximum(1, ended - started)
     times, place = np.unique(np.concatenate([started, ended]), return_inverse=True)
     change = np.zeros(len(times))

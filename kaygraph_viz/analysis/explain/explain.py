@@ -1,4 +1,4 @@
-"""Why a run was not faster: where the time of all workers went, adding up exactly.
+"""Explanations of why a run was not faster: the causes that add up to the time of all workers.
 
 Belongs here: `explain`, the causes it tells apart, and their words. Does not belong here: measuring each of them
 (``losses``, ``contention``, ``idle``), and what another number of workers would do.
@@ -17,8 +17,7 @@ from kaygraph_viz.analysis.explain.contention import turn_waits
 from kaygraph_viz.analysis.explain.idle import idle_time
 from kaygraph_viz.analysis.explain.losses import blocked_ns, repeated_ns
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
-from kaygraph_viz.analysis.tables import aligned, html_table
-from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.trace.trace import Trace
 
@@ -28,7 +27,7 @@ USEFUL = "useful work"
 
 
 class Cause(NamedTuple):
-    """Something that the time of workers can go into.
+    """A cause to which time of workers goes.
 
     Parameters
     ----------
@@ -91,12 +90,12 @@ NEARLY_ALL = 0.98
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where the time of all workers went.
+    """The time of all workers, by cause.
 
     Parameters
     ----------
     workers
-        How many there were, as in `Summary`.
+        The number of workers, as in `Summary`.
     makespan_ns
         Last end minus first submission [ns].
     parts_ns
@@ -129,21 +128,27 @@ class Explanation:
 
     @property
     def useful_workers(self) -> float:
-        """Useful work / makespan: how many workers did useful work at any time, on average.
+        """Useful work / makespan: the mean number of workers that did useful work.
 
-        That is no speedup: what would have taken how long one after the other is another question (`Summary.speedup`).
+        That is no speedup: the time with one branch after the other is another question (`Summary.speedup`).
         """
         return self.parts_ns[USEFUL] / self.makespan_ns if self.makespan_ns else 0.0
 
     @property
     def losses(self) -> Mapping[str, float]:
-        """The shares of all causes that occurred, but for useful work, the largest first."""
+        """Shares of all causes that occurred, but for useful work, the largest first."""
         found = {name: share for name, share in self.shares.items() if share and name != USEFUL}
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     @property
     def sentence(self) -> str:
-        """Why only 2.9 of 4 workers did useful work."""
+        """The mean number of workers that did useful work, and the main causes for the rest, as one sentence.
+
+        Examples
+        --------
+        >>> Explanation(4, 10, {USEFUL: 20, "starved": 16, "dispatch": 4}).sentence
+        'On average 2.0 of 4 workers did useful work; of their time 40% went to lack of input and 10% to dispatch.'
+        """
         if not self.makespan_ns or not self.workers:
             return "Nothing was recorded."
         if self.workers == 1:
@@ -154,7 +159,7 @@ class Explanation:
         return f"{useful}; of their time {self._went_to()}."
 
     def _went_to(self, *first: str) -> str:
-        """Name `first`, and the largest losses."""
+        """Return the shares of the causes `first` and of the largest losses, as words."""
         worth = WORTH_NAMING * sum(self.losses.values())
         causes = [*first, *(name for name, share in list(self.losses.items())[:MAX_NAMED] if share >= worth)]
         shares = [f"{_percent(self.shares[name])} {'to ' if place else 'went to '}{_called(name)}"
@@ -162,7 +167,7 @@ class Explanation:
         return join_words(shares)
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
-        """Return the table: name, share, worker time and meaning, the largest first."""
+        """Return the rows of the table: name, share, worker time and meaning, the largest first."""
         by_size = sorted(self.parts_ns.items(), key=lambda item: -item[1])
         rows = [
             (name, _percent(self.shares[name]), duration(spent / 1e9), CAUSES[name].meaning + self._caveat(name))
@@ -197,7 +202,7 @@ _HEADINGS = ("worker time", "share", "time", "meaning")
 
 
 def _called(name: str) -> str:
-    """Return what a cause is called within a sentence."""
+    """Return the name of a cause within a sentence."""
     return {"straggler tail": "the straggler tail", "blocked": "being blocked", "starved": "lack of input"}.get(
         name, name
     )
@@ -227,15 +232,15 @@ def explain(trace: Trace) -> Explanation:
     -----
     All is measured but for the waits for the GIL, the loop or a core, which are estimated from CPU times, and only
     where they leave no other explanation; code that releases the GIL while it computes, or a Python without one, is
-    told by what the threads of a process use together. Workers are those of `Summary`: the lanes that ran branches, and
-    those that were hired and stayed idle. While prep or post runs it is the work of one of them. Spans that were not
-    kept (``trace.dropped``) look like idle time.
+    recognized by what the threads of a process use together. Workers are those of `Summary`: the lanes that ran
+    branches, and those that were started and stayed idle. While prep or post runs it is the work of one of them. Spans
+    that were not kept (``trace.dropped``) look like idle time.
 
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
-    >>> hires = bar("exec", "main", 0, 3, kind="phase", executor="thread", workers=2)
-    >>> found = explain(make_trace((hires, [bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 3)])))
+    >>> phase = bar("exec", "main", 0, 3, kind="phase", executor="thread", workers=2)
+    >>> found = explain(make_trace((phase, [bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 3)])))
     >>> found.parts["useful work"], found.parts["straggler tail"]
     (4.0, 2.0)
     >>> found.sentence

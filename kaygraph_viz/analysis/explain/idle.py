@@ -1,6 +1,6 @@
-"""What workers without a branch were waiting for, at every moment of a run.
+"""The idle time of workers, by what they waited for at every moment of a run.
 
-Belongs here: sorting idle time by its cause. Does not belong here: what went on while they worked (``losses`` and
+Belongs here: sorting idle time by its cause. Does not belong here: losses while they worked (``losses`` and
 ``contention``).
 """
 
@@ -19,20 +19,20 @@ __all__ = ["Idle", "idle_time"]
 
 
 class Idle(NamedTuple):
-    """Idle time of all workers together, by its cause [ns].
+    """The idle time of all workers together, by its cause [ns].
 
     Parameters
     ----------
     interpreter
-        Something was queued, but the one interpreter of the threads was busy.
+        Branches were queued, but the one interpreter of the threads was busy.
     loop
-        Something was queued, but the one loop of the coroutines was busy.
+        Branches were queued, but the one loop of the coroutines was busy.
     dispatch
-        Something was queued that an idle worker could have taken.
+        Branches were queued that an idle worker could have taken.
     starved
-        Nothing was queued, and more was to come.
+        No branch was queued, and more were to come.
     tail
-        Nothing was queued and nothing more came, while the last branches of a call ran.
+        No branch was queued and no more came, while the last branches of a call ran.
     serial
         There was no parallel call, or it had fewer workers than there were elsewhere.
     """
@@ -46,7 +46,7 @@ class Idle(NamedTuple):
 
 
 def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> Idle:
-    """Return how long workers were idle, and why.
+    """Return the idle time of all workers by its cause.
 
     Parameters
     ----------
@@ -55,21 +55,22 @@ def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> 
     units
         The positions of the units of work; never more than `workers` of them ran at once.
     workers
-        How many workers there were.
+        The number of workers.
     is_busy
         Whether the interpreter was busy all around each unit, as `turn_waits` says.
 
     Notes
     -----
-    At each moment there are P - c idle workers, where c units of work run. Each parallel call offers some of them a
-    place: those that it hired and that run no branch of it. As many of these as branches are queued are waited for:
-    by a busy interpreter or loop, where they are its threads or coroutines, else it is dispatch. The others starve if
-    the call has branches that are submitted later, else they are its tail. Whoever is offered no place is idle because
-    that part of the run is serial. All together are P times the makespan minus the work, to the nanosecond.
+    At each moment there are P - c idle workers, where c units of work run. Each parallel call has free slots for some
+    of them: the workers that it started and that run no branch of it. As many of these as branches are queued are held
+    up: by a busy interpreter or loop, where they are its threads or coroutines, else it is dispatch. The others starve
+    if the call has branches that are submitted later, else they are its tail. A worker without a slot in any call is
+    idle because that part of the run is serial. All together are P times the makespan minus the work, to the
+    nanosecond.
     """
     columns = nesting.columns
     started, ended = columns.column("started_ns")[units], columns.column("ended_ns")[units]
-    times, changes = _places(Calls.of(nesting))
+    times, changes = _free_slots(Calls.of(nesting))
     moments = np.concatenate([started, ended, times, extent_ns(columns)])
     order = np.argsort(moments, kind="stable")
     lasting = np.diff(moments[order])
@@ -92,11 +93,11 @@ def idle_time(nesting: Nesting, units: Places, workers: int, is_busy: Bools) -> 
     return Idle(interpreter, loop, dispatch, starvation, tails, int((idle * lasting).sum()))
 
 
-def _places(calls: Calls) -> tuple[Ints, Ints]:
-    """Return moments, and how the places that calls offer to idle workers change there.
+def _free_slots(calls: Calls) -> tuple[Ints, Ints]:
+    """Return moments, and by how much the free slots of calls change there.
 
-    There are five kinds: for coroutines, threads and others that have something to take, for those that starve, and for
-    those in a tail.
+    There are five kinds of slots: of coroutines, threads and others for which a branch is queued, of those that starve,
+    and of those in a tail.
     """
     count, size = len(calls.workers), np.bincount(calls.call, minlength=len(calls.workers))
     call = np.concatenate([np.arange(count), *[calls.call] * 3, np.arange(count)])
@@ -105,16 +106,16 @@ def _places(calls: Calls) -> tuple[Ints, Ints]:
     running = np.cumsum(_changes(calls, start=1, end=-1)[order])
     queued = np.cumsum(_changes(calls, submit=1, start=-1)[order])
     coming = np.cumsum(_changes(calls, begin=size, submit=-1)[order])
-    hired = np.cumsum(_changes(calls, begin=calls.workers, close=-calls.workers)[order])
-    free = (hired - running).clip(0)  # a branch that was given up still runs beside the one that took its place
+    started = np.cumsum(_changes(calls, begin=calls.workers, close=-calls.workers)[order])
+    free = (started - running).clip(0)  # a branch that was given up still runs beside the one that took its place
     wanted = np.minimum(free, queued)
-    places = np.zeros((5, len(order)), np.int64)
-    places[_kind_of_worker(calls)[call[order]], np.arange(len(order))] = wanted
-    places[2] += np.where(running > 0, 0, places[0])  # nobody holds the loop: the workers are only starting
-    places[0] = np.where(running > 0, places[0], 0)
-    places[3] = np.where(coming > 0, free - wanted, 0)
-    places[4] = free - wanted - places[3]
-    return moment[order], np.diff(places, axis=1, prepend=0)
+    slots = np.zeros((5, len(order)), np.int64)
+    slots[_kind_of_worker(calls)[call[order]], np.arange(len(order))] = wanted
+    slots[2] += np.where(running > 0, 0, slots[0])  # no coroutine holds the loop: the workers are only starting
+    slots[0] = np.where(running > 0, slots[0], 0)
+    slots[3] = np.where(coming > 0, free - wanted, 0)
+    slots[4] = free - wanted - slots[3]
+    return moment[order], np.diff(slots, axis=1, prepend=0)
 
 
 def _kind_of_worker(calls: Calls) -> Ints:
@@ -126,7 +127,7 @@ def _kind_of_worker(calls: Calls) -> Ints:
 def _changes(
     calls: Calls, begin: Ints | int = 0, submit: int = 0, start: int = 0, end: int = 0, close: Ints | int = 0
 ) -> Ints:
-    """Return by how much something changes when calls begin, branches are submitted, start and end, and calls close."""
+    """Return the changes of a number when calls begin, branches are submitted, start and end, and calls end."""
     count, branches = len(calls.workers), len(calls.call)
     of_branches = (np.full(branches, by) for by in (submit, start, end))
     return np.concatenate([np.broadcast_to(begin, count), *of_branches, np.broadcast_to(close, count)])

@@ -1,4 +1,4 @@
-"""What went on inside the bars: which part of the service time brought the run forward, and which did not.
+"""Losses within service times: repeated work and blocked time.
 
 Belongs here: repeated work and blocked time of each unit of work. Does not belong here: time in which a worker ran
 nothing (``idle``), and the GIL (``contention``).
@@ -15,12 +15,18 @@ __all__ = ["blocked_ns", "repeated_ns"]
 
 
 def blocked_ns(nesting: Nesting, units: Places) -> Ints:
-    """Return how long each unit was blocked by a limit or a full queue [ns]."""
+    """Return the time for which each unit was blocked by a limit, a lock or a full queue [ns].
+
+    Parameters
+    ----------
+    nesting, units
+        All spans, and the positions of the units of work.
+    """
     return nesting.columns.column("blocked_ns")[units].clip(0, _service_ns(nesting, units))
 
 
 def repeated_ns(nesting: Nesting, units: Places) -> Ints:
-    """Return how much of each unit was for nothing: failed attempts, waits after them, results nobody got [ns].
+    """Return the useless time of each unit: failed attempts, pauses after them, results that were lost [ns].
 
     Blocked time is left out: it has a cause of its own.
 
@@ -51,7 +57,7 @@ def _service_ns(nesting: Nesting, units: Places) -> Ints:
 
 
 def _useful_from(nesting: Nesting, units: Places) -> Ints:
-    """Return for each span the moment before which its own attempts made it start again [ns]."""
+    """Return the moment from which each span was useful, as far as its own attempts and status say it [ns]."""
     columns = nesting.columns
     started, ended, number = (columns.column(name) for name in ("started_ns", "ended_ns", "attempt"))
     useful_from = started.copy()
@@ -65,7 +71,7 @@ def _useful_from(nesting: Nesting, units: Places) -> Ints:
 
 
 def _is_lost(nesting: Nesting, units: Places) -> Bools:
-    """Return a mask of the branches and units that ended badly; a node that fails does not undo its branches' work."""
+    """Return a mask of the branches and units that did not end well; a failed node does not undo its branches' work."""
     is_lost = nesting.columns.is_kind("branch")
     is_lost[units] = True
     return is_lost & ~nesting.columns.is_status("ok")

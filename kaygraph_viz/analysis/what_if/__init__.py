@@ -1,1 +1,1 @@
-"""What would have been under other conditions: a recorded run, replayed."""
+"""Predictions from the replay of a recorded run under other conditions."""

@@ -1,12 +1,12 @@
-"""Workers that take branches, wait and compute, replayed event by event.
+"""A discrete-event simulation of workers that take branches, wait and compute.
 
-Belongs here: who does what when, if it is known how long everything takes. Does not belong here: where the durations
-come from (``model``), and what is made of the result (``replay``).
+Belongs here: running it and collecting its times. Does not belong here: the rules for tasks and workers (``tasks``,
+``worker_pool``), where the durations come from (``model``), and what is made of the result (``replay``).
 
 The rules are those of the virtual clock. Workers take branches in their order. Of the threads of an interpreter one
 computes at a time, and it passes to the next one every 5 ms, in the order in which they came. A coroutine keeps its
-loop for as long as it computes. Processes have an interpreter each; they, and whoever computes without the interpreter,
-share the cores. What is due at one instant comes in the order in which that was fixed.
+loop for as long as it computes. Processes have an interpreter each; they, and threads that compute without the
+interpreter, share the cores. Events of one instant come in the order in which they were entered.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kaygraph_viz.analysis.what_if.steps import Step
-from kaygraph_viz.analysis.what_if.tasks import Run, Task
-from kaygraph_viz.analysis.what_if.worker_pool import make_call
+from kaygraph_viz.analysis.what_if.tasks import Operation, Simulation, Task
+from kaygraph_viz.analysis.what_if.worker_pool import make_calls
 
 __all__ = ["SWITCH_NS", "Replay", "simulate"]
 
@@ -25,20 +24,20 @@ SWITCH_NS = 5_000_000  # sys.getswitchinterval()
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What happened when.
+    """The times of a simulated run.
 
     Parameters
     ----------
     started, ended
         Times of each branch [ns]; -1 for those that no call had.
     submitted
-        When each branch was there to be taken [ns].
+        When each branch could be taken [ns].
     blocked
-        How long each branch was done and had no place in the next queue [ns].
+        How long each branch was done while the next queue was full [ns].
     worker
         The number of its worker within its call, from 0.
     calls
-        When each call begun and ended [ns], by its number.
+        When each call began and ended [ns], by its number.
     makespan_ns
         When all was done [ns].
     """
@@ -53,19 +52,19 @@ class Replay:
 
 
 def simulate(
-    program: Sequence[Step], branches: int, steps_of: Callable[[int], Sequence[Step]], *, cores: int | None = None,
-    switch_ns: int = SWITCH_NS, has_gil: bool = True,
+    program: Sequence[Operation], branches: int, operations_of: Callable[[int], Sequence[Operation]], *,
+    cores: int | None = None, switch_ns: int = SWITCH_NS, has_gil: bool = True,
 ) -> Replay:  # fmt: skip
-    """Return what happens when a program is run.
+    """Simulate a program and return its times.
 
     Parameters
     ----------
     program
-        The steps of the main thread.
+        The operations of the main thread.
     branches
         How many there are, numbered from 0.
-    steps_of
-        Returns the steps of a branch.
+    operations_of
+        Returns the operations of a branch.
     cores
         How many can compute at once; None for all of them.
     switch_ns
@@ -75,15 +74,18 @@ def simulate(
 
     Examples
     --------
-    >>> from kaygraph_viz.analysis.what_if.steps import CALLS, WAIT, WORK, Crew
-    >>> branches = [[(WAIT, 5)], [(WAIT, 3), (WORK, 2)], [(WORK, 4)]]
-    >>> simulate([(CALLS, [Crew(range(3), workers=2)])], 3, branches.__getitem__).ended
+    >>> from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec
+    >>> branches = [[(WAIT, 5)], [(WAIT, 3), (COMPUTE, 2)], [(COMPUTE, 4)]]
+    >>> simulate([(CALL, [CallSpec(range(3), workers=2)])], 3, branches.__getitem__).ended
     [5, 5, 9]
-    >>> simulate([(CALLS, [Crew(range(3), workers=1)])], 3, branches.__getitem__).makespan_ns
+    >>> simulate([(CALL, [CallSpec(range(3), workers=1)])], 3, branches.__getitem__).makespan_ns
     14
     """
-    run = Run(branches, steps_of, cores, switch_ns, make_call, has_gil=has_gil)
-    main = Task(run, run.interpreter(), is_alone=cores is None)
-    run.agenda.at(0, lambda: main.follow(program, run.end))
-    run.agenda.run()
-    return Replay(run.started, run.ended, run.submitted, run.blocked, run.worker, run.calls, run.makespan_ns)
+    simulation = Simulation(branches, operations_of, cores, switch_ns, make_calls, has_gil=has_gil)
+    main = Task(simulation, simulation.new_interpreter(), is_alone=cores is None)
+    simulation.events.call_at(0, lambda: main.perform(program, simulation.end))
+    simulation.events.run()
+    return Replay(
+        simulation.started, simulation.ended, simulation.submitted, simulation.blocked, simulation.worker,
+        simulation.calls, simulation.makespan_ns,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
-"""What happens when in a simulation, and who gets a turn at what several want: places, and the loop of coroutines.
+"""The order of events in a simulation, and what tasks wait for in queues: slots, and the event loop of coroutines.
 
-Belongs here: time and queues. Does not belong here: what happens (``engine``).
+Belongs here: time and queues. Does not belong here: what the events do (``tasks``, ``worker_pool``).
 """
 
 from __future__ import annotations
@@ -10,58 +10,66 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-__all__ = ["Agenda", "Happening", "Loop", "Turns"]
+__all__ = ["Callback", "EventLoop", "EventQueue", "Slots"]
 
-Happening = Callable[[], None]
+Callback = Callable[[], None]
 
 
-class Agenda:
-    """What will happen when; at one instant in the order in which it was entered."""
+class EventQueue:
+    """The events to come, by time; those of one instant run in the order in which they were entered."""
 
     __slots__ = ("_entries", "_serial", "now")
 
     def __init__(self) -> None:
         self.now = 0
-        self._entries: list[tuple[int, int, Happening]] = []
-        self._serial = itertools.count()
+        self._entries: list[tuple[int, int, Callback]] = []
+        self._serial = itertools.count()  # events of one instant are never compared themselves
 
-    def at(self, when: int, what: Happening) -> None:
-        """Let something happen at a time [ns], not before now."""
-        heappush(self._entries, (when, next(self._serial), what))
+    def call_at(self, when: int, callback: Callback) -> None:
+        """Enter an event for a time [ns], not before now."""
+        heappush(self._entries, (when, next(self._serial), callback))
 
-    def soon(self, what: Happening) -> None:
-        """Let something happen at this instant, after what is due already."""
-        heappush(self._entries, (self.now, next(self._serial), what))
+    def call_soon(self, callback: Callback) -> None:
+        """Enter an event for this instant, after those that are due already."""
+        heappush(self._entries, (self.now, next(self._serial), callback))
 
     def next_ns(self) -> int | None:
-        """Return when the next thing happens [ns]; None if nothing will."""
+        """Return the time of the next event [ns]; None if there is none."""
         return self._entries[0][0] if self._entries else None
 
     def run(self) -> None:
-        """Let everything happen, until there is nothing left."""
+        """Run all events, also those that are entered meanwhile, and set the time to that of each."""
         entries = self._entries
         while entries:
-            self.now, _, what = heappop(entries)
-            what()
+            self.now, _, callback = heappop(entries)
+            callback()
 
 
-class Turns:
-    """So many places, given out in the order in which they are asked for; None for any number."""
+class Slots:
+    """A number of slots, such as cores, which are given out in the order of the requests.
 
-    __slots__ = ("_agenda", "_free", "queue")
+    Parameters
+    ----------
+    events
+        Where the requests that were queued are entered when a slot is free again.
+    count
+        How many slots there are; None for any number.
+    """
 
-    def __init__(self, agenda: Agenda, places: int | None) -> None:
-        self._agenda = agenda
-        self._free = places
-        self.queue: deque[Happening] = deque()
+    __slots__ = ("_events", "_free", "queue")
+
+    def __init__(self, events: EventQueue, count: int | None) -> None:
+        self._events = events
+        self._free = count
+        self.queue: deque[Callback] = deque()
 
     @property
     def is_unlimited(self) -> bool:
-        """Whether there are as many places as anybody wants."""
+        """Whether no request ever waits."""
         return self._free is None
 
-    def take(self, then: Happening) -> None:
-        """Let something happen with a place: at once if one is free."""
+    def acquire(self, then: Callback) -> None:
+        """Call `then` with a slot: now if one is free, else after the earlier requests."""
         if self._free is None:
             then()
         elif self._free > 0:
@@ -70,59 +78,59 @@ class Turns:
         else:
             self.queue.append(then)
 
-    def leave(self) -> None:
-        """Give the place to the next one, who comes after what is due already."""
+    def release(self) -> None:
+        """Pass the slot on to the next request, which runs after the events that are due already."""
         if self._free is None:
             return
         if self.queue:
-            self._agenda.soon(self.queue.popleft())
+            self._events.call_soon(self.queue.popleft())
         else:
             self._free += 1
 
 
-class Loop:
-    """An event loop: one coroutine runs at a time, until it waits.
+class EventLoop:
+    """The event loop of coroutines: one of them runs at a time, until it waits.
 
-    As in asyncio, those that are ready run in rounds. Whoever becomes ready during a round comes in the next one, and
-    after them those whose time is over.
+    As in asyncio, those that are ready run in rounds. A coroutine that becomes ready during a round comes in the next
+    one, and after it those whose timers have expired.
     """
 
-    __slots__ = ("_agenda", "_due", "_is_at_it", "_is_free", "_late", "_left", "_ready")
+    __slots__ = ("_due", "_events", "_is_active", "_is_free", "_late", "_left", "_ready")
 
-    def __init__(self, agenda: Agenda) -> None:
-        self._agenda = agenda
-        self._ready: deque[Happening] = deque()
-        self._due: deque[Happening] = deque()  # whose time is over; they are noticed at the begin of a round
-        self._late: deque[Happening] = deque()  # those noticed, who come in the next one
+    def __init__(self, events: EventQueue) -> None:
+        self._events = events
+        self._ready: deque[Callback] = deque()
+        self._due: deque[Callback] = deque()  # with expired timers, which are noticed at the begin of a round
+        self._late: deque[Callback] = deque()  # those noticed, which come in the next one
         self._left = 0
         self._is_free = True
-        self._is_at_it = False
+        self._is_active = False
 
-    def soon(self, what: Happening) -> None:
-        """Let a coroutine go on in the next round."""
-        self._ready.append(what)
-        self._go_on()
+    def call_soon(self, callback: Callback) -> None:
+        """Continue a coroutine in the next round."""
+        self._ready.append(callback)
+        self._run_ready()
 
-    def wake(self, what: Happening) -> None:
-        """Let a coroutine go on whose time is over, in one round with all whose time is over at this instant."""
-        self._due.append(what)
+    def wake(self, callback: Callback) -> None:
+        """Continue a coroutine whose timer has expired, in one round with all whose timers expire at this instant."""
+        self._due.append(callback)
         if len(self._due) == 1:
-            self._agenda.soon(self._go_on)
+            self._events.call_soon(self._run_ready)
 
-    def give_back(self) -> None:
-        """Say that the coroutine that runs waits now, or has ended."""
+    def release(self) -> None:
+        """Run the next coroutine, since the one that ran waits now or has ended."""
         self._is_free = True
-        self._go_on()
+        self._run_ready()
 
-    def _go_on(self) -> None:
-        if self._is_at_it:  # further up: it goes on from there, not in a call within the call
+    def _run_ready(self) -> None:
+        if self._is_active:  # further up the stack, where the loop goes on: thousands of branches are no recursion
             return
-        self._is_at_it = True
+        self._is_active = True
         while self._is_free and self._has_next():
             self._left -= 1
             self._is_free = False
             self._ready.popleft()()
-        self._is_at_it = False
+        self._is_active = False
 
     def _has_next(self) -> bool:
         while not self._left and (self._ready or self._due or self._late):

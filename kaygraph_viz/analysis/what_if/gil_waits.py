@@ -1,20 +1,20 @@
-"""How long branches really waited: the GIL, and a lack of cores, also make bars longer, but only while others compute.
+"""The real waits of branches, told from their waits for the GIL or a core, which also make bars longer.
 
 Belongs here: telling the two apart. Does not belong here: an upper bound for each branch's wait for the GIL
 (``explain.contention``), and what other conditions would do (``replay``).
 
-Nobody measures the wait for the GIL. What is known of a branch is when it started and ended and how long it computed.
+No clock measures the wait for the GIL. What is known of a branch is when it started and ended and how long it computed.
 So the real waits are chosen such that a replay with the recorded workers gives bars like those that were recorded:
 
 1. Where fewer branches ran at once than can compute at once, nobody waited for a turn: one by the GIL, or as many as
    there are cores, of processes, and of threads whose code computes without the GIL.
-2. As long as somebody else computes, a branch may wait for either. So the CPU time of all branches is put as close to
+2. As long as another branch computes, a branch may wait for either. So the CPU time of all branches is put as close to
    the end of their bars as one interpreter can manage; what is left before it is the longest possible real wait. Where
-   the interpreter was idle for a good part of the time, that is nearly the answer: only who began to compute right
-   after somebody else had to wait for that one, on average for half of its time.
+   the interpreter was idle for a good part of the time, that is nearly the answer: only a branch that began to
+   compute right after another one had to wait for that one, on average for half of its time.
 3. Where it was busy nearly all the time, shorter waits give the same bars on average. There the shortest ones are taken
    with which the replay is as long as the recorded run, and leaves as much room for waits at its begin and in its
-   shorter bars, and which leave nobody idle for longer than somebody was: branches that all begin by waiting do.
+   shorter bars, and which leave the interpreter idle for no longer than it was: branches that all begin by waiting do.
    If bars are longer just in proportion to their CPU time, there was no other wait.
 """
 
@@ -27,30 +27,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, concurrency, first_of_runs, union_length_ns
-from kaygraph_viz.analysis.what_if.branch_steps import Parts, in_order
+from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, KnownOperations, in_order
 from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, simulate
-from kaygraph_viz.analysis.what_if.known_steps import KnownSteps
-from kaygraph_viz.analysis.what_if.model import OWN_INTERPRETER, Script
-from kaygraph_viz.analysis.what_if.replay import Terms, rehearsal
+from kaygraph_viz.analysis.what_if.model import OWN_INTERPRETER, Model
+from kaygraph_viz.analysis.what_if.replay import Terms, replay_calls
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample, sampled
-from kaygraph_viz.analysis.what_if.steps import CALLS, FREE, WORK, Crew
+from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, CallSpec
 from kaygraph_viz.analysis.workers import process_of_lane
 
 __all__ = ["real_waits"]
 
-MOST = 1_000  # branches that are looked at; the others are taken to be like them
+MAX_BRANCHES = 1_000  # that are replayed of a group; the others are taken to be like them
 MAX_GROUPS = 100  # of branches, in as many clusters of calls
 SHORTER = (0.1, 0.2, 0.3, 0.4, 0.5)  # which of the bars, in the order of their room for waits, are compared
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)  # of that room, to be tried
-LIMITS = (0.0, 0.1, 0.25, 0.5)  # which bars' room, as the longest wait of all, is to be tried
+QUANTILES = (0.0, 0.1, 0.25, 0.5)  # of that room, to be tried as the longest wait of all
 IN_PROPORTION = 0.15  # the share of the waits, at most, that does not grow with CPU time
 VARIES, PAIRED = 0.1, 200  # from which spread of CPU times on, and with how many of them, that is looked at
-TOUCHING_NS = 200_000  # no longer than this it takes to hand the interpreter over
-COROUTINES_NS = 1 << 60  # they never give way while they compute
+TOUCHING_NS = 200_000  # the interpreter passes from one thread to the next in no more than this
+COROUTINES_NS = 1 << 60  # coroutines are never interrupted while they compute
 
 
-class Limits(NamedTuple):
-    """How much is allowed for what the replay does not know of.
+class Tolerances(NamedTuple):
+    """The tolerances for what the replay does not model.
 
     Parameters
     ----------
@@ -67,20 +66,19 @@ class Limits(NamedTuple):
     at_all: float
 
 
-OF_THE_GIL = Limits(busy=0.8, as_good=0.01, at_all=0.2)
-OF_CORES = Limits(
-    busy=0.7, as_good=0.05, at_all=0.5
-)  # which others use as well, and systems share out in their own way
+OF_THE_GIL = Tolerances(busy=0.8, as_good=0.01, at_all=0.2)
+# Other programs use the cores as well, and systems divide them in their own way.
+OF_CORES = Tolerances(busy=0.7, as_good=0.05, at_all=0.5)
 
 
 def real_waits(
-    script: Script, *, cores: int | None, computes_first: bool | None = None, free: Ints | None = None
-) -> Parts:  # fmt: skip
-    """Return what branches consist of, without the waits for a turn to compute.
+    model: Model, *, cores: int | None, computes_first: bool | None = None, free: Ints | None = None
+) -> BranchOperations:  # fmt: skip
+    """Return what branches consist of, without their waits for a turn to compute.
 
     Parameters
     ----------
-    script
+    model
         The run.
     cores
         How many could compute at once; None for all.
@@ -90,36 +88,41 @@ def real_waits(
     free
         How long each branch computed without the GIL [ns]; None for not at all.
     """
-    known = KnownSteps.of(script)
-    if computes_first is None and script.is_exact and not (known.is_known | script.makes_calls).all():
-        found, is_reproduced = _found(script, cores, free, known, computes_first=True, has_to_be_exact=True)
+    known = KnownOperations.of(model)
+    if computes_first is None and model.is_exact and not (known.is_known | model.makes_calls).all():
+        found, is_reproduced = _found(model, cores, free, known, computes_first=True, has_to_be_exact=True)
         if is_reproduced:
             return found
-    return _found(script, cores, free, known, computes_first=bool(computes_first))[0]
+    return _found(model, cores, free, known, computes_first=bool(computes_first))[0]
 
 
 def _found(
-    script: Script,
+    model: Model,
     cores: int | None,
     free: Ints | None,
-    known: KnownSteps,
+    known: KnownOperations,
     *,
     computes_first: bool,
     has_to_be_exact: bool = False,
-) -> tuple[Parts, bool]:
-    """Return the parts, and whether all bars are reproduced exactly; if they have to be, give up when they are not."""
-    handed_on_ns = script.ended - script.handing_on
-    wait = (handed_on_ns - script.started - script.cpu).clip(0)
+) -> tuple[BranchOperations, bool]:
+    """Return the operations, and whether a replay gives exactly the recorded bars.
+
+    With `has_to_be_exact` it stops at the first group of which it does not: then the operations are of no use.
+    """
+    done_ns = model.ended - model.backpressure
+    wait = (done_ns - model.started - model.cpu).clip(0)
     wait = np.where(known.is_known, known.wait, wait)
-    parts = Parts(wait, np.where(known.is_known, known.work, script.cpu), _gaps(script), computes_first, free, known)
-    groups = list(_groups(script, parts, cores))
+    operations = BranchOperations(
+        wait, np.where(known.is_known, known.compute, model.cpu), _gaps(model), computes_first, free, known
+    )
+    groups = list(_groups(model, operations, cores))
     every = max(1, -(-len(groups) // MAX_GROUPS))
     is_reproduced, real, longest = True, 0, 0
-    for number, its, places in groups[::every]:
-        fit = _Fit.of(script, parts, script.clusters[-1][number], its, places, handed_on_ns)
+    for number, its, turns in groups[::every]:
+        fit = _Fit.of(model, operations, model.clusters[-1][number], its, turns, done_ns)
         found, is_exact = fit.waits(has_to_be_exact=has_to_be_exact)
         if has_to_be_exact and not is_exact:
-            return parts, False
+            return operations, False
         real, longest = real + int(found.sum()), longest + int(wait[fit.its].sum())
         rest = its[~np.isin(its, fit.its)]
         wait[rest] = _rounded(wait[rest] * (found.sum() / max(1, wait[fit.its].sum())))
@@ -127,44 +130,44 @@ def _found(
         is_reproduced &= is_exact
     for _, its, _ in (group for place, group in enumerate(groups) if place % every):
         wait[its] = _rounded(wait[its] * (real / max(1, longest)))
-    return parts, is_reproduced
+    return operations, is_reproduced
 
 
-def _gaps(script: Script) -> dict[int, list[tuple[int, int]]]:
-    """Return how long owners of calls wait and compute before, between and after them [ns]."""
+def _gaps(model: Model) -> dict[int, list[tuple[int, int]]]:
+    """Return for how long owners of calls wait and compute before, between and after them [ns]."""
     gaps: dict[int, list[tuple[int, int]]] = {}
-    for owner in {-1: None, **script.clusters}:
-        edges = np.array(script.edges(owner)).reshape(-1, 2)
-        moments, until = script.worked_ns(owner)
+    for owner in {-1: None, **model.clusters}:
+        edges = np.array(model.edges(owner)).reshape(-1, 2)
+        moments, until = model.computed_ns(owner)
         cpu = np.diff(until[np.searchsorted(moments, edges)], axis=1)[:, 0]
         lasts = np.diff(edges, axis=1)[:, 0].clip(0)
-        work = np.minimum(lasts, cpu)
-        gaps[owner] = list(zip((lasts - work).tolist(), work.tolist(), strict=True))
+        compute = np.minimum(lasts, cpu)
+        gaps[owner] = list(zip((lasts - compute).tolist(), compute.tolist(), strict=True))
     return gaps
 
 
-def _groups(script: Script, parts: Parts, cores: int | None) -> Iterator[tuple[int, Ints, int | None]]:
+def _groups(model: Model, operations: BranchOperations, cores: int | None) -> Iterator[tuple[int, Ints, int | None]]:
     """Yield branches that took turns: the number of their cluster, and how many cores they had, None for one GIL.
 
     Threads that mostly compute without the GIL take turns at the cores, as processes do.
     """
-    is_leaf = (script.cpu > 0) & ~script.makes_calls
-    if parts.known is not None:
-        is_leaf &= ~parts.known.is_known
-    lanes = script.nesting.columns.lanes
+    is_leaf = (model.cpu > 0) & ~model.makes_calls
+    if operations.known is not None:
+        is_leaf &= ~operations.known.is_known
+    lanes = model.nesting.columns.lanes
     name_of = {lane: name for name, lane in enumerate(dict.fromkeys(process_of_lane(lane) for lane in lanes))}
     process = np.array([name_of[process_of_lane(lane)] for lane in lanes], np.intp)
-    process = process[script.nesting.columns.rows["lane"][script.branches]]
-    is_own = 2 * parts.held < parts.work
-    cluster_of = np.full(len(script.branches), -1)
-    for call in script.calls:
+    process = process[model.nesting.columns.rows["lane"][model.branches]]
+    is_own = 2 * operations.held < operations.compute
+    cluster_of = np.full(len(model.branches), -1)
+    for call in model.calls:
         is_own[call.members] |= call.kind in OWN_INTERPRETER
-    for place, cluster in enumerate(script.clusters.get(-1, ())):
-        for call in (script.calls[each] for each in cluster):
+    for place, cluster in enumerate(model.clusters.get(-1, ())):
+        for call in (model.calls[each] for each in cluster):
             cluster_of[call.members] = place
     group = np.where(is_own, -1, process)
     leaves = np.flatnonzero(is_leaf & ((group >= 0) | (cores is not None)))
-    number, name = cluster_of[script.top[leaves]], group[leaves]
+    number, name = cluster_of[model.top[leaves]], group[leaves]
     order = np.lexsort((name, number))
     firsts = np.flatnonzero(first_of_runs(number[order], name[order])) if len(order) else order
     for its in np.split(order, firsts[1:]) if len(order) else []:
@@ -173,26 +176,26 @@ def _groups(script: Script, parts: Parts, cores: int | None) -> Iterator[tuple[i
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """Branches that took turns to compute, and a replay of their calls to compare them with.
+    """A group of branches that took turns to compute, and replays of their calls to compare them with.
 
     Parameters
     ----------
-    script, parts
+    model, operations
         The run, and what it is taken to consist of.
     cluster
         The numbers of the calls.
     sample
         The branches of these calls that are replayed, if not all.
     its
-        The branches that are looked at.
+        The branches of the group that are replayed.
     cores
         How many could compute at once; None for one, by the GIL.
     ended
         When each branch of the run was done [ns].
     """
 
-    script: Script
-    parts: Parts
+    model: Model
+    operations: BranchOperations
     cluster: Sequence[int]
     sample: Sample
     its: Ints
@@ -201,42 +204,43 @@ class _Fit:
 
     @classmethod
     def of(
-        cls, script: Script, parts: Parts, cluster: Sequence[int], its: Ints, cores: int | None, ended: Ints
+        cls, model: Model, operations: BranchOperations, cluster: Sequence[int], its: Ints, cores: int | None,
+        ended: Ints,
     ) -> _Fit:  # fmt: skip
-        """Look at the first ones of many."""
-        parted = -(-len(its) // MOST)
+        """Take the first branches of a large group: neighbours, since only those that overlapped took turns."""
+        parted = -(-len(its) // MAX_BRANCHES)
         sample = EVERYTHING
         if parted > 1:
-            sample = Sample(sampled(script, cluster, lambda members: members[: -(-len(members) // parted)]))
-            its = its[np.isin(script.top[its], np.concatenate(list(sample.its.values())))]
-        return cls(script, parts, cluster, sample, its, cores, ended)
+            sample = Sample(sampled(model, cluster, lambda members: members[: -(-len(members) // parted)]))
+            its = its[np.isin(model.top[its], np.concatenate(list(sample.its.values())))]
+        return cls(model, operations, cluster, sample, its, cores, ended)
 
     @property
     def cpu(self) -> Ints:
-        """How long branches compute with what they take turns at [ns]."""
-        return (self.parts.held if self.cores is None else self.parts.work)[self.its]
+        """Time for which branches compute with what they take turns at [ns]."""
+        return (self.operations.held if self.cores is None else self.operations.compute)[self.its]
 
     @property
     def known_wait(self) -> Ints:
-        """How long branches are known to have waited, at least [ns]."""
-        known = self.parts.known
-        waited = np.zeros(len(self.script.branches), np.int64) if known is None else known.wait
-        return np.minimum(waited, self.script.service)[self.its]
+        """Time for which branches are known to have waited, at least [ns]."""
+        known = self.operations.known
+        waited = np.zeros(len(self.model.branches), np.int64) if known is None else known.wait
+        return np.minimum(waited, self.model.service)[self.its]
 
     def waits(self, *, has_to_be_exact: bool = False) -> tuple[Ints, bool]:
-        """Return the waits, and whether the replay gives exactly the recorded bars; any waits if it has to."""
-        started, ended, cpu = self.script.started[self.its], self.ended[self.its], self.cpu
+        """Return the waits [ns], and whether the replay gives exactly the recorded bars; of no use if it has to."""
+        started, ended, cpu = self.model.started[self.its], self.ended[self.its], self.cpu
         if concurrency(started, ended)[1].max(initial=0) <= (self.cores or 1):
-            return self.parts.wait[self.its], True
+            return self.operations.wait[self.its], True
         known = self.known_wait
         room = np.maximum(self.room(started, ended), known)
         probable = np.maximum(known, room - self._queued(started + room, cpu).clip(0, room))
-        limits = OF_THE_GIL if self.cores is None else OF_CORES
+        allowed = OF_THE_GIL if self.cores is None else OF_CORES
         busy = cpu.sum() / ((self.cores or 1) * union_length_ns(started, ended))
-        if busy < limits.busy and not self.script.is_exact:
+        if busy < allowed.busy and not self.model.is_exact:
             return probable, False
         tries = [_rounded(share * room) for share in SHARES]
-        tries += [np.minimum(room, _rounded(np.quantile(room, limit))) for limit in LIMITS]
+        tries += [np.minimum(room, _rounded(np.quantile(room, limit))) for limit in QUANTILES]
         tries = [np.maximum(known, waits) for waits in tries]
         idle_ns = union_length_ns(started, ended) - int(cpu.sum()) // (self.cores or 1)
         tries = [waits for waits in tries if self._idle_at_first(started, ended, waits) <= idle_ns] or tries
@@ -246,66 +250,68 @@ class _Fit:
             replays.append(self._replayed(waits))
             if self._is_recorded(*replays[-1]):
                 return waits, True
-        if has_to_be_exact or busy < limits.busy:
+        if has_to_be_exact or busy < allowed.busy:
             return probable, False
         misses = [self.miss(*replay, room) for replay in replays]
         misses[0] = min(misses[0], self.miss(*self._replayed(tries[0], slower=max(1.0, 1 / busy)), room))
-        may_be_none = not self.script.is_exact and misses[0] <= limits.at_all  # in exact times it would be reproduced
-        if may_be_none and _in_proportion(self._turns(cpu), ended - started - self.parts.work[self.its]):
+        may_be_none = not self.model.is_exact and misses[0] <= allowed.at_all  # in exact times it would be reproduced
+        if may_be_none and _in_proportion(self._turns(cpu), ended - started - self.operations.compute[self.its]):
             return tries[0], False
-        good = min(misses) + limits.as_good
+        good = min(misses) + allowed.as_good
         return next(waits for waits, miss in zip(tries, misses, strict=True) if miss <= good), False
 
     def _turns(self, cpu: Ints) -> Ints:
-        """Return how long branches may keep the interpreter, which threads get for whole turns [ns]."""
+        """Return for how long branches may keep the interpreter, which threads get for whole turns [ns]."""
         return cpu if self._is_loop or self.cores is not None else -(-cpu // SWITCH_NS) * SWITCH_NS
 
     @property
     def _is_loop(self) -> bool:
-        return any(self.script.calls[number].kind == "async" for number in self.cluster)
+        return any(self.model.calls[number].kind == "async" for number in self.cluster)
 
     def room(self, started: Ints, ended: Ints) -> Ints:
         """Return the longest waits for which bars leave room, with their CPU time as far to one side as possible."""
-        if self.parts.computes_first:
+        if self.operations.computes_first:
             return (ended - self._computed_ns(started)).clip(0)
         last = int(ended.max())
         return (last - started - self._computed_ns(last - ended)).clip(0)
 
     def _queued(self, begun: Ints, cpu: Ints) -> Ints:
-        """Return for how long branches waited that began to compute right when somebody else had done so.
+        """Return for how long branches queued that began to compute right when another one had done so [ns].
 
-        They came at any time before that: one that waits for k others waits for 1 / (k + 1) of their time, on average.
-        Of those that compute before they wait it is known when they came: when they started.
+        They arrived at any time before that: one that waits for k others waits for 1 / (k + 1) of their time, on
+        average. Of branches that compute before they wait it is known when they arrived: when they started.
         """
-        if self.parts.computes_first:
+        if self.operations.computes_first:
             return np.zeros(len(begun), np.int64)
-        places = self.cores or 1
+        capacity = self.cores or 1
         at_work = np.searchsorted(np.sort(begun), begun) - np.searchsorted(np.sort(begun + cpu), begun - TOUCHING_NS)
-        return np.where(at_work >= places, round(float(cpu.mean())) // (places + 1), 0)
+        return np.where(at_work >= capacity, round(float(cpu.mean())) // (capacity + 1), 0)
 
     def _computed_ns(self, ready: Ints) -> Ints:
         """Return when each branch has computed if it could begin at a time, and took turns with the others [ns]."""
         order = np.argsort(ready, kind="stable")
         kind = "thread" if self.cores is None else "process"
-        crew = Crew(order.tolist(), len(order), kind, start_up_ns=ready[order].tolist(), is_static=True)
-        free = self.parts.work[self.its] - self.cpu
+        spec = CallSpec(order.tolist(), len(order), kind, start_up_ns=ready[order].tolist(), is_static=True)
+        free = self.operations.compute[self.its] - self.cpu
         both = zip(self.cpu.tolist(), free.tolist(), strict=True)
-        steps = [in_order((WORK, work), (FREE, alone)) for work, alone in both]
+        operations = [in_order((COMPUTE, held), (COMPUTE_FREE, alone)) for held, alone in both]
         switch_ns = COROUTINES_NS if self._is_loop else SWITCH_NS
-        found = simulate([(CALLS, [crew])], len(steps), steps.__getitem__, cores=self.cores, switch_ns=switch_ns)
+        found = simulate(
+            [(CALL, [spec])], len(operations), operations.__getitem__, cores=self.cores, switch_ns=switch_ns
+        )
         return np.array(found.ended, np.int64)
 
     def _recorded(self) -> tuple[Ints, Ints]:
         """Return when branches started and ended, since the calls began [ns]."""
-        begin = min(self.script.calls[number].begins_ns for number in self.cluster)
-        return self.script.started[self.its] - begin, self.ended[self.its] - begin
+        begin = min(self.model.calls[number].begins_ns for number in self.cluster)
+        return self.model.started[self.its] - begin, self.ended[self.its] - begin
 
     def _is_recorded(self, new_started: Ints, new_ended: Ints) -> bool:
         started, ended = self._recorded()
         return bool((started == new_started).all() and (ended == new_ended).all())
 
     def miss(self, new_started: Ints, new_ended: Ints, room: Ints) -> float:
-        """Return how far a replay is from what was recorded, in shares of a bar.
+        """Return the distance between a replay and what was recorded, in shares of a bar.
 
         Parameters
         ----------
@@ -323,8 +329,8 @@ class _Fit:
         return float(less / (ended - started).mean() + abs(new_ended.max() / ended.max() - 1))
 
     def _idle_at_first(self, started: Ints, ended: Ints, room: Ints) -> int:
-        """Return how long branches ran before anybody computed; or after, if they compute before they wait [ns]."""
-        if self.parts.computes_first:
+        """Return for how long branches ran before the first computed; or after the last, if they compute first [ns]."""
+        if self.operations.computes_first:
             return int(ended.max() - (ended - room).max())
         return int((started + room).min() - started.min())
 
@@ -333,10 +339,10 @@ class _Fit:
 
         `slower` is how many times as long as its CPU time computing takes.
         """
-        wait, work = self.parts.wait.copy(), self.parts.work.copy()
-        wait[self.its], work[self.its] = waits, _rounded(work[self.its] * slower)
-        parts, terms = replace(self.parts, wait=wait, work=work), Terms(cores=self.cores)
-        found = rehearsal(self.script, parts, terms, self.cluster, self.sample)
+        wait, compute = self.operations.wait.copy(), self.operations.compute.copy()
+        wait[self.its], compute[self.its] = waits, _rounded(compute[self.its] * slower)
+        operations, terms = replace(self.operations, wait=wait, compute=compute), Terms(cores=self.cores)
+        found = replay_calls(self.model, operations, terms, self.cluster, self.sample)
         started, ended, blocked = (np.array(times)[self.its] for times in (found.started, found.ended, found.blocked))
         return started, ended - blocked
 

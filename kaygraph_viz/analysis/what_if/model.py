@@ -1,4 +1,4 @@
-"""What a recorded run consisted of, in a form that can be replayed: its calls, their branches, what lay in between.
+"""The model of a recorded run that is replayed: its calls, their branches, and what lay in between.
 
 Belongs here: what is known of a run. Does not belong here: reading it from a trace (``read_model``), which part of a
 branch was real waiting (``gil_waits``), and other conditions than those that were recorded (``replay``).
@@ -15,7 +15,7 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs
 from kaygraph_viz.analysis.nesting import Nesting, Places, unit_mask
 
-__all__ = ["KINDS", "OWN_INTERPRETER", "Call", "Script"]
+__all__ = ["KINDS", "OWN_INTERPRETER", "Call", "Model"]
 
 OWN_INTERPRETER = ("process", "dask")
 KINDS = ("serial", "thread", "process", "async", "dask")
@@ -34,17 +34,18 @@ class Call:
     parent
         The position of the span that made it, -1 where there is none.
     kind, workers
-        Who ran the branches.
+        Which workers ran the branches.
     begins_ns, ends_ns
         When it began, and when its last branch ended [ns].
     members
         Its branches, in the order in which workers took them.
     start_up_ns, dispatch_ns
-        How long a worker took to start, and how long it took to hand it a branch [ns].
+        How long it took to start a worker, and to dispatch a branch to it [ns].
     close_ns
         How long it took to end all processes that were started for the call [ns].
     is_lazy, supply_ns
-        Whether the input came up with branches when they were asked for, and how long that took [ns] if it mattered.
+        Whether the input yielded branches only when workers asked for them, and how long that took, by branch [ns];
+        empty where it did not matter.
     is_static
         Whether each worker got one chunk of branches.
     feeder
@@ -81,8 +82,8 @@ class Call:
 
 
 @dataclass(frozen=True, eq=False)
-class Script:
-    """A recorded run, n branches in c calls.
+class Model:
+    """A recorded run of n branches in c calls.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ class Script:
 
     @cached_property
     def service(self) -> Ints:
-        """How long each branch lasted [ns]."""
+        """Duration of each branch [ns]."""
         return self.ended - self.started
 
     @cached_property
@@ -138,8 +139,8 @@ class Script:
         return found
 
     @cached_property
-    def handing_on(self) -> Ints:
-        """How long each branch was blocked because there was no room for it in front of the next call [ns]."""
+    def backpressure(self) -> Ints:
+        """Time for which each branch was blocked because there was no room for it in front of the next call [ns]."""
         blocked = np.zeros(len(self.branches), np.int64)
         for feeder in {call.feeder for call in self.calls if call.feeder >= 0}:
             its = self.calls[feeder].members
@@ -147,7 +148,7 @@ class Script:
         return blocked
 
     @cached_property
-    def _worked(self) -> dict[int, tuple[Ints, Ints]]:
+    def _computed(self) -> dict[int, tuple[Ints, Ints]]:
         columns = self.nesting.columns
         is_branch = columns.is_kind("branch")
         units = np.flatnonzero(unit_mask(self.nesting) & ~is_branch & (columns.column("cpu_ns") > 0))
@@ -161,12 +162,12 @@ class Script:
             found[owner] = columns.column("started_ns")[its], cpu
         return found
 
-    def worked_ns(self, owner: int) -> tuple[Ints, Ints]:
-        """Return when an owner of calls, in between, began to compute, and how long it had computed until then [ns].
+    def computed_ns(self, owner: int) -> tuple[Ints, Ints]:
+        """Return when an owner of calls began to compute between them, and how long it had computed until then [ns].
 
-        There is one number more: how long in all.
+        The second array has one number more: how long in all.
         """
-        return self._worked.get(owner, (np.empty(0, np.int64), np.zeros(1, np.int64)))
+        return self._computed.get(owner, (np.empty(0, np.int64), np.zeros(1, np.int64)))
 
     def edges(self, owner: int) -> list[int]:
         """Return when an owner begins, when each of its clusters of calls begins and ends, and when it ends [ns]."""

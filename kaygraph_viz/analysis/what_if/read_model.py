@@ -1,6 +1,7 @@
 """Reading from a trace what a run consisted of.
 
-Belongs here: calls, what they cost, who fed whom. Does not belong here: what that is (``model``).
+Belongs here: finding calls, what they cost, and which call fed which. Does not belong here: what a model is
+(``model``).
 """
 
 from __future__ import annotations
@@ -14,25 +15,25 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, first_of_runs, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
-from kaygraph_viz.analysis.what_if.model import KINDS, OWN_INTERPRETER, Call, Script
+from kaygraph_viz.analysis.what_if.model import KINDS, OWN_INTERPRETER, Call, Model
 from kaygraph_viz.analysis.workers import kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["read_script"]
+__all__ = ["read_model"]
 
 OF_CHUNK = re.compile(r"chunk \d+")
 SLOW_INPUT = 0.01  # an input that took less of the time than this share was always there
 
 
-def read_script(recorded: SpanColumns) -> Script:
-    """Return what a run consisted of, by its spans."""
+def read_model(recorded: SpanColumns) -> Model:
+    """Return the model of a run, read from its spans."""
     columns, static = _without_chunks(recorded)
     nesting = Nesting.of(columns)
     branches = np.flatnonzero(columns.is_kind("branch"))
     found = Calls.of(nesting)
     times = _Times.of(nesting, branches, found)
     calls = _linked(nesting, branches, times, _calls(nesting, branches, found, times, static))
-    return Script(
+    return Model(
         nesting, branches, times.submitted, times.started, times.ended, times.cpu, times.blocked, calls,
         _clusters(calls), *_extent_ns(columns, times), times.are_exact,
     )  # fmt: skip
@@ -46,7 +47,7 @@ def _extent_ns(columns: SpanColumns, times: _Times) -> tuple[int, int]:
 
 
 def _without_chunks(columns: SpanColumns) -> tuple[SpanColumns, Bools]:
-    """Return the spans without chunks of branches, whose branches go to the call, and a mask of what made them."""
+    """Return the spans without chunks, whose branches move up to the call, and a mask of the spans that made chunks."""
     nesting = Nesting.of(columns)
     is_branch, parent = columns.is_kind("branch"), nesting.parent
     is_inner = is_branch & (parent >= 0) & is_branch[parent]
@@ -67,14 +68,14 @@ def _without_chunks(columns: SpanColumns) -> tuple[SpanColumns, Bools]:
 
 @dataclass(frozen=True, eq=False)
 class _Times:
-    """The times of n branches, and what they say about how they were handed out; see `Script` and `Call`."""
+    """The times of n branches, and what they say about how they were dispatched; see `Model` and `Call`."""
 
     submitted: Ints
     started: Ints
     ended: Ints
     cpu: Ints
     blocked: Ints
-    gap: Ints  # from the moment at which worker and branch were there to the start
+    gap: Ints  # from when both the worker was free and the branch submitted, to the start
     is_first: Bools  # of its worker
     supply: Ints
 
@@ -99,13 +100,13 @@ class _Times:
 
     @property
     def are_exact(self) -> bool:
-        """Whether hand-overs take no time, or always the same: a real clock never shows that."""
+        """Whether branches are dispatched in no time, or always in the same: a real clock never shows that."""
         kinds = (self.gap[self.is_first], self.gap[~self.is_first])
         return 4 * int((self.gap == 0).sum()) >= len(self.gap) or all(len(np.unique(gaps)) <= 1 for gaps in kinds)
 
 
 def _supply(found: Calls, free: Ints, index: Ints) -> Ints:
-    """Return how long the input took to come up with each branch, since the one before and since a worker asked."""
+    """Return how long the input took to yield each branch, since the one before and since a worker asked [ns]."""
     order = np.lexsort((found.started, index, found.call))
     asked = free.copy()
     is_first = first_of_runs(found.call[order])
@@ -158,7 +159,7 @@ def _kind(nesting: Nesting, parent: int, lane: str, branch: int) -> str:
 
 
 def _costs(kind: str, gap: Ints, is_first: Bools) -> tuple[int, int]:
-    """Return how long a worker took to start, and to be handed a branch [ns].
+    """Return how long it took to start a worker, and to dispatch a branch to it [ns].
 
     It takes longer while there is a queue for the interpreter or the cores, but that is not what it costs: the shorter
     times count. Processes that start at once all wait for each other.
@@ -177,7 +178,10 @@ def _close_ns(columns: SpanColumns, kind: str, parent: int, ended_ns: int) -> in
 
 
 def _linked(nesting: Nesting, branches: Places, times: _Times, calls: list[Call]) -> list[Call]:
-    """Return the calls with those noted whose branches came, one by one, of branches of a call at the same time."""
+    """Return the calls, with a feeder where each branch followed from a branch of another call of the same time.
+
+    That is what links between branches say; such calls are the stages of a pipeline.
+    """
     columns = nesting.columns
     if not columns.links or len(calls) < 2:
         return calls
@@ -191,13 +195,15 @@ def _linked(nesting: Nesting, branches: Places, times: _Times, calls: list[Call]
     for number, links in columns.links.items():
         mine, made = at.get(number, -1), at.get(links[0], -1)
         if mine >= 0 and made >= 0 and len(links) == 1:
-            taker, giver = calls[call_of[mine]], calls[call_of[made]]
-            if giver.owner == taker.owner and giver is not taker and taker.begins_ns < giver.ends_ns:
-                follows.setdefault(taker.number, {})[made] = mine
-                feeder[taker.number] = giver.number
+            later, earlier = calls[call_of[mine]], calls[call_of[made]]
+            if earlier.owner == later.owner and earlier is not later and later.begins_ns < earlier.ends_ns:
+                follows.setdefault(later.number, {})[made] = mine
+                feeder[later.number] = earlier.number
     linked = [_fed(columns, call, calls[feeder[call.number]], follows[call.number], times)
               if call.number in feeder else call for call in calls]  # fmt: skip
-    passing = set(feeder.values())  # whoever reads what comes out at the end has a queue like that of the last stage
+    passing = set(
+        feeder.values()
+    )  # the queue of results, which is read at the end, has as much room as that of the last stage
     return [
         replace(call, kept=call.room) if call.is_ordered and call.number not in passing else call for call in linked
     ]
@@ -213,8 +219,8 @@ def _fed(columns: SpanColumns, call: Call, feeder: Call, follows: Mapping[int, i
     number = int(columns.rows["span_id"][call.parent]) if call.parent >= 0 else 0
     room = columns.attributes.get(number, {}).get("buffer")
     if not isinstance(room, int) or room < 1:
-        most = int(concurrency(times.submitted[its], times.started[its])[1].max(initial=1))
-        room = most if times.blocked[feeder.members].any() else None
+        longest = int(concurrency(times.submitted[its], times.started[its])[1].max(initial=1))
+        room = longest if times.blocked[feeder.members].any() else None
     came = np.array([follows[made] for made in feeder.members.tolist() if made in follows], np.intp)
     is_ordered = bool((np.diff(times.started[came]) >= 0).all())
     return replace(

@@ -1,4 +1,4 @@
-"""Parts of a large run that stand for all of it.
+"""Samples: the branches of a large run that are replayed in place of all.
 
 Belongs here: choosing branches. Does not belong here: replaying them (``replay``).
 """
@@ -12,25 +12,25 @@ from typing import NamedTuple
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints
-from kaygraph_viz.analysis.what_if.branch_steps import Parts
-from kaygraph_viz.analysis.what_if.model import Call, Script
+from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
+from kaygraph_viz.analysis.what_if.model import Call, Model
 
 __all__ = ["EVERYTHING", "Sample", "drawable", "drawn", "sampled", "thinned"]
 
 MAX_BRANCHES = 5_000  # more are replayed as a sample
-LEAST_SAMPLE = 200
-SOME = 8
+MIN_SAMPLE = 200  # branches of a sampled call: of smaller calls a sample is too rough, so whole calls are left out
+MIN_DRAWN = 8  # branches of a call: from fewer nothing is learned by drawing them anew
 
 
 class Sample(NamedTuple):
-    """Branches that are replayed in place of all.
+    """A choice of branches that is replayed in place of all.
 
     Parameters
     ----------
     its
         The branches of some calls, by number; of the others it is all.
     times
-        How many times as long a call takes as these do, by number; 1 for the others.
+        How many times as long a call takes as the branches that are replayed, by number; 1 for the others.
     """
 
     its: Mapping[int, Ints] = MappingProxyType({})
@@ -44,22 +44,30 @@ class Sample(NamedTuple):
 EVERYTHING = Sample()
 
 
-def thinned(script: Script, parts: Parts, most: int = MAX_BRANCHES) -> Sample:
-    """Return a sample of a run that has more than `most` branches: of large calls some branches, of many calls some."""
-    every = -(-len(script.branches) // most)
+def thinned(model: Model, operations: BranchOperations, max_branches: int = MAX_BRANCHES) -> Sample:
+    """Return a sample of a run: every k-th branch of large calls, and every k-th of small calls.
+
+    Parameters
+    ----------
+    model, operations
+        The run, and what its branches consist of: by that the sample is scaled.
+    max_branches
+        A run of no more branches is replayed as a whole.
+    """
+    every = -(-len(model.branches) // max_branches)
     if every < 2:
         return EVERYTHING
-    inside = np.bincount(script.top, minlength=len(script.branches))
+    inside = np.bincount(model.top, minlength=len(model.branches))
     its: dict[int, Ints] = {}
     small = []
-    for cluster in script.clusters.get(-1, ()):
-        if sum(int(inside[script.calls[number].members].sum()) for number in cluster) < LEAST_SAMPLE * every:
+    for cluster in model.clusters.get(-1, ()):
+        if sum(int(inside[model.calls[number].members].sum()) for number in cluster) < MIN_SAMPLE * every:
             small.append(cluster)
         else:
-            its |= sampled(script, cluster, lambda members: members[::every])
+            its |= sampled(model, cluster, lambda members: members[::every])
     left_out = [number for place, cluster in enumerate(small) if place % every for number in cluster]
-    each_lasts = parts.each_lasts(script, np.arange(len(script.branches)))
-    lasts = {call.number: int(each_lasts[call.members].sum()) for call in script.calls if call.owner < 0}
+    each_lasts = operations.each_lasts(model, np.arange(len(model.branches)))
+    lasts = {call.number: int(each_lasts[call.members].sum()) for call in model.calls if call.owner < 0}
     times = {number: lasts[number] / max(1, int(each_lasts[some].sum())) for number, some in its.items()}
     its |= dict.fromkeys(left_out, np.empty(0, np.int64))
     kept = [number for cluster in small[::every] for number in cluster]
@@ -69,23 +77,23 @@ def thinned(script: Script, parts: Parts, most: int = MAX_BRANCHES) -> Sample:
     return Sample(its, times | dict.fromkeys(kept, 1 / share if share else 1.0))
 
 
-def drawable(script: Script, which: frozenset[int]) -> list[Call]:
-    """Return those calls of some branches, and that pass nothing on, in which one branch can be taken for another."""
-    passing = {call.feeder for call in script.calls}
-    calls = (script.calls[number] for number in sorted(which))
-    return [call for call in calls if len(call.members) >= SOME and call.feeder < 0 and call.number not in passing]
+def drawable(model: Model, which: frozenset[int]) -> list[Call]:
+    """Return the calls of `which` in which branches are exchangeable: more than a few, and no stages of a pipeline."""
+    passing = {call.feeder for call in model.calls}
+    calls = (model.calls[number] for number in sorted(which))
+    return [call for call in calls if len(call.members) >= MIN_DRAWN and call.feeder < 0 and call.number not in passing]
 
 
-def drawn(calls: Sequence[Call], chance: np.random.Generator, most: int) -> Sample:
-    """Return as many branches as there are, at most so many of each call, drawn by chance from those that there are."""
-    return Sample({call.number: chance.choice(call.members, min(most, len(call.members))) for call in calls})
+def drawn(calls: Sequence[Call], chance: np.random.Generator, max_drawn: int) -> Sample:
+    """Return a bootstrap sample: of each call as many branches as it has, at most `max_drawn`, with repetition."""
+    return Sample({call.number: chance.choice(call.members, min(max_drawn, len(call.members))) for call in calls})
 
 
-def sampled(script: Script, cluster: Sequence[int], choose: Callable[[Ints], Ints]) -> dict[int, Ints]:
-    """Return some branches of calls that overlapped: those chosen from each, and what came of them in the next one."""
+def sampled(model: Model, cluster: Sequence[int], choose: Callable[[Ints], Ints]) -> dict[int, Ints]:
+    """Return the branches that `choose` takes from overlapping calls, and what follows from them in later stages."""
     found: dict[int, Ints] = {}
-    for number in sorted(cluster, key=lambda number: _distance(script, number)):
-        call = script.calls[number]
+    for number in sorted(cluster, key=lambda number: _distance(model, number)):
+        call = model.calls[number]
         if call.feeder in found:
             made = found[call.feeder].tolist()
             found[number] = np.array([call.follows[each] for each in made if each in call.follows], np.int64)
@@ -94,9 +102,9 @@ def sampled(script: Script, cluster: Sequence[int], choose: Callable[[Ints], Int
     return found
 
 
-def _distance(script: Script, number: int) -> int:
-    """Return how many calls pass branches on before they come to one."""
-    steps, feeder = 0, script.calls[number].feeder
-    while feeder >= 0 and steps < len(script.calls):
-        steps, feeder = steps + 1, script.calls[feeder].feeder
-    return steps
+def _distance(model: Model, number: int) -> int:
+    """Return how many calls feed a call, one through the other: 0 for the first stage of a pipeline."""
+    distance, feeder = 0, model.calls[number].feeder
+    while feeder >= 0 and distance < len(model.calls):
+        distance, feeder = distance + 1, model.calls[feeder].feeder
+    return distance

@@ -1,4 +1,4 @@
-"""Making parts of a run faster or slower: time within spans of certain names passes at another rate.
+"""Faster and slower parts of a run: time within spans of certain names passes at another rate.
 
 Belongs here: scaled time. Does not belong here: what a faster part does to the rest of the run (``replay``).
 """
@@ -12,39 +12,39 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Ints
-from kaygraph_viz.analysis.what_if.branch_steps import Parts
-from kaygraph_viz.analysis.what_if.model import Script
+from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
+from kaygraph_viz.analysis.what_if.model import Model
 
-__all__ = ["Stretch"]
+__all__ = ["Speed"]
 
 Floats = npt.NDArray[np.float64]
 TINY = 1e-12  # of a rate: what lasts no time at all has none
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
-    """How fast time passes within a run.
+class Speed:
+    """The rate at which time passes within the spans of a run.
 
     Parameters
     ----------
-    script
+    model
         The run.
     around
         The logarithm of the rate within each span, shape (number of spans,); spans of two names have both rates.
     """
 
-    script: Script
+    model: Model
     around: Floats
 
     @classmethod
-    def of(cls, script: Script, speed: Mapping[str, float]) -> Stretch:
-        """Let spans be so many times as fast, by their names."""
-        columns = script.nesting.columns
+    def of(cls, model: Model, speed: Mapping[str, float]) -> Speed:
+        """Return the rates for spans that are faster, by name: ``{"Enrich": 2}`` halves all times within them."""
+        columns = model.nesting.columns
         around = np.zeros(len(columns))
         for name, times in speed.items():
             is_named = np.array([each == name for each in columns.names], np.bool_)[columns.rows["name"]]
-            around += np.log(times) * script.nesting.within(is_named)
-        return cls(script, around)
+            around += np.log(times) * model.nesting.within(is_named)
+        return cls(model, around)
 
     @property
     def is_even(self) -> bool:
@@ -52,17 +52,17 @@ class Stretch:
         return not self.around.any()
 
     def at(self, owner: Ints, times: Ints) -> Floats:
-        """Return scaled times [ns], which only differences of one owner have a meaning of.
+        """Return scaled times [ns]; only differences between times of one owner mean something.
 
         Parameters
         ----------
         owner
-            The branch within which each time is meant, -1 for the main program.
+            The branch to which each time belongs, -1 for the main program.
         times
             Moments of the recorded run [ns].
         """
         if self.is_even:
-            return (times - self.script.begins_ns).astype(np.float64)
+            return (times - self.model.begins_ns).astype(np.float64)
         of_events, moments, changes = self._changes()
         owners = np.concatenate([of_events, owner])
         when = np.concatenate([moments, times])
@@ -77,10 +77,10 @@ class Stretch:
 
     def _changes(self) -> tuple[Ints, Ints, Floats]:
         """Return owners, times, and how the logarithm of the rate changes there."""
-        nesting = self.script.nesting
+        nesting = self.model.nesting
         columns, parent = nesting.columns, nesting.parent
         is_branch = np.zeros(len(columns), np.bool_)
-        is_branch[self.script.branches] = True
+        is_branch[self.model.branches] = True
         owner = np.append(np.cumsum(is_branch) - 1, -1)[nesting.nearest(is_branch)]
         outside = np.append(self.around, 0.0)[parent]
         by = np.where(is_branch, self.around, self.around - outside)  # each branch has a time of its own
@@ -88,20 +88,22 @@ class Stretch:
         times = [columns.column(name)[at] for name in ("started_ns", "ended_ns")]
         return np.tile(owner[at], 2), np.concatenate(times), np.concatenate([by[at], -by[at]])
 
-    def applied(self, parts: Parts) -> Parts:
-        """Return what branches consist of if time passes like this."""
+    def applied(self, operations: BranchOperations) -> BranchOperations:
+        """Return what branches consist of at these rates."""
         if self.is_even:
-            return parts
-        script, numbers = self.script, np.arange(len(self.script.branches))
-        lasts = self.at(np.tile(numbers, 2), np.concatenate([script.started, script.ended]))
-        ratio = (lasts[len(numbers) :] - lasts[: len(numbers)]) / script.service.clip(1)
-        wait, work = (np.rint(part * ratio).astype(np.int64) for part in (parts.wait, parts.work))
-        free = None if parts.free is None else np.rint(parts.free * ratio).astype(np.int64)
-        return replace(parts, wait=wait, work=work, free=free, faster=1 / ratio.clip(TINY), gaps=self._gaps(parts))
+            return operations
+        model, numbers = self.model, np.arange(len(self.model.branches))
+        lasts = self.at(np.tile(numbers, 2), np.concatenate([model.started, model.ended]))
+        ratio = (lasts[len(numbers) :] - lasts[: len(numbers)]) / model.service.clip(1)
+        wait, compute = (np.rint(each * ratio).astype(np.int64) for each in (operations.wait, operations.compute))
+        free = None if operations.free is None else np.rint(operations.free * ratio).astype(np.int64)
+        return replace(
+            operations, wait=wait, compute=compute, free=free, faster=1 / ratio.clip(TINY), gaps=self._gaps(operations)
+        )
 
-    def _gaps(self, parts: Parts) -> dict[int, list[tuple[int, int]]]:
+    def _gaps(self, operations: BranchOperations) -> dict[int, list[tuple[int, int]]]:
         """Return how long owners of calls wait and compute before, between and after them [ns]."""
-        edges = {owner: self.script.edges(owner) for owner in parts.gaps}
+        edges = {owner: self.model.edges(owner) for owner in operations.gaps}
         owners = np.repeat(list(edges), [len(times) for times in edges.values()])
         times = np.array([time for its in edges.values() for time in its], np.int64)
         scaled, first, found = self.at(owners, times), 0, {}
@@ -109,8 +111,8 @@ class Stretch:
             mine = slice(first, first + len(its))
             ratios = np.diff(scaled[mine])[::2] / np.diff(times[mine])[::2].clip(1)
             found[owner] = [
-                (round(wait * ratio), round(work * ratio))
-                for (wait, work), ratio in zip(parts.gaps[owner], ratios.tolist(), strict=True)
+                (round(wait * ratio), round(compute * ratio))
+                for (wait, compute), ratio in zip(operations.gaps[owner], ratios.tolist(), strict=True)
             ]
             first += len(its)
         return found

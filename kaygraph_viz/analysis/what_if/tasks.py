@@ -1,62 +1,131 @@
-"""Somebody who goes through steps in a simulation: the main program, or a worker with a branch.
+"""The tasks of a simulation: operations, the calls among them, and performing them one after the other.
 
-Belongs here: waiting, computing in turns, calling. Does not belong here: who gets which branch (``worker_pool``).
+Belongs here: waiting, computing in turns, calling. Does not belong here: which worker gets which branch
+(``worker_pool``), and the order of events (``event_queue``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from kaygraph_viz.analysis.what_if.event_queue import Agenda, Happening, Loop, Turns
-from kaygraph_viz.analysis.what_if.steps import CALLS, WAIT, WORK, Crew, Step
+from kaygraph_viz.analysis.what_if.event_queue import Callback, EventLoop, EventQueue, Slots
 
-__all__ = ["Run", "Task"]
+__all__ = ["CALL", "COMPUTE", "COMPUTE_FREE", "WAIT", "CallSpec", "Operation", "Simulation", "Task"]
+
+# What a task does: wait [ns], compute with the interpreter [ns], make several calls at once [CallSpec], compute without
+# the interpreter [ns]. Tuples of plain numbers, since a replay of thousands of branches creates one for each operation.
+WAIT, COMPUTE, CALL, COMPUTE_FREE = range(4)
+
+Operation = tuple[int, Any]
 
 FOREVER = 1 << 62
 
 
-class Run:
-    """What all who take part have in common: the agenda, the cores, and what is noted of the branches.
+@dataclass(frozen=True, slots=True)
+class CallSpec:
+    """A parallel call to be simulated: branches, and the workers that take them.
+
+    Parameters
+    ----------
+    branches
+        Their numbers, in the order in which they are taken.
+    workers
+        How many there are; never more than branches.
+    kind
+        Of the workers; those that are neither ``process``, ``dask`` nor ``async`` are threads.
+    number
+        Names the call in `Replay.calls`.
+    after_ns
+        How long after its operation it begins [ns].
+    start_up_ns
+        How long each worker takes to start [ns]; those without a number of their own as long as the last one.
+    dispatch_ns
+        How long it takes to dispatch a branch to a worker [ns].
+    close_ns
+        How long it takes to end the workers once all is done [ns].
+    is_lazy
+        Whether the input yields each branch only when a worker asks for it; else all are there from the begin.
+    supply_ns
+        How long the input takes for that, if any time at all [ns], by branch.
+    is_static
+        Whether each worker gets one chunk of neighbours instead of the next branch whenever it is free.
+    feeder
+        The place of the call, among those made at once, whose finished branches are the input of this one.
+    follows
+        Which branch comes of each finished branch of the feeder.
+    is_ordered
+        Whether they are taken in the order in which the feeder took them, not in that in which they are finished.
+    room
+        How many may wait for this call's workers before those of the feeder are blocked; None for any number.
+    kept
+        How many finished branches may wait for one that was taken before them; None for any number.
+    scale
+        How many times as long as its branches the call takes: a sample represents more branches than it has.
+    """
+
+    branches: Sequence[int]
+    workers: int
+    kind: str = "thread"
+    number: int = 0
+    after_ns: int = 0
+    start_up_ns: Sequence[int] = ()
+    dispatch_ns: int = 0
+    close_ns: int = 0
+    is_lazy: bool = False
+    supply_ns: Mapping[int, int] = field(default_factory=dict)
+    is_static: bool = False
+    feeder: int | None = None
+    follows: Mapping[int, int] = field(default_factory=dict)
+    is_ordered: bool = False
+    room: int | None = None
+    kept: int | None = None
+    scale: float = 1.0
+
+
+class Simulation:
+    """The state that all tasks share: the event queue, the cores, and the times of the branches.
 
     Parameters
     ----------
     branches
         How many there are.
-    steps_of
-        Returns the steps of a branch.
+    operations_of
+        Returns the operations of a branch.
     cores
         How many can compute at once; None for all of them.
     switch_ns
         How long a thread keeps the interpreter, or a core, when others want it [ns].
+    make_calls
+        Begins calls for a task and calls back when the last one is over.
     has_gil
         Whether one thread of an interpreter computes with it at a time.
-    make_call
-        Begins calls for a task and tells it when the last one is over.
     """
 
     def __init__(
-        self, branches: int, steps_of: Callable[[int], Sequence[Step]], cores: int | None, switch_ns: int,
-        make_call: Callable[[Task, Sequence[Crew], Happening], None], *, has_gil: bool = True,
+        self, branches: int, operations_of: Callable[[int], Sequence[Operation]], cores: int | None, switch_ns: int,
+        make_calls: Callable[[Task, Sequence[CallSpec], Callback], None], *, has_gil: bool = True,
     ) -> None:  # fmt: skip
-        self.agenda = Agenda()
-        self.steps_of = steps_of
-        self.cores = Turns(self.agenda, cores)
-        self.nothing = Turns(self.agenda, None)
+        self.events = EventQueue()
+        self.operations_of = operations_of
+        self.cores = Slots(self.events, cores)
+        self.unlimited = Slots(self.events, None)
         self._has_gil = has_gil
         self.switch_ns = switch_ns
-        self.make_call = make_call
+        self.make_calls = make_calls
         self.started, self.ended, self.submitted, self.worker = ([-1] * branches for _ in range(4))
         self.blocked = [0] * branches
         self.calls: dict[int, tuple[int, int]] = {}
         self.makespan_ns = 0
 
-    def interpreter(self) -> Turns:
-        """Return an interpreter of its own."""
-        return Turns(self.agenda, 1) if self._has_gil else self.nothing
+    def new_interpreter(self) -> Slots:
+        """Return the interpreter of a process: with a GIL one thread at a time computes with it, else any number."""
+        return Slots(self.events, 1) if self._has_gil else self.unlimited
 
     def end(self) -> None:
-        """Note that the main program has ended."""
-        self.makespan_ns = self.agenda.now
+        """Set the makespan, as the main program has ended."""
+        self.makespan_ns = self.events.now
 
 
 def _nothing() -> None:
@@ -64,85 +133,85 @@ def _nothing() -> None:
 
 
 class Task:
-    """Somebody who goes through steps one after the other.
+    """The main program, or a worker with a branch: it performs operations one after the other.
 
     Parameters
     ----------
-    run
+    simulation
         What it is a part of.
     interpreter
-        What it needs to compute.
+        The slot that it needs to compute.
     is_alone
-        Whether nobody else will want that meanwhile, nor a core.
+        Whether no other task will want that slot meanwhile, nor a core.
     """
 
-    __slots__ = ("_left", "_needs", "_steps", "_then", "agenda", "interpreter", "is_alone", "loop", "run")
+    __slots__ = ("_left", "_needs", "_operations", "_then", "events", "interpreter", "is_alone", "loop", "simulation")
 
-    def __init__(self, run: Run, interpreter: Turns, *, is_alone: bool) -> None:
-        self.run = run
-        self.agenda = run.agenda
+    def __init__(self, simulation: Simulation, interpreter: Slots, *, is_alone: bool) -> None:
+        self.simulation = simulation
+        self.events = simulation.events
         self.interpreter = interpreter
         self.is_alone = is_alone
-        self.loop: Loop | None = None
+        self.loop: EventLoop | None = None
         self._left = 0
         self._needs = interpreter  # to compute
-        self._steps: Iterator[Step] = iter(())
-        self._then: Happening = _nothing
+        self._operations: Iterator[Operation] = iter(())
+        self._then: Callback = _nothing
 
-    def follow(self, steps: Sequence[Step], then: Happening) -> None:
-        """Go through steps, and let something happen at the end of the last one."""
-        self._steps, self._then = iter(steps), then
-        self._go_on()
+    def perform(self, operations: Sequence[Operation], then: Callback) -> None:
+        """Perform operations, and call `then` at the end of the last one."""
+        self._operations, self._then = iter(operations), then
+        self._continue()
 
-    def soon(self, what: Happening) -> None:
-        """Let something happen at this instant, after what is due already."""
-        self.agenda.soon(what)
+    def call_soon(self, callback: Callback) -> None:
+        """Enter an event for this instant, after those that are due already."""
+        self.events.call_soon(callback)
 
-    def rest(self) -> None:
-        """Wait for others to say that it goes on."""
+    def suspend(self) -> None:
+        """Wait until another task continues this one; a coroutine releases its loop here."""
 
-    def _go_on(self) -> None:
-        for kind, what in self._steps:
-            if kind == CALLS:
-                self._call(what)
+    def _continue(self) -> None:
+        for kind, value in self._operations:
+            if kind == CALL:
+                self._call(value)
             elif kind == WAIT or self.is_alone:
-                self._wait(what)
+                self._wait(value)
             else:
-                self._left, self._needs = what, self.interpreter if kind == WORK else self.run.nothing
+                self._left, self._needs = value, self.interpreter if kind == COMPUTE else self.simulation.unlimited
                 self._compute()
             return
         self._then()
 
     def _wait(self, duration_ns: int) -> None:
-        self.agenda.at(self.agenda.now + duration_ns, self._go_on)
+        self.events.call_at(self.events.now + duration_ns, self._continue)
 
-    def _call(self, crews: Sequence[Crew]) -> None:
-        self.run.make_call(self, crews, self._go_on)
+    def _call(self, specs: Sequence[CallSpec]) -> None:
+        self.simulation.make_calls(self, specs, self._continue)
 
-    # -- computing ----------------------------------------------------------------------------------------------
+    # -- computing: first the interpreter, then a core, for a turn at a time --------------------------------------
 
     def _compute(self) -> None:
-        self._needs.take(self._with_interpreter)
+        self._needs.acquire(self._with_interpreter)
 
     def _with_interpreter(self) -> None:
-        self.run.cores.take(self._with_core)
+        self.simulation.cores.acquire(self._with_core)
 
     def _with_core(self) -> None:
-        part = min(self._left, self._uncontested_ns())
-        self._left -= part
-        self.agenda.at(self.agenda.now + part, self._give_way)
+        turn_ns = min(self._left, self._uncontested_ns())
+        self._left -= turn_ns
+        self.events.call_at(self.events.now + turn_ns, self._end_turn)
 
     def _uncontested_ns(self) -> int:
-        """Return how long nobody else can ask for a turn [ns], in whole intervals, at least one."""
-        switch_ns, event_ns = self.run.switch_ns, self.agenda.next_ns()
-        if self._needs.queue or self.run.cores.queue:
+        """Return for how long no other task can ask for a turn [ns], in whole intervals, at least one."""
+        switch_ns, event_ns = self.simulation.switch_ns, self.events.next_ns()
+        if self._needs.queue or self.simulation.cores.queue:
             return switch_ns
-        return FOREVER if event_ns is None else max(1, -((self.agenda.now - event_ns) // switch_ns)) * switch_ns
+        return FOREVER if event_ns is None else max(1, -((self.events.now - event_ns) // switch_ns)) * switch_ns
 
-    def _give_way(self) -> None:
-        self.run.cores.leave()
-        self._needs.leave()
+    def _end_turn(self) -> None:
+        self.simulation.cores.release()
+        self._needs.release()
         if self._left:
             self._compute()
         else:
-            self._go_on()
+            self._continue()

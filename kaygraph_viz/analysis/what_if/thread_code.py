@@ -1,4 +1,4 @@
-"""What a run tells about the code of its branches: how much of it threads could compute at the same time.
+"""The code of branches, as far as a run tells: how much of it threads can compute at the same time.
 
 Belongs here: which branches are evidence, and what is assumed where there is none. Does not belong here: the proof
 (``gil_free``), and replays (``replay``).
@@ -12,7 +12,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.gil_free import Code, code_of
 from kaygraph_viz.analysis.intervals import Ints, concurrency
-from kaygraph_viz.analysis.what_if.model import Script
+from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.workers import process_of_lane
 
 __all__ = ["ThreadCode", "thread_code"]
@@ -20,7 +20,7 @@ __all__ = ["ThreadCode", "thread_code"]
 
 @dataclass(frozen=True, eq=False)
 class ThreadCode:
-    """How long n branches compute without the GIL [ns].
+    """The time for which each of n branches computes without the GIL [ns].
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ class ThreadCode:
         return bool((self.free == self.otherwise).all())
 
 
-def thread_code(script: Script, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
+def thread_code(model: Model, cores: int | None, *, has_gil: bool = True) -> ThreadCode:
     """Return what is known of the code of the branches of a run.
 
     Parameters
     ----------
-    script
+    model
         The run.
     cores
         How many can compute at once; None where that is not known.
@@ -57,28 +57,28 @@ def thread_code(script: Script, cores: int | None, *, has_gil: bool = True) -> T
     Notes
     -----
     Where more than one core was used, code is taken to be free of the GIL altogether; it is possible that only what was
-    above one core is. Where times are exact, code that was not seen to be free holds the GIL: nobody simulates other
-    code. What branches compute in which calls are made, in between, is Python code.
+    above one core is. Where times are exact, code that was not seen to be free holds the GIL: that is how computing is
+    simulated. What branches compute in which calls are made, in between, is Python code.
     """
     if not has_gil:
-        return ThreadCode(script.cpu, script.cpu)
-    is_threads = np.zeros(len(script.branches), np.bool_)
-    for call in script.calls:
+        return ThreadCode(model.cpu, model.cpu)
+    is_threads = np.zeros(len(model.branches), np.bool_)
+    for call in model.calls:
         is_threads[call.members] = call.kind == "thread"
-    its = np.flatnonzero(is_threads & (script.cpu > 0) & ~script.makes_calls)
-    least, most = np.zeros(len(is_threads)), (script.cpu > 0).astype(np.float64)
-    code = _proven(script, its, cores)
-    least[its], most[its] = code.least, code.most
-    is_free = least > 0
-    free = np.where(is_free, most, 0.0)
-    otherwise = np.where(is_free, least, 0.0 if script.is_exact else most)
-    in_turns = concurrency(script.started[its], script.ended[its])[1].max(initial=0) <= 1
-    free_ns, otherwise_ns = (np.rint(share * script.cpu).astype(np.int64) for share in (free, otherwise))
+    its = np.flatnonzero(is_threads & (model.cpu > 0) & ~model.makes_calls)
+    low, high = np.zeros(len(is_threads)), (model.cpu > 0).astype(np.float64)
+    code = _proven(model, its, cores)
+    low[its], high[its] = code.low, code.high
+    is_free = low > 0
+    free = np.where(is_free, high, 0.0)
+    otherwise = np.where(is_free, low, 0.0 if model.is_exact else high)
+    in_turns = concurrency(model.started[its], model.ended[its])[1].max(initial=0) <= 1
+    free_ns, otherwise_ns = (np.rint(share * model.cpu).astype(np.int64) for share in (free, otherwise))
     return ThreadCode(free_ns, otherwise_ns, bool(in_turns))
 
 
-def _proven(script: Script, its: Ints, cores: int | None) -> Code:
-    columns, positions = script.nesting.columns, script.branches[its]
+def _proven(model: Model, its: Ints, cores: int | None) -> Code:
+    columns, positions = model.nesting.columns, model.branches[its]
     process = [process_of_lane(lane) for lane in columns.lanes]
     number = {name: place for place, name in enumerate(dict.fromkeys(process))}
     of_lane = np.array([number[name] for name in process], np.int64)

@@ -1,4 +1,4 @@
-"""What another number of workers, another kind of them, another order or faster parts would have made of a run.
+"""What-if predictions: a recorded run with other workers, in another order, or with faster parts.
 
 Belongs here: `what_if`, its options and the words of its result. Does not belong here: its numbers (``predictions``),
 and how real waiting is told from waiting for the GIL (``gil_waits``).
@@ -10,14 +10,13 @@ import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
 from kaygraph_viz.analysis.what_if.model import KINDS
-from kaygraph_viz.analysis.what_if.predictions import LIMITS, Study
-from kaygraph_viz.analysis.what_if.premises import Wanted, study_of
-from kaygraph_viz.analysis.what_if.read_model import read_script
+from kaygraph_viz.analysis.what_if.predictions import LIMITS, Predictions
+from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.replay import varied
-from kaygraph_viz.analysis.what_if.speed import Stretch
-from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
+from kaygraph_viz.analysis.what_if.speed import Speed
+from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.trace import Trace
@@ -30,20 +29,20 @@ USUAL_COUNTS = (1, 2, 4, 8, 16)
 SCHEDULES = ("dynamic", "static", "longest-first")
 FASTEST = 1e6
 MAX_NAMES = 12
-_SAYING = {"thread": "threads", "process": "processes", "async": "coroutines", "dask": "Dask workers"}
+_WORDS = {"thread": "threads", "process": "processes", "async": "coroutines", "dask": "Dask workers"}
 _HEADINGS = ("workers", "makespan", "low", "high", "speedup", "limited by")
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What would have become of a run.
+    """The predicted makespans of a run, by number of workers.
 
     Parameters
     ----------
     makespan_s
-        How long it would take, by number of workers [s].
+        The predicted makespan [s].
     low_s, high_s
-        Between what that may be expected [s].
+        The bounds between which it is expected [s].
     limits
         What would keep it from being faster.
     recorded_workers, recorded_s
@@ -53,7 +52,7 @@ class WhatIf:
     terms
         What was asked for besides the number of workers, in words.
     remarks
-        What a reader has to know, in sentences.
+        What to know about the predictions, in sentences.
     """
 
     makespan_s: Mapping[int, float] = field(default_factory=dict)
@@ -65,18 +64,18 @@ class WhatIf:
     replayed_s: float = 0.0
     terms: str = ""
     remarks: tuple[str, ...] = ()
-    _study: Study | None = field(default=None, repr=False, compare=False)
+    _predictions: Predictions | None = field(default=None, repr=False, compare=False)
     _alone_s: float = field(default=0.0, repr=False)
 
     @property
     def best_workers(self) -> int:
-        """The smallest of the numbers of workers that is within 5% of the best; 0 where there is none."""
+        """The smallest number of workers within 5% of the best makespan; 0 where nothing was recorded."""
         good = min(self.makespan_s.values(), default=0.0) * (1 + GOOD_ENOUGH)
         return min((count for count, seconds in self.makespan_s.items() if seconds <= good), default=0)
 
     @property
     def speedup(self) -> Mapping[int, float]:
-        """How many times as fast as with one worker it would be, by number of workers."""
+        """The predicted speedup over one worker, by number of workers."""
         return {count: self._alone_s / seconds if seconds else 1.0 for count, seconds in self.makespan_s.items()}
 
     def trace(self, workers: int | None = None) -> Trace:
@@ -94,17 +93,23 @@ class WhatIf:
         """
         if workers is not None:
             checked_whole("workers", workers, 1, MAX_WORKERS, "workers=4")
-        if self._study is None:
+        if self._predictions is None:
             raise OptionError("trace", self, "a result of what_if", "what_if(trace).trace(8)")
-        return self._study.trace(workers)
+        return self._predictions.trace(workers)
 
     @property
     def sentence(self) -> str:
-        """What to make of it."""
-        if self._study is None or not self.recorded_s:
+        """The smallest number of workers that is enough, and its makespan, as one sentence.
+
+        Examples
+        --------
+        >>> WhatIf().sentence
+        'Nothing was recorded.'
+        """
+        if self._predictions is None or not self.recorded_s:
             return "Nothing was recorded."
-        if not self._study.which:
-            none = "No parallel call was" if self._study.script.calls else "No branches were"
+        if not self._predictions.which:
+            none = "No parallel call was" if self._predictions.model.calls else "No branches were"
             return f"{none} recorded, so the number of workers makes no difference."
         run = f"the run took {duration(self.recorded_s)} with {self.recorded_workers}"
         best = self.best_workers
@@ -136,7 +141,7 @@ class WhatIf:
 
     @property
     def _has_table(self) -> bool:
-        return self._study is not None and bool(self._study.which) and self.recorded_s > 0
+        return self._predictions is not None and bool(self._predictions.which) and self.recorded_s > 0
 
     def __str__(self) -> str:
         if not self._has_table:
@@ -160,8 +165,8 @@ def what_if(
     """Predict how long a recorded run would have taken with other workers, in another order, or with faster parts.
 
     The recorded branches are replayed: each waits and computes as long as it really did. Threads share one interpreter
-    for Python code; processes, and threads whose code releases the GIL, the cores; starting workers and handing them
-    branches takes as long as was measured. One run is enough.
+    for Python code; processes, and threads whose code releases the GIL, the cores; starting workers and dispatching
+    branches to them takes as long as was measured. One run is enough.
 
     Parameters
     ----------
@@ -177,7 +182,7 @@ def what_if(
         ``"thread"``, ``"process"``, ``"async"``, ``"dask"`` or ``"serial"``: which workers; default: those that there
         were. For coroutines all waiting counts as awaited.
     schedule
-        ``"dynamic"``: whoever is free takes the next branch; ``"static"``: one chunk of branches for each worker;
+        ``"dynamic"``: a free worker takes the next branch; ``"static"``: one chunk of branches for each worker;
         ``"longest-first"``; default: as it was.
     speed
         How many times as fast nodes or branches are, by name: ``{"Enrich": 2}`` means that everything in them takes
@@ -238,56 +243,57 @@ def what_if(
     speed = _checked_speed(speed, columns.names)
     if not len(columns):
         return WhatIf()
-    script = read_script(columns)
-    which = varied(script, also_serial=kind not in (None, "serial"), only=only)
+    model = read_model(columns)
+    which = varied(model, also_serial=kind not in (None, "serial"), only=only)
     if only is not None and not which:
         raise OptionError("only", only, f"the name of a parallel node, stage or branch: {_some(columns.names)}")
-    wanted = Wanted(kind, schedule, cores, gil, computes_first)
-    study = study_of(script, trace.machine, wanted, which, Stretch.of(script, speed), trace.dropped)
-    return _result(study, counts, _in_words(only, kind, schedule, speed, gil), assumed_cores=cores is None)
+    options = Options(kind, schedule, cores, gil, computes_first)
+    predictions = predictions_of(model, trace.machine, options, which, Speed.of(model, speed), trace.dropped)
+    return _result(predictions, counts, _in_words(only, kind, schedule, speed, gil), assumed_cores=cores is None)
 
 
-def _result(study: Study, counts: list[int], terms: str, *, assumed_cores: bool) -> WhatIf:
-    hired = [min(study.script.calls[number].workers, len(study.script.calls[number].members)) for number in study.which]
-    recorded = max(hired, default=0)
-    counts = counts or sorted({*USUAL_COUNTS, *hired} if len(set(hired)) < MAX_NAMES else {*USUAL_COUNTS, recorded})
-    makespans = {count: study.makespan_ns(count) for count in counts}
-    others = {count: study.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
-    bands = {count: study.band_ns(count, makespan, others[count]) for count, makespan in makespans.items()}
+def _result(predictions: Predictions, counts: list[int], terms: str, *, assumed_cores: bool) -> WhatIf:
+    calls = [predictions.model.calls[number] for number in predictions.which]
+    sizes = {min(call.workers, len(call.members)) for call in calls}
+    recorded = max(sizes, default=0)
+    counts = counts or sorted({*USUAL_COUNTS, *(sizes if len(sizes) < MAX_NAMES else (recorded,))})
+    makespans = {count: predictions.makespan_ns(count) for count in counts}
+    others = {count: predictions.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
+    bands = {count: predictions.band_ns(count, makespan, others[count]) for count, makespan in makespans.items()}
     return WhatIf(
         makespan_s={count: makespan / 1e9 for count, makespan in makespans.items()},
         low_s={count: low / 1e9 for count, (low, _) in bands.items()},
         high_s={count: high / 1e9 for count, (_, high) in bands.items()},
-        limits={count: LIMITS[study.limit(count, makespan)] for count, makespan in makespans.items()},
+        limits={count: LIMITS[predictions.limit(count, makespan)] for count, makespan in makespans.items()},
         recorded_workers=recorded,
-        recorded_s=study.recorded_ns / 1e9,
-        replayed_s=study.replayed_ns / 1e9,
+        recorded_s=predictions.recorded_ns / 1e9,
+        replayed_s=predictions.replayed_ns / 1e9,
         terms=terms,
-        remarks=(*_remarks(study, assumed_cores=assumed_cores), *_doubts(study, makespans, others)),
-        _study=study,
-        _alone_s=(makespans[1] if 1 in makespans else study.makespan_ns(1)) / 1e9,
+        remarks=(*_remarks(predictions, assumed_cores=assumed_cores), *_doubts(predictions, makespans, others)),
+        _predictions=predictions,
+        _alone_s=(makespans[1] if 1 in makespans else predictions.makespan_ns(1)) / 1e9,
     )
 
 
-def _remarks(study: Study, *, assumed_cores: bool) -> Iterable[str]:
-    script, kind = study.script, study.terms.kind
-    if study.terms.cores is not None and assumed_cores:
-        yield f"At most {study.terms.cores} branches compute at once: the cores of the machine; else give cores=..."
-    if kind is not None and not script.is_exact and all(script.calls[number].kind != kind for number in study.which):
-        yield f"What it costs to start {_SAYING.get(kind, 'them')} and to hand them branches is a usual value."
-    if len(script.branches) and not script.cpu.any():
+def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
+    model, terms, which = predictions.model, predictions.terms, predictions.which
+    if terms.cores is not None and assumed_cores:
+        yield f"At most {terms.cores} branches compute at once: the cores of the machine; else give cores=..."
+    if terms.kind is not None and not model.is_exact and all(model.calls[each].kind != terms.kind for each in which):
+        yield f"What it costs to start {_WORDS.get(terms.kind, 'them')} and to hand them branches is a usual value."
+    if len(model.branches) and not model.cpu.any():
         yield "No CPU time was recorded: all of it counts as waiting, which any number of workers can do at once."
-    if (script.blocked > script.handing_on).any():
+    if (model.blocked > model.backpressure).any():
         yield "Branches were held up by a rate limit, and are so for as long here, however many ask at once."
-    if study.dropped:
-        yield f"{counted(study.dropped, 'span')} of the run not kept: all of this is too short."
+    if predictions.dropped:
+        yield f"{counted(predictions.dropped, 'span')} of the run not kept: all of this is too short."
 
 
-def _doubts(study: Study, makespans: Mapping[int, int], others: Mapping[int, int]) -> Iterable[str]:
-    """Yield that it cannot be told whether code holds the GIL, where that matters."""
+def _doubts(predictions: Predictions, makespans: Mapping[int, int], others: Mapping[int, int]) -> Iterable[str]:
+    """Yield a remark where it makes a difference whether code holds the GIL, and the run does not tell."""
     if all(abs(others[count] - makespan) <= GOOD_ENOUGH * makespan for count, makespan in makespans.items()):
         return
-    if study.is_in_turns:
+    if predictions.is_in_turns:
         yield (
             "No two branches computed at the same time, so it cannot be told whether their code holds the GIL: "
             "the band covers both."
@@ -303,7 +309,7 @@ def _in_words(
     order = {"static": "in one chunk each", "longest-first": "longest first"}.get(schedule or "", "")
     words = [
         f"in {only}" if only else "",
-        f"as {_SAYING[kind]}" if kind in _SAYING else "one after the other" if kind else "",
+        f"as {_WORDS[kind]}" if kind in _WORDS else "one after the other" if kind else "",
         order,
         {True: "with a GIL", False: "without a GIL"}.get(gil, "") if gil is not None else "",
     ]

@@ -73,7 +73,7 @@ class Executor(ABC):
     items_ahead: ClassVar[int] = 4  # look-ahead a worker for inputs without a length; more where items travel in chunks
 
     def __init__(self, max_workers: int | None = None) -> None:
-        self._asked = checked_workers(max_workers, most=self.worker_limit)
+        self._asked = checked_workers(max_workers, limit=self.worker_limit)
         self._is_closed = False
         self._tokens: dict[CancelToken, None] = {}  # in the order of the calls
         self._submissions: Submissions | None = None

@@ -33,11 +33,11 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.parts import PartLog
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane, measured_in
-from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, set_scope
+from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, Scope, current_scope, set_scope
 from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.virtual.fiber import Stopped
 
-__all__ = ["Branches", "Claim", "Held"]
+__all__ = ["Branches", "Claim", "OpenBranch"]
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
@@ -45,7 +45,7 @@ def _is_interrupt(error: BaseException | None) -> bool:
 
 
 @dataclass(slots=True, eq=False)  # not frozen: it is made for every recorded branch, and that would double its cost
-class Held:
+class OpenBranch:
     """A branch in a worker's hands; if the recording ends before it does, it is recorded as abandoned."""
 
     index: int
@@ -76,13 +76,13 @@ class Claim:
     __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self._held: list[Held] = []
+        self._held: list[OpenBranch] = []
 
-    def take(self, held: Held) -> None:
+    def take(self, held: OpenBranch) -> None:
         """Say what the worker holds now."""
         self._held.append(held)
 
-    def peek(self) -> Held | None:
+    def peek(self) -> OpenBranch | None:
         """Return what the worker holds, if anything."""
         return next(iter(self._held), None)
 
@@ -90,7 +90,7 @@ class Claim:
         """Return whether the worker still holds its branch: a reader may have given up on it."""
         return bool(self._held)
 
-    def release(self, held: Held) -> bool:
+    def release(self, held: OpenBranch) -> bool:
         """Let go of this branch and return whether nobody else was first."""
         try:
             self._held.remove(held)  # atomic, and never the branch after it: only one of worker and reader succeeds
@@ -118,8 +118,8 @@ class Branches:
         Called with the row of each branch that was recorded; default: the recorder keeps it.
     """
 
-    __slots__ = ("_base", "add", "fallback", "function", "label", "name", "now_ns", "owner", "parent_id",
-                 "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
+    __slots__ = ("_base", "add", "fallback", "function", "is_recorded", "label", "name", "now_ns", "owner",
+                 "parent_id", "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
 
     def __init__(
         self, function: Callable[[Any], Any], *, name: str, label: Callable[[Any], str] | None = None,
@@ -134,14 +134,19 @@ class Branches:
         self.retry = retry
         self.fallback = fallback
         self.timeout_s = timeout_s
-        self.recorder: Recorder | None = scope.recorder if scope is not None else None
-        self.parent_id = scope.span_id if scope is not None else 0
-        self.shared_watch = self.recorder.shared_watch if self.recorder is not None else None
-        self.add = add or (self.recorder.add if self.recorder is not None else _drop)
-        self.now_ns = current_clock().now_ns if self.recorder is None else self.recorder.now_ns
+        self.parent_id = scope.span_id
+        self.record_with(scope.recorder, add)
         self._base: Context = copy_context()
         count_from_one(self._base)
         current_clock().enter_branch(self._base)
+
+    def record_with(self, recorder: Recorder, add: Callable[[RowTuple], object] | None = None) -> None:
+        """Record with another recorder from here on, whose clock counts."""
+        self.recorder = recorder
+        self.is_recorded = recorder is not NO_RECORDER
+        self.shared_watch = recorder.shared_watch
+        self.now_ns = recorder.now_ns
+        self.add = add or recorder.add
 
     def context(self) -> Context:
         """Return a copy of the caller's context, as each branch has one."""
@@ -160,7 +165,7 @@ class Branches:
         except Exception:  # a label is decoration: it must not fail the branch
             return self.name
 
-    def run(self, index: int, item: Any, submitted_ns: int, lane: Lane | None, claim: Claim | None = None) -> Outcome:
+    def run(self, index: int, item: Any, submitted_ns: int, lane: Lane, claim: Claim | None = None) -> Outcome:
         """Run one branch from start to end; errors become part of the outcome, nothing is raised.
 
         Parameters
@@ -170,7 +175,7 @@ class Branches:
         submitted_ns
             When it was ready to run [ns].
         lane
-            Where it runs, or None when nothing is recorded.
+            Where it runs.
         claim
             Where the worker says what it holds, so that a reader can give up on it.
 
@@ -180,29 +185,29 @@ class Branches:
             With status ``abandoned`` if the reader gave up on it meanwhile: then nobody wants it any more.
         """
         name = self.name if self.label is None else self.name_of(item)
-        recorder = self.recorder
-        if recorder is None or lane is None:
+        if not self.is_recorded:  # not left to a recorder that does nothing: it would double the cost of an item
             started = self.now_ns()
             if claim is not None:
-                claim.take(held := Held(index, name, submitted_ns, started))
+                claim.take(held := OpenBranch(index, name, submitted_ns, started))
             value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
             if claim is not None and not claim.release(held):
                 outcome.status = "abandoned"
             return outcome
+        recorder = self.recorder
         span_id = recorder.next_id()
         started = self.now_ns()
         cpu = lane.cpu_at(started)
-        place = (span_id, self.parent_id, lane.name, lane.noting())
+        ids = (span_id, self.parent_id, lane.name, lane.noting())
         if claim is not None:
-            claim.take(held := Held(index, name, submitted_ns, started, *place))
+            claim.take(held := OpenBranch(index, name, submitted_ns, started, *ids))
         try:
             value, error, attempts = self._base.copy().run(
                 self._attempts_in, Scope(recorder, span_id), index, item, claim
             )
         except Stopped:  # simulated time is over for it
             if claim is None or claim.release(held):
-                last = Held(index, name, submitted_ns, started, *place)
+                last = OpenBranch(index, name, submitted_ns, started, *ids)
                 self.add(last.row(self.now_ns(), "cancelled"))
             raise
         ended = self.now_ns()
@@ -218,6 +223,29 @@ class Branches:
         if outcome.status == "abandoned":
             recorder.open_spans.pop(span_id, None)
         return outcome
+
+    def give_up(self, claim: Claim, held: OpenBranch | None) -> bool:
+        """Take a branch from its worker unless that has just let go of it; its bar goes on until it really ends.
+
+        Parameters
+        ----------
+        claim
+            Of the worker.
+        held
+            What the claim held when its reader looked.
+
+        Returns
+        -------
+        bool
+            Whether the worker will find out that it was given up.
+        """
+        if held is None:
+            return False
+        self.recorder.keep_open(held)  # before the worker can learn that it was given up
+        if claim.release(held):
+            return True
+        self.recorder.forget(held.span_id)
+        return False
 
     def run_bare(self, index: int, item: Any) -> Result:
         """Do what `run` does for a branch without record and label, but leave stamps and outcome to the caller."""
@@ -243,7 +271,7 @@ class Branches:
             self.shared_watch.enter(scope.span_id)
 
     def run_async(
-        self, index: int, item: Any, submitted_ns: int, lane: Lane | None, on_wait: Callable[[], None] | None = None
+        self, index: int, item: Any, submitted_ns: int, lane: Lane, on_wait: Callable[[], None] | None = None
     ) -> Coroutine[Any, Any, Outcome]:
         """Run one branch as a coroutine; errors become part of the outcome, only a cancellation is raised.
 
@@ -254,7 +282,7 @@ class Branches:
         on_wait
             Called when the branch waits for the first time.
         """
-        if self.recorder is None or lane is None:
+        if not self.is_recorded:
             return self._unrecorded(index, item, submitted_ns, on_wait)
         return self._recorded(self.recorder, index, item, submitted_ns, lane, on_wait)
 
@@ -268,8 +296,8 @@ class Branches:
         context.run(self._enter, scope := Scope(recorder, span_id))
         started = self.now_ns()
         outcome = Outcome(index, None, None, "cancelled", 1, submitted_ns, started, started, name)
-        place = (span_id, self.parent_id, lane.name, lane.noting())
-        recorder.open_spans[span_id] = Held(index, name, submitted_ns, started, *place)
+        ids = (span_id, self.parent_id, lane.name, lane.noting())
+        recorder.open_spans[span_id] = OpenBranch(index, name, submitted_ns, started, *ids)
         try:
             value, error, attempts = await self._steps(index, item, context, timer, on_wait)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
@@ -348,16 +376,15 @@ class Branches:
 
     def _add_async(self, scope: Scope, lane: Lane, timer: StepTimer, outcome: Outcome) -> None:
         ended = outcome.ended_ns if outcome.status != "cancelled" else self.now_ns()
-        if scope.recorder is not None:
-            cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
-            cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns
-            self.add((
-                scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
-                outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts,
-                None if outcome.error is None else describe_error(outcome.error),
-                None if self.shared_watch is None else self.shared_watch.leave(scope.span_id), None, parts,
-            ))  # fmt: skip
-            scope.recorder.open_spans.pop(scope.span_id, None)
+        cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
+        cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns
+        self.add((
+            scope.span_id, self.parent_id, outcome.index, outcome.name, "branch", lane.name, outcome.submitted_ns,
+            outcome.started_ns, ended, cpu_ns, blocked_ns, outcome.status, outcome.attempts,
+            None if outcome.error is None else describe_error(outcome.error),
+            None if self.shared_watch is None else self.shared_watch.leave(scope.span_id), None, parts,
+        ))  # fmt: skip
+        scope.recorder.forget(scope.span_id)
 
     def _outcome(
         self, index: int, value: Any, error: BaseException | None, attempts: int, submitted: int, started: int,
@@ -374,10 +401,6 @@ class Branches:
             return Outcome(index, value, None, "ok", attempts, submitted, started, ended, name)
         status: Status = "error" if isinstance(error, Exception) else "cancelled"
         return Outcome(index, None, error, status, attempts, submitted, started, ended, name)
-
-
-def _drop(row: RowTuple) -> None:
-    """Do nothing: no recording is active."""
 
 
 async def _awaiting(value: Awaitable[Any]) -> Any:

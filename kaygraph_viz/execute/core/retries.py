@@ -277,9 +277,9 @@ def _caused(error: BaseException, cause: BaseException) -> BaseException:
 def _add_attempt(started_ns: int, status: Status, attempt: int, error: BaseException | None) -> None:
     """Record an attempt inside the span that encloses what runs now."""
     scope = current_scope()
-    if scope is None or scope.recorder is None:
-        return
     recorder, lane = scope.recorder, scope.recorder.lanes.mine()
+    if not recorder.is_open:  # the text of an error is not made for nothing: user code makes it
+        return
     ended, name = recorder.now_ns(), f"attempt {attempt}"
     cpu_ns, blocked_ns, parts = lane.since(started_ns, ended)
     text = None if error is None else describe_error(error)

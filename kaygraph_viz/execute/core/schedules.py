@@ -262,7 +262,7 @@ class _ChunkRun:
         report = Report(branches.now_ns(), [], [])
         if not self.travels:
             self.kept[chunk.number] = report  # so that what was done is not lost with a worker that is given up
-        return branches, report, branches.recorder.lanes.mine() if branches.recorder is not None else None
+        return branches, report, branches.recorder.lanes.mine()
 
     def _is_over(self, report: Report, outcome: Outcome) -> bool:
         """Keep an outcome, and return whether nothing may follow it."""

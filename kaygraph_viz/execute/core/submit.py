@@ -18,7 +18,7 @@ from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.sync import threads
 from kaygraph_viz.threads import Queue
-from kaygraph_viz.trace.recorder import Scope, set_scope
+from kaygraph_viz.trace.recorder import NO_SCOPE, set_scope
 from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = ["Submissions"]
@@ -55,8 +55,7 @@ class Submissions:
 
     def add(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
         """Queue one call and return its future; cancelling it before it starts takes it out."""
-        future: Future[Any] = Future()
-        self.threads.adopt(future)
+        future = self.threads.Future()
         if self._shares_memory:
             function, arguments = _in_place(function, arguments), ()
         with self._lock:
@@ -86,7 +85,7 @@ class Submissions:
 
     def _run_unrecorded(self) -> None:
         if self._shares_memory:
-            set_scope(Scope(None, 0))  # each call is recorded where it was submitted
+            set_scope(NO_SCOPE)  # each call is recorded where it was submitted
         self._run()
 
     def _run(self) -> None:
@@ -129,15 +128,9 @@ def _in_place(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Calla
     submitted_ns = branches.now_ns()
 
     def run() -> Any:
-        lanes = branches.recorder.lanes if branches.recorder is not None else None
-        if lanes is None:
-            return branches.run(0, None, submitted_ns, None).unwrap()
-        lane = lanes.take("submitted")
-        lanes.enter(lane)
-        try:
+        lanes = branches.recorder.lanes
+        with lanes.occupied(lanes.take("submitted")) as lane:
             return branches.run(0, None, submitted_ns, lane).unwrap()
-        finally:
-            lanes.free(lane)
 
     return run
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from kaygraph_viz.errors import DeadlineExceeded
 from kaygraph_viz.execute.core.base import in_order
-from kaygraph_viz.execute.core.branch import Claim, Held
+from kaygraph_viz.execute.core.branch import Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.sync import threads
@@ -207,12 +207,12 @@ class WorkerPool(ABC):
 class ThreadWorker:
     """A thread that pulls an item, runs it, delivers its outcome, until there is nothing left."""
 
-    def __init__(self, pool: ThreadWorkerPool, lane: Lane | None) -> None:
+    def __init__(self, pool: ThreadWorkerPool, lane: Lane) -> None:
         self.pool = pool
         self.lane = lane
         self.branches = pool.branches
         self.claim = Claim()
-        self.thread = self._thread(lane.name if lane else "thread worker")
+        self.thread = self._thread(lane.name or "thread worker")
 
     def _thread(self, name: str) -> Any:
         return self.pool.threads.Thread(target=self._run, name=name, daemon=True)
@@ -240,15 +240,8 @@ class ThreadWorker:
             self.pool.remove(self)
 
     def _work(self) -> None:
-        lane, recorder = self.lane, self.branches.recorder
-        lanes = recorder.lanes if recorder is not None else None
-        if lanes is not None and lane is not None:
-            lanes.enter(lane)
-        try:
+        with self.branches.recorder.lanes.occupied(self.lane):
             self._run_items()
-        finally:
-            if lanes is not None and lane is not None:
-                lanes.free(lane)
 
     def _run_items(self) -> None:
         pull, run, lane = self.pool.pull, self.branches.run, self.lane
@@ -272,22 +265,21 @@ class ThreadWorkerPool(WorkerPool):
     def __init__(self, request: Request, workers: int) -> None:
         self._has_deadlines = request.timeout_s is not None
         self._timeout_ns = round((request.timeout_s or 0.0) * 1e9)
-        self.is_watched = self.is_watched or self._has_deadlines or request.branches.recorder is not None
+        self.is_watched = self.is_watched or self._has_deadlines or request.branches.is_recorded
         self._next_check_ns = 0
         super().__init__(request, workers)
 
     def _start_worker(self) -> None:
-        recorder = self.branches.recorder
-        self._start(self._make_worker(recorder.lanes.take(self.lane_kind) if recorder is not None else None))
+        self._start(self._make_worker(self.branches.recorder.lanes.take(self.lane_kind)))
 
-    def _make_worker(self, lane: Lane | None) -> ThreadWorker:
+    def _make_worker(self, lane: Lane) -> ThreadWorker:
         return ThreadWorker(self, lane)
 
     def give_up_all(self) -> None:
         """Pull nothing more, and leave the threads alone with what they run: they cannot be killed."""
         self._stop_pulling()
         for worker in list(self._workers):
-            self._give_up(worker, worker.claim.peek())
+            self.branches.give_up(worker.claim, worker.claim.peek())
             self._workers.pop(worker, None)
 
     def _next_deadline_s(self) -> float | None:
@@ -300,7 +292,7 @@ class ThreadWorkerPool(WorkerPool):
             return timeout_s
         return max(0, min(starts) + self._timeout_ns - self.branches.now_ns()) / 1e9
 
-    def _held(self) -> list[Held]:
+    def _held(self) -> list[OpenBranch]:
         """Return the branches in progress; a copy of the list is read, since workers may leave meanwhile."""
         return [held for worker in list(self._workers) if (held := worker.claim.peek())]
 
@@ -315,24 +307,11 @@ class ThreadWorkerPool(WorkerPool):
             if held is not None and now_ns - held.started_ns >= self._timeout_ns:
                 self._time_out(worker, held, timeout_s)
 
-    def _time_out(self, worker: ThreadWorker, held: Held, timeout_s: float) -> None:
-        if not self._give_up(worker, held):
+    def _time_out(self, worker: ThreadWorker, held: OpenBranch, timeout_s: float) -> None:
+        if not self.branches.give_up(worker.claim, held):
             return  # it has just finished
         self._workers.pop(worker, None)
         error = DeadlineExceeded(self.branches.where(held.index), timeout_s)
         times = (held.submitted_ns, held.started_ns, self.branches.now_ns())
         self.done.append(Outcome(held.index, None, error, "timeout", 1, *times, held.name))
         self._start_worker()
-
-    def _give_up(self, worker: ThreadWorker, held: Held | None) -> bool:
-        """Leave a worker alone with what it holds, unless it has just let go of it; its bar goes on until it ends."""
-        if held is None:
-            return False
-        recorder = self.branches.recorder
-        if recorder is not None:
-            recorder.open_spans[held.span_id] = held  # before the worker can learn that it was given up
-        if worker.claim.release(held):
-            return True
-        if recorder is not None:
-            recorder.open_spans.pop(held.span_id, None)
-        return False

@@ -147,20 +147,20 @@ class AsyncExecutor(Executor):
             self._service = None
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
-        pump = _Pump(request, self.slots(request.count))
-        outcomes = pump.outcomes()
+        loop_thread = _LoopThread(request, self.slots(request.count))
+        outcomes = loop_thread.outcomes()
         wait_s: float | None = None
         try:
-            with request.token.stopping(pump.cancel):
-                pump.thread.start()
+            with request.token.stopping(loop_thread.cancel):
+                loop_thread.thread.start()
                 for outcome in in_order(outcomes) if request.ordered else outcomes:
-                    pump.count_delivery()
+                    loop_thread.count_delivery()
                     yield outcome
         except KeyboardInterrupt:
             wait_s = INTERRUPT_WAIT_S
             raise
         finally:
-            pump.stop(wait_s)
+            loop_thread.stop(wait_s)
 
 
 class _Slots:
@@ -223,23 +223,19 @@ class _Slots:
             self._open_slots(self._opened)
 
     async def _work(self) -> None:
-        lanes = self.branches.recorder.lanes if self.branches.recorder is not None else None
-        lane = lanes.take("async") if lanes is not None else None
-        if lanes is not None and lane is not None:
-            lanes.enter(lane)
+        lanes = self.branches.recorder.lanes
         try:
-            await self._work_on(lane)
+            with lanes.occupied(lanes.take("async")) as lane:
+                await self._work_on(lane)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # the input's own fault, or one of ours: raised after what came before it
             self._is_stopped, self._fault = True, error
         finally:
-            if lanes is not None and lane is not None:
-                lanes.free(lane)
             self._working -= 1
             self._news.set()
 
-    async def _work_on(self, lane: Lane | None) -> None:
+    async def _work_on(self, lane: Lane) -> None:
         submitted, run, when_one_waits = self._request.submitted_ns, self.branches.run_async, self._when_one_waits
         index, limit = 0, self._limit
         try:
@@ -322,7 +318,7 @@ class _Slots:
         )
 
 
-class _Pump:
+class _LoopThread:
     """Runs the slots of a call in a loop of its own, in a thread, and hands their outcomes to a reader outside."""
 
     def __init__(self, request: Request, slots: int) -> None:

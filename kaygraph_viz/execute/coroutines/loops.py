@@ -56,9 +56,7 @@ class Service:
         return future
 
     def _begun(self, running: Coroutine[Any, Any, Any]) -> Future[Any]:
-        future = asyncio.run_coroutine_threadsafe(running, self._loop)
-        self.threads.adopt(future)
-        return future
+        return self.threads.following(asyncio.run_coroutine_threadsafe(running, self._loop))
 
     def cancel(self) -> None:
         """Cancel what was submitted and has not ended."""
@@ -66,16 +64,10 @@ class Service:
             future.cancel()
 
     async def _run(self, branches: Branches, submitted_ns: int) -> Any:
-        lanes = branches.recorder.lanes if branches.recorder is not None else None
+        lanes = branches.recorder.lanes
         async with self._slots:
-            lane = lanes.take("async") if lanes is not None else None
-            if lanes is not None and lane is not None:
-                lanes.enter(lane)
-            try:
+            with lanes.occupied(lanes.take("async")) as lane:
                 outcome = await branches.run_async(0, None, submitted_ns, lane)
-            finally:
-                if lanes is not None and lane is not None:
-                    lanes.free(lane)
         if isinstance(outcome.error, KeyboardInterrupt):  # not a real one: those come in the main thread
             raise BranchError(f"{branches.owner!r} raised KeyboardInterrupt") from outcome.error
         return outcome.unwrap()
@@ -162,12 +154,11 @@ class _PrivateLoop:
         self._result: Any = None
         self._error: BaseException | None = None
         self._make = make
-        scope = current_scope()
-        self._recorder = scope.recorder if scope is not None else None
-        self._lanes = self._recorder.lanes if self._recorder is not None else None
-        self._lane = self._lanes.again(self._lanes.mine()) if self._lanes is not None else None
+        self._recorder = current_scope().recorder
+        self._lanes = self._recorder.lanes
+        self._lane = self._lanes.again(self._lanes.mine())
         self._log: PartLog | None = None
-        self._made_ns = self._recorder.now_ns() if self._recorder is not None else 0
+        self._made_ns = self._recorder.now_ns()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._is_cancelled = False
@@ -179,7 +170,7 @@ class _PrivateLoop:
 
     def tell_caller(self) -> None:
         """Note in the log of the calling thread what held up the coroutine that it waited for."""
-        if self._recorder is None or self._log is None:
+        if self._log is None:
             return
         mine, now_ns = self._recorder.lanes.mine(), self._recorder.now_ns()
         if (log := mine.noting()) is not None:  # who only waits has as much CPU time now as before
@@ -203,9 +194,8 @@ class _PrivateLoop:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._is_cancelled:  # before there was a task to cancel
             raise asyncio.CancelledError
-        if self._lanes is not None and self._lane is not None:
-            self._lanes.enter(self._lane)  # the caller waits: its lane is free for what is done for it
-            self._log = self._lane.noting()
+        self._lanes.enter(self._lane)  # the caller waits: its lane is free for what is done for it
+        self._log = self._lane.noting()
         return await self._make()
 
     def give_up(self) -> None:

@@ -26,7 +26,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import by_value
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.dask.cluster import Link
-from kaygraph_viz.execute.dask.results import Answers, Chunk, News, Pair, packed_setup
+from kaygraph_viz.execute.dask.results import Chunk, News, Pair, Results, packed_setup
 from kaygraph_viz.execute.dask.worker import GO, Answer, Written, read_journal, run_chunk
 from kaygraph_viz.trace.attributes import describe_error
 
@@ -34,8 +34,8 @@ __all__ = ["DaskCall"]
 
 CHUNK_NS = 20_000_000  # the work that one Dask task should hold
 MAX_ITEMS = 256
-LOOK_S = 0.01  # how long to wait for news while something else may have to be done
-QUIET_S = 0.25  # how long where nothing else is expected
+POLL_S = 0.01  # how long to wait for news while something else may have to be done
+IDLE_POLL_S = 0.25  # how long where nothing else is expected
 SCHEDULER_GONE_S = 5.0
 OVERDUE_NS = 500_000_000
 
@@ -50,25 +50,25 @@ class DaskCall:
         self._call = uuid.uuid4().hex
         self._folder = link.new_folder(self._call)
         self._setup = self._packed_setup()
-        self._answers = Answers(request, link)
+        self._results = Results(request, link)
         self._news: SimpleQueue[News] = SimpleQueue()
         self._items: Iterator[Any] = iter(request.items)
         self._numbers = itertools.count()
-        self._turn = threading.Condition()  # guards all that follows
-        self._flying: dict[int, Chunk] = {}
+        self._changed = threading.Condition()  # guards all that follows
+        self._in_flight: dict[int, Chunk] = {}
         self._given_up: dict[int, Chunk] = {}
-        self._again: deque[list[Pair]] = deque()
+        self._to_resend: deque[list[Pair]] = deque()
         self._buffer: list[Pair] = []
         self._pulled = self._delivered = 0
         self._is_exhausted = self._is_stopped = False
         self._fault: BaseException | None = None
         self._lost_since_ns: int | None = None
         alone = request.timeout_s is not None or self._folder is None  # a task then has to start at once
-        self._most_chunks = link.threads if alone else 2 * link.threads
-        self._most_items = 1 if alone else MAX_ITEMS
+        self._max_chunks = link.threads if alone else 2 * link.threads
+        self._max_items = 1 if alone else MAX_ITEMS
         self._service_ns = 0.0
-        self._feeder = threading.Thread(
-            target=self._branches.context().run, args=(self._feed,), name="kaygraph-viz-dask", daemon=True
+        self._input_thread = threading.Thread(
+            target=self._branches.context().run, args=(self._read_input,), name="kaygraph-viz-dask", daemon=True
         )
 
     def _packed_setup(self) -> bytes | None:
@@ -81,7 +81,7 @@ class DaskCall:
 
     # -- the thread that pulls and sends ------------------------------------------------------------------------
 
-    def _feed(self) -> None:
+    def _read_input(self) -> None:
         try:
             while self._may_pull():
                 try:
@@ -96,28 +96,28 @@ class DaskCall:
             self._news.put(News(reason=error))
 
     def _end_input(self, error: BaseException | None) -> None:
-        with self._turn:
+        with self._changed:
             self._is_exhausted, self._fault = True, error
 
     def _keep(self, item: Any) -> None:
         submitted = self._request.submitted_ns
-        with self._turn:
+        with self._changed:
             self._buffer.append((self._pulled, item, self._branches.now_ns() if submitted is None else submitted))
             self._pulled += 1
-            if len(self._buffer) == 1 and self._most_items > 1:
+            if len(self._buffer) == 1 and self._max_items > 1:
                 self._news.put(News())  # from now on the reader looks whether the input blocks
 
     def _may_pull(self) -> bool:
         """Send what is ready; return once there is room for another item, or False when nothing more is to be sent."""
-        with self._turn:
+        with self._changed:
             while not self._is_stopped:
                 limit = self._request.limit(self._link.threads)
                 has_room = self._pulled - self._delivered < limit and not self._is_exhausted
                 size = self._size(limit)
-                is_idle = len(self._flying) < self._link.threads
-                if len(self._flying) < self._most_chunks:
-                    if self._again:
-                        self._send(self._again.popleft())
+                is_idle = len(self._in_flight) < self._link.threads
+                if len(self._in_flight) < self._max_chunks:
+                    if self._to_resend:
+                        self._send(self._to_resend.popleft())
                         continue
                     is_last = self._is_exhausted or (is_idle and not has_room)
                     if self._buffer and (len(self._buffer) >= size or is_last):
@@ -125,10 +125,10 @@ class DaskCall:
                         continue
                     if has_room:
                         return True
-                if self._is_exhausted and not (self._flying or self._buffer or self._again):
+                if self._is_exhausted and not (self._in_flight or self._buffer or self._to_resend):
                     self._news.put(News(is_end=True))
                     return False
-                self._turn.wait(QUIET_S if self._request.memory is not None else None)
+                self._changed.wait(IDLE_POLL_S if self._request.memory is not None else None)
         return False
 
     def _size(self, limit: int) -> int:
@@ -136,7 +136,7 @@ class DaskCall:
         if not self._service_ns:
             return 1
         wanted = int(CHUNK_NS / max(1.0, self._service_ns))
-        return max(1, min(wanted, self._most_items, limit // (2 * self._link.threads)))
+        return max(1, min(wanted, self._max_items, limit // (2 * self._link.threads)))
 
     def _flush(self) -> None:
         pairs, self._buffer = self._buffer, []
@@ -150,7 +150,7 @@ class DaskCall:
             self._split(pairs, f"cannot be sent to a worker: {describe_error(error)}", error)
             return
         chunk = Chunk(next(self._numbers), pairs, self._branches.now_ns())
-        self._flying[chunk.number] = chunk
+        self._in_flight[chunk.number] = chunk
         chunk.future = self._link.client.submit(
             run_chunk, self._call, chunk.number, self._setup, self._folder, packed,
             key=f"kaygraph_viz-{self._call}-{chunk.number}", retries=0, pure=False,
@@ -168,23 +168,23 @@ class DaskCall:
     def _split(self, pairs: list[Pair], text: str, cause: BaseException | None = None) -> None:
         """Send each item alone; one that is alone already has failed."""
         if len(pairs) > 1:
-            self._again.extendleft([[pair] for pair in reversed(pairs)])
+            self._to_resend.extendleft([[pair] for pair in reversed(pairs)])
             return
         error = BranchError(f"{self._branches.where(pairs[0][0])} {text}")
         error.__cause__ = cause
-        self._news.put(News(outcome=self._answers.failed(pairs[0], error)))
+        self._news.put(News(outcome=self._results.failed(pairs[0], error)))
 
     # -- the reader ---------------------------------------------------------------------------------------------
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield outcomes as they come back; raise the error of the input after the last one."""
-        self._feeder.start()
+        self._input_thread.start()
         with self._request.token.stopping(lambda reason: self._news.put(News(reason=reason))):
             while True:
                 try:
-                    news = self._news.get(timeout=self._patience_s())
+                    news = self._news.get(timeout=self._poll_s())
                 except Empty:
-                    yield from self._look_around()
+                    yield from self._check()
                     continue
                 if news.is_end:
                     break
@@ -199,17 +199,17 @@ class DaskCall:
         self._wake(1)
 
     def _wake(self, delivered: int = 0) -> None:
-        with self._turn:
+        with self._changed:
             self._delivered += delivered
-            self._turn.notify()
+            self._changed.notify()
 
-    def _patience_s(self) -> float:
-        return LOOK_S if self._buffer or self._request.timeout_s is not None else QUIET_S
+    def _poll_s(self) -> float:
+        return POLL_S if self._buffer or self._request.timeout_s is not None else IDLE_POLL_S
 
-    def _look_around(self) -> list[Outcome]:
+    def _check(self) -> list[Outcome]:
         """Do what no news says: send what waits for an input that blocks, see to deadlines and to the connection."""
-        with self._turn:
-            if self._buffer and len(self._flying) < self._most_chunks:
+        with self._changed:
+            if self._buffer and len(self._in_flight) < self._max_chunks:
                 self._flush()
         self._check_scheduler()
         return [*self._overdue(), *(self._late() if self._request.timeout_s is not None else [])]
@@ -217,11 +217,11 @@ class DaskCall:
     def _overdue(self) -> list[Outcome]:
         """Take from their journals what Dask is long in fetching: it waits half a minute for a worker that has died."""
         found = []
-        for chunk in list(self._flying.values()):
+        for chunk in list(self._in_flight.values()):
             if self._branches.now_ns() - chunk.sent_ns > OVERDUE_NS:
                 written = read_journal(self._folder, chunk.number)
                 if written.is_ended:
-                    found += self._taken(News(chunk, Answer(written.place, written.finished)))
+                    found += self._taken(News(chunk, Answer(written.worker, written.finished)))
         return found
 
     def _check_scheduler(self) -> None:
@@ -246,13 +246,13 @@ class DaskCall:
         chunk = news.chunk
         if chunk is None:
             return []
-        if chunk.number not in self._flying:
+        if chunk.number not in self._in_flight:
             self._end_given_up(chunk)
             return []
         outcomes = self._of_chunk(chunk, news)
-        with self._turn:
-            del self._flying[chunk.number]  # after what is to be sent again is in its queue: else all would seem done
-            self._turn.notify()
+        with self._changed:
+            del self._in_flight[chunk.number]  # last: before what is to be sent again is queued, all would seem done
+            self._changed.notify()
         return outcomes
 
     def _of_chunk(self, chunk: Chunk, news: News) -> list[Outcome]:
@@ -261,14 +261,14 @@ class DaskCall:
             return self._lost(chunk, news.error)
         self._forget(chunk)
         if answer.fault is not None:
-            with self._turn:
+            with self._changed:
                 self._split(chunk.pairs, f"could not be loaded on the worker: {answer.fault}")
             return []
-        outcomes = self._answers.of(chunk.pairs, answer.place, answer.finished)
+        outcomes = self._results.of(chunk.pairs, answer.worker, answer.finished)
         self._learn(outcomes)
         if len(outcomes) < len(chunk.pairs):
-            with self._turn:
-                self._again.appendleft(chunk.pairs[len(outcomes) :])
+            with self._changed:
+                self._to_resend.appendleft(chunk.pairs[len(outcomes) :])
         return outcomes
 
     def _learn(self, outcomes: list[Outcome]) -> None:
@@ -287,14 +287,14 @@ class DaskCall:
             raise SchedulerLostError(self._link.address) from error
         written = read_journal(self._folder, chunk.number)
         self._forget(chunk)
-        outcomes = self._answers.of(chunk.pairs, written.place, written.finished)
+        outcomes = self._results.of(chunk.pairs, written.worker, written.finished)
         first = len(outcomes)
         if self._folder is None or (written.started is not None and written.started >= first):
-            outcomes.append(self._answers.lost(chunk.pairs[first], chunk.sent_ns, written, error))
+            outcomes.append(self._results.lost(chunk.pairs[first], chunk.sent_ns, written, error))
             first += 1
         if first < len(chunk.pairs):
-            with self._turn:
-                self._again.appendleft(chunk.pairs[first:])
+            with self._changed:
+                self._to_resend.appendleft(chunk.pairs[first:])
         return outcomes
 
     # -- deadlines and stopping ---------------------------------------------------------------------------------
@@ -303,13 +303,13 @@ class DaskCall:
         """Give up items that overran their time."""
         now_ns, timeout_ns = self._branches.now_ns(), (self._request.timeout_s or 0.0) * 1e9
         found = []
-        for chunk in list(self._flying.values()):
+        for chunk in list(self._in_flight.values()):
             if now_ns - chunk.sent_ns < timeout_ns:
                 continue
             written = read_journal(self._folder, chunk.number)
-            started = self._answers.started_ns(chunk.sent_ns, written)
+            started = self._results.started_ns(chunk.sent_ns, written)
             if started is not None and now_ns - started >= timeout_ns and len(written.finished) == 0:
-                found.append(self._answers.timed_out(chunk.pairs[0], started))
+                found.append(self._results.timed_out(chunk.pairs[0], started))
                 self._give_up(chunk, written, "timeout", started)
         if found:
             self._wake()
@@ -317,18 +317,18 @@ class DaskCall:
 
     def _give_up(self, chunk: Chunk, written: Written, status: Any, started_ns: int | None) -> None:
         """Leave a chunk alone: on a cluster of our own its worker is ended, elsewhere its bar goes on."""
-        with self._turn:
-            self._flying.pop(chunk.number, None)
+        with self._changed:
+            self._in_flight.pop(chunk.number, None)
         if started_ns is None:
             self._cancel(chunk)
             return
         pair = chunk.pairs[written.started or 0]
-        if self._link.kill(written.place):
-            self._answers.ended_by_us(pair, written.place, started_ns, status)
+        if self._link.kill(written.worker):
+            self._results.ended_by_us(pair, written.worker, started_ns, status)
             self._cancel(chunk)
         else:
             self._given_up[chunk.number] = chunk
-            self._answers.hold(chunk.number, pair, written.place, started_ns)
+            self._results.hold(chunk.number, pair, written.worker, started_ns)
 
     def _cancel(self, chunk: Chunk) -> None:
         if chunk.future is not None:
@@ -337,58 +337,58 @@ class DaskCall:
 
     def _end_given_up(self, chunk: Chunk) -> None:
         if self._given_up.pop(chunk.number, None) is not None:
-            self._answers.release(chunk.number)
+            self._results.release(chunk.number)
 
     def stop(self) -> None:
         """Pull and start nothing more, and wait for what is in the workers' hands."""
         self._stop_starting()
-        while self._flying and self._link.client.status == "running":
+        while self._in_flight and self._link.client.status == "running":
             self._drop_unstarted()
             try:
-                news = self._news.get(timeout=LOOK_S)
+                news = self._news.get(timeout=POLL_S)
             except Empty:
                 self._overdue()
                 if self._request.timeout_s is not None:
                     self._late()
                 continue
-            if news.chunk is not None and news.answer is not None and news.chunk.number in self._flying:
-                self._answers.of(news.chunk.pairs, news.answer.place, news.answer.finished)
+            if news.chunk is not None and news.answer is not None and news.chunk.number in self._in_flight:
+                self._results.of(news.chunk.pairs, news.answer.worker, news.answer.finished)
             if news.chunk is not None:
-                self._flying.pop(news.chunk.number, None)
-        if self._feeder.ident is not None:
-            self._feeder.join()
+                self._in_flight.pop(news.chunk.number, None)
+        if self._input_thread.ident is not None:
+            self._input_thread.join()
         self._end()
 
     def _drop_unstarted(self) -> None:
         """Take back what has no journal: it can never start any more."""
         if self._folder is not None:
-            for chunk in list(self._flying.values()):
+            for chunk in list(self._in_flight.values()):
                 if not Path(self._folder, str(chunk.number)).exists():
                     self._give_up(chunk, read_journal(None, 0), "cancelled", None)
 
     def give_up_all(self) -> None:
         """Pull and start nothing more, and wait for nobody."""
         self._stop_starting()
-        for chunk in list(self._flying.values()):
+        for chunk in list(self._in_flight.values()):
             written = read_journal(self._folder, chunk.number)
             is_running = written.started is not None and written.started >= len(written.finished)
             self._give_up(chunk, written, "cancelled", written.started_ns if is_running else None)
         self._end()
 
     def _stop_starting(self) -> None:
-        with self._turn:
+        with self._changed:
             self._is_stopped = True
-            self._again.clear()
+            self._to_resend.clear()
             self._buffer.clear()
-            self._turn.notify()
+            self._changed.notify()
         if self._folder is not None:
             with suppress(OSError):
                 Path(self._folder, GO).unlink()
 
     def _end(self) -> None:
-        for chunk in [*self._flying.values(), *self._given_up.values()]:
+        for chunk in [*self._in_flight.values(), *self._given_up.values()]:
             self._cancel(chunk)
-        self._flying.clear()
-        self._answers.free_all()
+        self._in_flight.clear()
+        self._results.free_all()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

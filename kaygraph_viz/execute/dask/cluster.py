@@ -23,7 +23,7 @@ from typing import Any
 from kaygraph_viz._optional import require
 from kaygraph_viz.errors import NodeError
 from kaygraph_viz.execute.dask import worker as dask_worker
-from kaygraph_viz.execute.dask.worker import Place, introduce, now_ns
+from kaygraph_viz.execute.dask.worker import WorkerThread, introduce, now_ns
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.offsets import NO_OFFSET, Offset, offset_from
 
@@ -193,12 +193,12 @@ class Link:
                 return NO_OFFSET
         return offset_from(probes, is_same_clock=self.has_journals)
 
-    def kill(self, place: Place | None) -> bool:
+    def kill(self, worker: WorkerThread | None) -> bool:
         """End a worker's process where it is ours, and return whether it was; its nanny starts another one."""
-        if self._cluster is None or place is None:
+        if self._cluster is None or worker is None:
             return False
         with suppress(ProcessLookupError):
-            os.kill(place.pid, signal.SIGKILL)
+            os.kill(worker.pid, signal.SIGKILL)
         return True
 
     def close(self) -> None:

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import DeadlineExceeded, OptionError, RemoteWorkerLostError
-from kaygraph_viz.execute.core.branch import Branches, Held
+from kaygraph_viz.execute.core.branch import Branches, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import by_value, context_values, unpack_result
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.dask.cluster import Link
-from kaygraph_viz.execute.dask.worker import Answer, Finished, Place, Setup, Written
+from kaygraph_viz.execute.dask.worker import Answer, Finished, Setup, WorkerThread, Written
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.offsets import NO_OFFSET, Move, Offset
@@ -26,7 +26,7 @@ from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
-__all__ = ["Answers", "Chunk", "News", "Pair", "packed_setup"]
+__all__ = ["Chunk", "News", "Pair", "Results", "packed_setup"]
 
 Pair = tuple[int, Any, int]  # index, item, when it was ready [ns]
 
@@ -54,11 +54,10 @@ class News(NamedTuple):
 
 def packed_setup(branches: Branches) -> bytes:
     """Return what all items of a call share, packed; raise `OptionError` where it cannot travel."""
-    recorder = branches.recorder
     setup = Setup(
         branches.function, branches.name, branches.label, branches.owner, branches.retry, branches.fallback,
-        branches.timeout_s, context_values(branches.context()), 0 if recorder is None else DEFAULT_MAX_SPANS,
-        recorder is not None and recorder.lanes.mine().cpu_between(0, 0, 0) >= 0,
+        branches.timeout_s, context_values(branches.context()), DEFAULT_MAX_SPANS if branches.is_recorded else 0,
+        branches.recorder.has_cpu_time,
     )  # fmt: skip
     try:
         return by_value(setup)
@@ -69,7 +68,7 @@ def packed_setup(branches: Branches) -> bytes:
         ) from error
 
 
-class Answers:
+class Results:
     """Turns what comes back in one `imap` call into outcomes; while recording also into rows.
 
     Parameters
@@ -85,68 +84,66 @@ class Answers:
         self._recorder = request.branches.recorder
         self._link = link
         self._lanes: dict[tuple[str, int], Lane] = {}
-        self._held: dict[int, Held] = {}
+        self._held: dict[int, OpenBranch] = {}
         self._has_warned = False
 
     # -- finished on a worker -----------------------------------------------------------------------------------
 
-    def of(self, pairs: list[Pair], place: Place | None, finished: list[bytes]) -> list[Outcome]:
+    def of(self, pairs: list[Pair], worker: WorkerThread | None, finished: list[bytes]) -> list[Outcome]:
         """Return the outcomes of the first items of a chunk, and record them."""
-        if place is None:
+        if worker is None:
             return []
-        return [self._one(pairs, place, Finished(*pickle.loads(packed))) for packed in finished]  # noqa: S301
+        return [self._one(pairs, worker, Finished(*pickle.loads(packed))) for packed in finished]  # noqa: S301
 
-    def _one(self, pairs: list[Pair], place: Place, done: Finished) -> Outcome:
+    def _one(self, pairs: list[Pair], worker: WorkerThread, done: Finished) -> Outcome:
         index, _, submitted = pairs[done.position]
         value, error = unpack_result(done.packed, done.failure, self._branches.where(index))
         status: Status = "error" if error is not None and done.status == "ok" else done.status
-        offset = self._offset(place)
+        offset = self._offset(worker)
         shift = self._shift(done, offset, submitted)
         started, ended = shift(done.started_ns), shift(done.ended_ns)
-        if self._recorder is not None:
-            self._check(place, offset, submitted - started)
+        if self._branches.is_recorded:
+            self._check(worker, offset, submitted - started)
             rows = [Row._make(row) for row in done.rows]
-            if (place.address, place.thread) not in self._lanes:
-                rows = [_told(row, {"worker": place.address, "pid": place.pid, **offset.attributes}) for row in rows]
-            lane = self._lane(place).name
+            if (worker.address, worker.thread) not in self._lanes:
+                rows = [_told(row, {"worker": worker.address, "pid": worker.pid, **offset.attributes}) for row in rows]
+            lane = self._lane(worker).name
             adopt(
                 self._recorder, rows, parent_id=self._branches.parent_id, lane=lane, submitted_ns=submitted, shift=shift
             )
         return Outcome(index, value, error, status, done.attempts, submitted, started, max(started, ended), done.name)
 
-    def _offset(self, place: Place) -> Offset:
-        return NO_OFFSET if self._recorder is None else self._link.offset(place.address)
+    def _offset(self, worker: WorkerThread) -> Offset:
+        return self._link.offset(worker.address) if self._branches.is_recorded else NO_OFFSET
 
     def _shift(self, done: Finished, offset: Offset, submitted_ns: int) -> Shift:
         now_ns = self._branches.now_ns()
-        if self._recorder is not None and self._recorder.clock is not REAL:  # a worker knows nothing of that clock
+        if self._branches.is_recorded and self._recorder.clock is not REAL:  # a worker knows nothing of that clock
             return squeezed(done.started_ns, submitted_ns, now_ns)
         return Move(offset, submitted_ns, now_ns)
 
-    def _check(self, place: Place, offset: Offset, early_ns: int) -> None:
+    def _check(self, worker: WorkerThread, offset: Offset, early_ns: int) -> None:
         """Warn, once a call, of a branch that began before it was submitted, by more than the clock can be off."""
         if early_ns > 0 and not self._has_warned:
             self._has_warned = True
             warnings.warn(
-                f"a branch on {place.address} began {early_ns / 1e6:.3f} ms before it was submitted, by a clock that "
+                f"a branch on {worker.address} began {early_ns / 1e6:.3f} ms before it was submitted, by a clock that "
                 f"is known within {offset.bound_ns / 1e6:.3f} ms: the times of that worker are not to be trusted",
                 stacklevel=2,
             )
 
     # -- lanes --------------------------------------------------------------------------------------------------
 
-    def _lane(self, place: Place) -> Lane:
-        key = (place.address, place.thread)
-        lane = self._lanes.get(key)
-        if lane is None and self._recorder is not None:
-            lane = self._lanes[key] = self._recorder.lanes.take("dask")
-        return lane or Lane("dask", None)
+    def _lane(self, worker: WorkerThread) -> Lane:
+        key = (worker.address, worker.thread)
+        if key not in self._lanes:
+            self._lanes[key] = self._recorder.lanes.take("dask")
+        return self._lanes[key]
 
     def free_all(self) -> None:
         """Give back all lanes at the end of the call."""
         for lane in self._lanes.values():
-            if self._recorder is not None:
-                self._recorder.lanes.free(lane)
+            self._recorder.lanes.free(lane)
         self._lanes.clear()
 
     # -- not finished on a worker -------------------------------------------------------------------------------
@@ -169,13 +166,13 @@ class Answers:
     def lost(self, pair: Pair, sent_ns: int, written: Written, error: BaseException | None) -> Outcome:
         """Return the outcome of an item whose worker died."""
         runs = 1 if self._link.has_journals else 1 + int(getattr(error, "allowed_failures", 0))
-        place = written.place
+        worker = written.worker
         where = self._branches.where(pair[0])
-        address = place.address if place is not None else getattr(getattr(error, "last_worker", None), "address", None)
-        lost = RemoteWorkerLostError(where, address, place.pid if place is not None else 0, runs)
+        last = worker or getattr(error, "last_worker", None)  # of Dask, which knows no process
+        lost = RemoteWorkerLostError(where, getattr(last, "address", None), worker.pid if worker else 0, runs)
         lost.__cause__ = error
         started, ended = self.started_ns(sent_ns, written) or sent_ns, self._branches.now_ns()
-        self._add(pair, place, (started, ended), "lost", lost)
+        self._add(pair, worker, (started, ended), "lost", lost)
         return self._outcome(pair, "lost", lost, started, ended)
 
     def timed_out(self, pair: Pair, started_ns: int) -> Outcome:
@@ -188,42 +185,43 @@ class Answers:
         name = self._branches.name_of(item)
         return Outcome(index, None, error, status, 1, submitted, max(started_ns, submitted), ended_ns, name)
 
-    def ended_by_us(self, pair: Pair, place: Place | None, started_ns: int, status: Status) -> None:
+    def ended_by_us(self, pair: Pair, worker: WorkerThread | None, started_ns: int, status: Status) -> None:
         """Record an item whose worker was ended."""
-        self._add(pair, place, (started_ns, self._branches.now_ns()), status, None)
+        self._add(pair, worker, (started_ns, self._branches.now_ns()), status, None)
 
     def _add(
-        self, pair: Pair, place: Place | None, times: tuple[int, int], status: Status, error: BaseException | None
-    ) -> None:
-        if self._recorder is None:
+        self, pair: Pair, worker: WorkerThread | None, times: tuple[int, int], status: Status,
+        error: BaseException | None,
+    ) -> None:  # fmt: skip
+        if not self._branches.is_recorded:
             return
         index, item, submitted = pair
         started = max(times[0], submitted)
-        lane = self._lane(place).name if place is not None else "dask"
+        lane = self._lane(worker).name if worker is not None else "dask"
         self._recorder.add(Row(
             self._recorder.next_id(), self._branches.parent_id, index, self._branches.name_of(item), "branch", lane,
             submitted, started, max(started, times[1]), status=status,
             error=None if error is None else describe_error(error),
         ))  # fmt: skip
 
-    def hold(self, number: int, pair: Pair, place: Place | None, started_ns: int) -> None:
+    def hold(self, number: int, pair: Pair, worker: WorkerThread | None, started_ns: int) -> None:
         """Keep the bar of an item open that was given up and still runs."""
-        if self._recorder is None:
+        if not self._branches.is_recorded:
             return
         index, item, submitted = pair
-        lane = self._lane(place).name if place is not None else "dask"
-        held = self._held[number] = Held(
+        lane = self._lane(worker).name if worker is not None else "dask"
+        held = self._held[number] = OpenBranch(
             index, self._branches.name_of(item), submitted, max(started_ns, submitted), self._recorder.next_id(),
             self._branches.parent_id, lane,
         )  # fmt: skip
-        self._recorder.open_spans[held.span_id] = held
+        self._recorder.keep_open(held)
 
     def release(self, number: int) -> None:
         """End the bar of an item that was given up and has now ended."""
         held = self._held.pop(number, None)
-        if held is not None and self._recorder is not None:
+        if held is not None:
             self._recorder.add(held.abandoned_row(self._branches.now_ns()))
-            self._recorder.open_spans.pop(held.span_id, None)
+            self._recorder.forget(held.span_id)
 
 
 def _told(row: Row, facts: dict[str, Any]) -> Row:

@@ -30,14 +30,24 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import PackedError, not_sent, pack_error, pack_result
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
 
 __all__ = [
-    "GO", "Answer", "Finished", "Journal", "Place", "Setup", "Written", "dask_setup", "introduce", "now_ns",
-    "read_journal", "run_chunk",
+    "GO",
+    "Answer",
+    "Finished",
+    "Journal",
+    "Setup",
+    "WorkerThread",
+    "Written",
+    "dask_setup",
+    "introduce",
+    "now_ns",
+    "read_journal",
+    "run_chunk",
 ]  # fmt: skip
 
 GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
@@ -46,7 +56,7 @@ JOURNALED_BYTES = 65_536  # a larger outcome ends its chunk instead of being wri
 KEPT_CALLS = 8
 
 
-class Place(NamedTuple):
+class WorkerThread(NamedTuple):
     """One thread of one worker."""
 
     address: str
@@ -90,7 +100,7 @@ class Answer(NamedTuple):
     `is_rerun` says that another run of it had begun before, `fault` that it could not be unpacked.
     """
 
-    place: Place | None
+    worker: WorkerThread | None
     finished: list[bytes]
     is_rerun: bool = False
     fault: str | None = None
@@ -120,13 +130,13 @@ class Journal:
 
     _HEAD = struct.Struct("<cqq")
 
-    def __init__(self, folder: str | None, number: int, place: Place) -> None:
+    def __init__(self, folder: str | None, number: int, worker: WorkerThread) -> None:
         self._folder = folder
         self._file = -1
         if folder is not None:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY  # exclusive: a chunk that Dask runs again is noticed
             self._file = os.open(os.path.join(folder, str(number)), flags, 0o600)  # noqa: PTH118  (each chunk does it)
-            head = pickle.dumps(tuple(place))
+            head = pickle.dumps(tuple(worker))
             self._start = self._HEAD.pack(b"P", len(head), 0) + head
 
     def start(self, position: int, finished: bytes | None) -> bool:
@@ -153,7 +163,7 @@ class Journal:
 class Written(NamedTuple):
     """What a journal says."""
 
-    place: Place | None
+    worker: WorkerThread | None
     finished: list[bytes]
     started: int | None  # the position of the item that was started last, and when
     started_ns: int
@@ -162,7 +172,7 @@ class Written(NamedTuple):
 
 def read_journal(folder: str | None, number: int) -> Written:
     """Return what the journal of a chunk says so far; nothing where there is none."""
-    place, finished, started, started_ns = None, [], None, 0
+    worker, finished, started, started_ns = None, [], None, 0
     data, is_ended = b"", False
     if folder is not None:
         with suppress(OSError):
@@ -186,8 +196,8 @@ def read_journal(folder: str | None, number: int) -> Written:
         if what == b"F":
             finished.append(body)
         else:
-            place = Place(*pickle.loads(body))  # noqa: S301  (written by our own worker)
-    return Written(place, finished, started, started_ns, is_ended)
+            worker = WorkerThread(*pickle.loads(body))  # noqa: S301  (written by our own worker)
+    return Written(worker, finished, started, started_ns, is_ended)
 
 
 _setups: OrderedDict[str, Setup] = OrderedDict()
@@ -222,13 +232,13 @@ def run_chunk(call: str, number: int, packed: bytes | None, folder: str | None, 
     items
         A packed list of pairs: index and item.
     """
-    place = Place(_address(), os.getpid(), threading.get_ident())
+    worker = WorkerThread(_address(), os.getpid(), threading.get_ident())
     try:
-        journal = Journal(folder, number, place)
+        journal = Journal(folder, number, worker)
     except FileExistsError:
-        return Answer(place, [], is_rerun=True)
+        return Answer(worker, [], is_rerun=True)
     except FileNotFoundError:  # the call is over and has taken its folder away
-        return Answer(place, [])
+        return Answer(worker, [])
     finished: list[bytes] = []
     last: bytes | None = None
     try:
@@ -236,7 +246,7 @@ def run_chunk(call: str, number: int, packed: bytes | None, folder: str | None, 
         pairs = pickle.loads(items)  # noqa: S301  (made by our own caller)
     except BaseException as error:
         journal.finish(None)
-        return Answer(place, [], fault=describe_error(error))
+        return Answer(worker, [], fault=describe_error(error))
     run = _Chunk(setup)
     until = now_ns() + BUDGET_NS
     for position, (index, item) in enumerate(pairs):
@@ -247,7 +257,7 @@ def run_chunk(call: str, number: int, packed: bytes | None, folder: str | None, 
         last = run.item(position, index, item)
         finished.append(last)
     journal.finish(last)
-    return Answer(place, finished)
+    return Answer(worker, finished)
 
 
 def _address() -> str:
@@ -277,7 +287,7 @@ class _Chunk:
         if self._setup.max_spans:
             outcome, rows = self._recorded(index, item)
         else:
-            outcome = self._branches.run(index, item, 0, None)
+            outcome = self._branches.run(index, item, 0, NO_LANE)
         packed: Any = None
         try:
             packed = pack_result(outcome.value)
@@ -294,7 +304,7 @@ class _Chunk:
         kept = RowList(self._setup.max_spans)
         recorder = Recorder(REAL, cpu_time=self._setup.has_cpu_time, storage=kept)
         branches = self._branches
-        branches.recorder, branches.now_ns, branches.add = recorder, recorder.now_ns, recorder.add
+        branches.record_with(recorder)
         lane = Lane(OWN_LANE, REAL.cpu_ns if self._setup.has_cpu_time else None)
         recorder.lanes.enter(lane)
         outcome = branches.run(index, item, 0, lane)

@@ -21,7 +21,7 @@ from functools import partial
 from time import perf_counter_ns
 from typing import Any, ClassVar
 
-from kaygraph_viz.clock import REAL, current_clock
+from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
 from kaygraph_viz.execute.core.base import Capabilities, Executor
 from kaygraph_viz.execute.core.branch import Branches
@@ -116,8 +116,7 @@ class ProcessWorkerPool(WorkerPool):
         self._start(_InputReader(self))
 
     def _start_worker(self) -> None:
-        recorder = self.branches.recorder
-        self._start(_ProcessThread(self, recorder.lanes.take("process") if recorder is not None else None))
+        self._start(_ProcessThread(self, self.branches.recorder.lanes.take("process")))
 
     def read_input(self) -> bool:
         """Pull what there is room for and queue it for the workers; return whether there may be more."""
@@ -223,8 +222,8 @@ class _InputReader(threading.Thread):
 class _ProcessThread(threading.Thread):
     """Takes chunks of items from the pool and has them run, until there is nothing left."""
 
-    def __init__(self, pool: ProcessWorkerPool, lane: Lane | None) -> None:
-        super().__init__(name=lane.name if lane else None, daemon=True)
+    def __init__(self, pool: ProcessWorkerPool, lane: Lane) -> None:
+        super().__init__(name=lane.name or None, daemon=True)
         self.pool = pool
         self.worker = ProcessWorker(pool.call, lane)
 
@@ -278,13 +277,12 @@ class ProcessCall:
         self.done = done
         self.news = news
         self.header = _header(branches)
-        self.is_real = (branches.recorder.clock if branches.recorder else current_clock()) is REAL
+        self.is_real = branches.recorder.clock is REAL
         self.is_given_up = False
 
 
 def _header(branches: Branches) -> dict[str, Any]:
     """Return what a child has to know about a call."""
-    recorder = branches.recorder
     try:
         call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
     except Exception as error:
@@ -294,8 +292,8 @@ def _header(branches: Branches) -> dict[str, Any]:
         "name": branches.name,
         "owner": branches.owner,
         "timeout_s": branches.timeout_s,
-        "max_spans": DEFAULT_MAX_SPANS if recorder is not None else 0,
-        "cpu_time": recorder is not None and recorder.has_cpu_time,
+        "max_spans": DEFAULT_MAX_SPANS if branches.is_recorded else 0,
+        "cpu_time": branches.recorder.has_cpu_time,
         "context": context_values(branches.context()),
         "path": list(sys.path),
         "folder": _folder(),
@@ -319,10 +317,10 @@ class ProcessWorker:
     call
         What all workers of the call share.
     lane
-        Where the children run in the trace, or None when nothing is recorded.
+        Where the children run in the trace.
     """
 
-    def __init__(self, call: ProcessCall, lane: Lane | None) -> None:
+    def __init__(self, call: ProcessCall, lane: Lane) -> None:
         self.call = call
         self.lane = lane
         self.branches = call.branches
@@ -351,8 +349,7 @@ class ProcessWorker:
         child, self._child = self._child, None  # from here on it may work for another call, and is not ours to kill
         if child is not None:
             self.call.children.give_back(child)
-        if self.lane is not None and self.branches.recorder is not None:
-            self.branches.recorder.lanes.free(self.lane)
+        self.branches.recorder.lanes.free(self.lane)
 
     def _packed(self, chunk: list[Pulled]) -> tuple[list[Pulled], list[Any]]:
         """Return the items that can be sent, and what is sent of them; the others have failed."""
@@ -392,8 +389,7 @@ class ProcessWorker:
 
     def _new_child(self) -> Child:
         child = self.call.children.take()
-        if self.lane is not None and self.branches.recorder is not None:
-            self.branches.recorder.lanes.enter_process(self.lane, child.pid)
+        self.branches.recorder.lanes.enter_process(self.lane, child.pid)
         return child
 
     def _asked(self, child: Child, indices: list[int], packed: list[Any]) -> bytes | None:

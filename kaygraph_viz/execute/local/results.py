@@ -34,19 +34,17 @@ class Results:
     branches
         What its items have in common.
     lane
-        Its lane in the trace, or None when nothing is recorded.
+        Its lane in the trace.
     done, news
         Where outcomes go, and what is set when there are some.
     is_real
         Whether the times of the process are those of the trace.
     """
 
-    def __init__(
-        self, branches: Branches, lane: Lane | None, done: deque[Outcome], news: Event, *, is_real: bool
-    ) -> None:
+    def __init__(self, branches: Branches, lane: Lane, done: deque[Outcome], news: Event, *, is_real: bool) -> None:
         self.branches = branches
-        self.lane = lane.name if lane is not None else ""
-        self.recorder = branches.recorder if lane is not None else None
+        self.lane = lane.name
+        self.recorder = branches.recorder
         self._done = done
         self._news = news
         self._is_real = is_real
@@ -82,10 +80,11 @@ class Results:
 
     def _plain(self, chunk: Sequence[Pulled], records: Sequence[tuple[Any, ...]]) -> list[Outcome]:
         """Return the outcomes of items whose value is a number or text, all in one go."""
-        name, recorder = self.branches.name, self.recorder
+        name = self.branches.name
         pairs = list(zip(chunk, records, strict=False))
-        if recorder is not None:
-            add, next_id, parent_id, lane = self.branches.add, recorder.next_id, self.branches.parent_id, self.lane
+        if self.branches.is_recorded:
+            add, next_id = self.branches.add, self.recorder.next_id
+            parent_id, lane = self.branches.parent_id, self.lane
             for (index, _, submitted), (_, started, ended, cpu) in pairs:
                 add((
                     next_id(), parent_id, index, name, "branch", lane, submitted, started, ended, cpu, 0, "ok", 1,
@@ -141,7 +140,7 @@ class Results:
 
     def _record(self, outcome: Outcome, rows: list[RowTuple] | None, cpu_ns: int, shift: Shift | None) -> None:
         recorder, parent_id, submitted = self.recorder, self.branches.parent_id, outcome.submitted_ns
-        if recorder is None:
+        if not self.branches.is_recorded:  # no row is made for nothing
             return
         if rows:
             adopt(

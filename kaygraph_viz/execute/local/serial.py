@@ -33,6 +33,6 @@ class SerialExecutor(Executor):
         for index, item in enumerate(request.items):
             if request.token.reason is not None:
                 raise request.token.reason
-            lane = branches.recorder.lanes.mine() if branches.recorder is not None else None
+            lane = branches.recorder.lanes.mine()
             submitted = branches.now_ns() if request.submitted_ns is None else request.submitted_ns
             yield branches.run(index, item, submitted, lane)

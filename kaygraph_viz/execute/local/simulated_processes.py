@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from kaygraph_viz.clock import Clock, current_clock
 from kaygraph_viz.errors import BranchError, DeadlineExceeded
-from kaygraph_viz.execute.core.branch import Branches, Claim, Held
+from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import (
     by_value,
@@ -39,7 +39,7 @@ from kaygraph_viz.execute.local.results import Results
 from kaygraph_viz.execute.local.simulated_threads import SimulatedThread, SimulatedThreadPool
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.span import Status
 
 __all__ = ["SimulatedDaskPool", "SimulatedProcessPool"]
@@ -79,11 +79,11 @@ class SimulatedProcessPool(SimulatedThreadPool):
     def start_workers(self) -> None:
         """Hire the workers, who pulls the input for them, and who watches their deadlines."""
         super().start_workers()
-        self._start(_InputReader(self, None))
+        self._start(_InputReader(self, NO_LANE))
         if self._has_watcher:
-            self._start(_DeadlineWatcher(self, None))
+            self._start(_DeadlineWatcher(self, NO_LANE))
 
-    def _make_worker(self, lane: Lane | None) -> ThreadWorker:
+    def _make_worker(self, lane: Lane) -> ThreadWorker:
         return _SimulatedProcess(self, lane)
 
     def take(self) -> Pulled | None:
@@ -140,7 +140,7 @@ class SimulatedProcessPool(SimulatedThreadPool):
                 self._end(worker, held, "cancelled")
             self._workers.pop(worker, None)
 
-    def _time_out(self, worker: Any, held: Held, timeout_s: float) -> None:
+    def _time_out(self, worker: Any, held: OpenBranch, timeout_s: float) -> None:
         error = DeadlineExceeded(self.branches.where(held.index), timeout_s)
         if self._end(worker, held, "timeout", error):
             times = (held.submitted_ns, held.started_ns, self.branches.now_ns())
@@ -148,18 +148,15 @@ class SimulatedProcessPool(SimulatedThreadPool):
             self._start_worker()
             self.news.set()
 
-    def _end(self, worker: Any, held: Held, status: Status, error: Exception | None = None) -> bool:
+    def _end(self, worker: Any, held: OpenBranch, status: Status, error: Exception | None = None) -> bool:
         """Kill a worker and record what it was doing, unless it has just let go of that."""
-        if not self._give_up(worker, held):
+        if not self.branches.give_up(worker.claim, held):
             return False
         worker.kill()
         self._workers.pop(worker, None)  # also where its code will not let itself be ended
-        recorder = self.branches.recorder
-        if recorder is not None:
-            self.branches.add(
-                held.row(self.branches.now_ns(), status, None if error is None else describe_error(error))
-            )
-            recorder.open_spans.pop(held.span_id, None)
+        text = None if error is None else describe_error(error)
+        self.branches.add(held.row(self.branches.now_ns(), status, text))
+        self.branches.recorder.forget(held.span_id)
         return True
 
 
@@ -185,6 +182,9 @@ class _Helper(ThreadWorker):
 
     def _thread(self, name: str) -> Any:
         return super()._thread(self.name)
+
+    def _work(self) -> None:
+        self._run_items()  # without a lane: it is no row of a chart
 
 
 class _InputReader(_Helper):

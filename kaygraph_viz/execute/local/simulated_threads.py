@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from kaygraph_viz.clock import current_clock
-from kaygraph_viz.execute.core.branch import Claim, Held
+from kaygraph_viz.execute.core.branch import Claim, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorker, ThreadWorkerPool
@@ -33,7 +33,7 @@ class SimulatedThreadPool(ThreadWorkerPool):
         self._waits_for_begin = False
         super().__init__(request, workers)
 
-    def _make_worker(self, lane: Lane | None) -> ThreadWorker:
+    def _make_worker(self, lane: Lane) -> ThreadWorker:
         return SimulatedThread(self, lane)
 
     def take(self) -> Pulled | None:
@@ -70,21 +70,19 @@ class _OpenClaim(Claim):
 
     __slots__ = ("_recorder", "_span_id")
 
-    def __init__(self, recorder: Recorder | None) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self._recorder = recorder
         self._span_id = 0
 
-    def take(self, held: Held) -> None:
+    def take(self, held: OpenBranch) -> None:
         super().take(held)
-        if self._recorder is not None:
-            self._span_id = held.span_id
-            self._recorder.open_spans[held.span_id] = held
+        self._span_id = held.span_id
+        self._recorder.keep_open(held)
 
     def close(self) -> None:
         """Say that the branch is over."""
-        if self._recorder is not None:
-            self._recorder.open_spans.pop(self._span_id, None)
+        self._recorder.forget(self._span_id)
 
 
 class SimulatedThread(ThreadWorker):
@@ -92,7 +90,7 @@ class SimulatedThread(ThreadWorker):
 
     pool: SimulatedThreadPool
 
-    def __init__(self, pool: SimulatedThreadPool, lane: Lane | None) -> None:
+    def __init__(self, pool: SimulatedThreadPool, lane: Lane) -> None:
         super().__init__(pool, lane)
         self.claim: _OpenClaim = _OpenClaim(pool.branches.recorder)
         self._is_started = False

@@ -26,7 +26,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import ATOMS, not_sent, pack_error, pack_result, unpack
 from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.recorder import Recorder, enter_scope
 from kaygraph_viz.trace.span import Row
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
@@ -91,7 +91,7 @@ class _Call:
         with suppress(OSError):  # a folder that is gone since
             os.chdir(header["folder"])
         self.rows: RowList | None = None
-        self.lane: Lane | None = None
+        self.lane = NO_LANE
         self.branches: Branches = copy_context().run(self._made, header)
         self.is_bare = self.rows is None and self.branches.label is None
 

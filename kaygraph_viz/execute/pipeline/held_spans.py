@@ -6,7 +6,7 @@ itself (``core.branch``, ``local.results``), which is left as it is.
 
 from __future__ import annotations
 
-from kaygraph_viz.execute.pipeline.queues import Packet
+from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.span import Row, RowTuple
 
@@ -27,30 +27,31 @@ class HeldSpans:
     def __init__(self, recorder: Recorder, parent_id: int) -> None:
         self._recorder = recorder
         self._parent_id = parent_id
-        self._in_progress: dict[int, Packet] = {}
+        self._in_progress: dict[int, QueuedItem] = {}
         self._held: dict[int, _HeldSpan] = {}
 
-    def expect(self, packet: Packet) -> None:
+    def expect(self, queued: QueuedItem) -> None:
         """Note that a worker begins with an item: its span will be linked to the one that made the item."""
-        self._in_progress[packet.index] = packet
+        self._in_progress[queued.index] = queued
 
     def add(self, row: RowTuple) -> None:
         """Keep back the span of an item that was made into something; pass on all others."""
         found = Row._make(row)
-        packet = self._in_progress.get(found.index)
-        if packet is None or found.parent_id != self._parent_id or found.kind != "branch":
+        queued = self._in_progress.get(found.index)
+        if queued is None or found.parent_id != self._parent_id or found.kind != "branch":
             self._recorder.add(row)
             return
-        found = found._replace(links=(packet.link,) if packet.link else None)
+        found = found._replace(links=(queued.link,) if queued.link else None)
         if found.status == "ok":
-            self._held[packet.index] = self._recorder.open_spans[found.span_id] = _HeldSpan(found)
+            self._held[queued.index] = held = _HeldSpan(found)
+            self._recorder.keep_open(held)
         else:
             self._recorder.add(found)
 
     def span_id(self, index: int) -> int:
         """Return the number of the span that is kept back for an item; 0 if there is none."""
         held = self._held.get(index)
-        return held.row.span_id if held is not None else 0
+        return held.span_id if held is not None else 0
 
     def release(self, index: int, ended_ns: int = 0, blocked_ns: int = 0) -> None:
         """Pass on the span of an item, which was blocked at its end for so long [ns]."""
@@ -58,16 +59,17 @@ class HeldSpans:
         held = self._held.pop(index, None)
         if held is not None:
             self._recorder.add(held.row.blocked_until(ended_ns, blocked_ns))
-            self._recorder.open_spans.pop(held.row.span_id, None)
+            self._recorder.forget(held.span_id)
 
 
 class _HeldSpan:
     """The span of an item whose work is done, but whose result is still with its worker."""
 
-    __slots__ = ("row",)
+    __slots__ = ("row", "span_id")
 
     def __init__(self, row: Row) -> None:
         self.row = row
+        self.span_id = row.span_id
 
     def abandoned_row(self, now_ns: int) -> Row:
         """Return the row if the recording ends now: blocked since the work was done."""

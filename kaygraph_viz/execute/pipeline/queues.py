@@ -16,14 +16,14 @@ from typing import Any, Final, TypeVar
 
 from kaygraph_viz.sync import threads
 
-__all__ = ["END", "Buffer", "Packet", "Wake", "waiting", "waiting_async"]
+__all__ = ["END", "Buffer", "QueuedItem", "Wake", "waiting", "waiting_async"]
 
 T = TypeVar("T")
 Wake = Callable[[], None]
 
 
 @dataclass(slots=True, eq=False)
-class Packet:
+class QueuedItem:
     """One item on its way through the stages.
 
     Parameters
@@ -38,8 +38,8 @@ class Packet:
         When it came into the queue that it is in, or was in last [ns].
     link
         The number of the span that made the value; 0 where nothing is recorded.
-    place
-        Its position among all items that the stage has taken: it leaves the stage at this place if order is kept.
+    position
+        Its position among all items that the stage has taken: it leaves the stage at this position if order is kept.
     """
 
     index: int
@@ -47,10 +47,10 @@ class Packet:
     read_ns: int = 0
     entered_ns: int = 0
     link: int = 0
-    place: int = 0
+    position: int = 0
 
 
-END: Final = Packet(-1, None)  # what a reader gets when nothing more will come
+END: Final = QueuedItem(-1, None)  # what a reader gets when nothing more will come
 
 
 class Buffer:
@@ -76,17 +76,17 @@ class Buffer:
         self._is_ordered = is_ordered
         self._now_ns = now_ns
         self._lock = threading.Lock()  # held for a moment, never while anybody waits
-        self._packets: dict[int, Packet] = {}  # by place
+        self._queued: dict[int, QueuedItem] = {}  # by position
         self._skipped: set[int] = set()
         self._aside: deque[Any] = deque()
         self._due = self._entered = self._taken = 0
-        self._takers: deque[Wake] = deque()
-        self._givers: deque[tuple[int, Wake]] = deque()  # with the place that each asks for
+        self._waiting_readers: deque[Wake] = deque()
+        self._waiting_writers: deque[tuple[int, Wake]] = deque()  # with the position that each asks for
         self._asides: deque[Wake] = deque()
         self._is_closed = False
         self._abandoned_ns: int | None = None
 
-    def offer(self, packet: Packet, wake: Wake | None = None) -> int | None:
+    def offer(self, queued: QueuedItem, wake: Wake | None = None) -> int | None:
         """Put an item in and return when that was [ns]; None if there is no room yet.
 
         Where nobody will read it any more, return since when that is so. The item belongs to its reader from here on.
@@ -94,16 +94,16 @@ class Buffer:
         with self._lock:
             if self._abandoned_ns is not None:
                 return self._abandoned_ns
-            place = packet.place if self._is_ordered else self._entered
-            if place - self._due >= self.size:
+            position = queued.position if self._is_ordered else self._entered
+            if position - self._due >= self.size:
                 if wake is not None:
-                    self._givers.append((place, wake))
+                    self._waiting_writers.append((position, wake))
                 return None
             self._entered += 1
-            self._packets[place] = packet
-            packet.entered_ns = entered_ns = self._now_ns()
-            self.longest = max(self.longest, len(self._packets))
-            self._wake_taker()
+            self._queued[position] = queued
+            queued.entered_ns = entered_ns = self._now_ns()
+            self.longest = max(self.longest, len(self._queued))
+            self._wake_reader()
             return entered_ns
 
     @property
@@ -111,11 +111,11 @@ class Buffer:
         """Whether nobody will read any more."""
         return self._abandoned_ns is not None
 
-    def skip(self, place: int) -> None:
-        """Say that the item of a place will not come."""
+    def skip(self, position: int) -> None:
+        """Say that the item of a position will not come."""
         with self._lock:
             if self._is_ordered:
-                self._skipped.add(place)
+                self._skipped.add(position)
                 self._go_on()
 
     def offer_aside(self, thing: Any, wake: Wake | None = None) -> bool | None:
@@ -128,7 +128,7 @@ class Buffer:
                     self._asides.append(wake)
                 return None
             self._aside.append(thing)
-            self._wake_taker()
+            self._wake_reader()
             return True
 
     def take(self, wake: Wake | None = None) -> Any:
@@ -137,56 +137,56 @@ class Buffer:
             if self._aside:
                 _call(self._asides, 1)
                 return self._aside.popleft()
-            packet = self._packets.pop(self._due, None)
-            if packet is None:
+            queued = self._queued.pop(self._due, None)
+            if queued is None:
                 if self._is_closed:
                     return END
                 if wake is not None:
-                    self._takers.append(wake)
+                    self._waiting_readers.append(wake)
                 return None
-            packet.place, self._taken = self._taken, self._taken + 1
+            queued.position, self._taken = self._taken, self._taken + 1
             self._due += 1
             self._go_on()
-            return packet
+            return queued
 
     def close(self) -> None:
         """Say that nothing more will come; what is in it can still be read."""
         with self._lock:
             self._is_closed = True
-            _call(self._takers)
+            _call(self._waiting_readers)
 
     def abandon(self) -> None:
         """Say that nobody will read any more: it is emptied, and lets nobody in."""
         with self._lock:
             self._is_closed, self._abandoned_ns = True, self._now_ns()
-            self._packets.clear()
+            self._queued.clear()
             self._aside.clear()
-            _call(self._takers)
+            _call(self._waiting_readers)
             _call(self._asides)
-            _call(deque(wake for _, wake in self._givers))
-            self._givers.clear()
+            _call(deque(wake for _, wake in self._waiting_writers))
+            self._waiting_writers.clear()
 
     def _go_on(self) -> None:
         """Pass the places at which nothing will come, and let those in for whom there is room now."""
         while self._due in self._skipped:
             self._skipped.remove(self._due)
             self._due += 1
-        for _ in range(len(self._givers) if self._is_ordered else min(1, len(self._givers))):
-            place, wake = self._givers.popleft()
-            if self._is_ordered and place - self._due >= self.size:
-                self._givers.append((place, wake))
+        for _ in range(len(self._waiting_writers) if self._is_ordered else min(1, len(self._waiting_writers))):
+            position, wake = self._waiting_writers.popleft()
+            if self._is_ordered and position - self._due >= self.size:
+                self._waiting_writers.append((position, wake))
             else:
                 wake()
-        self._wake_taker()
+        self._wake_reader()
 
-    def _wake_taker(self) -> None:
-        if self._aside or self._due in self._packets:
-            _call(self._takers, 1)
+    def _wake_reader(self) -> None:
+        if self._aside or self._due in self._queued:
+            _call(self._waiting_readers, 1)
 
 
-def _call(queue: deque[Wake], most: int | None = None) -> None:
+def _call(queue: deque[Wake], max_wakes: int | None = None) -> None:
     """Call the first ones in a queue, or all, and take them out."""
-    for _ in range(len(queue) if most is None else min(most, len(queue))):
+    for _ in range(len(queue) if max_wakes is None else min(max_wakes, len(queue))):
         queue.popleft()()
 
 

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from kaygraph_viz.checks import checked_word
-from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import ON_ERROR, OnError
@@ -79,15 +78,14 @@ class PipelineRun(Iterator[Outcome]):
         if not isinstance(items, Iterable):
             raise OptionError(f"the source of {owner!r}", items, "something to iterate over", "[1, 2, 3]")
         checked_word("on_error", on_error, ON_ERROR)
-        scope = current_scope()
-        self._recorder = scope.recorder if scope is not None else None
-        self._now_ns = self._recorder.now_ns if self._recorder is not None else current_clock().now_ns
+        recorder = current_scope().recorder
+        self._lanes, self._now_ns = recorder.lanes, recorder.now_ns
         sizes = [stage.buffer for stage in (*stages, stages[-1])]  # the reader has a queue like the last stage
         self._buffers = [Buffer(size, is_ordered=ordered, now_ns=self._now_ns) for size in sizes]
         self._output = self._buffers[-1]
         self._owner = owner
         self._source = Source(items, self._buffers[0], owner, self._now_ns)
-        self._stations = [
+        self._stage_runs = [
             StageRun(
                 stage, self._buffers[at], self._buffers[at + 1], self._output, partial(self._fail, at + 1),
                 collects=on_error == "collect", now_ns=self._now_ns,
@@ -122,7 +120,7 @@ class PipelineRun(Iterator[Outcome]):
             self.count(not isinstance(thing, DeadLetter))
         if isinstance(thing, DeadLetter):
             return thing
-        name, read_ns = self._stations[-1].stage.name, thing.read_ns
+        name, read_ns = self._stage_runs[-1].stage.name, thing.read_ns
         return Outcome(thing.index, thing.value, None, "ok", 1, read_ns, read_ns, thing.entered_ns, name)
 
     def _taken(self, steps: Sequence[Callable[[], bool]]) -> Any:
@@ -153,7 +151,7 @@ class PipelineRun(Iterator[Outcome]):
     def stages(self) -> list[StageFacts]:
         """How busy the source and the stages have been so far."""
         makespan_ns = self._makespan_ns
-        stages = [station.meter.facts(makespan_ns, station.inbox.longest) for station in self._stations]
+        stages = [stage_run.meter.facts(makespan_ns, stage_run.inbox.longest) for stage_run in self._stage_runs]
         return [self._source.meter.facts(makespan_ns), *stages]
 
     @property
@@ -180,22 +178,24 @@ class PipelineRun(Iterator[Outcome]):
         return self
 
     def _start(self) -> None:
-        is_serial = all(station.stage.executor == "serial" for station in self._stations)
+        is_serial = all(stage_run.stage.executor == "serial" for stage_run in self._stage_runs)
         source = self._opened(self._source, SOURCE, {} if is_serial else {"executor": "thread", "workers": 1})
-        places = []
-        for station in self._stations:
-            stage = station.stage
+        opened = []
+        for stage_run in self._stage_runs:
+            stage = stage_run.stage
             facts = {} if is_serial else {"executor": stage.kind, "workers": stage.workers, "buffer": stage.buffer}
-            places.append((station, self._opened(station, stage.name, facts)))
+            opened.append((stage_run, self._opened(stage_run, stage.name, facts)))
         if is_serial:
-            steps = [partial(context.run, context.run(step_for, station, self._owner)) for station, context in places]
+            steps = [
+                partial(context.run, context.run(step_for, stage_run, self._owner)) for stage_run, context in opened
+            ]
             self._steps = [partial(source.run, self._source.step), *steps]
         else:
-            self._start_threads(source, places)
+            self._start_threads(source, opened)
 
-    def _start_threads(self, source: Context, places: Sequence[tuple[StageRun, Context]]) -> None:
-        lane = self._recorder.lanes.take("thread") if self._recorder is not None else None
-        self._stage_workers = [context.run(workers_for, station, self._owner) for station, context in places]
+    def _start_threads(self, source: Context, opened: Sequence[tuple[StageRun, Context]]) -> None:
+        lane = self._lanes.take("thread")
+        self._stage_workers = [context.run(workers_for, stage_run, self._owner) for stage_run, context in opened]
         reader = threads().Thread(target=source.run, args=(self._read_all, lane), name=SOURCE, daemon=True)
         reader.start()
         self._threads.append(reader)
@@ -210,19 +210,15 @@ class PipelineRun(Iterator[Outcome]):
         self._spans.append(opened)
         return context
 
-    def _read_all(self, lane: Lane | None) -> None:
-        lanes = self._recorder.lanes if self._recorder is not None else None
-        if lanes is not None and lane is not None:
-            lanes.enter(lane)
-        try:
-            while self._source.step():
-                pass
-        except BaseException as error:
-            self._fail(0, error)
-        finally:
-            self._close_source()
-            if lanes is not None and lane is not None:
-                lanes.free(lane)
+    def _read_all(self, lane: Lane) -> None:
+        with self._lanes.occupied(lane):
+            try:
+                while self._source.step():
+                    pass
+            except BaseException as error:
+                self._fail(0, error)
+            finally:
+                self._close_source()
 
     def _close_source(self) -> None:
         try:

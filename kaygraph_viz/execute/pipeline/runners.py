@@ -20,9 +20,8 @@ from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorkerPool, Work
 from kaygraph_viz.execute.local.process_pool import Pool
 from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
 from kaygraph_viz.execute.local.simulated import simulated_pool
-from kaygraph_viz.execute.pipeline.queues import Packet
+from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.sync import threads
-from kaygraph_viz.trace.lanes import Lane
 
 __all__ = ["Runner", "runner_for"]
 
@@ -33,7 +32,7 @@ class Runner(Protocol):
     def __enter__(self) -> object:
         """Get ready, in the thread of the worker."""
 
-    def run(self, packet: Packet) -> Outcome | None:
+    def run(self, queued: QueuedItem) -> Outcome | None:
         """Return what became of an item; None if it was given up meanwhile, and the worker with it."""
 
     def give_up(self, reason: BaseException) -> None:
@@ -72,34 +71,26 @@ class _ThreadRunner:
     def __init__(self, branches: Branches) -> None:
         self._branches = branches
         self._claim = Claim()
-        self._lanes = branches.recorder.lanes if branches.recorder is not None else None
-        self._lane: Lane | None = self._lanes.take("thread") if self._lanes is not None else None
+        self._lane = branches.recorder.lanes.take("thread")
+        self._on_lane = branches.recorder.lanes.occupied(self._lane)
         clock = current_clock()
         self._start_up_s, self._dispatch_s = clock.start_up_s["thread"], clock.dispatch_s["thread"]
 
     def __enter__(self) -> None:
-        if self._lanes is not None and self._lane is not None:
-            self._lanes.enter(self._lane)
+        self._on_lane.__enter__()
         _pass(self._start_up_s)
 
-    def run(self, packet: Packet) -> Outcome | None:
+    def run(self, queued: QueuedItem) -> Outcome | None:
         _pass(self._dispatch_s)
-        outcome = self._branches.run(packet.index, packet.value, packet.entered_ns, self._lane, self._claim)
+        outcome = self._branches.run(queued.index, queued.value, queued.entered_ns, self._lane, self._claim)
         return None if outcome.status == "abandoned" else outcome
 
     def give_up(self, reason: BaseException) -> None:
         """Leave the thread alone with its item; its bar goes on until it ends."""
-        held, recorder = self._claim.peek(), self._branches.recorder
-        if held is None:
-            return
-        if recorder is not None:
-            recorder.open_spans[held.span_id] = held  # before the worker can learn that it was given up
-        if not self._claim.release(held) and recorder is not None:
-            recorder.open_spans.pop(held.span_id, None)
+        self._branches.give_up(self._claim, self._claim.peek())
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._lanes is not None and self._lane is not None:
-            self._lanes.free(self._lane)
+        self._on_lane.__exit__(None, None, None)
 
 
 def _pass(seconds: float) -> None:
@@ -114,14 +105,13 @@ class _ProcessRunner:
         self._children = Pool(1)
         self._done: deque[Outcome] = deque()
         self._call = ProcessCall(branches, self._children, self._done, threading.Event())
-        lane = branches.recorder.lanes.take("process") if branches.recorder is not None else None
-        self._worker = ProcessWorker(self._call, lane)
+        self._worker = ProcessWorker(self._call, branches.recorder.lanes.take("process"))
 
     def __enter__(self) -> None:
         pass
 
-    def run(self, packet: Packet) -> Outcome | None:
-        chunk: list[Pulled] = [(packet.index, packet.value, packet.entered_ns)]
+    def run(self, queued: QueuedItem) -> Outcome | None:
+        chunk: list[Pulled] = [(queued.index, queued.value, queued.entered_ns)]
         while chunk and not self._call.is_given_up:
             chunk = self._worker.run(chunk)
             self._worker.deliver()
@@ -141,25 +131,25 @@ class _Relay:
     """Has items run by a pool of one worker, which watches the time of each and replaces a worker that is late."""
 
     def __init__(self, branches: Branches, pool: type[WorkerPool]) -> None:
-        self._packets = threads().SimpleQueue()
-        packets = iter(self._packets.get, None)
-        self._request = Request(branches, packets, False, 0, branches.timeout_s, None, None)
+        self._queued = threads().SimpleQueue()
+        items = iter(self._queued.get, None)
+        self._request = Request(branches, items, False, 0, branches.timeout_s, None, None)
         self._outcomes: Generator[Outcome, None, None] = run_pool(partial(_of_stage(pool), self._request, 1))
 
     def __enter__(self) -> None:
         pass
 
-    def run(self, packet: Packet) -> Outcome:
-        self._packets.put(packet)
+    def run(self, queued: QueuedItem) -> Outcome:
+        self._queued.put(queued)
         return next(self._outcomes)
 
     def give_up(self, reason: BaseException) -> None:
         """Kill the simulated process, or leave the thread alone."""
         self._request.token.cancel(reason)
-        self._packets.put(None)
+        self._queued.put(None)
 
     def __exit__(self, *exc_info: object) -> None:
-        self._packets.put(None)
+        self._queued.put(None)
         self._outcomes.close()
 
 
@@ -170,8 +160,8 @@ class _FromStage(WorkerPool):
         pulled = super()._next_item()
         if pulled is None:
             return None
-        packet: Packet = pulled[1]
-        return packet.index, packet.value, packet.entered_ns
+        queued: QueuedItem = pulled[1]
+        return queued.index, queued.value, queued.entered_ns
 
 
 @cache

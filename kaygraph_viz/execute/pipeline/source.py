@@ -11,7 +11,7 @@ from typing import Any
 
 from kaygraph_viz.errors import add_note_once
 from kaygraph_viz.execute.core.retries import as_node_error
-from kaygraph_viz.execute.pipeline.queues import Buffer, Packet, waiting
+from kaygraph_viz.execute.pipeline.queues import Buffer, QueuedItem, waiting
 from kaygraph_viz.execute.pipeline.stage_run import Meter
 from kaygraph_viz.execute.pipeline.stages import SOURCE
 from kaygraph_viz.trace.recorder import span
@@ -67,16 +67,16 @@ class Source:
                 error = as_node_error(raised, where := f"item {self.read} of the source of {self._owner!r}")
                 add_note_once(error, f"in {where}")
                 raise error  # noqa: B904  (it is the same one, or has its cause)
-            packet = Packet(self.read, value, read_ns=self._now_ns(), link=reading.span_id, place=self.read)
+            queued = QueuedItem(self.read, value, read_ns=self._now_ns(), link=reading.span_id, position=self.read)
             self.read += 1
-            self.meter.count(packet.read_ns - began_ns)
-            return self._hand_over(packet, reading)
+            self.meter.count(queued.read_ns - began_ns)
+            return self._hand_over(queued, reading)
 
-    def _hand_over(self, packet: Packet, reading: _Reading) -> bool:
-        read_ns = packet.read_ns
-        entered_ns = self.outbox.offer(packet)
+    def _hand_over(self, queued: QueuedItem, reading: _Reading) -> bool:
+        read_ns = queued.read_ns
+        entered_ns = self.outbox.offer(queued)
         if entered_ns is None:
-            entered_ns = waiting(partial(self.outbox.offer, packet))
+            entered_ns = waiting(partial(self.outbox.offer, queued))
             blocked_ns = max(0, entered_ns - read_ns)
             self.meter.count_blocked(blocked_ns)
         reading.read_ns, reading.ended_ns = read_ns, max(entered_ns, read_ns)

@@ -17,9 +17,9 @@ from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.retries import ONCE
 from kaygraph_viz.execute.pipeline.held_spans import HeldSpans
-from kaygraph_viz.execute.pipeline.queues import Buffer, Packet, Wake, waiting, waiting_async
+from kaygraph_viz.execute.pipeline.queues import Buffer, QueuedItem, Wake, waiting, waiting_async
 from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage, StageFacts
-from kaygraph_viz.trace.recorder import current_scope
+from kaygraph_viz.trace.recorder import NO_RECORDER, current_scope
 
 __all__ = ["Meter", "StageRun"]
 
@@ -88,7 +88,7 @@ class StageRun:
         self._letters = letters
         self._collects = collects
         self._now_ns = now_ns
-        self._held_spans: HeldSpans | None = None
+        self._held_spans = HeldSpans(NO_RECORDER, 0)
 
     def branches(self, owner: str) -> Branches:
         """Return what all items of the stage share; their spans belong to the span around this call.
@@ -99,31 +99,29 @@ class StageRun:
             The node that the stage belongs to, for messages.
         """
         stage, scope = self.stage, current_scope()
-        if scope is not None and scope.recorder is not None:
-            self._held_spans = HeldSpans(scope.recorder, scope.span_id)
+        self._held_spans = HeldSpans(scope.recorder, scope.span_id)
         return Branches(
             stage.fn, name=stage.name, owner=f"{owner}: {stage.name}", retry=stage.retry or ONCE,
-            timeout_s=stage.timeout, add=self._held_spans.add if self._held_spans is not None else None,
+            timeout_s=stage.timeout, add=self._held_spans.add,
         )  # fmt: skip
 
-    def begin(self, packet: Packet) -> Packet:
+    def begin(self, queued: QueuedItem) -> QueuedItem:
         """Note that a worker takes an item in hand."""
-        if self._held_spans is not None:
-            self._held_spans.expect(packet)
-        return packet
+        self._held_spans.expect(queued)
+        return queued
 
-    def finish(self, packet: Packet, outcome: Outcome) -> None:
+    def finish(self, queued: QueuedItem, outcome: Outcome) -> None:
         """Hand on what was made of an item, however long that takes, or what became of it instead."""
-        index, attempt = packet.index, self._handing_on(packet, outcome)
+        index, attempt = queued.index, self._handing_on(queued, outcome)
         if attempt(None) is not None:
             self._let_go(index)
             return
         since_ns = self._now_ns()
         self._let_go(index, since_ns, waiting(attempt))
 
-    async def finish_async(self, packet: Packet, outcome: Outcome) -> None:
+    async def finish_async(self, queued: QueuedItem, outcome: Outcome) -> None:
         """Do the same in a coroutine."""
-        index, attempt = packet.index, self._handing_on(packet, outcome)
+        index, attempt = queued.index, self._handing_on(queued, outcome)
         if attempt(None) is not None:
             self._let_go(index)
             return
@@ -135,28 +133,27 @@ class StageRun:
         self.ended_ns = self._now_ns()
         self.outbox.close()
 
-    def _handing_on(self, packet: Packet, outcome: Outcome) -> Attempt:
+    def _handing_on(self, queued: QueuedItem, outcome: Outcome) -> Attempt:
         """Return what is to be tried until it succeeds: an item belongs to the next stage from then on."""
         self.meter.count(outcome.ended_ns - outcome.started_ns, is_error=not outcome.ok)
         if outcome.ok:
-            packet.value = outcome.value
-            packet.link = self._held_spans.span_id(packet.index) if self._held_spans is not None else 0
-            return partial(self.outbox.offer, packet)
-        self.outbox.skip(packet.place)
+            queued.value = outcome.value
+            queued.link = self._held_spans.span_id(queued.index)
+            return partial(self.outbox.offer, queued)
+        self.outbox.skip(queued.position)
         if outcome.error is not None and (not self._collects or isinstance(outcome.error, KeyboardInterrupt)):
             self.fail(outcome.error)
             return lambda _: 0
-        return partial(self._letters.offer_aside, self._letter(packet, outcome))
+        return partial(self._letters.offer_aside, self._letter(queued, outcome))
 
-    def _letter(self, packet: Packet, outcome: Outcome) -> DeadLetter:
+    def _letter(self, queued: QueuedItem, outcome: Outcome) -> DeadLetter:
         return DeadLetter(
-            packet.index, None, outcome.error, outcome.status, outcome.attempts, packet.entered_ns,
-            outcome.started_ns, outcome.ended_ns, outcome.name, self.stage.name, packet.value,
+            queued.index, None, outcome.error, outcome.status, outcome.attempts, queued.entered_ns,
+            outcome.started_ns, outcome.ended_ns, outcome.name, self.stage.name, queued.value,
         )  # fmt: skip
 
     def _let_go(self, index: int, since_ns: int = 0, until_ns: int = 0) -> None:
         """Count how long an item was held up, from when to when [ns], and record it."""
         blocked_ns = max(0, until_ns - since_ns)
         self.meter.count_blocked(blocked_ns)
-        if self._held_spans is not None:
-            self._held_spans.release(index, until_ns, blocked_ns)
+        self._held_spans.release(index, until_ns, blocked_ns)

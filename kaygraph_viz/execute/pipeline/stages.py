@@ -80,8 +80,8 @@ class Stage:
         checked_word("executor", self.executor, STAGE_KINDS, 'executor="thread"')
         if self.executor != "async" and inspect.iscoroutinefunction(self.fn):
             raise OptionError("executor", self.executor, "'async' for a coroutine function", 'executor="async"')
-        most = executor_class(self.executor).worker_limit
-        workers = checked_whole("workers", self.workers, 1, most, "workers=4")
+        limit = executor_class(self.executor).worker_limit
+        workers = checked_whole("workers", self.workers, 1, limit, "workers=4")
         object.__setattr__(self, "workers", 1 if self.executor == "serial" else workers)
         checked_whole("buffer", self.buffer, 1, MAX_WINDOW, "buffer=8")
         if self.timeout is not None:

@@ -32,12 +32,12 @@ class StageWorkers(Protocol):
         """Stop at once, whatever they are doing."""
 
 
-def workers_for(station: StageRun, owner: str) -> StageWorkers:
+def workers_for(stage_run: StageRun, owner: str) -> StageWorkers:
     """Return the workers of a stage.
 
     Parameters
     ----------
-    station
+    stage_run
         The stage.
     owner
         The node that it belongs to, for messages.
@@ -47,21 +47,21 @@ def workers_for(station: StageRun, owner: str) -> StageWorkers:
     BranchError
         If the function has to be sent to other processes and cannot be.
     """
-    branches = station.branches(owner)
-    return _Coroutines(station, branches) if station.stage.kind == "async" else _Threads(station, branches)
+    branches = stage_run.branches(owner)
+    return _Coroutines(stage_run, branches) if stage_run.stage.kind == "async" else _Threads(stage_run, branches)
 
 
-def step_for(station: StageRun, owner: str) -> Callable[[], bool]:
+def step_for(stage_run: StageRun, owner: str) -> Callable[[], bool]:
     """Return a function that takes one item through a stage in the caller's thread and says whether it got through."""
-    branches = station.branches(owner)
+    branches = stage_run.branches(owner)
 
     def step() -> bool:
-        packet = station.inbox.take()
-        if packet is None or packet is END:
+        queued = stage_run.inbox.take()
+        if queued is None or queued is END:
             return False
-        lane = branches.recorder.lanes.mine() if branches.recorder is not None else None
-        outcome = branches.run(station.begin(packet).index, packet.value, packet.entered_ns, lane)
-        station.finish(packet, outcome)
+        lane = branches.recorder.lanes.mine()
+        outcome = branches.run(stage_run.begin(queued).index, queued.value, queued.entered_ns, lane)
+        stage_run.finish(queued, outcome)
         return outcome.ok
 
     return step
@@ -73,15 +73,15 @@ def step_for(station: StageRun, owner: str) -> Callable[[], bool]:
 class _Threads:
     """Threads that run items themselves, or have them run and wait for that."""
 
-    def __init__(self, station: StageRun, branches: Branches) -> None:
-        self._station = station
-        self._runners = [runner_for(branches, station.stage.kind) for _ in range(station.stage.workers)]
+    def __init__(self, stage_run: StageRun, branches: Branches) -> None:
+        self._stage_run = stage_run
+        self._runners = [runner_for(branches, stage_run.stage.kind) for _ in range(stage_run.stage.workers)]
         self._context = branches.context()
         self._left = itertools.count(1)
 
     def start(self) -> Iterator[Any]:
         for runner in self._runners:
-            context, name = self._context.copy(), self._station.stage.name
+            context, name = self._context.copy(), self._stage_run.stage.name
             thread = threads().Thread(target=context.run, args=(self._work, runner), name=name, daemon=True)
             thread.start()
             yield thread
@@ -91,19 +91,19 @@ class _Threads:
             runner.give_up(reason)
 
     def _work(self, runner: Runner) -> None:
-        station = self._station
+        stage_run = self._stage_run
         try:
             with runner:
-                while (packet := waiting(station.inbox.take)) is not END:
-                    outcome = runner.run(station.begin(packet))
+                while (queued := waiting(stage_run.inbox.take)) is not END:
+                    outcome = runner.run(stage_run.begin(queued))
                     if outcome is None:
                         return
-                    station.finish(packet, outcome)
+                    stage_run.finish(queued, outcome)
         except BaseException as error:  # a fault of our own: no item may get lost without a word
-            station.fail(error)
+            stage_run.fail(error)
         finally:
             if next(self._left) == len(self._runners):
-                station.close()
+                stage_run.close()
 
 
 # -- coroutines ----------------------------------------------------------------------------------------------------
@@ -112,16 +112,16 @@ class _Threads:
 class _Coroutines:
     """Slots in a loop of its own, in a thread: each takes an item, runs it, hands it on, and takes the next one."""
 
-    def __init__(self, station: StageRun, branches: Branches) -> None:
-        self._station = station
+    def __init__(self, stage_run: StageRun, branches: Branches) -> None:
+        self._stage_run = stage_run
         self._branches = branches
-        self._lanes = branches.recorder.lanes if branches.recorder is not None else None
+        self._lanes = branches.recorder.lanes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_given_up = False
 
     def start(self) -> Iterator[Any]:
-        context, name = self._branches.context(), self._station.stage.name
+        context, name = self._branches.context(), self._stage_run.stage.name
         thread = threads().Thread(target=context.run, args=(self._run,), name=name, daemon=True)
         thread.start()
         yield thread
@@ -136,34 +136,28 @@ class _Coroutines:
         try:
             run_loop(self._main())
         except BaseExceptionGroup as group:
-            self._station.fail(group.exceptions[0])
+            self._stage_run.fail(group.exceptions[0])
         except BaseException as error:
-            self._station.fail(error)
+            self._stage_run.fail(error)
         finally:
-            self._station.close()
+            self._stage_run.close()
 
     async def _main(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         if self._is_given_up:  # before there was a task to cancel
             return
         async with asyncio.TaskGroup() as slots:
-            for _ in range(self._station.stage.workers):
+            for _ in range(self._stage_run.stage.workers):
                 slots.create_task(self._work())
 
     async def _work(self) -> None:
-        lane = self._lanes.take("async") if self._lanes is not None else None
-        if self._lanes is not None and lane is not None:
-            self._lanes.enter(lane)
-        try:
+        with self._lanes.occupied(self._lanes.take("async")) as lane:
             await self._run_items(lane)
-        finally:
-            if self._lanes is not None and lane is not None:
-                self._lanes.free(lane)
 
-    async def _run_items(self, lane: Lane | None) -> None:
-        station = self._station
-        while (packet := await waiting_async(station.inbox.take)) is not END:
-            index = station.begin(packet).index
-            outcome = await self._branches.run_async(index, packet.value, packet.entered_ns, lane)
-            await station.finish_async(packet, outcome)
+    async def _run_items(self, lane: Lane) -> None:
+        stage_run = self._stage_run
+        while (queued := await waiting_async(stage_run.inbox.take)) is not END:
+            index = stage_run.begin(queued).index
+            outcome = await self._branches.run_async(index, queued.value, queued.entered_ns, lane)
+            await stage_run.finish_async(queued, outcome)
             await asyncio.sleep(0)  # slots that never wait must not shut out the others

@@ -1,7 +1,7 @@
-"""Two cooks, each with hands of their own.
+"""Two workers that are processes: their work overlaps, not only their waits.
 
-- Two things at once: which of the two arguments says how many workers there are?
-- Work overlaps only where each worker has hands of its own. Which kind was that?
+- Which of the two arguments is the number of workers? You need two.
+- Work overlaps only if each worker has hands of its own. Which kind of worker was that?
 """
 
 minute = 1  # simulated again

@@ -1,8 +1,8 @@
 """Records side by side, with all checks of a record in one branch.
 
 - Look at the chart: is there ever more than one long bar at the same time?
-- There is one answer to wait for in each record. Which waits can overlap: those of one record, or those of many?
-- A `kv.ParallelBatchNode` over the records, with `max_workers=6`; its `exec` makes the four checks of one record.
+- Each record has only one wait. Which waits can overlap: those of one record, or those of many records?
+- Use a `kv.ParallelBatchNode` over the records, with `max_workers=6`; its `exec` makes the four checks of one record.
 """
 
 

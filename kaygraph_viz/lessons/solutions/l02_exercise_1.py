@@ -1,7 +1,7 @@
-"""Eight records at once, and a limit of our own for the service that has one.
+"""Eight records at once, and a rate limit for the service that refuses more calls.
 
 - All of it is waiting. Which executor asks the four sources of a record at once, and how many records may run at once?
-- Once many calls are made at once, some are refused. Who keeps a source below so many calls a second?
+- With many calls at once, the service refuses some. What keeps the calls to a source below its limit?
 - `customer_sources` takes `limits`, a dict from the name of a source to a `kv.RateLimit`.
 """
 

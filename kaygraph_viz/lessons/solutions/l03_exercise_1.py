@@ -1,7 +1,7 @@
-"""A cost that puts the longest country first.
+"""A cost function, so that the longest country is begun first.
 
-- Look at the chart: which country ends last, and when was it begun?
-- What is longest first, if all cost the same? Only the order of the costs counts, not their size.
+- Look at the chart: which country ends last, and when does it start?
+- If all costs are equal, the longest does not come first. Only the order of the costs counts, not their size.
 - `by_country[country]` is the list of orders of a country.
 """
 
@@ -22,7 +22,7 @@ class FindRepeats(kv.ParallelBatchNode):
 
     def exec(self, country):
         found = by_country[country]
-        kv.compute(1e-6 * len(found) ** 2)  # as long as comparing each with each takes
+        kv.compute(1e-6 * len(found) ** 2)  # CPU time, as for comparing each with each
         return len(found) - len({(order.customer_id, order.items) for order in found})
 
     def post(self, shared, countries, repeats):

@@ -1,7 +1,7 @@
-"""More workers; the work of each stays the same.
+"""Four processes in place of one; mapper and reducer are unchanged.
 
-- Computing is shared among processes. How many may there be?
-- What stays true if max_workers is 4? Look at what the grade compares.
+- Processes can share the computing. How many processes does the cell use?
+- Does the result change with `max_workers=4`? Look at what the grade compares.
 """
 
 

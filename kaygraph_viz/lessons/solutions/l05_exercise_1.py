@@ -1,8 +1,9 @@
-"""Workers where the work is, and short queues.
+"""Workers in proportion to the time of each stage, and short queues.
 
-- Draw the queues with `kv.queue_depth(mine)`. In front of which stage do the orders pile up? That one needs help.
-- A stage handles workers / seconds orders in a second. With 4 workers `render` does 4 / 0.08 = 50. And the others?
-- Longer queues do not make it faster: `buffer=4` is enough.
+- Draw the queues with `kv.queue_depth(mine)`. In front of which stage do the orders wait? That stage needs more
+  workers.
+- A stage processes workers / seconds orders per second. With 4 workers, `render` does 4 / 0.08 = 50. And the others?
+- Longer queues do not make the pipeline faster: `buffer=4` is enough.
 """
 
 

@@ -1,4 +1,4 @@
-"""The first results of a source without an end; the lesson shuffles these lines."""
+"""The first five results of an endless source; the lesson shuffles these lines."""
 
 
 class FirstFive(kv.PipelineNode):

@@ -1,7 +1,7 @@
-"""Five slots.
+"""Five coroutine slots.
 
 - How many coroutines may be in progress at once? Only one line decides that.
-- The second argument of get_executor is the number of slots.
+- The second argument of `get_executor` is the number of coroutines in progress.
 """
 
 

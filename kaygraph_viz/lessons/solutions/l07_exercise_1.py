@@ -1,9 +1,9 @@
-"""No serial part but collecting: each worker computes what it asked for, in a process of its own, eight at once.
+"""Asking and computing in one branch, in eight processes; only collecting the results is serial.
 
-- Look at the chart: what do the sixteen do while `main` computes? Which line of the class is that?
-- A branch can ask and compute. `post` then only puts the results together.
-- Computing in branches gains nothing as long as they share one interpreter: which kind of worker does not?
-- How many? Not more than the offices allow. `kv.what_if(mine).best_workers` tells when fewer would do.
+- Look at the chart: what do the sixteen threads do while `main` computes? Which line of the class is that?
+- A branch can ask and compute. Then `post` only collects the results.
+- To compute in branches gains nothing as long as they share one interpreter: which kind of worker has its own?
+- How many? Not more than the offices allow. `kv.what_if(mine).best_workers` says whether fewer are enough.
 """
 
 

@@ -1,7 +1,7 @@
-"""Branches that share nothing: each returns its number, and one place adds them up.
+"""Branches that share nothing: each returns its number, and the caller adds them up.
 
-- Which line reads and writes something that all branches share?
-- What if count only returned its number? The outcomes of imap carry the values.
+- Which line reads and writes a value that all branches share?
+- What if `count` only returned its number? The outcomes of `imap` carry the values.
 """
 
 

@@ -1,7 +1,7 @@
-"""One call with all 24 branches on a cluster.
+"""One call with all 24 branches on a Dask cluster.
 
-- The two lists do not need each other: they could be one.
-- Which kind, and how many workers, let at least six branches run at once?
+- The two lists do not depend on each other: they can be one list.
+- Which kind of executor, and how many workers, run at least six branches at once?
 """
 
 

@@ -1,7 +1,7 @@
-"""Eight threads: nearly all of it is waiting.
+"""Eight threads, since nearly all of the time is waiting.
 
-- What does the chart say: does the program wait, or does it compute?
-- Waiting overlaps with threads. Which two arguments of get_executor have to change?
+- Look at the chart: does the program wait, or does it compute?
+- Threads overlap waiting. Which two arguments of `get_executor` have to change?
 """
 
 

@@ -1,8 +1,8 @@
-"""Processes where it computes, threads where it waits.
+"""Processes for the parts that compute, threads for those that wait.
 
-- In the chart: which parts are dark, which are light? Dark parts want `executor="process"`.
-- How many cores are there, and how many questions are allowed? More workers than that are against the rules.
-- Pricing has a few long orders, and `PriceOrders` has a method `cost`: `schedule="longest-first"` begins with them.
+- Look at the chart: which parts are dark, and which are light? Dark parts need `executor="process"`.
+- How many cores are there, and how many requests are allowed? More workers would break the rules.
+- Pricing has a few long orders, and `PriceOrders` has a method `cost`: `schedule="longest-first"` starts with them.
 """
 
 

@@ -1,6 +1,6 @@
-"""Two things at once: pricing with the questions that depend on it, and the checks.
+"""Two parts at once: pricing with the questions that depend on it, and the checks.
 
-- Asking needs the best customers, so it comes after pricing. Whom does checking need?
+- Asking needs the best customers, so it comes after pricing. Which part does checking need?
 - The first part of the report is a `kv.FanOutNode` with two branches: a graph of two nodes, and a single node.
 """
 

@@ -1,8 +1,8 @@
-"""A deadline that the call itself knows.
+"""A deadline that is passed to the call itself.
 
-- `timeout=0.3` of a node gives up a thread that is late, but nobody can stop it: it still waits, and the service still
-  has its question. Try it, and look for hatched bars: how many questions are there at once?
-- Who can stop waiting is `ask` itself: look at its arguments.
+- The `timeout=0.3` of a node abandons a thread that is late, but cannot stop it: it still waits, and the service still
+  has its request. Try it, and look for hatched bars: how many requests are there at once?
+- Only `ask` itself can stop waiting: look at its arguments.
 """
 
 

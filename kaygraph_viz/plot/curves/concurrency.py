@@ -1,4 +1,4 @@
-"""How many branches ran at once, over time.
+"""The curve of concurrency: the number of branches that ran at once, over time.
 
 Belongs here: the picture of one step function beside the number of workers. Does not belong here: queues (``queues``).
 """
@@ -56,9 +56,9 @@ def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = Non
 
     Notes
     -----
-    Counted are the units of work: branches, and the steps around them. Their mean number is no speedup: it counts those
-    that wait for the GIL as well. Where the number changes more often than a screen can show, the filled curve is the
-    mean of each moment, and the line above it the highest number.
+    Counted are the units of work: branches, and the phases around them. Their mean number is no speedup: it counts
+    those that wait for the GIL as well. Where the number changes more often than a screen can show, the filled curve is
+    the mean of each moment, and the line above it the highest number.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def _title(summary: Summary) -> str:
 
 
 def _draw(ax: Axes, steps: Steps) -> list[Key]:
-    """Draw the filled curve, and where it is a mean also the highest number of each moment."""
+    """Draw the filled curve and the line of the highest number, and return the entries of the legend."""
     times, mean, highest = steps.drawn()
     ax.fill_between(times, mean, step="post", facecolor=RUNNING.colour, edgecolor="none", gid="running")
     ax.plot(times, highest, drawstyle="steps-post", color=BAR, linewidth=0.9, gid="highest")
@@ -113,7 +113,7 @@ def _lines(ax: Axes, summary: Summary) -> list[Key]:
 
 
 def _description(summary: Summary, steps: Steps) -> Description:
-    """Return the picture in words: for how long how many ran at once."""
+    """Return the picture in words, with a table of the time spent at each number."""
     lasted = steps.lasted_ns()
     idle = duration(lasted.get(0, 0) / 1e9)
     sentence = (

@@ -1,4 +1,4 @@
-"""How much memory a run took, over time.
+"""The curve of the memory that a run took, over time.
 
 Belongs here: the picture of one curve. Does not belong here: reading it while the run goes on (``trace.memory``).
 """

@@ -1,4 +1,4 @@
-"""Two runs as paired bars: how long each kind of work took in either, and what the change did to the makespan.
+"""Paired bars of two runs: the time of each kind of work in both, and the effect of the change on the makespan.
 
 Belongs here: drawing a comparison. Does not belong here: finding out what is the same (``analysis.compare``); two runs
 on one time axis are drawn by ``gantt``.
@@ -32,13 +32,13 @@ __all__ = ["paired_bars"]
 BY = ("name", "span")
 MAX_PAIRS, NAME_PT = 15, 150.0
 BAR_HEIGHT, SHIFT, ROW_IN = 0.36, 0.19, 0.42
-REMARK_SHARE = 0.45  # of the width of the Axes is the most that a remark gets
+REMARK_SHARE = 0.45  # of the width of the Axes: longer remarks are cut, so that bars keep more than half of it
 FIRST, SECOND = Fill("#FFFFFF", "first run", "...."), Fill("#56A5DD", "second run")
 MARGINS_PT = (14.0, 14.0, 36.0, 46.0)
 
 
 class _Pair(NamedTuple):
-    """What is compared: its name, how long it took in either run [ns], and a remark."""
+    """One pair of bars: a name, its time in either run [ns], and a remark that is written beside it."""
 
     name: str
     a_ns: float
@@ -122,7 +122,7 @@ def _by_span(comparison: Comparison) -> Iterator[_Pair]:
     first = next(branches, None)
     for change in chain([first], branches) if first is not None else map(spans.__getitem__, order):
         if change.a_ns == change.b_ns:
-            return  # nothing that changed is left
+            return  # they come in the order of their changes: all that follow did not change either
         name = clean(change.name) + ("" if change.index is None else f" {change.index}")
         yield _Pair(name, change.a_ns, change.b_ns, _ratio(change.ratio))
 

@@ -1,4 +1,4 @@
-"""How many items waited in which queue, over time: a ribbon for each queue above the workers that empty it.
+"""The chart of queue depths: the number of items in each queue over time, above the workers that empty it.
 
 Belongs here: which items are in which queue, and ribbons on an Axes. Does not belong here: the rows and bars of the
 workers (``gantt.chart``, ``gantt.worker_rows``).
@@ -32,7 +32,7 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Queue", "queue_depth", "queues_of"]
 
-RIBBON_HEIGHT, RIBBON, MARK = 1.7, 1.15, 0.3  # the row of a ribbon, the ribbon in it, the mark above it [rows]
+RIBBON_HEIGHT, RIBBON, MARK = 1.7, 1.15, 0.3  # heights of the row, of the ribbon in it, of the mark above that [rows]
 WAITING = Fill("#B9BEC2", "waiting in the queue")
 BLOCKED = FILLS["blocked"]._replace(label="producers blocked")
 BOUND = Stroke(BAR, "room in the queue", 1.0, "--")
@@ -54,7 +54,7 @@ class Queue:
     depth
         How many items were in it.
     blocked
-        How many of those who filled it were blocked, as far as links say who that was.
+        How many of the branches that filled it were blocked, as far as links say which these are.
     waits_ns
         How long each item was in it [ns].
     """
@@ -73,17 +73,17 @@ class Queue:
 
     @property
     def title(self) -> str:
-        """What stands beside the ribbon."""
+        """The text beside the ribbon."""
         return f"{self.name} · queue" + (f" of {self.bound:,}" if self.bound else "")
 
 
 def queue_depth(
     trace: Trace, *, ax: Axes | None = None, title: str | None = None, labels: bool = True, end_s: float = 0.0
 ) -> Axes:
-    """Draw how many items waited in which queue, each as a ribbon above the workers that empty it.
+    """Draw the number of items in each queue over time, as a ribbon above the workers that empty it.
 
-    In a pipeline this shows where the bottleneck is: the queues before it are full, and whoever fills them is blocked;
-    those behind it are empty.
+    In a pipeline this shows where the bottleneck is: the queues before it are full, and the stages that fill them are
+    blocked; those behind it are empty.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def queue_depth(
     Notes
     -----
     An item is in the queue of a node or stage from its submission until a worker begins with it. What failed before it
-    was begun has no span and is not counted. Above a ribbon is marked when anybody who had made items for it was
+    was begun has no span and is not counted. A mark above a ribbon shows when a branch that had made items for it was
     blocked.
 
     Examples
@@ -137,7 +137,7 @@ def queue_depth(
 
 
 def queues_of(chart: Chart) -> Iterator[Queue]:
-    """Yield the queues of a chart whose rows are grouped by node: those in which anything ever waited.
+    """Yield the queues of a chart whose rows are grouped by node, without those in which no item ever waited.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def queues_of(chart: Chart) -> Iterator[Queue]:
 
 
 def _bound(run: Run, nodes: Places) -> int | None:
-    """Return the room of a queue as the span of its stage notes it."""
+    """Return the bound of a queue, which the span of its stage has as the attribute ``buffer``."""
     ids = run.nesting.columns.column("span_id")[nodes[nodes >= 0]].tolist()
     noted = [run.nesting.columns.attributes.get(number, {}).get("buffer") for number in ids]
     found = [bound for bound in noted if isinstance(bound, int) and bound > 0]
@@ -170,7 +170,7 @@ def _bound(run: Run, nodes: Places) -> int | None:
 
 
 def _blocked(run: Run, consumers: Places) -> Steps:
-    """Return how many of those who made the items of a queue were blocked."""
+    """Return how many of the branches that made the items of a queue were blocked, over time."""
     columns = run.nesting.columns
     ids = columns.column("span_id")
     links = (columns.links.get(number, ()) for number in ids[consumers].tolist()) if columns.links else ()
@@ -196,7 +196,7 @@ def _keys(queues: Sequence[Queue]) -> list[Key]:
 
 
 def _add_ribbon(ax: Axes, queue: Queue, base: float) -> None:
-    """Draw a ribbon on a base line, its edge, how much room there is, and where those who fill it were blocked."""
+    """Draw a ribbon on a base line, its edge, a line for its bound, and marks where its producers were blocked."""
     times, mean, highest = queue.depth.drawn()
     size = RIBBON / queue.top
     style: dict[str, Any] = {"step": "post", "linewidth": 0}

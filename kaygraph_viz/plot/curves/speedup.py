@@ -1,4 +1,4 @@
-"""Speedup against the number of workers: what was measured, what is predicted, and what no schedule can beat.
+"""The speedup curve: measured and predicted speedups against the number of workers, and their bounds.
 
 Belongs here: the numbers of that curve, and drawing it. Does not belong here: predicting (``analysis.what_if``) and the
 laws (``analysis.laws``).
@@ -32,8 +32,8 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["Speedups", "speedup_curve"]
 
 MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
-HEIGHT_IN, LEAST_WORKERS, MAX_NAMED = 4.4, 4, 6
-WORTH_A_LINE = 0.005  # a smaller serial share bounds nothing that anybody would reach
+HEIGHT_IN, MIN_WORKERS, MAX_NAMED = 4.4, 4, 6
+MIN_SERIAL_SHARE = 0.005  # with a smaller one Amdahl's limit is above 200: the line would leave the picture
 MEASURED_ONE, PREDICTED_ONE = "one worker", "one worker, predicted"
 ESTIMATED = "one after the other, estimated"
 MEASURED = Stroke(BAR, "measured: median and range", 1.2, "", "o")
@@ -50,7 +50,7 @@ def speedup_curve(
     ax: Axes | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw the speedup against the number of workers: measured, predicted, and what bounds it.
+    """Draw the speedup against the number of workers, measured and predicted, with its bounds.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def speedup_curve(
     if not found.baseline_s:
         raise OptionError("traces", traces, "runs that took some time", "with record() as trace: ...")
     checked_axes(ax)
-    last = max([LEAST_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
+    last = max([MIN_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
     last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, example="max_workers=16")
     canvas = Canvas.of(ax, Size.figure_width, HEIGHT_IN, MARGINS_PT)
     canvas.make_plain()
@@ -110,7 +110,7 @@ def speedup_curve(
 
 @dataclass(frozen=True)
 class Speedups:
-    """The numbers of a speedup curve.
+    """The numbers of a speedup curve, from which the curve and the sketch are drawn.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
     if path < top:
         label = f"critical path: at most {significant(path, 2)}"
         lines.append((ends, np.full_like(ends, path), Stroke(BAR, label, 1.1, "--")))
-    if found.serial_share >= WORTH_A_LINE:
+    if found.serial_share >= MIN_SERIAL_SHARE:
         counts = np.arange(1, last + 1)
         amdahl = [found.ratio(found.work_s) * amdahl_speedup(found.serial_share, count) for count in counts.tolist()]
         limit = found.ratio(found.work_s) * amdahl_limit(found.serial_share)

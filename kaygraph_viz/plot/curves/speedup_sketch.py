@@ -1,7 +1,7 @@
-"""How many times as fast runs were, in a corner of a panel: what was tried, and what is predicted.
+"""A speedup curve small enough for a corner of a panel: runs that were tried, and a prediction.
 
-Belongs here: a picture small enough to stand beside a Gantt chart. Does not belong here: the full picture with all its
-bounds (``speedup``), and its numbers.
+Belongs here: drawing it with few words. Does not belong here: the full picture with all its bounds, and the numbers
+(``speedup``).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def speedup_sketch(
     what_if: WhatIf | None = None,
     last: int = 16,
 ) -> Axes:
-    """Draw how many times as fast runs were against their number of workers, with few words.
+    """Draw the speedup of runs against their number of workers, with few words.
 
     Parameters
     ----------

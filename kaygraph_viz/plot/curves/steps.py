@@ -1,4 +1,4 @@
-"""Step functions of time: how many of something there are at each moment.
+"""Step functions of time: the number of open intervals at each moment.
 
 Belongs here: arithmetic on them, so that they can be drawn with as many points as a screen shows. Does not belong here:
 what is counted (``concurrency``, ``queues``).
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Steps:
-    """How many intervals are open over time, from 0 to an end.
+    """A step function: the number of open intervals over time, from 0 to an end.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Steps:
 
     @property
     def peak(self) -> int:
-        """The most at once."""
+        """The highest number."""
         return int(self.counts.max())
 
     @property
@@ -62,7 +62,7 @@ class Steps:
         return float((self.counts * self._lengths_ns()).sum()) / self.end_ns if self.end_ns else 0.0
 
     def lasted_ns(self) -> dict[int, int]:
-        """Return for how long there were how many [ns], the smallest number first."""
+        """Return by number for how long there were so many [ns], the smallest number first."""
         known, place = np.unique(self.counts, return_inverse=True)
         lasted = np.zeros(len(known), np.int64)
         np.add.at(lasted, place, self._lengths_ns())
@@ -72,7 +72,7 @@ class Steps:
         return np.diff(np.append(self.times_ns, max(self.end_ns, int(self.times_ns[-1]))))
 
     def drawn(self, most: int = MAX_POINTS) -> tuple[Floats, Floats, Floats]:
-        """Return times [s], and from each of them until the next one the mean and the highest number.
+        """Return the points of a curve: times [s], and the mean and the highest number from each time to the next.
 
         Parameters
         ----------

@@ -1,1 +1,1 @@
-"""The diagram of a graph."""
+"""The diagram of a graph: statistics of its nodes, layers, boxes and arrows, drawing, and markup for other tools."""

@@ -1,4 +1,4 @@
-"""From a node of a graph to its drawing: one box, a node opened into its branches, or a frame.
+"""The drawing of one node: a box, a box opened into its branches, or a frame around a nested graph.
 
 Belongs here: which boxes a node has and what is written in them. Does not belong here: how the nodes of a graph stand
 to each other (``placement``).
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kaygraph_viz.analysis.wording import counted, duration
-from kaygraph_viz.plot.diagram.facts import BranchFacts, GraphFacts, NodeFacts
 from kaygraph_viz.plot.diagram.scene import Arrow, Box, Frame, Line, Scene
+from kaygraph_viz.plot.diagram.stats import BranchStats, GraphStats, NodeStats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.plot.text import width_pt
@@ -34,12 +34,12 @@ def lines_size(lines: Sequence[Line]) -> tuple[float, float]:
 
 def make_box(
     lines: Sequence[Line], style: str, *, is_failed: bool = False, is_stacked: bool = False, is_critical: bool = False,
-    stands_for: tuple[str, str] = ("", ""),
+    shows: tuple[str, str] = ("", ""),
 ) -> Box:  # fmt: skip
-    """Return a box that is just large enough for its lines; `stands_for` is the id of a node and a branch of it."""
+    """Return a box that is just large enough for its lines; `shows` is a node id and a branch."""
     width, height = lines_size(lines)
     kind = style, is_stacked, is_failed, is_critical
-    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), *kind, *stands_for)
+    return Box(0, 0, width + 2 * PAD_X, height + 2 * PAD_Y, tuple(lines), *kind, *shows)
 
 
 def box_scene(box: Box) -> Scene:
@@ -48,38 +48,38 @@ def box_scene(box: Box) -> Scene:
 
 
 def more_box(number: int) -> Box:
-    """Return a box that stands for nodes that are not shown."""
+    """Return the box that replaces nodes that are left out, with their number."""
     return make_box([Line(f"… {counted(number, 'more node')}")], "more")
 
 
-def closed_box(view: NodeView, facts: GraphFacts | None) -> Box:
-    """Return a box that stands for a graph that is not opened."""
+def closed_box(view: NodeView, stats: GraphStats | None) -> Box:
+    """Return the box of a nested graph that is not opened, with its number of nodes."""
     size = len(view.graph.nodes) if view.graph is not None else 0
-    lines = [*node_lines(view, facts), Line(f"a graph of {size:,}", is_small=True)]
-    return make_box(lines, "more", stands_for=(view.node_id, ""))
+    lines = [*node_lines(view, stats), Line(f"a graph of {size:,}", is_small=True)]
+    return make_box(lines, "more", shows=(view.node_id, ""))
 
 
-def node_box(view: NodeView, facts: GraphFacts | None) -> Box:
+def node_box(view: NodeView, stats: GraphStats | None) -> Box:
     """Return the box of a node, without its branches."""
-    node = facts.nodes.get(view.node_id) if facts is not None else None
+    node = stats.nodes.get(view.node_id) if stats is not None else None
     style = "parallel" if view.is_parallel or view.branches else "node"
     bad, critical = (node.not_ok > 0, node.is_critical) if node is not None else (False, False)
-    lines, stands_for = node_lines(view, facts), (view.node_id, "")
-    return make_box(lines, style, is_failed=bad, is_critical=critical, stands_for=stands_for)
+    lines, shows = node_lines(view, stats), (view.node_id, "")
+    return make_box(lines, style, is_failed=bad, is_critical=critical, shows=shows)
 
 
-def node_lines(view: NodeView, facts: GraphFacts | None) -> list[Line]:
-    """Return what is written in the box of a node: class, id where it differs, times where there is a trace."""
+def node_lines(view: NodeView, stats: GraphStats | None) -> list[Line]:
+    """Return the text in the box of a node: class, id where it differs, times where there is a trace."""
     label, node_id = clean(view.label, NAME_LIMIT), clean(view.node_id, NAME_LIMIT)
     lines = [Line(label, is_bold=True)]
     if node_id != label:
         lines.append(Line(node_id, is_small=True))
-    if facts is not None:
-        lines.append(Line(_times(facts.nodes.get(view.node_id), facts.makespan_s), is_small=True))
+    if stats is not None:
+        lines.append(Line(_times(stats.nodes.get(view.node_id), stats.makespan_s), is_small=True))
     return lines
 
 
-def _times(node: NodeFacts | None, makespan_s: float) -> str:
+def _times(node: NodeStats | None, makespan_s: float) -> str:
     if node is None:
         return "did not run"
     share = f", {node.total_s / makespan_s:.0%}" if makespan_s else ""
@@ -88,23 +88,23 @@ def _times(node: NodeFacts | None, makespan_s: float) -> str:
     return f"x {node.runs:,}, mean {duration(node.total_s / node.runs)}{share}"
 
 
-def node_scene(view: NodeView, facts: GraphFacts | None, max_branches: int) -> Scene:
-    """Return the drawing of a node: opened into its branches where it is parallel."""
-    box = node_box(view, facts)
+def node_scene(view: NodeView, stats: GraphStats | None, max_branches: int) -> Scene:
+    """Return the drawing of a node, opened into its branches where it is parallel."""
+    box = node_box(view, stats)
     if box.style != "parallel":
         return box_scene(box)
-    node = facts.nodes.get(view.node_id) if facts is not None else None
+    node = stats.nodes.get(view.node_id) if stats is not None else None
     return _fan(box, branch_boxes(view, node, max_branches))
 
 
-def branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]:
-    """Return a box for each branch of a node by name, and one for all that are more than `most`."""
+def branch_boxes(view: NodeView, node: NodeStats | None, most: int) -> list[Box]:
+    """Return a box for each branch of a node by name, at most `most`, the last one for all that are left out."""
     known = dict.fromkeys(view.branches)
     measured = node.branches if node is not None else {}
     names = list(known | dict.fromkeys(measured))
     if not names:
         return [make_box([Line("one branch per item")], "branch", is_stacked=True)]
-    shown = names if len(names) <= most else _most_telling(names, measured, most - 1)
+    shown = names if len(names) <= most else _shown_names(names, measured, most - 1)
     boxes = [_branch_box(view.node_id, name, measured.get(name)) for name in shown]
     if len(shown) < len(names):
         is_hidden = node is not None and node.is_opened and not any(box.is_critical for box in boxes)
@@ -113,31 +113,29 @@ def branch_boxes(view: NodeView, node: NodeFacts | None, most: int) -> list[Box]
     return boxes
 
 
-def _most_telling(names: Sequence[str], measured: Mapping[str, BranchFacts], most: int) -> list[str]:
-    """Return the first names in their order, those on the critical path before all others."""
+def _shown_names(names: Sequence[str], measured: Mapping[str, BranchStats], most: int) -> list[str]:
+    """Return `most` names in their order: those on the critical path, then the first ones."""
     critical = [name for name in names if name in measured and measured[name].is_critical][:most]
     kept = {*critical, *[name for name in names if name not in critical][: most - len(critical)]}
     return [name for name in names if name in kept]
 
 
-def _branch_box(node_id: str, name: str, facts: BranchFacts | None) -> Box:
-    label, stands_for = clean(name, NAME_LIMIT), (node_id, name)
-    if facts is None:
-        return make_box([Line(label)], "branch", stands_for=stands_for)
-    many = facts.count > 1
-    times = f"mean {duration(facts.mean_s)}" if many else duration(facts.mean_s)
-    notes = [f"{facts.not_ok:,} not ok" if many else "not ok"] if facts.not_ok else []
-    if facts.retries:
-        notes.append(counted(facts.retries, "retry", "retries"))
-    lines = [Line(f"{label} x {facts.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
-    is_failed, is_critical = facts.not_ok > 0, facts.is_critical
-    return make_box(
-        lines, "branch", is_failed=is_failed, is_stacked=many, is_critical=is_critical, stands_for=stands_for
-    )
+def _branch_box(node_id: str, name: str, stats: BranchStats | None) -> Box:
+    label, shows = clean(name, NAME_LIMIT), (node_id, name)
+    if stats is None:
+        return make_box([Line(label)], "branch", shows=shows)
+    many = stats.count > 1
+    times = f"mean {duration(stats.mean_s)}" if many else duration(stats.mean_s)
+    notes = [f"{stats.not_ok:,} not ok" if many else "not ok"] if stats.not_ok else []
+    if stats.retries:
+        notes.append(counted(stats.retries, "retry", "retries"))
+    lines = [Line(f"{label} x {stats.count:,}" if many else label), Line(", ".join([times, *notes]), is_small=True)]
+    is_failed, is_critical = stats.not_ok > 0, stats.is_critical
+    return make_box(lines, "branch", is_failed=is_failed, is_stacked=many, is_critical=is_critical, shows=shows)
 
 
 def _fan(box: Box, branches: list[Box]) -> Scene:
-    """Put a node, its branches and the bar at which they meet again beside each other, each on the middle line."""
+    """Return the drawing of a parallel node: box, branches and the bar at which they meet, on one middle line."""
     width = max(branch.width for branch in branches)
     height = sum(branch.height for branch in branches) + BRANCH_GAP * (len(branches) - 1)
     scene = Scene(height=max(height, box.height))
@@ -158,10 +156,10 @@ def _fan(box: Box, branches: list[Box]) -> Scene:
     return scene
 
 
-def framed(inner: Scene, view: NodeView, facts: GraphFacts | None) -> Scene:
-    """Return the drawing of a nested graph: its nodes within a frame that has its name."""
+def framed(inner: Scene, view: NodeView, stats: GraphStats | None) -> Scene:
+    """Return the drawing of a nested graph: its nodes within a frame, with its name at the top."""
     name = clean(view.graph.name if view.graph is not None else view.label, NAME_LIMIT)
-    first, *rest = node_lines(view, facts)
+    first, *rest = node_lines(view, stats)
     lines = [Line(name, is_bold=True), *([first._replace(is_bold=False, is_small=True)] if first.text != name else []),
              *(line for line in rest if line.text != name)]  # fmt: skip
     title_width, title_height = lines_size(lines)

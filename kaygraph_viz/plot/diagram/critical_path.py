@@ -1,6 +1,7 @@
-"""The critical path of a trace on a graph: the nodes, branches and edges that it leads through.
+"""The critical path of a trace on a graph: its nodes, branches and edges.
 
-Belongs here: from spans to nodes. Does not belong here: the path on the rows of a chart (``gantt.critical_path``).
+Belongs here: finding the nodes of the spans on the path. Does not belong here: the path on the rows of a chart
+(``gantt.critical_path``).
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.plot.gantt.critical_path import path_steps
 from kaygraph_viz.trace.span import KINDS
 
-__all__ = ["Critical"]
+__all__ = ["GraphPath"]
 
-WORTH_SHOWING = 0.1
+MIN_SHARE = 0.1  # of the time of a node on the path: branches with less would clutter the diagram
 
 
 @dataclass(frozen=True)
-class Critical:
-    """What the critical path leads through; a scope and an id name a node (see ``graph_facts``).
+class GraphPath:
+    """The nodes, branches and edges on the critical path; a scope and an id name a node (see ``stats``).
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ class Critical:
     >>> load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
     >>> check = (bar("check", "main", 1, 3, kind="node"), [bar("a", "t-1", 1, 2), bar("b", "t-2", 1, 3)])
     >>> nesting = Nesting.of(make_trace(load, check).columns)
-    >>> found = Critical.of(nesting, np.zeros(6, np.int64))
+    >>> found = GraphPath.of(nesting, np.zeros(6, np.int64))
     >>> sorted(found.nodes), sorted(found.branches), sorted(found.edges)
     ([(0, 'check'), (0, 'load')], [(0, 'check', 'b')], [(0, 'load', 'check')])
     """
@@ -54,37 +55,41 @@ class Critical:
     edges: frozenset[tuple[int, str, str]] = frozenset()
 
     @classmethod
-    def of(cls, nesting: Nesting, scope: Ints) -> Critical:
-        """Follow the critical path of a trace; `scope` is that of each span, -1 for what takes no part."""
+    def of(cls, nesting: Nesting, scope: Ints) -> GraphPath:
+        """Find the critical path of a trace; `scope` is that of each span, -1 for spans that are not drawn."""
         ids, names = nesting.columns.column("span_id"), nesting.columns.names
         name_of = nesting.columns.rows["name"].tolist()
         order = np.argsort(ids)
         steps = path_steps(nesting)
         numbers = np.array([step.span_id for step in steps], np.int64)
-        ways = [_way(nesting, position) for position in order[np.searchsorted(ids, numbers, sorter=order)].tolist()]
+        chains = [
+            _enclosing(nesting, position) for position in order[np.searchsorted(ids, numbers, sorter=order)].tolist()
+        ]
         scopes, siblings = scope.tolist(), _Siblings(nesting)
         whole: Counter[tuple[int, str]] = Counter()
         by_branch: Counter[tuple[int, str, str]] = Counter()
-        for way, step in zip(ways, steps, strict=True):
-            for position, branch in way:
+        for chain, step in zip(chains, steps, strict=True):
+            for position, branch in chain:
                 node = scopes[position], names[name_of[position]]
                 whole[node] += step.duration_ns
                 by_branch[*node, branch] += step.duration_ns
         in_branches = {node: spent - by_branch[*node, ""] for node, spent in whole.items()}
-        parted = filter(None, (_parted(before, after) for before, after in pairwise(ways)))
+        parted = filter(None, (_parted(before, after) for before, after in pairwise(chains)))
         pairs = {pair for ends in parted for pair in pairwise(siblings.between(*ends))}
         for position in {position for pair in pairs for position in pair}:
-            whole[scopes[position], names[name_of[position]]] += 0  # also of those that take no time
+            whole[scopes[position], names[name_of[position]]] += (
+                0  # a Counter has no key of a node that took no time, though the path leads through it
+            )
         return cls(
             frozenset(whole),
-            frozenset(key for key, spent in by_branch.items() if key[2] and spent >= WORTH_SHOWING * whole[key[:2]]),
-            frozenset(node for node, spent in in_branches.items() if spent and spent >= WORTH_SHOWING * whole[node]),
+            frozenset(key for key, spent in by_branch.items() if key[2] and spent >= MIN_SHARE * whole[key[:2]]),
+            frozenset(node for node, spent in in_branches.items() if spent and spent >= MIN_SHARE * whole[node]),
             frozenset((scopes[a], names[name_of[a]], names[name_of[b]]) for a, b in pairs if scopes[a] == scopes[b]),
         )  # fmt: skip
 
 
 class _Siblings:
-    """The nodes and graphs of a trace, in the order of time within each parent."""
+    """An index of the nodes and graphs of a trace, in the order of time within each parent."""
 
     def __init__(self, nesting: Nesting) -> None:
         columns = nesting.columns
@@ -97,7 +102,7 @@ class _Siblings:
         self._parent = nesting.parent
 
     def between(self, first: int, last: int) -> list[int]:
-        """Return the positions from one node to another one, and of those that ran between them and took no time."""
+        """Return the positions of two nodes, with those between them that took no time and have no step of the path."""
         if self._parent[first] != self._parent[last]:
             return [first, last]
         some = self._order[self._place[first] + 1 : self._place[last]]
@@ -105,8 +110,8 @@ class _Siblings:
         return [first, *some[took_none & (self._started[some] >= self._ended[first])].tolist(), last]
 
 
-def _way(nesting: Nesting, position: int) -> list[tuple[int, str]]:
-    """Return the positions of the nodes and graphs around a span, from the outside, and the branch of each it is in."""
+def _enclosing(nesting: Nesting, position: int) -> list[tuple[int, str]]:
+    """Return the nodes and graphs around a span from the outside, each by its position, with the branch it is in."""
     columns = nesting.columns
     found: list[tuple[int, str]] = []
     branch = ""
@@ -122,5 +127,5 @@ def _way(nesting: Nesting, position: int) -> list[tuple[int, str]]:
 
 
 def _parted(before: Sequence[tuple[int, str]], after: Sequence[tuple[int, str]]) -> tuple[int, int] | None:
-    """Return the nodes at which two ways from the outside part."""
+    """Return the outermost nodes in which two chains from `_enclosing` differ, or None."""
     return next(((a, b) for (a, _), (b, _) in zip(before, after, strict=False) if a != b), None)

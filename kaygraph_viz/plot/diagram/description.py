@@ -1,4 +1,4 @@
-"""A diagram in words: one sentence, a table of its nodes and one of its edges.
+"""The description of a diagram: one sentence, a table of its nodes and one of its edges.
 
 Belongs here: what is said about a graph, and what counts as one. Does not belong here: what is drawn (``diagram``).
 """
@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.diagram.facts import GraphFacts, NodeFacts
+from kaygraph_viz.plot.diagram.stats import GraphStats, NodeStats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.structure import GraphView, NodeView
 from kaygraph_viz.trace.trace import Trace
@@ -23,7 +23,7 @@ MAX_ROWS, MAX_NAMED = 40, 5
 
 @runtime_checkable
 class HasStructure(Protocol):
-    """What can say which nodes and edges it has: graphs and nodes."""
+    """The protocol of objects that have nodes and edges, such as graphs and nodes."""
 
     def structure(self) -> GraphView:
         """Return the nodes that can be reached, and their edges."""
@@ -57,8 +57,8 @@ def checked_run(trace: object) -> Trace | None:
     return trace
 
 
-def diagram_description(view: GraphView, facts: GraphFacts | None) -> Description:
-    """Return a graph in words, with what a trace says about its nodes and edges."""
+def diagram_description(view: GraphView, stats: GraphStats | None) -> Description:
+    """Return a graph in words, with the statistics of its nodes and edges where there is a trace."""
     if not view.nodes:
         return Description(f"Diagram of {clean(view.name)}, which has no nodes.")
     parallel = [clean(node.label) for node in view.nodes if node.is_parallel or node.branches]
@@ -68,46 +68,46 @@ def diagram_description(view: GraphView, facts: GraphFacts | None) -> Descriptio
     sentence = f"Diagram of {clean(view.name)} with {size}, starting at {clean(view.nodes[0].label)}{tail}"
     nodes = Table(
         ("node", "id", "branches", "runs", "time", "share", "not ok", "critical path"),
-        _cut([_node_line(node, known) for node, known in _all_nodes(view, facts)]), words=3, remarks=1,
+        _cut([_node_line(node, known) for node, known in _all_nodes(view, stats)]), words=3, remarks=1,
     )  # fmt: skip
-    edges = Table(("from", "to", "action", "taken", "critical path"), _cut(list(_edge_lines(view, facts))), 3, 1)
+    edges = Table(("from", "to", "action", "taken", "critical path"), _cut(list(_edge_lines(view, stats))), 3, 1)
     return Description(sentence, [nodes, edges])
 
 
-def _all_nodes(view: GraphView, facts: GraphFacts | None) -> Iterator[tuple[NodeView, GraphFacts | None]]:
-    """Yield the nodes of a graph and of the graphs in it, as far as they are drawn, each with what a trace says."""
+def _all_nodes(view: GraphView, stats: GraphStats | None) -> Iterator[tuple[NodeView, GraphStats | None]]:
+    """Yield the nodes of a graph and of the graphs in it, one level deep, each with the statistics of its graph."""
     for node in view.nodes:
-        yield node, facts
-        for graph, known in _graphs_in(node, facts):
+        yield node, stats
+        for graph, known in _graphs_in(node, stats):
             yield from ((each, known) for each in graph.nodes)
 
 
-def _graphs_in(node: NodeView, facts: GraphFacts | None) -> Iterator[tuple[GraphView, GraphFacts | None]]:
+def _graphs_in(node: NodeView, stats: GraphStats | None) -> Iterator[tuple[GraphView, GraphStats | None]]:
     if node.graph is not None:
-        yield node.graph, facts.within(node.node_id) if facts is not None else None
+        yield node.graph, stats.within(node.node_id) if stats is not None else None
 
 
-def _node_line(view: NodeView, facts: GraphFacts | None) -> tuple[str, ...]:
+def _node_line(view: NodeView, stats: GraphStats | None) -> tuple[str, ...]:
     label, node_id = clean(view.label), clean(view.node_id)
     names = label, node_id if node_id != label else ""
-    if facts is None:
+    if stats is None:
         return (*names, ", ".join(clean(name) for name in view.branches[:MAX_NAMED]), "", "", "", "", "")
-    node = facts.nodes.get(view.node_id)
+    node = stats.nodes.get(view.node_id)
     if node is None:
         return (*names, "", "0", "", "", "", "")
-    share = f"{node.total_s / facts.makespan_s:.0%}" if facts.makespan_s else ""
+    share = f"{node.total_s / stats.makespan_s:.0%}" if stats.makespan_s else ""
     is_critical = "yes" if node.is_critical else ""
     return (*names, _branches(node), f"{node.runs:,}", duration(node.total_s), share, f"{node.not_ok:,}", is_critical)
 
 
-def _branches(node: NodeFacts) -> str:
-    found = [clean(name) + (f" x {facts.count:,}" if facts.count > 1 else "") for name, facts in node.branches.items()]
+def _branches(node: NodeStats) -> str:
+    found = [clean(name) + (f" x {stats.count:,}" if stats.count > 1 else "") for name, stats in node.branches.items()]
     more = [f"{len(found) - MAX_NAMED:,} more"] if len(found) > MAX_NAMED else []
     return ", ".join([*found[:MAX_NAMED], *more])
 
 
-def _edge_lines(view: GraphView, facts: GraphFacts | None) -> Iterator[tuple[str, ...]]:
-    for graph, known in ((view, facts), *(found for node in view.nodes for found in _graphs_in(node, facts))):
+def _edge_lines(view: GraphView, stats: GraphStats | None) -> Iterator[tuple[str, ...]]:
+    for graph, known in ((view, stats), *(found for node in view.nodes for found in _graphs_in(node, stats))):
         labels = {node.node_id: clean(node.label) for node in graph.nodes}
         for edge in graph.edges:
             ends = labels.get(edge.source, clean(edge.source)), labels.get(edge.target, clean(edge.target))

@@ -18,9 +18,9 @@ from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes
 from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view, diagram_description
-from kaygraph_viz.plot.diagram.facts import gather
 from kaygraph_viz.plot.diagram.placement import graph_scene
 from kaygraph_viz.plot.diagram.scene import STACK_PT, Arrow, Box, Frame, Line, Point, Scene
+from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.legend import LEGEND_LINE_PT
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, MUTED, PAPER, TEXT, Key, Size
@@ -88,20 +88,20 @@ def diagram(
     'checks'
     """
     view = checked_view(graph)
-    facts = gather(checked_run(trace), view, critical_path=critical_path)
+    stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
     checked_whole("max_branches", max_branches, 2, example="max_branches=6")
     checked_axes(ax)
-    scene = graph_scene(view, facts, max_branches)
+    scene = graph_scene(view, stats, max_branches)
     is_marked = any(arrow.is_critical for arrow in scene.arrows) or any(box.is_critical for box in scene.boxes)
     keys: list[Key] = [CRITICAL] if is_marked else []
     canvas = Canvas(ax) if ax is not None else _new_canvas(scene, len(keys))
     scale = _set_limits(canvas, scene)
     _draw(canvas, scene, scale)
-    return canvas.finish(heading(title, _title(view, trace)), keys, diagram_description(view, facts))
+    return canvas.finish(heading(title, _title(view, trace)), keys, diagram_description(view, stats))
 
 
 def describe_diagram(graph: GraphView | HasStructure) -> str:
-    """Return in one sentence what the diagram shows, as a text for those who cannot see it.
+    """Return the sentence of the description of a diagram, for readers who cannot see it.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def _new_canvas(scene: Scene, legend_rows: int) -> Canvas:
 
 
 def _set_limits(canvas: Canvas, scene: Scene) -> float:
-    """Put the drawing in the middle of the Axes and return by how much it has to shrink for that."""
+    """Put the drawing in the middle of the Axes and return the scale at which it fits, at most 1."""
     width, height = canvas.width_pt, canvas.height_pt
     scale = min(1.0, width / (scene.width + 2 * MARGIN_PT), height / (scene.height + 2 * MARGIN_PT))
     x, y = scene.width / 2, scene.height / 2
@@ -163,7 +163,7 @@ def _draw_frame(canvas: Canvas, frame: Frame, scale: float) -> None:
 
 
 def _draw_box(canvas: Canvas, box: Box, scale: float) -> None:
-    """Draw a box, three times for a stack; a failure has a thick border as well as its words and its colour."""
+    """Draw a box, three times for a stack; a failure has a thick border, since colour alone says nothing to some."""
     shifts = (STACK_PT, STACK_PT / 2, 0.0) if box.is_stacked else (0.0,)
     rounding = 0 if box.style == "join" else 4
     edge, thickness = (FAILED, 1.8) if box.is_failed else (CRITICAL.colour, 2.0) if box.is_critical else (BAR, 0.9)
@@ -213,10 +213,10 @@ def _draw_arrow(canvas: Canvas, arrow: Arrow, scale: float) -> None:
 
 
 def _curve(points: tuple[Point, ...]) -> Path:
-    """Return a way whose slanted parts are curves that begin and end horizontally."""
+    """Return a path whose slanted parts are curves that begin and end horizontally."""
     vertices, codes = [points[0]], [Path.MOVETO]
     for (x0, y0), (x1, y1) in pairwise(points):
-        if abs(x1 - x0) + abs(y1 - y0) < LEVEL_PT:  # without a length it would leave the head without a direction
+        if abs(x1 - x0) + abs(y1 - y0) < LEVEL_PT:  # a last part without length has no direction for the head
             continue
         if abs(y1 - y0) < LEVEL_PT:
             vertices, codes = [*vertices, (x1, y1)], [*codes, Path.LINETO]
@@ -228,7 +228,7 @@ def _curve(points: tuple[Point, ...]) -> Path:
 
 
 def _rounded(points: tuple[Point, ...]) -> Path:
-    """Return a way along straight lines with rounded corners."""
+    """Return a path along straight lines with rounded corners."""
     vertices, codes = [points[0]], [Path.MOVETO]
     for before, corner, after in zip(points[:-2], points[1:-1], points[2:], strict=True):
         vertices += [_towards(corner, before), corner, _towards(corner, after)]
@@ -237,8 +237,8 @@ def _rounded(points: tuple[Point, ...]) -> Path:
 
 
 def _towards(corner: Point, other: Point) -> Point:
-    """Return the point where the rounding of a corner begins: no further than half the way to the other point."""
+    """Return where the rounding of a corner begins: at most half the distance to the other point away."""
     dx, dy = other[0] - corner[0], other[1] - corner[1]
-    length = abs(dx) + abs(dy)  # one of them is 0
+    length = abs(dx) + abs(dy)  # lines are horizontal or vertical
     share = min(CORNER, length / 2) / length if length else 0.0
     return corner[0] + dx * share, corner[1] + dy * share

@@ -1,6 +1,6 @@
-"""Which column each node of a graph stands in, and what is left out where there are too many.
+"""The layers of a graph: the column of each node, and which nodes are left out where there are too many.
 
-Belongs here: layers of a graph, loops found, long chains and wide fans collapsed. Does not belong here: sizes and
+Belongs here: finding loops, assigning columns, collapsing long chains and wide fans. Does not belong here: sizes and
 positions (``placement``).
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import networkx as nx
 
-from kaygraph_viz.plot.diagram.facts import GraphFacts
+from kaygraph_viz.plot.diagram.stats import GraphStats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
-__all__ = ["Flow", "Item", "Way", "make_flow"]
+__all__ = ["Item", "LayeredGraph", "Route", "layered_graph"]
 
 MAX_COLUMNS = 12
 KEPT_AT_EACH_END = 5
@@ -25,7 +25,7 @@ LABEL_LIMIT = 26
 
 @dataclass(frozen=True)
 class Item:
-    """What stands at one place: a node, or a number of nodes that are left out."""
+    """A node of the diagram, or a number of nodes that are left out there."""
 
     column: int
     view: NodeView | None
@@ -33,7 +33,7 @@ class Item:
 
 
 @dataclass
-class Way:
+class Route:
     """All edges from one item to another, drawn as one arrow."""
 
     source: int
@@ -44,7 +44,7 @@ class Way:
 
     @property
     def text(self) -> str:
-        """The actions other than ``default``, and how often the way was taken if more than once."""
+        """The actions other than ``default``, and how often the route was taken if more than once."""
         words = [" / ".join(action for action in self.actions if action != "default")]
         if self.taken is not None and self.taken > 1:
             words.append(f"x {self.taken:,}")
@@ -53,15 +53,15 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Flow:
-    """The items in the order of their columns and the ways between them, by position in `items`."""
+class LayeredGraph:
+    """Items in the order of their columns, and the routes between them, by position in `items`."""
 
     items: tuple[Item, ...]
-    ways: tuple[Way, ...]
+    routes: tuple[Route, ...]
 
 
-def make_flow(view: GraphView, facts: GraphFacts | None) -> Flow:
-    """Return the columns of a graph, from left to right.
+def layered_graph(view: GraphView, stats: GraphStats | None) -> LayeredGraph:
+    """Return the layers of a graph as columns from left to right.
 
     A node stands one column to the right of the last of its predecessors (longest path layering); an edge that closes
     a loop does not count. More than 12 columns keep five at each end, more than 8 nodes in a column the first seven.
@@ -70,14 +70,14 @@ def make_flow(view: GraphView, facts: GraphFacts | None) -> Flow:
     ----------
     view
         Any graph: loops, unconnected nodes and 10,000 nodes in a row are allowed.
-    facts
-        What a trace says, for the number of times each edge was taken.
+    stats
+        Statistics of a trace, for the number of times each edge was taken.
     """
     place = {node.node_id: number for number, node in reversed(list(enumerate(view.nodes)))}
     edges = [edge for edge in view.edges if edge.source in place and edge.target in place]
     column_of = _columns(len(view.nodes), [(place[edge.source], place[edge.target]) for edge in edges])
     items, item_of = _items(view, _squeezed(column_of))
-    return Flow(tuple(items), tuple(_ways(edges, place, item_of, items, facts)))
+    return LayeredGraph(tuple(items), tuple(_routes(edges, place, item_of, items, stats)))
 
 
 def _columns(count: int, edges: Iterable[tuple[int, int]]) -> list[int]:
@@ -92,20 +92,20 @@ def _columns(count: int, edges: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def _closing_loops(graph: nx.DiGraph[int]) -> list[tuple[int, int]]:
-    """Return the edges that lead back to a node on the way from the start."""
-    found, on_the_way = [], set()
+    """Return the edges that lead back to a node on the path from the start."""
+    found, on_path = [], set()
     for source, target, kind in nx.dfs_labeled_edges(graph):
         if kind == "forward":
-            on_the_way.add(target)
+            on_path.add(target)
         elif kind == "reverse":
-            on_the_way.discard(target)
-        elif target in on_the_way:
+            on_path.discard(target)
+        elif target in on_path:
             found.append((source, target))
     return found
 
 
 def _squeezed(columns: list[int]) -> list[tuple[int, bool]]:
-    """Return for each node its column after the middle of a long graph was taken out, and whether it was in there."""
+    """Return for each node its column after the middle of a long graph was taken out, and whether it was taken out."""
     count = max(columns, default=0) + 1
     if count <= MAX_COLUMNS:
         return [(column, False) for column in columns]
@@ -121,7 +121,7 @@ def _squeezed(columns: list[int]) -> list[tuple[int, bool]]:
 
 
 def _items(view: GraphView, columns: list[tuple[int, bool]]) -> tuple[list[Item], list[int]]:
-    """Return the items, and for each node the position of the item that shows it or stands for it."""
+    """Return the items, and for each node the position of its item, which is shared where nodes are left out."""
     members: dict[tuple[int, bool], list[int]] = {}
     for node, place in enumerate(columns):
         members.setdefault(place, []).append(node)
@@ -137,21 +137,21 @@ def _items(view: GraphView, columns: list[tuple[int, bool]]) -> tuple[list[Item]
     return items, item_of
 
 
-def _ways(
-    edges: list[EdgeView], place: dict[str, int], item_of: list[int], items: list[Item], facts: GraphFacts | None
-) -> Iterable[Way]:
-    ways: dict[tuple[int, int], Way] = {}
+def _routes(
+    edges: list[EdgeView], place: dict[str, int], item_of: list[int], items: list[Item], stats: GraphStats | None
+) -> Iterable[Route]:
+    routes: dict[tuple[int, int], Route] = {}
     pairs: dict[tuple[int, int], set[tuple[str, str]]] = {}
     for edge in edges:
         ends = item_of[place[edge.source]], item_of[place[edge.target]]
         if ends[0] == ends[1] and items[ends[0]].view is None:
             continue
-        way = ways.setdefault(ends, Way(*ends))
-        if edge.action not in way.actions and all(items[end].view is not None for end in ends):
-            way.actions.append(edge.action)
+        route = routes.setdefault(ends, Route(*ends))
+        if edge.action not in route.actions and all(items[end].view is not None for end in ends):
+            route.actions.append(edge.action)
         pairs.setdefault(ends, set()).add((edge.source, edge.target))
-    if facts is not None:
-        for ends, way in ways.items():
-            way.taken = sum(facts.taken.get(pair, 0) for pair in pairs[ends])
-            way.is_critical = not facts.critical.isdisjoint(pairs[ends])
-    return ways.values()
+    if stats is not None:
+        for ends, route in routes.items():
+            route.taken = sum(stats.taken.get(pair, 0) for pair in pairs[ends])
+            route.is_critical = not stats.critical.isdisjoint(pairs[ends])
+    return routes.values()

@@ -1,10 +1,10 @@
-"""A diagram as text for other tools: Mermaid, which many web pages draw, and DOT, the language of Graphviz.
+"""The markup of a diagram for other tools: Mermaid, which many web pages draw, and DOT, the language of Graphviz.
 
 Belongs here: the nodes and edges that the drawn diagram has, in these two languages. Does not belong here: drawing
 (``diagram``).
 
-Names are given to nodes and edges as quoted texts in which everything that could mean something is escaped; ids are
-made here.
+Names of nodes and edges become quoted texts in which all characters with a meaning are escaped; ids are made here, so
+no name can change the structure.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from kaygraph_viz.checks import checked_whole, checked_word
 from kaygraph_viz.plot.diagram.blocks import branch_boxes, closed_box, more_box, node_box
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view
-from kaygraph_viz.plot.diagram.facts import GraphFacts, gather
-from kaygraph_viz.plot.diagram.layering import Item, make_flow
+from kaygraph_viz.plot.diagram.layering import Item, layered_graph
 from kaygraph_viz.plot.diagram.scene import Box
+from kaygraph_viz.plot.diagram.stats import GraphStats, graph_stats
 from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, TEXT
 from kaygraph_viz.trace.structure import GraphView, NodeView
 from kaygraph_viz.trace.trace import Trace
@@ -69,16 +69,16 @@ def diagram_text(
     """
     checked_word("format", format, FORMATS, 'diagram_text(graph, "mermaid")')
     view = checked_view(graph)
-    facts = gather(checked_run(trace), view, critical_path=critical_path)
+    stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
     checked_whole("max_branches", max_branches, 2, example="max_branches=6")
     outline = _Outline(max_branches)
-    outline.add_graph(view, facts, outline.parts)
+    outline.add_graph(view, stats, outline.parts)
     return "\n".join(FORMATS[format](outline))
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A box by its name, or a group of parts around which the lines of its box stand."""
+    """A box with its id, or a group of parts with the text of its box as heading."""
 
     name: str
     box: Box
@@ -87,7 +87,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Edge:
-    """An arrow between two parts by their names."""
+    """An arrow between two parts, by their ids."""
 
     source: str
     target: str
@@ -98,7 +98,7 @@ class _Edge:
 
 @dataclass
 class _Outline:
-    """The boxes and arrows of a diagram, without places."""
+    """The boxes and arrows of a diagram, without positions."""
 
     max_branches: int
     parts: list[_Part] = field(default_factory=list)
@@ -106,37 +106,37 @@ class _Outline:
     count: int = 0
 
     def add_graph(
-        self, view: GraphView, facts: GraphFacts | None, parts: list[_Part], *, is_inside: bool = False
+        self, view: GraphView, stats: GraphStats | None, parts: list[_Part], *, is_inside: bool = False
     ) -> None:
         """Add the nodes and edges of a graph to `parts`; graphs inside it are opened one level deep."""
-        flow = make_flow(view, facts)
-        ends = [self._add_item(item, facts, parts, is_inside=is_inside) for item in flow.items]
-        for way in flow.ways:
-            source, target = ends[way.source][1], ends[way.target][0]
-            self.edges.append(_Edge(source, target, way.text, way.is_critical, way.taken == 0))
+        graph = layered_graph(view, stats)
+        ends = [self._add_item(item, stats, parts, is_inside=is_inside) for item in graph.items]
+        for route in graph.routes:
+            source, target = ends[route.source][1], ends[route.target][0]
+            self.edges.append(_Edge(source, target, route.text, route.is_critical, route.taken == 0))
 
     def _add_item(
-        self, item: Item, facts: GraphFacts | None, parts: list[_Part], *, is_inside: bool
+        self, item: Item, stats: GraphStats | None, parts: list[_Part], *, is_inside: bool
     ) -> tuple[str, str]:
-        """Add what stands at one place; return where ways to it end, and where ways from it begin."""
+        """Add an item, and return the ids of the parts at which arrows to it end and arrows from it start."""
         if item.view is None:
             return (self._add(parts, more_box(item.hidden)),) * 2
         if item.view.graph is None:
-            return self._add_node(item.view, facts, parts)
+            return self._add_node(item.view, stats, parts)
         if is_inside or not item.view.graph.nodes:
-            return (self._add(parts, closed_box(item.view, facts)),) * 2
+            return (self._add(parts, closed_box(item.view, stats)),) * 2
         inside: list[_Part] = []
-        name = self._add(parts, node_box(item.view, facts), inside)
-        inner = facts.within(item.view.node_id) if facts is not None else None
+        name = self._add(parts, node_box(item.view, stats), inside)
+        inner = stats.within(item.view.node_id) if stats is not None else None
         self.add_graph(item.view.graph, inner, inside, is_inside=True)
         return name, name
 
-    def _add_node(self, view: NodeView, facts: GraphFacts | None, parts: list[_Part]) -> tuple[str, str]:
-        box = node_box(view, facts)
+    def _add_node(self, view: NodeView, stats: GraphStats | None, parts: list[_Part]) -> tuple[str, str]:
+        box = node_box(view, stats)
         name = self._add(parts, box)
         if box.style != "parallel":
             return name, name
-        node = facts.nodes.get(view.node_id) if facts is not None else None
+        node = stats.nodes.get(view.node_id) if stats is not None else None
         branches = [(self._add(parts, each), each) for each in branch_boxes(view, node, self.max_branches)]
         join = self._add(parts, Box(0, 0, 0, 0, style="join"))
         for branch, each in branches:
@@ -166,7 +166,7 @@ def _mermaid(outline: _Outline) -> Iterator[str]:
         yield f"    {edge.source} {arrow}{_mermaid_action(edge.text)} {edge.target}"
     for style, colour in BOX_FILLS.items():
         names = [part.name for part in _boxes(outline.parts) if part.box.style == style]
-        if names:  # "node" is what Mermaid calls all of them
+        if names:  # the suffix is needed: a class "node" would hold for all boxes in Mermaid
             yield f"    classDef {style}Box fill:{colour},stroke:{BAR},color:{TEXT}"
             yield f"    class {','.join(names)} {style}Box"
     for word, colour in (("critical", CRITICAL.colour), ("failed", FAILED)):
@@ -193,7 +193,7 @@ def _mermaid_action(text: str) -> str:
 
 
 def _mermaid_text(text: str) -> str:
-    """Return a text in which all that could mean something is a number: quotes, directives, HTML, Markdown."""
+    """Return a text with numeric codes for characters with a meaning: quotes, directives, HTML, Markdown."""
     return "".join(char if char.isalnum() or char in HARMLESS else f"#{ord(char)};" for char in text)
 
 
@@ -230,15 +230,15 @@ def _dot_style(box: Box, label: str) -> str:
 
 
 def _dot_edge(edge: _Edge, groups: Mapping[str, Sequence[_Part]]) -> str:
-    """Return an edge; one of a group begins or ends at its border."""
-    ends, facts = [], []
+    """Return an edge; Graphviz joins boxes only, so that of a group is cut at the border of its cluster."""
+    ends, stats = [], []
     for name, place, side in ((edge.source, -1, "ltail"), (edge.target, 0, "lhead")):
         ends.append(groups[name][place].name if name in groups else name)
-        facts += [f"{side}=cluster_{name}"] if name in groups else []
-    facts += [f'label="{_dot_text(edge.text)}"'] if edge.text else []
-    facts += ["style=dotted"] if edge.is_faint else []
-    facts += [f'color="{CRITICAL.colour}"', "penwidth=2"] if edge.is_critical else []
-    return f"{ends[0]} -> {ends[1]}" + (f" [{', '.join(facts)}]" if facts else "")
+        stats += [f"{side}=cluster_{name}"] if name in groups else []
+    stats += [f'label="{_dot_text(edge.text)}"'] if edge.text else []
+    stats += ["style=dotted"] if edge.is_faint else []
+    stats += [f'color="{CRITICAL.colour}"', "penwidth=2"] if edge.is_critical else []
+    return f"{ends[0]} -> {ends[1]}" + (f" [{', '.join(stats)}]" if stats else "")
 
 
 def _dot_text(text: str) -> str:

@@ -1,6 +1,6 @@
-"""Where the nodes of a graph stand and how the arrows run between them, in points.
+"""The positions of the nodes of a graph and the routes of the arrows between them, in points.
 
-Belongs here: columns from left to right, ways around what stands between, labels beside each other. Does not belong
+Belongs here: columns from left to right, routes around what stands between, labels beside each other. Does not belong
 here: which nodes are shown (``layering``), what a single node looks like (``blocks``).
 """
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kaygraph_viz.plot.diagram.blocks import box_scene, closed_box, framed, more_box, node_scene
-from kaygraph_viz.plot.diagram.facts import GraphFacts
-from kaygraph_viz.plot.diagram.layering import Flow, Item, Way, make_flow
+from kaygraph_viz.plot.diagram.layering import Item, LayeredGraph, Route, layered_graph
 from kaygraph_viz.plot.diagram.scene import Arrow, Label, Point, Scene
+from kaygraph_viz.plot.diagram.stats import GraphStats
 from kaygraph_viz.plot.rows import stack
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.plot.text import width_pt
@@ -25,41 +25,41 @@ GAP, NODE_GAP, TRACK, LABEL_HEIGHT = 38.0, 18.0, 17.0, 11.0
 LABEL_POSITIONS = (0.5, 0.25, 0.75, 0.1, 0.9)
 
 
-def graph_scene(view: GraphView, facts: GraphFacts | None, max_branches: int, *, level: int = 0) -> Scene:
+def graph_scene(view: GraphView, stats: GraphStats | None, max_branches: int, *, level: int = 0) -> Scene:
     """Return the drawing of a graph; graphs inside it are opened one level deep.
 
     Parameters
     ----------
     view
         The graph.
-    facts
-        What a trace says about it, if there is one.
+    stats
+        Its statistics, if there is a trace.
     max_branches
         The most branches of one node that are drawn one by one.
     level
-        How deep this graph lies in others.
+        How many graphs it is nested in.
     """
-    flow = make_flow(view, facts)
-    blocks = [_block(item, facts, max_branches, level) for item in flow.items]
-    return _Canvas(flow, blocks).finished()
+    graph = layered_graph(view, stats)
+    blocks = [_block(item, stats, max_branches, level) for item in graph.items]
+    return _Placement(graph, blocks).finished()
 
 
-def _block(item: Item, facts: GraphFacts | None, max_branches: int, level: int) -> Scene:
+def _block(item: Item, stats: GraphStats | None, max_branches: int, level: int) -> Scene:
     if item.view is None:
         return box_scene(more_box(item.hidden))
     if item.view.graph is None:
-        return node_scene(item.view, facts, max_branches)
+        return node_scene(item.view, stats, max_branches)
     if level:
-        return box_scene(closed_box(item.view, facts))
-    inner = facts.within(item.view.node_id) if facts is not None else None
-    return framed(graph_scene(item.view.graph, inner, max_branches, level=level + 1), item.view, facts)
+        return box_scene(closed_box(item.view, stats))
+    inner = stats.within(item.view.node_id) if stats is not None else None
+    return framed(graph_scene(item.view.graph, inner, max_branches, level=level + 1), item.view, stats)
 
 
 @dataclass
-class _Canvas:
-    """Places the blocks of one flow and draws the ways between them."""
+class _Placement:
+    """The layout of one graph: places its blocks in columns and draws the routes between them."""
 
-    flow: Flow
+    graph: LayeredGraph
     blocks: list[Scene]
     scene: Scene = field(default_factory=Scene)
     left: list[float] = field(default_factory=list)  # by column
@@ -71,33 +71,33 @@ class _Canvas:
         self._place_blocks()
         for block, (x, y) in zip(self.blocks, self.at, strict=True):
             self.scene.add(block, x, y)
-        direct, above, below = self._sorted_ways()
-        for way in sorted(direct, key=lambda way: (self._axis(way.source), self._axis(way.target))):
-            self._draw_direct(way)
+        direct, above, below = self._sorted_routes()
+        for route in sorted(direct, key=lambda route: (self._axis(route.source), self._axis(route.target))):
+            self._draw_direct(route)
         self._draw_around(above, upwards=True)
         self._draw_around(below, upwards=False)
         return self._cropped()
 
-    def _sorted_ways(self) -> tuple[list[Way], list[Way], list[Way]]:
-        found: tuple[list[Way], list[Way], list[Way]] = [], [], []
-        for way in self.flow.ways:
-            step = self._column(way.target) - self._column(way.source)
-            found[0 if step == 1 else 1 if step > 1 else 2].append(way)
+    def _sorted_routes(self) -> tuple[list[Route], list[Route], list[Route]]:
+        found: tuple[list[Route], list[Route], list[Route]] = [], [], []
+        for route in self.graph.routes:
+            step = self._column(route.target) - self._column(route.source)
+            found[0 if step == 1 else 1 if step > 1 else 2].append(route)
         return found
 
     def _column(self, item: int) -> int:
-        return self.flow.items[item].column
+        return self.graph.items[item].column
 
     def _place_columns(self) -> None:
         """Make each column as wide as its widest block, and each gap as wide as its widest label."""
-        count = max((item.column for item in self.flow.items), default=-1) + 1
+        count = max((item.column for item in self.graph.items), default=-1) + 1
         widths, gaps = [0.0] * count, [GAP] * count
-        for item, block in zip(self.flow.items, self.blocks, strict=True):
+        for item, block in zip(self.graph.items, self.blocks, strict=True):
             widths[item.column] = max(widths[item.column], block.width)
-        for way in self.flow.ways:
-            column = self._column(way.source)
-            if self._column(way.target) == column + 1 and way.text:
-                gaps[column] = max(gaps[column], width_pt(way.text, Size.small_font) + 30)
+        for route in self.graph.routes:
+            column = self._column(route.source)
+            if self._column(route.target) == column + 1 and route.text:
+                gaps[column] = max(gaps[column], width_pt(route.text, Size.small_font) + 30)
         x = 0.0
         for width, gap in zip(widths, gaps, strict=True):
             self.left.append(x)
@@ -105,13 +105,13 @@ class _Canvas:
             x += width + gap
 
     def _place_blocks(self) -> None:
-        """Stack each column around the middle line, in the order of what leads there."""
+        """Stack each column around the middle line, in the order of the mean heights of its predecessors."""
         self.at = [(0.0, 0.0)] * len(self.blocks)
         before: dict[int, list[int]] = {}
-        for way in self.flow.ways:
-            before.setdefault(way.target, []).append(way.source)
+        for route in self.graph.routes:
+            before.setdefault(route.target, []).append(route.source)
         for column in range(len(self.left)):
-            mine = [number for number, item in enumerate(self.flow.items) if item.column == column]
+            mine = [number for number, item in enumerate(self.graph.items) if item.column == column]
             mine.sort(key=lambda number: (self._mean_axis(before.get(number, []), column), number))
             self._stack(mine, column)
 
@@ -136,57 +136,57 @@ class _Canvas:
     def _entry(self, item: int) -> Point:
         return self.at[item][0], self._axis(item)
 
-    def _draw_direct(self, way: Way) -> None:
-        """Draw a way to the next column: straight out of this one, a curve in the gap, straight into the next."""
-        start, end = self._exit(way.source), self._entry(way.target)
-        column = self._column(way.source)
+    def _draw_direct(self, route: Route) -> None:
+        """Draw a route to the next column: straight out of this one, a curve in the gap, straight into the next."""
+        start, end = self._exit(route.source), self._entry(route.target)
+        column = self._column(route.source)
         points = (start, (self.right[column], start[1]), (self.left[column + 1], end[1]), end)
-        self.scene.arrows.append(Arrow(points, is_curve=True, is_faint=way.taken == 0, is_critical=way.is_critical))
-        if way.text:
+        self.scene.arrows.append(Arrow(points, is_curve=True, is_faint=route.taken == 0, is_critical=route.is_critical))
+        if route.text:
             x = (self.right[column] + self.left[column + 1]) / 2
-            tries = [self._label(way, x, start[1] + share * (end[1] - start[1])) for share in LABEL_POSITIONS]
+            tries = [self._label(route, x, start[1] + share * (end[1] - start[1])) for share in LABEL_POSITIONS]
             free = [label for label in tries if not any(_overlap(label, other) for other in self.scene.labels)]
             self.scene.labels.append(free[0] if free else self._below(tries[0]))
 
-    def _label(self, way: Way, x: float, y: float) -> Label:
-        return Label(x, y, width_pt(way.text, Size.small_font) + 4, LABEL_HEIGHT, way.text)
+    def _label(self, route: Route, x: float, y: float) -> Label:
+        return Label(x, y, width_pt(route.text, Size.small_font) + 4, LABEL_HEIGHT, route.text)
 
     def _below(self, label: Label) -> Label:
         same = [other for other in self.scene.labels if abs(other.x - label.x) < (other.width + label.width) / 2]
         return Label(label.x, max(other.y for other in same) + LABEL_HEIGHT + 1, label.width, label.height, label.text)
 
-    def _draw_around(self, ways: list[Way], *, upwards: bool) -> None:
-        """Draw ways that have to go around what stands between, on tracks above or below everything."""
-        if not ways:
+    def _draw_around(self, routes: list[Route], *, upwards: bool) -> None:
+        """Draw routes that skip columns or lead back, on tracks above or below all blocks."""
+        if not routes:
             return
-        spans = [self._track_span(way, number) for number, way in enumerate(ways)]
+        spans = [self._track_span(route, number) for number, route in enumerate(routes)]
         levels = stack(*np.array(spans, np.float64).round().astype(np.int64).T).tolist()
         edge = min(y for _, y in self.at) if upwards else self._lowest()
         sign = -1 if upwards else 1
-        for number, (way, level) in enumerate(zip(ways, levels, strict=True)):
-            self._draw_track(way, number, edge + sign * TRACK * (level + 1))
+        for number, (route, level) in enumerate(zip(routes, levels, strict=True)):
+            self._draw_track(route, number, edge + sign * TRACK * (level + 1))
 
     def _lowest(self) -> float:
         blocks = max(y + block.height for (_, y), block in zip(self.at, self.blocks, strict=True))
         return max([blocks, *(label.y + label.height / 2 for label in self.scene.labels)])
 
-    def _turns(self, way: Way, number: int) -> tuple[float, float]:
-        """Return where a way leaves the gap behind its source and enters the one before its target."""
+    def _turns(self, route: Route, number: int) -> tuple[float, float]:
+        """Return where a route leaves the gap behind its source and enters the one before its target."""
         inset = 9 + 3 * (number % 4)
-        return self.right[self._column(way.source)] + inset, self.left[self._column(way.target)] - inset
+        return self.right[self._column(route.source)] + inset, self.left[self._column(route.target)] - inset
 
-    def _track_span(self, way: Way, number: int) -> tuple[float, float]:
-        turns = self._turns(way, number)
-        middle, half = sum(turns) / 2, (width_pt(way.text, Size.small_font) + 12) / 2
+    def _track_span(self, route: Route, number: int) -> tuple[float, float]:
+        turns = self._turns(route, number)
+        middle, half = sum(turns) / 2, (width_pt(route.text, Size.small_font) + 12) / 2
         return min(*turns, middle - half), max(*turns, middle + half) + 2
 
-    def _draw_track(self, way: Way, number: int, y: float) -> None:
-        start, end = self._exit(way.source), self._entry(way.target)
-        out, into = self._turns(way, number)
+    def _draw_track(self, route: Route, number: int, y: float) -> None:
+        start, end = self._exit(route.source), self._entry(route.target)
+        out, into = self._turns(route, number)
         points = (start, (out, start[1]), (out, y), (into, y), (into, end[1]), end)
-        self.scene.arrows.append(Arrow(points, is_faint=way.taken == 0, is_critical=way.is_critical))
-        if way.text:
-            self.scene.labels.append(self._label(way, (out + into) / 2, y))
+        self.scene.arrows.append(Arrow(points, is_faint=route.taken == 0, is_critical=route.is_critical))
+        if route.text:
+            self.scene.labels.append(self._label(route, (out + into) / 2, y))
 
     def _cropped(self) -> Scene:
         """Move everything so that the drawing begins at (0, 0), and note its size."""

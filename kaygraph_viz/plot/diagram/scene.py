@@ -1,4 +1,4 @@
-"""The geometry of a graph diagram, in points: boxes, arrows and frames, and how parts are put together.
+"""The geometry of a diagram, in points: boxes, arrows, frames and labels, and scenes made of them.
 
 Belongs here: what a drawing consists of, moving and joining such drawings. Does not belong here: which boxes a graph
 has (``blocks``), where its columns stand (``placement``), and any plotting library (``diagram``).
@@ -31,7 +31,7 @@ class Line(NamedTuple):
 class Box:
     """A box with centred lines of text; `style` is one of ``node parallel branch more join``.
 
-    `node_id` and `branch` say which node it stands for, and which of its branches, where it stands for one.
+    `node_id` and `branch` name the node that it shows, and the branch if it shows one.
     """
 
     x: float
@@ -48,12 +48,12 @@ class Box:
 
     @property
     def right(self) -> float:
-        """Where it ends to the right, shadows of a stack included [pt]."""
+        """Its right end, shadows of a stack included [pt]."""
         return self.x + self.width + self.is_stacked * STACK_PT
 
     @property
     def bottom(self) -> float:
-        """Where it ends below, shadows of a stack included [pt]."""
+        """Its lower end, shadows of a stack included [pt]."""
         return self.y + self.height + self.is_stacked * STACK_PT
 
 
@@ -81,14 +81,14 @@ class Label:
 
 @dataclass(frozen=True)
 class Arrow:
-    """A way through points; its corners are rounded, or it is one smooth curve where it has none.
+    """An arrow along a path of points, with rounded corners or as a curve.
 
     Parameters
     ----------
     points
         From the first to the last; the head is at the last.
     is_curve
-        Whether slanted parts of the way are curves that begin and end horizontally, instead of straight.
+        Whether slanted parts of the path are curves that begin and end horizontally.
     is_faint
         Whether it was never taken in the trace.
     has_head
@@ -106,7 +106,7 @@ class Arrow:
 
 @dataclass
 class Scene:
-    """A drawing of some size with one way in, at the left, and one way out, at the right, both at half its height."""
+    """A drawing that arrows enter at the left and leave at the right, both at the height of its `axis`."""
 
     width: float = 0.0
     height: float = 0.0
@@ -114,8 +114,8 @@ class Scene:
     frames: list[Frame] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
-    middle: float | None = None  # where the way in and out is, if not at half the height
-    entry: float = 0.0  # how far from the left the first box begins
+    middle: float | None = None  # the height of the axis, if it is not half the height
+    entry: float = 0.0  # the distance of the first box from the left
 
     @property
     def axis(self) -> float:
@@ -123,7 +123,7 @@ class Scene:
         return self.height / 2 if self.middle is None else self.middle
 
     def add(self, other: Scene, dx: float, dy: float) -> None:
-        """Take over everything from another drawing, moved by (dx, dy)."""
+        """Add all shapes of another drawing, moved by (dx, dy)."""
         self.boxes += [replace(box, x=box.x + dx, y=box.y + dy) for box in other.boxes]
         self.frames += [replace(frame, x=frame.x + dx, y=frame.y + dy) for frame in other.frames]
         self.labels += [replace(label, x=label.x + dx, y=label.y + dy) for label in other.labels]

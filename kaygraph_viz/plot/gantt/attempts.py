@@ -1,7 +1,7 @@
 """The attempts of branches that were tried again, and the parts of all bars of a run.
 
-Belongs here: which stretches of a bar are attempts and pauses, and what bars did when, also those of old recordings
-that know only sums. Does not belong here: how parts are drawn (``stretches``), and in which row (``layout``).
+Belongs here: which stretches of a bar are attempts and pauses, and the parts of bars, also in old recordings that have
+only sums. Does not belong here: how parts are drawn (``part_fills``), and in which row (``layout``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Attempt(NamedTuple):
 
 
 class Attempts:
-    """Finds the attempts of branches.
+    """An index of the attempts of branches.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Attempts:
         return [position for position, within in self._within.items() if len(within) > 1]
 
     def of(self, position: int) -> list[Attempt]:
-        """Return the attempts of a branch, and the pauses between them, without gaps; itself if there was only one."""
+        """Return the attempts of a branch with the pauses between them, without gaps; of one attempt itself."""
         whole, within = self._attempt(position), self._within.get(position, [])
         if len(within) < 2:
             return [whole]
@@ -84,7 +84,7 @@ def _pause(started_ns: int, ended_ns: int) -> Attempt:
 
 
 def _with_shares(attempts: list[Attempt], whole: Attempt) -> list[Attempt]:
-    """Give attempts whose CPU and blocked times are only known together a share each, in proportion to its length."""
+    """Divide the CPU and blocked time of a branch among its attempts by their lengths, if only the sums are known."""
     if whole.cpu_ns < 0 or any(attempt.cpu_ns >= 0 for attempt in attempts):
         return attempts
     total = sum(attempt.ended_ns - attempt.started_ns for attempt in attempts) or 1
@@ -96,7 +96,7 @@ def _with_shares(attempts: list[Attempt], whole: Attempt) -> list[Attempt]:
 
 
 def bar_parts(columns: SpanColumns, units: Places, attempts: Attempts) -> Stretches:
-    """Return what the bars of a run did when, by their order.
+    """Return the parts of the bars of a run, bar by bar in the order of time.
 
     Where a branch was tried again and has noted no parts, as in old files, its pauses lie between its attempts.
 
@@ -120,7 +120,7 @@ def bar_parts(columns: SpanColumns, units: Places, attempts: Attempts) -> Stretc
 
 
 def _with_old(found: Stretches, old: dict[int, list[Attempt]]) -> Stretches:
-    """Return the parts with those of some bars replaced by what their attempts say."""
+    """Return the parts, with those of some bars replaced by the parts of their attempts."""
     added = [(place, *part) for place, attempts in old.items() for attempt in attempts for part in _parts(attempt)]
     kept = ~np.isin(found.owner, list(old))
     owner, kind, started, ended, share = zip(*added, strict=True)

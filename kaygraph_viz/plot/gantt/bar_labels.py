@@ -1,6 +1,6 @@
-"""What is written into a bar: its name, the number of its item, and what went wrong.
+"""The texts for bars: name, number of the item, and the way in which it failed.
 
-Belongs here: words for bars, from the fullest to the shortest. Does not belong here: which of them fits (``layout``).
+Belongs here: texts for bars, from the longest to the shortest. Does not belong here: which of them fits (``layout``).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import STATUS_WORDS
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["Words"]
+__all__ = ["BarLabels"]
 
 
-class Words:
-    """Finds words for the bars of a run.
+class BarLabels:
+    """The texts for the bars of a run.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Words:
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> trace = make_trace(bar("page", "t", 0, 1, index=0), bar("page", "t", 1, 2, index=1, status="timeout"))
-    >>> Words(Nesting.of(trace.columns), np.arange(2)).of(1)
+    >>> BarLabels(Nesting.of(trace.columns), np.arange(2)).of(1)
     ('page 1: timed out', '1: timed out', 'timed out', '1')
     """
 
@@ -39,14 +39,14 @@ class Words:
         self._uses = np.bincount(columns.rows["name"][units], minlength=len(columns.names))
 
     def is_slim(self, position: int) -> bool:
-        """Whether this is a phase around the work rather than the work itself."""
+        """Return whether a bar is prep or post, a phase around the work, which is drawn slim."""
         return bool(self._is_phase[position]) and self._text(position) in ("prep", "post")
 
     def _text(self, position: int) -> str:
         return self._clean[int(self._columns.rows["name"][position])]
 
     def name(self, position: int) -> str:
-        """Return what a bar is called: a branch by its own name, the work of a plain node by the node's."""
+        """Return the name of a bar: of a branch its own, of the work of a plain node that of the node."""
         node = int(self._node[position])
         return self._text(node) if self._is_phase[position] and node >= 0 else self._text(position)
 
@@ -55,7 +55,7 @@ class Words:
         return f"{self.name(position)}: {self._text(position)}" if self.is_slim(position) else self._names(position)[0]
 
     def of(self, position: int) -> tuple[str, ...]:
-        """Return the texts for a bar from the fullest to the shortest; what went wrong outlasts the name."""
+        """Return the texts for a bar from the longest to the shortest; short ones drop the name before the failure."""
         names, attempt = self._names(position), int(self._columns.rows["attempt"][position])
         status = STATUSES[self._columns.rows["status"][position]]
         marks = [STATUS_WORDS[status]] if status in STATUS_WORDS else []

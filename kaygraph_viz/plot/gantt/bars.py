@@ -1,4 +1,4 @@
-"""Bars of a chart on a canvas: their parts, outlines, words and marks, and the lines of nodes above them.
+"""Drawing bars on a canvas: their parts, outlines, labels and marks, and the lines of nodes above them.
 
 Belongs here: drawing a layout, one artist for each fill. Does not belong here: where things go (``layout``) and charts
 of more bars than there are pixels (``image``).
@@ -36,11 +36,11 @@ __all__ = ["add_marks", "add_node_lines", "bar_fills", "draw_bars"]
 
 BACKING = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.85, "pad": 1.0}  # keeps a text on a hatch readable
 OUTLINE_PT, OUTLINE_SHARE, FEW = 0.6, 0.12, 200  # where bars are many, their outlines are thin beside their widths
-LEAST_FONT, MAX_NAMED_NODES = 5.0, 100
+MIN_FONT, MAX_NAMED_NODES = 5.0, 100
 
 
 def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
-    """Return how each kind of rectangle that occurs is filled, in the order of the legend."""
+    """Return the fill of each kind of rectangle that occurs, in the order of the legend."""
     present = dict.fromkeys(rect.fill for rect in layout.rects)
     found = {key: fill for key, fill in FILLS.items() if key in present}
     if color_by == "status":
@@ -58,7 +58,7 @@ def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
 
 
 def draw_bars(canvas: Canvas, layout: Layout, fills: Mapping[str, Fill], *, labels: bool) -> set[str]:
-    """Draw all bars of a layout and what is written in them; return the statuses for which there are marks."""
+    """Draw all bars of a layout with their labels, and return the statuses for which there are marks."""
     by_fill: dict[str, list[Rect]] = {}
     for rect in layout.rects:
         by_fill.setdefault(rect.fill, []).append(rect)
@@ -102,9 +102,9 @@ def _corners(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar]) -> Any:
 
 
 def _add_labels(canvas: Canvas, bars: tuple[Bar, ...]) -> list[Bar]:
-    """Write what fits into the bars, and return the bars that got nothing."""
+    """Write labels into the bars that have room for one, and return the other bars."""
     font = min(Size.small_font, canvas.row_pt * Size.full - 3)
-    if font < LEAST_FONT:
+    if font < MIN_FONT:
         return list(bars)
     placed = place_labels(bars, canvas.points_per_s, lambda text, room: cut_to_width(text, room, font))
     for label in placed:
@@ -116,7 +116,7 @@ def _add_labels(canvas: Canvas, bars: tuple[Bar, ...]) -> list[Bar]:
 
 
 def add_marks(canvas: Canvas, failed: Iterable[tuple[str, float, int]]) -> set[str]:
-    """Mark what ended badly and has no room for a word, and return the statuses that occur.
+    """Draw a marker for each failure that has no room for a word, and return the statuses that occur.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def add_marks(canvas: Canvas, failed: Iterable[tuple[str, float, int]]) -> set[s
 
 
 def add_node_lines(canvas: Canvas, chart: Chart) -> None:
-    """Draw above the rows of each run when its nodes ran, with their names where those fit."""
+    """Draw a line for each node above the rows of its run, with its name where that fits."""
     nodes = [line for run in chart.runs for line in run.nodes]
     heights = [height for run in chart.runs for height in _heights(canvas, run.nodes, chart)]
     lines = [_shortened(line, y, 1.2 / canvas.points_per_s) for line, y in zip(nodes, heights, strict=True)]

@@ -1,4 +1,4 @@
-"""Many bars as an image: which share of each pixel's time each part takes, exactly.
+"""The shares of an image of many bars: exactly which share of each pixel's time each part takes.
 
 Belongs here: the arithmetic from spans to shares. Does not belong here: colours on an Axes (``image``).
 """
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.gantt.stretches import STACK, share_of
+from kaygraph_viz.plot.gantt.part_fills import STACK, share_of
 from kaygraph_viz.plot.style import STATUS_FILLS
 
 __all__ = ["MAX_IMAGE_ROWS", "Bins", "busy_share", "make_bins"]
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Bins:
-    """The shares of one block of rows: rows of workers that follow each other.
+    """The shares of one block of rows: rows of workers without a heading between them.
 
     Parameters
     ----------
@@ -78,10 +78,14 @@ def busy_share(
     """
     if not len(starts):
         return np.zeros((row_count, len(edges) - 1))
-    order = np.lexsort((ends, starts, rows))  # what takes no time first: the last one to start counts up to an edge
+    order = np.lexsort(
+        (ends, starts, rows)
+    )  # empty intervals first: `last` below finds the last one at a start, and only that counts
     rows, starts, ends = rows[order], starts[order], ends[order]
     weight = np.broadcast_to(weights, len(order))[order]
-    before = np.concatenate([[0], np.cumsum((ends - starts) * weight)])  # covered by earlier intervals, over all rows
+    before = np.concatenate(
+        [[0], np.cumsum((ends - starts) * weight)]
+    )  # time covered by earlier intervals, in all rows
     stride = int(max(edges[-1], ends.max())) + 1
     wanted = np.arange(row_count)[:, None] * stride + edges[None, :]
     last = np.searchsorted(rows * stride + starts, wanted, side="right") - 1
@@ -121,7 +125,7 @@ def make_bins(chart: Chart, bin_count: int) -> list[Bins]:
 
 
 def _add_shares(shares: dict[str, Floats], run: Run, edges: Ints, row_count: int) -> None:
-    """Add what counts as what: of what is not known when, the measured share is CPU and the rest is waiting."""
+    """Add the shares of a run; of unknown parts the measured share counts as CPU and the rest as waiting."""
     parts = run.parts
     for fill in STACK:
         weights = share_of(parts, fill)
@@ -134,7 +138,7 @@ def _add_shares(shares: dict[str, Floats], run: Run, edges: Ints, row_count: int
 
 
 def _fold(share: Floats, most: int) -> Floats:
-    """Average rows that lie so close together that no screen shows them apart."""
+    """Return at most `most` rows of shares, each the mean of rows that no screen shows apart."""
     if len(share) <= most:
         return share
     firsts = np.unique(np.arange(most) * len(share) // most)
@@ -144,7 +148,7 @@ def _fold(share: Floats, most: int) -> Floats:
 
 
 def _failed(chart: Chart, status: str, edges: Ints) -> Floats:
-    """Return row and time [s] of what ended with a status, once for each row and bin."""
+    """Return row and time [s] of the bars that ended with a status, once for each row and bin."""
     found = [np.empty((0, 2))]
     for run in chart.runs:
         is_bad = run.nesting.columns.is_status(status)[run.units]

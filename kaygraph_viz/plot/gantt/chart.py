@@ -1,4 +1,4 @@
-"""What a chart over time is of: its runs, each from its own first submission on, and the rows of all of them.
+"""The data of a chart over time: its runs, each from its own first submission on, and the rows of all of them.
 
 Belongs here: which span goes to which row of which run. Does not belong here: rectangles (``layout``, ``bins``).
 """
@@ -21,13 +21,13 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Chart", "NodeLine", "Run"]
 
-NODE_HEIGHT = 0.62  # of one level of node lines
+NODE_HEIGHT = 0.62  # of one level of node lines [rows]
 MAX_NODE_LEVELS = 3
 
 
 @dataclass(frozen=True)
 class NodeLine:
-    """When a node ran: a line in the row above the workers.
+    """One run of a node: a line in the row above the workers.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class NodeLine:
 
 @dataclass(frozen=True)
 class Run:
-    """One trace, as a chart shows it.
+    """One trace in a chart: its bars, their rows, and the lines of its nodes.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Run:
 
     @cached_property
     def parts(self) -> Stretches:
-        """What its bars did when, by their order."""
+        """The parts of its bars, by the order of bars."""
         return bar_parts(self.nesting.columns, self.units, self.attempts)
 
     def since_start(self, name: str) -> Ints:
@@ -137,12 +137,12 @@ class Chart:
 
     @property
     def bar_count(self) -> int:
-        """How many units of work there are in all runs."""
+        """The number of units of work in all runs."""
         return sum(len(run.units) for run in self.runs)
 
     @property
     def dropped(self) -> int:
-        """How many spans were not kept, in all runs."""
+        """The number of spans that were not kept, in all runs."""
         return sum(run.dropped for run in self.runs)
 
     def blocks(self) -> list[range]:
@@ -171,7 +171,7 @@ def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool
 
 
 def _node_lines(nesting: Nesting, row: int) -> tuple[NodeLine, ...]:
-    """Return when each node ran, nodes around others above them; nothing where there is only one node.
+    """Return a line for each run of a node, outer nodes above inner ones; none where there is only one node.
 
     If all of them need more than three levels, the inner ones are left out: their bars show when they ran.
     """

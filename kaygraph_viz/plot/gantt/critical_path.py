@@ -21,7 +21,7 @@ from kaygraph_viz.plot.style import CRITICAL, Size
 __all__ = ["PathLines", "draw_path", "path_lines", "path_steps"]
 
 Line = list[tuple[float, float]]
-FINEST = 2_000  # steps of one row that lie closer than this part of the run are one line
+RESOLUTION = 2_000  # a gap in a row below this fraction of the run is not drawn: it would be thinner than a pixel
 
 
 class PathLines(NamedTuple):
@@ -62,7 +62,7 @@ def _add_lines(canvas: Canvas, lines: Sequence[Any], gid: str, **style: Any) -> 
 
 
 def path_lines(run: Run, steps: Sequence[PathStep], row_centres: Sequence[float]) -> PathLines:
-    """Return where the critical path of a run is drawn.
+    """Return the lines of the critical path of a run.
 
     Parameters
     ----------
@@ -87,14 +87,14 @@ def path_lines(run: Run, steps: Sequence[PathStep], row_centres: Sequence[float]
     lines = PathLines([], [], [])
     for step in steps:
         if step.span_id in row_of:
-            y = float(row_centres[row_of[step.span_id]]) + Size.full / 2
+            y = row_centres[row_of[step.span_id]] + Size.full / 2
             times = ((time - run.first_ns) / 1e9 for time in (step.started_ns, step.ended_ns))
-            _extend(lines, y, *times, finest_s=run.extent_s / FINEST)
+            _extend(lines, y, *times, finest_s=run.extent_s / RESOLUTION)
     return lines
 
 
 def _extend(lines: PathLines, y: float, start_s: float, end_s: float, *, finest_s: float) -> None:
-    """Append a step, with the way to it; one that goes on in the same row makes the line before longer."""
+    """Append a step and the line that leads to it, or extend the last line if the step goes on in its row."""
     if not lines.along:
         lines.along.append([(start_s, y), (end_s, y)])
         return
@@ -102,6 +102,6 @@ def _extend(lines: PathLines, y: float, start_s: float, end_s: float, *, finest_
     if before_y == y and start_s - before_s <= finest_s:
         lines.along[-1][-1] = (end_s, y)
         return
-    way = [(before_s, before_y), (before_s, y), (start_s, y)]
-    (lines.waits if start_s > before_s else lines.between).append(way)
+    link = [(before_s, before_y), (before_s, y), (start_s, y)]
+    (lines.waits if start_s > before_s else lines.between).append(link)
     lines.along.append([(start_s, y), (end_s, y)])

@@ -1,4 +1,4 @@
-"""A Gantt chart in words: one sentence for each run, and a table of its bars, or of its rows where there are many bars.
+"""The description of a Gantt chart: a sentence for each run, and a table of its bars, or of rows if they are many.
 
 Belongs here: what is said about a Gantt chart. Does not belong here: what is drawn (``gantt``).
 """
@@ -15,10 +15,10 @@ from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep
 from kaygraph_viz.analysis.metrics import Summary
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.plot.description import Description, Table
-from kaygraph_viz.plot.gantt.bar_labels import Words
+from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.gantt.chart import Chart, Run
+from kaygraph_viz.plot.gantt.part_fills import Floats
 from kaygraph_viz.plot.gantt.parts_description import PART_HEADINGS, part_times_s, where_time_went
-from kaygraph_viz.plot.gantt.stretches import Floats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import STATUS_WORDS
 
@@ -45,7 +45,7 @@ def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
 def gantt_description(
     chart: Chart, summaries: Sequence[Summary], paths: Sequence[Sequence[PathStep]] = ()
 ) -> Description:
-    """Return a chart in words.
+    """Return the description of a chart.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _bar_table(chart: Chart, times: Sequence[Times], paths: Sequence[Sequence[Pa
 
 
 def _bar_lines(run: Run, times_s: Times, critical: Collection[int]) -> Iterator[tuple[str, ...]]:
-    words = Words(run.nesting, run.units)
+    words = BarLabels(run.nesting, run.units)
     for place in np.lexsort((run.units, run.row_of)).tolist():
         position = int(run.units[place])
         span = run.nesting.columns.span(position)
@@ -134,7 +134,7 @@ def _cell(time_s: float) -> str:
 
 
 def _without_zeros(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Empty the columns of what did not occur, which leaves them out of what is shown."""
+    """Return rows with empty cells in columns of zeros, which a table leaves out."""
     zero = duration(0)
     gone = {place for place, heading in enumerate(headings)
             if heading in (*QUEUED, *PART_HEADINGS) and all(row[place] in ("", zero) for row in rows)}  # fmt: skip

@@ -40,7 +40,7 @@ def gantt(
     max_bars: int = MAX_BARS,
     end_s: float = 0.0,
 ) -> Axes:
-    """Draw when each branch waited, ran and ended: one row per worker.
+    """Draw a Gantt chart: when each branch waited, ran and ended, with one row per worker.
 
     The chart answers at a glance whether branches really ran at once, which worker was idle, and whether the time went
     into computing, waiting or the queue.
@@ -116,7 +116,7 @@ def gantt(
 
 
 def describe_gantt(trace: Trace | Mapping[str, Trace]) -> str:
-    """Return in a few sentences what the chart shows, as a text for those who cannot see it.
+    """Return the sentences of the description of a chart, for readers who cannot see it.
 
     Examples
     --------

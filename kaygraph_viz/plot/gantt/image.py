@@ -1,4 +1,4 @@
-"""More bars than pixels as an image: the deeper the colour, the more of that moment was used.
+"""The image of more bars than pixels: the deeper the colour, the more of that moment was used.
 
 Belongs here: mixing colours by shares. Does not belong here: the shares (``bins``).
 """
@@ -20,15 +20,15 @@ from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Key
 
 __all__ = ["draw_image", "image_keys"]
 
-MAX_SEPARATE_ROWS = 60  # more of them have no gap between each other
-LEAST_BINS = 50
+MAX_SEPARATE_ROWS = 60  # of more rows, gaps between them would take what little height they have
+MIN_BINS = 50
 
 
 def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
     """Draw the bars of a chart as images, one for each block of rows, and return the entries of the legend."""
     at, ax = canvas.row_centres, canvas.ax
     pixels = round(canvas.width_pt / 72 * ax.figure.dpi)
-    bins = make_bins(chart, max(LEAST_BINS, pixels))
+    bins = make_bins(chart, max(MIN_BINS, pixels))
     limits = ax.get_xlim(), ax.get_ylim()
     is_crowded = len(chart.rows) > MAX_SEPARATE_ROWS
     for block in bins:
@@ -44,15 +44,15 @@ def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
 
 
 def image_keys(chart: Chart) -> list[Key]:
-    """Return the entries that the legend of an image may have, so that there is room for them."""
+    """Return the entries that the legend of an image may have: a new figure needs room for them before it is drawn."""
     bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
     return _keys(FILLS.keys() - {"queued", "unknown"} - _absent(chart), bad)
 
 
 def _absent(chart: Chart) -> set[str]:
-    """Return the kinds of parts that only are where they were noted, and that nobody has."""
-    noted = {code for run in chart.runs for code in np.unique(run.nesting.columns.parts.parts["kind"]).tolist()}
-    return {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in noted}
+    """Return the kinds of parts that spans have only if they were recorded, and that no span has."""
+    recorded = {code for run in chart.runs for code in np.unique(run.nesting.columns.parts.parts["kind"]).tolist()}
+    return {kind for kind in ("gil", "core", "pause") if PART_CODE[kind] not in recorded}
 
 
 def _keys(parts: Collection[str], statuses: Collection[str]) -> list[Key]:
@@ -62,7 +62,7 @@ def _keys(parts: Collection[str], statuses: Collection[str]) -> list[Key]:
 
 
 def _image(bins: Bins, *, is_crowded: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Mix the colours of the parts with white by their shares; what is empty is clear, and so are gaps between rows."""
+    """Return the colours of the parts mixed with white by their shares; empty time and gaps of rows are transparent."""
     some = next(iter(bins.shares.values()))
     mixed = np.ones((*some.shape, 4))
     for part, share in bins.shares.items():

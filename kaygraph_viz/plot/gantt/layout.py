@@ -1,4 +1,4 @@
-"""The geometry of a Gantt chart: which rectangle goes where.
+"""The geometry of a Gantt chart: rectangles of bars and their parts, and places of labels.
 
 Belongs here: bars and their parts, in seconds and row numbers, and which label fits where. Does not belong here: which
 rows there are (``chart``), and anything that knows a plotting library (``bars``).
@@ -12,18 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.plot.gantt.bar_labels import Words
+from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.gantt.stretches import STACK, make_stripes
+from kaygraph_viz.plot.gantt.part_fills import STACK, make_stripes
 from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Size
 from kaygraph_viz.trace.span import STATUSES
 
 __all__ = ["Bar", "Label", "Layout", "Rect", "longest_gap", "make_layout", "place_labels"]
 
 MIN_ROOM_PT = 4.0
-INNER_PAD_PT = 1.0  # between a label and a hatch within its bar
+INNER_PAD_PT = 1.0  # between a label and a hatch: less than to the end of a bar, where the outline is
 PAUSE = STACK.index("pause")
-COVERED = {"pause", *(key for key, fill in FILLS.items() if fill.hatch)}  # no place for a label
+COVERED = {"pause", *(key for key, fill in FILLS.items() if fill.hatch)}  # a label there would be hard to read
 
 
 class Rect(NamedTuple):
@@ -51,7 +51,7 @@ class Bar(NamedTuple):
     status: str
     labels: tuple[str, ...]
     span_id: int
-    rooms: tuple[tuple[float, float], ...] = ()  # where a label stands best, and second best, from and to [s]
+    rooms: tuple[tuple[float, float], ...] = ()  # the best and the second best place of a label, from and to [s]
 
     @property
     def is_failed(self) -> bool:
@@ -129,7 +129,7 @@ def make_layout(chart: Chart, *, color_by: str = "part", shortest_s: float = 0.0
 
 
 class _Maker:
-    """Makes the rectangles of one run."""
+    """A builder of the rectangles of one run."""
 
     def __init__(self, run: Run, color_by: str, shortest_ns: float) -> None:
         self.run = run
@@ -139,7 +139,7 @@ class _Maker:
         self.failed: list[Rect] = []
         self.bars: list[Bar] = []
         self.is_stacked = False
-        self._words = Words(run.nesting, run.units)
+        self._words = BarLabels(run.nesting, run.units)
         self._units: list[int] = run.units.tolist()
         self._row_of: list[int] = run.row_of.tolist()
         self._ids: list[int] = run.nesting.columns.rows["span_id"][run.units].tolist()
@@ -163,7 +163,7 @@ class _Maker:
         return (time_ns - self.run.first_ns) / 1e9
 
     def _add_queues(self) -> None:
-        """Add the time in the queue, as far as the row of the bar was free."""
+        """Add the time in the queue, as far as the row of the bar was free: it would cover other bars."""
         rows = self.run.nesting.columns.rows[self.run.units]
         submitted, started, ended = (rows[name].tolist() for name in ("submitted_ns", "started_ns", "ended_ns"))
         free_from: dict[int, int] = {}
@@ -175,7 +175,7 @@ class _Maker:
             free_from[row] = ended[place]
 
     def _add_parts(self) -> None:
-        """Fill bars by what went on when."""
+        """Fill bars by their parts."""
         found = make_stripes(self.run.parts, self.shortest_ns)
         height = np.array(self._heights, np.float64)[found.owner]
         height[found.is_alone & (found.fill == PAUSE)] = Size.slim
@@ -186,7 +186,7 @@ class _Maker:
         self.is_stacked = found.is_stacked
 
     def _add_whole(self) -> None:
-        """Fill bars by name or by how they ended, attempt by attempt."""
+        """Fill bars by name or status, attempt by attempt."""
         for place, position in enumerate(self._units):
             for one in self.run.attempts.of(position):
                 fill = one.status if self.color_by == "status" else self._words.name(position)
@@ -236,7 +236,7 @@ def longest_gap(start_s: float, end_s: float, taken: Iterable[Rect]) -> tuple[fl
 
 
 class Label(NamedTuple):
-    """A text centred in a bar; `covers` says whether it stands on more than plain colour."""
+    """A text centred in a bar; `covers` says whether it covers a hatch, and needs a backing."""
 
     row: int
     x_s: float
@@ -248,7 +248,7 @@ class Label(NamedTuple):
 def place_labels(
     bars: Iterable[Bar], points_per_s: float, fit: Callable[[str, float], str], *, limit: int = 500, pad: float = 3.0
 ) -> list[Label]:
-    """Return the labels that fit into their bars; since bars do not overlap, neither do the labels.
+    """Return the labels that fit into their bars; they do not overlap, since bars do not.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ def place_labels(
 
 
 def _placed(bar: Bar, points_per_s: float, pad: float, fit: Callable[[str, float], str]) -> Label | None:
-    """Return the fullest label that fits, in the best place of the bar if it can, else in a better one than none."""
+    """Return the longest label that fits, in the best place of the bar that has room for it."""
     places = list(dict.fromkeys((*bar.rooms, (bar.x0_s, bar.x1_s))))
 
     def label(text: str, place: tuple[float, float]) -> Label:

@@ -1,7 +1,7 @@
-"""What the bars of a run did, in numbers and in a sentence: for those who read a chart instead of looking at it.
+"""The parts of the bars of a run in numbers and in a sentence, for the description of a chart.
 
 Belongs here: sums of parts, and the words for them. Does not belong here: tables of bars and rows (``description``),
-and how parts are drawn (``stretches``).
+and how parts are drawn (``part_fills``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kaygraph_viz.analysis.intervals import concurrency
 from kaygraph_viz.analysis.wording import join_words
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.gantt.chart import Run
-from kaygraph_viz.plot.gantt.stretches import Floats, share_of
+from kaygraph_viz.plot.gantt.part_fills import Floats, share_of
 
 __all__ = ["PART_HEADINGS", "part_times_s", "where_time_went"]
 
@@ -36,12 +36,12 @@ PHRASES = {
     "pause": "pauses before a retry",
 }
 HELD_UP = ("interpreter", "core", "blocked", "pause")
-NOTABLE, LEAST = 0.05, 0.005  # shares of all time: when there is a sentence, and what is named in it
+NOTABLE, MIN_SHARE = 0.05, 0.005  # shares of all time: of being held up for a sentence, of a kind to be named in it
 UNKNOWN = PART_CODE["unknown"]
 
 
 def part_times_s(run: Run) -> dict[str, Floats]:
-    """Return how long each bar did what [s], by the words of `PART_HEADINGS`, shape (number of bars,) each.
+    """Return the time of each bar in each kind of part [s], by `PART_HEADINGS`, shape (number of bars,) each.
 
     Of what is not known when, the share of CPU is CPU and the rest is waiting; both are NaN where it was not measured.
 
@@ -67,7 +67,7 @@ def _total_s(run: Run, fill: str) -> Floats:
 
 
 def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
-    """Return in a sentence what the bars did where that is notable: where they were held up; else nothing.
+    """Return a sentence about the time in the bars if they were held up for a notable part of it, else "".
 
     Parameters
     ----------
@@ -90,20 +90,20 @@ def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
     all_s = float((run.parts.ended_ns - run.parts.started_ns).sum()) / 1e9
     if not all_s or sum(totals[word] for word in HELD_UP) < NOTABLE * all_s:
         return ""
-    named = [_share(word, totals, all_s) for word in PART_HEADINGS if totals[word] >= LEAST * all_s]
+    named = [_share(word, totals, all_s) for word in PART_HEADINGS if totals[word] >= MIN_SHARE * all_s]
     unmeasured = 1 - sum(totals.values()) / all_s
-    more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= LEAST else []
+    more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= MIN_SHARE else []
     of = f" of {run.name}" if run.name else ""
     return f"Of the time in the bars{of} {join_words([*named, *more])}{_turns(run, totals)}."
 
 
 def _share(word: str, totals: Mapping[str, float], all_s: float) -> str:
-    first = next(other for other in PART_HEADINGS if totals[other] >= LEAST * all_s)
+    first = next(other for other in PART_HEADINGS if totals[other] >= MIN_SHARE * all_s)
     return f"{totals[word] / all_s:.0%} {'is ' if word == first else ''}{PHRASES[word]}"
 
 
 def _turns(run: Run, totals: Mapping[str, float]) -> str:
-    """Return how many compute at once, where some waited for their turn and it is known when each had it."""
+    """Return the end of the sentence: how many computed at once, if some waited for a turn and all turns are known."""
     parts = run.parts
     is_cpu, is_unknown = parts.kind == PART_CODE["cpu"], parts.kind == UNKNOWN
     if not totals["interpreter"] + totals["core"] or is_unknown.any() or not is_cpu.any():

@@ -1,4 +1,4 @@
-"""Rows of workers over time on a canvas: bars or an image of them, both axes, and the entries of the legend.
+"""Drawing rows of workers over time: bars or an image of them, both axes, and the entries of the legend.
 
 Belongs here: what all charts with rows of workers share. Does not belong here: what one of them adds to it (``gantt``,
 ``curves.queues``).
@@ -25,13 +25,13 @@ __all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
 
 MAX_BARS = 5_000
 TOP_PT, BOTTOM_PT, SIDE_PT = 46.0, 36.0, 14.0
-SHORTEST_PT = 1.2  # a part that is narrower is not drawn alone
+MIN_PART_PT = 1.2  # narrower parts are not drawn alone: stripes of a pixel alias
 STACKED_NOTE = "too short to be drawn one by one: the height of a colour is its share of the time"
 
 
 @dataclass(frozen=True)
 class Options:
-    """How rows are drawn: the options of `gantt` with the same names."""
+    """Options for drawing rows; their names and meanings are those of `gantt`."""
 
     color_by: str = "part"
     labels: bool = True
@@ -61,7 +61,7 @@ def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Ke
     given = Canvas(ax) if ax is not None else None
     room_pt = given.width_pt if given is not None else _room_pt(chart)
     is_image = chart.bar_count > options.max_bars
-    shortest_s = SHORTEST_PT * extent_s / room_pt
+    shortest_s = MIN_PART_PT * extent_s / room_pt
     layout = None if is_image else make_layout(chart, color_by=options.color_by, shortest_s=shortest_s)
     fills = bar_fills(layout, options.color_by) if layout is not None else {}
     expected = _keys(layout, fills, ()) if layout is not None else image_keys(chart)

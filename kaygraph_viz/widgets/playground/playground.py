@@ -79,7 +79,7 @@ def playground(
     options = options_of(run, controls)
     first, others = options[0], options[1:]
     workers = min(first.value, max_workers) if workers is None else workers
-    checked_workers(workers, "workers", most=max_workers)
+    checked_workers(workers, "workers", limit=max_workers)
     if not controls or WORKERS not in controls:
         first = replace(first, low=1, high=max_workers, step=1, value=workers)
     if only is not None and not isinstance(only, str):

@@ -176,7 +176,7 @@ class Log:
         if not tried.is_whole:
             return "This run was stopped: the chart shows what there was until then."
         if alone_s is None or tried.workers == 1 or not len(tried.trace):
-            return summary.describe()
+            return summary.sentence
         branches = counted(summary.counts.get("branches", 0), "branch", "branches")
         alone = "which took" if self._one_worker_took_s(tried) is not None else "which would probably take"
         gain = f"{self.gain(tried)} times as fast as one worker, {alone} {duration(alone_s)}"

@@ -11,9 +11,9 @@ from typing import Any
 
 from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
 from kaygraph_viz.plot.diagram.description import diagram_description
-from kaygraph_viz.plot.diagram.facts import gather
 from kaygraph_viz.plot.diagram.placement import graph_scene
 from kaygraph_viz.plot.diagram.scene import STACK_PT, Box, Frame
+from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.gantt.worker_rows import STACKED_NOTE
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import (
@@ -75,10 +75,10 @@ def scene_data(view: GraphView, trace: Trace | None) -> dict[str, Any]:
     >>> [(box["node"], [line["text"] for line in box["lines"]]) for box in data["boxes"]]
     [('load', ['Load', 'load'])]
     """
-    facts = gather(trace, view)
-    scene = graph_scene(view, facts, MAX_BRANCHES)
+    stats = graph_stats(trace, view)
+    scene = graph_scene(view, stats, MAX_BRANCHES)
     return {
-        "width": scene.width, "height": scene.height, "sentence": diagram_description(view, facts).sentence,
+        "width": scene.width, "height": scene.height, "sentence": diagram_description(view, stats).sentence,
         "boxes": [_box(box) for box in scene.boxes],
         "frames": [_place(frame) for frame in scene.frames],
         "arrows": [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.laws import graham_ratio, greedy_makespan_s, least_makespan_s
 from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, simulate
-from kaygraph_viz.analysis.what_if.steps import CALLS, WAIT, WORK, Crew
+from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec
 from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.recorder import record
@@ -18,15 +18,17 @@ from kaygraph_viz.virtual.clock import VirtualClock
 from tests.list_schedule import list_schedule
 
 MS = 1_000_000
-steps = st.lists(st.tuples(st.sampled_from([WAIT, WORK]), st.integers(1, 30).map(lambda value: value * MS)), max_size=3)
-batches = st.lists(steps, min_size=1, max_size=12)
+operations = st.lists(
+    st.tuples(st.sampled_from([WAIT, COMPUTE]), st.integers(1, 30).map(lambda value: value * MS)), max_size=3
+)
+batches = st.lists(operations, min_size=1, max_size=12)
 waits = st.lists(st.integers(0, 30).map(lambda value: value * MS), min_size=1, max_size=20)
 counts = st.integers(1, 6)
 
 
 def played(branches, workers, kind="thread", cores=None, **facts):
-    crew = Crew(range(len(branches)), workers, kind, **facts)
-    return simulate([(CALLS, [crew])], len(branches), branches.__getitem__, cores=cores)
+    spec = CallSpec(range(len(branches)), workers, kind, **facts)
+    return simulate([(CALL, [spec])], len(branches), branches.__getitem__, cores=cores)
 
 
 def lasts(branch):
@@ -51,7 +53,7 @@ def test_no_schedule_is_faster_than_its_work_and_its_longest_branch_allow(branch
     least = least_makespan_s(total(branches) / 1e9, max(map(lasts, branches)) / 1e9, workers)
     assert replay.makespan_ns >= least * 1e9 - 1
     if kind != "process":
-        assert replay.makespan_ns >= total(branches, WORK)
+        assert replay.makespan_ns >= total(branches, COMPUTE)
 
 
 @given(batches, counts)
@@ -91,7 +93,7 @@ def test_each_branch_is_run_once_and_each_worker_does_one_thing_at_a_time(branch
 @given(batches, counts)
 def test_of_threads_no_more_than_one_second_is_computed_in_a_second(branches, workers):
     replay = played(branches, workers)
-    computes_only = [place for place, branch in enumerate(branches) if {what for what, _ in branch} == {WORK}]
+    computes_only = [place for place, branch in enumerate(branches) if {what for what, _ in branch} == {COMPUTE}]
     if len(computes_only) == len(branches):
         assert replay.makespan_ns == total(branches)
 
@@ -120,7 +122,7 @@ def recorded(branches, workers, kind, clock):
 
 
 @given(batches, counts, st.sampled_from(["thread", "process", "async"]), st.sampled_from([None, 1, 2]))
-@example([[(WAIT, MS)], [(WAIT, MS)], [], [(WORK, MS)]], 2, "async", None)
+@example([[(WAIT, MS)], [(WAIT, MS)], [], [(COMPUTE, MS)]], 2, "async", None)
 def test_every_bar_is_the_one_of_the_virtual_clock(branches, workers, kind, cores):
     replay = played(branches, workers, kind, cores)
     bars = list(zip(replay.started, replay.ended, strict=True))
@@ -138,16 +140,16 @@ def test_starting_workers_and_handing_out_branches_cost_what_they_do_there(branc
 
 
 def test_threads_take_turns_of_five_milliseconds():
-    replay = played([[(WORK, 8 * MS)], [(WORK, 8 * MS)]], 2)
+    replay = played([[(COMPUTE, 8 * MS)], [(COMPUTE, 8 * MS)]], 2)
     assert replay.ended == [13 * MS, 16 * MS]  # 5 5 3 3
 
 
 def test_coroutines_keep_the_loop_while_they_compute():
-    assert played([[(WORK, 8 * MS)], [(WORK, 8 * MS)]], 2, "async").ended == [8 * MS, 16 * MS]
+    assert played([[(COMPUTE, 8 * MS)], [(COMPUTE, 8 * MS)]], 2, "async").ended == [8 * MS, 16 * MS]
 
 
 def test_processes_share_the_cores():
-    branches = [[(WORK, SWITCH_NS)]] * 4
+    branches = [[(COMPUTE, SWITCH_NS)]] * 4
     assert played(branches, 4, "process").makespan_ns == SWITCH_NS
     assert played(branches, 4, "process", cores=2).makespan_ns == 2 * SWITCH_NS
 
@@ -170,24 +172,24 @@ def test_processes_take_their_time_to_end():
 
 
 def test_calls_made_at_once_share_the_interpreter():
-    branches = [[(WORK, MS)], [(WORK, MS)]]
-    crews = [Crew([0], 1, number=7), Crew([1], 1, number=8, after_ns=MS // 2)]
-    replay = simulate([(WAIT, 5 * MS), (CALLS, crews), (WORK, MS)], 2, branches.__getitem__)
+    branches = [[(COMPUTE, MS)], [(COMPUTE, MS)]]
+    specs = [CallSpec([0], 1, number=7), CallSpec([1], 1, number=8, after_ns=MS // 2)]
+    replay = simulate([(WAIT, 5 * MS), (CALL, specs), (COMPUTE, MS)], 2, branches.__getitem__)
     assert replay.calls == {7: (5 * MS, 6 * MS), 8: (5 * MS + MS // 2, 7 * MS)}
     assert replay.makespan_ns == 8 * MS
 
 
 def test_a_branch_may_make_calls():
-    inner = Crew([1, 2], 2, number=1)
-    branches = [[(WAIT, 1), (CALLS, [inner]), (WAIT, 1)], [(WAIT, 5)], [(WAIT, 3)]]
-    replay = simulate([(CALLS, [Crew([0], 1)])], 3, branches.__getitem__)
+    inner = CallSpec([1, 2], 2, number=1)
+    branches = [[(WAIT, 1), (CALL, [inner]), (WAIT, 1)], [(WAIT, 5)], [(WAIT, 3)]]
+    replay = simulate([(CALL, [CallSpec([0], 1)])], 3, branches.__getitem__)
     assert (replay.started, replay.ended) == ([0, 1, 1], [7, 6, 4])
 
 
 @pytest.mark.parametrize("kind", ["thread", "process", "async"])
 def test_ever_so_many_empty_branches_and_empty_calls_are_no_problem(kind):
     assert played([()] * 5_000, 3, kind).makespan_ns == 0
-    assert simulate([(CALLS, []), (CALLS, [Crew([], 4, kind)])], 0, [].__getitem__).makespan_ns == 0
+    assert simulate([(CALL, []), (CALL, [CallSpec([], 4, kind)])], 0, [].__getitem__).makespan_ns == 0
 
 
 # -- stages that feed each other ------------------------------------------------------------------------------------
@@ -198,13 +200,13 @@ def passed_on(first, second, room=None, workers=(1, 1), is_ordered=False, gone=(
     count = len(first)
     branches = [[(WAIT, each)] for each in (*first, *second)]
     follows = {number: count + number for number in range(count) if number not in gone}
-    crews = [
-        Crew(range(count), workers[0], number=0),
-        Crew(
+    specs = [
+        CallSpec(range(count), workers[0], number=0),
+        CallSpec(
             range(count, 2 * count), workers[1], number=1, feeder=0, follows=follows, room=room, is_ordered=is_ordered
         ),
     ]
-    return simulate([(CALLS, crews)], 2 * count, branches.__getitem__)
+    return simulate([(CALL, specs)], 2 * count, branches.__getitem__)
 
 
 def test_a_stage_begins_what_comes_out_of_the_one_before():

@@ -12,8 +12,8 @@ import pytest
 from kaygraph_viz import clock
 from kaygraph_viz.analysis.what_if.engine import simulate
 from kaygraph_viz.analysis.what_if.gil_waits import real_waits
-from kaygraph_viz.analysis.what_if.read_model import read_script
-from kaygraph_viz.analysis.what_if.steps import CALLS, WAIT, WORK, Crew
+from kaygraph_viz.analysis.what_if.read_model import read_model
+from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import bar, make_trace
@@ -29,9 +29,9 @@ def drawn(count, waits_ms, works_ms, seed=1):
 
 
 def simulated(branches, workers, kind="thread", cores=None):
-    steps = [[(what, each) for what, each in ((WAIT, wait), (WORK, work)) if each] for wait, work in branches]
-    crew = Crew(range(len(branches)), workers, kind)
-    return simulate([(CALLS, [crew])], len(steps), steps.__getitem__, cores=cores)
+    operations = [[(what, each) for what, each in ((WAIT, wait), (COMPUTE, work)) if each] for wait, work in branches]
+    spec = CallSpec(range(len(branches)), workers, kind)
+    return simulate([(CALL, [spec])], len(operations), operations.__getitem__, cores=cores)
 
 
 def recorded(branches, workers, kind="thread", cores=None, noise_us=20, stretched=1.0):
@@ -88,22 +88,22 @@ def test_the_first_of_many_branches_stand_for_the_others():
 
 def test_one_worker_waits_for_nobody():
     branches = drawn(10, (1, 3), (1, 3))
-    script = read_script(recorded(branches, 1).columns)
-    parts = real_waits(script, cores=None)
-    assert parts.wait.tolist() == (script.service - script.cpu).tolist()
+    model = read_model(recorded(branches, 1).columns)
+    operations = real_waits(model, cores=None)
+    assert operations.wait.tolist() == (model.service - model.cpu).tolist()
 
 
 @pytest.mark.parametrize("computes_first", [False, True, None])
 def test_waits_are_never_negative_and_never_longer_than_the_bar(computes_first):
-    script = read_script(recorded(drawn(60, (0, 9), (0, 9)), 4).columns)
-    parts = real_waits(script, cores=None, computes_first=computes_first)
-    assert (parts.wait >= 0).all()
-    assert (parts.wait + parts.work <= script.service).all()
+    model = read_model(recorded(drawn(60, (0, 9), (0, 9)), 4).columns)
+    operations = real_waits(model, cores=None, computes_first=computes_first)
+    assert (operations.wait >= 0).all()
+    assert (operations.wait + operations.compute <= model.service).all()
 
 
 def test_without_cpu_times_all_is_waiting():
     trace = make_trace(bar("a", "thread-1", 0, 1), bar("b", "thread-2", 0, 2))
-    assert real_waits(read_script(trace.columns), cores=None).wait.tolist() == [10**9, 2 * 10**9]
+    assert real_waits(read_model(trace.columns), cores=None).wait.tolist() == [10**9, 2 * 10**9]
 
 
 def test_waits_in_proportion_to_cpu_time_are_waits_where_times_are_exact():

@@ -13,8 +13,8 @@ import pytest
 
 from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.what_if.engine import simulate
-from kaygraph_viz.analysis.what_if.read_model import read_script
-from kaygraph_viz.analysis.what_if.steps import CALLS, FREE, WAIT, WORK, Crew
+from kaygraph_viz.analysis.what_if.read_model import read_model
+from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, WAIT, CallSpec
 from kaygraph_viz.analysis.what_if.thread_code import thread_code
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.clock import compute, sleep
@@ -27,19 +27,19 @@ from kaygraph_viz.virtual.clock import VirtualClock
 MS = 1_000_000
 TWO, FOUR = (Machine(cores, "CPython 3.11", has_gil=True) for cores in (2, 4))
 HASHING, PYTHON, DOWNLOAD_AND_HASH = {"free": (20, 40)}, {"work": (20, 40)}, {"wait": (40, 80), "free": (20, 30)}
-KINDS = {"wait": WAIT, "work": WORK, "free": FREE}
+KINDS = {"wait": WAIT, "work": COMPUTE, "free": COMPUTE_FREE}
 
 
 def drawn(load, count=60, seed=1):
-    """Return the steps of so many branches, each as long as drawn from its range [ms]."""
+    """Return the operations of so many branches, each as long as drawn from its range [ms]."""
     chance = random.Random(seed)
     return [[(KINDS[what], round(chance.uniform(*load[what]) * MS)) for what in load] for _ in range(count)]
 
 
 def simulated(load, workers, cores, *, has_gil=True):
-    steps = drawn(load)
-    crew = Crew(range(len(steps)), workers)
-    return simulate([(CALLS, [crew])], len(steps), steps.__getitem__, cores=cores, has_gil=has_gil)
+    operations = drawn(load)
+    spec = CallSpec(range(len(operations)), workers)
+    return simulate([(CALL, [spec])], len(operations), operations.__getitem__, cores=cores, has_gil=has_gil)
 
 
 def seconds(load, workers, cores, **options):
@@ -50,9 +50,9 @@ def recorded(load, workers, machine):
     """Return the trace that such a run leaves, with stamps that are late by up to 20 us."""
     chance, found = random.Random(2), simulated(load, workers, machine.cores, has_gil=machine.has_gil)
     bars = []
-    for number, steps in enumerate(drawn(load)):
+    for number, operations in enumerate(drawn(load)):
         start = found.started[number] + chance.randint(1_000, 20_000)
-        cpu = min(sum(lasts for what, lasts in steps if what != WAIT), found.ended[number] - start)
+        cpu = min(sum(lasts for what, lasts in operations if what != WAIT), found.ended[number] - start)
         bars.append(bar("b", f"thread-{found.worker[number] + 1}", start / 1e9, found.ended[number] / 1e9,
                         queued_s=start / 1e9, index=number, cpu_s=cpu / 1e9))  # fmt: skip
     hires = bar("exec", "main", 0, found.makespan_ns / 1e9, kind="phase", executor="thread", workers=workers)
@@ -215,14 +215,14 @@ def test_a_simulated_run_without_a_gil_predicts_others_without_one():
 
 
 def test_branches_that_take_turns_are_told():
-    code = thread_code(read_script(recorded(HASHING, 1, TWO).columns), 2)
+    code = thread_code(read_model(recorded(HASHING, 1, TWO).columns), 2)
     assert code.is_in_turns
     assert not code.is_certain
     assert not code.free.any()
-    assert thread_code(read_script(recorded(HASHING, 2, TWO).columns), 2).free.all()
+    assert thread_code(read_model(recorded(HASHING, 2, TWO).columns), 2).free.all()
 
 
 def test_exact_times_leave_no_doubt():
-    code = thread_code(read_script(run(1).columns), None)
+    code = thread_code(read_model(run(1).columns), None)
     assert code.is_certain
     assert not code.free.any()

@@ -403,10 +403,10 @@ def test_the_table():
 
 
 def test_names_are_never_markup():
-    trace = make_trace(call(1, bar("<script>", "thread-1", 0, 1)))
-    shown = what_if(trace, 1, speed={"<script>": 2})._repr_html_()
-    assert "<script>" not in shown
-    assert "&lt;script&gt;" in shown
+    trace = make_trace(call(1, bar("<model>", "thread-1", 0, 1)))
+    shown = what_if(trace, 1, speed={"<model>": 2})._repr_html_()
+    assert "<model>" not in shown
+    assert "&lt;model&gt;" in shown
 
 
 LIMITED = [

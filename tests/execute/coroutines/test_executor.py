@@ -492,7 +492,7 @@ def test_an_interrupt_of_the_reader_does_not_wait_for_branches_that_cannot_stop(
             raise KeyboardInterrupt
             yield
 
-        monkeypatch.setattr(coroutines._Pump, "outcomes", interrupted)
+        monkeypatch.setattr(coroutines._LoopThread, "outcomes", interrupted)
         with pytest.raises(KeyboardInterrupt):
             next(outcomes)
         assert not released.is_set()

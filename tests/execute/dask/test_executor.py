@@ -535,10 +535,10 @@ def test_an_impossible_start_is_told_and_left_as_it_is(foreign, monkeypatch, req
 
 
 def test_a_journal_cut_off_in_the_middle_is_read_as_far_as_it_goes(tmp_path):
-    from kaygraph_viz.execute.dask.worker import GO, Journal, Place
+    from kaygraph_viz.execute.dask.worker import GO, Journal, WorkerThread
 
     (tmp_path / GO).touch()
-    journal = Journal(str(tmp_path), 0, Place("tcp://a", 1, 2))
+    journal = Journal(str(tmp_path), 0, WorkerThread("tcp://a", 1, 2))
     journal.start(0, None)
     journal.start(1, b"first")
     journal.finish(b"second")
@@ -547,7 +547,7 @@ def test_a_journal_cut_off_in_the_middle_is_read_as_far_as_it_goes(tmp_path):
         (tmp_path / "0").write_bytes(data[:end])
         written = read_journal(str(tmp_path), 0)
         assert written.finished in ([], [b"first"], [b"first", b"second"])
-    assert (written.place, written.started) == (Place("tcp://a", 1, 2), 1)
+    assert (written.worker, written.started) == (WorkerThread("tcp://a", 1, 2), 1)
 
 
 def test_the_errors_survive_pickling():

@@ -12,6 +12,8 @@ import os
 import pickle
 import random
 import signal
+import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -28,6 +30,7 @@ from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError, 
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.local import process_pool as children_module
+from kaygraph_viz.execute.local import processes
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import FakeClock
@@ -50,15 +53,13 @@ def one():
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """No process, no thread of ours and no open file."""
+    """No process and no open file; every test is asked for its threads."""
     gc.collect()
-    is_alone = "distributed" not in sys.modules  # a Dask cluster opens and closes threads and files as it likes
-    before = children_of_ours(), threading.active_count(), psutil.Process().num_fds()
+    before = children_of_ours(), open_files()
     yield
     gc.collect()
     wait_until(lambda: children_of_ours() <= before[0])
-    wait_until(lambda: not is_alone or threading.active_count() <= before[1])
-    wait_until(lambda: not is_alone or psutil.Process().num_fds() <= before[2])
+    wait_until(lambda: open_files() <= before[1])
 
 
 def values(outcomes):
@@ -94,13 +95,31 @@ def children_of_ours():
     return found
 
 
+def open_files():
+    """Return our pipes, local sockets and files; the connections of a Dask cluster may come and go meanwhile."""
+    found = set()
+    for number in [int(path.name) for path in Path("/dev/fd").iterdir()]:
+        with suppress(OSError):  # the folder itself, which is closed again
+            state = os.fstat(number)
+            if stat.S_ISFIFO(state.st_mode) or stat.S_ISREG(state.st_mode) or is_local_socket(number, state):
+                found.add((state.st_dev, state.st_ino, number))
+    return found
+
+
+def is_local_socket(number, state):
+    if not stat.S_ISSOCK(state.st_mode):
+        return False
+    with socket.socket(fileno=os.dup(number)) as copy:
+        return copy.family == socket.AF_UNIX
+
+
 def hang(path):
     """Say who we are in a file, then never return."""
     part = Path(path + ".part")
     part.write_text(str(os.getpid()))
     part.rename(path)
     while True:
-        time.sleep(1)
+        signal.pause()
 
 
 # -- what the processes are ------------------------------------------------------------------------------------------
@@ -387,33 +406,17 @@ def test_a_process_that_closes_its_pipe_loses_nothing_that_it_has_done(one):
 
 
 def test_processes_killed_from_outside_all_the_time(two):
-    """Here the kills are what is tested, so they come by a real clock; not faster than processes can begin to work."""
-    is_over, is_going_on = threading.Event(), threading.Event()
-    kills = 0
-
-    def kill_one_after_the_other():
-        nonlocal kills
-        while not is_over.wait(0.2):
-            is_going_on.clear()
-            is_going_on.wait(GUARD_S)
-            for pid in sorted(children_of_ours())[-1:]:
-                with suppress(psutil.Error):
-                    psutil.Process(pid).kill()
-                    kills += 1
-
-    killer = threading.Thread(target=kill_one_after_the_other)
-    killer.start()
-    try:
-        with record():
-            outcomes = []
-            for outcome in two.imap(lambda x: time.sleep(0.004) or x, range(600), on_error="collect"):
-                outcomes.append(outcome)
-                is_going_on.set()
-    finally:
-        is_over.set()
-        is_going_on.set()
-        killer.join()
-    assert [outcome.index for outcome in outcomes] == list(range(600))
+    outcomes, kills = [], 0
+    with record():
+        for outcome in two.imap(lambda x: sum(range(20_000)) and x, range(2000), window=50, on_error="collect"):
+            outcomes.append(outcome)
+            if outcome.index % 200 == 100:
+                for pid in sorted(children_of_ours())[-1:]:
+                    with suppress(psutil.Error):
+                        psutil.Process(pid).kill()
+                        kills += 1
+    assert kills == 10
+    assert [outcome.index for outcome in outcomes] == list(range(2000))
     lost = [outcome for outcome in outcomes if outcome.status == "lost"]
     assert all(outcome.value == outcome.index for outcome in outcomes if outcome.status == "ok")
     assert len(lost) <= kills
@@ -455,13 +458,26 @@ def test_a_late_branch_is_killed_and_its_process_replaced(two):
     assert outcomes[1].service_s == late.service_s
 
 
-def test_the_time_of_an_item_begins_with_itself_not_with_its_chunk(one):
-    outcomes = list(one.imap(lambda x: time.sleep(0.4 if x in (298, 299) else 0), range(300), timeout=0.7))
-    assert len(outcomes) == 300
+def test_the_time_of_an_item_begins_with_itself_not_with_its_chunk(one, monkeypatch, tmp_path):
+    pids = values(one.imap(pid_of, [1]))
+    behind_s = [2 * GUARD_S]  # by so much the parent's clock goes on between sending the chunk and the item's begin
+    answer = children_module.Child.answer
+
+    def answer_late(child, within_s):
+        if behind_s:
+            wait_until(lambda: child.board.in_progress is not None)
+            behind_s.clear()
+            return None
+        (tmp_path / "go").touch()
+        return answer(child, within_s)
+
+    monkeypatch.setattr(children_module.Child, "answer", answer_late)
+    monkeypatch.setattr(processes, "perf_counter_ns", lambda: time.perf_counter_ns() - round(sum(behind_s) * 1e9))
+    assert values(one.imap(lambda _: wait_for(tmp_path / "go") or os.getpid(), [1], timeout=GUARD_S)) == pids
 
 
 def test_a_timeout_within_a_chunk_takes_nothing_else(one):
-    outcomes = list(one.imap(lambda x: time.sleep(60 if x == 250 else 0), range(300), timeout=0.3, on_error="collect"))
+    outcomes = list(one.imap(lambda x: x == 250 and signal.pause(), range(300), timeout=0.3, on_error="collect"))
     assert [outcome.index for outcome in outcomes if not outcome.ok] == [250]
     assert outcomes[250].status == "timeout"
 
@@ -470,8 +486,6 @@ def test_a_timeout_within_a_chunk_takes_nothing_else(one):
 
 
 def test_an_interrupt_kills_what_runs_and_starts_nothing(two, tmp_path, monkeypatch):
-    from kaygraph_viz.execute.local import processes
-
     paths = [str(tmp_path / str(number)) for number in range(20)]
 
     class Interrupted(processes.ProcessWorkerPool):
@@ -514,11 +528,10 @@ def test_an_item_that_was_not_sent_any_more_has_not_the_result_of_the_one_before
             token.cancel()
             return str, ()
 
-    before = threading.active_count()
     with record() as trace:
         with pytest.raises(kv.KayGraphVizError, match="was cancelled"):
             list(one.imap(str, [1, CancelsAsItIsSent()], cancel=token))
-        wait_until(lambda: threading.active_count() <= before)
+        wait_until(lambda: not [each for each in threading.enumerate() if each.name.startswith("process-")])
     assert [(branch.index, branch.status) for branch in trace] == [(0, "ok")]
 
 
@@ -628,23 +641,22 @@ def test_attempts_and_waits_of_a_child_are_spans(one):
 def test_under_another_clock_spans_lie_where_that_clock_stood(two):
     clock = FakeClock(start_s=5)
     with record(clock=clock) as trace, span("all"):
-        outcomes = list(two.imap(lambda x: time.sleep(0.01), range(4)))
+        outcomes = list(two.imap(str, range(4)))
     assert {(s.started_ns, s.ended_ns) for s in trace} == {(5 * 10**9, 5 * 10**9)}
     assert {o.ended_ns for o in outcomes} == {5 * 10**9}
 
 
-def test_short_items_are_sent_in_chunks_and_long_ones_alone(one, monkeypatch):
-    sizes = []
+@pytest.mark.parametrize(("each_ns", "least", "most"), [(0, 16, MAX_CHUNK), (processes.SHORT_NS, 1, 1)])
+def test_short_items_are_sent_in_chunks_and_long_ones_alone(one, monkeypatch, each_ns, least, most):
+    sizes, ticks = [], itertools.count(0, each_ns)
     ask = children_module.Child.ask
     monkeypatch.setattr(
         children_module.Child, "ask", lambda self, *chunk: sizes.append(len(chunk[2])) or ask(self, *chunk)
     )
+    monkeypatch.setattr(processes, "perf_counter_ns", ticks.__next__)
     values(one.imap(str, range(3000)))
     assert sizes[0] == 1
-    assert 16 <= max(sizes) <= MAX_CHUNK
-    sizes.clear()
-    values(one.imap(time.sleep, [0.002] * 10))
-    assert set(sizes) == {1}
+    assert least <= max(sizes) <= most
 
 
 def test_what_came_back_of_a_chunk_is_handed_over_before_a_wait_for_more_input(one):

@@ -16,6 +16,7 @@ from kaygraph_viz.clock import compute, current_clock, sleep, sleep_async
 from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, ServiceUnavailable
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.trace.recorder import record, span
@@ -26,6 +27,13 @@ S = 10**9
 PARALLEL = [kind for kind in KINDS if kind != "serial"]
 SHARING = ["serial", "thread", "async"]
 KILLING = ["process", "dask"]
+
+
+def test_a_pool_is_simulated_only_where_the_clock_says_so():
+    assert [simulated_pool(kind) for kind in ("thread", "process", "dask")] == [None, None, None]
+    with VirtualClock():
+        found = {kind: simulated_pool(kind).__name__ for kind in ("thread", "process", "dask")}
+    assert found == {"thread": "SimulatedThreadPool", "process": "SimulatedProcessPool", "dask": "SimulatedDaskPool"}
 
 
 def now_s():

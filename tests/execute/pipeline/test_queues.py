@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.execute.pipeline.queues import END, Buffer, Packet, waiting, waiting_async
+from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem, waiting, waiting_async
 from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
@@ -22,8 +22,8 @@ def buffer(size=2, is_ordered=True):
     return Buffer(size, is_ordered=is_ordered, now_ns=itertools.count(1).__next__)
 
 
-def packet(place):
-    return Packet(place, f"item {place}", place=place)
+def queued(position):
+    return QueuedItem(position, f"item {position}", position=position)
 
 
 def taken(queue):
@@ -42,14 +42,14 @@ def in_thread(work):
 
 def test_there_is_room_for_so_many_and_no_more():
     queue = buffer(size=2)
-    assert [queue.offer(packet(place)) for place in range(3)] == [1, 2, None]
+    assert [queue.offer(queued(place)) for place in range(3)] == [1, 2, None]
     assert taken(queue) == [0, 1]
-    assert queue.offer(packet(2)) == 3
+    assert queue.offer(queued(2)) == 3
     assert queue.longest == 2
 
 
 def test_an_item_is_stamped_when_it_comes_in():
-    first, second = packet(0), packet(1)
+    first, second = queued(0), queued(1)
     queue = buffer()
     queue.offer(first)
     queue.offer(second)
@@ -58,31 +58,31 @@ def test_an_item_is_stamped_when_it_comes_in():
 
 def test_in_order_an_early_item_waits_for_those_before_it():
     queue = buffer()
-    queue.offer(packet(1))
+    queue.offer(queued(1))
     assert queue.take() is None
-    queue.offer(packet(0))
+    queue.offer(queued(0))
     assert taken(queue) == [0, 1]
 
 
 def test_the_item_that_is_due_always_finds_room():
     queue = buffer(size=2)
-    assert [queue.offer(packet(place)) is not None for place in (1, 2, 0)] == [True, False, True]
+    assert [queue.offer(queued(place)) is not None for place in (1, 2, 0)] == [True, False, True]
 
 
 def test_without_order_items_leave_as_they_came():
     queue = buffer(size=3, is_ordered=False)
     for place in (2, 0, 1):
-        queue.offer(packet(place))
+        queue.offer(queued(place))
     assert taken(queue) == [2, 0, 1]
 
 
 def test_a_place_that_is_skipped_holds_up_nobody():
     queue = buffer(size=2)
-    queue.offer(packet(1))
+    queue.offer(queued(1))
     queue.skip(0)
     assert taken(queue) == [1]
     queue.skip(2)
-    assert queue.offer(packet(3)) is not None
+    assert queue.offer(queued(3)) is not None
     assert taken(queue) == [3]
 
 
@@ -90,13 +90,13 @@ def test_items_are_numbered_anew_as_they_leave():
     queue = buffer(size=4)
     queue.skip(0)
     for place in (1, 2):
-        queue.offer(packet(place))
-    assert [(found.index, found.place) for found in (queue.take(), queue.take())] == [(1, 0), (2, 1)]
+        queue.offer(queued(place))
+    assert [(found.index, found.position) for found in (queue.take(), queue.take())] == [(1, 0), (2, 1)]
 
 
 def test_what_is_put_aside_is_read_first_and_takes_no_room_from_items():
     queue = buffer(size=1)
-    queue.offer(packet(0))
+    queue.offer(queued(0))
     assert [queue.offer_aside("letter"), queue.offer_aside("another")] == [True, None]
     assert queue.take() == "letter"
     assert taken(queue) == [0]
@@ -104,7 +104,7 @@ def test_what_is_put_aside_is_read_first_and_takes_no_room_from_items():
 
 def test_a_closed_queue_is_read_to_its_end():
     queue = buffer()
-    queue.offer(packet(0))
+    queue.offer(queued(0))
     queue.close()
     assert queue.take().index == 0
     assert queue.take() is END
@@ -112,12 +112,12 @@ def test_a_closed_queue_is_read_to_its_end():
 
 def test_an_abandoned_queue_is_empty_and_lets_nobody_in():
     queue = buffer()
-    queue.offer(packet(0))
+    queue.offer(queued(0))
     assert not queue.is_abandoned
     queue.abandon()
     assert queue.is_abandoned
     assert queue.take() is END
-    assert [queue.offer(packet(1)), queue.offer(packet(2))] == [2, 2]  # since when nobody reads any more
+    assert [queue.offer(queued(1)), queue.offer(queued(2))] == [2, 2]  # since when nobody reads any more
     assert queue.offer_aside("letter") is False
     assert queue.take() is END
 
@@ -125,7 +125,7 @@ def test_an_abandoned_queue_is_empty_and_lets_nobody_in():
 def test_who_waits_for_an_item_is_woken_by_it():
     queue, found = buffer(), []
     thread = in_thread(lambda: found.append(waiting(queue.take).index))
-    queue.offer(packet(0))
+    queue.offer(queued(0))
     thread.join(GUARD_S)
     assert found == [0]
 
@@ -133,7 +133,7 @@ def test_who_waits_for_an_item_is_woken_by_it():
 @pytest.mark.parametrize("is_ordered", [True, False])
 def test_all_who_wait_for_room_get_in_one_after_the_other(is_ordered):
     queue = buffer(size=1, is_ordered=is_ordered)
-    threads = [in_thread(partial(waiting, partial(queue.offer, packet(place)))) for place in range(8)]
+    threads = [in_thread(partial(waiting, partial(queue.offer, queued(place)))) for place in range(8)]
     found = [waiting(queue.take).index for _ in range(8)]
     for thread in threads:
         thread.join(GUARD_S)
@@ -154,9 +154,9 @@ def test_the_end_wakes_who_waits_for_an_item(end):
 
 def test_the_end_wakes_who_waits_for_room():
     queue, found = buffer(size=1), []
-    queue.offer(packet(0))
+    queue.offer(queued(0))
     queue.offer_aside("letter")
-    attempts = [partial(queue.offer, packet(1)), partial(queue.offer_aside, "another")]
+    attempts = [partial(queue.offer, queued(1)), partial(queue.offer_aside, "another")]
     threads = [in_thread(lambda attempt=attempt: found.append(waiting(attempt))) for attempt in attempts]
     queue.abandon()
     for thread in threads:
@@ -173,7 +173,7 @@ def test_coroutines_and_threads_wait_for_each_other():
         back.close()
 
     thread = in_thread(lambda: asyncio.run(reply()))
-    giver = in_thread(lambda: [*(waiting(partial(there.offer, packet(place))) for place in range(50)), there.close()])
+    giver = in_thread(lambda: [*(waiting(partial(there.offer, queued(place))) for place in range(50)), there.close()])
     found = []
     while (thing := waiting(back.take)) is not END:
         found.append(thing.index)
@@ -192,7 +192,7 @@ def test_waiting_takes_simulated_time_under_a_virtual_clock():
 
         def give():
             sleep(5)
-            queue.offer(packet(0))
+            queue.offer(queued(0))
 
         threads().Thread(target=give).start()
         assert waiting(queue.take).entered_ns == 5_000_000_000
@@ -205,7 +205,7 @@ def test_whatever_the_order_in_which_items_come_they_leave_in_order(order, skipp
     for place in order:
         queue.skip(place) if place in skipped else late.append(place)
         while True:
-            let_in = [other for other in late if queue.offer(packet(other)) is not None]
+            let_in = [other for other in late if queue.offer(queued(other)) is not None]
             late = [other for other in late if other not in let_in]
             left = taken(queue)
             found += left

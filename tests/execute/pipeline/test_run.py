@@ -1,7 +1,8 @@
-"""Pipelines at work: equal results on every kind, backpressure, errors, stopping, and the trace (P1-P5, E15, E16)."""
+"""Running pipelines: equal results on every kind, backpressure, errors, stopping, and the trace."""
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import itertools
 import os
@@ -113,7 +114,7 @@ def until(happened):
 
 def until_full(queue):
     """Wait until somebody waits for room in a queue."""
-    until(lambda: len(queue._givers))
+    until(lambda: len(queue._waiting_writers))
 
 
 def ours():
@@ -521,7 +522,7 @@ def test_an_interrupt_gives_control_back_while_items_are_still_running(kind, tmp
 
     def stuck(x):
         began.touch()
-        sleep(GUARD_S)
+        threading.Event().wait(GUARD_S)
 
     def stuck_thread(x):
         began.touch()
@@ -529,7 +530,7 @@ def test_an_interrupt_gives_control_back_while_items_are_still_running(kind, tmp
 
     async def stuck_async(x):
         began.touch()
-        await sleep_async(GUARD_S)
+        await asyncio.Event().wait()
 
     fn = {"thread": stuck_thread, "process": stuck, "async": stuck_async}[kind]
     with record() as trace, pytest.raises(KeyboardInterrupt):
@@ -596,8 +597,8 @@ def test_the_way_of_each_item_can_be_followed(kind, clock):
 
 
 def test_a_bar_ends_when_its_item_is_in_the_next_queue():
-    with record() as trace:
-        outcomes([Stage("a", double, 2, 1), Stage("b", lambda x: time.sleep(0.001), buffer=1)], range(30))
+    with record(clock="virtual") as trace:
+        outcomes([Stage("a", double, 2, 1), Stage("b", wait_10_ms, buffer=1)], range(30))
     spans = {found.span_id: found for found in trace}
     later = trace.where(name="b", kind="branch")
     assert all(spans[branch.links[0]].ended_ns <= branch.submitted_ns for branch in later)

@@ -1,4 +1,4 @@
-"""Stages as they are written, and what is told about them afterwards (P6)."""
+"""Stages: their options, and the facts about them after a run."""
 
 from __future__ import annotations
 

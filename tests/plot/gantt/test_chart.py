@@ -2,100 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.gantt.critical_path import path_lines, path_steps
-from kaygraph_viz.plot.rows import MAX_GROUPS, Row, assign_rows, centres
 from kaygraph_viz.testing import bar, make_trace
-
-
-def node(name, start, *workers):
-    branches = [bar("b", worker, start, start + 1) for worker in workers]
-    return (bar(name, "main", start, start + 1, kind="node"), branches)
-
-
-def texts(trace, **options):
-    return [row.text for row in Chart.of(trace, **options).rows]
-
-
-def test_rows_by_node_are_in_the_order_in_which_nodes_began():
-    trace = make_trace(node("Last", 2, "t-1"), node("Zebra", 0, "t-2", "t-1"), node("Ape", 1, "t-1"))
-    assert texts(trace, group_by="node") == ["Zebra", "t-1", "t-2", "Ape · t-1", "Last · t-1"]
-
-
-def test_a_node_that_runs_twice_has_one_group():
-    trace = make_trace(node("Loop", 0, "t-1"), node("Other", 1, "t-1"), node("Loop", 2, "t-1"))
-    assert texts(trace, group_by="node") == ["Loop · t-1", "Other · t-1"]
-
-
-def test_headings_can_be_kept_for_single_rows():
-    trace = make_trace(node("Loop", 0, "t-1"))
-    assert texts(trace, group_by="node", is_short=False) == ["Loop", "t-1"]
-
-
-def test_work_outside_nodes_is_a_group_too():
-    trace = make_trace(node("Loop", 0, "t-1"), bar("free", "t-1", 2, 3))
-    assert texts(trace, group_by="node") == ["Loop · t-1", "outside nodes · t-1"]
-
-
-def test_workers_without_work_are_rows_of_the_node_that_hired_their_kind():
-    hires = bar("exec", "main", 0, 1, kind="phase", executor="thread", workers=3)
-    trace = make_trace((bar("Check", "main", 0, 1, kind="node"), [(hires, [bar("b", "thread-1", 0, 1)])]))
-    assert texts(trace) == ["thread-1", "thread-2", "thread-3"]
-    assert texts(trace, group_by="node") == ["Check", "thread-1", "thread-2", "thread-3"]
-
-
-def test_ten_thousand_nodes_have_a_bounded_number_of_groups():
-    trace = make_trace(*(node(f"n{number}", number, "t-1") for number in range(10_000)))
-    chart = Chart.of(trace, "node")
-    assert len(chart.rows) == MAX_GROUPS
-    assert chart.rows[-1].text == "9,961 more nodes · t-1"
-    assert len(set(chart.runs[0].row_of.tolist())) == MAX_GROUPS
-
-
-@st.composite
-def nested(draw):
-    """Nodes with branches on a few lanes, which may overlap."""
-    made = []
-    for number in range(draw(st.integers(1, 5))):
-        start = draw(st.integers(0, 9))
-        branches = [bar("b", f"t-{draw(st.integers(1, 3))}", start, start + draw(st.integers(0, 4))) for _ in
-                    range(draw(st.integers(1, 4)))]  # fmt: skip
-        made.append((bar(f"n{draw(st.integers(1, 3))}", f"main-{number}", start, start + 4, kind="node"), branches))
-    return make_trace(*made, check=False)
-
-
-@given(nested(), st.sampled_from(["worker", "node"]))
-def test_bars_of_one_row_are_of_one_worker_and_never_overlap(trace, group_by):
-    nesting = Nesting.of(trace.columns)
-    units = np.flatnonzero(trace.columns.is_kind("branch"))
-    row_of, rows = assign_rows(nesting, units, group_by)
-    last = {}
-    for unit, row in sorted(
-        zip(units.tolist(), row_of.tolist(), strict=True), key=lambda pair: trace.spans[pair[0]].started_ns
-    ):
-        span = trace.spans[unit]
-        assert rows[row].lane == span.lane
-        assert not rows[row].is_heading
-        assert last.get(row, 0) <= span.started_ns or span.service_s == 0
-        last[row] = max(last.get(row, 0), span.ended_ns)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.5, 1.0, 1.7])), min_size=1, max_size=9))
-def test_rows_lie_below_each_other_without_gaps(made):
-    rows = [Row("" if is_heading else "lane", "x", is_heading, height) for is_heading, height in made]
-    at = centres(rows)
-    edges = [(middle - row.height / 2, middle + row.height / 2) for middle, row in zip(at, rows, strict=True)]
-    assert all(one[1] == pytest.approx(other[0]) for one, other in pairwise(edges))
-    first = [middle for middle, row in zip(at, rows, strict=True) if row.lane][:1]
-    assert first in ([], [0.0])
 
 
 def test_inner_nodes_have_no_lines_where_there_is_no_room_for_all():
@@ -110,17 +18,8 @@ def test_an_outer_node_lies_above_those_in_it():
     assert {line.label: line.level for line in lines} == {"outer": 0, "a": 1, "b": 1}
 
 
-def test_the_path_leads_from_row_to_row():
-    branches = [bar("a", "t-1", 0, 2), bar("b", "t-2", 2, 5, span_id=9, links=(8,)), bar("c", "t-1", 2, 3)]
-    branches[0] = bar("a", "t-1", 0, 2, span_id=8)
-    chart = Chart.of(make_trace((bar("exec", "main", 0, 5, kind="phase"), branches)))
-    lines = path_lines(chart.runs[0], path_steps(chart.runs[0].nesting), centres(chart.rows))
-    assert [[x for x, _ in line] for line in lines.along] == [[0, 2], [2, 5]]
-    assert lines.between == [[(2, 0.37), (2, 1.37), (2, 1.37)]]
-    assert lines.waits == []
-
-
-def test_many_steps_of_one_row_are_one_line():
-    made = [bar("b", "t", number, number + 0.9999) for number in range(3_000)]
-    chart = Chart.of(make_trace((bar("exec", "main", 0, 3_000, kind="phase"), made)))
-    assert len(path_lines(chart.runs[0], path_steps(chart.runs[0].nesting), centres(chart.rows)).along) == 1
+def test_nodes_are_shown_above_the_rows_if_there_are_several():
+    one = bar("a", "main", 0, 1, kind="node")
+    two = make_trace(one, bar("b", "main", 1, 2, kind="node"))
+    assert Chart.of(make_trace(one)).runs[0].nodes == ()
+    assert [line.label for line in Chart.of(two).runs[0].nodes] == ["a", "b"]

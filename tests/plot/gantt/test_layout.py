@@ -11,41 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.parts import PART_KINDS
-from kaygraph_viz.plot.gantt.bins import busy_share, make_bins
+import kaygraph_viz as kv
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.layout import make_layout, place_labels
-from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.plot.rows import lane_order, stack
-from kaygraph_viz.plot.style import FILLS, Size
+from kaygraph_viz.plot.style import Size
 from kaygraph_viz.testing import bar, make_trace
-
-seconds = st.integers(0, 40).map(lambda value: value / 8)
-shortest = st.sampled_from([0.0, 0.3, 2.0])
-
-
-def layout_of(trace, **options):
-    return make_layout(Chart.of(trace), **options)
-
-
-@st.composite
-def busy_lanes(draw):
-    """Branches on lanes, some of which overlap as coroutines of one thread do, and some of which know their parts."""
-    made = []
-    for lane in range(draw(st.integers(1, 4))):
-        at = 0.0
-        for number in range(draw(st.integers(0, 6))):
-            start, length = at + draw(seconds), draw(seconds)
-            cpu, blocked = draw(st.none() | st.floats(0, 1)), draw(st.floats(0, 1))
-            parts = draw(st.none() | st.lists(st.tuples(st.sampled_from(PART_KINDS), st.just(length / 4)),
-                                              min_size=4, max_size=4)) if length else None  # fmt: skip
-            made.append(
-                bar("b", f"lane-{lane}", start, start + length, queued_s=draw(seconds),
-                    cpu_s=None if cpu is None else cpu * length, blocked_s=blocked * length, index=number,
-                    status=draw(st.sampled_from(["ok", "error", "skipped"])), parts=parts)
-            )  # fmt: skip
-            at = draw(st.sampled_from([start, start + length]))
-    return make_trace(*made, check=False)
+from tests.plot.gantt.examples import busy_lanes, is_slim_pause, layout_of, recorded, shortest
 
 
 @given(busy_lanes(), st.sampled_from(["part", "name", "status"]), shortest)
@@ -66,10 +37,6 @@ def test_parts_of_a_bar_fill_it_from_start_to_end(trace, shortest_s):
         tall = [made.height if is_slim_pause(rect) else rect.high - rect.low for rect in parts]
         area = sum(height * (rect.x1_s - rect.x0_s) for height, rect in zip(tall, parts, strict=True))
         assert area == pytest.approx(made.height * (made.x1_s - made.x0_s), abs=1e-5)
-
-
-def is_slim_pause(rect):
-    return rect.fill == "pause" and (rect.low, rect.high) == (-Size.slim / 2, Size.slim / 2)
 
 
 def test_parts_stand_where_they_happened():
@@ -110,13 +77,6 @@ def test_labels_never_leave_their_bars(trace, points_per_s):
 
     for label in place_labels(layout_of(trace).bars, points_per_s, fit):
         assert 6 * len(label.text) <= (label.bar.x1_s - label.bar.x0_s) * points_per_s
-
-
-def test_main_comes_first_and_numbers_count_as_numbers():
-    lanes = ["thread-10", "process-2", "main", "thread-9", "thread-1"]
-    trace = make_trace(*(bar("b", lane, number, number + 1) for number, lane in enumerate(lanes)))
-    assert [row.lane for row in Chart.of(trace).rows] == ["main", "process-2", "thread-1", "thread-9", "thread-10"]
-    assert sorted(["w-²", "w-1"], key=lane_order) == ["w-1", "w-²"]
 
 
 def test_the_queue_is_drawn_only_while_the_row_was_free():
@@ -175,121 +135,35 @@ def test_a_label_without_room_on_plain_colour_covers_a_hatch():
     assert (label.x_s, label.covers) == (2, True)
 
 
-def test_overlapping_bars_of_one_lane_get_rows_of_their_own():
-    trace = make_trace(bar("a", "main", 0, 2), bar("b", "main", 1, 3), bar("c", "main", 2, 4), check=False)
-    layout = layout_of(trace)
-    assert [row.text for row in Chart.of(trace).rows] == ["main", ""]
-    assert [made.row for made in sorted(layout.bars, key=lambda made: made.x0_s)] == [0, 1, 0]
-
-
-def test_steps_around_the_work_are_slim_and_the_work_has_the_name_of_its_node():
-    phases = [bar(name, "main", start, start + 1, kind="phase") for start, name in enumerate(["prep", "exec", "post"])]
-    layout = layout_of(make_trace((bar("Load", "main", 0, 3, kind="node"), phases)))
-    assert [made.height for made in layout.bars] == [Size.slim, Size.full, Size.slim]
-    assert layout.bars[1].labels == ("Load",)
-
-
-def test_items_of_a_batch_are_told_apart_by_their_number():
-    trace = make_trace(bar("Check", "t", 0, 1, index=0), bar("Check", "t", 1, 2, index=1, status="timeout"))
-    assert [made.labels for made in layout_of(trace).bars] == [
-        ("Check 0", "0"), ("Check 1: timed out", "1: timed out", "timed out", "1")
-    ]  # fmt: skip
-
-
-def test_nodes_are_shown_above_the_rows_if_there_are_several():
-    one = bar("a", "main", 0, 1, kind="node")
-    two = make_trace(one, bar("b", "main", 1, 2, kind="node"))
-    assert Chart.of(make_trace(one)).runs[0].nodes == ()
-    assert [line.label for line in Chart.of(two).runs[0].nodes] == ["a", "b"]
-
-
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=20))
-def test_levels_keep_intervals_apart(pairs):
-    starts = np.array([start for start, _ in pairs], np.int64)
-    ends = starts + np.array([length for _, length in pairs], np.int64)
-    levels = stack(starts, ends)
-    for level in set(levels.tolist()):
-        mine = sorted(zip(starts[levels == level].tolist(), ends[levels == level].tolist(), strict=True))
-        assert all(one[1] <= other[0] for one, other in pairwise(mine))
-
-
-@given(busy_lanes(), st.integers(1, 30))
-def test_an_image_holds_exactly_the_time_of_the_bars(trace, bins):
-    if not len(trace) or not trace.makespan_s:
-        return
-    (made,) = make_bins(Chart.of(trace), bins)
-    total = sum(share.sum() for share in made.shares.values()) * trace.makespan_s / bins
-    assert total == pytest.approx(sum(s.service_s for s in trace), rel=1e-6, abs=1e-6)
-    assert all((share >= 0).all() and (share <= 1 + 1e-12).all() for share in made.shares.values())
-
-
-@given(busy_lanes(), st.integers(1, 30), shortest)
-def test_an_image_has_the_same_shares_as_the_bars(trace, bins, shortest_s):
-    if not trace.makespan_s:
-        return
-    (made,) = make_bins(Chart.of(trace), bins)
-    found = {fill: share.sum() * trace.makespan_s / bins for fill, share in made.shares.items()}
-    drawn = dict.fromkeys(FILLS, 0.0)
-    for rect in layout_of(trace, shortest_s=shortest_s).rects:
-        height = 1 if is_slim_pause(rect) else (rect.high - rect.low) / Size.full
-        drawn["wait" if rect.fill == "unknown" else rect.fill] += height * (rect.x1_s - rect.x0_s)
-    for fill in set(FILLS) - {"queued"}:
-        assert found.get(fill, 0) == pytest.approx(drawn[fill], abs=1e-5)
-
-
-@given(busy_lanes(), busy_lanes(), st.integers(1, 30))
-def test_an_image_of_several_runs_holds_the_time_of_each(one, other, bins):
-    chart = Chart.of({"one": one, "other": other})
-    if not chart.extent_s:
-        return
-    total = sum(share.sum() for made in make_bins(chart, bins) for share in made.shares.values())
-    expected = sum(s.service_s for trace in (one, other) for s in trace)
-    assert total * chart.extent_s / bins == pytest.approx(expected, rel=1e-6, abs=1e-6)
-
-
-def test_an_interval_without_duration_hides_no_other_that_starts_with_it():
-    share = busy_share(np.zeros(2, np.int64), np.array([0, 0]), np.array([8, 0]), np.array([0, 8]), 1)
-    assert share.tolist() == [[1]]
-
-
-def test_shares_of_several_rows_do_not_mix():
-    rows, starts, ends = np.array([0, 1, 1]), np.array([0, 5, 20]), np.array([40, 10, 30])
-    share = busy_share(rows, starts, ends, np.array([0, 10, 20, 40]), 3)
-    assert share.tolist() == [[1, 1, 1], [0.5, 0, 0.5], [0, 0, 0]]
-
-
-def test_intervals_count_by_their_weights():
-    zeros = np.zeros(2, np.int64)
-    share = busy_share(zeros, np.array([0, 10]), np.array([10, 30]), np.array([0, 5, 20]), 1, np.array([0.5, 0.25]))
-    assert share.tolist() == [[0.5, pytest.approx((2.5 + 2.5) / 15)]]
-
-
-def test_very_many_rows_share_image_rows():
-    trace = make_trace(*(bar("b", f"t-{number}", 0, 1) for number in range(1_000)))
-    (made,) = make_bins(Chart.of(trace), 10)
-    assert made.shares["busy"].shape == (400, 10)
-    assert made.shares["busy"] == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a\nb\tc", "a b c"),
-        ("\x00\x1b[31mred", "[31mred"),
-        ("abc\u202edef", "abcdef"),
-        ("\ud800x", "x"),
-        ("", "(no name)"),
-        ("e\u0301", "é"),
-        ("z" + "\u0336" * 50, "z\u0336"),
-        (None, "<NoneType>"),
-        ("x" * 1_000_000, "x" * 59 + "…"),
-    ],
-)
-def test_labels_of_others_are_made_harmless(text, shown):
-    assert clean(text) == shown
-
-
 @pytest.mark.processes
 def test_the_geometry_needs_no_plotting_library():
     code = "import sys\nfrom kaygraph_viz.plot.gantt import bins, layout\nsys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def rects_of(trace, fill, **options):
+    return [rect for rect in make_layout(Chart.of(trace), **options).rects if rect.fill == fill]
+
+
+def test_of_threads_that_compute_only_one_is_drawn_to_compute_at_a_time():
+    computing = rects_of(recorded("thread", lambda _: kv.compute(0.02), range(4)), "cpu")
+    assert {rect.row for rect in computing} == {0, 1, 2, 3}
+    ordered = sorted(computing, key=lambda rect: rect.x0_s)
+    assert all(one.x1_s <= other.x0_s + 1e-12 for one, other in pairwise(ordered))
+
+
+def test_of_threads_whose_turns_are_too_short_each_is_filled_to_its_share():
+    trace = recorded("thread", lambda _: kv.compute(3), range(4))
+    computing = rects_of(trace, "cpu", shortest_s=0.02)
+    for time in np.linspace(0.5, 11.5, 12):
+        shares = [rect.high - rect.low for rect in computing if rect.x0_s <= time < rect.x1_s]
+        assert sum(shares) == pytest.approx(0.74, rel=0.1)
+
+
+def test_a_branch_that_waits_first_is_drawn_to_compute_last():
+    def branch(_):
+        kv.sleep(0.2)
+        kv.compute(0.05)
+
+    for rect in rects_of(recorded("thread", branch, range(1)), "cpu"):
+        assert rect.x0_s >= 0.2

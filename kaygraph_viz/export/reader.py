@@ -1,4 +1,4 @@
-"""What the readers of all formats of other tools share.
+"""The base class of the readers of all formats of other tools.
 
 Belongs here: collecting rows. Does not belong here: one format (``..._reader``), and telling them apart (``loading``).
 """
@@ -19,9 +19,9 @@ LARGEST_NS = 1 << 62
 
 
 class Reader(ABC):
-    """Takes in the events of a file, one by one.
+    """A reader that takes the events of a file one by one and collects spans.
 
-    What cannot be understood is a `ValueError` that says why; whoever reads the file adds where that was.
+    For an event that it cannot understand it raises a `ValueError` that says why; `load` adds the place in the file.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Reader(ABC):
         """Take in one event."""
 
     def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
-        """Return the spans, and how many spans the file says were not kept.
+        """Return the spans, and the number of spans that were not kept, as far as the file has it.
 
         Parameters
         ----------
@@ -48,7 +48,7 @@ class Reader(ABC):
 
 
 def integer_ns(value: object, unit_ns: int) -> int:
-    """Return a time from a file [ns].
+    """Return a time from a file as whole nanoseconds.
 
     Parameters
     ----------

@@ -7,18 +7,20 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.export.drawn import Begin, Piece, in_time
+from kaygraph_viz.export.track_events import PartPiece, SpanBegin, track_events
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.testing import bar
 
 
 def drawn(*spans):
-    return list(in_time((1, span) for span in spans))
+    return list(track_events((1, span) for span in spans))
 
 
 def pieces(*spans):
     return [
-        (step.part.kind, step.started_ns / 1e9, step.ended_ns / 1e9) for step in drawn(*spans) if type(step) is Piece
+        (step.part.kind, step.started_ns / 1e9, step.ended_ns / 1e9)
+        for step in drawn(*spans)
+        if type(step) is PartPiece
     ]
 
 
@@ -29,7 +31,7 @@ def test_parts_are_cut_where_other_spans_lie():
 
 def test_each_track_is_by_itself():
     both = [("wait", 1), ("cpu", 1)]
-    steps = list(in_time([(1, bar("a", "t", 0, 2, parts=both)), (2, bar("b", "u", 1, 3, parts=both))]))
+    steps = list(track_events([(1, bar("a", "t", 0, 2, parts=both)), (2, bar("b", "u", 1, 3, parts=both))]))
     assert [step.track for step in steps] == [1] * 4 + [2] * 4
 
 
@@ -44,9 +46,9 @@ def test_pieces_and_inner_spans_fill_a_span_and_never_overlap(lengths, inner):
     inside = [bar("inner", "t", begin, end) for begin, end in zip(cuts[::2], cuts[1::2], strict=True)]
     steps = drawn(outer, *inside)
     stretches = [
-        (step.started_ns, step.ended_ns) if type(step) is Piece else (step.span.started_ns, step.span.ended_ns)
+        (step.started_ns, step.ended_ns) if type(step) is PartPiece else (step.span.started_ns, step.span.ended_ns)
         for step in steps[1:-1]
-        if isinstance(step, (Piece, Begin))
+        if isinstance(step, (PartPiece, SpanBegin))
     ]
     assert [begin for begin, _ in stretches] == sorted(begin for begin, _ in stretches)
     assert sum(end - begin for begin, end in stretches) == outer.ended_ns

@@ -1,4 +1,4 @@
-"""What a trace says about the nodes of a graph: how long, how often, with which branches.
+"""Statistics of the nodes of a graph from a trace: times, numbers of runs, branches, and how often edges were taken.
 
 Belongs here: finding the spans of a node by its id. Does not belong here: boxes and arrows (``scene``).
 
@@ -17,16 +17,16 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places
-from kaygraph_viz.plot.diagram.critical_path import Critical
+from kaygraph_viz.plot.diagram.critical_path import GraphPath
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["BranchFacts", "GraphFacts", "NodeFacts", "gather"]
+__all__ = ["BranchStats", "GraphStats", "NodeStats", "graph_stats"]
 
 
 @dataclass(frozen=True)
-class BranchFacts:
-    """All branches of one name within one node: how many, their mean service time [s], and how many went wrong."""
+class BranchStats:
+    """Statistics of the branches of one name within one node: number, mean service time [s], failures, retries."""
 
     count: int
     mean_s: float
@@ -36,8 +36,8 @@ class BranchFacts:
 
 
 @dataclass(frozen=True)
-class NodeFacts:
-    """All runs of one node: how many, their time altogether [s], and the branches by name in order of appearance.
+class NodeStats:
+    """Statistics of one node: number of runs, total time [s], failures, and branches by name in order of appearance.
 
     `is_critical` says whether the critical path leads through it, `is_opened` whether through any of its branches.
     """
@@ -45,14 +45,14 @@ class NodeFacts:
     runs: int
     total_s: float
     not_ok: int
-    branches: Mapping[str, BranchFacts]
+    branches: Mapping[str, BranchStats]
     is_critical: bool = False
     is_opened: bool = False
 
 
 @dataclass(frozen=True)
-class GraphFacts:
-    """What is known of all nodes.
+class GraphStats:
+    """Statistics of all nodes and edges of a graph.
 
     Parameters
     ----------
@@ -66,22 +66,22 @@ class GraphFacts:
     makespan_s
         Of the whole trace [s].
     inner
-        The facts of the graphs in it, by node id; None where nodes were not told apart by where they lie.
+        Those of the graphs in it, by node id; None where nodes were not told apart by the graph they lie in.
     """
 
-    nodes: Mapping[str, NodeFacts] = field(default_factory=dict)
+    nodes: Mapping[str, NodeStats] = field(default_factory=dict)
     taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
     critical: frozenset[tuple[str, str]] = frozenset()
     makespan_s: float = 0.0
-    inner: Mapping[str, GraphFacts] | None = None
+    inner: Mapping[str, GraphStats] | None = None
 
-    def within(self, node_id: str) -> GraphFacts:
-        """Return what is known of the graph that a node is."""
-        return self if self.inner is None else self.inner.get(node_id, GraphFacts(makespan_s=self.makespan_s, inner={}))
+    def within(self, node_id: str) -> GraphStats:
+        """Return the statistics of the graph that a node is."""
+        return self if self.inner is None else self.inner.get(node_id, GraphStats(makespan_s=self.makespan_s, inner={}))
 
 
-def gather(trace: Trace | None, view: GraphView | None = None, *, critical_path: bool = True) -> GraphFacts | None:
-    """Return the facts of a trace, or None without one.
+def graph_stats(trace: Trace | None, view: GraphView | None = None, *, critical_path: bool = True) -> GraphStats | None:
+    """Return the statistics of a graph from a trace, or None without one.
 
     Parameters
     ----------
@@ -96,27 +96,27 @@ def gather(trace: Trace | None, view: GraphView | None = None, *, critical_path:
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> node = bar("n", "main", 0, 2, kind="node")
-    >>> facts = gather(make_trace((node, [bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2)])))
-    >>> facts.nodes["n"].total_s, facts.nodes["n"].branches["b"].mean_s
+    >>> stats = graph_stats(make_trace((node, [bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2)])))
+    >>> stats.nodes["n"].total_s, stats.nodes["n"].branches["b"].mean_s
     (2.0, 2.0)
     """
     if trace is None:
         return None
     nesting, names = Nesting.of(trace.columns), trace.columns.names
     scope = _scopes(nesting, view)
-    ways = Critical.of(nesting, scope) if critical_path else Critical()
-    nodes, taken = _nodes(nesting, scope, ways), _handed_on(nesting, scope) | _taken(nesting, scope)
+    path = GraphPath.of(nesting, scope) if critical_path else GraphPath()
+    nodes, taken = _nodes(nesting, scope, path), _item_counts(nesting, scope) | _follow_counts(nesting, scope)
 
-    def facts(number: int, inner: Mapping[str, GraphFacts] | None) -> GraphFacts:
+    def stats(number: int, inner: Mapping[str, GraphStats] | None) -> GraphStats:
         mine = {(a, b): count for (where, a, b), count in taken.items() if where == number}
-        critical = frozenset((a, b) for where, a, b in ways.edges if where == number)
-        return GraphFacts(nodes.get(number, {}), mine, critical, trace.makespan_s, inner)
+        critical = frozenset((a, b) for where, a, b in path.edges if where == number)
+        return GraphStats(nodes.get(number, {}), mine, critical, trace.makespan_s, inner)
 
     if view is None:
-        return facts(0, None)
+        return stats(0, None)
     graphs = {node.node_id for node in view.nodes if node.graph is not None}
-    inner = {name: facts(number, {}) for number, name in enumerate(names, 1) if name in graphs}
-    return facts(0, inner)
+    inner = {name: stats(number, {}) for number, name in enumerate(names, 1) if name in graphs}
+    return stats(0, inner)
 
 
 def _scopes(nesting: Nesting, view: GraphView | None) -> Ints:
@@ -149,23 +149,23 @@ def _outer(nesting: Nesting, is_node: Bools) -> Places:
     return np.where(nesting.parent >= 0, nesting.nearest(is_node)[nesting.parent], -1)
 
 
-def _nodes(nesting: Nesting, scope: Ints, ways: Critical) -> dict[int, dict[str, NodeFacts]]:
-    """Return the facts of all nodes by scope and id."""
+def _nodes(nesting: Nesting, scope: Ints, path: GraphPath) -> dict[int, dict[str, NodeStats]]:
+    """Return the statistics of all nodes by scope and id."""
     names = nesting.columns.names
     owner = nesting.nearest(scope >= 0)
     owned = np.flatnonzero(nesting.columns.is_kind("branch") & (owner >= 0))
     owned = owned[owner[owned] == nesting.nearest(nesting.columns.is_kind("node", "graph"))[owned]]
-    branches: dict[tuple[int, int], dict[str, BranchFacts]] = {}
+    branches: dict[tuple[int, int], dict[str, BranchStats]] = {}
     for (where, code, name), (count, total_s, not_ok, retries) in _sums(nesting, owned, owner[owned], scope).items():
-        is_critical = (where, names[code], names[name]) in ways.branches
-        facts = BranchFacts(count, total_s / count, not_ok, retries, is_critical)
-        branches.setdefault((where, code), {})[names[name]] = facts
-    nodes: dict[int, dict[str, NodeFacts]] = {}
+        is_critical = (where, names[code], names[name]) in path.branches
+        stats = BranchStats(count, total_s / count, not_ok, retries, is_critical)
+        branches.setdefault((where, code), {})[names[name]] = stats
+    nodes: dict[int, dict[str, NodeStats]] = {}
     positions = np.flatnonzero(scope >= 0)
     for (where, code, _), (count, total_s, not_ok, _) in _sums(nesting, positions, positions, scope).items():
         key = where, names[code]
-        marks = key in ways.nodes, key in ways.opened
-        found = NodeFacts(count, total_s, not_ok, branches.get((where, code), {}), *marks)
+        marks = key in path.nodes, key in path.opened
+        found = NodeStats(count, total_s, not_ok, branches.get((where, code), {}), *marks)
         nodes.setdefault(where, {})[names[code]] = found
     return nodes
 
@@ -200,8 +200,8 @@ def _sums(
     }
 
 
-def _taken(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], int]:
-    """Count which node came after which within the same parent, among those that did not overlap."""
+def _follow_counts(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], int]:
+    """Count how often one node followed another within the same parent, without those that overlapped."""
     columns = nesting.columns
     nodes = np.flatnonzero(scope >= 0)
     started, ended = (columns.column(name)[nodes] for name in ("started_ns", "ended_ns"))
@@ -221,7 +221,7 @@ def _counted(nesting: Nesting, scope: Ints, before: Places, after: Places) -> di
     return {(where, names[a], names[b]): count for (where, a, b), count in Counter(pairs).items()}
 
 
-def _handed_on(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], int]:
+def _item_counts(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], int]:
     """Count the links between branches of two nodes within the same parent."""
     columns = nesting.columns
     links = [(number, target) for number, targets in columns.links.items() for target in targets]

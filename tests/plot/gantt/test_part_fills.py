@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.parts import PART_KINDS
-from kaygraph_viz.plot.gantt.stretches import FEWEST, STACK, WIDEST, make_stripes, share_of
+from kaygraph_viz.plot.gantt.part_fills import MIN_STACK_PARTS, MIN_STACK_WIDTH, STACK, make_stripes, share_of
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.part_table import stretches
 
@@ -44,7 +44,8 @@ def test_nothing_that_is_drawn_is_shorter_than_can_be_seen(parts, shortest_s):
     found = make_stripes(told, shortest_s * 1e9)
     widths = found.ended_ns - found.started_ns
     whole = told.ended_ns.max()
-    assert widths.min() >= min(whole, 0.5 * WIDEST * shortest_s * 1e9) - 10
+    third_ns = MIN_STACK_WIDTH * shortest_s * 1e9 / 3  # what a short part takes at least of a long one beside it
+    assert widths.min() >= min(whole, third_ns) - 10
 
 
 def test_parts_that_are_long_enough_are_drawn_one_by_one():
@@ -86,7 +87,7 @@ def test_stretches_of_several_parts_have_enough_of_them_to_be_no_chance():
     parts = [(kind, lasts) for lasts in chance.uniform(0.02, 0.06, 400) for kind in ("cpu", "wait")]
     found = make_stripes(parts_of(*parts), 0.08e9)
     starts = np.unique(found.started_ns)
-    assert len(starts) <= len(parts) / FEWEST
+    assert len(starts) <= len(parts) / MIN_STACK_PARTS
 
 
 def test_bars_without_duration_have_no_stripes():

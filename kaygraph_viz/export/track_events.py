@@ -1,7 +1,7 @@
-"""What a viewer shows on the tracks, in the order of time: spans, and in each of them its parts.
+"""The events on the tracks of a viewer: begin and end of spans, and the parts in each of them.
 
-Belongs here: which pieces of parts are seen. Does not belong here: which track a span is on (``tracks``), and what an
-event looks like (``perfetto``).
+Belongs here: their order, and cutting parts where other spans cover them. Does not belong here: the track of a span
+(``tracks``), and the JSON of an event (``perfetto``).
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import NamedTuple
 from kaygraph_viz.parts import Part
 from kaygraph_viz.trace.span import Span
 
-__all__ = ["Begin", "End", "Piece", "has_pieces", "in_time"]
+__all__ = ["PartPiece", "SpanBegin", "SpanEnd", "has_pieces", "track_events"]
 
 UNITS = ("branch", "attempt")
 
 
-class Begin(NamedTuple):
-    """A span begins on a track."""
+class SpanBegin(NamedTuple):
+    """The begin of a span on a track."""
 
     track: int
     span: Span
 
 
-class Piece(NamedTuple):
+class PartPiece(NamedTuple):
     """A stretch of a part during which nothing else is drawn within its span."""
 
     track: int
@@ -35,8 +35,8 @@ class Piece(NamedTuple):
     ended_ns: int
 
 
-class End(NamedTuple):
-    """A span ends."""
+class SpanEnd(NamedTuple):
+    """The end of a span on a track."""
 
     track: int
     span: Span
@@ -44,7 +44,7 @@ class End(NamedTuple):
 
 @dataclass(slots=True)
 class _Open:
-    """A span that has begun, and from when on its parts are still to be drawn [ns]."""
+    """A span that has begun, and the time from which on its parts have not been drawn [ns]."""
 
     track: int
     span: Span
@@ -52,22 +52,22 @@ class _Open:
     parts: tuple[Part, ...]
     from_ns: int
 
-    def pieces(self, until_ns: int, next_ns: int) -> Iterator[Piece]:
-        """Yield what is left of the parts until some time; what comes from then to the next one is not drawn [ns]."""
+    def pieces(self, until_ns: int, next_ns: int) -> Iterator[PartPiece]:
+        """Yield the parts that are not drawn yet until a time [ns]; until `next_ns` a span covers them."""
         for part in self.parts:
             begin_ns, end_ns = max(part.started_ns, self.from_ns), min(part.ended_ns, until_ns)
             if begin_ns < end_ns:
-                yield Piece(self.track, self.span, part, begin_ns, end_ns)
+                yield PartPiece(self.track, self.span, part, begin_ns, end_ns)
         self.from_ns = max(self.from_ns, next_ns)
 
-    def closed(self) -> Iterator[Piece | End]:
+    def closed(self) -> Iterator[PartPiece | SpanEnd]:
         if self.parts:
             yield from self.pieces(self.ended_ns, self.ended_ns)
-        yield End(self.track, self.span)
+        yield SpanEnd(self.track, self.span)
 
 
 def has_pieces(span: Span) -> bool:
-    """Return whether the parts of a span are drawn: it is a unit of work that did one thing after the other.
+    """Return whether the parts of a span are drawn: it is a unit of work with several parts, some of them known.
 
     Examples
     --------
@@ -80,8 +80,8 @@ def has_pieces(span: Span) -> bool:
     return some_known and span.kind in UNITS and len(span.parts) > 1
 
 
-def in_time(spans: Iterable[tuple[int, Span]]) -> Iterator[Begin | Piece | End]:
-    """Yield what is drawn on each track, so that everything lies within or beside the rest.
+def track_events(spans: Iterable[tuple[int, Span]]) -> Iterator[SpanBegin | PartPiece | SpanEnd]:
+    """Yield the events of all tracks in order, such that spans and parts lie within or beside each other.
 
     Parameters
     ----------
@@ -92,15 +92,15 @@ def in_time(spans: Iterable[tuple[int, Span]]) -> Iterator[Begin | Piece | End]:
     --------
     >>> from kaygraph_viz.testing import bar
     >>> outer = bar("outer", "t", 0, 4, parts=[("wait", 3), ("cpu", 1)])
-    >>> for step in in_time([(1, outer), (1, bar("inner", "t", 1, 2))]):
-    ...     print(step.span.name, step.part.kind if isinstance(step, Piece) else type(step).__name__)
-    outer Begin
+    >>> for step in track_events([(1, outer), (1, bar("inner", "t", 1, 2))]):
+    ...     print(step.span.name, step.part.kind if isinstance(step, PartPiece) else type(step).__name__)
+    outer SpanBegin
     outer wait
-    inner Begin
-    inner End
+    inner SpanBegin
+    inner SpanEnd
     outer wait
     outer cpu
-    outer End
+    outer SpanEnd
     """
     opened: list[_Open] = []
     for track, span in spans:
@@ -109,7 +109,7 @@ def in_time(spans: Iterable[tuple[int, Span]]) -> Iterator[Begin | Piece | End]:
             yield from opened.pop().closed()
         if opened and opened[-1].parts:
             yield from opened[-1].pieces(started_ns, ended_ns)
-        yield Begin(track, span)
+        yield SpanBegin(track, span)
         opened.append(_Open(track, span, ended_ns, span.parts if has_pieces(span) else (), started_ns))
     while opened:
         yield from opened.pop().closed()

@@ -1,6 +1,6 @@
-"""JSON documents of any length, read value by value within bounds of memory.
+"""A reader of JSON documents of any length, value by value within bounded memory.
 
-Belongs here: where one value ends and the next begins. Does not belong here: what the values mean (``..._reader``).
+Belongs here: finding the ends of values, limits of size. Does not belong here: what the values mean (``..._reader``).
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from typing import Any, TextIO
 from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.trace.files import MAX_CHARACTERS
 
-__all__ = ["Document"]
+__all__ = ["JsonStream"]
 
-MAX_VALUE = 2 << 20  # characters; an honest event has some hundred
-CHUNK = 8192  # characters; what is lost where a compressed file was cut off
+MAX_VALUE = 2 << 20  # characters; real events have some hundred, and a file may be made to fill the memory
+CHUNK = 8192  # characters; small, since where a compressed file was cut off a whole chunk is lost
 _SPACE = " \t\r\n"
 
 # NaN and infinities, which other tools write among their arguments, become texts: never a time.
 _decode = json.JSONDecoder(parse_constant=str).raw_decode
 
 
-class Document:
-    """One JSON document, of which no more is in memory than the value that is looked at.
+class JsonStream:
+    """A JSON document that is read value by value; only the current value is in memory.
 
     Parameters
     ----------
     stream
-        The text; whoever opened it closes it.
+        The text; it is not closed.
     path
-        What errors call it.
+        The name of the file in errors.
 
     Examples
     --------
     >>> from io import StringIO
-    >>> document = Document(StringIO('{"unit": "ms", "events": [1, 2]}'), Path("run.json"))
-    >>> document.field_before("events", "unit"), list(document.array())
+    >>> stream = JsonStream(StringIO('{"unit": "ms", "events": [1, 2]}'), Path("run.json"))
+    >>> stream.field_before("events", "unit"), list(stream.array())
     ('ms', [1, 2])
     """
 
@@ -49,7 +49,7 @@ class Document:
         self._read = 0
 
     def peek(self) -> str:
-        """Return the next character that is not space, or the empty text at the end."""
+        """Return the next character that is not a space, or "" at the end."""
         while True:
             while self._at < len(self._text):
                 if self._text[self._at] not in _SPACE:
@@ -59,7 +59,7 @@ class Document:
                 return ""
 
     def field_before(self, name: str, wanted: str) -> Any:
-        """Go to the value of field `name` of an object, and return field `wanted` if it came before that.
+        """Move to the value of field `name` of an object, and return the value of field `wanted` if it came before.
 
         Raises
         ------
@@ -104,13 +104,13 @@ class Document:
             self._take("]")
 
     def skip_rest(self) -> None:
-        """Read to the end, which makes a compressed file check its sum."""
+        """Read to the end: a compressed file checks its sum there."""
         self._at = len(self._text)
         while self._more():
             self._at = len(self._text)
 
     def _value(self) -> Any:
-        self.peek()  # which goes past the space
+        self.peek()  # skips spaces
         while True:
             try:
                 value, end = _decode(self._text, self._at)
@@ -121,12 +121,12 @@ class Document:
                     continue
                 at_end = getattr(error, "pos", 0) >= len(self._text) or "Unterminated" in str(error)
                 raise self._error("it was cut off" if at_end else str(error)[:100]) from None
-            if end < len(self._text) or not self._more():  # a number at the end of what is here may go on
+            if end < len(self._text) or not self._more():  # a number at the end of the chunk may go on in the next
                 self._at = end
                 return value
 
     def _more(self) -> bool:
-        """Read on, twice as much as is left of the text each time; return whether there was anything."""
+        """Read more of the text and return whether there was any; the amount doubles while a value is not complete."""
         rest = self._text[self._at :]
         if len(rest) > MAX_VALUE or self._read > MAX_CHARACTERS:
             raise TraceFormatError(

@@ -1,9 +1,9 @@
-"""The parts of bars as filled stretches: each where it happened, and what is too short to be drawn alone as shares.
+"""The fills of bars: parts where they happened, and parts that are too short to be drawn alone as shares of a height.
 
-Belongs here: which stretch of which bar is filled how, from where to where in its height. Does not belong here: what a
-bar did when (``trace.part_table``), in which row it is (``layout``), and images of many bars (``bins``).
+Belongs here: which stretch of which bar is filled how, from where to where in its height. Does not belong here: the
+parts (``trace.part_table``), the row of a bar (``layout``), and images of many bars (``bins``).
 
-Stripes narrower than a pixel or two would say nothing: which of them hit a pixel is chance. Parts that short are put
+Stripes narrower than a pixel or two would alias: which of them hits a pixel is chance. So parts that short are put
 together to wider stretches in which the kinds are stacked, each as high as its share of that time. A part of which only
 the share of CPU is known is drawn like that, too.
 """
@@ -26,14 +26,14 @@ Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 STACK = tuple(key for key in FILLS if key != "queued")  # from the bottom of a bar
 CODES: dict[str, int] = {kind: code for code, kind in enumerate(PART_KINDS)}
-WIDEST = 2  # times the shortest part that is drawn alone: so wide is a stretch of several at least
-FEWEST = 16  # parts in such a stretch if it is wider: with fewer of them its shares would be those of chance
-ALIKE = 0.07  # shares of neighbours that differ by less are drawn as one: it would be noise
-LEAST_SHARE = 1e-6
+MIN_STACK_WIDTH = 2  # width of a stretch of several parts, in widths of the shortest part that is drawn alone
+MIN_STACK_PARTS = 16  # in a wider stretch: with fewer parts its shares would be chance
+MAX_NOISE = 0.07  # neighbours whose shares differ by less are merged: steps that small are chance
+MIN_SHARE = 1e-6
 
 
 class Stripes(NamedTuple):
-    """Filled stretches, bar by bar in the order of time, and those of the same time from the bottom; n of them.
+    """The n filled stretches of some bars: bar by bar in the order of time, those of the same time from the bottom.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Stripes(NamedTuple):
 
 
 def share_of(parts: Stretches, fill: str) -> Floats:
-    """Return which share of each part counts as what: an unknown one in part as CPU, if that was measured.
+    """Return the share of each part that has a fill: of an unknown part the measured share is CPU.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def share_of(parts: Stretches, fill: str) -> Floats:
 
 
 def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
-    """Return how parts are drawn.
+    """Return the filled stretches for parts.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
     cells = _cells(parts.owner, line, shortest_ns)
     shares = line.shares(cells.start, cells.end)
     high = np.cumsum(shares, axis=1)
-    cell, fill = np.nonzero(shares > LEAST_SHARE)
+    cell, fill = np.nonzero(shares > MIN_SHARE)
     offset = (parts.started_ns - line.edges[:-1])[cells.part[cell]]
     return Stripes(
         parts.owner[cells.part[cell]],
@@ -122,13 +122,13 @@ def make_stripes(parts: Stretches, shortest_ns: float = 0.0) -> Stripes:
         (high - shares)[cell, fill],
         high[cell, fill],
         fill,
-        shares[cell, fill] > 1 - LEAST_SHARE,
+        shares[cell, fill] > 1 - MIN_SHARE,
         cells.are_runs,
     )
 
 
 class _Line:
-    """All parts as if they stood behind each other: their edges, and how much of what there was until each [ns]."""
+    """All parts one after the other on one time line: their edges, and the time of each fill until each edge [ns]."""
 
     def __init__(self, parts: Stretches) -> None:
         lasted = parts.ended_ns - parts.started_ns
@@ -136,17 +136,17 @@ class _Line:
         self._until = [np.append(0.0, np.cumsum(share_of(parts, fill) * lasted)) for fill in STACK]
 
     def shares(self, start: Floats, end: Floats) -> Floats:
-        """Return exactly which share of each stretch counts as what, in the order of `STACK`."""
+        """Return the exact share of each fill in each stretch, shape (stretches, fills), in the order of `STACK`."""
         found = np.zeros((len(start), len(STACK)))
         for place, until in enumerate(self._until):
             if until[-1]:
                 found[:, place] = np.interp(end, self.edges, until) - np.interp(start, self.edges, until)
-        found /= np.maximum(found.sum(axis=1), LEAST_SHARE)[:, None]
+        found /= np.maximum(found.sum(axis=1), MIN_SHARE)[:, None]
         return found
 
 
 class _Cells(NamedTuple):
-    """Stretches that are drawn as one, on the line of all parts [ns]."""
+    """Stretches that are drawn as one, on the time line of all parts [ns]."""
 
     part: Places  # the first part in each
     start: Floats
@@ -158,12 +158,12 @@ def _cells(owner: Places, line: _Line, shortest_ns: float) -> _Cells:
     """Return a cell for each part that is drawn alone, and cells for runs of short ones."""
     edges = line.edges
     is_short, first, last = _short_runs(owner, np.diff(edges), shortest_ns)
-    before, after = _room_beside(owner, edges, first, last, WIDEST * shortest_ns)
+    before, after = _room_beside(owner, edges, first, last, MIN_STACK_WIDTH * shortest_ns)
     start, end = edges[:-1].astype(np.float64), edges[1:].astype(np.float64)
     start[(last + 1)[after > 0]] += after[after > 0]
     end[(first - 1)[before > 0]] -= before[before > 0]
     low, high = edges[first] - before, edges[last + 1] + after
-    run, run_start, run_end = _columns(low, high, last + 1 - first, WIDEST * shortest_ns)
+    run, run_start, run_end = _columns(low, high, last + 1 - first, MIN_STACK_WIDTH * shortest_ns)
     begins = _differ(run, line.shares(run_start, run_end))
     closes = np.append(begins[1:], True)[: len(run)]
     alone = np.flatnonzero(~is_short)
@@ -183,7 +183,7 @@ def _short_runs(owner: Places, lasted: Ints, shortest_ns: float) -> tuple[Bools,
     beside = np.zeros(len(lasted), np.bool_)
     beside[1:] |= is_short[:-1] & follows
     beside[:-1] |= is_short[1:] & follows
-    is_short |= beside & (lasted < WIDEST * shortest_ns)
+    is_short |= beside & (lasted < MIN_STACK_WIDTH * shortest_ns)
     goes_on = is_short[1:] & is_short[:-1] & follows
     first = np.flatnonzero(is_short & ~np.append(False, goes_on)[: len(is_short)])
     last = np.flatnonzero(is_short & ~np.append(goes_on, False)[: len(is_short)])
@@ -191,7 +191,7 @@ def _short_runs(owner: Places, lasted: Ints, shortest_ns: float) -> tuple[Bools,
 
 
 def _room_beside(owner: Places, edges: Ints, first: Places, last: Places, least_ns: float) -> tuple[Floats, Floats]:
-    """Return how much a run takes of the part before it and of the one behind it, to be wide enough to be seen [ns]."""
+    """Return how much time a run takes from the parts before and behind it, to be wide enough to be seen [ns]."""
     lasted, lack = np.diff(edges), (least_ns - (edges[last + 1] - edges[first])).clip(0) / 2
     found = []
     for neighbour, mine in ((first - 1, first), (last + 1, last)):
@@ -203,7 +203,7 @@ def _room_beside(owner: Places, edges: Ints, first: Places, last: Places, least_
 
 def _columns(low: Floats, high: Floats, count: Ints, least_ns: float) -> tuple[Places, Floats, Floats]:
     """Divide each run into columns of equal widths; return the run of each, its start and its end [ns]."""
-    columns = np.minimum((high - low) // max(least_ns, 1), count // FEWEST).astype(np.int64).clip(1)
+    columns = np.minimum((high - low) // max(least_ns, 1), count // MIN_STACK_PARTS).astype(np.int64).clip(1)
     run = np.repeat(np.arange(len(low)), columns)
     number = np.arange(len(run)) - (np.cumsum(columns) - columns)[run]
     width = ((high - low) / columns)[run]
@@ -211,10 +211,10 @@ def _columns(low: Floats, high: Floats, count: Ints, least_ns: float) -> tuple[P
 
 
 def _differ(run: Places, shares: Floats) -> Bools:
-    """Return which columns differ from those before them in the same run: the others are drawn as one with them."""
+    """Return which columns differ from those before them in the same run; the others are merged with these."""
     begins = np.ones(len(run), np.bool_)
     total, count = np.zeros(len(STACK)), 0
     for place, number in enumerate(run.tolist()):
-        begins[place] = not count or number != run[place - 1] or abs(shares[place] - total / count).max() > ALIKE
+        begins[place] = not count or number != run[place - 1] or abs(shares[place] - total / count).max() > MAX_NOISE
         total, count = (shares[place], 1) if begins[place] else (total + shares[place], count + 1)
     return begins

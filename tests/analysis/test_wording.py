@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.analysis.tables import aligned, html_table
+from kaygraph_viz.analysis.wording import aligned, html_table
 
 
 def test_numbers_stand_at_the_right_and_texts_at_the_left():
