@@ -89,8 +89,8 @@ def _enriched(
         serve(settings) as server,
         customer_sources(server.base_url, deadline_s=DEADLINE_S) as sources,
     ):
-        who = kind if kind == "async" else executor  # coroutines have a node of their own
-        graph = enrichment_graph(sources, max_workers=workers, executor=who, progress=setup.progress)
+        engine = kind if kind == "async" else executor  # coroutines have a node of their own
+        graph = enrichment_graph(sources, max_workers=workers, executor=engine, progress=setup.progress)
         graph.run(shared := {"records": records})
     return shared, graph, trace
 
