@@ -66,9 +66,9 @@ def _made(records: Sequence[dict[str, str]], setup: Setup, kind: str, workers: i
         serve(settings_with_seed(setup.seed)) as server,
         customer_sources(server.base_url) as sources,
     ):
-        engine = kind if kind == "async" else executor
+        runs_on = kind if kind == "async" else executor
         graph = report_graph(
-            sources, Path(folder) / PAGE, max_workers=workers, executor=engine, progress=setup.progress
+            sources, Path(folder) / PAGE, max_workers=workers, executor=runs_on, progress=setup.progress
         )
         shared: dict[str, Any] = {"records": records}
         graph.run(shared)
