@@ -30,7 +30,7 @@ class Pause(NamedTuple):
     kind
         The kind of part that it is.
     began_ns, ready_ns
-        Since when, and from when on it could go on if its loop let it, None where that is not known [ns].
+        When it began, and when the coroutine was ready to run again; None where that is not known [ns].
     """
 
     kind: PartKind
@@ -276,7 +276,7 @@ class Lanes:
 
     @contextmanager
     def occupied(self, lane: Lane) -> Iterator[Lane]:
-        """Let the calling task, or else thread, work on a lane that was taken, and give the lane back at the end."""
+        """Register the calling task, or else thread, on a taken lane, and free the lane at the end."""
         self.enter(lane)
         try:
             yield lane
@@ -296,7 +296,7 @@ NO_LANE: Lane = _NoLane("", None)
 
 
 class NoLanes(Lanes):
-    """What takes the place of the lanes where nothing is recorded: all workers have the same one."""
+    """The lanes where nothing is recorded: all workers have the same one."""
 
     def __init__(self) -> None:
         super().__init__(None)
