@@ -6,7 +6,7 @@ import pytest
 
 from kaygraph_viz.clock import sleep, use_clock
 from kaygraph_viz.errors import DeadlineExceeded
-from kaygraph_viz.execute.core.branch import Branches, Claim, Held
+from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.parts import PART_CODE, PartLog
 from kaygraph_viz.testing import FakeClock
@@ -16,7 +16,7 @@ MS = 1_000_000
 
 
 def test_a_claim_is_let_go_by_one_side_only():
-    claim, held = Claim(), Held(0, "a", 0, 0)
+    claim, held = Claim(), OpenBranch(0, "a", 0, 0)
     claim.take(held)
     assert claim.peek() is held
     assert claim.release(held)
@@ -26,7 +26,7 @@ def test_a_claim_is_let_go_by_one_side_only():
 
 def test_giving_up_late_never_hits_the_branch_after_it():
     """The reader looks at branch 0, the worker ends it and takes branch 1, and only then the reader gives up on 0."""
-    claim, first, second = Claim(), Held(0, "a", 0, 0), Held(1, "a", 0, 0)
+    claim, first, second = Claim(), OpenBranch(0, "a", 0, 0), OpenBranch(1, "a", 0, 0)
     claim.take(first)
     seen = claim.peek()
     assert claim.release(first)
@@ -38,7 +38,7 @@ def test_giving_up_late_never_hits_the_branch_after_it():
 def test_what_is_cut_off_is_a_row_that_ends_there():
     log = PartLog()
     log.add("wait", 2 * MS, 5 * MS)
-    row = Held(3, "a", MS, 2 * MS, 7, 6, "thread-1", log).abandoned_row(9 * MS)
+    row = OpenBranch(3, "a", MS, 2 * MS, 7, 6, "thread-1", log).abandoned_row(9 * MS)
     assert (row.span_id, row.parent_id, row.index, row.name, row.kind) == (7, 6, 3, "a", "branch")
     assert (row.submitted_ns, row.started_ns, row.ended_ns, row.status) == (MS, 2 * MS, 9 * MS, "abandoned")
     assert row.parts == ((PART_CODE["wait"], 5 * MS, -1.0), (PART_CODE["unknown"], 9 * MS, -1.0))
