@@ -17,9 +17,9 @@ from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.customer_sources import AGREEMENTS, customer_sources
 from kaygraph_viz.patterns.enrichment import EnrichedRecord, ParallelEnrichmentNode, enrichment_graph
+from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import SourceResult
 from kaygraph_viz.services.datasets import load_companies, load_customers, load_profiles
 from kaygraph_viz.services.endpoints import location
