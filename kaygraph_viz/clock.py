@@ -31,10 +31,10 @@ _FREE: Mapping[str, float] = MappingProxyType(dict.fromkeys(WORKER_KINDS, 0.0))
 
 
 class Clock(ABC):
-    """What a clock offers, so that everything can be recorded and simulated with it.
+    """A clock: the times of a trace, and all that waits in that time.
 
-    A clock of your own has four methods: `now_ns`, `cpu_ns`, `sleep` and `compute`. All else has a default, which is
-    what the real clock does: real threads, real event loops and real workers, which cost nothing by decree.
+    A clock of your own has four methods: `now_ns`, `cpu_ns`, `sleep` and `compute`. All else has a default: real
+    threads, real event loops, and real workers at no extra cost.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class Clock(ABC):
         return asyncio.to_thread(self.sleep, seconds)
 
     def running(self) -> AbstractContextManager[None]:
-        """Return the context in which this clock can be used: `record` enters it before all else."""
+        """Return the context in which this clock can be used; `record` enters it before the clock is in force."""
         return nullcontext()
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
@@ -246,7 +246,7 @@ def compute(seconds: float) -> None:
 
 
 def cost(cpu_s: float) -> None:
-    """Say how much CPU the code around this call uses, for runs in simulated time.
+    """Declare how much CPU the code around this call uses, for runs in simulated time.
 
     What branches really compute takes no simulated time by itself. The real clock measures it, and ignores this call.
 

@@ -7,5 +7,5 @@ panels (``widgets``).
 >>> lesson = Lesson("00_start_here")
 >>> guess = lesson.predict("How many times as fast are two workers?", 2)
 >>> guess.compare(1.9)
-You predicted 2, and 1.9 was measured: very close.
+You predicted 2; the result was 1.9: very close.
 """

@@ -47,7 +47,7 @@ class Comparison:
     score: int
 
     def __repr__(self) -> str:
-        return f"You predicted {_text(self.guess)}, and {_text(self.measured)} was measured: {self.verdict}."
+        return f"You predicted {_text(self.guess)}; the result was {_text(self.measured)}: {self.verdict}."
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"

@@ -409,10 +409,11 @@ class span:  # noqa: N801  (used like a function)
 
     def __enter__(self) -> Self:
         scope = _scope.get() or _active[-1]  # current_scope() without the cost of a call
-        self.recorder = recorder = scope.recorder
+        recorder = scope.recorder
         if not recorder.is_open:
-            self.recorder = NO_RECORDER
+            self.recorder = NO_RECORDER  # which it may not have if it was entered before
             return self
+        self.recorder = recorder
         self.parent_id = scope.span_id
         self.span_id = recorder.next_id()
         self._token = _scope.set(self)  # what is opened inside belongs to this span

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.enrichment import enrichment_graph
+from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings

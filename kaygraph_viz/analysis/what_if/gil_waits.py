@@ -6,7 +6,7 @@ Belongs here: telling the two apart. Does not belong here: an upper bound for ea
 No clock measures the wait for the GIL. What is known of a branch is when it started and ended and how long it computed.
 So the real waits are chosen such that a replay with the recorded workers gives bars like those that were recorded:
 
-1. Where fewer branches ran at once than can compute at once, nobody waited for a turn: one by the GIL, or as many as
+1. Where fewer branches ran at once than can compute at once, none waited for a turn: one by the GIL, or as many as
    there are cores, of processes, and of threads whose code computes without the GIL.
 2. As long as another branch computes, a branch may wait for either. So the CPU time of all branches is put as close to
    the end of their bars as one interpreter can manage; what is left before it is the longest possible real wait. Where

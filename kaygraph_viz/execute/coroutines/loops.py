@@ -174,7 +174,7 @@ class _PrivateLoop:
             return
         mine, now_ns = self._recorder.lanes.mine(), self._recorder.now_ns()
         if (log := mine.noting()) is not None:  # who only waits has as much CPU time now as before
-            log.hear_of(self._log, self._made_ns, now_ns, cpu_at_start_ns=mine.cpu_at(now_ns))
+            log.blocked_by(self._log, self._made_ns, now_ns, cpu_at_start_ns=mine.cpu_at(now_ns))
 
     def outcome(self) -> Any:
         """Return what the coroutine returned, or raise what it raised, once it has `finished`."""

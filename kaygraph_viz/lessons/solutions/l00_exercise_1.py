@@ -1,7 +1,7 @@
 """Two workers that are processes: their work overlaps, not only their waits.
 
 - Which of the two arguments is the number of workers? You need two.
-- Work overlaps only if each worker has hands of its own. Which kind of worker was that?
+- Computing overlaps only if each worker has hands of its own. Which kind of worker was that?
 """
 
 minute = 1  # simulated again
