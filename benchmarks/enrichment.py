@@ -15,10 +15,10 @@ from typing import Any
 from benchmarks.harness import Measured, Scale, alternate, benchmark, seconds_of
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import DEFAULT_NAMES, customer_sources
 from kaygraph_viz.patterns.enrichment import enrichment_graph
 from kaygraph_viz.patterns.records import Record
+from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Question
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.server import Server, serve

@@ -1,6 +1,6 @@
-"""Packages that are not needed by everyone: loaded where they are used, with an error that says how to get them.
+"""Optional packages: loaded where they are used, with an error that says how to install them.
 
-Belongs here: which extra brings which package. Does not belong here: using them.
+Belongs here: which extra installs which package. Does not belong here: using them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXTRAS = {
 
 
 def require(package: str) -> ModuleType:
-    """Return an optional package.
+    """Import and return an optional package.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def require(package: str) -> ModuleType:
     Raises
     ------
     MissingDependencyError
-        If it is not installed; the message names the extra that brings it. A package that is there but lacks one of
-        its own raises what it raises.
+        If it is not installed; the message names the extra that installs it. The error of an installed package whose
+        own dependency is missing is passed on.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""What a suspended coroutine awaits.
+"""Inspection of suspended coroutines: where they wait, and what for.
 
-Belongs here: looking into it. Does not belong here: running it (``execute.core.stepwise``, ``virtual.loop``).
+Belongs here: reading their frames. Does not belong here: running them (``execute.core.stepwise``, ``virtual.loop``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from kaygraph_viz.parts import PartKind
 __all__ = ["due_in_s", "frames_of", "innermost_frame", "kind_of_wait"]
 
 FILES = (asyncio.locks.__file__, asyncio.queues.__file__)
-HOLD_UP = ("Lock.acquire", "Semaphore.acquire", "Queue.get", "Queue.put", "Queue.join")  # events stand for anything
+BLOCKING = (
+    "Lock.acquire",
+    "Semaphore.acquire",
+    "Queue.get",
+    "Queue.put",
+    "Queue.join",
+)  # not events: they can mean anything
 
 
 def frames_of(awaited: Any) -> list[FrameType]:
@@ -39,7 +45,7 @@ def frames_of(awaited: Any) -> list[FrameType]:
             break
         frames.append(frame)
         inner = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-        awaited = inner if inner is not None else frame.f_locals.get("running")  # as ``execute.stepwise`` calls it
+        awaited = inner if inner is not None else frame.f_locals.get("running")  # of ``core.stepwise``
     return frames[::-1]
 
 
@@ -49,10 +55,10 @@ def innermost_frame(awaited: Any) -> FrameType | None:
 
 
 def kind_of_wait(frame: FrameType | None) -> PartKind:
-    """Return what a coroutine waits for in a frame: what asyncio's locks and queues hold up is blocked."""
+    """Return the kind of wait in a frame: blocked in locks and queues of asyncio, else a wait."""
     if frame is None or frame.f_code.co_filename not in FILES:
         return "wait"
-    return "blocked" if frame.f_code.co_qualname in HOLD_UP else "wait"
+    return "blocked" if frame.f_code.co_qualname in BLOCKING else "wait"
 
 
 def due_in_s(frame: FrameType | None) -> float | None:

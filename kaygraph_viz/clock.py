@@ -16,7 +16,7 @@ from contextvars import Context, ContextVar
 from types import MappingProxyType
 from typing import Any
 
-from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.checks import MAX_SECONDS, checked_seconds
 from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted
 from kaygraph_viz.threads import REAL_THREADS, Event, Threads
@@ -31,10 +31,10 @@ _FREE: Mapping[str, float] = MappingProxyType(dict.fromkeys(WORKER_KINDS, 0.0))
 
 
 class Clock(ABC):
-    """What a clock offers, so that everything can be recorded and simulated with it.
+    """A clock: the times of a trace, and all that waits in that time.
 
-    A clock of your own has four methods: `now_ns`, `cpu_ns`, `sleep` and `compute`. All else has a default, which is
-    what the real clock does: real threads, real event loops and real workers, which cost nothing by decree.
+    A clock of your own has four methods: `now_ns`, `cpu_ns`, `sleep` and `compute`. All else has a default: real
+    threads, real event loops, and real workers.
 
     Examples
     --------
@@ -62,10 +62,10 @@ class Clock(ABC):
     """Threads, and what they wait with."""
 
     start_up_s: Mapping[str, float] = _FREE
-    """How long a worker of each kind takes to start, in addition to what it really takes [s]."""
+    """How long a simulated worker of each kind takes to start [s]."""
 
     dispatch_s: Mapping[str, float] = _FREE
-    """How long an item takes to reach a worker of each kind, in addition to what it really takes [s]."""
+    """How long an item takes to reach a simulated worker of each kind [s]."""
 
     @property
     def machine(self) -> Machine | None:
@@ -93,7 +93,7 @@ class Clock(ABC):
         return asyncio.to_thread(self.sleep, seconds)
 
     def running(self) -> AbstractContextManager[None]:
-        """Return the context in which this clock can be used: `record` enters it before all else."""
+        """Return the context in which this clock can be used; `record` enters it before the clock is in force."""
         return nullcontext()
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
@@ -246,7 +246,7 @@ def compute(seconds: float) -> None:
 
 
 def cost(cpu_s: float) -> None:
-    """Say how much CPU the code around this call uses, for runs in simulated time.
+    """Declare how much CPU the code around this call uses, for runs in simulated time.
 
     What branches really compute takes no simulated time by itself. The real clock measures it, and ignores this call.
 
@@ -274,4 +274,6 @@ def cost(cpu_s: float) -> None:
 
 
 def _duration(name: str, seconds: float) -> float:
+    if seconds.__class__ is float and 0.0 <= seconds <= MAX_SECONDS:  # simulated programs sleep millions of times
+        return seconds
     return checked_seconds(f"{name}(seconds)", seconds, f"{name}(0.1)")

@@ -87,7 +87,7 @@ class StepLimitExceeded(GraphError, RuntimeError):
 
 
 class NodeError(KayGraphVizError, RuntimeError):
-    """A node did something that no graph can go on from, such as returning a coroutine or calling ``sys.exit``."""
+    """A node did something after which no graph can go on, such as returning a coroutine or calling ``sys.exit``."""
 
 
 class BranchError(NodeError):
@@ -98,7 +98,7 @@ class BranchError(NodeError):
 
 
 class DeadlineExceeded(KayGraphVizError, TimeoutError):
-    """A branch was still running when its time was up.
+    """A branch was still running at the end of its timeout.
 
     Parameters
     ----------
@@ -131,14 +131,14 @@ class OutputExistsError(KayGraphVizError, FileExistsError):
 
 
 class SharedConflictError(KayGraphVizError, RuntimeError):
-    """A branch wrote a key of the shared store that another branch in progress wrote, and that was forbidden.
+    """A branch wrote a key of the shared store that another branch in progress had written, in strict mode.
 
     Parameters
     ----------
     key
         The key.
     first, second
-        The numbers of the spans of both branches, the one refused last.
+        The span numbers of both branches; the second one was refused.
     """
 
     def __init__(self, key: str, first: int, second: int) -> None:
@@ -156,11 +156,11 @@ class CallCancelled(KayGraphVizError, RuntimeError):
 
 
 class VirtualClockError(KayGraphVizError, RuntimeError):
-    """Something was done that simulated time cannot see, or after which nothing can happen any more."""
+    """Something was done that cannot be simulated, or the program is in a deadlock."""
 
 
 class RealWaitError(VirtualClockError):
-    """A branch was found waiting for something real, which simulated time cannot see; its run was given up."""
+    """A branch waits for something real, which simulated time cannot see; its run was ended."""
 
 
 class MissingDependencyError(KayGraphVizError, ImportError):
@@ -171,7 +171,7 @@ class MissingDependencyError(KayGraphVizError, ImportError):
     package
         The package that is missing.
     extra
-        The extra of ``kaygraph-viz`` that brings it.
+        The extra of ``kaygraph-viz`` that installs it.
     """
 
     def __init__(self, package: str, extra: str) -> None:
@@ -213,7 +213,7 @@ class DataError(KayGraphVizError, ValueError):
 
 
 class ServiceUnavailable(KayGraphVizError, ConnectionError):
-    """A service gave no usable answer: it is down, slow, over its rate, failing, or talks nonsense.
+    """A service gave no usable answer: it is down, slow, over its rate, failing, or its answer cannot be read.
 
     It says nothing about the record that was asked about, so a caller marks that record as "not checked", never
     as good or bad.
@@ -221,13 +221,13 @@ class ServiceUnavailable(KayGraphVizError, ConnectionError):
     Parameters
     ----------
     url
-        What was asked.
+        The URL of the request.
     reason
         What happened instead of an answer, in words.
     status
-        The HTTP status that came back; None when none did.
+        The HTTP status of the answer; None when there was none.
     retry_after_s
-        How long the service asks to wait before the next try [s]; None when it did not say.
+        How long the service asks to wait before the next attempt [s]; None when it does not say.
 
     Examples
     --------
@@ -252,9 +252,9 @@ class WorkerLostError(KayGraphVizError, RuntimeError):
     Parameters
     ----------
     pid
-        The number of the process.
+        The process ID.
     exit_code
-        What it returned to the system; minus the number of the signal that ended it.
+        Its exit code; minus the number of the signal that ended it.
     item
         The branch in words, such as ``"item 3 of 'Check'"``.
 
@@ -281,11 +281,11 @@ class RemoteWorkerLostError(WorkerLostError):
     item
         The branch in words, such as ``"item 3 of 'Check'"``.
     address
-        The worker, or None where nobody knows which one it was.
+        The worker; None if unknown.
     pid
-        The number of its process; 0 where nobody knows.
+        Its process ID; 0 if unknown.
     runs
-        How often the branch was begun, on this and other workers.
+        How often the branch was started, on this and other workers.
     """
 
     def __init__(self, item: str, address: str | None, pid: int = 0, runs: int = 1) -> None:
@@ -308,7 +308,7 @@ class SchedulerLostError(KayGraphVizError, ConnectionError):
     Parameters
     ----------
     address
-        Where it was.
+        Its address.
     """
 
     def __init__(self, address: str) -> None:
@@ -320,14 +320,14 @@ class SchedulerLostError(KayGraphVizError, ConnectionError):
 
 
 class WorkerStartError(KayGraphVizError, RuntimeError):
-    """Worker processes ended before they could do anything, several times in a row.
+    """Several worker processes in a row ended before they could run anything.
 
     Parameters
     ----------
     exit_code
-        How the last one ended.
+        The exit code of the last one.
     tries
-        How many were started.
+        The number of processes that were started.
     """
 
     def __init__(self, exit_code: int | None, tries: int) -> None:

@@ -1,7 +1,7 @@
-"""The facts of a computer that decide what parallel workers can do: cores, Python, GIL.
+"""The facts of a computer that limit parallel workers: cores, Python, GIL.
 
-Belongs here: reading those of this one, and saying them in one line. Does not belong here: what follows from them for a
-run (``analysis``) or for an executor (``execute``).
+Belongs here: reading those of this one, and describing them in one line. Does not belong here: what follows from them
+for a run (``analysis``) or for an executor (``execute``).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 __all__ = ["SIMULATED_CORES", "Machine", "machine_from", "this_machine", "usable_cores"]
 
 MAX_CORES = 1 << 20  # a file may claim anything
-SIMULATED_CORES = 4  # of the machine that a virtual clock stands for, whatever this one has
+SIMULATED_CORES = 4  # default of a virtual clock, so that a run is the same on every machine
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What decides how many branches can compute at once.
+    """A computer, as far as it decides how many branches can compute at once.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Machine:
     has_gil: bool
 
     def as_fields(self) -> Mapping[str, Any]:
-        """Return what `machine_from` reads: plain values by name."""
+        """Return the fields as plain values by name, as `machine_from` reads them."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Return the facts of the computer that runs this; ``print`` them beside what was measured.
+    """Return the facts of this computer; ``print`` them beside what was measured.
 
     A measured speedup means little without them: two cores compute twice as fast at most, however many workers there
     are.
@@ -73,7 +73,7 @@ def this_machine() -> Machine:
 
 
 def machine_from(fields: Any) -> Machine | None:
-    """Return the machine that a file names; None where it names none that can be.
+    """Return the machine with the fields that a file has; None if they are not valid.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def machine_from(fields: Any) -> Machine | None:
 
 
 def usable_cores() -> int:
-    """Return on how many cores this program may run, which can be fewer than the computer has.
+    """Return the number of cores on which this program may run, which can be fewer than the computer has.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def usable_cores() -> int:
 
 
 def _has_gil() -> bool:
-    """Return whether there is a lock around the interpreter: builds of Python without one exist from 3.13."""
+    """Return whether this interpreter has a GIL: builds of Python without one exist from 3.13."""
     if platform.python_implementation() not in ("CPython", "PyPy"):
         return False
     enabled = getattr(sys, "_is_gil_enabled", None)

@@ -1,7 +1,7 @@
-"""What a span was doing when: its parts, and the log from which they are read.
+"""The parts of a span, and the log from which they are read.
 
-Belongs here: the kinds of parts, what one thread or coroutine is known to have done, and which log the calling thread
-writes. Does not belong here: who writes (``clock``, ``sync``, ``virtual``, ``execute``), and the parts of many spans as
+Belongs here: the kinds of parts, the log of one thread or coroutine, and the current log of each thread. Does not
+belong here: the code that writes logs (``clock``, ``sync``, ``virtual``, ``execute``), and the parts of many spans as
 columns (``trace.part_table``).
 """
 
@@ -39,7 +39,7 @@ CPU, WAIT, _, _, BLOCKED, PAUSE, UNKNOWN = range(len(PART_KINDS))
 NO_SHARE = -1.0  # of a part whose share of CPU has no meaning, or was not measured
 ALL_CPU = 0.95  # from which share of CPU on a stretch counts as computing from end to end
 SHORT_NS = 20_000  # a stretch without a wait that is shorter counts as computing, as `trace.lanes` counts it
-MAX_ENTRIES = 4_096  # of one log: who has more has done the earlier ones long ago
+MAX_ENTRIES = 4_096  # kept of one log: spans that are still open need only the last ones
 
 RowParts = tuple[tuple[int, int, float], ...]  # of each part: code of its kind, end [ns], share of CPU or -1
 Entry = tuple[int, int, int, float, int]  # code, start and end [ns], share, and the CPU clock at the start [ns] or -1
@@ -55,11 +55,11 @@ class Part:
         ``cpu``: it computed; ``wait``: it waited for the time, for a service, or for branches of its own; ``gil``: it
         could have computed, but another thread of its interpreter, or another coroutine of its loop, did; ``core``: it
         could have, but all cores were taken; ``blocked``: held up by a lock, a queue or a limit; ``pause``: between two
-        attempts; ``unknown``: the clock is real, and nobody looked.
+        attempts; ``unknown``: not measured, which happens under the real clock.
     started_ns, ended_ns
-        From and to [ns], on the clock of the trace.
+        Its start and end [ns], on the clock of the trace.
     cpu_share
-        Which share of an unknown stretch was CPU, 0 to 1; None where that was not measured, and for all other kinds.
+        The share of CPU of an unknown part, 0 to 1; None where it was not measured, and for all other kinds.
 
     Examples
     --------
@@ -74,12 +74,12 @@ class Part:
 
     @property
     def lasted_ns(self) -> int:
-        """How long it lasted [ns]."""
+        """Its duration [ns]."""
         return self.ended_ns - self.started_ns
 
 
 class PartLog:
-    """What one thread, or one coroutine, is known to have done, in the order of time; what lies between is not known.
+    """The log of one thread or coroutine: what is known of its time, in order; gaps are not known.
 
     Only its own thread writes; others may read.
 
@@ -99,7 +99,7 @@ class PartLog:
     def add(
         self, kind: PartKind, started_ns: int, ended_ns: int, *, share: float = NO_SHARE, cpu_at_start_ns: int = -1
     ) -> None:
-        """Say what went on from `started_ns` to `ended_ns` [ns], which is after all that was said before."""
+        """Append a part from `started_ns` to `ended_ns` [ns], which must not begin before the end of the last one."""
         self._put(PART_CODE[kind], started_ns, ended_ns, share, cpu_at_start_ns)
 
     def _put(self, code: int, started_ns: int, ended_ns: int, share: float, cpu_at_start_ns: int) -> None:
@@ -114,7 +114,7 @@ class PartLog:
             del entries[:MAX_ENTRIES]
 
     def cover(self, kind: PartKind, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int = -1) -> None:
-        """Say that all waiting from `started_ns` until now, `ended_ns` [ns], was of a kind, also what nobody noted."""
+        """Turn all waits and gaps from `started_ns` until now, `ended_ns` [ns], into parts of a kind."""
         code = PART_CODE[kind]
         for part, until_ns, share in self._taken_back(started_ns, ended_ns):
             is_wait = part in (WAIT, UNKNOWN)
@@ -122,19 +122,19 @@ class PartLog:
             started_ns = until_ns
 
     def settle(self, started_ns: int, ended_ns: int, cpu_at_start_ns: int, cpu_at_end_ns: int) -> None:
-        """Say that nothing but CPU went on, as far as its clock says so [ns], where nothing else was noted."""
+        """Fill the gaps from `started_ns` until now, `ended_ns` [ns], by what the CPU clock said at both ends [ns]."""
         for part, until_ns, share in self._taken_back(started_ns, ended_ns, cpu_at_start_ns, cpu_at_end_ns):
             self._put(part, started_ns, until_ns, share, -1)
             started_ns = until_ns
 
     def copy_from(self, other: PartLog, started_ns: int, ended_ns: int) -> None:
-        """Note the same as another log does of a stretch of time [ns]."""
+        """Append the parts that another log has of a stretch of time [ns]."""
         for part, until_ns, share in other.between(started_ns, ended_ns) or ():
             self._put(part, started_ns, until_ns, share, -1)
             started_ns = until_ns
 
-    def hear_of(self, other: PartLog, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int = -1) -> None:
-        """Say that what held up another log held up this one, which waited for it from `started_ns` until now [ns]."""
+    def blocked_by(self, other: PartLog, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int = -1) -> None:
+        """Take over the blocked times and pauses of another log, for which this one waited since `started_ns` [ns]."""
         held_up = [entry for entry in other.entries if entry[0] in (BLOCKED, PAUSE) and entry[2] > started_ns]
         if not held_up:
             return
@@ -149,6 +149,7 @@ class PartLog:
             started_ns = until_ns
 
     def _taken_back(self, started_ns: int, ended_ns: int, *cpu_ns: int) -> RowParts:
+        """Remove all entries after `started_ns` [ns] and return the parts they stood for, to be appended anew."""
         entries = self.entries
         has_noted = bool(entries) and entries[-1][2] > started_ns
         found = self.between(started_ns, ended_ns, *cpu_ns) if has_noted else None
@@ -170,7 +171,7 @@ class PartLog:
         started_ns, ended_ns
             From and to [ns].
         cpu_at_start_ns, cpu_at_end_ns
-            What the CPU clock said then [ns], -1 where nobody asked: they say which share of the unknown was CPU.
+            The CPU clock at both ends [ns], -1 where it was not read; it gives the CPU share of the gaps.
         """
         entries = self.entries
         place, cpu, at = bisect_right(entries, started_ns, key=itemgetter(2)), cpu_at_start_ns, started_ns
@@ -192,11 +193,11 @@ class PartLog:
 
 
 def _gap(started_ns: int, ended_ns: int, cpu_at_start_ns: int = -1, cpu_at_end_ns: int = -1) -> RowParts:
-    """Return what is known of a stretch of which nothing was noted but the CPU clock."""
+    """Return the parts of a gap in the log, by the readings of the CPU clock at both ends."""
     lasted_ns = ended_ns - started_ns
     if lasted_ns <= 0:
         return ()
-    if cpu_at_start_ns < 0 or cpu_at_end_ns < 0:  # a stamp's time between two stamps belongs to what is beside it
+    if cpu_at_start_ns < 0 or cpu_at_end_ns < 0:  # a shorter gap is the cost of stamping: it goes to its neighbour
         return ((UNKNOWN, ended_ns, NO_SHARE),) if lasted_ns >= SHORT_NS else ()
     share = min(1.0, max(0, cpu_at_end_ns - cpu_at_start_ns) / lasted_ns)
     is_cpu = share >= ALL_CPU or lasted_ns < SHORT_NS
@@ -224,7 +225,7 @@ def derived_parts(started_ns: int, ended_ns: int, cpu_ns: int, blocked_ns: int) 
 
 
 def shifted(parts: RowParts | None, shift: Callable[[int], int], started_ns: int, ended_ns: int) -> RowParts | None:
-    """Return parts whose times were taken to another clock, within the new times of their span [ns]."""
+    """Return parts with times converted to another clock and clipped to the new times of their span [ns]."""
     if parts is None:
         return None
     found: list[tuple[int, int, float]] = []
@@ -252,19 +253,19 @@ _here = _Here()
 
 
 def log_here() -> PartLog | None:
-    """Return the log that the calling thread, or the coroutine that it runs, writes; None where nobody wants one."""
+    """Return the log that the calling thread, or the coroutine that it runs, writes; None where none is kept."""
     return _here.log
 
 
 def write_here(log: PartLog | None, cpu_ns: Callable[[], int] | None = None) -> Writing:
-    """Let the calling thread write a log from here on, and return what would let it write the one before again.
+    """Set the log that the calling thread writes, and return the arguments that set the one before.
 
     Parameters
     ----------
     log
         The log, or None for none.
     cpu_ns
-        Returns the CPU time of the calling thread [ns]; None where nobody wants to know.
+        Returns the CPU time of the calling thread [ns]; None where it is not measured.
     """
     before = _here.log, _here.cpu_ns
     _here.log, _here.cpu_ns = log, cpu_ns
@@ -273,7 +274,7 @@ def write_here(log: PartLog | None, cpu_ns: Callable[[], int] | None = None) -> 
 
 @contextmanager
 def log_kept() -> Iterator[None]:
-    """Let the calling thread write the log from before the block again after it."""
+    """Restore the log of the calling thread at the end of the block."""
     before = _here.log, _here.cpu_ns
     try:
         yield

@@ -1,7 +1,7 @@
 """Threads, locks and event loops of the clock in force: real ones, or ones that wait in simulated time.
 
-Belongs here: the one place where the rest of the package asks for something to wait with. Does not belong here: how
-simulated time works (``virtual``).
+Belongs here: the functions by which the rest of the package gets something to wait with. Does not belong here: the
+kinds of threads (``threads``, ``virtual``).
 
 >>> from kaygraph_viz.sync import threads
 >>> news = threads().Event()
@@ -43,7 +43,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def run_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Do as `asyncio.run` does, in a loop whose time is that of the clock in force."""
+    """Run a coroutine as `asyncio.run` does, in a loop whose time is that of the clock in force."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main)
 
@@ -51,7 +51,7 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
 class Lock:
     """A lock for branches that share something: like `threading.Lock`, and under a virtual clock in simulated time.
 
-    A lock from `threading` does, too, if it is made inside the block; this one may be made anywhere.
+    A lock from `threading` waits in simulated time, too, if it is made inside the block; this one may be made anywhere.
 
     Examples
     --------
@@ -76,14 +76,14 @@ class Lock:
         return self._lock
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Wait until nobody else holds the lock, and take it; return whether it was taken.
+        """Wait until no other thread holds the lock, and acquire it; return whether it was acquired.
 
         Parameters
         ----------
         blocking
-            Whether to wait at all.
+            Whether to wait.
         timeout
-            The longest wait [s]; -1 for as long as it takes.
+            The longest wait [s]; -1 for no limit.
         """
         lock = self._mine()
         if lock.acquire(False):
@@ -94,11 +94,11 @@ class Lock:
             return lock.acquire(True, timeout)
 
     def release(self) -> None:
-        """Let the next one have it."""
+        """Release the lock; a thread that waits for it goes on."""
         self._mine().release()
 
     def locked(self) -> bool:
-        """Return whether anybody holds it."""
+        """Return whether a thread holds it."""
         return self._mine().locked()
 
     def __enter__(self) -> bool:

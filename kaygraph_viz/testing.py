@@ -1,4 +1,4 @@
-"""Helpers for tests of parallel code: traces made by hand, comparing traces, a clock that moves when it is told to.
+"""Helpers for tests of parallel code: traces made by hand, comparing traces, a clock that tests move.
 
 With pytest, the fixture ``virtual_clock`` is there as well: see ``pytest_plugin``.
 
@@ -31,7 +31,7 @@ SHARE_STEP = 0.001  # in which a trace keeps the shares of CPU of parts
 
 
 class FakeClock(Clock):
-    """A clock for tests: time passes only through `sleep`, `work` and `advance`, and then at once.
+    """A clock for tests: time passes only through `sleep`, `compute` and `advance`, and then at once.
 
     All threads share one time. There is no scheduling: two threads that sleep one second each move the time by two.
 
@@ -61,7 +61,7 @@ class FakeClock(Clock):
         return self._now_ns
 
     def cpu_ns(self) -> int:
-        """Return the CPU time that the calling thread spent in `work` [ns]."""
+        """Return the CPU time that the calling thread spent in `compute` [ns]."""
         return self._cpu_of_thread.get(threading.get_ident(), 0)
 
     def sleep(self, seconds: float) -> None:
@@ -69,7 +69,7 @@ class FakeClock(Clock):
         self._pass(_ns("seconds", seconds), 0)
 
     async def sleep_async(self, seconds: float) -> None:
-        """Do as `sleep`, and let the other tasks of the loop have a turn."""
+        """Move the time on as `sleep` does, and yield to the other tasks of the loop."""
         self.sleep(seconds)
         await asyncio.sleep(0)
 
@@ -214,7 +214,7 @@ def make_trace(
 
 
 def assert_trace(trace: Iterable[Span], expected: Iterable[Span], *, tolerance_s: float = 0.0) -> None:
-    """Check that a trace is what was expected, span by span, and show the difference where it is not.
+    """Compare a trace with the expected one, span by span, and raise an error that shows the differences.
 
     Compared are name, index, lane, status, attempts, and the times when a span was submitted, began and ended; CPU and
     blocked time and parts where the expected span has them, and parts of two traces where both have noted them; not the
@@ -293,7 +293,7 @@ def _parts(span: Span) -> str:
 def _with_comparable_parts(
     found: list[Span], wanted: list[Span], *, both_noted: bool
 ) -> tuple[list[Span], list[Span]]:  # fmt: skip
-    """Return the spans without the parts that do not count; without any where spans are missing or too many."""
+    """Return the spans without the parts that are not compared; without any where spans are missing or too many."""
     if len(found) != len(wanted):
         return [replace(span, noted_parts=None) for span in found], [replace(span, noted_parts=None) for span in wanted]
     pairs = []
@@ -323,7 +323,7 @@ def _near_parts(found: Span, wanted: Span, tolerance_s: float) -> bool:
 
 
 def _merged(got: Cells, want: Cells, found: Span, wanted: Span, tolerance_s: float) -> Cells:
-    """Return a recorded row as it is compared: the expected one where it is near enough and was not more exact."""
+    """Return a recorded row for the comparison, with the expected values where the difference is within tolerance."""
     near = all(abs(a - b) <= tolerance_s + 1e-12 for a, b in zip(got[2:5], want[2:5], strict=True))
     cpu_ns = found.cpu_ns if wanted.cpu_ns is not None else None
     blocked_ns = found.blocked_ns if wanted.blocked_ns or tolerance_s == 0 else 0

@@ -28,7 +28,8 @@ settings.register_profile("thorough", derandomize=True, deadline=None, max_examp
 
 WITH_PROCESSES = {
     "test_processes",
-    "test_dask",
+    "test_process_pool",
+    "test_worker_process",
     "test_kernel",
     "test_async_kernel",
     "test_benchmarks",
@@ -36,7 +37,7 @@ WITH_PROCESSES = {
     "test_exercises",
     "processes",  # the examples of that module
 }
-FOLDERS_WITH_PROCESSES = {"browser"}
+FOLDERS_WITH_PROCESSES = {"browser", "dask"}
 
 THOROUGH = {"test_exercises", "test_benchmarks"}  # what ``make test`` leaves to ``make test-thorough``
 THOROUGH_FOLDERS = {"examples"}  # ``make demo`` runs them, too

@@ -58,7 +58,7 @@ def test_who_waits_for_another_hears_what_held_it_up():
     log.add("wait", 25, 40)
     for kind, started, ended in (("pause", 0, 3), ("wait", 3, 10), ("blocked", 10, 30), ("cpu", 30, 35)):
         other.add(kind, started, ended)
-    log.hear_of(other, 5, 40)
+    log.blocked_by(other, 5, 40)
     assert words(log.between(0, 40)) == [("wait", 10), ("blocked", 20), ("cpu", 25), ("blocked", 30), ("wait", 40)]
 
 

@@ -202,13 +202,3 @@ def test_statuses_and_attempts_count():
     found = make_trace(bar("a", "t", 0, 1, status="error", attempt=2))
     with pytest.raises(AssertionError, match="error, 2 attempts"):
         assert_trace(found, [bar("a", "t", 0, 1)])
-
-
-def test_the_fixture_puts_simulated_time_in_force(virtual_clock):
-    sleep(3600)
-    assert virtual_clock.now_ns() == 3_600_000_000_000
-
-
-@pytest.mark.virtual_clock(seed=7)
-def test_the_fixture_takes_what_the_marker_says(virtual_clock):
-    assert virtual_clock.seed == 7

@@ -1,12 +1,15 @@
-"""The HTTP client of what asks services: opened when first used, shared by threads, closed once.
+"""The HTTP client that threads share: opened when first used, closed once; and what all answers have in common.
 
-Belongs here: the life of the connections. Does not belong here: asking (``asking``, ``external``), and how a client
-reaches a service in real and in simulated time (``services.in_process``).
+Belongs here: the life of the connections, the Retry-After header. Does not belong here: requests (``source_client``,
+``external``), and how a client reaches a service in real and in simulated time (``services.in_process``).
 """
 
 from __future__ import annotations
 
+import email.utils
+import math
 import threading
+from datetime import UTC, datetime
 from typing import ClassVar, Self
 
 import httpx
@@ -14,31 +17,32 @@ import httpx
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.services.in_process import open_client
 
-__all__ = ["ClientOwner"]
+__all__ = ["MAX_ANSWER_BYTES", "ClientOwner", "retry_after_s"]
+
+MAX_ANSWER_BYTES = 65_536  # a service that sends without end must not fill the memory
 
 
 class ClientOwner:
-    """Base of what asks services with one client that its threads share.
+    """The base of classes that send requests with one client for all threads.
 
-    Close it, or use it as a context manager. It is not pickled with its connections: subclasses say how they are
-    rebuilt.
+    Close it, or use it as a context manager. Connections are not pickled: subclasses define how they are rebuilt.
 
     Parameters
     ----------
     client
-        An ``httpx.Client`` to use instead of an own one; it stays open when this is closed.
+        An ``httpx.Client`` to use instead of its own; it stays open when this is closed.
     """
 
-    when_closed: ClassVar[str] = "this is closed"  # and what to write instead
+    when_closed: ClassVar[str] = "this is closed"  # the message of the error; subclasses say what to write instead
 
     def __init__(self, client: httpx.Client | None = None) -> None:
         self._client = client
         self._owns_client = client is None
         self._is_closed = False
-        self._lock = threading.Lock()  # held for a moment, never while a request is under way
+        self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
 
     def _opened(self) -> httpx.Client:
-        """Return the client, opened if there is none yet."""
+        """Return the client, which is opened at the first request: a run without requests opens none."""
         with self._lock:
             if self._is_closed:
                 raise ServiceError(self.when_closed)
@@ -47,16 +51,37 @@ class ClientOwner:
             return self._client
 
     def close(self) -> None:
-        """Close the connections; nothing can be asked from threads afterwards."""
+        """Close the connections; threads can send no requests afterwards."""
         with self._lock:
             self._is_closed = True
             if self._owns_client and self._client is not None:
                 self._client.close()
 
     def __enter__(self) -> Self:
-        """Return this itself."""
+        """Return the object itself."""
         return self
 
     def __exit__(self, *error: object) -> None:
         """Close the connections."""
         self.close()
+
+
+def retry_after_s(header: str) -> float | None:
+    """Return the seconds that a Retry-After header asks for: a number, or the distance to a date (RFC 9110).
+
+    Examples
+    --------
+    >>> retry_after_s("2"), retry_after_s("soon")
+    (2.0, None)
+    """
+    try:
+        wait_s = float(header)
+    except ValueError:
+        wait_s = math.nan
+    if math.isfinite(wait_s):
+        return max(wait_s, 0.0)
+    try:
+        then = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max((then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)

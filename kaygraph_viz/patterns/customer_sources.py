@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.records import Record, text_of
+from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Source, SourceResult
 
 __all__ = [

@@ -30,10 +30,10 @@ from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
-from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import AGREEMENTS, Agreement, Results
 from kaygraph_viz.patterns.metrics import measured_times
 from kaygraph_viz.patterns.records import Record, records_of, text_of
+from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Question, SourceResult, retry_in_time
 from kaygraph_viz.trace.recorder import span
 

@@ -1,12 +1,11 @@
 """The external check: whether the verification service knows the city and the mail domain.
 
-Belongs here: asking the service and judging its answer. Does not belong here: the service itself
-(``kaygraph_viz.services``), and what to do when it fails (retries and reviews belong to the graph above).
+Belongs here: the request to the service and the findings of its answer. Does not belong here: the service itself
+(``kaygraph_viz.services``), and retries and reviews when it fails (``validation``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import httpx
@@ -15,15 +14,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
-from kaygraph_viz.patterns.asking import retry_after_s
-from kaygraph_viz.patterns.client import ClientOwner
+from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, ClientOwner, retry_after_s
 from kaygraph_viz.patterns.findings import Finding
-from kaygraph_viz.patterns.records import text_of, texts
+from kaygraph_viz.patterns.records import Record, can_be_sent, text_of, texts
 
 __all__ = ["AddressVerifier"]
 
-_LONGEST_VALUE = 255
-_LONGEST_REPLY = 65_536
+
 _DOMAIN_MESSAGES = {
     "undeliverable": "the domain accepts no mail",
     "disposable": "the domain hands out throw-away addresses",
@@ -32,7 +29,7 @@ _DOMAIN_MESSAGES = {
 
 
 class _Reply(BaseModel):
-    """The answer of the service; anything else is nonsense."""
+    """The answer of the service, in which a number is never read from a text."""
 
     model_config = ConfigDict(strict=True)
 
@@ -43,19 +40,17 @@ class _Reply(BaseModel):
 class AddressVerifier(ClientOwner):
     """Ask the verification service about the city and the mail domain of a record.
 
-    One verifier keeps its connections open and may be shared by threads. Close it, or use it as a context manager.
-    A pickled verifier makes its own connections in the other process.
+    Threads may share one verifier. Close it, or use it as a context manager. A pickled verifier opens its own
+    connections in the other process.
 
     Parameters
     ----------
     base_url
-        Where the service is, such as ``LocalServer.base_url``.
+        The address of the service, such as ``LocalServer.base_url``.
     timeout_s
-        How long to wait for an answer [s], above 0. A service that keeps sending, but slowly, is given up after at
-        most twice this time.
+        The time limit of an answer [s], above 0. A service that sends slowly has at most twice this time.
     client
-        An ``httpx.Client`` to use instead of an own one; it stays open when the verifier is closed, and is not
-        pickled.
+        An ``httpx.Client`` to use instead of its own; it stays open when the verifier is closed, and is not pickled.
 
     Raises
     ------
@@ -80,8 +75,8 @@ class AddressVerifier(ClientOwner):
         self.timeout_s = checked_seconds("timeout_s", timeout_s, "timeout_s=2.0", above=True)
         super().__init__(client)
 
-    def check(self, record: Mapping[str, str]) -> list[Finding]:
-        """Look for a city that is not in the country, and a mail domain that should not be trusted.
+    def check(self, record: Record) -> list[Finding]:
+        """Check that the city is in the country, and that the mail domain accepts mail and is not disposable.
 
         Parameters
         ----------
@@ -91,15 +86,14 @@ class AddressVerifier(ClientOwner):
         Returns
         -------
         list of Finding
-            Empty when the service vouches for both. The codes are ``unknown_city``, ``undeliverable_domain``,
-            ``disposable_domain``, ``unknown_domain``, and ``not_verifiable`` for a field that is missing or too broken
-            to ask about; then the service is not asked at all.
+            Empty when both pass. The codes are ``unknown_city``, ``undeliverable_domain``, ``disposable_domain``,
+            ``unknown_domain``, and ``not_verifiable`` for a missing or malformed field, without a request.
 
         Raises
         ------
         ServiceUnavailable
-            When the service is down, slow, over its rate, failing or talks nonsense. Then nothing is known about the
-            record.
+            When the service is down, slow, over its rate or failing, or its answer is malformed. Then nothing is known
+            about the record.
         ServiceError
             When the verifier was closed.
         DataError
@@ -107,7 +101,7 @@ class AddressVerifier(ClientOwner):
         """
         known = texts(record)
         question = {"city": text_of(known, "city"), "country": text_of(known, "country"), "email": _domain(known)}
-        broken = [field for field, value in question.items() if not _can_be_asked(value)]
+        broken = [field for field, value in question.items() if not can_be_sent(value)]
         if broken:
             message = "it is missing or too broken to ask the service about"
             return [Finding("external", field, "not_verifiable", message) for field in broken]
@@ -136,9 +130,9 @@ class AddressVerifier(ClientOwner):
         body = b""
         for part in response.iter_bytes():
             body += part
-            if len(body) > _LONGEST_REPLY:
-                raise ServiceUnavailable(url, f"the answer is longer than {_LONGEST_REPLY} bytes", 200)
-            if current_clock().now_ns() > deadline_ns:
+            if len(body) > MAX_ANSWER_BYTES:
+                raise ServiceUnavailable(url, f"the answer is longer than {MAX_ANSWER_BYTES} bytes", 200)
+            if current_clock().now_ns() > deadline_ns:  # the timeout of the client is for each part alone
                 raise self._too_slow(url)
         return body
 
@@ -168,12 +162,8 @@ def _findings(reply: _Reply) -> list[Finding]:
     return findings
 
 
-def _domain(record: Mapping[str, str]) -> str:
+def _domain(record: Record) -> str:
     return text_of(record, "email").rpartition("@")[2].strip() if "@" in text_of(record, "email") else ""
-
-
-def _can_be_asked(value: str) -> bool:
-    return bool(value.strip()) and len(value) <= _LONGEST_VALUE and value.isprintable()
 
 
 def _refusal(url: str, response: httpx.Response) -> ServiceUnavailable:

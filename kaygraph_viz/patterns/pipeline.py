@@ -1,7 +1,7 @@
 """A pipeline: orders are validated, priced, enriched over HTTP and loaded into a database, all at the same time.
 
 Belongs here: the stages, the nodes and their graph. Does not belong here: the database (``order_store``), the price of
-an order (``pricing``), requests over HTTP (``asking``), running stages (``execute.pipeline.run``).
+an order (``pricing``), requests over HTTP (``source_client``), running stages (``execute.pipeline.run``).
 
 The graph is ``OrderPipelineNode >> LoadReportNode``. A load is idempotent: the number of an order is its key, so an
 order that is loaded again replaces itself. After any failure run it again: nothing is lost, nothing is there twice.
@@ -21,11 +21,11 @@ from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.graph.pipeline import PipelineNode, PipelineResult
-from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.customer_sources import LocationAnswer, ProfileAnswer
 from kaygraph_viz.patterns.order_store import OrderRow, OrderStore
 from kaygraph_viz.patterns.pricing import check_order_date, order_error, price_order
 from kaygraph_viz.patterns.records import value_of
+from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Question, wait_for_service
 from kaygraph_viz.services.datasets import REFERENCE_DATE, Order, load_countries, load_customers
 

@@ -12,8 +12,9 @@ from typing import Any
 from kaygraph_viz.errors import DataError, short
 from kaygraph_viz.graph.node import Shared
 
-__all__ = ["Record", "records_of", "text_of", "texts", "value_of"]
+__all__ = ["Record", "can_be_sent", "records_of", "text_of", "texts", "value_of"]
 
+MAX_SENT = 255
 Record = Mapping[str, str]
 
 
@@ -45,6 +46,17 @@ def text_of(record: Record, field: str) -> str:
     """
     value: object = record.get(field) if isinstance(record, Mapping) else None
     return value if isinstance(value, str) else ""
+
+
+def can_be_sent(value: str) -> bool:
+    """Return whether a text can be a parameter of a request: not blank, printable, at most 255 characters long.
+
+    Examples
+    --------
+    >>> can_be_sent("Lyon"), can_be_sent("  "), can_be_sent("x" * 256)
+    (True, False, False)
+    """
+    return bool(value.strip()) and len(value) <= MAX_SENT and value.isprintable()
 
 
 def records_of(shared: Shared) -> Sequence[Record]:

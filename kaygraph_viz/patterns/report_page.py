@@ -20,8 +20,8 @@ from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
-from kaygraph_viz.patterns.asking import Sources
 from kaygraph_viz.patterns.enrichment import EnrichedRecord, enrichment_graph
+from kaygraph_viz.patterns.source_client import Sources
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,7 +1,7 @@
 """Sources of facts about records: a source, a question to it, its result, and when there is another attempt.
 
-Belongs here: these classes and the rules of retries. Does not belong here: requests over HTTP (``asking``), the sources
-of facts about customers (``customer_sources``), and several sources at once (``enrichment``).
+Belongs here: these classes and the rules of retries. Does not belong here: requests over HTTP (``source_client``), the
+sources of facts about customers (``customer_sources``), and several sources at once (``enrichment``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.rate_limit import RateLimit
-from kaygraph_viz.patterns.records import Record, text_of
+from kaygraph_viz.patterns.records import Record, can_be_sent, text_of
 from kaygraph_viz.trace.attributes import describe_error
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ SourceStatus = Literal[
 ANSWERED: tuple[SourceStatus, ...] = ("ok", "not found")
 
 MIN_WAIT_S, MAX_WAIT_S = 0.05, 5.0
-_LONGEST_VALUE = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ class Question:
     @property
     def missing(self) -> list[str]:
         """The fields of the question that are missing or malformed in the record."""
-        return [name for name in self.source.fields if not _can_be_asked(text_of(self.record, name))]
+        return [name for name in self.source.fields if not can_be_sent(text_of(self.record, name))]
 
     @property
     def params(self) -> dict[str, str]:
@@ -255,7 +254,3 @@ def wait_for_service(state: RetryCallState) -> float:
     if asked_s > MAX_WAIT_S and error is not None:
         raise error
     return asked_s
-
-
-def _can_be_asked(value: str) -> bool:
-    return bool(value.strip()) and len(value) <= _LONGEST_VALUE and value.isprintable()

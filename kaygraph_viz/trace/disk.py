@@ -19,7 +19,7 @@ __all__ = ["opened", "written"]
 
 @contextmanager
 def written(path: Path) -> Iterator[IO[bytes]]:
-    """Give a stream for the new content of `path`, compressed when its name ends in ``.gz``.
+    """Yield a stream for the new content of `path`, compressed when its name ends in ``.gz``.
 
     An existing file is replaced when the block ends; when it raises, the file stays as it was.
 

@@ -105,7 +105,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def as_row(fields: Mapping[str, Any]) -> Row:
-    """Return fields that `problem_with` found nothing wrong with as the row of a span."""
+    """Return the row of a span from fields that `problem_with` has accepted."""
     value = {**_USUAL, "attributes": None, "links": None, **fields}
     return Row(
         value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"], value["name"],

@@ -32,7 +32,7 @@ __all__ = ["FORMAT", "VERSION", "read_trace", "write_trace"]
 FORMAT = "kaygraph-viz-trace"
 VERSION = 2
 READABLE = (1, VERSION)  # files of version 1 have no parts
-MAX_LINE = 1 << 20  # characters; an honest line has some hundred
+MAX_LINE = 1 << 20  # characters; lines that we write have some hundred
 MAX_CHARACTERS = 4 << 30  # in all, after decompression: some ten million spans
 READ_CHUNK = 65_536
 
@@ -109,7 +109,7 @@ def _bounded_lines(stream: IO[bytes], path: Path) -> Generator[str, None, None]:
                 )
             yield line
     finally:
-        reader.detach()  # whoever opened the file closes it
+        reader.detach()  # closing the reader would close the file, which the caller does
 
 
 def _check_header(line: str, path: Path) -> None:
@@ -165,7 +165,7 @@ def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> tuple[int, 
 
 
 def _checked_spans(columns: SpanColumns, path: Path) -> SpanColumns:
-    """Return the spans, unless no run can have left them: other code may rely on that."""
+    """Return the spans if a run can have recorded them, else raise: other code relies on that."""
     found = impossibilities(columns)
     if found:
         raise TraceFormatError(f"{path} is damaged: " + "; ".join(found[:5]))

@@ -1,4 +1,4 @@
-"""What must hold for every trace, checked on its columns.
+"""The invariants of every trace, checked on its columns.
 
 Belongs here: the rules and their words. Does not belong here: repairing a trace (nothing does that).
 """
@@ -35,7 +35,7 @@ def violations(columns: SpanColumns, *, is_complete: bool = True) -> list[str]:
 
 
 def impossibilities(columns: SpanColumns) -> list[str]:
-    """Return what no recorded run can have left, in words: such a table is damaged and not worth a closer look."""
+    """Return in words what no run can have recorded: such a table is damaged, and other checks would fail on it."""
     if not len(columns):
         return []
     found = _times(columns) + _numbers(columns) + _parts(columns)
@@ -66,7 +66,7 @@ def _numbers(columns: SpanColumns) -> list[str]:
 
 
 def _parts(columns: SpanColumns) -> list[str]:
-    """Parts follow each other without a gap, from the start of their span to its end."""
+    """Check that parts follow each other without a gap, from the start of their span to its end."""
     table, ids = columns.parts, columns.column("span_id")
     if not len(table.span_id):
         return []
@@ -114,7 +114,7 @@ def _links(columns: SpanColumns, *, is_complete: bool) -> list[str]:
 
 
 def _lanes(columns: SpanColumns) -> list[str]:
-    """Two branches of one lane that contain no other branch never overlap."""
+    """Check that two branches of one lane that contain no other branch never overlap."""
     branches = np.flatnonzero(columns.is_kind("branch") & ~columns.is_status("abandoned", "lost"))
     inner = branches[~_encloses_any(columns, branches)[branches]]
     rows = columns.rows[inner]
@@ -155,7 +155,7 @@ def _find(columns: SpanColumns, numbers: Ints) -> tuple[npt.NDArray[np.intp], np
 
 
 def _has_cycle(parent: npt.NDArray[np.intp]) -> bool:
-    """Jump ever further up: after log2(n) doublings every chain without a cycle has come to its end."""
+    """Return whether parents form a cycle: after log2(n) doubled jumps every chain without one has reached its end."""
     jump = np.append(parent, -1)  # the extra place is where a chain ends: -1 refers to it
     for _ in range(len(parent).bit_length() + 1):
         jump = np.where(jump >= 0, jump[jump], -1)

@@ -1,6 +1,6 @@
 """Lanes: which worker a span ran on, and the CPU time of that worker's thread.
 
-Belongs here: naming lanes, lending them to workers, reading the CPU clock of a thread no more often than needed.
+Belongs here: naming lanes, assigning them to workers, reading the CPU clock of a thread no more often than needed.
 Does not belong here: drawing lanes (``plot``).
 """
 
@@ -23,14 +23,14 @@ CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown
 
 
 class Pause(NamedTuple):
-    """What a coroutine waits for between two steps.
+    """The pause of a coroutine between two steps.
 
     Parameters
     ----------
     kind
         The kind of part that it is.
     began_ns, ready_ns
-        Since when, and from when on it could go on if its loop let it, None where that is not known [ns].
+        When it began, and when the coroutine was ready to run again; None where that is not known [ns].
     """
 
     kind: PartKind
@@ -42,7 +42,7 @@ Measured = tuple[int, int, RowParts | None]  # CPU time and blocked time [ns], a
 
 
 class Lane:
-    """One worker: a row in a chart, and the last reading of its thread's CPU clock.
+    """A worker as a row of a chart, with the last reading of its thread's CPU clock.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Lane:
         self._cpu_ns = 0
 
     def stop_clock(self) -> None:
-        """Measure no CPU time: while a task waits, its thread computes for others."""
+        """Stop measuring CPU time: while a task waits, its thread computes for other tasks."""
         self._clock = None
 
     def cpu_at(self, now_ns: int) -> int:
@@ -114,7 +114,7 @@ class Lane:
         return cpu_ns, _lasted_ns(parts, started_ns, BLOCKED), parts
 
     def since(self, started_ns: int, ended_ns: int) -> Measured:
-        """Return what was noted of a stretch of time that ends now [ns], without asking for the CPU time."""
+        """Return what was noted of a stretch of time that ends now [ns], without reading the CPU clock."""
         return measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._is_exact and self._clock is not None)
 
     @property
@@ -123,7 +123,7 @@ class Lane:
         return self._is_exact
 
     def begin_step(self, pause: Pause | None, started_ns: int, cpu_ns: int) -> None:
-        """Note that the coroutine of the lane goes on after a pause, or begins, at `started_ns` [ns]."""
+        """Note that the coroutine of the lane resumed after a pause, or began, at `started_ns` [ns]."""
         if self._is_exact:
             return
         if pause is not None:
@@ -134,7 +134,7 @@ class Lane:
         self._outer = write_here(self.log, self._clock)
 
     def end_step(self, ended_ns: int, used_ns: int) -> None:
-        """Note that the coroutine waits again, or has ended, after a step that used so much CPU [ns], -1 if unknown."""
+        """Note that a step of the coroutine ended after `used_ns` of CPU [ns], -1 if not known."""
         if self.step is None:
             return
         (started_ns, cpu_ns), self.step = self.step, None
@@ -142,15 +142,15 @@ class Lane:
         self.log.settle(started_ns, ended_ns, *((cpu_ns, cpu_ns + used_ns) if used_ns >= 0 else (-1, -1)))
 
     def stepped(self, started_ns: int, ended_ns: int) -> Measured:
-        """Do as `measured` does for a coroutine whose steps were noted, and which has just taken the last one."""
+        """Return what `measured` returns, for a coroutine whose steps were noted and which has just ended."""
         cpu_ns, blocked_ns, parts = measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
-        if parts is not None and len(parts) == 1 and parts[0][0] == CPU:  # of tiny ones there may be very many
+        if parts is not None and len(parts) == 1 and parts[0][0] == CPU:  # the sums say the same in less memory
             return ended_ns - started_ns, 0, None
         return cpu_ns, blocked_ns, parts
 
 
 def measured_in(log: PartLog | None, started_ns: int, ended_ns: int, *, has_cpu: bool) -> Measured:
-    """Return what a log says of a span of which it knows everything; CPU time is -1 where it does not."""
+    """Return CPU time, blocked time and parts of a span by its log alone; CPU time is -1 where the log has gaps."""
     parts = None if log is None else log.between(started_ns, ended_ns)
     is_known = has_cpu and not any(code == UNKNOWN and share < 0 for code, _, share in parts or ())
     is_known &= parts is not None or ended_ns == started_ns
@@ -159,7 +159,7 @@ def measured_in(log: PartLog | None, started_ns: int, ended_ns: int, *, has_cpu:
 
 
 def _lasted_ns(parts: RowParts | None, started_ns: int, wanted: int) -> int:
-    """Return how long parts of a kind lasted together [ns]; of unknown ones, their share counts as CPU."""
+    """Return the sum of the parts of a kind [ns]; of unknown ones, their share counts as CPU."""
     total = 0
     for code, until_ns, share in parts or ():
         if code == wanted:
@@ -186,17 +186,18 @@ class Lanes:
         self._is_exact = is_exact
         self._resolution_ns = resolution_ns
         self._lock = threading.Lock()
-        self._here = threading.local()  # dies with its thread; the number of a thread is soon given to another one
+        self._here = threading.local()  # ends with its thread, while numbers of threads are used again
         self._home_thread = threading.current_thread()  # the one in which the recording began is called main
         self._home = current_task() if _get_running_loop() is not None else None
         self._tasks: WeakKeyDictionary[Task[Any], Lane] = WeakKeyDictionary()
         self._named: dict[str, threading.Thread] = {}
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
-        self.on_thread: Callable[[str, int | None], None] | None = None  # wants to know which thread works on a lane
+        # Called when a thread begins to work on a lane: with its name, and the number of the process if it is a worker.
+        self.on_thread: Callable[[str, int | None], None] | None = None
 
     def mine(self) -> Lane:
-        """Return the lane of the caller; a thread or task that nobody gave one gets one of its own.
+        """Return the lane of the calling task or thread; one without a lane gets a new one.
 
         Tasks of one loop overlap, so each has its own lane, but for the one in which the recording began.
         """
@@ -231,17 +232,17 @@ class Lanes:
         return Lane(name, self._clock, self._resolution_ns, is_exact=self._is_exact)
 
     def _write_to(self, lane: Lane) -> None:
-        """Let what the calling thread waits for be noted on its lane; in simulated time it is noted where it runs."""
+        """Make the calling thread note its waits on `lane`; in simulated time the clock has a log for each thread."""
         if not self._is_exact:
             write_here(lane.log, self._clock)
             self._tell_of_thread(lane, None)
 
     def enter_process(self, lane: Lane, pid: int) -> None:
-        """Say that a worker process works on `lane` from now on."""
+        """Register that a worker process works on `lane` from now on."""
         self._tell_of_thread(lane, pid)
 
     def _tell_of_thread(self, lane: Lane, pid: int | None) -> None:
-        tell = self.on_thread  # which another thread may take away
+        tell = self.on_thread  # read once: the end of the recording sets it to None
         if tell is not None:
             tell(lane.name, pid)
 
@@ -259,7 +260,7 @@ class Lanes:
         return self._make(lane.name)
 
     def enter(self, lane: Lane) -> None:
-        """Say that the calling task, or else thread, works on `lane`."""
+        """Register that the calling task, or else thread, works on `lane`."""
         task = current_task() if _get_running_loop() is not None else None
         if task is not None:
             self._tasks[task] = lane
@@ -268,14 +269,14 @@ class Lanes:
             self._write_to(lane)
 
     def free(self, lane: Lane) -> None:
-        """Give back a taken lane when its worker has ended."""
+        """Free a taken lane when its worker has ended."""
         kind, _, number = lane.name.rpartition("-")
         with self._lock:
             heappush(self._free[kind], int(number))
 
     @contextmanager
     def occupied(self, lane: Lane) -> Iterator[Lane]:
-        """Let the calling task, or else thread, work on a lane that was taken, and give the lane back at the end."""
+        """Register the calling task, or else thread, on a taken lane, and free the lane at the end."""
         self.enter(lane)
         try:
             yield lane
@@ -295,7 +296,7 @@ NO_LANE: Lane = _NoLane("", None)
 
 
 class NoLanes(Lanes):
-    """What takes the place of the lanes where nothing is recorded: all workers have the same one."""
+    """The lanes where nothing is recorded: all workers have the same one."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -308,14 +309,7 @@ class NoLanes(Lanes):
         """Return `NO_LANE`."""
         return NO_LANE
 
-    def again(self, lane: Lane) -> Lane:
-        """Return `NO_LANE`."""
-        return NO_LANE
-
     def enter(self, lane: Lane) -> None:
-        """Do nothing."""
-
-    def enter_process(self, lane: Lane, pid: int) -> None:
         """Do nothing."""
 
     def free(self, lane: Lane) -> None:

@@ -1,4 +1,4 @@
-"""How much memory a run takes, read again and again while it is recorded; only where it was asked for.
+"""The memory in use during a run, read again and again while it is recorded; only where it was asked for.
 
 Belongs here: reading and keeping it. Does not belong here: drawing it (``plot.curves.memory``), and waiting for memory
 to be free (``execute.limits``).
@@ -25,15 +25,15 @@ from kaygraph_viz.errors import OptionError
 __all__ = ["NOTHING", "MemoryLog", "MemorySamples", "memory_from", "memory_log", "watching"]
 
 INTERVAL_S = 0.02  # from one sample to the next, at first
-SHARE = 0.02  # of the time, at most, to look for processes that were started
-MOST = 8_192  # samples; when there are more, every second one is kept, and from then on half as many are taken
+SHARE = 0.02  # of the time, at most, for finding child processes
+MAX_SAMPLES = 8_192  # samples; when there are more, every second one is kept, and from then on half as many are taken
 LARGEST = 1 << 62
 
 Ints = npt.NDArray[np.int64]
 
 
 class MemorySamples(NamedTuple):
-    """How much memory was in use when.
+    """The memory in use at some times of a run.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ NOTHING = MemorySamples(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class MemoryLog:
-    """Samples that are kept: never more than some thousand, spread evenly over the run.
+    """The samples of a run: at most `MAX_SAMPLES`, spread evenly over the run.
 
     Parameters
     ----------
@@ -73,19 +73,19 @@ class MemoryLog:
         self.times = 1  # how many times as long as at first it is from one sample to the next
 
     def sample(self) -> None:
-        """Read once."""
+        """Take one sample."""
         self._kept.append((self._now_ns(), self._read()))
-        if len(self._kept) > MOST:
+        if len(self._kept) > MAX_SAMPLES:
             self._kept, self.times = self._kept[::2], 2 * self.times
 
     def samples(self) -> MemorySamples:
-        """Return what was read so far."""
+        """Return the samples so far."""
         found = np.array(self._kept, np.int64).reshape(-1, 2)
         return MemorySamples(found[:, 0], found[:, 1])
 
 
 def memory_log(clock: Clock, *, is_wanted: bool) -> MemoryLog | None:
-    """Return where to keep how much memory is in use, or None if that is not wanted.
+    """Return the log of the memory in use, or None if that is not wanted.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def watching(log: MemoryLog | None) -> Iterator[None]:
     finally:
         is_over.set()
         thread.join()
-        with suppress(Exception):  # which was told
+        with suppress(Exception):  # `_watch` has warned
             log.sample()
 
 

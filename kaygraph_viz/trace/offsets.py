@@ -17,7 +17,7 @@ __all__ = ["NO_OFFSET", "Move", "Offset", "offset_from"]
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """How far another clock is ahead of ours, and how well that is known.
+    """The offset of another clock from ours, with its bound.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Offset:
 
     @property
     def attributes(self) -> dict[str, int]:
-        """What is kept of it in a trace."""
+        """The attributes that a trace keeps of it."""
         return {
             "clock_offset_ns": self.offset_ns,
             "clock_bound_ns": self.bound_ns,
@@ -84,7 +84,7 @@ def offset_from(probes: Iterable[tuple[int, int, int]], *, is_same_clock: bool =
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Takes the times of one branch from a worker's clock to that of the trace.
+    """A function that converts times of one branch from the clock of its worker to that of the trace.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The options of `record`, checked, and who is told of its trace.
+"""The options of `record`, checked, and the listeners that get each new trace.
 
 Belongs here: what is allowed, and what stands for None; what surrounds a recording. Does not belong here: recording
 (``recorder``).
@@ -29,7 +29,7 @@ SHORTEST_S, LONGEST_S = 0.0005, 1.0  # from one look at the CPU clocks of thread
 
 
 def checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) -> Clock:
-    """Return the clock to record with."""
+    """Return the clock to record by."""
     if clock == "virtual":
         from kaygraph_viz.virtual.clock import VirtualClock
 
@@ -45,7 +45,7 @@ def checked_clock(clock: Clock | Literal["virtual"] | None, seed: int | None) ->
 
 
 def checked_watch(shared_access: bool | Literal["strict"]) -> SharedWatch | None:
-    """Return what notes accesses to the shared store, or None where that is not wanted."""
+    """Return the watch of accesses to the shared store, or None where that is not wanted."""
     if shared_access not in (False, True, "strict"):
         raise OptionError("shared_access", shared_access, "False, True or 'strict'", "shared_access=True")
     return SharedWatch(strict=shared_access == "strict") if shared_access else None
@@ -57,7 +57,7 @@ def checked_cap(max_spans: int | None) -> int:
 
 
 def checked_period(sample_s: float | None) -> float | None:
-    """Return the time from one look at the CPU clocks of threads to the next [s], or None where nobody looks."""
+    """Return the time between two readings of the CPU clocks of threads [s], or None for no sampling."""
     if sample_s is None:
         return None
     what = "None, or a number of seconds"
@@ -69,7 +69,7 @@ _teller: ContextVar[Callable[[Trace], object] | None] = ContextVar("kaygraph_viz
 
 @contextmanager
 def told_of_traces(tell: Callable[[Trace], object]) -> Iterator[None]:
-    """Call `tell` with each trace that is begun inside the block, at once, so that it can be read while it grows.
+    """Call `tell` with each trace that is begun inside the block, right at its beginning, so that it can be read live.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def told_of_traces(tell: Callable[[Trace], object]) -> Iterator[None]:
 
 
 def announced(trace: Trace) -> Trace:
-    """Return a trace that has just been begun, and tell who wants to know."""
+    """Return a trace that has just been begun, after passing it to the listener of `told_of_traces`."""
     tell = _teller.get()
     if tell is not None:
         tell(trace)

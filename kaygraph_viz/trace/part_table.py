@@ -67,7 +67,7 @@ class PartTable:
 
 
 class PartCollector:
-    """Collects the parts of rows for a `PartTable`."""
+    """A collector of the parts of rows for a `PartTable`."""
 
     def __init__(self) -> None:
         self._ids: list[Ints] = []
@@ -178,7 +178,7 @@ def _derived(
 
 
 def part_totals_ns(columns: _Columns, positions: npt.NDArray[np.intp] | None = None) -> dict[str, Ints]:
-    """Return how long each span did what [ns], by the kinds of parts that occur, shape (number of spans,) each."""
+    """Return the sums of parts of each span [ns], by the kinds that occur, shape (number of spans,) each."""
     found = stretches(columns, positions)
     size = len(columns.rows) if positions is None else len(positions)
     lasted = found.ended_ns - found.started_ns

@@ -23,7 +23,7 @@ Needs = Callable[[int], Iterable[int]]
 
 
 class Relation(NamedTuple):
-    """Branches of one phase needed the results of branches of another one.
+    """A relation between two phases: branches of one needed the results of branches of the other.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Relation(NamedTuple):
 
 
 def with_links(columns: SpanColumns, relations: Iterable[Relation]) -> SpanColumns:
-    """Return the same spans with the links that the relations stand for, beside those that they have."""
+    """Return the same spans with a link for each pair of branches of the relations, beside the links that they have."""
     links = dict(columns.links)
     for relation in relations:
         known = _branches(columns, relation.producers)

@@ -1,4 +1,4 @@
-"""Who read and wrote which key of a shared store, branch by branch; only where it was asked for.
+"""Noting which branch reads and writes which key of a shared store; only where it was asked for.
 
 Belongs here: noting accesses while branches run, and refusing a second writer in strict mode. Does not belong here: the
 store itself (``graph.shared``) and finding conflicts afterwards (``analysis.conflicts``).
@@ -19,7 +19,7 @@ _branches: ContextVar[tuple[int, ...]] = ContextVar("kaygraph_viz_branches", def
 
 
 class SharedWatch:
-    """Notes what each branch reads and writes.
+    """A watch that notes what each branch reads and writes.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class SharedWatch:
         self._writes: dict[int, set[str]] = {}
 
     def enter(self, span_id: int) -> None:
-        """Say that what runs in this context belongs to a branch."""
+        """Register that this context runs a branch."""
         _branches.set((*_branches.get(), span_id))
 
     def leave(self, span_id: int) -> Mapping[str, Any] | None:
-        """Say that a branch has ended, and return what it accessed as attributes of its span."""
+        """Forget a branch that has ended, and return its accesses as attributes of its span."""
         with self._lock:
             noted = {"reads": self._reads.pop(span_id, None), "writes": self._writes.pop(span_id, None)}
         return {name: sorted(keys) for name, keys in noted.items() if keys} or None

@@ -13,7 +13,7 @@ __all__ = ["EdgeView", "GraphView", "NodeView"]
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """One node of a graph.
+    """A node of a graph.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class EdgeView:
-    """The way from one node to its successor for one action."""
+    """An edge from a node to its successor for one action."""
 
     source: str
     target: str

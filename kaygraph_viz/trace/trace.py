@@ -102,13 +102,13 @@ class Trace:
 
     @property
     def dropped(self) -> int:
-        """How many spans were not kept because there were more than `max_spans`."""
+        """The number of spans that were not kept because there were more than `max_spans`."""
         source = self._source
         return source.dropped if source is not None else self._dropped
 
     @property
     def memory(self) -> MemorySamples:
-        """How much memory was in use when; empty unless it was recorded with ``record(memory=True)``."""
+        """The memory in use over time; empty unless it was recorded with ``record(memory=True)``."""
         return self._memory if self._log is None else self._log.samples()
 
     @property

@@ -1,4 +1,4 @@
-"""Recording that a branch is held up by this package itself: by a limit, or by the pause before it is tried again.
+"""Recording the waits that this package itself imposes on a branch: for a limit, or before another attempt.
 
 Belongs here: the ``wait`` span and the part of the branch around it. Does not belong here: waiting.
 """

@@ -12,7 +12,7 @@ from time import monotonic, sleep  # bound before a block replaces them: they st
 
 from kaygraph_viz.parts import PartLog
 
-__all__ = ["KEY", "Fiber", "Stopped", "end_within", "is_running", "join_at_most", "takes_part"]
+__all__ = ["KEY", "Fiber", "Stopped", "end_within", "is_running", "is_simulated", "join_at_most"]
 
 KEY = "_kaygraph_viz"  # the attribute of a real thread that holds its `VirtualThread`
 STEP_S = 0.01
@@ -65,7 +65,7 @@ class Fiber:
         return fiber is other
 
 
-def takes_part(thread: threading.Thread) -> bool:
+def is_simulated(thread: threading.Thread) -> bool:
     """Return whether a thread belongs, or belonged, to a simulation."""
     return KEY in vars(thread)
 

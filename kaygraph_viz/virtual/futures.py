@@ -44,7 +44,6 @@ class VirtualFuture(Future[Any]):
             value = function(*args, **options)
         except BaseException as error:
             self.set_exception(error)
-            del self  # the error holds this frame: it would hold the future that holds the error
         else:
             self.set_result(value)
 

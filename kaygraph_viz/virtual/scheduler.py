@@ -18,7 +18,7 @@ from collections import deque
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
 from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
-from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, join_at_most, takes_part
+from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, is_simulated, join_at_most
 from kaygraph_viz.virtual.watchdog import Watchdog, place_of
 
 __all__ = ["Scheduler"]
@@ -351,7 +351,7 @@ class Scheduler(EventQueue):
         """Return whether there are threads off the schedule that could wake a fiber."""
         root = self.root.thread if self.root is not None else None
         return any(
-            not takes_part(thread) and thread is not root and not self._watchdog.is_run_by(thread)
+            not is_simulated(thread) and thread is not root and not self._watchdog.is_run_by(thread)
             for thread in threading.enumerate()
             if thread not in self._bystanders
         )

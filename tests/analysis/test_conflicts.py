@@ -54,3 +54,8 @@ def test_many_that_only_read_are_no_conflict_and_not_compared():
 def test_a_branch_in_a_branch_is_no_conflict_with_it():
     inner = bar("inner", "t-1", 1, 2, writes=["k"])
     assert conflicts(make_trace((bar("outer", "t-1", 0, 3, writes=["k"]), [inner]))) == []
+
+
+def test_a_conflict_is_a_sentence():
+    (one,) = conflicts(make_trace(bar("a", "t-1", 0, 2, reads=["total"]), bar("b", "t-2", 1, 3, writes=["total"])))
+    assert one.sentence == str(one) == "a and b overlapped, both on 'total' (write-read)"

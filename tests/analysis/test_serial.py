@@ -394,9 +394,9 @@ def test_of_many_branches_some_stand_for_all(calls, size, small):
     """Large calls by their first branches, small ones as a whole; waits and work alike, so that shares are exact."""
 
     def call(at, count):
-        hires = bar("exec", "main", at, at + 0.1 * count, kind="phase", executor="thread", workers=1)
+        phase = bar("exec", "main", at, at + 0.1 * count, kind="phase", executor="thread", workers=1)
         bars = (bar("b", "thread-1", at + 0.1 * n, at + 0.1 * (n + 1), queued_s=0.1 * n, index=n) for n in range(count))
-        return hires, list(bars)
+        return phase, list(bars)
 
     sizes, at, trees = [size] * calls + [1] * small, 0.0, []
     for count in sizes:

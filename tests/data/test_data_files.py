@@ -1,4 +1,4 @@
-"""The shipped files are the ones that data/README.md describes, and the generated ones can be made again."""
+"""All data files: they are as data/README.md describes them, and the generated ones can be made again."""
 
 # ruff: noqa: RUF001 (names in many scripts are what is tested)
 from __future__ import annotations

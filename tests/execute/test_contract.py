@@ -348,12 +348,6 @@ def test_impossible_numbers_of_workers_are_refused(kind, workers):
         get_executor(kind, workers)
 
 
-@pytest.mark.parametrize("kind", ["threads", "", None, 4, []])
-def test_an_unknown_kind_is_refused(kind):
-    with pytest.raises(OptionError, match="executor must be one of 'serial'"):
-        get_executor(kind)
-
-
 @pytest.mark.parametrize(
     "options",
     [

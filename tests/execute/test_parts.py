@@ -1,4 +1,4 @@
-"""Under a real clock it is known what coroutines did when, and what this package made a branch wait for."""
+"""Several modules together: the parts of coroutines and of waits of this package are known under a real clock."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_span_of_which_only_sums_are_known_has_no_events():
     assert "kaygraph_viz.unknown_s" not in span.attributes
 
 
-def test_times_end_now_when_nobody_says(monkeypatch):
+def test_times_end_now_by_default(monkeypatch):
     monkeypatch.setattr("time.time_ns", lambda: BEGAN_NS)
     assert exported(nested(), began=None)["graph"].end_time == BEGAN_NS
 
@@ -230,9 +230,9 @@ def test_an_exporter_that_fails_ends_the_export_with_one_warning(result, reason)
 def test_an_exporter_that_cannot_send_what_it_holds_back_is_a_warning():
     class Holding(Failing):
         def force_flush(self, timeout_millis=0):
-            raise ConnectionError("nobody there")
+            raise ConnectionError("no answer")
 
-    with pytest.warns(UserWarning, match="nobody there"):
+    with pytest.warns(UserWarning, match="no answer"):
         to_opentelemetry(make_trace(bar("a", "t", 0, 1)), Holding(9, None))
 
 

@@ -315,13 +315,6 @@ def test_an_arrow_begins_at_the_last_part():
     assert [event["ts"] / 1e6 for event in events_of(trace, "sf")] == [2, 4]
 
 
-def test_a_file_of_the_version_before_parts_is_read(tmp_path):
-    data = to_perfetto(make_trace(bar("a", "t-1", 0, 3, cpu_s=1)))
-    data["otherData"]["version"] = 1
-    (path := tmp_path / "old.json").write_text(json.dumps(data))
-    assert [part.kind for part in load(path).spans[0].parts] == ["unknown"]
-
-
 # -- links, counters, names ----------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from kaygraph_viz.analysis.conflicts import conflicts
-from kaygraph_viz.errors import OptionError, SharedConflictError
+from kaygraph_viz.errors import SharedConflictError
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
@@ -133,9 +133,3 @@ def test_the_view_behaves_like_the_store():
     with record(shared_access=True):
         Look().run({"a": 1})
     assert seen == {"length": 1, "keys": ["b"], "text": "{'b': 2}", "has": True}
-
-
-@pytest.mark.parametrize("wrong", ["yes", 2, None])
-def test_a_wrong_wish_is_refused(wrong):
-    with pytest.raises(OptionError, match="shared_access"), record(shared_access=wrong):
-        pass

@@ -1,4 +1,4 @@
-"""The client of what asks services is opened late, shared, and closed once."""
+"""The shared HTTP client is opened late and closed once; Retry-After is read as seconds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.patterns import client as module
-from kaygraph_viz.patterns.client import ClientOwner
+from kaygraph_viz.patterns.client import ClientOwner, retry_after_s
 
 
-class Asking(ClientOwner):
+class Requests(ClientOwner):
     when_closed = "this asker is closed; make a new one"
 
     def client(self):
@@ -21,7 +21,7 @@ class Asking(ClientOwner):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """Return the clients that are opened during the test."""
+    """The clients that are opened during the test."""
     found = []
 
     def open_client():
@@ -33,27 +33,27 @@ def opened(monkeypatch):
 
 
 def test_nothing_is_opened_before_it_is_used(opened):
-    with Asking():
+    with Requests():
         pass
     assert opened == []
 
 
 def test_threads_share_one_client(opened):
-    with Asking() as asking, ThreadPoolExecutor(8) as threads:
+    with Requests() as asking, ThreadPoolExecutor(8) as threads:
         clients = {id(each) for each in threads.map(lambda _: asking.client(), range(32))}
     assert clients == {id(client) for client in opened}
     assert len(opened) == 1
 
 
 def test_the_end_of_the_block_closes_the_client_also_after_an_error(opened):
-    with pytest.raises(KeyError), Asking() as asking:
+    with pytest.raises(KeyError), Requests() as asking:
         asking.client()
         raise KeyError
     assert opened[0].is_closed
 
 
 def test_a_closed_one_says_what_to_write_and_opens_nothing(opened):
-    asking = Asking()
+    asking = Requests()
     asking.close()
     asking.close()
     with pytest.raises(ServiceError, match="this asker is closed; make a new one"):
@@ -63,7 +63,18 @@ def test_a_closed_one_says_what_to_write_and_opens_nothing(opened):
 
 def test_a_client_that_is_given_is_used_and_stays_open(opened):
     with httpx.Client(trust_env=False) as client:
-        with Asking(client) as asking:
+        with Requests(client) as asking:
             assert asking.client() is client
         assert not client.is_closed
     assert opened == []
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        ("2", 2.0), ("0.25", 0.25), ("-1", 0.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("soon", None), ("nan", None),
+        ("inf", None), ("", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read_as_seconds(header, wait_s):
+    assert retry_after_s(header) == wait_s

@@ -57,7 +57,7 @@ def test_answer_other_than_200_is_unavailable_and_never_a_pass(status):
         (b"inf", None),
     ],
 )
-def test_retry_after_is_handed_on_as_seconds(header, wait_s):
+def test_retry_after_is_passed_on_as_seconds(header, wait_s):
     app = answer(429, headers=[(b"retry-after", header)])
     with serve(app=app) as server:
         error = failure(server.base_url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.errors import DataError
-from kaygraph_viz.patterns.records import records_of, text_of, texts, value_of
+from kaygraph_viz.patterns.records import can_be_sent, records_of, text_of, texts, value_of
 
 
 @pytest.mark.parametrize("value", [None, 7, b"Lyon", ["Lyon"]])
@@ -48,3 +48,12 @@ def test_value_that_is_missing_says_how_to_run_the_graph():
 
 def test_value_that_is_none_is_there():
     assert value_of({"orders": None}, "orders") is None
+
+
+@pytest.mark.parametrize("value", ["", "  ", "a\0b", "\ud800", "x" * 256])
+def test_text_that_is_blank_unprintable_or_long_is_not_sent(value):
+    assert not can_be_sent(value)
+
+
+def test_text_of_255_characters_is_sent():
+    assert can_be_sent("x" * 255)

@@ -69,9 +69,9 @@ def test_work_outside_nodes_is_a_group_too():
     assert texts(trace, group_by="node") == ["Loop · t-1", "outside nodes · t-1"]
 
 
-def test_workers_without_work_are_rows_of_the_node_that_hired_their_kind():
-    hires = bar("exec", "main", 0, 1, kind="phase", executor="thread", workers=3)
-    trace = make_trace((bar("Check", "main", 0, 1, kind="node"), [(hires, [bar("b", "thread-1", 0, 1)])]))
+def test_workers_without_work_are_rows_of_the_node_that_started_their_kind():
+    phase = bar("exec", "main", 0, 1, kind="phase", executor="thread", workers=3)
+    trace = make_trace((bar("Check", "main", 0, 1, kind="node"), [(phase, [bar("b", "thread-1", 0, 1)])]))
     assert texts(trace) == ["thread-1", "thread-2", "thread-3"]
     assert texts(trace, group_by="node") == ["Check", "thread-1", "thread-2", "thread-3"]
 

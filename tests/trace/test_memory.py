@@ -9,7 +9,7 @@ import pytest
 
 from kaygraph_viz.errors import OptionError, TraceFormatError
 from kaygraph_viz.trace import memory
-from kaygraph_viz.trace.memory import MOST, MemoryLog
+from kaygraph_viz.trace.memory import MAX_SAMPLES, MemoryLog
 from kaygraph_viz.trace.recorder import record, span
 from kaygraph_viz.trace.trace import load
 
@@ -32,11 +32,11 @@ def test_memory_is_read_only_when_asked_for(monkeypatch):
 
 def test_a_long_run_keeps_samples_spread_evenly_and_within_bounds():
     log = MemoryLog(itertools.count().__next__, lambda: 7)
-    for tick in range(3 * MOST):
+    for tick in range(3 * MAX_SAMPLES):
         if tick % log.times == 0:
             log.sample()
     times, size = log.samples()
-    assert MOST / 2 < len(times) == len(size) <= MOST
+    assert MAX_SAMPLES / 2 < len(times) == len(size) <= MAX_SAMPLES
     assert log.times == 4  # a quarter as many are taken as at first
 
 

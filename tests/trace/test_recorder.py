@@ -11,7 +11,6 @@ from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace import recorder as recorder_module
-from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 from kaygraph_viz.trace.recorder import NO_RECORDER, NO_SCOPE, current_scope, record, span
 from kaygraph_viz.trace.span import KINDS
 
@@ -181,12 +180,6 @@ def test_every_kind_can_be_recorded(kind):
     assert trace.spans[0].kind == kind
 
 
-@pytest.mark.parametrize("options", [{"clock": object()}, {"max_spans": 0}, {"max_spans": True}, {"max_spans": 1e6}])
-def test_record_refuses_impossible_options(options):
-    with pytest.raises(OptionError), record(**options):
-        pass
-
-
 # -- live, and afterwards ------------------------------------------------------------------------------------------
 
 
@@ -292,10 +285,6 @@ def test_the_cap_keeps_memory_flat_and_says_what_was_dropped():
     assert len(trace) == 1000
     assert trace.dropped == 19_000
     assert "19,000 dropped" in repr(trace)
-
-
-def test_the_cap_by_default():
-    assert DEFAULT_MAX_SPANS == 1_000_000
 
 
 def test_the_cap_keeps_the_structure():

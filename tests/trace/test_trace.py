@@ -67,14 +67,6 @@ def test_counts_by_kind_and_by_status_other_than_ok(trace):
     assert trace.counts() == {"node": 1, "branch": 2, "error": 1}
 
 
-def test_a_span_tells_its_times(trace):
-    b = trace.where(name="b")[0]
-    assert (b.queue_wait_s, b.service_s, b.cpu_ns, b.waiting_ns, b.ok) == (1.0, 2.0, 500_000_000, 1_500_000_000, True)
-    assert repr(b) == "<Span 2 branch b[1] on thread-2: 2e+03 ms, ok>"
-    a = trace.where(name="a")[0]
-    assert (a.waiting_ns, a.ok, a.error) == (None, False, "ValueError: bad")
-
-
 def test_texts(trace):
     assert repr(trace) == "<Trace: 3 spans on 3 lanes, 8 s>"
     assert "branch 2, error 1" in str(trace)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.columns import Spans
-from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, enter_scope, set_scope, span
-from kaygraph_viz.trace.wire import OWN_LANE, RowList, adopt, squeezed
+from kaygraph_viz.trace.recorder import Recorder
+from kaygraph_viz.trace.wire import OWN_LANE, adopt, squeezed
 
 
 def row(
@@ -66,38 +64,3 @@ def test_parts_follow_their_span_to_another_clock():
     noted = ((1, 15, -1.0), (0, 20, -1.0))
     kept = adopted(row(1, 0, index=0, parts=noted), shift=squeezed(8, 100, 105), submitted_ns=100)["s"]
     assert [(part.kind, part.started_ns, part.ended_ns) for part in kept.parts] == [("wait", 102, 105)]
-
-
-def test_a_list_of_rows_gives_what_came_since_the_last_time():
-    rows = RowList(100)
-    recorder = Recorder(REAL, storage=rows)
-    enter_scope(recorder, 0)
-    try:
-        with span("first"):
-            pass
-        assert [kept.name for kept in rows.fetch()] == ["first"]
-        with span("second"):
-            pass
-        rows.compact()
-        with span("third"):
-            pass
-        assert [kept.name for kept in rows.fetch()] == ["second", "third"]
-        assert rows.fetch() == []
-    finally:
-        set_scope(NO_SCOPE)
-
-
-def test_a_list_of_rows_has_an_end():
-    rows = RowList(2)
-    for number in range(1, 6):
-        rows.append(row(number, 0))
-        rows.compact()
-    assert [kept[0] for kept in rows.fetch()] == [1, 2]
-    assert rows.dropped == 3
-
-
-def test_a_list_of_rows_is_no_trace():
-    with pytest.raises(NotImplementedError):
-        RowList(1).columns()
-    with pytest.raises(NotImplementedError):
-        RowList(1).sealed({})

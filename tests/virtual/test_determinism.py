@@ -1,10 +1,15 @@
-"""The same seed gives the same trace, byte for byte, whatever the machine is doing; another seed a legal other one."""
+"""Several modules together: one seed gives one trace, byte for byte, and another seed another legal one."""
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
+import queue
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -104,3 +109,44 @@ def test_a_busy_machine_changes_nothing(kind, path, quiet):
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_a_hundred_runs_of_anything_on_a_busy_machine_save_the_same_bytes(scenario, kind, path):
     assert len({saved(scenario, kind, 3, path) for _ in range(MANY_RUNS)}) == 1
+
+
+def program():
+    """Use all of it in one program, in which the order of things shows."""
+    line, lock, places, done = queue.Queue(2), threading.Lock(), threading.Semaphore(2), threading.Event()
+    seen = []
+
+    def put(number):
+        with places, kv.span(f"put {number}"):
+            time.sleep(number % 3 / 10)
+            line.put(number)
+        with lock:
+            time.sleep(0.1)
+
+    def get():
+        while (found := line.get()) is not None:
+            with kv.span(f"got {found}"):
+                seen.append((found, time.monotonic()))
+                time.sleep(0.05)
+        done.set()
+
+    getter = threading.Thread(target=get)
+    getter.start()
+    with ThreadPoolExecutor(3) as pool:
+        futures = [pool.submit(put, number) for number in range(8)]
+        seen += [futures.index(future) for future in concurrent.futures.as_completed(futures)]
+    line.put(None)
+    done.wait()
+    getter.join()
+    return seen
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_same_seed_gives_the_same_run(seed, tmp_path):
+    found = set()
+    for run in range(5):
+        with kv.record(clock=kv.VirtualClock(seed)) as trace:
+            result = program()
+        trace.validate().save(path := tmp_path / f"{run}.jsonl")
+        found.add((path.read_bytes(), repr(result)))
+    assert len(found) == 1

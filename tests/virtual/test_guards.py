@@ -11,10 +11,12 @@ from multiprocessing.pool import ThreadPool
 
 import pytest
 
+import kaygraph_viz as kv
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
+from tests.virtual.running import now_s
 
 GUARD_S = 20.0
 
@@ -97,3 +99,20 @@ def test_the_loop_that_was_there_before_is_as_it_was_after_the_block():
         assert vars(asyncio.get_running_loop()).keys() == before.keys()
 
     asyncio.run(main())
+
+
+def test_coroutines_in_the_loop_of_a_notebook_are_told_at_once_what_to_write():
+    async def cell():
+        with kv.record(clock="virtual"):
+            for waiting in (asyncio.gather(asyncio.sleep(9), asyncio.sleep(9)), asyncio.to_thread(time.sleep, 9)):
+                with pytest.raises(VirtualClockError, match=r"write kv\.run\(main\(\)\) instead of await main\(\)"):
+                    await waiting
+            with pytest.raises(VirtualClockError, match=r"write kv\.run"):
+                async with asyncio.timeout(9):
+                    await asyncio.sleep(0)
+            assert kv.run(asyncio.sleep(5, "found")) == "found"
+            assert now_s() == 5
+        await asyncio.sleep(0.001)
+        await asyncio.to_thread(int)
+
+    asyncio.run(cell())

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import kaygraph_viz as kv
 from kaygraph_viz.clock import compute, current_clock, sleep, sleep_async
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.sync import Lock, new_event_loop
@@ -402,3 +403,37 @@ def test_a_loop_costs_no_real_time():
     before = time.monotonic()
     assert run(lambda: after(1e6))[1] == 1e6
     assert time.monotonic() - before < GUARD_S
+
+
+async def call(number, places, wait):
+    async with places:
+        with kv.span(f"call {number}"):
+            await wait(number)
+
+
+def calls(wait, run):
+    """Record six calls, two at a time; return when each began and ended [s]."""
+
+    async def main():
+        places = asyncio.Semaphore(2)
+        await asyncio.gather(*(call(number, places, wait) for number in range(6)))
+
+    with kv.record(clock="virtual") as trace:
+        run(main())
+    trace.validate()
+    return [(s.started_ns / 1e9, s.ended_ns / 1e9) for s in sorted(trace, key=lambda s: s.name)]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, kv.run])
+def test_gathered_calls_with_a_semaphore_are_recorded_two_at_a_time(run):
+    assert calls(lambda _: asyncio.sleep(1), run) == [(0, 1), (0, 1), (1, 2), (1, 2), (2, 3), (2, 3)]
+
+
+def test_one_that_really_sleeps_holds_up_the_others():
+    async def wait(number):
+        if number == 1:
+            time.sleep(2)  # noqa: ASYNC251  (that is the point)
+        else:
+            await asyncio.sleep(1)
+
+    assert calls(wait, asyncio.run) == [(0, 2), (0, 2), (2, 3), (2, 3), (3, 4), (3, 4)]

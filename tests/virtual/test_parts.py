@@ -1,4 +1,4 @@
-"""In simulated time it is known exactly what each branch did when."""
+"""Several modules together: in simulated time the parts of each branch are exact."""
 
 from __future__ import annotations
 

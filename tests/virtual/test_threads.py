@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import queue
 import threading
 
@@ -276,66 +275,3 @@ def test_a_timer_that_is_cancelled_at_the_very_instant_does_not_call():
     timer.cancel()
     timer.join()
     assert (seen, now_s()) == ([], 2)
-
-
-# -- futures ---------------------------------------------------------------------------------------------------------
-
-
-def made(count):
-    return [threads().Future() for _ in range(count)]
-
-
-def test_the_result_of_a_future_is_waited_for_in_simulated_time():
-    (future,) = made(1)
-    after(7, lambda: future.set_result(42))
-    with pytest.raises(TimeoutError):
-        future.result(timeout=2)
-    assert now_s() == 2
-    assert (future.result(), now_s()) == (42, 7)
-
-
-def test_as_completed_waits_in_simulated_time():
-    futures = made(4)
-    for number, future in enumerate(futures):
-        after(4 - number, lambda future=future, number=number: future.set_result(number))
-    assert [(future.result(), now_s()) for future in concurrent.futures.as_completed(futures, timeout=4)] == [
-        (3, 1), (2, 2), (1, 3), (0, 4),
-    ]  # fmt: skip
-
-
-def test_as_completed_gives_up_in_simulated_time():
-    futures = made(2)
-    after(1, lambda: futures[1].set_result("in time"))
-    seen = []
-    with pytest.raises(TimeoutError):
-        seen.extend(future.result() for future in concurrent.futures.as_completed(futures, timeout=3))
-    assert now_s() == 3
-
-
-def test_those_that_are_done_already_come_in_an_order_that_does_not_depend_on_their_addresses():
-    futures = made(50)
-    for number, future in enumerate(futures):
-        future.set_result(number)
-    assert [future.result() for future in concurrent.futures.as_completed(futures)] == list(range(50))[::-1]
-
-
-def test_wait_waits_in_simulated_time():
-    futures = made(3)
-    for number, future in enumerate(futures):
-        after(1 + number, lambda future=future: future.set_result(None))
-    found = concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_COMPLETED)
-    assert (len(found.done), now_s()) == (1, 1)
-    assert (len(concurrent.futures.wait(futures, timeout=1.5).done), now_s()) == (2, 2.5)
-    assert (len(concurrent.futures.wait(futures).done), now_s()) == (3, 3)
-
-
-def test_real_futures_are_waited_for_as_ever():
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        futures = [pool.submit(pow, 2, number) for number in range(4)]
-        assert sorted(future.result() for future in concurrent.futures.as_completed(futures, timeout=20)) == [
-            1,
-            2,
-            4,
-            8,
-        ]
-    assert now_s() == 0

@@ -6,7 +6,7 @@ Belongs here: telling the two apart. Does not belong here: an upper bound for ea
 No clock measures the wait for the GIL. What is known of a branch is when it started and ended and how long it computed.
 So the real waits are chosen such that a replay with the recorded workers gives bars like those that were recorded:
 
-1. Where fewer branches ran at once than can compute at once, nobody waited for a turn: one by the GIL, or as many as
+1. Where fewer branches ran at once than can compute at once, none waited for a turn: one by the GIL, or as many as
    there are cores, of processes, and of threads whose code computes without the GIL.
 2. As long as another branch computes, a branch may wait for either. So the CPU time of all branches is put as close to
    the end of their bars as one interpreter can manage; what is left before it is the longest possible real wait. Where
@@ -29,11 +29,11 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Ints, concurrency, first_of_runs, union_length_ns
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, KnownOperations, in_order
 from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, simulate
-from kaygraph_viz.analysis.what_if.model import OWN_INTERPRETER, Model
+from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.what_if.replay import Terms, replay_calls
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample, sampled
 from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, CallSpec
-from kaygraph_viz.analysis.workers import process_of_lane
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER, process_of_lane
 
 __all__ = ["real_waits"]
 

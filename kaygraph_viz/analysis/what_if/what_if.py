@@ -226,8 +226,8 @@ def what_if(
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
-    >>> hires = bar("exec", "main", 0, 4, kind="phase", executor="thread", workers=1)
-    >>> trace = make_trace((hires, [bar("get", "thread-1", n, n + 1, queued_s=n, cpu_s=0) for n in range(4)]))
+    >>> phase = bar("exec", "main", 0, 4, kind="phase", executor="thread", workers=1)
+    >>> trace = make_trace((phase, [bar("get", "thread-1", n, n + 1, queued_s=n, cpu_s=0) for n in range(4)]))
     >>> found = what_if(trace, workers=[1, 2, 4, 8])
     >>> found.makespan_s, found.best_workers
     ({1: 4.0, 2: 2.0, 4: 1.0, 8: 1.0}, 4)

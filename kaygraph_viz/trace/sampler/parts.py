@@ -27,13 +27,13 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 CPU, WAIT, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "unknown"))
-EDGE_TICKS = 2  # so far from the first and the last reading of a thread it is taken to have gone on as then
-DOUBT_TICKS = 3  # where the thread's clock and the readings differ by more, and by more than the share, nothing is said
+EDGE_TICKS = 2  # up to this distance from its first and last reading, a thread is taken to have gone on as then
+DOUBT_TICKS = 3  # where clock and readings differ by more than this and DOUBT_SHARE, parts stay unknown
 DOUBT_SHARE = 0.2
 
 
 class LaneThread(NamedTuple):
-    """From when on a thread worked on a lane.
+    """A thread that worked on a lane from some time on.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class LaneThread(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """What some stretches of time are made of, stretch by stretch and in the order of time.
+    """Pieces of stretches of time, stretch by stretch and in the order of time.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Pieces(NamedTuple):
 def with_samples(
     columns: SpanColumns, lines: Sequence[Timeline], lanes: Sequence[LaneThread], *, tick_ns: int
 ) -> SpanColumns:
-    """Return the same spans, with parts by what their threads did.
+    """Return the same spans, their unknown parts replaced by what their threads did.
 
     Parts that are known exactly stay as they are. What is shorter than the time between two readings stays unknown, as
     does that of threads which were not seen.
@@ -114,14 +114,14 @@ def _threads(
     columns: SpanColumns, rows: Places, found: Stretches, is_open: Mask, lines: Sequence[Timeline],
     lanes: Sequence[LaneThread],
 ) -> Places:  # fmt: skip
-    """Return which thread each open stretch ran on, as its place in `lines`; -1 where that is not known."""
+    """Return the thread of each open stretch, as its position in `lines`; -1 where it is not known."""
     lane, started = columns.rows["lane"][rows], columns.rows["started_ns"][rows]
     begins, ends = found.started_ns[is_open], found.ended_ns[is_open]
     numbers = {name: number for number, name in enumerate(columns.lanes)}
     chosen, most = np.full(len(rows), -1, np.intp), np.zeros(len(rows), np.int64)
-    for each in lanes:  # the last thread that was seen then; a lane may be lent to another one for a while
+    for each in lanes:  # the last thread that was seen then: a lane may have several threads, one after the other
         here = np.flatnonzero((lane == numbers.get(each.lane, -1)) & (each.since_ns <= started))
-        for number, line in enumerate(lines):  # numbers of threads that have ended are given to others
+        for number, line in enumerate(lines):  # the system uses the numbers of threads again
             if line.tid == each.tid and len(here):
                 shared = np.minimum(ends[here], line.edges_ns[-1]) - np.maximum(begins[here], line.edges_ns[0])
                 better = shared > np.minimum(most[here], (ends - begins)[here] // 2)
@@ -130,14 +130,14 @@ def _threads(
 
 
 def _budgets(rows: npt.NDArray[np.void], found: Stretches) -> Floats:
-    """Return how much CPU is left for the unknown parts of each span [ns]; NaN where it was not measured."""
+    """Return the CPU time left for the unknown parts of each span [ns]; NaN where it was not measured."""
     exact = np.bincount(found.owner, (found.ended_ns - found.started_ns) * (found.kind == CPU), len(rows))
     cpu = rows["cpu_ns"]
     return np.where(cpu < 0, np.nan, np.maximum(cpu - exact, 0))
 
 
 def _of_thread(line: Timeline, found: Stretches, mine: Places, budget: Floats, tick_ns: int) -> Pieces:
-    """Return what those of these stretches are made of which the timeline of their thread explains."""
+    """Return the pieces of those stretches whose CPU time agrees with the timeline of their thread."""
     begins, ends = found.started_ns[mine], found.ended_ns[mine]
     edge = EDGE_TICKS * tick_ns
     is_seen = (begins >= line.edges_ns[0] - edge) & (ends <= line.edges_ns[-1] + edge)
@@ -150,7 +150,7 @@ def _of_thread(line: Timeline, found: Stretches, mine: Places, budget: Floats, t
 
 
 def _cpu_within(line: Timeline, begins: Ints, ends: Ints) -> Floats:
-    """Return how much CPU the thread used within each stretch [ns]."""
+    """Return the CPU time of the thread within each stretch [ns]."""
     origin = line.edges_ns[0]
     used = np.append(0, np.cumsum(np.where(line.kind == CPU, line.lasted_ns, 0)))
     edges = (line.edges_ns - origin).astype(float)
@@ -160,7 +160,7 @@ def _cpu_within(line: Timeline, begins: Ints, ends: Ints) -> Floats:
 
 
 def _shared_out(measured: Floats, lasted: Ints, owner: Places, budget: Floats) -> Floats:
-    """Return how much CPU each unknown stretch gets, so that those of a span get what its clock says [ns]."""
+    """Return the CPU time of each unknown stretch [ns], scaled so that those of a span sum up to that of its clock."""
     size, limit = len(budget), lasted.astype(float)
     target = np.minimum(budget, np.bincount(owner, limit, size))[owner]
     total = np.bincount(owner, measured, size)[owner]
@@ -173,7 +173,7 @@ def _shared_out(measured: Floats, lasted: Ints, owner: Places, budget: Floats) -
 
 
 def placed(line: Timeline, started_ns: Ints, ended_ns: Ints, cpu_ns: Ints) -> Pieces:
-    """Return what stretches of time in a thread are made of: its timeline, warped a little so that the CPU is right.
+    """Return the pieces of stretches of a thread: its timeline, stretched so that the CPU time is that of its clock.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def placed(line: Timeline, started_ns: Ints, ended_ns: Ints, cpu_ns: Ints) -> Pi
     there = np.stack([np.bincount(owner, lasted * which, size) for which in (is_cpu, ~is_cpu)], axis=1)
     factor = np.divide(wanted, there, out=np.zeros(wanted.shape), where=there > 0)
     warped = lasted * np.where(is_cpu, factor[owner, 0], factor[owner, 1])
-    for column, extra in ((1, WAIT), (0, CPU)):  # of what there is nothing in the timeline: at the end, CPU last
+    for column, extra in ((1, WAIT), (0, CPU)):  # a kind that the timeline does not have is added at the end, CPU last
         lacking = np.flatnonzero((there[:, column] == 0) & (wanted[:, column] > 0))
         owner, kind = np.append(owner, lacking), np.append(kind, np.full(len(lacking), extra, np.uint8))
         warped = np.append(warped, wanted[lacking, column].astype(float))
@@ -222,7 +222,7 @@ def _cut(line: Timeline, started_ns: Ints, ended_ns: Ints) -> tuple[Places, Code
 
 
 def _whole_ns(lasted: Floats, counts: Mask, owner: Places) -> Ints:
-    """Return the running sum of those that count, for each owner by itself, in whole nanoseconds."""
+    """Return the running sum of the lengths that count, by owner, rounded to whole nanoseconds."""
     total = np.cumsum(np.where(counts, lasted, 0.0))
     is_first = np.append(True, owner[1:] != owner[:-1])[: len(owner)]
     before = np.append(0.0, total[:-1])[: len(total)][is_first]
@@ -231,7 +231,7 @@ def _whole_ns(lasted: Floats, counts: Mask, owner: Places) -> Ints:
 
 
 def _merged(pieces: Pieces, started_ns: Ints) -> Pieces:
-    """Return the same without empty pieces, and with one piece for neighbours of one kind in one stretch."""
+    """Return the pieces without empty ones, neighbours of one kind in one stretch merged."""
     owner, kind, until = pieces
     is_first = np.append(True, owner[1:] != owner[:-1])[: len(owner)]
     begins = np.where(is_first, started_ns[owner], np.append(0, until[:-1])[: len(until)])
@@ -242,7 +242,7 @@ def _merged(pieces: Pieces, started_ns: Ints) -> Pieces:
 
 
 def _replaced(columns: SpanColumns, positions: Places, found: Stretches, pieces: Pieces) -> SpanColumns:
-    """Return the spans with some of their stretches made of pieces."""
+    """Return the spans with pieces in place of some of their stretches."""
     if not len(pieces.owner):
         return columns
     is_kept = np.ones(len(found.owner), bool)

@@ -3,7 +3,7 @@
 Belongs here: what happens inside that process. Does not belong here: starting and ending it (``sampler``), and what the
 readings mean (``parts``). It is run by its path and loads nothing of this package, so that it starts at once.
 
-It is told by its standard input: each number there, of four bytes, is a process to look at now, and 0 the end. Its
+It is told by its standard input: each number there, of four bytes, is a process to read from now on, and 0 the end. Its
 standard output begins with a time of its clock (8 bytes). In the end the readings follow, as whole numbers of 8 bytes:
 how many threads, then process, number and count of readings of each, then all times, all CPU times, all times of
 waiting for a core [ns], thread by thread.
@@ -21,9 +21,9 @@ from array import array
 
 __all__ = ["Watch", "main"]
 
-LOOK_NS = 25_000_000  # for new threads; the directory of a process is read in some 20 us
+FIND_NS = 25_000_000  # from one search for new threads to the next; reading the directory of a process takes some 20 us
 SHARE = 0.018  # of one core, at most: with many threads, they are read less often
-MOST = 8_000_000  # readings: 24 bytes each; when there are more, every second one is dropped, and fewer are taken
+MAX_READINGS = 8_000_000  # of 24 bytes each; when there are more, every second one is dropped, and fewer are taken
 LONGEST = 64  # bytes of what the system says: three whole numbers
 
 
@@ -43,14 +43,14 @@ class _Thread:
         self.core.append(core_ns)
 
     def change(self, text: bytes, now_ns: int, before_ns: int) -> None:
-        """Keep a reading that is not the one before, and until when that one was seen."""
+        """Add a reading that differs from the one before, and the last time at which that one was read."""
         cpu, core, _ = text.split()
         self.hold(before_ns)
         self.add(now_ns, int(cpu), int(core))
         self.text = text
 
     def hold(self, until_ns: int) -> None:
-        """Keep that the last reading was still the same at `until_ns`."""
+        """Add the last reading once more, as still the same at `until_ns`."""
         if self.times and until_ns > self.times[-1]:
             self.add(until_ns, self.cpu[-1], self.core[-1])
 
@@ -72,7 +72,7 @@ class Watch:
         How many readings are kept.
     """
 
-    def __init__(self, pid: int, period_ns: int, most: int = MOST) -> None:
+    def __init__(self, pid: int, period_ns: int, most: int = MAX_READINGS) -> None:
         self.period_ns = period_ns
         self._most = most
         self._pids = {pid: 0}  # and when they were looked at last
@@ -81,8 +81,8 @@ class Watch:
         self._before_ns = 0
         self._ticks = 0
 
-    def look(self, pid: int) -> None:
-        """Find the threads of a process that began since the last time; they had used nothing then."""
+    def find_threads(self, pid: int) -> None:
+        """Find the threads of a process that began since the last time, when they had used no CPU."""
         try:
             names = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208  (pathlib takes longer to load than all else here)
         except OSError:
@@ -102,10 +102,10 @@ class Watch:
         if last_ns:
             thread.add(last_ns, 0, 0)
 
-    def look_at_all(self) -> None:
-        """Find new threads everywhere, and make room where there are too many readings."""
+    def find_all_threads(self) -> None:
+        """Find new threads of all processes, and thin out the readings if there are too many."""
         for pid in list(self._pids):
-            self.look(pid)
+            self.find_threads(pid)
         threads = self.threads()
         if sum(len(thread.times) for thread in threads) > self._most:
             self.period_ns *= 2
@@ -155,13 +155,13 @@ def main(arguments: list[str]) -> None:
     Parameters
     ----------
     arguments
-        The process to look at, which is the parent, and the time from one reading to the next [ns].
+        The process to read, which is the parent, and the time from one reading to the next [ns].
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the recorded program
     parent, period_ns = map(int, arguments)
-    gc.disable()  # nothing here goes round in circles
+    gc.disable()  # there are no reference cycles, and a collection would delay readings
     watch = Watch(parent, period_ns)
-    watch.look_at_all()
+    watch.find_all_threads()
     watch.tick()
     os.write(1, array("q", [time.perf_counter_ns()]).tobytes())
     _watch(watch, parent)
@@ -172,8 +172,8 @@ def main(arguments: list[str]) -> None:
 
 
 def _watch(watch: Watch, parent: int) -> None:
-    """Read again and again."""
-    due = look = time.perf_counter_ns()
+    """Read all clocks periodically, until the input ends or the parent is gone."""
+    due = find_ns = time.perf_counter_ns()
     used, ticks, step = time.thread_time_ns(), 0, watch.period_ns
     while True:
         wait_ns = max(0, due - time.perf_counter_ns())
@@ -182,17 +182,17 @@ def _watch(watch: Watch, parent: int) -> None:
             if not told or 0 in told:
                 return
             for pid in set(told):
-                watch.look(pid)
+                watch.find_threads(pid)
         watch.tick()
         ticks += 1
         now = time.perf_counter_ns()
-        if now >= look:
+        if now >= find_ns:
             if os.getppid() != parent:
                 return
-            watch.look_at_all()
+            watch.find_all_threads()
             before, used = used, time.thread_time_ns()
             step = max(watch.period_ns, round((used - before) / ticks / SHARE))
-            ticks, look = 0, now + LOOK_NS
+            ticks, find_ns = 0, now + FIND_NS
         due = max(now, due + step)
 
 

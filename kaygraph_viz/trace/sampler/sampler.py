@@ -76,7 +76,7 @@ class Sampler:
 
     def __init__(self, period_s: float) -> None:
         self.lanes: list[LaneThread] = []
-        self._telling = threading.Lock()  # so that nobody writes to a pipe that is closed meanwhile
+        self._telling = threading.Lock()  # held while writing, so that the pipe is not closed meanwhile
         command = [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), str(round(period_s * 1e9))]
         self.process = subprocess.Popen(  # noqa: S603  (our own program)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0
@@ -107,13 +107,16 @@ class Sampler:
             raise RuntimeError("its clock is not that of this process")
 
     def note(self, lane: str, pid: int | None = None) -> None:
-        """Keep that the calling thread, or else the main thread of a worker process, works on a lane from now on."""
+        """Register that the calling thread, or the main thread of a worker process, works on a lane from now on."""
         tid = threading.get_native_id() if pid is None else pid
         self.lanes.append(LaneThread(lane, tid, time.perf_counter_ns()))
         self._tell(pid or os.getpid())
 
     def _tell(self, number: int) -> None:
-        with self._telling, suppress(OSError, ValueError):  # it is gone, or does not read: that is told in the end
+        with (
+            self._telling,
+            suppress(OSError, ValueError),
+        ):  # the helper is gone: `readings` raises for it
             os.write(self._input, number.to_bytes(4, sys.byteorder))
 
     def readings(self) -> list[ThreadReadings]:
@@ -147,7 +150,7 @@ class Sampler:
 
 
 def readings_in(message: bytes) -> list[ThreadReadings]:
-    """Return the readings that are in a message of the helper.
+    """Return the readings in a message of the helper process.
 
     Raises
     ------
@@ -202,7 +205,7 @@ def sampling(period_s: float, clock: Clock, lanes: Lanes) -> Iterator[Callable[[
 
 
 class _Sampled:
-    """A recording with a sampler, of which a fault is kept until it can do no harm."""
+    """A recording with a sampler, whose faults are only reported after the recording."""
 
     def __init__(self, period_s: float, lanes: Lanes) -> None:
         self._period_ns = round(period_s * 1e9)
@@ -219,7 +222,7 @@ class _Sampled:
 
     def parts(self, columns: SpanColumns) -> SpanColumns:
         self._lanes.on_thread = None
-        if self._sampler is None or os.getpid() != self._owner:  # a copy of this process has no helper
+        if self._sampler is None or os.getpid() != self._owner:  # a fork of this process has no helper of its own
             return columns
         try:
             readings = self._sampler.readings()

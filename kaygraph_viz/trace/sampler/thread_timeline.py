@@ -1,4 +1,4 @@
-"""What threads did when, by readings of their CPU clocks: computing, or waiting for a core, the GIL, or anything else.
+"""Timelines of threads by readings of their CPU clocks: computing, or waiting for a core, the GIL, or anything else.
 
 Belongs here: arithmetic on the readings of whole threads. Does not belong here: how they were read (``sampler``), and
 what follows for spans (``parts``).
@@ -24,15 +24,15 @@ Mask = npt.NDArray[np.bool_]
 CPU, WAIT, GIL, CORE = (PART_CODE[kind] for kind in ("cpu", "wait", "gil", "core"))
 FULL = 0.8  # of the time between two readings spent on CPU: the CPU of a neighbour lies beside it
 ALL = 0.95  # counts as computing from end to end: the rest went into reading
-TINY_NS = 100_000  # who waits for the GIL wakes up every switch interval and looks for it: some 10 us
-PATIENCE = 2.0  # switch intervals: who has not woken up for longer waits for something else
+TINY_NS = 100_000  # a thread that waits for the GIL wakes up every switch interval for some 10 us
+PATIENCE = 2.0  # switch intervals: a thread that has not woken up for longer waits for something else
 STILL = 255  # the kind, for a while, of what is between two readings that are the same
 BUSY = 0.65  # of the time another thread must be seen computing, or waiting for a core, if it holds the GIL
 SOLE = 1.2  # cores that all others use together, at most, if one of them holds the GIL
 
 
 class ThreadReadings(NamedTuple):
-    """What was read of one thread.
+    """The readings of one thread.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class ThreadReadings(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """What one thread did, without gaps.
+    """The timeline of one thread, without gaps.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ class Timeline(NamedTuple):
 
     @property
     def lasted_ns(self) -> Ints:
-        """How long each lasted [ns]."""
+        """The lengths of the pieces [ns]."""
         return np.diff(self.edges_ns)
 
 
 def tick_ns(readings: Sequence[ThreadReadings], period_ns: int) -> int:
-    """Return how far readings usually are apart [ns]: no less than wanted.
+    """Return the median time between two readings [ns], at least the period that was wanted.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def tick_ns(readings: Sequence[ThreadReadings], period_ns: int) -> int:
 
 
 def timelines(readings: Sequence[ThreadReadings], *, switch_ns: int, has_gil: bool) -> list[Timeline]:
-    """Return what each thread did; threads of which there are not two readings are left out.
+    """Return the timeline of each thread with two readings or more.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def timelines(readings: Sequence[ThreadReadings], *, switch_ns: int, has_gil: bo
 
 
 def _tiled(readings: ThreadReadings) -> Timeline:
-    """Return when a thread computed, waited for a core, and did neither: ``wait``, or ``STILL``."""
+    """Return the timeline of a thread alone: computing, waiting for a core, and neither (``wait``, or ``STILL``)."""
     times = readings.times_ns
     lasted = np.diff(times)
     cpu = np.diff(_straight(times, readings.cpu_ns))
@@ -143,7 +143,7 @@ def _tiled(readings: ThreadReadings) -> Timeline:
 
 
 def _straight(times_ns: Ints, total_ns: Ints) -> Ints:
-    """Return a growing total that never grows faster than time: what was told late is moved to before.
+    """Return a growing total limited to the speed of time: what the system reported late is moved to before.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def _straight(times_ns: Ints, total_ns: Ints) -> Ints:
 
 
 def _merged(line: Timeline) -> Timeline:
-    """Return the same without empty pieces, and with one piece for neighbours of one kind."""
+    """Return the timeline without empty pieces, neighbours of one kind merged."""
     some = line.lasted_ns > 0
     kind, begins = line.kind[some], line.edges_ns[:-1][some]
     is_new = np.append(True, kind[1:] != kind[:-1])[: len(kind)]
@@ -163,7 +163,7 @@ def _merged(line: Timeline) -> Timeline:
 
 
 def _without_tiny(line: Timeline) -> Timeline:
-    """Return the same without the moments in which a thread woke up only to wait on."""
+    """Return the timeline without the moments in which a thread woke up only to wait on."""
     kind = np.where(line.kind == STILL, WAIT, line.kind).astype(np.uint8)
     is_idle = np.isin(np.concatenate([[CPU], kind, [CPU]]), (WAIT, GIL))
     is_moment = _is_tiny(line) & is_idle[:-2] & is_idle[2:]
@@ -180,7 +180,7 @@ def _is_tiny(line: Timeline) -> Mask:
 
 
 class _Total:
-    """What all threads of a process had done together at any time."""
+    """The sums of CPU time and of busy time of all threads of a process, at any time."""
 
     def __init__(self, lines: Sequence[Timeline]) -> None:
         edges = np.concatenate([each.edges_ns for each in lines])
@@ -193,7 +193,7 @@ class _Total:
         self._busy = np.append(0.0, np.cumsum((ready > 0) * lasted))
 
     def between(self, started_ns: Ints, ended_ns: Ints) -> tuple[Floats, Floats]:
-        """Return how much CPU they used, and how long at least one of them did or could have [ns]."""
+        """Return the CPU time of all threads [ns], and how long at least one computed or waited for a core [ns]."""
         begins, ends = ((each - self._origin_ns).astype(float) for each in (started_ns, ended_ns))
         used, busy = (
             np.interp(ends, self._times, total) - np.interp(begins, self._times, total)
@@ -203,13 +203,13 @@ class _Total:
 
 
 def _changes(lines: Sequence[Timeline], *kinds: int) -> Ints:
-    """Return by how much the number of threads that do anything of these kinds changes at each of their edges."""
+    """Return the changes of the number of threads that are in pieces of these kinds, at all edges."""
     does = [np.concatenate([[0], np.isin(each.kind, kinds).astype(np.int64), [0]]) for each in lines]
     return np.concatenate([np.diff(each) for each in does])
 
 
 def _gaps(line: Timeline, patience_ns: int) -> Mask:
-    """Return which pieces lie between two signs of life that are not too far apart for a thread that wants the GIL."""
+    """Return a mask of the pieces between two wake-ups close enough for a thread that waits for the GIL."""
     is_rest = np.isin(line.kind, (WAIT, STILL))
     gap = np.cumsum(is_rest & ~np.append(False, is_rest[:-1]))
     is_long = np.zeros(len(line.kind) + 1, bool)
@@ -219,13 +219,14 @@ def _gaps(line: Timeline, patience_ns: int) -> Mask:
 
 
 def _with_gil(line: Timeline, total: _Total, patience_ns: int) -> Timeline:
-    """Return the same with ``gil`` where the thread waited for the others of its process."""
+    """Return the timeline with ``gil`` where the thread waited for the others of its process."""
     is_gap = _gaps(line, patience_ns)
     is_run = is_gap | _is_tiny(line)
     change = np.diff(np.concatenate([[0], is_run.astype(np.int8), [0]]))
     firsts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
     lasted = line.edges_ns[ends] - line.edges_ns[firsts]
-    used, busy = total.between(line.edges_ns[firsts], line.edges_ns[ends])  # itself included, which is next to nothing
+    # The thread itself is among all threads of the total: while it waits, it adds next to nothing.
+    used, busy = total.between(line.edges_ns[firsts], line.edges_ns[ends])
     is_gil = (busy >= BUSY * lasted) & (used <= SOLE * lasted)
     kind = line.kind.copy()
     kind[is_run] = np.where(is_gap[is_run] & np.repeat(is_gil, ends - firsts), GIL, kind[is_run])

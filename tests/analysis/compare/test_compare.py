@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.compare.compare import compare
-from kaygraph_viz.analysis.compare.matching import match
-from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.testing import bar, make_trace
 
 
@@ -80,9 +78,9 @@ def test_a_phase_that_got_slower_is_named_with_its_node():
 
 
 def test_time_in_which_the_path_stood_still_is_a_cause():
-    hires = {"kind": "phase", "executor": "process", "workers": 1}
-    a = make_trace((bar("exec", "main", 0, 1, **hires), [bar("a", "process-1", 0, 1)]))
-    b = make_trace((bar("exec", "main", 0, 4, **hires), [bar("a", "process-1", 3, 4, queued_s=3)]))
+    phase = {"kind": "phase", "executor": "process", "workers": 1}
+    a = make_trace((bar("exec", "main", 0, 1, **phase), [bar("a", "process-1", 0, 1)]))
+    b = make_trace((bar("exec", "main", 0, 4, **phase), [bar("a", "process-1", 3, 4, queued_s=3)]))
     assert compare(a, b).standstill_ns == {"waiting for a worker": 3_000_000_000, "between the steps": 0}
     assert "3.00 s more waiting for a worker" in compare(a, b).sentence
 
@@ -141,42 +139,3 @@ def test_the_html_is_escaped():
     assert "<b>" not in made
     assert "<i>" not in made
     assert "&lt;i&gt; (1)" in made
-
-
-# -- which spans are the same ---------------------------------------------------------------------------------------
-
-
-def pairs(a, b):
-    """Return what was paired, as (number in a, number in b)."""
-    found = match(Nesting.of(a.columns), Nesting.of(b.columns))
-    return [(a.spans[first].span_id, b.spans[second].span_id)
-            for first, second in zip(found.first.tolist(), found.second.tolist(), strict=True)]  # fmt: skip
-
-
-def test_a_graph_around_a_node_makes_no_difference():
-    node = bar("n", "main", 0, 1, kind="node", span_id=7)
-    assert pairs(make_trace(node), make_trace((bar("g", "main", 0, 1, kind="graph"), [node]))) == [(7, 7)]
-
-
-def test_a_node_that_runs_twice_is_matched_in_turn():
-    a = make_trace(bar("n", "main", 0, 1, kind="node", span_id=1), bar("n", "main", 1, 2, kind="node", span_id=2))
-    b = make_trace(bar("n", "main", 0, 1, kind="node", span_id=8), bar("n", "main", 1, 2, kind="node", span_id=9))
-    assert pairs(a, b) == [(1, 8), (2, 9)]
-
-
-def test_nodes_within_items_go_by_their_item_and_not_by_who_was_first():
-    def run(first, second):
-        items = [
-            (bar("item", f"t-{i}", at, at + 1, index=i, span_id=i + 1),
-             [bar("exec", f"t-{i}", at, at + 1, kind="phase", span_id=10 + i)])
-            for i, at in ((0, first), (1, second))
-        ]  # fmt: skip
-        return make_trace(*items)
-
-    assert sorted(pairs(run(0, 1), run(1, 0))) == [(1, 1), (2, 2), (10, 10), (11, 11)]
-
-
-def test_phases_of_different_nodes_are_not_the_same():
-    a = make_trace((bar("n", "main", 0, 1, kind="node"), [bar("prep", "main", 0, 1, kind="phase")]))
-    b = make_trace((bar("m", "main", 0, 1, kind="node"), [bar("prep", "main", 0, 1, kind="phase")]))
-    assert pairs(a, b) == []

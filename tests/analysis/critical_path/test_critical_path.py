@@ -8,19 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.analysis.critical_path import network as precedence
 from kaygraph_viz.analysis.critical_path.critical_path import CriticalPath, critical_path
 from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
-
-
-def call(start, end, *branches, workers=2, **facts):
-    return (bar("exec", "main", start, end, kind="phase", executor="thread", workers=workers, **facts), list(branches))
-
-
-def names(path):
-    return [step.name for step in path.steps]
+from tests.analysis.critical_path.conftest import call, names
 
 
 @given(st.data())
@@ -57,77 +49,12 @@ def test_the_dependency_chain_bounds_the_run_from_below(any_run, data):
 
 
 @given(st.data())
-def test_leaving_out_what_is_surely_short_changes_nothing(any_run, data):
-    trace = data.draw(any_run)
-    path = critical_path(trace)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precedence, "_surely_short", lambda nesting, units: units & False)
-        assert critical_path(trace).dependency_ns == path.dependency_ns
-
-
-@given(st.data())
 def test_a_chain_can_be_read(any_run, data):
     path = critical_path(data.draw(any_run))
     assert str(path).startswith(path.sentence)
     assert path.sentence.endswith(".")
     assert "\n" not in path.sentence
     assert sum(path.waits.values()) == len(path.steps)
-
-
-def test_a_branch_that_queued_waited_for_its_worker():
-    path = critical_path(
-        make_trace(call(0, 5, bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 1), bar("c", "t-1", 2, 5, queued_s=2)))
-    )
-    assert names(path) == ["a", "c"]
-    assert [step.waited_for for step in path.steps] == [None, "a worker"]
-    assert path.steps[1].waited_ns == 2_000_000_000
-    assert path.steps[1].gap_ns == 0
-    assert path.slack() == {1: 0, 2: 0, 3: 4, 4: 0}
-
-
-def test_a_branch_behind_another_has_no_more_slack_than_it():
-    path = critical_path(
-        make_trace(
-            call(0, 6, bar("long", "t-1", 0, 6), bar("b", "t-2", 0, 1), bar("c", "t-2", 1, 4, queued_s=1)),
-        )
-    )
-    assert [path.slack()[number] for number in (3, 4)] == [2, 2]
-
-
-def test_a_branch_whose_input_came_late_waited_for_input():
-    path = critical_path(make_trace(call(0, 6, bar("a", "t-1", 0, 2), bar("b", "t-1", 4, 6))))
-    step = path.steps[1]
-    assert (step.waited_for, step.waited_ns, step.gap_ns, step.undelivered_ns) == ("input", 2 * 10**9, 2 * 10**9, 0)
-
-
-def test_a_worker_that_had_to_start_was_waited_for():
-    path = critical_path(make_trace(call(0, 6, bar("a", "process-1", 4, 6, queued_s=4))))
-    step = path.steps[0]
-    assert (step.waited_for, step.waited_ns, step.gap_ns, step.undelivered_ns) == ("a worker", *[4 * 10**9] * 3)
-    assert "nothing happened on it but waiting for a worker" in path.sentence
-
-
-def test_a_link_goes_before_a_worker_that_was_free_before():
-    trace = make_trace(
-        call(0, 6,
-             bar("read", "r-1", 0, 3, span_id=11),
-             bar("other", "p-1", 0, 2, span_id=12),
-             bar("parse", "p-1", 3, 6, queued_s=3, span_id=13, links=(11,))),
-    )  # fmt: skip
-    path = critical_path(trace)
-    assert names(path) == ["read", "parse"]
-    assert (path.steps[1].waited_for, path.steps[1].waited_ns) == ("input", 3 * 10**9)
-    assert path.dependency_s == 6
-    assert path.dependency_ids == (11, 13)
-    assert path.slack()[12] == 1
-
-
-def test_links_to_something_that_had_not_ended_are_no_reason():
-    trace = make_trace(call(0, 5, bar("a", "t-1", 0, 4, span_id=11), bar("b", "t-2", 1, 5, span_id=12, links=(11,))))
-    path = critical_path(trace)
-    assert names(path) == ["b"]
-    assert path.dependency_s == 4
-    assert path.slack()[11] == 1
 
 
 def test_phases_and_nodes_follow_each_other():
@@ -140,86 +67,12 @@ def test_phases_and_nodes_follow_each_other():
     assert "More workers would not help" in path.sentence
 
 
-def test_what_ended_before_the_next_thing_was_submitted_came_before_it():
-    """Branches that nobody grouped, as of a program that only marks its functions."""
-    pool = [bar("page", f"pool_{number}", 1, 1 + number) for number in (1, 2)]
-    path = critical_path(make_trace(bar("load", "main", 0, 1), *pool, bar("save", "main", 3, 4)))
-    assert names(path) == ["load", "page", "save"]
-    assert path.dependency_s == 2  # nothing says that one of them needs another
-
-
-def test_a_nested_call_is_walked_through():
-    inner = call(1, 5, bar("deep", "u-1", 1, 2), bar("deeper", "u-2", 2, 5, queued_s=1))
-    path = critical_path(make_trace(call(0, 6, (bar("outer", "t-1", 0, 6), [inner]), bar("b", "t-2", 0, 1))))
-    assert names(path) == ["deeper"]
-    assert (path.steps[0].gap_ns, path.ending_ns) == (2 * 10**9, 10**9)
-
-
-def test_attempts_have_the_slack_of_their_branch():
-    details = [bar("attempt 1", "t-1", 0, 1, kind="attempt", status="error"), bar("wait 1", "t-1", 1, 2, kind="wait")]
-    trace = make_trace(call(0, 5, (bar("a", "t-1", 0, 3, attempt=2), details), bar("b", "t-2", 0, 5)))
-    slack = critical_path(trace).slack()
-    assert slack == {1: 0, 2: 2, 3: 2, 4: 2, 5: 0}
-
-
-def test_a_branch_that_outlived_its_phase_did_not_hold_it_up():
-    trace = make_trace(
-        (bar("n", "main", 0, 5, kind="node"),
-         [call(0, 3, bar("stuck", "t-1", 0, 9, status="abandoned"), bar("a", "t-2", 0, 3)),
-          bar("post", "main", 3, 5, kind="phase")]),
-        bar("end", "main", 5, 9, kind="node"),
-    )  # fmt: skip
-    path = critical_path(trace)
-    assert names(path) == ["a", "n: post", "end"]
-
-
-def test_of_two_that_end_at_once_the_one_given_up_was_not_waited_for():
-    trace = make_trace(call(0, 2, bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2, status="abandoned")))
-    assert names(critical_path(trace)) == ["a"]
-
-
-def test_a_phase_that_waited_for_a_deadline_was_held_up_by_what_it_then_left_behind():
-    trace = make_trace(call(0, 6, bar("stuck", "t-1", 0, 9, status="abandoned"), bar("a", "t-2", 0, 3)))
-    path = critical_path(trace)
-    assert path.slack()[3] == 3
-    after = make_trace(
-        call(0, 6, bar("stuck", "t-1", 0, 9, status="abandoned"), bar("a", "t-2", 0, 3)),
-        bar("post", "main", 6, 10, kind="phase"),
-    )
-    assert names(critical_path(after)) == ["stuck", "post"]
-
-
-def test_phases_of_no_length_interrupt_no_chain():
-    phases = [bar("prep", "main", 0, 1, kind="phase"), bar("exec", "main", 1, 1, kind="phase"),
-              bar("post", "main", 1, 2, kind="phase")]  # fmt: skip
-    path = critical_path(make_trace((bar("n", "main", 0, 2, kind="node"), phases)))
-    assert names(path) == ["n: prep", "n: post"]
-    assert path.dependency_s == 2
-    assert set(path.slack().values()) == {0}
-
-
 def test_a_long_chain_is_cut_in_the_table_and_whole_in_the_data():
     phases = [bar(f"p{number:03}", "main", number, number + 1, kind="phase") for number in range(100)]
     path = critical_path(make_trace(*phases))
     assert len(path.steps) == 100
     assert "89 others" in str(path)
     assert len(str(path).splitlines()) < 20
-
-
-def test_ten_thousand_levels_and_ten_thousand_nodes_are_no_recursion():
-    tree = bar("leaf", "t", 0, 1)
-    for _ in range(10_000):
-        tree = (bar("n", "t", 0, 1, kind="node"), [tree])
-    assert critical_path(make_trace(tree)).dependency_s == 1
-    nodes = [bar("n", "main", number, number + 1, kind="node") for number in range(10_000)]
-    assert len(critical_path(make_trace(*nodes)).steps) == 10_000
-
-
-def test_a_damaged_trace_comes_to_an_end():
-    loop = bar("a", "t", 0, 1, span_id=1, parent_id=2), bar("b", "t", 0, 1, span_id=2, parent_id=1)
-    links = bar("c", "t", 1, 1, span_id=3, links=(4,)), bar("d", "t", 1, 1, span_id=4, links=(3, 99))
-    path = critical_path(make_trace(*loop, *links, check=False))
-    assert path.makespan_ns == 10**9
 
 
 def test_an_empty_trace_has_no_chain():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 
 import pytest
@@ -11,32 +10,9 @@ from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.explain.explain import CAUSES, USEFUL, explain
 from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.clock import compute, sleep, sleep_async
-from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.machine import Machine
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
-from kaygraph_viz.virtual.clock import VirtualClock
-
-TWO_CORES = Machine(2, "CPython 3.11", has_gil=True)
-
-
-def call(end, *branches, start=0, workers=4, executor="thread"):
-    return (bar("exec", "main", start, end, kind="phase", executor=executor, workers=workers), list(branches))
-
-
-def each(count, start, end, kind="thread", **facts):
-    """Return one branch for each of the first workers."""
-    return [bar("b", f"{kind}-{number + 1}", start, end, **facts) for number in range(count)]
-
-
-def parts_of(*trees, machine=None):
-    """Return what occurred, in worker-seconds; the sum is checked."""
-    trace = make_trace(*trees, machine=machine)
-    found = explain(trace)
-    assert list(found.parts) == list(CAUSES)
-    assert sum(found.parts_ns.values()) == found.workers * found.makespan_ns
-    return {name: spent for name, spent in found.parts.items() if spent}
+from tests.analysis.explain.conftest import call, each, parts_of
 
 
 @given(st.data())
@@ -58,9 +34,6 @@ def test_an_explanation_can_be_read(any_run, data):
     assert str(found).startswith(found.sentence)
 
 
-# -- one cause alone ------------------------------------------------------------------------------------------------
-
-
 def test_workers_that_are_always_busy_do_useful_work():
     found = explain(make_trace(call(2, *each(4, 0, 1), *each(4, 1, 2, queued_s=1))))
     assert found.parts == {name: 8 if name == USEFUL else 0 for name in CAUSES}
@@ -69,303 +42,12 @@ def test_workers_that_are_always_busy_do_useful_work():
     assert "What helps" not in str(found)
 
 
-def test_failed_attempts_and_the_waits_after_them_are_repeated_work():
-    details = [bar("attempt 1", "thread-1", 0, 1, kind="attempt", status="error"),
-               bar("wait 1", "thread-1", 1, 3, kind="wait"),
-               bar("attempt 2", "thread-1", 3, 4, kind="attempt", attempt=2)]  # fmt: skip
-    tree = call(4, (bar("b", "thread-1", 0, 4, attempt=2), details), bar("c", "thread-2", 0, 4), workers=2)
-    assert parts_of(tree) == {USEFUL: 5, "repeated work": 3}
-
-
-def test_a_fallback_after_the_last_attempt_is_useful():
-    details = [bar(f"attempt {n}", "thread-1", n - 1, n, kind="attempt", status="error", attempt=n) for n in (1, 2)]
-    assert parts_of(call(3, (bar("b", "thread-1", 0, 3, attempt=2), details), workers=1)) == {
-        USEFUL: 1, "repeated work": 2,
-    }  # fmt: skip
-
-
-def test_attempts_that_were_only_counted_are_taken_to_be_equally_long():
-    assert parts_of(call(4, bar("b", "thread-1", 0, 4, attempt=4), workers=1)) == {USEFUL: 1, "repeated work": 3}
-
-
-@pytest.mark.parametrize("status", ["error", "timeout", "cancelled", "lost", "abandoned"])
-def test_a_branch_without_result_is_no_useful_work(status):
-    tree = call(2, bar("a", "thread-1", 0, 2, status=status), bar("b", "thread-2", 0, 2), workers=2)
-    assert parts_of(tree) == {USEFUL: 2, "repeated work": 2}
-
-
-def test_what_runs_within_a_failed_attempt_is_repeated_too():
-    inner = [call(2, bar("x", "thread-2", 0, 2), workers=1), call(4, bar("x", "thread-2", 2, 4), start=2, workers=1)]
-    details = [bar("attempt 1", "thread-1", 0, 2, kind="attempt", status="error"),
-               bar("attempt 2", "thread-1", 2, 4, kind="attempt", attempt=2)]  # fmt: skip
-    parts = parts_of(call(4, (bar("outer", "thread-1", 0, 4, attempt=2), [*details, *inner]), workers=1))
-    assert (parts[USEFUL], parts["repeated work"]) == (2, 2)
-
-
-def test_a_node_that_fails_leaves_the_work_of_its_branches_useful():
-    phase = bar("exec", "main", 0, 2, kind="phase", status="error", executor="thread", workers=2)
-    branches = [bar("a", "thread-1", 0, 2), bar("b", "thread-2", 0, 2, status="error")]
-    assert parts_of((bar("n", "main", 0, 2, kind="node", status="error"), [(phase, branches)])) == {
-        USEFUL: 2, "repeated work": 2,
-    }  # fmt: skip
-
-
 def test_threads_that_compute_wait_for_the_gil():
     found = explain(make_trace(call(4, *each(4, 0, 4, cpu_s=1))))
     assert (found.parts[USEFUL], found.parts["waiting for the GIL"]) == (4, 12)
     assert (
         found.sentence == "On average 1.0 of 4 workers did useful work; of their time 75% went to waiting for the GIL."
     )
-
-
-def test_branches_that_are_held_up_are_blocked():
-    assert parts_of(call(2, *each(4, 0, 2, blocked_s=1.5))) == {USEFUL: 2, "blocked": 6}
-
-
-def test_a_limit_within_a_failed_attempt_is_counted_once():
-    held = bar("rate limit", "thread-1", 0, 1, kind="wait", blocked_s=1)
-    details = [held, bar("attempt 1", "thread-1", 0, 2, kind="attempt", status="error"),
-               bar("attempt 2", "thread-1", 2, 6, kind="attempt", attempt=2)]  # fmt: skip
-    tree = call(6, (bar("b", "thread-1", 0, 6, attempt=2, blocked_s=1), details), workers=1)
-    assert parts_of(tree) == {USEFUL: 4, "repeated work": 1, "blocked": 1}
-
-
-def test_workers_starve_when_the_input_is_slow():
-    assert parts_of(call(3, *each(4, 0, 1), *each(4, 2, 3))) == {USEFUL: 8, "starved": 4}
-
-
-def test_an_input_that_is_slow_at_first_starves_them_too():
-    assert parts_of(call(3, *each(4, 1, 3))) == {USEFUL: 8, "starved": 4}
-
-
-def test_prep_and_post_are_serial_parts():
-    phases = [bar("prep", "main", 0, 1, kind="phase"), call(3, *each(4, 1, 3), start=1),
-              bar("post", "main", 3, 4, kind="phase")]  # fmt: skip
-    assert parts_of((bar("n", "main", 0, 4, kind="node"), phases)) == {USEFUL: 10, "serial parts": 6}
-
-
-def test_a_call_with_fewer_workers_than_elsewhere_is_partly_serial():
-    wide = call(1, *each(4, 0, 1))
-    narrow = call(3, *each(2, 1, 3), start=1, workers=2)
-    assert parts_of(wide, narrow) == {USEFUL: 8, "serial parts": 4}
-
-
-def test_the_end_of_a_pool_after_its_last_branch_is_serial():
-    assert parts_of(call(3, *each(4, 0, 2))) == {USEFUL: 8, "serial parts": 4}
-
-
-def test_who_waits_for_the_last_branch_is_in_its_tail():
-    assert parts_of(call(5, bar("long", "thread-1", 0, 5), *each(4, 0, 1)[1:])) == {USEFUL: 8, "straggler tail": 12}
-
-
-def test_workers_without_any_branch_are_in_the_tail_of_a_short_batch():
-    assert parts_of(call(2, *each(2, 0, 2))) == {USEFUL: 4, "straggler tail": 4}
-
-
-def test_workers_that_have_to_start_are_dispatch():
-    assert parts_of(call(3, *each(4, 2, 3, "process", queued_s=2), executor="process")) == {USEFUL: 4, "dispatch": 8}
-
-
-def test_gaps_between_queued_branches_are_dispatch():
-    assert parts_of(call(5, *each(4, 0, 2), *each(4, 3, 5, queued_s=3))) == {USEFUL: 16, "dispatch": 4}
-
-
-def test_no_more_workers_wait_than_there_are_branches_queued():
-    tree = call(2, bar("a", "thread-1", 0, 2), bar("b", "thread-2", 1, 2, queued_s=1), workers=4)
-    assert parts_of(tree) == {USEFUL: 3, "dispatch": 1, "straggler tail": 4}
-
-
-# -- the GIL --------------------------------------------------------------------------------------------------------
-
-
-def test_processes_do_not_wait_for_each_others_gil():
-    parts = parts_of(call(4, *each(4, 0, 4, "process", cpu_s=1), executor="process"))
-    assert parts == {USEFUL: 16}
-
-
-def test_threads_within_one_process_worker_do():
-    lanes = [bar("b", f"process-1/thread-{number}", 0, 2, cpu_s=1) for number in (1, 2)]
-    assert parts_of(call(2, *lanes, workers=2, executor="process")) == {USEFUL: 2, "waiting for the GIL": 2}
-
-
-def test_threads_that_wait_for_a_service_do_not():
-    assert parts_of(call(4, *each(4, 0, 4, cpu_s=0.1))) == {USEFUL: 16}
-
-
-def test_code_that_lets_go_of_the_gil_does_not():
-    assert parts_of(call(4, *each(4, 0, 4, cpu_s=2))) == {USEFUL: 16}
-
-
-def staggered(threads, seconds, cpu_s, count=8, gap_s=0.001):
-    """Return branches of so many seconds, one after the other in each thread, which begin at different times."""
-    bars = []
-    for thread in range(threads):
-        for number in range(count):
-            start = seconds * thread / threads + number * (seconds + gap_s)
-            bars.append(bar("hash", f"thread-{thread + 1}", start, start + seconds, queued_s=start, cpu_s=cpu_s))
-    return bars
-
-
-def test_two_threads_that_hash_on_two_cores_wait_for_nobody():
-    parts = parts_of(call(8.6, *staggered(2, 1, 0.99), workers=2), machine=TWO_CORES)
-    assert "waiting for the GIL" not in parts
-    assert "waiting for a core" not in parts
-    assert parts[USEFUL] == 16
-
-
-def test_four_threads_that_hash_on_two_cores_wait_for_a_core():
-    parts = parts_of(call(9, *staggered(4, 1, 0.5), workers=4), machine=TWO_CORES)
-    assert "waiting for the GIL" not in parts
-    assert parts["waiting for a core"] == pytest.approx(0.5 * 32, rel=0.05)
-
-
-def test_a_function_that_was_seen_to_let_go_of_the_gil_does_not_wait_for_it_elsewhere():
-    """At first two branches compute at once; later others of the same name wait for a service, too."""
-    proof = staggered(2, 1, 1)
-    later = [bar("hash", f"thread-{n}", 20, 24, queued_s=20, cpu_s=1) for n in (1, 2, 3, 4)]
-    assert "waiting for the GIL" not in parts_of(call(9, *proof), call(24, *later, start=20), machine=TWO_CORES)
-    assert parts_of(call(24, *later, start=20), machine=TWO_CORES)["waiting for the GIL"] == 12
-
-
-def test_more_than_one_core_proves_it_also_on_a_machine_that_others_use():
-    """Two threads that hash get 1.14 cores; 43% of their bars are something else, but not a wait for the GIL."""
-    parts = parts_of(call(8.6, *staggered(2, 1, 0.57), workers=2), machine=TWO_CORES)
-    assert "waiting for the GIL" not in parts
-    assert parts[USEFUL] == 16
-
-
-def test_processes_wait_for_a_core_where_there_are_more_of_them():
-    parts = parts_of(call(4, *each(4, 0, 4, "process", cpu_s=2), executor="process"), machine=TWO_CORES)
-    assert parts == {USEFUL: 8, "waiting for a core": 8}
-
-
-def test_workers_on_other_machines_do_not_wait_for_our_cores():
-    assert parts_of(call(4, *each(4, 0, 4, "dask", cpu_s=2), executor="dask"), machine=TWO_CORES) == {USEFUL: 16}
-
-
-def test_without_a_gil_nothing_is_put_down_to_it():
-    free = Machine(2, "CPython 3.14", has_gil=False)
-    parts = parts_of(call(4, *each(4, 0, 4, cpu_s=1)), machine=free)
-    assert parts == {USEFUL: 16}
-    assert parts_of(call(4, *each(4, 0, 4, cpu_s=2)), machine=free) == {USEFUL: 8, "waiting for a core": 8}
-
-
-def test_threads_that_cannot_begin_beside_code_without_the_gil_are_dispatched_late():
-    first, second = bar("a", "thread-1", 0, 2, cpu_s=2), bar("b", "thread-2", 2, 4, cpu_s=2, queued_s=2)
-    free = Machine(2, "CPython 3.14", has_gil=False)
-    parts = parts_of(call(4, first, second, workers=2), machine=free)
-    assert parts == {USEFUL: 4, "dispatch": 2, "straggler tail": 2}
-
-
-def test_coroutines_that_compute_wait_for_the_loop():
-    parts = parts_of(call(4, *each(4, 0, 4, "async", cpu_s=1), executor="async"))
-    assert parts == {USEFUL: 4, "waiting for the loop": 12}
-
-
-def simulated(function, kind="thread", workers=4, **options):
-    """Return what occurred in a simulated run of as many branches as workers, of which all parts are known."""
-    with record(clock=VirtualClock(**options)) as trace, get_executor(kind, workers) as executor:
-        list(executor.imap(function, range(workers)))
-    found = explain(trace)
-    assert sum(found.parts_ns.values()) == found.workers * found.makespan_ns
-    return {name: spent for name, spent in found.parts.items() if spent}
-
-
-def fetch_and_compute(place):
-    sleep(1 + place)
-    compute(1)
-
-
-def test_what_is_known_is_not_estimated():
-    """Each is ready when the one before it has just computed: they compute all the time, and nobody waits."""
-    assert simulated(fetch_and_compute) == {USEFUL: 14, "straggler tail": 6}
-    parts = simulated(lambda _: compute(0.004), workers=3)
-    assert parts == {name: pytest.approx(0.012) for name in (USEFUL, "waiting for the GIL", "straggler tail")}
-
-
-def test_threads_of_a_python_without_a_gil_wait_for_cores_only():
-    assert simulated(lambda _: compute(1), gil=False) == {USEFUL: 4}
-    parts = simulated(lambda _: compute(0.004), workers=4, gil=False, cores=2)
-    assert parts == {USEFUL: 0.016, "waiting for a core": 0.008, "straggler tail": 0.008}
-
-
-def test_processes_are_known_to_wait_for_cores():
-    assert simulated(lambda _: compute(0.004), "process", cores=1, workers=2)["waiting for a core"] == 0.004
-
-
-def test_coroutines_are_known_to_wait_for_the_loop():
-    async def fetch_and_compute(_):
-        await sleep_async(1)
-        compute(1)
-
-    assert simulated(fetch_and_compute, "async") == {USEFUL: 8, "waiting for the loop": 6, "straggler tail": 6}
-
-
-def test_a_lock_blocks():
-    async def locked(_):
-        async with lock:
-            await sleep_async(1)
-
-    lock = asyncio.Lock()
-    assert simulated(locked, "async", 3) == {USEFUL: 3, "blocked": 3, "straggler tail": 3}
-
-
-def test_only_what_is_unknown_is_estimated():
-    """Two threads are known to wait for 2 s; the rest of their bars, in which they computed for half, is not."""
-    parts = (("wait", 2), ("unknown", 2, 0.5))
-    assert parts_of(call(4, *each(2, 0, 4, cpu_s=1, parts=parts), workers=2)) == {USEFUL: 6, "waiting for the GIL": 2}
-
-
-def test_known_waits_for_a_turn_within_a_failed_attempt_are_repeated_work():
-    failed = each(2, 0, 4, cpu_s=2, status="error", parts=(("cpu", 2), ("gil", 2)))
-    assert parts_of(call(4, *failed, workers=2)) == {"repeated work": 8}
-
-
-def test_one_that_waits_for_a_service_beside_threads_that_compute_is_spared():
-    parts = parts_of(call(3, *each(3, 0, 3, cpu_s=1), bar("call", "thread-4", 0, 3, cpu_s=0.01)))
-    assert parts["waiting for the GIL"] == pytest.approx(6 + 3 * 0.01)
-
-
-def test_nothing_is_claimed_where_cpu_time_was_not_measured():
-    assert parts_of(call(4, *each(4, 0, 4))) == {USEFUL: 16}
-
-
-def test_a_thread_that_cannot_even_begin_waits_for_the_gil():
-    first, second = bar("a", "thread-1", 0, 2, cpu_s=2), bar("b", "thread-2", 2, 4, cpu_s=2, queued_s=2)
-    parts = parts_of(call(4, first, second, workers=2))
-    assert parts == {USEFUL: 4, "waiting for the GIL": 2, "straggler tail": 2}
-
-
-def test_coroutines_that_block_the_loop_keep_the_others_from_beginning():
-    first, second = bar("a", "async-1", 0, 2, cpu_s=0), bar("b", "async-2", 2, 4, cpu_s=0, queued_s=2)
-    parts = parts_of(call(4, first, second, workers=2, executor="async"))
-    assert parts == {USEFUL: 4, "waiting for the loop": 2, "straggler tail": 2}
-
-
-def test_coroutines_that_have_not_begun_at_all_wait_for_nobody_but_the_executor():
-    assert parts_of(call(3, *each(4, 2, 3, "async", queued_s=2), executor="async")) == {USEFUL: 4, "dispatch": 8}
-
-
-# -- other shapes ---------------------------------------------------------------------------------------------------
-
-
-def test_branches_that_nobody_grouped_are_a_call_where_they_overlap():
-    load, save = bar("load", "main", 0, 1), bar("save", "main", 4, 5)
-    pool = [bar("page", "pool_1-0", 1, 4), bar("page", "pool_1-1", 1, 2), bar("page", "pool_1-1", 3, 4)]
-    assert parts_of(load, *pool, save) == {USEFUL: 7, "serial parts": 2 * 2 + 1 + 2, "starved": 1}
-
-
-def test_stages_with_workers_of_their_own_do_not_take_each_others_items():
-    read = [bar("read", "read-1", start, start + 2, queued_s=start) for start in (0, 2)]
-    store = [bar("store", "store-1", 2, 3), bar("store", "store-1", 4, 5)]
-    parts = parts_of((bar("exec", "main", 0, 5, kind="phase"), [*read, *store]))
-    assert "dispatch" not in parts
-
-
-def test_a_worker_that_waits_for_branches_of_its_own_is_not_offered_a_place():
-    inner = call(4, *[bar("x", f"thread-{n}", 0, 4) for n in (2, 3)], workers=2)
-    parts = parts_of(call(4, (bar("outer", "thread-1", 0, 4), [inner]), workers=1))
-    assert parts == {USEFUL: 8}
 
 
 def test_one_worker_is_told_that_it_does_one_thing_at_a_time():

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kaygraph_viz.analysis.laws import graham_ratio, greedy_makespan_s, least_makespan_s
-from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, simulate
-from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec
+from kaygraph_viz.analysis.what_if.tasks import COMPUTE, WAIT
 from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
+from tests.analysis.what_if.runs import MS, played
 from tests.list_schedule import list_schedule
 
-MS = 1_000_000
 operations = st.lists(
     st.tuples(st.sampled_from([WAIT, COMPUTE]), st.integers(1, 30).map(lambda value: value * MS)), max_size=3
 )
 batches = st.lists(operations, min_size=1, max_size=12)
 waits = st.lists(st.integers(0, 30).map(lambda value: value * MS), min_size=1, max_size=20)
 counts = st.integers(1, 6)
-
-
-def played(branches, workers, kind="thread", cores=None, **facts):
-    spec = CallSpec(range(len(branches)), workers, kind, **facts)
-    return simulate([(CALL, [spec])], len(branches), branches.__getitem__, cores=cores)
 
 
 def lasts(branch):
@@ -73,7 +66,7 @@ def test_waiting_branches_are_scheduled_like_a_list(durations, workers):
 
 
 @given(waits, counts)
-def test_one_more_worker_makes_nothing_longer_where_nobody_is_in_anybodys_way(durations, workers):
+def test_one_more_worker_makes_nothing_longer_where_branches_only_wait(durations, workers):
     branches = [[(WAIT, each)] for each in durations if each]
     assert played(branches, workers + 1).makespan_ns <= played(branches, workers).makespan_ns
 
@@ -130,113 +123,7 @@ def test_every_bar_is_the_one_of_the_virtual_clock(branches, workers, kind, core
 
 
 @given(batches, counts, st.sampled_from(["thread", "process"]))
-def test_starting_workers_and_handing_out_branches_cost_what_they_do_there(branches, workers, kind):
+def test_starting_workers_and_dispatching_branches_cost_what_they_do_there(branches, workers, kind):
     replay = played(branches, workers, kind, start_up_ns=(3 * MS,), dispatch_ns=MS)
     bars = list(zip(replay.started, replay.ended, strict=True))
     assert bars == recorded(branches, workers, kind, VirtualClock(start_up_s=0.003, dispatch_s=0.001))
-
-
-# -- by hand --------------------------------------------------------------------------------------------------------
-
-
-def test_threads_take_turns_of_five_milliseconds():
-    replay = played([[(COMPUTE, 8 * MS)], [(COMPUTE, 8 * MS)]], 2)
-    assert replay.ended == [13 * MS, 16 * MS]  # 5 5 3 3
-
-
-def test_coroutines_keep_the_loop_while_they_compute():
-    assert played([[(COMPUTE, 8 * MS)], [(COMPUTE, 8 * MS)]], 2, "async").ended == [8 * MS, 16 * MS]
-
-
-def test_processes_share_the_cores():
-    branches = [[(COMPUTE, SWITCH_NS)]] * 4
-    assert played(branches, 4, "process").makespan_ns == SWITCH_NS
-    assert played(branches, 4, "process", cores=2).makespan_ns == 2 * SWITCH_NS
-
-
-def test_a_static_chunk_is_for_one_worker():
-    branches = [[(WAIT, each * MS)] for each in (9, 9, 1, 1)]
-    assert played(branches, 2).makespan_ns == 10 * MS
-    replay = played(branches, 2, is_static=True)
-    assert (replay.worker, replay.makespan_ns) == ([0, 0, 1, 1], 18 * MS)
-
-
-def test_workers_wait_for_an_input_that_is_slower():
-    branches = [[(WAIT, 2 * MS)]] * 3
-    replay = played(branches, 2, is_lazy=True, supply_ns={0: 3 * MS, 1: 3 * MS, 2: 3 * MS})
-    assert replay.started == replay.submitted == [3 * MS, 6 * MS, 9 * MS]
-
-
-def test_processes_take_their_time_to_end():
-    assert played([[(WAIT, 5)]], 1, "process", close_ns=3).makespan_ns == 8
-
-
-def test_calls_made_at_once_share_the_interpreter():
-    branches = [[(COMPUTE, MS)], [(COMPUTE, MS)]]
-    specs = [CallSpec([0], 1, number=7), CallSpec([1], 1, number=8, after_ns=MS // 2)]
-    replay = simulate([(WAIT, 5 * MS), (CALL, specs), (COMPUTE, MS)], 2, branches.__getitem__)
-    assert replay.calls == {7: (5 * MS, 6 * MS), 8: (5 * MS + MS // 2, 7 * MS)}
-    assert replay.makespan_ns == 8 * MS
-
-
-def test_a_branch_may_make_calls():
-    inner = CallSpec([1, 2], 2, number=1)
-    branches = [[(WAIT, 1), (CALL, [inner]), (WAIT, 1)], [(WAIT, 5)], [(WAIT, 3)]]
-    replay = simulate([(CALL, [CallSpec([0], 1)])], 3, branches.__getitem__)
-    assert (replay.started, replay.ended) == ([0, 1, 1], [7, 6, 4])
-
-
-@pytest.mark.parametrize("kind", ["thread", "process", "async"])
-def test_ever_so_many_empty_branches_and_empty_calls_are_no_problem(kind):
-    assert played([()] * 5_000, 3, kind).makespan_ns == 0
-    assert simulate([(CALL, []), (CALL, [CallSpec([], 4, kind)])], 0, [].__getitem__).makespan_ns == 0
-
-
-# -- stages that feed each other ------------------------------------------------------------------------------------
-
-
-def passed_on(first, second, room=None, workers=(1, 1), is_ordered=False, gone=()):
-    """Simulate two stages of the given durations; items of `gone` do not come out of the first one."""
-    count = len(first)
-    branches = [[(WAIT, each)] for each in (*first, *second)]
-    follows = {number: count + number for number in range(count) if number not in gone}
-    specs = [
-        CallSpec(range(count), workers[0], number=0),
-        CallSpec(
-            range(count, 2 * count), workers[1], number=1, feeder=0, follows=follows, room=room, is_ordered=is_ordered
-        ),
-    ]
-    return simulate([(CALL, specs)], 2 * count, branches.__getitem__)
-
-
-def test_a_stage_begins_what_comes_out_of_the_one_before():
-    replay = passed_on([2, 2, 2], [3, 3, 3])
-    assert replay.started[3:] == [2, 5, 8]
-    assert replay.submitted[3:] == [2, 4, 6]
-    assert replay.blocked == [0] * 6
-
-
-def test_a_full_queue_blocks_the_stage_before_it():
-    replay = passed_on([1, 1, 1, 1], [5, 5, 5, 5], room=1)
-    assert replay.blocked[:4] == [0, 0, 3, 4]
-    assert replay.ended[:4] == [1, 2, 6, 11]
-
-
-def test_items_that_fail_are_not_waited_for():
-    replay = passed_on([3, 1, 1], [1, 1, 1], workers=(3, 1), is_ordered=True, gone={0})
-    assert replay.started[3:] == [-1, 3, 4]
-    assert passed_on([3, 1, 1], [1, 1, 1], workers=(3, 1), gone={0}).started[3:] == [-1, 1, 2]
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=9), st.data(), st.integers(1, 3), st.booleans())
-def test_nothing_is_lost_and_no_queue_overflows(first, data, room, is_ordered):
-    second = data.draw(st.lists(st.integers(1, 9), min_size=len(first), max_size=len(first)))
-    workers = data.draw(st.tuples(counts, counts))
-    replay, count = passed_on(first, second, room, workers, is_ordered), len(first)
-    assert min(replay.started) >= 0
-    assert all(replay.submitted[count + n] == replay.ended[n] for n in range(count))
-    waiting = [(replay.submitted[n], replay.started[n]) for n in range(count, 2 * count)]
-    assert all(sum(begin <= at < end for begin, end in waiting) <= room for at, _ in waiting)
-    if is_ordered:
-        assert replay.started[count:] == sorted(replay.started[count:])
-    assert replay.makespan_ns >= max(sum(first) / workers[0], sum(second) / workers[1])

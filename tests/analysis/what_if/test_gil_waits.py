@@ -43,8 +43,8 @@ def recorded(branches, workers, kind="thread", cores=None, noise_us=20, stretche
         lane = f"{kind}-{replay.worker[number] + 1}"
         bars.append(bar("b", lane, start / 1e9, replay.ended[number] / 1e9, queued_s=start / 1e9, index=number,
                         cpu_s=min(work, replay.ended[number] - start) / 1e9))  # fmt: skip
-    hires = bar("exec", "main", 0, replay.makespan_ns / 1e9, kind="phase", executor=kind, workers=workers)
-    return make_trace((hires, bars))
+    phase = bar("exec", "main", 0, replay.makespan_ns / 1e9, kind="phase", executor=kind, workers=workers)
+    return make_trace((phase, bars))
 
 
 WAITING, COMPUTING, MIXED = ((10, 30), (0, 0)), ((0, 0), (5, 20)), ((10, 30), (2, 6))

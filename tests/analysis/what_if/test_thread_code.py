@@ -55,8 +55,8 @@ def recorded(load, workers, machine):
         cpu = min(sum(lasts for what, lasts in operations if what != WAIT), found.ended[number] - start)
         bars.append(bar("b", f"thread-{found.worker[number] + 1}", start / 1e9, found.ended[number] / 1e9,
                         queued_s=start / 1e9, index=number, cpu_s=cpu / 1e9))  # fmt: skip
-    hires = bar("exec", "main", 0, found.makespan_ns / 1e9, kind="phase", executor="thread", workers=workers)
-    return make_trace((hires, bars), machine=machine)
+    phase = bar("exec", "main", 0, found.makespan_ns / 1e9, kind="phase", executor="thread", workers=workers)
+    return make_trace((phase, bars), machine=machine)
 
 
 @pytest.mark.parametrize("machine", [TWO, FOUR], ids=["two cores", "four"])
@@ -132,8 +132,8 @@ def measured(workers):
     rows, makespan_ms = MEASURED[workers]
     bars = [bar("hash", f"thread-{thread}", start / 1e3, end / 1e3, queued_s=start / 1e3, index=index,
                 cpu_s=min(cpu, end - start) / 1e3) for index, (thread, start, end, cpu) in enumerate(rows)]  # fmt: skip
-    hires = bar("exec", "main", 0, makespan_ms / 1e3, kind="phase", executor="thread", workers=workers)
-    return make_trace((hires, bars), machine=TWO)
+    phase = bar("exec", "main", 0, makespan_ms / 1e3, kind="phase", executor="thread", workers=workers)
+    return make_trace((phase, bars), machine=TWO)
 
 
 @pytest.mark.parametrize("workers", [2, 4])

@@ -6,17 +6,18 @@ import pytest
 
 from kaygraph_viz.clock import sleep, use_clock
 from kaygraph_viz.errors import DeadlineExceeded
-from kaygraph_viz.execute.core.branch import Branches, Claim, Held
+from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.parts import PART_CODE, PartLog
 from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.lanes import NO_LANE
 from kaygraph_viz.trace.recorder import record
 
 MS = 1_000_000
 
 
 def test_a_claim_is_let_go_by_one_side_only():
-    claim, held = Claim(), Held(0, "a", 0, 0)
+    claim, held = Claim(), OpenBranch(0, "a", 0, 0)
     claim.take(held)
     assert claim.peek() is held
     assert claim.release(held)
@@ -26,7 +27,7 @@ def test_a_claim_is_let_go_by_one_side_only():
 
 def test_giving_up_late_never_hits_the_branch_after_it():
     """The reader looks at branch 0, the worker ends it and takes branch 1, and only then the reader gives up on 0."""
-    claim, first, second = Claim(), Held(0, "a", 0, 0), Held(1, "a", 0, 0)
+    claim, first, second = Claim(), OpenBranch(0, "a", 0, 0), OpenBranch(1, "a", 0, 0)
     claim.take(first)
     seen = claim.peek()
     assert claim.release(first)
@@ -38,7 +39,7 @@ def test_giving_up_late_never_hits_the_branch_after_it():
 def test_what_is_cut_off_is_a_row_that_ends_there():
     log = PartLog()
     log.add("wait", 2 * MS, 5 * MS)
-    row = Held(3, "a", MS, 2 * MS, 7, 6, "thread-1", log).abandoned_row(9 * MS)
+    row = OpenBranch(3, "a", MS, 2 * MS, 7, 6, "thread-1", log).abandoned_row(9 * MS)
     assert (row.span_id, row.parent_id, row.index, row.name, row.kind) == (7, 6, 3, "a", "branch")
     assert (row.submitted_ns, row.started_ns, row.ended_ns, row.status) == (MS, 2 * MS, 9 * MS, "abandoned")
     assert row.parts == ((PART_CODE["wait"], 5 * MS, -1.0), (PART_CODE["unknown"], 9 * MS, -1.0))
@@ -57,7 +58,7 @@ def test_messages_name_the_item_and_its_node():
 def test_a_branch_gives_its_times_its_value_and_its_attempts():
     clock = FakeClock(start_s=5)
     with use_clock(clock):
-        outcome = Branches(lambda x: sleep(2) or x, name="look").run(4, "a", 10**9, None)
+        outcome = Branches(lambda x: sleep(2) or x, name="look").run(4, "a", 10**9, NO_LANE)
     assert (outcome.index, outcome.value, outcome.status, outcome.attempts, outcome.name) == (4, "a", "ok", 1, "look")
     assert (outcome.submitted_ns, outcome.started_ns, outcome.ended_ns) == (10**9, 5 * 10**9, 7 * 10**9)
 
@@ -65,7 +66,7 @@ def test_a_branch_gives_its_times_its_value_and_its_attempts():
 @pytest.mark.parametrize(("took_s", "status"), [(2, "ok"), (2.5, "timeout")])
 def test_a_branch_that_took_longer_than_it_has_is_a_timeout_without_a_value(took_s, status):
     with use_clock(FakeClock()):
-        outcome = Branches(lambda x: sleep(took_s) or x, name="look", timeout_s=2).run(0, "a", 0, None)
+        outcome = Branches(lambda x: sleep(took_s) or x, name="look", timeout_s=2).run(0, "a", 0, NO_LANE)
     assert outcome.status == status
     assert outcome.value == ("a" if status == "ok" else None)
     assert isinstance(outcome.error, DeadlineExceeded) == (status == "timeout")
@@ -78,8 +79,8 @@ def test_a_failure_after_the_deadline_is_a_timeout_but_an_interrupt_stays_one():
 
     with use_clock(FakeClock()):
         branches = Branches(fail, name="fail", timeout_s=2)
-        assert branches.run(0, ValueError("no"), 0, None).status == "timeout"
-        interrupted = branches.run(0, KeyboardInterrupt(), 0, None)
+        assert branches.run(0, ValueError("no"), 0, NO_LANE).status == "timeout"
+        interrupted = branches.run(0, KeyboardInterrupt(), 0, NO_LANE)
     assert (interrupted.status, type(interrupted.error)) == ("cancelled", KeyboardInterrupt)
 
 
@@ -93,6 +94,7 @@ def test_a_branch_that_was_given_up_meanwhile_is_abandoned_in_outcome_and_trace(
         branches = Branches(give_up, name="a")
         outcome = branches.run(0, "a", branches.now_ns(), branches.recorder.lanes.mine(), claim)
     assert outcome.status == "abandoned"
+    assert Branches(give_up, name="a").run(0, "a", 0, None, claim).status == "abandoned"
     assert [(span.name, span.status) for span in trace] == [("a", "abandoned")]
 
 

@@ -10,107 +10,35 @@ import gc
 import itertools
 import os
 import pickle
-import random
 import signal
-import socket
-import stat
-import subprocess
 import sys
 import threading
 import time
 import weakref
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError, WorkerStartError
+from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
 from kaygraph_viz.execute.cancel import CancelToken
-from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.execute.local import process_pool as children_module
-from kaygraph_viz.execute.local import processes
+from kaygraph_viz.execute.local import process_pool, processes
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import record
+from tests.execute.local.process_helpers import (
+    GUARD_S,
+    children_of_ours,
+    is_alive,
+    pid_of,
+    values,
+    wait_for,
+    wait_until,
+)
 
-GUARD_S = 20.0
-
-
-@pytest.fixture
-def two():
-    with get_executor("process", 2) as executor:
-        yield executor
-
-
-@pytest.fixture
-def one():
-    with get_executor("process", 1) as executor:
-        yield executor
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left():
-    """No process and no open file; every test is asked for its threads."""
-    gc.collect()
-    before = children_of_ours(), open_files()
-    yield
-    gc.collect()
-    wait_until(lambda: children_of_ours() <= before[0])
-    wait_until(lambda: open_files() <= before[1])
-
-
-def values(outcomes):
-    return [outcome.value for outcome in outcomes]
-
-
-def pid_of(_):
-    return os.getpid()
-
-
-def wait_until(is_so):
-    """Wait for what another process does; nobody tells us when it has done it."""
-    until = time.monotonic() + GUARD_S
-    while not is_so():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.005)
-
-
-def is_alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def children_of_ours():
-    """Return our worker processes; a Dask cluster and kernels of other tests have their own, one level below."""
-    found = set()
-    for child in psutil.Process().children():
-        with suppress(psutil.Error):
-            if children_module.PROGRAM in child.cmdline():
-                found.add(child.pid)
-    return found
-
-
-def open_files():
-    """Return our pipes, local sockets and files; the connections of a Dask cluster may come and go meanwhile."""
-    found = set()
-    for number in [int(path.name) for path in Path("/dev/fd").iterdir()]:
-        with suppress(OSError):  # the folder itself, which is closed again
-            state = os.fstat(number)
-            if stat.S_ISFIFO(state.st_mode) or stat.S_ISREG(state.st_mode) or is_local_socket(number, state):
-                found.add((state.st_dev, state.st_ino, number))
-    return found
-
-
-def is_local_socket(number, state):
-    if not stat.S_ISSOCK(state.st_mode):
-        return False
-    with socket.socket(fileno=os.dup(number)) as copy:
-        return copy.family == socket.AF_UNIX
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def hang(path):
@@ -133,76 +61,6 @@ def test_they_are_other_processes_started_only_as_far_as_needed_and_used_again()
         assert first == again != os.getpid()
         assert {child.pid for child in executor._pool._all} == {first}
     assert not is_alive(first)
-
-
-def test_an_executor_that_is_forgotten_leaves_no_process():
-    executor = get_executor("process", 1)
-    (pid,) = values(executor.imap(pid_of, [1]))
-    del executor
-    gc.collect()
-    wait_until(lambda: not is_alive(pid))
-
-
-def test_a_pool_of_another_process_is_left_alone(one, monkeypatch):
-    (pid,) = values(one.imap(pid_of, [1]))
-    with monkeypatch.context() as patch:
-        patch.setattr(children_module.os, "getpid", lambda: -1)  # as after a fork
-        one._pool.close_all()
-    assert is_alive(pid)
-    assert values(one.imap(pid_of, [1])) == [pid]
-
-
-def test_a_child_loads_no_numpy_and_no_pictures(one):
-    loaded = one.imap(lambda _: sorted({"numpy", "matplotlib", "ipywidgets", "pandas"} & sys.modules.keys()), [1])
-    assert values(loaded) == [[]]
-
-
-def test_the_child_finds_modules_and_files_where_the_parent_does(one, tmp_path, monkeypatch):
-    (tmp_path / "near_by.py").write_text("ANSWER = 42")
-    (tmp_path / "here.txt").write_text("text")
-    values(one.imap(pid_of, [1]))  # also one that is already there
-
-    def look(_):
-        import near_by
-
-        return near_by.ANSWER, Path("here.txt").read_text()
-
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    assert values(one.imap(look, [1])) == [(42, "text")]
-
-
-def test_printing_and_reading_in_a_child_breaks_nothing(one, capfd):
-    def talk(x):
-        print("from", x)
-        return sys.stdin.read()
-
-    assert values(one.imap(talk, ["below"])) == [""]
-    one.close()
-    assert capfd.readouterr().out == "from below\n"
-
-
-def test_each_child_has_a_random_state_of_its_own():
-    random.seed(1)
-    with get_executor("process", 2) as executor:
-        first = values(executor.imap(lambda _: random.random(), range(2)))
-    random.seed(1)
-    with get_executor("process", 2) as executor:
-        assert set(first).isdisjoint(values(executor.imap(lambda _: random.random(), range(2))))
-
-
-def test_without_open_files_by_number_pipe_and_memory_are_found_by_name(monkeypatch):
-    monkeypatch.setattr(children_module, "HAS_PAIRS", False)
-    with get_executor("process", 1) as executor:
-        assert values(executor.imap(lambda x: "KAYGRAPH_VIZ_KEY" in os.environ, [1])) == [False]
-        assert values(executor.imap(lambda x: x + 1, range(500))) == list(range(1, 501))
-
-
-def test_a_child_that_never_comes_to_its_pipe_is_a_clear_error(monkeypatch):
-    monkeypatch.setattr(children_module, "HAS_PAIRS", False)
-    monkeypatch.setattr(children_module, "PROGRAM", "import sys; sys.exit(7)")
-    with get_executor("process", 1) as executor, pytest.raises(WorkerStartError, match="with exit code 7"):
-        list(executor.imap(str, [1]))
 
 
 def test_it_travels_as_a_new_one():
@@ -386,14 +244,6 @@ def test_no_item_of_a_chunk_is_run_twice_when_its_process_dies(one, tmp_path):
     assert [int(line) for line in log.read_text().split()] == list(range(300))
 
 
-def test_a_process_that_dies_while_idle_costs_nothing(one):
-    (pid,) = values(one.imap(pid_of, [1]))
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(pid))
-    (other,) = values(one.imap(pid_of, [1]))
-    assert other != pid
-
-
 def test_a_process_that_closes_its_pipe_loses_nothing_that_it_has_done(one):
     def close_all(x):
         from multiprocessing.connection import Connection
@@ -423,18 +273,6 @@ def test_processes_killed_from_outside_all_the_time(two):
     assert {outcome.status for outcome in outcomes} <= {"ok", "lost"}
 
 
-def test_processes_that_cannot_begin_are_a_clear_error(two, monkeypatch):
-    monkeypatch.setattr(children_module, "PROGRAM", "import sys; sys.exit(7)")
-    with pytest.raises(WorkerStartError, match=r"3 worker processes in a row could not begin .* with exit code 7"):
-        list(two.imap(str, range(100), on_error="collect"))
-
-
-def test_a_python_without_a_program_is_a_clear_error(two, monkeypatch):
-    monkeypatch.setattr(sys, "executable", None)
-    with pytest.raises(kv.KayGraphVizError, match="no program to start"):
-        list(two.imap(str, [1]))
-
-
 # -- deadlines -------------------------------------------------------------------------------------------------------
 
 
@@ -461,17 +299,17 @@ def test_a_late_branch_is_killed_and_its_process_replaced(two):
 def test_the_time_of_an_item_begins_with_itself_not_with_its_chunk(one, monkeypatch, tmp_path):
     pids = values(one.imap(pid_of, [1]))
     behind_s = [2 * GUARD_S]  # by so much the parent's clock goes on between sending the chunk and the item's begin
-    answer = children_module.Child.answer
+    answer = process_pool.Child.answer
 
     def answer_late(child, within_s):
         if behind_s:
-            wait_until(lambda: child.board.in_progress is not None)
+            wait_until(lambda: child.progress.in_progress is not None)
             behind_s.clear()
             return None
         (tmp_path / "go").touch()
         return answer(child, within_s)
 
-    monkeypatch.setattr(children_module.Child, "answer", answer_late)
+    monkeypatch.setattr(process_pool.Child, "answer", answer_late)
     monkeypatch.setattr(processes, "perf_counter_ns", lambda: time.perf_counter_ns() - round(sum(behind_s) * 1e9))
     assert values(one.imap(lambda _: wait_for(tmp_path / "go") or os.getpid(), [1], timeout=GUARD_S)) == pids
 
@@ -549,11 +387,6 @@ def test_closing_early_waits_for_the_items_in_progress(two, tmp_path):
     assert (tmp_path / "ended").exists()
 
 
-def wait_for(path):
-    while not path.exists():
-        time.sleep(0.005)
-
-
 def test_an_input_that_blocks_keeps_no_result_back(one):
     read = threading.Semaphore(0)
 
@@ -566,111 +399,20 @@ def test_an_input_that_blocks_keeps_no_result_back(one):
         read.release()
 
 
-PARENT = """
-import os, sys, threading, time
-from kaygraph_viz.execute.registry import get_executor
-def hang(_):
-    os.write(1, f"{os.getpid()}\\n".encode())  # in one piece
-    while True: pass
-list(get_executor("process", 2).imap(hang, range(2)))
-"""
-
-
-def test_no_process_outlives_its_parent():
-    """A script without a guard, whose functions live in ``__main__``; it is killed while endless loops run."""
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
-    pids = [int(parent.stdout.readline()) for _ in range(2)]
-    parent.kill()
-    parent.wait()
-    wait_until(lambda: not any(map(is_alive, pids)))
-    parent.stdout.close()
-
-
-WAIT = """
-import psutil
-while len(psutil.Process().children()) < 2: time.sleep(0.01)
-"""
-
-
-def test_a_program_that_ends_in_the_middle_ends_its_processes():
-    program = PARENT.replace("list(", "threading.Thread(target=list, daemon=True, args=(").replace(
-        "(2)))", "(2)),)).start()"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program + WAIT], capture_output=True, text=True,
-        timeout=GUARD_S, check=True,
-    )  # fmt: skip
-    wait_until(lambda: not any(is_alive(int(pid)) for pid in ended.stdout.split()))
-    assert ended.stderr == ""
-
-
 # -- traces and nodes ------------------------------------------------------------------------------------------------
-
-
-def test_spans_of_a_child_are_nested_in_its_branch(two):
-    def run(x):
-        with span("outer", x=x) as outer, span("inner") as inner:
-            inner.link(outer)
-        return x
-
-    with record() as trace, span("exec", kind="phase"):
-        assert values(two.imap(run, range(40))) == list(range(40))
-    by_id = {s.span_id: s for s in trace}
-    (phase,) = trace.where(kind="phase")
-    for branch in [s for s in trace if s.name == "run"]:
-        assert branch.parent_id == phase.span_id
-        assert branch.lane in ("process-1", "process-2")
-        assert branch.cpu_ns is not None
-        (outer,) = [s for s in trace if s.parent_id == branch.span_id]
-        (inner,) = [s for s in trace if s.parent_id == outer.span_id]
-        assert (outer.name, inner.name, outer.attributes["x"]) == ("outer", "inner", branch.index)
-        assert [by_id[number].name for number in inner.links] == ["outer"]
-        assert {outer.lane, inner.lane} == {branch.lane}
-
-
-def test_attempts_and_waits_of_a_child_are_spans(one):
-    def fail(x):
-        raise ValueError("no")
-
-    with record() as trace:
-        list(one.imap(fail, [1], retry=RetryPolicy(3, wait=0.01), on_error="collect"))
-    assert trace.counts()["attempt"] == 3
-    assert [s.service_s >= 0.01 for s in trace.where(kind="wait")] == [True, True]
-
-
-def test_under_another_clock_spans_lie_where_that_clock_stood(two):
-    clock = FakeClock(start_s=5)
-    with record(clock=clock) as trace, span("all"):
-        outcomes = list(two.imap(str, range(4)))
-    assert {(s.started_ns, s.ended_ns) for s in trace} == {(5 * 10**9, 5 * 10**9)}
-    assert {o.ended_ns for o in outcomes} == {5 * 10**9}
 
 
 @pytest.mark.parametrize(("each_ns", "least", "most"), [(0, 16, MAX_CHUNK), (processes.SHORT_NS, 1, 1)])
 def test_short_items_are_sent_in_chunks_and_long_ones_alone(one, monkeypatch, each_ns, least, most):
     sizes, ticks = [], itertools.count(0, each_ns)
-    ask = children_module.Child.ask
+    ask = process_pool.Child.ask
     monkeypatch.setattr(
-        children_module.Child, "ask", lambda self, *chunk: sizes.append(len(chunk[2])) or ask(self, *chunk)
+        process_pool.Child, "ask", lambda self, *chunk: sizes.append(len(chunk[2])) or ask(self, *chunk)
     )
     monkeypatch.setattr(processes, "perf_counter_ns", ticks.__next__)
     values(one.imap(str, range(3000)))
     assert sizes[0] == 1
     assert least <= max(sizes) <= most
-
-
-def test_what_came_back_of_a_chunk_is_handed_over_before_a_wait_for_more_input(one):
-    may_go_on = threading.Event()
-
-    def numbers():
-        yield from range(500)
-        may_go_on.wait()
-        yield 500
-
-    outcomes = one.imap(str, numbers(), window=1000)
-    assert [next(outcomes).value for _ in range(500)] == [str(number) for number in range(500)]
-    may_go_on.set()
-    assert values(outcomes) == ["500"]
 
 
 class Nested(kv.ParallelBatchNode):
@@ -691,14 +433,6 @@ def test_processes_inside_branches_do_not_deadlock(kind):
     with record():
         kv.Graph(start=Nested(2, kind, progress=False)).run(shared)
     assert shared["sums"] == [3, 6]
-
-
-def test_calls_of_one_executor_at_once_have_processes_of_their_own(one):
-    outer = one.imap(pid_of, itertools.count(), window=0)
-    with closing(outer):
-        first = next(outer).value
-        (second,) = values(one.imap(pid_of, [1]))
-    assert first != second
 
 
 class Failing(kv.ParallelBatchNode):

@@ -1,29 +1,25 @@
-"""Simulated workers: exact times of waits, deadlines, limits and retries; what they copy; how they are ended."""
+"""Simulated workers of all kinds: exact times of waits, deadlines, limits and retries; how they are left."""
 
 from __future__ import annotations
 
 import concurrent.futures
-import contextvars
-import random
 import signal
 import threading
-from contextlib import suppress
 
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.clock import compute, current_clock, sleep, sleep_async
+from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, ServiceUnavailable
-from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import KINDS, get_executor
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.fiber import Stopped
+from tests.execute.local.simulated_helpers import S, bars, now_s, run
 
-S = 10**9
 PARALLEL = [kind for kind in KINDS if kind != "serial"]
 SHARING = ["serial", "thread", "async"]
 KILLING = ["process", "dask"]
@@ -34,25 +30,6 @@ def test_a_pool_is_simulated_only_where_the_clock_says_so():
     with VirtualClock():
         found = {kind: simulated_pool(kind).__name__ for kind in ("thread", "process", "dask")}
     assert found == {"thread": "SimulatedThreadPool", "process": "SimulatedProcessPool", "dask": "SimulatedDaskPool"}
-
-
-def now_s():
-    return current_clock().now_ns() / S
-
-
-def bars(trace, kind="branch"):
-    """Return the item, begin, end [s] and status of each bar, by item."""
-    found = [(s.index, s.started_ns / S, s.ended_ns / S, s.status) for s in trace.where(kind=kind)]
-    return sorted(found, key=lambda bar: bar[0])
-
-
-def run(kind, function, items, workers=2, clock=None, **options):
-    """Return the outcomes of a batch, its trace, and when it was over [s]."""
-    clock = clock or VirtualClock()
-    with record(clock=clock) as trace, get_executor(kind, workers) as executor:
-        outcomes = list(executor.imap(function, items, **options))
-        over_s = clock.now_ns() / S
-    return outcomes, trace.validate(), over_s
 
 
 # -- costs -----------------------------------------------------------------------------------------------------------
@@ -76,21 +53,6 @@ def test_costs_are_those_of_the_kind():
     assert [run(kind, sleep, [1], clock=clock)[1].spans[0].queue_wait_s for kind in ("thread", "process", "dask")] == [
         0, 1, 0.25,
     ]  # fmt: skip
-
-
-def test_a_process_starts_only_when_there_is_something_for_it():
-    def items():
-        sleep(10)
-        yield 1
-
-    _, trace, over_s = run("process", sleep, items(), 8, VirtualClock(start_up_s=2))
-    assert bars(trace) == [(0, 12, 13, "ok")]
-    assert over_s == 13
-
-
-def test_a_killed_process_is_replaced_by_one_that_has_to_start():
-    _, trace, _ = run("process", sleep, [9, 1], 1, VirtualClock(start_up_s=2), timeout=3, on_error="collect")
-    assert bars(trace) == [(0, 2, 5, "timeout"), (1, 7, 8, "ok")]
 
 
 # -- inputs ----------------------------------------------------------------------------------------------------------
@@ -166,25 +128,6 @@ def test_waits_with_jitter_are_drawn_from_the_seed(kind):
     assert over_s(1) == over_s(1) != over_s(2)
 
 
-@pytest.mark.parametrize("kind", KILLING)
-def test_a_process_is_killed_exactly_at_its_deadline_and_replaced(kind):
-    outcomes, trace, over_s = run(kind, sleep, [1, 9, 1, 1], timeout=2, on_error="collect")
-    assert [outcome.status for outcome in outcomes] == ["ok", "timeout", "ok", "ok"]
-    assert type(outcomes[1].error) is DeadlineExceeded
-    assert bars(trace) == [(0, 0, 1, "ok"), (1, 0, 2, "timeout"), (2, 1, 2, "ok"), (3, 2, 3, "ok")]
-    assert over_s == 3
-
-
-def test_a_thread_is_given_up_at_its_deadline_and_its_bar_goes_on():
-    with record(clock="virtual") as trace, get_executor("thread", 2) as executor:
-        outcomes = list(executor.imap(sleep, [1, 9, 1, 1], timeout=2, on_error="collect"))
-        assert now_s() == 3
-        sleep(100)
-    assert [outcome.status for outcome in outcomes] == ["ok", "timeout", "ok", "ok"]
-    assert bars(trace) == [(0, 0, 1, "ok"), (1, 0, 9, "abandoned"), (2, 1, 2, "ok"), (3, 2, 3, "ok")]
-    trace.validate()
-
-
 def test_a_coroutine_is_cancelled_at_its_deadline():
     _, trace, over_s = run("async", sleep_async, [1, 9, 1, 1], timeout=2, on_error="collect")
     assert bars(trace) == [(0, 0, 1, "ok"), (1, 0, 2, "timeout"), (2, 1, 2, "ok"), (3, 2, 3, "ok")]
@@ -222,14 +165,6 @@ def test_no_deadline_is_missed_by_rounding(kind, timeout):
     assert trace.spans[0].ended_ns in (round(timeout * S), 1000 * S)
 
 
-@pytest.mark.parametrize(("kind", "ends"), [("process", [2, 4, 6]), ("dask", [2, 12, 22])])
-def test_processes_are_killed_in_time_also_while_the_reader_is_busy_and_those_of_dask_when_it_looks(kind, ends):
-    with record(clock="virtual") as trace, get_executor(kind, 1) as executor:
-        for _ in executor.imap(sleep, [100] * 3, timeout=2, on_error="collect"):
-            sleep(10)
-    assert [ended for _, _, ended, _ in bars(trace)] == ends
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_deadline_of_a_call_is_kept_to_the_nanosecond(kind):
     function = sleep_async if kind == "async" else sleep
@@ -237,33 +172,6 @@ def test_the_deadline_of_a_call_is_kept_to_the_nanosecond(kind):
         with pytest.raises(DeadlineExceeded, match="the whole of 'Check'"):
             list(executor.imap(function, [1] * 10, deadline=2.5, owner="Check"))
         assert now_s() == (3 if kind == "serial" else 2.5)  # serial: between two items
-
-
-def test_a_token_is_cancelled_by_a_branch():
-    token = CancelToken()
-
-    def cancel_at(seconds):
-        sleep(seconds)
-        token.cancel()
-
-    with record(clock="virtual") as trace, get_executor("thread", 2) as executor:
-        with pytest.raises(CallCancelled):
-            list(executor.imap(cancel_at, [3, 9, 9], cancel=token))
-        assert now_s() == 3
-        sleep(10)
-    assert bars(trace) == [(0, 0, 3, "abandoned"), (1, 0, 9, "abandoned")]
-
-
-def test_a_cancelled_call_kills_its_processes():
-    token = CancelToken()
-    with record(clock="virtual") as trace, get_executor("process", 2) as executor:
-        timer = kv.sync.threads().Timer(3, token.cancel)
-        timer.start()
-        with pytest.raises(CallCancelled):
-            list(executor.imap(sleep, [9] * 5, cancel=token))
-        assert now_s() == 3
-        assert [outcome.value for outcome in executor.imap(abs, [-1])] == [1]
-    assert sorted(bar[1:] for bar in bars(trace)) == [(0, 3, "cancelled"), (0, 3, "cancelled"), (3, 3, "ok")]
 
 
 def call_in_a_second(limit, begun_s):
@@ -309,137 +217,6 @@ def test_the_time_that_a_limit_holds_up_a_branch_is_blocked_time():
 
     _, trace, _ = run("thread", call, range(3), 3)
     assert [s.blocked_ns for s in trace.where(kind="branch")] == [0, S, 2 * S]
-
-
-# -- processes -------------------------------------------------------------------------------------------------------
-
-
-def test_a_process_gets_copies_and_sends_copies_back():
-    given = [1]
-
-    def change(item):
-        item.append(2)
-        given.append("changed")
-        return item
-
-    (outcome,), _, _ = run("process", change, [given])
-    assert given == [1]
-    assert outcome.value == [1, 2]
-    assert outcome.value is not given
-
-
-def test_each_process_has_globals_of_its_own_in_what_travels_by_value():
-    counter = {"value": 0}
-
-    def count(_):
-        counter["value"] += 1
-        sleep(1)
-        return counter["value"]
-
-    outcomes, _, _ = run("process", count, range(4), 2)
-    assert [outcome.value for outcome in outcomes] == [1, 1, 2, 2]
-    assert counter["value"] == 0
-
-
-city = contextvars.ContextVar("city")
-
-
-def test_context_variables_reach_a_process_as_copies_if_they_can_travel():
-    def seen(_):
-        city.get()["name"] = "changed"
-        return city.get()["name"], lock.get("none")
-
-    lock = contextvars.ContextVar("lock")
-    city.set(given := {"name": "Oslo"})
-    lock.set(threading.Lock())
-    outcomes, _, _ = run("process", seen, [1])
-    assert outcomes[0].value == ("changed", "none")
-    assert given == {"name": "Oslo"}
-
-
-def give_back(item):
-    return threading.Lock() if item == 1 else item
-
-
-def test_what_cannot_be_sent_back_costs_that_item_and_is_not_tried_again():
-    policy = RetryPolicy(3)
-    outcomes, trace, _ = run("process", give_back, range(3), on_error="collect", retry=policy, fallback=max)
-    assert [outcome.status for outcome in outcomes] == ["ok", "error", "ok"]
-    assert outcomes[1].attempts == 1
-    assert "item 1 of 'give_back' returned a value that cannot be sent back" in str(outcomes[1].error)
-    assert [s.status for s in sorted(trace, key=lambda s: s.index)] == ["ok", "error", "ok"]
-
-
-def test_what_cannot_be_sent_costs_that_item():
-    outcomes, _, _ = run("process", str, [1, threading.Lock()], on_error="collect")
-    assert outcomes[0].value == "1"
-    assert "item 1 of 'str' cannot be sent to a worker process" in str(outcomes[1].error)
-
-
-class Unloadable:
-    def __reduce__(self):
-        return _fail_to_load, ()
-
-
-def _fail_to_load():
-    raise ValueError("no such thing here")
-
-
-def test_an_item_or_function_that_cannot_be_loaded_is_told():
-    outcomes, _, _ = run("process", str, [Unloadable()], on_error="collect")
-    assert "item 0 of 'str' could not be loaded in the worker process" in str(outcomes[0].error)
-    unloadable = Unloadable()
-    with pytest.raises(BranchError, match="the function of 'Check' could not be loaded in a worker process"):
-        run("process", lambda _: unloadable, [1], owner="Check")
-
-
-def test_a_function_that_cannot_be_sent_is_told_before_anything_starts():
-    lock = kv.Lock()
-    with pytest.raises(BranchError, match="'Check' cannot be sent to a worker process: TypeError: a lock cannot be"):
-        run("process", lambda _: lock, [1], owner="Check")
-
-
-@pytest.mark.parametrize("inner_kind", SHARING)
-def test_a_killed_process_takes_along_all_that_it_has_started(inner_kind):
-    def inner(_):
-        with span("inside"):
-            sleep(10)
-
-    async def inner_async(_):
-        with span("inside"):
-            await sleep_async(10)
-
-    def outer(_):
-        with get_executor(inner_kind, 2) as executor:
-            list(executor.imap(inner_async if inner_kind == "async" else inner, range(4)))
-
-    with record(clock="virtual") as trace, get_executor("process", 2) as executor:
-        outcomes = list(executor.imap(outer, range(2), timeout=3, on_error="collect", name="outer"))
-        sleep(100)
-    assert [outcome.status for outcome in outcomes] == ["timeout"] * 2
-    assert {s.status for s in trace.where(name="outer")} == {"timeout"}
-    inside = [s for s in trace if s.name != "outer"]
-    assert {(s.status, s.ended_ns) for s in inside} == {("cancelled", 3 * S)}
-    assert len(inside) == (4 if inner_kind == "serial" else 8)
-    trace.validate()
-
-
-@pytest.mark.leaves_threads
-def test_a_process_that_swallows_everything_is_killed_all_the_same():
-    def swallow(_):
-        while True:
-            with suppress(BaseException):
-                sleep(10)
-
-    outcomes, _, over_s = run("process", swallow, range(2), timeout=1, on_error="collect")
-    assert ([outcome.status for outcome in outcomes], over_s) == (["timeout"] * 2, 1)
-
-
-def test_processes_draw_from_the_seeded_module_random():
-    def drawn(seed):
-        return [outcome.value for outcome in run("process", lambda _: random.random(), range(3), clock=seed)[0]]
-
-    assert drawn(VirtualClock(1)) == drawn(VirtualClock(1)) != drawn(VirtualClock(2))
 
 
 # -- nested, interrupted, left behind --------------------------------------------------------------------------------

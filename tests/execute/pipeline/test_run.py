@@ -2,133 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import itertools
-import os
 import threading
-import time
 import weakref
-from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaygraph_viz.clock import compute, sleep, sleep_async
-from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError
-from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.clock import sleep
+from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.pipeline.run import PipelineRun
-from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, DeadLetter, Stage
-from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, Stage
 from kaygraph_viz.testing import assert_trace, bar
-from kaygraph_viz.trace.recorder import record, span
-
-GUARD_S = 20.0
-MS = 1_000_000
-city = contextvars.ContextVar("city", default="nowhere")
-
-
-def double(x):
-    return 2 * x
-
-
-def fail_odd(x):
-    if x % 2:
-        raise ValueError(f"{x} is odd")
-    return x
-
-
-def negative(x):
-    return -x
-
-
-def wait_10_ms(x):
-    sleep(0.01)
-    return x
-
-
-def wait_40_ms(x):
-    sleep(0.04)
-    return x
-
-
-async def wait_async(x):
-    await sleep_async(0.01)
-    return x
-
-
-def hang_at_two(x):
-    if x == 2:
-        sleep(3600)
-    return x
-
-
-async def hang_at_two_async(x):
-    return await sleep_async(3600) if x == 2 else x
-
-
-def die_at_three(x):
-    if x == 3:
-        os._exit(7)
-    return x
-
-
-def see_city(_):
-    return city.get()
-
-
-def record_inside(x):
-    with span("inside"):
-        return x
-
-
-def exit_at_one(x):
-    if x == 1:
-        raise SystemExit("bye")
-    return x
-
-
-def interrupt_at_one(x):
-    if x == 1:
-        raise KeyboardInterrupt
-    return x
-
-
-def outcomes(stages, items, **options):
-    with PipelineRun(stages, items, **options) as run:
-        return list(run)
-
-
-def values(stages, items, **options):
-    return [outcome.value for outcome in outcomes(stages, items, **options) if outcome.ok]
-
-
-def until(happened):
-    """Wait for something that a test cannot be told of; nothing depends on how long the steps are."""
-    end = time.monotonic() + GUARD_S
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
-def until_full(queue):
-    """Wait until somebody waits for room in a queue."""
-    until(lambda: len(queue._waiting_writers))
-
-
-def ours():
-    """Return the threads of pipelines that are alive."""
-    return [thread.name for thread in threading.enumerate() if thread.name in {"source", "a", "b", "c"}]
-
-
-def endless(closed=None):
-    try:
-        yield from itertools.count()
-    finally:
-        if closed is not None:
-            closed.append(True)
-
+from kaygraph_viz.trace.recorder import record
+from tests.execute.pipeline.run_helpers import (
+    GUARD_S,
+    double,
+    endless,
+    fail_odd,
+    hang_at_two,
+    negative,
+    ours,
+    outcomes,
+    record_inside,
+    values,
+    wait_10_ms,
+    wait_40_ms,
+    wait_async,
+)
 
 # -- results -------------------------------------------------------------------------------------------------------
 
@@ -193,20 +95,6 @@ def test_stages_work_at_the_same_time():
 
     found = outcomes([Stage(name, lambda x, at=at: (meet(at, x), x)[1]) for at, name in enumerate("abc")], range(5))
     assert [outcome.value for outcome in found] == list(range(5))
-
-
-def test_workers_of_a_stage_work_at_the_same_time():
-    together = threading.Barrier(4)
-    assert len(values([Stage("a", lambda x: together.wait(GUARD_S), 4)], range(8))) == 8
-
-
-def test_workers_see_the_context_of_the_caller():
-    token = city.set("Lyon")
-    try:
-        stages = [Stage("a", see_city), Stage("b", see_city, executor="async"), Stage("c", see_city, executor="serial")]
-        assert [values([stage], [1]) for stage in stages] == [["Lyon"]] * 3
-    finally:
-        city.reset(token)
 
 
 def test_a_pipeline_may_run_within_a_stage():
@@ -280,25 +168,6 @@ def test_a_slow_last_stage_blocks_all_before_it_up_to_the_source():
     ])  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["thread", "process", "async"])
-def test_every_kind_of_worker_is_blocked_by_a_full_queue(kind):
-    go = threading.Event()
-    stages = [Stage("a", double, buffer=1, executor=kind), Stage("b", lambda x: go.wait(GUARD_S), buffer=1)]
-    with record() as trace, PipelineRun(stages, range(5)) as run:
-        until_full(run._buffers[1])
-        go.set()
-        assert len(list(run)) == 5
-    assert any(branch.blocked_ns for branch in trace.where(name="a"))
-    assert run.stages[1].blocked > 0
-
-
-def test_waiting_for_room_is_no_reason_to_time_out():
-    for kind in ("thread", "process", "async", "serial"):
-        stages = [Stage("a", wait_10_ms, buffer=1, timeout=0.02, executor=kind), Stage("b", wait_40_ms, buffer=1)]
-        with record(clock="virtual"):
-            assert values(stages, range(6)) == list(range(6))
-
-
 def test_a_slow_reader_blocks_the_last_stage_and_is_named():
     with record(clock="virtual"), PipelineRun([Stage("a", wait_10_ms, buffer=1)], range(8)) as run:
         for _ in run:
@@ -340,74 +209,8 @@ def test_a_slow_source_is_named():
 
 
 @pytest.mark.parametrize("kind", STAGE_KINDS)
-def test_a_dead_letter_says_where_what_why_and_how_often(kind):
-    stages = [Stage("a", double, executor=kind), Stage("b", negative, executor=kind)]
-    stages.insert(1, Stage("fail", fail_odd, executor=kind, retry=RetryPolicy(3)))
-    found = outcomes(stages, [1, 0.5, 2])
-    (letter,) = [outcome for outcome in found if isinstance(outcome, DeadLetter)]
-    assert (letter.stage, letter.index, letter.item, letter.attempts, letter.status) == ("fail", 1, 1.0, 3, "error")
-    assert str(letter.error) == "1.0 is odd"
-    assert letter.error.__notes__ == ["in item 1 of 'pipeline: fail', after 3 attempts"]
-    assert [outcome.value for outcome in found if outcome.ok] == [-2, -4]
-
-
-def test_messages_name_the_item_by_its_place_in_the_source():
-    for kind in ("thread", "process"):
-        stages = [Stage("a", fail_odd), Stage("b", hang_at_two, timeout=0.1, executor=kind)]
-        with record(clock="virtual"):
-            letters = [outcome for outcome in outcomes(stages, range(4)) if outcome.status == "timeout"]
-        assert [str(letter.error)[:28] for letter in letters] == ["item 2 of 'pipeline: b' was "]
-
-
-@pytest.mark.parametrize("clock", [None, "virtual"])
-@pytest.mark.parametrize(
-    ("kind", "fn", "status"),
-    [
-        ("thread", hang_at_two, "abandoned"),
-        ("process", hang_at_two, "timeout"),
-        ("async", hang_at_two_async, "timeout"),
-    ],
-)
-def test_an_item_that_takes_too_long_becomes_a_dead_letter(kind, fn, status, clock):
-    release = threading.Event()
-
-    def stuck(x):  # a real thread has to end some time
-        return release.wait(GUARD_S) if x == 2 else x
-
-    fn = stuck if kind == "thread" and clock is None else fn
-    with record(clock=clock) as trace:
-        found = outcomes([Stage("a", fn, 2, timeout=0.2, executor=kind)], range(6))
-    release.set()
-    assert [outcome.value for outcome in found if outcome.ok] == [0, 1, 3, 4, 5]
-    (letter,) = [outcome for outcome in found if not outcome.ok]
-    assert (letter.index, letter.status, type(letter.error)) == (2, "timeout", DeadlineExceeded)
-    (late,) = [branch for branch in trace.where(name="a") if not branch.ok]
-    assert (late.index, late.status) == (2, status)
-
-
-@pytest.mark.processes
-def test_a_process_that_dies_costs_the_item_that_it_had_in_hand():
-    with record() as trace:
-        found = outcomes([Stage("a", double), Stage("b", die_at_three, 2, executor="process")], [0, 1.5, 2, 3])
-    (letter,) = [outcome for outcome in found if not outcome.ok]
-    assert (letter.index, letter.stage, letter.status, type(letter.error)) == (1, "b", "lost", WorkerLostError)
-    assert [outcome.value for outcome in found if outcome.ok] == [0, 4, 6]
-    assert [branch.index for branch in trace.where(name="b", status="lost")] == [1]
-
-
-def test_sys_exit_is_the_error_of_its_item():
-    found = outcomes([Stage("a", exit_at_one)], range(3))
-    assert [type(outcome.error) for outcome in found if not outcome.ok] == [BranchError]
-
-
-def test_a_coroutine_that_nobody_awaits_is_an_error_of_its_item():
-    (letter,) = outcomes([Stage("a", lambda x: wait_async(x))], [1])
-    assert "returned a coroutine" in str(letter.error)
-
-
-@pytest.mark.parametrize("kind", STAGE_KINDS)
 def test_with_raise_the_first_error_ends_it_and_nothing_is_left(kind):
-    closed, before = [], []
+    before = []
     stages = [Stage("a", fail_odd, executor=kind), Stage("b", negative, executor=kind), Stage("c", double)]
     with pytest.raises(ValueError, match="3 is odd") as caught:
         with PipelineRun(stages, itertools.chain([0, 2, 4, 3], endless()), on_error="raise") as run:
@@ -415,7 +218,6 @@ def test_with_raise_the_first_error_ends_it_and_nothing_is_left(kind):
     assert "in item 3 of 'pipeline: a'" in caught.value.__notes__
     assert before == [] or before == [0, -4, -8]
     assert ours() == []
-    assert closed == []
 
 
 def test_what_is_ahead_of_an_error_comes_out_before_it_is_raised():
@@ -434,57 +236,7 @@ def test_what_is_ahead_of_an_error_comes_out_before_it_is_raised():
     assert (seen, closed) == ([0, 2, 4], [True])
 
 
-@pytest.mark.parametrize("kind", STAGE_KINDS)
-def test_when_the_source_fails_what_it_gave_before_comes_out_first(kind):
-    def source():
-        yield from range(4)
-        raise OSError("disk")
-
-    seen = []
-    with pytest.raises(OSError, match="disk") as caught:
-        with PipelineRun([Stage("a", double, 2, executor=kind)], source(), owner="ETL") as run:
-            seen += (outcome.value for outcome in run)
-    assert seen == [0, 2, 4, 6]
-    assert caught.value.__notes__ == ["in item 4 of the source of 'ETL'"]
-    assert ours() == []
-
-
-def test_something_that_cannot_be_read_is_an_error_of_the_source():
-    class Broken:
-        def __iter__(self):
-            raise RuntimeError("no luck")
-
-    with pytest.raises(RuntimeError, match="no luck"):
-        outcomes([Stage("a", double)], Broken())
-
-
-def test_a_function_that_cannot_travel_is_an_error_of_the_run():
-    lock = threading.Lock()
-    with pytest.raises(BranchError, match="the function of 'pipeline: a' cannot be sent"):
-        outcomes([Stage("a", lambda x: lock, executor="process")], range(3))
-    assert ours() == []
-
-
-@pytest.mark.parametrize("kind", STAGE_KINDS)
-def test_an_interrupt_in_an_item_is_raised_even_where_errors_are_collected(kind):
-    with pytest.raises(KeyboardInterrupt):
-        outcomes([Stage("a", interrupt_at_one, executor=kind)], range(3))
-
-
 # -- stopping ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("clock", [None, "virtual"])
-@pytest.mark.parametrize("kind", STAGE_KINDS)
-def test_when_the_reader_stops_early_the_source_is_closed(kind, clock):
-    closed = []
-    stages = [Stage("a", double, 2, executor=kind), Stage("b", negative, executor=kind)]
-    with record(clock=clock):
-        with PipelineRun(stages, endless(closed)) as run:
-            assert [next(run).value for _ in range(3)] == [0, -2, -4]
-        assert closed == [True]
-    assert ours() == []
-    assert list(run) == []
 
 
 def test_an_error_of_the_reader_ends_it_as_well():
@@ -493,76 +245,6 @@ def test_an_error_of_the_reader_ends_it_as_well():
         next(run)
         raise RuntimeError("enough")
     assert (closed, ours()) == ([True], [])
-
-
-def test_an_error_of_a_source_that_is_closed_is_not_lost():
-    def source():
-        try:
-            yield from itertools.count()
-        finally:
-            raise OSError("cannot close")
-
-    for kind in ("thread", "serial"):
-        stages = [Stage("a", double, executor=kind)]
-        with pytest.raises(OSError, match="cannot close"), PipelineRun(stages, source()) as run:
-            next(run)
-
-
-def test_things_of_the_caller_that_are_no_generators_stay_open(tmp_path):
-    path = tmp_path / "lines.txt"
-    path.write_text("1\n2\n3\n")
-    with path.open() as file:
-        assert values([Stage("a", int)], file) == [1, 2, 3]
-        assert not file.closed
-
-
-@pytest.mark.parametrize("kind", ["thread", "process", "async"])
-def test_an_interrupt_gives_control_back_while_items_are_still_running(kind, tmp_path):
-    release, began = threading.Event(), tmp_path / "began"
-
-    def stuck(x):
-        began.touch()
-        threading.Event().wait(GUARD_S)
-
-    def stuck_thread(x):
-        began.touch()
-        release.wait(GUARD_S)
-
-    async def stuck_async(x):
-        began.touch()
-        await asyncio.Event().wait()
-
-    fn = {"thread": stuck_thread, "process": stuck, "async": stuck_async}[kind]
-    with record() as trace, pytest.raises(KeyboardInterrupt):
-        with PipelineRun([Stage("a", fn, executor=kind), Stage("b", double)], range(3)):
-            until(began.exists)
-            raise KeyboardInterrupt
-    release.set()
-    statuses = {branch.status for branch in trace.where(name="a")}
-    assert statuses == {"abandoned" if kind == "thread" else "cancelled"}
-    assert trace.where(name="b") == []
-    until(lambda: ours() == [])
-
-
-def test_what_is_held_up_at_an_interrupt_was_done_all_the_same():
-    with pytest.raises(KeyboardInterrupt), record(clock="virtual") as trace:
-        with PipelineRun([Stage("a", record_inside, 3, 1)], endless()) as run:
-            next(run)
-            sleep(1)
-            raise KeyboardInterrupt
-    held_up = [branch for branch in trace.where(name="a") if branch.blocked_ns]
-    assert [(branch.status, branch.blocked_ns) for branch in held_up] == [("ok", 1000 * MS)] * 3
-
-
-def test_a_recording_that_ends_before_the_pipeline_has_the_bars_that_are_held_up():
-    with record() as trace:
-        run = PipelineRun([Stage("a", record_inside, buffer=1)], range(9))
-        run.__enter__()
-        until_full(run._output)
-    run.stop()
-    assert [branch.status for branch in trace.where(name="a")] == ["ok", "ok"]
-    assert trace.where(name="a")[-1].blocked_ns > 0
-    assert trace.where(kind="node", status="abandoned") == trace.where(kind="node")
 
 
 def test_simulated_time_that_ends_ends_the_pipeline():
@@ -594,76 +276,6 @@ def test_the_way_of_each_item_can_be_followed(kind, clock):
             assert spans[branch.parent_id].name == f"ETL {name}"
     assert {spans[inside.parent_id].name for inside in trace.where(name="inside")} == {"b"}
     assert len(trace.where(name="inside")) == 4
-
-
-def test_a_bar_ends_when_its_item_is_in_the_next_queue():
-    with record(clock="virtual") as trace:
-        outcomes([Stage("a", double, 2, 1), Stage("b", wait_10_ms, buffer=1)], range(30))
-    spans = {found.span_id: found for found in trace}
-    later = trace.where(name="b", kind="branch")
-    assert all(spans[branch.links[0]].ended_ns <= branch.submitted_ns for branch in later)
-    assert any(spans[branch.links[0]].blocked_ns for branch in later)
-
-
-def test_blocked_time_of_a_limit_and_of_a_full_queue_add_up():
-    limit = RateLimit(per_second=1)
-
-    def ask(x):
-        with limit:
-            return x
-
-    with record(clock="virtual") as trace:
-        outcomes([Stage("a", ask), Stage("b", lambda x: sleep(3), buffer=1)], range(4))
-    assert [branch.blocked_ns // MS for branch in trace.where(name="a")] == [0, 1000, 2000, 3000]
-
-
-def test_a_stage_lasts_until_it_has_handed_on_its_last_item():
-    with record(clock="virtual") as trace:
-        outcomes([Stage("a", wait_10_ms), Stage("b", wait_40_ms)], range(3), owner="ETL")
-    lasted = {node.name: (node.started_ns // MS, node.ended_ns // MS) for node in trace.where(kind="node")}
-    assert lasted == {"ETL source": (0, 0), "ETL a": (0, 30), "ETL b": (0, 130)}
-
-
-def test_what_the_source_records_lies_in_the_reading_of_its_item():
-    def source():
-        for number in range(3):
-            with span("fetch"):
-                sleep(0.1)
-            yield number
-        with span("close file"):
-            sleep(0.1)
-
-    with record(clock="virtual") as trace:
-        outcomes([Stage("a", double)], source())
-    spans = {found.span_id: found for found in trace}
-    assert [spans[fetch.parent_id].index for fetch in trace.where(name="fetch")] == [0, 1, 2]
-    assert [branch.service_s for branch in trace.where(name="source")] == [0.1] * 3
-    assert spans[trace.where(name="close file")[0].parent_id].kind == "wait"
-
-
-def test_stages_that_are_all_serial_run_in_the_caller_one_item_after_the_other():
-    seen = []
-
-    def note(name, x):
-        seen.append((name, x, threading.current_thread() is threading.main_thread()))
-        return x
-
-    with record() as trace:
-        outcomes([Stage(name, partial(note, name), executor="serial") for name in "ab"], range(3))
-    assert seen == [(name, x, True) for x in range(3) for name in "ab"]
-    assert {branch.lane for branch in trace.where(kind="branch")} == {"main"}
-    assert not any(found.attributes for found in trace)
-
-
-def test_processes_compute_beside_each_other_in_simulated_time():
-    def spend(x):
-        compute(1)
-        return x
-
-    for kind, makespan_s in (("thread", 8), ("process", 2)):
-        with record(clock="virtual") as trace:
-            values([Stage("a", spend, 4, executor=kind)], range(8))
-        assert trace.makespan_s == pytest.approx(makespan_s)
 
 
 def test_recording_changes_no_result():

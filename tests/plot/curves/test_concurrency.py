@@ -25,8 +25,8 @@ def test_the_curve_has_the_number_at_each_moment():
 
 
 def test_a_line_shows_the_workers_also_those_without_work(neat):
-    hires = bar("exec", "main", 0, 2, kind="phase", executor="thread", workers=5)
-    ax = concurrency(make_trace((hires, [bar("a", "thread-1", 0, 2)])))
+    phase = bar("exec", "main", 0, 2, kind="phase", executor="thread", workers=5)
+    ax = concurrency(make_trace((phase, [bar("a", "thread-1", 0, 2)])))
     assert [line.get_ydata()[0] for line in lines(ax, "line")] == [5, 1]
     assert {"5 workers", "mean 1.0", "running"} <= set(neat(ax))
     assert ax.get_ylim()[1] > 5

@@ -30,7 +30,7 @@ def test_an_item_is_in_the_queue_from_its_submission_to_its_start(pipeline):
     assert list(steps) == [(0, 0), (2, 1), (3, 2), (5, 1), (6, 2), (9, 1), (13, 0)]
 
 
-def test_whoever_filled_a_queue_and_was_blocked_is_known_by_links(pipeline):
+def test_producers_that_were_blocked_are_known_by_links(pipeline):
     (queue,) = queues(pipeline)
     assert queue.blocked.lasted_ns() == {0: 15_000_000_000, 1: 2_000_000_000}
 

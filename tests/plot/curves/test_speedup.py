@@ -23,8 +23,8 @@ def scheduled(durations_ns, workers, serial_s=0.0):
     ]
     end = serial_s + schedule.makespan_ns / 1e9
     phases = [bar("prep", "main", 0, serial_s, kind="phase")] if serial_s else []
-    hires = bar("exec", "main", serial_s, end, kind="phase", executor="t", workers=workers)
-    return make_trace((bar("n", "main", 0, end, kind="node"), [*phases, (hires, branches)]))
+    phase = bar("exec", "main", serial_s, end, kind="phase", executor="t", workers=workers)
+    return make_trace((bar("n", "main", 0, end, kind="node"), [*phases, (phase, branches)]))
 
 
 def sweep(**options):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.diagram.diagram import describe_diagram, diagram
+from kaygraph_viz.plot.diagram.description import checked_view, diagram_description
+from kaygraph_viz.plot.diagram.diagram import diagram
 from tests.plot.diagram.examples import (
     NESTED,
     VALIDATION,
@@ -14,8 +18,9 @@ from tests.plot.diagram.examples import (
 
 
 def test_the_diagram_has_a_text_of_its_own():
-    assert diagram(VALIDATION).get_label() == describe_diagram(VALIDATION)
-    assert "4 nodes and 3 edges, starting at Input; parallel: ParallelValidationNode." in describe_diagram(VALIDATION)
+    assert diagram(VALIDATION).get_label() == (
+        "Diagram of validation with 4 nodes and 3 edges, starting at Input; parallel: ParallelValidationNode."
+    )
 
 
 def test_the_tables_list_nodes_and_edges_with_what_was_measured():
@@ -42,3 +47,24 @@ def test_a_graph_is_asked_for_its_structure():
             return VALIDATION
 
     assert texts(diagram(Flow())) == texts(diagram(VALIDATION))
+
+
+def test_a_view_is_returned_and_anything_else_refused():
+    assert checked_view(VALIDATION) is VALIDATION
+    with pytest.raises(OptionError, match="a graph, a node or a GraphView"):
+        checked_view(object())
+
+
+def test_the_class_of_a_graph_is_no_graph():
+    class Flow:
+        def structure(self):
+            return VALIDATION
+
+    with pytest.raises(OptionError, match="graph must be"):
+        checked_view(Flow)
+
+
+def test_without_a_trace_the_tables_have_no_times():
+    nodes, edges = diagram_description(VALIDATION, None).tables
+    assert {cell for row in nodes.rows for cell in row[3:]} == {""}
+    assert {row[3:] for row in edges.rows} == {("", "")}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from matplotlib.patches import FancyArrowPatch
 
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.diagram.markup import diagram_text
+from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 from tests.plot.diagram.examples import (
@@ -55,3 +57,27 @@ def test_nodes_of_one_name_are_told_apart_by_the_graph_in_which_they_lie():
     inner = view.nodes[1].graph
     alone = make_trace((bar("other", "main", 0, 8, kind="graph"), [bar("Load", "main", 0, 1, kind="node")]))
     assert "1.00 s, 12%" in texts(diagram(inner, trace=alone))
+
+
+def test_without_a_trace_there_are_none():
+    assert graph_stats(None) is None
+
+
+def test_runs_of_a_node_are_added_up():
+    first = bar("n", "main", 0, 2, kind="node"), [bar("b", "t-1", 0, 1), bar("b", "t-2", 0, 2, attempt=3)]
+    again = bar("n", "main", 2, 3, kind="node", status="error"), [bar("b", "t-1", 2, 3, status="error")]
+    node = graph_stats(make_trace(first, again)).nodes["n"]
+    assert (node.runs, node.total_s, node.not_ok) == (2, 3.0, 1)
+    branch = node.branches["b"]
+    assert (branch.count, branch.mean_s, branch.not_ok, branch.retries) == (3, pytest.approx(4 / 3), 1, 2)
+
+
+def test_nodes_that_overlap_do_not_follow_each_other():
+    trace = make_trace(bar("a", "main", 0, 2, kind="node"), bar("b", "t-1", 1, 3, kind="node"))
+    assert graph_stats(trace).taken == {}
+
+
+def test_a_graph_that_did_not_run_has_empty_statistics():
+    view, trace = same_names()
+    inner = graph_stats(trace, view).within("unknown")
+    assert (dict(inner.nodes), inner.makespan_s) == ({}, 8.0)

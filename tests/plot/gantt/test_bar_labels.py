@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import layout_of
@@ -19,3 +23,27 @@ def test_items_of_a_batch_are_told_apart_by_their_number():
     assert [made.labels for made in layout_of(trace).bars] == [
         ("Check 0", "0"), ("Check 1: timed out", "1: timed out", "timed out", "1")
     ]  # fmt: skip
+
+
+def labels_of(trace):
+    return BarLabels(Nesting.of(trace.columns), np.arange(len(trace)))
+
+
+def test_a_name_that_is_used_once_needs_no_number():
+    trace = make_trace(bar("a", "t", 0, 1, index=0), bar("b", "t", 1, 2, index=0), bar("b", "t", 2, 3, index=1))
+    assert [labels_of(trace).of(position) for position in range(3)] == [("a",), ("b 0", "0"), ("b 1", "1")]
+
+
+def test_retries_and_failures_are_said_together_and_outlast_the_name():
+    trace = make_trace(bar("a", "t", 0, 1, attempt=3, status="error"))
+    assert labels_of(trace).of(0) == ("a: error, 3 tries", "error, 3 tries")
+
+
+def test_the_full_text_of_a_phase_names_its_node():
+    trace = make_trace((bar("Load", "main", 0, 2, kind="node"), [bar("prep", "main", 0, 1, kind="phase")]))
+    labels = labels_of(trace)
+    assert (labels.name(1), labels.full(1), labels.is_slim(1)) == ("Load", "Load: prep", True)
+
+
+def test_a_branch_called_prep_is_no_phase():
+    assert not labels_of(make_trace(bar("prep", "t", 0, 1))).is_slim(0)

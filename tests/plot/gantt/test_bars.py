@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.gantt.bars import add_marks, bar_fills
+from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.gantt import gantt
+from kaygraph_viz.plot.gantt.layout import make_layout
+from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import (
     FILLS,
+    NAME_COLOURS,
     STATUS_FILLS,
 )
 from kaygraph_viz.testing import bar, make_trace
@@ -142,3 +149,22 @@ def test_a_bar_that_takes_no_time_can_still_be_seen():
     ax = gantt(make_trace(bar("prep", "main", 0, 0, kind="phase"), bar("a", "t", 0, 5)))
     (outlines,) = (c for c in ax.collections if c.get_gid() == "outline")
     assert min(outlines.get_linewidth()) >= 0.3
+
+
+def test_marks_stand_where_the_failures_ended_and_name_their_statuses():
+    canvas = Canvas(Figure().add_subplot())
+    canvas.set_rows([Row("t-1", "t-1"), Row("t-2", "t-2")])
+    assert add_marks(canvas, [("lost", 2.0, 1), ("error", 1.0, 0), ("error", 3.0, 1)]) == {"error", "lost"}
+    places = {c.get_gid(): np.asarray(c.get_offsets()).tolist() for c in canvas.ax.collections}
+    assert places == {"marks-error": [[1, 0], [3, 1]], "marks-lost": [[2, 1]]}
+
+
+def test_names_beyond_the_colours_share_one():
+    trace = make_trace(*(bar(f"name {number:02}", "t", number, number + 1) for number in range(9)))
+    fills = bar_fills(make_layout(Chart.of(trace), color_by="name"), "name")
+    assert [fill.label for fill in fills.values()].count("others") == 9 - len(NAME_COLOURS)
+
+
+def test_where_rows_are_too_low_nothing_is_written(batch):
+    ax = gantt(batch(), ax=Figure(figsize=(9, 0.6)).add_subplot())
+    assert not ax.texts

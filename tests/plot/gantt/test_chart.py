@@ -23,3 +23,20 @@ def test_nodes_are_shown_above_the_rows_if_there_are_several():
     two = make_trace(one, bar("b", "main", 1, 2, kind="node"))
     assert Chart.of(make_trace(one)).runs[0].nodes == ()
     assert [line.label for line in Chart.of(two).runs[0].nodes] == ["a", "b"]
+
+
+def test_rows_of_workers_without_a_heading_between_them_are_one_block():
+    one, other = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1)), make_trace(bar("a", "main", 0, 1))
+    assert Chart.of(one).blocks() == [range(2)]
+    assert Chart.of({"one": one, "other": other}).blocks() == [range(1, 3), range(4, 5)]
+    assert Chart.of(make_trace()).blocks() == []
+
+
+def test_each_run_counts_from_its_own_first_submission():
+    chart = Chart.of({"one": make_trace(bar("a", "t", 5, 6, queued_s=1)), "other": make_trace(bar("a", "t", 0, 3))})
+    assert [run.since_start("started_ns").tolist() for run in chart.runs] == [[10**9], [0]]
+    assert (chart.extent_s, chart.bar_count) == (3.0, 2)
+
+
+def test_spans_that_were_not_kept_are_added_up():
+    assert Chart.of({name: make_trace(bar("a", "t", 0, 1), dropped=2) for name in "ab"}).dropped == 4

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from matplotlib.collections import LineCollection
 
+from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.critical_path import path_lines, path_steps
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.plot.rows import centres
+from kaygraph_viz.plot.style import Size
 from kaygraph_viz.testing import bar, make_trace
 
 
@@ -42,3 +46,14 @@ def test_the_critical_path_is_drawn_beneath_its_bars():
 
 def test_without_being_asked_for_no_critical_path_is_drawn(validation):
     assert not [c for c in gantt(validation).collections if str(c.get_gid()).startswith("critical")]
+
+
+def test_a_step_that_is_no_bar_of_the_chart_is_left_out():
+    run = Chart.of(make_trace(bar("a", "t-1", 0, 2, span_id=8))).runs[0]
+    (step,) = path_steps(run.nesting)
+    lines = path_lines(run, [replace(step, span_id=99), step], [5.0])
+    assert lines == ([[(0, 5 + Size.full / 2), (2, 5 + Size.full / 2)]], [], [])
+
+
+def test_a_run_without_spans_has_no_path():
+    assert path_steps(Nesting.of(make_trace().columns)) == ()

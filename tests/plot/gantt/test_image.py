@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
 
 import kaygraph_viz as kv
+from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.gantt import gantt
+from kaygraph_viz.plot.gantt.image import MAX_SEPARATE_ROWS, image_keys
+from kaygraph_viz.plot.style import FILLS, STATUS_FILLS
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import recorded
 
@@ -39,3 +43,36 @@ def test_several_runs_become_images_below_each_other(batch):
 def test_an_image_names_the_same_parts():
     ax = gantt(recorded("thread", lambda _: kv.compute(0.02), range(4)), max_bars=1)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["CPU", "waiting for the interpreter"]
+
+
+def test_the_more_of_a_moment_was_used_the_deeper_is_its_colour():
+    made = [bar("b", "t", 0, 4, parts=[("cpu", 4)]), bar("b", "t", 8, 10, parts=[("cpu", 2)])]
+    (image,) = gantt(make_trace(*made), max_bars=1).images
+    pixels = np.asarray(image.get_array())[3]  # a line within the row, which has gaps above and below
+    busy, idle = pixels[len(pixels) // 5], pixels[len(pixels) * 3 // 5]
+    assert busy.tolist() == pytest.approx([*to_rgb(FILLS["cpu"].colour), 1])
+    assert idle[3] == 0
+
+
+def test_rows_have_gaps_between_them_unless_they_are_many():
+    def clear_lines(rows):
+        (image,) = gantt(make_trace(*(bar("b", f"t-{row}", 0, 1) for row in range(rows))), max_bars=1).images
+        return (np.asarray(image.get_array())[:, :, 3] == 0).all(axis=1).sum()
+
+    assert clear_lines(3) == 6
+    assert clear_lines(MAX_SEPARATE_ROWS + 1) == 0
+
+
+def test_marks_of_failures_come_in_a_fixed_order():
+    made = [bar("b", f"t-{row}", 0, 1, status=status) for row, status in enumerate(reversed(STATUS_FILLS))]
+    gids = [str(c.get_gid()) for c in gantt(make_trace(*made), max_bars=1).collections]
+    assert [gid for gid in gids if gid.startswith("marks")] == [f"marks-{status}" for status in STATUS_FILLS]
+
+
+def test_the_legend_of_an_image_has_only_what_may_be_in_it():
+    chart = Chart.of(
+        make_trace(bar("b", "t", 0, 2, parts=[("cpu", 1), ("gil", 1)]), bar("b", "t", 2, 3, status="lost"))
+    )
+    labels = [key.label for key in image_keys(chart)]
+    assert {"CPU", "waiting for the interpreter", "worker lost"} < set(labels)
+    assert not {"waiting for a core", "pause before a retry", "error"} & set(labels)

@@ -27,7 +27,7 @@ def test_pauses_of_old_recordings_are_pauses():
     assert (times["CPU"].tolist(), times["waiting"].tolist(), times["pause"].tolist()) == ([1.5], [1.5], [2])
 
 
-def test_nothing_is_said_where_nobody_was_held_up():
+def test_nothing_is_said_where_no_bar_was_held_up():
     assert said(run_of(bar("a", "t", 0, 2, cpu_s=0.5))) == ""
     assert said(run_of()) == ""
 

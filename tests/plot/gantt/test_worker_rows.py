@@ -6,9 +6,13 @@ from itertools import pairwise
 
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
+from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.gantt import gantt
+from kaygraph_viz.plot.gantt.worker_rows import Options, draw_rows
 from kaygraph_viz.plot.style import (
+    CRITICAL,
     STATUS_COLOURS,
     STATUS_FILLS,
 )
@@ -54,3 +58,27 @@ def test_filled_by_how_it_ended_each_end_is_in_the_legend_once():
     assert [text.get_text() for text in keys.get_texts()] == ["ok", "error", "timed out"]
     colours = [to_rgb(patch.get_facecolor()) for patch in keys.get_patches()]
     assert colours == [to_rgb(STATUS_COLOURS[status]) for status in ("ok", "error", "timeout")]
+
+
+def test_a_given_axes_sets_how_short_a_part_may_be():
+    trace = make_trace(bar("a", "main", 0, 1, parts=[("cpu", 0.005), ("gil", 0.005)] * 100))
+    wide, narrow = (Figure(figsize=(width, 2)).add_subplot() for width in (40, 3))
+    assert "height of a colour" not in gantt(trace, ax=wide).get_xlabel()
+    assert "height of a colour" in gantt(trace, ax=narrow).get_xlabel()
+
+
+def test_the_axis_reaches_as_far_as_asked_for_or_as_the_run():
+    chart = Chart.of(make_trace(bar("a", "main", 0, 4)))
+    ends = [draw_rows(chart, None, Options(end_s=end_s))[0].ax.get_xlim()[1] for end_s in (2, 8)]
+    assert ends == pytest.approx([4 * 1.008, 8 * 1.008])
+
+
+def test_entries_of_a_chart_follow_those_of_its_bars():
+    _, keys = draw_rows(Chart.of(make_trace(bar("a", "main", 0, 4))), None, Options(), [CRITICAL])
+    assert [key.label for key in keys] == ["running", "critical path"]
+
+
+def test_a_failure_without_a_label_has_a_mark_and_an_entry_with_it():
+    trace = make_trace(bar("a", "main", 0, 4, status="error"))
+    keys = [draw_rows(Chart.of(trace), None, Options(labels=labels))[1][-1] for labels in (True, False)]
+    assert [(key.label, key.marker) for key in keys] == [("error", ""), ("error", "X")]

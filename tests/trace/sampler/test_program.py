@@ -51,7 +51,7 @@ def tick(watch, clock, now_ns):
 @pytest.fixture
 def watch(clock, answers):
     made = Watch(os.getpid(), 10)
-    made.look_at_all()
+    made.find_all_threads()
     yield made
     for key in list(made._living):
         made._end(key)
@@ -85,7 +85,7 @@ def test_a_number_that_is_given_to_another_thread_has_two_rows_of_readings(watch
     tick(watch, clock, 20)
     answers[0] = b"5 0 1\n"
     clock[0] = 25
-    watch.look(os.getpid())
+    watch.find_threads(os.getpid())
     tick(watch, clock, 30)
     first, second = readings_of(watch)
     assert first.cpu_ns.tolist() == [100]
@@ -104,7 +104,7 @@ def test_threads_that_begin_later_are_found(watch, clock):
     thread.start()
     try:
         assert has_begun.wait(GUARD_S)
-        watch.look(os.getpid())
+        watch.find_threads(os.getpid())
         tick(watch, clock, 2_000)
         assert len(readings_of(watch, thread.native_id)) == 1
     finally:
@@ -114,11 +114,11 @@ def test_threads_that_begin_later_are_found(watch, clock):
 
 def test_too_many_readings_are_halved_and_fewer_are_taken(clock, answers):
     watch = Watch(os.getpid(), 10, most=8)
-    watch.look_at_all()
+    watch.find_all_threads()
     for number in range(1, 11):
         answers[0] = b"%d 0 1\n" % number
         tick(watch, clock, 10 * number)
-    watch.look_at_all()
+    watch.find_all_threads()
     (found,) = readings_of(watch)
     assert found.cpu_ns.tolist() == [1, 3, 5, 7, 9, 9]
     assert watch.period_ns == 20
@@ -127,6 +127,6 @@ def test_too_many_readings_are_halved_and_fewer_are_taken(clock, answers):
 
 
 def test_a_process_that_is_gone_is_not_looked_at_again(watch):
-    watch.look(2**22 + 1)  # no process has such a number
-    watch.look_at_all()
+    watch.find_threads(2**22 + 1)  # no process has such a number
+    watch.find_all_threads()
     assert 2**22 + 1 not in watch._pids

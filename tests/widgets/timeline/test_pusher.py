@@ -12,7 +12,7 @@ GUARD_S = 30  # against a test that hangs; never waited for
 
 
 def test_costly_sending_is_done_less_often():
-    sent, cpu_s = [], iter([0.0, 0.05, 1.0, 1.0])
+    sent, cpu_s = [], iter([1.0, 1.05, 2.0, 2.0])
     pusher = Pusher(lambda: sent.append(1), lambda: True, cpu_s=lambda: next(cpu_s))
     ticks_of_sends = []
     for tick in range(11):

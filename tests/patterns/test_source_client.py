@@ -15,7 +15,7 @@ from kaygraph_viz.clock import current_clock, use_clock
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.patterns.asking import Sources, retry_after_s
+from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
@@ -261,21 +261,7 @@ def test_two_sources_of_one_name_are_refused():
         Sources([source, source])
 
 
-# -- Retry-After --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("header", "wait_s"),
-    [
-        ("2", 2.0), ("0.25", 0.25), ("-1", 0.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("soon", None), ("nan", None),
-        ("inf", None), ("", None),
-    ],
-)  # fmt: skip
-def test_retry_after_is_read_as_seconds(header, wait_s):
-    assert retry_after_s(header) == wait_s
-
-
-def test_no_thread_is_left_by_a_turn_that_did_not_come():
+def test_no_thread_is_left_by_a_wait_that_ends_at_the_deadline():
     before = threading.active_count()
     with serve(app=answer()) as server, social(server.base_url, limit=RateLimit(per_second=1)) as sources:
         asked(sources, "thread")

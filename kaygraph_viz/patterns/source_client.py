@@ -1,18 +1,16 @@
-"""Asking sources over HTTP: one question at a time, in a thread or as a coroutine.
+"""Requests to sources over HTTP: one question at a time, in a thread or as a coroutine.
 
-Belongs here: connections, obeying the limits of a source, and reading its answer without trusting it. Does not belong
-here: what a source, a question and a result are (``sources``), and asking several sources at once (``enrichment``).
+Belongs here: sending requests within the limits of a source, and reading its answer without trusting it. Does not
+belong here: sources, questions and results (``sources``), connections (``client``), and several sources at once
+(``enrichment``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import email.utils
-import math
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from typing import Any, Self
 
 import httpx
@@ -22,14 +20,13 @@ from kaygraph_viz.checks import MAX_SECONDS
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
-from kaygraph_viz.patterns.client import ClientOwner
+from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, ClientOwner, retry_after_s
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, SourceStatus
 from kaygraph_viz.services.in_process import open_async_client
 from kaygraph_viz.trace.recorder import span
 
-__all__ = ["Sources", "retry_after_s"]
+__all__ = ["Sources"]
 
-_LONGEST_ANSWER = 65_536
 _async_client: ContextVar[httpx.AsyncClient | None] = ContextVar("kaygraph_viz_source_client", default=None)
 
 
@@ -37,13 +34,13 @@ class Sources(ClientOwner):
     """Several sources and the connections to them.
 
     Threads share one client, which is opened when it is first used, so close the sources or use them as a context
-    manager. Coroutines share the client of the block ``async with sources.opened()``. Pickled sources open connections
-    of their own in the other process, and know only of the pauses that they themselves were asked for.
+    manager. Coroutines share the client of the block ``async with sources.opened()``. Pickled sources open their own
+    connections in the other process, and obey only the Retry-After headers that they receive there.
 
     Parameters
     ----------
     sources
-        At least one, with different names.
+        The sources, at least one, with different names.
 
     Raises
     ------
@@ -64,36 +61,36 @@ class Sources(ClientOwner):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the sources are called."""
+        """The names of the sources."""
         return tuple(source.name for source in self._sources)
 
     def ask(self, question: Question) -> SourceResult:
-        """Ask once, in a thread.
+        """Send a question once, in a thread, and return the result.
 
         Parameters
         ----------
         question
-            What to ask whom, and until when.
+            The question, with its source and deadline.
 
         Returns
         -------
         SourceResult
-            ``"ok"``, ``"not found"`` or ``"not asked"``.
+            With the status ``"ok"``, ``"not found"`` or ``"not asked"``.
 
         Raises
         ------
         NoAnswer
-            In all other cases; another attempt may help.
+            With any other status; another attempt may help.
         """
         if question.missing:
             return _not_asked(question)
         while (wait_s := self._pause_s(question)) > 0:
             with span("asked to wait", kind="wait"):
                 sleep(wait_s)
-        if question.source.limit is not None:  # only a coroutine can be called back from a queue
+        if question.source.limit is not None:  # in a loop, since only a coroutine can leave the queue at a deadline
             run_in_private_loop(lambda: _take_turn(question))
         with (
-            self._asking(question) as request,
+            self._request(question) as request,
             self._opened().stream("GET", **request) as response,
             _Answer(question, response) as answer,
         ):
@@ -102,14 +99,14 @@ class Sources(ClientOwner):
         return answer.result()
 
     async def ask_async(self, question: Question) -> SourceResult:
-        """Do what `ask` does, as a coroutine inside ``async with sources.opened()``."""
+        """Send a question once, as a coroutine inside ``async with sources.opened()``; else like `ask`."""
         if question.missing:
             return _not_asked(question)
         while (wait_s := self._pause_s(question)) > 0:
             with span("asked to wait", kind="wait"):
                 await sleep_async(wait_s)
         await _take_turn(question)
-        with self._asking(question) as request:
+        with self._request(question) as request:
             async with _opened_here().stream("GET", **request) as response:
                 with _Answer(question, response) as answer:
                     async for part in response.aiter_bytes():
@@ -118,7 +115,7 @@ class Sources(ClientOwner):
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Keep connections for the coroutines of the running loop that are started in the block."""
+        """Open connections for the coroutines of the running loop that are started in the block."""
         async with open_async_client() as client:
             token = _async_client.set(client)
             try:
@@ -127,8 +124,8 @@ class Sources(ClientOwner):
                 _async_client.reset(token)
 
     @contextmanager
-    def _asking(self, question: Question) -> Iterator[dict[str, Any]]:
-        """Give the request for one attempt, say what went wrong in it, and remember what the source asks for."""
+    def _request(self, question: Question) -> Iterator[dict[str, Any]]:
+        """Yield the request of one attempt; turn its errors into `NoAnswer`, and note the Retry-After of the source."""
         with ExitStack() as turn:
             if question.source.limit is not None:
                 turn.push(question.source.limit)  # `_take_turn` has entered it
@@ -152,7 +149,7 @@ class Sources(ClientOwner):
                 self._closed_until_ns[name] = max(until_ns, self._closed_until_ns.get(name, 0))
 
     def _pause_s(self, question: Question) -> float:
-        """Return how long the source still wants to be left alone [s]; there is no use in waiting past the deadline."""
+        """Return the time until a noted Retry-After has passed [s], or raise if that is after the deadline."""
         until_ns = self._closed_until_ns.get(question.source.name, 0)
         wait_s = max(0.0, (until_ns - current_clock().now_ns()) / 1e9)
         if wait_s and until_ns >= question.until_ns:
@@ -175,7 +172,7 @@ class Sources(ClientOwner):
 
 
 class _Answer:
-    """The answer of a source while it is being read; what goes wrong meanwhile makes it a broken one."""
+    """The answer of a source while it is being read; an error meanwhile makes it a broken answer."""
 
     def __init__(self, question: Question, response: httpx.Response) -> None:
         self._question = question
@@ -192,9 +189,9 @@ class _Answer:
 
     def add(self, part: bytes) -> None:
         self._body += part
-        if len(self._body) > _LONGEST_ANSWER:
-            raise NoAnswer("broken answer", self._question, f"the answer is longer than {_LONGEST_ANSWER} bytes", 200)
-        self._question.left_s()  # a source that keeps sending, but slowly, is late, too
+        if len(self._body) > MAX_ANSWER_BYTES:
+            raise NoAnswer("broken answer", self._question, f"the answer is longer than {MAX_ANSWER_BYTES} bytes", 200)
+        self._question.left_s()  # the timeout of the client is for each part, not for the whole answer
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, (httpx.NetworkError, httpx.ProtocolError, httpx.DecodingError)):
@@ -210,35 +207,14 @@ class _Answer:
             raise NoAnswer("broken answer", self._question, "the answer is not what it should say", 200) from error
 
 
-def retry_after_s(header: str) -> float | None:
-    """Return the seconds that a Retry-After header asks for: a number, or the distance to a date (RFC 9110).
-
-    Examples
-    --------
-    >>> retry_after_s("2"), retry_after_s("soon")
-    (2.0, None)
-    """
-    try:
-        wait_s = float(header)
-    except ValueError:
-        wait_s = math.nan
-    if math.isfinite(wait_s):
-        return max(wait_s, 0.0)
-    try:
-        then = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max((then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
-
-
 async def _take_turn(question: Question) -> None:
-    """Wait for a turn at the limit of the source, but no longer than there is time."""
+    """Wait for the rate limit of the source, at most until the deadline."""
     limit = question.source.limit
     if limit is None:
         return
     try:
         async with asyncio.timeout(question.left_s()):
-            await limit.__aenter__()  # left in `_asking`
+            await limit.__aenter__()  # `_request` exits it after the attempt
     except TimeoutError:
         raise NoAnswer("rate limited", question, "its turn did not come before the deadline") from None
 

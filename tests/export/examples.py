@@ -1,0 +1,47 @@
+"""Files of other tools, for the tests of their readers."""
+
+from __future__ import annotations
+
+import json
+
+from kaygraph_viz.export.loading import load
+from kaygraph_viz.testing import bar, make_trace
+
+HEAD = {"format": "kaygraph-viz-trace", "version": 1, "spans": 1, "dropped": 0}
+
+
+FIELDS = {
+    "span_id": 1, "submitted_ns": 0, "started_ns": 1, "ended_ns": 2, "name": "a", "kind": "branch", "lane": "main",
+}  # fmt: skip
+
+
+SPAN = {"ph": "X", "name": "a", "args": FIELDS}
+
+
+OURS = {"otherData": HEAD, "traceEvents": [SPAN]}
+
+
+X = {"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": 0, "dur": 1}
+
+
+def write(tmp_path, content, name="run.json"):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return path
+
+
+def read(tmp_path, events):
+    return load(write(tmp_path, {"traceEvents": events}))
+
+
+def small_trace():
+    return make_trace((bar("exec", "main", 0, 9, kind="phase"), [bar("a", "t-1", i, i + 1, index=i) for i in range(9)]))
+
+
+def task(key, *actions, worker="tcp://127.0.0.1:4001", thread=11, status="OK"):
+    startstops = [{"action": action, "start": start, "stop": stop} for action, start, stop in actions]
+    return {"key": key, "worker": worker, "thread": thread, "status": status, "nbytes": 28, "type": "b'...'",
+            "typename": "int", "startstops": startstops}  # fmt: skip

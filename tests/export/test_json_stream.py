@@ -1,0 +1,90 @@
+"""JSON documents, value by value."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.export import json_stream
+from kaygraph_viz.export.json_stream import JsonStream
+from kaygraph_viz.export.loading import load
+from tests.export.examples import X, write
+
+
+def test_an_array_may_lack_its_end_as_the_format_allows(tmp_path):
+    whole = json.dumps([X, X])
+    for end in (whole, whole.removesuffix("]"), whole.removesuffix("]") + ",\n"):
+        assert len(load(write(tmp_path, end))) == 2
+
+
+def test_an_event_without_end_is_refused_at_the_limit(tmp_path):
+    with gzip.open(tmp_path / "bomb.gz", "wb", compresslevel=1) as stream:
+        stream.write(b'[{"ph": "')
+        for _ in range(16):
+            stream.write(b"x" * (1 << 20))
+    with pytest.raises(TraceFormatError, match="larger than any trace"):
+        load(tmp_path / "bomb.gz")
+
+
+@pytest.mark.parametrize("filling", [b" " * 12, b'{"ph": "M"},'])
+def test_a_limit_holds_for_all_events_together(tmp_path, monkeypatch, filling):
+    monkeypatch.setattr(json_stream, "MAX_CHARACTERS", 100_000)
+    with pytest.raises(TraceFormatError, match="larger than any trace"):
+        load(write(tmp_path, gzip.compress(b"[" + filling * 20_000)))
+
+
+def stream_of(text):
+    return JsonStream(StringIO(text), Path("run.json"))
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+
+
+@given(st.lists(values, max_size=9), st.sampled_from([None, 1]), st.integers(1, 7))
+def test_an_array_is_read_as_json_reads_it_whatever_the_chunks(items, indent, chunk):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_stream, "CHUNK", chunk)
+        assert list(stream_of(json.dumps(items, indent=indent)).array()) == items
+
+
+def test_a_field_before_the_array_is_returned():
+    stream = stream_of('{"other": {"a": [1]}, "head": 5, "events": [1], "later": 0}')
+    assert stream.field_before("events", "head") == 5
+    assert list(stream.array()) == [1]
+
+
+def test_a_field_that_comes_later_is_not_waited_for():
+    assert stream_of('{"events": [], "head": 5}').field_before("events", "head") is None
+
+
+def test_without_the_array_it_is_no_trace():
+    with pytest.raises(TraceFormatError, match=r"run\.json is not a trace: there is no field 'events'"):
+        stream_of('{"head": 5}').field_before("events", "head")
+
+
+def test_an_error_says_at_which_character():
+    with pytest.raises(TraceFormatError, match=r"run\.json cannot be read at character 4: "):
+        list(stream_of("[1, x]").array())
+
+
+def test_numbers_that_json_has_no_word_for_are_texts():
+    assert list(stream_of("[NaN, -Infinity]").array()) == ["NaN", "-Infinity"]
+
+
+def test_the_next_character_is_that_behind_spaces():
+    assert (stream_of(" \n\t[").peek(), stream_of("  ").peek()) == ("[", "")
+
+
+def test_a_number_goes_on_in_the_next_chunk(monkeypatch):
+    monkeypatch.setattr(json_stream, "CHUNK", 3)
+    assert list(stream_of("[1234567, 89]").array()) == [1234567, 89]
