@@ -94,6 +94,7 @@ def test_a_branch_that_was_given_up_meanwhile_is_abandoned_in_outcome_and_trace(
         branches = Branches(give_up, name="a")
         outcome = branches.run(0, "a", branches.now_ns(), branches.recorder.lanes.mine(), claim)
     assert outcome.status == "abandoned"
+    assert Branches(give_up, name="a").run(0, "a", 0, None, claim).status == "abandoned"
     assert [(span.name, span.status) for span in trace] == [("a", "abandoned")]
 
 
