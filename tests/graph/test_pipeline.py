@@ -139,7 +139,7 @@ def test_a_prep_that_returns_nothing_is_an_empty_source():
 
 
 def test_a_source_that_cannot_be_read_is_refused():
-    with pytest.raises(OptionError, match="the source of 'Load' must be something to iterate over"):
+    with pytest.raises(OptionError, match="the source of 'Load' must be an iterable"):
         result_of([Stage("double", double)], 7, node_id="Load")
 
 
