@@ -102,7 +102,7 @@ class Explanation:
         Worker time by cause [ns], all `CAUSES` in their order, 0 for what did not occur. The sum is `workers` times
         `makespan_ns`, exactly.
     estimated
-        Those of the causes that are estimated from CPU times, each upper limit.
+        Those of the causes that are estimated from CPU times, each an upper limit.
     """
 
     workers: int = 0

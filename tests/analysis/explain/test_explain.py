@@ -1,4 +1,4 @@
-"""Where the time of the workers went: each cause alone, and the sum for any run."""
+"""How the time of the workers was used: each cause alone, and the sum for any run."""
 
 from __future__ import annotations
 
