@@ -309,14 +309,7 @@ class NoLanes(Lanes):
         """Return `NO_LANE`."""
         return NO_LANE
 
-    def again(self, lane: Lane) -> Lane:
-        """Return `NO_LANE`."""
-        return NO_LANE
-
     def enter(self, lane: Lane) -> None:
-        """Do nothing."""
-
-    def enter_process(self, lane: Lane, pid: int) -> None:
         """Do nothing."""
 
     def free(self, lane: Lane) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import deque
 from contextlib import closing
 
@@ -286,6 +287,13 @@ def idle(items, workers=2, window=1, **options):
     return Idle(Request(Branches(str, name="str"), items, False, window, None, None, count, **options), workers)
 
 
+def until(happened):
+    """Wait for something that a test cannot be told of."""
+    end = time.monotonic() + GUARD_S
+    while not happened():
+        assert time.monotonic() < end
+
+
 def test_items_are_pulled_with_index_and_time_as_far_as_the_limit():
     with use_clock(FakeClock(start_s=7)):
         pool = idle(["a", "b", "c", "d"])
@@ -293,8 +301,7 @@ def test_items_are_pulled_with_index_and_time_as_far_as_the_limit():
     waiting = threading.Thread(target=lambda: pulled.append(pool.pull()))
     pulled = []
     waiting.start()
-    while not pool._is_waiting_for_room:
-        pass
+    until(lambda: pool._is_waiting_for_room)
     assert pulled == []
     pool.count_delivery()
     waiting.join(GUARD_S)
@@ -330,8 +337,7 @@ def test_a_stopped_pool_pulls_nothing_and_wakes_who_waits_for_room():
     pulled = []
     waiting = threading.Thread(target=lambda: pulled.append(pool.pull()))
     waiting.start()
-    while not pool._is_waiting_for_room:
-        pass
+    until(lambda: pool._is_waiting_for_room)
     pool.cancel(CallCancelled("enough"))
     waiting.join(GUARD_S)
     assert pulled == [None]
@@ -339,18 +345,15 @@ def test_a_stopped_pool_pulls_nothing_and_wakes_who_waits_for_room():
         list(pool.outcomes())
 
 
-def test_while_memory_is_short_no_more_is_pulled_than_workers_have():
-    budget = MemoryBudget(1 << 20)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MemoryBudget, "is_tight", lambda _: tight[0])
-        tight = [True]
-        pool = idle(["a", "b", "c", "d"], window=10, memory=budget)
-        assert [pool.pull()[1] for _ in range(2)] == ["a", "b"]
-        pulled = []
-        waiting = threading.Thread(target=lambda: pulled.append(pool.pull()))
-        waiting.start()
-        pool.count_delivery()
-        waiting.join(GUARD_S)
-        assert pulled[0][1] == "c"
-        tight[0] = False
-        assert pool.pull()[1] == "d"
+def test_while_memory_is_short_no_more_is_pulled_than_workers_have(monkeypatch):
+    looks, pulled = itertools.count(), []
+    monkeypatch.setattr(MemoryBudget, "is_tight", lambda _: next(looks) >= 0)
+    pool = idle(["a", "b", "c"], window=10, memory=MemoryBudget(1 << 20))
+    assert [pool.pull()[1] for _ in range(2)] == ["a", "b"]
+    waiting = threading.Thread(target=lambda: pulled.append(pool.pull()))
+    waiting.start()
+    until(lambda: next(looks) > 5)
+    assert pulled == []
+    pool.count_delivery()
+    waiting.join(GUARD_S)
+    assert pulled[0][1] == "c"

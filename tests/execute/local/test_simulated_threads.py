@@ -42,11 +42,12 @@ def test_a_call_that_is_given_up_during_a_hand_over_begins_nothing_more():
 
     def run_and_cancel(seconds):
         sleep(seconds)
-        token.cancel()
+        if seconds == 1:  # while the other thread has its next item handed over
+            token.cancel()
 
     with record(clock=clock) as trace, get_executor("thread", 2) as executor:
         with pytest.raises(CallCancelled):
-            list(executor.imap(run_and_cancel, [1, 9, 9], cancel=token))
+            list(executor.imap(run_and_cancel, [1, 0.5, 9], cancel=token))
         assert now_s() == 4
         sleep(100)
     assert [index for index, *_ in bars(trace)] == [0, 1]

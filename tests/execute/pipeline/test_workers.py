@@ -123,6 +123,17 @@ def test_workers_take_all_items_and_the_last_one_closes_the_queue_behind_them(ex
     assert between.run.ended_ns is not None
 
 
+def test_the_last_worker_closes_the_queue_and_no_one_before_it():
+    release = threading.Event()
+    between = Between(lambda x: x or release.wait(GUARD_S), [0, 1], 2)
+    running = [*workers_for(between.run, "ETL").start()]
+    until(lambda: sum(thread.is_alive() for thread in running) == 1)
+    assert between.run.ended_ns is None
+    release.set()
+    until(lambda: not any(thread.is_alive() for thread in running))
+    assert between.run.ended_ns is not None
+
+
 def test_there_is_a_thread_for_each_worker_and_one_for_all_coroutines():
     assert len([*workers_for(Between(double, [], 3).run, "ETL").start()]) == 3
     assert len([*workers_for(Between(wait_async, [], 3, "async").run, "ETL").start()]) == 1
