@@ -165,5 +165,5 @@ WITH_LOGIC = [
 
 
 @pytest.mark.parametrize("module", WITH_LOGIC)
-def test_a_module_with_logic_has_a_tests_of_its_name(module):
+def test_a_module_with_logic_has_a_test_file_of_its_name(module):
     assert tests_of(module).exists()
