@@ -70,6 +70,4 @@ def _compared(
             check_count(len(client.gather(client.map(function, items, pure=False))), len(items))
 
         run = ours_recorded if is_recorded else ours
-        return alternate(
-            lambda: per_call(run, len(items)), lambda: per_call(bare, len(items)), scale.pick(5, 1)
-        )  # fmt: skip
+        return alternate(lambda: per_call(run, len(items)), lambda: per_call(bare, len(items)), scale.pick(5, 1))

@@ -16,7 +16,7 @@ from contextvars import Context, ContextVar
 from types import MappingProxyType
 from typing import Any
 
-from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.checks import MAX_SECONDS, checked_seconds
 from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted
 from kaygraph_viz.threads import REAL_THREADS, Event, Threads
@@ -34,7 +34,7 @@ class Clock(ABC):
     """A clock: the times of a trace, and all that waits in that time.
 
     A clock of your own has four methods: `now_ns`, `cpu_ns`, `sleep` and `compute`. All else has a default: real
-    threads, real event loops, and real workers at no extra cost.
+    threads, real event loops, and real workers.
 
     Examples
     --------
@@ -62,10 +62,10 @@ class Clock(ABC):
     """Threads, and what they wait with."""
 
     start_up_s: Mapping[str, float] = _FREE
-    """How long a worker of each kind takes to start, in addition to what it really takes [s]."""
+    """How long a simulated worker of each kind takes to start [s]."""
 
     dispatch_s: Mapping[str, float] = _FREE
-    """How long an item takes to reach a worker of each kind, in addition to what it really takes [s]."""
+    """How long an item takes to reach a simulated worker of each kind [s]."""
 
     @property
     def machine(self) -> Machine | None:
@@ -274,4 +274,6 @@ def cost(cpu_s: float) -> None:
 
 
 def _duration(name: str, seconds: float) -> float:
+    if seconds.__class__ is float and 0.0 <= seconds <= MAX_SECONDS:  # simulated programs sleep millions of times
+        return seconds
     return checked_seconds(f"{name}(seconds)", seconds, f"{name}(0.1)")

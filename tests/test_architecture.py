@@ -136,3 +136,34 @@ def test_a_module_says_what_it_is(module):
 def test_a_floor_above_is_noticed():
     assert "graph" not in MAY_IMPORT["analysis"] | MAY_IMPORT["plot"] | MAY_IMPORT["export"]
     assert "execute" not in MAY_IMPORT["analysis"] | MAY_IMPORT["plot"] | MAY_IMPORT["export"]
+
+
+def has_logic(module: str) -> bool:
+    """Return whether any function of a module does more than one thing: what has none is data or hands on."""
+    functions = [node for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))) if is_function(node)]
+    return any(len(statements(node)) > 1 for node in functions)
+
+
+def is_function(node: ast.AST) -> bool:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+def statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    return function.body[ast.get_docstring(function) is not None :]
+
+
+def tests_of(module: str) -> Path:
+    *folders, name = module.split(".")[1:]
+    return Path(__file__).parent.joinpath(*folders, f"test_{name}.py")
+
+
+WITH_LOGIC = [
+    name
+    for name, path in MODULES.items()
+    if path.name not in {"__init__.py", "__main__.py"} and ".solutions." not in name and has_logic(name)
+]
+
+
+@pytest.mark.parametrize("module", WITH_LOGIC)
+def test_a_module_with_logic_has_a_tests_of_its_name(module):
+    assert tests_of(module).exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.clock import current_clock, sleep
+from kaygraph_viz.clock import REAL, current_clock, sleep
 from kaygraph_viz.trace.recorder import record, span
 
 
@@ -33,7 +33,7 @@ def test_the_marker_takes_all_options_of_the_clock(virtual_clock):
 
 
 def test_without_the_fixture_time_is_real():
-    assert not getattr(current_clock(), "is_virtual", False)
+    assert current_clock() is REAL
 
 
 def test_the_marker_is_registered(pytestconfig):

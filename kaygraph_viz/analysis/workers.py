@@ -16,9 +16,9 @@ from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["count_workers", "idle_lanes", "kind_of_lane", "noted_workers", "process_of_lane"]
+__all__ = ["OWN_INTERPRETER", "count_workers", "idle_lanes", "kind_of_lane", "noted_workers", "process_of_lane"]
 
-OTHER_PROCESSES = ("process", "dask")  # kinds of lanes with an interpreter of their own
+OWN_INTERPRETER = ("process", "dask")  # kinds of workers with an interpreter of their own
 
 
 def idle_lanes(columns: SpanColumns) -> list[str]:
@@ -74,7 +74,7 @@ def process_of_lane(lane: str) -> str:
     ('', 'process-2', 'process-2')
     """
     outer = lane.partition("/")[0]
-    return outer if kind_of_lane(outer) in OTHER_PROCESSES else ""
+    return outer if kind_of_lane(outer) in OWN_INTERPRETER else ""
 
 
 def count_workers(nesting: Nesting, units: Bools) -> int:

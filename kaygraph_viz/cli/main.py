@@ -152,6 +152,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("input", nargs="?", help="a JSON record, a JSON file, or a sentence that names patterns")
+    _add_setup(parser)
+    parser.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
+    parser.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
+    parser.add_argument("--interactive", action="store_true", help="open a prompt")
+    parser.add_argument("--version", action="version", version=f"kaygraph-viz {_version()}")
+    return parser
+
+
+def _add_setup(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is run, and how."""
     parser.add_argument(
         "--example", choices=[*EXAMPLES, "all"], default="all", metavar="NAME",
         help=f"which pattern to run: {', '.join(EXAMPLES)} or all (default)",
@@ -172,11 +182,6 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=whole, default=0, metavar="N", help="what latencies, faults and events depend on (default 0)"
     )
     parser.add_argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
-    parser.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
-    parser.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
-    parser.add_argument("--interactive", action="store_true", help="open a prompt")
-    parser.add_argument("--version", action="version", version=f"kaygraph-viz {_version()}")
-    return parser
 
 
 def _version() -> str:

@@ -49,10 +49,7 @@ def run(setup: Setup) -> ExampleRun:
         captions=CAPTIONS,
         compared=SCHEDULES,
         facts=[
-            Fact("priced", f"{summary['priced']:,}"),
-            Fact("net", _money(summary["net_cents"])),
-            Fact("tax", _money(summary["tax_cents"])),
-            Fact("gross", _money(summary["gross_cents"]), f"from {len(summary['gross_cents_by_country'])} countries"),
+            *_totals(summary),
             *_agreement(orders, failed),
             *(Fact(name, duration(traces[name].makespan_s), _balance(traces[name])) for name in SCHEDULES),
         ],
@@ -61,16 +58,11 @@ def run(setup: Setup) -> ExampleRun:
             _suggestion(metrics["suggested_workers"]),
         ],
         measured=measured(
-            len(orders),
-            len(failed),
-            traces["longest-first"],
-            serial,
-            unit="orders",
-            bottleneck=_bottleneck(metrics),
-            computes=True,
+            len(orders), len(failed), traces["longest-first"], serial,
+            unit="orders", bottleneck=_bottleneck(metrics), computes=True,
         ),
         is_simulated=setup.is_simulated,
-    )
+    )  # fmt: skip
 
 
 def _priced(orders: Sequence[Order], setup: Setup, executor: Executor, schedule: str) -> Run:
@@ -90,6 +82,15 @@ def _suggestion(workers: int) -> str:
 
 def _money(cents: int) -> str:
     return f"{cents / 100:,.2f}"
+
+
+def _totals(summary: Mapping[str, Any]) -> list[Fact]:
+    return [
+        Fact("priced", f"{summary['priced']:,}"),
+        Fact("net", _money(summary["net_cents"])),
+        Fact("tax", _money(summary["tax_cents"])),
+        Fact("gross", _money(summary["gross_cents"]), f"from {len(summary['gross_cents_by_country'])} countries"),
+    ]
 
 
 def _agreement(orders: Sequence[Order], failed: Sequence[Any]) -> list[Fact]:

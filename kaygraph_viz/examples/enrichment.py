@@ -59,12 +59,7 @@ def run(setup: Setup) -> ExampleRun:
         traces={"serial": serial, "one-record": alone, "broken": broken, "parallel": parallel},
         captions=CAPTIONS,
         color_by="name",
-        facts=[
-            Fact("answers", f"{len(sample) * 4:,}", _in_words(summary["statuses"])),
-            Fact("complete records", f"{summary['complete']:,}", f"of {count:,}"),
-            Fact("enrichment rate", f"{summary['enrichment_rate']:.0%}", "share of the sources that answered"),
-            Fact("confidence", f"{summary['confidence']:.0%}", "less where two sources contradict each other"),
-        ],
+        facts=_facts(summary, count),
         notes=[
             _what_is_known(next(one for one in shared["enriched_records"] if one.record is best[0])),
             _in_spite_of(harmed["enriched_records"][0]),
@@ -89,10 +84,19 @@ def _enriched(
         serve(settings) as server,
         customer_sources(server.base_url, deadline_s=DEADLINE_S) as sources,
     ):
-        who = kind if kind == "async" else executor  # coroutines have a node of their own
-        graph = enrichment_graph(sources, max_workers=workers, executor=who, progress=setup.progress)
+        runs_on = kind if kind == "async" else executor  # coroutines have a node of their own
+        graph = enrichment_graph(sources, max_workers=workers, executor=runs_on, progress=setup.progress)
         graph.run(shared := {"records": records})
     return shared, graph, trace
+
+
+def _facts(summary: Mapping[str, Any], count: int) -> list[Fact]:
+    return [
+        Fact("answers", f"{count * 4:,}", _in_words(summary["statuses"])),
+        Fact("complete records", f"{summary['complete']:,}", f"of {count:,}"),
+        Fact("enrichment rate", f"{summary['enrichment_rate']:.0%}", "share of the sources that answered"),
+        Fact("confidence", f"{summary['confidence']:.0%}", "less where two sources contradict each other"),
+    ]
 
 
 def _in_words(statuses: Mapping[str, int]) -> str:

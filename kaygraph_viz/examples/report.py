@@ -66,8 +66,10 @@ def _made(records: Sequence[dict[str, str]], setup: Setup, kind: str, workers: i
         serve(settings_with_seed(setup.seed)) as server,
         customer_sources(server.base_url) as sources,
     ):
-        who = kind if kind == "async" else executor
-        graph = report_graph(sources, Path(folder) / PAGE, max_workers=workers, executor=who, progress=setup.progress)
+        runs_on = kind if kind == "async" else executor
+        graph = report_graph(
+            sources, Path(folder) / PAGE, max_workers=workers, executor=runs_on, progress=setup.progress
+        )
         shared: dict[str, Any] = {"records": records}
         graph.run(shared)
         page = shared["report_path"].read_bytes()

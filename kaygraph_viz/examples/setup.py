@@ -89,7 +89,7 @@ class Setup:
     def workers_for(self, kind: str, usual: int = DEFAULT_WORKERS) -> int:
         """Return the number of workers: the one asked for, or the usual one for a kind.
 
-        Without a wish, processes are no more than there are cores: those of this machine, or of simulated time.
+        By default there are no more processes than cores: those of this machine, or of simulated time.
         """
         if kind == "serial":
             return 1

@@ -1,5 +1,5 @@
-"""Who runs it: every kind of worker behind one interface.
+"""Executors: every kind of worker behind one interface.
 
-Belongs here: pulling items, running a branch with its attempts, deadlines, handing back outcomes.
+Belongs here: pulling items, running a branch with its attempts, deadlines, delivering outcomes.
 Does not belong here: what the branches are for (``graph``) and how spans are kept (``trace``).
 """

@@ -1,6 +1,6 @@
 """Stopping a call from outside, and when its time is up.
 
-Belongs here: the token that carries the wish, and interrupting a thread that holds none. Does not belong here: how each
+Belongs here: the token, and interrupting a thread that has none. Does not belong here: how each
 kind of worker stops (``core.worker_pool``, ``coroutines.executor``, ``local.processes``).
 """
 
@@ -58,7 +58,7 @@ class CancelToken:
         return bool(self._callbacks)
 
     def cancel(self, reason: BaseException | None = None) -> None:
-        """Stop the calls that hold this token, and those that will get it; the second time does nothing.
+        """Stop the calls that have this token, and those that will get it; the second time does nothing.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ def cancel_after(token: CancelToken, seconds: float | None, reason: BaseExceptio
 def interruptible(outcomes: Generator[T, None, None]) -> Iterator[Generator[T, None, None]]:
     """Close the outcomes of a call at the end of the block; an interrupt of the block interrupts the call, too.
 
-    Closing waits for the branches in progress. After an interrupt nobody wants to wait, wherever it came.
+    Closing waits for the branches in progress. After an interrupt there is no waiting, wherever it came.
     """
     try:
         yield outcomes
@@ -131,7 +131,7 @@ _outer: ContextVar[CancelToken | None] = ContextVar("kaygraph_viz_outer_token", 
 
 @contextmanager
 def stopping_all(token: CancelToken) -> Iterator[None]:
-    """Let `token` stop every parallel call that is made inside the block, whoever makes it.
+    """Make `token` stop every parallel call inside the block, also those of code that knows nothing of it.
 
     Calls in simulated time are not stopped by it: nothing outside may interfere there. See `interrupt`.
 
@@ -153,7 +153,7 @@ def stopping_all(token: CancelToken) -> Iterator[None]:
 
 
 def stopped_by_outer(token: CancelToken) -> AbstractContextManager[None]:
-    """Let the token of the innermost `stopping_all` around this cancel `token`, too, while the block runs."""
+    """Return a block in which the token of the innermost `stopping_all` cancels `token`, too."""
     outer = _outer.get()
     if outer is None or current_clock().is_exact:
         return nullcontext()

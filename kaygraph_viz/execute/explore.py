@@ -53,7 +53,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What held in all runs, and what did not.
+    """The result of an exploration: the properties that held in all runs, and those that did not.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def explore(
     first_seed: int = 0,
     progress: Progress = None,
 ) -> Exploration:
-    """Run a program under many schedules and say which properties held in all of them.
+    """Run a program under many schedules and return which properties held in all of them.
 
     One run of a parallel program usually looks right. Here each run is in simulated time with another legal order of
     what happens at once, and threads may give way between any two steps of your code: a race that shows up once in a

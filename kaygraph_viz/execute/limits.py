@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 MAX_BY_DEFAULT = 32
-LOOK_EVERY_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
+POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a branch is tried, how long it waits in between, and for which errors.
+    """A rule for retries: how many attempts, how long to wait in between, and for which errors.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class RetryPolicy:
 
 
 class MemoryBudget:
-    """Narrows the look-ahead of a batch while memory is short: items then wait in their source, not in memory.
+    """A bound on memory that narrows the look-ahead of a batch: items then wait in their source.
 
     How much memory is in use depends on the machine, so in simulated time it is never short.
 
@@ -145,7 +145,7 @@ class MemoryBudget:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = checked_whole("max_bytes", max_bytes, 1, 1 << 60, "max_bytes=2_000_000_000")
-        self._looked_ns = -LOOK_EVERY_NS
+        self._looked_ns = -POLL_NS
         self._is_tight = False
 
     def is_tight(self) -> bool:
@@ -153,7 +153,7 @@ class MemoryBudget:
         if current_clock().is_exact:
             return False
         now_ns = time.monotonic_ns()
-        if now_ns - self._looked_ns >= LOOK_EVERY_NS:
+        if now_ns - self._looked_ns >= POLL_NS:
             self._looked_ns = now_ns
             self._is_tight = used_bytes() > self.max_bytes
         return self._is_tight
@@ -175,7 +175,7 @@ def used_bytes() -> int:
 
 
 def _call_state(attempt: int, error: BaseException) -> RetryCallState:
-    """Return what tenacity's waiting rules look at: the number of the attempt and how it ended."""
+    """Return the state that tenacity's waiting rules read: the number of the attempt and its error."""
     from tenacity import Future, RetryCallState, Retrying
 
     state = RetryCallState(Retrying(), None, (), {})
@@ -186,7 +186,7 @@ def _call_state(attempt: int, error: BaseException) -> RetryCallState:
 
 
 def default_workers(kind: str = "thread") -> int:
-    """Return how many workers there are where none are asked for.
+    """Return the number of workers that an executor has by default.
 
     Processes: one for each core that the program may use. Other kinds: 4 more than that, at most 32, since they wait
     more than they compute. In simulated time 4 of any kind, so that a run is the same on every machine.

@@ -1,4 +1,4 @@
-"""Showing how far a batch is: a bar where somebody looks, nothing where nobody does.
+"""Progress of a batch: a bar on a terminal or in a notebook, or calls of a function.
 
 Belongs here: counting outcomes on their way, and how fast they come. Does not belong here: widgets (``widgets``).
 """
@@ -25,12 +25,12 @@ SHOW_AFTER_S = 1.0  # a bar for less than this would only flicker
 
 @dataclass(frozen=True, slots=True)
 class ProgressInfo:
-    """How far a batch is, and how fast it gets on.
+    """The progress of a batch: items that have ended, and time.
 
     Parameters
     ----------
     done, total
-        How many items have ended, and how many there are; None where nobody knows.
+        How many items have ended, and how many there are; None where that is not known.
     elapsed_s
         Time since the batch began [s].
     failed
@@ -49,7 +49,7 @@ class ProgressInfo:
 
     @property
     def ok(self) -> int:
-        """How many have ended well."""
+        """The number of items that ended without an error."""
         return self.done - self.failed
 
     @property
@@ -72,7 +72,7 @@ class ProgressInfo:
 
 
 class ProgressCallback:
-    """What to give as `progress` for a function that wants to know the throughput and the time left.
+    """A value of `progress` for a function that gets the throughput and the time left.
 
     Parameters
     ----------
@@ -100,20 +100,20 @@ class ProgressCallback:
         self._begun_ns = 0
 
     def begun(self) -> ProgressCallback:
-        """Return the same for a batch that begins now: one node may run several at once."""
-        paced = ProgressCallback(self.report)
-        paced._start()
-        return paced
+        """Return a copy for a batch that begins now: one node may run several at once."""
+        timed = ProgressCallback(self.report)
+        timed._start()
+        return timed
 
     def _start(self) -> None:
         self._begun_ns = current_clock().now_ns()
 
     def __call__(self, done: int, total: int | None, failed: int = 0) -> None:
-        """Report how far it is; called as any other function of progress."""
+        """Report the progress; called as any other function of progress."""
         self.report(ProgressInfo(done, total, (current_clock().now_ns() - self._begun_ns) / 1e9, failed))
 
     def ended(self) -> None:
-        """Do what is to be done when the batch has ended, well or badly: nothing, here."""
+        """Do nothing; called when the batch has ended, also with an error, for classes that extend this one."""
 
 
 def checked_progress(progress: Progress) -> Progress:
@@ -125,7 +125,7 @@ def checked_progress(progress: Progress) -> Progress:
 
 @contextmanager
 def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callable[..., object]]:
-    """Give a function to call for each outcome, with ``False`` where it is a failed one, which shows how far they are.
+    """Yield a function to call for each outcome, with ``False`` for a failed one, which shows the progress.
 
     Parameters
     ----------
@@ -134,9 +134,9 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
         a function is called with the number of outcomes so far and the total (or None); a
         `ProgressCallback` gets a `ProgressInfo`.
     total
-        How many there will be, or None where nobody knows.
+        How many there will be, or None where that is not known.
     name
-        What the bar is called.
+        The name of the bar.
     """
     if not is_shown(progress):
         yield _nothing
@@ -155,26 +155,26 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
 
 
 class _Tally:
-    """Counts what has ended, well or badly; outcomes of one batch are counted by one thread."""
+    """Counts ended and failed items; outcomes of one batch are counted by one thread."""
 
-    def __init__(self, paced: ProgressCallback, total: int | None) -> None:
-        self._paced, self._total = paced, total
+    def __init__(self, timed: ProgressCallback, total: int | None) -> None:
+        self._timed, self._total = timed, total
         self._done = self._failed = 0
 
     def __call__(self, ok: bool = True) -> None:
         self._done += 1
         self._failed += not ok
-        self._paced(self._done, self._total, self._failed)
+        self._timed(self._done, self._total, self._failed)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._paced.ended()
+        self._timed.ended()
 
 
 def tracked(outcomes: Iterable[Outcome], progress: Progress, total: int | None, name: str) -> Iterable[Outcome]:
-    """Return the outcomes; reading them shows how far they are, as for `counter`."""
+    """Return the outcomes; reading them shows the progress, as for `counter`."""
     return _counted(outcomes, progress, total, name) if is_shown(progress) else outcomes
 
 
@@ -186,9 +186,9 @@ def _counted(outcomes: Iterable[Outcome], progress: Progress, total: int | None,
 
 
 def is_shown(progress: Progress) -> bool:
-    """Return whether anybody would see how far a batch is."""
+    """Return whether progress is to be shown: it is asked for, or the output is a terminal."""
     return bool(progress) or (progress is None and sys.stderr is not None and sys.stderr.isatty())
 
 
 def _nothing(ok: bool = True) -> None:
-    """Count for nobody."""
+    """Do nothing: no progress is shown."""

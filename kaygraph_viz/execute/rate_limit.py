@@ -1,6 +1,6 @@
 """A limit on the calls to one service, shared by all branches that call it.
 
-Belongs here: who may call when. Does not belong here: how often a failed call is tried again (``limits``).
+Belongs here: when a call may begin. Does not belong here: how often a failed call is tried again (``limits``).
 
 The time that a branch waits for its turn is recorded as blocked time, and as a ``wait`` span inside the branch.
 """
@@ -24,11 +24,11 @@ __all__ = ["RateLimit"]
 
 PERIOD_NS = 1_000_000_000
 MAX_RATE = 1_000_000
-SHORTEST_BLOCK_NS = 100_000  # who got through at once was not held up
+SHORTEST_BLOCK_NS = 100_000  # a shorter wait is the time that taking a lock costs
 
 
 class RateLimit:
-    """At most so many calls in any second, and at most so many at once.
+    """A limit on the calls that begin in any second, and on those in progress at once.
 
     Use one object for all branches that call the same service, plain or asynchronous, in any number of threads and
     loops: ``with limit: call()`` or ``async with limit: await call()``. When a call in the block raises an error with
@@ -68,10 +68,10 @@ class RateLimit:
         self._closed_until_ns = 0
         self._clock: Clock | None = None
         self._slots = _Slots(in_flight)
-        self._gate = _Slots(1)  # who holds it waits for the time; the others wait for the gate and need no clock
+        self._gate = _Slots(1)  # its holder waits for the time; the others wait for the gate and need no clock
 
     def pause(self, seconds: float) -> None:
-        """Let no call begin for `seconds` [s], as a service asks with Retry-After."""
+        """Delay calls by `seconds` [s], as a service asks with Retry-After."""
         with self._lock:
             until = self._now_ns() + round(max(0.0, seconds) * 1e9)
             self._closed_until_ns = max(self._closed_until_ns, until)
@@ -144,7 +144,7 @@ class RateLimit:
 
 
 class _Slots:
-    """So many slots, given to threads and coroutines in the order in which they come; None for any number."""
+    """Slots for threads and coroutines, taken in the order in which they ask; None for any number."""
 
     def __init__(self, count: int | None) -> None:
         self._is_unlimited = count is None
@@ -183,7 +183,7 @@ class _Slots:
             raise
 
     def leave(self) -> None:
-        """Give the slot to the next in the queue, or back."""
+        """Pass the slot on to the next in the queue, or free it."""
         if self._is_unlimited:
             return
         with self._lock:

@@ -59,5 +59,5 @@ def executor_class(kind: str) -> type[Executor]:
 
 
 def checked_kind(kind: str) -> str:
-    """Return `kind` if there is such an executor, else raise `OptionError`."""
+    """Return `kind` if it is one of `KINDS`, else raise `OptionError`."""
     return checked_word("executor", kind, KINDS, 'executor="thread"')

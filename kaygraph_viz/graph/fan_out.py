@@ -85,17 +85,11 @@ class FanOutNode(BranchingNode):
             raise OptionError("inputs", sorted(unknown), f"names of branches: {', '.join(self.branches)}")
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
-        def fall_back(name: str, error: Exception) -> Any:
-            return self.exec_fallback(name, error)
-
-        options = {"fn": self._operation(shared, prep_res), "label": str, "fallback": fall_back}
-        if self._crosses_processes:
-            options["fallback"] = self._picklable().exec_fallback
-        if self.wait_for == "first":
-            winner = self._first_branch(tuple(self.branches), **options)
-            return {winner.name: winner if self.on_error_policy == "collect" else winner.value}
-        outcomes = self._branches(tuple(self.branches), **options)
-        collects = self.on_error_policy == "collect"
+        names, collects = tuple(self.branches), self.on_error_policy == "collect"
+        fallback = self._picklable().exec_fallback
+        options = {"fn": self._operation(shared, prep_res), "label": str, "fallback": fallback}
+        is_race = self.wait_for == "first"
+        outcomes = [self._first_branch(names, **options)] if is_race else self._branches(names, **options)
         return {outcome.name: outcome if collects else outcome.value for outcome in outcomes}
 
     def _operation(self, shared: Shared, prep_res: Any) -> Callable[[str], Any]:

@@ -141,7 +141,7 @@ class MapReduceNode(BranchingNode):
         """Return the result for one key, in place of `reducer`."""
 
     def combine(self, key: Any, values: list[Any]) -> Any:
-        """Return one value in place of those that one map branch has for a key, in place of `combiner`."""
+        """Return one value for all that one map branch has for a key, in place of `combiner`."""
 
     def prep(self, shared: Shared) -> Any:
         """Return the items, by default ``shared["items"]``: any iterable, read lazily."""

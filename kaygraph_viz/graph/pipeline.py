@@ -193,9 +193,7 @@ class PipelineNode(Node):
         return self._phase("exec", self._run_stages, () if prep_res is None else prep_res)
 
     def _run_stages(self, items: Iterable[Any]) -> Any:
-        run = PipelineRun(
-            self.stages, items, owner=self.node_id, ordered=self.ordered, on_error=self.on_error_policy
-        )  # fmt: skip
+        run = PipelineRun(self.stages, items, owner=self.node_id, ordered=self.ordered, on_error=self.on_error_policy)
         total = len(items) if isinstance(items, Sized) else None
         self._note_workers()
         with counter(self.progress, total, self.node_id) as run.count, run:

@@ -8,8 +8,9 @@ Each criterion evaluates a trace: whether it is met, why, and which part of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -250,12 +251,9 @@ def _longest_below(trace: Trace, count: int, name: str | None = None) -> tuple[f
 
 
 def longest_stretch(changes: Iterable[tuple[int, bool]]) -> tuple[int, int]:
-    """Return the start and the end of the longest time in which a condition holds, 0 and 0 if it never does [ns].
+    """Return start and end of the longest time in which a condition holds, 0 and 0 if it never does [ns].
 
-    Parameters
-    ----------
-    changes
-        Times in order [ns], each with whether the condition holds from then on.
+    `changes` are times in order [ns], each with whether the condition holds from then on.
 
     Examples
     --------
@@ -284,13 +282,19 @@ def _longest_idle(trace: Trace) -> tuple[str, float, float]:
     branches = _named(trace, None)
     waits = [(span.submitted_ns, span.started_ns) for span in branches if span.started_ns > span.submitted_ns]
     longest: tuple[str, float, float] = ("", 0, 0)
+    for lane, gap_from, gap_to in _idle_gaps(branches):
+        for wait_from, wait_to in waits:
+            low, high = max(gap_from, wait_from), min(gap_to, wait_to)
+            if high - low > longest[2] - longest[1]:
+                longest = (lane, low, high)
+    return longest
+
+
+def _idle_gaps(branches: list[Span]) -> Iterator[tuple[str, int, int]]:
+    """Yield the gaps between the branches of each lane, also before the first and after the last: lane, from, to."""
+    begin = min((span.submitted_ns for span in branches), default=0)
+    end = max((span.ended_ns for span in branches), default=0)
     for lane in dict.fromkeys(span.lane for span in branches):
         mine = sorted((span.started_ns, span.ended_ns) for span in branches if span.lane == lane)
-        gaps = zip([min(span.submitted_ns for span in branches), *(end for _, end in mine)],
-                   [*(start for start, _ in mine), max(span.ended_ns for span in branches)], strict=True)  # fmt: skip
-        for gap_from, gap_to in gaps:
-            for wait_from, wait_to in waits:
-                low, high = max(gap_from, wait_from), min(gap_to, wait_to)
-                if high - low > longest[2] - longest[1]:
-                    longest = (lane, low, high)
-    return longest
+        for (_, gap_from), (gap_to, _) in pairwise([(begin, begin), *mine, (end, end)]):
+            yield lane, gap_from, gap_to

@@ -35,12 +35,10 @@ class Canvas:
     Parameters
     ----------
     ax
-        Where to draw.
+        The Axes; pictures add their own artists to it.
 
     Attributes
     ----------
-    ax
-        The Axes, for artists that only one picture has.
     width_pt, height_pt
         Its size [pt].
     points_per_s

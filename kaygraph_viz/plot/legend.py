@@ -17,7 +17,7 @@ from matplotlib.patches import Patch, Rectangle
 from kaygraph_viz.plot.style import PAPER, TEXT, Key, Size, Stroke
 from kaygraph_viz.plot.text import escaped, width_pt
 
-__all__ = ["LEGEND_LINE_PT", "MARKER_PT", "add_legend", "legend_columns", "legend_lines"]
+__all__ = ["LEGEND_LINE_PT", "MARKER_PT", "add_legend", "legend_lines"]
 
 ENTRY_PT = 31.0  # width of an entry beside its text: the patch and the gaps around it
 LEGEND_LINE_PT = 14.0
@@ -39,7 +39,7 @@ def add_legend(ax: Axes, keys: Sequence[Key], room_pt: float) -> int:
     """
     if not keys:
         return 0
-    columns = legend_columns(keys, room_pt)
+    columns = _columns(keys, room_pt)
     by_columns = [key for column in range(columns) for key in keys[column::columns]]  # the order that matplotlib fills
     ax.legend(
         handles=[_handle(key) for key in by_columns],
@@ -60,11 +60,8 @@ def add_legend(ax: Axes, keys: Sequence[Key], room_pt: float) -> int:
     return legend_lines(keys, room_pt)
 
 
-def legend_columns(keys: Sequence[Key], room_pt: float) -> int:
-    """Return how many entries fit beside each other in `room_pt` [pt]; 1 or more.
-
-    A column is as wide as its widest entry.
-    """
+def _columns(keys: Sequence[Key], room_pt: float) -> int:
+    """Return how many entries fit beside each other, 1 or more; a column is as wide as its widest entry."""
     widths = [width_pt(key.label, Size.small_font) + ENTRY_PT for key in keys]
     for columns in range(len(keys), 1, -1):
         if sum(max(widths[column::columns]) for column in range(columns)) <= room_pt:
@@ -81,7 +78,7 @@ def legend_lines(keys: Sequence[Key], room_pt: float) -> int:
     >>> [legend_lines([FILLS["cpu"], FILLS["wait"]], room_pt) for room_pt in (500, 50)]
     [1, 2]
     """
-    return -(-len(keys) // legend_columns(keys, room_pt))
+    return -(-len(keys) // _columns(keys, room_pt))
 
 
 def _handle(key: Key) -> Any:

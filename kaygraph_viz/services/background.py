@@ -1,7 +1,7 @@
 """Run an ASGI application in a thread of its own, on a free port of this machine.
 
-Belongs here: the socket, the thread with its event loop, noting requests as they pass, closing connections, stopping in
-time. Does not belong here: what the application answers (``app``) and what users hold in their hands (``server``).
+Belongs here: the socket, the thread with its event loop, logging requests as they pass, closing connections, stopping
+in time. Does not belong here: the application (``app``) and the servers that users start and stop (``server``).
 """
 
 from __future__ import annotations

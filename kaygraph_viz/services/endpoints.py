@@ -115,7 +115,7 @@ def verify(city: str = "", country: str = "", domain: str = "") -> dict[str, str
 
 
 def profile(customer_id: str) -> dict[str, Any] | None:
-    """Answer what the user of a customer number told about himself.
+    """Answer with the user profile of a customer.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The log of requests that every service keeps.
 
-Belongs here: one request as the service saw it, and the list of them. Does not belong here: who writes into it
+Belongs here: one request as the service saw it, and the list of them. Does not belong here: writing into it
 (``background``, ``in_process``).
 """
 
@@ -25,9 +25,9 @@ class LoggedRequest:
         When it arrived, on the axis of the clock of the service [ns]: that of ``time.perf_counter_ns``, or simulated
         time.
     answered_ns
-        When the last byte of the answer was handed over [ns]; None while, and when, there is no answer.
+        When the last byte of the answer was sent [ns]; None as long as there is no answer.
     status
-        HTTP status of the answer; None while, and when, there is none.
+        HTTP status of the answer; None as long as there is none.
     """
 
     method: str

@@ -1,7 +1,7 @@
 """The settings of a service: its latency, its faults and its limits, as functions of a seed.
 
 Belongs here: the settings of one service and every decision that is left to chance. Does not belong here: what a
-service answers (``endpoints``) and keeping count of tries and calls (``responses``).
+service answers (``endpoints``) and counting attempts and calls (``responses``).
 
 Chance is never drawn in the order in which requests arrive. Each decision is a function of the seed, the question
 that is asked and, for faults, how many times it was asked before. So a run with 16 workers meets the same latencies
@@ -38,20 +38,20 @@ class ServiceSettings:
     latency_spread
         Standard deviation of the logarithm of the latency, 0 (all the same) to 2.
     failure_rate
-        Share of the tries that are answered `failure_status`, 0 to 1.
+        Share of the attempts that are answered `failure_status`, 0 to 1.
     fail_first
-        How many tries of each question are answered `failure_status` before another answer is possible, 0 or more.
+        How many attempts of each question are answered `failure_status` before another answer is possible, 0 or more.
     failure_status
         HTTP status of a failure, 500 to 599.
     rate_limit
         Calls that are let through in any window of one second, 1 or more; more are answered 429. None: no limit.
     hang_rate
-        Share of the tries that are never answered, 0 to 1. Such a request ends when the client goes away or the
+        Share of the attempts that are never answered, 0 to 1. Such a request ends when the client goes away or the
         server stops.
     drop_rate
-        Share of the tries whose connection is closed without a word, 0 to 1.
+        Share of the attempts whose connection is closed without an answer, 0 to 1.
     cut_rate
-        Share of the tries whose answer breaks off in the middle of its body, 0 to 1.
+        Share of the attempts whose answer breaks off in the middle of its body, 0 to 1.
 
     Raises
     ------

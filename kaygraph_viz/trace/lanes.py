@@ -30,7 +30,7 @@ class Pause(NamedTuple):
     kind
         The kind of part that it is.
     began_ns, ready_ns
-        Since when, and from when on it could go on if its loop let it, None where that is not known [ns].
+        When it began, and when the coroutine was ready to run again; None where that is not known [ns].
     """
 
     kind: PartKind
@@ -144,9 +144,7 @@ class Lane:
     def stepped(self, started_ns: int, ended_ns: int) -> Measured:
         """Return what `measured` returns, for a coroutine whose steps were noted and which has just ended."""
         cpu_ns, blocked_ns, parts = measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
-        if (
-            parts is not None and len(parts) == 1 and parts[0][0] == CPU
-        ):  # sums say the same in less memory, and there may be millions of such steps
+        if parts is not None and len(parts) == 1 and parts[0][0] == CPU:  # the sums say the same in less memory
             return ended_ns - started_ns, 0, None
         return cpu_ns, blocked_ns, parts
 
@@ -195,9 +193,8 @@ class Lanes:
         self._named: dict[str, threading.Thread] = {}
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
-        self.on_thread: Callable[[str, int | None], None] | None = (
-            None  # called with a lane and, for a worker process, its number, when a thread begins to work on it
-        )
+        # Called when a thread begins to work on a lane: with its name, and the number of the process if it is a worker.
+        self.on_thread: Callable[[str, int | None], None] | None = None
 
     def mine(self) -> Lane:
         """Return the lane of the calling task or thread; one without a lane gets a new one.
@@ -279,7 +276,7 @@ class Lanes:
 
     @contextmanager
     def occupied(self, lane: Lane) -> Iterator[Lane]:
-        """Let the calling task, or else thread, work on a lane that was taken, and give the lane back at the end."""
+        """Register the calling task, or else thread, on a taken lane, and free the lane at the end."""
         self.enter(lane)
         try:
             yield lane
@@ -299,7 +296,7 @@ NO_LANE: Lane = _NoLane("", None)
 
 
 class NoLanes(Lanes):
-    """What takes the place of the lanes where nothing is recorded: all workers have the same one."""
+    """The lanes where nothing is recorded: all workers have the same one."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -312,14 +309,7 @@ class NoLanes(Lanes):
         """Return `NO_LANE`."""
         return NO_LANE
 
-    def again(self, lane: Lane) -> Lane:
-        """Return `NO_LANE`."""
-        return NO_LANE
-
     def enter(self, lane: Lane) -> None:
-        """Do nothing."""
-
-    def enter_process(self, lane: Lane, pid: int) -> None:
         """Do nothing."""
 
     def free(self, lane: Lane) -> None:

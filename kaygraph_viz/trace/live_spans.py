@@ -1,4 +1,4 @@
-"""What a live trace shows of the spans that have not ended yet.
+"""The spans of a live trace that have not ended yet.
 
 Belongs here: open spans as if they ended now. Does not belong here: finished ones (``recorder``, ``columns``).
 """
@@ -35,12 +35,13 @@ def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
     recorder = trace._source
     if not isinstance(recorder, Recorder):
         return trace, frozenset()
-    opened = recorder.open_spans.copy()  # before the finished ones: a span adds its row before it leaves this
+    opened = recorder.open_spans.copy()  # read before the finished ones: a span adds its row before it is removed here
     finished = trace.columns
     ended = set(np.flatnonzero(np.isin(np.fromiter(opened, np.int64, len(opened)), finished.rows["span_id"])).tolist())
     held = [each for place, each in enumerate(opened.values()) if place not in ended]
-    now_ns = recorder.now_ns() if recorder.clock is REAL else _latest_ns(finished)  # a clock of tests may be asked by
-    rows = [_as_running(Row._make(each.abandoned_row(now_ns))) for each in held]  # those only that it knows
+    # Other clocks than the real one may only be read by threads that take part in their time.
+    now_ns = recorder.now_ns() if recorder.clock is REAL else _latest_ns(finished)
+    rows = [_as_running(Row._make(each.abandoned_row(now_ns))) for each in held]
     shown = Trace(_joined(finished, rows), trace.dropped, machine=trace.machine)
     return shown, frozenset(row.span_id for row in rows)
 

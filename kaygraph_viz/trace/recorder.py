@@ -1,4 +1,4 @@
-"""What collects spans: the recorder, and `record` and `span`, which feed it.
+"""The recorder, which collects spans, and `record` and `span`, which make them.
 
 Belongs here: stamping, nesting (which span is the parent), lanes, the cap on the number of spans.
 Does not belong here: storage (``columns``), the finished trace (``trace``), running branches (``execute``).
@@ -58,7 +58,7 @@ COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB)
 
 
 class Scope:
-    """Where new spans belong: the recorder and the span that encloses what runs now."""
+    """The recorder and the enclosing span of the spans that are opened next."""
 
     __slots__ = ("recorder", "span_id")
 
@@ -71,7 +71,7 @@ _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", defau
 
 
 def current_scope() -> Scope | span:
-    """Return where new spans belong; `NO_SCOPE` when nothing is being recorded.
+    """Return the scope in force; `NO_SCOPE` when nothing is being recorded.
 
     A thread that user code started on its own has no context; the innermost active `record` serves it.
     """
@@ -80,17 +80,17 @@ def current_scope() -> Scope | span:
 
 
 def set_scope(scope: Scope) -> None:
-    """Make `scope` the place of what is opened from here on in this context (a worker's copy of one)."""
+    """Make `scope` the one in force in this context, such as a worker's copy of one."""
     _scope.set(scope)
 
 
 def enter_scope(recorder: Recorder, span_id: int) -> None:
-    """Make `span_id` the parent of what is opened from here on in this context."""
+    """Make `span_id` the parent of spans that are opened from here on in this context."""
     _scope.set(Scope(recorder, span_id))
 
 
 class OpenSpan(Protocol):
-    """A span that has begun: it knows its row for the case that the recording ends before it does."""
+    """A span that has begun, with its row for the case that the recording ends before it does."""
 
     @property
     def span_id(self) -> int:
@@ -101,7 +101,7 @@ class OpenSpan(Protocol):
 
 
 class Recorder:
-    """Collects the spans of one run.
+    """A collector of the spans of one run.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Recorder:
     ) -> None:  # fmt: skip
         self.clock = clock
         self.shared_watch = shared_watch
-        is_real = clock is REAL  # which cannot fail, and is read without a detour
+        is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
         self.is_open = True
@@ -153,7 +153,7 @@ class Recorder:
         self.open_spans.pop(span_id, None)
 
     def _compact(self) -> None:
-        if self._lock.acquire(blocking=False):  # someone else is at it: no need to wait
+        if self._lock.acquire(blocking=False):  # another thread compacts already: no need to wait
             try:
                 self._spans.compact()
             finally:
@@ -182,8 +182,8 @@ class Recorder:
 
     @property
     def dropped(self) -> int:
-        """How many spans were not kept because there were more than `max_spans`."""
-        with suppress(Exception), self._lock:  # a fault of the storage was told already
+        """The number of spans that were not kept because there were more than `max_spans`."""
+        with suppress(Exception), self._lock:  # `add` has warned of a fault of the storage
             self._spans.compact()
         return self._spans.dropped
 
@@ -193,7 +193,7 @@ class Recorder:
             return self._linked(self._spans.columns())
 
     def relate(self, consumers: int, producers: int, needs: Callable[[int], Iterable[int]]) -> None:
-        """Say that branches of one phase needed the results of branches of another; see `Relation`."""
+        """Note that branches of one phase needed the results of branches of another; see `Relation`."""
         from kaygraph_viz.trace.relations import Relation
 
         self._relations.append(Relation(consumers, producers, needs))
@@ -214,11 +214,11 @@ class Recorder:
         try:
             with self._lock:
                 open_spans = self.open_spans.copy()
-                self._spans.compact()  # what comes later does not count any more
+                self._spans.compact()  # rows that are added later are not part of the trace
                 now = self.now_ns()  # now, so that no child has ended later than its parent
                 last = {span_id: held.abandoned_row(now) for span_id, held in open_spans.items()}
                 return self._linked(self._spans.sealed(last))
-        except Exception as error:  # whoever was recorded must get out of the block as without a recording
+        except Exception as error:  # the block must end as without a recording
             self._give_up(error)
             return _columns(0).columns()
 
@@ -334,7 +334,7 @@ def record(
     log = memory_log(recorder.clock, is_wanted=memory)
     trace = announced(Trace._live(recorder.snapshot, recorder, log))
     scope = Scope(recorder, 0)
-    # what a simulated schedule still runs ends after the trace is complete
+    # The clock's block is the innermost: what a simulated schedule still runs ends after the trace is complete.
     with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), recorder.clock.running():
         token = _scope.set(scope)
         _active.append(scope)
@@ -460,7 +460,7 @@ class span:  # noqa: N801  (used like a function)
         self._attributes.update(attributes)
 
     def link_branches(self, other: span, needs: Callable[[int], Iterable[int]]) -> None:
-        """Say which branches inside this span needed the results of which branches inside `other`.
+        """Note which branches inside this span needed the results of which branches inside `other`.
 
         Parameters
         ----------
@@ -472,7 +472,7 @@ class span:  # noqa: N801  (used like a function)
         self.recorder.relate(self.span_id, other.span_id, needs)
 
     def link(self, *spans: span) -> None:
-        """Say that this span needed the results of `spans` (fan-in)."""
+        """Note that this span needed the results of `spans` (fan-in)."""
         self._links += tuple(other.span_id for other in spans if other.span_id)
 
 

@@ -76,7 +76,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One recorded closed interval on a lane.
+    """A recorded closed interval on a lane.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class Span:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What it did when: its parts in the order of time, without gaps from start to end.
+        """The parts of its time, in order and without gaps from start to end.
 
         Exact in simulated time, for coroutines, and for all that this package makes a branch wait for. What else
         happened in a thread or process under the real clock is ``unknown``, with its share of CPU time.

@@ -1,4 +1,4 @@
-"""Where a recorder keeps its rows: what it asks of a storage, and the light one for processes that send rows on.
+"""The storage of a recorder: its interface, and the light one of processes that send their rows on.
 
 Belongs here: keeping rows without NumPy. Does not belong here: columns (``columns``), translating rows (``wire``).
 """
@@ -17,14 +17,14 @@ __all__ = ["RowList", "Storage"]
 
 
 class Storage(Protocol):
-    """Where a recorder keeps its rows: `Spans`, or something lighter in a process that only sends them on."""
+    """The interface of a storage of rows: `Spans`, or `RowList` in a process that only sends them on."""
 
     buffer: list[RowTuple]
     dropped: int
 
     @property
     def append(self) -> Callable[[RowTuple], None]:
-        """What keeps a row."""
+        """The function that keeps a row."""
 
     def compact(self) -> None:
         """Make room in the buffer."""
@@ -71,9 +71,9 @@ class RowList:
         return [Row._make(row) for row in rows]
 
     def columns(self) -> SpanColumns:
-        """Raise: there is no trace here."""
+        """Raise `NotImplementedError`: a worker process keeps no trace."""
         raise NotImplementedError("a worker process keeps no trace")
 
     def sealed(self, last: Mapping[int, RowTuple]) -> SpanColumns:
-        """Raise: there is no trace here."""
+        """Raise `NotImplementedError`: a worker process keeps no trace."""
         raise NotImplementedError("a worker process keeps no trace")

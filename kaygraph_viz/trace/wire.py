@@ -1,4 +1,4 @@
-"""Spans that were recorded in another process of this machine, taken into the trace of this one.
+"""Adding the spans of another process of this machine to the trace of this one.
 
 Belongs here: new numbers, parents, lanes and times for their rows. Does not belong here: how the rows travelled
 (``execute``), clocks of other machines (``offsets``).
@@ -24,7 +24,7 @@ Shift = Callable[[int], int]
 
 
 def squeezed(first_ns: int, sent_ns: int, received_ns: int) -> Shift:
-    """Return a function from times of a process to a clock that it knows nothing of, such as a simulated one.
+    """Return a function that maps times of a process to another clock, such as a simulated one.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def adopt(
 
 
 def _in_time(row: Row, shift: Shift) -> Row:
-    """Return the row with its times shifted; what is squeezed must not have more CPU time than it lasts."""
+    """Return the row with its times shifted, and CPU time of no more than it then lasts."""
     started_ns, ended_ns = shift(row.started_ns), shift(row.ended_ns)
     return row._replace(
         submitted_ns=shift(row.submitted_ns),

@@ -121,7 +121,7 @@ class Lock:
             try:
                 if self._take():  # released before the waiter was in the queue
                     return True
-                if self._holder is None and not self._is_promised():  # else no `release` of ours would wake it
+                if self._holder is None and not self._is_promised():  # held directly: no `release` would wake it
                     return bool(self._real.acquire(True, -1 if timeout_s is None else timeout_s))
                 if not waiter.wait_until(until_ns):
                     return False

@@ -48,7 +48,7 @@ def is_made_for_user(frame: FrameType | None) -> bool:
     """
     while frame is not None and frame.f_code is not _THREAD_IS_MADE and module_of(frame) in _MAKES:
         frame = frame.f_back
-    return frame is not None and frame.f_code is not _THREAD_IS_MADE and is_user_frame(frame)
+    return frame is not None and is_user_frame(frame)
 
 
 def is_called_by_user(frame: FrameType | None) -> bool:

@@ -6,13 +6,13 @@ import pytest
 
 from kaygraph_viz.analysis.nesting import Nesting, unit_mask
 from kaygraph_viz.analysis.workers import (
-    MAX_WORKERS,
     count_workers,
     idle_lanes,
     kind_of_lane,
     noted_workers,
     process_of_lane,
 )
+from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.testing import bar, make_trace
 
 

@@ -83,3 +83,8 @@ def test_numbers_that_json_has_no_word_for_are_texts():
 
 def test_the_next_character_is_that_behind_spaces():
     assert (stream_of(" \n\t[").peek(), stream_of("  ").peek()) == ("[", "")
+
+
+def test_a_number_goes_on_in_the_next_chunk(monkeypatch):
+    monkeypatch.setattr(json_stream, "CHUNK", 3)
+    assert list(stream_of("[1234567, 89]").array()) == [1234567, 89]

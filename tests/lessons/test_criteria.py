@@ -56,7 +56,9 @@ def test_threads_that_wait_for_the_interpreter_are_not_efficient():
     halves = [bar("a", "thread-1", 0, 1.995, cpu_s=1), bar("b", "thread-2", 0, 2, cpu_s=1)]
     found = efficiency_at_least(0.9).evaluate(make_trace(*halves))
     assert not found.is_met
-    assert found.reason == "2 workers gave about 50% of what they could: one after the other it would take about 2.00 s"
+    assert found.reason == (
+        "the efficiency of 2 workers was about 50%: one after the other, the run would take about 2.00 s"
+    )
 
 
 def test_the_place_is_where_it_happened():

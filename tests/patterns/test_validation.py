@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import urllib.parse
+from collections import Counter, defaultdict
+from itertools import pairwise
 
 import pytest
 
 from kaygraph_viz.errors import DataError, OptionError, ServiceUnavailable
-from kaygraph_viz.patterns.checks import AddressVerifier, local_checks
+from kaygraph_viz.patterns import sources, validation
+from kaygraph_viz.patterns.checks import CHECKS, AddressVerifier, local_checks
 from kaygraph_viz.patterns.findings import Finding
-from kaygraph_viz.patterns.validation import validation_graph
-from kaygraph_viz.services.app import ServiceSettings
-from kaygraph_viz.services.datasets import load_customers, load_customers_key
+from kaygraph_viz.patterns.validation import compare_with_key, validation_graph
+from kaygraph_viz.services.app import ServiceSettings, verify
+from kaygraph_viz.services.datasets import KeyEntry, load_customers, load_customers_key
+from kaygraph_viz.services.server import serve
 from kaygraph_viz.trace.recorder import record
 
 CUSTOMERS = load_customers()
@@ -48,6 +54,241 @@ def ask(base_url, records, *, timeout_s=GUARD_S, **options):
     """Run only the external check against the service at this address."""
     with AddressVerifier(base_url, timeout_s=timeout_s) as verifier:
         return run({"external": verifier.check}, records, **options)
+
+
+@pytest.fixture(scope="module")
+def checks():
+    """The four real checks, with a service that answers at once."""
+    with local_checks(CUSTOMERS, ServiceSettings(latency_s=0), timeout_s=GUARD_S) as checks:
+        yield checks
+
+
+@pytest.fixture(scope="module")
+def everything(checks):
+    return run(checks, CUSTOMERS, max_workers=8)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(checks):
+    return verdicts(checks, SOME, executor="serial")
+
+
+@pytest.fixture
+def no_waits(monkeypatch):
+    monkeypatch.setattr(sources, "MIN_WAIT_S", 0.0)
+
+
+# -- all records against the answer key ---------------------------------------------------------------------------
+
+
+def test_every_planted_fault_is_found_by_the_check_that_must_find_it(everything):
+    missed = [
+        verdict.customer_id
+        for verdict in everything["verdicts"]
+        if not KEY[verdict.customer_id].is_clean
+        and KEY[verdict.customer_id].check not in {finding.check for finding in verdict.findings}
+    ]
+    assert missed == []
+
+
+def test_no_clean_record_is_rejected_or_left_for_review(everything):
+    status = {verdict.customer_id: verdict.status for verdict in everything["verdicts"]}
+    assert {status[customer["customer_id"]] for customer in CLEAN} == {"accepted"}
+
+
+def test_there_is_one_verdict_for_each_record_in_their_order(everything):
+    assert [verdict.customer_id for verdict in everything["verdicts"]] == [one["customer_id"] for one in CUSTOMERS]
+
+
+def test_summary_adds_up(everything):
+    summary = everything["validation_summary"]
+    assert summary["records"] == 2_000
+    assert summary["accepted"] + summary["rejected"] + summary["needs_review"] == summary["records"]
+    assert summary["total_checks"] == 4 * summary["records"]
+    parts = summary["passed_checks"], summary["failed_checks"], summary["unavailable_checks"]
+    assert sum(parts) == summary["total_checks"]
+    assert summary["unavailable_checks"] == summary["needs_review"] == 0
+
+
+def test_summary_agrees_with_the_verdicts(everything):
+    summary = everything["validation_summary"]
+    statuses = Counter(verdict.status for verdict in everything["verdicts"])
+    assert (summary["accepted"], summary["rejected"]) == (statuses["accepted"], statuses["rejected"])
+
+
+def test_mean_concurrency_is_work_by_makespan_as_measured(everything):
+    summary = everything["validation_summary"]
+    outcomes = everything["check_outcomes"]
+    assert summary["work_s"] == pytest.approx(sum(outcome.service_s for outcome in outcomes))
+    first = min(outcome.submitted_ns for outcome in outcomes)
+    last = max(outcome.ended_ns for outcome in outcomes)
+    assert summary["makespan_s"] == pytest.approx((last - first) / 1e9)
+    assert summary["mean_concurrency"] == pytest.approx(summary["work_s"] / summary["makespan_s"])
+
+
+def test_comparison_with_the_key_counts_each_kind():
+    key = {
+        "1": KeyEntry("underage", "birth_date", "business"),
+        "2": KeyEntry("email_missing_at", "email", "format"),
+        "3": KeyEntry("", "", ""),
+        "4": KeyEntry("", "", ""),
+    }
+    found = [
+        validation.Verdict("1", "rejected", (FOUND,)),  # by another check than the one that has to find it
+        validation.Verdict("2", "rejected", (FOUND,)),
+        validation.Verdict("3", "rejected", (FOUND,)),
+        validation.Verdict("4", "needs review", (), {"external": "down"}),
+        validation.Verdict("not in the key", "rejected", (FOUND,)),
+    ]
+    assert compare_with_key(found, key) == validation.KeyComparison(
+        planted=2, found=1, clean=2, wrongly_rejected=1, unreviewed=1
+    )
+
+
+# -- parallel -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_verdicts_are_those_of_the_serial_run_for_any_number_of_workers(checks, one_by_one, workers):
+    assert verdicts(checks, SOME, max_workers=workers) == one_by_one
+
+
+def test_recording_does_not_change_the_verdicts(checks, one_by_one):
+    with record():
+        recorded = verdicts(checks, SOME, max_workers=4)
+    assert recorded == one_by_one
+
+
+def test_four_workers_run_the_four_checks_of_one_record_at_once():
+    meeting = threading.Barrier(4)
+
+    def meet(_record):
+        meeting.wait(GUARD_S)  # breaks, and so leaves the record for review, unless all four are there
+        return []
+
+    (verdict,) = verdicts(dict.fromkeys(CHECKS, meet), [{"customer_id": "7"}], max_workers=4)
+    assert verdict.status == "accepted"
+
+
+def test_branches_of_the_trace_are_called_as_the_checks(checks):
+    with record() as trace:
+        run(checks, SOME[:5], max_workers=4)
+    names = Counter(span.name for span in trace.validate().where(kind="branch"))
+    assert names == dict.fromkeys(CHECKS, 5)
+
+
+def test_nodes_of_the_trace_are_called_as_in_the_graph():
+    with record() as trace:
+        run({"format": passes}, [{}], max_workers=1)
+    assert [span.name for span in trace.where(kind="node")] == ["ParallelValidationNode", "AggregationNode"]
+
+
+# -- a service that does not answer -------------------------------------------------------------------------------
+
+
+def test_service_down_leaves_every_record_for_review(no_waits):
+    with serve(ServiceSettings(latency_s=0)) as server:
+        gone = server.base_url
+    shared = ask(gone, CLEAN[:4], max_workers=4)
+    assert [verdict.status for verdict in shared["verdicts"]] == ["needs review"] * 4
+    assert all("external: could not be checked" in reason for one in shared["verdicts"] for reason in one.reasons)
+
+
+def test_service_that_hangs_leaves_the_record_for_review_and_says_why(no_waits):
+    with serve(ServiceSettings(hang_rate=1)) as server:
+        (verdict,) = ask(server.base_url, CLEAN[:1], timeout_s=0.05)["verdicts"]
+    assert verdict.status == "needs review"
+    assert "no complete answer within 0.05 s" in verdict.reasons[0]
+
+
+def test_service_that_fails_is_tried_three_times_and_then_left_for_review(no_waits):
+    with serve(ServiceSettings(latency_s=0, failure_rate=1)) as server:
+        shared = ask(server.base_url, CLEAN[:5], max_workers=4)
+    assert [verdict.status for verdict in shared["verdicts"]] == ["needs review"] * 5
+    assert all("503" in verdict.reasons[0] for verdict in shared["verdicts"])
+    assert len(server.requests) == 15
+
+
+def test_records_that_could_not_be_checked_are_counted_as_unavailable(no_waits):
+    with serve(ServiceSettings(latency_s=0, failure_rate=1)) as server:
+        summary = ask(server.base_url, CLEAN[:5], max_workers=4)["validation_summary"]
+    assert (summary["needs_review"], summary["unavailable_checks"], summary["passed_checks"]) == (5, 5, 0)
+
+
+def fails_once():
+    """Return a service that answers each question 503 at first and rightly the second time."""
+    asked = set()
+
+    async def app(scope, receive, send):
+        query = scope["query_string"].decode()
+        status = 200 if query in asked else 503
+        asked.add(query)
+        question = {name: values[0] for name, values in urllib.parse.parse_qs(query).items()}
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(verify(**question)).encode()})
+
+    return app
+
+
+def test_service_that_fails_once_is_asked_again_and_the_record_accepted(no_waits):
+    with serve(app=fails_once()) as server:
+        shared = ask(server.base_url, CLEAN[:3], max_workers=2)
+    assert [verdict.status for verdict in shared["verdicts"]] == ["accepted"] * 3
+    assert [outcome.attempts for outcome in shared["check_outcomes"]] == [2, 2, 2]
+
+
+def test_attempts_and_the_waits_between_them_are_in_the_trace():
+    with serve(app=fails_once()) as server, record() as trace:
+        ask(server.base_url, CLEAN[:1])
+    assert [span.status for span in trace.validate().where(kind="attempt")] == ["error", "ok"]
+    assert [span.attempt for span in trace.where(kind="branch")] == [2]
+    (wait,) = trace.where(kind="wait")
+    assert wait.service_s >= sources.MIN_WAIT_S
+
+
+@pytest.fixture(scope="module")
+def over_its_rate():
+    """Six records for a service that lets three calls a second through, and what its log says."""
+    with serve(ServiceSettings(latency_s=0, rate_limit=3)) as server:
+        shared = ask(server.base_url, CLEAN[:6], max_workers=6)
+    return shared, server.requests
+
+
+def test_records_over_the_rate_are_accepted_in_the_end(over_its_rate):
+    shared, log = over_its_rate
+    assert 429 in {request.status for request in log}
+    assert [verdict.status for verdict in shared["verdicts"]] == ["accepted"] * 6
+
+
+def test_no_call_comes_back_before_the_time_that_the_service_asked_for(over_its_rate):
+    _, log = over_its_rate
+    tries = defaultdict(list)
+    for request in log:
+        tries[request.query].append(request)
+    waits = [
+        later.received_ns - earlier.received_ns for requests in tries.values() for earlier, later in pairwise(requests)
+    ]
+    assert len(waits) == sum(request.status == 429 for request in log)
+    assert min(waits) >= 1_000_000_000  # Retry-After: 1
+
+
+def test_service_lets_no_more_calls_through_than_its_rate(over_its_rate):
+    _, log = over_its_rate
+    admitted = [request.received_ns for request in log if request.status == 200]
+    assert len(admitted) == 6
+    assert all(fourth - first >= 1_000_000_000 for first, fourth in zip(admitted, admitted[3:], strict=False))
+
+
+def test_record_that_stays_over_the_rate_is_left_for_review():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 429, "headers": [(b"retry-after", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    with serve(app=app) as server:
+        (verdict,) = ask(server.base_url, CLEAN[:1])["verdicts"]
+    assert verdict.status == "needs review"
+    assert "429" in verdict.reasons[0]
+    assert len(server.requests) == 3
 
 
 # -- verdicts -----------------------------------------------------------------------------------------------------

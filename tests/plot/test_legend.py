@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.plot.legend import add_legend, legend_columns, legend_lines
+from kaygraph_viz.plot.legend import add_legend, legend_lines
 from kaygraph_viz.plot.style import (
     FILLS,
     Fill,
@@ -40,7 +40,6 @@ KEYS = [Fill("#FFFFFF", "a long name"), Fill("#FFFFFF", "b"), Fill("#FFFFFF", "c
 
 
 def test_entries_stand_beside_each_other_as_far_as_there_is_room():
-    assert [legend_columns(KEYS, room_pt) for room_pt in (1, 150, 1_000)] == [1, 2, 3]
     assert [legend_lines(KEYS, room_pt) for room_pt in (1, 150, 1_000)] == [3, 2, 1]
     assert legend_lines([], 100) == 0
 

@@ -20,13 +20,13 @@ def test_a_list_of_rows_gives_what_came_since_the_last_time():
     try:
         with span("first"):
             pass
-        assert [kept[3] for kept in rows.fetch()] == ["first"]
+        assert [kept.name for kept in rows.fetch()] == ["first"]
         with span("second"):
             pass
         rows.compact()
         with span("third"):
             pass
-        assert [kept[3] for kept in rows.fetch()] == ["second", "third"]
+        assert [kept.name for kept in rows.fetch()] == ["second", "third"]
         assert rows.fetch() == []
     finally:
         set_scope(NO_SCOPE)
@@ -37,7 +37,7 @@ def test_a_list_of_rows_has_an_end():
     for number in range(1, 6):
         rows.append(row(number))
         rows.compact()
-    assert [kept[0] for kept in rows.fetch()] == [1, 2]
+    assert [kept.span_id for kept in rows.fetch()] == [1, 2]
     assert rows.dropped == 3
 
 

@@ -64,18 +64,20 @@ def test_the_main_program_is_not_preempted():
     assert seen == ["main", "main", "thread"]
 
 
-def test_one_that_is_ended_in_between_leaves_no_lock_behind():
-    with VirtualClock(2, preempt=0.5):
+@pytest.mark.parametrize("steps", range(40))
+def test_the_end_of_the_block_never_comes_between_taking_a_lock_and_guarding_it(steps):
+    def hold():
+        lock.acquire()
+        try:
+            sleep(1)
+        finally:
+            lock.release()
+
+    with VirtualClock(preempt=1.0):
         lock = threading.Lock()
-
-        def hold():
-            while True:
-                with lock:
-                    sleep(0.1)
-
-        for _ in range(3):
-            threading.Thread(target=hold).start()
-        sleep(1)
+        threading.Thread(target=hold).start()
+        for _ in range(steps):  # after each of them the thread has gone one instruction further
+            sleep(0)
     assert lock.acquire(blocking=False)
 
 

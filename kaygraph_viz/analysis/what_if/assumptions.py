@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from kaygraph_viz.analysis.intervals import Ints, union_length_ns
 from kaygraph_viz.analysis.what_if.gil_waits import real_waits
-from kaygraph_viz.analysis.what_if.model import OWN_INTERPRETER, Model
+from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.what_if.predictions import Predictions
 from kaygraph_viz.analysis.what_if.replay import Terms
 from kaygraph_viz.analysis.what_if.speed import Speed
 from kaygraph_viz.analysis.what_if.thread_code import thread_code
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 from kaygraph_viz.machine import Machine, usable_cores
 
 __all__ = ["Options", "cores_of", "predictions_of"]

@@ -29,11 +29,11 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Ints, concurrency, first_of_runs, union_length_ns
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, KnownOperations, in_order
 from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, simulate
-from kaygraph_viz.analysis.what_if.model import OWN_INTERPRETER, Model
+from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.what_if.replay import Terms, replay_calls
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample, sampled
 from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, COMPUTE_FREE, CallSpec
-from kaygraph_viz.analysis.workers import process_of_lane
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER, process_of_lane
 
 __all__ = ["real_waits"]
 

@@ -15,9 +15,8 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs
 from kaygraph_viz.analysis.nesting import Nesting, Places, unit_mask
 
-__all__ = ["KINDS", "OWN_INTERPRETER", "Call", "Model"]
+__all__ = ["KINDS", "Call", "Model"]
 
-OWN_INTERPRETER = ("process", "dask")
 KINDS = ("serial", "thread", "process", "async", "dask")
 
 

@@ -17,11 +17,12 @@ import numpy.typing as npt
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
-from kaygraph_viz.analysis.what_if.model import OWN_INTERPRETER, Call, Model
+from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.replay import Terms, costs_ns, replay
 from kaygraph_viz.analysis.what_if.replayed_trace import replayed_trace
 from kaygraph_viz.analysis.what_if.sampling import Sample, drawable, drawn, thinned
 from kaygraph_viz.analysis.what_if.speed import Speed
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.trace import Trace
 

@@ -15,8 +15,8 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, first_of_runs, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
-from kaygraph_viz.analysis.what_if.model import KINDS, OWN_INTERPRETER, Call, Model
-from kaygraph_viz.analysis.workers import kind_of_lane
+from kaygraph_viz.analysis.what_if.model import KINDS, Call, Model
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 
 __all__ = ["read_model"]

@@ -13,9 +13,10 @@ import numpy as np
 
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, in_order
 from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, Replay, simulate
-from kaygraph_viz.analysis.what_if.model import OWN_INTERPRETER, Call, Model
+from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample
 from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec, Operation
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 
 __all__ = ["AS_RECORDED", "Terms", "costs_ns", "replay", "replay_calls", "varied"]
 

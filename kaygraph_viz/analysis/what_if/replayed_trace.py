@@ -19,10 +19,10 @@ from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
 from kaygraph_viz.analysis.what_if.engine import Replay
-from kaygraph_viz.analysis.what_if.model import OWN_INTERPRETER, Call, Model
+from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.replay import Terms
 from kaygraph_viz.analysis.what_if.speed import Speed
-from kaygraph_viz.analysis.workers import noted_workers
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER, noted_workers
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.trace import Trace

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from kaygraph_viz.analysis.what_if.event_queue import Callback, EventLoop, Slots
 from kaygraph_viz.analysis.what_if.tasks import CallSpec, Task
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER
 
 __all__ = ["make_calls"]
 
-OWN_INTERPRETER = frozenset({"process", "dask"})
 LOOP_TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
 
 

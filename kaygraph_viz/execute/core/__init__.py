@@ -1,1 +1,1 @@
-"""What all kinds of executors share: the interface, one call, one branch, trying again, worker pools, pickling."""
+"""The parts of all executors: the interface, one call, one branch, retries, worker pools, pickling."""

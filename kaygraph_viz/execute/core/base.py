@@ -29,7 +29,7 @@ __all__ = ["Capabilities", "Executor", "arranging", "in_order", "too_late"]
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a kind of worker can and cannot do.
+    """The abilities of a kind of worker.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Executor(ABC):
 
     @property
     def workers(self) -> int:
-        """How many branches may run at once; where no number was asked for, the clock in force decides."""
+        """The number of branches that may run at once; where none was asked for, the clock in force decides."""
         return self._default_workers() if self._asked is None else self._asked
 
     def _default_workers(self) -> int:
@@ -174,7 +174,7 @@ class Executor(ABC):
         naming: Naming,
         fallback: Fallback | None,
     ) -> Request:
-        """Return the request that a call stands for, or raise what is wrong with it."""
+        """Return the request of a call whose arguments are valid; raise `OptionError` for others."""
         checked_function("fn", fn, "a function of one item", "executor.imap(check, records)")
         if not isinstance(items, Iterable):
             raise OptionError("items", items, "something to iterate over", "executor.imap(check, [1, 2, 3])")
@@ -206,7 +206,7 @@ class Executor(ABC):
 
     @contextmanager
     def _stoppable(self, request: Request) -> Iterator[None]:
-        """Let the token of a call be cancelled by the caller's tokens, by `cancel` and when its time is up.
+        """Return a block in which the caller's tokens, `cancel` and the end of its time cancel the token of a call.
 
         Raises
         ------
@@ -289,7 +289,7 @@ def too_late(request: Request) -> DeadlineExceeded:
 
 
 def in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """Yield outcomes by index, keeping those that are early; the indices are 0, 1, 2, ... without a gap."""
+    """Yield outcomes by index and keep early ones until then; the indices are 0, 1, 2, ... without a gap."""
     early: dict[int, Outcome] = {}
     due = 0
     for outcome in outcomes:
@@ -300,7 +300,7 @@ def in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
 
 
 def arranging(request: Request) -> Callable[[Outcome], Iterable[Outcome]]:
-    """Return a function that takes outcomes as they are completed and gives those that are due."""
+    """Return a function that takes each completed outcome and returns those that come next in the asked order."""
     early: dict[int, Outcome] = {}
 
     def arrange(outcome: Outcome) -> Iterator[Outcome]:

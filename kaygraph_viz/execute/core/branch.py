@@ -1,4 +1,4 @@
-"""One branch in its worker: what it is called, its stamps, its outcome and its span.
+"""One branch in its worker: its name, its stamps, its outcome and its span.
 
 Belongs here: what happens to one item, the same for every kind of worker. Does not belong here: trying again
 (``retries``), which worker gets which item (``local.serial``, ``worker_pool``, ``coroutines.executor``).
@@ -46,7 +46,7 @@ def _is_interrupt(error: BaseException | None) -> bool:
 
 @dataclass(slots=True, eq=False)  # not frozen: it is made for every recorded branch, and that would double its cost
 class OpenBranch:
-    """A branch in a worker's hands; if the recording ends before it does, it is recorded as abandoned."""
+    """A branch that a worker runs; if the recording ends before it does, it is recorded as abandoned."""
 
     index: int
     name: str
@@ -62,7 +62,7 @@ class OpenBranch:
         return self.row(now_ns, "abandoned")
 
     def row(self, now_ns: int, status: Status, error: str | None = None) -> Row:
-        """Return the row of this branch if it ends at `now_ns` and the worker has nothing to say about it."""
+        """Return the row of this branch if it ends at `now_ns` without a word from its worker."""
         cpu_ns, blocked_ns, parts = measured_in(self.log, self.started_ns, now_ns, has_cpu=self.log is not None)
         return Row(
             self.span_id, self.parent_id, self.index, self.name, "branch", self.lane, self.submitted_ns,
@@ -71,7 +71,7 @@ class OpenBranch:
 
 
 class Claim:
-    """Says which branch a worker holds. Whoever empties it first decides what becomes of the branch."""
+    """The branch that a worker runs; of worker and reader, the one that empties it first decides its outcome."""
 
     __slots__ = ("_held",)
 
@@ -79,19 +79,19 @@ class Claim:
         self._held: list[OpenBranch] = []
 
     def take(self, held: OpenBranch) -> None:
-        """Say what the worker holds now."""
+        """Store the branch that the worker begins."""
         self._held.append(held)
 
     def peek(self) -> OpenBranch | None:
-        """Return what the worker holds, if anything."""
+        """Return the branch that the worker runs, if any."""
         return next(iter(self._held), None)
 
     def is_held(self) -> bool:
-        """Return whether the worker still holds its branch: a reader may have given up on it."""
+        """Return whether the branch is still the worker's: its reader may have given up on it."""
         return bool(self._held)
 
     def release(self, held: OpenBranch) -> bool:
-        """Let go of this branch and return whether nobody else was first."""
+        """Remove this branch; return False if the other side has done so already."""
         try:
             self._held.remove(held)  # atomic, and never the branch after it: only one of worker and reader succeeds
         except ValueError:
@@ -100,14 +100,16 @@ class Claim:
 
 
 class Branches:
-    """What all branches of one `imap` call share, and how one of them runs in its worker.
+    """Runs the branches of one `imap` call and keeps what they share.
 
     Parameters
     ----------
     function
         Called with each item.
     name
-        What a branch is called, or a function of the item that says so.
+        The name of the branches.
+    label
+        Returns the name of the branch of an item; default: `name`.
     owner
         The node they belong to, for messages.
     retry, fallback
@@ -153,11 +155,11 @@ class Branches:
         return self._base.copy()
 
     def where(self, index: int) -> str:
-        """Return what branch `index` is called in messages."""
+        """Return the name of branch `index` in messages."""
         return f"item {index} of {self.owner!r}"
 
     def name_of(self, item: Any) -> str:
-        """Return what the branch of `item` is called; a label function that fails does no harm."""
+        """Return the name of the branch of `item`; a label function that fails does no harm."""
         if self.label is None:
             return self.name
         try:
@@ -177,24 +179,27 @@ class Branches:
         lane
             Where it runs.
         claim
-            Where the worker says what it holds, so that a reader can give up on it.
+            Where the worker stores the branch, so that a reader can give it up.
 
         Returns
         -------
         Outcome
-            With status ``abandoned`` if the reader gave up on it meanwhile: then nobody wants it any more.
+            With status ``abandoned`` if the reader gave it up meanwhile: then it is not read any more.
         """
+        if self.is_recorded:  # not left to a recorder that does nothing: that would double the cost of an item
+            return self._run_recorded(index, item, submitted_ns, lane, claim)
         name = self.name if self.label is None else self.name_of(item)
-        if not self.is_recorded:  # not left to a recorder that does nothing: it would double the cost of an item
-            started = self.now_ns()
-            if claim is not None:
-                claim.take(held := OpenBranch(index, name, submitted_ns, started))
-            value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
-            outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
-            if claim is not None and not claim.release(held):
-                outcome.status = "abandoned"
-            return outcome
-        recorder = self.recorder
+        started = self.now_ns()
+        if claim is not None:
+            claim.take(held := OpenBranch(index, name, submitted_ns, started))
+        value, error, attempts = self._base.copy().run(self._attempts, index, item, claim)
+        outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+        if claim is not None and not claim.release(held):
+            outcome.status = "abandoned"
+        return outcome
+
+    def _run_recorded(self, index: int, item: Any, submitted_ns: int, lane: Lane, claim: Claim | None) -> Outcome:
+        name, recorder = self.name if self.label is None else self.name_of(item), self.recorder
         span_id = recorder.next_id()
         started = self.now_ns()
         cpu = lane.cpu_at(started)
@@ -207,8 +212,7 @@ class Branches:
             )
         except Stopped:  # simulated time is over for it
             if claim is None or claim.release(held):
-                last = OpenBranch(index, name, submitted_ns, started, *ids)
-                self.add(last.row(self.now_ns(), "cancelled"))
+                self.add(OpenBranch(index, name, submitted_ns, started, *ids).row(self.now_ns(), "cancelled"))
             raise
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
@@ -225,19 +229,19 @@ class Branches:
         return outcome
 
     def give_up(self, claim: Claim, held: OpenBranch | None) -> bool:
-        """Take a branch from its worker unless that has just let go of it; its bar goes on until it really ends.
+        """Give up a branch unless its worker has just ended it; its bar goes on until it really ends.
 
         Parameters
         ----------
         claim
             Of the worker.
         held
-            What the claim held when its reader looked.
+            The branch that was found in it, if any.
 
         Returns
         -------
         bool
-            Whether the worker will find out that it was given up.
+            Whether it was given up: the worker will find its claim empty.
         """
         if held is None:
             return False
@@ -248,13 +252,13 @@ class Branches:
         return False
 
     def run_bare(self, index: int, item: Any) -> Result:
-        """Do what `run` does for a branch without record and label, but leave stamps and outcome to the caller."""
+        """Run one branch that has neither record nor label; the caller makes its stamps and its outcome."""
         return self._base.copy().run(
             run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None
         )
 
     def outcome_of(self, index: int, result: Result, started_ns: int, ended_ns: int) -> Outcome:
-        """Return the outcome of what `run_bare` returned."""
+        """Return the outcome of a result of `run_bare`."""
         return self._outcome(index, *result, 0, started_ns, ended_ns, self.name)
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:

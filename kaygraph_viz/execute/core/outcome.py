@@ -1,4 +1,4 @@
-"""What became of a branch.
+"""The outcome of a branch.
 
 Belongs here: the record of one finished branch, and lists of them. Does not belong here: running it.
 """
@@ -18,7 +18,7 @@ __all__ = ["Outcome", "Outcomes"]
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one branch: a value or an error, never both.
+    """The outcome of one branch: a value or an error, never both.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Outcome:
     submitted_ns, started_ns, ended_ns
         When the item was ready, its first attempt began, its last one ended [ns].
     name
-        What the branch is called.
+        The name of the branch.
 
     Examples
     --------

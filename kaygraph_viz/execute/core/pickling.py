@@ -1,7 +1,7 @@
-"""What travels between processes, as bytes: functions, items, values and errors, to our own workers and to Dask's.
+"""Pickling: functions, items, values and errors as bytes, for our own worker processes and for Dask's.
 
 Belongs here: packing and unpacking, so that one bad object spoils nothing but its own item. Does not belong here: the
-way the bytes take (``local.shared_progress``, ``dask.call``), and who sends what when.
+way the bytes take (``local.shared_progress``, ``dask.call``), and when they are sent.
 
 Numbers and texts travel as they are. Everything else is packed by itself, so that it can fail by itself, and through
 cloudpickle where it belongs to ``__main__``, so that functions and classes of a notebook travel by value, in the body
@@ -35,7 +35,7 @@ ATOMS = frozenset({int, float, str, bool, bytes, type(None)})
 MAX_CAUSES = 8
 PackedError = tuple[str, str, list[tuple[bytes, str]]]
 
-_unplaced: dict[tuple[str, str], ContextVar[Any]] = {}
+_local_variables: dict[tuple[str, str], ContextVar[Any]] = {}
 
 
 class WorkerTraceback(Exception):  # shown as the cause of an error, never raised
@@ -49,7 +49,7 @@ class WorkerTraceback(Exception):  # shown as the cause of an error, never raise
 
 
 def by_value(value: Any) -> bytes:
-    """Return anything as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything."""
+    """Return an object as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything."""
     buffer = io.BytesIO()
     _packer()(buffer).dump(value)
     return buffer.getvalue()
@@ -63,7 +63,7 @@ def _packer() -> Any:
     class Packer(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no type information
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, ContextVar):
-                return _variable_at, _place_of(obj)
+                return _variable_at, _address_of(obj)
             if isinstance(obj, CodeType):
                 return _code_of_file, (obj.co_filename, *self.dispatch_table[CodeType](obj))
             return super().reducer_override(obj)
@@ -76,15 +76,15 @@ def _code_of_file(filename: str, make: Callable[..., CodeType], parts: tuple[Any
     return make(*parts).replace(co_filename=filename)
 
 
-def _place_of(variable: ContextVar[Any]) -> tuple[str, str]:
-    """Return the module and name under which a context variable is found; of a local one only what it is called."""
-    module, name = _place_when_first_seen(variable)
+def _address_of(variable: ContextVar[Any]) -> tuple[str, str]:
+    """Return the module and name under which a context variable is found; only its name for a local one."""
+    module, name = _find_variable(variable)
     is_there = getattr(sys.modules.get(module), "__dict__", {}).get(name) is variable
     return (module, name) if is_there else ("", variable.name)
 
 
 @lru_cache(maxsize=256)  # the search takes milliseconds, and a notebook has eight context variables of its own
-def _place_when_first_seen(variable: ContextVar[Any]) -> tuple[str, str]:
+def _find_variable(variable: ContextVar[Any]) -> tuple[str, str]:
     for name, module in list(sys.modules.items()):
         if getattr(module, "__dict__", {}).get(variable.name) is variable:
             return name, variable.name
@@ -96,16 +96,16 @@ def _place_when_first_seen(variable: ContextVar[Any]) -> tuple[str, str]:
 
 
 def _variable_at(module: str, name: str) -> ContextVar[Any]:
-    """Return the context variable of that place, or one that stands for it where the module is not to be had."""
+    """Return a context variable of a module, or a new one of that name where the module cannot be imported."""
     with suppress(Exception):
         found = getattr(import_module(module), name)
         if isinstance(found, ContextVar):
             return found
-    return _unplaced.setdefault((module, name), ContextVar(name))
+    return _local_variables.setdefault((module, name), ContextVar(name))
 
 
 def context_values(context: Context) -> list[bytes]:
-    """Return the context variables that can travel, each packed with its value; our own stay at home."""
+    """Return the context variables of other code that can be pickled, each packed with its value."""
     packed = []
     for variable, value in context.items():
         if not variable.name.startswith("kaygraph_viz_"):
@@ -130,7 +130,7 @@ def pack(value: Any) -> Any:
 
 
 def unpack(packed: Any) -> Any:
-    """Return what was packed; raises whatever loading it raises."""
+    """Return what was packed; an error of loading it is raised as it is."""
     return pickle.loads(packed[0]) if type(packed) is tuple else packed  # noqa: S301  (from our own process)
 
 
@@ -194,7 +194,7 @@ def unpack_result(packed: Any, failure: PackedError | None, where: str) -> tuple
 
 
 def _unpack_error(packed: PackedError, where: str) -> BaseException:
-    """Return the error with its causes; one that cannot be loaded is replaced by one that says what it said."""
+    """Return the error with its causes; one that cannot be loaded is replaced by one with its text."""
     _, text, chain = packed
     errors = [_loaded(each, said, where) for each, said in chain]
     for error, cause in zip(errors, [*errors[1:], WorkerTraceback(text)], strict=True):

@@ -1,4 +1,4 @@
-"""One call of `imap`: its options, checked, and what a kind of executor gets to see of it.
+"""One call of `imap`: its options, checked, in the form in which executors get them.
 
 Belongs here: what was asked for. Does not belong here: doing it.
 """
@@ -25,7 +25,7 @@ MAX_WINDOW = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One checked call of `imap`, as the kinds of executor get it.
+    """One checked call of `imap`, in the form in which executors get it.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ class Request:
     ordered
         Whether outcomes come in the order of the items.
     window
-        How many items may be pulled beyond those in the workers' hands before the reader takes an outcome.
+        How many items may be pulled beyond one for each worker before the reader takes an outcome.
     timeout_s
         The time each branch has [s], or None.
     submitted_ns
         When all items were ready [ns], or None where each is ready when it is pulled.
     count
-        How many items there are, or None where nobody knows.
+        How many items there are, or None where that is not known.
     token
         Cancelled when the call is to stop.
     deadline_s
@@ -66,13 +66,13 @@ class Request:
     outside: CancelToken | None = None
 
     def limit(self, workers: int) -> int:
-        """Return how many items may be pulled and not yet handed out, for so many workers, at this moment."""
+        """Return how many items may be pulled and not yet delivered, for so many workers, at this moment."""
         is_tight = self.memory is not None and self.memory.is_tight()
         return workers + (0 if is_tight else self.window)
 
 
 class Naming(NamedTuple):
-    """What the branches of a call are called, and the node they belong to."""
+    """The names of the branches of a call and of the node to which they belong."""
 
     name: str | None = None
     label: Callable[[Any], str] | None = None
@@ -81,7 +81,7 @@ class Naming(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of one call of `imap`, as they were written."""
+    """The options of one call of `imap`, unchecked."""
 
     ordered: bool = True
     window: int | None = None

@@ -60,7 +60,7 @@ def first_attempt() -> Iterator[None]:
 
 
 def count_from_one(context: Context) -> None:
-    """Make attempts count from 1 in a context, whatever attempt the caller is a part of."""
+    """Make attempts count from 1 in a context, also where the caller is a later attempt of another branch."""
     context.run(_attempt.set, 1)
 
 
@@ -84,7 +84,7 @@ def as_node_error(error: BaseException, where: str) -> BaseException:
 
 
 def as_branch_error(cancelled: CancelledError, where: str) -> BranchError:
-    """Return the error for a branch that ended as cancelled though nobody cancelled it; else raise `cancelled`."""
+    """Return the error for a branch that cancelled itself; raise `cancelled` if its task was cancelled."""
     task = current_task()
     if task is None or task.cancelling():
         raise cancelled
@@ -108,7 +108,7 @@ def run_attempts(
     fallback
         Called with the item and the last error; what it returns takes the place of the value.
     where
-        Says what the branch at an index is called in messages.
+        Returns the name of the branch at an index in messages.
     is_wanted
         Asked before another attempt: a branch that was given up is not tried again.
 
@@ -149,7 +149,7 @@ def _refused(value: CoroutineType[Any, Any, Any], where: str) -> BranchError:
 async def run_attempts_async(
     function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where
 ) -> Result:
-    """Do the same as `run_attempts`, and await what is awaitable: the function, the fallback, the waits."""
+    """Run attempts as `run_attempts` does, and await what is awaitable: the function, the fallback, the waits."""
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
         value = function(item)
@@ -168,14 +168,14 @@ async def after_failure(
     function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
     error: BaseException, started_ns: int,
 ) -> Result:  # fmt: skip
-    """Go on after a first attempt that began at `started_ns` [ns] and ended with `error`."""
+    """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
     again = _Again(item, where(index), retry, None, function, fallback, sleep_async)
     return await _drive_async(again.steps(error, started_ns), where(index))
 
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """What follows a failed first attempt, as steps that plain code and coroutines can both take.
+    """The steps after a failed first attempt, in a form that plain code and coroutines can both carry out.
 
     What a step returned or raised is sent back in, not thrown: a step that is closed must be able to end.
     """
@@ -189,7 +189,7 @@ class _Again:
     sleep: Callable[[float], Any]
 
     def steps(self, error: BaseException, started: int) -> Generator[Step, Answer, Result]:
-        """Yield what is to be called; the result, or the error, comes back in."""
+        """Yield each function to call with its argument; its result, or its error, is sent back in."""
         attempt = 1
         while self._goes_on(attempt, error):
             _add_attempt(started, "error", attempt, error)
@@ -212,7 +212,7 @@ class _Again:
         return self.retry.applies(attempt, error) and (self.is_wanted is None or self.is_wanted())
 
     def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
-        """Wait before the next attempt; return what went wrong meanwhile."""
+        """Wait before the next attempt; return the error of an interrupt or of a waiting rule that fails."""
         try:
             seconds = self.retry.wait_s(attempt, error)
         except BaseException as raised:

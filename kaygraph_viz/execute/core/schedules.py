@@ -44,7 +44,7 @@ Pair = tuple[int, Any]  # an item with its position in the input
 
 
 def checked_schedule(schedule: Schedule) -> Schedule:
-    """Return `schedule` if there is such a one, else raise `OptionError`."""
+    """Return `schedule` if it is one of `SCHEDULES`, else raise `OptionError`."""
     return checked_word("schedule", schedule, SCHEDULES, 'schedule="dynamic"')
 
 
@@ -105,7 +105,7 @@ def imap_in_chunks(
 ) -> Generator[Outcome, None, None]:
     """Run ``fn(item)`` for each item in one chunk of neighbours for each worker, and yield an outcome for each item.
 
-    Outcomes come chunk by chunk. A worker that is through with its chunk does nothing more.
+    Outcomes come chunk by chunk. A worker whose chunk has ended does nothing more.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def _wanted(outcome: Outcome, on_error: OnError) -> Outcome:
 
 
 class Chunk(NamedTuple):
-    """Neighbouring items."""
+    """A chunk of neighbouring items."""
 
     number: int
     pairs: Sequence[Pair]
@@ -156,7 +156,7 @@ def _name_of(chunk: Chunk) -> str:
 
 
 class Report(NamedTuple):
-    """What a worker has done of a chunk: when it began [ns], and what became of its items so far."""
+    """The state of a chunk in its worker: when it began [ns], and the outcomes of its items so far."""
 
     begun_ns: int
     outcomes: list[Outcome]
@@ -164,7 +164,7 @@ class Report(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """What all items have in common."""
+    """The settings that all items of a call share."""
 
     function: Callable[..., Any]
     name: str
@@ -175,11 +175,11 @@ class _Call(NamedTuple):
     timeout_s: float | None
 
     def branches(self) -> Branches:
-        """Return what runs an item here and now, in the worker."""
+        """Return the branches of the call, made in the worker, which run one item each."""
         return Branches(self.function, **{name: value for name, value in self._asdict().items() if name != "function"})
 
     def with_pickled_values(self) -> _Call:
-        """Return the same call for items and values that are packed one by one, so that each can fail by itself."""
+        """Return the same call for items and values that are pickled one by one, so that each can fail by itself."""
         label, fallback = self.label, self.fallback
         return self._replace(
             function=_Pickling(self.function),
@@ -199,14 +199,14 @@ class _Unpickling:
 
 
 class _Pickling(_Unpickling):
-    """The same for one that returns its value pickled, too."""
+    """A function that gets its first argument pickled and returns its value pickled."""
 
     __slots__ = ()
 
     def __call__(self, packed: Any, *rest: Any) -> Any:
         value = self.function(unpack(packed), *rest)
         if type(value) is CoroutineType:
-            return value  # refused by whoever called
+            return value  # refused by its caller
         try:
             return pack_result(value)
         except Exception as error:
@@ -227,16 +227,16 @@ def _packed(pairs: Sequence[Pair], call: _Call) -> tuple[list[Pair], list[Outcom
 
 @dataclass(frozen=True)
 class _ChunkRun:
-    """Runs the items of a chunk in its worker, one after the other, and reads there what the caller gets.
+    """Runs the items of a chunk in its worker, one after the other, and reads their outcomes at the caller.
 
-    `kept` and `wishes` are of use where worker and caller share memory.
+    `kept` and `stop_requests` are of use where worker and caller share memory.
     """
 
     call: _Call
     on_error: OnError
     travels: bool
     kept: dict[int, Report] = field(default_factory=dict)
-    wishes: list[str] = field(default_factory=list)
+    stop_requests: list[str] = field(default_factory=list)  # no event: it could not be pickled
 
     # -- in the worker ------------------------------------------------------------------------------------------
 
@@ -272,17 +272,17 @@ class _ChunkRun:
             outcome.error = None
         report.outcomes.append(outcome)
         is_fatal = error is not None and (self.on_error == "raise" or not isinstance(error, Exception))
-        return is_fatal or bool(self.wishes)
+        return is_fatal or bool(self.stop_requests)
 
-    # -- where the call was made --------------------------------------------------------------------------------
+    # -- at the caller --------------------------------------------------------------------------------
 
     @contextmanager
     def ended_early(self, token: CancelToken) -> Iterator[None]:
-        """Let workers stop after the item in progress when the block is left by an error, or kill what cannot hear."""
+        """Stop the workers after the item in progress, or kill processes, when the block is left by an error."""
         try:
             yield
         except BaseException:
-            self.wishes.append("stop")
+            self.stop_requests.append("stop")
             if self.travels:
                 token.cancel()
             raise

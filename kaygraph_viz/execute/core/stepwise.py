@@ -111,7 +111,7 @@ def resumed(
     timer: StepTimer | None = None,
     on_wait: Callable[[], None] | None = None,
 ) -> Generator[Any, Any, Any]:
-    """Go on as `in_context` does with a coroutine that made its first step already and waits for `awaited`."""
+    """Await a coroutine as `in_context` does, after its first step, which has yielded `awaited`."""
     run = timer.run if timer is not None else Context.run
     step: Callable[..., Any]
     if on_wait is not None:

@@ -1,4 +1,4 @@
-"""Single calls handed to an executor, each with a future.
+"""Single calls submitted to an executor, each with a future.
 
 Belongs here: turning calls that come one by one into the input of one `imap`. Does not belong here: running them.
 """
@@ -63,20 +63,20 @@ class Submissions:
         return future
 
     def cancel(self) -> None:
-        """Stop the calls that were added so far; those that come from now on are run."""
+        """Stop the calls that were added so far, and run those that are added from now on."""
         with self._lock:
             token = self._token
         token.cancel()
 
     def close(self) -> None:
-        """Take no more calls, and wait for those that were added."""
+        """Refuse further calls, and wait for those that were added."""
         with self._lock:
             self._is_closed = True
             self._waiting.put(None)
         self._thread.join()
 
     def _begin_anew(self, reason: BaseException) -> None:
-        """Give the calls that come from now on a queue of their own, and wake who waits at the old one."""
+        """Begin a new queue for the calls that come from now on, and wake the reader of the old one."""
         with self._lock:
             old, self._waiting, self._token = self._waiting, self.threads.SimpleQueue(), CancelToken()
             if self._is_closed:
@@ -123,7 +123,7 @@ class Submissions:
 
 
 def _in_place(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[], Any]:
-    """Return what runs a call in a worker as a branch of the place where it was submitted."""
+    """Return a function that runs a call in a worker, as a branch of the scope in which it was submitted."""
     branches = Branches(lambda _: function(*arguments), name=str(getattr(function, "__name__", "submitted")))
     submitted_ns = branches.now_ns()
 
@@ -151,7 +151,7 @@ def _calls(token: CancelToken, waiting: Waiting, pulled: dict[int, Future[Any]])
 
 
 def _refuse(waiting: Waiting, error: BaseException) -> None:
-    """Give all calls that are left in a queue an error, and end it for a worker that still waits there."""
+    """Set an error for all calls that are left in a queue, and end it for a worker that still waits there."""
     with suppress(queue.Empty):
         while True:
             queued = waiting.get_nowait()

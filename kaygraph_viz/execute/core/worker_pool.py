@@ -178,7 +178,7 @@ class WorkerPool(ABC):
                 worker.join()
 
     def cancel(self, reason: BaseException) -> None:
-        """Give up everything; the reader raises `reason`. Called from any thread."""
+        """Give up all branches and have the reader raise `reason`; from any thread."""
         self.fail(reason)
         self.give_up_all()
         self.news.set()
@@ -201,7 +201,7 @@ class WorkerPool(ABC):
         return None
 
     def _give_up_late(self, *, is_urgent: bool = False) -> None:  # noqa: B027  (nothing to do for other kinds)
-        """Give up branches that overran their time; often called, so it looks only from time to time."""
+        """Give up branches that overran their time; called for each outcome, so it checks only from time to time."""
 
 
 class ThreadWorker:
@@ -260,7 +260,7 @@ class ThreadWorkerPool(WorkerPool):
     """The threads of one `imap` call; its reader gives up the branches that overrun their time."""
 
     lane_kind = "thread"
-    is_watched = False  # whether workers say what they hold, so that it can be given up
+    is_watched = False  # whether workers store their branch, so that it can be given up
 
     def __init__(self, request: Request, workers: int) -> None:
         self._has_deadlines = request.timeout_s is not None

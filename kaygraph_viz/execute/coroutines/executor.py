@@ -29,7 +29,7 @@ __all__ = ["MAX_SLOTS", "AsyncExecutor"]
 
 MAX_SLOTS = 1_000_000
 TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
-DEFAULT_SLOTS = 100  # for an input whose length nobody knows
+DEFAULT_SLOTS = 100  # for an input of unknown length
 
 
 class AsyncExecutor(Executor):
@@ -110,7 +110,7 @@ class AsyncExecutor(Executor):
         on_error: OnError = "raise", name: str | None = None, owner: str | None = None,
         fallback: Fallback | None = None, **options: Any,
     ) -> None:  # fmt: skip
-        """Do as `aimap` does and call `take` with each outcome as it is completed; twice as fast for short items."""
+        """Run ``fn(item)`` as `aimap` does and call `take` with each outcome; twice as fast for short items."""
         request = self._checked(fn, items, Options(on_error=on_error, **options), Naming(name, None, owner), fallback)
         slots = _Slots(request, self.slots(request.count))
         stop = slots.stop_from_outside(asyncio.get_running_loop())
@@ -195,7 +195,7 @@ class _Slots:
         await self.close()
 
     async def has_more(self) -> bool:
-        """Wait until an outcome is `done`; return False, or raise what went wrong, when there will be no more."""
+        """Wait until an outcome is `done`; when there will be no more, raise the fault of the call or return False."""
         while not self.done and self._working and not self._is_broken_off:
             self._news.clear()
             await self._news.wait()
@@ -287,7 +287,7 @@ class _Slots:
         self._news.set()
 
     def count_delivery(self, count: int = 1) -> None:
-        """Make room for more items; for the one reader, who may be in another thread."""
+        """Make room for more items; called by the one reader, which may be in another thread."""
         self._delivered += count
         if self._is_starving:
             self._is_starving = False
@@ -295,7 +295,7 @@ class _Slots:
                 self._loop.call_soon_threadsafe(self._room.set)
 
     def take_all(self) -> list[Outcome]:
-        """Return what is done and make room for as much."""
+        """Return the outcomes that are done and make room for as many items."""
         outcomes = list(self.done)
         self.done.clear()
         self.count_delivery(len(outcomes))
@@ -319,7 +319,7 @@ class _Slots:
 
 
 class _LoopThread:
-    """Runs the slots of a call in a loop of its own, in a thread, and hands their outcomes to a reader outside."""
+    """A thread with an event loop for the slots of one call; delivers their outcomes to a reader in another thread."""
 
     def __init__(self, request: Request, slots: int) -> None:
         self._request = request
@@ -339,7 +339,7 @@ class _LoopThread:
             run_loop(self._main())
         except asyncio.CancelledError:
             pass
-        except BaseException as error:  # handed to the reader, who raises it
+        except BaseException as error:  # raised by the reader
             self._error = error
         finally:
             self._task = None

@@ -30,7 +30,7 @@ TICK_S = 0.1
 
 
 class Service:
-    """A loop in a thread for calls that come one by one."""
+    """A thread with an event loop that runs submitted calls."""
 
     def __init__(self, workers: int) -> None:
         self._runner = asyncio.Runner(loop_factory=new_event_loop)
@@ -48,7 +48,7 @@ class Service:
             self._runner.close()
 
     def submit(self, function: Callable[[Any], Any], name: str) -> Future[Any]:
-        """Call a function in the loop, await what it returns, and give a future of the result."""
+        """Call a function in the loop, await what it returns, and return a future of the result."""
         branches = Branches(function, name=name)
         future = self._begun(self._run(branches, branches.now_ns()))
         self._running[future] = None
@@ -85,7 +85,7 @@ class Service:
 
 
 async def _end_all() -> None:
-    """Let what was cancelled clean up, as `asyncio.run` does before it closes its loop."""
+    """Cancel all tasks and wait until they have cleaned up, as `asyncio.run` does before it closes its loop."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         if not task.cancelling():  # once more would cut short its cleaning up
@@ -147,7 +147,7 @@ def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 class _PrivateLoop:
-    """A loop in a thread that runs one coroutine."""
+    """A thread with an event loop that runs one coroutine."""
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self.finished = threads().Event()
@@ -165,7 +165,7 @@ class _PrivateLoop:
         self._thread = threads().Thread(target=copy_context().run, args=(self._run,), name="async loop", daemon=True)
 
     def start(self) -> None:
-        """Begin with the coroutine."""
+        """Start the thread."""
         self._thread.start()
 
     def tell_caller(self) -> None:
@@ -173,7 +173,7 @@ class _PrivateLoop:
         if self._log is None:
             return
         mine, now_ns = self._recorder.lanes.mine(), self._recorder.now_ns()
-        if (log := mine.noting()) is not None:  # who only waits has as much CPU time now as before
+        if (log := mine.noting()) is not None:  # a thread that only waits has as much CPU time now as before
             log.blocked_by(self._log, self._made_ns, now_ns, cpu_at_start_ns=mine.cpu_at(now_ns))
 
     def outcome(self) -> Any:
@@ -185,7 +185,7 @@ class _PrivateLoop:
     def _run(self) -> None:
         try:
             self._result = run_loop(self._main())
-        except BaseException as error:  # handed to the one who waits
+        except BaseException as error:  # raised by `outcome`
             self._error = error
         finally:
             self.finished.set()
@@ -234,7 +234,7 @@ async def _beside(running: Coroutine[Any, Any, T]) -> T:
         result: T = await _outcome_of(_PrivateLoop(lambda: running))
     finally:
         if getcoroutinestate(running) == CORO_CREATED:
-            running.close()  # nobody will await it
+            running.close()  # it will not be awaited
     return result
 
 

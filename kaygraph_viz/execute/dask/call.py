@@ -1,4 +1,4 @@
-"""The caller's side of one `imap` call on a Dask cluster: pulling, cutting into chunks, taking answers, losses.
+"""One `imap` call on a Dask cluster, at the caller: pulling, cutting into chunks, taking answers, losses.
 
 Belongs here: what happens between an item of the input and its outcome. Does not belong here: opening a cluster
 (``executor``), running items (``worker``), reading what came back (``results``).
@@ -41,7 +41,7 @@ OVERDUE_NS = 500_000_000
 
 
 class DaskCall:
-    """One call of `imap`: a thread of the caller pulls and sends, the reader takes what comes back."""
+    """One call of `imap` on a cluster: a thread pulls items and sends them, the reader takes the outcomes."""
 
     def __init__(self, request: Request, link: Link) -> None:
         self._request = request
@@ -72,7 +72,7 @@ class DaskCall:
         )
 
     def _packed_setup(self) -> bytes | None:
-        """Return what all items share, or put it into the folder, where each worker reads it once."""
+        """Return the settings of the call, or write them to the folder, where each worker reads them once."""
         packed = packed_setup(self._branches)
         if self._folder is None:
             return packed
@@ -143,7 +143,7 @@ class DaskCall:
         self._send(pairs)
 
     def _send(self, pairs: list[Pair]) -> None:
-        """Hand a chunk to Dask; items that cannot be packed are found by sending each alone."""
+        """Submit a chunk to Dask; items that cannot be packed are found by sending each alone."""
         try:
             packed = by_value([pair[:2] for pair in pairs])
         except Exception as error:
@@ -207,7 +207,7 @@ class DaskCall:
         return POLL_S if self._buffer or self._request.timeout_s is not None else IDLE_POLL_S
 
     def _check(self) -> list[Outcome]:
-        """Do what no news says: send what waits for an input that blocks, see to deadlines and to the connection."""
+        """Send items that wait for an input that blocks; check deadlines and the connection."""
         with self._changed:
             if self._buffer and len(self._in_flight) < self._max_chunks:
                 self._flush()
@@ -215,7 +215,7 @@ class DaskCall:
         return [*self._overdue(), *(self._late() if self._request.timeout_s is not None else [])]
 
     def _overdue(self) -> list[Outcome]:
-        """Take from their journals what Dask is long in fetching: it waits half a minute for a worker that has died."""
+        """Return outcomes from the journals of dead workers, for which Dask would wait half a minute."""
         found = []
         for chunk in list(self._in_flight.values()):
             if self._branches.now_ns() - chunk.sent_ns > OVERDUE_NS:
@@ -235,7 +235,7 @@ class DaskCall:
             raise SchedulerLostError(self._link.address)
 
     def _taken(self, news: News) -> list[Outcome]:
-        """Return the outcomes that some news brings."""
+        """Return the outcomes that come with an entry of the news queue."""
         if news.reason is not None:
             if self._link.client.status != "running" and not self._request.token.is_cancelled:
                 raise SchedulerLostError(self._link.address) from news.reason
@@ -282,7 +282,7 @@ class DaskCall:
                 Path(self._folder, str(chunk.number)).unlink()
 
     def _lost(self, chunk: Chunk, error: BaseException | None) -> list[Outcome]:
-        """Return what a chunk whose worker died had finished, and the item that is lost; the rest is sent again."""
+        """Return the outcomes of a chunk whose worker died, with the lost item last; the rest is sent again."""
         if error is not None and self._link.client.status != "running":
             raise SchedulerLostError(self._link.address) from error
         written = read_journal(self._folder, chunk.number)
@@ -300,7 +300,7 @@ class DaskCall:
     # -- deadlines and stopping ---------------------------------------------------------------------------------
 
     def _late(self) -> list[Outcome]:
-        """Give up items that overran their time."""
+        """Give up items that overran their time and return their outcomes."""
         now_ns, timeout_ns = self._branches.now_ns(), (self._request.timeout_s or 0.0) * 1e9
         found = []
         for chunk in list(self._in_flight.values()):
@@ -316,7 +316,7 @@ class DaskCall:
         return found
 
     def _give_up(self, chunk: Chunk, written: Written, status: Any, started_ns: int | None) -> None:
-        """Leave a chunk alone: on a cluster of our own its worker is ended, elsewhere its bar goes on."""
+        """Give up a chunk: on a cluster of our own its worker is killed, elsewhere its bar goes on."""
         with self._changed:
             self._in_flight.pop(chunk.number, None)
         if started_ns is None:
@@ -340,7 +340,7 @@ class DaskCall:
             self._results.release(chunk.number)
 
     def stop(self) -> None:
-        """Pull and start nothing more, and wait for what is in the workers' hands."""
+        """Pull and start nothing more, and wait for the items in progress."""
         self._stop_starting()
         while self._in_flight and self._link.client.status == "running":
             self._drop_unstarted()
@@ -360,14 +360,14 @@ class DaskCall:
         self._end()
 
     def _drop_unstarted(self) -> None:
-        """Take back what has no journal: it can never start any more."""
+        """Give up chunks without a journal: they can never start any more."""
         if self._folder is not None:
             for chunk in list(self._in_flight.values()):
                 if not Path(self._folder, str(chunk.number)).exists():
                     self._give_up(chunk, read_journal(None, 0), "cancelled", None)
 
     def give_up_all(self) -> None:
-        """Pull and start nothing more, and wait for nobody."""
+        """Pull and start nothing more, and wait for no item."""
         self._stop_starting()
         for chunk in list(self._in_flight.values()):
             written = read_journal(self._folder, chunk.number)

@@ -1,4 +1,4 @@
-"""The connection to a Dask cluster: opening one of our own, asking workers who they are and what time it is.
+"""The connection to a Dask cluster: starting one, and asking workers for their names and clocks.
 
 Belongs here: everything that is asked of `distributed` apart from running items. Does not belong here: items
 (``call``).
@@ -79,11 +79,11 @@ def _nanny_class() -> Any:
 
 
 class _ProgramHidden:
-    """While the block runs, processes that are started do not import the caller's program.
+    """A block in which processes are started that do not import the caller's program.
 
     Multiprocessing would import it under another name, and what stands in it without a guard would run again. What has
     a name like the one given here it takes for a package's ``__main__``, which it leaves alone. Functions of the
-    program travel by value, so nobody misses it. Several may be started at once: the last one puts the name back.
+    program travel by value, so none is missing there. Several may be started at once: the last one puts the name back.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ def threads_of(client: Any) -> int:
 
 
 class Link:
-    """A client, what is known of its workers, and a folder that they can write to where they run on this machine.
+    """The connection to a cluster: a client, the clocks of its workers, and a folder for their journals.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class Link:
     threads
         How many items may run at once.
     cluster
-        Our own cluster, or None where somebody else made it.
+        Our own cluster, or None where the client was given to us.
     """
 
     def __init__(self, client: Any, threads: int, cluster: Any = None) -> None:
@@ -161,7 +161,7 @@ class Link:
         return self.client.loop.asyncio_loop
 
     def gather(self, future: Any) -> Any:
-        """Return an awaitable of the result of a future; of a dead worker the scheduler would learn it only late."""
+        """Return an awaitable of the result of a future, asked of its worker: the scheduler notices a dead one late."""
         return self.client.gather(future, asynchronous=True, direct=True if self.has_journals else None)
 
     def new_folder(self, call: str) -> str | None:
@@ -194,7 +194,7 @@ class Link:
         return offset_from(probes, is_same_clock=self.has_journals)
 
     def kill(self, worker: WorkerThread | None) -> bool:
-        """End a worker's process where it is ours, and return whether it was; its nanny starts another one."""
+        """Kill the process of a worker of our own cluster and return True; its nanny starts another one."""
         if self._cluster is None or worker is None:
             return False
         with suppress(ProcessLookupError):

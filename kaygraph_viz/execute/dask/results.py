@@ -1,4 +1,4 @@
-"""What travels to Dask workers and back, and what comes of it: outcomes, and rows of the trace.
+"""The results of Dask workers as outcomes and rows of the trace, and what the workers are sent to know.
 
 Belongs here: stamps, lanes, clock offsets, and the outcomes of branches that did not come back. Does not belong here:
 deciding that a branch is lost or late (``call``).
@@ -33,7 +33,7 @@ Pair = tuple[int, Any, int]  # index, item, when it was ready [ns]
 
 @dataclass(slots=True, eq=False)
 class Chunk:
-    """Some items that travel together."""
+    """Items that are sent together."""
 
     number: int
     pairs: list[Pair]
@@ -42,7 +42,7 @@ class Chunk:
 
 
 class News(NamedTuple):
-    """Something for the reader: an answer, an error of Dask, an outcome, a reason to stop, the end; or just a nudge."""
+    """An entry of the queue to the reader: an answer, an error, an outcome, a reason to stop, or the end."""
 
     chunk: Chunk | None = None
     answer: Answer | None = None
@@ -53,7 +53,7 @@ class News(NamedTuple):
 
 
 def packed_setup(branches: Branches) -> bytes:
-    """Return what all items of a call share, packed; raise `OptionError` where it cannot travel."""
+    """Return the settings of a call, packed; raise `OptionError` where they cannot be."""
     setup = Setup(
         branches.function, branches.name, branches.label, branches.owner, branches.retry, branches.fallback,
         branches.timeout_s, context_values(branches.context()), DEFAULT_MAX_SPANS if branches.is_recorded else 0,
@@ -69,7 +69,7 @@ def packed_setup(branches: Branches) -> bytes:
 
 
 class Results:
-    """Turns what comes back in one `imap` call into outcomes; while recording also into rows.
+    """Turns the answers of workers in one `imap` call into outcomes, and rows of the trace.
 
     Parameters
     ----------
@@ -106,7 +106,8 @@ class Results:
             self._check(worker, offset, submitted - started)
             rows = [Row._make(row) for row in done.rows]
             if (worker.address, worker.thread) not in self._lanes:
-                rows = [_told(row, {"worker": worker.address, "pid": worker.pid, **offset.attributes}) for row in rows]
+                facts = {"worker": worker.address, "pid": worker.pid, **offset.attributes}
+                rows = [_with_facts(row, facts) for row in rows]
             lane = self._lane(worker).name
             adopt(
                 self._recorder, rows, parent_id=self._branches.parent_id, lane=lane, submitted_ns=submitted, shift=shift
@@ -141,7 +142,7 @@ class Results:
         return self._lanes[key]
 
     def free_all(self) -> None:
-        """Give back all lanes at the end of the call."""
+        """Give back all lanes; called at the end of the call."""
         for lane in self._lanes.values():
             self._recorder.lanes.free(lane)
         self._lanes.clear()
@@ -224,7 +225,7 @@ class Results:
             self._recorder.forget(held.span_id)
 
 
-def _told(row: Row, facts: dict[str, Any]) -> Row:
+def _with_facts(row: Row, facts: dict[str, Any]) -> Row:
     """Return the row of a branch with more attributes; another row as it is."""
     if row.index < 0 or row.kind != "branch":
         return row

@@ -1,4 +1,4 @@
-"""What runs on a Dask worker: a few items one after the other, and a journal of them.
+"""The program of a Dask worker: runs a few items one after the other, and keeps a journal of them.
 
 Belongs here: what is imported there. Does not belong here: cutting the input into chunks, what happens when a worker
 is lost (``call``).
@@ -36,28 +36,18 @@ from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
 
 __all__ = [
-    "GO",
-    "Answer",
-    "Finished",
-    "Journal",
-    "Setup",
-    "WorkerThread",
-    "Written",
-    "dask_setup",
-    "introduce",
-    "now_ns",
-    "read_journal",
-    "run_chunk",
+    "GO", "Answer", "Finished", "Journal", "Setup", "WorkerThread", "Written", "dask_setup", "introduce", "now_ns",
+    "read_journal", "run_chunk",
 ]  # fmt: skip
 
 GO = "setup"  # the file in the folder of the journals that says what to call; without it nothing more is started
-BUDGET_NS = 60_000_000  # a chunk whose items turn out to be long is handed back after this time
+BUDGET_NS = 60_000_000  # the rest of a chunk whose items turn out to be long is given back after this time
 JOURNALED_BYTES = 65_536  # a larger outcome ends its chunk instead of being written down
 KEPT_CALLS = 8
 
 
 class WorkerThread(NamedTuple):
-    """One thread of one worker."""
+    """A thread of a worker: where an item ran."""
 
     address: str
     pid: int
@@ -66,7 +56,7 @@ class WorkerThread(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What all items of one `imap` call share, as it travels."""
+    """The settings that all items of one `imap` call share, as they are sent to workers."""
 
     function: Callable[[Any], Any]
     name: str
@@ -81,7 +71,7 @@ class Setup:
 
 
 class Finished(NamedTuple):
-    """One outcome as it comes back: everything but the value or error is plain; times are the worker's [ns]."""
+    """An outcome as a worker sends it: all but the value or error is plain data; times are the worker's [ns]."""
 
     position: int
     status: Status
@@ -95,7 +85,7 @@ class Finished(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a chunk brings back.
+    """The answer of a worker to a chunk.
 
     `is_rerun` says that another run of it had begun before, `fault` that it could not be unpacked.
     """
@@ -126,7 +116,7 @@ def introduce(folder: str) -> tuple[str, int, bool]:
 
 
 class Journal:
-    """Writes down what is started and what came of it; without a folder it does nothing."""
+    """A file with the items that were started and their outcomes; without a folder it does nothing."""
 
     _HEAD = struct.Struct("<cqq")
 
@@ -140,7 +130,7 @@ class Journal:
             self._start = self._HEAD.pack(b"P", len(head), 0) + head
 
     def start(self, position: int, finished: bytes | None) -> bool:
-        """Say that an item starts now, and keep the outcome of the one before; False where nothing may start."""
+        """Write that an item starts now, and the outcome of the one before; return False where nothing may start."""
         if self._folder is None:
             return True
         kept = b"" if finished is None else self._HEAD.pack(b"F", len(finished), 0) + finished
@@ -161,7 +151,7 @@ class Journal:
 
 
 class Written(NamedTuple):
-    """What a journal says."""
+    """The contents of a journal."""
 
     worker: WorkerThread | None
     finished: list[bytes]
@@ -171,7 +161,7 @@ class Written(NamedTuple):
 
 
 def read_journal(folder: str | None, number: int) -> Written:
-    """Return what the journal of a chunk says so far; nothing where there is none."""
+    """Return the contents of the journal of a chunk so far; empty where there is none."""
     worker, finished, started, started_ns = None, [], None, 0
     data, is_ended = b"", False
     if folder is not None:
@@ -217,7 +207,7 @@ def _setup_of(call: str, packed: bytes | None, folder: str | None) -> Setup:
 
 
 def run_chunk(call: str, number: int, packed: bytes | None, folder: str | None, items: bytes) -> Answer:
-    """Run some items one after the other on this worker; never raises what user code raises.
+    """Run some items one after the other on this worker and return the answer; an error of user code is an outcome.
 
     Parameters
     ----------
@@ -267,7 +257,7 @@ def _address() -> str:
 
 
 class _Chunk:
-    """Runs items in the context of the caller, as far as that could travel."""
+    """Runs items in a copy of the caller's context, as far as that could be pickled."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup

@@ -31,14 +31,14 @@ PROGRAM = (  # the folder of the program, which is none, must not hide anything;
     "from kaygraph_viz.execute.local.worker_process import main; main(sys.argv[2:])"
 )
 ROOT = str(Path(__file__).resolve().parents[3])
-HAS_PAIRS = os.name == "posix"  # where open files can be handed to a child by number
-LOOK_AT_CHILD_S = 0.25  # a process that the child left behind may keep the pipe open: its end alone says nothing
+HAS_PAIRS = os.name == "posix"  # where a child can inherit open files by number
+POLL_CHILD_S = 0.25  # a process that the child left behind may keep the pipe open: its end alone says nothing
 END_TIMEOUT_S = 1.0  # for a child that was asked to end
 MAX_FAILURES = 3
 
 
 class Child:
-    """One worker process.
+    """A worker process, seen from its parent.
 
     It is started with a program of ours rather than a copy of this one: neither a script without a ``__main__`` guard
     nor a notebook is run again.
@@ -90,7 +90,7 @@ class Child:
                 Path(path).unlink()
 
     def _unblock_listener(self, address: Any) -> None:
-        """Free a listener whose child has ended without a word: waiting there knows no end."""
+        """Connect to a listener whose child has ended before it did: it would wait for ever."""
         self.process.wait()
         with suppress(OSError, EOFError, AuthenticationError):
             Client(address, authkey=b"not the key").close()
@@ -105,7 +105,7 @@ class Child:
         return self.process.pid
 
     def ask(self, header: dict[str, Any], indices: list[int], items: list[Any]) -> None:
-        """Send a chunk, and what it is for, unless the child knows; raises `OSError` if it is dead."""
+        """Send a chunk, after the settings of its call if they are new to the child; raise `OSError` if it is dead."""
         if self.header is not header:
             self.pipe.send_bytes(pickle.dumps(header, pickle.HIGHEST_PROTOCOL))
             self.header = header
@@ -113,7 +113,7 @@ class Child:
 
     def answer(self, within_s: float) -> bytes | None:
         """Return the answer to a chunk, or None if there is none yet; raises `EOFError` or `OSError` if it is dead."""
-        within_s = max(0.0, min(within_s, LOOK_AT_CHILD_S))
+        within_s = max(0.0, min(within_s, POLL_CHILD_S))
         has_ended = self.process.returncode is not None
         if self._poll.poll(within_s * 1e3) if self._poll is not None else self.pipe.poll(within_s):
             answer: bytes = self.pipe.recv_bytes()
@@ -137,13 +137,13 @@ class Child:
             return self.process.wait()
 
     def close(self) -> None:
-        """Let go of a child whose process has ended."""
+        """Close pipe and memory of a child whose process has ended."""
         self.pipe.close()
         self.progress.close()
 
 
 class Pool:
-    """The children of one executor that have nothing to do, and those that have.
+    """The worker processes of one executor: idle ones are kept for later calls.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class Pool:
         return code
 
     def close(self) -> None:
-        """End the idle children; those that work end when they are given back."""
+        """End the idle children; those that work are ended when they are given back."""
         self._is_closed = True
         if self._owner == os.getpid():  # a fork of this process has no children
             idle = []

@@ -43,7 +43,7 @@ CHUNK_NS = 3_000_000  # how long a chunk may take, by what the items before it t
 SHORT_NS = 1_000_000  # longer items are sent one by one
 GROWTH = 4
 IN_MEMORY = frozenset({list, tuple, range})
-GIVE_UP_S = 0.4  # for killed children to be noticed, when control must go back at once
+KILL_TIMEOUT_S = 0.4  # for killed children to be noticed, when control must go back at once
 
 
 class ProcessExecutor(Executor):
@@ -179,7 +179,7 @@ class ProcessWorkerPool(WorkerPool):
         """Pull nothing more, and wait for what is in progress."""
         try:
             super().stop()
-        except KeyboardInterrupt:  # the person has lost patience
+        except KeyboardInterrupt:  # an interrupt must not wait for branches
             self.give_up_all()
             raise
 
@@ -190,7 +190,7 @@ class ProcessWorkerPool(WorkerPool):
         workers = [thread for thread in list(self._workers) if isinstance(thread, _ProcessThread)]
         for thread in workers:
             thread.worker.kill()
-        until = perf_counter_ns() + round(GIVE_UP_S * 1e9)
+        until = perf_counter_ns() + round(KILL_TIMEOUT_S * 1e9)
         for thread in workers:
             if thread is not threading.current_thread() and thread.is_alive():
                 thread.join(max(0.0, (until - perf_counter_ns()) / 1e9))
@@ -220,7 +220,7 @@ class _InputReader(threading.Thread):
 
 
 class _ProcessThread(threading.Thread):
-    """Takes chunks of items from the pool and has them run, until there is nothing left."""
+    """A thread that takes chunks of items from the pool and has them run, until there is nothing left."""
 
     def __init__(self, pool: ProcessWorkerPool, lane: Lane) -> None:
         super().__init__(name=lane.name or None, daemon=True)
@@ -252,7 +252,7 @@ class _ProcessThread(threading.Thread):
 
 
 class ProcessCall:
-    """What the process workers of one call share: of `imap`, or one worker of a pipeline's stage.
+    """The state that the process workers of one call share; the call is one of `imap`, or one worker of a stage.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ class ProcessCall:
 
 
 def _header(branches: Branches) -> dict[str, Any]:
-    """Return what a child has to know about a call."""
+    """Return the settings of a call that a child process needs."""
     try:
         call = by_value((branches.function, branches.label, branches.retry, branches.fallback))
     except Exception as error:
@@ -329,7 +329,7 @@ class ProcessWorker:
         self._child: Child | None = None
 
     def run(self, chunk: list[Pulled]) -> list[Pulled]:
-        """Have a chunk of items run in a child and return those that were not begun.
+        """Run a chunk of items in a child process and return those that were not begun.
 
         Outcomes are delivered with the next chunk, or by `deliver`.
         """
@@ -337,15 +337,15 @@ class ProcessWorker:
 
     def deliver(self) -> None:
         """Deliver the outcomes of the last chunk."""
-        self._results.hand_over()
+        self._results.deliver()
 
     def kill(self) -> None:
-        """End the child, whatever it is doing; from any thread."""
+        """Kill the child process, also in the middle of an item; from any thread."""
         if (child := self._child) is not None:
             child.kill()
 
     def close(self) -> None:
-        """Give back the child and the lane."""
+        """Give back the child process and the lane."""
         child, self._child = self._child, None  # from here on it may work for another call, and is not ours to kill
         if child is not None:
             self.call.children.give_back(child)
@@ -376,11 +376,11 @@ class ProcessWorker:
         if answer is None:
             self._child = None
             child.end()  # so that what it has done is complete
-        self._results.hand_over()  # also where nothing could be sent any more
+        self._results.deliver()  # also where nothing could be sent any more
         resolved, written = child.progress.written(answer or b"")
         self._results.keep(chunk, written, sent_ns)
         if answer is None:
-            self._results.hand_over()
+            self._results.deliver()
             resolved += self._remove_dead(child, chunk[resolved:], sent_ns)
         else:
             self.call.children.failures = 0
@@ -400,7 +400,7 @@ class ProcessWorker:
             return None
         try:
             child.ask(self.call.header, indices, packed)
-            self._results.hand_over()  # of the chunk before, while the child works
+            self._results.deliver()  # of the chunk before, while the child works
             answer = self._answer(child)
         except (EOFError, OSError):
             return None
@@ -427,7 +427,7 @@ class ProcessWorker:
         return answer
 
     def _remove_dead(self, child: Child, rest: list[Pulled], sent_ns: int) -> int:
-        """Say what became of the item that a dead child was running; return how many that are: one or none."""
+        """Deliver the outcome of the item that a dead child was running; return 1, or 0 if it was running none."""
         position, started_ns = child.progress.in_progress, child.progress.started_ns
         is_our_doing = child.was_killed or self.call.is_given_up
         code = self.call.children.remove_dead(child, was_idle=position is None and not is_our_doing)
@@ -437,7 +437,7 @@ class ProcessWorker:
         started, ended = (started_ns, now) if self.call.is_real else (sent_ns, self.branches.now_ns())
         where = self.branches.where(pulled[0])
         if self.call.is_given_up:
-            self._results.end(pulled, started, ended, "cancelled", None)  # only for the trace: nobody reads any more
+            self._results.end(pulled, started, ended, "cancelled", None)  # only for the trace: it is not read any more
         elif not child.was_killed:
             self._results.end(pulled, started, ended, "lost", WorkerLostError(child.pid, code, where))
         elif timeout_s is not None and now - started_ns >= timeout_s * 1e9:

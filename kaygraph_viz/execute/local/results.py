@@ -1,7 +1,7 @@
-"""What comes back from a worker process, turned into outcomes and spans.
+"""The results of worker processes as outcomes and spans.
 
 Belongs here: reading records, the errors for what cannot be read, bars of branches that a process left unfinished.
-Does not belong here: the bytes (``payload``), how they came (``processes``).
+Does not belong here: the bytes (``core.pickling``), how they came (``processes``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Results"]
 
 
 class Results:
-    """Hands over what one worker process did.
+    """Turns the records of one worker process into outcomes and spans.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Results:
         self._kept: tuple[Sequence[Pulled], bytes, int, int] | None = None
 
     def keep(self, chunk: Sequence[Pulled], written: bytes, sent_ns: int) -> None:
-        """Keep what `hand_over` hands over: the first items of a chunk, of which there are records.
+        """Keep the records of a chunk until `deliver`.
 
         Parameters
         ----------
@@ -62,8 +62,8 @@ class Results:
         """
         self._kept = chunk, written, sent_ns, self.branches.now_ns()
 
-    def hand_over(self) -> None:
-        """Hand over what was kept, if anything."""
+    def deliver(self) -> None:
+        """Deliver the outcomes of the records that were kept, if any."""
         if self._kept is None:
             return
         (chunk, written, sent_ns, received_ns), self._kept = self._kept, None
@@ -119,7 +119,7 @@ class Results:
         return outcome
 
     def end(self, pulled: Pulled, started_ns: int, ended_ns: int, status: Status, error: Exception | None) -> None:
-        """Hand over an item of which the process has said nothing.
+        """Deliver the outcome of an item of which the process has left no record.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Results:
         started_ns, ended_ns
             When it began and when that was over, by the clock of the trace [ns].
         status, error
-            What became of it; ``cancelled`` is recorded only.
+            How it ended; ``cancelled`` is recorded only.
         """
         index, item, submitted = pulled
         started_ns, name = max(submitted, started_ns), self.branches.name_of(item)

@@ -1,4 +1,4 @@
-"""One branch after the other, in the caller's own thread: the baseline of every comparison."""
+"""The executor that runs one branch after the other, in the caller's thread: the baseline of comparisons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SerialExecutor"]
 
 
 class SerialExecutor(Executor):
-    """Runs each item where `imap` is read, one at a time, whatever number of workers was asked for.
+    """Runs each item in the thread that reads `imap`, one at a time; the number of workers is always 1.
 
     A branch that overruns its timeout cannot be interrupted here; its outcome is a timeout once it returns.
     """

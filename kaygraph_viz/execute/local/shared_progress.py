@@ -1,7 +1,7 @@
-"""The memory that a worker process and its parent both see: how far a chunk is, and its results so far.
+"""Memory shared by a worker process and its parent: the progress of a chunk, and its results so far.
 
-Belongs here: what is where in that memory. Does not belong here: packing the values (``core.pickling``), and who writes
-and reads when (``worker_process``, ``process_pool``, ``results``).
+Belongs here: what is where in that memory. Does not belong here: packing the values (``core.pickling``), and when it
+is written and read (``worker_process``, ``process_pool``, ``results``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _READY, _BEGUN, _DONE, _STARTED, _END = range(_NUMBERS)
 
 
 class SharedProgress:
-    """A piece of memory that parent and child both see: how far the chunk is, and the results so far.
+    """Memory shared by parent and child: the progress of the chunk, and the results so far.
 
     It outlives the child, so a child that dies takes only the item in progress with it.
 
@@ -42,12 +42,12 @@ class SharedProgress:
     # -- written by the child
 
     def begin(self, position: int, now_ns: int) -> None:
-        """Say that the item at `position` of the chunk is in progress."""
+        """Note that the item at `position` of the chunk is in progress."""
         self._numbers[_STARTED] = now_ns
         self._numbers[_BEGUN] = position + 1
 
     def put(self, position: int, record: bytes) -> bool:
-        """Write down the result of that item; False where there is no room for it."""
+        """Write the record of that item and return True; return False where there is no room for it."""
         numbers = self._numbers
         start = numbers[_END]
         end = start + len(record)
@@ -59,7 +59,7 @@ class SharedProgress:
         return True
 
     def say_ready(self) -> None:
-        """Say that the child has started and knows what to call."""
+        """Note that the child has started and has loaded the function."""
         self._numbers[_READY] = 1
 
     # -- read by the parent
@@ -86,14 +86,14 @@ class SharedProgress:
         return bool(self._numbers[_READY])
 
     def written(self, last: bytes = b"") -> tuple[int, bytes]:
-        """Return how many results there are so far, with one that found no room here, and what `records_in` reads."""
+        """Return the number of records so far, with a `last` one that found no room, and the bytes for `records_in`."""
         count = self._numbers[_DONE]
         data = self._view[_START : self._numbers[_END]].tobytes() if count else b""
         count += bool(last)
         return count, b"[" + count.to_bytes(4, "little") + data + last
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Release the memory."""
         self._numbers.release()
         self._view.release()
         self._memory.close()

@@ -1,4 +1,4 @@
-"""Threads that stand for processes, in simulated time.
+"""Simulated worker processes: threads of simulated time that copy, cost and can be killed as processes do.
 
 Belongs here: what a process copies and costs where the clock is virtual, and that it can be killed. Does not belong
 here: the schedule (``virtual``), and what real processes do (``processes``, ``dask.call``), which the contract tests
@@ -48,7 +48,7 @@ _idle: WeakKeyDictionary[object, tuple[Clock, list[None]]] = WeakKeyDictionary()
 
 
 class SimulatedProcessPool(SimulatedThreadPool):
-    """Processes, as far as time, copies and being killed are concerned.
+    """The simulated processes of one call: their time, their copies, and being killed.
 
     As with real ones, a thread of the caller pulls the input for all of them. Those of a `ProcessExecutor` are killed
     at their deadline even while the reader is busy; those of Dask when the reader looks.
@@ -77,7 +77,7 @@ class SimulatedProcessPool(SimulatedThreadPool):
         super().__init__(request, workers)
 
     def start_workers(self) -> None:
-        """Hire the workers, who pulls the input for them, and who watches their deadlines."""
+        """Start the workers, the reader of the input, and the watcher of deadlines."""
         super().start_workers()
         self._start(_InputReader(self, NO_LANE))
         if self._has_watcher:
@@ -87,14 +87,14 @@ class SimulatedProcessPool(SimulatedThreadPool):
         return _SimulatedProcess(self, lane)
 
     def take(self) -> Pulled | None:
-        """Return what a worker is to run next; None when there is nothing more to do."""
+        """Return the next item for a worker; None when there is nothing more to do."""
         pulled: Pulled | None = self.ready.get()
         if pulled is None:
             self.ready.put(None)  # for the others
         return pulled
 
     def read_input(self) -> None:
-        """Pull the input within the look-ahead and put it where the workers find it."""
+        """Pull the input within the look-ahead and queue it for the workers."""
         try:
             while (pulled := self.pull()) is not None:
                 self.ready.put(pulled)
@@ -102,7 +102,7 @@ class SimulatedProcessPool(SimulatedThreadPool):
             self.ready.put(None)
 
     def watch_deadlines(self, watcher: ThreadWorker) -> None:
-        """Kill workers at their deadlines, until nobody else is left."""
+        """Kill workers at their deadlines, until only the watcher is left."""
         while not self.is_given_up and list(self._workers) != [watcher]:
             self._wake_watcher.clear()
             self._wake_watcher.wait(super()._next_deadline_s())
@@ -149,7 +149,7 @@ class SimulatedProcessPool(SimulatedThreadPool):
             self.news.set()
 
     def _end(self, worker: Any, held: OpenBranch, status: Status, error: Exception | None = None) -> bool:
-        """Kill a worker and record what it was doing, unless it has just let go of that."""
+        """Kill a worker and record its branch, unless that has just ended."""
         if not self.branches.give_up(worker.claim, held):
             return False
         worker.kill()
@@ -161,7 +161,7 @@ class SimulatedProcessPool(SimulatedThreadPool):
 
 
 class SimulatedDaskPool(SimulatedProcessPool):
-    """The processes of a Dask cluster, as far as time, copies and being killed are concerned."""
+    """The simulated processes of a Dask cluster, of which late ones are killed when the reader looks."""
 
     lane_kind = "dask"
 
@@ -188,7 +188,7 @@ class _Helper(ThreadWorker):
 
 
 class _InputReader(_Helper):
-    """Pulls the input, so that one that takes its time does so while the workers work."""
+    """A thread that pulls the input, so that a slow one does not stop the workers."""
 
     name = "input"
 
@@ -197,7 +197,7 @@ class _InputReader(_Helper):
 
 
 class _DeadlineWatcher(_Helper):
-    """Watches the deadlines."""
+    """A thread that kills late workers."""
 
     name = "deadlines"
 
@@ -206,7 +206,7 @@ class _DeadlineWatcher(_Helper):
 
 
 class _SimulatedProcess(SimulatedThread):
-    """A thread that stands for a process."""
+    """A simulated process: a thread of simulated time with an interpreter of its own."""
 
     pool: SimulatedProcessPool
 
@@ -234,7 +234,7 @@ class _SimulatedProcess(SimulatedThread):
             self.pool.idle.pop()  # it was started by an earlier call
             self._is_started = True
         if pulled is not None:
-            self._start_up()  # with the first item in hand
+            self._start_up()  # once there is an item for it, as real ones
         return pulled
 
     def _run_item(self, pulled: Pulled) -> Outcome | None:
@@ -284,7 +284,7 @@ class _CopyingBranches(Branches):
 
 
 def _copied_context(context: Context, packed: Sequence[bytes]) -> Context:
-    """Return what another process sees of a context: copies of what can travel. Of our own, all: it is none really."""
+    """Return a context with copies of what can be pickled, as a process has, and with all variables of this package."""
     copied = Context()
     for variable, value in context.items():
         if variable.name.startswith("kaygraph_viz_"):

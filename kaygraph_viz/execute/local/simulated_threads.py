@@ -21,7 +21,7 @@ __all__ = ["SimulatedThread", "SimulatedThreadPool"]
 
 
 class SimulatedThreadPool(ThreadWorkerPool):
-    """Threads that cost what the clock says."""
+    """The simulated threads of one call, which cost what the clock says."""
 
     is_watched = True
     threads: VirtualThreads
@@ -37,11 +37,11 @@ class SimulatedThreadPool(ThreadWorkerPool):
         return SimulatedThread(self, lane)
 
     def take(self) -> Pulled | None:
-        """Return what a worker is to run next; None when there is nothing more to do."""
+        """Return the next item for a worker; None when there is nothing more to do."""
         return self.pull()
 
     def begin(self) -> None:
-        """Let whoever watches the deadlines know that a branch begins, if that one has none to wait for."""
+        """Wake the watcher of deadlines if it has none to wait for: one begins now."""
         if self._waits_for_begin:
             self._waits_for_begin = False
             self._alarm().set()
@@ -60,7 +60,7 @@ class SimulatedThreadPool(ThreadWorkerPool):
             super()._give_up_late(is_urgent=is_urgent)
 
     def give_up_all(self) -> None:
-        """Pull nothing more, and wait for nobody."""
+        """Pull nothing more, and wait for no branch."""
         self.is_given_up = True
         super().give_up_all()
 
@@ -81,12 +81,12 @@ class _OpenClaim(Claim):
         self._recorder.keep_open(held)
 
     def close(self) -> None:
-        """Say that the branch is over."""
+        """Note that the branch has ended."""
         self._recorder.forget(self._span_id)
 
 
 class SimulatedThread(ThreadWorker):
-    """A thread that takes its time to start, and for each item."""
+    """A simulated thread, with the time it takes to start and to get an item."""
 
     pool: SimulatedThreadPool
 
@@ -123,8 +123,8 @@ class SimulatedThread(ThreadWorker):
             current_clock().sleep(seconds)
 
     def _run_item(self, pulled: Pulled) -> Outcome | None:
-        """Run one item; None if its outcome has been handed over already."""
+        """Run one item; None if its outcome has been delivered already."""
         try:
             return self.branches.run(*pulled, self.lane, self.claim)
-        finally:  # also where it is ended: then whoever ended it says what is to be recorded
+        finally:  # also where it was killed, which has recorded the branch
             self.claim.close()

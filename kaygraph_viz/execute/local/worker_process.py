@@ -34,7 +34,7 @@ from kaygraph_viz.trace.wire import OWN_LANE, RowList
 __all__ = ["main"]
 
 SLICE_NS = 5_000_000  # after this time the rest of a chunk is given back: another worker may be free
-LOOK_FOR_PARENT_S = 0.5
+POLL_PARENT_S = 0.5
 
 
 def main(arguments: list[str]) -> None:
@@ -53,9 +53,9 @@ def main(arguments: list[str]) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, whatever it is doing."""
+    """End this process when its parent is gone, also in the middle of an item."""
     while _is_there(parent):
-        time.sleep(LOOK_FOR_PARENT_S)
+        time.sleep(POLL_PARENT_S)
     os._exit(1)
 
 
@@ -84,7 +84,7 @@ def _shared_progress(place: str) -> SharedProgress:
 
 
 class _Call:
-    """What one call of `imap` wants from this process."""
+    """The function and the settings of one call of `imap`."""
 
     def __init__(self, header: dict[str, Any]) -> None:
         sys.path[:] = header["path"]
@@ -160,7 +160,7 @@ class _Server:
         return b""
 
     def _run_bare(self, call: _Call, pairs: Iterable[tuple[int, Any]]) -> bytes:
-        """Do what `_run` does where nothing is recorded; with numbers and texts, one stamp is an end and a start."""
+        """Run a chunk of which nothing is recorded; for numbers and texts, one stamp is both an end and a start."""
         branches, begin, put, stamp = call.branches, self.progress.begin, self.progress.put, perf_counter_ns
         run, has_timeout = branches.run_bare, branches.timeout_s is not None
         started = stamp()

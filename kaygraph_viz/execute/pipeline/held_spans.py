@@ -1,4 +1,4 @@
-"""The spans of a stage, held back until their items have been handed on: only then is it known how long that took.
+"""The spans of a stage, held back until their items are in the next queue: only then is it known how long that took.
 
 Belongs here: what keeps the rows of a stage's items meanwhile. Does not belong here: what a span says about the work
 itself (``core.branch``, ``local.results``), which is left as it is.

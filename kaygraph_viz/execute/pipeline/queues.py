@@ -1,7 +1,7 @@
-"""Bounded queues between the stages of a pipeline: who is faster waits, on either side.
+"""Bounded queues between the stages of a pipeline: the faster side waits.
 
 Belongs here: room, order, and waiting for both in threads and coroutines. Does not belong here: what stages do with the
-items (``stage_run``), and who starts and stops them (``run``).
+items (``stage_run``), and starting and stopping them (``run``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Wake = Callable[[], None]
 
 @dataclass(slots=True, eq=False)
 class QueuedItem:
-    """One item on its way through the stages.
+    """An item on its way through the stages.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ END: Final = QueuedItem(-1, None)  # what a reader gets when nothing more will c
 
 
 class Buffer:
-    """A queue in front of a stage that holds so many items and no more.
+    """A bounded queue in front of a stage.
 
     `offer` and `take` do not wait: they leave a function that is called when to try again. `waiting` and
     `waiting_async` do the waiting.
@@ -64,7 +64,7 @@ class Buffer:
     size
         The most items in it, 1 or more.
     is_ordered
-        Whether items leave it in the order of their places, whatever the order in which they come. An item is let in
+        Whether items leave it in the order of their positions, however they come. An item is let in
         when all that come before it and are not through yet would find room as well: so the next one always does.
     now_ns
         The clock.
@@ -75,7 +75,7 @@ class Buffer:
         self.longest = 0  # the most items that were ever in it
         self._is_ordered = is_ordered
         self._now_ns = now_ns
-        self._lock = threading.Lock()  # held for a moment, never while anybody waits
+        self._lock = threading.Lock()  # held for a moment, never during a wait
         self._queued: dict[int, QueuedItem] = {}  # by position
         self._skipped: set[int] = set()
         self._aside: deque[Any] = deque()
@@ -89,7 +89,7 @@ class Buffer:
     def offer(self, queued: QueuedItem, wake: Wake | None = None) -> int | None:
         """Put an item in and return when that was [ns]; None if there is no room yet.
 
-        Where nobody will read it any more, return since when that is so. The item belongs to its reader from here on.
+        Where it will not be read any more, return since when that is so. The item belongs to its reader from here on.
         """
         with self._lock:
             if self._abandoned_ns is not None:
@@ -108,18 +108,18 @@ class Buffer:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nobody will read any more."""
+        """Whether the queue will not be read any more."""
         return self._abandoned_ns is not None
 
     def skip(self, position: int) -> None:
-        """Say that the item of a position will not come."""
+        """Note that the item of a position will not come."""
         with self._lock:
             if self._is_ordered:
                 self._skipped.add(position)
                 self._go_on()
 
     def offer_aside(self, thing: Any, wake: Wake | None = None) -> bool | None:
-        """Put something in that is read before all items, whatever their order; None if there is no room yet."""
+        """Put something in that is read before all items; return None if there is no room yet."""
         with self._lock:
             if self._abandoned_ns is not None:
                 return False
@@ -150,13 +150,13 @@ class Buffer:
             return queued
 
     def close(self) -> None:
-        """Say that nothing more will come; what is in it can still be read."""
+        """Close the queue for writers; its items can still be read."""
         with self._lock:
             self._is_closed = True
             _call(self._waiting_readers)
 
     def abandon(self) -> None:
-        """Say that nobody will read any more: it is emptied, and lets nobody in."""
+        """Close the queue for readers: empty it, and let writers go on without an effect."""
         with self._lock:
             self._is_closed, self._abandoned_ns = True, self._now_ns()
             self._queued.clear()
@@ -167,7 +167,7 @@ class Buffer:
             self._waiting_writers.clear()
 
     def _go_on(self) -> None:
-        """Pass the places at which nothing will come, and let those in for whom there is room now."""
+        """Skip the positions at which nothing will come, and wake the writers for which there is room now."""
         while self._due in self._skipped:
             self._skipped.remove(self._due)
             self._due += 1
@@ -208,7 +208,7 @@ def waiting(attempt: Callable[[Wake | None], T | None]) -> T:
 
 
 async def waiting_async(attempt: Callable[[Wake | None], T | None]) -> T:
-    """Do the same as `waiting` in a coroutine."""
+    """Try until the attempt returns something, waiting in between; in a coroutine."""
     found = attempt(None)
     loop = asyncio.get_running_loop()
     while found is None:

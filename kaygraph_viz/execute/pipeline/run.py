@@ -1,6 +1,6 @@
 """A pipeline at work: its source, its stages and its reader, each in threads of their own, and queues between them.
 
-Belongs here: starting, reading, what happens after an error, stopping, who was the slowest. Does not belong here: what
+Belongs here: starting, reading, what happens after an error, stopping, the bottleneck. Does not belong here: what
 one stage does with one item (``stage_run``), and nodes (``graph.pipeline``).
 """
 
@@ -30,15 +30,15 @@ from kaygraph_viz.trace.span import RowTuple, Status
 
 __all__ = ["READER", "PipelineRun"]
 
-READER = "exec"  # whoever iterates over a run: in a node, its method of that name
+READER = "exec"  # the reader of a run: in a node, its method of that name
 
 
 class PipelineRun(Iterator[Outcome]):
-    """Stages at work on the items of a source; iterate over it for what becomes of them.
+    """A running pipeline: an iterator over the outcomes of the items of its source.
 
     Use it in a ``with`` block, which begins the work and ends it. What is not read yet holds up the last stage, that
     one holds up the stage before it, and so on up to the source. So a source may be endless. Leaving the block early
-    closes the source and waits for the items that are in the hands of workers.
+    closes the source and waits for the items in progress.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class PipelineRun(Iterator[Outcome]):
     owner
         The node that it belongs to, for charts and messages.
     ordered
-        Whether each stage hands items on in the order of the source; else as it finishes them.
+        Whether each stage passes items on in the order of the source; else as it finishes them.
     on_error
         ``"collect"``: an item that fails comes as a `DeadLetter`, as soon as that is known. ``"raise"``: the first one
         ends the run. The stages before it stop, those behind it finish what they have, and then its error is raised.
@@ -109,7 +109,7 @@ class PipelineRun(Iterator[Outcome]):
         return self
 
     def __next__(self) -> Outcome:
-        """Return what became of an item: an outcome with what the last stage returned, or a `DeadLetter`."""
+        """Return the outcome of an item, with the value of the last stage, or a `DeadLetter`."""
         began_ns = self._now_ns()
         thing = waiting(self._output.take) if self._steps is None else self._taken(self._steps)
         self._waited_ns += self._now_ns() - began_ns
@@ -124,14 +124,14 @@ class PipelineRun(Iterator[Outcome]):
         return Outcome(thing.index, thing.value, None, "ok", 1, read_ns, read_ns, thing.entered_ns, name)
 
     def _taken(self, steps: Sequence[Callable[[], bool]]) -> Any:
-        """Return the next thing that comes out, after as many items have gone all the way as that takes."""
+        """Read items, and pass each through all stages, until something comes out; return that."""
         while (thing := self._output.take()) is None:
             if not self._advance(*steps):
                 self._output.close()
         return thing
 
     def _advance(self, read: Callable[[], bool], *steps: Callable[[], bool]) -> bool:
-        """Read an item and let it go as far as it gets; return whether there may be more."""
+        """Read an item and pass it through the stages until one fails; return whether there may be more."""
         if self._fault is not None:
             return False
         try:
@@ -144,19 +144,19 @@ class PipelineRun(Iterator[Outcome]):
 
     @property
     def read(self) -> int:
-        """How many items have been read from the source."""
+        """The number of items that have been read from the source."""
         return self._source.read
 
     @property
     def stages(self) -> list[StageFacts]:
-        """How busy the source and the stages have been so far."""
+        """The load of the source and of each stage so far."""
         makespan_ns = self._makespan_ns
         stages = [stage_run.meter.facts(makespan_ns, stage_run.inbox.longest) for stage_run in self._stage_runs]
         return [self._source.meter.facts(makespan_ns), *stages]
 
     @property
     def bottleneck(self) -> str:
-        """Who was busy for the largest share of the time: a stage, ``"source"``, or ``"exec"`` for the reader."""
+        """The stage that was busy for the largest share of the time, or ``"source"``, or ``"exec"`` for the reader."""
         busiest = max(self.stages, key=lambda facts: facts.busy)
         makespan_ns = self._makespan_ns
         reader = 1 - self._waited_ns / makespan_ns if makespan_ns else 0.0
@@ -227,19 +227,19 @@ class PipelineRun(Iterator[Outcome]):
             self._close_error = error
 
     def _fail(self, number: int, error: BaseException) -> None:
-        """Let the source and the first stages stop, up to that `number`; the others finish what they have."""
+        """Stop the source and the first `number` stages; the others finish the items that they have."""
         with self._lock:
             self._fault = error if self._fault is None else self._fault
         for buffer in self._buffers[:number]:
             buffer.abandon()
 
     def stop(self) -> None:
-        """Read nothing more, and wait for the items that workers have in hand."""
+        """Read nothing more, and wait for the items in progress."""
         self._abandon_all()
         try:
             for thread in self._threads:
                 thread.join()
-        except KeyboardInterrupt as error:  # whoever waits for us has lost patience
+        except KeyboardInterrupt as error:  # an interrupt must not wait for branches
             self._give_up(error)
             raise
         if self._steps is not None:
@@ -251,7 +251,7 @@ class PipelineRun(Iterator[Outcome]):
             buffer.abandon()
 
     def _give_up(self, reason: BaseException) -> None:
-        """Stop at once: processes are killed, coroutines cancelled, threads left alone with what they have in hand."""
+        """Stop at once: processes are killed, coroutines cancelled, threads left alone with their item."""
         until = self._now_ns() + round(INTERRUPT_WAIT_S * 1e9)
         self._abandon_all()
         for workers in self._stage_workers:
@@ -278,7 +278,7 @@ class PipelineRun(Iterator[Outcome]):
 
 
 class _StageSpan(span):
-    """The span of a stage: from the begin of the run until it has handed on its last item."""
+    """The span of a stage: from the begin of the run until its last item has left it."""
 
     __slots__ = ("_part",)
 

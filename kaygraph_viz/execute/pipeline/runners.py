@@ -1,4 +1,4 @@
-"""How one worker of a stage runs its items, one after the other: in its thread, in a process, or by another thread.
+"""Runners of items for one worker of a stage: in its thread, in a process, or by another thread.
 
 Belongs here: running an item, and giving it up. Does not belong here: where items come from and go (``workers``),
 and how they are run inside (``core.branch``, ``local.processes``, ``core.worker_pool``).
@@ -27,23 +27,23 @@ __all__ = ["Runner", "runner_for"]
 
 
 class Runner(Protocol):
-    """What runs the items of one worker."""
+    """Runs the items of one worker, one after the other."""
 
     def __enter__(self) -> object:
-        """Get ready, in the thread of the worker."""
+        """Prepare, in the thread of the worker."""
 
     def run(self, queued: QueuedItem) -> Outcome | None:
-        """Return what became of an item; None if it was given up meanwhile, and the worker with it."""
+        """Run an item and return its outcome; None if it was given up meanwhile, and the worker with it."""
 
     def give_up(self, reason: BaseException) -> None:
-        """Stop at once, whatever it is doing, and return at once; called from another thread."""
+        """Give up the item in progress, and return at once; called from another thread."""
 
     def __exit__(self, *exc_info: object) -> None:
-        """Let go of everything, in the thread of the worker."""
+        """Release lane and process, in the thread of the worker."""
 
 
 def runner_for(branches: Branches, kind: str) -> Runner:
-    """Return what runs items for one worker.
+    """Return the runner of items for one worker.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ __all__ = ["Source"]
 
 
 class Source:
-    """Where the items come from: a stage of its own, whose work is to read.
+    """The source of a pipeline: a stage of its own, whose work is to read items.
 
     Its bars show how long each item took to come, and how long it was held back: that is where backpressure ends.
 
@@ -70,9 +70,9 @@ class Source:
             queued = QueuedItem(self.read, value, read_ns=self._now_ns(), link=reading.span_id, position=self.read)
             self.read += 1
             self.meter.count(queued.read_ns - began_ns)
-            return self._hand_over(queued, reading)
+            return self._enqueue(queued, reading)
 
-    def _hand_over(self, queued: QueuedItem, reading: _Reading) -> bool:
+    def _enqueue(self, queued: QueuedItem, reading: _Reading) -> bool:
         read_ns = queued.read_ns
         entered_ns = self.outbox.offer(queued)
         if entered_ns is None:
@@ -83,7 +83,7 @@ class Source:
         return not self.outbox.is_abandoned
 
     def close(self) -> None:
-        """Let a generator clean up, and say that nothing more will come."""
+        """Close the iterator, if it is a generator, and the queue behind the source."""
         try:
             if isinstance(self._iterator, Generator):
                 self._iterator.close()
@@ -104,7 +104,7 @@ class _Reading(span):
         self.ended_ns: int | None = None
 
     def found_nothing(self) -> None:
-        """Say that there was no item: it is no bar then."""
+        """Rename the span, since there was no item: it must not count as one."""
         self.name, self.kind, self.index = f"end of {SOURCE}", "wait", -1
 
     def _row(self, ended_ns: int, status: Status, error: str | None) -> RowTuple:

@@ -1,6 +1,6 @@
-"""One stage of a running pipeline: where its items come from, what happens to one of them, where it goes.
+"""One stage of a running pipeline: its queues, its counts, and passing its items on.
 
-Belongs here: handing items on, blocked while there is no room, and the spans that show it. Does not belong here: the
+Belongs here: passing items on, blocked while there is no room, and the spans that show it. Does not belong here: the
 queues (``queues``), which worker gets which item (``workers``), starting and stopping (``run``).
 
 A worker keeps its item until the next queue has room for it. So its bar ends with the time that it was blocked, and a
@@ -27,7 +27,7 @@ Attempt = Callable[[Wake | None], int | None]
 
 
 class Meter:
-    """Adds up what the workers of a stage did; from any thread."""
+    """Counts the items and the busy time of a stage; from any thread."""
 
     def __init__(self, name: str, workers: int) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class Meter:
             self._blocked_ns += blocked_ns
 
     def facts(self, makespan_ns: int, longest_queue: int = 0) -> StageFacts:
-        """Return what is known so far."""
+        """Return the counts so far, with the shares of time."""
         with self._lock:
             return StageFacts(
                 self.name, self.workers, self._items, self._errors, self._busy_ns / 1e9, self._blocked_ns / 1e9,
@@ -57,7 +57,7 @@ class Meter:
 
 
 class StageRun:
-    """One stage while its pipeline runs: what is done around the work on each item.
+    """A running stage: takes items from its inbox and puts their results into its outbox.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class StageRun:
         self._held_spans = HeldSpans(NO_RECORDER, 0)
 
     def branches(self, owner: str) -> Branches:
-        """Return what all items of the stage share; their spans belong to the span around this call.
+        """Return the branches of the stage; their spans belong to the span around this call.
 
         Parameters
         ----------
@@ -106,35 +106,35 @@ class StageRun:
         )  # fmt: skip
 
     def begin(self, queued: QueuedItem) -> QueuedItem:
-        """Note that a worker takes an item in hand."""
+        """Note that a worker begins with an item."""
         self._held_spans.expect(queued)
         return queued
 
     def finish(self, queued: QueuedItem, outcome: Outcome) -> None:
-        """Hand on what was made of an item, however long that takes, or what became of it instead."""
-        index, attempt = queued.index, self._handing_on(queued, outcome)
+        """Put the result of an item, or its dead letter, into the next queue, and wait for room there."""
+        index, attempt = queued.index, self._delivery(queued, outcome)
         if attempt(None) is not None:
-            self._let_go(index)
+            self._note_end(index)
             return
         since_ns = self._now_ns()
-        self._let_go(index, since_ns, waiting(attempt))
+        self._note_end(index, since_ns, waiting(attempt))
 
     async def finish_async(self, queued: QueuedItem, outcome: Outcome) -> None:
-        """Do the same in a coroutine."""
-        index, attempt = queued.index, self._handing_on(queued, outcome)
+        """Do as `finish`, in a coroutine."""
+        index, attempt = queued.index, self._delivery(queued, outcome)
         if attempt(None) is not None:
-            self._let_go(index)
+            self._note_end(index)
             return
         since_ns = self._now_ns()
-        self._let_go(index, since_ns, await waiting_async(attempt))
+        self._note_end(index, since_ns, await waiting_async(attempt))
 
     def close(self) -> None:
-        """Say that the last item has been handed on."""
+        """Close the outbox: the last item is in it."""
         self.ended_ns = self._now_ns()
         self.outbox.close()
 
-    def _handing_on(self, queued: QueuedItem, outcome: Outcome) -> Attempt:
-        """Return what is to be tried until it succeeds: an item belongs to the next stage from then on."""
+    def _delivery(self, queued: QueuedItem, outcome: Outcome) -> Attempt:
+        """Return a function to try until it succeeds: the item belongs to the next stage from then on."""
         self.meter.count(outcome.ended_ns - outcome.started_ns, is_error=not outcome.ok)
         if outcome.ok:
             queued.value = outcome.value
@@ -152,7 +152,7 @@ class StageRun:
             outcome.started_ns, outcome.ended_ns, outcome.name, self.stage.name, queued.value,
         )  # fmt: skip
 
-    def _let_go(self, index: int, since_ns: int = 0, until_ns: int = 0) -> None:
+    def _note_end(self, index: int, since_ns: int = 0, until_ns: int = 0) -> None:
         """Count how long an item was held up, from when to when [ns], and record it."""
         blocked_ns = max(0, until_ns - since_ns)
         self.meter.count_blocked(blocked_ns)

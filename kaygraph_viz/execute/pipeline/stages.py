@@ -1,6 +1,6 @@
 """The stages of a pipeline as users write them, and what is told about them afterwards.
 
-Belongs here: one stage and the checks of its options, what became of an item that failed, how busy a stage was. Does
+Belongs here: one stage and the checks of its options, the record of an item that failed, the load of a stage. Does
 not belong here: running stages (``stage_run``, ``workers``, ``run``).
 """
 
@@ -21,27 +21,27 @@ from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["SOURCE", "STAGE_KINDS", "DeadLetter", "Stage", "StageFacts", "checked_stages"]
 
-SOURCE = "source"  # what is called so in charts: reading the items
+SOURCE = "source"  # the name of reading the items in charts
 STAGE_KINDS = ("thread", "process", "async", "serial")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step that every item of a pipeline goes through.
+    """A stage of a pipeline: one function that every item goes through.
 
     Parameters
     ----------
     name
-        What it is called in charts and dead letters.
+        Its name in charts and dead letters.
     fn
         Gets one item and returns one item. One that raises goes to the dead letters.
     workers
-        How many items it has in hand at once, 1 to 4096.
+        How many items it works on at once, 1 to 4096.
     buffer
-        How many items may wait in front of it, 1 to 1,000,000. When these places are taken, the stage before it has to
-        wait with what it has finished: that is backpressure. At least one place is needed to hand an item on.
+        How many items may wait in front of it, 1 to 1,000,000. When all slots are taken, the stage before it has to
+        wait with what it has finished: that is backpressure. At least one slot is needed to pass an item on.
     timeout
-        The time each item has here, with all its attempts [s]; waiting for a place in the next queue does not count.
+        The time each item has here, with all its attempts [s]; waiting for a slot in the next queue does not count.
         Coroutines are cancelled, processes killed, threads given up.
     executor
         ``"thread"``, good for waiting; ``"process"``, good for computing; ``"async"``, coroutines, for very many that
@@ -143,20 +143,20 @@ class DeadLetter(Outcome):
 
 @dataclass(frozen=True, slots=True)
 class StageFacts:
-    """How busy one stage was, measured over the whole run of its pipeline.
+    """The load of one stage, measured over the whole run of its pipeline.
 
     Parameters
     ----------
     name
         The stage, or ``"source"`` for the reading of the items.
     workers
-        How many items it could have in hand at once.
+        How many items it could work on at once.
     items, errors
-        How many it handed on, and how many of its items became dead letters.
+        How many it finished, and how many of its items became dead letters.
     busy_s
         Time its workers spent on items, added up [s].
     blocked_s
-        Time they spent waiting for a place in the next queue, added up [s].
+        Time they spent waiting for a slot in the next queue, added up [s].
     makespan_s
         How long the run took, or has taken so far [s].
     longest_queue
@@ -192,7 +192,7 @@ class StageFacts:
 
     @property
     def blocked(self) -> float:
-        """Share of its time that it waited for a place in the next queue, 0 to 1."""
+        """Share of its time that it waited for a slot in the next queue, 0 to 1."""
         return min(self._share(self.blocked_s), 1 - self.busy)
 
     @property
@@ -202,17 +202,17 @@ class StageFacts:
 
     @property
     def parallelism(self) -> float:
-        """How many items it worked on at once, on average."""
+        """The mean number of items on which it worked at once."""
         return self.busy * self.workers
 
     @property
     def throughput_per_s(self) -> float:
-        """How many items it handed on in a second."""
+        """The number of items that it finished in a second."""
         return self.items / self.makespan_s if self.makespan_s else 0.0
 
     @property
     def capacity_per_s(self) -> float:
-        """How many items it could handle in a second if it were never blocked and never starved."""
+        """The number of items that it could finish in a second if it were never blocked and never starved."""
         return (self.items + self.errors) * self.workers / self.busy_s if self.busy_s else float("inf")
 
     def _share(self, seconds: float) -> float:

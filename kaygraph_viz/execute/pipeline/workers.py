@@ -1,6 +1,6 @@
-"""The workers of one stage: each takes an item from the queue in front of it, has it run, and hands it on.
+"""The workers of one stage: each takes an item from the inbox, has it run, and puts it into the outbox.
 
-Belongs here: the loop of a worker, and who is done last. Does not belong here: how a thread runs an item
+Belongs here: the loop of a worker, and noticing the last one that ends. Does not belong here: how a thread runs an item
 (``runners``), and what is done around that (``stage_run``).
 """
 
@@ -26,10 +26,10 @@ class StageWorkers(Protocol):
     """The workers of one stage."""
 
     def start(self) -> Iterator[Any]:
-        """Let them begin, and yield the thread of each."""
+        """Start them, and yield each thread."""
 
     def give_up(self, reason: BaseException) -> None:
-        """Stop at once, whatever they are doing."""
+        """Give up the items in progress, and return at once."""
 
 
 def workers_for(stage_run: StageRun, owner: str) -> StageWorkers:
@@ -110,7 +110,7 @@ class _Threads:
 
 
 class _Coroutines:
-    """Slots in a loop of its own, in a thread: each takes an item, runs it, hands it on, and takes the next one."""
+    """A thread with an event loop, and in it a task for each worker of the stage."""
 
     def __init__(self, stage_run: StageRun, branches: Branches) -> None:
         self._stage_run = stage_run

@@ -14,9 +14,8 @@ from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.diagram.stats import GraphStats, NodeStats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.structure import GraphView, NodeView
-from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["HasStructure", "checked_run", "checked_view", "diagram_description"]
+__all__ = ["HasStructure", "checked_view", "diagram_description"]
 
 MAX_ROWS, MAX_NAMED = 40, 5
 
@@ -42,19 +41,6 @@ def checked_view(graph: object) -> GraphView:
         expected = "a graph, a node or a GraphView"
         raise OptionError("graph", graph, expected, "diagram(Graph(start=node))")
     return view
-
-
-def checked_run(trace: object) -> Trace | None:
-    """Return `trace` if it is one or None.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else.
-    """
-    if trace is not None and not isinstance(trace, Trace):
-        raise OptionError("trace", trace, "a Trace, as record() yields it, or None", "diagram(graph, trace=trace)")
-    return trace
 
 
 def diagram_description(view: GraphView, stats: GraphStats | None) -> Description:

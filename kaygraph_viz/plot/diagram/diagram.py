@@ -15,9 +15,9 @@ from matplotlib.path import Path
 from kaygraph_viz.analysis.wording import duration
 from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.plot.canvas import Canvas
-from kaygraph_viz.plot.checks import checked_axes
+from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.diagram.blocks import LINE_PT, PAD_Y, SMALL_LINE_PT
-from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view, diagram_description
+from kaygraph_viz.plot.diagram.description import HasStructure, checked_view, diagram_description
 from kaygraph_viz.plot.diagram.placement import graph_scene
 from kaygraph_viz.plot.diagram.scene import STACK_PT, Arrow, Box, Frame, Line, Point, Scene
 from kaygraph_viz.plot.diagram.stats import graph_stats
@@ -27,7 +27,7 @@ from kaygraph_viz.plot.style import BAR, BOX_FILLS, CRITICAL, FAILED, MUTED, PAP
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["describe_diagram", "diagram"]
+__all__ = ["diagram"]
 
 MAX_WIDTH_IN, MAX_HEIGHT_IN, EDGE_PT, MARGIN_PT, TITLE_PT = 16.0, 20.0, 8.0, 4.0, 28.0
 CORNER, LEVEL_PT = 6.0, 0.01
@@ -88,7 +88,8 @@ def diagram(
     'checks'
     """
     view = checked_view(graph)
-    stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
+    run = None if trace is None else checked_trace(trace)
+    stats = graph_stats(run, view, critical_path=critical_path)
     checked_whole("max_branches", max_branches, 2, example="max_branches=6")
     checked_axes(ax)
     scene = graph_scene(view, stats, max_branches)
@@ -98,18 +99,6 @@ def diagram(
     scale = _set_limits(canvas, scene)
     _draw(canvas, scene, scale)
     return canvas.finish(heading(title, _title(view, trace)), keys, diagram_description(view, stats))
-
-
-def describe_diagram(graph: GraphView | HasStructure) -> str:
-    """Return the sentence of the description of a diagram, for readers who cannot see it.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.trace.structure import EdgeView, NodeView
-    >>> describe_diagram(GraphView("g", (NodeView("a", "Load"), NodeView("b", "Check", True)), (EdgeView("a", "b"),)))
-    'Diagram of g with 2 nodes and 1 edge, starting at Load; parallel: Check.'
-    """
-    return diagram_description(checked_view(graph), None).sentence
 
 
 def _title(view: GraphView, trace: Trace | None) -> str:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kaygraph_viz.checks import checked_whole, checked_word
+from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.diagram.blocks import branch_boxes, closed_box, more_box, node_box
-from kaygraph_viz.plot.diagram.description import HasStructure, checked_run, checked_view
+from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.layering import Item, layered_graph
 from kaygraph_viz.plot.diagram.scene import Box
 from kaygraph_viz.plot.diagram.stats import GraphStats, graph_stats
@@ -69,7 +70,8 @@ def diagram_text(
     """
     checked_word("format", format, FORMATS, 'diagram_text(graph, "mermaid")')
     view = checked_view(graph)
-    stats = graph_stats(checked_run(trace), view, critical_path=critical_path)
+    run = None if trace is None else checked_trace(trace)
+    stats = graph_stats(run, view, critical_path=critical_path)
     checked_whole("max_branches", max_branches, 2, example="max_branches=6")
     outline = _Outline(max_branches)
     outline.add_graph(view, stats, outline.parts)

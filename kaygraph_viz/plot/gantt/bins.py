@@ -10,17 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.plot.gantt.chart import Chart, Run
-from kaygraph_viz.plot.gantt.part_fills import STACK, share_of
+from kaygraph_viz.plot.gantt.part_fills import STACK, Floats, share_of
 from kaygraph_viz.plot.style import STATUS_FILLS
 
 __all__ = ["MAX_IMAGE_ROWS", "Bins", "busy_share", "make_bins"]
 
 MAX_IMAGE_ROWS = 400
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from kaygraph_viz.plot.rows import GROUP_BY
 from kaygraph_viz.plot.style import CRITICAL
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["describe_gantt", "gantt"]
+__all__ = ["gantt"]
 
-COLOUR_BY = ("part", "name", "status")
+COLOR_BY = ("part", "name", "status")
 
 
 def gantt(
@@ -99,7 +99,8 @@ def gantt(
     '2 workers, 2 branches, 2.0 s, 1.5 at once'
     """
     traces = checked_traces(trace)
-    _check(color_by, group_by)
+    checked_word("color_by", color_by, COLOR_BY, 'color_by="name"')
+    checked_word("group_by", group_by, GROUP_BY, 'group_by="node"')
     checked_whole("max_bars", max_bars, 1, example="max_bars=5000")
     options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"))
     checked_axes(ax)
@@ -113,21 +114,3 @@ def gantt(
     for run, steps in zip(chart.runs, paths, strict=False):
         draw_path(canvas, run, steps)
     return canvas.finish(text, keys, gantt_description(chart, summaries, paths))
-
-
-def describe_gantt(trace: Trace | Mapping[str, Trace]) -> str:
-    """Return the sentences of the description of a chart, for readers who cannot see it.
-
-    Examples
-    --------
-    >>> from kaygraph_viz.testing import bar, make_trace
-    >>> print(describe_gantt(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 2))))
-    Gantt chart of 2 branches on 2 workers (2 rows) over 2.00 s, 1.5 at once on average; the longest bar is b on t-2
-    with 2.00 s.
-    """
-    return gantt_description(Chart.of(trace), [summarize(each) for each in checked_traces(trace)]).sentence
-
-
-def _check(color_by: str, group_by: str) -> None:
-    for name, value, known in (("color_by", color_by, COLOUR_BY), ("group_by", group_by, GROUP_BY)):
-        checked_word(name, value, known, f'{name}="{known[1]}"')

@@ -225,9 +225,8 @@ def _with_gil(line: Timeline, total: _Total, patience_ns: int) -> Timeline:
     change = np.diff(np.concatenate([[0], is_run.astype(np.int8), [0]]))
     firsts, ends = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
     lasted = line.edges_ns[ends] - line.edges_ns[firsts]
-    used, busy = total.between(
-        line.edges_ns[firsts], line.edges_ns[ends]
-    )  # the thread's own share is included: it has hardly any while it waits
+    # The thread itself is among all threads of the total: while it waits, it adds next to nothing.
+    used, busy = total.between(line.edges_ns[firsts], line.edges_ns[ends])
     is_gil = (busy >= BUSY * lasted) & (used <= SOLE * lasted)
     kind = line.kind.copy()
     kind[is_run] = np.where(is_gap[is_run] & np.repeat(is_gil, ends - firsts), GIL, kind[is_run])

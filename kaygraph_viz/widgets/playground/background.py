@@ -2,8 +2,8 @@
 
 Belongs here: threads. Does not belong here: widgets (``playground``), and how calls stop (``execute.cancel``).
 
-The run has a thread of its own. Another one, the watcher, is the only one that tells the panel anything: that keeps the
-traits of widgets in one pair of hands.
+The run has a thread of its own. A second one, the watcher, is the only thread that
+calls the panel, since ipywidgets allows one thread to set traits.
 """
 
 from __future__ import annotations

@@ -224,7 +224,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         if self._background is not None:
             self._background.wait(timeout_s)
 
-    # -- what a run in the background says; called by one thread only ---------------------------------------------
+    # -- called by the run in the background, from one thread only -------------------------------------------------
 
     def _on_count(self, branches: int) -> None:
         self.counter.value = f"{counted(branches, 'branch', 'branches')} done" if branches else ""

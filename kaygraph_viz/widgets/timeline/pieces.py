@@ -3,7 +3,7 @@
 Belongs here: which attempts and pauses a bar consists of, for all bars at once. Does not belong here: what went on in
 them when (``piece_parts``), and how they are sent (``packing``).
 
-``plot.gantt.layout`` says the same bar by bar for the static chart; a test holds the two against each other.
+``plot.gantt.layout`` does the same bar by bar for the static chart; a test compares the two.
 """
 
 from __future__ import annotations

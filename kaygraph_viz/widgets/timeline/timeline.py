@@ -4,7 +4,7 @@ Belongs here: what is shared with the browser, and when. Does not belong here: w
 ``scene_data``), when the live view is renewed (``pusher``), and the drawing (``timeline*.js``).
 
 All that the browser needs is in traits, complete at any time: a view that is opened late shows everything, and one
-message more or less does no harm. What the browser says is checked; anything but a selection is ignored.
+message more or less does no harm. Messages of the browser are checked; anything but a selection is ignored.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Timeline(anywidget.AnyWidget):
     def _on_selected(self, change: Mapping[str, Any]) -> None:
         self.details = span_facts(self._trace.columns, change["new"]) if change["new"] is not None else []
 
-    # -- what the browser says -----------------------------------------------------------------------------------
+    # -- messages of the browser ---------------------------------------------------------------------------------
 
     def _handle_msg(self, msg: object) -> None:
         """Handle selections and requests for the state; ignore other messages with one warning."""

@@ -10,6 +10,7 @@ from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.parts import PART_CODE, PartLog
 from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.lanes import NO_LANE
 from kaygraph_viz.trace.recorder import record
 
 MS = 1_000_000
@@ -57,7 +58,7 @@ def test_messages_name_the_item_and_its_node():
 def test_a_branch_gives_its_times_its_value_and_its_attempts():
     clock = FakeClock(start_s=5)
     with use_clock(clock):
-        outcome = Branches(lambda x: sleep(2) or x, name="look").run(4, "a", 10**9, None)
+        outcome = Branches(lambda x: sleep(2) or x, name="look").run(4, "a", 10**9, NO_LANE)
     assert (outcome.index, outcome.value, outcome.status, outcome.attempts, outcome.name) == (4, "a", "ok", 1, "look")
     assert (outcome.submitted_ns, outcome.started_ns, outcome.ended_ns) == (10**9, 5 * 10**9, 7 * 10**9)
 
@@ -65,7 +66,7 @@ def test_a_branch_gives_its_times_its_value_and_its_attempts():
 @pytest.mark.parametrize(("took_s", "status"), [(2, "ok"), (2.5, "timeout")])
 def test_a_branch_that_took_longer_than_it_has_is_a_timeout_without_a_value(took_s, status):
     with use_clock(FakeClock()):
-        outcome = Branches(lambda x: sleep(took_s) or x, name="look", timeout_s=2).run(0, "a", 0, None)
+        outcome = Branches(lambda x: sleep(took_s) or x, name="look", timeout_s=2).run(0, "a", 0, NO_LANE)
     assert outcome.status == status
     assert outcome.value == ("a" if status == "ok" else None)
     assert isinstance(outcome.error, DeadlineExceeded) == (status == "timeout")
@@ -78,8 +79,8 @@ def test_a_failure_after_the_deadline_is_a_timeout_but_an_interrupt_stays_one():
 
     with use_clock(FakeClock()):
         branches = Branches(fail, name="fail", timeout_s=2)
-        assert branches.run(0, ValueError("no"), 0, None).status == "timeout"
-        interrupted = branches.run(0, KeyboardInterrupt(), 0, None)
+        assert branches.run(0, ValueError("no"), 0, NO_LANE).status == "timeout"
+        interrupted = branches.run(0, KeyboardInterrupt(), 0, NO_LANE)
     assert (interrupted.status, type(interrupted.error)) == ("cancelled", KeyboardInterrupt)
 
 

@@ -46,19 +46,19 @@ def test_what_came_back_of_a_chunk_is_handed_over_before_a_wait_for_more_input(o
 
 
 class Read:
-    """Results of one lane, with what they hand over."""
+    """Results of one lane, with what they deliver."""
 
     def __init__(self, *, is_real=True, **options):
         self.done, self.news = deque(), threading.Event()
         branches = Branches(str, name="look", owner="Check", **options)
-        lane = branches.recorder.lanes.take("process") if branches.recorder is not None else None
+        lane = branches.recorder.lanes.take("process")
         self.results = Results(branches, lane, self.done, self.news, is_real=is_real)
 
-    def hand_over(self, *records, sent_ns=0):
+    def deliver(self, *records, sent_ns=0):
         chunk = [(index, f"item {index}", index) for index in range(len(records))]
         self.results.keep(chunk, b"[" + len(records).to_bytes(4, "little") + b"".join(records), sent_ns)
         assert not self.done
-        self.results.hand_over()
+        self.results.deliver()
         return list(self.done)
 
 
@@ -69,7 +69,7 @@ def long_record(packed, started, ended, failure=None, status="ok", attempts=1, r
 def test_plain_records_become_outcomes_and_bars():
     with record() as trace:
         read = Read()
-        outcomes = read.hand_over(record_of(1.5, 100, 200, 50), record_of("b", 200, 400, -1))
+        outcomes = read.deliver(record_of(1.5, 100, 200, 50), record_of("b", 200, 400, -1))
     assert [(o.index, o.value, o.submitted_ns, o.started_ns, o.ended_ns) for o in outcomes] == [
         (0, 1.5, 0, 100, 200),
         (1, "b", 1, 200, 400),
@@ -82,19 +82,19 @@ def test_plain_records_become_outcomes_and_bars():
 
 
 def test_without_a_recording_there_are_outcomes_only():
-    assert [outcome.value for outcome in Read().hand_over(record_of(1, 0, 1, -1))] == [1]
+    assert [outcome.value for outcome in Read().deliver(record_of(1, 0, 1, -1))] == [1]
 
 
-def test_what_is_kept_is_handed_over_once():
+def test_what_is_kept_is_delivered_once():
     read = Read()
-    read.hand_over(record_of(1, 0, 1, -1))
-    read.results.hand_over()
+    read.deliver(record_of(1, 0, 1, -1))
+    read.results.deliver()
     assert len(read.done) == 1
 
 
 def test_an_error_comes_with_status_attempts_and_type():
     failure = pack_error(LookupError("no"))
-    (outcome,) = Read().hand_over(long_record(None, 1, 2, failure, "error", 3))
+    (outcome,) = Read().deliver(long_record(None, 1, 2, failure, "error", 3))
     assert (outcome.status, outcome.attempts, type(outcome.error), str(outcome.error)) == (
         "error",
         3,
@@ -109,7 +109,7 @@ def test_a_value_that_cannot_be_loaded_here_is_an_error_of_its_item():
             return exec, ("raise LookupError('not here')",)
 
     with record() as trace:
-        (outcome,) = Read().hand_over(record_of(pack_result(Unloadable()), 1, 2, -1))
+        (outcome,) = Read().deliver(record_of(pack_result(Unloadable()), 1, 2, -1))
     assert type(outcome.error) is BranchError
     assert "item 0 of 'Check' returned a value that cannot be loaded here: LookupError" in str(outcome.error)
     assert [(s.status, s.error.partition(":")[0]) for s in trace] == [("error", "BranchError")]
@@ -118,7 +118,7 @@ def test_a_value_that_cannot_be_loaded_here_is_an_error_of_its_item():
 def test_times_of_another_clock_are_squeezed_in_between_sending_and_receiving():
     clock = FakeClock(start_s=8)
     with record(clock=clock):
-        (outcome,) = Read(is_real=False).hand_over(long_record(1, 500, 900), sent_ns=7 * 10**9)
+        (outcome,) = Read(is_real=False).deliver(long_record(1, 500, 900), sent_ns=7 * 10**9)
     assert 7 * 10**9 <= outcome.started_ns <= outcome.ended_ns <= 8 * 10**9
 
 

@@ -114,7 +114,7 @@ def test_boxes_name_the_node_and_branch_that_they_show():
 
 
 def test_a_frame_goes_around_its_graph_and_is_wide_enough_for_its_name():
-    view = NodeView("n", "Graph", graph=chain("a"))
+    view = NodeView("n", "Graph", graph=GraphView("a graph with a long name", chain("a").nodes))
     scene = framed(box_scene(Box(0, 0, 10, 10)), view, None)
     (frame,), (box,) = scene.frames, scene.boxes
     assert frame.x < box.x < box.right < frame.x + frame.width

@@ -6,8 +6,8 @@ import pytest
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.description import describe
-from kaygraph_viz.plot.diagram.description import checked_run, checked_view, diagram_description
-from kaygraph_viz.plot.diagram.diagram import describe_diagram, diagram
+from kaygraph_viz.plot.diagram.description import checked_view, diagram_description
+from kaygraph_viz.plot.diagram.diagram import diagram
 from tests.plot.diagram.examples import (
     NESTED,
     VALIDATION,
@@ -18,8 +18,9 @@ from tests.plot.diagram.examples import (
 
 
 def test_the_diagram_has_a_text_of_its_own():
-    assert diagram(VALIDATION).get_label() == describe_diagram(VALIDATION)
-    assert "4 nodes and 3 edges, starting at Input; parallel: ParallelValidationNode." in describe_diagram(VALIDATION)
+    assert diagram(VALIDATION).get_label() == (
+        "Diagram of validation with 4 nodes and 3 edges, starting at Input; parallel: ParallelValidationNode."
+    )
 
 
 def test_the_tables_list_nodes_and_edges_with_what_was_measured():
@@ -61,12 +62,6 @@ def test_the_class_of_a_graph_is_no_graph():
 
     with pytest.raises(OptionError, match="graph must be"):
         checked_view(Flow)
-
-
-def test_a_run_may_be_missing_but_nothing_else():
-    assert checked_run(None) is None
-    with pytest.raises(OptionError, match="trace must be"):
-        checked_run("run.jsonl")
 
 
 def test_without_a_trace_the_tables_have_no_times():

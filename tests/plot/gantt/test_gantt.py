@@ -7,7 +7,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.plot.gantt.gantt import describe_gantt, gantt
+from kaygraph_viz.plot.description import describe
+from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import drawn, polygons
 
@@ -82,10 +83,10 @@ def test_no_global_setting_is_changed(validation):
 
 def test_the_chart_has_a_text_of_its_own(validation):
     ax = gantt(validation)
-    assert ax.get_label() == describe_gantt(validation)
+    assert ax.get_label() == describe(ax).sentence
     assert "4 branches on 4 workers (5 rows)" in ax.get_label()
     assert "1 error, 1 timed out and 1 retry" in ax.get_label()
-    assert describe_gantt(make_trace()) == "Gantt chart without bars: nothing was recorded."
+    assert gantt(make_trace()).get_label() == "Gantt chart without bars: nothing was recorded."
 
 
 @pytest.mark.parametrize(

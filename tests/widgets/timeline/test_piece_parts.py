@@ -40,9 +40,10 @@ def tried_again():
 def test_only_pieces_need_parts_whose_sums_do_not_say_all():
     _, parts = parted(
         bar("a", "t-1", 0, 3, cpu_s=1.5, parts=[("wait", 1), ("cpu", 1), ("unknown", 0.5), ("unknown", 0.5, 0.5)]),
-        bar("b", "t-2", 0, 2, cpu_s=1, blocked_s=1, parts=[("cpu", 1), ("blocked", 1)]),
+        bar("b", "t-2", 1, 3, cpu_s=1, blocked_s=1, parts=[("cpu", 1), ("blocked", 1)]),
         bar("c", "t-3", 0, 2, cpu_s=1, parts=[("core", 1), ("cpu", 1)]),
         bar("d", "t-4", 1, 2, cpu_s=0.25),
+        bar("e", "t-5", 1, 2, cpu_s=0, parts=[("wait", 1)]),
     )
     kinds = [PART_KINDS[kind] for kind in parts.kind]
     assert [*zip(parts.owner.tolist(), kinds, strict=True)] == [

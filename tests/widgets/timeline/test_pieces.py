@@ -42,7 +42,7 @@ def test_attempts_and_pauses_fill_the_bar():
 def test_a_bar_with_one_attempt_is_one_piece():
     found = pieces((bar("a", "t-1", 0, 6), [attempt(1, 5, 1)]))
     assert (seconds(found.start_ns), seconds(found.end_ns)) == ([0], [6])
-    assert not found.is_piecewise.any()
+    assert not (found.is_piecewise | found.is_pause).any()
 
 
 def test_cpu_time_that_is_only_known_of_the_bar_is_divided_by_the_lengths_of_the_attempts():
