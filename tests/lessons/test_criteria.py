@@ -111,7 +111,7 @@ def test_branch_that_is_missing_is_named_in_the_reason(criterion):
 
 @pytest.mark.parametrize(
     ("changes", "stretch"),
-    [([], (0, 0)), ([(1, False), (2, False)], (0, 0)), ([(1, True), (3, False), (4, True), (5, False)], (1, 3))],
+    [([], (0, 0)), ([(1, False), (2, False)], (0, 0)), ([(1, True), (3, False), (4, True), (6, False)], (1, 3))],
 )
 def test_longest_stretch_is_the_first_of_equals_and_none_without_any(changes, stretch):
     assert longest_stretch(changes) == stretch
