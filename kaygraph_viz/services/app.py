@@ -48,11 +48,6 @@ def create_app(
     ASGIApp
         To be run with `kaygraph_viz.services.server.LocalServer`. Another ASGI server will do, too, except for answers
         that break off.
-
-    Raises
-    ------
-    OptionError
-        When `settings` are for a service that does not exist, or no `ServiceSettings`.
     """
     services = Services(settings)
 

@@ -32,11 +32,6 @@ def data_path(name: str, *, folder: str = "") -> Path:
     folder
         Plain name of the folder in the data folder that has the file; empty for the data folder itself.
 
-    Returns
-    -------
-    Path
-        An existing file.
-
     Raises
     ------
     DataError
@@ -93,20 +88,7 @@ def read_table(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]
 
 
 def checked_limit(limit: int | None, example: str) -> int | None:
-    """Return `limit` when it is a number of records or None.
-
-    Parameters
-    ----------
-    limit
-        What a caller passed.
-    example
-        A call that works, for the error.
-
-    Raises
-    ------
-    OptionError
-        When `limit` is negative or not a whole number.
-    """
+    """Return `limit` when it is a number of records or None."""
     return None if limit is None else checked_whole("limit", limit, 0, example=example)
 
 

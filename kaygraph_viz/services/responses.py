@@ -64,16 +64,6 @@ class Reply:
 class Services:
     """All services, with the attempts and calls that they have counted. Any number of threads may send requests.
 
-    Parameters
-    ----------
-    settings
-        How slow, unreliable and strict they are: one for all of them, or by name; see `settings_of_all`.
-
-    Raises
-    ------
-    OptionError
-        When `settings` are for a service that does not exist, or no `ServiceSettings`.
-
     Examples
     --------
     >>> services = Services({"social": ServiceSettings(failure_rate=1)})
