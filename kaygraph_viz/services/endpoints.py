@@ -80,14 +80,7 @@ def request_key(city: str = "", country: str = "", domain: str = "") -> str:
 def verify(city: str = "", country: str = "", domain: str = "") -> dict[str, str | bool | None]:
     """Answer whether a city is in a country, and whether a mail domain accepts mail.
 
-    Parameters
-    ----------
-    city
-        Name of a city, compared without regard to case and accents; empty: not asked.
-    country
-        ISO 3166-1 alpha-2 code of the country that the city should be in.
-    domain
-        Mail domain; empty: not asked.
+    Cities are compared without regard to case and accents; what is empty is not asked.
 
     Returns
     -------

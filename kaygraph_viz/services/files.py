@@ -25,13 +25,6 @@ def data_path(name: str, *, folder: str = "") -> Path:
     An installed package keeps the files inside itself; a checkout keeps them in ``data/``. The first is looked at
     first.
 
-    Parameters
-    ----------
-    name
-        Plain file name, such as ``"customers.csv"``.
-    folder
-        Plain name of the folder in the data folder that has the file; empty for the data folder itself.
-
     Raises
     ------
     DataError
@@ -57,19 +50,7 @@ def data_path(name: str, *, folder: str = "") -> Path:
 
 
 def read_table(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the rows of a shipped CSV file, without its header.
-
-    Parameters
-    ----------
-    name
-        Plain file name.
-    columns
-        What the header must say.
-
-    Raises
-    ------
-    DataError
-        When the file is missing, has other columns, or a row has another length.
+    """Return the rows of a shipped CSV file, without its header, which must be `columns`.
 
     Examples
     --------

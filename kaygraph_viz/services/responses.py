@@ -79,15 +79,7 @@ class Services:
         self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
 
     def reply(self, method: str, path: str, query: str, now_ns: int) -> Reply:
-        """Choose the reply to one request, and count it.
-
-        Parameters
-        ----------
-        method, path, query
-            What is asked, such as ``"GET"``, ``"/profile"`` and ``"customer_id=C00001"``.
-        now_ns
-            When it arrived, on a monotonic axis [ns].
-        """
+        """Choose the reply to one request, and count it."""
         name = path.strip("/")
         if name != "health" and name not in self._endpoints:
             known = ", ".join(f"/{one}" for one in (*self._endpoints, "health"))

@@ -54,13 +54,7 @@ class Server:
         self._was_started = False
 
     def start(self) -> Self:
-        """Start the services and return once they answer.
-
-        Raises
-        ------
-        ServiceError
-            When they were started before, or cannot be started.
-        """
+        """Start the services, once only, and return when they answer."""
         if self._was_started:
             raise ServiceError("a server starts only once; make a new one: serve(settings)")
         self._was_started = True
@@ -73,11 +67,6 @@ class Server:
         """Stop the services; afterwards, connections are refused. Does nothing the second time.
 
         Over sockets, requests that hang are answered 503; in process, those that are being answered go on to the end.
-
-        Raises
-        ------
-        ServiceError
-            When they do not end in time.
         """
         if self._was_started:
             self._host.stop()
