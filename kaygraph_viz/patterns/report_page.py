@@ -122,20 +122,7 @@ def report_graph(
     sections: Sequence[Section] = SECTIONS,
     **options: Any,
 ) -> Graph:
-    """Return the graph ``data enrichment >> ReportPageNode``.
-
-    Parameters
-    ----------
-    sources, max_workers, executor, **options
-        As for `enrichment_graph`.
-    path, sections
-        As for `ReportPageNode`.
-
-    Returns
-    -------
-    Graph
-        Run it with ``graph.run({"records": [...]})``.
-    """
+    """Return the graph ``data enrichment >> ReportPageNode``; see `enrichment_graph` and `ReportPageNode`."""
     fetch = enrichment_graph(sources, max_workers=max_workers, executor=executor, **options)
     fetch >> ReportPageNode(path, sections)
     graph = AsyncGraph if isinstance(fetch, AsyncGraph) else Graph
@@ -143,20 +130,7 @@ def report_graph(
 
 
 def draw_page(enriched: Sequence[EnrichedRecord], sections: Sequence[Section] = SECTIONS) -> Figure:
-    """Return the page as a figure.
-
-    Parameters
-    ----------
-    enriched
-        The records with the answers of their sources.
-    sections
-        As for `ReportPageNode`.
-
-    Raises
-    ------
-    OptionError
-        If there are more, or none.
-    """
+    """Return the page, with 1 to 4 sections, as a figure."""
     from matplotlib.figure import Figure  # not pyplot, whose state is not thread-safe
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
