@@ -47,7 +47,7 @@ EXAMPLES_OF_USE = """examples:
   kaygraph-viz '{"name": "Ada", "country": "GB"}'      validate a record of your own
   kaygraph-viz customers.json                          validate the records of a JSON file
   kaygraph-viz "Validate and enrich this user data"    run the patterns that a sentence names
-  kaygraph-viz --interactive                           try things out at a prompt
+  kaygraph-viz --interactive                           enter commands at a prompt
 """
 
 
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_setup(parser)
     parser.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
     parser.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
-    parser.add_argument("--interactive", action="store_true", help="open a prompt")
+    parser.add_argument("--interactive", action="store_true", help="enter commands at a prompt")
     parser.add_argument("--version", action="version", version=f"kaygraph-viz {_version()}")
     return parser
 
@@ -163,18 +163,18 @@ def _add_setup(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--workers", type=whole, metavar="N",
-        help="how many branches may run at once, 1 to 4096 (default: what suits the pattern)",
+        help="how many branches may run at once, 1 to 4096 (default: depends on the pattern)",
     )  # fmt: skip
     parser.add_argument(
         "--executor", choices=KINDS, metavar="KIND",
-        help=f"who runs the branches: {', '.join(KINDS)} (default: what suits the pattern)",
+        help=f"the kind of workers: {', '.join(KINDS)} (default: depends on the pattern)",
     )  # fmt: skip
     parser.add_argument(
         "--items", type=whole, metavar="N",
         help="how many records, orders, texts or events (default: what makes a readable chart)",
     )  # fmt: skip
     parser.add_argument(
-        "--seed", type=whole, default=0, metavar="N", help="what latencies, faults and events depend on (default 0)"
+        "--seed", type=whole, default=0, metavar="N", help="seed of the random latencies, faults and events (default 0)"
     )
     parser.add_argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
 

@@ -76,7 +76,7 @@ def _where_time_went(trace: Trace) -> tuple[str, Sequence[Sequence[str]]]:
     shares = [(name, share) for name, share in found.shares.items() if share >= WORTH_SHOWING and found.workers > 1]
     by_size = sorted(shares, key=lambda item: -item[1])
     rows = [(name, f"{share:.0%}", CAUSES[name].meaning) for name, share in by_size]
-    return f"Where the time of {counted(found.workers, 'worker')} went:", rows
+    return f"How the time of {counted(found.workers, 'worker')} was used:", rows
 
 
 def print_overview(runs: Sequence[ExampleRun]) -> None:

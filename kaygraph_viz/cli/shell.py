@@ -30,7 +30,7 @@ __all__ = ["Shell"]
 
 HISTORY = Path("~/.kaygraph_viz_history")
 MAX_REMEMBERED = 1000
-AUTO = "auto, which is what suits the pattern"
+AUTO = "auto, the default of the pattern"
 COMMANDS = {  # name: how it is called and what it does, in the order of the help
     "validate": ("validate [JSON or FILE]", "validate a record, the records of a file, or one of the shipped data"),
     "enrich": ("enrich [COUNT]", "ask four services about each of some customers"),
@@ -39,7 +39,7 @@ COMMANDS = {  # name: how it is called and what it does, in the order of the hel
     "pipeline": ("pipeline [COUNT]", "load orders into a database, stage by stage"),
     "example": ("example [NAME]", f"run a pattern on the shipped data: {', '.join(EXAMPLES)}"),
     "workers": ("workers [N or auto]", "show or set how many branches may run at once, 1 to 4096"),
-    "executor": ("executor [KIND or auto]", f"show or set who runs the branches: {', '.join(KINDS)}"),
+    "executor": ("executor [KIND or auto]", f"show or set the kind of workers: {', '.join(KINDS)}"),
     "gantt": ("gantt", "write charts, diagram and trace of the last run to the output folder"),
     "help": ("help [COMMAND]", "show the commands, or one of them"),
     "quit": ("quit", "leave"),

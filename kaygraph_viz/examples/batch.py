@@ -23,8 +23,8 @@ WORKERS = 4
 MAX_NOTES = 3
 CAPTIONS = {
     "serial": "one row: an order takes 2 to 100 ms, by the number of its lines",
-    "static": "each worker has its share from the beginning: one is busy when all others are idle",
-    "dynamic": "a worker that is free takes the next order: fair, but for a large one that comes late",
+    "static": "each worker gets its share at the start: one is still busy when all others are idle",
+    "dynamic": "a free worker takes the next order: well balanced, except for a large order near the end",
     "longest-first": "the largest orders first: all workers end at nearly the same time",
 }
 Run = tuple[dict[str, Any], Graph, Trace]
@@ -73,11 +73,11 @@ def _priced(orders: Sequence[Order], setup: Setup, executor: Executor, schedule:
 
 
 def _bottleneck(metrics: Mapping[str, Any]) -> tuple[str, str]:
-    return "pricing", f"{metrics['efficiency']:.0%} of the workers' time: it computes and never waits"
+    return "pricing", f"{metrics['efficiency']:.0%} of the workers' time: pricing computes and never waits"
 
 
 def _suggestion(workers: int) -> str:
-    return f"A replay of the recorded branches says: {counted(workers, 'worker')} would come within 5% of the best."
+    return f"By a replay of the recorded branches, {counted(workers, 'worker')} would come within 5% of the best."
 
 
 def _money(cents: int) -> str:

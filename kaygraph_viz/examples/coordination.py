@@ -29,9 +29,9 @@ CAPTIONS = {
     "serial": "one question after the other",
     "semaphore": "three rows: the next question is asked when one of three has its answer",
     "rate-limit": "after four calls the others are blocked until a second has passed",
-    "deadline": "when the time is up, what still runs is cancelled",
+    "deadline": "at the deadline, all questions that still run are cancelled",
     "cancellation": "when three answers are there, the other five are cancelled",
-    "first-wins": "a second mirror is asked when the first is slow; the loser is cancelled",
+    "first-wins": "a second mirror is asked when the first is slow; the slower one is cancelled",
     "fan-out": "different nodes at once",
     "parallel": "gather: a row for each question, and as long as the slowest of them",
 }

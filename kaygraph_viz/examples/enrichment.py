@@ -32,7 +32,7 @@ DEADLINE_S = 0.5  # that a source has for one record
 CAPTIONS = {
     "serial": "one row: each source of each record waits for the one before it",
     "one-record": "four sources at once: the record takes as long as the slowest of them",
-    "broken": "one service hangs and one fails at first: a timeout, a retry, the rest unharmed",
+    "broken": "one service hangs and one fails at first: a timeout and a retry, the others are not affected",
     "parallel": "two records at once, and within each of them its four sources",
 }
 Changes = Mapping[str, Mapping[str, Any]]

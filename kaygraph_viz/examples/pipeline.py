@@ -28,8 +28,8 @@ MAX_NOTES = 3
 DATABASE = "orders.db"
 CAPTIONS = {
     "serial": "each order goes through all stages before the next one is read",
-    "slow-load": "writing is slow: all stages before it are blocked more and more, up to the source",
-    "parallel": "all stages at once; those before the slowest are blocked by it, those behind it starve",
+    "slow-load": "writing is slow: the stages before it are blocked, one after the other, up to the source",
+    "parallel": "all stages at once; those before the slowest stage are blocked, those after it wait for input",
     DATABASE: "the orders and the dead letters, a SQLite database",
 }
 
@@ -69,7 +69,7 @@ def run(setup: Setup) -> ExampleRun:
             report["read"], report["dead_letters"], found.trace, serial.trace, unit="orders",
             bottleneck=(result.bottleneck, f"busy for {busiest:.0%} of the time"),
         ),
-        details=("How busy each stage was:", stage_table(result.stages)),
+        details=("Use of the time in each stage:", stage_table(result.stages)),
         is_simulated=setup.is_simulated,
         extras={DATABASE: lambda path: path.write_bytes(found.database)},
     )  # fmt: skip

@@ -23,8 +23,8 @@ __all__ = ["run"]
 SAMPLE, WORKERS = 16, 3  # customers, and how many at once, each with four sources: 12 rows
 PAGE = "page.png"
 CAPTIONS = {
-    "serial": "all questions one after the other, and the drawing at the end",
-    "parallel": "many questions at once; drawing waits for the last answer and cannot be shared out",
+    "serial": "all questions one after the other, then the drawing",
+    "parallel": "many questions at once; drawing waits for the last answer and cannot run in parallel",
     PAGE: "the report itself",
 }
 Run = tuple[dict[str, Any], Graph, Trace, bytes]

@@ -19,7 +19,7 @@ MAX_WORKERS = 64  # there are never more events at once
 RUSH = (0.5, 1.0, 3.0)  # from, to [s], and how many times as many events
 CAPTIONS = {
     "serial": "no event is read before the one before it has been handled",
-    "one-worker": "from the rush on the handler is never idle, and backpressure reaches the source",
+    "one-worker": "after the rush begins, the handler is never idle, and backpressure blocks the source",
     "parallel": "several events are handled at once, and the source never has to wait",
 }
 Run = tuple[StreamResult, Graph, Trace]
@@ -50,7 +50,7 @@ def run(setup: Setup) -> ExampleRun:
         measured=measured(
             events + result.failed, result.failed, parallel, serial, unit="events", bottleneck=_bottleneck(result)
         ),
-        details=("How late each window was complete:", _lags(late.windows, result.windows)),
+        details=("Lag of each window:", _lags(late.windows, result.windows)),
         is_simulated=setup.is_simulated,
     )
 
@@ -68,13 +68,13 @@ def _longest_lag(result: StreamResult) -> str:
 
 
 def _at_the_end(result: StreamResult) -> str:
-    return "at the end it keeps up" if result.is_keeping_up else "at the end it is behind"
+    return "no backlog at the end" if result.is_keeping_up else "a backlog at the end"
 
 
 def _bottleneck(result: StreamResult) -> tuple[str, str]:
     busy = next((facts.busy for facts in result.stages if facts.name == result.bottleneck), 0.0)
     if result.bottleneck == SOURCE:
-        return SOURCE, "all stages wait for events: more workers make nothing faster"
+        return SOURCE, "all stages wait for events: more workers would not make it faster"
     return result.bottleneck, f"busy for {busy:.0%} of the time"
 
 

@@ -23,7 +23,7 @@ MAX_COMPARED = 200  # records of the reader's own that are also checked one afte
 WORKERS_FOR_ALL = 32  # all customers are checked for the answer key, not to be measured
 CAPTIONS = {
     "serial": "one row: while one check waits for the service, all others wait, too",
-    "parallel": "a row for each worker: while one check waits, others are made",
+    "parallel": "a row for each worker: while one check waits, others run",
 }
 Run = tuple[dict[str, Any], Graph, Trace]
 

@@ -119,9 +119,9 @@ class BusinessRules:
         # By month and day, not by days of 365.25: one born on 29 February is a year older from 1 March on.
         age = self.today.year - birth.year - ((self.today.month, self.today.day) < (birth.month, birth.day))
         if age < _YOUNGEST:
-            yield "birth_date", "underage", f"the customer is {age}, and must be at least {_YOUNGEST}"
+            yield "birth_date", "underage", f"the customer is {age} years old, but must be at least {_YOUNGEST}"
         if age > _OLDEST:
-            yield "birth_date", "too_old", f"the customer would be {age}, and nobody is older than {_OLDEST}"
+            yield "birth_date", "too_old", f"the customer would be {age} years old; the limit is {_OLDEST}"
 
     def _order(self, record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         birth, signup, last_order = days = [parse_date(text_of(record, name)) for name in _DATES]
@@ -129,7 +129,7 @@ class BusinessRules:
             if day and day > self.today:
                 yield name, "in_future", f"it is after {self.today}"
         if birth and signup and signup <= birth:
-            yield "signup_date", "signup_before_birth", "the customer signed up before being born"
+            yield "signup_date", "signup_before_birth", "the signup is before the birth date"
         if signup and last_order and last_order < signup:
             yield "last_order_date", "last_order_before_signup", "the last order is before the signup"
 
@@ -148,11 +148,11 @@ def _country(record: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
         return
     number = parse_phone(text_of(record, "phone"))
     if number is not None and not phonenumbers.is_valid_number_for_region(number, country.iso):
-        yield "phone", "phone_of_other_country", f"it is no number of {country.name}"
+        yield "phone", "phone_of_other_country", f"it is not a number of {country.name}"
     code = text_of(record, "postal_code")
     # The patterns come from a data set: a bounded text bounds the time that a slow one of them takes.
     if country.postal_code_regex and code and not re.fullmatch(country.postal_code_regex, code[:16]):
-        yield "postal_code", "postal_code_of_other_country", f"it is no postal code of {country.name}"
+        yield "postal_code", "postal_code_of_other_country", f"it is not a postal code of {country.name}"
 
 
 def _normal_email(email: str) -> str:

@@ -181,7 +181,7 @@ async def first_wins(ask: Ask[T], mirrors: Sequence[Any], *, hedge_s: float = 0.
         with span(f"mirror {position + 1}"):  # its own bar, since that of the branch begins with the wait in reserve
             return await ask(mirrors[position])
 
-    positions = {f"mirror {position + 1} in reserve": position for position in range(len(mirrors))}
+    positions = {f"mirror {position + 1} as a reserve": position for position in range(len(mirrors))}
     failed: list[Exception] = []
     async with aclosing(as_completed(ask_later, list(positions))) as outcomes:
         async for outcome in outcomes:

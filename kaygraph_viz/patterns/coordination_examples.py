@@ -89,7 +89,7 @@ WAYS: Mapping[str, tuple[Callable[[Lookup, Sequence[str]], Awaitable[list[Found]
         "gather": (_gather, "All at once: it takes as long as the slowest answer."),
         "semaphore": (_semaphore, "At most three at once: the others wait in the queue."),
         "rate limit": (_rate_limit, "Four calls a second: a call above this rate is blocked."),
-        "deadline": (_deadline, "60 ms for all: what is not there by then is cancelled, the rest is kept."),
+        "deadline": (_deadline, "60 ms for all: answers that are missing then are cancelled, the others are kept."),
         "as completed": (_as_completed, "All at once, and each answer is used as soon as it is there."),
         "first wins": (_first_wins, "A second mirror is asked after 40 ms; the slower one is cancelled."),
         "cancellation": (_cancellation, "All at once; when three answers are there, the rest is cancelled."),

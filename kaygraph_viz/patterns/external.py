@@ -23,7 +23,7 @@ __all__ = ["AddressVerifier"]
 
 _DOMAIN_MESSAGES = {
     "undeliverable": "the domain accepts no mail",
-    "disposable": "the domain hands out throw-away addresses",
+    "disposable": "the domain provides disposable addresses",
     "unknown": "the service knows no such domain",
 }
 
@@ -103,7 +103,7 @@ class AddressVerifier(ClientOwner):
         question = {"city": text_of(known, "city"), "country": text_of(known, "country"), "email": _domain(known)}
         broken = [field for field, value in question.items() if not can_be_sent(value)]
         if broken:
-            message = "it is missing or too broken to ask the service about"
+            message = "it is missing or too damaged to ask the service about"
             return [Finding("external", field, "not_verifiable", message) for field in broken]
         reply = self._ask({"city": question["city"], "country": question["country"], "domain": question["email"]})
         return _findings(reply)
@@ -124,7 +124,7 @@ class AddressVerifier(ClientOwner):
         try:
             return _Reply.model_validate_json(body)
         except ValidationError as error:
-            raise ServiceUnavailable(url, "the answer is not what the service should say", 200) from error
+            raise ServiceUnavailable(url, "the answer does not have the expected fields", 200) from error
 
     def _read(self, url: str, response: httpx.Response, deadline_ns: int) -> bytes:
         body = b""

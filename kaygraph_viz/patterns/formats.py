@@ -59,7 +59,7 @@ def check_format(record: Record) -> list[Finding]:
     >>> check_format(customer)
     []
     >>> print(*check_format(customer | {"birth_date": "1990-02-31"}), sep="; ")
-    format: birth_date: there is no such day; dates are written YYYY-MM-DD, such as 1990-05-17
+    format: birth_date: this date does not exist; dates are written YYYY-MM-DD, such as 1990-05-17
     """
     texts(record)  # refuses what is not a mapping
     try:
@@ -127,7 +127,7 @@ def _not_blank(text: str) -> str:
 
 def _email(text: str) -> str:
     if unicodedata.normalize("NFKC", text) != text:
-        raise PydanticCustomError("email_invalid", "it holds full-width or other compatibility letters")
+        raise PydanticCustomError("email_invalid", "it contains full-width or other compatibility letters")
     try:
         validate_email(text, check_deliverability=False)
     except EmailNotValidError as error:
@@ -137,14 +137,14 @@ def _email(text: str) -> str:
 
 def _phone(text: str) -> str:
     if parse_phone(text) is None:
-        raise PydanticCustomError("phone_invalid", "it is no valid international number, such as +44 20 7946 0000")
+        raise PydanticCustomError("phone_invalid", "it is not a valid international number, such as +44 20 7946 0000")
     return text
 
 
 def _date(text: str) -> str:
     if parse_date(text) is None:
         form = "dates are written YYYY-MM-DD, such as 1990-05-17"
-        raise PydanticCustomError("date_invalid", "there is no such day; {form}", {"form": form})
+        raise PydanticCustomError("date_invalid", "this date does not exist; {form}", {"form": form})
     return text
 
 
@@ -154,7 +154,7 @@ def _date_or_empty(text: str) -> str:
 
 def _country(text: str) -> str:
     if known_country(text) is None:
-        raise PydanticCustomError("country_invalid", "it is no country code of two capital letters, such as FR")
+        raise PydanticCustomError("country_invalid", "it is not a country code of two capital letters, such as FR")
     return text
 
 
@@ -162,7 +162,7 @@ def _postal_code(text: str, info: ValidationInfo) -> str:
     country = known_country(info.data.get("country", ""))
     may_be_empty = country is not None and not country.postal_code_regex
     if not (text or may_be_empty) or (text and not _POSTAL_CODE.fullmatch(text)):
-        raise PydanticCustomError("postal_code_invalid", "no country writes a postal code like this")
+        raise PydanticCustomError("postal_code_invalid", "no country has postal codes of this form")
     return text
 
 

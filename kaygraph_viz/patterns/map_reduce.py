@@ -174,7 +174,8 @@ class OrderTotalsNode(MapReduceNode):
         lines = item.lines()
         cents = sum(line.amount_cents for line in lines)
         if cents != item.total_cents:
-            raise DataError(f"order {item.order_id} says {item.total_cents:,} cents, its lines make {cents:,}")
+            total = f"order {item.order_id} has a total of {item.total_cents:,} cents"
+            raise DataError(f"{total}, but its lines add up to {cents:,}")
         yield item.customer_id, Spending(1, sum(line.quantity for line in lines), cents)
 
     def combine(self, key: str, values: list[Spending]) -> Spending:

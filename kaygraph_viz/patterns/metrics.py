@@ -32,7 +32,7 @@ KEYS = (
 POWERS = (1, 2, 4, 8, 16, 32, 64)
 TRIED = sorted({*POWERS, 3, 6, 12, 24, 48})  # a graph waits for the prediction: not every number up to 64
 NOT_RECORDED = "Nothing was recorded: run the graph inside `with record() as trace:` to get numbers."
-NO_BRANCHES = "No branch has been recorded so far: put this node behind the parallel ones."
+NO_BRANCHES = "No branch has been recorded so far: put this node after the parallel ones."
 
 
 class PerformanceMetricsNode(Node):
@@ -126,10 +126,10 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
     spent_s = summary.workers * summary.makespan_s
     overhead_s = max(0.0, spent_s - summary.serial_s)
     best = predicted.best_workers
-    enough = f"{counted(best, 'worker')} of this kind would have come within 5% of the best"
+    enough = f"{counted(best, 'worker')} of this kind would come within 5% of the best"
     return {
         "is_recorded": True,
-        "sentence": f"{explanation.sentence} In a replay, {enough}.",
+        "sentence": f"{explanation.sentence.removesuffix('.')}; in a replay, {enough}.",
         **{name: getattr(summary, name) for name in OF_SUMMARY},
         "overhead": overhead_s / spent_s if spent_s else 0.0,
         "overhead_s": overhead_s,

@@ -108,7 +108,8 @@ def _net_cents(order: Order) -> int:
         raise order_error(order, "items", "a quantity is below 1")
     net_cents = sum(line.amount_cents for line in lines)
     if net_cents != order.total_cents:
-        raise order_error(order, "total_cents", f"it says {order.total_cents:,} cents, its lines make {net_cents:,}")
+        why = f"its total is {order.total_cents:,} cents, but its lines add up to {net_cents:,}"
+        raise order_error(order, "total_cents", why)
     return net_cents
 
 
@@ -117,7 +118,7 @@ def check_order_date(order: Order, today: date = REFERENCE_DATE) -> None:
     try:
         day = date.fromisoformat(order.order_date)
     except ValueError as error:
-        raise order_error(order, "order_date", f"{order.order_date!r} is no day") from error
+        raise order_error(order, "order_date", f"{order.order_date!r} is not a date") from error
     if day > today:
         raise order_error(order, "order_date", f"{day} is after {today}")
 

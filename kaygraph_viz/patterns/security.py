@@ -105,17 +105,20 @@ def check_security(record: Record) -> list[Finding]:
 def _threats(field: str, text: str) -> Iterator[tuple[str, str]]:
     plain = text.translate(_FULL_WIDTH) if not text.isascii() else text
     if _SQL.search(_SQL_COMMENT.sub(" ", plain)):
-        yield "sql_injection", "it reads like a piece of SQL"
+        yield "sql_injection", "it looks like SQL code"
     if _SCRIPT.search(plain):
-        yield "script_injection", "it holds HTML or an address that could run a script"
+        yield "script_injection", "it contains HTML or an address that could run a script"
     if found := (_CONTROL_IN_NOTE if field == "note" else _CONTROL).search(text):
-        yield "control_character", f"it holds the control character {_code_point(found)}"
+        yield "control_character", f"it contains the control character {_code_point(found)}"
     if found := _BIDI.search(text):
-        yield "bidi_override", f"{_code_point(found)} changes the direction, so the order shown is not the one stored"
+        yield (
+            "bidi_override",
+            f"{_code_point(found)} changes the text direction: the shown order differs from the stored one",
+        )
     if found := _INVISIBLE.search(text):
-        yield "invisible_character", f"it holds the invisible character {_code_point(found)}"
+        yield "invisible_character", f"it contains the invisible character {_code_point(found)}"
     if field in _NAMES and (mixed := _mixed_scripts(plain)):
-        yield "homoglyph", f"one word mixes {' and '.join(mixed)} letters, which look alike"
+        yield "homoglyph", f"one word mixes {' and '.join(mixed)} letters that look alike"
 
 
 def _code_point(found: re.Match[str]) -> str:

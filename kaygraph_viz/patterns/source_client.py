@@ -153,7 +153,7 @@ class Sources(ClientOwner):
         until_ns = self._closed_until_ns.get(question.source.name, 0)
         wait_s = max(0.0, (until_ns - current_clock().now_ns()) / 1e9)
         if wait_s and until_ns >= question.until_ns:
-            why = f"it asked not to be called for {wait_s:.3g} s more"
+            why = f"it asked for a pause of {wait_s:.3g} s more"
             raise NoAnswer("rate limited", question, why, retry_after_s=wait_s)
         return wait_s
 
@@ -195,7 +195,7 @@ class _Answer:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, (httpx.NetworkError, httpx.ProtocolError, httpx.DecodingError)):
-            raise NoAnswer("broken answer", self._question, f"the answer breaks off: {error}", 200) from error
+            raise NoAnswer("broken answer", self._question, f"the answer is incomplete: {error}", 200) from error
 
     def result(self) -> SourceResult:
         source = self._question.source
@@ -204,7 +204,8 @@ class _Answer:
         try:
             return SourceResult(source.name, "ok", source.answer.model_validate_json(self._body))
         except ValidationError as error:
-            raise NoAnswer("broken answer", self._question, "the answer is not what it should say", 200) from error
+            why = "the answer does not have the expected fields"
+            raise NoAnswer("broken answer", self._question, why, 200) from error
 
 
 async def _take_turn(question: Question) -> None:
@@ -216,7 +217,7 @@ async def _take_turn(question: Question) -> None:
         async with asyncio.timeout(question.left_s()):
             await limit.__aenter__()  # `_request` exits it after the attempt
     except TimeoutError:
-        raise NoAnswer("rate limited", question, "its turn did not come before the deadline") from None
+        raise NoAnswer("rate limited", question, "its rate limit gave no slot before the deadline") from None
 
 
 def _opened_here() -> httpx.AsyncClient:
@@ -227,5 +228,5 @@ def _opened_here() -> httpx.AsyncClient:
 
 
 def _not_asked(question: Question) -> SourceResult:
-    why = f"missing or too broken to ask with: {', '.join(question.missing)}"
+    why = f"missing or too damaged to ask with: {', '.join(question.missing)}"
     return SourceResult(question.source.name, "not asked", error=why)

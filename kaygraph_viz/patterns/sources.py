@@ -53,8 +53,8 @@ class SourceResult:
     status
         ``"ok"``: there is a value. ``"not found"``: it answered that it knows nothing. ``"not asked"``: the record
         lacks fields of the question. ``"refused"``: nothing listens there. ``"timeout"``: no complete answer before
-        the deadline. ``"rate limited"``: its turn did not come before the deadline. ``"unavailable"``: it answered that
-        it failed, or closed the connection. ``"broken answer"``: the answer is incomplete or malformed.
+        the deadline. ``"rate limited"``: its rate limit gave no slot before the deadline. ``"unavailable"``: it
+        answered that it failed, or closed the connection. ``"broken answer"``: the answer is incomplete or malformed.
     value
         The answer; None unless the status is ``"ok"``.
     error

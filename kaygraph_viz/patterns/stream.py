@@ -235,9 +235,9 @@ class StreamResult:
         lines = [f"{'window [s]':>12}  {'events':>6}  {'cents':>9}  {'lag [ms]':>8}"]
         lines += [_line(window, longest) for window in self.windows]
         events = sum(window.events for window in self.windows)
-        end = "keeps up" if self.is_keeping_up else "is behind"
+        end = "no" if self.is_keeping_up else "a"
         counts = f"{events:,} events and {self.failed:,} broken ones"
-        lines.append(f"{counts}; longest lag {longest:.3g} s; at the end it {end}")
+        lines.append(f"{counts}; longest lag {longest:.3g} s; {end} backlog at the end")
         return "\n".join(lines)
 
 
@@ -365,6 +365,6 @@ def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Gra
           3 to 4      51    536,386       955  #############
           4 to 5      56    610,964       515  #######
           5 to 6      70    749,828       215  ###
-    571 events and 6 broken ones; longest lag 1.45 s; at the end it keeps up
+    571 events and 6 broken ones; longest lag 1.45 s; no backlog at the end
     """
     return Graph(start=EventStreamNode(windows, width_s, **options), node_id="event stream")

@@ -85,7 +85,7 @@ class Services:
             known = ", ".join(f"/{one}" for one in (*self._endpoints, "health"))
             return _problem(404, f"there is no service {short(path)}; there are {known}")
         if method != "GET":
-            return _problem(405, f"{short(method)} does nothing here; write GET {path}", {"Allow": "GET"})
+            return _problem(405, f"{short(method)} is not supported here; write GET {path}", {"Allow": "GET"})
         if name == "health":
             return Reply(200, {"status": "ok"})
         with self._lock:
@@ -126,7 +126,7 @@ class _CountedEndpoint:
     def _answer(self, question: Mapping[str, str]) -> Reply:
         found = self.endpoint.answer(**question)
         if found is None:
-            return _problem(404, f"nothing is known about {short(' '.join(question.values()))}")
+            return _problem(404, f"no data about {short(' '.join(question.values()))}")
         return Reply(200, found)
 
 

@@ -230,5 +230,5 @@ def serve(
     if current_clock().has_network:
         return LocalServer(settings, app=app).start()
     if app is not None:
-        raise OptionError("app", app, "left out under a virtual clock, which knows no sockets", "serve(settings)")
+        raise OptionError("app", app, "left out under a virtual clock, which has no sockets", "serve(settings)")
     return InProcessServer(settings).start()

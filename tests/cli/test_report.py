@@ -115,7 +115,7 @@ Prices of orders
   workers used              2   threads
   bottleneck            price   100% of the work
 
-  Where the time of 2 workers went:
+  How the time of 2 workers was used:
   useful work     67%   branches and the steps around them did work that the run needed
   straggler tail  33%   workers were idle while the last branches ran and no other work was left
 
@@ -140,9 +140,9 @@ def test_run_of_one_worker_loses_no_time_to_the_others(capsys):
 
 def test_pattern_can_have_something_better_to_say_than_where_the_time_went(capsys):
     rows = [("stage", "busy"), ("price", "98%"), ("load", "3%")]
-    print_run(make_run(details=("How busy each stage was:", rows)))
+    print_run(make_run(details=("Use of the time in each stage:", rows)))
     printed = capsys.readouterr().out
-    assert printed.endswith("  How busy each stage was:\n  stage  busy\n  price   98%\n  load     3%\n\n")
+    assert printed.endswith("  Use of the time in each stage:\n  stage  busy\n  price   98%\n  load     3%\n\n")
     assert "Where the time" not in printed
 
 

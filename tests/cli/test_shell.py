@@ -108,14 +108,14 @@ def test_workers_are_shown_and_set(shell, capsys):
     for line in ("workers", "workers 5", "workers", "workers auto"):
         shell.onecmd(line)
     assert capsys.readouterr().out.splitlines() == [
-        "workers: 2", "workers: 5", "workers: 5", "workers: auto, which is what suits the pattern",
+        "workers: 2", "workers: 5", "workers: 5", "workers: auto, the default of the pattern",
     ]  # fmt: skip
 
 
 def test_executor_is_shown_and_set(shell, capsys):
     for line in ("executor", "executor async", "executor", "executor auto"):
         shell.onecmd(line)
-    auto = "executor: auto, which is what suits the pattern"
+    auto = "executor: auto, the default of the pattern"
     assert capsys.readouterr().out.splitlines() == [auto, "executor: async", "executor: async", auto]
 
 

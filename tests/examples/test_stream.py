@@ -15,8 +15,8 @@ def found():
 
 def test_one_worker_falls_behind_and_several_keep_up(found):
     by_label = {fact.label: fact for fact in found.facts}
-    assert by_label["longest lag"].remark == "at the end it keeps up"
-    assert by_label["with one worker"].remark == "at the end it is behind"
+    assert by_label["longest lag"].remark == "no backlog at the end"
+    assert by_label["with one worker"].remark == "a backlog at the end"
     assert found.measured.bottleneck[0] == "source"
 
 
@@ -30,7 +30,7 @@ def test_backpressure_reaches_the_source_of_one_worker_only(found):
 
 def test_there_is_a_line_for_each_window(found):
     heading, rows = found.details
-    assert heading == "How late each window was complete:"
+    assert heading == "Lag of each window:"
     assert [row[0] for row in rows[1:]][:2] == ["0 to 0.25 s", "0.25 to 0.5 s"]
     assert len(rows) == 1 + 6
 

@@ -69,7 +69,7 @@ def test_the_suggested_number_of_workers_is_within_5_percent_of_the_best():
     metrics, _ = measured([4] + [1] * 8, 2)
     assert metrics["suggested_workers"] == 3
     assert metrics["replayed_makespan_s"] == {1: 12, 2: 6, 3: 4, 4: 4, 8: 4}
-    assert metrics["sentence"].endswith("In a replay, 3 workers of this kind would have come within 5% of the best.")
+    assert metrics["sentence"].endswith("in a replay, 3 workers of this kind would come within 5% of the best.")
 
 
 def test_the_suggestion_holds_when_it_is_followed():

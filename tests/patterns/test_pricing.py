@@ -47,10 +47,10 @@ def test_the_tax_is_rounded_to_the_nearest_cent_halves_up(net_cents, country):
         ({"items": ""}, "items", "line 1: expected sku:quantity"),
         ({"items": "P001:2:4,50"}, "items", "line 1: expected sku:quantity"),
         ({"items": "P001:0:450", "total_cents": 0}, "items", "a quantity is below 1"),
-        ({"total_cents": 2101}, "total_cents", "it says 2,101 cents, its lines make 2,100"),
+        ({"total_cents": 2101}, "total_cents", "its total is 2,101 cents, but its lines add up to 2,100"),
         ({"country": "XX"}, "country", "no tax rate for country 'XX'"),
         ({"customer_id": "C99999"}, "customer_id", "there is no customer 'C99999'"),
-        ({"order_date": "2025-02-30"}, "order_date", "'2025-02-30' is no day"),
+        ({"order_date": "2025-02-30"}, "order_date", "'2025-02-30' is not a date"),
         ({"order_date": "2026-01-02"}, "order_date", "2026-01-02 is after 2026-01-01"),
     ],
 )

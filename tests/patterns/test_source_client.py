@@ -91,7 +91,7 @@ def test_question_that_cannot_be_asked_is_not_sent(how):
     with serve(app=answer()) as server, social(server.base_url) as sources:
         result = asked(sources, how, record={"customer_id": " "})
         assert server.requests == ()
-    assert (result.status, result.error) == ("not asked", "missing or too broken to ask with: customer_id")
+    assert (result.status, result.error) == ("not asked", "missing or too damaged to ask with: customer_id")
 
 
 @both
@@ -185,7 +185,7 @@ def test_pause_that_lasts_past_the_deadline_is_not_waited_for(how):
             asked(sources, how)
             with pytest.raises(NoAnswer, match="429"):
                 asked(sources, how)
-            with pytest.raises(NoAnswer, match="it asked not to be called for 1 s more") as caught:
+            with pytest.raises(NoAnswer, match="it asked for a pause of 1 s more") as caught:
                 asked(sources, how, within_s=0.9)
             assert current_clock().now_ns() == 0
     assert caught.value.outcome == "rate limited"
@@ -198,7 +198,7 @@ def test_turn_at_a_limit_is_waited_for_no_longer_than_there_is_time(how):
     with record(clock="virtual"), serve(ServiceSettings(latency_s=0)) as server:
         with social(server.base_url, limit=limit) as sources:
             asked(sources, how)
-            with pytest.raises(NoAnswer, match="its turn did not come") as caught:
+            with pytest.raises(NoAnswer, match="its rate limit gave no slot") as caught:
                 asked(sources, how, within_s=0.5)
             assert current_clock().now_ns() == 500_000_000
             assert asked(sources, how, within_s=0.6).status == "ok"
@@ -265,6 +265,6 @@ def test_no_thread_is_left_by_a_wait_that_ends_at_the_deadline():
     before = threading.active_count()
     with serve(app=answer()) as server, social(server.base_url, limit=RateLimit(per_second=1)) as sources:
         asked(sources, "thread")
-        with pytest.raises(NoAnswer, match="its turn did not come"):
+        with pytest.raises(NoAnswer, match="its rate limit gave no slot"):
             asked(sources, "thread", within_s=0.3)
     assert threading.active_count() == before

@@ -221,5 +221,5 @@ def test_impossible_options_are_refused(options, told):
 
 def test_nothing_happened_is_said_as_well():
     assert str(StreamResult([], 0, [], "source")).splitlines()[-1] == (
-        "0 events and 0 broken ones; longest lag 0 s; at the end it keeps up"
+        "0 events and 0 broken ones; longest lag 0 s; no backlog at the end"
     )
