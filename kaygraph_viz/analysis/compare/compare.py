@@ -75,7 +75,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The change of the makespan and its main reasons, as one sentence.
+        """The change of the makespan, its main reasons, and the change of the work in both runs, as one sentence.
 
         Examples
         --------
@@ -86,17 +86,16 @@ class Comparison:
         if self._is_empty:
             return "One of the runs is empty, so they cannot be compared."
         took = f"{duration(self.b_makespan_ns / 1e9)} instead of {duration(self.a_makespan_ns / 1e9)}"
-        if not self._matched:
+        matched = sum(group.matched for group in self.groups)
+        if not matched:
             return f"The second run took {took}, but the runs have no unit of work in common."
-        return f"The second run took {took}: it {_ran(self.ratio)}{self._reasons()}."
+        work = ratio_of(sum(group.a_ns for group in self.groups), sum(group.b_ns for group in self.groups))
+        units = f"the {counted(matched, 'unit')} of work in both runs {_ran(work)} in total"
+        return f"The second run took {took}: it {_ran(self.ratio)}{self._reasons()}; {units}."
 
     @property
     def _is_empty(self) -> bool:
         return not self.a_makespan_ns or not self.b_makespan_ns
-
-    @property
-    def _matched(self) -> int:
-        return sum(group.matched for group in self.groups)
 
     def _reasons(self) -> str:
         """Return what contributed most to the change of the makespan, in its direction, in words."""
@@ -128,12 +127,9 @@ class Comparison:
         standstill = [(name, *[""] * 5, _signed(changed)) for name, changed in self.standstill_ns.items()]
         return [*rows, *others, *standstill, (*total, change)]
 
-    def _below(self) -> list[str]:
-        """Return the sentences below the table: the work in both runs, and the spans that only one of them has."""
+    def _unmatched(self) -> list[str]:
+        """Return a sentence for each run that names the spans that only it has."""
         found = []
-        if self._matched:
-            ratio = ratio_of(sum(group.a_ns for group in self.groups), sum(group.b_ns for group in self.groups))
-            found.append(f"Added up, the {counted(self._matched, 'unit')} of work in both runs {_ran(ratio)}.")
         for run, only in (("first", self.only_in_a), ("second", self.only_in_b)):
             names = [f"{name} ({count:,})" for name, count in list(only.items())[:MAX_ROWS]]
             if len(only) > MAX_ROWS:
@@ -146,13 +142,13 @@ class Comparison:
         if self._is_empty:
             return self.sentence
         table = aligned([_HEADINGS, *self._rows()], right=range(1, len(_HEADINGS)))
-        return "\n\n".join([self.sentence, table, *self._below()])
+        return "\n\n".join([self.sentence, table, *self._unmatched()])
 
     def _repr_html_(self) -> str:
         if self._is_empty:
             return f"<p>{self.sentence}</p>"
         table = html_table(self._rows(), right=range(1, len(_HEADINGS)), headings=_HEADINGS)
-        texts = "".join(f"<p>{html.escape(text)}</p>" for text in self._below())
+        texts = "".join(f"<p>{html.escape(text)}</p>" for text in self._unmatched())
         return f"<p>{html.escape(self.sentence)}</p>{table}{texts}"
 
 

@@ -59,9 +59,9 @@ def test_the_same_work_on_more_workers_is_fewer_steps_in_a_row():
     assert found.causes_ns["page"] == -12_000_000_000
     assert found.sentence == (
         "The second run took 5.00 s instead of 17.0 s: it ran 3.4 times as fast, mainly because of 12.0 s less "
-        "in page (2 steps in sequence instead of 8)."
+        "in page (2 steps in sequence instead of 8); the 9 units of work in both runs took about the same time in "
+        "total."
     )
-    assert str(found).endswith("Added up, the 9 units of work in both runs took about the same time.")
 
 
 def test_items_that_got_faster_are_found_by_their_number():
@@ -132,7 +132,7 @@ def test_what_took_no_time_in_either_run_is_not_in_the_table():
 
     found = compare(took(4), took(2))
     assert {group.name for group in found.groups} == {"prep", "page"}
-    assert [line.split()[0] for line in str(found).splitlines()[3:7]] == ["page", "waiting", "between", "makespan"]
+    assert [line.split()[0] for line in str(found).splitlines()[3:]] == ["page", "waiting", "between", "makespan"]
 
 
 def test_the_html_is_escaped():
