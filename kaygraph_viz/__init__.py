@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep as PathStep
     from kaygraph_viz.analysis.explain.explain import Explanation as Explanation
     from kaygraph_viz.analysis.explain.explain import explain as explain
-    from kaygraph_viz.analysis.metrics import Summary as Summary
-    from kaygraph_viz.analysis.metrics import summarize as summarize
+    from kaygraph_viz.analysis.summary import Summary as Summary
+    from kaygraph_viz.analysis.summary import summarize as summarize
     from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf
     from kaygraph_viz.analysis.what_if.what_if import what_if as what_if
     from kaygraph_viz.clock import compute as compute
@@ -153,7 +153,7 @@ _HOME = {
     "trace.traced": ("traced",),
     "trace.trace": ("Trace",),
     "trace.span": ("Span",),
-    "analysis.metrics": ("Summary", "summarize"),
+    "analysis.summary": ("Summary", "summarize"),
     "analysis.critical_path.recorded_chain": ("PathStep",),
     "analysis.compare.compare": ("Comparison", "compare"),
     "analysis.critical_path.critical_path": ("CriticalPath", "critical_path"),

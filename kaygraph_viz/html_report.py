@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kaygraph_viz.analysis.explain.explain import explain
-from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import counted, duration, html_table
 from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.description import describe

@@ -1,7 +1,7 @@
 """The critical path: the spans that, one after the other, made a run as long as it was.
 
 Belongs here: two chains, and the slack of each span. Does not belong here: what had to wait for what (``network``),
-and how long the run took (``metrics``).
+and how long the run took (``summary``).
 
 The two chains answer two questions. The chain that was recorded runs through workers that were busy: it is as long as
 the run, and says why. The longest dependency chain knows no shortage of workers: it says how long the run would still

@@ -17,7 +17,7 @@ from kaygraph_viz.execute.core.branch import Branches, Claim
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorkerPool, WorkerPool, run_pool
-from kaygraph_viz.execute.local.process_pool import Pool
+from kaygraph_viz.execute.local.process_starter import Pool
 from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
 from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.pipeline.queues import QueuedItem

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep
-from kaygraph_viz.analysis.metrics import Summary
+from kaygraph_viz.analysis.summary import Summary
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.bar_labels import BarLabels

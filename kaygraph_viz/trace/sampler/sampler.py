@@ -1,7 +1,7 @@
 """The sampler: a helper process that looks at the CPU clocks of the recorded threads every few milliseconds, on Linux.
 
 Belongs here: starting it, telling it of other processes, ending it, and which lane is which thread. Does not belong
-here: what it does (``program``), what follows from its readings (``thread_timeline``, ``parts``).
+here: what it does (``clock_reader``), what follows from its readings (``thread_timeline``, ``parts``).
 
 Another process reads them, since a thread of the recorded one would have to wait for the GIL whenever there is
 something to see. A fault of it is one warning; the recording goes on without samples.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sampler", "is_available", "readings_in", "sampling"]
 
-PROGRAM = Path(__file__).with_name("program.py")
+PROGRAM = Path(__file__).with_name("clock_reader.py")
 PATIENCE_S = 5.0  # for the helper to begin, and for its readings
 THE_END = 0
 BURN_NS = 200_000  # after so much computing a clock that is kept has moved

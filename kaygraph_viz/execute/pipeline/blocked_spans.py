@@ -10,10 +10,10 @@ from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.span import Row, RowTuple
 
-__all__ = ["HeldSpans"]
+__all__ = ["BlockedSpans"]
 
 
-class HeldSpans:
+class BlockedSpans:
     """Keeps back the spans of a stage's items, and passes on all others.
 
     Parameters
