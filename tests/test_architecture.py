@@ -14,7 +14,7 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "threads", "_optional", "sync", "virtual"}
+CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -26,11 +26,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parts": set(),
     "awaited": {"parts"},
     "machine": set(),
-    "threads": set(),
-    "clock": {"errors", "checks", "parts", "machine", "threads"},
+    "thread_protocols": set(),
+    "clock": {"errors", "checks", "parts", "machine", "thread_protocols"},
     "_optional": {"errors"},
-    "sync": {"errors", "parts", "threads", "clock"},
-    "virtual": {"errors", "checks", "parts", "awaited", "machine", "threads", "clock"},
+    "sync": {"errors", "parts", "thread_protocols", "clock"},
+    "virtual": {"errors", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},
@@ -110,7 +110,7 @@ def test_testing_is_for_tests_only():
 
 
 def test_real_workers_know_nothing_of_simulated_ones():
-    simulated = {f"{PACKAGE}.execute.local.simulated_{kind}" for kind in ("threads", "processes")}
+    simulated = {f"{PACKAGE}.execute.local.simulated_{kind}" for kind in ("thread_protocols", "processes")}
     assert simulated <= MODULES.keys()
     assert {name for name in MODULES if imports_of(name) & simulated} <= simulated
 
