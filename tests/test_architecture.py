@@ -110,7 +110,7 @@ def test_testing_is_for_tests_only():
 
 
 def test_real_workers_know_nothing_of_simulated_ones():
-    simulated = {f"{PACKAGE}.execute.local.simulated_{kind}" for kind in ("thread_protocols", "processes")}
+    simulated = {f"{PACKAGE}.execute.local.simulated_{kind}" for kind in ("threads", "processes")}
     assert simulated <= MODULES.keys()
     assert {name for name in MODULES if imports_of(name) & simulated} <= simulated
 
