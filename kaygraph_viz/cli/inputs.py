@@ -37,13 +37,6 @@ def read_records(text: str) -> list[dict[str, str]] | None:
     text
         JSON (an object, or a list of objects), or the name of a file that holds such JSON.
 
-    Raises
-    ------
-    DataError
-        If the JSON cannot be read or holds something else than records.
-    OSError
-        If the file cannot be read.
-
     Examples
     --------
     >>> read_records('{"name": "Ada", "age": 36}')
@@ -93,18 +86,6 @@ def _as_text(value: Any) -> Any:
 
 def patterns_named_in(sentence: str, known: Sequence[str]) -> list[str]:
     """Return the patterns that a sentence names.
-
-    Parameters
-    ----------
-    sentence
-        Such as ``"Validate and enrich this user data"``.
-    known
-        The patterns that can be run, in the order in which they are.
-
-    Raises
-    ------
-    DataError
-        If it names none of them.
 
     Examples
     --------

@@ -65,11 +65,6 @@ class _UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code.
 
-    Parameters
-    ----------
-    arguments
-        What stands after the name of the program; default: those of this process.
-
     Examples
     --------
     >>> main(["--example", "validation", "--workers", "none"])

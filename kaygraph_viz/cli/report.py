@@ -129,15 +129,7 @@ def printable(text: str) -> str:
 
 
 def check_outputs(out: Path, name: str, *, force: bool) -> None:
-    """Make the folder and check that no output file in it exists.
-
-    Raises
-    ------
-    OutputExistsError
-        If a file is there and `force` is false.
-    OSError
-        If the folder cannot be made.
-    """
+    """Make the folder, and raise `OutputExistsError` where an output file is in it, unless `force`."""
     out.mkdir(parents=True, exist_ok=True)
     taken = [path for path in sorted(out.glob(f"{name}-*")) if path.stem.partition(".")[0].endswith(OUTPUTS)]
     if taken and not force:
@@ -145,18 +137,7 @@ def check_outputs(out: Path, name: str, *, force: bool) -> None:
 
 
 def write_outputs(run: ExampleRun, out: Path) -> dict[Path, str]:
-    """Write Gantt charts, graph diagram, trace and the other files of a run.
-
-    Returns
-    -------
-    dict
-        What to look for, by where the file is.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written.
-    """
+    """Write charts, diagram, trace and the other files of a run; return by path what to look for in each."""
     from kaygraph_viz.plot.diagram.diagram import diagram
 
     files: dict[Path, str] = {}

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 from kaygraph_viz.analysis.wording import aligned
 from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
@@ -51,17 +53,7 @@ CHOICES: dict[str, Iterable[str]] = {  # what Tab completes after a command
 
 
 class Shell(cmd.Cmd):
-    """A prompt to run patterns from.
-
-    Parameters
-    ----------
-    setup
-        How patterns are run; the commands ``workers`` and ``executor`` change it.
-    out
-        Where pictures go; default: the folder ``out``.
-    force
-        Whether pictures that were there before may be overwritten; those of this session always may.
-    """
+    """A prompt to run patterns from; `force` says whether files of earlier sessions may be overwritten."""
 
     intro = """Type a command, a JSON record, or a sentence such as: Validate and enrich this user data
 help shows the commands, gantt draws the last run, quit leaves."""
@@ -139,24 +131,12 @@ help shows the commands, gantt draws the last run, quit leaves."""
         records = read_records(line) if line else None
         self._validate([sample_record()] if records is None else records)
 
-    def do_enrich(self, line: str) -> None:
-        """Run the enrichment."""
-        self._example("enrichment", line)
-
-    def do_batch(self, line: str) -> None:
-        """Run the batch."""
-        self._example("batch", line)
-
     def do_mapreduce(self, line: str) -> None:
         """Count words."""
         if line:
             self._show(count_words(line, self.setup))
         else:
             self._example("mapreduce")
-
-    def do_pipeline(self, line: str) -> None:
-        """Run the pipeline."""
-        self._example("pipeline", line)
 
     def do_example(self, line: str) -> None:
         """Run a pattern by its name."""
@@ -169,23 +149,25 @@ help shows the commands, gantt draws the last run, quit leaves."""
     def _example(self, name: str, count: str = "") -> None:
         self._show(run_example(name, replace(self.setup, items=whole(count)) if count else self.setup))
 
+    do_enrich = partialmethod(_example, "enrichment")
+    do_batch = partialmethod(_example, "batch")
+    do_pipeline = partialmethod(_example, "pipeline")
+
     def _show(self, run: ExampleRun) -> None:
         self._run = run
         print_run(run)
 
     # -- settings and the rest ------------------------------------------------------------------------------------
 
-    def do_workers(self, line: str) -> None:
-        """Show or set the number of workers."""
+    def _setting(self, name: str, line: str) -> None:
+        """Show or set an option of `Setup`."""
         if line:
-            self.setup = replace(self.setup, workers=None if line == "auto" else whole(line))
-        print(f"workers: {self.setup.workers or AUTO}")
+            value: Any = None if line == "auto" else whole(line)
+            self.setup = replace(self.setup, **{name: value})
+        print(f"{name}: {getattr(self.setup, name) or AUTO}")
 
-    def do_executor(self, line: str) -> None:
-        """Show or set the executor."""
-        if line:
-            self.setup = replace(self.setup, executor=None if line == "auto" else line)
-        print(f"executor: {self.setup.executor or AUTO}")
+    do_workers = partialmethod(_setting, "workers")
+    do_executor = partialmethod(_setting, "executor")
 
     def do_gantt(self, line: str) -> None:
         """Write the files of the last run; those that this session wrote before are overwritten."""

@@ -29,17 +29,7 @@ _KINDS = {"": "this thread alone", "thread": "threads", "process": "processes", 
 
 
 class Fact(NamedTuple):
-    """A line of a table: a name, a value, a remark.
-
-    Parameters
-    ----------
-    label
-        What it is.
-    value
-        How much, or which.
-    remark
-        What is worth saying about it, or nothing.
-    """
+    """A line of a table: a name, a value, a remark."""
 
     label: str
     value: str
@@ -185,18 +175,8 @@ def measured(
 ) -> Measured:  # fmt: skip
     """Return the measurements of a run and of its serial baseline.
 
-    Parameters
-    ----------
-    items, failed
-        How many items went in, and how many of them failed.
-    parallel, serial
-        The run, and the same items one after the other, if that was run.
-    unit, remark
-        What the items are called, and what is worth saying about them.
-    bottleneck
-        What held the run up, and how that was seen; default: the kind of branch that took most of the work.
-    computes
-        Whether the branches compute, so that their work grows where there are more of them than processors.
+    The bottleneck is by default the kind of branch that took most of the work. The work is reported only if the
+    branches compute, since only then does it grow where there are more of them than processors.
 
     Examples
     --------

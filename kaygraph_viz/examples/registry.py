@@ -16,20 +16,7 @@ EXAMPLES = (  # each is a module beside this one with a function ``run``
 
 
 def run_example(name: str, setup: Setup | None = None) -> ExampleRun:
-    """Run one pattern on the shipped data.
-
-    Parameters
-    ----------
-    name
-        One of `EXAMPLES`.
-    setup
-        How it is run; None takes the defaults.
-
-    Raises
-    ------
-    OptionError
-        If there is no such pattern.
-    """
+    """Run one pattern on the shipped data."""
     if name not in EXAMPLES:
         raise OptionError("example", name, f"one of {', '.join(EXAMPLES)} or all", "--example validation")
     found: ExampleRun = import_module(f"kaygraph_viz.examples.{name}").run(setup or Setup())

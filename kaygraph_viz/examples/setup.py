@@ -46,11 +46,6 @@ class Setup:
         ``"virtual"`` for simulated time, None for the clock of this machine.
     progress
         As for `ParallelBatchNode`.
-
-    Raises
-    ------
-    OptionError
-        If an option is out of its range.
     """
 
     workers: int | None = None
@@ -110,14 +105,7 @@ class Setup:
     def started(self, kind: str, workers: int, module: str, items: int) -> Iterator[Executor]:
         """Yield an executor whose workers have started and imported a module, so that runs do not measure that.
 
-        Parameters
-        ----------
-        kind, workers
-            As for `get_executor`.
-        module
-            Where the functions are that the workers will run.
-        items
-            How many items there will be: no more workers are started than that.
+        There are no more workers than items.
         """
         workers = max(1, min(workers, items))
         with get_executor(kind, workers) as executor:

@@ -53,22 +53,7 @@ def run(setup: Setup) -> ExampleRun:
 
 
 def validate_records(records: Sequence[Record], setup: Setup | None = None) -> tuple[list[Verdict], ExampleRun]:
-    """Validate a few records of the reader's own against the rules and the shipped customers.
-
-    Parameters
-    ----------
-    records
-        What is validated.
-    setup
-        How it is run; None takes the defaults.
-
-    Returns
-    -------
-    verdicts
-        One for each record.
-    run
-        What was recorded.
-    """
+    """Return the verdicts on records of the reader's own by the rules and the shipped customers, and the run."""
     setup = setup or Setup()
     everyone, kind = [*_others(records), *records], setup.kind("thread")
     serial: dict[str, Trace] = {}

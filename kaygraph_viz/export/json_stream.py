@@ -26,13 +26,6 @@ _decode = json.JSONDecoder(parse_constant=str).raw_decode
 class JsonStream:
     """A JSON document that is read value by value; only the current value is in memory.
 
-    Parameters
-    ----------
-    stream
-        The text; it is not closed.
-    path
-        The name of the file in errors.
-
     Examples
     --------
     >>> from io import StringIO
@@ -59,13 +52,7 @@ class JsonStream:
                 return ""
 
     def field_before(self, name: str, wanted: str) -> Any:
-        """Move to the value of field `name` of an object, and return the value of field `wanted` if it came before.
-
-        Raises
-        ------
-        TraceFormatError
-            If there is no field `name`.
-        """
+        """Move to the value of field `name` of an object, and return the value of field `wanted` if it came before."""
         found: Any = None
         self._take("{")
         while self.peek() == '"':

@@ -20,13 +20,7 @@ PHASES = ("X", "b")  # of begin and end only the begin has the arguments
 
 
 class PerfettoReader(Reader):
-    """A reader that makes spans of the arguments of events.
-
-    Parameters
-    ----------
-    head
-        The field ``otherData`` of the file.
-    """
+    """A reader that makes spans of the arguments of events."""
 
     def __init__(self, head: Mapping[str, Any]) -> None:
         super().__init__()

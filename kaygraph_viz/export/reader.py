@@ -32,13 +32,7 @@ class Reader(ABC):
         """Take in one event."""
 
     def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
-        """Return the spans, and the number of spans that were not kept, as far as the file has it.
-
-        Parameters
-        ----------
-        is_complete
-            Whether the file was read to its end.
-        """
+        """Return the spans, and the number of spans that were not kept, as far as the file has it."""
         return self._spans.columns(), 0
 
     def _keep(self, row: RowTuple) -> None:
@@ -49,13 +43,6 @@ class Reader(ABC):
 
 def integer_ns(value: object, unit_ns: int) -> int:
     """Return a time from a file as whole nanoseconds.
-
-    Parameters
-    ----------
-    value
-        A number.
-    unit_ns
-        Its unit [ns].
 
     Examples
     --------

@@ -41,11 +41,6 @@ class BranchingNode(Node):
     ----------
     max_workers, executor, max_retries, wait, on_error, timeout, deadline, progress, retry, memory, node_id
         As for `ParallelBatchNode`, whose branches are items.
-
-    Raises
-    ------
-    OptionError
-        If an option is out of its range.
     """
 
     _is_parallel = True
@@ -107,10 +102,7 @@ class BranchingNode(Node):
     def _first_branch(self, items: Sequence[Any], **options: Any) -> Outcome:
         """Run the branches over `items`, return the outcome of the first that succeeds, and cancel the others.
 
-        Raises
-        ------
-        ExceptionGroup
-            If none succeeds.
+        If none succeeds, an ``ExceptionGroup`` is raised.
         """
         token = CancelToken()
         # "collect", since an error ends nothing as long as another branch may succeed

@@ -289,13 +289,7 @@ class ValidatedNode(Node):
 
 
 def items_of(node: BaseNode, shared: Shared) -> Any:
-    """Return ``shared["items"]``, which a node reads that does not override `prep`.
-
-    Raises
-    ------
-    DataError
-        If there are none.
-    """
+    """Return ``shared["items"]``, which a node reads that does not override `prep`."""
     if "items" not in shared:
         raise DataError(f"{node!r} reads shared['items'], which is not there; put the items there or override prep")
     return shared["items"]

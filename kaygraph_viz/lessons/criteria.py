@@ -52,15 +52,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Criterion:
-    """A goal of a run, and how to tell from the trace whether the run meets it.
-
-    Parameters
-    ----------
-    goal
-        The goal in a few words.
-    evaluate
-        A function that returns the finding for a trace.
-    """
+    """A goal of a run, and how to tell from the trace whether the run meets it."""
 
     goal: str
     evaluate: Callable[[Trace], Finding]

@@ -23,15 +23,7 @@ SHADE = "#D55E00"
 
 @dataclass(frozen=True)
 class Grade:
-    """The findings of all criteria for one run.
-
-    Parameters
-    ----------
-    criteria, findings
-        The criteria and their findings, in the same order.
-    trace
-        The run, or None where nothing was recorded.
-    """
+    """The findings of all criteria for one run, in the order of the criteria; no trace: nothing was recorded."""
 
     criteria: Sequence[Criterion]
     findings: Sequence[Finding]
@@ -105,14 +97,7 @@ class Grade:
 
 
 def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
-    """Grade a run; never raises for what a reader's code did.
-
-    Parameters
-    ----------
-    trace
-        The recorded run; anything but a trace counts as nothing recorded.
-    goal
-        The criteria.
+    """Grade a run; never raises for what a reader's code did. Anything but a trace counts as nothing recorded.
 
     Examples
     --------

@@ -49,17 +49,7 @@ class Lesson:
         self.grades: dict[str, Grade] = {}
 
     def predict(self, question: str, guess: Guess, options: Sequence[str] | None = None) -> Prediction:
-        """Keep the prediction of a reader; a second one for a question replaces the first.
-
-        Parameters
-        ----------
-        question
-            The question.
-        guess
-            A number, or one of `options`.
-        options
-            The possible answers, where they are not numbers.
-        """
+        """Keep a reader's `Prediction`; a second one for a question replaces the first."""
         made = Prediction(question, checked_guess("guess", guess, options), options)
         self.predictions = [*(old for old in self.predictions if old.question != question), made]
         return made

@@ -56,11 +56,6 @@ class Parsons:
         ----------
         order
             The numbers of the lines, each once.
-
-        Raises
-        ------
-        OptionError
-            If a number is missing, unknown or there twice.
         """
         if sorted(order) != list(range(len(self._shuffled))):
             expected = f"each of 0 to {len(self._shuffled) - 1} once"

@@ -120,13 +120,7 @@ def _place(note: Annotation, ax: Axes) -> None:
 
 
 def checked_guess(name: str, guess: Any, options: Sequence[str] | None) -> Guess:
-    """Return a guess that is a number or one of the options.
-
-    Raises
-    ------
-    OptionError
-        If it is neither a number nor, where there are options, one of them.
-    """
+    """Return a guess that is a number or one of the options."""
     if options is not None:
         if guess not in options:
             raise OptionError(name, guess, f"one of {', '.join(map(repr, options))}", f"{name}={options[0]!r}")

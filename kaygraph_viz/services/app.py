@@ -31,7 +31,8 @@ def create_app(
 
     ``GET /verify``, ``/profile``, ``/location``, ``/social`` and ``/company`` answer what the functions of these names
     in ``endpoints`` return, as JSON; 404 when nothing is known and 400 for a question that is not complete. ``/health``
-    is answered at once, whatever the settings.
+    is answered at once, whatever the settings. `LocalServer` runs it; another ASGI server will do, too, except for
+    answers that break off.
 
     Parameters
     ----------
@@ -42,17 +43,6 @@ def create_app(
         Returns seconds on a monotonic axis; measures the rate where no server has stamped the request [s].
     sleep
         Waits for a latency [s].
-
-    Returns
-    -------
-    ASGIApp
-        To be run with `kaygraph_viz.services.server.LocalServer`. Another ASGI server will do, too, except for answers
-        that break off.
-
-    Raises
-    ------
-    OptionError
-        When `settings` are for a service that does not exist, or no `ServiceSettings`.
     """
     services = Services(settings)
 

@@ -23,7 +23,7 @@ from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.services.request_log import RequestLog
 
-__all__ = ["Front", "ServerThread"]
+__all__ = ["ServerThread"]
 
 _HOST = "127.0.0.1"
 _START_TIMEOUT_S = 10.0
@@ -34,7 +34,7 @@ _TICK_S = 1.0  # so often uvicorn renews the date that it sends
 _KEEP_ALIVE_S = 3_600  # a shorter one would close an idle connection just as a client is about to use it
 
 
-class Front:
+class _Front:
     """The outermost ASGI application: it logs every request, and ends those that still run when the server stops."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -148,20 +148,23 @@ class _Uvicorn(uvicorn.Server):
 class ServerThread:
     """A listening socket and its thread; it holds no reference to `LocalServer`, which can so be collected."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
-        self._server = _Uvicorn(_config(front))
+    def __init__(self, app: ASGIApp) -> None:
+        self._front = _Front(app)
+        self.log = self._front.log
+        self.base_url = ""
+        self._server = _Uvicorn(_config(self._front))
         self._error: BaseException | None = None
-        self._socket = _listening_socket()
-        self.base_url = f"http://{_HOST}:{self._socket.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._run, name=f"service {self.base_url}", daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def is_alive(self) -> bool:
         """Return whether the server answers."""
         return self._server.is_ready.is_set() and not self._server.should_exit and self._thread.is_alive()
 
-    def start_and_wait(self) -> None:
+    def start(self) -> None:
         """Start the thread and wait until it answers."""
+        self._socket = _listening_socket()
+        self.base_url = f"http://{_HOST}:{self._socket.getsockname()[1]}"
+        self._thread.name = f"service {self.base_url}"
         self._thread.start()
         with use_clock(REAL):  # also inside a block of simulated time
             is_ready = self._server.is_ready.wait(_START_TIMEOUT_S)
@@ -171,6 +174,8 @@ class ServerThread:
 
     def stop(self) -> None:
         """End all requests and the thread."""
+        if self._thread.ident is None:  # there was no free port
+            return
         self._server.should_exit = True
         if self._server.loop is not None and not self._server.loop.is_closed():
             with contextlib.suppress(RuntimeError):  # the loop was closed between the two lines: nothing is left
@@ -201,7 +206,7 @@ def _listening_socket() -> socket.socket:
     return listener
 
 
-def _config(app: Front) -> uvicorn.Config:
+def _config(app: _Front) -> uvicorn.Config:
     # Without any handler, Python would print uvicorn's warnings; handlers of the user stay in force.
     logger = logging.getLogger("uvicorn")
     if not logger.handlers:

@@ -61,26 +61,12 @@ class KeyEntry:
 
 
 def load_customers(limit: int | None = None) -> list[dict[str, str]]:
-    """Return the generated customers, some of them with a planted fault.
-
-    Every call makes new dictionaries, so a record may be changed freely.
+    """Return the generated customers, some of them with a planted fault; every value is text.
 
     Parameters
     ----------
     limit
         How many of the first records to return (0 or more); None returns all.
-
-    Returns
-    -------
-    list of dict
-        One dictionary for each customer with the keys `CUSTOMER_COLUMNS`; every value is text.
-
-    Raises
-    ------
-    OptionError
-        When `limit` is negative or not a whole number.
-    DataError
-        When the file is missing or has other columns.
 
     Examples
     --------
@@ -92,17 +78,7 @@ def load_customers(limit: int | None = None) -> list[dict[str, str]]:
 
 
 def load_customers_key() -> dict[str, KeyEntry]:
-    """Return the answer key: for each customer number, what was planted in the record.
-
-    Returns
-    -------
-    dict
-        From ``customer_id`` to `KeyEntry`, one entry for every customer, clean ones included.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or has other columns.
+    """Return the answer key: for each customer number, clean ones included, what was planted in the record.
 
     Examples
     --------
@@ -113,17 +89,7 @@ def load_customers_key() -> dict[str, KeyEntry]:
 
 
 def load_domains() -> dict[str, str]:
-    """Return what the verification service knows about mail domains.
-
-    Returns
-    -------
-    dict
-        From domain to ``"deliverable"``, ``"undeliverable"`` or ``"disposable"``; a new dictionary at every call.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or has other columns.
+    """Return for each known mail domain ``"deliverable"``, ``"undeliverable"`` or ``"disposable"``.
 
     Examples
     --------

@@ -2,6 +2,9 @@
 
 Belongs here: the names. Does not belong here: reading the files (``customers``, ``places``, ``orders``, ``profiles``,
 ``speeches``), how they are made (the scripts and the README in ``data/``) and judging the records (``patterns``).
+
+Every reader raises `DataError` when its file is missing or has other columns, and `OptionError` for a `limit` that is
+no whole number of 0 or more. Lists and dictionaries are new at every call, so they may be changed freely.
 """
 
 from __future__ import annotations

@@ -80,14 +80,7 @@ def request_key(city: str = "", country: str = "", domain: str = "") -> str:
 def verify(city: str = "", country: str = "", domain: str = "") -> dict[str, str | bool | None]:
     """Answer whether a city is in a country, and whether a mail domain accepts mail.
 
-    Parameters
-    ----------
-    city
-        Name of a city, compared without regard to case and accents; empty: not asked.
-    country
-        ISO 3166-1 alpha-2 code of the country that the city should be in.
-    domain
-        Mail domain; empty: not asked.
+    Cities are compared without regard to case and accents; what is empty is not asked.
 
     Returns
     -------
@@ -117,11 +110,6 @@ def verify(city: str = "", country: str = "", domain: str = "") -> dict[str, str
 def profile(customer_id: str) -> dict[str, Any] | None:
     """Answer with the user profile of a customer.
 
-    Parameters
-    ----------
-    customer_id
-        A customer of `load_customers`.
-
     Returns
     -------
     dict or None
@@ -143,11 +131,6 @@ def profile(customer_id: str) -> dict[str, Any] | None:
 
 def social(customer_id: str) -> dict[str, Any] | None:
     """Answer which accounts in social networks a customer has.
-
-    Parameters
-    ----------
-    customer_id
-        A customer of `load_customers`.
 
     Returns
     -------
@@ -171,13 +154,6 @@ def social(customer_id: str) -> dict[str, Any] | None:
 def company(company_id: str = "", customer_id: str = "") -> dict[str, Any] | None:
     """Answer what is known about a company, or about the one that a customer works for.
 
-    Parameters
-    ----------
-    company_id
-        A company of `load_companies`.
-    customer_id
-        A customer of `load_customers`, instead.
-
     Returns
     -------
     dict or None
@@ -196,13 +172,6 @@ def company(company_id: str = "", customer_id: str = "") -> dict[str, Any] | Non
 
 def location(city: str, country: str) -> dict[str, Any] | None:
     """Answer where a city is.
-
-    Parameters
-    ----------
-    city
-        Name of a city, compared without regard to case and accents.
-    country
-        ISO 3166-1 alpha-2 code of its country.
 
     Returns
     -------

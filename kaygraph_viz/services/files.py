@@ -25,18 +25,6 @@ def data_path(name: str, *, folder: str = "") -> Path:
     An installed package keeps the files inside itself; a checkout keeps them in ``data/``. The first is looked at
     first.
 
-    Parameters
-    ----------
-    name
-        Plain file name, such as ``"customers.csv"``.
-    folder
-        Plain name of the folder in the data folder that has the file; empty for the data folder itself.
-
-    Returns
-    -------
-    Path
-        An existing file.
-
     Raises
     ------
     DataError
@@ -62,19 +50,7 @@ def data_path(name: str, *, folder: str = "") -> Path:
 
 
 def read_table(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Return the rows of a shipped CSV file, without its header.
-
-    Parameters
-    ----------
-    name
-        Plain file name.
-    columns
-        What the header must say.
-
-    Raises
-    ------
-    DataError
-        When the file is missing, has other columns, or a row has another length.
+    """Return the rows of a shipped CSV file, without its header, which must be `columns`.
 
     Examples
     --------
@@ -93,20 +69,7 @@ def read_table(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]
 
 
 def checked_limit(limit: int | None, example: str) -> int | None:
-    """Return `limit` when it is a number of records or None.
-
-    Parameters
-    ----------
-    limit
-        What a caller passed.
-    example
-        A call that works, for the error.
-
-    Raises
-    ------
-    OptionError
-        When `limit` is negative or not a whole number.
-    """
+    """Return `limit` when it is a number of records or None."""
     return None if limit is None else checked_whole("limit", limit, 0, example=example)
 
 

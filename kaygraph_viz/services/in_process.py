@@ -38,19 +38,14 @@ class Endpoint:
     The address looks like a real one, but its port is one at which nothing listens on a usual machine: a client with
     another transport is refused.
 
-    Parameters
-    ----------
-    services
-        What answers.
-
     Examples
     --------
     >>> endpoint = Endpoint(Services())
-    >>> endpoint.listen()
+    >>> endpoint.start()
     >>> with httpx.Client(transport=InProcessTransport()) as client:
     ...     client.get(f"{endpoint.base_url}/health").json()
     {'status': 'ok'}
-    >>> endpoint.close()
+    >>> endpoint.stop()
     """
 
     def __init__(self, services: Services) -> None:
@@ -58,9 +53,8 @@ class Endpoint:
         self.log = RequestLog()
         self._port: int | None = None
 
-    @property
-    def is_listening(self) -> bool:
-        """Whether requests reach it."""
+    def is_alive(self) -> bool:
+        """Return whether requests reach it."""
         return self._port is not None
 
     @property
@@ -68,13 +62,13 @@ class Endpoint:
         """The address, which exists in this process only."""
         return f"http://{_HOST}:{self._port}"
 
-    def listen(self) -> None:
+    def start(self) -> None:
         """Take the first free address."""
         with _lock:
             self._port = next(port for port in range(1, 1 << 16) if port not in _listening)
             _listening[self._port] = self
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Accept no more requests; those that are being answered go on."""
         with _lock:
             if self._port is not None:
@@ -136,13 +130,7 @@ def open_client(**options: Any) -> httpx.Client:
 
 
 def open_async_client(**options: Any) -> httpx.AsyncClient:
-    """Return what `open_client` returns, for coroutines.
-
-    Parameters
-    ----------
-    **options
-        As for `httpx.AsyncClient`.
-    """
+    """Return what `open_client` returns, for coroutines; the options are those of `httpx.AsyncClient`."""
     return httpx.AsyncClient(**_world() | options)
 
 

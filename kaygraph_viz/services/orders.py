@@ -144,18 +144,6 @@ def load_orders(limit: int | None = None) -> list[Order]:
     limit
         How many of the first orders to return (0 or more); None returns all.
 
-    Returns
-    -------
-    list of Order
-        10,000 when nothing is left out; a new list at every call.
-
-    Raises
-    ------
-    OptionError
-        When `limit` is negative or not a whole number.
-    DataError
-        When the file is missing or has other columns.
-
     Examples
     --------
     >>> [order.order_id for order in load_orders(limit=2)]
@@ -166,16 +154,6 @@ def load_orders(limit: int | None = None) -> list[Order]:
 
 def load_orders_key() -> dict[str, OrderFault]:
     """Return the answer key: from ``order_id`` to what is wrong, for the broken orders only.
-
-    Returns
-    -------
-    dict
-        From ``order_id`` to `OrderFault`; an order that is not in it is good. A new dictionary at every call.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or has other columns.
 
     Examples
     --------

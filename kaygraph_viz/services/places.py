@@ -63,16 +63,6 @@ class Country:
 def load_cities() -> tuple[City, ...]:
     """Return the cities of at least 100,000 inhabitants, by country, the largest first.
 
-    Returns
-    -------
-    tuple of City
-        The same immutable tuple at every call.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or has other columns.
-
     Examples
     --------
     >>> len(load_cities())
@@ -84,16 +74,6 @@ def load_cities() -> tuple[City, ...]:
 
 def load_countries() -> dict[str, Country]:
     """Return the countries by ISO code.
-
-    Returns
-    -------
-    dict
-        From ISO 3166-1 alpha-2 code to `Country`; a new dictionary at every call.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or has other columns.
 
     Examples
     --------

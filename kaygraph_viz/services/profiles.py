@@ -111,16 +111,6 @@ class Company:
 def load_profiles() -> dict[str, Profile]:
     """Return the user profiles by ``customer_id``; one customer in twenty has none.
 
-    Returns
-    -------
-    dict
-        From ``customer_id`` to `Profile`; a new dictionary at every call.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or has other columns.
-
     Examples
     --------
     >>> load_profiles()["C00001"].plan
@@ -131,16 +121,6 @@ def load_profiles() -> dict[str, Profile]:
 
 def load_companies() -> dict[str, Company]:
     """Return the companies by ``company_id``.
-
-    Returns
-    -------
-    dict
-        From ``company_id`` to `Company`; a new dictionary at every call.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or has other columns.
 
     Examples
     --------

@@ -64,16 +64,6 @@ class Reply:
 class Services:
     """All services, with the attempts and calls that they have counted. Any number of threads may send requests.
 
-    Parameters
-    ----------
-    settings
-        How slow, unreliable and strict they are: one for all of them, or by name; see `settings_of_all`.
-
-    Raises
-    ------
-    OptionError
-        When `settings` are for a service that does not exist, or no `ServiceSettings`.
-
     Examples
     --------
     >>> services = Services({"social": ServiceSettings(failure_rate=1)})
@@ -89,15 +79,7 @@ class Services:
         self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
 
     def reply(self, method: str, path: str, query: str, now_ns: int) -> Reply:
-        """Choose the reply to one request, and count it.
-
-        Parameters
-        ----------
-        method, path, query
-            What is asked, such as ``"GET"``, ``"/profile"`` and ``"customer_id=C00001"``.
-        now_ns
-            When it arrived, on a monotonic axis [ns].
-        """
+        """Choose the reply to one request, and count it."""
         name = path.strip("/")
         if name != "health" and name not in self._endpoints:
             known = ", ".join(f"/{one}" for one in (*self._endpoints, "health"))

@@ -8,10 +8,9 @@ the transport of clients in simulated time (``in_process``).
 from __future__ import annotations
 
 import weakref
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 from starlette.types import ASGIApp
@@ -19,42 +18,65 @@ from starlette.types import ASGIApp
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.services.app import create_app
-from kaygraph_viz.services.background import Front, ServerThread
+from kaygraph_viz.services.background import ServerThread
 from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
-from kaygraph_viz.services.request_log import LoggedRequest
+from kaygraph_viz.services.request_log import LoggedRequest, RequestLog
 from kaygraph_viz.services.responses import Services
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
 
 __all__ = ["InProcessServer", "LocalServer", "LoggedRequest", "Server", "serve"]
 
-_STARTS_ONCE = "a server starts only once; make a new one: serve(settings)"
-_NOT_RUNNING = "the server is not running; write: with serve(settings) as server: ... server.base_url"
+
+class Host(Protocol):
+    """The place where the services of a server run: a thread with a socket, or this process."""
+
+    log: RequestLog
+
+    @property
+    def base_url(self) -> str:
+        """The address; only while it is alive."""
+
+    def is_alive(self) -> bool:
+        """Return whether the services answer."""
+
+    def start(self) -> None:
+        """Start the services, once, and return when they answer."""
+
+    def stop(self) -> None:
+        """Stop the services; a second call does nothing."""
 
 
-class Server(ABC):
+class Server:
     """Running services, over sockets or in process, as `serve` returns them; use it as a context manager."""
 
-    @abstractmethod
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._was_started = False
+
     def start(self) -> Self:
-        """Start the services and return once they answer.
+        """Start the services, once only, and return when they answer."""
+        if self._was_started:
+            raise ServiceError("a server starts only once; make a new one: serve(settings)")
+        self._was_started = True
+        # A server that was forgotten stops when it is collected, at the latest when the interpreter exits.
+        weakref.finalize(self, self._host.stop)
+        self._host.start()
+        return self
 
-        Raises
-        ------
-        ServiceError
-            When they were started before, or cannot be started.
-        """
-
-    @abstractmethod
     def stop(self) -> None:
-        """Stop the services; afterwards, connections are refused. Does nothing the second time."""
+        """Stop the services; afterwards, connections are refused. Does nothing the second time.
+
+        Over sockets, requests that hang are answered 503; in process, those that are being answered go on to the end.
+        """
+        if self._was_started:
+            self._host.stop()
 
     @property
-    @abstractmethod
     def is_running(self) -> bool:
         """Whether the services answer."""
+        return self._host.is_alive()
 
     @property
-    @abstractmethod
     def base_url(self) -> str:
         """The address of the services, such as ``"http://127.0.0.1:40123"``.
 
@@ -63,25 +85,17 @@ class Server(ABC):
         ServiceError
             When they are not running.
         """
+        if not self.is_running:
+            raise ServiceError("the server is not running; write: with serve(settings) as server: ... server.base_url")
+        return self._host.base_url
 
     @property
-    @abstractmethod
     def requests(self) -> tuple[LoggedRequest, ...]:
         """The requests so far, in the order in which they arrived; also after the stop."""
+        return self._host.log.requests
 
     def url(self, path: str = "/") -> str:
-        """Return the full address of a path of the services.
-
-        Parameters
-        ----------
-        path
-            Such as ``"/health"``; a query may follow.
-
-        Raises
-        ------
-        ServiceError
-            When they are not running.
-        """
+        """Return the full address of a path of the services."""
         return f"{self.base_url}/{path.lstrip('/')}"
 
     def client(self, **options: Any) -> httpx.Client:
@@ -92,11 +106,6 @@ class Server(ABC):
         **options
             As for `httpx.Client`, such as ``timeout=2``. A path is enough for an address.
 
-        Raises
-        ------
-        ServiceError
-            When they are not running.
-
         Examples
         --------
         >>> with serve() as server, server.client() as client:
@@ -106,18 +115,7 @@ class Server(ABC):
         return open_client(**self._reach() | options)
 
     def async_client(self, **options: Any) -> httpx.AsyncClient:
-        """Return what `client` returns, for coroutines.
-
-        Parameters
-        ----------
-        **options
-            As for `httpx.AsyncClient`.
-
-        Raises
-        ------
-        ServiceError
-            When they are not running.
-        """
+        """Return what `client` returns, for coroutines; the options are those of `httpx.AsyncClient`."""
         return open_async_client(**self._reach() | options)
 
     def _reach(self) -> dict[str, Any]:
@@ -144,16 +142,8 @@ class LocalServer(Server):
 
     Parameters
     ----------
-    settings
-        How the services behave: one `ServiceSettings` for all of them, or some by the name of the service; the rest,
-        and None, takes `DEFAULT_SETTINGS`.
-    app
-        Another ASGI application to run instead; then `settings` must be None.
-
-    Raises
-    ------
-    OptionError
-        When both `settings` and `app` are given, or `settings` is something else.
+    settings, app
+        As for `serve`.
 
     Examples
     --------
@@ -177,76 +167,18 @@ class LocalServer(Server):
         settings_of_all(settings)
         if settings is not None and app is not None:
             raise OptionError("app", app, "left out when settings are given", "LocalServer(app=my_app)")
-        self._front = Front(app if app is not None else create_app(settings))
-        self._thread: ServerThread | None = None
-
-    def start(self) -> Self:
-        """Start the services and return once they answer.
-
-        Raises
-        ------
-        ServiceError
-            When they were started before, or cannot be started.
-        """
-        if self._thread is not None:
-            raise ServiceError(_STARTS_ONCE)
-        self._thread = ServerThread(self._front)
-        # A server that was forgotten stops when it is collected, at the latest when the interpreter exits.
-        weakref.finalize(self, self._thread.stop)
-        self._thread.start_and_wait()
-        return self
-
-    def stop(self) -> None:
-        """Stop the services, even while requests hang; these are answered 503. Does nothing the second time.
-
-        Raises
-        ------
-        ServiceError
-            When they do not end in time.
-        """
-        if self._thread is not None:
-            self._thread.stop()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the services answer."""
-        return self._thread is not None and self._thread.is_alive()
-
-    @property
-    def base_url(self) -> str:
-        """The address of the services, such as ``"http://127.0.0.1:40123"``.
-
-        Raises
-        ------
-        ServiceError
-            When they are not running.
-        """
-        if self._thread is None or not self._thread.is_alive():
-            raise ServiceError(_NOT_RUNNING)
-        return self._thread.base_url
-
-    @property
-    def requests(self) -> tuple[LoggedRequest, ...]:
-        """The requests so far, in the order in which they arrived; also after the stop."""
-        return self._front.log.requests
+        super().__init__(ServerThread(app if app is not None else create_app(settings)))
 
 
 class InProcessServer(Server):
     """Run services without sockets and threads, in the time of the clock in force where they are asked.
 
-    Only its own clients, and those that `open_client` returns in simulated time, reach it. Requests that are being
-    answered when it stops are answered to the end.
+    Only its own clients, and those that `open_client` returns in simulated time, reach it.
 
     Parameters
     ----------
     settings
-        How the services behave: one `ServiceSettings` for all of them, or some by the name of the service; the rest,
-        and None, takes `DEFAULT_SETTINGS`.
-
-    Raises
-    ------
-    OptionError
-        When `settings` is something else.
+        As for `serve`.
 
     Examples
     --------
@@ -260,49 +192,7 @@ class InProcessServer(Server):
     """
 
     def __init__(self, settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None) -> None:
-        self._endpoint = Endpoint(Services(settings))
-        self._was_started = False
-
-    def start(self) -> Self:
-        """Accept requests.
-
-        Raises
-        ------
-        ServiceError
-            When they were let in before.
-        """
-        if self._was_started:
-            raise ServiceError(_STARTS_ONCE)
-        self._was_started = True
-        self._endpoint.listen()
-        return self
-
-    def stop(self) -> None:
-        """Accept no more requests; a second call does nothing."""
-        self._endpoint.close()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the services answer."""
-        return self._endpoint.is_listening
-
-    @property
-    def base_url(self) -> str:
-        """The address of the services, which only exists in this process.
-
-        Raises
-        ------
-        ServiceError
-            When they are not running.
-        """
-        if not self._endpoint.is_listening:
-            raise ServiceError(_NOT_RUNNING)
-        return self._endpoint.base_url
-
-    @property
-    def requests(self) -> tuple[LoggedRequest, ...]:
-        """The requests so far, in the order in which they arrived; also after the stop."""
-        return self._endpoint.log.requests
+        super().__init__(Endpoint(Services(settings)))
 
     def _reach(self) -> dict[str, Any]:
         return {**super()._reach(), "transport": InProcessTransport()}
@@ -323,11 +213,6 @@ def serve(
         profile location social company``); the rest, and None, takes `DEFAULT_SETTINGS`.
     app
         Another ASGI application to run instead, in real time only.
-
-    Returns
-    -------
-    Server
-        Running; stop it with ``stop()`` or use it as a context manager.
 
     Raises
     ------

@@ -53,11 +53,6 @@ class ServiceSettings:
     cut_rate
         Share of the attempts whose answer breaks off in the middle of its body, 0 to 1.
 
-    Raises
-    ------
-    OptionError
-        When a value is out of its range.
-
     Notes
     -----
     The latency is log-normal, ``mean * exp(spread * z - spread**2 / 2)`` with a standard normal ``z``, clipped to
@@ -142,17 +137,7 @@ DEFAULT_SETTINGS: Mapping[str, ServiceSettings] = MappingProxyType(
 
 
 def settings_of_all(settings: ServiceSettings | Mapping[str, ServiceSettings] | None) -> dict[str, ServiceSettings]:
-    """Return the settings of every service.
-
-    Parameters
-    ----------
-    settings
-        One for all services, or some by the name of the service; the rest, and None, takes `DEFAULT_SETTINGS`.
-
-    Raises
-    ------
-    OptionError
-        When there is no service of that name, or something else than a `ServiceSettings` is given.
+    """Return the settings of every service; `settings` is as for `kaygraph_viz.services.server.serve`.
 
     Examples
     --------

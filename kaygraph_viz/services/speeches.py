@@ -48,16 +48,6 @@ def load_speeches(spoken_only: bool = True) -> list[Speech]:
     spoken_only
         Whether to return only the 110 that were held before the Congress, rather than all 249.
 
-    Returns
-    -------
-    list of Speech
-        A new list at every call.
-
-    Raises
-    ------
-    DataError
-        When a file is missing or the list of speeches has other columns.
-
     Examples
     --------
     >>> speeches = load_speeches()
