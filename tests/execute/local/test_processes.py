@@ -258,15 +258,15 @@ def test_a_process_that_closes_its_pipe_loses_nothing_that_it_has_done(one):
 def test_processes_killed_from_outside_all_the_time(two):
     outcomes, kills = [], 0
     with record():
-        for outcome in two.imap(lambda x: sum(range(20_000)) and x, range(2000), window=50, on_error="collect"):
+        for outcome in two.imap(lambda x: sum(range(20_000)) and x, range(1000), window=50, on_error="collect"):
             outcomes.append(outcome)
             if outcome.index % 200 == 100:
                 for pid in sorted(children_of_ours())[-1:]:
                     with suppress(psutil.Error):
                         psutil.Process(pid).kill()
                         kills += 1
-    assert kills == 10
-    assert [outcome.index for outcome in outcomes] == list(range(2000))
+    assert kills == 5
+    assert [outcome.index for outcome in outcomes] == list(range(1000))
     lost = [outcome for outcome in outcomes if outcome.status == "lost"]
     assert all(outcome.value == outcome.index for outcome in outcomes if outcome.status == "ok")
     assert len(lost) <= kills
