@@ -18,7 +18,7 @@ help:
 	@echo "make lab         open JupyterLab on the notebooks"
 	@echo "make notebooks   execute the notebooks and store their outputs"
 	@echo "make lint        check style and types"
-	@echo "make format      mend what make lint finds about style"
+	@echo "make format      fix what make lint finds about style"
 	@echo "make bench       measure speed and memory against other tools"
 	@echo "make clean       remove .venv and out"
 

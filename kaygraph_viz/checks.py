@@ -5,7 +5,6 @@ bounds that several modules share. Does not belong here: checks of objects of th
 classes.
 
 Each function takes the name of the argument as the caller writes it, the value, what is allowed, and a call that works.
-Any other value raises `OptionError`.
 """
 
 from __future__ import annotations
@@ -51,6 +50,11 @@ def checked_whole(name: str, value: Any, low: int, high: int | None = None, exam
     example
         A call that works; without one it is made from the name and the bounds.
 
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+
     Examples
     --------
     >>> checked_whole("runs", 3, 1, 100, "runs=10")
@@ -68,6 +72,11 @@ def checked_whole(name: str, value: Any, low: int, high: int | None = None, exam
 
 def checked_workers(workers: int | None, name: str = "max_workers", *, limit: int = MAX_WORKERS) -> int | None:
     """Return `workers` if it is a number of workers, or None for the default.
+
+    Raises
+    ------
+    OptionError
+        If it is not a whole number from 1 to `limit`.
 
     Examples
     --------
@@ -94,6 +103,11 @@ def checked_number(
     what
         What the number counts, for the error.
 
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+
     Examples
     --------
     >>> checked_number("share", 1, 0, 1, "share=0.5")
@@ -119,6 +133,11 @@ def checked_seconds(name: str, value: Any, example: str = "", *, low: float = 0.
     low, above
         The shortest duration allowed [s]; whether it is refused itself.
 
+    Raises
+    ------
+    OptionError
+        If it is anything else.
+
     Examples
     --------
     >>> checked_seconds("timeout", -1, "timeout=2.5")
@@ -131,6 +150,11 @@ def checked_seconds(name: str, value: Any, example: str = "", *, low: float = 0.
 
 def checked_word(name: str, value: W, known: Collection[str], example: str = "") -> W:
     """Return `value` if it is one of the known words.
+
+    Raises
+    ------
+    OptionError
+        If it is anything else.
 
     Examples
     --------
@@ -149,6 +173,11 @@ def checked_word(name: str, value: W, known: Collection[str], example: str = "")
 def checked_flag(name: str, value: B, example: str = "", *, or_none: bool = False) -> B:
     """Return `value` if it is True or False, or where `or_none` allows it None.
 
+    Raises
+    ------
+    OptionError
+        If it is anything else, such as 1.
+
     Examples
     --------
     >>> checked_flag("memory", True)
@@ -161,6 +190,18 @@ def checked_flag(name: str, value: B, example: str = "", *, or_none: bool = Fals
 
 def checked_function(name: str, value: F, expected: str, example: str = "") -> F:
     """Return `value` if it can be called.
+
+    Parameters
+    ----------
+    name, value, example
+        As for `checked_whole`.
+    expected
+        What it has to be, in words.
+
+    Raises
+    ------
+    OptionError
+        If it cannot.
 
     Examples
     --------

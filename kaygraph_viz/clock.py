@@ -166,7 +166,13 @@ def current_clock() -> Clock:
 
 @contextmanager
 def use_clock(clock: Clock) -> Iterator[Clock]:
-    """Put `clock` in force for the ``with`` block and for every branch started inside it."""
+    """Put `clock` in force for the ``with`` block and for every branch started inside it.
+
+    Parameters
+    ----------
+    clock
+        The clock.
+    """
     token = _clock.set(clock)
     try:
         yield clock

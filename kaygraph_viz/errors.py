@@ -98,7 +98,15 @@ class BranchError(NodeError):
 
 
 class DeadlineExceeded(KayGraphVizError, TimeoutError):
-    """A branch was still running at the end of its timeout."""
+    """A branch was still running at the end of its timeout.
+
+    Parameters
+    ----------
+    branch
+        The branch in words, such as ``"item 3 of 'Check'"``.
+    timeout_s
+        The time it had [s].
+    """
 
     def __init__(self, branch: str, timeout_s: float) -> None:
         super().__init__(
@@ -110,7 +118,13 @@ class DeadlineExceeded(KayGraphVizError, TimeoutError):
 
 
 class OutputExistsError(KayGraphVizError, FileExistsError):
-    """A file would be overwritten."""
+    """A file would be overwritten.
+
+    Parameters
+    ----------
+    path
+        The file that is there.
+    """
 
     def __init__(self, path: object) -> None:
         super().__init__(f"{path} exists; add --force to overwrite it, or choose another folder", path=str(path))
@@ -119,7 +133,12 @@ class OutputExistsError(KayGraphVizError, FileExistsError):
 class SharedConflictError(KayGraphVizError, RuntimeError):
     """A branch wrote a key of the shared store that another branch in progress had written, in strict mode.
 
-    `first` and `second` are the numbers of their spans; the second one was refused.
+    Parameters
+    ----------
+    key
+        The key.
+    first, second
+        The span numbers of both branches; the second one was refused.
     """
 
     def __init__(self, key: str, first: int, second: int) -> None:
@@ -145,7 +164,15 @@ class RealWaitError(VirtualClockError):
 
 
 class MissingDependencyError(KayGraphVizError, ImportError):
-    """An optional package is not installed; the named extra of ``kaygraph-viz`` installs it."""
+    """An optional package is not installed.
+
+    Parameters
+    ----------
+    package
+        The package that is missing.
+    extra
+        The extra of ``kaygraph-viz`` that installs it.
+    """
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
@@ -276,7 +303,13 @@ class RemoteWorkerLostError(WorkerLostError):
 
 
 class SchedulerLostError(KayGraphVizError, ConnectionError):
-    """The scheduler of a Dask cluster cannot be reached any more."""
+    """The scheduler of a Dask cluster cannot be reached any more.
+
+    Parameters
+    ----------
+    address
+        Its address.
+    """
 
     def __init__(self, address: str) -> None:
         super().__init__(
@@ -287,7 +320,15 @@ class SchedulerLostError(KayGraphVizError, ConnectionError):
 
 
 class WorkerStartError(KayGraphVizError, RuntimeError):
-    """Several worker processes in a row ended before they could run anything."""
+    """Several worker processes in a row ended before they could run anything.
+
+    Parameters
+    ----------
+    exit_code
+        The exit code of the last one.
+    tries
+        The number of processes that were started.
+    """
 
     def __init__(self, exit_code: int | None, tries: int) -> None:
         super().__init__(

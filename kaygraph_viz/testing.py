@@ -186,6 +186,11 @@ def make_trace(
     machine
         The computer on which it is said to have been recorded: its cores, and whether it has a GIL.
 
+    Returns
+    -------
+    Trace
+        As `record` leaves it: immutable.
+
     Raises
     ------
     TraceError
@@ -224,6 +229,11 @@ def assert_trace(trace: Iterable[Span], expected: Iterable[Span], *, tolerance_s
         Another trace, or spans made with `bar`; their times count from 0.
     tolerance_s
         How far each time may be off [s]; 0 for the virtual clock, which is exact.
+
+    Raises
+    ------
+    AssertionError
+        With a line for each span that is missing (``-``) or was not expected (``+``).
 
     Examples
     --------

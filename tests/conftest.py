@@ -33,7 +33,6 @@ WITH_PROCESSES = {
     "test_kernel",
     "test_async_kernel",
     "test_benchmarks",
-    "test_programs",
     "test_exercises",
     "processes",  # the examples of that module
 }

@@ -152,7 +152,7 @@ def statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stm
     return function.body[ast.get_docstring(function) is not None :]
 
 
-def tests_of(module: str) -> Path:
+def mirror_of(module: str) -> Path:
     *folders, name = module.split(".")[1:]
     return Path(__file__).parent.joinpath(*folders, f"test_{name}.py")
 
@@ -165,5 +165,5 @@ WITH_LOGIC = [
 
 
 @pytest.mark.parametrize("module", WITH_LOGIC)
-def test_a_module_with_logic_has_a_tests_of_its_name(module):
-    assert tests_of(module).exists()
+def test_a_module_with_logic_has_a_test_file_of_its_name(module):
+    assert mirror_of(module).exists()

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 from kaygraph_viz.analysis.wording import aligned
 from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
@@ -161,7 +162,8 @@ help shows the commands, gantt draws the last run, quit leaves."""
     def _setting(self, name: str, line: str) -> None:
         """Show or set an option of `Setup`."""
         if line:
-            self.setup = replace(self.setup, **{name: None if line == "auto" else whole(line)})
+            value: Any = None if line == "auto" else whole(line)
+            self.setup = replace(self.setup, **{name: value})
         print(f"{name}: {getattr(self.setup, name) or AUTO}")
 
     do_workers = partialmethod(_setting, "workers")

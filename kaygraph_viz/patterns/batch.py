@@ -74,7 +74,13 @@ class FailedOrder:
 
 
 class BatchSplitterNode(Node):
-    """Copy the batch ``shared["orders"]`` to ``shared["order_items"]``, one item for each branch."""
+    """Copy the batch ``shared["orders"]`` to ``shared["order_items"]``, one item for each branch.
+
+    Raises
+    ------
+    DataError
+        When it runs and ``shared["orders"]`` is not a list of `Order`.
+    """
 
     def prep(self, shared: Shared) -> Sequence[Order]:
         """Return ``shared["orders"]``."""
@@ -107,6 +113,11 @@ class OrderPricingNode(ParallelBatchNode):
     max_workers, executor, **options
         As for `ParallelBatchNode`. By default there are three attempts where `price` raises `ServiceUnavailable`, and
         one where it raises another error.
+
+    Raises
+    ------
+    OptionError
+        If `price` is not a function or an option is out of its range.
     """
 
     def __init__(
@@ -222,6 +233,11 @@ def batch_graph(
     **options
         As for `OrderPricingNode`. By default, prices are checked against the shipped customers, too.
 
+    Returns
+    -------
+    Graph
+        Run it with ``graph.run({"orders": load_orders()})``.
+
     Examples
     --------
     >>> from kaygraph_viz.trace.recorder import record
@@ -275,7 +291,15 @@ class OrdersComparison:
 def compare_with_key(
     orders: Sequence[Order], failed: Sequence[FailedOrder], key: Mapping[str, OrderFault]
 ) -> OrdersComparison:
-    """Count the planted faults that were found and the good orders that failed."""
+    """Count the planted faults that were found and the good orders that failed.
+
+    Parameters
+    ----------
+    orders, failed
+        All orders of the batch, and those that failed.
+    key
+        The fault of each broken order, by its number.
+    """
     planted = [order for order in orders if order.order_id in key]
     field_of = {order.order_id: order.field for order in failed}
     return OrdersComparison(

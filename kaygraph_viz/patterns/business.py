@@ -57,7 +57,22 @@ class BusinessRules:
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, str]], *, today: date) -> Self:
-        """Return the rules for these records, each read once; of two duplicates the first one is the original."""
+        """Return the rules for these records, each of which is read once.
+
+        Parameters
+        ----------
+        records
+            All records; of two duplicates the first one is the original.
+        today
+            The day on which ages are counted.
+
+        Raises
+        ------
+        OptionError
+            When `today` is not a date.
+        DataError
+            When one of the records is not a mapping.
+        """
         first: dict[str, str] = {}
         ids: Counter[str] = Counter()
         for record in records:
@@ -76,12 +91,22 @@ class BusinessRules:
         future; phone number and postal code are those of the country; no earlier record has the same e-mail address,
         whatever its case; no other record has the same customer number.
 
+        Parameters
+        ----------
+        record
+            One record, usually one of those passed to `from_records`.
+
         Returns
         -------
         list of Finding
             Empty when all agree. The codes are ``underage``, ``too_old``, ``in_future``, ``signup_before_birth``,
             ``last_order_before_signup``, ``phone_of_other_country``, ``postal_code_of_other_country``,
             ``duplicate_email`` and ``duplicate_customer_id``.
+
+        Raises
+        ------
+        DataError
+            When `record` is not a mapping.
         """
         known = texts(record)
         rules = (self._age(known), self._order(known), _country(known), self._duplicates(known))

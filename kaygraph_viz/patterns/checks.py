@@ -5,7 +5,6 @@ Belongs here: their names, and running them beside a service of this machine. Ea
 (``validation``).
 
 Each takes one record, a mapping from field to text, and returns a list of `Finding`, empty when the record passes.
-What is no mapping raises `DataError`.
 Records may hold anything: `check_format` reports wrong types and missing fields, and no value makes a check crash or
 take long.
 """

@@ -42,14 +42,17 @@ Ask = Callable[[Any], Awaitable[T]]
 async def gather(ask: Ask[T], items: Sequence[Any]) -> list[T]:
     """Ask about all items at once and return the answers in the order of the items.
 
-    The first error of a branch is raised, and the other branches are cancelled.
-
     Parameters
     ----------
     ask
         A coroutine function of one item.
     items
         The arguments of `ask`, one for each branch.
+
+    Raises
+    ------
+    Exception
+        The first error of a branch; the others are cancelled.
     """
     return await _all_values(AsyncExecutor(), ask, items)
 
@@ -88,6 +91,11 @@ async def rate_limited(limit: RateLimit, ask: Ask[T], items: Sequence[Any]) -> l
 
 def as_completed(ask: Ask[Any], items: Sequence[Any]) -> AsyncGenerator[Outcome, None]:
     """Ask about all items at once and yield the outcomes as the branches end.
+
+    Parameters
+    ----------
+    ask, items
+        As for `gather`.
 
     Yields
     ------

@@ -146,7 +146,15 @@ class SemaphoreNode(CoordinationNode):
 
 
 class FactNode(Node):
-    """Look up one fact about the first customer: a plain node."""
+    """Look up one fact about the first customer: a plain node.
+
+    Parameters
+    ----------
+    url
+        The address of the service.
+    fact
+        The key of its answer.
+    """
 
     def __init__(self, url: str, fact: str) -> None:
         super().__init__(node_id=f"{fact} ({'async' if isinstance(self, AsyncNode) else 'plain'})")
@@ -210,6 +218,16 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
         and a fifth node collects them.
     mirrors
         As for `CoordinationNode`, such as ``[server.base_url]``.
+
+    Returns
+    -------
+    AsyncGraph
+        Run it with ``graph.run({"customer_ids": ["C00003", "C00004"]})``, or await ``graph.run_async(...)``.
+
+    Raises
+    ------
+    OptionError
+        If there is no such way, or no address.
 
     Examples
     --------

@@ -118,7 +118,7 @@ def customer_sources(
     deadline_s: float = 1.0,
     limits: Mapping[str, RateLimit] | None = None,
 ) -> Sources:
-    """Return the shipped services as sources of facts about customers, to be closed or used in a ``with`` block.
+    """Return the shipped services as sources of facts about customers.
 
     Parameters
     ----------
@@ -130,6 +130,16 @@ def customer_sources(
         The time limit of each source for one record with all attempts [s], above 0.
     limits
         The rate limits of sources, by name.
+
+    Returns
+    -------
+    Sources
+        Close them, or use them as a context manager.
+
+    Raises
+    ------
+    OptionError
+        When there is no such source, or an option is out of its range.
 
     Examples
     --------

@@ -160,6 +160,13 @@ class ParallelEnrichmentNode(_Enriching, ParallelBatchNode):
         The number of attempts at most for each source and record, 1 or more.
     **options
         As for `ParallelBatchNode`.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+    DataError
+        When it runs and ``shared["records"]`` is missing or not a list.
     """
 
     def __init__(
@@ -280,6 +287,11 @@ def enrichment_graph(
     executor
         As for `ParallelEnrichmentNode`, and ``"async"`` for coroutines: then it is an `AsyncGraph`, which can also be
         awaited with ``await graph.run_async(shared)``.
+
+    Returns
+    -------
+    Graph
+        Run it with ``graph.run({"records": [...]})``.
 
     Examples
     --------

@@ -53,6 +53,11 @@ class AddressVerifier(ClientOwner):
     client
         An ``httpx.Client`` to use instead of its own; it stays open when the verifier is closed, and is not pickled.
 
+    Raises
+    ------
+    OptionError
+        When `base_url` is no HTTP address or `timeout_s` is not a positive number.
+
     Examples
     --------
     >>> from kaygraph_viz.services.server import serve
@@ -73,6 +78,11 @@ class AddressVerifier(ClientOwner):
 
     def check(self, record: Record) -> list[Finding]:
         """Check that the city is in the country, and that the mail domain accepts mail and is not disposable.
+
+        Parameters
+        ----------
+        record
+            One record with ``city``, ``country`` and ``email``.
 
         Returns
         -------

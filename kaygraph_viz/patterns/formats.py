@@ -35,12 +35,22 @@ def check_format(record: Record) -> list[Finding]:
     numbers are international and valid in phonenumbers; dates are ``YYYY-MM-DD`` and exist. ``last_order_date`` and
     ``note`` may be empty, and so may ``postal_code`` in a country that has none.
 
+    Parameters
+    ----------
+    record
+        One record; other fields than those of a customer are ignored. Any type and size of value is safe.
+
     Returns
     -------
     list of Finding
         At most one for each field; empty when the record passes. The codes are ``missing``, ``string_type``,
         ``string_unicode``, ``string_too_long``, ``blank``, and ``email_invalid``, ``phone_invalid``,
         ``date_invalid``, ``country_invalid``, ``postal_code_invalid``.
+
+    Raises
+    ------
+    DataError
+        When `record` is not a mapping.
 
     Examples
     --------

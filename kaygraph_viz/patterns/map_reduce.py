@@ -224,7 +224,17 @@ class RankNode(Node):
 
 
 def word_count_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
-    """Return the graph ``WordCountNode >> RankNode``, for speeches; the options are those of `MapReduceNode`.
+    """Return the graph ``WordCountNode >> RankNode``, for speeches.
+
+    Parameters
+    ----------
+    max_workers, executor, **options
+        As for `MapReduceNode`.
+
+    Returns
+    -------
+    Graph
+        Run it with ``graph.run({"speeches": load_speeches()})``.
 
     Examples
     --------
@@ -240,7 +250,12 @@ def word_count_graph(*, max_workers: int | None = None, executor: str | Executor
 
 
 def decade_index_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
-    """Return the graph of a `DecadeIndexNode`, for speeches; the options are those of `MapReduceNode`.
+    """Return the graph of a `DecadeIndexNode`, for speeches.
+
+    Parameters
+    ----------
+    max_workers, executor, **options
+        As for `MapReduceNode`.
 
     Examples
     --------
@@ -254,7 +269,12 @@ def decade_index_graph(*, max_workers: int | None = None, executor: str | Execut
 
 
 def order_totals_graph(*, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any) -> Graph:
-    """Return the graph ``OrderTotalsNode >> RankNode``, for orders; the options are those of `MapReduceNode`.
+    """Return the graph ``OrderTotalsNode >> RankNode``, for orders; customers are ranked by the sum of their orders.
+
+    Parameters
+    ----------
+    max_workers, executor, **options
+        As for `MapReduceNode`.
 
     Examples
     --------

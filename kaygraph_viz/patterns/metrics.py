@@ -41,6 +41,11 @@ class PerformanceMetricsNode(Node):
     Put it at the end of a graph. It measures spans that have ended: neither its own nor that of the graph around it.
     Without a recording the values of all keys are None, and ``sentence`` says why.
 
+    Parameters
+    ----------
+    node_id
+        Its name in charts and diagrams; default: the name of its class.
+
     Notes
     -----
     The keys, with S for the time that one branch after the other would take, T for the makespan and P for the number of
@@ -143,12 +148,18 @@ def performance_metrics(trace: Trace | None) -> dict[str, Any]:
 def measured_times(outcomes: Sequence[Outcome], work_s: float | None = None) -> dict[str, float]:
     """Return the measured times of branches that ran in parallel.
 
+    Parameters
+    ----------
+    outcomes
+        The outcomes of the branches.
+    work_s
+        The work, where it is not that of the branches themselves [s].
+
     Returns
     -------
     dict
-        ``work_s``: the given one, or the sum of the service times of all branches [s]. ``makespan_s``: the time from
-        the first submission to the last end [s]. ``mean_concurrency``: their quotient, the mean number of branches in
-        progress at once.
+        ``work_s``: the sum of the service times of all branches [s]. ``makespan_s``: the time from the first submission
+        to the last end [s]. ``mean_concurrency``: their quotient, the mean number of branches in progress at once.
 
     Examples
     --------

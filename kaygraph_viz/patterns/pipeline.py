@@ -48,6 +48,15 @@ Customers = Mapping[str, Mapping[str, str]]
 class OrderValidator:
     """The stage that checks customer, country and date of an order.
 
+    Parameters
+    ----------
+    customers
+        The numbers of all customers.
+    countries
+        The codes of all countries.
+    today
+        The latest date that an order can have.
+
     Examples
     --------
     >>> check = OrderValidator({"C1"}, {"FR"})
@@ -79,6 +88,11 @@ def price(order: Order) -> OrderRow:
     """Return the row of an order with its net amount and tax: the stage that computes.
 
     In simulated time it uses as much CPU as the order costs the shop (`Order.cost_s`).
+
+    Raises
+    ------
+    DataError
+        If a line cannot be read, or the lines do not make the total.
     """
     cost(order.cost_s)
     priced = price_order(order)
@@ -87,7 +101,20 @@ def price(order: Order) -> OrderRow:
 
 
 class Enricher:
-    """The stage that waits: it asks the sources ``profile`` and ``location`` about the customer."""
+    """The stage that waits: it asks the services for the customer's profile and city.
+
+    Parameters
+    ----------
+    sources
+        The sources ``profile`` and ``location`` of `customer_sources`.
+    customers
+        The customers by their number.
+
+    Raises
+    ------
+    OptionError
+        If one of the sources is missing.
+    """
 
     def __init__(self, sources: Sources, customers: Customers) -> None:
         if not isinstance(sources, Sources) or not {"profile", "location"} <= set(sources.names):
@@ -98,7 +125,13 @@ class Enricher:
         self._customers = customers
 
     def __call__(self, row: OrderRow) -> OrderRow:
-        """Return the row with the answers, or raise `ServiceUnavailable`, so that the order is not loaded."""
+        """Return the row with the answers of the services.
+
+        Raises
+        ------
+        ServiceUnavailable
+            If a service gave no usable answer, so that the order is not loaded.
+        """
         customer = self._customers[row.customer_id]
         profile = self._ask("profile", customer)
         location = self._ask("location", customer)
@@ -130,7 +163,7 @@ class OrderPipelineNode(PipelineNode):
     store
         The database.
     sources
-        At least ``profile`` and ``location`` of `customer_sources`.
+        As for `Enricher`.
     max_workers
         The number of orders in progress at once at most in the stage that waits for services, 1 to 4096. The other
         stages have one worker each.
@@ -141,6 +174,13 @@ class OrderPipelineNode(PipelineNode):
         The room of the queue in front of each stage, in orders, 1 to 1,000,000.
     **options
         ``ordered on_error progress node_id`` as for `PipelineNode`.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+    DataError
+        When it runs and ``shared["orders"]`` is missing.
     """
 
     def __init__(
@@ -218,7 +258,17 @@ class LoadReportNode(Node):
 
 
 def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> Graph:
-    """Return the graph ``OrderPipelineNode >> LoadReportNode``; the parameters are those of `OrderPipelineNode`.
+    """Return the graph ``OrderPipelineNode >> LoadReportNode``, for orders.
+
+    Parameters
+    ----------
+    store, sources, **options
+        As for `OrderPipelineNode`.
+
+    Returns
+    -------
+    Graph
+        Run it with ``graph.run({"orders": load_orders()})``.
 
     Examples
     --------

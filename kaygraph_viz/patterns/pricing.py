@@ -55,6 +55,13 @@ class PricedOrder:
 def tax_cents(net_cents: int, country: str) -> int:
     """Return the tax on an amount, rounded to whole cents, halves up.
 
+    Parameters
+    ----------
+    net_cents
+        The amount [cents], 0 or more.
+    country
+        A key of `TAX_PER_MILLE`.
+
     Examples
     --------
     >>> tax_cents(1000, "FR"), tax_cents(1250, "DE"), tax_cents(1, "FI")

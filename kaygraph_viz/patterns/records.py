@@ -21,6 +21,11 @@ Record = Mapping[str, str]
 def texts(record: Record) -> dict[str, str]:
     """Return the fields of a record whose values are text; the format check reports the others.
 
+    Raises
+    ------
+    DataError
+        When `record` is not a mapping.
+
     Examples
     --------
     >>> texts({"name": "Ada", "email": None})
@@ -55,7 +60,13 @@ def can_be_sent(value: str) -> bool:
 
 
 def records_of(shared: Shared) -> Sequence[Record]:
-    """Return ``shared["records"]``, or raise `DataError` if they are missing or not a list."""
+    """Return ``shared["records"]``.
+
+    Raises
+    ------
+    DataError
+        When they are missing or not a list.
+    """
     records = shared.get("records")
     if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
         raise DataError(f'shared["records"] must be a list of records, got {short(records)}')
@@ -63,7 +74,12 @@ def records_of(shared: Shared) -> Sequence[Record]:
 
 
 def value_of(shared: Shared, key: str, example: str = "...") -> Any:
-    """Return ``shared[key]``, or raise a `DataError` that writes `example` for what is missing.
+    """Return ``shared[key]``.
+
+    Raises
+    ------
+    DataError
+        When it is missing; `example` is what the message writes for it.
 
     Examples
     --------

@@ -122,7 +122,20 @@ def report_graph(
     sections: Sequence[Section] = SECTIONS,
     **options: Any,
 ) -> Graph:
-    """Return the graph ``data enrichment >> ReportPageNode``; see `enrichment_graph` and `ReportPageNode`."""
+    """Return the graph ``data enrichment >> ReportPageNode``.
+
+    Parameters
+    ----------
+    sources, max_workers, executor, **options
+        As for `enrichment_graph`.
+    path, sections
+        As for `ReportPageNode`.
+
+    Returns
+    -------
+    Graph
+        Run it with ``graph.run({"records": [...]})``.
+    """
     fetch = enrichment_graph(sources, max_workers=max_workers, executor=executor, **options)
     fetch >> ReportPageNode(path, sections)
     graph = AsyncGraph if isinstance(fetch, AsyncGraph) else Graph
@@ -130,7 +143,20 @@ def report_graph(
 
 
 def draw_page(enriched: Sequence[EnrichedRecord], sections: Sequence[Section] = SECTIONS) -> Figure:
-    """Return the page, with 1 to 4 sections, as a figure."""
+    """Return the page as a figure.
+
+    Parameters
+    ----------
+    enriched
+        The records with the answers of their sources.
+    sections
+        As for `ReportPageNode`.
+
+    Raises
+    ------
+    OptionError
+        If there are more, or none.
+    """
     from matplotlib.figure import Figure  # not pyplot, whose state is not thread-safe
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 

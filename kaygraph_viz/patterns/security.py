@@ -72,11 +72,21 @@ def check_security(record: Record) -> list[Finding]:
     ``city`` only: a word there that mixes Latin, Greek, Cyrillic or Armenian letters. A name that is wholly in one of
     them passes.
 
+    Parameters
+    ----------
+    record
+        One record; any size of value is safe.
+
     Returns
     -------
     list of Finding
         At most one for each field and code; empty when nothing was found. The codes are ``sql_injection``,
         ``script_injection``, ``control_character``, ``bidi_override``, ``invisible_character`` and ``homoglyph``.
+
+    Raises
+    ------
+    DataError
+        When `record` is not a mapping.
 
     Examples
     --------

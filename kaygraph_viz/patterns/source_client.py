@@ -41,6 +41,11 @@ class Sources(ClientOwner):
     ----------
     sources
         The sources, at least one, with different names.
+
+    Raises
+    ------
+    OptionError
+        When there is none, or two have the same name.
     """
 
     when_closed = "these sources are closed; make new ones: with customer_sources(base_url) as sources"
@@ -61,6 +66,11 @@ class Sources(ClientOwner):
 
     def ask(self, question: Question) -> SourceResult:
         """Send a question once, in a thread, and return the result.
+
+        Parameters
+        ----------
+        question
+            The question, with its source and deadline.
 
         Returns
         -------

@@ -140,6 +140,11 @@ class Source:
         The time limit of one record with all attempts and waits [s], above 0.
     limit
         The rate limit of all branches together; a Retry-After is obeyed without one, too.
+
+    Raises
+    ------
+    OptionError
+        When one of these is of another type or out of its range.
     """
 
     name: str
@@ -166,11 +171,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to one source about one record."""
+    """A question to one source about one record.
+
+    Parameters
+    ----------
+    source
+        The source.
+    record
+        The record.
+    until_ns
+        The deadline of the answer, as a stamp of the clock in force [ns].
+    """
 
     source: Source
     record: Record
-    until_ns: int  # the deadline of the answer, a stamp of the clock in force
+    until_ns: int
 
     @property
     def missing(self) -> list[str]:
@@ -183,7 +198,13 @@ class Question:
         return {name: text_of(self.record, name) for name in self.source.fields}
 
     def left_s(self) -> float:
-        """Return the time until the deadline [s], or raise `NoAnswer` if it has passed."""
+        """Return the time until the deadline [s].
+
+        Raises
+        ------
+        NoAnswer
+            If it has passed.
+        """
         left_ns = self.until_ns - current_clock().now_ns()
         if left_ns <= 0:
             raise self.too_late()
@@ -198,6 +219,11 @@ def retry_in_time(attempts: int = 3) -> RetryPolicy:
     """Return a policy of retries until the deadline of a question.
 
     The waits are those of `wait_for_service`. A wait that would last past the deadline ends the attempts at once.
+
+    Parameters
+    ----------
+    attempts
+        The number of attempts at most, 1 or more.
     """
     return RetryPolicy(attempts, _wait_in_time, retry_on=(NoAnswer,))
 

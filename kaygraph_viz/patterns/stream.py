@@ -75,6 +75,11 @@ class EventStream:
     count
         The number of events; None for a stream without an end.
 
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+
     Examples
     --------
     >>> from kaygraph_viz.trace.recorder import record
@@ -261,6 +266,13 @@ class EventStreamNode(PipelineNode):
         As for `Stage`.
     **options
         ``progress node_id`` as for `PipelineNode`.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range.
+    DataError
+        When it runs and ``shared["events"]`` is missing.
     """
 
     def __init__(
@@ -328,7 +340,17 @@ def _check_event(event: Event) -> Event:
 
 
 def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Graph:
-    """Return the graph of an `EventStreamNode`, for events; the options are those of the node.
+    """Return the graph of an `EventStreamNode`, for events.
+
+    Parameters
+    ----------
+    windows, width_s, **options
+        As for `EventStreamNode`.
+
+    Returns
+    -------
+    Graph
+        Run it with ``graph.run({"events": EventStream()})``.
 
     Examples
     --------

@@ -75,8 +75,7 @@ class Verdict:
 class ParallelValidationNode(ParallelBatchNode):
     """Run every check on every record of ``shared["records"]``, several at once.
 
-    It stores ``shared["check_outcomes"]``: an `Outcome` for each record and check, record after record. An
-    item that is not a mapping is a record that needs a review.
+    It stores ``shared["check_outcomes"]``: an `Outcome` for each record and check, record after record.
 
     Parameters
     ----------
@@ -84,6 +83,14 @@ class ParallelValidationNode(ParallelBatchNode):
         Functions of one record that return a list of findings, by name; at least one.
     max_workers, executor, **options
         As for `ParallelBatchNode`. By default there are three attempts where a check raises `ServiceUnavailable`.
+
+    Raises
+    ------
+    OptionError
+        If there is no check, or one of them is not a function.
+    DataError
+        When it runs and ``shared["records"]`` is missing or not a list. An item that is not a mapping is a record
+        that needs a review.
     """
 
     def __init__(
@@ -152,7 +159,17 @@ class AggregationNode(Node):
 def validation_graph(
     checks: Mapping[str, Check], *, max_workers: int | None = None, executor: str | Executor = "thread", **options: Any
 ) -> Graph:
-    """Return the graph ``ParallelValidationNode >> AggregationNode``; see the first one for the parameters.
+    """Return the graph ``ParallelValidationNode >> AggregationNode``.
+
+    Parameters
+    ----------
+    checks, max_workers, executor, **options
+        As for `ParallelValidationNode`.
+
+    Returns
+    -------
+    Graph
+        Run it with ``graph.run({"records": [...]})``.
 
     Examples
     --------
@@ -190,7 +207,15 @@ class KeyComparison:
 
 
 def compare_with_key(verdicts: Sequence[Verdict], key: Mapping[str, KeyEntry]) -> KeyComparison:
-    """Count the planted faults that were found and the clean records that were rejected."""
+    """Count the planted faults that were found and the clean records that were rejected.
+
+    Parameters
+    ----------
+    verdicts
+        The verdicts.
+    key
+        The fault of each customer, by number; verdicts on other records are ignored.
+    """
     known = [(verdict, key[verdict.customer_id]) for verdict in verdicts if verdict.customer_id in key]
     planted = [(verdict, entry) for verdict, entry in known if not entry.is_clean]
     return KeyComparison(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import shutil
 import threading
 import uuid
@@ -277,9 +278,10 @@ class DaskCall:
             self._service_ns = mean if not self._service_ns else (mean + self._service_ns) / 2
 
     def _forget(self, chunk: Chunk) -> None:
+        """Empty a journal; the file stays, since by it a worker sees that Dask runs the chunk again."""
         if self._folder is not None:
             with suppress(OSError):
-                Path(self._folder, str(chunk.number)).unlink()
+                os.truncate(Path(self._folder, str(chunk.number)), 0)
 
     def _lost(self, chunk: Chunk, error: BaseException | None) -> list[Outcome]:
         """Return the outcomes of a chunk whose worker died, with the lost item last; the rest is sent again."""

@@ -68,13 +68,13 @@ class Watch:
         The process that is there from the beginning.
     period_ns
         From one reading to the next [ns].
-    most
+    max_readings
         How many readings are kept.
     """
 
-    def __init__(self, pid: int, period_ns: int, most: int = MAX_READINGS) -> None:
+    def __init__(self, pid: int, period_ns: int, max_readings: int = MAX_READINGS) -> None:
         self.period_ns = period_ns
-        self._most = most
+        self._max_readings = max_readings
         self._pids = {pid: 0}  # and when they were looked at last
         self._living: dict[tuple[int, int], _Thread] = {}
         self._ended: list[_Thread] = []
@@ -107,7 +107,7 @@ class Watch:
         for pid in list(self._pids):
             self.find_threads(pid)
         threads = self.threads()
-        if sum(len(thread.times) for thread in threads) > self._most:
+        if sum(len(thread.times) for thread in threads) > self._max_readings:
             self.period_ns *= 2
             for thread in threads:
                 thread.thin()

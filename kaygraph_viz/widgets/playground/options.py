@@ -214,9 +214,7 @@ def _begun(option: Option, parameter: inspect.Parameter) -> Option:
     choices = get_args(parameter.annotation) if get_origin(parameter.annotation) is Literal else ()
     if choices:
         words = option.choices or {}
-        option = replace(
-            option, choices={_word(words, choice): choice for choice in choices}, value=choices[0]
-        )  # fmt: skip
+        option = replace(option, choices={_word(words, choice): choice for choice in choices}, value=choices[0])
     if parameter.default is inspect.Parameter.empty or (parameter.default is None and option.choices is None):
         return option
     return option.starting_at(parameter.default)

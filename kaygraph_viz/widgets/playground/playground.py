@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.checks import checked_function, checked_workers
+from kaygraph_viz.checks import MAX_WORKERS as LIMIT
+from kaygraph_viz.checks import checked_function, checked_whole, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
@@ -75,7 +76,7 @@ def playground(
     if isinstance(run, str):
         raise OptionError("run", run, "a function of the number of workers", f'kv.playground("{run[:20]}")')
     checked_function("run", run, "a function of the number of workers that returns a trace", "playground(run)")
-    checked_workers(max_workers)
+    checked_whole("max_workers", max_workers, 1, LIMIT, "max_workers=16")
     options = options_of(run, controls)
     first, others = options[0], options[1:]
     workers = min(first.value, max_workers) if workers is None else workers

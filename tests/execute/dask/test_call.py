@@ -20,9 +20,15 @@ from kaygraph_viz.errors import (
     WorkerLostError,
 )
 from kaygraph_viz.execute.cancel import CancelToken
+from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.pickling import by_value
 from kaygraph_viz.execute.dask import call as dask_call
+from kaygraph_viz.execute.dask import worker as dask_worker
+from kaygraph_viz.execute.dask.call import DaskCall
 from kaygraph_viz.execute.dask.cluster import local_cluster
 from kaygraph_viz.execute.dask.executor import DaskExecutor
+from kaygraph_viz.execute.dask.results import packed_setup
+from kaygraph_viz.execute.dask.worker import run_chunk
 from kaygraph_viz.trace.recorder import record
 from tests.execute.dask.worker_functions import (
     GUARD_S,
@@ -212,3 +218,19 @@ def test_an_interrupt_gives_control_back_at_once(own, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         list(own.imap(hang, items()))
     assert values(own.imap(double, range(4))) == [0, 2, 4, 6]
+
+
+def test_what_dask_runs_again_when_its_answer_was_taken_does_nothing(foreign, monkeypatch):
+    """As it does if the worker dies before Dask has heard that the answer is not needed any more."""
+    answers, forget = [], DaskCall._forget
+
+    def forget_and_run(call, chunk):
+        forget(call, chunk)
+        items = by_value([pair[:2] for pair in chunk.pairs])
+        answers.append(run_chunk("again", chunk.number, packed_setup(again), call._folder, items))
+
+    again = Branches(double, name="again")
+    monkeypatch.setattr(dask_worker, "_address", lambda: "tcp://here")
+    monkeypatch.setattr(DaskCall, "_forget", forget_and_run)
+    assert values(foreign.imap(double, range(4))) == [0, 2, 4, 6]
+    assert {answer.is_rerun for answer in answers} == {True}

@@ -15,6 +15,7 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.errors import WorkerStartError
 from kaygraph_viz.execute.local import process_pool
+from kaygraph_viz.execute.local.process_pool import Pool
 from kaygraph_viz.execute.registry import get_executor
 from tests.execute.local.process_helpers import GUARD_S, is_alive, pid_of, values, wait_until
 
@@ -116,3 +117,16 @@ def test_calls_of_one_executor_at_once_have_processes_of_their_own(one):
         first = next(outer).value
         (second,) = values(one.imap(pid_of, [1]))
     assert first != second
+
+
+def test_no_more_idle_children_are_kept_than_wanted():
+    pool = Pool(1)
+    first, second = pool.take(), pool.take()
+    pool.give_back(first)
+    pool.give_back(second)
+    assert is_alive(first.pid)
+    assert not is_alive(second.pid)
+    assert pool.take() is first
+    pool.close()
+    pool.give_back(first)  # a child that was at work when the pool was closed
+    assert not is_alive(first.pid)

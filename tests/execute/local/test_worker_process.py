@@ -116,6 +116,7 @@ class Served:
         self.pipe.send_bytes(pickle.dumps(said | header))
         self.progress.clear()
         self.pipe.send_bytes(pickle.dumps((list(range(len(items))), items)))
+        assert self.pipe.poll(GUARD_S)
         answer = self.pipe.recv_bytes()
         return answer if answer[:1] == b"!" else records_in(self.progress.written(answer)[1])
 

@@ -34,7 +34,7 @@ def test_a_line_shows_the_workers_also_those_without_work(neat):
 
 def test_texts_are_neat(batch, validation, pipeline, neat):
     for trace in (batch(), validation, pipeline):
-        neat(concurrency(trace))
+        assert neat(concurrency(trace))
 
 
 def test_many_changes_become_means_and_highest_numbers(batch, monkeypatch, neat):

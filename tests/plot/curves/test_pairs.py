@@ -74,8 +74,8 @@ def test_the_description_is_that_of_the_comparison_with_a_line_for_each_pair():
 
 
 def test_empty_runs_can_be_drawn(neat):
-    neat(paired_bars(compare(make_trace(), make_trace())))
-    neat(paired_bars(compare(make_trace(), run(2))))
+    assert neat(paired_bars(compare(make_trace(), make_trace())))
+    assert neat(paired_bars(compare(make_trace(), run(2))))
 
 
 @pytest.mark.parametrize("options", [{"comparison": 3}, {"by": "mood"}, {"ax": 3}])

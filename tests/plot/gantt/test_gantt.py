@@ -28,7 +28,7 @@ HOSTILE = [
 @pytest.mark.parametrize("group_by", ["worker", "node"])
 def test_texts_stay_in_the_figure_and_do_not_collide(batch, validation, pipeline, color_by, group_by, neat):
     for trace in (batch(), validation, pipeline):
-        neat(gantt(trace, color_by=color_by, group_by=group_by, critical_path=True))
+        assert neat(gantt(trace, color_by=color_by, group_by=group_by, critical_path=True))
 
 
 def test_the_default_title_has_the_main_numbers(batch):

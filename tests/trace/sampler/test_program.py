@@ -113,7 +113,7 @@ def test_threads_that_begin_later_are_found(watch, clock):
 
 
 def test_too_many_readings_are_halved_and_fewer_are_taken(clock, answers):
-    watch = Watch(os.getpid(), 10, most=8)
+    watch = Watch(os.getpid(), 10, max_readings=8)
     watch.find_all_threads()
     for number in range(1, 11):
         answers[0] = b"%d 0 1\n" % number

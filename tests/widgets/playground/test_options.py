@@ -86,3 +86,35 @@ def test_values_are_named_where_they_would_not_be_understood_alone():
     assert KNOWN["items"].named(16) == "items 16"
     assert KNOWN["latency_s"].named(0.5) == "latency 0.5 s"
     assert KNOWN["schedule"].named("static") == "static"
+
+
+def test_a_default_that_is_no_choice_becomes_one():
+    def own(workers, executor="fiber", schedule=None):
+        """Stand in."""
+
+    assert list(option(own, "executor").choices) == ["fiber", "thread", "process", "async", "serial"]
+    assert option(own, "schedule").choices["default"] is None
+    assert [*option(run, "schedule").choices] == ["dynamic", "static", "longest-first"]
+
+
+def test_an_argument_that_can_only_be_given_by_name_is_not_the_number_of_workers():
+    def own(*, executor="thread"):
+        """Stand in."""
+
+    assert [each.name for each in options_of(own)] == ["workers", "executor"]
+    assert [each.name for each in options_of(lambda executor="thread": executor)] == ["workers"]
+
+
+def test_choices_of_an_annotation_have_the_words_that_are_known_for_them():
+    def own(workers, clock: Literal["virtual"] = "virtual", executor: Literal["process", "fiber"] = "fiber"):
+        """Stand in."""
+
+    assert option(own, "clock").choices == {"simulated": "virtual"}
+    assert option(own, "executor").choices == {"process": "process", "fiber": "fiber"}
+
+
+def test_given_choices_start_at_the_default_where_it_is_among_them_and_else_at_the_first():
+    assert option(run, "schedule", {"schedule": ["static", "dynamic"]}).value == "dynamic"
+    assert option(run, "schedule", {"schedule": ["static", "longest-first"]}).value == "static"
+    assert option(run, "verbose", {"verbose": [False, True]}).value is True
+    assert option(run, "schedule", {"schedule": ["static"]}).label == KNOWN["schedule"].label

@@ -599,6 +599,7 @@ def test_playground_is_a_panel():
         ({"workers": "4"}, "workers must be"),
         ({"max_workers": 0}, "max_workers must be a whole number from 1 to 4096"),
         ({"max_workers": True}, "max_workers must be"),
+        ({"max_workers": None}, "max_workers must be"),
         ({"max_workers": 1e9}, "max_workers must be"),
         ({"max_workers": 3, "workers": 4}, "workers must be a whole number from 1 to 3"),
         ({"recorded": [1]}, "recorded must be traces by number of workers"),

@@ -49,6 +49,8 @@ def test_only_runs_with_the_same_workload_compare(log):
     assert log.alike(many) == [many, static]
     assert log.series(many) == [many]
     assert log.alike(few) == [few]
+    other = log.add(settings(8), trace_of(8))
+    assert log.series(many) == [many, other]
 
 
 def test_the_fastest_is_best_and_of_equals_the_one_with_the_fewest_workers(log):

@@ -64,3 +64,4 @@ def test_one_that_was_never_started_can_be_stopped_and_waited_for():
     pusher = Pusher(lambda: None, lambda: True)
     pusher.stop()
     pusher.join(GUARD_S)
+    assert pusher._thread.ident is None
