@@ -190,11 +190,6 @@ def default_workers(kind: str = "thread") -> int:
 
     Processes: one for each core that the program may use. Other kinds: 4 more than that, at most 32, since they wait
     more than they compute. In simulated time 4 of any kind, so that a run is the same on every machine.
-
-    Parameters
-    ----------
-    kind
-        As for `get_executor`.
     """
     if (fixed := current_clock().default_workers) is not None:
         return fixed
