@@ -390,7 +390,7 @@ def _split(tree: Any) -> tuple[Span, Sequence[SpanTree]]:
 def _row(span: Span) -> Row:
     missing = {"parent_id": 0, "index": -1, "cpu_ns": -1}
     values = {name: getattr(span, name) for name in Row._fields if name != "parts"}
-    given = {name: missing.get(name) if value is None else value for name, value in values.items()}
+    given: dict[str, Any] = {name: missing.get(name) if value is None else value for name, value in values.items()}
     return Row(**given, parts=span.noted_parts)
 
 

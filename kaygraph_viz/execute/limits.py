@@ -21,12 +21,7 @@ from kaygraph_viz.machine import usable_cores
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-__all__ = [
-    "MemoryBudget",
-    "RetryPolicy",
-    "default_workers",
-    "used_bytes",
-]
+__all__ = ["MemoryBudget", "RetryPolicy", "default_workers", "used_bytes"]
 
 MAX_BY_DEFAULT = 32
 POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process

@@ -113,10 +113,7 @@ class Sampler:
         self._tell(pid or os.getpid())
 
     def _tell(self, number: int) -> None:
-        with (
-            self._telling,
-            suppress(OSError, ValueError),
-        ):  # the helper is gone: `readings` raises for it
+        with self._telling, suppress(OSError, ValueError):  # the helper is gone: `readings` raises for it
             os.write(self._input, number.to_bytes(4, sys.byteorder))
 
     def readings(self) -> list[ThreadReadings]:
