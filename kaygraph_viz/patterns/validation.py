@@ -243,7 +243,6 @@ def _summary(verdicts: Sequence[Verdict], outcomes: Outcomes) -> dict[str, float
     statuses = Counter(verdict.status for verdict in verdicts)
     passed = sum(outcome.ok and not outcome.value for outcome in outcomes)
     unavailable = len(outcomes.failed)
-
     return {
         "records": len(verdicts),
         "accepted": statuses["accepted"],

@@ -311,13 +311,6 @@ class ProcessWorker:
     """Has items run in a child process, one child at a time, and delivers their outcomes.
 
     Used by one thread; only `kill` may be called from others.
-
-    Parameters
-    ----------
-    call
-        What all workers of the call share.
-    lane
-        Where the children run in the trace.
     """
 
     def __init__(self, call: ProcessCall, lane: Lane) -> None:

@@ -43,20 +43,7 @@ class Runner(Protocol):
 
 
 def runner_for(branches: Branches, kind: str) -> Runner:
-    """Return the runner of items for one worker.
-
-    Parameters
-    ----------
-    branches
-        What the items have in common.
-    kind
-        ``"thread"`` or ``"process"``.
-
-    Raises
-    ------
-    BranchError
-        If the function has to be sent to other processes and cannot be.
-    """
+    """Return the runner of items for one worker; a function that cannot be sent to processes is a `BranchError`."""
     pool = simulated_pool(kind)
     if kind == "process":
         return _ProcessRunner(branches) if pool is None else _Relay(branches, pool)

@@ -91,13 +91,7 @@ class StageRun:
         self._blocked_spans = BlockedSpans(NO_RECORDER, 0)
 
     def branches(self, owner: str) -> Branches:
-        """Return the branches of the stage; their spans belong to the span around this call.
-
-        Parameters
-        ----------
-        owner
-            The node that the stage belongs to, for messages.
-        """
+        """Return the branches of the stage; their spans belong to the span around this call."""
         stage, scope = self.stage, current_scope()
         self._blocked_spans = BlockedSpans(scope.recorder, scope.span_id)
         return Branches(

@@ -64,11 +64,6 @@ class Packed:
 def pack(trace: Trace) -> Packed:
     """Return the state of a run for the browser.
 
-    Parameters
-    ----------
-    trace
-        What was recorded; of a live one, what has ended or begun so far.
-
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
