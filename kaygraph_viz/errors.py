@@ -332,8 +332,8 @@ class WorkerStartError(KayGraphVizError, RuntimeError):
 
     def __init__(self, exit_code: int | None, tries: int) -> None:
         super().__init__(
-            f"{tries} worker processes in a row could not begin to work, the last one ended {ending(exit_code)}; "
-            "what they printed before says why; use executor='thread' where processes cannot be started",
+            f"{tries} worker processes in a row could not start; the last one ended {ending(exit_code)}; "
+            "their output above says why; use executor='thread' if processes cannot be started",
             exit_code=exit_code,
             tries=tries,
         )

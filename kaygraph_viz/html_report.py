@@ -141,8 +141,8 @@ def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str
         yield f"<h2>Memory</h2>\n{_figure(memory_curve(trace))}"
     if len(columns):
         yield f"<h2>In numbers</h2>\n{_wide(summary._repr_html_().partition('</p>')[2])}"
-        yield f"<h2>Where the time of the workers went</h2>\n{_wide(explain(trace)._repr_html_())}"
-        yield f"<h2>Details</h2>\n{_folded('The chart in words', words._repr_html_())}"
+        yield f"<h2>How the time of the workers was used</h2>\n{_wide(explain(trace)._repr_html_())}"
+        yield f"<h2>Details</h2>\n{_folded('Description of the chart', words._repr_html_())}"
         yield _folded(f"Spans ({len(columns):,})", _spans(columns, trace.dropped))
 
 
@@ -210,13 +210,13 @@ def _spans(columns: SpanColumns, dropped: int) -> str:
 
 
 def _left_out(count: int, dropped: int) -> str:
-    told = f"All {counted(count, 'span')} in the order in which they began."
+    told = f"All {counted(count, 'span')}, sorted by start."
     if count > MAX_SPANS:
         told = (
-            f"{MAX_SPANS:,} of {count:,} spans in the order in which they began: those that failed, and those that "
+            f"{MAX_SPANS:,} of {count:,} spans, sorted by start: those that failed, and those that "
             f"took longest. {count - MAX_SPANS:,} are not shown here; to_frame(trace) has all of them."
         )
-    return told + (f" {counted(dropped, 'span')} had not been kept when the run was recorded." if dropped else "")
+    return told + (f" The recording did not keep {counted(dropped, 'span')}." if dropped else "")
 
 
 def _row(span: Span, zero_ns: int, of_parts_ns: Sequence[int]) -> tuple[str, ...]:

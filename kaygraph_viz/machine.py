@@ -36,7 +36,7 @@ class Machine:
     Examples
     --------
     >>> print(Machine(4, "CPython 3.11", has_gil=True))
-    4 cores; CPython 3.11 with a GIL: in each process one thread computes Python code at a time
+    4 cores; CPython 3.11 with a GIL: in each process, one thread at a time runs Python code
     >>> print(Machine(1, "CPython 3.14", has_gil=False))
     1 core; CPython 3.14 without a GIL: threads compute side by side
     """
@@ -53,7 +53,7 @@ class Machine:
         count = "any number of" if self.cores is None else f"{self.cores:,}"
         cores = f"{count} core{'s' if self.cores != 1 else ''}"
         if self.has_gil:
-            return f"{cores}; {self.python} with a GIL: in each process one thread computes Python code at a time"
+            return f"{cores}; {self.python} with a GIL: in each process, one thread at a time runs Python code"
         return f"{cores}; {self.python} without a GIL: threads compute side by side"
 
 

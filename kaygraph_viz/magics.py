@@ -35,19 +35,19 @@ NOTHING = "Nothing was recorded: the cell ran no node, no executor and no span."
 class _Magics(Magics):
     @magic_arguments()
     @argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
-    @argument("--seed", type=int, default=None, help="with --virtual: another order of what happens at once")
+    @argument("--seed", type=int, default=None, help="with --virtual: the seed for the order of simultaneous events")
     @argument("--save", metavar="FILE", help="write the trace to a file, such as run.jsonl.gz")
     @argument("--trace", metavar="NAME", default="trace", help="the variable that gets the trace (default: trace)")
-    @argument("--title", nargs="+", metavar="WORD", help="what is written above the chart")
-    @argument("--by", choices=("part", "name", "status"), default="part", help="what colours mean (default: part)")
-    @argument("--live", action="store_true", help="show a chart to move about in, which grows while the cell runs")
+    @argument("--title", nargs="+", metavar="WORD", help="title of the chart")
+    @argument("--by", choices=("part", "name", "status"), default="part", help="meaning of the colours (default: part)")
+    @argument("--live", action="store_true", help="show an interactive chart that is updated while the cell runs")
     @cell_magic
     def gantt(self, line: str, cell: str) -> None:
         """Record a cell and draw its Gantt chart."""
         options = parse_argstring(self.gantt, line)
         title = " ".join(options.title or ()) or None
         if options.live and options.by != "part":
-            raise OptionError("--by", options.by, "left out with --live, whose colours are the parts of the time")
+            raise OptionError("--by", options.by, "left out with --live, where colours show the parts of the time")
         recording = record(clock="virtual" if options.virtual else None, seed=options.seed)
         with ExitStack() as after, recording as trace:
             show = _show_live(trace, title) if options.live else partial(_show, trace, title, options.by)

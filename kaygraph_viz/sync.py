@@ -108,4 +108,4 @@ class Lock:
         self.release()
 
     def __reduce__(self) -> Any:
-        raise TypeError("a lock cannot be sent to another process, where it would keep nobody out")
+        raise TypeError("a lock cannot be sent to another process, where it would have no effect")

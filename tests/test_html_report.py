@@ -102,7 +102,7 @@ def test_a_report_shows_the_chart_the_numbers_the_reasons_and_the_spans(tmp_path
         cells
     )
     assert page.text["h1"] == ["Run"]
-    assert page.text["summary"] == ["The chart in words", "Spans (3)"]
+    assert page.text["summary"] == ["Description of the chart", "Spans (3)"]
     (image,) = page.all("img")
     assert image["alt"].startswith("Gantt chart of 2 branches on 2 workers")
     check_harmless(page)
@@ -167,7 +167,7 @@ def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_oth
     assert re.findall(r"<td[^>]*>(b\d)</td>", table) == ["b2", "b3", "b5"]
     assert "3 of 9 spans" in table
     assert "6 are not shown here" in table
-    assert "7 spans had not been kept" in table
+    assert "The recording did not keep 7 spans" in table
 
 
 def cells_of_spans(page):

@@ -43,7 +43,7 @@ def test_one_core_is_singular():
 
 
 def test_only_python_code_is_said_to_take_turns():
-    assert str(Machine(4, "CPython 3.11", has_gil=True)).endswith("one thread computes Python code at a time")
+    assert str(Machine(4, "CPython 3.11", has_gil=True)).endswith("one thread at a time runs Python code")
 
 
 @pytest.mark.parametrize(

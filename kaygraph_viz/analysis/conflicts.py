@@ -45,9 +45,10 @@ class Conflict:
         >>> from kaygraph_viz.testing import bar, make_trace
         >>> first, second = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 1, 3))
         >>> Conflict("total", "write-write", first, second).sentence
-        "a and b overlapped, both on 'total' (write-write)"
+        "a and b ran at the same time and both accessed 'total' (write-write)"
         """
-        return f"{self.first.name} and {self.second.name} overlapped, both on {self.key!r} ({self.kind})"
+        names = f"{self.first.name} and {self.second.name}"
+        return f"{names} ran at the same time and both accessed {self.key!r} ({self.kind})"
 
     def __str__(self) -> str:
         return self.sentence
@@ -72,7 +73,7 @@ def conflicts(trace: Trace) -> list[Conflict]:
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> trace = make_trace(bar("a", "t-1", 0, 2, writes=["total"]), bar("b", "t-2", 1, 3, writes=["total"]))
     >>> [conflict.sentence for conflict in conflicts(trace)]
-    ["a and b overlapped, both on 'total' (write-write)"]
+    ["a and b ran at the same time and both accessed 'total' (write-write)"]
     """
     columns = trace.columns
     places = [place for place, number in enumerate(columns.rows["span_id"].tolist()) if number in columns.attributes]

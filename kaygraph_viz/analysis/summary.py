@@ -137,19 +137,19 @@ class Summary:
 
     @property
     def sentence(self) -> str:
-        """The run as one sentence, with a second one where something went wrong.
+        """The run as one sentence, which also counts what went wrong.
 
         Examples
         --------
         >>> from kaygraph_viz.testing import bar, make_trace
         >>> print(summarize(make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 2))).sentence)
-        2 branches on 2 workers took 2.00 s instead of about 4.00 s one after the other: about 2.0 times as fast, 100%
-        of what 2 workers could give.
+        2 branches on 2 workers took 2.00 s instead of about 4.00 s one after the other: about 2.0 times as fast, an
+        efficiency of 100%.
         """
         if self._is_empty:
             return "Nothing was recorded."
         head = f"{self._units()} on {counted(self.workers, 'worker')} took {duration(self.makespan_s)}"
-        return f"{head}{self._comparison()}{self._mishaps()}"
+        return f"{head}{self._comparison()}{self._mishaps()}."
 
     @property
     def _is_empty(self) -> bool:
@@ -171,20 +171,20 @@ class Summary:
 
     def _comparison(self) -> str:
         if self.workers <= 1 and self._about:
-            return f", of which {duration(self.work_s)} was work: one worker does one thing at a time."
+            return f", of which {duration(self.work_s)} was work: one worker runs one branch at a time"
         if not self.speedup or abs(self.speedup - 1) < SAME:
-            return f", {self._serial()}: no faster."
+            return f", and {self._serial()}: no speedup"
         if self.speedup < 1:
-            return f", but {self._serial()}: slower, by {self._about}{1 / self.speedup - 1:.0%}."
+            return f", but {self._serial()}: {self._about}{1 / self.speedup - 1:.0%} slower"
         gain = f"{self._about}{significant(self.speedup, 2)} times as fast"
-        share = f"{self.efficiency:.0%} of what {counted(self.workers, 'worker')} could give"
-        return f" instead of {self._serial()}: {gain}, {share}."
+        share = f"an efficiency of {self.efficiency:.0%}"
+        return f" instead of {self._serial()}: {gain}, {share}"
 
     def _mishaps(self) -> str:
         found = [f"{self.counts[status]:,} {word}" for status, word in _STATUS_WORDS.items() if self.counts.get(status)]
         if self.counts.get("retries"):
             found.append(counted(self.counts["retries"], "retry", "retries"))
-        return f" There were problems: {join_words(found)}." if found else ""
+        return f"; problems: {join_words(found)}" if found else ""
 
     def _lines(self) -> list[tuple[str, str, str]]:
         """Return the rows of the table: name, value and meaning; the ratios first."""
@@ -196,9 +196,13 @@ class Summary:
             ("efficiency", f"{self._about}{self.efficiency:.0%}", f"speedup / {counted(self.workers, 'worker')}"),
             ("concurrency", significant(self.mean_concurrency), at_once),
             ("makespan", duration(self.makespan_s), "from the first submission to the last end"),
-            ("work", duration(self.work_s), f"time in {self._units()}, added up" + self._beside_branches()),
-            ("cpu", cpu, "the part of the work that used a processor"),
-            ("critical path", duration(self.critical_path_s), "longest chain: more workers cannot beat it"),
+            ("work", duration(self.work_s), f"total time in {self._units()}" + self._beside_branches()),
+            ("cpu", cpu, "the part of the work that used a CPU"),
+            (
+                "critical path",
+                duration(self.critical_path_s),
+                "longest dependency chain: a lower limit with any number of workers",
+            ),
             ("queue wait", duration(self.queue_wait_s), waits),
             ("results", *self._results()),
         ]
@@ -210,13 +214,13 @@ class Summary:
 
     def _beside_branches(self) -> str:
         branches, units = self.counts.get("branches", 0), self.counts.get("units", 0)
-        return " with the steps around them" if units > branches > 0 else ""
+        return " and the steps around them" if units > branches > 0 else ""
 
     def _results(self) -> tuple[str, str]:
         bad = [f"{self.counts[status]:,} {word}" for status, word in _STATUS_WORDS.items() if self.counts.get(status)]
         extra = [counted(self.counts.get("retries", 0), "retry", "retries")]
         if self.counts.get("dropped"):
-            extra.append(f"{counted(self.counts['dropped'], 'span')} not kept: the sums are too small")
+            extra.append(f"{counted(self.counts['dropped'], 'span')} not kept: the totals are too small")
         return f"{self.counts.get('ok', 0):,} ok", ", ".join(bad + extra)
 
     def __str__(self) -> str:

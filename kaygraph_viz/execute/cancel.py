@@ -68,9 +68,7 @@ class CancelToken:
         with self._lock:
             if self._reason is not None:
                 return
-            self._reason = reason or CallCancelled(
-                "the call was cancelled; what had been finished was handed out before"
-            )
+            self._reason = reason or CallCancelled("the call was cancelled; finished results were returned before")
             callbacks = list(self._callbacks.values())
         for callback in callbacks:
             callback(self._reason)
@@ -143,7 +141,7 @@ def stopping_all(token: CancelToken) -> Iterator[None]:
     ...     for outcome in executor.imap(str.upper, "abc"):
     ...         token.cancel()
     Traceback (most recent call last):
-    kaygraph_viz.errors.CallCancelled: the call was cancelled; what had been finished was handed out before
+    kaygraph_viz.errors.CallCancelled: the call was cancelled; finished results were returned before
     """
     outer = _outer.set(token)
     try:

@@ -103,12 +103,12 @@ class Exploration:
         Examples
         --------
         >>> explore(lambda: 4, 10, checks={"even": lambda number: number % 2 == 0}).sentence
-        '10 schedules, seeds 0 to 9: everything held in all of them.'
+        '10 schedules, seeds 0 to 9: all properties held in all of them.'
         """
         plural = "" if len(self.seeds) == 1 else "s"
         tried = f"{len(self.seeds)} schedule{plural}, seeds {self.seeds[0]} to {self.seeds[-1]}"
         if self.first is None:
-            return f"{tried}: everything held in all of them."
+            return f"{tried}: all properties held in all of them."
         failed = f"{len(self.failed)} of {len(self.failed) + len(self.held)} properties failed"
         return f"{tried}: {failed}, first with seed {self.first.seed}."
 
@@ -123,7 +123,7 @@ class Exploration:
             if self.first.error is not None:
                 lines.append(f"seed {self.first.seed} ended with {describe_error(self.first.error)}")
             clock = f"kv.VirtualClock({self.first.seed}, preempt={self._preempt:g})"
-            lines.append(f"see it again: .replay(), or with kv.record(clock={clock}) as trace: ...")
+            lines.append(f"to repeat it: .replay(), or with kv.record(clock={clock}) as trace: ...")
         return lines
 
     def __str__(self) -> str:

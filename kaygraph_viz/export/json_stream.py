@@ -107,7 +107,7 @@ class JsonStream:
                 if self._more():
                     continue
                 at_end = getattr(error, "pos", 0) >= len(self._text) or "Unterminated" in str(error)
-                raise self._error("it was cut off" if at_end else str(error)[:100]) from None
+                raise self._error("it is incomplete" if at_end else str(error)[:100]) from None
             if end < len(self._text) or not self._more():  # a number at the end of the chunk may go on in the next
                 self._at = end
                 return value
@@ -127,7 +127,7 @@ class JsonStream:
     def _take(self, char: str) -> None:
         found = self.peek()
         if found != char:
-            raise self._error(f"{found!r} stands where {char!r} should be" if found else "it was cut off")
+            raise self._error(f"{found!r} stands where {char!r} should be" if found else "it is incomplete")
         self._at += 1
 
     def _error(self, problem: str) -> TraceFormatError:

@@ -161,7 +161,7 @@ class MapReduceNode(BranchingNode):
 
     def _map_inputs(self, items: Any) -> Iterable[MapInput]:
         if not isinstance(items, Iterable):
-            raise OptionError(f"what prep of {self.node_id!r} returns", items, "something to iterate over")
+            raise OptionError(f"what prep of {self.node_id!r} returns", items, "an iterable")
         if not isinstance(items, Sized):
             return _chunks(items, self.chunk_size)
         return list(_chunks(items, self.chunk_size or max(1, -(-len(items) // BRANCHES))))

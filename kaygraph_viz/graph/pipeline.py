@@ -69,33 +69,39 @@ class PipelineResult:
 
     @property
     def sentence(self) -> str:
-        """The number of items that got through, and the bottleneck, in two sentences.
+        """The number of items that got through, and the bottleneck, as one sentence.
 
         Examples
         --------
         >>> facts = StageFacts("parse", 2, 9, 1, busy_s=3.6, blocked_s=0, makespan_s=2.0)
         >>> print(PipelineResult([None] * 9, [DeadLetter(3)], 10, [facts], "parse").sentence)
-        9 of 10 items got through, 1 became a dead letter. The bottleneck is 'parse', busy for 90% of the time: only a
-        faster function or more workers there can make the whole faster.
+        9 of 10 items passed all stages, 1 became a dead letter, and the bottleneck is 'parse', busy for 90% of the
+        time.
         """
         dead = len(self.dead_letters)
         became = "became a dead letter" if dead == 1 else "became dead letters"
-        head = f"{len(self.values):,} of {self.read:,} items got through, {dead:,} {became}."
-        return f"{head} {self._bottleneck()}" if self.read else head
+        head = f"{len(self.values):,} of {self.read:,} items passed all stages, {dead:,} {became}"
+        return f"{head}, and the bottleneck is {self._bottleneck()}." if self.read else f"{head}."
 
     def _bottleneck(self) -> str:
         if self.bottleneck == READER:
-            return f"The bottleneck is {READER!r}, which reads the results."
+            return f"{READER!r}, which reads the results"
         busy = next(facts.busy for facts in self.stages if facts.name == self.bottleneck)
         if self.bottleneck == SOURCE:
-            return f"The bottleneck is the source, busy for {busy:.0%} of the time: all stages wait for items."
-        head = f"The bottleneck is {self.bottleneck!r}, busy for {busy:.0%} of the time"
-        return f"{head}: only a faster function or more workers there can make the whole faster."
+            return f"the source, busy for {busy:.0%} of the time: all stages wait for items"
+        return f"{self.bottleneck!r}, busy for {busy:.0%} of the time"
+
+    def _advice(self) -> str:
+        """Return what would make the pipeline faster, as a sentence, or an empty text."""
+        if not self.read or self.bottleneck in (SOURCE, READER):
+            return ""
+        return f"A faster function or more workers for {self.bottleneck!r} would make the pipeline faster."
 
     def __str__(self) -> str:
         width = max(len(facts.name) for facts in self.stages) if self.stages else 5
         head = f"{'stage':<{width}}  workers  at once  busy  blocked  starved  items/s  errors  longest queue"
-        return "\n".join([self.sentence, "", head, *(_line(facts, width) for facts in self.stages)])
+        table = "\n".join([head, *(_line(facts, width) for facts in self.stages)])
+        return "\n\n".join(filter(None, [self.sentence, table, self._advice()]))
 
     def __repr__(self) -> str:
         return f"<PipelineResult: {len(self.values):,} values, {len(self.dead_letters):,} dead letters>"

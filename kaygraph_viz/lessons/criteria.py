@@ -200,8 +200,8 @@ def same_result(value: Any, expected: Any) -> Criterion:
 
 def holds_always(exploration: Exploration) -> Criterion:
     """Require that an exploration found no error under any schedule."""
-    first = str(exploration).splitlines()[-1]
-    reason = f"it held in all {len(exploration.seeds)} schedules" if exploration.ok else first
+    how = str(exploration).splitlines()[-1]
+    reason = f"it held in all {len(exploration.seeds)} schedules" if exploration.ok else f"it failed in one; {how}"
 
     return Criterion("right under every schedule", lambda trace: Finding(exploration.ok, reason))
 

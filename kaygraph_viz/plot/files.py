@@ -63,7 +63,7 @@ def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) ->
     1
     """
     if checked_axes(ax) is None:
-        raise OptionError("ax", ax, "what a drawing function returned", 'save_picture(gantt(trace), "run.png")')
+        raise OptionError("ax", ax, "the result of a drawing function", 'save_picture(gantt(trace), "run.png")')
     target = Path(path)
     kind = target.suffix.lower().removeprefix(".")
     if kind not in FORMATS:

@@ -72,7 +72,7 @@ def problem_with(fields: Mapping[str, Any]) -> str | None:
     if _is_deeper(fields.get("attributes", {}), MAX_LEVELS):
         return f"attributes are nested in more than {MAX_LEVELS} levels"
     if fields.get("kind") not in KINDS or fields.get("status", "ok") not in STATUSES:
-        return f"kind {fields.get('kind')!r} or status {fields.get('status')!r} is not a word of this format"
+        return f"kind {fields.get('kind')!r} or status {fields.get('status')!r} is not known in this format"
     links = fields.get("links", [])
     if not isinstance(links, list) or not all(type(link) is int for link in links):
         return "links is not a list of span numbers"

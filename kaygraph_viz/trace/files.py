@@ -146,14 +146,14 @@ def _row(fields: dict[str, Any], path: Path, number: int) -> Row:
 
 def _check_end(lines: Iterator[str], path: Path) -> None:
     if next(lines, ""):
-        raise TraceFormatError(f"{path} goes on after its last line: it is not as it was written")
+        raise TraceFormatError(f"{path} continues after its last line: it was changed after it was written")
 
 
 def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> tuple[int, MemorySamples]:
     """Return the number of dropped spans, and the memory in use, that the last line names."""
     if footer is None:
         raise TraceFormatError(
-            f"{path} was cut off: its last line is missing. load(path, partial=True) takes what is there"
+            f"{path} is incomplete: its last line is missing; load(path, partial=True) reads the spans before it"
         )
     dropped = footer.get("dropped", 0)
     if type(dropped) is not int or dropped < 0:

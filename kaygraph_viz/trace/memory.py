@@ -118,7 +118,7 @@ def _watch(log: MemoryLog, is_over: threading.Event) -> None:
         while not is_over.wait(INTERVAL_S * log.times):
             log.sample()
     except Exception as error:  # a fault of the recording must never change a result
-        warnings.warn(f"memory is no longer read: {error}", stacklevel=2)
+        warnings.warn(f"memory is not recorded any longer: {error}", stacklevel=2)
 
 
 def _reader() -> Callable[[], int]:
@@ -150,8 +150,8 @@ def memory_from(fields: Mapping[str, Any]) -> MemorySamples:
     """Return the samples that the last line of a file holds, or raise `ValueError` if they are none."""
     noted = fields.get("memory", [[], []])
     if not isinstance(noted, list) or len(noted) != 2 or not all(isinstance(each, list) for each in noted):
-        raise ValueError("memory is no pair of lists")
+        raise ValueError("memory is not a pair of lists")
     numbers = chain.from_iterable(noted)
     if len(noted[0]) != len(noted[1]) or not all(type(each) is int and abs(each) < LARGEST for each in numbers):
-        raise ValueError("memory is no pair of lists of as many whole numbers")
+        raise ValueError("memory is not a pair of lists of whole numbers of the same length")
     return MemorySamples(*(np.array(each, np.int64) for each in noted))

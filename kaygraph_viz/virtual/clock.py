@@ -168,7 +168,7 @@ class VirtualClock(Clock):
             self.sleep(seconds)  # the cell of a notebook is the only task of its loop: nothing else is held up
         else:
             raise VirtualClockError(
-                "this event loop keeps real time, since it was there before the block began; write kv.run(main()) "
+                "this event loop runs in real time, because it existed before the block began; write kv.run(main()) "
                 "instead of await main(), or await graph.run_async(shared)"
             )
 

@@ -56,7 +56,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 def _refuse_connection(args: tuple[Any, ...]) -> None:
     raise VirtualClockError(
-        f"a real connection to {args[1] if len(args) > 1 else args!r} cannot be seen by the virtual clock; use the "
+        f"under a virtual clock no real connection to {args[1] if len(args) > 1 else args!r} is possible; use the "
         "client of a service that was started inside the block (server.client()), or record with the real clock"
     )
 
@@ -65,8 +65,8 @@ def _refuse_sleep(args: tuple[Any, ...]) -> None:
     """Refuse the real `time.sleep` that a module bound before the block; our own calls are let through."""
     if args and args[0] and not module_of(sys._getframe(2)).startswith("kaygraph_viz."):
         raise VirtualClockError(
-            f"time.sleep({args[0]}) cannot be seen by the virtual clock where a library, or a default, got hold of it "
-            f"before the block; write kv.sleep({args[0]}) instead"
+            f"the virtual clock cannot replace this time.sleep({args[0]}): a library or a default argument holds the "
+            f"real function from before the block; write kv.sleep({args[0]}) instead"
         )
 
 
@@ -93,7 +93,7 @@ def _refuser(wait: Callable[..., Any]) -> Callable[..., Any]:
     def refuse(*args: Any, **options: Any) -> Any:
         if here() is not None and _is_for_user(sys._getframe(1)):
             raise VirtualClockError(
-                "this event loop keeps real time, since it was there before the block began; write kv.run(main()) "
+                "this event loop runs in real time, because it existed before the block began; write kv.run(main()) "
                 "instead of await main(), or await graph.run_async(shared)"
             )
         return wait(*args, **options)

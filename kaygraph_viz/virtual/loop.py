@@ -92,7 +92,7 @@ class _Selector(selectors.BaseSelector):
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         if self.is_complete:
             raise VirtualClockError(
-                "a real connection cannot be seen by the virtual clock; use the client of a service that was started "
+                "under a virtual clock no real connection is possible; use the client of a service that was started "
                 "inside the block (server.async_client()), or record with the real clock"
             )
         key = self._own[fileobj] = selectors.SelectorKey(fileobj, _number_of(fileobj), events, data)
@@ -111,7 +111,7 @@ class _Selector(selectors.BaseSelector):
         if (timeout is None or timeout > 0) and not self._before_waiting():
             self._fiber = self._scheduler.here()
             until = None if timeout is None else self._scheduler.now_ns + max(1, round(timeout * 1e9))
-            self._scheduler.park(until, "what its coroutines await", is_notifiable=True)
+            self._scheduler.park(until, "an event that its coroutines await", is_notifiable=True)
         return []
 
     def yield_to_others(self) -> bool:

@@ -42,7 +42,7 @@ class Preemption:
         codes: list[CodeType] = []
         tool = next((number for number in TOOLS if monitoring.get_tool(number) is None), None)
         if tool is None:
-            raise VirtualClockError("preempt needs one of Python's six places for tools, and all are taken")
+            raise VirtualClockError("preempt needs one of the six tool numbers of sys.monitoring, and all are in use")
 
         def at_start(code: CodeType, offset: int) -> Any:
             if is_user_frame(sys._getframe(1)):

@@ -78,7 +78,7 @@ def compute(scheduler: Scheduler, cores: Slots, duration_ns: int, interval_ns: i
             begun = scheduler.now_ns
             try:
                 part = min(left, _uncontested_ns(scheduler, interpreter.is_wanted or cores.is_wanted, interval_ns))
-                scheduler.park(begun + part, "the end of its work", kind="cpu")
+                scheduler.park(begun + part, "the end of its computing", kind="cpu")
             finally:
                 fiber.cpu_ns += scheduler.now_ns - begun  # less than planned if the fiber was killed
                 cores.leave()

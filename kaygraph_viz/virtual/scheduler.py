@@ -111,11 +111,11 @@ class Scheduler(EventQueue):
 
     def _not_here(self, fiber: Fiber | None) -> BaseException:
         if fiber is not None and fiber.is_away:
-            return VirtualClockError("this event loop keeps real time; await one graph after the other in it")
+            return VirtualClockError("this event loop runs in real time; await one graph after the other in it")
         if fiber is not None and fiber.stop_error is not None:
             return fiber.stop_error  # its block has ended without it
         if self.root is None:
-            return VirtualClockError("a virtual clock passes only inside its block; write: with clock: ...")
+            return VirtualClockError("the time of a virtual clock passes only inside its block; write: with clock: ...")
         return VirtualClockError(
             f"thread {threading.current_thread().name!r} cannot wait in simulated time, since it was not started by "
             "your code inside the block; start it there, use a parallel node, or record with the real clock"
@@ -339,7 +339,7 @@ class Scheduler(EventQueue):
     def stalemate(self) -> VirtualClockError:
         """Return the error for a deadlock, with what each fiber waits for."""
         waiting = [f"{place_of(fiber)} waits for {fiber.waits_for or 'its turn'}" for fiber in list(self.fibers)[:8]]
-        return VirtualClockError(f"in simulated time nothing can happen any more: {'; '.join(waiting)}")
+        return VirtualClockError(f"deadlock in simulated time, every thread waits: {'; '.join(waiting)}")
 
     def _has_outsiders(self) -> bool:
         """Return whether there are threads off the schedule that could wake a fiber."""

@@ -270,7 +270,7 @@ class _Condition:
 class _SimpleQueue:
     def __init__(self, scheduler: Scheduler) -> None:
         self._items: deque[Any] = deque()
-        self._waiting = _Waiting(scheduler, "something in a queue")
+        self._waiting = _Waiting(scheduler, "an item in a queue")
 
     def put(self, item: Any) -> None:
         self._items.append(item)

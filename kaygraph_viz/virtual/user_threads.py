@@ -110,7 +110,7 @@ def submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **op
         return _submit(pool, fn, *args, **options)
     if not isinstance(pool._work_queue, SimpleQueue):
         raise VirtualClockError(
-            "this ThreadPoolExecutor was made before the block began, so that its threads keep real time; make it "
+            "this ThreadPoolExecutor was created before the block began, so its threads run in real time; create it "
             'inside the block, or use kv.get_executor("thread", n)'
         )
     if pool not in threads.pools:

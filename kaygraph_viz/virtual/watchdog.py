@@ -128,8 +128,8 @@ class Watchdog:
             self._scheduler.fail(self._scheduler.stalemate())
             return
         what = (
-            f"{place_of(stuck)} is stuck in something that simulated time cannot see, such as a lock, a queue or a "
-            "socket; if it was made before the block, make it inside or use kv.Lock; use kv.sleep and the services "
+            f"{place_of(stuck)} waits in real time, which the virtual clock cannot control, for example for a lock, a "
+            "queue or a socket; create locks and queues inside the block or use kv.Lock; use kv.sleep and the services "
             "in-process, or record with the real clock"
         )
         if self._scheduler.fail(RealWaitError(what)):
@@ -144,8 +144,8 @@ class Watchdog:
         if current is None or (current is self._scheduler.root and len(self._scheduler.fibers) == 1):
             return
         warnings.warn(
-            f"simulated time has stood still for {LONG * self.patience_s:g} s, while {place_of(current)} was computing "
-            "or asking again and again: a loop without an end? kv.sleep and kv.compute let time pass",
+            f"simulated time has not advanced for {LONG * self.patience_s:g} s, while {place_of(current)} computed or "
+            "polled: is it an endless loop? Only kv.sleep and kv.compute advance the simulated time",
             stacklevel=1,
         )
 

@@ -58,4 +58,4 @@ def test_a_branch_in_a_branch_is_no_conflict_with_it():
 
 def test_a_conflict_is_a_sentence():
     (one,) = conflicts(make_trace(bar("a", "t-1", 0, 2, reads=["total"]), bar("b", "t-2", 1, 3, writes=["total"])))
-    assert one.sentence == str(one) == "a and b overlapped, both on 'total' (write-read)"
+    assert one.sentence == str(one) == "a and b ran at the same time and both accessed 'total' (write-read)"

@@ -169,7 +169,7 @@ def test_threads_that_only_compute_are_no_faster():
     found = summarize(trace)
     assert (found.makespan_s, found.serial_s, found.speedup, found.efficiency) == (12.0, 12.0, 1.0, 0.25)
     assert found.mean_concurrency > 3.9
-    assert found.sentence == "4 branches on 4 workers took 12.0 s, about 12.0 s one after the other: no faster."
+    assert found.sentence == "4 branches on 4 workers took 12.0 s, and about 12.0 s one after the other: no speedup."
 
 
 def test_a_speedup_is_measured_where_a_serial_run_is_given():
@@ -189,17 +189,17 @@ def test_an_estimate_has_a_band():
     ("trace", "serial", "took", "says"),
     [
         (waits(8, 4), None, "8 branches on 4 workers took 2.00 s",
-         " instead of about 8.00 s one after the other: about 4.0 times as fast, 100% of what 4 workers could give."),
+         " instead of about 8.00 s one after the other: about 4.0 times as fast, an efficiency of 100%."),
         (waits(8, 4), waits(8, 1, 0.8), "8 branches on 4 workers took 2.00 s",
-         " instead of 6.40 s one after the other, as measured: 3.2 times as fast, 80% of what 4 workers could give."),
+         " instead of 6.40 s one after the other, as measured: 3.2 times as fast, an efficiency of 80%."),
         (waits(8, 4), waits(1, 1, 2), "8 branches on 4 workers took 2.00 s",
-         ", 2.00 s one after the other, as measured: no faster."),
+         ", and 2.00 s one after the other, as measured: no speedup."),
         (waits(8, 4), waits(1, 1), "8 branches on 4 workers took 2.00 s",
-         ", but 1.00 s one after the other, as measured: slower, by 100%."),
+         ", but 1.00 s one after the other, as measured: 100% slower."),
         (waits(2, 1), None, "2 branches on 1 worker took 2.00 s",
-         ", of which 2.00 s was work: one worker does one thing at a time."),
+         ", of which 2.00 s was work: one worker runs one branch at a time."),
         (waits(2, 1), waits(2, 1), "2 branches on 1 worker took 2.00 s",
-         ", 2.00 s one after the other, as measured: no faster."),
+         ", and 2.00 s one after the other, as measured: no speedup."),
     ],
     ids=["estimated", "measured", "no faster", "slower", "one worker", "one worker, measured"],
 )  # fmt: skip
@@ -210,7 +210,7 @@ def test_the_sentence_says_how_many_times_as_fast_and_where_that_comes_from(trac
 def test_an_estimate_that_is_slower_is_marked():
     trace = make_trace((bar("exec", "main", 0, 4, kind="phase", executor="process", workers=2),
                         [bar("b", f"process-{n}", 3, 3.5, cpu_s=0, queued_s=3) for n in (1, 2)]))  # fmt: skip
-    assert "4.00 s, but about 1.00 s one after the other: slower, by about 300%." in summarize(trace).sentence
+    assert "4.00 s, but about 1.00 s one after the other: about 300% slower." in summarize(trace).sentence
 
 
 def test_the_table_says_where_the_speedup_comes_from():

@@ -116,8 +116,8 @@ Prices of orders
   bottleneck            price   100% of the work
 
   Where the time of 2 workers went:
-  useful work     67%   branches, and the steps around them, brought the run forward
-  straggler tail  33%   workers were idle while the last branches ran and nothing else was left
+  useful work     67%   branches and the steps around them did work that the run needed
+  straggler tail  33%   workers were idle while the last branches ran and no other work was left
 
 """
     )

@@ -159,7 +159,7 @@ def test_a_failed_assertion_and_any_other_error_are_failures():
     found = explore(program, RUNS)
     assert type(found.first.error) is AssertionError
     assert found.first.result is None
-    with pytest.raises(AssertionError, match=r"see it again: .replay\(\)") as raised:
+    with pytest.raises(AssertionError, match=r"to repeat it: .replay\(\)") as raised:
         found.raise_if_failed()
     assert raised.value.__cause__ is found.first.error
 
@@ -213,12 +213,12 @@ def test_the_report_says_what_held_and_what_failed():
         f"held in all: {NO_ERROR}",
         "held in all: some are there",
         "failed in 3 of 3, first with seed 0: nothing is lost",
-        "see it again: .replay(), or with kv.record(clock=kv.VirtualClock(0, preempt=0.1)) as trace: ...",
+        "to repeat it: .replay(), or with kv.record(clock=kv.VirtualClock(0, preempt=0.1)) as trace: ...",
     ]
 
 
 def test_its_sentence_says_that_everything_held():
-    assert explore(lambda: None, 2).sentence == "2 schedules, seeds 0 to 1: everything held in all of them."
+    assert explore(lambda: None, 2).sentence == "2 schedules, seeds 0 to 1: all properties held in all of them."
 
 
 def test_the_report_in_a_notebook_is_inert():

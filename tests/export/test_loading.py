@@ -52,8 +52,8 @@ DEEP = "[" * 100_000
         ('{"traceEvents": {}}', "stands where"),
         ('{"traceEvents" []}', "stands where"),
         ("{", "no field 'traceEvents'"),
-        ('{"traceEvents": [', "cut off"),
-        ('{"traceEvents": [{"ph": "X"', "cut off"),
+        ('{"traceEvents": [', "is incomplete"),
+        ('{"traceEvents": [{"ph": "X"', "is incomplete"),
         ('{"traceEvents": [{"ph": "M"} {"ph": "M"}]}', "stands where ',' or ']' should be"),
         ('{"traceEvents": [{"ph": M}]}', "cannot be read at character"),
         ('{"traceEvents": ' + DEEP, "nested too deeply"),
@@ -141,7 +141,7 @@ def test_a_file_that_was_cut_off_is_refused_unless_a_part_will_do(tmp_path, kind
 
 
 def test_a_part_of_nothing_is_still_an_error(tmp_path):
-    with pytest.raises(TraceFormatError, match="cut off"):
+    with pytest.raises(TraceFormatError, match="is incomplete"):
         load(write(tmp_path, '{"traceEvents": [{"ph": "M"},'), partial=True)
 
 

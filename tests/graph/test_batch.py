@@ -208,7 +208,7 @@ def test_a_timeout_is_a_collected_outcome(base):
 
 @BOTH
 def test_what_cannot_be_iterated_over_is_a_clear_error(base):
-    with pytest.raises(OptionError, match="something to iterate over"):
+    with pytest.raises(OptionError, match="an iterable"):
         run(base, 5, abs)
 
 

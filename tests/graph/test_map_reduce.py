@@ -176,7 +176,7 @@ def test_without_items_in_the_store_it_says_so():
 
 
 def test_what_cannot_be_iterated_over_is_a_clear_error():
-    with pytest.raises(OptionError, match="what prep of 'MapReduceNode' returns must be something to iterate over"):
+    with pytest.raises(OptionError, match="what prep of 'MapReduceNode' returns must be an iterable"):
         reduced(5)
 
 

@@ -139,7 +139,7 @@ def test_a_prep_that_returns_nothing_is_an_empty_source():
 
 
 def test_a_source_that_cannot_be_read_is_refused():
-    with pytest.raises(OptionError, match="the source of 'Load' must be something to iterate over"):
+    with pytest.raises(OptionError, match="the source of 'Load' must be an iterable"):
         result_of([Stage("double", double)], 7, node_id="Load")
 
 
@@ -227,20 +227,21 @@ def test_progress_counts_what_comes_out():
 def test_the_result_is_a_table_and_names_the_bottleneck():
     with record(clock="virtual"):
         result = result_of([Stage("read", wait_10_ms, 2), Stage("load", wait_40_ms, buffer=2)], range(50))
-    assert "The bottleneck is 'load', busy for 100% of the time" in result.sentence
-    head, _, columns, source, read, load = str(result).splitlines()
+    assert "the bottleneck is 'load', busy for 100% of the time" in result.sentence
+    head, _, columns, source, read, load, _, advice = str(result).splitlines()
     assert head == result.sentence
     assert columns == "stage   workers  at once  busy  blocked  starved  items/s  errors  longest queue"
     assert source == "source        1     0.00    0%      74%      26%    24.88       0"
     assert read == "read          2     0.25   12%      81%       7%    24.88       0              8"
     assert load == "load          1     1.00  100%       0%       0%    24.88       0              2"
+    assert advice == "A faster function or more workers for 'load' would make the pipeline faster."
     assert repr(result) == "<PipelineResult: 50 values, 0 dead letters>"
 
 
 @pytest.mark.parametrize(
     ("bottleneck", "told"),
-    [("source", "The bottleneck is the source, busy for 100% of the time: all stages wait for items."),
-     ("exec", "The bottleneck is 'exec', which reads the results.")],
+    [("source", "the bottleneck is the source, busy for 100% of the time: all stages wait for items."),
+     ("exec", "the bottleneck is 'exec', which reads the results.")],
 )  # fmt: skip
 def test_others_than_stages_can_be_the_bottleneck(bottleneck, told):
     class Slow(PipelineNode):
@@ -260,12 +261,12 @@ def test_others_than_stages_can_be_the_bottleneck(bottleneck, told):
 
 
 def test_an_empty_run_has_nothing_to_explain():
-    assert result_of([Stage("double", double)], []).sentence == "0 of 0 items got through, 0 became dead letters."
+    assert result_of([Stage("double", double)], []).sentence == "0 of 0 items passed all stages, 0 became dead letters."
 
 
 def test_one_dead_letter_is_one():
     described = PipelineResult([], [DeadLetter(0)], 1, [], "exec").sentence
-    assert described.startswith("0 of 1 items got through, 1 became a dead letter.")
+    assert described.startswith("0 of 1 items passed all stages, 1 became a dead letter")
 
 
 def test_a_diagram_shows_the_stages_one_after_the_other():

@@ -36,7 +36,7 @@ def test_a_figure_of_several_pictures_carries_all_descriptions(batch, tmp_path):
     path = save_picture(axes[0], tmp_path / "both.svg")
     title = path.read_text(encoding="utf-8").partition("<title>")[2].partition("</title>")[0]
     assert "Gantt chart" in title
-    assert "Curve of what ran at once" in title
+    assert "Curve of how much ran at once" in title
 
 
 def test_hostile_names_are_escaped_in_the_title(tmp_path):

@@ -167,7 +167,7 @@ def test_waits_of_threads_pass_at_the_same_time_in_simulated_time():
 
 
 def test_waiting_for_ever_is_noticed_in_simulated_time():
-    with pytest.raises(VirtualClockError, match="nothing can happen any more"):
+    with pytest.raises(VirtualClockError, match="deadlock in simulated time"):
         with virtual(), serve(ServiceSettings(hang_rate=1)) as server, server.client(timeout=None) as client:
             client.get(QUESTIONS[0])
 
@@ -178,5 +178,5 @@ def test_waiting_for_ever_in_a_coroutine_is_noticed_in_simulated_time():
             async with server.async_client(timeout=None) as client:
                 await client.get(QUESTIONS[0])
 
-    with pytest.raises(VirtualClockError, match="nothing can happen any more"), virtual():
+    with pytest.raises(VirtualClockError, match="deadlock in simulated time"), virtual():
         asyncio.run(ask())

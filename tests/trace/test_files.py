@@ -135,8 +135,8 @@ def test_saving_over_a_folder_is_an_os_error(tmp_path):
         (["{"], "line 1 cannot be read"),
         ([HEADER | {"version": 3}], "version 3"),
         ([HEADER | {"version": None}], "version None"),
-        ([HEADER], "cut off"),
-        ([HEADER, SPAN], "cut off"),
+        ([HEADER], "is incomplete"),
+        ([HEADER, SPAN], "is incomplete"),
         ([HEADER, "{"], "line 2 cannot be read"),
         ([HEADER, "[]"], "line 2 is list"),
         ([HEADER, "5"], "line 2 is int"),
@@ -145,7 +145,7 @@ def test_saving_over_a_folder_is_an_os_error(tmp_path):
         ([HEADER, '{"span_id": ' + "9" * 5000 + "}"], "line 2"),
         ([HEADER, "x" * (files.MAX_LINE + 1)], "larger than any trace"),
         ([HEADER, SPAN, {"spans": 2, "dropped": 0}], "says it holds 2 spans, but has 1"),
-        ([HEADER, SPAN, {"spans": 1, "dropped": 0}, SPAN], "goes on after its last line"),
+        ([HEADER, SPAN, {"spans": 1, "dropped": 0}, SPAN], "continues after its last line"),
         ([HEADER, SPAN, {"spans": 1, "dropped": "x"}], "dropped"),
         ([HEADER, SPAN, {"spans": 1, "dropped": None}], "dropped"),
         ([HEADER, SPAN, {"spans": 1, "dropped": -1}], "dropped"),
@@ -240,5 +240,5 @@ def test_a_file_that_was_cut_off_is_refused_unless_a_part_will_do(tmp_path, suff
 
 
 def test_a_part_of_nothing_is_still_an_error(tmp_path):
-    with pytest.raises(TraceFormatError, match="cut off"):
+    with pytest.raises(TraceFormatError, match="is incomplete"):
         load(write(tmp_path, HEADER), partial=True)

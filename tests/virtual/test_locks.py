@@ -305,7 +305,7 @@ def test_a_lock_that_was_made_before_and_cannot_be_seen_is_refused_with_its_line
             time.sleep(1)
 
     with (
-        pytest.raises(RealWaitError, match=r"test_locks.py:\d+ in enter\) is stuck .* use kv\.Lock"),
+        pytest.raises(RealWaitError, match=r"test_locks.py:\d+ in enter\) waits in real time.* use kv\.Lock"),
         VirtualClock(),
     ):
         branches(enter)

@@ -141,7 +141,7 @@ def test_the_loop_of_a_notebook_keeps_real_time_and_says_so_where_it_matters():
         with VirtualClock():
             await sleep_async(5)  # in the cell itself: nothing else is awaited
             assert now_s() == 5
-            with pytest.raises(VirtualClockError, match="this event loop keeps real time"):
+            with pytest.raises(VirtualClockError, match="this event loop runs in real time"):
                 await asyncio.gather(sleep_async(1), sleep_async(1))
 
     asyncio.run(main())
@@ -349,7 +349,7 @@ def test_a_pool_of_real_threads_works_beside_it():
 
 def test_a_real_connection_is_refused():
     async def main():
-        with pytest.raises(VirtualClockError, match="a real connection cannot be seen by the virtual clock"):
+        with pytest.raises(VirtualClockError, match="under a virtual clock no real connection is possible"):
             await asyncio.open_connection("127.0.0.1", 9)
 
     run(main)

@@ -195,7 +195,7 @@ def test_a_stalemate_is_told_at_once_with_everybody_in_it():
         threads().Thread(wait_for_a_lock, name="second").start()
         threads().Event().wait()
     text = str(caught.value)
-    assert text.startswith("in simulated time nothing can happen any more: the main program (test_scheduler.py:")
+    assert text.startswith("deadlock in simulated time, every thread waits: the main program (test_scheduler.py:")
     assert "waits for an event" in text
     assert "thread 'second' (test_scheduler.py:" in text
     assert "in wait_for_a_lock) waits for a lock" in text
@@ -203,7 +203,7 @@ def test_a_stalemate_is_told_at_once_with_everybody_in_it():
 
 def test_a_stalemate_is_one_error_however_often_the_program_goes_on():
     with VirtualClock():
-        with pytest.raises(VirtualClockError, match="nothing can happen any more") as first:
+        with pytest.raises(VirtualClockError, match="deadlock in simulated time") as first:
             threads().Event().wait()
         with pytest.raises(VirtualClockError) as second:
             sleep(1)
@@ -225,7 +225,7 @@ def test_others_that_could_wake_somebody_are_given_the_patience(meanwhile):
     other = threading.Thread(target=meanwhile, args=(release,))
     other.start()
     try:
-        with pytest.raises(VirtualClockError, match="nothing can happen"), VirtualClock(patience_s=0.05):
+        with pytest.raises(VirtualClockError, match="deadlock in simulated time"), VirtualClock(patience_s=0.05):
             threads().Event().wait()
     finally:
         release.set()

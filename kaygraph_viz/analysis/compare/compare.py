@@ -28,7 +28,7 @@ __all__ = ["Comparison", "compare"]
 MAX_ROWS = 12
 MAX_NAMED = 2
 WORTH_NAMING = 0.1
-ALIKE = 0.05  # what changed by less than 5% took about as long
+ALIKE = 0.05  # what changed by less than 5% took about the same time
 
 
 @dataclass(frozen=True)
@@ -75,27 +75,28 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The change of the makespan, its main reasons, and that of the work in both runs, in up to three sentences.
+        """The change of the makespan and its main reasons, as one sentence.
 
         Examples
         --------
         >>> from kaygraph_viz.testing import bar, make_trace
         >>> compare(make_trace(bar("a", "main", 0, 4)), make_trace(bar("b", "main", 0, 2))).sentence
-        'The second run took 2.00 s instead of 4.00 s, but no unit of work is in both: they did different things.'
+        'The second run took 2.00 s instead of 4.00 s, but the runs have no unit of work in common.'
         """
         if self._is_empty:
-            return "One of the runs is empty: there is nothing to compare."
+            return "One of the runs is empty, so they cannot be compared."
         took = f"{duration(self.b_makespan_ns / 1e9)} instead of {duration(self.a_makespan_ns / 1e9)}"
-        matched = sum(group.matched for group in self.groups)
-        if not matched:
-            return f"The second run took {took}, but no unit of work is in both: they did different things."
-        before, after = (sum(times) for times in zip(*((group.a_ns, group.b_ns) for group in self.groups), strict=True))
-        units = f"The {counted(matched, 'unit')} of work in both {_ran(ratio_of(before, after))}, added up."
-        return " ".join(filter(None, [f"The second run took {took}: it {_ran(self.ratio)}.", self._reasons(), units]))
+        if not self._matched:
+            return f"The second run took {took}, but the runs have no unit of work in common."
+        return f"The second run took {took}: it {_ran(self.ratio)}{self._reasons()}."
 
     @property
     def _is_empty(self) -> bool:
         return not self.a_makespan_ns or not self.b_makespan_ns
+
+    @property
+    def _matched(self) -> int:
+        return sum(group.matched for group in self.groups)
 
     def _reasons(self) -> str:
         """Return what contributed most to the change of the makespan, in its direction, in words."""
@@ -106,7 +107,7 @@ class Comparison:
         whys |= {name: f"{_more_or_less(changed)} {name}" for name, changed in self.standstill_ns.items()}
         causes = sorted(self.causes_ns.items(), key=lambda cause: -cause[1] * change)
         named = [whys[name] for name, changed in causes[:MAX_NAMED] if changed * change > WORTH_NAMING * change**2]
-        return f"That is mostly {join_words(named)}." if named else ""
+        return f", mainly because of {join_words(named)}" if named else ""
 
     def _rows(self) -> list[tuple[str, ...]]:
         some = [group for group in self.groups if group.a_ns or group.b_ns or group.makespan_change_ns]
@@ -127,9 +128,12 @@ class Comparison:
         standstill = [(name, *[""] * 5, _signed(changed)) for name, changed in self.standstill_ns.items()]
         return [*rows, *others, *standstill, (*total, change)]
 
-    def _unmatched(self) -> list[str]:
-        """Return a sentence for each run that names the spans that only it has."""
+    def _below(self) -> list[str]:
+        """Return the sentences below the table: the work in both runs, and the spans that only one of them has."""
         found = []
+        if self._matched:
+            ratio = ratio_of(sum(group.a_ns for group in self.groups), sum(group.b_ns for group in self.groups))
+            found.append(f"Added up, the {counted(self._matched, 'unit')} of work in both runs {_ran(ratio)}.")
         for run, only in (("first", self.only_in_a), ("second", self.only_in_b)):
             names = [f"{name} ({count:,})" for name, count in list(only.items())[:MAX_ROWS]]
             if len(only) > MAX_ROWS:
@@ -142,13 +146,13 @@ class Comparison:
         if self._is_empty:
             return self.sentence
         table = aligned([_HEADINGS, *self._rows()], right=range(1, len(_HEADINGS)))
-        return "\n\n".join([self.sentence, table, *self._unmatched()])
+        return "\n\n".join([self.sentence, table, *self._below()])
 
     def _repr_html_(self) -> str:
         if self._is_empty:
             return f"<p>{self.sentence}</p>"
         table = html_table(self._rows(), right=range(1, len(_HEADINGS)), headings=_HEADINGS)
-        texts = "".join(f"<p>{html.escape(text)}</p>" for text in self._unmatched())
+        texts = "".join(f"<p>{html.escape(text)}</p>" for text in self._below())
         return f"<p>{html.escape(self.sentence)}</p>{table}{texts}"
 
 
@@ -247,9 +251,9 @@ def _counts(nesting: Nesting, positions: Places) -> dict[str, int]:
 def _ran(ratio: float) -> str:
     """Return a ratio of times in words."""
     if abs(ratio - 1) < ALIKE:
-        return "took about as long"
+        return "took about the same time"
     if not 0 < ratio < math.inf:
-        return "took some time instead of none" if ratio else "took no time any more"
+        return "took some time instead of none" if ratio else "took no time in the second run"
     if ratio < 1:
         return f"ran {significant(1 / ratio, 2)} times as fast"
     return f"took {significant(ratio, 2)} times as long"
@@ -261,7 +265,7 @@ def _factor(ratio: float) -> str:
 
 def _reason(group: GroupChange) -> str:
     if group.a_steps != group.b_steps:
-        why = f"{group.b_steps:,} instead of {group.a_steps:,} one after the other"
+        why = f"{counted(group.b_steps, 'step')} in sequence instead of {group.a_steps:,}"
     else:
         why = f"which {_ran(ratio_of(group.a_path_ns, group.b_path_ns))}"
     return f"{_more_or_less(group.makespan_change_ns)} in {group.name} ({why})"

@@ -86,7 +86,7 @@ class CriticalPath:
 
     @property
     def sentence(self) -> str:
-        """The makespan, the name that took most of it, and what more workers would change, in two sentences.
+        """The makespan, the name that took most of it, and what more workers would change, as one sentence.
 
         Examples
         --------
@@ -95,26 +95,27 @@ class CriticalPath:
         """
         if not self.steps:
             return "Nothing was recorded."
-        steps = f"{counted(len(self.steps), 'step')} one after the other" if len(self.steps) > 1 else "one step"
-        return f"The run took {duration(self.makespan_s)}: {steps}, {self._largest()}. {self._limit()}"
+        return f"The run took {duration(self.makespan_s)}: {self._largest()}; {self._limit()}."
 
     def _largest(self) -> str:
         """Return the largest share of the makespan in words."""
         name, count, spent_ns = max(self._shares(), key=lambda row: row[2])
-        share, queued = f"{spent_ns / max(1, self.makespan_ns):.0%}", self.waits["for a worker"]
+        share = f"{spent_ns / max(1, self.makespan_ns):.0%} of the time"
+        steps = f"{counted(len(self.steps), 'step')} in sequence" if len(self.steps) > 1 else "one step"
         if not count:
-            return f"and for {share} of the time nothing happened on it but {_STANDSTILL[name]}"
+            return f"{steps}, but for {share} {_STANDSTILL[name]}"
         often = f" ({counted(count, 'step')})" if 1 < count < len(self.steps) else ""
-        waits = f"; {queued:,} of them had been waiting for a worker" if queued else ""
-        return f"of which {name}{often} took {share}{waits}"
+        return f"{steps}, of which {name}{often} took {share}"
 
     def _limit(self) -> str:
         if self.dependency_ns > 0.95 * self.makespan_ns:
-            return "More workers would not help: all of that has to happen one after the other."
-        return (
-            f"With a worker for everyone it would still take {duration(self.dependency_s)}, "
-            "the longest chain of things that need each other."
-        )
+            return "more workers would not make it faster"
+        return f"with one worker for each branch it would still take {duration(self.dependency_s)}"
+
+    def _waiting(self) -> str:
+        """Return how many steps waited for a worker, as a sentence for below the table, or an empty text."""
+        queued = self.waits["for a worker"]
+        return f"{counted(queued, 'step')} waited for a worker before the start." if queued else ""
 
     def _shares(self) -> list[tuple[str, int, int]]:
         """Return the parts of the makespan: name, steps and time [ns]; steps by their sums, then the gaps."""
@@ -139,18 +140,20 @@ class CriticalPath:
     def __str__(self) -> str:
         if not self.steps:
             return self.sentence
-        return f"{self.sentence}\n\n{aligned([_HEADINGS, *self._rows()], right={1, 2, 3})}"
+        table = aligned([_HEADINGS, *self._rows()], right={1, 2, 3})
+        return "\n\n".join(filter(None, [self.sentence, table, self._waiting()]))
 
     def _repr_html_(self) -> str:
         table = html_table(self._rows(), right={1, 2, 3}, headings=_HEADINGS) if self.steps else ""
-        return f"<p>{html.escape(self.sentence)}</p>{table}"
+        below = f"<p>{self._waiting()}</p>" if self._waiting() else ""
+        return f"<p>{html.escape(self.sentence)}</p>{table}{below}"
 
 
 _STANDSTILL = {
-    "waiting for a worker": "waiting for a worker to begin the next one",
-    "between the steps": "what was not recorded, between them",
+    "waiting for a worker": "the next step waited for a worker",
+    "between the steps": "nothing was recorded between the steps",
 }
-_HEADINGS = ("on the chain", "steps", "time", "share")
+_HEADINGS = ("critical path", "steps", "time", "share")
 
 
 def critical_path(trace: Trace) -> CriticalPath:

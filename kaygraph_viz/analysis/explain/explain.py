@@ -43,44 +43,44 @@ class Cause(NamedTuple):
 
 CAUSES: Mapping[str, Cause] = {
     USEFUL: Cause(
-        "branches, and the steps around them, brought the run forward",
-        "do less: better algorithms, caches, fewer and larger requests",
+        "branches and the steps around them did work that the run needed",
+        "reduce the work: better algorithms, caches, fewer and larger requests",
     ),
     "repeated work": Cause(
-        "attempts that failed, the waits after them, and branches whose result nobody got",
-        "find out why they fail; try again less often, or give up sooner",
+        "attempts that failed, the pauses after them, and branches whose results were discarded",
+        "find out why attempts fail; retry less often, or stop retrying earlier",
     ),
     "waiting for the GIL": Cause(
-        "another thread of the process held it: one computes Python code at a time",
-        "let processes do the computing, executor='process', or code that releases the GIL",
+        "another thread held the GIL: one thread of a process runs Python code at a time",
+        "compute in processes (executor='process') or in code that releases the GIL",
     ),
     "waiting for the loop": Cause(
-        "another coroutine computed: the loop goes on to the next one only when it awaits",
-        "let coroutines await and never block; give long computing to processes or threads",
+        "another coroutine computed: the event loop switches coroutines only at an await",
+        "await in coroutines instead of blocking; compute in processes or threads",
     ),
     "waiting for a core": Cause(
-        "more branches wanted to compute than there are cores",
-        "compute less, or on more cores; more workers do not help",
+        "more branches were ready to compute than there are cores",
+        "reduce the computing, or use more cores; more workers do not help",
     ),
     "blocked": Cause(
-        "branches were held up by a lock, a rate limit or a full queue",
-        "hold locks for less time, raise the limit, or speed up whoever empties the queue",
+        "branches waited for a lock, a rate limit or space in a full queue",
+        "hold locks for less time, raise the limit, or speed up the stage that reads the queue",
     ),
     "starved": Cause(
         "workers were idle because the next items had not been submitted yet",
         "make the input faster, or prepare it before the workers need it",
     ),
     "serial parts": Cause(
-        "nothing could be done by all workers at once: prep, post, narrow or nested calls",
-        "move work from prep and post into branches; run independent nodes at once",
+        "not all workers could have work: prep, post, calls with few branches, nested calls",
+        "move work from prep and post into branches; run independent nodes in parallel",
     ),
     "straggler tail": Cause(
-        "workers were idle while the last branches ran and nothing else was left",
-        "begin with the longest items, or cut them into smaller ones",
+        "workers were idle while the last branches ran and no other work was left",
+        "start the longest items first, or split them into smaller ones",
     ),
     "dispatch": Cause(
-        "workers were idle although items were queued: they had to start, or to be handed the next",
-        "keep executors open from node to node; make items fewer and larger",
+        "workers were idle although items were queued: they were starting or getting the next item",
+        "use one open executor for several nodes; make items fewer and larger",
     ),
 }
 MAX_NAMED = 3
@@ -102,7 +102,7 @@ class Explanation:
         Worker time by cause [ns], all `CAUSES` in their order, 0 for what did not occur. The sum is `workers` times
         `makespan_ns`, exactly.
     estimated
-        Those of the causes that are estimated from CPU times, each at most so much.
+        Those of the causes that are estimated from CPU times, each an upper limit.
     """
 
     workers: int = 0
@@ -147,24 +147,23 @@ class Explanation:
         Examples
         --------
         >>> Explanation(4, 10, {USEFUL: 20, "starved": 16, "dispatch": 4}).sentence
-        'On average 2.0 of 4 workers did useful work; of their time 40% went to lack of input and 10% to dispatch.'
+        'On average 2.0 of 4 workers did useful work; lack of input took 40% of the worker time and dispatch 10%.'
         """
         if not self.makespan_ns or not self.workers:
             return "Nothing was recorded."
         if self.workers == 1:
-            return f"One worker does one thing at a time; of its time {self._went_to(USEFUL)}."
+            return f"One worker runs one branch at a time; {self._used_by(USEFUL)}."
         useful = f"On average {significant(self.useful_workers, 2)} of {self.workers} workers did useful work"
         if self.shares[USEFUL] >= NEARLY_ALL:
-            return f"{useful}: nearly all of their time went to it."
-        return f"{useful}; of their time {self._went_to()}."
+            return f"{useful}, which took nearly all of the worker time."
+        return f"{useful}; {self._used_by()}."
 
-    def _went_to(self, *first: str) -> str:
+    def _used_by(self, *first: str) -> str:
         """Return the shares of the causes `first` and of the largest losses, as words."""
         worth = WORTH_NAMING * sum(self.losses.values())
         causes = [*first, *(name for name, share in list(self.losses.items())[:MAX_NAMED] if share >= worth)]
-        shares = [f"{_percent(self.shares[name])} {'to ' if place else 'went to '}{_called(name)}"
-                  for place, name in enumerate(causes)]  # fmt: skip
-        return join_words(shares)
+        (name, share), *others = ((_called(cause), _percent(self.shares[cause])) for cause in causes)
+        return join_words([f"{name} took {share} of the worker time", *(" ".join(other) for other in others)])
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
         """Return the rows of the table: name, share, worker time and meaning, the largest first."""
@@ -175,14 +174,14 @@ class Explanation:
             if spent
         ]
         whole = f"{counted(self.workers, 'worker')} for {duration(self.makespan_s)}"
-        return [*rows, ("together", "100%", duration(self.workers * self.makespan_s), whole)]
+        return [*rows, ("total", "100%", duration(self.workers * self.makespan_s), whole)]
 
     def _caveat(self, name: str) -> str:
-        return " (at most so much)" if name in self.estimated else ""
+        return " (estimated, upper limit)" if name in self.estimated else ""
 
     def _advice(self) -> str:
         lost = next(iter(self.losses), None) if self.shares[USEFUL] < NEARLY_ALL else None
-        return f"What helps most, against {_called(lost)}: {CAUSES[lost].change}." if lost else ""
+        return f"To reduce {_called(lost)}: {CAUSES[lost].change}." if lost else ""
 
     def __str__(self) -> str:
         if not self.makespan_ns or not self.workers:
@@ -194,7 +193,7 @@ class Explanation:
         if not self.makespan_ns or not self.workers:
             return f"<p>{self.sentence}</p>"
         rows = [(*row, CAUSES[row[0]].change if row[0] in CAUSES else "") for row in self._rows()]
-        table = html_table(rows, right={1, 2}, headings=(*_HEADINGS, "what would make it less"))
+        table = html_table(rows, right={1, 2}, headings=(*_HEADINGS, "how to reduce it"))
         return f"<p>{html.escape(self.sentence)}</p>{table}"
 
 
@@ -244,7 +243,7 @@ def explain(trace: Trace) -> Explanation:
     >>> found.parts["useful work"], found.parts["straggler tail"]
     (4.0, 2.0)
     >>> found.sentence
-    'On average 1.3 of 2 workers did useful work; of their time 33% went to the straggler tail.'
+    'On average 1.3 of 2 workers did useful work; the straggler tail took 33% of the worker time.'
     """
     columns = trace.columns
     if not len(columns):

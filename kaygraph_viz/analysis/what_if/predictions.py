@@ -35,8 +35,8 @@ MAX_DRAWN = 400  # of each call
 MAX_IN_ALL = 20_000  # of all calls, in a replay for the band
 LIMITS: Mapping[str, str] = {
     "workers": "the number of workers",
-    "interpreter": "the interpreter: one thread computes Python code at a time",
-    "loop": "the loop: one coroutine computes at a time",
+    "interpreter": "the GIL: one thread at a time runs Python code",
+    "loop": "the event loop: one coroutine at a time computes",
     "cores": "the cores",
     "start": "starting and ending the workers",
     "branch": "the longest branch",

@@ -111,18 +111,17 @@ class WhatIf:
         if not self._predictions.which:
             none = "No parallel call was" if self._predictions.model.calls else "No branches were"
             return f"{none} recorded, so the number of workers makes no difference."
-        run = f"the run took {duration(self.recorded_s)} with {self.recorded_workers}"
+        run = f"the run took {duration(self.recorded_s)} with {counted(self.recorded_workers, 'worker')}"
         best = self.best_workers
         terms = f"{self.terms}, " if self.terms else ""
         if len(self.makespan_s) == 1:
             said = f"{terms}{counted(best, 'worker')} would take {duration(self.makespan_s[best])}; {run}."
             return said[0].upper() + said[1:]
         fastest = min(self.makespan_s, key=lambda count: (self.makespan_s[count], count))
-        best_of_all = f" ({duration(self.makespan_s[fastest])} with {fastest})" if fastest != best else ""
-        is_are = "is" if best == 1 else "are"
-        said = (
-            f"{terms}{counted(best, 'worker')} {is_are} enough: {duration(self.makespan_s[best])}{best_of_all}; {run}."
-        )
+        best_of_all = f" ({fastest} would take {duration(self.makespan_s[fastest])})" if fastest != best else ""
+        enough = "is enough: it" if best == 1 else "are enough: they"
+        took = f"{duration(self.makespan_s[best])}{best_of_all}"
+        said = f"{terms}{counted(best, 'worker')} {enough} would take {took}; {run}."
         return said[0].upper() + said[1:]
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -136,8 +135,8 @@ class WhatIf:
 
     def _replayed(self) -> str:
         off = self.replayed_s / self.recorded_s - 1
-        how = "as long" if abs(off) < 0.005 else f"{abs(off):.0%} {'more' if off > 0 else 'less'}"
-        return f"Replayed on its own terms, the run takes {duration(self.replayed_s)}: {how}."
+        how = "as long as" if abs(off) < 0.005 else f"{abs(off):.0%} {'longer' if off > 0 else 'shorter'} than"
+        return f"A replay with the recorded settings takes {duration(self.replayed_s)}, {how} the run."
 
     @property
     def _has_table(self) -> bool:
@@ -232,7 +231,7 @@ def what_if(
     >>> found.makespan_s, found.best_workers
     ({1: 4.0, 2: 2.0, 4: 1.0, 8: 1.0}, 4)
     >>> found.sentence
-    '4 workers are enough: 1.00 s; the run took 4.00 s with 1.'
+    '4 workers are enough: they would take 1.00 s; the run took 4.00 s with 1 worker.'
     """
     counts = _checked_workers(workers)
     kind, schedule = _checked_word("executor", executor, KINDS), _checked_word("schedule", schedule, SCHEDULES)
@@ -278,15 +277,16 @@ def _result(predictions: Predictions, counts: list[int], terms: str, *, assumed_
 def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
     model, terms, which = predictions.model, predictions.terms, predictions.which
     if terms.cores is not None and assumed_cores:
-        yield f"At most {terms.cores} branches compute at once: the cores of the machine; else give cores=..."
+        yield f"At most {terms.cores} branches compute at once, one on each core; cores=... sets another number."
     if terms.kind is not None and not model.is_exact and all(model.calls[each].kind != terms.kind for each in which):
-        yield f"What it costs to start {_WORDS.get(terms.kind, 'them')} and to hand them branches is a usual value."
+        workers = _WORDS.get(terms.kind, "workers")
+        yield f"The time to start {workers} and to send branches to them is assumed, not recorded."
     if len(model.branches) and not model.cpu.any():
-        yield "No CPU time was recorded: all of it counts as waiting, which any number of workers can do at once."
+        yield "No CPU time was recorded: all time counts as waiting, which any number of workers can do at once."
     if (model.blocked > model.backpressure).any():
-        yield "Branches were held up by a rate limit, and are so for as long here, however many ask at once."
+        yield "Branches waited for a rate limit: these waits are kept as recorded for any number of workers."
     if predictions.dropped:
-        yield f"{counted(predictions.dropped, 'span')} of the run not kept: all of this is too short."
+        yield f"The trace lacks {counted(predictions.dropped, 'span')} of the run: all predicted times are too short."
 
 
 def _doubts(predictions: Predictions, makespans: Mapping[int, int], others: Mapping[int, int]) -> Iterable[str]:
@@ -295,18 +295,18 @@ def _doubts(predictions: Predictions, makespans: Mapping[int, int], others: Mapp
         return
     if predictions.is_in_turns:
         yield (
-            "No two branches computed at the same time, so it cannot be told whether their code holds the GIL: "
-            "the band covers both."
+            "No two branches computed at the same time, so the trace does not show whether their code holds the GIL: "
+            "the band covers both cases."
         )
     else:
-        yield "It cannot be told how much of the time the code of the branches holds the GIL: the band covers both."
+        yield "The trace does not show for how long the code of the branches holds the GIL: the band covers both cases."
 
 
 def _in_words(
     only: str | None, kind: str | None, schedule: str | None, speed: Mapping[str, float], gil: bool | None
 ) -> str:  # fmt: skip
     faster = [f"{name} {significant(times, 2)} times as fast" for name, times in speed.items()]
-    order = {"static": "in one chunk each", "longest-first": "longest first"}.get(schedule or "", "")
+    order = {"static": "with one chunk per worker", "longest-first": "with the longest first"}.get(schedule or "", "")
     words = [
         f"in {only}" if only else "",
         f"as {_WORDS[kind]}" if kind in _WORDS else "one after the other" if kind else "",

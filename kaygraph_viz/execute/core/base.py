@@ -177,7 +177,7 @@ class Executor(ABC):
         """Return the request of a call whose arguments are valid; raise `OptionError` for others."""
         checked_function("fn", fn, "a function of one item", "executor.imap(check, records)")
         if not isinstance(items, Iterable):
-            raise OptionError("items", items, "something to iterate over", "executor.imap(check, [1, 2, 3])")
+            raise OptionError("items", items, "an iterable", "executor.imap(check, [1, 2, 3])")
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
         options.check()

@@ -111,7 +111,7 @@ class Submissions:
                 else:
                     future.set_exception(outcome.error)
         except Stopped as stopped:
-            ended, error = stopped, CallCancelled("the block of the virtual clock ended before this call did")
+            ended, error = stopped, CallCancelled("the with block of the virtual clock ended before this call")
         except BaseException as raised:  # every future gets to know why it has no result
             error = raised
             token.cancel(raised)

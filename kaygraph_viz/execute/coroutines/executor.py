@@ -260,7 +260,9 @@ class _Slots:
         except asyncio.CancelledError as cancelled:
             if self._is_closing:
                 raise
-            raise BranchError(f"{self.branches.where(index)} cancelled its own task, or its loop ends") from cancelled
+            raise BranchError(
+                f"{self.branches.where(index)} cancelled its own task, or its event loop ended"
+            ) from cancelled
 
     async def _find_room(self) -> None:
         while self._is_full():

@@ -62,10 +62,8 @@ def packed_setup(branches: Branches) -> bytes:
     try:
         return by_value(setup)
     except Exception as error:
-        expected = f"something that can be sent to a worker ({describe_error(error)})"
-        raise OptionError(
-            "fn", branches.function, expected, "a function that gets what it needs as its item"
-        ) from error
+        expected = f"a value that can be sent to a worker ({describe_error(error)})"
+        raise OptionError("fn", branches.function, expected, "a function that gets its data as its item") from error
 
 
 class Results:
@@ -120,8 +118,8 @@ class Results:
         if early_ns > 0 and not self._has_warned:
             self._has_warned = True
             warnings.warn(
-                f"a branch on {worker.address} began {early_ns / 1e6:.3f} ms before it was submitted, by a clock that "
-                f"is known within {offset.bound_ns / 1e6:.3f} ms: the times of that worker are not to be trusted",
+                f"a branch on {worker.address} started {early_ns / 1e6:.3f} ms before it was submitted, although the "
+                f"clock of that worker is known within {offset.bound_ns / 1e6:.3f} ms: its times may be wrong",
                 stacklevel=2,
             )
 

@@ -48,7 +48,7 @@ class Child:
         self.header: object = None  # the call it knows
         self.was_killed = False
         if not sys.executable:
-            raise OptionError("executor", "process", "another kind: this Python has no program to start", "thread")
+            raise OptionError("executor", "process", "another kind: this Python has no executable to start", "thread")
         self._start()
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:

@@ -76,7 +76,7 @@ class PipelineRun(Iterator[Outcome]):
     ) -> None:  # fmt: skip
         stages = checked_stages(stages)
         if not isinstance(items, Iterable):
-            raise OptionError(f"the source of {owner!r}", items, "something to iterate over", "[1, 2, 3]")
+            raise OptionError(f"the source of {owner!r}", items, "an iterable", "[1, 2, 3]")
         checked_word("on_error", on_error, ON_ERROR)
         recorder = current_scope().recorder
         self._lanes, self._now_ns = recorder.lanes, recorder.now_ns

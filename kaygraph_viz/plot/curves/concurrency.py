@@ -25,7 +25,7 @@ __all__ = ["concurrency"]
 RUNNING = FILLS["busy"]
 MARGINS_PT = (40.0, 14.0, 36.0, 46.0)
 HEIGHT_IN, MAX_ROWS = 2.8, 20
-EMPTY = "Curve of what ran at once, without anything in it: nothing was recorded."
+EMPTY = "Empty curve of how much ran at once: nothing was recorded."
 
 
 def concurrency(trace: Trace, *, ax: Axes | None = None, title: str | None = None, end_s: float = 0.0) -> Axes:
@@ -99,7 +99,7 @@ def _draw(ax: Axes, steps: Steps) -> list[Key]:
     ax.plot(times, highest, drawstyle="steps-post", color=BAR, linewidth=0.9, gid="highest")
     if mean is highest:
         return [RUNNING]
-    return [RUNNING._replace(label="running, mean of each moment"), Stroke(BAR, "highest number of each moment", 0.9)]
+    return [RUNNING._replace(label="running, mean per interval"), Stroke(BAR, "maximum per interval", 0.9)]
 
 
 def _lines(ax: Axes, summary: Summary) -> list[Key]:
@@ -117,7 +117,7 @@ def _description(summary: Summary, steps: Steps) -> Description:
     lasted = steps.lasted_ns()
     idle = duration(lasted.get(0, 0) / 1e9)
     sentence = (
-        f"Curve of what ran at once: at most {summary.peak_concurrency:,} and on average "
+        f"Curve of how much ran at once: at most {summary.peak_concurrency:,} and on average "
         f"{significant(summary.mean_concurrency, 2)} of {counted(summary.workers, 'worker')} over "
         f"{duration(summary.makespan_s)}; nothing ran for {idle}."
     )

@@ -23,10 +23,10 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["memory_curve"]
 
-IN_USE = FILLS["wait"]._replace(label="in use: this process and those it started")
+IN_USE = FILLS["wait"]._replace(label="in use by this process and its child processes")
 MARGINS_PT = (46.0, 14.0, 36.0, 46.0)
 HEIGHT_IN = 2.8
-EMPTY = "Curve of memory in use, without anything in it: record(memory=True) records it."
+EMPTY = "Empty curve of memory in use: record(memory=True) records memory."
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
@@ -42,7 +42,7 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
     ax
         Where to draw; default: a new figure.
     title
-        Default: the most that was in use, and by how much that is more than at first.
+        Default: the most that was in use, and by how much that is more than at the start.
     end_s
         The time axis reaches at least this far [s].
 
@@ -83,7 +83,7 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
     canvas.set_time(max((last_ns - first_ns) / 1e9, end_s))
     canvas.ax.fill_between(seconds, size, facecolor=IN_USE.colour, edgecolor="none", gid="memory")
     canvas.ax.plot(seconds, size, color=BAR, linewidth=0.9, gid="memory-line")
-    begin = Stroke(BAR, f"at first {_in_words(int(size[0]))}", 1.2, ":")
+    begin = Stroke(BAR, f"at the start {_in_words(int(size[0]))}", 1.2, ":")
     style: dict[str, Any] = {"color": begin.colour, "linestyle": begin.style, "linewidth": begin.width}
     canvas.ax.axhline(float(size[0]), gid="line", **style)
     _set_height(canvas.ax, float(size.max()))
@@ -116,7 +116,7 @@ def _in_words(size: int) -> str:
 
 
 def _title(size: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> str:
-    return f"at most {_in_words(int(size.max()))}, {_in_words(int(size.max() - size[0]))} more than at first"
+    return f"at most {_in_words(int(size.max()))}, {_in_words(int(size.max() - size[0]))} more than at the start"
 
 
 def _description(
@@ -126,7 +126,7 @@ def _description(
     peak = int(size.argmax())
     rows = [
         (name, duration(max(0.0, float(seconds[place]))), _in_words(int(size[place])))
-        for name, place in (("at first", 0), ("most", peak), ("at last", -1))
+        for name, place in (("at the start", 0), ("maximum", peak), ("at the end", -1))
     ]
-    sentence = f"Curve of memory in use: {_title(size)}, after {rows[1][1]}; at last {rows[2][2]}."
+    sentence = f"Curve of memory in use: {_title(size)}, after {rows[1][1]}; at the end {rows[2][2]}."
     return Description(sentence, [Table(("", "after", "memory"), rows)])

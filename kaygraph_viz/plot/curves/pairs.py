@@ -88,7 +88,7 @@ def paired_bars(
     '4.0 s before, 1.0 s after: 0.25 times as long'
     """
     if not isinstance(comparison, Comparison):
-        raise OptionError("comparison", comparison, "what compare() returns", "paired_bars(compare(one, other))")
+        raise OptionError("comparison", comparison, "a result of compare()", "paired_bars(compare(one, other))")
     checked_word("by", by, BY, 'by="name"')
     checked_axes(ax)
     whole = _Pair("makespan", comparison.a_makespan_ns, comparison.b_makespan_ns, _ratio(comparison.ratio))
@@ -98,7 +98,7 @@ def paired_bars(
     left, right, bottom, top = MARGINS_PT
     height = (bottom + top) / 72 + ROW_IN * len(rows)
     canvas = Canvas.of(ax, Size.figure_width, height, (names_pt + left, right, bottom, top))
-    _draw(canvas, pairs, rows, "time, added up" if by == "name" else "time")
+    _draw(canvas, pairs, rows, "total time" if by == "name" else "time")
     text = heading(title, _title(comparison))
     return canvas.finish(text, [FIRST, SECOND], _description(comparison, pairs, by))
 
@@ -110,7 +110,7 @@ def _by_name(comparison: Comparison) -> Iterator[_Pair]:
             continue
         effect = f"makespan {'+' if change > 0 else '-'}{duration(abs(change) / 1e9, 2)}" if change else ""
         ratio = _ratio(group.ratio) if group.matched else "in one run only"
-        count = f"{group.matched:,} of them" if group.matched > 1 else ""
+        count = f"{group.matched:,} units" if group.matched > 1 else ""
         yield _Pair(clean(group.name), group.a_ns, group.b_ns, ", ".join(filter(None, [ratio, effect, count])))
 
 

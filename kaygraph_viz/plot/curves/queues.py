@@ -35,7 +35,7 @@ __all__ = ["Queue", "queue_depth", "queues_of"]
 RIBBON_HEIGHT, RIBBON, MARK = 1.7, 1.15, 0.3  # heights of the row, of the ribbon in it, of the mark above that [rows]
 WAITING = Fill("#B9BEC2", "waiting in the queue")
 BLOCKED = FILLS["blocked"]._replace(label="producers blocked")
-BOUND = Stroke(BAR, "room in the queue", 1.0, "--")
+BOUND = Stroke(BAR, "capacity of the queue", 1.0, "--")
 MAX_QUEUES = 12
 
 
@@ -211,7 +211,7 @@ def _title(chart: Chart, queues: Sequence[Queue]) -> str:
     if not chart.bar_count:
         return "Empty trace"
     if not queues:
-        return "Nothing had to wait in a queue"
+        return "No item waited in a queue"
     fullest = max(queues, key=lambda queue: queue.depth.mean / queue.top)
     mean = significant(fullest.depth.mean, 2) + (f" of {fullest.bound:,}" if fullest.bound else "")
     return f"{counted(len(queues), 'queue')}; in front of {fullest.name} {mean} on average"
@@ -220,7 +220,7 @@ def _title(chart: Chart, queues: Sequence[Queue]) -> str:
 def _description(queues: Sequence[Queue]) -> Description:
     """Return the picture in words."""
     if not queues:
-        return Description("Chart of queues without any: nothing had to wait in one.")
+        return Description("Empty chart of queues: no item waited in a queue.")
     parts = [
         f"{queue.name} with at most {queue.depth.peak:,}"
         + (f" of {queue.bound:,}" if queue.bound else "")
@@ -229,7 +229,7 @@ def _description(queues: Sequence[Queue]) -> Description:
     ]
     more = [f"{len(queues) - MAX_QUEUES:,} more"] if len(queues) > MAX_QUEUES else []
     rows = [_line(queue) for queue in queues]
-    headings = ("queue", "room", "items", "most", "mean", "mean wait", "longest wait", "producers blocked")
+    headings = ("queue", "capacity", "items", "maximum", "mean", "mean wait", "longest wait", "producers blocked")
     sentence = f"Chart of {counted(len(queues), 'queue')} above the workers: {join_words([*parts, *more])}."
     return Description(sentence, [Table(headings, rows)])
 

@@ -35,11 +35,11 @@ MARGINS_PT = (40.0, 14.0, 36.0, 62.0)
 HEIGHT_IN, MIN_WORKERS, MAX_NAMED = 4.4, 4, 6
 MIN_SERIAL_SHARE = 0.005  # with a smaller one Amdahl's limit is above 200: the line would leave the picture
 MEASURED_ONE, PREDICTED_ONE = "one worker", "one worker, predicted"
-ESTIMATED = "one after the other, estimated"
+ESTIMATED = "serial execution, estimated"
 MEASURED = Stroke(BAR, "measured: median and range", 1.2, "", "o")
 PREDICTED = Fill(FILLS["wait"].colour, "predicted: what-if band", line=FILLS["cpu"].colour)
-WORK_LAW = Stroke(BAR, "work law: as many times as workers", 1.1)
-BEYOND = Fill("#F1F2F3", "faster than any schedule")
+WORK_LAW = Stroke(BAR, "work law: speedup = workers", 1.1)
+BEYOND = Fill("#F1F2F3", "impossible with any schedule")
 
 
 def speedup_curve(
@@ -95,10 +95,10 @@ def speedup_curve(
     """
     if what_if is not None and not isinstance(what_if, WhatIf):
         example = "speedup_curve(trace, what_if=what_if(trace))"
-        raise OptionError("what_if", what_if, "what what_if() returns, or None", example)
+        raise OptionError("what_if", what_if, "a result of what_if(), or None", example)
     found = Speedups.of(_by_workers(traces), what_if)
     if not found.baseline_s:
-        raise OptionError("traces", traces, "runs that took some time", "with record() as trace: ...")
+        raise OptionError("traces", traces, "runs that took longer than 0 s", "with record() as trace: ...")
     checked_axes(ax)
     last = max([MIN_WORKERS, *found.measured, *(what_if.makespan_s if what_if is not None else ())])
     last = last if max_workers is None else checked_whole("max_workers", max_workers, 1, example="max_workers=16")
@@ -207,7 +207,7 @@ def _draw(ax: Axes, found: Speedups, what_if: WhatIf | None, last: int) -> list[
     ax.set_ylim(0, most)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=16, integer=True, steps=[1, 2, 4, 5, 8, 10]))
     ax.set_xlabel("workers", fontsize=Size.font)
-    ax.set_ylabel(f"speedup: against {found.baseline}", fontsize=Size.font)
+    ax.set_ylabel(f"speedup over {found.baseline}", fontsize=Size.font)
     keys = _draw_bounds(ax, found, last)
     if what_if is not None:
         keys.append(_draw_band(ax, found, what_if))
@@ -272,7 +272,7 @@ def _description(found: Speedups, what_if: WhatIf | None) -> Description:
     if len(points) > MAX_NAMED:
         points[MAX_NAMED // 2 : -MAX_NAMED // 2] = ["..."]
     limit = f"no number of workers gives more than {significant(found.bound(MAX_WORKERS), 2)}"
-    sentence = f"Speedup curve, against {found.baseline}: {join_words(points)}; {limit}."
+    sentence = f"Speedup over {found.baseline}: {join_words(points)}; {limit}."
     predicted = what_if.makespan_s if what_if is not None else {}
     rows = [_line(found, what_if, count) for count in sorted({*found.measured, *predicted})]
     headings = ("workers", "runs", "makespan", "speedup", "lowest", "highest", "predicted", "from", "to", "at most")

@@ -91,7 +91,7 @@ def _path_sentence(run: Run, steps: Sequence[PathStep]) -> str:
     if len(names) > MAX_STEPS:
         names[MAX_STEPS // 2 : -MAX_STEPS // 2] = [f"{len(names) - MAX_STEPS:,} more"]
     of = f" of {run.name}" if run.name else ""
-    return f"The critical path{of} leads through {', then '.join(names)}."
+    return f"The critical path{of} is {', then '.join(names)}."
 
 
 def _bar_table(chart: Chart, times: Sequence[Times], paths: Sequence[Sequence[PathStep]]) -> Table:

@@ -77,22 +77,18 @@ def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
     >>> bars = (bar("a", f"t-{number}", 0, 2, parts=parts) for number, parts in enumerate(turns, 1))
     >>> run = Chart.of(make_trace(*bars)).runs[0]
     >>> where_time_went(run, part_times_s(run))
-    'Of the time in the bars 50% is computing and 50% waiting for the interpreter; never do two compute at once.'
+    'The time in the bars is 50% computing and 50% waiting for the interpreter; no two bars compute at once.'
     """
     totals = {word: float(np.nansum(times)) for word, times in times_s.items()}
     all_s = float((run.parts.ended_ns - run.parts.started_ns).sum()) / 1e9
     if not all_s or sum(totals[word] for word in HELD_UP) < NOTABLE * all_s:
         return ""
-    named = [_share(word, totals, all_s) for word in PART_HEADINGS if totals[word] >= MIN_SHARE * all_s]
+    shares = {word: totals[word] / all_s for word in PART_HEADINGS}
+    named = [f"{share:.0%} {PHRASES[word]}" for word, share in shares.items() if share >= MIN_SHARE]
     unmeasured = 1 - sum(totals.values()) / all_s
     more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= MIN_SHARE else []
     of = f" of {run.name}" if run.name else ""
-    return f"Of the time in the bars{of} {join_words([*named, *more])}{_turns(run, totals)}."
-
-
-def _share(word: str, totals: Mapping[str, float], all_s: float) -> str:
-    first = next(other for other in PART_HEADINGS if totals[other] >= MIN_SHARE * all_s)
-    return f"{totals[word] / all_s:.0%} {'is ' if word == first else ''}{PHRASES[word]}"
+    return f"The time in the bars{of} is {join_words([*named, *more])}{_turns(run, totals)}."
 
 
 def _turns(run: Run, totals: Mapping[str, float]) -> str:
@@ -102,4 +98,4 @@ def _turns(run: Run, totals: Mapping[str, float]) -> str:
     if not totals["interpreter"] + totals["core"] or is_unknown.any() or not is_cpu.any():
         return ""
     most = int(concurrency(parts.started_ns[is_cpu], parts.ended_ns[is_cpu])[1].max())
-    return "; never do two compute at once" if most == 1 else f"; at most {most:,} compute at once"
+    return "; no two bars compute at once" if most == 1 else f"; at most {most:,} bars compute at once"

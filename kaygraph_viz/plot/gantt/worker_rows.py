@@ -26,7 +26,7 @@ __all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
 MAX_BARS = 5_000
 TOP_PT, BOTTOM_PT, SIDE_PT = 46.0, 36.0, 14.0
 MIN_PART_PT = 1.2  # narrower parts are not drawn alone: stripes of a pixel alias
-STACKED_NOTE = "too short to be drawn one by one: the height of a colour is its share of the time"
+STACKED_NOTE = "for short bars, the height of a colour is its share of the time"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) ->
 
 def _note(chart: Chart, layout: Layout | None) -> str:
     """Return the sentence below the time axis: what readers of the picture could misunderstand."""
-    many = f"{chart.bar_count:,} bars: the deeper the colour, the more of that moment was used"
+    many = f"{chart.bar_count:,} bars: a darker colour means that more of the time was used"
     share = STACKED_NOTE if layout is not None and layout.is_stacked else "" if layout is not None else many
     dropped = f"{counted(chart.dropped, 'span')} dropped, not shown" if chart.dropped else ""
     return "; ".join(filter(None, [share, dropped]))

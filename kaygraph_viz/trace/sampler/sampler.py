@@ -39,7 +39,7 @@ PATIENCE_S = 5.0  # for the helper to begin, and for its readings
 THE_END = 0
 BURN_NS = 200_000  # after so much computing a clock that is kept has moved
 NOT_HERE = (
-    "sample_s: this recording goes on without samples, which are to be had only from the clock of this machine, "
+    "sample_s: this recording continues without samples: they are possible only with the clock of this machine, "
     "on Linux with /proc/PID/schedstat"
 )
 
@@ -102,7 +102,7 @@ class Sampler:
         poll.poll(PATIENCE_S * 1e3)
         told = os.read(output, 8) if poll.poll(0) else b""
         if len(told) != 8:
-            raise RuntimeError("it did not begin")
+            raise RuntimeError("it did not start")
         if not began <= int.from_bytes(told, sys.byteorder) <= time.perf_counter_ns():
             raise RuntimeError("its clock is not that of this process")
 

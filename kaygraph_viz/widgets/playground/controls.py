@@ -59,18 +59,18 @@ class _Careful:
         try:
             super().set_state(sync_data)  # type: ignore[misc]
         except Exception as error:
-            self.say(f"A message of the page was ignored: {_reason(error)}")
+            self.say(f"A message from the browser was ignored: {_reason(error)}")
 
     def _handle_msg(self, msg: Any) -> None:
         data = msg.get("content", {}).get("data") if isinstance(msg, Mapping) else None
         if not isinstance(data, Mapping) or not isinstance(data.get("method"), str):
-            self.say("A message of the page was ignored: it says nothing.")
+            self.say("A message from the browser was ignored: it is empty.")
             return
         super()._handle_msg(msg)  # type: ignore[misc]
 
     def _handle_custom_msg(self, content: Any, buffers: Any) -> None:
         if not isinstance(content, Mapping):
-            self.say("A message of the page was ignored: it says nothing.")
+            self.say("A message from the browser was ignored: it is empty.")
             return
         super()._handle_custom_msg(content, buffers)  # type: ignore[misc]
 
@@ -118,7 +118,7 @@ class Control:
     @value.setter
     def value(self, value: Any) -> None:
         if not self.option.allows(value):
-            raise OptionError(self.option.name, value, "something that its control can be set to")
+            raise OptionError(self.option.name, value, "a value that its control allows")
         self.main.value = value
 
     def _common(self) -> dict[str, Any]:

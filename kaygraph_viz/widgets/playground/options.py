@@ -116,11 +116,11 @@ KNOWN = {
         Option(name=WORKERS, label="Workers", tip="How many branches may run at once", value=4, low=1, high=16, step=1),
         Option(
             name="executor", label="Executor", value="thread", choices=_same("thread", "process", "async", "serial"),
-            tip="Who runs the branches: threads, processes, coroutines, or this thread alone, one after the other",
+            tip="What runs the branches: threads, processes, coroutines, or only this thread, one after the other",
         ),
         Option(
             name="schedule", label="Schedule", value="dynamic", choices=_same("dynamic", "static", "longest-first"),
-            tip="Which worker gets which item: the first free one, equal shares at the beginning, or the longest first",
+            tip="How workers get items: when free the next one, equal shares at the start, or the longest first",
         ),
         Option(
             name="items", label="Items", value=40, low=1, high=200, step=1, is_task=True,
@@ -136,11 +136,11 @@ KNOWN = {
         ),
         Option(
             name="seed", label="Seed", value=0, low=0, high=99, step=1, is_task=True,
-            tip="Another seed draws other latencies and failures; the same seed draws the same ones again",
+            tip="Another seed gives other latencies and failures; the same seed gives the same ones again",
         ),
         Option(
             name="clock", label="Time", value="virtual", choices={"simulated": "virtual", "real": None}, is_task=True,
-            tip="Simulated time is the same on every machine and over at once; real time waits and computes",
+            tip="Simulated time is the same on every machine and needs no waiting; real time really passes",
         ),
     )
 }  # fmt: skip

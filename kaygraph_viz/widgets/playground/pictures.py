@@ -74,7 +74,7 @@ def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0,
 
 
 def sketch_picture(log: Log, tried: Tried, *, last: int) -> Picture | None:
-    """Draw the speedups of all runs with the same workload; return None where there is nothing to compare.
+    """Draw the speedups of all runs with the same workload; return None where there is cannot be compared.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ __all__ = ["Playground", "playground"]
 MAX_WORKERS = 16
 MAX_LINES = 8  # of the log that are seen at once
 LOG_TITLE = (
-    f"<div>Tried so far: choose one to see it again. {BEST} is the fastest.</div>"
+    f"<div>Runs so far: choose one to see it again. {BEST} is the fastest.</div>"
     "<div class='kv-columns' aria-hidden='true'>{}</div>"
 )
 
@@ -127,16 +127,16 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _make_widgets(self) -> None:
         self.run_button = careful(
             ipywidgets.Button, self._say, description="Run", button_style="primary", icon="play",
-            tooltip="Run with these settings, and record it",
+            tooltip="Run with these settings and record the run",
         )  # fmt: skip
         self.stop_button = careful(
             ipywidgets.Button, self._say, description="Stop", icon="stop", disabled=True,
-            tooltip="Start nothing more of this run, and end what is going on",
+            tooltip="Start no more branches of this run and stop those that are running",
         )  # fmt: skip
         self.counter, self.status, self.chart, self.log_title = (ipywidgets.HTML() for _ in range(4))
         self.log_list = careful(
-            ipywidgets.Select, self._say, options=[], rows=2, description="Tried so far",
-            tooltip="Choose a run to see its chart again, and to set the controls to it",
+            ipywidgets.Select, self._say, options=[], rows=2, description="Runs so far",
+            tooltip="Choose a run to see its chart again and to set the controls to its settings",
         )  # fmt: skip
         names = {
             "kv-run": self.run_button, "kv-stop": self.stop_button, "kv-counter": self.counter,
@@ -187,7 +187,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             else:
                 self._write_log(None)
                 if not self._is_running:
-                    self._say(f"Nothing tried with {self._in_words()} yet: press Run." + self._what_is_seen())
+                    self._say(f"No run with {self._in_words()} yet: press Run." + self._what_is_seen())
 
     def _on_log(self, change: Mapping[str, Any]) -> None:
         if self._is_setting or change["new"] is None:
@@ -246,9 +246,9 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         """Report how far a stopped run came, and show its trace if these settings have no complete run."""
         trace = ending.trace
         done = 0 if trace is None else sum(span.ok for span in trace if span.kind == "branch")
-        said = f"Stopped after {counted(done, 'branch', 'branches')}: nothing more is started."
+        said = f"Stopped after {counted(done, 'branch', 'branches')}: no more branches are started."
         if ending.is_going_on:
-            said = "Stopped: your function does not notice, so it goes on unseen, and what it returns is ignored."
+            said = "Stopped: your function cannot be interrupted; it continues unseen and its result is ignored."
         known = self.tried.find(settings)
         is_better = known is not None and known.is_whole
         if trace is not None and branches_of(trace) and not is_better and not ending.is_going_on:
@@ -265,7 +265,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         pictures = "".join(image(picture) for picture in (chart, sketch) if picture is not None)
         words = html.escape(chart.alt if sketch is None else sketch.alt)
         self.chart.value = f"<div class='kv-pictures'>{pictures}</div><p class='kv-words'>{words}</p>"
-        self._say(self.tried.result(tried) + (" The fastest so far." if self.tried.is_best(tried) else ""))
+        self._say(self.tried.result(tried) + (" This is the fastest run so far." if self.tried.is_best(tried) else ""))
         self._write_log(tried)
 
     @property
@@ -304,7 +304,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         return ", ".join([counted(self.controls[WORKERS].value, "worker"), *others])
 
     def _what_is_seen(self) -> str:
-        return " The chart is still the one before." if self.picture else ""
+        return " The chart still shows the run before." if self.picture else ""
 
     def _write_log(self, shown: Tried | None) -> None:
         entries = self.tried.entries

@@ -174,7 +174,7 @@ class Log:
         """Return the result of a run in a sentence or two."""
         alone_s, summary = self.one_worker_s(tried), tried.summary
         if not tried.is_whole:
-            return "This run was stopped: the chart shows what there was until then."
+            return "This run was stopped: the chart shows the time until then."
         if alone_s is None or tried.workers == 1 or not len(tried.trace):
             return summary.sentence
         branches = counted(summary.counts.get("branches", 0), "branch", "branches")

@@ -6,7 +6,7 @@
 
 const MAX_HEIGHT = 520, ZOOM = 1.4, LEAST_SPAN = 2e-8, CLICK = 4;
 const LAST_VIEW = new WeakMap();  // the last view of each state of a run, for a widget that the notebook draws again
-const KEYS = "Drag or ← → to move, + − or Ctrl+wheel to zoom, Home to see all; Enter selects a bar, arrows go on to others, Esc ends that.";
+const KEYS = "Drag or ← → to move, + − or Ctrl+wheel to zoom, Home to see all; Enter selects a bar, arrow keys select others, Esc clears the selection.";
 
 class View {
   constructor(model, host) {
@@ -216,7 +216,7 @@ class View {
   say() {
     const many = `${this.units.toLocaleString("en-US")} ${this.units === 1 ? "bar" : "bars"}`;
     const place = this.next >= 0 ? `, this is ${this.next + 1}` : "";
-    const said = this.found ? (this.units ? `${many} found${place}` : "nothing found") : this.markedNode ? `${many} of the chosen node` : "";
+    const said = this.found ? (this.units ? `${many} found${place}` : "nothing found") : this.markedNode ? `${many} of the selected node` : "";
     if (this.count.textContent !== said) this.count.textContent = said;  // setting the same text would make screen readers repeat it
   }
 

@@ -64,7 +64,7 @@ def test_phases_and_nodes_follow_each_other():
     path = critical_path(make_trace((bar("g", "main", 0, 5, kind="graph"), [first, second])))
     assert names(path) == ["n1: prep", "b", "n2: exec"]
     assert path.dependency_s == 5
-    assert "More workers would not help" in path.sentence
+    assert "more workers would not make it faster" in path.sentence
 
 
 def test_a_long_chain_is_cut_in_the_table_and_whole_in_the_data():

@@ -28,7 +28,8 @@ def test_a_worker_that_had_to_start_was_waited_for():
     path = critical_path(make_trace(call(0, 6, bar("a", "process-1", 4, 6, queued_s=4))))
     step = path.steps[0]
     assert (step.waited_for, step.waited_ns, step.gap_ns, step.undelivered_ns) == ("a worker", *[4 * 10**9] * 3)
-    assert "nothing happened on it but waiting for a worker" in path.sentence
+    assert "but for 67% of the time the next step waited for a worker" in path.sentence
+    assert str(path).endswith("1 step waited for a worker before the start.")
 
 
 def test_a_link_goes_before_a_worker_that_was_free_before():

@@ -1,4 +1,4 @@
-"""Where the time of the workers went: each cause alone, and the sum for any run."""
+"""How the time of the workers was used: each cause alone, and the sum for any run."""
 
 from __future__ import annotations
 
@@ -38,23 +38,22 @@ def test_workers_that_are_always_busy_do_useful_work():
     found = explain(make_trace(call(2, *each(4, 0, 1), *each(4, 1, 2, queued_s=1))))
     assert found.parts == {name: 8 if name == USEFUL else 0 for name in CAUSES}
     assert (found.useful_workers, found.losses) == (4, {})
-    assert found.sentence == "On average 4.0 of 4 workers did useful work: nearly all of their time went to it."
+    assert found.sentence == "On average 4.0 of 4 workers did useful work, which took nearly all of the worker time."
     assert "What helps" not in str(found)
 
 
 def test_threads_that_compute_wait_for_the_gil():
     found = explain(make_trace(call(4, *each(4, 0, 4, cpu_s=1))))
     assert (found.parts[USEFUL], found.parts["waiting for the GIL"]) == (4, 12)
-    assert (
-        found.sentence == "On average 1.0 of 4 workers did useful work; of their time 75% went to waiting for the GIL."
-    )
+    said = "On average 1.0 of 4 workers did useful work; waiting for the GIL took 75% of the worker time."
+    assert found.sentence == said
 
 
 def test_one_worker_is_told_that_it_does_one_thing_at_a_time():
     tree = call(3, bar("a", "main", 0, 1), bar("b", "main", 2, 3, queued_s=2), workers=1, executor="serial")
     found = explain(make_trace(tree))
     assert found.sentence == (
-        "One worker does one thing at a time; of its time 67% went to useful work and 33% to dispatch."
+        "One worker runs one branch at a time; useful work took 67% of the worker time and dispatch 33%."
     )
 
 
@@ -64,10 +63,10 @@ def test_the_largest_losses_are_named_in_their_order():
     found = explain(make_trace((bar("n", "main", 0, 6, kind="node"), phases)))
     assert list(found.losses) == ["straggler tail", "serial parts"]
     assert found.sentence == (
-        "On average 1.5 of 4 workers did useful work; of their time 38% went to the straggler tail and 25% to "
-        "serial parts."
+        "On average 1.5 of 4 workers did useful work; the straggler tail took 38% of the worker time and "
+        "serial parts 25%."
     )
-    assert str(found).endswith("begin with the longest items, or cut them into smaller ones.")
+    assert str(found).endswith("start the longest items first, or split them into smaller ones.")
     assert sum(found.shares.values()) == pytest.approx(1)
 
 
@@ -77,12 +76,12 @@ def test_the_table_is_sorted_and_has_the_causes_that_occurred():
     assert table[1].split()[:3] == ["straggler", "tail", "60%"]
     assert table[2].startswith(USEFUL)
     assert [name for name in CAUSES if any(line.startswith(name) for line in table)] == [USEFUL, "straggler tail"]
-    assert table[-1].startswith("together")
+    assert table[-1].startswith("total")
 
 
 def test_the_html_says_what_would_help():
     made = explain(make_trace(call(5, bar("long", "thread-1", 0, 5), *each(4, 0, 1)[1:])))._repr_html_()
-    assert "begin with the longest items" in made
+    assert "start the longest items first" in made
     assert made.startswith("<p>On average 1.6 of 4 workers")
 
 
@@ -118,6 +117,6 @@ def test_what_is_known_is_not_called_an_upper_bound():
     turns = [("cpu", 1), ("gil", 1), ("cpu", 1)], [("gil", 1), ("cpu", 1), ("gil", 1), ("cpu", 1)]
     known = make_trace(bar("a", "thread-1", 0, 3, cpu_s=2, parts=turns[0]), bar("b", "thread-2", 0, 4, cpu_s=2, parts=turns[1]))  # noqa: E501  # fmt: skip
     guessed = make_trace(bar("a", "thread-1", 0, 3, cpu_s=2), bar("b", "thread-2", 0, 4, cpu_s=2))
-    assert "at most so much" not in str(explain(known))
-    assert "at most so much" in str(explain(guessed))
+    assert "upper limit" not in str(explain(known))
+    assert "upper limit" in str(explain(guessed))
     assert explain(guessed).estimated == {"waiting for the GIL"}

@@ -11,8 +11,9 @@ from tests.analysis.what_if.runs import COUNTS, call
 LIMITED = [
     ("the longest branch", [bar("b", "thread-1", 0, 5), bar("b", "thread-2", 0, 1)], 2, {}),
     ("the number of workers", [bar("b", "thread-1", n, n + 1, queued_s=n) for n in range(9)], 2, {}),
-    ("the interpreter", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4, {}),
-    ("the loop", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4, {"executor": "async"}),
+    ("the GIL", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4, {}),
+    ("the event loop", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4,
+     {"executor": "async"}),
     ("the cores", [bar("b", "thread-1", n, n + 1, queued_s=n, cpu_s=1) for n in range(9)], 4,
      {"executor": "process", "cores": 2}),
     ("starting and ending the workers", [bar("b", f"process-{n}", 5, 6, queued_s=5) for n in (1, 2)], 2, {}),

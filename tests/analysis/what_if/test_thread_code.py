@@ -82,8 +82,8 @@ def test_from_one_thread_it_cannot_be_told_and_the_band_covers_both(load):
     assert found.makespan_s[2] == pytest.approx(found.makespan_s[1], rel=0.02)  # as for Python code
     (remark,) = found.remarks
     assert remark == (
-        "No two branches computed at the same time, so it cannot be told whether their code holds the GIL: "
-        "the band covers both."
+        "No two branches computed at the same time, so the trace does not show whether their code holds the GIL: "
+        "the band covers both cases."
     )
 
 
@@ -94,20 +94,20 @@ def test_where_it_makes_no_difference_nothing_is_said():
 def test_threads_that_wait_for_the_most_time_leave_it_open_too():
     found = what_if(recorded({"wait": (80, 90), "work": (10, 20)}, 4, TWO), [4, 16])
     assert found.remarks == (
-        "It cannot be told how much of the time the code of the branches holds the GIL: the band covers both.",
+        "The trace does not show for how long the code of the branches holds the GIL: the band covers both cases.",
     )
 
 
 def test_python_code_that_kept_the_interpreter_busy_leaves_no_doubt():
     found = what_if(recorded(PYTHON, 4, TWO), [2, 8])
     assert found.remarks == ()
-    assert found.limits[8] == "the interpreter: one thread computes Python code at a time"
+    assert found.limits[8] == "the GIL: one thread at a time runs Python code"
 
 
 def test_free_code_is_limited_by_the_cores():
     found = what_if(recorded(HASHING, 2, TWO), [8])
     assert found.limits[8] == "the cores"
-    assert found.remarks == ("At most 2 branches compute at once: the cores of the machine; else give cores=...",)
+    assert found.remarks == ("At most 2 branches compute at once, one on each core; cores=... sets another number.",)
 
 
 def test_more_cores_are_of_use_for_free_code_in_threads():
@@ -164,7 +164,7 @@ def test_without_a_gil_python_code_is_limited_by_the_cores(workers):
     for count, predicted in found.makespan_s.items():
         assert predicted == pytest.approx(seconds(PYTHON, count, 2, has_gil=False), rel=0.1), count
     assert found.sentence.startswith("Without a GIL, 2 workers are enough")
-    assert not any("cannot be told" in remark for remark in found.remarks)
+    assert not any("does not show" in remark for remark in found.remarks)
 
 
 def test_what_was_recorded_without_a_gil_is_predicted_without_one():

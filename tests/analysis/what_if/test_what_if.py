@@ -49,33 +49,36 @@ def test_the_smallest_number_of_workers_within_five_percent_is_enough():
     assert found.makespan_s == {1: 30, 2: 15, 3: 10, 4: 10, 5: 10, 6: 10, 7: 10, 8: 10}
     assert found.best_workers == 3
     assert found.speedup[3] == 3
-    assert found.sentence == "3 workers are enough: 10.0 s; the run took 30.0 s with 1."
+    assert found.sentence == "3 workers are enough: they would take 10.0 s; the run took 30.0 s with 1 worker."
 
 
 def test_a_best_that_is_not_the_fastest_says_how_fast_that_is():
     bars = [bar("b", "thread-1", 25.0 * n, 25.0 * (n + 1), queued_s=25.0 * n) for n in range(2)]
     rest = [bar("b", "thread-1", 50 + n, 51 + n, queued_s=50 + n) for n in range(2)]
     found = what_if(make_trace(call(52, *bars, *rest)), [2, 3, 4])
-    assert found.sentence == "2 workers are enough: 26.0 s (25.0 s with 3); the run took 52.0 s with 1."
+    assert (
+        found.sentence
+        == "2 workers are enough: they would take 26.0 s (3 would take 25.0 s); the run took 52.0 s with 1 worker."
+    )
 
 
 def test_what_was_asked_for_is_said():
     found = what_if(one_after_the_other(), 2, executor="process", schedule="longest-first", speed={"b": 2})
     assert found.sentence == (
-        "As processes, longest first, with b 2.0 times as fast, 2 workers would take 1.00 s; "
-        "the run took 4.00 s with 1."
+        "As processes, with the longest first, with b 2.0 times as fast, 2 workers would take 1.00 s; "
+        "the run took 4.00 s with 1 worker."
     )
 
 
 def test_the_table():
     text = str(what_if(one_after_the_other(8), [1, 8]))
     assert text.splitlines() == [
-        "8 workers are enough: 1.00 s; the run took 8.00 s with 1.", "",
+        "8 workers are enough: they would take 1.00 s; the run took 8.00 s with 1 worker.", "",
         "workers  makespan     low    high  speedup   limited by",
         "      1    8.00 s  8.00 s  8.00 s     1.0x   the number of workers",
         "      8    1.00 s  1.00 s  1.00 s     8.0x   the number of workers", "",
-        "Replayed on its own terms, the run takes 8.00 s: as long.",
-        "No CPU time was recorded: all of it counts as waiting, which any number of workers can do at once.",
+        "A replay with the recorded settings takes 8.00 s, as long as the run.",
+        "No CPU time was recorded: all time counts as waiting, which any number of workers can do at once.",
     ]  # fmt: skip
     assert "<td" in what_if(one_after_the_other(), [1, 2])._repr_html_()
 
@@ -123,7 +126,7 @@ def test_the_usual_numbers_and_the_recorded_one():
 
 def test_spans_that_were_not_kept_are_mentioned():
     trace = make_trace(call(1, bar("b", "thread-1", 0, 1)), dropped=3)
-    assert "3 spans of the run not kept: all of this is too short." in str(what_if(trace))
+    assert "The trace lacks 3 spans of the run: all predicted times are too short." in str(what_if(trace))
     assert what_if(trace).trace(2).dropped == 3
 
 

@@ -41,7 +41,7 @@ def test_many_changes_become_means_and_highest_numbers(batch, monkeypatch, neat)
     monkeypatch.setattr(steps.Steps.drawn, "__defaults__", (10,))
     ax = concurrency(batch(items=60))
     assert len(lines(ax, "highest")[0].get_xdata()) == 11
-    assert {"running, mean of each moment", "highest number of each moment"} <= set(neat(ax))
+    assert {"running, mean per interval", "maximum per interval"} <= set(neat(ax))
 
 
 def test_the_time_axis_reaches_as_far_as_asked_for(batch):
@@ -52,7 +52,7 @@ def test_an_empty_trace_says_so(neat):
     ax = concurrency(make_trace())
     assert [text.get_text() for text in ax.texts] == ["nothing was recorded"]
     assert ax.get_title(loc="left") == "Empty trace"
-    assert describe(ax).sentence == "Curve of what ran at once, without anything in it: nothing was recorded."
+    assert describe(ax).sentence == "Empty curve of how much ran at once: nothing was recorded."
     neat(ax)
 
 

@@ -27,16 +27,16 @@ def test_the_curve_begins_with_the_run_and_is_in_bytes(trace, neat):
     assert line.get_xdata().tolist() == [0, 1, 2, 3]
     assert line.get_ydata().tolist() == SIZE
     assert ax.get_ylabel() == "memory in use [MB]"
-    assert ax.get_title(loc="left") == "at most 160 MB, 120 MB more than at first"
+    assert ax.get_title(loc="left") == "at most 160 MB, 120 MB more than at the start"
     neat(ax)
 
 
 def test_it_has_a_text_of_its_own(trace):
     found = describe(memory_curve(trace))
     assert found.sentence == (
-        "Curve of memory in use: at most 160 MB, 120 MB more than at first, after 2.00 s; at last 60.0 MB."
+        "Curve of memory in use: at most 160 MB, 120 MB more than at the start, after 2.00 s; at the end 60.0 MB."
     )
-    assert list(found.tables[0].rows)[1] == ("most", "2.00 s", "160 MB")
+    assert list(found.tables[0].rows)[1] == ("maximum", "2.00 s", "160 MB")
 
 
 def test_without_samples_it_says_how_to_get_them(neat):

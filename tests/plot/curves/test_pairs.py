@@ -35,7 +35,7 @@ def test_the_first_pair_are_the_makespans_and_names_follow(neat):
     ax = paired_bars(compare(run(4, 2), run(1, 2)))
     assert names(ax) == ["makespan", "page"]
     assert widths(ax) == {"first run": [6, 6], "second run": [3, 3]}
-    assert [text.get_text() for text in ax.texts] == ["0.50x", "0.50x, makespan -3.0 s, 2 of them"]
+    assert [text.get_text() for text in ax.texts] == ["0.50x", "0.50x, makespan -3.0 s, 2 units"]
     neat(ax)
 
 
@@ -70,7 +70,7 @@ def test_the_description_is_that_of_the_comparison_with_a_line_for_each_pair():
     comparison = compare(run(4, 2), run(1, 2))
     description = describe(paired_bars(comparison))
     assert comparison.sentence in description.sentence
-    assert description.tables[0].rows[1] == ("page", "6.00 s", "3.00 s", "0.50x, makespan -3.0 s, 2 of them")
+    assert description.tables[0].rows[1] == ("page", "6.00 s", "3.00 s", "0.50x, makespan -3.0 s, 2 units")
 
 
 def test_empty_runs_can_be_drawn(neat):

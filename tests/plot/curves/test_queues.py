@@ -53,7 +53,7 @@ def test_the_legend_names_what_there_is(pipeline, batch):
     def words(ax):
         return [text.get_text() for text in ax.get_legend().get_texts()]
 
-    assert {"waiting in the queue", "room in the queue", "producers blocked"} <= set(words(queue_depth(pipeline)))
+    assert {"waiting in the queue", "capacity of the queue", "producers blocked"} <= set(words(queue_depth(pipeline)))
     assert "producers blocked" not in words(queue_depth(batch()))
 
 
@@ -64,9 +64,9 @@ def test_a_parallel_node_has_a_queue_without_a_known_bound(batch):
 
 def test_nothing_queued_is_no_ribbon(neat):
     ax = queue_depth(make_trace(bar("a", "t-1", 0, 1)))
-    assert ax.get_title(loc="left") == "Nothing had to wait in a queue"
+    assert ax.get_title(loc="left") == "No item waited in a queue"
     assert not [c for c in ax.collections if c.get_gid() == "ribbon"]
-    assert describe(ax).sentence == "Chart of queues without any: nothing had to wait in one."
+    assert describe(ax).sentence == "Empty chart of queues: no item waited in a queue."
     neat(ax)
 
 

@@ -55,11 +55,9 @@ def test_no_measured_point_lies_beyond_the_bounds(items, serial, counts):
 
 def test_the_baseline_is_one_worker_where_that_was_measured_or_predicted_else_an_estimate():
     runs = sweep()
-    assert speedup_curve(runs).get_ylabel() == "speedup: against one worker"
-    assert speedup_curve(runs[4], what_if=prediction(1, 2)).get_ylabel() == "speedup: against one worker, predicted"
-    assert (
-        speedup_curve(runs[4], what_if=prediction(2)).get_ylabel() == "speedup: against one after the other, estimated"
-    )
+    assert speedup_curve(runs).get_ylabel() == "speedup over one worker"
+    assert speedup_curve(runs[4], what_if=prediction(1, 2)).get_ylabel() == "speedup over one worker, predicted"
+    assert speedup_curve(runs[4], what_if=prediction(2)).get_ylabel() == "speedup over serial execution, estimated"
     assert Speedups.of({4: [runs[4]]}).baseline_s == 6.0
 
 
@@ -104,8 +102,8 @@ def test_the_number_of_workers_can_be_said(neat):
 
 def test_bounds_are_drawn_and_named_with_their_limits(neat):
     ax = speedup_curve(sweep(serial_s=0.5))
-    assert {"work law: as many times as workers", "critical path: at most 4.3", "Amdahl, 7.7% serial: at most 13",
-            "faster than any schedule"} <= set(words(ax))  # fmt: skip
+    assert {"work law: speedup = workers", "critical path: at most 4.3", "Amdahl, 7.7% serial: at most 13",
+            "impossible with any schedule"} <= set(words(ax))  # fmt: skip
     neat(ax)
 
 

@@ -57,4 +57,4 @@ def test_prediction_is_a_line_up_to_the_last_number_of_workers(ax):
 def test_the_label_says_what_runs_are_compared_with(ax):
     assert speedup_sketch({1: run(1)}, ax=ax).get_ylabel() == "times as fast as one worker"
     assert speedup_sketch({4: run(4)}, ax=ax, one_worker_s=16.0).get_ylabel() == "times as fast as one worker"
-    assert speedup_sketch({4: run(4)}, ax=ax).get_ylabel() == "times as fast as one after the other, estimated"
+    assert speedup_sketch({4: run(4)}, ax=ax).get_ylabel() == "times as fast as serial execution, estimated"

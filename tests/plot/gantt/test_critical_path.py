@@ -41,7 +41,7 @@ def test_the_critical_path_is_drawn_beneath_its_bars():
     assert lines["critical"] == [[[0, high], [5, high]], [[5.5, low], [6, low]]]
     assert lines["critical-wait"] == [[[5, high], [5, low], [5.5, low]]]
     assert "critical path" in [text.get_text() for text in ax.get_legend().get_texts()]
-    assert "The critical path leads through b, then c, then d." in ax.get_label()
+    assert "The critical path is b, then c, then d." in ax.get_label()
 
 
 def test_without_being_asked_for_no_critical_path_is_drawn(validation):

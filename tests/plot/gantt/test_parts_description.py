@@ -36,24 +36,24 @@ def test_it_is_said_how_many_compute_at_once():
     parts = [("cpu", 1), ("core", 2)], [("cpu", 1), ("core", 2)], [("core", 1), ("cpu", 2)]
     run = run_of(*(bar("a", f"t-{number}", 0, 3, parts=each) for number, each in enumerate(parts)))
     assert said(run) == (
-        "Of the time in the bars 44% is computing and 56% waiting for a core; at most 2 compute at once."
+        "The time in the bars is 44% computing and 56% waiting for a core; at most 2 bars compute at once."
     )
 
 
 def test_how_many_compute_at_once_is_not_said_where_it_is_not_known():
     run = run_of(bar("a", "t", 0, 4, parts=[("gil", 2), ("unknown", 2, 0.5)]))
-    assert said(run) == ("Of the time in the bars 25% is computing, 25% waiting and 50% waiting for the interpreter.")
+    assert said(run) == ("The time in the bars is 25% computing, 25% waiting and 50% waiting for the interpreter.")
 
 
 def test_blocked_time_and_what_was_not_measured_are_said():
     run = run_of(bar("a", "t", 0, 4, parts=[("blocked", 1), ("pause", 1), ("unknown", 2)]))
     assert said(run) == (
-        "Of the time in the bars 25% is blocked, 25% pauses before a retry and 50% running, not measured."
+        "The time in the bars is 25% blocked, 25% pauses before a retry and 50% running, not measured."
     )
 
 
 def test_with_several_runs_it_is_said_of_which():
     runs = Chart.of({"one": make_trace(bar("a", "t", 0, 4, blocked_s=1)), "other": make_trace()}).runs
     assert [where_time_went(run, part_times_s(run)) for run in runs] == [
-        "Of the time in the bars of one 25% is blocked and 75% running, not measured.", ""
+        "The time in the bars of one is 25% blocked and 75% running, not measured.", ""
     ]  # fmt: skip

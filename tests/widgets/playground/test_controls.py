@@ -64,7 +64,7 @@ def test_a_slider_in_small_steps_gives_the_number_that_is_shown(control):
 def test_a_value_that_is_out_of_range_is_a_clear_error(control, name, value):
     made = control(name)
     before = made.value
-    with pytest.raises(OptionError, match=f"{name} must be something that its control can be set to"):
+    with pytest.raises(OptionError, match=f"{name} must be a value that its control allows"):
         made.value = value
     assert made.value == before
 
@@ -107,8 +107,8 @@ def test_what_is_ignored_is_said(said):
     slider._handle_msg(message(None))
     assert slider.value == 3
     assert said == [
-        "A message of the page was ignored: a value out of its range.",
-        "A message of the page was ignored: it says nothing.",
+        "A message from the browser was ignored: a value out of its range.",
+        "A message from the browser was ignored: it is empty.",
     ]
 
 

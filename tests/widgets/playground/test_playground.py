@@ -88,9 +88,9 @@ def test_slider_shows_what_was_recorded_with_that_number(panel):
 
 def test_slider_says_when_nothing_was_recorded_with_that_number(panel):
     panel.slider.value = 3
-    assert "Nothing tried with 3 workers yet: press Run." in text_of(panel.status)
+    assert "No run with 3 workers yet: press Run." in text_of(panel.status)
     panel.slider.value = 1
-    assert "Nothing tried with 1 worker yet" in text_of(panel.status)
+    assert "No run with 1 worker yet" in text_of(panel.status)
 
 
 def test_slider_never_runs_anything():
@@ -250,7 +250,7 @@ def test_stop_starts_nothing_that_is_queued(stopped, parallel):
 
 
 def test_stop_says_what_was_done_and_shows_it(stopped):
-    assert "Stopped after 2 branches: nothing more is started." in text_of(stopped.status)
+    assert "Stopped after 2 branches: no more branches are started." in text_of(stopped.status)
     assert stopped.picture.startswith(PNG)
     assert log_of(stopped) == [["4", "stopped", "2"]]
     assert stopped.traces == {}
@@ -369,7 +369,7 @@ def test_runs_are_compared_with_one_worker_where_that_was_tried():
     assert "8 branches with 4 workers took 2.00 s: 4.0 times as fast as one worker, which took 8.00 s." in text_of(
         panel.status
     )
-    assert "The fastest so far." in text_of(panel.status)
+    assert "This is the fastest run so far." in text_of(panel.status)
 
 
 @pytest.mark.usefixtures("drawn")
@@ -402,7 +402,7 @@ def test_chart_of_a_panel_has_room_for_the_note_below_its_axis(monkeypatch):
     pictures.gantt_picture(make_trace(bar("busy", "thread-1", 0, 1, parts=short)))
     label, canvas = finished[0].xaxis.label, finished[0].figure.canvas
     canvas.draw()
-    assert "too short to be drawn one by one" in label.get_text()
+    assert "the height of a colour is its share of the time" in label.get_text()
     assert label.get_window_extent(canvas.get_renderer()).y0 >= 0
 
 
@@ -453,7 +453,7 @@ def message(data):
 
 def test_what_is_ignored_is_said(panel):
     panel.slider._handle_msg(message({"method": "update", "state": {"value": "many"}}))
-    assert "A message of the page was ignored" in text_of(panel.status)
+    assert "A message from the browser was ignored" in text_of(panel.status)
 
 
 # -- errors -------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_a_run_that_was_stopped_is_compared_with_nothing(log):
     stopped = log.add(settings(8), trace_of(8), is_whole=False)
     assert stopped.predicted is None
     assert log.table()[2] == ("", "8", "stopped", "", "8")
-    assert log.result(stopped) == "This run was stopped: the chart shows what there was until then."
+    assert log.result(stopped) == "This run was stopped: the chart shows the time until then."
     assert log.title(stopped) == "8 workers: stopped"
 
 

@@ -17,7 +17,7 @@ def test_columns_stand_below_each_other():
 
 
 def test_no_blank_is_left_that_the_entry_of_a_list_would_lose():
-    assert " " not in "".join(lines_of([("", "c d"), ("★", "longest first")]))
+    assert " " not in "".join(lines_of([("", "c d"), ("★", "with the longest branches first")]))
 
 
 def test_style_sheet_loads_nothing_and_is_whole():
