@@ -34,18 +34,8 @@ if TYPE_CHECKING:
         critical_path as critical_path,
     )
     from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep as PathStep
-    from kaygraph_viz.analysis.explain.explain import Explanation as Explanation
-    from kaygraph_viz.analysis.explain.explain import explain as explain
-    from kaygraph_viz.analysis.summary import Summary as Summary
-    from kaygraph_viz.analysis.summary import summarize as summarize
-    from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf
-    from kaygraph_viz.analysis.what_if.what_if import what_if as what_if
-    from kaygraph_viz.clock import compute as compute
-    from kaygraph_viz.clock import cost as cost
-    from kaygraph_viz.clock import sleep as sleep
-    from kaygraph_viz.clock import sleep_async as sleep_async
     from kaygraph_viz.analysis.explain.explain import Explanation as Explanation, explain as explain
-    from kaygraph_viz.analysis.metrics import Summary as Summary, summarize as summarize
+    from kaygraph_viz.analysis.summary import Summary as Summary, summarize as summarize
     from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf, what_if as what_if
     from kaygraph_viz.clock import compute as compute, cost as cost, sleep as sleep, sleep_async as sleep_async
     from kaygraph_viz.errors import KayGraphVizError as KayGraphVizError

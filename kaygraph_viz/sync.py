@@ -19,8 +19,7 @@ from typing import Any, TypeVar
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.parts import noted
-from kaygraph_viz.thread_protocols import Lock as AnyLock
-from kaygraph_viz.thread_protocols import Threads
+from kaygraph_viz.thread_protocols import Lock as AnyLock, Threads
 
 __all__ = ["Lock", "new_event_loop", "run_loop", "threads"]
 

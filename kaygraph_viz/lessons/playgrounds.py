@@ -30,8 +30,7 @@ from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.options import Given, Run
-from kaygraph_viz.widgets.playground.playground import MAX_WORKERS, Playground
-from kaygraph_viz.widgets.playground.playground import playground as panel
+from kaygraph_viz.widgets.playground.playground import MAX_WORKERS, Playground, playground as panel
 
 __all__ = ["PATTERNS", "playground"]
 

@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis import serial_time as serial
 from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate

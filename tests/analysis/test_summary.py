@@ -6,8 +6,7 @@ import html
 import pickle
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis import summary as metrics
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.explain.explain import CAUSES, USEFUL, explain
 from kaygraph_viz.analysis.summary import summarize
