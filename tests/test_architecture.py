@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,16 @@ MODULES = {
 }
 
 
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+@cache
 def imports_of(module: str) -> set[str]:
     """Return the modules of the package that a module imports anywhere in its text, TYPE_CHECKING included."""
     path, found = MODULES[module], set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -130,7 +137,7 @@ def test_a_file_stays_short(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_says_what_it_is(module):
-    assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+    assert ast.get_docstring(tree_of(module))
 
 
 def test_a_floor_above_is_noticed():
@@ -140,7 +147,7 @@ def test_a_floor_above_is_noticed():
 
 def has_logic(module: str) -> bool:
     """Return whether any function of a module does more than one thing: what has none is data or hands on."""
-    functions = [node for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))) if is_function(node)]
+    functions = [node for node in ast.walk(tree_of(module)) if is_function(node)]
     return any(len(statements(node)) > 1 for node in functions)
 
 
