@@ -27,62 +27,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kaygraph_viz.analysis.compare.compare import Comparison as Comparison
-    from kaygraph_viz.analysis.compare.compare import compare as compare
-    from kaygraph_viz.analysis.conflicts import Conflict as Conflict
-    from kaygraph_viz.analysis.conflicts import conflicts as conflicts
-    from kaygraph_viz.analysis.critical_path.critical_path import CriticalPath as CriticalPath
-    from kaygraph_viz.analysis.critical_path.critical_path import critical_path as critical_path
+    from kaygraph_viz.analysis.compare.compare import Comparison as Comparison, compare as compare
+    from kaygraph_viz.analysis.conflicts import Conflict as Conflict, conflicts as conflicts
+    from kaygraph_viz.analysis.critical_path.critical_path import (
+        CriticalPath as CriticalPath,
+        critical_path as critical_path,
+    )
     from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep as PathStep
-    from kaygraph_viz.analysis.explain.explain import Explanation as Explanation
-    from kaygraph_viz.analysis.explain.explain import explain as explain
-    from kaygraph_viz.analysis.metrics import Summary as Summary
-    from kaygraph_viz.analysis.metrics import summarize as summarize
-    from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf
-    from kaygraph_viz.analysis.what_if.what_if import what_if as what_if
-    from kaygraph_viz.clock import compute as compute
-    from kaygraph_viz.clock import cost as cost
-    from kaygraph_viz.clock import sleep as sleep
-    from kaygraph_viz.clock import sleep_async as sleep_async
+    from kaygraph_viz.analysis.explain.explain import Explanation as Explanation, explain as explain
+    from kaygraph_viz.analysis.summary import Summary as Summary, summarize as summarize
+    from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf, what_if as what_if
+    from kaygraph_viz.clock import compute as compute, cost as cost, sleep as sleep, sleep_async as sleep_async
     from kaygraph_viz.errors import KayGraphVizError as KayGraphVizError
     from kaygraph_viz.execute.cancel import CancelToken as CancelToken
-    from kaygraph_viz.execute.core.outcome import Outcome as Outcome
-    from kaygraph_viz.execute.core.outcome import Outcomes as Outcomes
+    from kaygraph_viz.execute.core.outcome import Outcome as Outcome, Outcomes as Outcomes
     from kaygraph_viz.execute.coroutines.loops import run as run
-    from kaygraph_viz.execute.explore import Exploration as Exploration
-    from kaygraph_viz.execute.explore import explore as explore
-    from kaygraph_viz.execute.limits import MemoryBudget as MemoryBudget
-    from kaygraph_viz.execute.limits import RetryPolicy as RetryPolicy
-    from kaygraph_viz.execute.pipeline.stages import DeadLetter as DeadLetter
-    from kaygraph_viz.execute.pipeline.stages import Stage as Stage
-    from kaygraph_viz.execute.pipeline.stages import StageFacts as StageFacts
-    from kaygraph_viz.execute.progress import ProgressCallback as ProgressCallback
-    from kaygraph_viz.execute.progress import ProgressInfo as ProgressInfo
+    from kaygraph_viz.execute.explore import Exploration as Exploration, explore as explore
+    from kaygraph_viz.execute.limits import MemoryBudget as MemoryBudget, RetryPolicy as RetryPolicy
+    from kaygraph_viz.execute.pipeline.stages import DeadLetter as DeadLetter, Stage as Stage, StageFacts as StageFacts
+    from kaygraph_viz.execute.progress import ProgressCallback as ProgressCallback, ProgressInfo as ProgressInfo
     from kaygraph_viz.execute.rate_limit import RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
     from kaygraph_viz.export.frame import to_frame as to_frame
     from kaygraph_viz.export.loading import load as load
     from kaygraph_viz.export.otel import to_opentelemetry as to_opentelemetry
     from kaygraph_viz.export.perfetto import to_perfetto as to_perfetto
-    from kaygraph_viz.graph.async_batch import AsyncBatchNode as AsyncBatchNode
-    from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode as AsyncParallelBatchNode
-    from kaygraph_viz.graph.async_graph import AsyncBatchGraph as AsyncBatchGraph
-    from kaygraph_viz.graph.async_graph import AsyncGraph as AsyncGraph
-    from kaygraph_viz.graph.async_graph import AsyncParallelBatchGraph as AsyncParallelBatchGraph
+    from kaygraph_viz.graph.async_batch import (
+        AsyncBatchNode as AsyncBatchNode,
+        AsyncParallelBatchNode as AsyncParallelBatchNode,
+    )
+    from kaygraph_viz.graph.async_graph import (
+        AsyncBatchGraph as AsyncBatchGraph,
+        AsyncGraph as AsyncGraph,
+        AsyncParallelBatchGraph as AsyncParallelBatchGraph,
+    )
     from kaygraph_viz.graph.async_node import AsyncNode as AsyncNode
-    from kaygraph_viz.graph.batch import BatchNode as BatchNode
-    from kaygraph_viz.graph.batch import ParallelBatchNode as ParallelBatchNode
+    from kaygraph_viz.graph.batch import BatchNode as BatchNode, ParallelBatchNode as ParallelBatchNode
     from kaygraph_viz.graph.fan_out import FanOutNode as FanOutNode
-    from kaygraph_viz.graph.graph import BatchGraph as BatchGraph
-    from kaygraph_viz.graph.graph import Graph as Graph
-    from kaygraph_viz.graph.graph import ParallelBatchGraph as ParallelBatchGraph
-    from kaygraph_viz.graph.map_reduce import MapReduceNode as MapReduceNode
-    from kaygraph_viz.graph.map_reduce import Reduced as Reduced
-    from kaygraph_viz.graph.node import BaseNode as BaseNode
-    from kaygraph_viz.graph.node import Node as Node
-    from kaygraph_viz.graph.node import ValidatedNode as ValidatedNode
-    from kaygraph_viz.graph.pipeline import PipelineNode as PipelineNode
-    from kaygraph_viz.graph.pipeline import PipelineResult as PipelineResult
+    from kaygraph_viz.graph.graph import (
+        BatchGraph as BatchGraph,
+        Graph as Graph,
+        ParallelBatchGraph as ParallelBatchGraph,
+    )
+    from kaygraph_viz.graph.map_reduce import MapReduceNode as MapReduceNode, Reduced as Reduced
+    from kaygraph_viz.graph.node import BaseNode as BaseNode, Node as Node, ValidatedNode as ValidatedNode
+    from kaygraph_viz.graph.pipeline import PipelineNode as PipelineNode, PipelineResult as PipelineResult
     from kaygraph_viz.html_report import save_report as save_report
     from kaygraph_viz.lessons.playgrounds import playground as playground
     from kaygraph_viz.machine import this_machine as this_machine
@@ -91,24 +80,20 @@ if TYPE_CHECKING:
     from kaygraph_viz.plot.curves.pairs import paired_bars as paired_bars
     from kaygraph_viz.plot.curves.queues import queue_depth as queue_depth
     from kaygraph_viz.plot.curves.speedup import speedup_curve as speedup_curve
-    from kaygraph_viz.plot.description import Description as Description
-    from kaygraph_viz.plot.description import describe as describe
+    from kaygraph_viz.plot.description import Description as Description, describe as describe
     from kaygraph_viz.plot.diagram.diagram import diagram as diagram
     from kaygraph_viz.plot.diagram.markup import diagram_text as diagram_text
     from kaygraph_viz.plot.files import save_picture as save_picture
     from kaygraph_viz.plot.gantt.gantt import gantt as gantt
     from kaygraph_viz.sync import Lock as Lock
-    from kaygraph_viz.trace.recorder import record as record
-    from kaygraph_viz.trace.recorder import span as span
+    from kaygraph_viz.trace.recorder import record as record, span as span
     from kaygraph_viz.trace.span import Span as Span
     from kaygraph_viz.trace.trace import Trace as Trace
     from kaygraph_viz.trace.traced import traced as traced
     from kaygraph_viz.virtual.clock import VirtualClock as VirtualClock
     from kaygraph_viz.widgets.playground.playground import Playground as Playground
-    from kaygraph_viz.widgets.progress import Progress as Progress
-    from kaygraph_viz.widgets.progress import progress as progress
-    from kaygraph_viz.widgets.timeline.timeline import Timeline as Timeline
-    from kaygraph_viz.widgets.timeline.timeline import timeline as timeline
+    from kaygraph_viz.widgets.progress import Progress as Progress, progress as progress
+    from kaygraph_viz.widgets.timeline.timeline import Timeline as Timeline, timeline as timeline
 
 __version__ = "0.1.0"
 
@@ -138,10 +123,7 @@ _HOME = {
     "html_report": ("save_report",),
     "machine": ("this_machine",),
     "plot.curves.concurrency": ("concurrency",),
-    "plot.description": (
-        "Description",
-        "describe",
-    ),
+    "plot.description": ("Description", "describe"),
     "plot.files": ("save_picture",),
     "plot.diagram.markup": ("diagram_text",),
     "plot.curves.memory": ("memory_curve",),
@@ -153,7 +135,7 @@ _HOME = {
     "trace.traced": ("traced",),
     "trace.trace": ("Trace",),
     "trace.span": ("Span",),
-    "analysis.metrics": ("Summary", "summarize"),
+    "analysis.summary": ("Summary", "summarize"),
     "analysis.critical_path.recorded_chain": ("PathStep",),
     "analysis.compare.compare": ("Comparison", "compare"),
     "analysis.critical_path.critical_path": ("CriticalPath", "critical_path"),

@@ -16,13 +16,8 @@ from kaygraph_viz.parts import PartKind
 __all__ = ["due_in_s", "frames_of", "innermost_frame", "kind_of_wait"]
 
 FILES = (asyncio.locks.__file__, asyncio.queues.__file__)
-BLOCKING = (
-    "Lock.acquire",
-    "Semaphore.acquire",
-    "Queue.get",
-    "Queue.put",
-    "Queue.join",
-)  # not events: they can mean anything
+# Not events: they can mean anything.
+BLOCKING = ("Lock.acquire", "Semaphore.acquire", "Queue.get", "Queue.put", "Queue.join")
 
 
 def frames_of(awaited: Any) -> list[FrameType]:

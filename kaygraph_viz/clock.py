@@ -19,7 +19,7 @@ from typing import Any
 from kaygraph_viz.checks import MAX_SECONDS, checked_seconds
 from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted
-from kaygraph_viz.threads import REAL_THREADS, Event, Threads
+from kaygraph_viz.thread_protocols import REAL_THREADS, Event, Threads
 
 __all__ = [
     "REAL", "WORKER_KINDS", "Clock", "RealClock", "compute", "cost", "current_clock", "sleep", "sleep_async",

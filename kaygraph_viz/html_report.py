@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kaygraph_viz.analysis.explain.explain import explain
-from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import counted, duration, html_table
 from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.description import describe
@@ -193,9 +193,7 @@ def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
 def _spans(columns: SpanColumns, dropped: int) -> str:
     """Return the table of spans, after a sentence about those that are left out."""
     rows = columns.rows
-    by_weight = np.lexsort(
-        (rows["started_ns"] - rows["ended_ns"], columns.is_status("ok"))
-    )  # failed ones, then longest
+    by_weight = np.lexsort((rows["started_ns"] - rows["ended_ns"], columns.is_status("ok")))  # failed, then longest
     zero_ns = int(columns.column("submitted_ns").min())
     shown = np.sort(by_weight[:MAX_SPANS])
     totals = part_totals_ns(columns, shown)

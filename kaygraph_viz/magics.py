@@ -17,7 +17,7 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
-from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.trace.recorder import record

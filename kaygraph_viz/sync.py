@@ -1,7 +1,7 @@
 """Threads, locks and event loops of the clock in force: real ones, or ones that wait in simulated time.
 
 Belongs here: the functions by which the rest of the package gets something to wait with. Does not belong here: the
-kinds of threads (``threads``, ``virtual``).
+kinds of threads (``thread_protocols``, ``virtual``).
 
 >>> from kaygraph_viz.sync import threads
 >>> news = threads().Event()
@@ -19,8 +19,7 @@ from typing import Any, TypeVar
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.parts import noted
-from kaygraph_viz.threads import Lock as AnyLock
-from kaygraph_viz.threads import Threads
+from kaygraph_viz.thread_protocols import Lock as AnyLock, Threads
 
 __all__ = ["Lock", "new_event_loop", "run_loop", "threads"]
 

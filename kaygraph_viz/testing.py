@@ -388,25 +388,10 @@ def _split(tree: Any) -> tuple[Span, Sequence[SpanTree]]:
 
 
 def _row(span: Span) -> Row:
-    return Row(
-        span.span_id,
-        span.parent_id or 0,
-        -1 if span.index is None else span.index,
-        span.name,
-        span.kind,
-        span.lane,
-        span.submitted_ns,
-        span.started_ns,
-        span.ended_ns,
-        -1 if span.cpu_ns is None else span.cpu_ns,
-        span.blocked_ns,
-        span.status,
-        span.attempt,
-        span.error,
-        span.attributes or None,
-        span.links or None,
-        span.noted_parts,
-    )
+    missing = {"parent_id": 0, "index": -1, "cpu_ns": -1}
+    values = {name: getattr(span, name) for name in Row._fields if name != "parts"}
+    given: dict[str, Any] = {name: missing.get(name) if value is None else value for name, value in values.items()}
+    return Row(**given, parts=span.noted_parts)
 
 
 def _ns(name: str, seconds: float) -> int:

@@ -28,7 +28,7 @@ settings.register_profile("thorough", derandomize=True, deadline=None, max_examp
 
 WITH_PROCESSES = {
     "test_processes",
-    "test_process_pool",
+    "test_process_starter",
     "test_worker_process",
     "test_kernel",
     "test_async_kernel",

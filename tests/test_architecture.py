@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "threads", "_optional", "sync", "virtual"}
+CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -26,11 +27,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parts": set(),
     "awaited": {"parts"},
     "machine": set(),
-    "threads": set(),
-    "clock": {"errors", "checks", "parts", "machine", "threads"},
+    "thread_protocols": set(),
+    "clock": {"errors", "checks", "parts", "machine", "thread_protocols"},
     "_optional": {"errors"},
-    "sync": {"errors", "parts", "threads", "clock"},
-    "virtual": {"errors", "checks", "parts", "awaited", "machine", "threads", "clock"},
+    "sync": {"errors", "parts", "thread_protocols", "clock"},
+    "virtual": {"errors", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},
@@ -58,10 +59,16 @@ MODULES = {
 }
 
 
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+@cache
 def imports_of(module: str) -> set[str]:
     """Return the modules of the package that a module imports anywhere in its text, TYPE_CHECKING included."""
     path, found = MODULES[module], set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -130,7 +137,7 @@ def test_a_file_stays_short(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_says_what_it_is(module):
-    assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+    assert ast.get_docstring(tree_of(module))
 
 
 def test_a_floor_above_is_noticed():
@@ -140,7 +147,7 @@ def test_a_floor_above_is_noticed():
 
 def has_logic(module: str) -> bool:
     """Return whether any function of a module does more than one thing: what has none is data or hands on."""
-    functions = [node for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))) if is_function(node)]
+    functions = [node for node in ast.walk(tree_of(module)) if is_function(node)]
     return any(len(statements(node)) > 1 for node in functions)
 
 

@@ -78,7 +78,8 @@ trace.validate()
 @pytest.mark.processes
 def test_a_node_loads_its_executor_when_it_is_built_and_not_within_a_recorded_run():
     code = "import sys, kaygraph_viz as kv\nkv.ParallelBatchNode(executor={!r})\nprint({!r} in sys.modules)"
-    for kind, module in {"thread": "threads", "process": "processes", "async": "coroutines"}.items():
+    homes = {"thread": "local.threads", "process": "local.processes", "async": "coroutines.executor"}
+    for kind, module in homes.items():
         program = code.format(kind, f"kaygraph_viz.execute.{module}")
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout.strip() == "True"

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.computing import computing
+from kaygraph_viz.analysis.cpu_times import computing
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts, running_max_by_group
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.trace.columns import SpanColumns

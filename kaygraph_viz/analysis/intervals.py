@@ -1,7 +1,7 @@
 """Arithmetic on many half-open intervals at once: union, concurrency, overlaps.
 
 Belongs here: functions of arrays of starts and ends. Does not belong here: what the intervals mean (``nesting``,
-``metrics``). All times are integer nanoseconds; an interval that ends when another starts does not overlap it.
+``summary``). All times are integer nanoseconds; an interval that ends when another starts does not overlap it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The laws that bound what parallel workers can do, as small functions of plain numbers.
 
-Belongs here: formulas with their sources. Does not belong here: reading the numbers off a trace (``metrics``).
+Belongs here: formulas with their sources. Does not belong here: reading the numbers off a trace (``summary``).
 
 All of them hold for times that do not change with the number of workers: a real branch may get slower where many run at
 once, because of the GIL, of memory or of a busy service. The universal scalability law is the one that models this.

@@ -1,7 +1,7 @@
 """The nesting of the spans of a trace, computed for all spans at once.
 
 Belongs here: parents, depths, ancestors, and which spans are units of work. Does not belong here: arithmetic on their
-times (``intervals``, ``metrics``).
+times (``intervals``, ``summary``).
 
 Everything doubles its step instead of walking up one parent at a time: log2(depth) passes over arrays, whether a
 trace is wide or 10,000 levels deep.

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaygraph_viz.analysis.explain.explain import CAUSES, explain
-from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import aligned, counted, duration, significant
 from kaygraph_viz.errors import OutputExistsError
 

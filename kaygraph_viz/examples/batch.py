@@ -41,6 +41,8 @@ def run(setup: Setup) -> ExampleRun:
         for schedule in SCHEDULES:
             shared, graph, traces[schedule] = _priced(orders, setup, executor, schedule)
     summary, failed, metrics = shared["batch_summary"], shared["failed_orders"], shared["performance_metrics"]
+    enough = counted(metrics["suggested_workers"], "worker")
+    busy = f"{metrics['efficiency']:.0%} of the workers' time: pricing computes and never waits"
     return ExampleRun(
         name="batch",
         title=f"Batch processing: {counted(len(orders), 'order')} priced by a pool of {counted(workers, 'worker')}",
@@ -55,11 +57,11 @@ def run(setup: Setup) -> ExampleRun:
         ],
         notes=[
             *(f"{order.order_id} was not priced: {order.reason}" for order in failed[:MAX_NOTES]),
-            _suggestion(metrics["suggested_workers"]),
+            f"By a replay of the recorded branches, {enough} would come within 5% of the best.",
         ],
         measured=measured(
             len(orders), len(failed), traces["longest-first"], serial,
-            unit="orders", bottleneck=_bottleneck(metrics), computes=True,
+            unit="orders", bottleneck=("pricing", busy), computes=True,
         ),
         is_simulated=setup.is_simulated,
     )  # fmt: skip
@@ -70,14 +72,6 @@ def _priced(orders: Sequence[Order], setup: Setup, executor: Executor, schedule:
         graph = batch_graph(max_workers=executor.workers, executor=executor, schedule=schedule, progress=setup.progress)
         graph.run(shared := {"orders": orders})
     return shared, graph, trace
-
-
-def _bottleneck(metrics: Mapping[str, Any]) -> tuple[str, str]:
-    return "pricing", f"{metrics['efficiency']:.0%} of the workers' time: pricing computes and never waits"
-
-
-def _suggestion(workers: int) -> str:
-    return f"By a replay of the recorded branches, {counted(workers, 'worker')} would come within 5% of the best."
 
 
 def _money(cents: int) -> str:

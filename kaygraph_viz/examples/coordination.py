@@ -12,10 +12,8 @@ from kaygraph_viz.examples.outcome import ExampleRun, Fact, measured
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.patterns.coordination import with_semaphore
-from kaygraph_viz.patterns.coordination_examples import FAN_OUT, WAYS, CoordinationNode, Lookup, coordination_graph
+from kaygraph_viz.patterns.coordination_examples import FAN_OUT, WAYS, SemaphoreNode, coordination_graph
 from kaygraph_viz.services.datasets import load_customers
-from kaygraph_viz.services.in_process import open_async_client
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.trace.trace import Trace
 
@@ -36,15 +34,6 @@ CAPTIONS = {
     "parallel": "gather: a row for each question, and as long as the slowest of them",
 }
 Run = tuple[dict[str, Any], Graph, Trace]
-
-
-class OneByOneNode(CoordinationNode):
-    """A node that asks one question after the other: the baseline that all ways are compared with."""
-
-    async def exec_async(self, prep_res: Sequence[str]) -> list[Any]:
-        """Ask one question after the other."""
-        async with open_async_client() as client:
-            return await with_semaphore(1, Lookup(client, self.mirrors), prep_res)
 
 
 def run(setup: Setup) -> ExampleRun:
@@ -79,7 +68,7 @@ def _asked(way: str, customers: Sequence[str], setup: Setup) -> Run:
     seeds = (setup.seed, setup.seed + 1) if way == "first wins" else (setup.seed,)  # each is slow for other customers
     with setup.record() as trace, ExitStack() as services:
         mirrors = [services.enter_context(serve(settings_with_seed(seed))).base_url for seed in seeds]
-        graph = coordination_graph(way, mirrors) if way else AsyncGraph(start=OneByOneNode("one by one", mirrors))
+        graph = coordination_graph(way, mirrors) if way else AsyncGraph(start=SemaphoreNode(1, mirrors, "one by one"))
         graph.run(shared := {"customer_ids": customers})
     return shared, graph, trace
 

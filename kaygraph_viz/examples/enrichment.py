@@ -91,16 +91,13 @@ def _enriched(
 
 
 def _facts(summary: Mapping[str, Any], count: int) -> list[Fact]:
+    statuses = ", ".join(f"{number:,} {status}" for status, number in summary["statuses"].items())
     return [
-        Fact("answers", f"{count * 4:,}", _in_words(summary["statuses"])),
+        Fact("answers", f"{count * 4:,}", statuses),
         Fact("complete records", f"{summary['complete']:,}", f"of {count:,}"),
         Fact("enrichment rate", f"{summary['enrichment_rate']:.0%}", "share of the sources that answered"),
         Fact("confidence", f"{summary['confidence']:.0%}", "less where two sources contradict each other"),
     ]
-
-
-def _in_words(statuses: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {status}" for status, count in statuses.items())
 
 
 def _what_is_known(enriched: EnrichedRecord) -> str:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import duration, significant
 from kaygraph_viz.analysis.workers import kind_of_lane
 from kaygraph_viz.graph.graph import Graph

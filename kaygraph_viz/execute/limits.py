@@ -21,12 +21,7 @@ from kaygraph_viz.machine import usable_cores
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-__all__ = [
-    "MemoryBudget",
-    "RetryPolicy",
-    "default_workers",
-    "used_bytes",
-]
+__all__ = ["MemoryBudget", "RetryPolicy", "default_workers", "used_bytes"]
 
 MAX_BY_DEFAULT = 32
 POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
@@ -190,11 +185,6 @@ def default_workers(kind: str = "thread") -> int:
 
     Processes: one for each core that the program may use. Other kinds: 4 more than that, at most 32, since they wait
     more than they compute. In simulated time 4 of any kind, so that a run is the same on every machine.
-
-    Parameters
-    ----------
-    kind
-        As for `get_executor`.
     """
     if (fixed := current_clock().default_workers) is not None:
         return fixed

@@ -65,9 +65,8 @@ class ChromeReader(Reader):
     def _complete(self, event: Mapping[str, Any]) -> None:
         begun, duration = _begun(event), event.get("dur", 0)
         duration_ns = integer_ns(duration, MICROSECOND_NS)
-        ended_ns = integer_ns(
-            event["ts"] + duration, MICROSECOND_NS
-        )  # rounded once: inner events stay within outer ones
+        # Rounded once: inner events stay within outer ones.
+        ended_ns = integer_ns(event["ts"] + duration, MICROSECOND_NS)
         cpu_ns = min(integer_ns(event["tdur"], MICROSECOND_NS), duration_ns) if "tdur" in event else -1
         self._add(_thread(event), begun, ended_ns, "ok", cpu_ns)
 

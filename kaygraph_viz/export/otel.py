@@ -26,8 +26,7 @@ from kaygraph_viz.trace.trace import Trace
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
-    from opentelemetry.trace import Span as OtelSpan
-    from opentelemetry.trace import Tracer, TracerProvider
+    from opentelemetry.trace import Span as OtelSpan, Tracer, TracerProvider
 
 __all__ = ["to_opentelemetry"]
 

@@ -173,9 +173,8 @@ def _climb(parent: Ints) -> tuple[Ints, Ints]:
     """Return the number of ancestors of each position, and the topmost one, by doubling the distance in each pass."""
     steps, last = (parent >= 0).astype(np.int64), np.where(parent >= 0, parent, np.arange(len(parent)))
     jump = parent
-    for _ in range(
-        len(parent).bit_length()
-    ):  # enough for any depth, and it ends also where a damaged trace has a cycle
+    # So many passes are enough for any depth, and it ends also where a damaged trace has a cycle.
+    for _ in range(len(parent).bit_length()):
         steps += np.where(jump >= 0, steps[jump], 0)
         last = np.where(jump >= 0, last[jump], last)
         jump = np.where(jump >= 0, jump[jump], -1)

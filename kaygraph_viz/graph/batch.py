@@ -20,10 +20,7 @@ from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.core.request import MAX_WINDOW, ON_ERROR, OnError
 from kaygraph_viz.execute.core.schedules import Schedule, checked_schedule, imap_in_chunks, imap_in_order
-from kaygraph_viz.execute.limits import (
-    MemoryBudget,
-    RetryPolicy,
-)
+from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy
 from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
 from kaygraph_viz.execute.registry import executor_class, get_executor
 from kaygraph_viz.graph.node import Node, Shared

@@ -17,8 +17,8 @@ import numpy as np
 
 from kaygraph_viz.analysis.conflicts import conflicts
 from kaygraph_viz.analysis.intervals import Ints, concurrency
-from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.execute.explore import Exploration
 from kaygraph_viz.trace.span import Span

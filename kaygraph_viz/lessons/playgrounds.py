@@ -18,8 +18,7 @@ from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.patterns.batch import batch_graph
 from kaygraph_viz.patterns.checks import local_checks
-from kaygraph_viz.patterns.coordination import with_semaphore
-from kaygraph_viz.patterns.coordination_examples import CoordinationNode, Lookup
+from kaygraph_viz.patterns.coordination_examples import SemaphoreNode
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.enrichment import enrichment_graph
 from kaygraph_viz.patterns.map_reduce import word_count_graph
@@ -27,13 +26,11 @@ from kaygraph_viz.patterns.order_store import OrderStore
 from kaygraph_viz.patterns.pipeline import etl_graph
 from kaygraph_viz.patterns.validation import validation_graph
 from kaygraph_viz.services.datasets import load_customers, load_orders, load_speeches
-from kaygraph_viz.services.in_process import open_async_client
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.options import Given, Run
-from kaygraph_viz.widgets.playground.playground import MAX_WORKERS, Playground
-from kaygraph_viz.widgets.playground.playground import playground as panel
+from kaygraph_viz.widgets.playground.playground import MAX_WORKERS, Playground, playground as panel
 
 __all__ = ["PATTERNS", "playground"]
 
@@ -95,16 +92,16 @@ def playground(
     >>> round(panel.traces[8].makespan_s / panel.traces[1].makespan_s, 2)
     0.27
     """
+    options: dict[str, Any] = {"workers": workers, "max_workers": max_workers}
     if not isinstance(run, str):
-        given: dict[str, Any] = {"recorded": recorded, "workers": workers, "max_workers": max_workers}
-        return panel(run, controls=controls, only=only, **given)
+        return panel(run, recorded=recorded, controls=controls, only=only, **options)
     if run not in PATTERNS:
         raise OptionError("run", run, f"a function, or one of {', '.join(PATTERNS)}", 'playground("batch")')
     pattern, ranges = PATTERNS[run]
     if recorded is None:
         recorded = {count: pattern(count) for count in SWEEP if count <= max_workers}
-    given = {"recorded": recorded, "workers": workers, "max_workers": max_workers}
-    return panel(pattern, controls={**ranges, **(controls or {})}, only=only or ONLY.get(run), **given)
+    controls = {**ranges, **(controls or {})}
+    return panel(pattern, recorded=recorded, controls=controls, only=only or ONLY.get(run), **options)
 
 
 def validation(
@@ -183,20 +180,8 @@ def coordination(
     """Ask one service with coroutines, `workers` of them at once at most."""
     customers = [customer["customer_id"] for customer in load_customers()[:items]]
     with Setup(clock=clock).record() as trace, serve(_services(seed, latency_s, 0.0)) as server:
-        AsyncGraph(start=_SemaphoreNode(workers, server.base_url)).run({"customer_ids": customers})
+        AsyncGraph(start=SemaphoreNode(workers, [server.base_url])).run({"customer_ids": customers})
     return trace
-
-
-class _SemaphoreNode(CoordinationNode):
-    """Looks up followers with a bound on the coroutines at once."""
-
-    def __init__(self, in_flight: int, url: str) -> None:
-        super().__init__("semaphore", [url])
-        self.in_flight = in_flight
-
-    async def exec_async(self, prep_res: Sequence[str]) -> list[Any]:
-        async with open_async_client(timeout=30.0) as client:
-            return await with_semaphore(self.in_flight, Lookup(client, self.mirrors), prep_res)
 
 
 def _some(records: Sequence[Any], count: int) -> list[Any]:

@@ -1,7 +1,7 @@
 """The four checks of a customer record, by name, and the service that one of them asks.
 
 Belongs here: their names, and running them beside a service of this machine. Each check has a module of its own:
-``security``, ``formats``, ``business`` and ``external``. Does not belong here: running them in parallel
+``security``, ``formats``, ``business_rules`` and ``external``. Does not belong here: running them in parallel
 (``validation``).
 
 Each takes one record, a mapping from field to text, and returns a list of `Finding`, empty when the record passes.
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from kaygraph_viz.clock import cost
-from kaygraph_viz.patterns.business import BusinessRules
+from kaygraph_viz.patterns.business_rules import BusinessRules
 from kaygraph_viz.patterns.external import AddressVerifier
 from kaygraph_viz.patterns.findings import CHECKS, Finding
 from kaygraph_viz.patterns.formats import check_format

@@ -28,7 +28,7 @@ from kaygraph_viz.patterns import coordination
 from kaygraph_viz.services.in_process import open_async_client, open_client
 from kaygraph_viz.trace.recorder import span
 
-__all__ = ["FAN_OUT", "WAYS", "CoordinationNode", "coordination_graph"]
+__all__ = ["FAN_OUT", "WAYS", "CoordinationNode", "SemaphoreNode", "coordination_graph"]
 
 TIMEOUT_S = 30.0
 FAN_OUT = "fan-out"
@@ -127,6 +127,19 @@ class CoordinationNode(AsyncNode):
     async def post_async(self, shared: Shared, prep_res: Any, exec_res: list[Found]) -> None:
         """Store ``shared["answers"]``."""
         shared["answers"] = exec_res
+
+
+class SemaphoreNode(CoordinationNode):
+    """Look up the followers of ``shared["customer_ids"]``, at most `in_flight` at once; 1: one after the other."""
+
+    def __init__(self, in_flight: int, mirrors: Sequence[str], node_id: str = "semaphore") -> None:
+        super().__init__(node_id, mirrors)
+        self.in_flight = in_flight
+
+    async def exec_async(self, prep_res: Sequence[str]) -> list[Found]:
+        """Look up the customers with one client for all requests."""
+        async with open_async_client(timeout=TIMEOUT_S) as client:
+            return await coordination.with_semaphore(self.in_flight, Lookup(client, self.mirrors), prep_res)
 
 
 # -- fan-out and fan-in -----------------------------------------------------------------------------------------------

@@ -115,7 +115,9 @@ class _Enriching:
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Outcomes) -> None:
         """Store results and outcomes; all sources of a record whose worker was lost are unavailable."""
-        shared["source_results"] = [outcome.value if outcome.ok else self._lost(outcome) for outcome in exec_res]
+        shared["source_results"] = [
+            outcome.value if outcome.ok else self._results([outcome] * len(self.sources)) for outcome in exec_res
+        ]
         shared["record_outcomes"] = exec_res
 
     def _questions(self, record: Record) -> Generator[Question, None, None]:
@@ -133,9 +135,6 @@ class _Enriching:
 
     def _results(self, outcomes: Sequence[Outcome]) -> tuple[SourceResult, ...]:
         return tuple(map(SourceResult.of, self.sources.names, outcomes))
-
-    def _lost(self, outcome: Outcome) -> tuple[SourceResult, ...]:
-        return tuple(SourceResult.of(name, outcome) for name in self.sources.names)
 
 
 class ParallelEnrichmentNode(_Enriching, ParallelBatchNode):

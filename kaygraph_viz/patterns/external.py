@@ -6,6 +6,7 @@ Belongs here: the request to the service and the findings of its answer. Does no
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import httpx
@@ -141,15 +142,11 @@ class AddressVerifier(ClientOwner):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild from the settings; connections and locks stay behind."""
-        return _rebuild, (self.base_url, self.timeout_s)
+        return partial(AddressVerifier, self.base_url, timeout_s=self.timeout_s), ()
 
     def __repr__(self) -> str:
         """Return how it was made."""
         return f"AddressVerifier({self.base_url!r}, timeout_s={self.timeout_s:g})"
-
-
-def _rebuild(base_url: str, timeout_s: float) -> AddressVerifier:
-    return AddressVerifier(base_url, timeout_s=timeout_s)
 
 
 def _findings(reply: _Reply) -> list[Finding]:

@@ -1,7 +1,7 @@
 """Findings: what the checks of a record report.
 
 Belongs here: the `Finding` that all checks return. Does not belong here: any rule; each check has a module of its own
-(``security``, ``formats``, ``business``, ``external``).
+(``security``, ``formats``, ``business_rules``, ``external``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The format check: whether every field is there, is text, and has the format of such a value.
 
 Belongs here: rules about one value alone. Does not belong here: whether values agree with each other or with other
-records (``business``), and whether a city or a domain exists (``external``).
+records (``business_rules``), and whether a city or a domain exists (``external``).
 """
 
 from __future__ import annotations

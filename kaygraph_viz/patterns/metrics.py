@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kaygraph_viz.analysis.explain.explain import USEFUL, explain
-from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.per_worker import per_worker
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.execute.core.outcome import Outcome

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self
@@ -96,7 +96,7 @@ class OrderStore:
         """Write one order, in place of one with the same number."""
         if self.write_s:
             sleep(self.write_s)
-        values = tuple(getattr(row, name) for name in _names(OrderRow))
+        values = astuple(row)
         marks = ", ".join("?" for _ in values)
         with self._writing() as connection:
             connection.execute(f"INSERT OR REPLACE INTO orders VALUES ({marks})", values)  # noqa: S608  (only marks)
@@ -152,10 +152,6 @@ class OrderStore:
     ) -> None:
         """Close the database."""
         self.close()
-
-
-def _names(row: type[OrderRow]) -> list[str]:
-    return [field.name for field in fields(row)]
 
 
 def _columns(row: type[OrderRow]) -> str:

@@ -29,14 +29,7 @@ from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Question, wait_for_service
 from kaygraph_viz.services.datasets import REFERENCE_DATE, Order, load_countries, load_customers
 
-__all__ = [
-    "Enricher",
-    "LoadReportNode",
-    "OrderPipelineNode",
-    "OrderValidator",
-    "etl_graph",
-    "price",
-]
+__all__ = ["Enricher", "LoadReportNode", "OrderPipelineNode", "OrderValidator", "etl_graph", "price"]
 
 Customers = Mapping[str, Mapping[str, str]]
 

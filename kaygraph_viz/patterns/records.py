@@ -1,7 +1,7 @@
 """Reading records that may hold anything: wrong types, missing fields, no record at all.
 
 Belongs here: the texts of a record, and the records and items of a shared store. Does not belong here: any rule about
-them (``formats``, ``business``, ``security``, ``external``).
+them (``formats``, ``business_rules``, ``security``, ``external``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Parallel validation: four independent checks of every record run at once, and a verdict with reasons for each.
 
 Belongs here: the nodes, the graph and the verdicts. Does not belong here: the rules of each check (``security``,
-``formats``, ``business``, ``external``) and the service that one of them asks (``services``).
+``formats``, ``business_rules``, ``external``) and the service that one of them asks (``services``).
 
 The graph is ``ParallelValidationNode >> AggregationNode``. A branch is one check of one record, so that a pool of any
 size is busy, and four workers run the four checks of a record at the same time. A check that could not be made never
@@ -243,7 +243,6 @@ def _summary(verdicts: Sequence[Verdict], outcomes: Outcomes) -> dict[str, float
     statuses = Counter(verdict.status for verdict in verdicts)
     passed = sum(outcome.ok and not outcome.value for outcome in outcomes)
     unavailable = len(outcomes.failed)
-
     return {
         "records": len(verdicts),
         "accepted": statuses["accepted"],

@@ -137,13 +137,7 @@ class Canvas:
         self.ax.set_axisbelow(True)
 
     def set_rows(self, rows: Sequence[Row]) -> None:
-        """Set up the axis of rows, first row on top; of the names, headings get room before others.
-
-        Parameters
-        ----------
-        rows
-            From top to bottom, at least one.
-        """
+        """Set up the axis of rows, first row on top; of the names, headings get room before others."""
         at = centres(rows)
         height = sum(row.height for row in rows)
         top = at[0] - rows[0].height / 2

@@ -29,11 +29,6 @@ _SECRET = re.compile(
 def safe_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` as short plain data, with the values of secret-looking names masked.
 
-    Parameters
-    ----------
-    values
-        Names and any objects.
-
     Returns
     -------
     dict

@@ -22,11 +22,6 @@ def written(path: Path) -> Iterator[IO[bytes]]:
     """Yield a stream for the new content of `path`, compressed when its name ends in ``.gz``.
 
     An existing file is replaced when the block ends; when it raises, the file stays as it was.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written.
     """
     beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}")
     with beside.open("xb") as raw:  # not mkstemp: the file shall be as readable to others as any new one
@@ -47,13 +42,7 @@ def _compressed(raw: IO[bytes], path: Path) -> IO[bytes]:
 
 
 def opened(raw: IO[bytes], path: Path) -> IO[bytes]:
-    """Return a stream of what is in a file that was opened, also of a compressed one.
-
-    Raises
-    ------
-    TraceFormatError
-        If it is a pickle.
-    """
+    """Return a stream of what is in a file that was opened, also of a compressed one, but refuse a pickle."""
     head = raw.read(2)
     raw.seek(0)
     if head[:1] == b"\x80":

@@ -19,11 +19,6 @@ __all__ = ["so_far"]
 def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
     """Return a trace with the spans that are still open, as if they ended now, and the numbers of those.
 
-    Parameters
-    ----------
-    trace
-        A live one; one that is complete is returned as it is.
-
     Examples
     --------
     >>> from kaygraph_viz.trace.recorder import record, span

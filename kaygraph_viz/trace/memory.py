@@ -87,17 +87,7 @@ class MemoryLog:
 def memory_log(clock: Clock, *, is_wanted: bool) -> MemoryLog | None:
     """Return the log of the memory in use, or None if that is not wanted.
 
-    Parameters
-    ----------
-    clock
-        The clock of the recording; only the real one, since simulated time stands still while memory is taken.
-    is_wanted
-        The option of `record`.
-
-    Raises
-    ------
-    OptionError
-        If it is no truth value, or wanted where time is simulated.
+    Only the real clock can have one: simulated time stands still while memory is taken.
     """
     if checked_flag("memory", is_wanted) and clock is not REAL:
         raise OptionError("memory", True, "False with a clock that is not that of this machine", "record(memory=True)")
@@ -157,13 +147,7 @@ def _reader() -> Callable[[], int]:
 
 
 def memory_from(fields: Mapping[str, Any]) -> MemorySamples:
-    """Return the samples that the last line of a file holds.
-
-    Raises
-    ------
-    ValueError
-        If they are none.
-    """
+    """Return the samples that the last line of a file holds, or raise `ValueError` if they are none."""
     noted = fields.get("memory", [[], []])
     if not isinstance(noted, list) or len(noted) != 2 or not all(isinstance(each, list) for each in noted):
         raise ValueError("memory is not a pair of lists")

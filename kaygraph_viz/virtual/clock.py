@@ -17,7 +17,7 @@ from kaygraph_viz.clock import WORKER_KINDS, Clock, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.machine import SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
-from kaygraph_viz.threads import Event
+from kaygraph_viz.thread_protocols import Event
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guard, guards

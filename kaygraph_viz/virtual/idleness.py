@@ -26,13 +26,7 @@ _now_s, _process_cpu_s, _own_cpu_s = time.monotonic, time.process_time, time.thr
 
 
 class Idleness:
-    """Samples of the thread of a fiber, taken since it was first found where it is now.
-
-    Parameters
-    ----------
-    fiber
-        The fiber; None where none runs.
-    """
+    """Samples of the thread of a fiber, taken since it was first found where it is now."""
 
     def __init__(self, fiber: Fiber | None) -> None:
         self._has_none = fiber is None

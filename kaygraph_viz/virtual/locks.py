@@ -29,15 +29,7 @@ PRIMITIVES = ("threading", "queue")
 
 
 class Waiter:
-    """One wait of one simulated thread, which any thread may end.
-
-    Parameters
-    ----------
-    scheduler
-        The schedule of the calling thread.
-    waits_for
-        The name of what it waits for, in messages.
-    """
+    """One wait of one simulated thread, which any thread may end."""
 
     def __init__(self, scheduler: Scheduler, waits_for: str) -> None:
         self._scheduler = scheduler
@@ -62,13 +54,7 @@ class Waiter:
         return self.is_released
 
     def release(self) -> None:
-        """End the wait.
-
-        Raises
-        ------
-        RuntimeError
-            If it was released before.
-        """
+        """End the wait; a second time is a `RuntimeError`."""
         if self.is_released:
             raise RuntimeError("release unlocked lock")
         self.is_released = True
@@ -180,13 +166,7 @@ class Lock:
 
 
 class RLock(threading._RLock):  # type: ignore[misc]  # the one written in Python: the other cannot be inherited from
-    """As `threading.RLock`, for simulated threads as for all others.
-
-    Parameters
-    ----------
-    real
-        The real lock inside.
-    """
+    """As `threading.RLock`, for simulated threads as for all others."""
 
     is_simulated = True
 

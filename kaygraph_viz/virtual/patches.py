@@ -17,9 +17,9 @@ import queue
 import sys
 import threading
 import time as _time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from types import FrameType
 from typing import Any
 
@@ -33,70 +33,42 @@ START_S = 946_684_800  # the date at which simulated time begins: 1 January 2000
 POLLING = ("subprocess", "multiprocessing")  # they sleep between checks of something real
 READING = (*POLLING, "asyncio", "kaygraph_viz", "logging", "selectors", "socket", "ssl", "threading", "queue")
 
-_real_sleep, _real_time, _real_time_ns = _time.sleep, _time.time, _time.time_ns
-_real_monotonic, _real_monotonic_ns = _time.monotonic, _time.monotonic_ns
-_real_counter, _real_counter_ns = _time.perf_counter, _time.perf_counter_ns
+_real_sleep, _real_monotonic = _time.sleep, _time.monotonic
 _real_lock, _real_rlock = threading.Lock, threading._CRLock  # type: ignore[attr-defined]  # not public
 _real_queue, _real_wait = queue.SimpleQueue, threading.Condition.wait
-
-
-def _calls_from(modules: tuple[str, ...]) -> bool:
-    """Return whether the caller of our caller is in one of these packages."""
-    return module_of(sys._getframe(2)).partition(".")[0] in modules
 
 
 def sleep(seconds: float, /) -> None:
     """Sleep as `time.sleep` does; in a simulated thread, in simulated time."""
     threads = here()
     is_duration = isinstance(seconds, (int, float)) and math.isfinite(seconds) and seconds >= 0
-    if threads is None or not is_duration or _calls_from(POLLING):
+    if threads is None or not is_duration or module_of(sys._getframe(1)).partition(".")[0] in POLLING:
         _real_sleep(seconds)
     else:
         threads.clock.sleep(seconds)
 
 
-def _now_ns(modules: tuple[str, ...]) -> int | None:
-    """Return the simulated time [ns] for a caller that reads a clock, or None where it needs the real time."""
-    threads = here()
-    if threads is None or module_of(sys._getframe(2)).partition(".")[0] in modules:
-        return None
-    return threads.scheduler.now_ns
+def _clock(real: Callable[[], float], read: Callable[[int], float]) -> Callable[[], float]:
+    """Return a clock in place of a real one, which in a simulated thread reads the simulated time [ns]."""
+
+    @wraps(real)
+    def now() -> float:
+        threads = here()
+        if threads is None or module_of(sys._getframe(1)).partition(".")[0] in READING:
+            return real()
+        return read(threads.scheduler.now_ns)
+
+    return now
 
 
-def monotonic() -> float:
-    """Return the value of `time.monotonic`; in a simulated thread, the simulated time [s]."""
-    now_ns = _now_ns(READING)
-    return _real_monotonic() if now_ns is None else now_ns / 1e9
-
-
-def monotonic_ns() -> int:
-    """Return the value of `time.monotonic_ns`; in a simulated thread, the simulated time [ns]."""
-    now_ns = _now_ns(READING)
-    return _real_monotonic_ns() if now_ns is None else now_ns
-
-
-def perf_counter() -> float:
-    """Return the value of `time.perf_counter`; in a simulated thread, the simulated time [s]."""
-    now_ns = _now_ns(READING)
-    return _real_counter() if now_ns is None else now_ns / 1e9
-
-
-def perf_counter_ns() -> int:
-    """Return the value of `time.perf_counter_ns`; in a simulated thread, the simulated time [ns]."""
-    now_ns = _now_ns(READING)
-    return _real_counter_ns() if now_ns is None else now_ns
-
-
-def time() -> float:
-    """Return the value of `time.time`; in a simulated thread, the simulated date in seconds since 1970 [s]."""
-    now_ns = _now_ns(READING)
-    return _real_time() if now_ns is None else START_S + now_ns / 1e9
-
-
-def time_ns() -> int:
-    """Return the value of `time.time_ns`; in a simulated thread, the simulated date since 1970 [ns]."""
-    now_ns = _now_ns(READING)
-    return _real_time_ns() if now_ns is None else START_S * 10**9 + now_ns
+_CLOCKS = {
+    "monotonic": _clock(_time.monotonic, lambda now_ns: now_ns / 1e9),
+    "monotonic_ns": _clock(_time.monotonic_ns, lambda now_ns: now_ns),
+    "perf_counter": _clock(_time.perf_counter, lambda now_ns: now_ns / 1e9),
+    "perf_counter_ns": _clock(_time.perf_counter_ns, lambda now_ns: now_ns),
+    "time": _clock(_time.time, lambda now_ns: START_S + now_ns / 1e9),
+    "time_ns": _clock(_time.time_ns, lambda now_ns: START_S * 10**9 + now_ns),
+}
 
 
 def time_of_waits() -> float:
@@ -143,9 +115,7 @@ def _waits_in_simulated_time(thing: Any, frame: FrameType) -> bool:
 # -- names ---------------------------------------------------------------------------------------------------------
 
 _OF_STDLIB: list[tuple[Any, str, Any]] = [
-    *((_time, made.__name__, made) for made in (
-        sleep, monotonic, monotonic_ns, perf_counter, perf_counter_ns, time, time_ns
-    )),
+    (_time, "sleep", sleep), *((_time, name, made) for name, made in _CLOCKS.items()),
     (threading, "Lock", make_lock), (threading, "_CRLock", make_rlock), (threading, "_time", time_of_waits),
     (queue, "SimpleQueue", SimpleQueue), (queue, "time", time_of_waits),
 ]  # fmt: skip

@@ -26,15 +26,7 @@ TOOLS = (4, 3, 5, 2, 1, 0)  # numbers of monitoring tools; 4 and 3 are not reser
 
 
 class Preemption:
-    """Makes threads yield in the middle of user code.
-
-    Parameters
-    ----------
-    scheduler
-        The schedule.
-    chance
-        The probability that a thread yields after an instruction, 0 to 1.
-    """
+    """Makes threads yield in the middle of user code: after an instruction, with the probability `chance`."""
 
     def __init__(self, scheduler: Scheduler, chance: float) -> None:
         self._scheduler = scheduler

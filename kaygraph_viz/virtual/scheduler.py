@@ -103,13 +103,7 @@ class Scheduler(EventQueue):
         fiber.turn.release()
 
     def here(self) -> Fiber:
-        """Return the fiber of the calling thread.
-
-        Raises
-        ------
-        VirtualClockError
-            If it does not belong to this schedule.
-        """
+        """Return the fiber of the calling thread; `VirtualClockError` if it does not belong to this schedule."""
         fiber: Fiber | None = getattr(self._here, "fiber", None)
         if fiber is None or fiber.is_over or fiber.is_away:
             raise self._not_here(fiber)

@@ -170,15 +170,7 @@ class _Waiting:
 
 
 class VirtualEvent:
-    """An event, as `threading.Event`.
-
-    Parameters
-    ----------
-    scheduler
-        The schedule.
-    kind
-        The kind of part that a wait is noted as.
-    """
+    """An event, as `threading.Event`."""
 
     def __init__(self, scheduler: Scheduler, kind: PartKind = "wait") -> None:
         self._waiting = _Waiting(scheduler, "an event", kind)

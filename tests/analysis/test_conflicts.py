@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.conflicts import conflicts
 from kaygraph_viz.testing import bar, make_trace

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.intervals import concurrency, group_cluster_starts, running_max_by_group, union_length_ns
 

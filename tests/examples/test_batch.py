@@ -37,7 +37,7 @@ def test_broken_order_is_named_with_its_reason(found):
 
 
 def test_more_workers_are_suggested(found):
-    assert found.notes[-1].startswith("A replay of the recorded branches says: ")
+    assert found.notes[-1].startswith("By a replay of the recorded branches, ")
 
 
 @pytest.mark.parametrize("kind", ["serial", "thread", "process", "async", "dask"])

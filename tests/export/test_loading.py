@@ -8,8 +8,7 @@ import pickle
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.export.loading import load

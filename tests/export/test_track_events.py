@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.export.track_events import PartPiece, SpanBegin, track_events
 from kaygraph_viz.parts import PART_KINDS

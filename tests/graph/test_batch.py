@@ -7,8 +7,7 @@ from contextlib import nullcontext
 from functools import cache
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.laws import graham_ratio, longest_first_ratio
 from kaygraph_viz.clock import sleep

@@ -9,8 +9,7 @@ from contextlib import nullcontext
 from itertools import count
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.errors import BranchError, DataError, DeadlineExceeded, NodeError, OptionError, WorkerLostError
 from kaygraph_viz.execute.limits import RetryPolicy

@@ -11,8 +11,7 @@ from enum import Enum, IntEnum, StrEnum
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.graph.shuffle import partition_of

@@ -6,8 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.clock import current_clock, sleep_async
 from kaygraph_viz.errors import OptionError

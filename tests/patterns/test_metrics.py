@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kaygraph_viz.analysis.explain.explain import explain
-from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.clock import compute, sleep
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.graph.batch import ParallelBatchNode

@@ -6,8 +6,7 @@ from datetime import date
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.errors import DataError
 from kaygraph_viz.patterns.pricing import TAX_PER_MILLE, check_order_date, price_order, tax_cents

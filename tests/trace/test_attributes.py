@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value
 from kaygraph_viz.trace.recorder import record, span

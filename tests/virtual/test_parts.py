@@ -6,8 +6,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
 from kaygraph_viz.analysis.workers import process_of_lane

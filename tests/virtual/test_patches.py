@@ -8,14 +8,12 @@ import queue
 import threading
 import time
 from threading import Lock as LockByName
-from time import monotonic as clock_by_name
-from time import sleep as sleep_by_name
+from time import monotonic as clock_by_name, sleep as sleep_by_name
 
 import pytest
 
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.virtual import patches as ordinary
-from kaygraph_viz.virtual import user_threads as started
+from kaygraph_viz.virtual import patches as ordinary, user_threads as started
 from kaygraph_viz.virtual.clock import VirtualClock
 from tests.virtual.running import branches, now_s, threads_of
 

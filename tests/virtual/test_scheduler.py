@@ -7,8 +7,7 @@ from contextlib import suppress
 from multiprocessing.pool import ThreadPool
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.clock import REAL, sleep, use_clock
 from kaygraph_viz.errors import VirtualClockError

@@ -1,7 +1,7 @@
 """The critical path: the spans that, one after the other, made a run as long as it was.
 
 Belongs here: two chains, and the slack of each span. Does not belong here: what had to wait for what (``network``),
-and how long the run took (``metrics``).
+and how long the run took (``summary``).
 
 The two chains answer two questions. The chain that was recorded runs through workers that were busy: it is as long as
 the run, and says why. The longest dependency chain knows no shortage of workers: it says how long the run would still
@@ -115,7 +115,7 @@ class CriticalPath:
     def _waiting(self) -> str:
         """Return how many steps waited for a worker, as a sentence for below the table, or an empty text."""
         queued = self.waits["for a worker"]
-        return f"{counted(queued, 'step')} waited for a worker before the start." if queued else ""
+        return f"{counted(queued, 'step')} waited for a worker." if queued else ""
 
     def _shares(self) -> list[tuple[str, int, int]]:
         """Return the parts of the makespan: name, steps and time [ns]; steps by their sums, then the gaps."""

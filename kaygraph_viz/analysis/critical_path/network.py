@@ -20,9 +20,8 @@ from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
 
 __all__ = ["BY_LINK", "BY_WORKER", "Network", "dependency_network", "pull_back", "recorded_network", "walk"]
 
-BY_PARENT, BY_SEQUENCE, BY_WORKER, BY_LINK = range(
-    4
-)  # reasons for a wait; of several the later one is the more specific
+# Reasons for a wait; of several the later one is the more specific.
+BY_PARENT, BY_SEQUENCE, BY_WORKER, BY_LINK = range(4)
 
 UNEXPLAINED = 0.1  # the share of a span's duration that its children leave open at its end
 

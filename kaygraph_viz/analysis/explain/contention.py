@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.computing import computing
+from kaygraph_viz.analysis.cpu_times import computing
 from kaygraph_viz.analysis.gil_free import code_of
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places

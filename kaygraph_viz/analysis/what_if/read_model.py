@@ -201,9 +201,8 @@ def _linked(nesting: Nesting, branches: Places, times: _Times, calls: list[Call]
                 feeder[later.number] = earlier.number
     linked = [_fed(columns, call, calls[feeder[call.number]], follows[call.number], times)
               if call.number in feeder else call for call in calls]  # fmt: skip
-    passing = set(
-        feeder.values()
-    )  # the queue of results, which is read at the end, has as much room as that of the last stage
+    # The queue of results, which is read at the end, has as much room as that of the last stage.
+    passing = set(feeder.values())
     return [
         replace(call, kept=call.room) if call.is_ordered and call.number not in passing else call for call in linked
     ]

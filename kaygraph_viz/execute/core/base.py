@@ -208,10 +208,7 @@ class Executor(ABC):
     def _stoppable(self, request: Request) -> Iterator[None]:
         """Return a block in which the caller's tokens, `cancel` and the end of its time cancel the token of a call.
 
-        Raises
-        ------
-        CallCancelled
-            If the caller's token was cancelled before: then nothing is started.
+        Where the caller's token was cancelled before, `CallCancelled` is raised and nothing is started.
         """
         token, outside = request.token, request.outside
         self._tokens[token] = None
@@ -229,16 +226,6 @@ class Executor(ABC):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any) -> Future[Any]:
         """Run ``fn(*args)`` once and return a future of its result.
-
-        Parameters
-        ----------
-        fn, args
-            What to call.
-
-        Returns
-        -------
-        concurrent.futures.Future
-            With the result, or the error of the branch.
 
         Examples
         --------

@@ -20,15 +20,7 @@ __all__ = ["StepTimer", "in_context", "resumed"]
 
 
 class StepTimer:
-    """Adds up the CPU time of the steps of one branch.
-
-    Parameters
-    ----------
-    lane
-        Where the branch runs.
-    now_ns
-        The clock of the trace.
-    """
+    """Adds up the CPU time of the steps of one branch."""
 
     __slots__ = ("_ended_ns", "_lane", "_now_ns", "_pause", "cpu_ns")
 

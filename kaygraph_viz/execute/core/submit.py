@@ -17,7 +17,7 @@ from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.sync import threads
-from kaygraph_viz.threads import Queue
+from kaygraph_viz.thread_protocols import Queue
 from kaygraph_viz.trace.recorder import NO_SCOPE, set_scope
 from kaygraph_viz.virtual.fiber import Stopped
 

@@ -50,13 +50,6 @@ class WorkerPool(ABC):
     """The workers of one `imap` call and what they share with its reader.
 
     Finished outcomes travel through a deque, whose appends need no lock; the lock guards the pulling only.
-
-    Parameters
-    ----------
-    request
-        The call.
-    workers
-        How many may work at once; there are never more of them than items.
     """
 
     def __init__(self, request: Request, workers: int) -> None:

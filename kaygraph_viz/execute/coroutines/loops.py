@@ -122,11 +122,6 @@ def run_in_private_loop(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     The loop has a thread of its own while the caller waits, so that an interrupt reaches the caller at once. The
     coroutine is cancelled then.
 
-    Parameters
-    ----------
-    make
-        Makes the coroutine.
-
     Examples
     --------
     >>> async def answer():

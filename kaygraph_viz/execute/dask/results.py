@@ -67,15 +67,7 @@ def packed_setup(branches: Branches) -> bytes:
 
 
 class Results:
-    """Turns the answers of workers in one `imap` call into outcomes, and rows of the trace.
-
-    Parameters
-    ----------
-    request
-        What was asked for.
-    link
-        The cluster.
-    """
+    """Turns the answers of workers in one `imap` call into outcomes, and rows of the trace."""
 
     def __init__(self, request: Request, link: Link) -> None:
         self._branches = request.branches

@@ -1,7 +1,7 @@
 """Processes that each run one chunk of items after the other, watched by a thread each.
 
 Belongs here: what is sent to a child and when, its deadlines and its death. Does not belong here: the pipe and the
-process itself (``process_pool``), what happens inside it (``worker_process``), what comes back (``results``).
+process itself (``process_starter``), what happens inside it (``worker_process``), what comes back (``results``).
 
 A batch may be cut into chunks, so that short items are not all waiting for the pipe. A piece of shared memory says
 which item of a chunk is in progress and holds the results of those before it. So a child that dies costs the item in
@@ -29,11 +29,11 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import are_atoms, by_value, cannot_send, context_values, pack
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import Pulled, WorkerPool, run_pool
-from kaygraph_viz.execute.local.process_pool import Child, Pool
+from kaygraph_viz.execute.local.process_starter import Child, Pool
 from kaygraph_viz.execute.local.results import Results
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
 from kaygraph_viz.execute.local.simulated import simulated_pool
-from kaygraph_viz.threads import Event
+from kaygraph_viz.thread_protocols import Event
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 
@@ -311,13 +311,6 @@ class ProcessWorker:
     """Has items run in a child process, one child at a time, and delivers their outcomes.
 
     Used by one thread; only `kill` may be called from others.
-
-    Parameters
-    ----------
-    call
-        What all workers of the call share.
-    lane
-        Where the children run in the trace.
     """
 
     def __init__(self, call: ProcessCall, lane: Lane) -> None:

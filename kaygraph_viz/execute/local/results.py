@@ -17,7 +17,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import unpack_result
 from kaygraph_viz.execute.core.worker_pool import Pulled
 from kaygraph_viz.execute.local.shared_progress import records_in
-from kaygraph_viz.threads import Event
+from kaygraph_viz.thread_protocols import Event
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.span import Row, RowTuple, Status

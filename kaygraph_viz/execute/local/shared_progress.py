@@ -1,7 +1,7 @@
 """Memory shared by a worker process and its parent: the progress of a chunk, and its results so far.
 
 Belongs here: what is where in that memory. Does not belong here: packing the values (``core.pickling``), and when it
-is written and read (``worker_process``, ``process_pool``, ``results``).
+is written and read (``worker_process``, ``process_starter``, ``results``).
 """
 
 from __future__ import annotations

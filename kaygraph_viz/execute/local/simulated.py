@@ -21,13 +21,7 @@ _POOLS = {
 
 
 def simulated_pool(kind: str) -> Any:
-    """Return the class of the simulated worker pool of a kind, or None where the clock in force has real workers.
-
-    Parameters
-    ----------
-    kind
-        One of `WORKER_KINDS`.
-    """
+    """Return the class of the simulated worker pool of a kind, or None where the clock in force has real workers."""
     if not current_clock().simulates(kind):
         return None
     module, name = _POOLS[kind]

@@ -1,7 +1,7 @@
 """The program of a worker process: waits for chunks of items, runs them one after the other, answers.
 
 Belongs here: what happens inside the process. Does not belong here: starting, watching and ending it
-(``process_pool``). It loads little before user code does, so that a process is up in some 50 ms.
+(``process_starter``). It loads little before user code does, so that a process is up in some 50 ms.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from kaygraph_viz.execute.core.branch import Branches, Claim
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import Pulled, ThreadWorkerPool, WorkerPool, run_pool
-from kaygraph_viz.execute.local.process_pool import Pool
+from kaygraph_viz.execute.local.process_starter import Pool
 from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
 from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.pipeline.queues import QueuedItem
@@ -43,20 +43,7 @@ class Runner(Protocol):
 
 
 def runner_for(branches: Branches, kind: str) -> Runner:
-    """Return the runner of items for one worker.
-
-    Parameters
-    ----------
-    branches
-        What the items have in common.
-    kind
-        ``"thread"`` or ``"process"``.
-
-    Raises
-    ------
-    BranchError
-        If the function has to be sent to other processes and cannot be.
-    """
+    """Return the runner of items for one worker; a function that cannot be sent to processes is a `BranchError`."""
     pool = simulated_pool(kind)
     if kind == "process":
         return _ProcessRunner(branches) if pool is None else _Relay(branches, pool)

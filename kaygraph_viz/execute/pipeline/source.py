@@ -24,17 +24,6 @@ class Source:
     """The source of a pipeline: a stage of its own, whose work is to read items.
 
     Its bars show how long each item took to come, and how long it was held back: that is where backpressure ends.
-
-    Parameters
-    ----------
-    items
-        Any iterable, also an endless one.
-    outbox
-        The queue in front of the first stage.
-    owner
-        The node that it belongs to, for messages.
-    now_ns
-        The clock.
     """
 
     def __init__(self, items: Iterable[Any], outbox: Buffer, owner: str, now_ns: Callable[[], int]) -> None:
@@ -48,13 +37,7 @@ class Source:
         self._now_ns = now_ns
 
     def step(self) -> bool:
-        """Read an item and put it into the queue; return whether there may be more.
-
-        Raises
-        ------
-        BaseException
-            What reading it raised.
-        """
+        """Read an item and put it into the queue; return whether there may be more."""
         with _Reading(self.read) as reading:
             began_ns = self._now_ns()
             try:

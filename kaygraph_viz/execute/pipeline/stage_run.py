@@ -16,7 +16,7 @@ from functools import partial
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.retries import ONCE
-from kaygraph_viz.execute.pipeline.held_spans import HeldSpans
+from kaygraph_viz.execute.pipeline.blocked_spans import BlockedSpans
 from kaygraph_viz.execute.pipeline.queues import Buffer, QueuedItem, Wake, waiting, waiting_async
 from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage, StageFacts
 from kaygraph_viz.trace.recorder import NO_RECORDER, current_scope
@@ -88,26 +88,20 @@ class StageRun:
         self._letters = letters
         self._collects = collects
         self._now_ns = now_ns
-        self._held_spans = HeldSpans(NO_RECORDER, 0)
+        self._blocked_spans = BlockedSpans(NO_RECORDER, 0)
 
     def branches(self, owner: str) -> Branches:
-        """Return the branches of the stage; their spans belong to the span around this call.
-
-        Parameters
-        ----------
-        owner
-            The node that the stage belongs to, for messages.
-        """
+        """Return the branches of the stage; their spans belong to the span around this call."""
         stage, scope = self.stage, current_scope()
-        self._held_spans = HeldSpans(scope.recorder, scope.span_id)
+        self._blocked_spans = BlockedSpans(scope.recorder, scope.span_id)
         return Branches(
             stage.fn, name=stage.name, owner=f"{owner}: {stage.name}", retry=stage.retry or ONCE,
-            timeout_s=stage.timeout, add=self._held_spans.add,
+            timeout_s=stage.timeout, add=self._blocked_spans.add,
         )  # fmt: skip
 
     def begin(self, queued: QueuedItem) -> QueuedItem:
         """Note that a worker begins with an item."""
-        self._held_spans.expect(queued)
+        self._blocked_spans.expect(queued)
         return queued
 
     def finish(self, queued: QueuedItem, outcome: Outcome) -> None:
@@ -138,7 +132,7 @@ class StageRun:
         self.meter.count(outcome.ended_ns - outcome.started_ns, is_error=not outcome.ok)
         if outcome.ok:
             queued.value = outcome.value
-            queued.link = self._held_spans.span_id(queued.index)
+            queued.link = self._blocked_spans.span_id(queued.index)
             return partial(self.outbox.offer, queued)
         self.outbox.skip(queued.position)
         if outcome.error is not None and (not self._collects or isinstance(outcome.error, KeyboardInterrupt)):
@@ -156,4 +150,4 @@ class StageRun:
         """Count how long an item was held up, from when to when [ns], and record it."""
         blocked_ns = max(0, until_ns - since_ns)
         self.meter.count_blocked(blocked_ns)
-        self._held_spans.release(index, until_ns, blocked_ns)
+        self._blocked_spans.release(index, until_ns, blocked_ns)

@@ -96,13 +96,7 @@ class Stage:
 
 
 def checked_stages(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Return the stages of a pipeline, at least one, if they fit together.
-
-    Raises
-    ------
-    OptionError
-        If something is not a stage, two have one name, or one has the name of the source.
-    """
+    """Return the stages of a pipeline, at least one, if all are stages with names of their own."""
     are_stages = isinstance(stages, Sequence) and all(isinstance(stage, Stage) for stage in stages)
     if not are_stages or not stages:
         raise OptionError("stages", stages, "a list of Stage, at least one", 'stages=[Stage("parse", parse)]')

@@ -33,20 +33,7 @@ class StageWorkers(Protocol):
 
 
 def workers_for(stage_run: StageRun, owner: str) -> StageWorkers:
-    """Return the workers of a stage.
-
-    Parameters
-    ----------
-    stage_run
-        The stage.
-    owner
-        The node that it belongs to, for messages.
-
-    Raises
-    ------
-    BranchError
-        If the function has to be sent to other processes and cannot be.
-    """
+    """Return the workers of a stage."""
     branches = stage_run.branches(owner)
     return _Coroutines(stage_run, branches) if stage_run.stage.kind == "async" else _Threads(stage_run, branches)
 

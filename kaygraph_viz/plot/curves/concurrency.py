@@ -8,7 +8,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from kaygraph_viz.analysis.metrics import Summary, summarize
+from kaygraph_viz.analysis.summary import Summary, summarize
 from kaygraph_viz.analysis.wording import counted, duration, significant
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.plot.canvas import Canvas

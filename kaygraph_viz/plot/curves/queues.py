@@ -137,13 +137,7 @@ def queue_depth(
 
 
 def queues_of(chart: Chart) -> Iterator[Queue]:
-    """Yield the queues of a chart whose rows are grouped by node, without those in which no item ever waited.
-
-    Parameters
-    ----------
-    chart
-        Of one run, with a heading for each node.
-    """
+    """Yield the queues of a chart whose rows are grouped by node, without those in which no item ever waited."""
     (run,) = chart.runs
     columns = run.nesting.columns
     node = run.nesting.nearest(columns.is_kind("node", "graph"))[run.units]

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from kaygraph_viz.analysis.laws import amdahl_limit, amdahl_speedup, least_makespan_s
-from kaygraph_viz.analysis.metrics import summarize
 from kaygraph_viz.analysis.nesting import Nesting, unit_mask
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import WhatIf
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.checks import MAX_WORKERS, checked_whole

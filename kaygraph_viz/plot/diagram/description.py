@@ -29,13 +29,7 @@ class HasStructure(Protocol):
 
 
 def checked_view(graph: object) -> GraphView:
-    """Return the structure of a graph or node, or the one that is given.
-
-    Raises
-    ------
-    OptionError
-        If it is anything else.
-    """
+    """Return the structure of a graph or node, or the one that is given."""
     view = graph.structure() if isinstance(graph, HasStructure) and not isinstance(graph, type) else graph
     if not isinstance(view, GraphView):
         expected = "a graph, a node or a GraphView"

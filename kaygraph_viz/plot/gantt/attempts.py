@@ -36,11 +36,6 @@ class Attempt(NamedTuple):
 class Attempts:
     """An index of the attempts of branches.
 
-    Parameters
-    ----------
-    nesting
-        The spans.
-
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace

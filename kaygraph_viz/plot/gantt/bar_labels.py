@@ -18,11 +18,6 @@ __all__ = ["BarLabels"]
 class BarLabels:
     """The texts for the bars of a run.
 
-    Parameters
-    ----------
-    nesting, units
-        The spans, and the positions of the units of work.
-
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace

@@ -76,14 +76,11 @@ def busy_share(
     """
     if not len(starts):
         return np.zeros((row_count, len(edges) - 1))
-    order = np.lexsort(
-        (ends, starts, rows)
-    )  # empty intervals first: `last` below finds the last one at a start, and only that counts
+    # Empty intervals first: `last` below finds the last one at a start, and only that counts.
+    order = np.lexsort((ends, starts, rows))
     rows, starts, ends = rows[order], starts[order], ends[order]
     weight = np.broadcast_to(weights, len(order))[order]
-    before = np.concatenate(
-        [[0], np.cumsum((ends - starts) * weight)]
-    )  # time covered by earlier intervals, in all rows
+    before = np.concatenate([[0], np.cumsum((ends - starts) * weight)])  # covered by earlier intervals, in all rows
     stride = int(max(edges[-1], ends.max())) + 1
     wanted = np.arange(row_count)[:, None] * stride + edges[None, :]
     last = np.searchsorted(rows * stride + starts, wanted, side="right") - 1

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep
-from kaygraph_viz.analysis.metrics import Summary
+from kaygraph_viz.analysis.summary import Summary
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.bar_labels import BarLabels
@@ -45,17 +45,7 @@ def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
 def gantt_description(
     chart: Chart, summaries: Sequence[Summary], paths: Sequence[Sequence[PathStep]] = ()
 ) -> Description:
-    """Return the description of a chart.
-
-    Parameters
-    ----------
-    chart
-        What was drawn.
-    summaries
-        The numbers of its runs.
-    paths
-        The critical paths of its runs, if they are drawn.
-    """
+    """Return the description of a chart."""
     if not chart.bar_count:
         return Description(EMPTY)
     sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
-from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.checks import checked_seconds, checked_whole, checked_word
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes, checked_traces

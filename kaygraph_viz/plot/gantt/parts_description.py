@@ -69,13 +69,6 @@ def _total_s(run: Run, fill: str) -> Floats:
 def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
     """Return a sentence about the time in the bars if they were held up for a notable part of it, else "".
 
-    Parameters
-    ----------
-    run
-        Of a chart.
-    times_s
-        Its `part_times_s`.
-
     Examples
     --------
     >>> from kaygraph_viz.plot.gantt.chart import Chart

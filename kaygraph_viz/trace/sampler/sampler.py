@@ -1,7 +1,7 @@
 """The sampler: a helper process that looks at the CPU clocks of the recorded threads every few milliseconds, on Linux.
 
 Belongs here: starting it, telling it of other processes, ending it, and which lane is which thread. Does not belong
-here: what it does (``program``), what follows from its readings (``thread_timeline``, ``parts``).
+here: what it does (``clock_reader``), what follows from its readings (``thread_timeline``, ``parts``).
 
 Another process reads them, since a thread of the recorded one would have to wait for the GIL whenever there is
 something to see. A fault of it is one warning; the recording goes on without samples.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sampler", "is_available", "readings_in", "sampling"]
 
-PROGRAM = Path(__file__).with_name("program.py")
+PROGRAM = Path(__file__).with_name("clock_reader.py")
 PATIENCE_S = 5.0  # for the helper to begin, and for its readings
 THE_END = 0
 BURN_NS = 200_000  # after so much computing a clock that is kept has moved
@@ -113,20 +113,11 @@ class Sampler:
         self._tell(pid or os.getpid())
 
     def _tell(self, number: int) -> None:
-        with (
-            self._telling,
-            suppress(OSError, ValueError),
-        ):  # the helper is gone: `readings` raises for it
+        with self._telling, suppress(OSError, ValueError):  # the helper is gone: `readings` raises for it
             os.write(self._input, number.to_bytes(4, sys.byteorder))
 
     def readings(self) -> list[ThreadReadings]:
-        """End the helper and return what it read.
-
-        Raises
-        ------
-        OSError, RuntimeError, ValueError
-            If it broke down.
-        """
+        """End the helper and return what it read."""
         try:
             self._tell(THE_END)  # by a word: copies of this process, made by a fork, may keep the pipe open
             answer, _ = self.process.communicate(timeout=PATIENCE_S)
@@ -152,11 +143,6 @@ class Sampler:
 def readings_in(message: bytes) -> list[ThreadReadings]:
     """Return the readings in a message of the helper process.
 
-    Raises
-    ------
-    ValueError
-        If it is not complete.
-
     Examples
     --------
     >>> readings_in(np.array([1, 7, 8, 2, 100, 200, 10, 20, 0, 5]).tobytes())[0].cpu_ns.tolist()
@@ -180,13 +166,6 @@ def readings_in(message: bytes) -> list[ThreadReadings]:
 @contextmanager
 def sampling(period_s: float, clock: Clock, lanes: Lanes) -> Iterator[Callable[[SpanColumns], SpanColumns]]:
     """Sample the threads of a recording while the block runs, if that is possible here.
-
-    Parameters
-    ----------
-    period_s
-        From one reading to the next [s].
-    clock, lanes
-        Of the recording.
 
     Yields
     ------

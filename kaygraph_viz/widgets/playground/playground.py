@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.checks import MAX_WORKERS as LIMIT
-from kaygraph_viz.checks import checked_function, checked_whole, checked_workers
+from kaygraph_viz.checks import MAX_WORKERS as LIMIT, checked_function, checked_whole, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from kaygraph_viz.analysis.metrics import Summary, summarize
+from kaygraph_viz.analysis.summary import Summary, summarize
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.analysis.wording import counted, duration, significant
 from kaygraph_viz.errors import KayGraphVizError

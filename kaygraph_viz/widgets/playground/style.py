@@ -32,12 +32,7 @@ STYLE = f"""<style>
 
 
 def lines_of(table: Sequence[Sequence[str]]) -> list[str]:
-    """Return a table as lines in which the columns stand below each other.
-
-    Parameters
-    ----------
-    table
-        The headings and the rows: the first column is left-aligned, the others right-aligned.
+    """Return a table as lines with straight columns, the first left-aligned and the others right-aligned.
 
     Examples
     --------

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
 from kaygraph_viz.plot.labels import clean
@@ -63,11 +63,6 @@ class Packed:
 
 def pack(trace: Trace) -> Packed:
     """Return the state of a run for the browser.
-
-    Parameters
-    ----------
-    trace
-        What was recorded; of a live one, what has ended or begun so far.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 // Drawing a run on a canvas: only what is in view; bars narrower than a pixel are drawn as shares of the pixel.
 //
 // Belongs here: pixels of the chart. Does not belong here: what is in view (timeline.js), the diagram
-// (diagram.js), hatches and marks (signs.js). Texts are drawn with fillText, so that
+// (diagram.js), hatches and marks (hatches.js). Texts are drawn with fillText, so that
 // markup in names is never run.
 
 const AXIS = 34, TOP = 6, RIGHT = 12, ROW = 25, LEAST_ROW = 13, NODE_LEVEL = 16, FONT = "system-ui, sans-serif";

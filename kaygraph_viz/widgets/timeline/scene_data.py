@@ -61,13 +61,6 @@ STYLES: dict[str, Any] = {
 def scene_data(view: GraphView, trace: Trace | None) -> dict[str, Any]:
     """Return a diagram for the browser.
 
-    Parameters
-    ----------
-    view
-        The graph.
-    trace
-        A run of it that is complete, or None.
-
     Examples
     --------
     >>> from kaygraph_viz.trace.structure import NodeView

@@ -34,14 +34,14 @@ from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.pusher import Pusher
 from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
 from kaygraph_viz.widgets.timeline.span_facts import span_facts
-from kaygraph_viz.widgets.timeline.still import still_png
+from kaygraph_viz.widgets.timeline.static_picture import still_png
 from kaygraph_viz.widgets.timeline.when_shown import show_again_when
 
 __all__ = ["Timeline", "timeline"]
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "data.js", "signs.js", "paint.js", "diagram.js", "words.js",
+    "data.js", "hatches.js", "paint.js", "diagram.js", "details.js",
     "timeline.js",
 )  # fmt: skip
 SELECTION = ("selected", "node")

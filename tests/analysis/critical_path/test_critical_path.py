@@ -5,11 +5,10 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.critical_path.critical_path import CriticalPath, critical_path
-from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
 from tests.analysis.critical_path.conftest import call, names

@@ -29,7 +29,7 @@ def test_a_worker_that_had_to_start_was_waited_for():
     step = path.steps[0]
     assert (step.waited_for, step.waited_ns, step.gap_ns, step.undelivered_ns) == ("a worker", *[4 * 10**9] * 3)
     assert "but for 67% of the time the next step waited for a worker" in path.sentence
-    assert str(path).endswith("1 step waited for a worker before the start.")
+    assert str(path).endswith("1 step waited for a worker.")
 
 
 def test_a_link_goes_before_a_worker_that_was_free_before():

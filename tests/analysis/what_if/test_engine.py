@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from kaygraph_viz.analysis.laws import graham_ratio, greedy_makespan_s, least_makespan_s
 from kaygraph_viz.analysis.what_if.tasks import COMPUTE, WAIT

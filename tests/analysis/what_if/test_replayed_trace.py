@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kaygraph_viz.analysis.metrics import summarize
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.testing import assert_trace

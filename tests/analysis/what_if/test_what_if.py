@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import inf, nan
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.what_if.what_if import WhatIf, what_if
 from kaygraph_viz.clock import sleep

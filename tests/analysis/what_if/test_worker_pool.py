@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.what_if.engine import simulate
 from kaygraph_viz.analysis.what_if.tasks import CALL, WAIT, CallSpec

@@ -6,8 +6,7 @@ import itertools
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import CallCancelled, DeadlineExceeded

@@ -8,8 +8,7 @@ from itertools import pairwise
 from operator import attrgetter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError, WorkerLostError

@@ -22,8 +22,7 @@ from kaygraph_viz.errors import (
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.pickling import by_value
-from kaygraph_viz.execute.dask import call as dask_call
-from kaygraph_viz.execute.dask import worker as dask_worker
+from kaygraph_viz.execute.dask import call as dask_call, worker as dask_worker
 from kaygraph_viz.execute.dask.call import DaskCall
 from kaygraph_viz.execute.dask.cluster import local_cluster
 from kaygraph_viz.execute.dask.executor import DaskExecutor

@@ -15,8 +15,7 @@ import pytest
 from kaygraph_viz.errors import (
     NodeError,
 )
-from kaygraph_viz.execute.dask import cluster as dask_cluster
-from kaygraph_viz.execute.dask import worker as dask_worker
+from kaygraph_viz.execute.dask import cluster as dask_cluster, worker as dask_worker
 from kaygraph_viz.execute.dask.cluster import Link, threads_of
 from kaygraph_viz.execute.dask.executor import DaskExecutor
 from kaygraph_viz.execute.dask.worker import WorkerThread

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from kaygraph_viz.execute.local import process_pool
+from kaygraph_viz.execute.local import process_starter
 
 GUARD_S = 20.0
 
@@ -44,7 +44,7 @@ def children_of_ours():
     found = set()
     for child in psutil.Process().children():
         with suppress(psutil.Error):
-            if process_pool.PROGRAM in child.cmdline():
+            if process_starter.PROGRAM in child.cmdline():
                 found.add(child.pid)
     return found
 

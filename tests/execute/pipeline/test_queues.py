@@ -8,8 +8,7 @@ import threading
 from functools import partial
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem, waiting, waiting_async

@@ -7,8 +7,7 @@ import threading
 import weakref
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import OptionError

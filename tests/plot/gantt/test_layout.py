@@ -8,8 +8,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import kaygraph_viz as kv
 from kaygraph_viz.plot.gantt.chart import Chart

@@ -13,8 +13,7 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import record, span
-from kaygraph_viz.widgets.playground import pictures
-from kaygraph_viz.widgets.playground import playground as module
+from kaygraph_viz.widgets.playground import pictures, playground as module
 from kaygraph_viz.widgets.playground.playground import Playground, playground
 
 GUARD_S = 30  # against a test that hangs; never waited for

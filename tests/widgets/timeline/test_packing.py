@@ -7,8 +7,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.gantt.chart import Chart

@@ -6,14 +6,13 @@ import html
 import pickle
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis import metrics
+from kaygraph_viz.analysis import summary as metrics
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
-from kaygraph_viz.analysis.metrics import Summary, summarize
 from kaygraph_viz.analysis.nesting import Nesting
-from kaygraph_viz.analysis.serial import Estimate
+from kaygraph_viz.analysis.serial_time import Estimate
+from kaygraph_viz.analysis.summary import Summary, summarize
 from kaygraph_viz.clock import compute
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.graph.batch import ParallelBatchNode

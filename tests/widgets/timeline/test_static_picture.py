@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.figure import Figure
 
-from kaygraph_viz.widgets.timeline.still import DPI, still_png
+from kaygraph_viz.widgets.timeline.static_picture import DPI, still_png
 
 
 def chart(width_in, height_in):

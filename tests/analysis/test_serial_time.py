@@ -6,12 +6,11 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from kaygraph_viz.analysis import serial
-from kaygraph_viz.analysis.metrics import summarize
-from kaygraph_viz.analysis.serial import Estimate, serial_estimate
+from kaygraph_viz.analysis import serial_time as serial
+from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
+from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rate_limit import RateLimit

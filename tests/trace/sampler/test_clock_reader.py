@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from kaygraph_viz.trace.sampler import program as sampler_program
-from kaygraph_viz.trace.sampler.program import Watch
+from kaygraph_viz.trace.sampler import clock_reader as sampler_program
+from kaygraph_viz.trace.sampler.clock_reader import Watch
 from kaygraph_viz.trace.sampler.sampler import is_available, readings_in
 
 GUARD_S = 20.0

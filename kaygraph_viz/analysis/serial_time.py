@@ -2,7 +2,7 @@
 
 Belongs here: what of the recorded time is left when branches do not wait for each other. Does not belong here: telling
 real waiting from waiting for the GIL or a core (``what_if.gil_waits``), other numbers of workers (``what_if``), and the
-numbers of the run (``metrics``).
+numbers of the run (``summary``).
 """
 
 from __future__ import annotations

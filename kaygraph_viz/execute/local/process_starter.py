@@ -143,13 +143,7 @@ class Child:
 
 
 class Pool:
-    """The worker processes of one executor: idle ones are kept for later calls.
-
-    Parameters
-    ----------
-    max_idle
-        How many are kept for later.
-    """
+    """The worker processes of one executor: idle ones are kept for later calls."""
 
     def __init__(self, max_idle: int) -> None:
         self.max_idle = max_idle
@@ -189,10 +183,7 @@ class Pool:
     def remove_dead(self, child: Child, *, was_idle: bool) -> int | None:
         """Take a dead child off the list and return its exit code.
 
-        Raises
-        ------
-        WorkerStartError
-            If it is the third in a row that had begun nothing.
+        The third in a row that had begun nothing is a `WorkerStartError`.
         """
         self._all.discard(child)
         code = child.end()

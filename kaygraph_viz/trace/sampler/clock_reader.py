@@ -152,10 +152,7 @@ class Watch:
 def main(arguments: list[str]) -> None:
     """Read until the input ends or the parent is gone, then write what was read.
 
-    Parameters
-    ----------
-    arguments
-        The process to read, which is the parent, and the time from one reading to the next [ns].
+    The arguments are the process to read, which is the parent, and the time from one reading to the next [ns].
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the recorded program
     parent, period_ns = map(int, arguments)

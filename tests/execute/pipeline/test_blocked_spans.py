@@ -8,7 +8,7 @@ import pytest
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.core.branch import Branches
-from kaygraph_viz.execute.pipeline.held_spans import HeldSpans
+from kaygraph_viz.execute.pipeline.blocked_spans import BlockedSpans
 from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage
@@ -95,7 +95,7 @@ def row(index, span_id, parent_id=5, kind="branch", status="ok", ended_ns=40):
 @pytest.fixture
 def held():
     with record() as trace:
-        spans = HeldSpans(Branches(str, name="str").recorder, 5)
+        spans = BlockedSpans(Branches(str, name="str").recorder, 5)
         yield spans, trace
 
 
@@ -138,7 +138,7 @@ def test_all_else_is_passed_on_at_once(held, other):
 def test_a_recording_that_ends_meanwhile_has_the_bar_as_blocked_since_its_work_was_done():
     clock = FakeClock()
     with record(clock=clock) as trace:
-        spans = HeldSpans(Branches(str, name="str").recorder, 0)
+        spans = BlockedSpans(Branches(str, name="str").recorder, 0)
         spans.expect(QueuedItem(3, "x"))
         spans.add(row(3, 7, parent_id=0))
         clock.sleep(1)

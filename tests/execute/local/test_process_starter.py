@@ -14,8 +14,8 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.errors import WorkerStartError
-from kaygraph_viz.execute.local import process_pool
-from kaygraph_viz.execute.local.process_pool import Pool
+from kaygraph_viz.execute.local import process_starter
+from kaygraph_viz.execute.local.process_starter import Pool
 from kaygraph_viz.execute.registry import get_executor
 from tests.execute.local.process_helpers import GUARD_S, is_alive, pid_of, values, wait_until
 
@@ -33,22 +33,22 @@ def test_an_executor_that_is_forgotten_leaves_no_process():
 def test_a_pool_of_another_process_is_left_alone(one, monkeypatch):
     (pid,) = values(one.imap(pid_of, [1]))
     with monkeypatch.context() as patch:
-        patch.setattr(process_pool.os, "getpid", lambda: -1)  # as after a fork
+        patch.setattr(process_starter.os, "getpid", lambda: -1)  # as after a fork
         one._pool.close_all()
     assert is_alive(pid)
     assert values(one.imap(pid_of, [1])) == [pid]
 
 
 def test_without_open_files_by_number_pipe_and_memory_are_found_by_name(monkeypatch):
-    monkeypatch.setattr(process_pool, "HAS_PAIRS", False)
+    monkeypatch.setattr(process_starter, "HAS_PAIRS", False)
     with get_executor("process", 1) as executor:
         assert values(executor.imap(lambda x: "KAYGRAPH_VIZ_KEY" in os.environ, [1])) == [False]
         assert values(executor.imap(lambda x: x + 1, range(500))) == list(range(1, 501))
 
 
 def test_a_child_that_never_comes_to_its_pipe_is_a_clear_error(monkeypatch):
-    monkeypatch.setattr(process_pool, "HAS_PAIRS", False)
-    monkeypatch.setattr(process_pool, "PROGRAM", "import sys; sys.exit(7)")
+    monkeypatch.setattr(process_starter, "HAS_PAIRS", False)
+    monkeypatch.setattr(process_starter, "PROGRAM", "import sys; sys.exit(7)")
     with get_executor("process", 1) as executor, pytest.raises(WorkerStartError, match="with exit code 7"):
         list(executor.imap(str, [1]))
 
@@ -62,7 +62,7 @@ def test_a_process_that_dies_while_idle_costs_nothing(one):
 
 
 def test_processes_that_cannot_begin_are_a_clear_error(two, monkeypatch):
-    monkeypatch.setattr(process_pool, "PROGRAM", "import sys; sys.exit(7)")
+    monkeypatch.setattr(process_starter, "PROGRAM", "import sys; sys.exit(7)")
     with pytest.raises(WorkerStartError, match=r"3 worker processes in a row could not begin .* with exit code 7"):
         list(two.imap(str, range(100), on_error="collect"))
 

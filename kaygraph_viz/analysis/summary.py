@@ -17,7 +17,7 @@ import numpy as np
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
-from kaygraph_viz.analysis.serial import Estimate, serial_estimate
+from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
 from kaygraph_viz.analysis.wording import counted, duration, html_table, join_words, significant
 from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.errors import OptionError

@@ -10,19 +10,11 @@ from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.span import Row, RowTuple
 
-__all__ = ["HeldSpans"]
+__all__ = ["BlockedSpans"]
 
 
-class HeldSpans:
-    """Keeps back the spans of a stage's items, and passes on all others.
-
-    Parameters
-    ----------
-    recorder
-        The recorder of the trace.
-    parent_id
-        The span of the stage, of which those of its items are children.
-    """
+class BlockedSpans:
+    """Keeps back the spans of a stage's items, which are children of `parent_id`, and passes on all others."""
 
     def __init__(self, recorder: Recorder, parent_id: int) -> None:
         self._recorder = recorder

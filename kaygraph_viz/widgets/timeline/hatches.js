@@ -1,7 +1,7 @@
 // Hatches and markers, like those of the static pictures.
 //
 // Belongs here: signs that tell kinds apart without colour. Does not belong here: where they are drawn
-// (paint.js, words.js).
+// (paint.js, details.js).
 
 /** A hatch as in the static picture: each character of matplotlib's hatch is a set of lines in one direction. */
 function hatchPattern(context, hatch, colour) {

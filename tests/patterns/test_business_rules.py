@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.patterns.business import BusinessRules
+from kaygraph_viz.patterns.business_rules import BusinessRules
 from kaygraph_viz.services.datasets import REFERENCE_DATE, load_customers
 
 CUSTOMERS = load_customers(limit=200)
