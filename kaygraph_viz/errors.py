@@ -143,8 +143,8 @@ class SharedConflictError(KayGraphVizError, RuntimeError):
 
     def __init__(self, key: str, first: int, second: int) -> None:
         super().__init__(
-            f"two branches at once write {key!r} of the shared store: spans {first} and {second}; let each write to a "
-            "key of its own, or let post gather the results",
+            f"two branches at once write {key!r} of the shared store: spans {first} and {second}; write to a separate "
+            "key in each branch, or combine the results in post",
             key=key,
             first=first,
             second=second,

@@ -48,7 +48,7 @@ class PerfettoReader(Reader):
         if not is_complete:
             return self._spans.columns(), 0
         if self._head.get("spans") != self._count:
-            raise ValueError(f"it says it holds {self._head.get('spans')} spans, but has {self._count}")
+            raise ValueError(f"its head counts {self._head.get('spans')} spans, but has {self._count}")
         if type(dropped) is not int or dropped < 0:
             raise ValueError(f"dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
         return self._spans.columns(), dropped

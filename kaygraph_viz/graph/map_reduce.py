@@ -196,7 +196,7 @@ class MapReduceNode(BranchingNode):
             return None
         left_s = self.deadline - (current_clock().now_ns() - begun_ns) / 1e9
         if left_s <= 0:
-            raise DeadlineExceeded(f"the whole of {self.node_id!r}", self.deadline)
+            raise DeadlineExceeded(f"the call of {self.node_id!r}", self.deadline)
         return left_s
 
     def _function(self, role: str) -> Any:

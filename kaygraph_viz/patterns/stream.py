@@ -99,7 +99,7 @@ class EventStream:
         if self.rush is not None:
             is_right = isinstance(self.rush, tuple) and len(self.rush) == 3 and 0 <= self.rush[0] < self.rush[1]
             if not is_right or self.rush[2] <= 0:
-                expected = "a begin and a later end in seconds, and a factor above 0"
+                expected = "a start and a later end in seconds, and a factor above 0"
                 raise OptionError("rush", self.rush, expected, "rush=(2.0, 4.0, 3.0)")
         checked_whole("seed", self.seed, 0, 1 << 62, "seed=0")
         if self.count is not None:

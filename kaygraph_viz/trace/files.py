@@ -174,4 +174,4 @@ def _checked_spans(columns: SpanColumns, path: Path) -> SpanColumns:
 
 def _check_count(columns: SpanColumns, footer: Mapping[str, Any], path: Path) -> None:
     if footer.get("spans") != len(columns):
-        raise TraceFormatError(f"{path} says it holds {footer.get('spans')} spans, but has {len(columns)}")
+        raise TraceFormatError(f"{path} counts {footer.get('spans')} spans in its last line, but has {len(columns)}")

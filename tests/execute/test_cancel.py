@@ -123,7 +123,7 @@ def test_a_deadline_of_the_whole_call(kind):
         while True:
             yield 1
 
-    with get_executor(kind, 2) as executor, pytest.raises(DeadlineExceeded, match="the whole of 'Check'"):
+    with get_executor(kind, 2) as executor, pytest.raises(DeadlineExceeded, match="the call of 'Check'"):
         if kind == "serial":
             for _ in executor.imap(str, endless(), deadline=0.02, owner="Check"):
                 pass

@@ -539,7 +539,7 @@ def test_branches_that_would_not_end_are_stopped_by_the_deadline_of_the_call(par
     function = until_cancelled if parallel.kind == "async" else until_released
     path = str(tmp_path / "go")
     try:
-        with record(), pytest.raises(DeadlineExceeded, match="the whole of 'Check'"):
+        with record(), pytest.raises(DeadlineExceeded, match="the call of 'Check'"):
             list(parallel.imap(function, [path] * 2, deadline=0.2, owner="Check"))
     finally:
         Path(path).touch()

@@ -74,7 +74,7 @@ DEEP = "[" * 100_000
         ([task("a", ("compute", 1, 2)), {"startstops": [5]}], "event 2: it has no 'startstops'"),
         ([task("a", ("compute", 2, 1))], "ended before it started"),
         (OURS | {"otherData": HEAD | {"version": 3}}, "version 3"),
-        (OURS | {"otherData": HEAD | {"spans": 2}}, "says it holds 2 spans, but has 1"),
+        (OURS | {"otherData": HEAD | {"spans": 2}}, "its head counts 2 spans, but has 1"),
         (OURS | {"otherData": HEAD | {"dropped": -1}}, "dropped"),
         (OURS | {"traceEvents": [SPAN | {"args": None}]}, "it has no arguments"),
         (OURS | {"traceEvents": [SPAN | {"args": FIELDS | {"ended_ns": "2"}}]}, "event 1: ended_ns"),

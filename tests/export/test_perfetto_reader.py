@@ -45,7 +45,7 @@ def test_of_a_file_that_was_cut_off_the_numbers_in_its_head_do_not_count():
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ({"spans": 2}, "says it holds 2 spans, but has 1"),
+        ({"spans": 2}, "its head counts 2 spans, but has 1"),
         ({"dropped": -1}, "dropped is '-1'"),
         ({"dropped": True}, "dropped"),
     ],

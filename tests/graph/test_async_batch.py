@@ -141,7 +141,7 @@ def test_a_deadline_and_a_timeout_end_what_would_not_end():
         async def post_async(self, shared, prep_res, exec_res):
             shared["result"] = exec_res
 
-    with pytest.raises(DeadlineExceeded, match="the whole of 'Endless'"):
+    with pytest.raises(DeadlineExceeded, match="the call of 'Endless'"):
         Endless(deadline=0.01).run({})
     with pytest.raises(DeadlineExceeded, match="item 0 of 'Endless'"):
         Endless(1, timeout=0.01).run({})

@@ -459,7 +459,7 @@ def test_the_deadline_is_one_for_both_phases():
         clock.sleep(seconds)
         yield seconds, 1
 
-    with record(clock=clock), pytest.raises(DeadlineExceeded, match="the whole of 'MapReduceNode'"):
+    with record(clock=clock), pytest.raises(DeadlineExceeded, match="the call of 'MapReduceNode'"):
         reduced([300, 300], sleep, executor="serial", deadline=500)
 
 

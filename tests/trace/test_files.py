@@ -143,7 +143,7 @@ def test_saving_over_a_folder_is_an_os_error(tmp_path):
         ([HEADER, "[" * 100_000], "line 2 cannot be read"),
         ([HEADER, '{"span_id": ' + "9" * 5000 + "}"], "line 2"),
         ([HEADER, "x" * (files.MAX_LINE + 1)], "larger than any trace"),
-        ([HEADER, SPAN, {"spans": 2, "dropped": 0}], "says it holds 2 spans, but has 1"),
+        ([HEADER, SPAN, {"spans": 2, "dropped": 0}], "counts 2 spans in its last line, but has 1"),
         ([HEADER, SPAN, {"spans": 1, "dropped": 0}, SPAN], "continues after its last line"),
         ([HEADER, SPAN, {"spans": 1, "dropped": "x"}], "dropped"),
         ([HEADER, SPAN, {"spans": 1, "dropped": None}], "dropped"),

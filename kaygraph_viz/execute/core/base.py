@@ -272,7 +272,7 @@ class Executor(ABC):
 
 def too_late(request: Request) -> DeadlineExceeded:
     """Return the error for a call whose branches together took too long."""
-    return DeadlineExceeded(f"the whole of {request.branches.owner!r}", request.deadline_s or 0.0)
+    return DeadlineExceeded(f"the call of {request.branches.owner!r}", request.deadline_s or 0.0)
 
 
 def in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

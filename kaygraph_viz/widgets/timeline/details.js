@@ -37,7 +37,7 @@ function partWords(run, styles, at) {
   for (const kind of ["gil", "core", "blocked", "pause"]) {
     if (seconds[kind] > 0) pairs.push([partWord(styles.parts[kind]), durationText(seconds[kind])]);
   }
-  if (seconds.unknown > 0) pairs.push([partWord(styles.parts.unknown), `${durationText(seconds.unknown)} of it`]);
+  if (seconds.unknown > 0) pairs.push([partWord(styles.parts.unknown), `${durationText(seconds.unknown)} of these times`]);
   return pairs;
 }
 

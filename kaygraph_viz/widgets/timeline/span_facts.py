@@ -65,7 +65,7 @@ def _part_facts(span: Span) -> Iterator[tuple[str, str]]:
     for kind, part_ns in {"cpu": cpu_ns, "wait": waiting_ns, **named}.items():
         yield _word(kind), "not measured" if part_ns is None else duration(part_ns / 1e9)
     if took_ns["unknown"]:
-        yield _word("unknown"), f"{duration(took_ns['unknown'] / 1e9)} of it"
+        yield _word("unknown"), f"{duration(took_ns['unknown'] / 1e9)} of these times"
 
 
 def _word(kind: str) -> str:

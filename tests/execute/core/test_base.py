@@ -119,7 +119,7 @@ def test_a_token_of_the_caller_is_let_go_after_the_call():
 def test_a_call_that_is_too_late_names_the_node():
     error = too_late(request_of([], owner="Check", deadline=2.5))
     assert type(error) is DeadlineExceeded
-    assert "the whole of 'Check'" in str(error)
+    assert "the call of 'Check'" in str(error)
     assert "2.5 s" in str(error)
 
 

@@ -418,7 +418,7 @@ def test_a_token_that_was_cancelled_before_starts_nothing_or_ends_at_once(is_ins
 
 @pytest.mark.parametrize("is_inside", [True, False])
 def test_a_deadline_for_all(is_inside):
-    with pytest.raises(DeadlineExceeded, match="the whole of 'Check'"), AsyncExecutor() as executor:
+    with pytest.raises(DeadlineExceeded, match="the call of 'Check'"), AsyncExecutor() as executor:
         if is_inside:
             run(collected(executor, forever, range(3), deadline=0.01, owner="Check"))
         else:

@@ -14,7 +14,7 @@ def test_span_is_described_in_the_order_of_its_life():
     one = bar("a", "t-1", 3, 5, queued_s=1, cpu_s=0.5, index=7, attempt=3, status="error", error="E", city="Oslo")
     assert facts(bar("first", "t-0", 1, 2, span_id=1), one, span_id=2) == [
         ["name", "a"], ["item", "7"], ["worker", "t-1"], ["from", "2.00 s"], ["took", "2.00 s"], ["queued", "1.00 s"],
-        ["CPU", "0.500 s"], ["waiting", "1.50 s"], ["not known when", "2.00 s of it"], ["ended", "error"],
+        ["CPU", "0.500 s"], ["waiting", "1.50 s"], ["not known when", "2.00 s of these times"], ["ended", "error"],
         ["attempts", "3"], ["error", "E"], ["city", "Oslo"],
     ]  # fmt: skip
 
