@@ -135,7 +135,7 @@ def test_run_without_facts_and_notes_is_short(capsys):
 
 def test_run_of_one_worker_loses_no_time_to_the_others(capsys):
     print_run(make_run(traces={"serial": SERIAL}))
-    assert "Where the time" not in capsys.readouterr().out
+    assert "How the time" not in capsys.readouterr().out
 
 
 def test_pattern_can_have_something_better_to_say_than_where_the_time_went(capsys):
@@ -143,7 +143,7 @@ def test_pattern_can_have_something_better_to_say_than_where_the_time_went(capsy
     print_run(make_run(details=("Use of the time in each stage:", rows)))
     printed = capsys.readouterr().out
     assert printed.endswith("  Use of the time in each stage:\n  stage  busy\n  price   98%\n  load     3%\n\n")
-    assert "Where the time" not in printed
+    assert "How the time" not in printed
 
 
 def test_long_sentence_goes_on_in_the_next_line(capsys):
