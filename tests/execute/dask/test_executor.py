@@ -63,7 +63,7 @@ def test_what_cannot_travel_fails_alone(foreign, function, items, text):
 
 def test_a_function_that_cannot_be_packed_is_refused(foreign):
     lock = threading.Lock()
-    with pytest.raises(OptionError, match="fn must be something that can be sent to a worker"):
+    with pytest.raises(OptionError, match="fn must be a value that can be sent to a worker"):
         list(foreign.imap(lambda x: (lock, x), [1]))
 
 

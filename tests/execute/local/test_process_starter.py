@@ -63,13 +63,13 @@ def test_a_process_that_dies_while_idle_costs_nothing(one):
 
 def test_processes_that_cannot_begin_are_a_clear_error(two, monkeypatch):
     monkeypatch.setattr(process_starter, "PROGRAM", "import sys; sys.exit(7)")
-    with pytest.raises(WorkerStartError, match=r"3 worker processes in a row could not begin .* with exit code 7"):
+    with pytest.raises(WorkerStartError, match=r"3 worker processes in a row could not start.* with exit code 7"):
         list(two.imap(str, range(100), on_error="collect"))
 
 
 def test_a_python_without_a_program_is_a_clear_error(two, monkeypatch):
     monkeypatch.setattr(sys, "executable", None)
-    with pytest.raises(kv.KayGraphVizError, match="no program to start"):
+    with pytest.raises(kv.KayGraphVizError, match="no executable to start"):
         list(two.imap(str, [1]))
 
 
