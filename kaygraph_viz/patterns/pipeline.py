@@ -58,7 +58,7 @@ class OrderValidator:
     >>> check(Order("N2", "C1", "2025-02-30", "FR", "P001:1:450", 450))
     Traceback (most recent call last):
     ...
-    kaygraph_viz.errors.DataError: order N2: '2025-02-30' is no day
+    kaygraph_viz.errors.DataError: order N2: '2025-02-30' is not a date
     """
 
     customers: Collection[str]
