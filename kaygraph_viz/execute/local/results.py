@@ -20,7 +20,7 @@ from kaygraph_viz.execute.local.shared_progress import records_in
 from kaygraph_viz.thread_protocols import Event
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
-from kaygraph_viz.trace.span import Row, RowTuple, Status
+from kaygraph_viz.trace.span import RowTuple, Status
 from kaygraph_viz.trace.wire import Shift, adopt, squeezed
 
 __all__ = ["Results"]
@@ -149,9 +149,9 @@ class Results:
             )  # fmt: skip
             return
         text = None if outcome.error is None else describe_error(outcome.error)
-        self.branches.add(Row(
+        self.branches.add((  # a plain tuple: it is made for every small item, and a `Row` costs 0.6 us more
             recorder.next_id(), parent_id, outcome.index, outcome.name, "branch", self.lane, submitted,
-            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text,
+            outcome.started_ns, outcome.ended_ns, cpu_ns, 0, outcome.status, outcome.attempts, text, None, None, None,
         ))  # fmt: skip
 
 
