@@ -459,6 +459,7 @@ def test_a_node_in_processes_tries_each_item_as_often_as_it_says_and_survives_ex
     assert type(shared["outcomes"][1].error.__cause__) is BranchError
 
 
+@pytest.mark.thorough
 def test_memory_is_flat_over_100_000_items(two):
     alive = weakref.WeakSet()
     most = 0

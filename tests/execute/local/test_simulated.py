@@ -351,6 +351,7 @@ def test_the_end_of_simulated_time_is_nobodys_error():
 # -- many ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["thread", "process", "async"])
 def test_ten_thousand_items_leave_nothing_behind(kind):
     clock = VirtualClock()
