@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
+from kaygraph_viz.analysis.what_if.bounds import Bands, Bounds
 from kaygraph_viz.analysis.what_if.model import KINDS
 from kaygraph_viz.analysis.what_if.predictions import LIMITS, Predictions
 from kaygraph_viz.analysis.what_if.read_model import read_model
@@ -258,11 +259,11 @@ def _result(predictions: Predictions, counts: list[int], terms: str, *, assumed_
     counts = counts or sorted({*USUAL_COUNTS, *(sizes if len(sizes) < MAX_NAMES else (recorded,))})
     makespans = {count: predictions.makespan_ns(count) for count in counts}
     others = {count: predictions.otherwise_ns(count, makespan) for count, makespan in makespans.items()}
-    bands = {count: predictions.band_ns(count, makespan, others[count]) for count, makespan in makespans.items()}
+    bands = Bands(predictions, makespans, others)
     return WhatIf(
         makespan_s={count: makespan / 1e9 for count, makespan in makespans.items()},
-        low_s={count: low / 1e9 for count, (low, _) in bands.items()},
-        high_s={count: high / 1e9 for count, (_, high) in bands.items()},
+        low_s=Bounds(bands, 0),
+        high_s=Bounds(bands, 1),
         limits={count: LIMITS[predictions.limit(count, makespan)] for count, makespan in makespans.items()},
         recorded_workers=recorded,
         recorded_s=predictions.recorded_ns / 1e9,
