@@ -65,7 +65,8 @@ def test_the_trace_shows_texts_of_very_different_length_and_the_barrier(all_spee
     assert (len(maps), len(reduces)) == (249, 8)
     assert max(s.ended_ns for s in maps) <= min(s.started_ns for s in reduces)
     shown = {text.get_text() for text in diagram(word_count_graph(), trace=trace).texts}
-    assert {"WordCountNode map", "… and 244 more", "WordCountNode reduce", "reduce 0"} <= shown
+    assert {"WordCountNode map", "… and 244 more", "WordCountNode reduce"} <= shown
+    assert {s.name for s in reduces} & shown  # which of them depends on the critical path, which is in real time
 
 
 def test_ties_are_ranked_by_the_alphabet():
