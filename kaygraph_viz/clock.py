@@ -11,11 +11,12 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, ContextVar
 from types import MappingProxyType
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_SECONDS, checked_seconds
 from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted

@@ -9,7 +9,6 @@ Every class also inherits the builtin that a caller would naturally catch, and s
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
 from typing import Any
 
 
@@ -184,9 +183,13 @@ class MissingDependencyError(KayGraphVizError, ImportError):
 
 def add_note_once(error: BaseException, note: str) -> None:
     """Add `note` to an error, unless it carries the same one already or takes none (a frozen dataclass)."""
-    with suppress(Exception):
+    try:
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # its own methods may raise anything, also what would end the program
+        return
 
 
 def short(value: object, limit: int = 80) -> str:
@@ -199,7 +202,9 @@ def short(value: object, limit: int = 80) -> str:
     """
     try:
         text = repr(value)
-    except Exception:  # a broken __repr__ must not hide the real error
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a broken __repr__ must not hide the real error
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 3] + "..."
 

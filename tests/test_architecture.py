@@ -15,7 +15,10 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync", "virtual"}
+CORE = {
+    "errors", "blocks", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync",
+    "virtual",
+}  # fmt: skip
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -23,15 +26,16 @@ EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "htm
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "blocks": set(),
     "checks": {"errors"},
-    "parts": set(),
+    "parts": {"blocks"},
     "awaited": {"parts"},
     "machine": set(),
     "thread_protocols": set(),
-    "clock": {"errors", "checks", "parts", "machine", "thread_protocols"},
+    "clock": {"errors", "blocks", "checks", "parts", "machine", "thread_protocols"},
     "_optional": {"errors"},
-    "sync": {"errors", "parts", "thread_protocols", "clock"},
-    "virtual": {"errors", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
+    "sync": {"errors", "blocks", "parts", "thread_protocols", "clock"},
+    "virtual": {"errors", "blocks", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},

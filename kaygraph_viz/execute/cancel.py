@@ -9,10 +9,11 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import TypeVar
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.sync import threads

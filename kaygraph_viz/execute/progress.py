@@ -8,14 +8,17 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_function
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.retries import as_node_error, refuse_if_async
 
 __all__ = ["Progress", "ProgressCallback", "ProgressInfo", "checked_progress", "counter", "is_shown", "tracked"]
 
@@ -142,10 +145,10 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
         yield _nothing
     elif isinstance(progress, ProgressCallback):
         with _Tally(progress.begun(), total) as tally:
-            yield tally
+            yield partial(_told, name, tally)
     elif callable(progress):
         report, done = progress, itertools.count(1)
-        yield lambda _ok=True: report(next(done), total)
+        yield partial(_told, name, lambda _ok: report(next(done), total))
     else:
         from tqdm.auto import tqdm
 
@@ -187,7 +190,20 @@ def _counted(outcomes: Iterable[Outcome], progress: Progress, total: int | None,
 
 def is_shown(progress: Progress) -> bool:
     """Return whether progress is to be shown: it is asked for, or the output is a terminal."""
-    return bool(progress) or (progress is None and sys.stderr is not None and sys.stderr.isatty())
+    return progress is True or callable(progress) or (progress is None and _is_on_terminal())
+
+
+def _is_on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _told(name: str, count: Callable[[bool], object], ok: bool = True) -> None:
+    """Count an outcome by a function of the user's; what it raises becomes an error of the batch."""
+    where = f"progress of {name!r}"
+    try:
+        refuse_if_async(count(ok), where)
+    except BaseException as raised:
+        raise as_node_error(raised, where)  # noqa: B904  (it is the same one, or has its cause)
 
 
 def _nothing(ok: bool = True) -> None:

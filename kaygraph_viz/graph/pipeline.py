@@ -5,13 +5,13 @@ Belongs here: the node and what it gives to `post`. Does not belong here: stages
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from kaygraph_viz.checks import checked_word
-from kaygraph_viz.execute.core.request import ON_ERROR, OnError
+from kaygraph_viz.execute.core.request import ON_ERROR, OnError, count_of
 from kaygraph_viz.execute.pipeline.run import READER, PipelineRun
 from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
@@ -200,7 +200,7 @@ class PipelineNode(Node):
 
     def _run_stages(self, items: Iterable[Any]) -> Any:
         run = PipelineRun(self.stages, items, owner=self.node_id, ordered=self.ordered, on_error=self.on_error_policy)
-        total = len(items) if isinstance(items, Sized) else None
+        total = count_of(items)
         self._note_workers()
         with counter(self.progress, total, self.node_id) as run.count, run:
             return self.exec(run)

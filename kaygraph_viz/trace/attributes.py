@@ -80,7 +80,9 @@ def describe_error(error: BaseException) -> str:
     """
     try:
         message = str(error)
-    except Exception:  # a broken __str__ must not become the error
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a broken __str__ must not become the error
         message = "<message could not be read>"
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     shown = visible(text[: ERROR_LIMIT + 1])

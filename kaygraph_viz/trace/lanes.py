@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from asyncio import Task, _get_running_loop, current_task
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
 
 __all__ = ["CPU_RESOLUTION_NS", "NO_LANE", "Lane", "Lanes", "NoLanes"]

@@ -11,13 +11,14 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_flag
 from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.errors import OptionError

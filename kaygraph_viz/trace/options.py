@@ -7,10 +7,10 @@ Belongs here: what is allowed, and what stands for None; what surrounds a record
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_number, checked_whole
 from kaygraph_viz.clock import Clock, current_clock
 from kaygraph_viz.errors import OptionError

@@ -12,10 +12,11 @@ import itertools
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import REAL, Clock, current_clock, use_clock
 from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.parts import log_kept

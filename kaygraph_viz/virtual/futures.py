@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, _base
-from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = ["VirtualFuture", "futures_in_simulated_time"]

@@ -11,11 +11,12 @@ import math
 import selectors
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from kaygraph_viz.awaited import innermost_frame, kind_of_wait
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartLog, write_here
 from kaygraph_viz.virtual.fiber import Fiber, Stopped

@@ -14,10 +14,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.virtual.fiber import Stopped

@@ -402,7 +402,7 @@ def test_a_cost_must_be_a_number(cost):
 def test_a_cost_that_fails_names_the_item():
     with pytest.raises(ZeroDivisionError) as caught:
         run(ParallelBatchNode, [1, 0], abs, schedule="longest-first", cost=lambda x: 1 / x, node_id="Check")
-    assert caught.value.__notes__ == ["in cost of item 1 of 'Check'"]
+    assert caught.value.__notes__ == ["in cost of item 1 of node 'Check'"]
 
 
 DURATIONS = st.lists(st.integers(0, 9), min_size=1, max_size=7)

@@ -25,6 +25,7 @@ from kaygraph_viz.execute.core.retries import (
     as_node_error,
     attempt_number,
     count_from_one,
+    refuse_if_async,
     run_attempts,
     run_attempts_async,
 )
@@ -158,13 +159,19 @@ class Branches:
         """Return the name of branch `index` in messages."""
         return f"item {index} of {self.owner!r}"
 
+    def input_error(self, error: BaseException) -> BaseException:
+        """Return an error of the input as one that a graph may raise."""
+        return as_node_error(error, f"the input of {self.owner!r}")
+
     def name_of(self, item: Any) -> str:
         """Return the name of the branch of `item`; a label function that fails does no harm."""
         if self.label is None:
             return self.name
         try:
             return str(self.label(item))
-        except Exception:  # a label is decoration: it must not fail the branch
+        except BaseException as raised:  # a label is decoration: it must not fail the branch
+            if isinstance(as_node_error(raised, "a name"), KeyboardInterrupt):
+                raise
             return self.name
 
     def run(self, index: int, item: Any, submitted_ns: int, lane: Lane, claim: Claim | None = None) -> Outcome:
@@ -326,6 +333,7 @@ class Branches:
                 elif isinstance(made, Awaitable):
                     begun = in_context(context, _awaiting(made), None, on_wait)
                 else:
+                    refuse_if_async(made, self.where(index))
                     return Outcome(index, made, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
             except StopIteration as end:
                 if made is not None:  # the coroutine has returned
@@ -355,6 +363,7 @@ class Branches:
                 value = _awaiting(value)  # a future or anything else: it has to open slots all the same
             if type(value) is CoroutineType:
                 value = await in_context(context, value, timer, on_wait)
+            refuse_if_async(value, self.where(index))
         except asyncio.CancelledError as cancelled:
             error: BaseException = as_branch_error(cancelled, self.where(index))
         except BaseException as raised:

@@ -147,11 +147,13 @@ def pack_result(value: Any) -> Any:
 def pack_error(error: BaseException) -> PackedError:
     """Return an error with its causes: what it says, its traceback as text, and each error of the chain."""
     chain = [error]
-    while len(chain) < MAX_CAUSES and (cause := chain[-1].__cause__) is not None and cause not in chain:
+    while len(chain) < MAX_CAUSES and (cause := chain[-1].__cause__) is not None:
+        if any(each is cause for each in chain):  # not by "in": errors may be compared by code of the user
+            break
         chain.append(cause)
     try:
         text = "".join(traceback.format_exception(error))
-    except Exception:  # the error's own methods may raise
+    except BaseException:  # the error's own methods may raise
         text = ""
     return describe_error(error), text, [(_packed_or_nothing(each), describe_error(each)) for each in chain]
 
@@ -160,7 +162,7 @@ def _packed_or_nothing(error: BaseException) -> bytes:
     try:
         packed = pack_result(error)[0]
         pickle.loads(packed)  # noqa: S301  (our own; what cannot be loaded here cannot be loaded there)
-    except Exception:
+    except BaseException:
         return b""
     return bytes(packed)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import current_clock, sleep_async
 from kaygraph_viz.errors import BranchError, add_note_once, short
 from kaygraph_viz.execute.limits import RetryPolicy
@@ -35,6 +35,7 @@ __all__ = [
     "attempt_number",
     "count_from_one",
     "first_attempt",
+    "refuse_if_async",
     "run_attempts",
     "run_attempts_async",
 ]
@@ -46,6 +47,7 @@ Step = tuple[Callable[[Any], Any], Any]
 Answer = tuple[Any, BaseException | None]
 
 ONCE = RetryPolicy(attempts=1)
+ENDS_LOOPS = (StopIteration, StopAsyncIteration)
 _attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
 
 
@@ -70,15 +72,18 @@ def attempt_number() -> int:
 
 
 def as_node_error(error: BaseException, where: str) -> BaseException:
-    """Return the error as one that a graph may raise: ``sys.exit`` in user code must not end the program.
+    """Return the error as one that a graph may raise: what user code raises must not steer the program.
 
-    A real interrupt stays one. The end of simulated time is raised: nothing more is to be done with the branch.
+    ``sys.exit`` must not end it, and a ``StopIteration`` must not end a loop as if all had gone well. A real interrupt
+    stays one. The end of simulated time is raised: nothing more is to be done with the branch.
     """
-    if isinstance(error, (Exception, KeyboardInterrupt)):
+    if isinstance(error, KeyboardInterrupt) or (isinstance(error, Exception) and not isinstance(error, ENDS_LOOPS)):
         return error
     if isinstance(error, Stopped):
         raise error
-    made = BranchError(f"{where} ended with {short(error)}; raise an ordinary exception, or return a value, instead")
+    hint = "where nothing may be left, write next(..., None); " if isinstance(error, ENDS_LOOPS) else ""
+    what = f"{where} ended with {short(error)}"
+    made = BranchError(f"{what}; {hint}raise an ordinary exception, or return a value, instead")
     made.__cause__ = error
     return made
 
@@ -124,26 +129,23 @@ def run_attempts(
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
         value = function(item)
-        if type(value) is CoroutineType:
-            raise _refused(value, where(index))
+        if type(value) is CoroutineType or type(value) is AsyncGeneratorType:
+            refuse_if_async(value, where(index))
     except BaseException as raised:
         error = as_node_error(raised, where(index))
     else:
         return value, None, 1
-
-    def call_again(item: Any) -> Any:
-        value = function(item)
-        if type(value) is CoroutineType:
-            raise _refused(value, where(index))
-        return value
-
-    again = _Again(item, where(index), retry, is_wanted, call_again, fallback, current_clock().sleep)
-    return _drive(again.steps(error, started))
+    again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep)
+    return _drive(again.steps(error, started), where(index))
 
 
-def _refused(value: CoroutineType[Any, Any, Any], where: str) -> BranchError:
-    value.close()
-    return BranchError(f"{where} returned a coroutine; write a plain function, or use an async node")
+def refuse_if_async(value: Any, where: str) -> None:
+    """Raise `BranchError` if plain code returned a coroutine or an asynchronous generator: nothing would run it."""
+    if type(value) is CoroutineType:
+        value.close()
+        raise BranchError(f"{where} returned a coroutine; write a plain function, or use an async node")
+    if type(value) is AsyncGeneratorType:
+        raise BranchError(f"{where} returned an asynchronous generator, which nothing reads; write return, not yield")
 
 
 async def run_attempts_async(
@@ -153,8 +155,8 @@ async def run_attempts_async(
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
         value = function(item)
-        if isinstance(value, Awaitable):
-            value = await value
+        value = await value if isinstance(value, Awaitable) else value
+        refuse_if_async(value, where(index))
     except CancelledError as cancelled:
         error: BaseException = as_branch_error(cancelled, where(index))
     except BaseException as raised:
@@ -237,12 +239,13 @@ class _Again:
         return None, error, attempts
 
 
-def _drive(steps: Generator[Step, Answer, Result]) -> Result:
+def _drive(steps: Generator[Step, Answer, Result], where: str) -> Result:
     try:
         function, argument = next(steps)
         while True:
             try:
                 answer: Answer = function(argument), None
+                refuse_if_async(answer[0], where)
             except BaseException as raised:
                 answer = None, raised
             function, argument = steps.send(answer)
@@ -258,6 +261,7 @@ async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Re
             try:
                 result = function(argument)
                 answer: Answer = (await result if isinstance(result, Awaitable) else result), None
+                refuse_if_async(answer[0], where)
             except CancelledError as cancelled:
                 answer = None, as_branch_error(cancelled, where)
             except BaseException as raised:

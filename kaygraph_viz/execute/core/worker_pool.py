@@ -101,7 +101,7 @@ class WorkerPool(ABC):
         except StopIteration:
             self._is_stopped = True
         except BaseException as error:  # the input's own fault: raised after the outcomes of what came before it
-            self.fail(error)
+            self.fail(self.branches.input_error(error))
         if self._is_stopped:  # also when that was said while the input was blocking: nothing more is started
             return None
         index = self._pulled

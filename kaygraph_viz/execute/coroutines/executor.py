@@ -247,6 +247,8 @@ class _Slots:
                 except StopIteration:
                     self._is_stopped = True
                     return
+                except BaseException as raised:
+                    raise self.branches.input_error(raised)  # noqa: B904  (it is the same one, or has its cause)
                 index = self._pulled
                 self._pulled += 1
                 ready = self.branches.now_ns() if submitted is None else submitted

@@ -90,7 +90,7 @@ class DaskCall:
                 except StopIteration:
                     self._end_input(None)
                 except BaseException as error:  # the input's own fault: raised after the outcomes of what came before
-                    self._end_input(error)
+                    self._end_input(self._branches.input_error(error))
                 else:
                     self._keep(item)
         except BaseException as error:  # a fault of our own, or of the connection: no item may get lost without a word

@@ -17,6 +17,7 @@ from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import ON_ERROR, OnError
+from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.execute.coroutines.loops import INTERRUPT_WAIT_S
 from kaygraph_viz.execute.pipeline.queues import END, Buffer, waiting
 from kaygraph_viz.execute.pipeline.source import Source
@@ -228,6 +229,7 @@ class PipelineRun(Iterator[Outcome]):
 
     def _fail(self, number: int, error: BaseException) -> None:
         """Stop the source and the first `number` stages; the others finish the items that they have."""
+        error = as_node_error(error, repr(self._owner))
         with self._lock:
             self._fault = error if self._fault is None else self._fault
         for buffer in self._buffers[:number]:

@@ -17,12 +17,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.machine import this_machine
 from kaygraph_viz.trace.lanes import Lanes
