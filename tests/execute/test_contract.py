@@ -245,15 +245,15 @@ def test_an_input_that_raises_gives_the_finished_results_first(executor):
         next(outcomes)
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
-def test_what_would_end_the_program_becomes_a_branch_error(executor, error):
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit(), StopIteration(1)])
+def test_what_would_end_the_program_or_a_loop_becomes_a_branch_error(executor, error):
     (outcome,) = executor.imap(raise_it, [error], on_error="collect")
     assert type(outcome.error) is BranchError
     assert type(outcome.error.__cause__) is type(error)
     assert outcome.status == "error"
 
 
-@pytest.mark.parametrize("error", [MemoryError("full"), RecursionError("deep"), StopIteration(1), RudeError()])
+@pytest.mark.parametrize("error", [MemoryError("full"), RecursionError("deep"), RudeError()])
 def test_any_ordinary_error_is_an_outcome(executor, error):
     (outcome,) = executor.imap(raise_it, [error], on_error="collect")
     assert type(outcome.error) is type(error)

@@ -23,6 +23,7 @@ from types import CodeType
 from typing import Any
 
 from kaygraph_viz.errors import BranchError
+from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = [
@@ -49,9 +50,15 @@ class WorkerTraceback(Exception):  # shown as the cause of an error, never raise
 
 
 def by_value(value: Any) -> bytes:
-    """Return an object as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything."""
+    """Return an object as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything.
+
+    Here and in `unpack`, what the object's own methods raise to end the program becomes an ordinary error.
+    """
     buffer = io.BytesIO()
-    _packer()(buffer).dump(value)
+    try:
+        _packer()(buffer).dump(value)
+    except BaseException as raised:
+        raise as_node_error(raised, f"pickling of {type(value).__name__}")  # noqa: B904  (it has its cause)
     return buffer.getvalue()
 
 
@@ -131,7 +138,10 @@ def pack(value: Any) -> Any:
 
 def unpack(packed: Any) -> Any:
     """Return what was packed; an error of loading it is raised as it is."""
-    return pickle.loads(packed[0]) if type(packed) is tuple else packed  # noqa: S301  (from our own process)
+    try:
+        return pickle.loads(packed[0]) if type(packed) is tuple else packed  # noqa: S301  (from our own process)
+    except BaseException as raised:
+        raise as_node_error(raised, "unpickling")  # noqa: B904  (it is the same one, or has its cause)
 
 
 def pack_result(value: Any) -> Any:
@@ -140,7 +150,9 @@ def pack_result(value: Any) -> Any:
         return value
     try:
         return (pickle.dumps(value, pickle.HIGHEST_PROTOCOL),)
-    except Exception:  # a class or function that came by value goes back by value
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a class or function that came by value goes back by value
         return (by_value(value),)
 
 
