@@ -14,11 +14,11 @@ from functools import partial
 from typing import Self
 
 from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.checks import checked_function
+from kaygraph_viz.checks import checked_function, refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.retries import as_node_error, refuse_if_async
+from kaygraph_viz.execute.core.retries import as_node_error
 
 __all__ = ["Progress", "ProgressCallback", "ProgressInfo", "checked_progress", "counter", "is_shown", "tracked"]
 

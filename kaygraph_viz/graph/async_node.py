@@ -15,12 +15,12 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, NoReturn, Self
 
+from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.errors import NodeError, add_note_once
 from kaygraph_viz.execute.core.retries import (
     as_branch_error,
     as_node_error,
     first_attempt,
-    refuse_if_async,
     run_attempts_async,
 )
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop, with_ticker

@@ -8,21 +8,20 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from kaygraph_viz.checks import checked_whole
+from kaygraph_viz.checks import checked_whole, refuse_if_async
 from kaygraph_viz.errors import GraphError, OptionError, StepLimitExceeded, WiringError, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.execute.core.request import all_of
 from kaygraph_viz.graph.batch import BranchingNode
+from kaygraph_viz.graph.nesting import refuse_to_contain_itself
 from kaygraph_viz.graph.node import DEFAULT, BaseNode, NodeT, Shared, readable_id
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
-__all__ = [
-    "MAX_STEPS", "BatchGraph", "Graph", "ParallelBatchGraph", "Walk", "checked_params", "refuse_to_contain_itself",
-]  # fmt: skip
+__all__ = ["MAX_STEPS", "BatchGraph", "Graph", "ParallelBatchGraph", "Walk", "checked_params"]
 
 MAX_STEPS = 1_000_000
 
@@ -249,6 +248,9 @@ class Walk:
         self._node = node = graph.start_node if last is None else graph.get_next_node(last, self.action)
         if node is None:
             return None
+        if not isinstance(node, BaseNode):
+            refuse_if_async(node, where := f"get_next_node of {graph!r}")
+            raise GraphError(f"{where} returned {short(node)}, expected a node, or None at the end")
         self._count += 1
         if self._count > graph.max_steps:
             raise StepLimitExceeded(
@@ -259,26 +261,6 @@ class Walk:
         step.node_id = self._names.get(node, node.node_id)
         step.set_params({**node.params, **self._params})
         return step
-
-
-def refuse_to_contain_itself(node: BaseNode) -> None:
-    """Raise `GraphError` if a node or graph runs itself inside itself, directly or through others: it would not end."""
-    around: dict[BaseNode, Iterator[BaseNode]] = {node: iter(node.inner_nodes())}  # each is inside the one before it
-    done: set[BaseNode] = set()
-    while around:
-        last, inner = next(reversed(around.items()))
-        for each in inner:
-            if each in around:
-                raise GraphError(
-                    f"{each!r} contains itself, so its nodes would never end; for a loop, make an earlier node the "
-                    'successor of a later one: later - "again" >> earlier'
-                )
-            if each not in done and (inside := each.inner_nodes()):
-                around[each] = iter(inside)
-                break
-        else:
-            done.add(last)
-            del around[last]
 
 
 def checked_params(graph: Graph, batch: Any) -> list[Mapping[str, Any]]:

@@ -12,13 +12,12 @@ from collections.abc import Callable, Collection, Mapping, MutableMapping
 from types import GeneratorType
 from typing import Any, ClassVar, Self, TypeVar
 
-from kaygraph_viz.checks import checked_seconds, checked_whole
+from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.errors import DataError, NodeError, WiringError, add_note_once, short
 from kaygraph_viz.execute.core.retries import (
     as_node_error,
     attempt_number,
     first_attempt,
-    refuse_if_async,
     run_attempts,
 )
 from kaygraph_viz.execute.limits import RetryPolicy

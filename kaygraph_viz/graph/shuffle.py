@@ -18,10 +18,11 @@ from types import GeneratorType
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.errors import NodeError, OptionError, add_note_once, short
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import not_sent, pack_error, pack_result, unpack, unpack_result
-from kaygraph_viz.execute.core.retries import as_node_error, attempt_number, refuse_if_async
+from kaygraph_viz.execute.core.retries import as_node_error, attempt_number
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.recorder import span
 

@@ -30,7 +30,8 @@ def executor(request):
 
 def raise_named(name):
     """Raise the error of a name, made in the worker: not every one could be sent there."""
-    raise ERRORS[name]()
+    error = ERRORS[name]()
+    raise error
 
 
 def give_named(name):
@@ -52,7 +53,9 @@ def check(outcome: Outcome, name: str, executor: Executor) -> None:
     assert repr(outcome)
 
 
-@pytest.mark.parametrize("options", [{}, {"timeout": 1000}, {"retry": RetryPolicy(2)}, {"fallback": Raises(KeyError())}])
+@pytest.mark.parametrize(
+    "options", [{}, {"timeout": 1000}, {"retry": RetryPolicy(2)}, {"fallback": Raises(KeyError())}]
+)
 def test_every_error_is_an_outcome(executor, options):
     outcomes = list(executor.imap(raise_named, NAMES, on_error="collect", **options))
     for outcome, name in zip(outcomes, NAMES, strict=True):

@@ -7,12 +7,13 @@ import asyncio
 import pytest
 
 from kaygraph_viz.errors import NodeError
+from kaygraph_viz.execute.coroutines.loops import run as run_coroutine
 from kaygraph_viz.graph.async_graph import AsyncGraph
-from kaygraph_viz.graph.async_node import AsyncBase
+from kaygraph_viz.graph.async_node import AsyncBase, AsyncNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.trace.recorder import record
-from tests.graph.hooks import ASYNC, BRANCHES, INPUTS, NODES, STAGES, with_hooks
+from tests.graph.hooks import ASYNC, BRANCHES, INPUTS, NODES, STAGES, batch, with_hooks
 from tests.user_errors import ERRORS, Raises
 
 HERE = ("serial", "thread", "async")
@@ -93,6 +94,60 @@ def test_in_what_is_called_beside_the_branches(hook, kind):
 @pytest.mark.parametrize("hook", STAGES)
 def test_in_a_pipeline(hook, kind):
     assert not wrong(STAGES[hook], kind)
+
+
+@pytest.mark.parametrize("hook", ["setup_resources", "cleanup_resources"])
+def test_in_the_resources_of_a_with_block(hook):
+    for name in ERRORS:
+        error, went_on = ERRORS[name](), []
+        with pytest.raises(BaseException) as caught, with_hooks(Node(), **{hook: Raises(error)}):  # noqa: PT011
+            went_on.append(1)
+        assert is_right(caught.value, error), name
+        assert went_on == ([1] if hook == "cleanup_resources" else [])
+
+
+@pytest.mark.parametrize("hook", ["setup_resources_async", "cleanup_resources_async", "setup_resources"])
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_in_the_resources_of_an_async_with_block(hook, is_plain):
+    async def enter(error):
+        bad = Raises(error)
+        async with with_hooks(AsyncNode(), **{hook: bad if is_plain or hook == "setup_resources" else bad.later}):
+            pass
+
+    for name in ERRORS:
+        error = ERRORS[name]()
+        with pytest.raises(BaseException) as caught:  # noqa: PT011
+            run_coroutine(enter(error))
+        assert is_right(caught.value, error), name
+
+
+@pytest.mark.parametrize("kind", HERE)
+def test_the_name_of_a_branch_is_decoration_and_fails_nothing(kind):
+    for name in ERRORS:
+        if name == "KeyboardInterrupt":
+            continue
+        shared = {}
+        node = batch(kind, branch_name=Raises(ERRORS[name]()), post=lambda shared, _, found: shared.update(found=found))
+        with record() as trace:
+            node.run(shared)
+        assert shared == {"found": [1, 2, 3]}
+        assert {s.name for s in trace.where(kind="branch")} == {"ParallelBatchNode"}
+
+
+def test_an_error_of_any_kind_can_be_handled():
+    for name in ERRORS:
+        if name == "KeyboardInterrupt":
+            continue
+        handled = []
+
+        def handle(_, error, handled=handled):
+            handled.append(error)
+            return True
+
+        node = with_hooks(Node(), prep=Raises(ERRORS[name]()), on_error=handle)
+        node >> with_hooks(Node(), exec=handled.append)
+        Graph(node).run({})
+        assert len(handled) == 2
 
 
 # -- under other circumstances ---------------------------------------------------------------------------------------

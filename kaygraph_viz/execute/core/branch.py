@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any
 
+from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DeadlineExceeded
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -25,7 +26,6 @@ from kaygraph_viz.execute.core.retries import (
     as_node_error,
     attempt_number,
     count_from_one,
-    refuse_if_async,
     run_attempts,
     run_attempts_async,
 )

@@ -15,6 +15,7 @@ from types import AsyncGeneratorType, CoroutineType
 from typing import Any
 
 from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.clock import current_clock, sleep_async
 from kaygraph_viz.errors import BranchError, add_note_once, short
 from kaygraph_viz.execute.limits import RetryPolicy
@@ -35,7 +36,6 @@ __all__ = [
     "attempt_number",
     "count_from_one",
     "first_attempt",
-    "refuse_if_async",
     "run_attempts",
     "run_attempts_async",
 ]
@@ -137,15 +137,6 @@ def run_attempts(
         return value, None, 1
     again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep)
     return _drive(again.steps(error, started), where(index))
-
-
-def refuse_if_async(value: Any, where: str) -> None:
-    """Raise `BranchError` if plain code returned a coroutine or an asynchronous generator: nothing would run it."""
-    if type(value) is CoroutineType:
-        value.close()
-        raise BranchError(f"{where} returned a coroutine; write a plain function, or use an async node")
-    if type(value) is AsyncGeneratorType:
-        raise BranchError(f"{where} returned an asynchronous generator, which nothing reads; write return, not yield")
 
 
 async def run_attempts_async(
