@@ -18,7 +18,7 @@ from tests.user_errors import ERRORS, Raises
 
 HERE = ("serial", "thread", "async")
 CASES = NODES | ASYNC | BRANCHES | INPUTS | STAGES
-STEERING = ("StopIteration", "StopAsyncIteration", "SystemExit", "CancelledError", "own BaseException")
+STEERING = ("StopIteration", "SystemExit", "CancelledError")
 
 
 def graph_before_another(node, went_on):
@@ -174,3 +174,42 @@ def test_in_a_loop_that_is_running(hook):
 @pytest.mark.parametrize("hook", ASYNC)
 def test_awaited_in_a_loop_that_is_running(hook):
     assert not wrong(ASYNC[hook], errors=STEERING, run=lambda graph: asyncio.run(graph.run_async({})))
+
+
+# -- in other processes ----------------------------------------------------------------------------------------------
+
+
+def is_right_from_elsewhere(raised, error):
+    """Return whether a copy of an error has arrived, or a node's error that tells of it."""
+    if isinstance(error, Exception) and not isinstance(error, (StopIteration, StopAsyncIteration)):
+        return type(raised) is type(error)
+    return isinstance(raised, NodeError) and type(error).__name__ in str(raised)
+
+
+def wrong_from_elsewhere(case, kind):
+    found = {}
+    for name in (*STEERING, "ValueError", "own BaseException"):
+        error = ERRORS[name]()
+        raised = caught(case, error, kind)
+        if not is_right_from_elsewhere(raised, error):
+            found[name] = raised
+    return found
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("hook", BRANCHES)
+def test_in_a_branch_in_another_process(processes, hook):
+    assert not wrong_from_elsewhere(BRANCHES[hook], processes(1))
+
+
+@pytest.mark.parametrize("hook", BRANCHES)
+def test_in_a_branch_in_a_simulated_process(hook):
+    for kind in ("process", "dask"):
+        with record(clock="virtual"):
+            assert not wrong_from_elsewhere(BRANCHES[hook], kind)
+
+
+@pytest.mark.processes
+def test_in_a_stage_in_another_process():
+    error = StopIteration("nothing left")
+    assert is_right_from_elsewhere(caught(STAGES["second stage"], error, "process"), error)
