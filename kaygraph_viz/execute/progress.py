@@ -113,7 +113,8 @@ class ProgressCallback:
 
     def __call__(self, done: int, total: int | None, failed: int = 0) -> None:
         """Report the progress; called as any other function of progress."""
-        self.report(ProgressInfo(done, total, (current_clock().now_ns() - self._begun_ns) / 1e9, failed))
+        elapsed_s = (current_clock().now_ns() - self._begun_ns) / 1e9
+        refuse_if_async(self.report(ProgressInfo(done, total, elapsed_s, failed)), "the function of progress")
 
     def ended(self) -> None:
         """Do nothing; called when the batch has ended, also with an error, for classes that extend this one."""

@@ -203,7 +203,9 @@ class PipelineNode(Node):
         total = count_of(items)
         self._note_workers()
         with counter(self.progress, total, self.node_id) as run.count, run:
-            return self.exec(run)
+            result = self.exec(run)
+            self._refuse_generator("exec", result)  # it would be read when the pipeline has ended
+            return result
 
     def _note_workers(self) -> None:
         """Note the number of threads of all stages on the span of this phase: the span of a stage has only its own."""

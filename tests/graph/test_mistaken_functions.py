@@ -6,13 +6,15 @@ import pytest
 
 from kaygraph_viz.errors import NodeError
 from kaygraph_viz.execute.coroutines.loops import run as run_coroutine
+from kaygraph_viz.execute.pipeline.stages import Stage
+from kaygraph_viz.execute.progress import ProgressCallback
 from kaygraph_viz.graph.async_batch import AsyncParallelBatchNode
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.async_node import AsyncBase, AsyncNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.trace.recorder import record
-from tests.graph.hooks import BRANCHES, INPUTS, NODES, STAGES, first, map_reduce, pairs, with_hooks
+from tests.graph.hooks import BRANCHES, INPUTS, NODES, STAGES, batch, first, map_reduce, pairs, pipeline, with_hooks
 
 NO_FUNCTIONS = {"input", "input at once", "input of MapReduceNode", "key of MapReduceNode", "source", "source at once",
                 "sets of params"}  # fmt: skip
@@ -85,6 +87,19 @@ def test_a_phase_of_an_asynchronous_node_that_is_an_asynchronous_generator(hook,
                 run(node)
         else:
             run(node)
+
+
+def test_the_exec_of_a_pipeline_that_is_a_generator_since_it_would_be_read_too_late():
+    def passed_on(outcomes):
+        yield from outcomes
+
+    with pytest.raises(NodeError, match="exec of node 'PipelineNode' returned a generator"):
+        run(with_hooks(pipeline(Stage("same", str)), exec=passed_on))
+
+
+def test_a_function_of_progress_that_is_asynchronous():
+    with pytest.raises(NodeError, match="progress returned a coroutine"):
+        run(batch("thread", {"progress": ProgressCallback(coroutine)}))
 
 
 def test_prep_may_give_a_generator_and_exec_as_well():

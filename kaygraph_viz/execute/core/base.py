@@ -19,7 +19,7 @@ from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interruptible, stopped_by_outer
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.request import SIZED_WINDOW, Naming, OnError, Options, Request, count_of, opened
+from kaygraph_viz.execute.core.request import SIZED_WINDOW, Naming, OnError, Options, Request, count_of
 from kaygraph_viz.execute.core.retries import ONCE, Fallback
 from kaygraph_viz.execute.core.submit import Submissions
 from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy, default_workers
@@ -187,13 +187,13 @@ class Executor(ABC):
             fn, name=called, label=naming.label, owner=naming.owner, retry=options.retry or ONCE, fallback=fallback,
             timeout_s=options.timeout,
         )  # fmt: skip
-        count, chosen = count_of(items), opened(items, f"the input of {branches.owner!r}")
+        count = count_of(items)
         window = options.window
         if window is None:
             window = self.items_ahead * self.workers if count is None else SIZED_WINDOW
         submitted = None if count is None else branches.now_ns()
         return Request(
-            branches, chosen, options.ordered, window, options.timeout, submitted, count, CancelToken(),
+            branches, items, options.ordered, window, options.timeout, submitted, count, CancelToken(),
             options.deadline, options.memory, options.cancel,
         )  # fmt: skip
 

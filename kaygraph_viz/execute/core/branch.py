@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType
 from typing import Any
 
 from kaygraph_viz.checks import refuse_if_async
@@ -332,8 +332,9 @@ class Branches:
                     begun = resumed(context, made, context.run(made.send, None), None, on_wait)
                 elif isinstance(made, Awaitable):
                     begun = in_context(context, _awaiting(made), None, on_wait)
-                else:
+                elif type(made) is AsyncGeneratorType:
                     refuse_if_async(made, self.where(index))
+                else:
                     return Outcome(index, made, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
             except StopIteration as end:
                 if made is not None:  # the coroutine has returned
@@ -363,7 +364,8 @@ class Branches:
                 value = _awaiting(value)  # a future or anything else: it has to open slots all the same
             if type(value) is CoroutineType:
                 value = await in_context(context, value, timer, on_wait)
-            refuse_if_async(value, self.where(index))
+            if type(value) is AsyncGeneratorType:
+                refuse_if_async(value, self.where(index))
         except asyncio.CancelledError as cancelled:
             error: BaseException = as_branch_error(cancelled, self.where(index))
         except BaseException as raised:

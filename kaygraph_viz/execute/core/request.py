@@ -70,6 +70,10 @@ class Request:
     memory: MemoryBudget | None = None
     outside: CancelToken | None = None
 
+    def opened(self) -> Iterator[Any]:
+        """Return an iterator over the input."""
+        return opened(self.items, f"the input of {self.branches.owner!r}")
+
     def limit(self, workers: int) -> int:
         """Return how many items may be pulled and not yet delivered, for so many workers, at this moment."""
         is_tight = self.memory is not None and self.memory.is_tight()

@@ -146,8 +146,10 @@ async def run_attempts_async(
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
         value = function(item)
-        value = await value if isinstance(value, Awaitable) else value
-        refuse_if_async(value, where(index))
+        if isinstance(value, Awaitable):
+            value = await value
+        if type(value) is AsyncGeneratorType:
+            refuse_if_async(value, where(index))
     except CancelledError as cancelled:
         error: BaseException = as_branch_error(cancelled, where(index))
     except BaseException as raised:
@@ -202,7 +204,9 @@ class _Again:
         return (yield from self._fall_back(error, attempt))
 
     def _goes_on(self, attempt: int, error: BaseException) -> bool:
-        return self.retry.applies(attempt, error) and (self.is_wanted is None or self.is_wanted())
+        is_told = type(error) is BranchError and isinstance(error.__cause__, ENDS_LOOPS)
+        raised = error.__cause__ if is_told and error.__cause__ is not None else error  # what the user's code raised
+        return self.retry.applies(attempt, raised) and (self.is_wanted is None or self.is_wanted())
 
     def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
         """Wait before the next attempt; return the error of an interrupt or of a waiting rule that fails."""

@@ -59,7 +59,7 @@ class WorkerPool(ABC):
         self.threads = threads()
         self.news = self.threads.Event()  # set whenever there is something to read, or a worker has left
         self.size = workers if request.count is None else min(workers, request.count)
-        self._items: Iterator[Any] = iter(request.items)
+        self._items = request.opened()
         self._memory = request.memory
         self._limit = workers + request.window
         self._wake_below = self._limit - max(1, request.window // 4)  # waking a worker costs as much as ten items

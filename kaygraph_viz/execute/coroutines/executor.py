@@ -174,7 +174,7 @@ class _Slots:
         self.branches = request.branches
         self.done: deque[Outcome] = deque()
         self._request = request
-        self._items: Iterator[Any] = iter(request.items)
+        self._items = request.opened()
         self._slots = slots
         self._limit = request.limit(slots) if request.memory is None else None
         self._opened = self._working = 0

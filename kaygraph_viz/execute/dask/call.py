@@ -53,7 +53,7 @@ class DaskCall:
         self._setup = self._packed_setup()
         self._results = Results(request, link)
         self._news: SimpleQueue[News] = SimpleQueue()
-        self._items: Iterator[Any] = iter(request.items)
+        self._items = request.opened()
         self._numbers = itertools.count()
         self._changed = threading.Condition()  # guards all that follows
         self._in_flight: dict[int, Chunk] = {}

@@ -39,7 +39,7 @@ class SerialExecutor(Executor):
 
 
 def _read(request: Request) -> Iterator[Any]:
-    items = iter(request.items)
+    items = request.opened()
     while True:
         try:
             item = next(items)

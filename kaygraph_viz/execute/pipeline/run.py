@@ -225,7 +225,7 @@ class PipelineRun(Iterator[Outcome]):
         try:
             self._source.close()
         except BaseException as error:  # of a generator that cleans up
-            self._close_error = error
+            self._close_error = as_node_error(error, f"the end of the source of {self._owner!r}")
 
     def _fail(self, number: int, error: BaseException) -> None:
         """Stop the source and the first `number` stages; the others finish the items that they have."""
