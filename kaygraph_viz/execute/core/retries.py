@@ -81,9 +81,10 @@ def as_node_error(error: BaseException, where: str) -> BaseException:
         return error
     if isinstance(error, Stopped):
         raise error
-    hint = "where nothing may be left, write next(..., None); " if isinstance(error, ENDS_LOOPS) else ""
-    what = f"{where} ended with {short(error)}"
-    made = BranchError(f"{what}; {hint}raise an ordinary exception, or return a value, instead")
+    hint = "raise an ordinary exception, or return a value, instead"
+    if isinstance(error, ENDS_LOOPS):
+        hint = "write next(..., None) where nothing may be left, or raise an ordinary exception instead"
+    made = BranchError(f"{where} ended with {short(error)}; {hint}")
     made.__cause__ = error
     return made
 
@@ -136,7 +137,7 @@ def run_attempts(
     else:
         return value, None, 1
     again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep)
-    return _drive(again.steps(error, started), where(index))
+    return _drive(again.steps(error, started))
 
 
 async def run_attempts_async(
@@ -194,7 +195,7 @@ class _Again:
             attempt += 1
             _attempt.set(attempt)
             started = current_clock().now_ns()
-            value, failed = yield self.call, self.item
+            value, failed = _plain(self.where, *(yield self.call, self.item))
             if failed is None:
                 _add_attempt(started, "ok", attempt, None)
                 return value, None, attempt
@@ -224,7 +225,7 @@ class _Again:
         if self.fallback is None or not isinstance(error, Exception):
             return self._failed(error, attempts)
         replace = functools.partial(self.fallback, self.item)
-        value, failed = yield replace, error
+        value, failed = _plain(f"the fallback for {self.where}", *(yield replace, error))
         if failed is not None:
             return self._failed(_caused(as_node_error(failed, self.where), error), attempts)
         return value, None, attempts
@@ -234,13 +235,12 @@ class _Again:
         return None, error, attempts
 
 
-def _drive(steps: Generator[Step, Answer, Result], where: str) -> Result:
+def _drive(steps: Generator[Step, Answer, Result]) -> Result:
     try:
         function, argument = next(steps)
         while True:
             try:
                 answer: Answer = function(argument), None
-                refuse_if_async(answer[0], where)
             except BaseException as raised:
                 answer = None, raised
             function, argument = steps.send(answer)
@@ -256,7 +256,6 @@ async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Re
             try:
                 result = function(argument)
                 answer: Answer = (await result if isinstance(result, Awaitable) else result), None
-                refuse_if_async(answer[0], where)
             except CancelledError as cancelled:
                 answer = None, as_branch_error(cancelled, where)
             except BaseException as raised:
@@ -265,6 +264,15 @@ async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Re
     except StopIteration as end:
         found: Result = end.value
         return found
+
+
+def _plain(where: str, value: Any, failed: BaseException | None) -> Answer:
+    """Return the answer of a step, or an error in place of a value that nothing would run."""
+    try:
+        refuse_if_async(value, where)
+    except BranchError as refused:
+        return None, refused
+    return value, failed
 
 
 def _caused(error: BaseException, cause: BaseException) -> BaseException:
