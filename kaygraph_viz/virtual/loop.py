@@ -254,11 +254,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return future
 
     def _help(self, future: asyncio.Future[Any], func: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        value, error = None, None
+        value: Any = None
+        error: BaseException | None = None
         try:
             value = func(*args)
         except Stopped:
             raise
+        except StopIteration as raised:  # which no future takes: from 3.12 on Python does the same
+            error = RuntimeError(f"{func!r} raised StopIteration")
+            error.__cause__ = raised
         except BaseException as raised:
             error = raised
         with suppress(RuntimeError):  # the loop was closed meanwhile

@@ -301,6 +301,14 @@ def test_to_thread_runs_in_the_same_time_with_as_many_threads_as_wanted():
     assert run(main) == (list(range(100)), 1)
 
 
+def test_a_function_in_a_thread_that_raises_stop_iteration_is_an_error_and_no_deadlock():
+    async def main():
+        await asyncio.to_thread(next, iter([]))
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        run(main)
+
+
 def test_to_thread_carries_context_variables_and_errors():
     city = contextvars.ContextVar("city", default="nowhere")
 
