@@ -246,7 +246,7 @@ def test_functions_run_in_processes():
     assert shared["results"] == {"square": 4, "text": "2"}
 
 
-@pytest.mark.parametrize("executor", ["process", "dask", ProcessExecutor(2)])
+@pytest.mark.parametrize("executor", ["process", ProcessExecutor(2)], ids=str)
 def test_nodes_in_processes_are_refused_when_built_since_they_would_lose_what_they_write(executor):
     with pytest.raises(OptionError, match=r"node would lose what they write.*executor=\"thread\""):
         FanOutNode({"node": Node(), "text": str}, executor=executor)

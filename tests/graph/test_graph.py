@@ -10,8 +10,7 @@ import pytest
 
 from kaygraph_viz.errors import GraphError, OptionError, StepLimitExceeded, WiringError
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.dask.executor import DaskExecutor
-from kaygraph_viz.execute.local.processes import ProcessExecutor
+from kaygraph_viz.execute.registry import executor_class
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
@@ -274,8 +273,17 @@ def test_runs_of_a_parallel_batch_graph_really_are_at_once():
     assert len({s.lane for s in trace.where(kind="node")}) == 4
 
 
-@pytest.mark.parametrize("executor", ["process", "dask", ProcessExecutor(2), DaskExecutor(2)], ids=str)
-def test_a_parallel_batch_graph_in_other_processes_is_refused_since_its_nodes_would_lose_what_they_write(executor):
+def elsewhere(kind):
+    """Return the two ways to ask for branches in other processes."""
+    if kind == "dask":
+        pytest.importorskip("distributed")
+    return [kind, executor_class(kind)(2)]
+
+
+@pytest.mark.parametrize("kind", ["process", "dask"])
+@pytest.mark.parametrize("way", [0, 1])
+def test_a_parallel_batch_graph_in_other_processes_is_refused_since_its_nodes_would_lose_what_they_write(kind, way):
+    executor = elsewhere(kind)[way]
     with pytest.raises(OptionError, match=r"nodes would lose what they write, got .*executor=\"thread\""):
         ParallelBatchGraph(Node(), executor=executor)
 
