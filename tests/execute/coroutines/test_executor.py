@@ -113,9 +113,8 @@ def test_by_default_a_hundred_are_inside_at_once_whether_the_length_is_known_or_
 
 
 def test_no_more_workers_are_counted_than_there_are_items():
-    assert [AsyncExecutor(workers).slots(count) for workers, count in [(None, 7), (5, 7), (None, 0), (None, 1_000)]] == [
-        7, 5, 1, 100,
-    ]  # fmt: skip
+    counts = [(None, 7), (5, 7), (None, 0), (None, 1_000)]
+    assert [AsyncExecutor(workers).slots(count) for workers, count in counts] == [7, 5, 1, 100]
 
 
 def test_all_meet_when_each_needs_all_the_others():
