@@ -38,6 +38,8 @@ def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
     limits = ax.get_xlim(), ax.get_ylim()
     is_crowded = len(chart.rows) > MAX_SEPARATE_ROWS
     for block in bins:
+        if not block.shares:  # where nothing took any time
+            continue
         extent = (0.0, chart.extent_s or 1e-9, at[block.rows.stop - 1] + 0.5, at[block.rows.start] - 0.5)
         style: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest", "origin": "upper", "zorder": 1.5}
         pixels_of = _stacked(block) if chart.band_count else _image(block, is_crowded=is_crowded)

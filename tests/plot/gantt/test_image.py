@@ -95,3 +95,15 @@ def test_the_legend_of_an_image_has_only_what_may_be_in_it():
     labels = [key.label for key in image_keys(chart)]
     assert {"CPU", "waiting for the interpreter", "worker lost"} < set(labels)
     assert not {"waiting for a core", "pause before a retry", "error"} & set(labels)
+
+
+def test_bars_that_took_no_time_are_an_empty_image():
+    for options in ({"max_bars": 1}, {}):
+        ax = gantt(make_trace(*(bar("b", f"t-{row}", 0, 0, status="error") for row in range(300))), **options)
+        assert [str(c.get_gid()) for c in ax.collections] == ["marks-error"]
+    assert len(gantt(make_trace(*(bar("b", "t", 0, 0) for _ in range(3)), check=False), max_bars=1).images) == 0
+
+
+def test_a_nanosecond_in_a_day_is_drawn():
+    made = [bar("b", f"t-{row}", 86_400 * row / 300, 86_400 * row / 300 + 1e-9) for row in range(300)]
+    assert len(gantt(make_trace(*made)).images) == 1
