@@ -5,19 +5,18 @@ Belongs here: sums by lane. Does not belong here: finding idle workers (``worker
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns
-from kaygraph_viz.analysis.wording import aligned, duration
 from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["WorkerLoad", "load_table", "per_worker"]
+__all__ = ["WorkerLoad", "per_worker"]
 
 
 class WorkerLoad(NamedTuple):
@@ -91,20 +90,3 @@ def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
 def _order(lane: str) -> tuple[str, int, str]:
     number = lane.rpartition("-")[2]
     return kind_of_lane(lane), int(number) if number.isdecimal() else 0, lane
-
-
-def load_table(loads: Sequence[WorkerLoad]) -> str:
-    """Return the loads of workers as lines of text.
-
-    Examples
-    --------
-    >>> print(load_table([WorkerLoad("thread-1", 2, 0, 4.0, None, 4.0), WorkerLoad("thread-2")]))
-    worker    branches  failed    busy   ended
-    thread-1         2       0  4.00 s  4.00 s
-    thread-2         0       0     0 s     0 s
-    """
-    rows = [
-        (load.worker, f"{load.branches:,}", f"{load.failed:,}", duration(load.busy_s), duration(load.ended_s))
-        for load in loads
-    ]
-    return aligned([("worker", "branches", "failed", "busy", "ended"), *rows], right={1, 2, 3, 4})

@@ -41,7 +41,7 @@ __all__ = ["Timeline", "timeline"]
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "data.js", "hatches.js", "paint.js", "diagram.js", "details.js",
+    "data.js", "bands.js", "hatches.js", "paint.js", "diagram.js", "details.js",
     "timeline.js",
 )  # fmt: skip
 SELECTION = ("selected", "node")
