@@ -212,7 +212,6 @@ def test_parts_of_coroutines_in_a_chunk_are_noted_once_for_item_and_chunk():
     ]  # fmt: skip
 
 
-
 def test_coroutines_that_never_wait_take_turns_with_the_other_chunks():
     began = []
     with get_executor("async", 2) as executor:
