@@ -47,13 +47,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Description:
-    """A random graph, its first number, the seed of the simulated clock, and whether it may run in real time, too."""
+    """A random graph, its first number, how it is simulated and recorded, and whether it may run in real time, too."""
 
     seed: int
     graph: Step
     x: int
     clock_seed: int
     has_gil: bool
+    preempt: float
+    notes_accesses: bool
     is_for_real: bool
 
 
@@ -73,8 +75,9 @@ def describe(seed: int) -> Description:
     place = _Place(0, rnd.random() < 0.3, has_exact_timeouts=not is_for_real)
     graph = Step("graph", "G", is_async=place.is_async, steps=_steps(rnd, "n", place, rnd.randint(1, 4)))
     return Description(
-        seed, graph, rnd.randrange(100), rnd.choice((0, rnd.randrange(1, 1000))), rnd.random() < 0.8, is_for_real
-    )
+        seed, graph, rnd.randrange(100), clock_seed=rnd.choice((0, rnd.randrange(1, 1000))), has_gil=rnd.random() < 0.8,
+        preempt=rnd.choice((0, 0, 0, 0, 0.1)), notes_accesses=rnd.random() < 0.3, is_for_real=is_for_real,
+    )  # fmt: skip
 
 
 def successors(steps: tuple[Step, ...]) -> dict[tuple[int, str], int]:
