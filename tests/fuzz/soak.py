@@ -123,7 +123,7 @@ def show(folder: Path) -> None:
     """Save and load a trace, and draw it in every way."""
     graph = kv.Graph(start=kv.FanOutNode({"a": len, "b": str.upper}, node_id="both"))
     graph.start_node.prep = lambda shared: "text"  # type: ignore[union-attr]
-    with kv.record(memory=True) as trace:
+    with kv.record(memory=True, sample_s=0.01) as trace:  # in a process of its own
         graph.run({})
     trace = kv.load(trace.save(folder / "trace.jsonl.gz"))
     for draw in (kv.gantt, kv.concurrency, kv.queue_depth, kv.memory_curve):
