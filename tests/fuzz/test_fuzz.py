@@ -55,6 +55,7 @@ def test_a_seed_gives_one_graph():
     assert describe(7) == describe(7) != describe(8)
 
 
+@pytest.mark.processes
 def test_a_retry_too_few_is_found(workers, monkeypatch):
     monkeypatch.setattr(RetryPolicy, "applies", lambda policy, attempt, error: attempt < policy.attempts - 1)
     failed = 0
