@@ -16,12 +16,13 @@ import numpy as np
 from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.export.tracks import enclosing
 from kaygraph_viz.trace.attributes import safe_attributes
-from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
 from kaygraph_viz.trace.span import Status
 
 __all__ = ["ChromeReader"]
 
 MICROSECOND_NS = 1000
+LANE_LIMIT = TEXT_LIMIT - 20  # characters; a number may follow
 THREAD, PROCESS, ASYNC = "thread", "process", "async"
 Key = tuple[str, str, str | None]  # thread, process or async; its process; its number there
 
@@ -135,6 +136,7 @@ class ChromeReader(Reader):
             if kind == THREAD:
                 thread = self._names.get((THREAD, pid, tid)) or f"thread {tid}"
                 name = f"{self._names.get((PROCESS, pid, None)) or 'process'} {pid}/{thread}" if has_several else thread
+                name = name[:LANE_LIMIT]
                 taken[name] += 1
                 found[code] = name if taken[name] == 1 else f"{name} #{taken[name]}"
         return found

@@ -143,6 +143,8 @@ class Lane:
 
     def stepped(self, started_ns: int, ended_ns: int) -> Measured:
         """Return what `measured` returns, for a coroutine whose steps were noted and which has just ended."""
+        if self.step is not None:  # of the branch around it on this lane, which goes on
+            self.log.settle(self.step[0], ended_ns, self.step[1], self.cpu_at(ended_ns))
         cpu_ns, blocked_ns, parts = measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
         if parts is not None and len(parts) == 1 and parts[0][0] == CPU:  # the sums say the same in less memory
             return ended_ns - started_ns, 0, None

@@ -264,6 +264,8 @@ async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Re
     except StopIteration as end:
         found: Result = end.value
         return found
+    finally:
+        steps.close()  # a branch that is cancelled ends its wait now, not when it is collected as garbage
 
 
 def _plain(where: str, value: Any, failed: BaseException | None) -> Answer:

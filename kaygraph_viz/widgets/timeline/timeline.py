@@ -101,7 +101,7 @@ class Timeline(anywidget.AnyWidget):
     """
 
     _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    _css = HERE / "timeline.css"
+    _css = (HERE / "timeline.css").read_text(encoding="utf-8")  # not its path: anywidget then keeps each view for ever
     styles = traitlets.Dict(STYLES).tag(sync=True)
     packed = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
@@ -139,6 +139,7 @@ class Timeline(anywidget.AnyWidget):
     def close(self) -> None:
         """Remove the chart and stop following the run."""
         self._pusher.stop()
+        self.layout.close()  # a widget of its own, which ipywidgets keeps as long as the program runs
         super().close()
 
     def wait(self, timeout_s: float | None = None) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import re
 import warnings
+import weakref
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,6 +14,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from IPython.utils.capture import capture_output
+from ipywidgets.widgets import widget
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import bar, make_trace
@@ -58,6 +61,17 @@ def test_boxes_of_the_diagram_are_named_as_the_nodes_of_the_bars(view):
 
 def test_without_a_graph_there_is_no_diagram():
     assert timeline(trace_of_nodes()).scene == {}
+
+
+def test_nothing_keeps_a_view_that_was_closed():
+    before = set(widget._instances)
+    view = timeline(trace_of_nodes(), graph=VIEW)
+    view.close()
+    kept = weakref.ref(view)
+    del view
+    gc.collect()
+    assert kept() is None
+    assert set(widget._instances) <= before
 
 
 def test_title_can_be_given():
