@@ -122,14 +122,14 @@ class Executor(ABC):
             Look-ahead, 0 to 1,000,000 items; default: 4096 where the input has a length, else 4 a worker, or 64 where
             they travel to other processes in chunks.
         timeout
-            The time each branch has, with all its attempts [s]. Coroutines are cancelled, processes killed. Threads
+            The time each branch has, with all its attempts, above 0 [s]. Coroutines are cancelled, processes killed. Threads
             cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it really ends.
         retry
             How often a failing branch is tried; default: once.
         on_error
             ``"raise"`` raises the error of the first failed outcome, ``"collect"`` yields it as an outcome.
         deadline
-            The time that all branches together have [s]; `DeadlineExceeded` is raised when it is over.
+            The time that all branches together have, above 0 [s]; `DeadlineExceeded` is raised when it is over.
         cancel
             A token with which the call can be stopped from outside.
         memory
