@@ -122,8 +122,9 @@ class Executor(ABC):
             Look-ahead, 0 to 1,000,000 items; default: 4096 where the input has a length, else 4 a worker, or 64 where
             they travel to other processes in chunks.
         timeout
-            The time each branch has, with all its attempts, above 0 [s]. Coroutines are cancelled, processes killed. Threads
-            cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it really ends.
+            The time each branch has, with all its attempts, above 0 [s]. Coroutines are cancelled, processes killed.
+            Threads cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it
+            really ends.
         retry
             How often a failing branch is tried; default: once.
         on_error
