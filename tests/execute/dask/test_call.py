@@ -116,6 +116,21 @@ def test_an_item_that_ends_its_worker_is_lost_alone_and_run_once(request, which)
     assert values(executor.imap(double, range(20))) == list(range(0, 40, 2))
 
 
+class Fatal:
+    """Ends each process that loads it."""
+
+    def __reduce__(self):
+        return os._exit, (5,)
+
+
+@pytest.mark.thorough
+def test_an_item_that_ends_each_worker_that_loads_it_is_lost_alone(own):
+    with record():
+        outcomes = list(own.imap(str, [1, Fatal(), 3, 4, 5], on_error="collect", owner="Check"))
+    assert [outcome.status for outcome in outcomes] == ["ok", "lost", "ok", "ok", "ok"]
+    assert "it ran item 1 of 'Check'" in str(outcomes[1].error)
+
+
 def test_a_lost_worker_raises_under_raise(own):
     with pytest.raises(RemoteWorkerLostError, match="was lost while it ran item 7 of 'die_at_7'; the item is not run"):
         list(own.imap(die_at_7, range(10)))
