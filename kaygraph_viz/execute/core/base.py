@@ -237,7 +237,7 @@ class Executor(ABC):
         """
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
-        if self._submissions is not None and self._submissions.threads is not threads():  # of another clock
+        if self._submissions is not None and not self._submissions.serves(threads()):
             self._submissions.close()
             self._submissions = None
         if self._submissions is None:

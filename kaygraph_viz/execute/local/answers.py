@@ -104,6 +104,7 @@ class AnswerReader:
             raise EOFError
         if missing:
             return None
-        answer = bytes(self._read[_HEAD.size :])
+        with memoryview(self._read) as view:
+            answer = bytes(view[_HEAD.size :])
         self._read.clear()
         return answer
