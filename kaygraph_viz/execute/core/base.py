@@ -113,7 +113,8 @@ class Executor(ABC):
         Parameters
         ----------
         fn
-            Called with one item, in a worker, in a copy of the caller's context.
+            Called with one item, in a worker, in a copy of the caller's context. A copy of the process that it makes by
+            a fork ends where it returns or raises; in a coroutine, a copy had better end before it awaits anything.
         items
             Any iterable, also an endless one.
         ordered

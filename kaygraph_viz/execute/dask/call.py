@@ -268,6 +268,8 @@ class DaskCall:
                 self._split(chunk.pairs, f"could not be loaded on the worker: {answer.fault}")
             return []
         outcomes = self._results.of(chunk.pairs, answer.worker, answer.finished)
+        if not outcomes:  # as where somebody has removed the folder of the journals
+            return self._unbegun(chunk, read_journal(None, 0), None)
         self._learn(outcomes)
         if len(outcomes) < len(chunk.pairs):
             with self._changed:
@@ -305,7 +307,7 @@ class DaskCall:
         return outcomes
 
     def _unbegun(self, chunk: Chunk, written: Written, error: BaseException | None) -> list[Outcome]:
-        """Send a chunk again whose worker died before it began any item; not for ever, since loading it may be why."""
+        """Send a chunk again of which no item was begun; not for ever, since loading it may be why a worker died."""
         index = chunk.pairs[0][0]
         self._tries[index] = tries = self._tries.get(index, 0) + 1
         if tries < MAX_TRIES or len(chunk.pairs) > 1:

@@ -33,19 +33,15 @@ class AnswerWriter:
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
-        self._identity = self._find_identity()
-
-    def _find_identity(self) -> tuple[int, int]:
-        state = os.fstat(self._pipe.fileno()) if os.name == "posix" else os.stat_result([0] * 10)
-        return state.st_dev, state.st_ino
+        self._file = os.fstat(pipe.fileno()) if os.name == "posix" else None
 
     def write(self, number: int, answer: bytes) -> None:
         """Write the answer to a chunk; raise `OSError` where a branch has closed the pipe."""
         message = _HEAD.pack(os.getpid(), number, len(answer)) + answer
-        if os.name != "posix":
+        if self._file is None:
             self._pipe.send_bytes(message)
             return
-        if self._find_identity() != self._identity:
+        if not os.path.samestat(os.fstat(self._pipe.fileno()), self._file):
             raise OSError(errno.EBADF, "a branch has closed the pipe, and its number is that of another file now")
         rest = memoryview(message)
         while rest:

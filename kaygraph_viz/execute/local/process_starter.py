@@ -184,10 +184,10 @@ class Child:
 class Pool:
     """The worker processes of one executor: idle ones are kept for later calls.
 
-    A process that ends before it begins anything is replaced. What it suffers from outside is no reason to give up: a
-    signal such as SIGKILL or SIGTERM. But three in a row that ended by themselves, with an exit code or by a crash, as
-    where their own start fails, are a `WorkerStartError`, and so are a hundred in a row, and for half a minute nothing
-    else, that were ended in any way.
+    One that ends before it begins anything is replaced. What it suffers from outside, a signal such as SIGKILL, is no
+    reason to give up. But three that end by themselves, with an exit code or by a crash, as where their own start
+    fails, are a `WorkerStartError`, if none has begun anything in between; and so are a hundred in any way, once that
+    has gone on for half a minute.
     """
 
     def __init__(self, max_idle: int) -> None:

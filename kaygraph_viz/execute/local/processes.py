@@ -50,17 +50,19 @@ class ProcessExecutor(Executor):
     """Runs branches in processes of this machine: good for Python code that computes, since each has its own GIL.
 
     Functions, items and results are copied by pickling; functions and classes of a notebook or script are sent by
-    value, in the body that they have now. A branch that overruns its timeout is killed. A process that dies costs the
-    branch that it was running, which becomes a `WorkerLostError`, and is replaced; how often, says `Pool`.
+    value, in the body that they have now. A branch that overruns its timeout is killed.
 
-    Processes are started when they are first needed and live until `close`. With a process ends, is killed or dies all
-    that its branches have started and left running: subprocesses, forks, threads. Only what has a session or group of
-    its own stays, as after ``subprocess.Popen(..., start_new_session=True)``, and on Windows all subprocesses. A copy
-    of the process that a branch makes by a fork ends where the branch function returns or raises: it is no worker.
-
-    Each has a random state of its own, seeded
+    Processes are started when they are first needed and live until `close`. Each has a random state of its own, seeded
     by the system. Context variables reach it if their values can be copied; simulated clocks do not. A module that was
     changed after a process imported it stays as it was.
+
+    A process that dies costs the branch that it was running, which becomes a `WorkerLostError`, and is replaced. One
+    that is killed before it begins anything costs nothing and is replaced, too; but three in a row that end by
+    themselves, as where their own start fails, are a `WorkerStartError`, and so is half a minute of nothing but kills.
+
+    When a process ends, in whatever way, what its branches have started and left running is killed: programs, processes
+    and forks. What has a session or group of its own stays, as after
+    ``subprocess.Popen(..., start_new_session=True)``; on Windows, all of it stays.
 
     Parameters
     ----------
