@@ -51,6 +51,34 @@ for recorded in (False, True):
 """
 
 
+BESIDE_BRANCHES = """
+import os, sys
+from kaygraph_viz.errors import CallCancelled
+from kaygraph_viz.execute.registry import get_executor
+
+def items():
+    for x in range(20):
+        if x == 3 and (copy := os.fork()):
+            os.waitpid(copy, 0)
+        yield x
+
+def log(x):
+    os.write(1, b".")
+
+with get_executor(sys.argv[1], 2) as executor:
+    assert len(list(executor.imap(log, items()))) == 20
+    outcomes = executor.imap(log, range(20), window=0)
+    next(outcomes)
+    copy = os.fork()
+    if copy == 0:
+        try:
+            list(outcomes)
+        except CallCancelled as error:
+            os._exit(7 if "is a fork" in str(error) else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), len(list(outcomes)))
+"""
+
+
 def test_a_process_without_forks_is_no_copy():
     end_copy(forks.count, "item 3 of 'Check'")
     end_copy(None, "item 3 of 'Check'")
@@ -71,3 +99,15 @@ def test_a_copy_that_comes_back_from_its_branch_ends_there(kind, tmp_path):
     assert [json.loads(line) for line in ended.stdout.splitlines()] == [[numbers, numbers]] * 2
     assert "item 3 of 'Check' forked, and the copy of its process came back" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("kind", ["thread", "process"])
+def test_a_copy_made_by_the_input_ends_and_one_that_reads_outcomes_is_told(kind):
+    ended = subprocess.run(
+        [sys.executable, "-c", BESIDE_BRANCHES, kind], capture_output=True, text=True, timeout=GUARD_S, check=True
+    )
+    assert ended.stdout.count(".") == 40
+    assert ended.stdout.replace(".", "") == "7 19\n"
+    assert "the input of 'log' forked, and the copy of its process came back" in ended.stderr
