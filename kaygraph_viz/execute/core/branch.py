@@ -16,6 +16,7 @@ from typing import Any
 from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DeadlineExceeded
+from kaygraph_viz.execute.core.forks import end_copy, forks
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.retries import (
     ONCE,
@@ -261,7 +262,7 @@ class Branches:
     def run_bare(self, index: int, item: Any) -> Result:
         """Run one branch that has neither record nor label; the caller makes its stamps and its outcome."""
         return self._base.copy().run(
-            run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None
+            run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None, forks.count
         )
 
     def outcome_of(self, index: int, result: Result, started_ns: int, ended_ns: int) -> Outcome:
@@ -270,7 +271,7 @@ class Branches:
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         is_wanted = claim.is_held if claim is not None else None
-        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted)
+        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted, forks.count)
 
     def _attempts_in(self, scope: Scope, index: int, item: Any, claim: Claim | None) -> Result:
         self._enter(scope)
@@ -309,8 +310,10 @@ class Branches:
         outcome = Outcome(index, None, None, "cancelled", 1, submitted_ns, started, started, name)
         ids = (span_id, self.parent_id, lane.name, lane.noting())
         recorder.open_spans[span_id] = OpenBranch(index, name, submitted_ns, started, *ids)
+        before = forks.count
         try:
-            value, error, attempts = await self._steps(index, item, context, timer, on_wait)
+            value, error, attempts = await self._steps(index, item, context, timer, on_wait, before)
+            self._end_copy(before, index)
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
         finally:  # also for a branch that is cancelled
             self._add_async(scope, lane, timer, outcome)
@@ -321,7 +324,7 @@ class Branches:
     ) -> Outcome:  # fmt: skip
         """Run a branch with nothing to record; one that does not wait needs no coroutine but its own."""
         name = self.name if self.label is None else self.name_of(item)
-        context, started = self._base.copy(), self.now_ns()
+        context, started, before = self._base.copy(), self.now_ns(), forks.count
         made: Any = None
         begun: Awaitable[Any] | None = None
         failed: BaseException | None = None
@@ -335,25 +338,32 @@ class Branches:
                 elif type(made) is AsyncGeneratorType:
                     refuse_if_async(made, self.where(index))
                 else:
+                    self._end_copy(before, index)
                     return Outcome(index, made, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
             except StopIteration as end:
                 if made is not None:  # the coroutine has returned
+                    self._end_copy(before, index)
                     return Outcome(index, end.value, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
                 failed = end
             except BaseException as raised:
                 failed = raised
-        value, error, attempts = await self._steps(index, item, context, None, on_wait, begun, failed)
+        value, error, attempts = await self._steps(index, item, context, None, on_wait, before, begun, failed)
+        self._end_copy(before, index)
         return self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+
+    def _end_copy(self, before: int, index: int) -> None:
+        if before != forks.count:
+            end_copy(before, self.where(index))
 
     async def _steps(
         self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,
-        begun: Awaitable[Any] | None = None, failed: BaseException | None = None,
+        before: int, begun: Awaitable[Any] | None = None, failed: BaseException | None = None,
     ) -> Result:  # fmt: skip
         """Await the attempts of a branch; the first one may have `begun` already, or have `failed`."""
         started = self.now_ns() if self.retry.attempts > 1 else 0
         try:
             if self.timeout_s is not None:
-                return await self._in_time(index, item, context, timer, on_wait)
+                return await self._in_time(index, item, context, timer, on_wait, before)
             if failed is not None:
                 raise failed
             if begun is not None:
@@ -372,14 +382,15 @@ class Branches:
             error = as_node_error(raised, self.where(index))
         else:
             return value, None, 1
-        more = after_failure(self.function, item, index, self.retry, self.fallback, self.where, error, started)
+        more = after_failure(self.function, item, index, self.retry, self.fallback, self.where, error, started, before)
         found: Result = await in_context(context, more, timer, on_wait)
         return found
 
     async def _in_time(
-        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None
-    ) -> Result:
-        attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where)
+        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,
+        before: int,
+    ) -> Result:  # fmt: skip
+        attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where, before)
         try:
             async with asyncio.timeout(self.timeout_s) as time_left:
                 found: Result = await in_context(context, attempts, timer, on_wait)

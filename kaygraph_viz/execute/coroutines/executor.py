@@ -125,7 +125,7 @@ class AsyncExecutor(Executor):
         """Run ``fn(*args)`` once, in a loop that the executor keeps in a thread, and return a future of its result."""
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('async', 4) as executor: ...")
-        if self._service is None or self._service.threads is not threads():  # of another clock
+        if self._service is None or not self._service.serves(threads()):
             if self._service is not None:
                 self._service.close()
             self._service = Service(self.workers)

@@ -85,7 +85,7 @@ class Stage:
         object.__setattr__(self, "workers", 1 if self.executor == "serial" else workers)
         checked_whole("buffer", self.buffer, 1, MAX_WINDOW, "buffer=8")
         if self.timeout is not None:
-            checked_seconds("timeout", self.timeout, "timeout=2.5")
+            checked_seconds("timeout", self.timeout, "timeout=2.5", above=True)
         if self.retry is not None and not isinstance(self.retry, RetryPolicy):
             raise OptionError("retry", self.retry, "a RetryPolicy, or None", "retry=RetryPolicy(attempts=3)")
 
