@@ -15,7 +15,7 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync", "virtual"}
+CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "real_threads", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -28,10 +28,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "awaited": {"parts"},
     "machine": set(),
     "thread_protocols": set(),
-    "clock": {"errors", "checks", "parts", "machine", "thread_protocols"},
+    "real_threads": {"thread_protocols"},
+    "clock": {"errors", "checks", "parts", "machine", "thread_protocols", "real_threads"},
     "_optional": {"errors"},
-    "sync": {"errors", "parts", "thread_protocols", "clock"},
-    "virtual": {"errors", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
+    "sync": {"errors", "parts", "thread_protocols", "real_threads", "clock"},
+    "virtual": {"errors", "checks", "parts", "awaited", "machine", "thread_protocols", "real_threads", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},
