@@ -15,7 +15,19 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "real_threads", "_optional", "sync", "virtual"}
+CORE = {
+    "errors",
+    "checks",
+    "parts",
+    "awaited",
+    "clock",
+    "machine",
+    "thread_protocols",
+    "real_threads",
+    "_optional",
+    "sync",
+    "virtual",
+}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}

@@ -118,7 +118,9 @@ def submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **op
         threads.pools.append(pool)
         pool._threads = _InOrder()  # type: ignore[assignment]
     future = VirtualFuture(next(threads.numbers))
-    _submit(pool, future.run, fn, args, options).add_done_callback(partial(end_as, future))  # where its pool does not run it
+    _submit(pool, future.run, fn, args, options).add_done_callback(
+        partial(end_as, future)
+    )  # where its pool does not run it
     return future
 
 
