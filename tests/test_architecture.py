@@ -16,7 +16,8 @@ PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
 CORE = {
-    "errors", "blocks", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync",
+    "errors", "blocks", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "real_threads", "_optional",
+    "sync",
     "virtual",
 }  # fmt: skip
 GRAPH = CORE | {"trace", "execute", "graph"}
@@ -32,10 +33,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "awaited": {"parts"},
     "machine": set(),
     "thread_protocols": set(),
-    "clock": {"errors", "blocks", "checks", "parts", "machine", "thread_protocols"},
+    "real_threads": {"blocks", "thread_protocols"},
+    "clock": {"errors", "blocks", "checks", "parts", "machine", "thread_protocols", "real_threads"},
     "_optional": {"errors"},
-    "sync": {"errors", "blocks", "parts", "thread_protocols", "clock"},
-    "virtual": {"errors", "blocks", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
+    "sync": {"errors", "blocks", "parts", "thread_protocols", "real_threads", "clock"},
+    "virtual": {
+        "errors",
+        "blocks",
+        "checks",
+        "parts",
+        "awaited",
+        "machine",
+        "thread_protocols",
+        "real_threads",
+        "clock",
+    },
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},

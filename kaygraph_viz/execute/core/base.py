@@ -266,7 +266,9 @@ class Executor(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, KeyboardInterrupt):  # an interrupt waits for no branch
+            self.cancel()
         self.close()
 
     def __repr__(self) -> str:

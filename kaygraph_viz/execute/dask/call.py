@@ -13,7 +13,6 @@ import asyncio
 import itertools
 import os
 import shutil
-import threading
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.dask.cluster import Link
 from kaygraph_viz.execute.dask.results import Chunk, News, Pair, Results, packed_setup
 from kaygraph_viz.execute.dask.worker import GO, Answer, Written, read_journal, run_chunk
+from kaygraph_viz.real_threads import Condition, Thread
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["DaskCall"]
@@ -56,7 +56,7 @@ class DaskCall:
         self._news: SimpleQueue[News] = SimpleQueue()
         self._items = request.opened()
         self._numbers = itertools.count()
-        self._changed = threading.Condition()  # guards all that follows
+        self._changed = Condition()  # guards all that follows
         self._in_flight: dict[int, Chunk] = {}
         self._given_up: dict[int, Chunk] = {}
         self._to_resend: deque[list[Pair]] = deque()
@@ -70,7 +70,7 @@ class DaskCall:
         self._max_chunks = link.threads if alone else 2 * link.threads
         self._max_items = 1 if alone else MAX_ITEMS
         self._service_ns = 0.0
-        self._input_thread = threading.Thread(
+        self._input_thread = Thread(
             target=self._branches.context().run, args=(self._read_input,), name="kaygraph-viz-dask", daemon=True
         )
 

@@ -33,6 +33,7 @@ from kaygraph_viz.execute.local.process_starter import Child, Pool
 from kaygraph_viz.execute.local.results import Results
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
 from kaygraph_viz.execute.local.simulated import simulated_pool
+from kaygraph_viz.real_threads import Condition, Thread
 from kaygraph_viz.thread_protocols import Event
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
@@ -114,7 +115,7 @@ class ProcessWorkerPool(WorkerPool):
         self.is_all_pulled = self._is_over = False
         self.ready: deque[Pulled] = deque()
         self._is_in_memory = type(request.items) in IN_MEMORY
-        self._ready_changed = threading.Condition()
+        self._ready_changed = Condition()
         self._waiting = 0  # workers that wait for items
 
     def start_workers(self) -> None:
@@ -204,7 +205,7 @@ class ProcessWorkerPool(WorkerPool):
         self._workers.clear()
 
 
-class _InputReader(threading.Thread):
+class _InputReader(Thread):
     """A thread that pulls the input, so that one that blocks keeps no finished result from the reader."""
 
     def __init__(self, pool: ProcessWorkerPool) -> None:
@@ -226,7 +227,7 @@ class _InputReader(threading.Thread):
             pass
 
 
-class _ProcessThread(threading.Thread):
+class _ProcessThread(Thread):
     """A thread that takes chunks of items from the pool and has them run, until there is nothing left."""
 
     def __init__(self, pool: ProcessWorkerPool, lane: Lane) -> None:
