@@ -12,11 +12,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import Context, ContextVar
+from contextvars import Context
 from types import MappingProxyType
 from typing import Any
 
 from kaygraph_viz.checks import MAX_SECONDS, checked_seconds
+from kaygraph_viz.in_force import InForce
 from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted
 from kaygraph_viz.thread_protocols import REAL_THREADS, Event, Threads
@@ -150,7 +151,7 @@ class RealClock(Clock):
 
 
 REAL = RealClock()
-_clock: ContextVar[Clock | None] = ContextVar("kaygraph_viz_clock", default=None)
+_clock: InForce[Clock] = InForce("kaygraph_viz_clock", REAL)
 
 
 def current_clock() -> Clock:
@@ -161,7 +162,7 @@ def current_clock() -> Clock:
     >>> current_clock()
     RealClock()
     """
-    return _clock.get() or REAL
+    return _clock.get()
 
 
 @contextmanager
@@ -173,11 +174,8 @@ def use_clock(clock: Clock) -> Iterator[Clock]:
     clock
         The clock.
     """
-    token = _clock.set(clock)
-    try:
+    with _clock.set_to(clock):
         yield clock
-    finally:
-        _clock.reset(token)
 
 
 def sleep(seconds: float) -> None:

@@ -15,7 +15,19 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync", "virtual"}
+CORE = {
+    "errors",
+    "checks",
+    "parts",
+    "awaited",
+    "in_force",
+    "clock",
+    "machine",
+    "thread_protocols",
+    "_optional",
+    "sync",
+    "virtual",
+}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
@@ -26,9 +38,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks": {"errors"},
     "parts": set(),
     "awaited": {"parts"},
+    "in_force": set(),
     "machine": set(),
     "thread_protocols": set(),
-    "clock": {"errors", "checks", "parts", "machine", "thread_protocols"},
+    "clock": {"errors", "checks", "parts", "in_force", "machine", "thread_protocols"},
     "_optional": {"errors"},
     "sync": {"errors", "parts", "thread_protocols", "clock"},
     "virtual": {"errors", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
