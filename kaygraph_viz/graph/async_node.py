@@ -105,8 +105,9 @@ class AsyncBase(BaseNode):
     ) -> tuple[str | None, Any]:
         """Run the phases; an error goes to `on_error_async`."""
         self._context = {}
+        shared = watched(shared)
         try:
-            return await phases(watched(shared))
+            return await phases(shared)
         except Exception as error:
             if not await self.on_error_async(shared, error):
                 raise

@@ -17,6 +17,7 @@ from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import DEFAULT, BaseNode, NodeT, Shared, readable_id
+from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
@@ -91,6 +92,7 @@ class Graph(BaseNode):
 
     def _cycle(self, shared: Shared) -> tuple[str | None, Any]:
         self._context = {}
+        shared = watched(shared)
         with span(self.node_id, kind="graph"):
             try:
                 return self._phases(shared)

@@ -120,9 +120,10 @@ class BaseNode:
     def _cycle(self, shared: Shared) -> tuple[str | None, Any]:
         """Run the three phases and return the action and the result of `exec`."""
         self._context = {}
+        shared = watched(shared)
         with span(self.node_id, kind="node"):
             try:
-                return self._phases(watched(shared))
+                return self._phases(shared)
             except Exception as error:
                 if not self.on_error(shared, error):
                     raise

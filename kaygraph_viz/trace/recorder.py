@@ -321,7 +321,8 @@ def record(
         ``trace.dropped``.
     shared_access
         Whether to note which keys of the shared store each branch reads and writes, for `conflicts`; with ``"strict"``
-        a branch that writes what another one in progress wrote gets a `SharedConflictError`.
+        a branch that writes what another one in progress wrote gets a `SharedConflictError`. The store has to be a
+        plain dict; nodes get another dict that always holds the same and writes to it.
     memory
         Whether to read again and again how much memory is in use, for `memory_curve`; not in simulated time.
     sample_s

@@ -370,12 +370,13 @@ class Scheduler(EventQueue):
             end_within(fiber, END_S / 4 / len(left))
         for fiber in others:
             fiber.is_over = True
-        for fiber in (caller, self.root):
-            if fiber is not None:
-                fiber.is_over = True
-        if self.root is not None and self.root.is_parked and self.root is not caller:
-            self._failure = None  # its wait, for the thread that left the block, is over without an error
-            self.root.turn.release()
+        if caller is not None:
+            caller.is_over = True
+        if self.root is not None:
+            self.root.is_over = True
+            if self.root.is_parked and self.root is not caller:
+                self._failure = None  # its wait, for the thread that left the block, is over without an error
+                self.root.turn.release()
         self.root = self.current = None
         self.fibers = {}
         _running.remove(self)
