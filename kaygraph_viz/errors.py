@@ -122,11 +122,14 @@ class OutputExistsError(KayGraphVizError, FileExistsError):
     Parameters
     ----------
     path
-        The file that is there.
+        What is there.
+    is_file
+        Whether that is a file, rather than a folder, a pipe or a device, which are never overwritten.
     """
 
-    def __init__(self, path: object) -> None:
-        super().__init__(f"{path} exists; add --force to overwrite it, or choose another folder", path=str(path))
+    def __init__(self, path: object, *, is_file: bool = True) -> None:
+        way_out = "exists; add --force to overwrite it" if is_file else "exists and is no file; move it away"
+        super().__init__(f"{path} {way_out}, or choose another folder", path=str(path), is_file=is_file)
 
 
 class SharedConflictError(KayGraphVizError, RuntimeError):

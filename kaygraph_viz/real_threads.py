@@ -24,7 +24,7 @@ from typing import Any
 
 from kaygraph_viz.thread_protocols import Threads
 
-__all__ = ["REAL_THREADS", "SLICE_S", "Condition", "Event", "InnerMethod", "Thread", "end_as", "slices", "sleep"]
+__all__ = ["REAL_THREADS", "SLICE_S", "Condition", "Event", "InnerMethod", "Thread", "end_as", "sleep", "slices"]
 
 SLICE_S = 0.1  # how late an interrupt may be noticed
 _now_s, _sleep = time.monotonic, time.sleep  # real ones, also while a block of simulated time replaces them

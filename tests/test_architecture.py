@@ -16,9 +16,8 @@ PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
 CORE = {
-    "errors", "blocks", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "real_threads", "_optional",
-    "sync",
-    "virtual",
+    "errors", "blocks", "checks", "parts", "in_force", "awaited", "clock", "machine", "thread_protocols",
+    "real_threads", "_optional", "sync", "virtual",
 }  # fmt: skip
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
@@ -31,10 +30,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checks": {"errors"},
     "parts": {"blocks"},
     "awaited": {"parts"},
+    "in_force": {"blocks"},
     "machine": set(),
     "thread_protocols": set(),
     "real_threads": {"blocks", "thread_protocols"},
-    "clock": {"errors", "blocks", "checks", "parts", "machine", "thread_protocols", "real_threads"},
+    "clock": {"errors", "blocks", "checks", "parts", "in_force", "machine", "thread_protocols", "real_threads"},
     "_optional": {"errors"},
     "sync": {"errors", "blocks", "parts", "thread_protocols", "real_threads", "clock"},
     "virtual": {

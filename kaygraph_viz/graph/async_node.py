@@ -109,9 +109,10 @@ class AsyncBase(BaseNode):
     async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
         """Run the three phases and return the action and the result of the second one."""
         self._context = {}
+        shared = watched(shared)
         with span(self.node_id, kind=self._kind):
             try:
-                return await self._phases_async(watched(shared))
+                return await self._phases_async(shared)
             except CancelledError:
                 raise  # of the task: what user code raises by itself has become an error
             except BaseException as raised:

@@ -127,9 +127,10 @@ class BaseNode:
     def _cycle(self, shared: Shared) -> tuple[str | None, Any]:
         """Run the three phases and return the action and the result of `exec`."""
         self._context = {}
+        shared = watched(shared)
         with span(self.node_id, kind=self._kind):
             try:
-                return self._phases(watched(shared))
+                return self._phases(shared)
             except BaseException as raised:
                 error = as_node_error(raised, f"node {self.node_id!r}")
                 if not isinstance(error, Exception) or not self._hook("on_error", shared, error):

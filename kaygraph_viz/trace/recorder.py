@@ -43,17 +43,9 @@ if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load
     from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "DEFAULT_MAX_SPANS",
-    "NO_RECORDER",
-    "NO_SCOPE",
-    "Recorder",
-    "Scope",
-    "current_scope",
-    "enter_scope",
-    "record",
-    "set_scope",
-    "span",
-]
+    "DEFAULT_MAX_SPANS", "NO_RECORDER", "NO_SCOPE", "Recorder", "Scope", "current_scope", "enter_scope", "record",
+    "set_scope", "span",
+]  # fmt: skip
 
 COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB) and to be turned over in 0.5 ms
 
@@ -68,6 +60,20 @@ class Scope:
         self.span_id = span_id
 
 
+class _RecordScope(Scope):
+    """The scope of a `record` block itself."""
+
+    __slots__ = ("_token",)
+
+    def enter(self) -> None:
+        self._token = _scope.set(self)
+        _active.append(self)
+
+    def leave(self) -> None:
+        _active.remove(self)
+        _leave(self)
+
+
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
 
 
@@ -77,7 +83,23 @@ def current_scope() -> Scope | span:
     A thread that user code started on its own has no context; the innermost active `record` serves it.
     """
     scope = _scope.get() or _active[-1]
+    return scope if scope.recorder.is_open else _around(scope)
+
+
+def _around(scope: Scope | span) -> Scope | span:
+    """Return the scope in force where that of a block is found that was left in another context, or has ended."""
+    while isinstance(scope, (_RecordScope, span)) and scope.recorder is NO_RECORDER:
+        before = scope._token.old_value
+        scope = before if isinstance(before, (Scope, span)) else _active[-1]
     return scope if scope.recorder.is_open else NO_SCOPE
+
+
+def _leave(scope: _RecordScope | span) -> None:
+    """Put the scope around a block back in force; in another context, such as of an async fixture, see `_around`."""
+    try:
+        _scope.reset(scope._token)
+    except ValueError:
+        scope.recorder = NO_RECORDER
 
 
 def set_scope(scope: Scope) -> None:
@@ -300,7 +322,8 @@ def record(
         ``trace.dropped``.
     shared_access
         Whether to note which keys of the shared store each branch reads and writes, for `conflicts`; with ``"strict"``
-        a branch that writes what another one in progress wrote gets a `SharedConflictError`.
+        a branch that writes what another one in progress wrote gets a `SharedConflictError`. The store has to be a
+        plain dict; nodes get another dict that always holds the same and writes to it.
     memory
         Whether to read again and again how much memory is in use, for `memory_curve`; not in simulated time.
     sample_s
@@ -334,18 +357,15 @@ def record(
     recorder = Recorder(checked_clock(clock, seed), cpu_time=cpu_time, max_spans=cap, shared_watch=watch)
     log = memory_log(recorder.clock, is_wanted=memory)
     trace = announced(Trace._live(recorder.snapshot, recorder, log))
-    scope = Scope(recorder, 0)
+    scope = _RecordScope(recorder, 0)
     # The clock's block is the innermost: what a simulated schedule still runs ends after the trace is complete.
     with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), recorder.clock.running():
-        token = _scope.set(scope)
-        _active.append(scope)
+        scope.enter()
         try:
             with use_clock(recorder.clock):
                 yield trace
         finally:
-            _active.remove(scope)
-            with suppress(ValueError):  # the block was left in another context, as an async generator may do
-                _scope.reset(token)
+            scope.leave()
             columns = recorder.finish()
             try:
                 columns = sampled(columns)
@@ -384,19 +404,8 @@ class span:  # noqa: N801  (used like a function)
     {'path': 'orders.csv', 'rows': 3}
     """
 
-    __slots__ = (
-        "_attributes",
-        "_cpu_ns",
-        "_lane",
-        "_links",
-        "_started_ns",
-        "_token",
-        "kind",
-        "name",
-        "parent_id",
-        "recorder",
-        "span_id",
-    )  # fmt: skip
+    __slots__ = ("_attributes", "_cpu_ns", "_lane", "_links", "_started_ns", "_token", "kind", "name", "parent_id",
+                 "recorder", "span_id")  # fmt: skip
 
     def __init__(self, name: str, /, *, kind: Kind = "branch", **attributes: Any) -> None:
         if kind != "branch" and kind not in KINDS:
@@ -412,8 +421,10 @@ class span:  # noqa: N801  (used like a function)
         scope = _scope.get() or _active[-1]  # current_scope() without the cost of a call
         recorder = scope.recorder
         if not recorder.is_open:
-            self.recorder = NO_RECORDER  # which it may not have if it was entered before
-            return self
+            if scope is NO_SCOPE or (scope := _around(scope)) is NO_SCOPE:
+                self.recorder = NO_RECORDER  # which it may not have if it was entered before
+                return self
+            recorder = scope.recorder
         self.recorder = recorder
         self.parent_id = scope.span_id
         self.span_id = recorder.next_id()
@@ -431,15 +442,18 @@ class span:  # noqa: N801  (used like a function)
         if recorder is NO_RECORDER:
             return
         ended = recorder.now_ns()
-        try:  # noqa: SIM105  (this is the hot path: suppress() costs as much as a stamp)
+        status: Status = "ok" if error is None else _status_of(error)
+        try:  # as `_leave` does, without the cost of a call
             _scope.reset(self._token)
-        except ValueError:  # the block was left in another context, as an async generator may do
-            pass
-        if error is None:
-            recorder.add(self._row(ended, "ok", None))
-        else:
-            recorder.add(self._row(ended, _status_of(error), describe_error(error)))
+        except ValueError:
+            status = self._left_elsewhere(status)
+        recorder.add(self._row(ended, status, None if error is None else describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
+
+    def _left_elsewhere(self, status: Status) -> Status:
+        """Take this span out of the context in which it began; if the span around it has ended, it was given up."""
+        around, recorder, self.recorder = self._token.old_value, self.recorder, NO_RECORDER
+        return "abandoned" if isinstance(around, span) and around.span_id not in recorder.open_spans else status
 
     def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this span if it is cut off now."""

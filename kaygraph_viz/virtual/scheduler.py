@@ -351,11 +351,12 @@ class Scheduler(EventQueue):
         )
 
     def close(self) -> None:
-        """End all fibers but the first, one after the other; called by the first."""
+        """End all fibers but the first, one after the other; called by the first, or where the block was left."""
         self._watchdog.stop()
+        caller = self.mine()
         with self._mutex:
             self._failure = ended = Stopped("the block has ended")
-            others = [fiber for fiber in self.fibers if fiber is not self.root]
+            others = [fiber for fiber in self.fibers if fiber is not self.root and fiber is not caller]
             for fiber in others:
                 fiber.stop_error = ended
         for fiber in others:
@@ -369,8 +370,13 @@ class Scheduler(EventQueue):
             end_within(fiber, END_S / 4 / len(left))
         for fiber in others:
             fiber.is_over = True
+        if caller is not None:
+            caller.is_over = True
         if self.root is not None:
             self.root.is_over = True
+            if self.root.is_parked and self.root is not caller:
+                self._failure = None  # its wait, for the thread that left the block, is over without an error
+                self.root.turn.release()
         self.root = self.current = None
         self.fibers = {}
         _running.remove(self)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType
@@ -59,7 +60,8 @@ def first_attempt() -> Iterator[None]:
     try:
         yield
     finally:
-        _attempt.reset(token)
+        with suppress(ValueError):  # a coroutine that is thrown away ends in whatever context
+            _attempt.reset(token)
 
 
 def count_from_one(context: Context) -> None:
