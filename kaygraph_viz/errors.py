@@ -12,6 +12,10 @@ import signal
 from contextlib import suppress
 from typing import Any
 
+from kaygraph_viz.texts import cut, one_line, visible, without_secrets
+
+LONGEST_MESSAGE = 20_000  # characters; only what names of others make so long
+
 
 class KayGraphVizError(Exception):
     """Base of every error that this package raises on purpose.
@@ -25,8 +29,8 @@ class KayGraphVizError(Exception):
     """
 
     def __init__(self, message: str, **fields: Any) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _printable(message)
+        super().__init__(self.message)
         self.__dict__.update(fields)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -182,9 +186,15 @@ class MissingDependencyError(KayGraphVizError, ImportError):
         )
 
 
+def _printable(text: str) -> str:
+    """Return a text that may be printed, whatever names and values of others are in it."""
+    return cut(visible(without_secrets(text[:LONGEST_MESSAGE])), LONGEST_MESSAGE)
+
+
 def add_note_once(error: BaseException, note: str) -> None:
     """Add `note` to an error, unless it carries the same one already or takes none (a frozen dataclass)."""
     with suppress(Exception):
+        note = _printable(note)
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
 
@@ -201,7 +211,7 @@ def short(value: object, limit: int = 80) -> str:
         text = repr(value)
     except Exception:  # a broken __repr__ must not hide the real error
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return one_line(text, limit)
 
 
 class ServiceError(KayGraphVizError, RuntimeError):

@@ -15,14 +15,27 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync", "virtual"}
+CORE = {
+    "texts",
+    "errors",
+    "checks",
+    "parts",
+    "awaited",
+    "clock",
+    "machine",
+    "thread_protocols",
+    "_optional",
+    "sync",
+    "virtual",
+}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
 
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
+    "texts": set(),
+    "errors": {"texts"},
     "checks": {"errors"},
     "parts": set(),
     "awaited": {"parts"},
