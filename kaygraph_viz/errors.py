@@ -9,6 +9,7 @@ Every class also inherits the builtin that a caller would naturally catch, and s
 from __future__ import annotations
 
 import signal
+import warnings
 from contextlib import suppress
 from typing import Any
 
@@ -29,7 +30,7 @@ class KayGraphVizError(Exception):
     """
 
     def __init__(self, message: str, **fields: Any) -> None:
-        self.message = _printable(message)
+        self.message = printable(message)
         super().__init__(self.message)
         self.__dict__.update(fields)
 
@@ -186,15 +187,20 @@ class MissingDependencyError(KayGraphVizError, ImportError):
         )
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text that may be printed, whatever names and values of others are in it."""
     return cut(visible(without_secrets(text[:LONGEST_MESSAGE])), LONGEST_MESSAGE)
+
+
+def warn(text: str, *, stacklevel: int = 1) -> None:
+    """Warn with a text that is `printable`; `stacklevel` as for `warnings.warn`."""
+    warnings.warn(printable(text), stacklevel=stacklevel + 1)
 
 
 def add_note_once(error: BaseException, note: str) -> None:
     """Add `note` to an error, unless it carries the same one already or takes none (a frozen dataclass)."""
     with suppress(Exception):
-        note = _printable(note)
+        note = printable(note)
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
 

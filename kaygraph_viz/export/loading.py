@@ -9,14 +9,13 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import warnings
 import zlib
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.errors import TraceFormatError, warn
 from kaygraph_viz.export.chrome_reader import ChromeReader
 from kaygraph_viz.export.json_stream import JsonStream
 from kaygraph_viz.export.perfetto_reader import PerfettoReader
@@ -106,7 +105,7 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
         columns, dropped = reader.finish(is_complete=False)
         if not len(columns):
             raise problem from None
-        warnings.warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
+        warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
     found = impossibilities(columns)
     if found:
         raise TraceFormatError(f"{path} is damaged: " + "; ".join(found[:5]))

@@ -18,7 +18,6 @@ __all__ = ["TaskStreamReader"]
 
 SECOND_NS = 1_000_000_000
 NOTED = ("key", "worker", "nbytes", "typename")
-_STATUS: dict[object, Status] = {"OK": "ok", "error": "error"}
 
 
 class _Action(NamedTuple):
@@ -57,7 +56,7 @@ class TaskStreamReader(Reader):
         ran = [action for action in actions if action.name == "compute"] or actions
         self._count += 1
         noted = {name: event[name] for name in NOTED if event.get(name) is not None}
-        status = _STATUS.get(event.get("status"), "ok")
+        status: Status = "error" if event.get("status") == "error" else "ok"
         self._keep((
             self._count, 0, -1, _name(event.get("key")), "branch", self._lane(event),
             min(each.start_ns for each in actions), min(each.start_ns for each in ran),

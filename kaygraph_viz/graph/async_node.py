@@ -9,12 +9,11 @@ A hook or method that is not overridden calls its plain twin, so that a class ca
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Awaitable, Callable
 from types import CoroutineType
 from typing import Any, NoReturn, Self
 
-from kaygraph_viz.errors import NodeError, add_note_once
+from kaygraph_viz.errors import NodeError, add_note_once, warn
 from kaygraph_viz.execute.core.retries import as_node_error, first_attempt, run_attempts_async
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop, with_ticker
 from kaygraph_viz.graph.node import BaseNode, Node, Shared
@@ -88,7 +87,7 @@ class AsyncBase(BaseNode):
     def _warn_of_successors(self) -> None:
         if self.successors:
             what = f"{self.node_id!r} runs alone, its successors do not run; use AsyncGraph(start=...)"
-            warnings.warn(what, stacklevel=3)
+            warn(what, stacklevel=3)
 
     def _run(self, shared: Shared) -> NoReturn:
         raise NodeError(f"{self!r} is asynchronous and cannot run in a plain graph; write: AsyncGraph(start=...)")

@@ -6,13 +6,12 @@ Belongs here: which node is next. Does not belong here: what a node does (``node
 from __future__ import annotations
 
 import copy
-import warnings
 from collections import Counter, deque
 from collections.abc import Generator, Mapping
 from typing import Any
 
 from kaygraph_viz.checks import checked_whole
-from kaygraph_viz.errors import GraphError, StepLimitExceeded, WiringError, short
+from kaygraph_viz.errors import GraphError, StepLimitExceeded, WiringError, short, warn
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.batch import BranchingNode
@@ -86,7 +85,10 @@ class Graph(BaseNode):
             raise GraphError(f"{curr!r} returned {short(action)} from post, expected the name of an action or None")
         following = curr.successors.get(action or DEFAULT)
         if following is None and curr.successors:
-            warnings.warn(f"Graph ends: {action or DEFAULT!r} not found in {list(curr.successors)}", stacklevel=2)
+            warn(
+                f"Graph ends: {short(action or DEFAULT)} not found in {short(list(curr.successors), 1000)}",
+                stacklevel=2,
+            )
         return following
 
     def _cycle(self, shared: Shared) -> tuple[str | None, Any]:

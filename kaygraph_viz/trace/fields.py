@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kaygraph_viz.errors import short
 from kaygraph_viz.parts import PART_CODE, PART_KINDS, RowParts
 from kaygraph_viz.trace.span import KINDS, STATUSES, Row, Span
 
@@ -72,9 +73,9 @@ def problem_with(fields: Mapping[str, Any]) -> str | None:
     if _is_deeper(fields.get("attributes", {}), MAX_LEVELS):
         return f"attributes are nested in more than {MAX_LEVELS} levels"
     if fields.get("kind") not in KINDS or fields.get("status", "ok") not in STATUSES:
-        return f"kind {fields.get('kind')!r} or status {fields.get('status')!r} is not known in this format"
+        return f"kind {short(fields.get('kind'))} or status {short(fields.get('status'))} is not known in this format"
     links = fields.get("links", [])
-    if not isinstance(links, list) or not all(type(link) is int for link in links):
+    if not isinstance(links, list) or not all(type(link) is int and 0 < link < LARGEST for link in links):
         return "links is not a list of span numbers"
     return _problem_with_parts(fields)
 

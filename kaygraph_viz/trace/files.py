@@ -11,14 +11,13 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import warnings
 import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 
-from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.errors import TraceFormatError, short, warn
 from kaygraph_viz.machine import Machine, machine_from
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.disk import opened, written
@@ -90,7 +89,7 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
         columns = spans.columns()
         if not partial or not len(columns):
             raise problem from error
-        warnings.warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
+        warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
         return _checked_spans(columns, path), 0, NOTHING, None
     columns = spans.columns()
     _check_count(columns, footer or {}, path)
@@ -118,7 +117,7 @@ def _check_header(line: str, path: Path) -> None:
         raise TraceFormatError(f"{path} is not a trace: its first line does not name the format {FORMAT!r}")
     if header.get("version") not in READABLE or isinstance(header["version"], bool):
         raise TraceFormatError(
-            f"{path} has version {header.get('version')!r} of the format, this package reads "
+            f"{path} has version {short(header.get('version'))} of the format, this package reads "
             f"{' and '.join(map(str, READABLE))}; record it again, or use the version of kaygraph-viz that wrote it"
         )
 
@@ -174,4 +173,6 @@ def _checked_spans(columns: SpanColumns, path: Path) -> SpanColumns:
 
 def _check_count(columns: SpanColumns, footer: Mapping[str, Any], path: Path) -> None:
     if footer.get("spans") != len(columns):
-        raise TraceFormatError(f"{path} counts {footer.get('spans')} spans in its last line, but has {len(columns)}")
+        raise TraceFormatError(
+            f"{path} counts {short(footer.get('spans'))} spans in its last line, but has {len(columns)}"
+        )

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from collections.abc import Callable
 
+from kaygraph_viz.errors import warn
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["PERIOD_S", "Pusher"]
@@ -72,7 +72,7 @@ class Pusher:
         try:
             self._push()
         except Exception as error:
-            warnings.warn(f"the live view stopped, results are not affected: {describe_error(error)}", stacklevel=2)
+            warn(f"the live view stopped, results are not affected: {describe_error(error)}", stacklevel=2)
             return False
         self._ticks_left = round((self._cpu_s() - before_s) / MAX_SHARE / PERIOD_S)
         return is_live
