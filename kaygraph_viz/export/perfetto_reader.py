@@ -14,6 +14,7 @@ from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.fields import as_row, problem_with
 from kaygraph_viz.trace.files import READABLE
+from kaygraph_viz.trace.unpacking import Allowance
 
 __all__ = ["PerfettoReader"]
 
@@ -23,8 +24,8 @@ PHASES = ("X", "b")  # of begin and end only the begin has the arguments
 class PerfettoReader(Reader):
     """A reader that makes spans of the arguments of events."""
 
-    def __init__(self, head: Mapping[str, Any]) -> None:
-        super().__init__()
+    def __init__(self, allowance: Allowance, head: Mapping[str, Any]) -> None:
+        super().__init__(allowance)
         if head.get("version") not in READABLE:
             raise ValueError(
                 f"it has version {short(head.get('version'))} of the format, this package reads {READABLE}"

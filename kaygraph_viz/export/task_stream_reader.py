@@ -13,6 +13,7 @@ from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.span import Status
+from kaygraph_viz.trace.unpacking import Allowance
 
 __all__ = ["TaskStreamReader"]
 
@@ -40,8 +41,8 @@ class TaskStreamReader(Reader):
     queue. Its name is that of its function; the time is that of the scheduler, in [ns] since 1970.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(allowance)
         self._workers: dict[str, tuple[str, dict[str, str]]] = {}  # by address: its name, and the lanes of its threads
         self._count = 0
 

@@ -13,18 +13,19 @@ import io
 import json
 import zlib
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, Any
 
 from kaygraph_viz.errors import TraceFormatError, short, warn
 from kaygraph_viz.machine import Machine, machine_from
 from kaygraph_viz.trace.columns import SpanColumns, Spans
-from kaygraph_viz.trace.disk import opened, written
+from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.fields import as_fields, as_row, problem_with
 from kaygraph_viz.trace.invariants import impossibilities
 from kaygraph_viz.trace.memory import NOTHING, MemorySamples, memory_from
 from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.unpacking import opened, values_in
 
 __all__ = ["FORMAT", "VERSION", "read_trace", "write_trace"]
 
@@ -72,7 +73,9 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
     """
     spans, footer = Spans(), None
     try:
-        with path.open("rb") as raw, closing(_bounded_lines(opened(raw, path), path)) as lines:
+        with path.open("rb") as raw, ExitStack() as stack:
+            stream, allowance = opened(raw, path)
+            lines = stack.enter_context(closing(_bounded_lines(stream, path)))
             _check_header(next(lines, ""), path)
             for number, text in enumerate(lines, 2):
                 fields = _parsed(text, path, number)
@@ -80,7 +83,9 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
                     footer = fields
                     _check_end(lines, path)  # which also makes a compressed file check its sum
                     break
-                spans.append(_row(fields, path, number))
+                row = _row(fields, path, number)
+                allowance.take_values(1 + values_in(row.attributes, row.links, row.parts))
+                spans.append(row)
                 if number % READ_CHUNK == 0:
                     spans.compact()
         dropped, memory = _checked_footer(footer, path)

@@ -10,7 +10,8 @@ import stat
 import pytest
 
 from kaygraph_viz.errors import TraceFormatError
-from kaygraph_viz.trace.disk import opened, written
+from kaygraph_viz.trace.disk import written
+from kaygraph_viz.trace.unpacking import opened
 
 
 def save(path, content):
@@ -19,7 +20,7 @@ def save(path, content):
 
 
 def read(path):
-    with path.open("rb") as raw, opened(raw, path) as stream:
+    with path.open("rb") as raw, opened(raw, path)[0] as stream:
         return stream.read()
 
 
