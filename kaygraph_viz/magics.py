@@ -20,6 +20,7 @@ from IPython.display import display
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.plot.gantt.gantt import gantt
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.trace import Trace
 
@@ -55,7 +56,7 @@ class _Magics(Magics):
             self.shell.user_ns[options.trace] = trace
             _run(self.shell, cell)
         if options.save:
-            print(f"saved to {trace.save(options.save)}")
+            print(f"saved to {one_line(str(trace.save(options.save)), 4096)}")
 
 
 def _run(shell: InteractiveShell, cell: str) -> None:

@@ -15,39 +15,28 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {
-    "errors", "blocks", "checks", "parts", "in_force", "awaited", "clock", "machine", "thread_protocols",
-    "real_threads", "_optional", "sync", "virtual",
-}  # fmt: skip
+GROUND = {"texts", "errors", "blocks", "parts", "in_force", "machine", "thread_protocols"}
+CORE = GROUND | {"checks", "awaited", "clock", "real_threads", "_optional", "sync", "virtual"}
 GRAPH = CORE | {"trace", "execute", "graph"}
 DRAWN = CORE | {"trace", "analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
 
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
+    "texts": set(),
+    "errors": {"texts"},
     "blocks": set(),
-    "checks": {"errors"},
-    "parts": {"blocks"},
-    "awaited": {"parts"},
     "in_force": {"blocks"},
-    "machine": set(),
+    "parts": {"blocks"},
+    "machine": {"texts"},
     "thread_protocols": set(),
+    "checks": {"texts", "errors"},
+    "awaited": {"parts"},
     "real_threads": {"blocks", "thread_protocols"},
-    "clock": {"errors", "blocks", "checks", "parts", "in_force", "machine", "thread_protocols", "real_threads"},
+    "clock": GROUND | {"checks", "real_threads"},
     "_optional": {"errors"},
-    "sync": {"errors", "blocks", "parts", "thread_protocols", "real_threads", "clock"},
-    "virtual": {
-        "errors",
-        "blocks",
-        "checks",
-        "parts",
-        "awaited",
-        "machine",
-        "thread_protocols",
-        "real_threads",
-        "clock",
-    },
+    "sync": GROUND | {"real_threads", "clock"},
+    "virtual": GROUND | {"checks", "awaited", "real_threads", "clock"},
     "trace": CORE,
     "execute": CORE | {"trace"},
     "graph": CORE | {"trace", "execute"},

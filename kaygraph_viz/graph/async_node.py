@@ -9,14 +9,13 @@ A hook or method that is not overridden calls its plain twin, so that a class ca
 from __future__ import annotations
 
 import inspect
-import warnings
 from asyncio import CancelledError
 from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, NoReturn, Self
 
 from kaygraph_viz.checks import refuse_if_async
-from kaygraph_viz.errors import NodeError, add_note_once
+from kaygraph_viz.errors import NodeError, add_note_once, warn
 from kaygraph_viz.execute.core.retries import (
     as_branch_error,
     as_node_error,
@@ -98,7 +97,7 @@ class AsyncBase(BaseNode):
     def _warn_of_successors(self) -> None:
         if self.successors:
             what = f"{self.node_id!r} runs alone, its successors do not run; use AsyncGraph(start=...)"
-            warnings.warn(what, stacklevel=3)
+            warn(what, stacklevel=3)
 
     def _run(self, shared: Shared) -> NoReturn:
         raise NodeError(f"{self!r} is asynchronous and cannot run in a plain graph; write: AsyncGraph(start=...)")

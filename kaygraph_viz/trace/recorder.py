@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import REAL, Clock, current_clock, use_clock
-from kaygraph_viz.errors import OptionError, short
+from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
@@ -187,7 +186,7 @@ class Recorder:
         with self._lock:
             is_first, self._has_failed = not self._has_failed, True
         if is_first:
-            warnings.warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
+            warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
 
     def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:
         """Return a clock that stands still when reading it fails: results do not depend on it."""

@@ -21,6 +21,7 @@ from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep, recorde
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["CriticalPath", "critical_path", "critical_path_ns"]
@@ -105,7 +106,7 @@ class CriticalPath:
         if not count:
             return f"{steps}, but for {share} {_STANDSTILL[name]}"
         often = f" ({counted(count, 'step')})" if 1 < count < len(self.steps) else ""
-        return f"{steps}, of which {name}{often} took {share}"
+        return f"{steps}, of which {one_line(name)}{often} took {share}"
 
     def _limit(self) -> str:
         if self.dependency_ns > 0.95 * self.makespan_ns:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, in_order
-from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, Replay, simulate
+from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, Replay, simulate
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample
 from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec, Operation
@@ -26,7 +26,6 @@ USUAL_COSTS_NS: Mapping[str, tuple[int, int, int]] = {  # to start a worker, to 
     "process": (100_000_000, 200_000, 15_000_000),
     "dask": (5_000_000, 2_000_000, 0),
 }
-MAX_TURNS = 20_000  # of the interpreter: in longer runs turns are longer, or each second would cost 200 events
 
 
 @dataclass(frozen=True)

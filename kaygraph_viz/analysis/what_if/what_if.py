@@ -20,6 +20,7 @@ from kaygraph_viz.analysis.what_if.speed import Speed
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["WhatIf", "what_if"]
@@ -309,7 +310,7 @@ def _in_words(
     faster = [f"{name} {significant(times, 2)} times as fast" for name, times in speed.items()]
     order = {"static": "with one chunk per worker", "longest-first": "with the longest first"}.get(schedule or "", "")
     words = [
-        f"in {only}" if only else "",
+        f"in {one_line(only)}" if only else "",
         f"as {_WORDS[kind]}" if kind in _WORDS else "one after the other" if kind else "",
         order,
         {True: "with a GIL", False: "without a GIL"}.get(gil, "") if gil is not None else "",

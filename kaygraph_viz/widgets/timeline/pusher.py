@@ -6,9 +6,9 @@ Belongs here: when something is sent. Does not belong here: what (``timeline``).
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 
+from kaygraph_viz.errors import warn
 from kaygraph_viz.real_threads import Event, Thread
 from kaygraph_viz.trace.attributes import describe_error
 
@@ -72,7 +72,7 @@ class Pusher:
         try:
             self._push()
         except Exception as error:
-            warnings.warn(f"the live view stopped, results are not affected: {describe_error(error)}", stacklevel=2)
+            warn(f"the live view stopped, results are not affected: {describe_error(error)}", stacklevel=2)
             return False
         self._ticks_left = round((self._cpu_s() - before_s) / MAX_SHARE / PERIOD_S)
         return is_live

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import threading
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import numpy.typing as npt
 import traitlets
 
 from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.errors import OptionError, short
+from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
@@ -189,7 +188,7 @@ class Timeline(anywidget.AnyWidget):
             super()._handle_msg(msg)
         elif not self._has_warned:
             self._has_warned = True
-            warnings.warn(f"a message from the browser was ignored: {problem}", stacklevel=2)
+            warn(f"a message from the browser was ignored: {problem}", stacklevel=2)
 
     def _problem_of(self, msg: Any) -> str | None:
         try:
