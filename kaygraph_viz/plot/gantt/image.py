@@ -88,7 +88,7 @@ def _stacked(bins: Bins) -> Pixels:
             _paint(inner[row], FILLS[part].colour, (high - below).clip(0, 1))
         top = highs[-1, row]
         _paint(inner[row], BAR, EDGE * ((top - below).clip(0, 1) - (top - 1 - below).clip(0, 1)))
-    return image.reshape(-1, wide, 4).clip(0, 1)
+    return image.clip(0, 1, out=image).reshape(-1, wide, 4)
 
 
 def _paint(pixels: Pixels, colour: str, cover: Floats) -> None:

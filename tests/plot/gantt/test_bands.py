@@ -103,7 +103,7 @@ def test_a_low_axes_has_room_for_fewer_rows():
 
 def test_the_size_of_a_picture_does_not_grow_with_the_number_of_workers():
     sizes = []
-    for count in (1_000, 5_000):
+    for count in (1_000, 10_000):
         ax = gantt(make_trace(*(bar("b", f"async-{lane}", 0, 1, cpu_s=0.5) for lane in range(count))))
         pixels = sum(image.get_array().nbytes for image in ax.images)
         sizes.append((len(ax.images), len(ax.get_yticks()), ax.figure.get_size_inches()[1], pixels))
@@ -123,7 +123,7 @@ def test_the_memory_that_a_chart_takes_does_not_grow_with_workers_times_pixels()
         return most
 
     peak(10)  # with what is loaded once
-    assert peak(3_000) < 3 * peak(100)
+    assert peak(3_000) < 2 * peak(300)
 
 
 def test_a_description_says_what_was_folded():
