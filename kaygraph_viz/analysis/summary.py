@@ -16,7 +16,8 @@ import numpy as np
 
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
-from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, unit_mask
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
 from kaygraph_viz.analysis.wording import counted, duration, html_table, join_words, significant
 from kaygraph_viz.analysis.workers import count_workers
@@ -72,7 +73,8 @@ class Summary:
     than one.
 
     For P workers, work W and critical path L the makespan T satisfies ``T >= max(W / P, L)`` (Graham 1969, Brent
-    1974). A branch that contains recorded branches or phases is no unit of work itself; only what it contains is.
+    1974). A branch that contains recorded branches or phases is no unit of work itself; only what it contains is, and,
+    where that ran on other lanes, the time in which it worked while none of it did.
     """
 
     makespan_s: float = 0.0
@@ -274,11 +276,11 @@ def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
     columns = trace.columns
     if not len(columns):
         return Summary(counts={"dropped": trace.dropped} if trace.dropped else {}, measured_serial_s=measured_serial_s)
-    nesting = Nesting.of(columns)
-    units, branches = unit_mask(nesting), columns.is_kind("branch")
-    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    nesting = with_own_time(Nesting.of(columns))
+    units, branches = unit_mask(nesting), nesting.columns.is_kind("branch")
+    submitted, started, ended = (nesting.columns.column(f"{name}_ns") for name in ("submitted", "started", "ended"))
     first, last = extent_ns(columns)
-    waits = (started - columns.column("submitted_ns"))[branches]
+    waits = (started - submitted)[branches]
     return Summary(
         makespan_s=(last - first) / 1e9,
         work_s=int((ended - started)[units].sum()) / 1e9,
@@ -312,14 +314,14 @@ def _cpu_s(nesting: Nesting, units: Bools) -> float | None:
 
 
 def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> dict[str, int]:
-    rows = nesting.columns.rows
+    rows, added = nesting.columns.rows, is_own_time(nesting.columns)
     ended = branches if branches.any() else units
     of_status = np.bincount(rows["status"][ended], minlength=len(STATUSES)).tolist()
     attempts = nesting.columns.column("attempt")[units | branches]
     return {
-        "spans": len(rows),
+        "spans": int((~added).sum()),
         "branches": int(branches.sum()),
-        "units": int(units.sum()),
+        "units": int((units & ~added).sum()) + len(np.unique(nesting.parent[added])),
         **dict(zip(STATUSES, of_status, strict=True)),
         "retries": int((attempts - 1).clip(min=0).sum()),
         "dropped": dropped,

@@ -19,7 +19,8 @@ import numpy as np
 from kaygraph_viz.analysis.critical_path.network import dependency_network, pull_back, recorded_network, walk
 from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep, recorded_steps
 from kaygraph_viz.analysis.intervals import Bools, Ints
-from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, is_own_time, unit_mask
+from kaygraph_viz.analysis.own_time import recorded_owner, with_own_time
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table
 from kaygraph_viz.trace.trace import Trace
 
@@ -192,8 +193,8 @@ def critical_path(trace: Trace) -> CriticalPath:
     columns = trace.columns
     if not len(columns):
         return CriticalPath()
-    nesting = Nesting.of(columns)
-    units = unit_mask(nesting)
+    nesting = with_own_time(Nesting.of(columns))
+    units, ids = unit_mask(nesting), recorded_owner(nesting.columns)
     network = recorded_network(nesting, units)
     first_ns, last_ns = extent_ns(columns)
     spare = network.released_ns()[network.after] - network.ends[network.before]
@@ -204,10 +205,10 @@ def critical_path(trace: Trace) -> CriticalPath:
         steps=steps,
         makespan_ns=last_ns - first_ns,
         ending_ns=last_ns - (steps[-1].ended_ns if steps else first_ns),
-        slack_ns=slack[network.end_of],
+        slack_ns=slack[network.end_of][~is_own_time(nesting.columns)],
         span_ids=columns.column("span_id"),
         dependency_ns=length,
-        dependency_ids=tuple(columns.column("span_id")[chain].tolist()),
+        dependency_ids=tuple(dict.fromkeys(ids[chain].tolist())),
     )
 
 

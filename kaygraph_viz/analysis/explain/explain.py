@@ -15,8 +15,9 @@ import numpy as np
 
 from kaygraph_viz.analysis.explain.contention import turn_waits
 from kaygraph_viz.analysis.explain.idle import idle_time
-from kaygraph_viz.analysis.explain.losses import blocked_ns, repeated_ns
+from kaygraph_viz.analysis.explain.losses import blocked_ns, input_ns, repeated_ns
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.trace.trace import Trace
@@ -248,14 +249,15 @@ def explain(trace: Trace) -> Explanation:
     columns = trace.columns
     if not len(columns):
         return Explanation()
-    nesting = Nesting.of(columns)
+    nesting = with_own_time(Nesting.of(columns))
     mask = unit_mask(nesting)
     units = np.flatnonzero(mask)
     workers = count_workers(nesting, mask)
     first_ns, last_ns = extent_ns(columns)
     blocked, repeated = blocked_ns(nesting, units), repeated_ns(nesting, units)
+    starved, at_the_end = input_ns(nesting, units)
     turns = turn_waits(nesting, units, blocked + repeated, trace.machine)
-    service = (columns.column("ended_ns") - columns.column("started_ns"))[units]
+    service = (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
     idle = idle_time(nesting, units, workers, turns.is_busy)
     parts = {
         USEFUL: int((service - blocked - repeated - turns.together).sum()),
@@ -263,10 +265,10 @@ def explain(trace: Trace) -> Explanation:
         "waiting for the GIL": int(turns.gil.sum()) + idle.interpreter,
         "waiting for the loop": int(turns.loop.sum()) + idle.loop,
         "waiting for a core": int(turns.core.sum()),
-        "blocked": int(blocked.sum()),
-        "starved": idle.starved,
+        "blocked": int((blocked - starved - at_the_end).sum()),
+        "starved": idle.starved + int(starved.sum()),
         "serial parts": idle.serial,
-        "straggler tail": idle.tail,
+        "straggler tail": idle.tail + int(at_the_end.sum()),
         "dispatch": idle.dispatch,
     }
     return Explanation(workers, last_ns - first_ns, parts, frozenset(map("waiting for {}".format, turns.estimated)))

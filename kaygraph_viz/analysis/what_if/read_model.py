@@ -15,7 +15,9 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, first_of_runs, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.what_if.model import KINDS, Call, Model
+from kaygraph_viz.analysis.worker_loops import loops_as_items
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 
@@ -27,7 +29,8 @@ SLOW_INPUT = 0.01  # an input that took less of the time than this share was alw
 
 def read_model(recorded: SpanColumns) -> Model:
     """Return the model of a run, read from its spans."""
-    columns, static = _without_chunks(recorded)
+    with_items = loops_as_items(recorded)
+    columns, static = _without_chunks(with_own_time(Nesting.of(with_items)).columns)
     nesting = Nesting.of(columns)
     branches = np.flatnonzero(columns.is_kind("branch"))
     found = Calls.of(nesting)
@@ -35,7 +38,7 @@ def read_model(recorded: SpanColumns) -> Model:
     calls = _linked(nesting, branches, times, _calls(nesting, branches, found, times, static))
     return Model(
         nesting, branches, times.submitted, times.started, times.ended, times.cpu, times.blocked, calls,
-        _clusters(calls), *_extent_ns(columns, times), times.are_exact,
+        _clusters(calls), *_extent_ns(columns, times), times.are_exact, with_items is not recorded,
     )  # fmt: skip
 
 

@@ -284,7 +284,12 @@ def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
         yield f"The time to start {workers} and to send branches to them is assumed, not recorded."
     if len(model.branches) and not model.cpu.any():
         yield "No CPU time was recorded: all time counts as waiting, which any number of workers can do at once."
-    if (model.blocked > model.backpressure).any():
+    if model.has_loops:
+        yield (
+            "Branches that took items from a queue are workers themselves: their work between two waits is replayed as "
+            "items, as short ones where no wait shows where they end."
+        )
+    if (model.blocked > model.backpressure)[~model.makes_calls].any():
         yield "Branches waited for a rate limit: these waits are kept as recorded for any number of workers."
     if predictions.dropped:
         yield f"The trace lacks {counted(predictions.dropped, 'span')} of the run: all predicted times are too short."
