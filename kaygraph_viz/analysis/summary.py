@@ -20,6 +20,7 @@ from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, unit_
 from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
 from kaygraph_viz.analysis.wording import counted, duration, html_table, join_words, significant
+from kaygraph_viz.analysis.worker_loops import finished_ns
 from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.span import STATUSES
@@ -61,7 +62,8 @@ class Summary:
         Longest dependency chain [s]: no number of workers makes the run shorter.
     counts
         ``spans branches units``, how many branches (units, where there are no branches) ended with each status,
-        ``retries`` (attempts beyond the first) and ``dropped`` (spans that were not kept).
+        ``retries`` (attempts beyond the first), ``dropped`` (spans that were not kept) and, where there were any,
+        ``cancelled_loops abandoned_loops``: those of these branches that took items from a queue and had done them all.
     measured_serial_s
         The makespan of a run of the same with one branch after the other [s]; None where none was given.
 
@@ -183,10 +185,15 @@ class Summary:
         return f" instead of {self._serial()}: {gain}, {share}"
 
     def _mishaps(self) -> str:
-        found = [f"{self.counts[status]:,} {word}" for status, word in _STATUS_WORDS.items() if self.counts.get(status)]
+        found = self._bad()
         if self.counts.get("retries"):
             found.append(counted(self.counts["retries"], "retry", "retries"))
         return f"; problems: {join_words(found)}" if found else ""
+
+    def _bad(self) -> list[str]:
+        """Return how many branches did not end well, in words; loops that were stopped with nothing left to do did."""
+        left = {status: self.counts.get(status, 0) - self.counts.get(f"{status}_loops", 0) for status in _STATUS_WORDS}
+        return [f"{left[status]:,} {word}" for status, word in _STATUS_WORDS.items() if left[status]]
 
     def _lines(self) -> list[tuple[str, str, str]]:
         """Return the rows of the table: name, value and meaning; the ratios first."""
@@ -219,11 +226,12 @@ class Summary:
         return " and the steps around them" if units > branches > 0 else ""
 
     def _results(self) -> tuple[str, str]:
-        bad = [f"{self.counts[status]:,} {word}" for status, word in _STATUS_WORDS.items() if self.counts.get(status)]
-        extra = [counted(self.counts.get("retries", 0), "retry", "retries")]
+        loops = sum(self.counts.get(f"{status}_loops", 0) for status in _STATUS_WORDS)
+        extra = [f"{counted(loops, 'loop')} stopped when all items were done"] if loops else []
+        extra += [counted(self.counts.get("retries", 0), "retry", "retries")]
         if self.counts.get("dropped"):
             extra.append(f"{counted(self.counts['dropped'], 'span')} not kept: the totals are too small")
-        return f"{self.counts.get('ok', 0):,} ok", ", ".join(bad + extra)
+        return f"{self.counts.get('ok', 0):,} ok", ", ".join(self._bad() + extra)
 
     def __str__(self) -> str:
         if self._is_empty:
@@ -325,4 +333,13 @@ def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> di
         **dict(zip(STATUSES, of_status, strict=True)),
         "retries": int((attempts - 1).clip(min=0).sum()),
         "dropped": dropped,
+        **_stopped_loops(nesting, branches),
     }
+
+
+def _stopped_loops(nesting: Nesting, branches: Bools) -> dict[str, int]:
+    """Return how many branches were stopped by each status though all that they had begun was done."""
+    columns = nesting.columns
+    was_done = branches & (finished_ns(nesting) == columns.column("ended_ns"))
+    counts = {status: int((was_done & columns.is_status(status)).sum()) for status in ("cancelled", "abandoned")}
+    return {f"{status}_loops": count for status, count in counts.items() if count}

@@ -110,3 +110,11 @@ def test_other_numbers_of_loops_share_the_work():
     assert found.makespan_s[2] == pytest.approx(11, rel=0.15)
     assert found.makespan_s[22] < 6  # of which the waits for items are three
     assert "workers themselves" in " ".join(found.remarks)
+
+
+def test_loops_that_were_stopped_with_nothing_left_to_do_are_no_problem():
+    summary = summarize(make_trace(*POOL, bar("loser", "task-9", 0, 1, status="cancelled")))
+    assert (summary.counts["cancelled"], summary.counts["cancelled_loops"]) == (4, 3)
+    assert summary.sentence.endswith("; problems: 1 cancelled.")
+    assert "3 loops stopped when all items were done" in str(summary)
+    assert "problems" not in summarize(make_trace(*POOL)).sentence
