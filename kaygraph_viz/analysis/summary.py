@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, unit_mask
@@ -66,6 +67,8 @@ class Summary:
         ``cancelled_loops abandoned_loops``: those of these branches that took items from a queue and had done them all.
     measured_serial_s
         The makespan of a run of the same with one branch after the other [s]; None where none was given.
+    is_profile
+        Whether the trace is a profile, whose spans are function calls and no branches: then no speedup is estimated.
 
     Notes
     -----
@@ -89,6 +92,7 @@ class Summary:
     critical_path_s: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)
     measured_serial_s: float | None = None
+    is_profile: bool = False
     _trace: Trace | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -152,6 +156,8 @@ class Summary:
         """
         if self._is_empty:
             return "Nothing was recorded."
+        if self.is_profile:
+            return PROFILE
         head = f"{self._units()} on {counted(self.workers, 'worker')} took {duration(self.makespan_s)}"
         return f"{head}{self._comparison()}{self._mishaps()}."
 
@@ -234,7 +240,7 @@ class Summary:
         return f"{self.counts.get('ok', 0):,} ok", ", ".join(self._bad() + extra)
 
     def __str__(self) -> str:
-        if self._is_empty:
+        if self._is_empty or self.is_profile:
             return self.sentence
         lines = self._lines()
         width = max(len(value) for _, value, _ in lines)
@@ -242,6 +248,8 @@ class Summary:
         return "\n".join([self.sentence, "", *table])
 
     def _repr_html_(self) -> str:
+        if self.is_profile:
+            return f"<p>{html.escape(self.sentence)}</p>"
         return f"<p>{html.escape(self.sentence)}</p>{html_table(self._lines(), right={1})}"
 
 
@@ -284,7 +292,10 @@ def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
     columns = trace.columns
     if not len(columns):
         return Summary(counts={"dropped": trace.dropped} if trace.dropped else {}, measured_serial_s=measured_serial_s)
-    nesting = with_own_time(Nesting.of(columns))
+    recorded = Nesting.of(columns)
+    if is_profile(recorded):
+        return _of_profile(trace, recorded, measured_serial_s)
+    nesting = with_own_time(recorded)
     units, branches = unit_mask(nesting), nesting.columns.is_kind("branch")
     submitted, started, ended = (nesting.columns.column(f"{name}_ns") for name in ("submitted", "started", "ended"))
     first, last = extent_ns(columns)
@@ -302,6 +313,12 @@ def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
         measured_serial_s=measured_serial_s,
         _trace=Trace(columns, trace.dropped, machine=trace.machine) if serial is None else None,
     )
+
+
+def _of_profile(trace: Trace, nesting: Nesting, measured_serial_s: float | None) -> Summary:
+    branches = nesting.columns.is_kind("branch")
+    counts = _counts(nesting, unit_mask(nesting), branches, trace.dropped)
+    return Summary(trace.makespan_s, counts=counts, measured_serial_s=measured_serial_s, is_profile=True)
 
 
 def _measured_s(serial: Trace) -> float:
