@@ -52,6 +52,8 @@ __all__ = [
     "record",
     "set_scope",
     "span",
+    "status_of",
+    "swap_scope",
 ]
 
 COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB) and to be turned over in 0.5 ms
@@ -82,6 +84,13 @@ def current_scope() -> Scope | span:
 def set_scope(scope: Scope) -> None:
     """Make `scope` the one in force in this context, such as a worker's copy of one."""
     _scope.set(scope)
+
+
+def swap_scope(scope: Scope | span | None) -> Scope | span | None:
+    """Make `scope` the one in force in this context and return the one before; None where there is none."""
+    before = _scope.get()
+    _scope.set(scope)
+    return before
 
 
 def enter_scope(recorder: Recorder, span_id: int) -> None:
@@ -437,7 +446,7 @@ class span:  # noqa: N801  (used like a function)
         if error is None:
             recorder.add(self._row(ended, "ok", None))
         else:
-            recorder.add(self._row(ended, _status_of(error), describe_error(error)))
+            recorder.add(self._row(ended, status_of(error), describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
 
     def abandoned_row(self, now_ns: int) -> RowTuple:
@@ -476,5 +485,6 @@ class span:  # noqa: N801  (used like a function)
         self._links += tuple(other.span_id for other in spans if other.span_id)
 
 
-def _status_of(error: BaseException) -> Status:
+def status_of(error: BaseException) -> Status:
+    """Return the status of a span that ended with an error."""
     return "error" if isinstance(error, Exception) else "cancelled"
