@@ -65,8 +65,8 @@ def problem_with(fields: Mapping[str, Any]) -> str | None:
     for name in (*_INTEGERS, *(name for name in _OPTIONAL_INTEGERS if name in fields)):
         if type(fields.get(name)) is not int or abs(fields[name]) >= LARGEST:
             return f"{name} is {str(fields.get(name))[:40]!r}, expected a whole number"
-    if fields.get("attempt", 1) < 1 or fields.get("parent_id", 1) < 1:
-        return "attempt and parent_id count from 1"
+    if any(fields.get(name, 1) < 1 for name in ("attempt", "parent_id", "span_id")):
+        return "attempt, parent_id and span_id count from 1"
     for name in ("name", "lane"):
         if not isinstance(fields.get(name), str):
             return f"{name} is missing or not a text"

@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load
 
 __all__ = [
     "DEFAULT_MAX_SPANS", "NO_RECORDER", "NO_SCOPE", "Recorder", "Scope", "current_scope", "enter_scope", "record",
-    "set_scope", "span",
+    "set_scope", "span", "status_of", "swap_scope",
 ]  # fmt: skip
 
 COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB) and to be turned over in 0.5 ms
@@ -104,6 +104,13 @@ def _leave(scope: _RecordScope | span) -> None:
 def set_scope(scope: Scope) -> None:
     """Make `scope` the one in force in this context, such as a worker's copy of one."""
     _scope.set(scope)
+
+
+def swap_scope(scope: Scope | span | None) -> Scope | span | None:
+    """Make `scope` the one in force in this context and return the one before; None where there is none."""
+    before = _scope.get()
+    _scope.set(scope)
+    return before
 
 
 def enter_scope(recorder: Recorder, span_id: int) -> None:
@@ -441,7 +448,7 @@ class span:  # noqa: N801  (used like a function)
         if recorder is NO_RECORDER:
             return
         ended = recorder.now_ns()
-        status: Status = "ok" if error is None else _status_of(error)
+        status: Status = "ok" if error is None else status_of(error)
         try:  # as `_leave` does, without the cost of a call
             _scope.reset(self._token)
         except ValueError:
@@ -490,5 +497,6 @@ class span:  # noqa: N801  (used like a function)
         self._links += tuple(other.span_id for other in spans if other.span_id)
 
 
-def _status_of(error: BaseException) -> Status:
+def status_of(error: BaseException) -> Status:
+    """Return the status of a span that ended with an error."""
     return "error" if isinstance(error, Exception) else "cancelled"

@@ -20,6 +20,7 @@ from kaygraph_viz.analysis.critical_path.network import recorded_network
 from kaygraph_viz.analysis.critical_path.recorded_chain import recorded_steps
 from kaygraph_viz.analysis.naming import named
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
@@ -210,6 +211,7 @@ class _Path(NamedTuple):
 
     @classmethod
     def of(cls, nesting: Nesting) -> _Path:
+        nesting = with_own_time(nesting)
         first_ns, last_ns = extent_ns(nesting.columns)
         steps = recorded_steps(nesting, recorded_network(nesting, unit_mask(nesting))) if last_ns > first_ns else ()
         found: dict[str, tuple[int, int]] = {}

@@ -75,7 +75,10 @@ def varied(model: Model, *, also_serial: bool, only: str | None = None) -> froze
         The name of what made them, or of their branches; None for all.
     """
     feeders = {call.feeder for call in model.calls}
-    possible = [call for call in model.calls if call.kind != "serial" and not _is_source(call, feeders)]
+    possible = [
+        call for call in model.calls
+        if call.kind != "serial" and not _is_source(call, feeders) and not _only_waits(model, call)
+    ]  # fmt: skip
     if not possible and also_serial:
         possible = list(model.calls)
     numbers = {call.number for call in possible}
@@ -96,6 +99,11 @@ def _is_called(model: Model, call: Call, name: str) -> bool:
 def _is_source(call: Call, feeders: Collection[int]) -> bool:
     """Return whether a call only reads the items of a pipeline: its one worker cannot be varied."""
     return call.number in feeders and call.feeder < 0 and call.workers == 1
+
+
+def _only_waits(model: Model, call: Call) -> bool:
+    """Return whether a call is one branch that makes others: the coroutine or thread of a main program."""
+    return len(call.members) == 1 and int(call.members[0]) in model.clusters
 
 
 def _is_within(model: Model, call: Call, numbers: set[int], call_of: Mapping[int, int]) -> bool:
