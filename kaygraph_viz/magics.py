@@ -20,7 +20,7 @@ from IPython.display import display
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace.trace import Trace
 
 if TYPE_CHECKING:

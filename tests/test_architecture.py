@@ -16,8 +16,9 @@ PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
 CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync", "virtual"}
-GRAPH = CORE | {"trace", "execute", "graph"}
-DRAWN = CORE | {"trace", "analysis", "plot"}
+RECORD = CORE | {"trace", "capture", "recording"}
+GRAPH = RECORD | {"execute", "graph"}
+DRAWN = RECORD | {"analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
 
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
@@ -33,8 +34,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sync": {"errors", "parts", "thread_protocols", "clock"},
     "virtual": {"errors", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
     "trace": CORE,
-    "execute": CORE | {"trace"},
-    "graph": CORE | {"trace", "execute"},
+    "capture": CORE | {"trace"},
+    "recording": CORE | {"trace", "capture"},
+    "execute": RECORD,
+    "graph": RECORD | {"execute"},
     "services": GRAPH,
     "patterns": GRAPH | {"services", "analysis"},
     "analysis": CORE | {"trace"},

@@ -16,7 +16,7 @@ from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.machine import this_machine
 from kaygraph_viz.sync import threads
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 

@@ -56,7 +56,7 @@ def traced(
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.recording import record
     >>> @traced
     ... def double(x):
     ...     return 2 * x

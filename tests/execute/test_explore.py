@@ -13,7 +13,7 @@ from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.execute.explore import explore
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.sync import Lock
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 RUNS = 60

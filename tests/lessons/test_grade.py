@@ -16,7 +16,7 @@ from kaygraph_viz.lessons.criteria import (
 )
 from kaygraph_viz.lessons.grade import grade
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 AT_ONCE = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1))
 

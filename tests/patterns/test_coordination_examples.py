@@ -14,7 +14,7 @@ from kaygraph_viz.services.datasets import load_profiles
 from kaygraph_viz.services.endpoints import company, profile, social
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 CUSTOMERS = list(load_profiles())[2:8]
 FOLLOWERS = [(number, social(number)["followers"]) for number in CUSTOMERS]

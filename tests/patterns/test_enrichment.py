@@ -25,7 +25,7 @@ from kaygraph_viz.services.datasets import load_companies, load_customers, load_
 from kaygraph_viz.services.endpoints import location
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 CUSTOMERS = load_customers()
 SOME, MANY = CUSTOMERS[::100], CUSTOMERS[2::4]

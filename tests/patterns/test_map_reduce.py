@@ -18,7 +18,7 @@ from kaygraph_viz.patterns.map_reduce import (
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.services.orders import load_orders, load_orders_key
 from kaygraph_viz.services.speeches import load_speeches
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 
 @pytest.fixture(scope="module")

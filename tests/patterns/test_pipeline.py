@@ -16,7 +16,7 @@ from kaygraph_viz.patterns.pipeline import Enricher, OrderPipelineNode, OrderVal
 from kaygraph_viz.services.datasets import load_countries, load_customers, load_orders, load_orders_key
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 QUICK = ServiceSettings(latency_s=0)
 BOTH = ("profile", "location")

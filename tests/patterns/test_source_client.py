@@ -20,7 +20,7 @@ from kaygraph_viz.patterns.sources import NoAnswer, Question, Source
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 30.0  # against a test that hangs; never waited for
 RECORD = {"customer_id": "C00003"}

@@ -10,7 +10,7 @@ from kaygraph_viz.execute.core.retries import ONCE, as_node_error, attempt_numbe
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 
 def where(index):

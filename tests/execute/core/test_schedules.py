@@ -16,7 +16,7 @@ from kaygraph_viz.execute.core.schedules import SCHEDULES, checked_schedule, edg
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 WORKERS = 3

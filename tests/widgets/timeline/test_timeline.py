@@ -15,7 +15,8 @@ from IPython.utils.capture import capture_output
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 from kaygraph_viz.widgets.timeline import timeline as module
 from kaygraph_viz.widgets.timeline.pusher import Pusher
@@ -260,7 +261,8 @@ def shell():
 
 
 LIVE_CELL = """
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.timeline.timeline import timeline
 with record() as trace:
     display(timeline(trace))
