@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 from concurrent.futures.thread import ThreadPoolExecutor
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 from kaygraph_viz.capture.calls import call_recorded, lost, scope_for
@@ -55,7 +56,9 @@ def _submit_to_process(original: Callable[..., Future[Any]]) -> Callable[..., Fu
 
 def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
     """Return whether a call is recorded already, or by the hooks of another library in more detail."""
-    if function is call_recorded or isinstance(function, TravellingCall):
+    if function.__class__ is FunctionType:
+        return function is call_recorded or belongs_to(function, _RECORDED_ELSEWHERE)
+    if isinstance(function, TravellingCall):
         return True
     return belongs_to(unwrapped(function, args), _RECORDED_ELSEWHERE)
 

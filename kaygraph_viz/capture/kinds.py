@@ -23,6 +23,10 @@ __all__ = ["KINDS", "checked_kinds", "hooked"]
 _MODULES = {
     "futures": "futures",
     "multiprocessing": "pools",
+    "asyncio": "tasks",
+    "threading": "threads",
+    "joblib": "joblib_batches",
+    "anyio": "anyio_threads",
 }
 KINDS: tuple[str, ...] = tuple(_MODULES)
 _NEEDED_TOO = {"asyncio": "futures"}  # `to_thread` and `run_in_executor` end in a pool

@@ -6,7 +6,7 @@ Belongs here: names, and which functions belong to a library. Does not belong he
 from __future__ import annotations
 
 from contextvars import Context
-from functools import partial
+from functools import cache, partial
 from types import FunctionType
 from typing import Any
 
@@ -30,7 +30,12 @@ def belongs_to(function: Any, libraries: frozenset[str]) -> bool:
     >>> belongs_to(json.dumps, frozenset({"json"})), belongs_to(print, frozenset({"json"}))
     (True, False)
     """
-    return str(getattr(function, "__module__", None) or "").partition(".")[0] in libraries
+    return _root_of(getattr(function, "__module__", None)) in libraries
+
+
+@cache
+def _root_of(module: object) -> str:
+    return str(module or "").partition(".")[0]
 
 
 def is_machinery(module: str | None) -> bool:
@@ -82,7 +87,7 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
     """
     if isinstance(function, partial) and len(arguments) == 1 and _is_of("concurrent.futures", function.func):
         return (function.args[0], arguments[0], True) if function.func.__name__ == "_process_chunk" else None
-    if _is_of("multiprocessing.pool", function) and function.__name__ in ("mapstar", "starmapstar"):
+    if len(arguments) == 1 and _is_of("multiprocessing.pool", function) and function.__name__ in ("mapstar", "starmapstar"):
         mapped, items = arguments[0]
         return mapped, items, function.__name__ == "starmapstar"
     return None
@@ -102,7 +107,7 @@ def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
     >>> name_of(Shop().order), name_of(partial(print, 1)), name_of(Shop())
     ('Shop.order', 'print', 'Shop')
     """
-    found = unwrapped(function, arguments)
+    found = function if function.__class__ is FunctionType else unwrapped(function, arguments)
     name = getattr(found, "__qualname__", None)
-    text = name if isinstance(name, str) else type(found).__qualname__
+    text = name if name.__class__ is str else type(found).__qualname__
     return text.rpartition("<locals>.")[2]

@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
-from kaygraph_viz.capture.chunks import run_items
+from kaygraph_viz.capture.chunks import calls_of, run_calls
 from kaygraph_viz.capture.names import mapped_items, name_of
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.lanes import Lane
@@ -81,6 +81,9 @@ class TravellingCall:
         return self.function
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        mapped = mapped_items(self.function, args)
+        if mapped is not None and self.parent.recorder.is_open:
+            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped))
         return call_recorded(self.parent, self.submitted_ns, self.function, *args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -144,7 +147,7 @@ class RemoteCall:
         submitted_ns = self.header[2]
         mapped = mapped_items(self.function, args)
         if mapped is not None:
-            return run_items(scope, submitted_ns, *mapped)
+            return run_calls(scope, submitted_ns, calls_of(*mapped))
         call = OpenCall(scope, name_of(self.function, args), submitted_ns=submitted_ns)
         function, args = within(call, self.function, args)
         call.begin()

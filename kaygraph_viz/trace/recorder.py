@@ -175,7 +175,7 @@ class Recorder:
             if len(self._spans.buffer) >= COMPACT_AT:
                 self._compact()
         except Exception as error:  # a recorder fault must never change a result
-            self._give_up(error)
+            self.give_up(error)
 
     def keep_open(self, opened: OpenSpan) -> None:
         """Record a span as abandoned if the recording ends before `forget` is called."""
@@ -192,7 +192,8 @@ class Recorder:
             finally:
                 self._lock.release()
 
-    def _give_up(self, error: BaseException) -> None:
+    def give_up(self, error: BaseException) -> None:
+        """Switch this recorder off after a fault of its own, with one warning."""
         self.is_open = False
         with self._lock:
             is_first, self._has_failed = not self._has_failed, True
@@ -208,7 +209,7 @@ class Recorder:
             try:
                 last = read()
             except Exception as error:
-                self._give_up(error)
+                self.give_up(error)
             return last
 
         return now
@@ -252,7 +253,7 @@ class Recorder:
                 last = {span_id: held.abandoned_row(now) for span_id, held in open_spans.items()}
                 return self._linked(self._spans.sealed(last))
         except Exception as error:  # the block must end as without a recording
-            self._give_up(error)
+            self.give_up(error)
             return _columns(0).columns()
 
 
