@@ -85,8 +85,8 @@ if TYPE_CHECKING:
     from kaygraph_viz.plot.diagram.markup import diagram_text as diagram_text
     from kaygraph_viz.plot.files import save_picture as save_picture
     from kaygraph_viz.plot.gantt.gantt import gantt as gantt
+    from kaygraph_viz.recording import record as record
     from kaygraph_viz.sync import Lock as Lock
-    from kaygraph_viz.recording import record
     from kaygraph_viz.trace.recorder import span as span
     from kaygraph_viz.trace.span import Span as Span
     from kaygraph_viz.trace.trace import Trace as Trace

@@ -65,7 +65,7 @@ def due_in_s(frame: FrameType | None) -> float | None:
 
 
 def overdue_s(frame: FrameType | None, loop: asyncio.AbstractEventLoop) -> float:
-    """Return for how long a coroutine that slept in a frame could have gone on already [s]; 0 where it did not sleep."""
+    """Return since when a coroutine that slept in a frame could have gone on [s]; 0 where it did not sleep."""
     if frame is None or frame.f_code is not asyncio.sleep.__code__:
         return 0.0
     timer = frame.f_locals.get("h")

@@ -15,7 +15,7 @@ from typing import Any
 from kaygraph_viz.capture.names import name_of
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import Measured
-from kaygraph_viz.trace.recorder import NO_SCOPE, Scope, _active, _scope, _status_of, span
+from kaygraph_viz.trace.recorder import NO_SCOPE, Scope, _active, _scope, span
 from kaygraph_viz.trace.span import Kind, RowTuple, Status
 
 __all__ = [
@@ -97,10 +97,10 @@ class OpenCall(span):
         return self._started_ns
 
     def cut(self, at_ns: int, **attributes: Any) -> None:
-        """Record what came before `at_ns` [ns] as a branch of its own, so short that it only computed; go on from there."""
+        """Record what came before `at_ns` [ns] as a branch of its own, which only computed; go on from there."""
         lasted_ns = at_ns - self._started_ns
         row = self._row_of(at_ns, (lasted_ns if self.recorder.has_cpu_time else -1, 0, None), "ok", None)
-        self.recorder.add((self.recorder.next_id(), *row[1:14], attributes, *row[15:]))  # type: ignore[arg-type]
+        self.recorder.add((self.recorder.next_id(), *row[1:14], attributes, *row[15:]))
         self._started_ns = at_ns
         self._cpu_ns += lasted_ns
 
@@ -152,7 +152,7 @@ def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseExceptio
 
 
 def within(call: OpenCall, function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """Return function and arguments so that `call` is the scope inside, also where they bring a context of their own."""
+    """Return function and arguments so that `call` is the scope inside, also in a context that they bring."""
     if isinstance(function, partial) and function.args and _runs_in_context(function.func):
         return partial(function.func, _in_scope, call, *function.args, **function.keywords), args
     if args and _runs_in_context(function):
@@ -179,4 +179,3 @@ def without_our_frames(error: BaseException) -> None:
     """Take the frame of the caller off a traceback: readers look for their own lines."""
     if error.__traceback__ is not None:
         error.__traceback__ = error.__traceback__.tb_next
-

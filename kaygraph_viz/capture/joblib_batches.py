@@ -35,13 +35,13 @@ def _parallel_hooks(module: ModuleType) -> Iterator[Hook]:
 def _call(callers: dict[int, Scope | span], original: Callable[..., Any]) -> Callable[..., Any]:
     """Note the scope of the caller: all batches but the first are dispatched from other threads."""
 
-    def __call__(self: Any, iterable: Iterable[Any]) -> Any:
+    def call(self: Any, iterable: Iterable[Any]) -> Any:
         scope = scope_for("joblib")
         if scope is not None:
             callers[id(self)] = scope
         return original(self, iterable)
 
-    return __call__
+    return call
 
 
 def _dispatch(callers: dict[int, Scope | span], original: Callable[..., Any]) -> Callable[..., Any]:

@@ -84,8 +84,7 @@ def _enter(kind: str) -> None:
         _users[kind] = _users.get(kind, 0) + 1
         if _users[kind] == 1:
             made = _hooks[kind] = []
-            for hook in import_module(f"kaygraph_viz.capture.{_MODULES[kind]}").hooks():
-                made.append(hook)
+            made.extend(import_module(f"kaygraph_viz.capture.{_MODULES[kind]}").hooks())
 
 
 def _leave(kind: str) -> None:

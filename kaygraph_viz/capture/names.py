@@ -87,7 +87,8 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
     """
     if isinstance(function, partial) and len(arguments) == 1 and _is_of("concurrent.futures", function.func):
         return (function.args[0], arguments[0], True) if function.func.__name__ == "_process_chunk" else None
-    if len(arguments) == 1 and _is_of("multiprocessing.pool", function) and function.__name__ in ("mapstar", "starmapstar"):
+    is_mapper = _is_of("multiprocessing.pool", function) and function.__name__ in ("mapstar", "starmapstar")
+    if is_mapper and len(arguments) == 1:
         mapped, items = arguments[0]
         return mapped, items, function.__name__ == "starmapstar"
     return None

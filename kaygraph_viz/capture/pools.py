@@ -35,7 +35,7 @@ def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., It
             return tasks
         now_ns = scope.recorder.now_ns
         return (
-            (job, place, TravellingCall(found, scope, now_ns()) if found is func else found, *arguments)  # type: ignore[misc]
+            (job, place, TravellingCall(found, scope, now_ns()) if found is func else found, *arguments)
             for job, place, found, *arguments in tasks
         )
 

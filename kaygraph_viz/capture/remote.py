@@ -81,6 +81,7 @@ class TravellingCall:
         return self.function
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function here, recorded."""
         mapped = mapped_items(self.function, args)
         if mapped is not None and self.parent.recorder.is_open:
             return run_calls(self.parent, self.submitted_ns, calls_of(*mapped))
@@ -126,6 +127,7 @@ class RemoteCall:
         return type(self), (self.function, self.header)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function there, and return what brings the record home."""
         number, pid, submitted_ns, has_cpu = self.header
         if os.getpid() == pid:  # it came back unused
             errand = _open_errands.get(number)
@@ -228,7 +230,7 @@ class _CarriedError(Exception):
 def _carrying(error: BaseException, news: News) -> BaseException:
     kind = type(error)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    carrier = type(kind.__name__, (_CarriedError,), names)(error, news)
+    carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
     carrier.__traceback__ = error.__traceback__
     carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
     carrier.__suppress_context__ = error.__suppress_context__

@@ -26,8 +26,8 @@ from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Measured, measured_in
-from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, Scope, _scope, span
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
+from kaygraph_viz.trace.recorder import NO_RECORDER, Scope, _scope, span
 from kaygraph_viz.trace.span import RowTuple, Status
 
 __all__ = ["hooks"]
@@ -59,6 +59,13 @@ class TaskLane(Lane):
         self.ran_ns = 0  # CPU time of its steps so far
         self.began_ns = 0  # of the step under way; 0 between two steps
 
+    @classmethod
+    def of(cls, lanes: Lanes) -> TaskLane:
+        """Return the lowest free lane of a task."""
+        lane = lanes.take("task", cls)
+        assert isinstance(lane, cls)
+        return lane
+
     def cpu_at(self, now_ns: int) -> int:
         """Return the CPU time of the task until `now_ns` [ns]."""
         return self.ran_ns + (now_ns - self.began_ns if self.began_ns else 0)
@@ -74,6 +81,7 @@ class TaskRun(OpenCall):
     """A task as an open span, and as the scope of what it does."""
 
     __slots__ = ("has_own_context", "last_ns", "task")
+    _lane: TaskLane
 
     def __init__(self, parent: Scope | span, name: str) -> None:
         super().__init__(parent, name, submitted_ns=parent.recorder.now_ns())
@@ -86,7 +94,7 @@ class TaskRun(OpenCall):
         recorder = self.recorder
         self.span_id = recorder.next_id()
         lanes = recorder.lanes
-        self._lane = lanes.take("task", TaskLane)
+        self._lane = TaskLane.of(lanes)
         lanes.lane_of_task = _lane_of_task
         self._started_ns = now_ns
         recorder.open_spans[self.span_id] = self
@@ -100,7 +108,7 @@ class TaskRun(OpenCall):
         if now_ns - last_ns < SHORT_WAIT_NS:
             lane.log.entries.append((WAIT, last_ns, now_ns, NO_SHARE, -1))
             return
-        if task._fut_waiter is None:  # type: ignore[attr-defined]  # it only let others go first
+        if getattr(task, "_fut_waiter", None) is None:  # it only let others go first
             lane.log.entries.append((GIL, last_ns, now_ns, NO_SHARE, -1))
             return
         frame = innermost_frame(task.get_coro())
@@ -142,8 +150,8 @@ class TaskRun(OpenCall):
         error = None
         if task.cancelled():
             status = "cancelled"
-        elif task._exception is not None:  # type: ignore[attr-defined]  # `exception()` would mark it as retrieved
-            status, error = "error", describe_error(task._exception)  # type: ignore[attr-defined]
+        elif task._exception is not None:  # `exception()` would mark it as retrieved
+            status, error = "error", describe_error(task._exception)
         recorder.add(self._row_of(now_ns, self._measured(now_ns), status, error))
         recorder.forget(self.span_id)
         recorder.lanes.free(self._lane)
@@ -301,7 +309,7 @@ class _CpuClock(threading.local):
         self.read_ns, self.cpu_ns = now_ns, REAL.cpu_ns()
 
     def since_last(self, began_ns: int, now_ns: int) -> int:
-        """Return how long the thread computed in a step [ns]; what it computed since the last reading counts as well."""
+        """Return how long the thread computed in a step [ns], with what it computed since the last reading."""
         before_ns = self.cpu_ns
         self.read(now_ns)
         return min(now_ns - began_ns, self.cpu_ns - before_ns)

@@ -1,6 +1,6 @@
 """Capturing `threading`: each thread that the program starts, and where its threads wait for a queue.
 
-Belongs here: the hooks in threads and queues. Does not belong here: threads of pools, which wait for work (``futures``).
+Belongs here: the hooks in threads and queues. Does not belong here: threads of pools (``futures``).
 """
 
 from __future__ import annotations

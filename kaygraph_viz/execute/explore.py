@@ -14,9 +14,9 @@ from typing import Any
 from kaygraph_viz.checks import checked_function, checked_whole
 from kaygraph_viz.errors import OptionError, RealWaitError
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import run_loop
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.recording import record
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
 

@@ -12,23 +12,17 @@ from __future__ import annotations
 import itertools
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from kaygraph_viz.clock import REAL, Clock, current_clock, use_clock
+from kaygraph_viz.clock import REAL, Clock, current_clock
 from kaygraph_viz.errors import OptionError, short
-from kaygraph_viz.parts import log_kept
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
 from kaygraph_viz.trace.options import (
     DEFAULT_MAX_SPANS,
-    announced,
-    checked_cap,
-    checked_clock,
-    checked_period,
-    checked_watch,
 )
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
@@ -40,7 +34,6 @@ if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load
     from kaygraph_viz.trace.columns import SpanColumns
     from kaygraph_viz.trace.relations import Relation
     from kaygraph_viz.trace.storage import Storage
-    from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
     "DEFAULT_MAX_SPANS",

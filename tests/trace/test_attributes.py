@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value
 from kaygraph_viz.recording import record
+from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value
 from kaygraph_viz.trace.recorder import span
 
 

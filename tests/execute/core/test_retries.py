@@ -9,8 +9,8 @@ from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.retries import ONCE, as_node_error, attempt_number, first_attempt, run_attempts
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.recording import record
+from kaygraph_viz.testing import FakeClock
 
 
 def where(index):

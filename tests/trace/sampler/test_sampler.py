@@ -20,8 +20,8 @@ import pytest
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.recording import record
+from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.sampler import sampler
 from kaygraph_viz.trace.sampler.sampler import Sampler, is_available, readings_in

@@ -14,8 +14,8 @@ from IPython.display import display
 from IPython.utils.capture import capture_output
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.recording import record
+from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 from kaygraph_viz.widgets.timeline import timeline as module
