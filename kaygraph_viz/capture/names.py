@@ -16,7 +16,7 @@ __all__ = ["belongs_to", "is_machinery", "mapped_items", "name_of", "unwrapped"]
 _MACHINERY = frozenset({
     "IPython", "anyio", "asyncio", "concurrent", "dask", "debugpy", "distributed", "ipykernel", "joblib",
     "jupyter_client", "kaygraph_viz", "loky", "multiprocessing", "socketserver", "threading", "tornado", "tqdm",
-    "uvicorn", "zmq",
+    "uvicorn", "uvloop", "zmq",
 })  # fmt: skip
 _MOST_WRAPPERS = 8
 
@@ -58,12 +58,12 @@ def unwrapped(function: Any, arguments: tuple[Any, ...] = ()) -> Any:
     True
     """
     for _ in range(_MOST_WRAPPERS):
-        if isinstance(function, partial):
+        if (mapped := mapped_items(function, arguments)) is not None:
+            function, arguments = mapped[0], ()
+        elif isinstance(function, partial):
             function, arguments = function.func, (*function.args, *arguments)
         elif isinstance(getattr(function, "__self__", None), Context) and arguments:
             function, arguments = arguments[0], arguments[1:]
-        elif (mapped := mapped_items(function, arguments)) is not None:
-            function, arguments = mapped[0], ()
         elif hasattr(type(function), "captured_function"):
             function = function.captured_function
         else:
@@ -108,7 +108,8 @@ def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
     >>> name_of(Shop().order), name_of(partial(print, 1)), name_of(Shop())
     ('Shop.order', 'print', 'Shop')
     """
-    found = function if function.__class__ is FunctionType else unwrapped(function, arguments)
+    is_plain = function.__class__ is FunctionType and function.__module__ != "multiprocessing.pool"
+    found = function if is_plain else unwrapped(function, arguments)
     name = getattr(found, "__qualname__", None)
     text = name if name.__class__ is str else type(found).__qualname__
     return text.rpartition("<locals>.")[2]

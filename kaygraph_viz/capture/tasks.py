@@ -187,9 +187,9 @@ def _name_of(coroutine: Any) -> str | None:
     if code in _names:
         return _names[code]
     frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-    is_ours = frame is not None and is_machinery(frame.f_globals.get("__name__"))
+    module = getattr(coroutine, "__module__", None) or (frame is not None and frame.f_globals.get("__name__"))
     name = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
-    found = None if is_ours else str(name).rpartition("<locals>.")[2]
+    found = None if is_machinery(module or None) else str(name).rpartition("<locals>.")[2]
     if code is not None:
         _names[code] = found
     return found
