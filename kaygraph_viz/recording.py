@@ -58,8 +58,10 @@ def record(
         otherwise only their sums are known. On Linux only, else it is one warning. A process of its own looks: it
         starts in 0.02 s and takes at most 2% of one core; where there are very many threads, it looks less often.
     capture
-        Which work of other libraries to record, too: a name or several of ``futures``, ``multiprocessing``, or
-        ``"all"``. See `kaygraph_viz.capture`.
+        Which work of programs that know nothing of this package to record, too: ``"all"``, or a name or several of
+        ``futures`` (pools of threads and processes), ``multiprocessing`` (its pools), ``asyncio`` (tasks),
+        ``threading`` (threads and queues), ``joblib``, ``anyio`` (plain handlers of Starlette and FastAPI), ``pocketflow``,
+        ``kaygraph`` and ``langgraph`` (nodes). Each call is a branch, named after its function.
 
     Yields
     ------

@@ -59,7 +59,7 @@ class OpenCall(span):
         What is worth keeping of it.
     """
 
-    __slots__ = ("index", "submitted_ns")
+    __slots__ = ("attempt", "index", "submitted_ns")
 
     def __init__(
         self, parent: Scope | span, name: str, *, kind: Kind = "branch", submitted_ns: int = 0, index: int = -1,
@@ -71,6 +71,7 @@ class OpenCall(span):
         self.kind = kind
         self.submitted_ns = submitted_ns
         self.index = index
+        self.attempt = 1
         self._attributes = {} if attributes is None else dict(attributes)
         self._links = ()
         self.span_id = 0  # until it begins
@@ -110,7 +111,7 @@ class OpenCall(span):
         return (
             self.span_id, self.parent_id, self.index, self.name, self.kind, self._lane.name,
             submitted_ns if 0 < submitted_ns < started_ns else started_ns, started_ns, ended_ns,
-            cpu_ns, blocked_ns, status, 1, error,
+            cpu_ns, blocked_ns, status, self.attempt, error,
             safe_attributes(self._attributes) if self._attributes else None, self._links, parts,
         )  # fmt: skip
 

@@ -22,7 +22,7 @@ from kaygraph_viz.capture.remote import TravellingCall
 __all__ = ["hooks"]
 
 # These hand over more than the program's functions; hooks of their own record those.
-_RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "loky", "tornado"})
+_RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "langgraph", "loky", "tornado"})
 
 
 def hooks() -> Iterator[Hook]:

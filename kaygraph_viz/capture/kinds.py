@@ -27,6 +27,9 @@ _MODULES = {
     "threading": "threads",
     "joblib": "joblib_batches",
     "anyio": "anyio_threads",
+    "pocketflow": "pocketflow_nodes",
+    "kaygraph": "kaygraph_nodes",
+    "langgraph": "langgraph_nodes",
 }
 KINDS: tuple[str, ...] = tuple(_MODULES)
 _NEEDED_TOO = {"asyncio": "futures"}  # `to_thread` and `run_in_executor` end in a pool

@@ -15,8 +15,8 @@ __all__ = ["belongs_to", "is_machinery", "mapped_items", "name_of", "unwrapped"]
 # The functions of these run the program's work, they are not the work: they get no bars of their own.
 _MACHINERY = frozenset({
     "IPython", "anyio", "asyncio", "concurrent", "dask", "debugpy", "distributed", "ipykernel", "joblib",
-    "jupyter_client", "kaygraph_viz", "loky", "multiprocessing", "socketserver", "threading", "tornado", "tqdm",
-    "uvicorn", "uvloop", "zmq",
+    "jupyter_client", "kaygraph", "kaygraph_viz", "langgraph", "loky", "multiprocessing", "pocketflow",
+    "socketserver", "threading", "tornado", "tqdm", "uvicorn", "uvloop", "zmq",
 })  # fmt: skip
 _MOST_WRAPPERS = 8
 

@@ -132,7 +132,8 @@ def test_a_module_behaves_as_without_a_recording(tmp_path: Path):
 @pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_program_with_its_trace(number: signal.Signals, tmp_path: Path):
-    text = f"import os, threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\nos.kill(os.getpid(), {number:d})\n"
+    text = "import os, threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n"
+    text += f"os.kill(os.getpid(), {number:d})\n"
     (tmp_path / "program.py").write_text(text + "import time\ntime.sleep(30)\n")
     assert ran(tmp_path, "-m", "kaygraph_viz", "record", "program.py")[0] == -number
     assert [each.name for each in kv.load(tmp_path / "recorded" / "program.jsonl.gz")] == ["int"]
