@@ -17,8 +17,9 @@ MAX_LINES = 500
 
 GROUND = {"texts", "errors", "blocks", "parts", "in_force", "machine", "thread_protocols"}
 CORE = GROUND | {"checks", "awaited", "clock", "real_threads", "_optional", "sync", "virtual"}
-GRAPH = CORE | {"trace", "execute", "graph"}
-DRAWN = CORE | {"trace", "analysis", "plot"}
+RECORD = CORE | {"trace", "capture", "recording"}
+GRAPH = RECORD | {"execute", "graph"}
+DRAWN = RECORD | {"analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
 
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
@@ -38,8 +39,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sync": GROUND | {"real_threads", "clock"},
     "virtual": GROUND | {"checks", "awaited", "real_threads", "clock"},
     "trace": CORE,
-    "execute": CORE | {"trace"},
-    "graph": CORE | {"trace", "execute"},
+    "capture": CORE | {"trace"},
+    "recording": CORE | {"trace", "capture"},
+    "execute": RECORD,
+    "graph": RECORD | {"execute"},
     "services": GRAPH,
     "patterns": GRAPH | {"services", "analysis"},
     "analysis": CORE | {"trace"},

@@ -15,10 +15,10 @@ from kaygraph_viz.checks import checked_function, checked_whole
 from kaygraph_viz.errors import OptionError, RealWaitError
 from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import run_loop
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
 

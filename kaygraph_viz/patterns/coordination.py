@@ -10,7 +10,7 @@ after its item. Branches that still run when a function returns or raises are ca
 >>> async def ask(seconds):
 ...     await sleep_async(seconds)
 ...     return seconds
->>> from kaygraph_viz.trace.recorder import record
+>>> from kaygraph_viz.recording import record
 >>> with record(clock="virtual") as trace:
 ...     asyncio.run(gather(ask, [3, 1, 2])), asyncio.run(first_wins(ask, [3, 1, 2]))
 ([3, 1, 2], 1)

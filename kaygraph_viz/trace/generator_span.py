@@ -32,7 +32,6 @@ class GeneratorSpan(span):
     """The span of one run of a generator: `suspend` it where the generator yields, `resume` it where it goes on."""
 
     __slots__ = (
-        "_around",
         "_at_ns",
         "_blocked_ns",
         "_inside",
@@ -49,8 +48,7 @@ class GeneratorSpan(span):
         if not recorder.is_open:
             self.recorder = NO_RECORDER
             return self
-        self.recorder, self.parent_id, self.span_id = recorder, scope.span_id, recorder.next_id()
-        self._around = _chain(scope)
+        self.recorder, self.parent, self.span_id, self.is_over = recorder, scope, recorder.next_id(), False
         self._lane = recorder.lanes.take("generator")
         self._parts: list[tuple[int, int, float]] | None = []
         self._used_ns = self._blocked_ns = 0
@@ -66,9 +64,8 @@ class GeneratorSpan(span):
         recorder = self.recorder
         if recorder is NO_RECORDER:
             return
-        around = _chain(self._outside or current_scope())
+        self.is_over = True
         self.suspend()
-        self.parent_id = next((each for each in self._around if each in around or each in recorder.open_spans), 0)
         status: Status = "ok" if error is None else status_of(error)
         text = None if error is None else describe_error(error)
         recorder.add(self._row_of(self._at_ns, self._measured(), status, text))
@@ -115,17 +112,6 @@ class GeneratorSpan(span):
         parts = None if self._parts is None else (*self._parts, (last, now_ns, NO_SHARE))
         blocked_ns = self._blocked_ns + (0 if self._is_running else now_ns - self._at_ns)
         return self._row_of(now_ns, (-1, blocked_ns, parts if now_ns > self._at_ns else None), "abandoned", None)
-
-
-def _chain(scope: Scope | span) -> list[int]:
-    """Return the numbers of a span and of those around it that are open, from inside out."""
-    opened, found = scope.recorder.open_spans, []
-    number, held = scope.span_id, scope
-    while number:
-        found.append(number)
-        number = getattr(held, "parent_id", 0) or getattr(opened.get(number), "parent_id", 0)
-        held = opened.get(number)  # type: ignore[assignment]
-    return found
 
 
 def generator_function(function: Callable[..., Any], make_span: MakeSpan) -> Callable[..., Generator[Any, Any, Any]]:

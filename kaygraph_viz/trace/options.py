@@ -72,7 +72,8 @@ def told_of_traces(tell: Callable[[Trace], object]) -> AbstractContextManager[No
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> from kaygraph_viz.recording import record
+    >>> from kaygraph_viz.trace.recorder import span
     >>> begun = []
     >>> with told_of_traces(begun.append), record() as trace:
     ...     pass

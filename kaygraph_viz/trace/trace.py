@@ -53,7 +53,8 @@ class Trace:
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> from kaygraph_viz.recording import record
+    >>> from kaygraph_viz.trace.recorder import span
     >>> with record() as trace:
     ...     with span("boil water"):
     ...         pass

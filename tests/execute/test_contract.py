@@ -24,8 +24,8 @@ from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, Op
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import _EXECUTORS, KINDS, executor_class, get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 WORKERS = 3

@@ -16,8 +16,8 @@ from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.real_threads import slices
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock
-from kaygraph_viz.trace.recorder import record
 from tests.interrupts import interrupted, interrupted_everywhere
 
 GUARD_S = 20.0

@@ -12,7 +12,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import KINDS, get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.test_contract import opened
 from tests.user_errors import ERRORS, Raises, leave
 

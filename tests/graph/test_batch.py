@@ -18,8 +18,8 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 from tests.list_schedule import list_schedule
 
 GUARD_S = 20.0

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import BaseModel, ValidationError
 
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 
 class Hostile:

@@ -9,8 +9,9 @@ import inspect
 import pytest
 
 from kaygraph_viz.clock import compute, sleep, sleep_async, use_clock
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.traced import traced
 
 

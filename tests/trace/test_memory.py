@@ -8,9 +8,10 @@ import json
 import pytest
 
 from kaygraph_viz.errors import OptionError, TraceFormatError
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace import memory
 from kaygraph_viz.trace.memory import MAX_SAMPLES, MemoryLog
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import load
 
 

@@ -122,7 +122,7 @@ class Branches:
         Called with the row of each branch that was recorded; default: the recorder keeps it.
     """
 
-    __slots__ = ("_base", "add", "fallback", "function", "is_recorded", "label", "name", "now_ns", "owner",
+    __slots__ = ("_base", "_scope", "add", "fallback", "function", "is_recorded", "label", "name", "now_ns", "owner",
                  "parent_id", "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
 
     def __init__(
@@ -139,6 +139,7 @@ class Branches:
         self.fallback = fallback
         self.timeout_s = timeout_s
         self.parent_id = scope.span_id
+        self._scope = scope
         self.record_with(scope.recorder, add)
         self._base: Context = copy_context()
         count_from_one(self._base)
@@ -216,12 +217,13 @@ class Branches:
             claim.take(held := OpenBranch(index, name, submitted_ns, started, *ids))
         try:
             value, error, attempts = self._base.copy().run(
-                self._attempts_in, Scope(recorder, span_id), index, item, claim
+                self._attempts_in, scope := Scope(recorder, span_id, self._scope), index, item, claim
             )
         except Stopped:  # simulated time is over for it
             if claim is None or claim.release(held):
                 self.add(OpenBranch(index, name, submitted_ns, started, *ids).row(self.now_ns(), "cancelled"))
             raise
+        scope.is_over = True
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
         if claim is not None and not claim.release(held):
@@ -305,7 +307,7 @@ class Branches:
         name, context = self.name_of(item), self._base.copy()
         span_id = recorder.next_id()
         timer = StepTimer(lane, self.now_ns)
-        context.run(self._enter, scope := Scope(recorder, span_id))
+        context.run(self._enter, scope := Scope(recorder, span_id, self._scope))
         started = self.now_ns()
         outcome = Outcome(index, None, None, "cancelled", 1, submitted_ns, started, started, name)
         ids = (span_id, self.parent_id, lane.name, lane.noting())
@@ -314,6 +316,7 @@ class Branches:
         try:
             value, error, attempts = await self._steps(index, item, context, timer, on_wait, before)
             self._end_copy(before, index)
+            scope.is_over = True
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
         finally:  # also for a branch that is cancelled
             self._add_async(scope, lane, timer, outcome)
@@ -401,6 +404,7 @@ class Branches:
             return None, DeadlineExceeded(self.where(index), self.timeout_s or 0.0), context.run(attempt_number)
 
     def _add_async(self, scope: Scope, lane: Lane, timer: StepTimer, outcome: Outcome) -> None:
+        scope.is_over = True
         ended = outcome.ended_ns if outcome.status != "cancelled" else self.now_ns()
         cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
         cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns

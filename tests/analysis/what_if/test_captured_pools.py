@@ -10,8 +10,8 @@ from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.clock import compute, sleep
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import make_trace
-from kaygraph_viz.trace.recorder import record
 
 COUNTS = (1, 2, 4, 8)
 

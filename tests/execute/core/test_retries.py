@@ -19,8 +19,9 @@ from kaygraph_viz.execute.core.retries import (
 from kaygraph_viz.execute.coroutines.loops import run
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 
 def where(index):

@@ -13,7 +13,7 @@ import pytest
 
 from kaygraph_viz.errors import BranchError, CallCancelled, OptionError
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 

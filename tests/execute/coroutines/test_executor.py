@@ -17,8 +17,8 @@ from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.retries import attempt_number
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
 from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 city = contextvars.ContextVar("city", default="nowhere")

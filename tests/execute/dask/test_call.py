@@ -30,7 +30,7 @@ from kaygraph_viz.execute.dask.cluster import local_cluster
 from kaygraph_viz.execute.dask.executor import DaskExecutor
 from kaygraph_viz.execute.dask.results import packed_setup
 from kaygraph_viz.execute.dask.worker import run_chunk
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.dask.worker_functions import (
     GUARD_S,
     die_at_7,

@@ -18,7 +18,7 @@ from kaygraph_viz.errors import WorkerLostError
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.local import processes
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.local.process_helpers import GUARD_S, hang, is_alive, values, wait_until
 
 pytestmark = [pytest.mark.usefixtures("nothing_is_left"), pytest.mark.processes]

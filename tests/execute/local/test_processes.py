@@ -28,7 +28,7 @@ from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.local import process_starter, processes
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.local.process_helpers import (
     GUARD_S,
     children_of_ours,

@@ -21,7 +21,8 @@ from kaygraph_viz.execute.local import worker_process
 from kaygraph_viz.execute.local.answers import AnswerReader
 from kaygraph_viz.execute.local.shared_progress import SharedProgress, records_in
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from tests.execute.local.process_helpers import GUARD_S, pid_of, values
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")

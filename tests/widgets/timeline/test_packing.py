@@ -13,8 +13,9 @@ from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.gantt.bands import folded
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.layout import make_layout
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.widgets.timeline.packing import (
     MAX_ERRORS,

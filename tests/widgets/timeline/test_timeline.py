@@ -17,8 +17,9 @@ from IPython.utils.capture import capture_output
 from ipywidgets.widgets import widget
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 from kaygraph_viz.widgets import kept_trace
 from kaygraph_viz.widgets.timeline import timeline as module
@@ -275,7 +276,8 @@ def shell():
 
 
 LIVE_CELL = """
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.timeline.timeline import timeline
 with record() as trace:
     display(timeline(trace))
