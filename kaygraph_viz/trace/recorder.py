@@ -344,6 +344,7 @@ class span:  # noqa: N801  (used like a function)
 
     Examples
     --------
+    >>> from kaygraph_viz.recording import record
     >>> with record() as trace:
     ...     with span("load", path="orders.csv") as s:
     ...         s.set(rows=3)
