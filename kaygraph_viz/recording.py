@@ -62,7 +62,7 @@ def record(
     capture
         Which work of programs that know nothing of this package to record, too: ``"all"``, or a name or several of
         ``futures`` (pools of threads and processes), ``multiprocessing`` (its pools), ``asyncio`` (tasks),
-        ``threading`` (threads and queues), ``joblib``, ``anyio`` (plain handlers of Starlette and FastAPI),
+        ``threading`` (threads and queues), ``joblib``, ``dask``, ``anyio`` (plain handlers of Starlette and FastAPI),
         ``pocketflow``, ``kaygraph`` and ``langgraph`` (nodes). Each call is a branch, named after its function.
 
     Yields
@@ -104,6 +104,7 @@ def record(
                 yield trace
         finally:
             scope.leave()
+            recorder.tell_the_rest()
             columns = recorder.finish()
             try:
                 columns = sampled(columns)

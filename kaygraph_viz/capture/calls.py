@@ -77,6 +77,10 @@ class OpenCall(span):
         self.span_id = 0  # until it begins
         self.is_over = False
 
+    def link_to(self, numbers: tuple[int, ...]) -> None:
+        """Note that this call needed the results of the spans with these numbers."""
+        self._links = numbers
+
     def begin(self) -> OpenCall:
         """Stamp the begin, in the thread that runs the call, and make this the scope there."""
         recorder = self.recorder

@@ -26,6 +26,7 @@ _MODULES = {
     "asyncio": "tasks",
     "threading": "threads",
     "joblib": "joblib_batches",
+    "dask": "dask_tasks",
     "anyio": "anyio_threads",
     "pocketflow": "pocketflow_nodes",
     "kaygraph": "kaygraph_nodes",

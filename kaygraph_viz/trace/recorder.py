@@ -177,6 +177,7 @@ class Recorder:
         self.clock = clock
         self.shared_watch = shared_watch
         self.captured = captured
+        self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
@@ -243,6 +244,14 @@ class Recorder:
         with suppress(Exception), self._lock:  # `add` has warned of a fault of the storage
             self._spans.compact()
         return self._spans.dropped
+
+    def tell_the_rest(self) -> None:
+        """Call what waits for the end of the recording; a fault of one of them is one warning."""
+        while self.at_end:
+            try:
+                self.at_end.pop(0)()
+            except Exception as error:
+                self.give_up(error)
 
     def snapshot(self) -> SpanColumns:
         """Return all finished spans so far, ordered by start."""

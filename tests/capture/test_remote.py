@@ -25,7 +25,8 @@ def sent(function, monkeypatch):
     """Return a call as another process has it."""
     call = pickle.loads(pickle.dumps(TravellingCall(function, current_scope(), 1)))
     assert isinstance(call, RemoteCall)
-    monkeypatch.setattr(remote.os, "getpid", lambda here=os.getpid(): here + 1)
+    here = os.getpid()
+    monkeypatch.setattr(remote.os, "getpid", lambda: here + 1)
     return call
 
 
