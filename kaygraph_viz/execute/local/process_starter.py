@@ -19,7 +19,7 @@ from contextlib import suppress
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import CallCancelled, OptionError, WorkerStartError
@@ -38,10 +38,18 @@ OWN_GROUP: dict[str, Any] = (  # a signal that a terminal sends is for the paren
     {"process_group": 0} if HAS_PAIRS else {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
 )
 POLL_CHILD_S = 0.25  # a process that the child left behind may keep the pipe open: its end alone says nothing
+PAUSE_S = 0.01  # between looks at a process that nothing tells about
 END_TIMEOUT_S = 1.0  # for a child that was asked to end
 MAX_FAILURES = 3  # processes that ended by themselves
 MAX_KILLED, KILLED_FOR_S = 100, 30.0  # processes that were ended from outside, and for how long
 OWN_FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}  # what a process does to itself
+
+
+def _memory_file() -> IO[bytes]:
+    """Return a file to be shared as memory, where the system can without a disk: a full one would be a crash."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("kaygraph-viz"), "r+b")
+    return tempfile.TemporaryFile(prefix="kaygraph-viz-")
 
 
 class Child:
@@ -67,7 +75,7 @@ class Child:
             import socket
 
             ours, theirs = socket.socketpair()
-            with theirs, tempfile.TemporaryFile(prefix="kaygraph-viz-") as file:
+            with theirs, _memory_file() as file:
                 file.truncate(SharedProgress.SIZE)
                 self.progress = SharedProgress(file.fileno())
                 self.pipe: Any = Connection(ours.detach())
@@ -124,8 +132,15 @@ class Child:
 
         Raises `EOFError` or `OSError` if the child is dead, or if something else than its answer came.
         """
-        if self.answers.has_news(max(0.0, min(within_s, POLL_CHILD_S))):
-            return self.answers.read(self._chunk)
+        within_s = max(0.0, min(within_s, POLL_CHILD_S))
+        if self.answers.has_news(within_s):
+            try:
+                return self.answers.read(self._chunk)
+            except EOFError:
+                if self.answers.has_refused or self.progress.in_progress is None or self.has_ended():
+                    raise
+                REAL.sleep(min(within_s, PAUSE_S))  # it is about to end, or its branch has closed the pipe and goes on
+                return None
         if self.has_ended() and not self.answers.has_news(0):
             raise EOFError
         return None
@@ -138,8 +153,11 @@ class Child:
         return self.process.poll() is not None
 
     def kill(self) -> None:
-        """End the process at once, and what it has started; from any thread."""
+        """End the process at once, and what it has started, since its time is over; from any thread."""
         self.was_killed = True
+        self._kill()
+
+    def _kill(self) -> None:
         with self._waiting:
             self._kill_group()
             self.process.kill()
@@ -163,9 +181,9 @@ class Child:
         until, pause_s = time.monotonic() + within_s, 0.0005
         while not self.has_ended() and time.monotonic() < until:
             REAL.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.02)
+            pause_s = min(2 * pause_s, PAUSE_S)
         if not self.has_ended():
-            self.kill()
+            self._kill()
         with self._waiting:
             self._kill_group()
             return self.process.wait()

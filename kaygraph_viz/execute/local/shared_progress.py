@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import mmap
+import os
 from typing import Any
 
 __all__ = ["MAX_CHUNK", "SharedProgress", "record_of", "records_in"]
@@ -35,6 +36,7 @@ class SharedProgress:
     SIZE = 1 << 18
 
     def __init__(self, descriptor: int) -> None:
+        os.lseek(descriptor, self.SIZE, os.SEEK_SET)  # what a branch writes to files that it finds open lands beyond
         self._memory = mmap.mmap(descriptor, self.SIZE)
         self._view = memoryview(self._memory)
         self._numbers = self._view[:_START].cast("q")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import signal
 import sys
@@ -17,9 +18,10 @@ import kaygraph_viz as kv
 from kaygraph_viz.errors import WorkerLostError
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.local import processes
+from kaygraph_viz.execute.local.process_starter import Child
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
-from tests.execute.local.process_helpers import GUARD_S, hang, is_alive, values, wait_until
+from tests.execute.local.process_helpers import GUARD_S, hang, is_alive, values, wait_for, wait_until
 
 pytestmark = [pytest.mark.usefixtures("nothing_is_left"), pytest.mark.processes]
 
@@ -40,6 +42,36 @@ def test_a_process_that_closes_its_pipe_loses_nothing_that_it_has_done(one):
 
 def test_processes_that_close_all_files_again_and_again_lose_nothing(one):
     assert values(one.imap(lambda x: os.closerange(3, 64) or x, range(4))) == [0, 1, 2, 3]
+
+
+def test_a_branch_that_closes_all_files_may_go_on(one, tmp_path, monkeypatch):
+    has_ended, looks = Child.has_ended, itertools.count()
+
+    def looked_at(child):
+        if next(looks) == 3:
+            (tmp_path / "go").touch()
+        return has_ended(child)
+
+    def close_and_wait(x):
+        os.closerange(3, 64)
+        wait_for(tmp_path / "go")
+        return x
+
+    monkeypatch.setattr(Child, "has_ended", looked_at)
+    monkeypatch.setattr(Child.end, "__defaults__", (0.0,))  # nobody waits for the end of one that is not needed
+    assert values(one.imap(close_and_wait, [1])) == [1]
+
+
+def test_a_branch_that_closes_all_files_and_never_ends_is_killed_once(one, tmp_path, monkeypatch):
+    path, now = str(tmp_path / "hangs"), time.perf_counter_ns
+
+    def close_and_hang(x):
+        os.closerange(3, 64)
+        hang(path)
+
+    monkeypatch.setattr(processes, "perf_counter_ns", lambda: now() + 10**12 * Path(path).exists())
+    (outcome,) = one.imap(close_and_hang, [1], timeout=GUARD_S, on_error="collect")
+    assert outcome.status == "timeout"
 
 
 def test_a_file_that_takes_the_place_of_the_pipe_is_left_alone(one, tmp_path):

@@ -46,6 +46,13 @@ def test_without_open_files_by_number_pipe_and_memory_are_found_by_name(monkeypa
         assert values(executor.imap(lambda x: x + 1, range(500))) == list(range(1, 501))
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="here it takes a file")
+def test_a_full_disk_keeps_no_process_from_starting(monkeypatch):
+    monkeypatch.setattr(process_starter, "tempfile", None)
+    with get_executor("process", 1) as executor:
+        assert values(executor.imap(str, [1])) == ["1"]
+
+
 def test_a_child_that_never_comes_to_its_pipe_is_a_clear_error(monkeypatch):
     monkeypatch.setattr(process_starter, "HAS_PAIRS", False)
     monkeypatch.setattr(process_starter, "PROGRAM", "import sys; sys.exit(7)")
