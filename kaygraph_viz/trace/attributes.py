@@ -7,11 +7,12 @@ of a user's class is not run, since it may raise, sleep or return megabytes.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-__all__ = ["describe_error", "safe_attributes", "safe_value", "visible"]
+__all__ = ["describe_error", "safe_attributes", "safe_value", "traceback_text", "visible"]
 
 MASK = "***"
 TEXT_LIMIT = 200
@@ -87,6 +88,22 @@ def describe_error(error: BaseException) -> str:
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     shown = visible(text[: ERROR_LIMIT + 1])
     return shown if len(shown) <= ERROR_LIMIT else shown[: ERROR_LIMIT - 3] + "..."
+
+
+def traceback_text(error: BaseException) -> str:
+    """Return an error with its traceback and its causes as text, as far as its own methods let that be told.
+
+    Examples
+    --------
+    >>> print(traceback_text(ValueError("bad postal code")), end="")
+    ValueError: bad postal code
+    """
+    try:
+        return "".join(traceback.format_exception(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # such as a truth of the error that raises
+        return "".join([*traceback.format_tb(error.__traceback__), describe_error(error), "\n"])
 
 
 def visible(text: str) -> str:
