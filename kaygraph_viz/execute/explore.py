@@ -15,9 +15,10 @@ from kaygraph_viz.checks import checked_function, checked_whole
 from kaygraph_viz.errors import OptionError, RealWaitError
 from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import run_loop
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
 
@@ -115,9 +116,9 @@ class Exploration:
 
     def _lines(self) -> list[str]:
         lines = [self.sentence]
-        lines += [f"held in all: {name}" for name in self.held]
+        lines += [f"held in all: {one_line(name)}" for name in self.held]
         lines += [
-            f"failed in {len(seeds)} of {len(self.seeds)}, first with seed {seeds[0]}: {name}"
+            f"failed in {len(seeds)} of {len(self.seeds)}, first with seed {seeds[0]}: {one_line(name)}"
             for name, seeds in self.failed.items()
         ]
         if self.first is not None:

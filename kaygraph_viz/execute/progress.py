@@ -19,6 +19,7 @@ from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.retries import as_node_error
+from kaygraph_viz.texts import one_line
 
 __all__ = ["Progress", "ProgressCallback", "ProgressInfo", "checked_progress", "counter", "is_shown", "tracked"]
 
@@ -154,7 +155,7 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
         from tqdm.auto import tqdm
 
         delay = 0 if progress else SHOW_AFTER_S
-        with closing(tqdm(desc=name, total=total, delay=delay, unit=" items", leave=False)) as bar:
+        with closing(tqdm(desc=one_line(name), total=total, delay=delay, unit=" items", leave=False)) as bar:
             yield lambda _ok=True: bar.update()
 
 

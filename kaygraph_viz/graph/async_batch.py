@@ -52,12 +52,12 @@ class AsyncBranching(BranchingNode):
 
 
 class AsyncParallelBatchNode(AsyncNode, AsyncBranching):
-    """Run `exec_async` on every item that `prep_async` returns, at once in one loop.
+    """Run `exec_async` on every item that `prep_async` returns, many at once in one loop.
 
     Parameters
     ----------
     max_workers
-        The number of items in progress at once at most, 1 to 1,000,000; default: all of them.
+        The number of items in progress at once at most, 1 to 1,000,000; default: 100.
     **options
         ``max_retries wait on_error timeout deadline progress retry memory node_id`` as for `ParallelBatchNode`.
 

@@ -75,7 +75,7 @@ class AsyncBatchGraph(AsyncGraph):
 
 
 class AsyncParallelBatchGraph(AsyncBatchGraph):
-    """Run the whole graph once for each set of params that `prep_async` returns, at once in one loop.
+    """Run the whole graph once for each set of params that `prep_async` returns, many at once in one loop.
 
     All runs share one `shared` store, so each should write to its own key.
 
@@ -84,7 +84,7 @@ class AsyncParallelBatchGraph(AsyncBatchGraph):
     start, node_id, max_steps
         As for `Graph`.
     max_workers
-        The number of runs in progress at once at most, 1 to 1,000,000; default: all of them.
+        The number of runs in progress at once at most, 1 to 1,000,000; default: 100.
     **options
         As for `AsyncParallelBatchNode`. With ``on_error="collect"``, `post_async` gets `Outcomes`.
     """

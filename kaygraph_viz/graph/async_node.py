@@ -9,14 +9,13 @@ A hook or method that is not overridden calls its plain twin, so that a class ca
 from __future__ import annotations
 
 import inspect
-import warnings
 from asyncio import CancelledError
 from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, NoReturn, Self
 
 from kaygraph_viz.checks import refuse_if_async
-from kaygraph_viz.errors import NodeError, add_note_once
+from kaygraph_viz.errors import NodeError, add_note_once, warn
 from kaygraph_viz.execute.core.retries import (
     as_branch_error,
     as_node_error,
@@ -98,7 +97,7 @@ class AsyncBase(BaseNode):
     def _warn_of_successors(self) -> None:
         if self.successors:
             what = f"{self.node_id!r} runs alone, its successors do not run; use AsyncGraph(start=...)"
-            warnings.warn(what, stacklevel=3)
+            warn(what, stacklevel=3)
 
     def _run(self, shared: Shared) -> NoReturn:
         raise NodeError(f"{self!r} is asynchronous and cannot run in a plain graph; write: AsyncGraph(start=...)")
@@ -109,9 +108,10 @@ class AsyncBase(BaseNode):
     async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
         """Run the three phases and return the action and the result of the second one."""
         self._context = {}
+        shared = watched(shared)
         with span(self.node_id, kind=self._kind):
             try:
-                return await self._phases_async(watched(shared))
+                return await self._phases_async(shared)
             except CancelledError:
                 raise  # of the task: what user code raises by itself has become an error
             except BaseException as raised:

@@ -70,8 +70,8 @@ class BranchingNode(Node):
         self.max_workers = max_workers
         self.executor = executor
         self.on_error_policy: OnError = on_error
-        self.timeout = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5")
-        self.deadline = None if deadline is None else checked_seconds("deadline", deadline, "deadline=10")
+        self.timeout = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5", above=True)
+        self.deadline = None if deadline is None else checked_seconds("deadline", deadline, "deadline=10", above=True)
         self.progress = checked_progress(progress)
         self.retry = retry
         self.memory = memory
@@ -176,9 +176,9 @@ class ParallelBatchNode(BranchingNode):
         ``"raise"``: the first error ends the node, and `post` gets the list of values.
         ``"collect"``: every item is run, and `post` gets `Outcomes`, with ``.values`` and ``.failed``.
     timeout
-        The time limit of each item with all its attempts [s]; default: none.
+        The time limit of each item with all its attempts, above 0 [s]; default: none.
     deadline
-        The time limit of all items together [s]; default: none.
+        The time limit of all items together, above 0 [s]; default: none.
     progress
         True for a bar, False for none, None for one where the output is a terminal and the run takes over a second;
         or a function that is called with the number of finished items and the total; in a `ProgressCallback` it gets

@@ -6,13 +6,12 @@ Belongs here: which node is next. Does not belong here: what a node does (``node
 from __future__ import annotations
 
 import copy
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kaygraph_viz.checks import checked_whole, refuse_if_async
-from kaygraph_viz.errors import GraphError, OptionError, StepLimitExceeded, WiringError, short
+from kaygraph_viz.errors import GraphError, OptionError, StepLimitExceeded, WiringError, short, warn
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.execute.core.request import all_of
@@ -90,7 +89,10 @@ class Graph(BaseNode):
             raise GraphError(f"{curr!r} returned {short(action)} from post, expected the name of an action or None")
         following = curr.successors.get(action or DEFAULT)
         if following is None and curr.successors:
-            warnings.warn(f"Graph ends: {action or DEFAULT!r} not found in {list(curr.successors)}", stacklevel=2)
+            warn(
+                f"Graph ends: {short(action or DEFAULT)} not found in {short(list(curr.successors), 1000)}",
+                stacklevel=2,
+            )
         return following
 
     def _phase(self, name: str, function: Callable[..., Any], *args: Any) -> Any:

@@ -7,13 +7,12 @@ Belongs here: what one node does when it runs. Does not belong here: several ite
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Collection, Mapping, MutableMapping
 from types import GeneratorType
 from typing import Any, ClassVar, Self, TypeVar
 
 from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
-from kaygraph_viz.errors import DataError, NodeError, WiringError, add_note_once, short
+from kaygraph_viz.errors import DataError, NodeError, WiringError, add_note_once, short, warn
 from kaygraph_viz.execute.core.retries import (
     as_node_error,
     attempt_number,
@@ -22,6 +21,7 @@ from kaygraph_viz.execute.core.retries import (
 )
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.graph.shared import watched
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import Kind
 from kaygraph_viz.trace.structure import NodeView
@@ -97,9 +97,9 @@ class BaseNode:
         _check_action(self, action)
         known = self.successors.get(action)
         if known is not None and known is not node:
-            warnings.warn(
-                f"{self.node_id!r} already goes to {known.node_id!r} on {action!r}; {node.node_id!r} takes its place. "
-                "A node has one successor per action: use FanOutNode to run several at once",
+            warn(
+                f"{self.node_id!r} already goes to {known.node_id!r} on {short(action)}; {node.node_id!r} takes its "
+                "place. A node has one successor per action: use FanOutNode to run several at once",
                 stacklevel=3,
             )
         self.successors[action] = node
@@ -118,7 +118,7 @@ class BaseNode:
     def run(self, shared: Shared) -> str | None:
         """Run prep, exec and post of this node alone on the store `shared`, and return the action of `post`."""
         if self.successors:
-            warnings.warn(f"{self.node_id!r} runs alone, its successors do not run; use Graph(start=...)", stacklevel=2)
+            warn(f"{self.node_id!r} runs alone, its successors do not run; use Graph(start=...)", stacklevel=2)
         return self._run(shared)
 
     def _run(self, shared: Shared) -> str | None:
@@ -127,9 +127,10 @@ class BaseNode:
     def _cycle(self, shared: Shared) -> tuple[str | None, Any]:
         """Run the three phases and return the action and the result of `exec`."""
         self._context = {}
+        shared = watched(shared)
         with span(self.node_id, kind=self._kind):
             try:
-                return self._phases(watched(shared))
+                return self._phases(shared)
             except BaseException as raised:
                 error = as_node_error(raised, f"node {self.node_id!r}")
                 if not isinstance(error, Exception) or not self._hook("on_error", shared, error):
@@ -215,7 +216,7 @@ class BaseNode:
 
     def __repr__(self) -> str:
         called = "" if self.node_id == type(self).__name__ else f" {self.node_id!r}"
-        return f"<{type(self).__name__}{called}>"
+        return one_line(f"<{type(self).__name__}{called}>")
 
 
 class Node(BaseNode):
@@ -340,7 +341,7 @@ class Transition:
         self.action = action
 
     def __rshift__(self, other: NodeT) -> NodeT:
-        _check_successor(self.node, other, f"{self.node.node_id} - {self.action!r} >> other")
+        _check_successor(self.node, other, f"{self.node.node_id} - {short(self.action)} >> other")
         return self.node.next(other, self.action)
 
 

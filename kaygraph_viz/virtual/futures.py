@@ -47,14 +47,6 @@ class VirtualFuture(Future[Any]):
         else:
             self.set_result(value)
 
-    def end_as(self, other: Future[Any]) -> None:
-        """Take the result or the error of a future that has ended, unless this one has ended before."""
-        if other.cancelled():
-            self.cancel()
-        elif not self.done() and self.set_running_or_notify_cancel():
-            error = other.exception()
-            self.set_exception(error) if error is not None else self.set_result(other.result())
-
     def __hash__(self) -> int:
         return self.number
 

@@ -12,8 +12,8 @@ from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.errors import BranchError, OptionError, VirtualClockError
 from kaygraph_viz.execute.explore import explore
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 RUNS = 60

@@ -14,7 +14,7 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.registry import KINDS, get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.test_contract import opened
 from tests.user_errors import ERRORS, Raises, leave
 

@@ -20,7 +20,7 @@ from kaygraph_viz.graph.graph import BatchGraph, Graph, ParallelBatchGraph
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.graph.pipeline import PipelineNode
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.graph.hooks import with_hooks
 
 ITEMS = [3, 1, 4, 1, 5]

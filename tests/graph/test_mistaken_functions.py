@@ -13,7 +13,7 @@ from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.async_node import AsyncBase, AsyncNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.graph.hooks import BRANCHES, INPUTS, NODES, STAGES, batch, first, map_reduce, pairs, pipeline, with_hooks
 
 NO_FUNCTIONS = {"input", "input at once", "input of MapReduceNode", "key of MapReduceNode", "source", "source at once",

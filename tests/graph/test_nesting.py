@@ -10,7 +10,7 @@ from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import BatchGraph, Graph, ParallelBatchGraph
 from kaygraph_viz.graph.nesting import refuse_to_contain_itself
 from kaygraph_viz.graph.node import Node
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.graph.hooks import with_hooks
 
 GRAPHS = [Graph, BatchGraph, ParallelBatchGraph, AsyncGraph, AsyncParallelBatchGraph]

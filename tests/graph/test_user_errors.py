@@ -12,7 +12,7 @@ from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.async_node import AsyncBase, AsyncNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.graph.hooks import ASYNC, BRANCHES, INPUTS, NODES, STAGES, batch, with_hooks
 from tests.user_errors import ERRORS, Raises
 

@@ -12,8 +12,9 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.clock import compute, current_clock, sleep, sleep_async
 from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock, new_event_loop
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.loop import VirtualLoop
 

@@ -149,7 +149,7 @@ class Options:
             checked_whole("window", self.window, 0, MAX_WINDOW, "window=8")
         for name, seconds in (("timeout", self.timeout), ("deadline", self.deadline)):
             if seconds is not None:
-                checked_seconds(name, seconds, f"{name}=2.5")
+                checked_seconds(name, seconds, f"{name}=2.5", above=True)
         for name, kind in (("retry", RetryPolicy), ("cancel", CancelToken), ("memory", MemoryBudget)):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):

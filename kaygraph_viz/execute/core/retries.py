@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType
@@ -18,6 +19,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.clock import current_clock, sleep_async
 from kaygraph_viz.errors import BranchError, add_note_once, short
+from kaygraph_viz.execute.core.forks import end_copy, forks
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.recorder import current_scope
@@ -58,7 +60,8 @@ def first_attempt() -> Iterator[None]:
     try:
         yield
     finally:
-        _attempt.reset(token)
+        with suppress(ValueError):  # a coroutine that is thrown away ends in whatever context
+            _attempt.reset(token)
 
 
 def count_from_one(context: Context) -> None:
@@ -101,7 +104,7 @@ def as_branch_error(cancelled: CancelledError, where: str) -> BranchError:
 
 def run_attempts(
     function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
-    is_wanted: Callable[[], bool] | None = None,
+    is_wanted: Callable[[], bool] | None = None, forks_before: int | None = None,
 ) -> Result:  # fmt: skip
     """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback.
 
@@ -117,6 +120,8 @@ def run_attempts(
         Returns the name of the branch at an index in messages.
     is_wanted
         Asked before another attempt: a branch that was given up is not tried again.
+    forks_before
+        The number of forks before it: copies of this process that it makes end with it. None where they may go on.
 
     Returns
     -------
@@ -135,14 +140,17 @@ def run_attempts(
     except BaseException as raised:
         error = as_node_error(raised, where(index))
     else:
+        if forks_before is not None and forks_before != forks.count:
+            end_copy(forks_before, where(index))
         return value, None, 1
-    again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep)
+    again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep, forks_before)
     return _drive(again.steps(error, started))
 
 
 async def run_attempts_async(
-    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where
-) -> Result:
+    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
+    forks_before: int | None = None,
+) -> Result:  # fmt: skip
     """Run attempts as `run_attempts` does, and await what is awaitable: the function, the fallback, the waits."""
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
@@ -157,15 +165,15 @@ async def run_attempts_async(
         error = as_node_error(raised, where(index))
     else:
         return value, None, 1
-    return await after_failure(function, item, index, retry, fallback, where, error, started)
+    return await after_failure(function, item, index, retry, fallback, where, error, started, forks_before)
 
 
 async def after_failure(
     function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
-    error: BaseException, started_ns: int,
+    error: BaseException, started_ns: int, forks_before: int | None = None,
 ) -> Result:  # fmt: skip
     """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
-    again = _Again(item, where(index), retry, None, function, fallback, sleep_async)
+    again = _Again(item, where(index), retry, None, function, fallback, sleep_async, forks_before)
     return await _drive_async(again.steps(error, started_ns), where(index))
 
 
@@ -183,10 +191,12 @@ class _Again:
     call: Callable[[Any], Any]
     fallback: Fallback | None
     sleep: Callable[[float], Any]
+    forks_before: int | None = None
 
     def steps(self, error: BaseException, started: int) -> Generator[Step, Answer, Result]:
         """Yield each function to call with its argument; its result, or its error, is sent back in."""
         attempt = 1
+        end_copy(self.forks_before, self.where)
         while self._goes_on(attempt, error):
             _add_attempt(started, "error", attempt, error)
             failed = yield from self._wait(attempt, error)
@@ -195,7 +205,9 @@ class _Again:
             attempt += 1
             _attempt.set(attempt)
             started = current_clock().now_ns()
-            value, failed = _plain(self.where, *(yield self.call, self.item))
+            found = yield self.call, self.item
+            end_copy(self.forks_before, self.where)
+            value, failed = _plain(self.where, *found)
             if failed is None:
                 _add_attempt(started, "ok", attempt, None)
                 return value, None, attempt
@@ -225,7 +237,9 @@ class _Again:
         if self.fallback is None or not isinstance(error, Exception):
             return self._failed(error, attempts)
         replace = functools.partial(self.fallback, self.item)
-        value, failed = _plain(f"the fallback for {self.where}", *(yield replace, error))
+        found = yield replace, error
+        end_copy(self.forks_before, self.where)
+        value, failed = _plain(f"the fallback for {self.where}", *found)
         if failed is not None:
             return self._failed(_caused(as_node_error(failed, self.where), error), attempts)
         return value, None, attempts
@@ -264,6 +278,8 @@ async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Re
     except StopIteration as end:
         found: Result = end.value
         return found
+    finally:
+        steps.close()  # a branch that is cancelled ends its wait now, not when it is collected as garbage
 
 
 def _plain(where: str, value: Any, failed: BaseException | None) -> Answer:

@@ -173,8 +173,8 @@ class PipelineRun(Iterator[Outcome]):
         self._began_ns = self._now_ns()
         try:
             self._start()
-        except BaseException:
-            self.stop()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
             raise
         return self
 

@@ -13,8 +13,8 @@ from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import BranchError, OptionError
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, Stage
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import assert_trace, bar
-from kaygraph_viz.trace.recorder import record
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,
     double,
