@@ -6,13 +6,14 @@ of a user's class is not run, since it may raise, sleep or return megabytes.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 from kaygraph_viz.texts import MASK, cut, is_secret, visible, without_secrets
 
-__all__ = ["describe_error", "safe_attributes", "safe_error", "safe_value"]
+__all__ = ["describe_error", "safe_attributes", "safe_error", "safe_value", "traceback_text"]
 
 TEXT_LIMIT = 200
 ERROR_LIMIT = 500
@@ -93,6 +94,22 @@ def describe_error(error: BaseException) -> str:
     except BaseException:  # a broken __str__ must not become the error
         message = "<message could not be read>"
     return safe_error(f"{type(error).__name__}: {message}" if message else type(error).__name__)
+
+
+def traceback_text(error: BaseException) -> str:
+    """Return an error with its traceback and its causes as text, as far as its own methods let that be told.
+
+    Examples
+    --------
+    >>> print(traceback_text(ValueError("bad postal code")), end="")
+    ValueError: bad postal code
+    """
+    try:
+        return "".join(traceback.format_exception(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # such as a truth of the error that raises
+        return "".join([*traceback.format_tb(error.__traceback__), describe_error(error), "\n"])
 
 
 def safe_error(text: str) -> str:

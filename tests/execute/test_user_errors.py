@@ -11,6 +11,8 @@ from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
 from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.execute.pipeline.run import PipelineRun
+from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.recording import record
 from tests.execute.test_contract import opened
@@ -51,6 +53,7 @@ def check(outcome: Outcome, name: str, executor: Executor) -> None:
         assert type(outcome.error) is kind
     assert outcome.status == "error"
     assert repr(outcome)
+    assert outcome.traceback
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,50 @@ def test_an_error_may_be_a_value(executor):
     outcomes = list(executor.imap(give_named, names))
     assert [type(outcome.value) for outcome in outcomes] == [type(ERRORS[name]()) for name in names]
     assert all(outcome.ok for outcome in outcomes)
+
+
+@pytest.mark.parametrize("name", CONTROL)
+def test_an_input_that_fails_comes_after_the_outcomes_before_it(executor, name):
+    def source():
+        yield from range(4)
+        raise_named(name)
+
+    seen = []
+    with pytest.raises((BranchError, RuntimeError)):  # the latter is what Python makes of a StopIteration there
+        for outcome in executor.imap(abs, source()):
+            seen.append(outcome.value)
+    assert seen == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", CONTROL)
+def test_coroutines_beside_one_that_fails_are_cancelled_before_the_call_returns(name):
+    cancelled = []
+
+    async def wait_or_fail(item):
+        if item == 3:
+            raise_named(name)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.append(item)
+
+    with get_executor("async", 4) as executor, pytest.raises((BranchError, RuntimeError)):
+        list(executor.imap(wait_or_fail, range(4), ordered=False))
+    assert sorted(cancelled) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["serial", "thread", "async"])
+def test_every_error_in_a_stage_is_a_dead_letter_and_the_others_go_on(kind):
+    def fail_or_pass(item):
+        return item if isinstance(item, int) else raise_named(item)
+
+    given = [0, *NAMES, 1]
+    with PipelineRun([Stage("a", fail_or_pass, 2, executor=kind), Stage("b", abs)], given) as run:
+        outcomes = list(run)
+    assert [outcome.value for outcome in outcomes if outcome.ok] == [0, 1]
+    letters = sorted((outcome for outcome in outcomes if not outcome.ok), key=lambda letter: letter.index)
+    for letter, name in zip(letters, NAMES, strict=True):
+        check(letter, name, get_executor(kind))
 
 
 class LeavesWhenSent:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, ContextVar
@@ -24,7 +23,7 @@ from typing import Any
 
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.retries import as_node_error
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.attributes import describe_error, traceback_text
 
 __all__ = [
     "ATOMS", "WorkerTraceback", "are_atoms", "by_value", "cannot_send", "context_values", "not_sent", "pack",
@@ -163,11 +162,11 @@ def pack_error(error: BaseException) -> PackedError:
         if any(each is cause for each in chain):  # not by "in": errors may be compared by code of the user
             break
         chain.append(cause)
-    try:
-        text = "".join(traceback.format_exception(error))
-    except BaseException:  # the error's own methods may raise
-        text = ""
-    return describe_error(error), text, [(_packed_or_nothing(each), describe_error(each)) for each in chain]
+    return (
+        describe_error(error),
+        traceback_text(error),
+        [(_packed_or_nothing(each), describe_error(each)) for each in chain],
+    )
 
 
 def _packed_or_nothing(error: BaseException) -> bytes:
@@ -221,6 +220,8 @@ def _loaded(packed: bytes, said: str, where: str) -> BaseException:
         error = pickle.loads(packed)  # noqa: S301  (from our own process)
         if isinstance(error, BaseException):
             return error
-    except Exception:  # told in words
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # told in words
         error = None
     return BranchError(f"{where} raised an error that cannot be sent between processes: {said}")
