@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import OptionError
 
 if TYPE_CHECKING:
