@@ -18,6 +18,8 @@ from typing import Any
 from kaygraph_viz.errors import TraceFormatError, warn
 from kaygraph_viz.export.chrome_reader import ChromeReader
 from kaygraph_viz.export.json_stream import JsonStream
+from kaygraph_viz.export.otlp_json import SIGNALS, otlp_events
+from kaygraph_viz.export.otlp_reader import OtlpReader
 from kaygraph_viz.export.perfetto_reader import PerfettoReader
 from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.export.task_stream_reader import TaskStreamReader
@@ -94,7 +96,7 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
         with path.open("rb") as raw:
             unpacked, allowance = opened(raw, path)
             stream = JsonStream(io.TextIOWrapper(unpacked, encoding="utf-8-sig"), path, allowance)
-            reader, events = _begun(stream, allowance)
+            reader, events = _begun(stream, path, allowance)
             for count, event in enumerate(events, 1):  # noqa: B007  (an error says which one it was)
                 reader.add(_checked_event(event))
             stream.skip_rest()
@@ -113,16 +115,28 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
     return Trace(columns, dropped)
 
 
-def _begun(stream: JsonStream, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
+def _begun(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
     """Return the reader for a document, and its events."""
     if stream.peek() == "{":
-        head = stream.field_before("traceEvents", "otherData")
-        is_ours = isinstance(head, dict) and head.get("format") == FORMAT
-        return PerfettoReader(allowance, head) if is_ours else ChromeReader(allowance), stream.array()
+        return _begun_object(stream, path, allowance)
     events = stream.array(may_lack_end=True)  # the format allows it, for programs that are killed
     first = list(islice(events, 1))
     is_task = bool(first) and isinstance(first[0], dict) and "startstops" in first[0]
     return TaskStreamReader(allowance) if is_task else ChromeReader(allowance), chain(first, events)
+
+
+def _begun_object(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
+    head: object = None
+    fields = stream.fields()
+    for name in fields:
+        if name in SIGNALS:
+            return OtlpReader(allowance), otlp_events(stream, chain([name], fields))
+        if name == "traceEvents":
+            is_ours = isinstance(head, dict) and head.get("format") == FORMAT
+            return PerfettoReader(allowance, head) if is_ours else ChromeReader(allowance), stream.array()
+        value = stream.value()
+        head = value if name == "otherData" else head
+    raise TraceFormatError(f"{path} is not a trace: there is no field 'traceEvents' or 'resourceSpans' in it")
 
 
 def _checked_event(event: object) -> dict[str, Any]:
