@@ -28,7 +28,7 @@ SCALARS = ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue")
 MAX_LEVELS = 8  # of a value within others; deeper ones are cut anyway
 WIDTHS = (8, 16)  # bytes of the id of a span and of a trace
 HEX = re.compile(r"(?:[0-9a-fA-F]{16}){1,2}")
-DIGITS = re.compile(r"\d{1,19}")
+DIGITS = re.compile(r"[0-9]{1,19}")
 
 
 def otlp_events(stream: JsonStream, fields: Iterable[str]) -> Iterator[dict[str, Any]]:

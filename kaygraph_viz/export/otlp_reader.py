@@ -17,6 +17,7 @@ from kaygraph_viz.export.otlp_json import attributes_in, field_of, id_of, object
 from kaygraph_viz.export.otlp_own import PREFIX, as_recorded
 from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.export.row_packing import Packed, pack_rows
+from kaygraph_viz.export.sequences import links_to_earlier
 from kaygraph_viz.export.tracks import outside_in
 from kaygraph_viz.trace.attributes import safe_attributes, safe_error
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
@@ -87,6 +88,7 @@ class OtlpReader(Reader):
             self._parents[number] = trace, parent
         links = [(id_of(field_of(link, "traceId")), id_of(field_of(link, "spanId"))) for link in _list(span, "links")]
         if links:
+            self._allowance.take_values(len(links))
             self._links[number] = links
         row = self._row(number, span, noted, is_ours=is_ours)
         if not is_ours:
@@ -100,11 +102,10 @@ class OtlpReader(Reader):
 
     def _row(self, number: int, span: Mapping[str, Any], noted: Mapping[str, Any], *, is_ours: bool) -> Row:
         started_ns = time_ns(field_of(span, "startTimeUnixNano"))
-        ended_ns = max(started_ns, time_ns(field_of(span, "endTimeUnixNano") or 0))  # clocks may be set back
-        status, error = _outcome(span, noted)
-        if not field_of(span, "endTimeUnixNano"):
-            status = "abandoned"
+        ended_ns = time_ns(field_of(span, "endTimeUnixNano") or 0)
+        status, error = _outcome(span, noted) if ended_ns else ("abandoned", None)
         name = str(span.get("name") or "")[:LONGEST_NAME]
+        ended_ns = max(started_ns, ended_ns)  # clocks may be set back
         row = Row(number, 0, -1, name, "branch", "", started_ns, started_ns, ended_ns, status=status, error=error)
         if is_ours:
             self._recorded.add(number)
@@ -124,8 +125,8 @@ class OtlpReader(Reader):
         columns, dropped = super().finish(is_complete=is_complete)
         if len(columns):
             columns.rows["parent_id"] = self._nested(columns)
-            columns.links = self._linked(columns)
             self._set_kinds_and_lanes(columns)
+            columns.links = self._linked(columns)
         return columns, dropped
 
     def _nested(self, columns: SpanColumns) -> Ints:
@@ -150,14 +151,14 @@ class OtlpReader(Reader):
         """Return the links to spans that are here, and, of spans of others, that had ended before."""
         times = columns.rows[["span_id", "started_ns", "ended_ns"]][np.isin(columns.rows["span_id"], self._link_ends())]
         started, ended = ({row[0]: row[at] for row in times.tolist()} for at in (1, 2))
-        found = {}
+        found = {number: (each,) for number, each in links_to_earlier(columns).items() if number not in self._recorded}
         for number, keys in self._links.items():
             targets = dict.fromkeys(self._numbers[key] for key in keys if key in self._numbers)
             kept = (each for each in targets if each in ended and each != number)
             if number in started and number not in self._recorded:
                 kept = (each for each in kept if ended[each] <= started[number])
             if links := tuple(kept):
-                found[number] = links
+                found[number] = tuple(dict.fromkeys((*links, *found.get(number, ()))))
         return found
 
     def _link_ends(self) -> list[int]:
@@ -176,6 +177,8 @@ class OtlpReader(Reader):
         group_of = {name: code for code, name in enumerate(dict.fromkeys(names))}
         group = np.array([group_of[name] for name in names], np.int64)[columns.rows["lane"]]
         rows = _rows(columns, np.flatnonzero(is_other), group, parents)
+        is_around = is_other & columns.is_kind("graph", "node")
+        rows = np.where(is_around | ~is_other, 0, rows + 1)
         columns.rows["lane"], columns.lanes = _numbered(list(group_of), group, rows)
 
     def _lane_names(self, lanes: Sequence[str]) -> list[str]:
@@ -270,14 +273,24 @@ def _rows(columns: SpanColumns, others: Ints, group: Ints, parents: Ints) -> Int
 
 
 def _numbered(groups: Sequence[str], group: Ints, rows: Ints) -> tuple[Ints, list[str]]:
-    """Return the lane of each span, and the names of the lanes: with a number where a group has several rows."""
+    """Return the lane of each span, and the names of the lanes, with a number where a group has several rows.
+
+    Parameters
+    ----------
+    groups
+        The names of the groups.
+    group, rows
+        The group of each span, and its row there, from 1; 0 for spans around others, which have the lane of the group,
+        like a main thread that waits for its workers.
+    """
     count = int(rows.max()) + 1
-    used, lane = np.unique(group * count + rows, return_inverse=True)
-    several = set((used[used % count > 0] // count).tolist())
-    names: dict[str, None] = {}
-    for code in used.tolist():
-        name = groups[code // count] + (f"-{code % count + 1}" if code // count in several else "")
-        while name in names:
+    used, code = np.unique(group * count + rows, return_inverse=True)
+    several = set((used[used % count > 1] // count).tolist())
+    number: dict[str, int] = {}
+    lane_of = np.empty(len(used), np.int64)
+    for at, (of, row) in enumerate(divmod(each, count) for each in used.tolist()):
+        name = f"{groups[of]}-{row}" if row and of in several else groups[of]
+        while name in number and name != groups[of]:  # a thread may have a name like this
             name += "'"
-        names[name] = None
-    return lane, list(names)
+        lane_of[at] = number.setdefault(name, len(number))
+    return lane_of[code], list(number)
