@@ -51,7 +51,8 @@ def timeline(trace: Trace, *, graph: GraphView | HasStructure | None = None, tit
     """Return a Gantt chart to move about in, for a notebook.
 
     Drag it or use the arrow keys to move, the wheel or ``+`` and ``-`` to zoom, Home to see everything. A click selects
-    a bar. A trace that is still being recorded is shown as it grows; work that is watched has to leave the notebook
+    a bar. More than 200 rows are folded into bands as in `gantt`; a click on a band shows its rows, as does selecting a
+    bar in it. A trace that is still being recorded is shown as it grows; work that is watched has to leave the notebook
     alive: ``await`` it, or run it in a thread.
 
     Parameters
