@@ -12,7 +12,7 @@ import itertools
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -28,6 +28,7 @@ from kaygraph_viz.trace.options import (
     checked_clock,
     checked_period,
     checked_watch,
+    sampler,
 )
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
@@ -356,9 +357,9 @@ def record(
     recorder = Recorder(checked_clock(clock, seed), cpu_time=cpu_time, max_spans=cap, shared_watch=watch)
     log = memory_log(recorder.clock, is_wanted=memory)
     trace = announced(Trace._live(recorder.snapshot, recorder, log))
-    scope = _RecordScope(recorder, 0)
+    scope, lanes = _RecordScope(recorder, 0), recorder.lanes
     # The clock's block is the innermost: what a simulated schedule still runs ends after the trace is complete.
-    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), recorder.clock.running():
+    with sampler(period_s, recorder.clock, lanes) as sampled, watching(log), log_kept(), recorder.clock.running():
         scope.enter()
         try:
             with use_clock(recorder.clock):
@@ -370,16 +371,6 @@ def record(
                 columns = sampled(columns)
             finally:
                 trace._freeze(columns, recorder.dropped)
-
-
-def _sampler(
-    period_s: float | None, recorder: Recorder
-) -> AbstractContextManager[Callable[[SpanColumns], SpanColumns]]:
-    if period_s is None:
-        return nullcontext(lambda columns: columns)
-    from kaygraph_viz.trace.sampler.sampler import sampling
-
-    return sampling(period_s, recorder.clock, recorder.lanes)
 
 
 class span:  # noqa: N801  (used like a function)
@@ -440,14 +431,24 @@ class span:  # noqa: N801  (used like a function)
         recorder = self.recorder
         if recorder is NO_RECORDER:
             return
-        ended = recorder.now_ns()
+        ended, open_spans = recorder.now_ns(), recorder.open_spans
         status: Status = "ok" if error is None else _status_of(error)
         try:  # as `_leave` does, without the cost of a call
             _scope.reset(self._token)
         except ValueError:
             status = self._left_elsewhere(status)
+        else:
+            if self.parent_id and self.parent_id not in open_spans and self._token.old_value.__class__ is span:
+                self._outlive()
         recorder.add(self._row(ended, status, None if error is None else describe_error(error)))
-        recorder.open_spans.pop(self.span_id, None)
+        open_spans.pop(self.span_id, None)
+
+    def _outlive(self) -> None:
+        """Belong to what goes on yet of what is around this span: a task was left behind by the span that began it."""
+        around = self._token.old_value
+        while isinstance(around, span) and around.span_id not in self.recorder.open_spans:
+            around = around._token.old_value
+        self.parent_id = around.span_id if isinstance(around, (Scope, span)) else 0
 
     def _left_elsewhere(self, status: Status) -> Status:
         """Take this span out of the context in which it began; if the span around it has ended, it was given up."""
