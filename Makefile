@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
-  test-exercises test-thorough lab notebooks lint format bench clean
+  test-exercises test-thorough fuzz fuzz-graphs fuzz-files soak lab notebooks lint format bench clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -14,6 +14,8 @@ help:
 	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
 	@echo "make test-exercises  run the lessons with the solutions of their exercises"
 	@echo "make test-browser  run the tests in JupyterLab and Chromium only"
+	@echo "make fuzz        run thousands of random graphs and read random files; SEED= and CASES= choose which"
+	@echo "make soak        do everything for MINUTES=10 and look for what is left over"
 	@echo "make test-quick  run the tests that start no other processes and no notebooks"
 	@echo "make lab         open JupyterLab on the notebooks"
 	@echo "make notebooks   execute the notebooks and store their outputs"
@@ -78,6 +80,18 @@ quick-served:
 
 quick-rest:
 	$(PYTEST) -m "not processes" $(REST)
+
+CASES ?= 2000
+MINUTES ?= 10
+
+fuzz: $(VENV)/.has-test
+	@$(MAKE) --no-print-directory -j 2 fuzz-graphs fuzz-files
+
+fuzz-graphs fuzz-files: $(VENV)/.has-test
+	$(BIN)/python -m tests.fuzz $(@:fuzz-%=%) --cases $(CASES) $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/.has-test
+	$(BIN)/python -m tests.fuzz.soak --minutes $(MINUTES)
 
 lab: $(VENV)/.has-lab
 	$(BIN)/python -m jupyterlab notebooks

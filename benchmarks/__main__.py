@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.harness import Benchmark, Result, Scale, measure, registered
 from kaygraph_viz.machine import usable_cores
 
+INTERRUPTED = 130  # the exit code after Ctrl-C
 HEADINGS = ("name", "ours", "peer", "ratio", "target", "")
 WIDTHS = (50, 10, 10, 7, 7, 8)
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 1 with ``--check`` if a row is over its target, else 0.
+        The exit code: 1 if a row failed, or with ``--check`` is over its target; 130 after an interrupt; else 0.
     """
     options = _parser().parse_args(arguments)
     chosen = _chosen(options.only)
@@ -40,10 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         print("\n".join(row.name for row in chosen))
         return 0
-    results = _measured(chosen, Scale(is_quick=options.quick))
-    if options.json is not None:
-        options.json.write_text(json.dumps(_as_data(results), indent=2) + "\n", encoding="utf-8")
-    return int(options.check and any(result.verdict == "over" for result in results))
+    results: list[Result] = []
+    try:
+        _measure_all(chosen, Scale(is_quick=options.quick), results)
+    except KeyboardInterrupt:
+        print(f"interrupted: {len(results)} of {len(chosen)} rows were measured", flush=True)
+        return INTERRUPTED
+    finally:
+        if options.json is not None:
+            options.json.write_text(json.dumps(_as_data(results), indent=2) + "\n", encoding="utf-8")
+    bad = {"failed", "over"} if options.check else {"failed"}
+    return int(any(result.verdict in bad for result in results))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,15 +75,13 @@ def _chosen(words: Sequence[str]) -> list[Benchmark]:
     return [row for row in registered() if not words or any(word.lower() in row.name.lower() for word in words)]
 
 
-def _measured(chosen: Sequence[Benchmark], scale: Scale) -> list[Result]:
-    """Measure the rows and print each as soon as it is measured."""
+def _measure_all(chosen: Sequence[Benchmark], scale: Scale, results: list[Result]) -> None:
+    """Measure the rows, and print and keep each as soon as it is measured."""
     print(machine() + (" (quick: the figures mean little)" if scale.is_quick else ""))
-    print(_line(HEADINGS) + "against; note")
-    results = []
+    print(_line(HEADINGS) + "against; note", flush=True)
     for row in chosen:
         results.append(measure(row, scale))
         print(_line(_cells(results[-1])) + _remark(results[-1]), flush=True)
-    return results
 
 
 def machine() -> str:

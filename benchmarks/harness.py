@@ -33,6 +33,8 @@ SUBJECTS = (
     "imports", "suite",
 )  # fmt: skip
 
+HANGS_S = 600.0  # after which a program of a row counts as failed, so that the rows behind it are measured
+
 T = TypeVar("T")
 Turn = Callable[[], float]
 
@@ -97,17 +99,18 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of one benchmark; `measured` is None where it was skipped, and `reason` says why."""
+    """The result of one benchmark; `measured` is None where it was skipped or failed, and `reason` says why."""
 
     benchmark: Benchmark
     measured: Measured | None
     reason: str = ""
+    has_failed: bool = False
 
     @property
     def verdict(self) -> str:
-        """The word in the table: ``ok``, ``over``, ``info`` (no target) or ``skipped``."""
+        """The word in the table: ``ok``, ``over``, ``info`` (no target), ``skipped`` or ``failed``."""
         if self.measured is None:
-            return "skipped"
+            return "failed" if self.has_failed else "skipped"
         if self.benchmark.target is None:
             return "info"
         return "ok" if self.measured.ratio <= self.benchmark.target else "over"
@@ -144,11 +147,29 @@ def registered() -> tuple[Benchmark, ...]:
 
 
 def measure(chosen: Benchmark, scale: Scale) -> Result:
-    """Run one benchmark; it is skipped where its peer is not installed."""
+    """Run one benchmark; it is skipped where its peer is not installed, and its error is kept where it fails."""
     try:
         return Result(chosen, chosen.run(scale))
     except ImportError as error:
         return Result(chosen, None, f"{error}; install the extra 'bench' for the peers")
+    except Exception as error:  # the rows behind it are measured all the same
+        return Result(chosen, None, _one_line(error), has_failed=True)
+
+
+def _one_line(error: Exception) -> str:
+    """Return what went wrong in one line: of a program that failed, the last line that it wrote.
+
+    Examples
+    --------
+    >>> _one_line(AssertionError("ten, nine came back"))
+    'AssertionError: ten, nine came back'
+    """
+    if isinstance(error, subprocess.CalledProcessError):
+        said = (error.stderr or "").strip().splitlines()
+        return f"exit code {error.returncode}" + (f", {said[-1]}" if said else "")
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it had not ended after {error.timeout:g} s"
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def alternate(ours: Turn, peer: Turn, turns: int) -> Measured:
@@ -212,7 +233,9 @@ def in_subprocess(program: str, *arguments: object) -> list[float]:
     ------
     subprocess.CalledProcessError
         If the program fails.
+    subprocess.TimeoutExpired
+        If it does not end.
     """
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=HANGS_S)
     return [float(word) for word in done.stdout.split()]

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import kaygraph_viz as kv
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the benchmarks were started to ignore it
 kind, folder = sys.argv[1], tempfile.mkdtemp()
 
 def hang(number, folder=folder):

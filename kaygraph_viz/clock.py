@@ -11,16 +11,18 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from types import MappingProxyType
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_SECONDS, checked_seconds
 from kaygraph_viz.in_force import InForce
 from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted
-from kaygraph_viz.thread_protocols import REAL_THREADS, Event, Threads
+from kaygraph_viz.real_threads import REAL_THREADS, sleep as real_sleep
+from kaygraph_viz.thread_protocols import Event, Threads
 
 __all__ = [
     "REAL", "WORKER_KINDS", "Clock", "RealClock", "compute", "cost", "current_clock", "sleep", "sleep_async",
@@ -129,7 +131,7 @@ class RealClock(Clock):
 
     now_ns = staticmethod(time.perf_counter_ns)
     cpu_ns = staticmethod(time.thread_time_ns)
-    sleep = staticmethod(time.sleep)
+    sleep = staticmethod(real_sleep)
 
     @property
     def machine(self) -> Machine:

@@ -6,8 +6,11 @@ is closed elsewhere or an ``ExitStack`` does. Does not belong here: which values
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Generic, TypeVar
+
+from kaygraph_viz.blocks import contextmanager
 
 __all__ = ["InForce"]
 
@@ -45,25 +48,23 @@ class InForce(Generic[T]):
             block = block.outer
         return self._default if block is None else block.value
 
-    def set_to(self, value: T) -> _Block[T]:
-        """Return a block in which a value is in force."""
-        return _Block(self._innermost, value)
+    @contextmanager
+    def set_to(self, value: T) -> Iterator[None]:
+        """Put a value in force until the end of the block."""
+        block = _Block(value, self._innermost.get())
+        token = self._innermost.set(block)
+        try:
+            yield
+        finally:
+            try:
+                self._innermost.reset(token)
+            except ValueError:  # this is another context: the one in which the block began still has its value
+                block.was_left_elsewhere = True
 
 
 class _Block(Generic[T]):
-    __slots__ = ("_innermost", "_token", "outer", "value", "was_left_elsewhere")
+    __slots__ = ("outer", "value", "was_left_elsewhere")
 
-    def __init__(self, innermost: ContextVar[_Block[T] | None], value: T) -> None:
-        self._innermost, self.value = innermost, value
-        self.outer: _Block[T] | None = None
+    def __init__(self, value: T, outer: _Block[T] | None) -> None:
+        self.value, self.outer = value, outer
         self.was_left_elsewhere = False
-
-    def __enter__(self) -> None:
-        self.outer = self._innermost.get()
-        self._token = self._innermost.set(self)
-
-    def __exit__(self, *exc_info: object) -> None:
-        try:
-            self._innermost.reset(self._token)
-        except ValueError:  # this is another context: the one in which the block began still has its value
-            self.was_left_elsewhere = True

@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Literal, get_args
+
+from kaygraph_viz.blocks import contextmanager
 
 __all__ = [
     "NO_SHARE",

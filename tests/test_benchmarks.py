@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.harness import Benchmark, Measured, Result, Scale, alternate, measure, quiet_median, registered
+from benchmarks.harness import (
+    Benchmark,
+    Measured,
+    Result,
+    Scale,
+    alternate,
+    in_subprocess,
+    measure,
+    quiet_median,
+    registered,
+)  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("error")
 
+ROOT = Path(__file__).resolve().parents[1]
 PEERS = {"PocketFlow": "pocketflow", "VizTracer": "viztracer", "OpenTelemetry": "opentelemetry.sdk"}
 
 
@@ -71,6 +86,51 @@ def test_a_row_without_its_peer_is_skipped() -> None:
     result = measure(Benchmark("x", "y", "s", 1.0, "", run), Scale())
     assert (result.verdict, result.measured) == ("skipped", None)
     assert "No module named 'peer'" in result.reason
+
+
+@pytest.fixture
+def three_rows(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Two rows that are measured, and between them one that raises."""
+
+    def use(error: BaseException) -> None:
+        def fail(scale: Scale) -> Measured:
+            raise error
+
+        runs = {"first": lambda scale: Measured(1.0, 1.0), "broken": fail, "last": lambda scale: Measured(1.0, 1.0)}
+        rows = tuple(Benchmark(name, "peer", "s", 1.0, "", run) for name, run in runs.items())
+        monkeypatch.setattr("benchmarks.__main__.registered", lambda: rows)
+
+    return use
+
+
+def test_a_row_that_fails_is_shown_and_the_others_are_measured(three_rows, tmp_path, capsys) -> None:
+    three_rows(AssertionError("10 came\nback"))
+    assert main(["--json", str(path := tmp_path / "results.json")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == ["first", "broken", "last"]
+    assert lines[3].split(maxsplit=2)[2].strip() == "failed  peer; AssertionError: 10 came back"
+    assert [row["verdict"] for row in json.loads(path.read_text())["rows"]] == ["ok", "failed", "ok"]
+
+
+def test_an_interrupt_keeps_the_rows_so_far(three_rows, tmp_path, capsys) -> None:
+    three_rows(KeyboardInterrupt())
+    assert main(["--json", str(path := tmp_path / "results.json")]) == 130
+    assert capsys.readouterr().out.splitlines()[-1] == "interrupted: 1 of 3 rows were measured"
+    assert [row["name"] for row in json.loads(path.read_text())["rows"]] == ["first"]
+
+
+def test_a_program_that_fails_is_told_in_one_line() -> None:
+    row = Benchmark("x", "y", "s", None, "", lambda scale: in_subprocess("raise ValueError('no figure')"))  # type: ignore[arg-type, return-value]
+    assert measure(row, Scale()).reason == "exit code 1, ValueError: no figure"
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="needs sh")
+def test_rows_on_stopping_run_where_interrupts_are_ignored() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--only", "stop button, 4 threads"]
+    done = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kaygraph_viz._optional import require
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import OptionError, warn
 from kaygraph_viz.export.tracks import outside_in
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.columns import SpanColumns
@@ -102,15 +101,13 @@ def to_opentelemetry(
         try:
             return _emit(columns, shift_ns, provider.get_tracer("kaygraph_viz"), getattr(provider, "force_flush", bool))
         except Exception as error:  # processors may raise anything, as exporters may
-            warnings.warn(f"the export stopped, some spans may be missing: {describe_error(error)}", stacklevel=2)
+            warn(f"the export stopped, some spans may be missing: {describe_error(error)}", stacklevel=2)
             return 0
     exported = _Exported(exporter)
     count = _emit(columns, shift_ns, _tracer_of(exported), exported.flush)
     exported.finish()
     if exported.problem:
-        warnings.warn(
-            f"the export stopped after {exported.count:,} of {count:,} spans: {exported.problem}", stacklevel=2
-        )
+        warn(f"the export stopped after {exported.count:,} of {count:,} spans: {exported.problem}", stacklevel=2)
     return exported.count
 
 

@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all, and read with care.
+"""Files that are written whole or not at all.
 
-Belongs here: what all file formats share. Does not belong here: what is in the files (``files``, ``export``).
+Belongs here: what all file formats share. Does not belong here: what is in the files (``files``, ``export``), and
+reading them (``unpacking``).
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from kaygraph_viz.errors import TraceFormatError
-
-__all__ = ["opened", "written"]
+__all__ = ["written"]
 
 
 @contextmanager
@@ -62,12 +61,3 @@ def _take_permissions(path: Path, beside: Path) -> None:
 def _compressed(raw: IO[bytes], path: Path) -> IO[bytes]:
     # no name and no time in the header: equal traces make equal files
     return gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.suffix == ".gz" else raw  # type: ignore[return-value]
-
-
-def opened(raw: IO[bytes], path: Path) -> IO[bytes]:
-    """Return a stream of what is in a file that was opened, also of a compressed one, but refuse a pickle."""
-    head = raw.read(2)
-    raw.seek(0)
-    if head[:1] == b"\x80":
-        raise TraceFormatError(f"{path} is a pickle; pickles can run code and are never loaded. Save with trace.save()")
-    return gzip.GzipFile(fileobj=raw) if head == b"\x1f\x8b" else raw  # type: ignore[return-value]

@@ -7,7 +7,7 @@ Belongs here: what is allowed, and what stands for None; what surrounds a record
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
 from kaygraph_viz.checks import checked_number, checked_whole
@@ -17,13 +17,11 @@ from kaygraph_viz.in_force import InForce
 from kaygraph_viz.trace.shared_access import SharedWatch
 
 if TYPE_CHECKING:
-    from kaygraph_viz.trace.columns import SpanColumns
-    from kaygraph_viz.trace.lanes import Lanes
     from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
     "DEFAULT_MAX_SPANS", "announced", "checked_cap", "checked_clock", "checked_period", "checked_watch",
-    "sampler", "told_of_traces",
+    "told_of_traces",
 ]  # fmt: skip
 
 DEFAULT_MAX_SPANS = 1_000_000
@@ -66,17 +64,6 @@ def checked_period(sample_s: float | None) -> float | None:
     return checked_number("sample_s", sample_s, SHORTEST_S, LONGEST_S, "sample_s=0.002", what=what)
 
 
-def sampler(
-    period_s: float | None, clock: Clock, lanes: Lanes
-) -> AbstractContextManager[Callable[[SpanColumns], SpanColumns]]:
-    """Return a block in which the CPU clocks of threads are looked at; it yields what adds what is found to spans."""
-    if period_s is None:
-        return nullcontext(lambda columns: columns)
-    from kaygraph_viz.trace.sampler.sampler import sampling
-
-    return sampling(period_s, clock, lanes)
-
-
 _teller: InForce[Callable[[Trace], object] | None] = InForce("kaygraph_viz_teller", None)
 
 
@@ -85,7 +72,8 @@ def told_of_traces(tell: Callable[[Trace], object]) -> AbstractContextManager[No
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> from kaygraph_viz.recording import record
+    >>> from kaygraph_viz.trace.recorder import span
     >>> begun = []
     >>> with told_of_traces(begun.append), record() as trace:
     ...     pass

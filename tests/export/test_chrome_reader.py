@@ -66,6 +66,17 @@ def test_lanes_of_one_name_are_told_apart(tmp_path):
     assert read(tmp_path, [X, X | {"tid": 2}, *names]).lanes == ("pool", "pool #2")
 
 
+def test_lanes_with_long_names_are_cut_and_stay_apart_also_when_they_are_saved(tmp_path):
+    names = [
+        name("process_name", 2, 1, "p" * 300),
+        *(name("thread_name", 2, tid, "t" * 300 + str(tid)) for tid in (1, 2)),
+    ]
+    trace = read(tmp_path, [X, X | {"pid": 2}, X | {"pid": 2, "tid": 2}, *names])
+    assert len(set(trace.lanes)) == 3
+    assert max(map(len, trace.lanes)) <= 200
+    assert list(load(trace.save(tmp_path / "saved"))) == list(trace)
+
+
 def test_other_events_are_left_out(tmp_path):
     others = [{"ph": phase, "pid": 1, "tid": 1, "ts": 0} for phase in ("C", "i", "s", "f", "n", "P", "?")]
     assert len(read(tmp_path, [*others, X])) == 1

@@ -17,7 +17,7 @@ from kaygraph_viz.errors import SharedConflictError
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 
 def writers(*keys, meet=None):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from kaygraph_viz.errors import TraceFormatError
-from kaygraph_viz.trace.disk import opened, written
+from kaygraph_viz.trace.disk import written
+from kaygraph_viz.trace.unpacking import opened
 from tests.full_disk import full_disk
 
 posix = pytest.mark.skipif(os.name == "nt", reason="another matter there")
@@ -24,7 +25,7 @@ def save(path, content):
 
 
 def read(path):
-    with path.open("rb") as raw, opened(raw, path) as stream:
+    with path.open("rb") as raw, opened(raw, path)[0] as stream:
         return stream.read()
 
 

@@ -15,9 +15,10 @@ import pytest
 from kaygraph_viz.clock import REAL, current_clock, use_clock
 from kaygraph_viz.execute.cancel import CancelToken, stopping_all
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.options import told_of_traces
-from kaygraph_viz.trace.recorder import NO_SCOPE, current_scope, record, span
+from kaygraph_viz.trace.recorder import NO_SCOPE, current_scope, span
 from kaygraph_viz.trace.traced import traced
 
 

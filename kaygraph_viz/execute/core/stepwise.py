@@ -35,7 +35,9 @@ class StepTimer:
         """Run one step in `context` and count its CPU time; -1 in all where CPU time is not wanted."""
         lane, started = self._lane, self._now_ns()
         cpu = lane.cpu_at(started)
-        lane.begin_step(self._pause, started, cpu)
+        is_within_step = lane.step is not None  # of the branch around this one on its lane, which notes it for both
+        if not is_within_step:
+            lane.begin_step(self._pause, started, cpu)
         self._pause = None
         try:
             return context.run(step, argument)
@@ -43,7 +45,8 @@ class StepTimer:
             self._ended_ns = ended = self._now_ns()
             used = lane.cpu_between(cpu, started, ended)
             self.cpu_ns = -1 if used < 0 else self.cpu_ns + used
-            lane.end_step(ended, used)
+            if not is_within_step:
+                lane.end_step(ended, used)
 
     def wait(self, running: Coroutine[Any, Any, Any], awaited: Any) -> None:
         """Note that the coroutine waits now for what it has yielded, and since when it will be able to go on."""

@@ -41,6 +41,11 @@ class SharedProgress:
 
     # -- written by the child
 
+    def keep_from_forks(self) -> None:
+        """Take this memory away from all copies of this process that are made from now on, where the system can."""
+        if hasattr(mmap, "MADV_DONTFORK"):
+            self._memory.madvise(mmap.MADV_DONTFORK)
+
     def begin(self, position: int, now_ns: int) -> None:
         """Note that the item at `position` of the chunk is in progress."""
         self._numbers[_STARTED] = now_ns
@@ -68,6 +73,11 @@ class SharedProgress:
         """Prepare for a new chunk."""
         self._numbers[_BEGUN] = self._numbers[_DONE] = 0
         self._numbers[_END] = _START
+
+    @property
+    def begun(self) -> int:
+        """How many items of the chunk were begun."""
+        return self._numbers[_BEGUN]
 
     @property
     def in_progress(self) -> int | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import threading
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import numpy.typing as npt
 import traitlets
 
 from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.errors import OptionError, short
+from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
@@ -42,7 +41,7 @@ __all__ = ["Timeline", "timeline"]
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "data.js", "hatches.js", "paint.js", "diagram.js", "details.js",
+    "data.js", "bands.js", "hatches.js", "paint.js", "diagram.js", "details.js",
     "timeline.js",
 )  # fmt: skip
 SELECTION = ("selected", "node")
@@ -103,7 +102,7 @@ class Timeline(anywidget.AnyWidget):
     """
 
     _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    _css = HERE / "timeline.css"
+    _css = (HERE / "timeline.css").read_text(encoding="utf-8")  # not its path: anywidget then keeps each view for ever
     styles = traitlets.Dict(STYLES).tag(sync=True)
     packed = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
@@ -143,6 +142,7 @@ class Timeline(anywidget.AnyWidget):
         """Remove the chart and stop following the run."""
         self._kept.drop()
         self._pusher.stop()
+        self.layout.close()  # a widget of its own, which ipywidgets keeps as long as the program runs
         super().close()
 
     def _is_live(self) -> bool:
@@ -188,7 +188,7 @@ class Timeline(anywidget.AnyWidget):
             super()._handle_msg(msg)
         elif not self._has_warned:
             self._has_warned = True
-            warnings.warn(f"a message from the browser was ignored: {problem}", stacklevel=2)
+            warn(f"a message from the browser was ignored: {problem}", stacklevel=2)
 
     def _problem_of(self, msg: Any) -> str | None:
         try:

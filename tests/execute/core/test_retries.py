@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from kaygraph_viz.clock import use_clock
+from kaygraph_viz.clock import sleep_async, use_clock
 from kaygraph_viz.errors import BranchError
-from kaygraph_viz.execute.core.retries import ONCE, as_node_error, attempt_number, first_attempt, run_attempts
+from kaygraph_viz.execute.core.retries import (
+    ONCE,
+    as_node_error,
+    attempt_number,
+    first_attempt,
+    run_attempts,
+    run_attempts_async,
+)
+from kaygraph_viz.execute.coroutines.loops import run
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.trace.recorder import span
 
 
 def where(index):
@@ -57,6 +68,26 @@ def test_an_interrupt_between_two_attempts_leaves_a_valid_trace():
     assert [(s.kind, s.status) for s in trace] == [("branch", "cancelled"), ("attempt", "error")]
 
 
+def test_a_coroutine_that_is_cancelled_while_it_waits_ends_its_wait_at_once():
+    async def fail(_):
+        raise ValueError("bad")
+
+    async def cancel_while_it_waits():
+        with span("branch"):
+            waiting = asyncio.ensure_future(run_attempts_async(fail, None, 0, RetryPolicy(2, wait=9), None, where))
+            await sleep_async(1)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError) as kept:
+                await waiting
+        await sleep_async(1)
+        return kept  # it refers to the frames that waited, which therefore last
+
+    with record(clock="virtual") as trace:
+        run(cancel_while_it_waits())
+    waits = [(each.started_ns / 1e9, each.service_s) for each in trace if each.kind == "wait"]
+    assert (waits, trace.validate()) == ([(0.0, 1.0)], trace)
+
+
 def test_stamps_of_branches_and_spans_come_from_one_clock():
     """Another clock may be put in force inside a recording: its times belong to another axis."""
     with record() as trace, use_clock(FakeClock(start_s=1e6)), get_executor("serial") as executor:
@@ -79,3 +110,18 @@ def test_other_exits_become_branch_errors(error):
 
 def test_once_means_once():
     assert not ONCE.applies(1, ValueError())
+
+
+@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
+def test_what_ends_loops_can_be_tried_again_by_its_own_name(kind):
+    calls = []
+
+    def fail(_):
+        calls.append(1)
+        raise kind
+
+    for retry_on in ((kind,), (Exception,), (ValueError,)):
+        value, error, attempts = run_attempts(fail, 0, 0, RetryPolicy(3, retry_on=retry_on), None, "item {}".format)
+        assert (value, type(error), attempts) == (None, BranchError, 1 if retry_on == (ValueError,) else 3)
+        assert type(error.__cause__) is kind
+    assert len(calls) == 7

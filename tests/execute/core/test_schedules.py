@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from itertools import pairwise
@@ -15,8 +16,8 @@ from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError, Work
 from kaygraph_viz.execute.core.schedules import SCHEDULES, checked_schedule, edges, imap_in_chunks, imap_in_order
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 WORKERS = 3
@@ -192,6 +193,23 @@ def test_a_coroutine_that_takes_too_long_is_cancelled():
         outcomes = in_chunks(executor, sleep_async, [1, 900, 1, 1], timeout=2, on_error="collect")
     assert [outcome.status for outcome in outcomes] == ["ok", "timeout", "ok", "ok"]
     assert trace.makespan_s == 3
+
+
+def test_parts_of_coroutines_in_a_chunk_are_noted_once_for_item_and_chunk():
+    clock = FakeClock()
+
+    async def work(number):
+        clock.compute(1)
+        await asyncio.sleep(0)  # the other chunk goes on meanwhile
+        clock.compute(1)
+
+    with record(clock=clock) as trace, get_executor("async", 2) as executor:
+        in_chunks(executor, work, range(4), name="work")
+    assert trace.validate() is trace
+    first = next(span for span in trace if span.name == "work")
+    assert [(part.kind, part.lasted_ns) for part in first.parts] == [
+        ("cpu", 1_000_000_000), ("gil", 1_000_000_000), ("cpu", 1_000_000_000)
+    ]  # fmt: skip
 
 
 def test_coroutines_that_never_wait_take_turns_with_the_other_chunks():

@@ -14,8 +14,9 @@ from ipywidgets.widgets import widget
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.playground import pictures, playground as module
 from kaygraph_viz.widgets.playground.playground import Playground, playground
 

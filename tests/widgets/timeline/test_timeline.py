@@ -14,10 +14,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from IPython.utils.capture import capture_output
+from ipywidgets.widgets import widget
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 from kaygraph_viz.widgets import kept_trace
 from kaygraph_viz.widgets.timeline import timeline as module
@@ -61,6 +63,17 @@ def test_boxes_of_the_diagram_are_named_as_the_nodes_of_the_bars(view):
 
 def test_without_a_graph_there_is_no_diagram():
     assert timeline(trace_of_nodes()).scene == {}
+
+
+def test_nothing_keeps_a_view_that_was_closed():
+    before = set(widget._instances)
+    view = timeline(trace_of_nodes(), graph=VIEW)
+    view.close()
+    kept = weakref.ref(view)
+    del view
+    gc.collect()
+    assert kept() is None
+    assert set(widget._instances) <= before
 
 
 def test_title_can_be_given():
@@ -263,7 +276,8 @@ def shell():
 
 
 LIVE_CELL = """
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.timeline.timeline import timeline
 with record() as trace:
     display(timeline(trace))
