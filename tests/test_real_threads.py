@@ -13,7 +13,16 @@ import pytest
 
 from kaygraph_viz.clock import REAL, sleep
 from kaygraph_viz.real_threads import (
-    REAL_THREADS, SLICE_S, Condition, Event, Future, InnerMethod, Thread, end_as, sleep as real_sleep, slices,
+    REAL_THREADS,
+    SLICE_S,
+    Condition,
+    Event,
+    Future,
+    InnerMethod,
+    Thread,
+    end_as,
+    sleep as real_sleep,
+    slices,
 )  # fmt: skip
 from kaygraph_viz.sync import Lock
 
