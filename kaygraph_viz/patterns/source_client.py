@@ -23,6 +23,7 @@ from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, ClientOwner, retry_after_s
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, SourceStatus
 from kaygraph_viz.services.in_process import open_async_client
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import span
 
 __all__ = ["Sources"]
@@ -168,7 +169,7 @@ class Sources(ClientOwner):
         return Sources, (self._sources,)
 
     def __repr__(self) -> str:
-        return f"<Sources: {', '.join(self.names)}>"
+        return f"<Sources: {', '.join(map(one_line, self.names))}>"
 
 
 class _Answer:

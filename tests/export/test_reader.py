@@ -7,7 +7,7 @@ import pytest
 from kaygraph_viz.export import reader as module
 from kaygraph_viz.export.reader import LARGEST_NS, Reader, integer_ns
 from kaygraph_viz.trace.fields import as_row
-from tests.export.examples import FIELDS
+from tests.export.examples import AMPLE, FIELDS
 
 
 class Rows(Reader):
