@@ -45,7 +45,7 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 # Files of each format, always the same; most of those of the first one are refused.
 FEW = {"native": 100, "perfetto": 20, "chrome": 25, "task stream": 25}
-THOROUGH = 1_500
+THOROUGH = 400
 
 Document = Any
 Place = tuple[Any, ...]
