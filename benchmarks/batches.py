@@ -17,6 +17,7 @@ from typing import Any
 import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, alternate, benchmark, check_count, per_call
 from kaygraph_viz.execute.core.base import Executor
+from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS
 
 THREADS = 4
 PEER = "ThreadPoolExecutor(4).map"
@@ -119,7 +120,7 @@ def _against_pocketflow(scale: Scale, limit: int | None) -> Measured:
     class Ours(_AsyncPhases, kv.AsyncParallelBatchNode):
         exec_async = increment  # type: ignore[assignment]
 
-    ours, items = Ours(limit, progress=False), range(scale.pick(10_000, 200))
+    ours, items = Ours(limit or MAX_SLOTS, progress=False), range(scale.pick(10_000, 200))
     return alternate(lambda: _awaited(ours, items), lambda: _awaited(Theirs(), items), scale.pick(11, 1))
 
 

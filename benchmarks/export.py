@@ -15,7 +15,8 @@ from kaygraph_viz.export.frame import to_frame
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.otel import to_opentelemetry
 from kaygraph_viz.export.perfetto import to_perfetto
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import Trace
 
 

@@ -21,7 +21,7 @@ from benchmarks.pictures import broken_bars
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.progress import counter
 from kaygraph_viz.graph.batch import ParallelBatchNode
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.pictures import DPI, GANTT_IN
 from kaygraph_viz.widgets.playground.playground import playground

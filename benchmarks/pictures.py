@@ -28,7 +28,7 @@ from kaygraph_viz.trace.columns import SPAN_DTYPE, SpanColumns
 from kaygraph_viz.trace.span import KINDS, STATUSES
 from kaygraph_viz.trace.trace import Trace
 
-LANES = 16
+LANES, SOME_LANES, MANY_LANES = 16, 1_000, 100_000
 SOME, MANY, VERY_MANY = 4_000, 100_000, 1_000_000
 BARH = "ax.broken_barh for each lane"
 ALLOCATED_NOTE = "peak of what is allocated for it"
@@ -39,7 +39,7 @@ ALLOCATED = """
 import sys, tracemalloc
 from benchmarks.pictures import our_bars, broken_bars, drawn, trace_of
 
-trace = trace_of(int(sys.argv[1]))
+trace = trace_of(int(sys.argv[1]), int(sys.argv[3]))
 drawn(our_bars, trace_of(100))
 tracemalloc.start()
 drawn(our_bars if sys.argv[2] == "ours" else broken_bars, trace)
@@ -102,8 +102,19 @@ def memory_of_very_many(scale: Scale) -> Measured:
     return _allocated(scale.pick(VERY_MANY, 20_000))
 
 
+@benchmark(
+    "memory of gantt, 100,000 lanes / 1,000 lanes", peer="as many bars on 1,000 lanes", unit="B", target=4.0,
+    note=f"{ALLOCATED_NOTE}; rows that cannot be told apart are folded",
+)  # fmt: skip
+def memory_of_many_lanes(scale: Scale) -> Measured:
+    """Measure how the memory of a chart grows with the number of workers, each a row."""
+    count = scale.pick(MANY, 2_000)
+    lanes = (min(count, number) for number in (MANY_LANES, SOME_LANES))
+    return Measured(*(in_subprocess(ALLOCATED, count, "ours", number)[0] for number in lanes))
+
+
 def _allocated(count: int) -> Measured:
-    ours, theirs = (in_subprocess(ALLOCATED, count, who)[0] for who in ("ours", "peer"))
+    ours, theirs = (in_subprocess(ALLOCATED, count, who, LANES)[0] for who in ("ours", "peer"))
     return Measured(ours, theirs)
 
 
@@ -142,20 +153,22 @@ def drawn(draw: Draw, trace: Trace) -> float:
 
 
 @cache
-def trace_of(count: int) -> Trace:
-    """Return a run of branches of about 2 ms on 16 lanes, with CPU and blocked time, of which 1 of 1,000 failed.
+def trace_of(count: int, lanes: int = LANES) -> Trace:
+    """Return a run of branches of about 2 ms on some lanes, with CPU and blocked time, of which 1 of 1,000 failed.
 
     Parameters
     ----------
     count
         The number of branches, 1 or more.
+    lanes
+        The number of lanes, 1 or more.
     """
     random = np.random.default_rng(0)
     rows = np.zeros(count, SPAN_DTYPE)
-    lane = np.arange(count) % LANES
+    lane = np.arange(count) % lanes
     length = random.gamma(2.0, 1e6, count).astype(np.int64) + 1_000
-    for number in range(LANES):
-        mine = np.flatnonzero(lane == number)
+    for number in range(lanes):
+        mine = np.arange(number, count, lanes)
         gaps = random.integers(0, 300_000, len(mine))
         rows["started_ns"][mine] = np.cumsum(length[mine] + gaps) - length[mine]
     rows["span_id"], rows["index"], rows["lane"] = np.arange(1, count + 1), np.arange(count), lane
@@ -165,7 +178,7 @@ def trace_of(count: int) -> Trace:
     rows["blocked_ns"] = np.where(random.random(count) < 0.1, length // 5, 0)
     rows["attempt"], rows["kind"] = 1, KINDS.index("branch")
     rows["status"] = np.where(random.random(count) < 0.001, STATUSES.index("error"), STATUSES.index("ok"))
-    return Trace(SpanColumns(rows, ("page",), tuple(f"thread-{number + 1}" for number in range(LANES))).in_order())
+    return Trace(SpanColumns(rows, ("page",), tuple(f"thread-{number + 1}" for number in range(lanes))).in_order())
 
 
 def turns_of(count: int) -> Trace:

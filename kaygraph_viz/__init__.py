@@ -85,8 +85,9 @@ if TYPE_CHECKING:
     from kaygraph_viz.plot.diagram.markup import diagram_text as diagram_text
     from kaygraph_viz.plot.files import save_picture as save_picture
     from kaygraph_viz.plot.gantt.gantt import gantt as gantt
+    from kaygraph_viz.recording import record as record
     from kaygraph_viz.sync import Lock as Lock
-    from kaygraph_viz.trace.recorder import record as record, span as span
+    from kaygraph_viz.trace.recorder import span as span
     from kaygraph_viz.trace.span import Span as Span
     from kaygraph_viz.trace.trace import Trace as Trace
     from kaygraph_viz.trace.traced import traced as traced
@@ -131,7 +132,8 @@ _HOME = {
     "plot.curves.queues": ("queue_depth",),
     "plot.curves.speedup": ("speedup_curve",),
     "analysis.what_if.what_if": ("WhatIf", "what_if"),
-    "trace.recorder": ("record", "span"),
+    "recording": ("record",),
+    "trace.recorder": ("span",),
     "trace.traced": ("traced",),
     "trace.trace": ("Trace",),
     "trace.span": ("Span",),

@@ -13,7 +13,7 @@ from typing import Any
 
 from kaygraph_viz.parts import PartKind
 
-__all__ = ["due_in_s", "frames_of", "innermost_frame", "kind_of_wait"]
+__all__ = ["due_in_s", "frames_of", "innermost_frame", "kind_of_wait", "overdue_s"]
 
 FILES = (asyncio.locks.__file__, asyncio.queues.__file__)
 # Not events: they can mean anything.
@@ -62,3 +62,11 @@ def due_in_s(frame: FrameType | None) -> float | None:
         return None
     timer = frame.f_locals.get("h")
     return None if timer is None else max(0.0, timer.when() - asyncio.get_running_loop().time())
+
+
+def overdue_s(frame: FrameType | None, loop: asyncio.AbstractEventLoop) -> float:
+    """Return since when a coroutine that slept in a frame could have gone on [s]; 0 where it did not sleep."""
+    if frame is None or frame.f_code is not asyncio.sleep.__code__:
+        return 0.0
+    timer = frame.f_locals.get("h")
+    return 0.0 if timer is None else max(0.0, loop.time() - timer.when())

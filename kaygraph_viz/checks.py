@@ -1,8 +1,8 @@
 """Checks of what users pass: numbers, durations, words, functions.
 
 Belongs here: returning an argument that can be used, and else raising the error that says what to write instead; the
-bounds that several modules share. Does not belong here: checks of objects of this package, which stand beside their
-classes.
+bounds that several modules share; refusing what plain functions must not return. Does not belong here: checks of
+objects of this package, which stand beside their classes.
 
 Each function takes the name of the argument as the caller writes it, the value, what is allowed, and a call that works.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection
+from types import AsyncGeneratorType, CoroutineType
 from typing import Any, TypeVar
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import BranchError, OptionError
 
 __all__ = [
     "MAX_SECONDS",
@@ -25,6 +26,7 @@ __all__ = [
     "checked_whole",
     "checked_word",
     "checked_workers",
+    "refuse_if_async",
 ]
 
 MAX_SECONDS = 1e9  # 30 years; the system's own waits overflow at some 292
@@ -211,6 +213,23 @@ def checked_function(name: str, value: F, expected: str, example: str = "") -> F
     if not callable(value):
         raise OptionError(name, value, expected, example)
     return value
+
+
+def refuse_if_async(value: Any, where: str) -> None:
+    """Raise `BranchError` if plain code returned a coroutine or an asynchronous generator: nothing would run it.
+
+    Parameters
+    ----------
+    value
+        What a function of the user's returned.
+    where
+        The function in words, such as ``"prep of node 'Check'"``.
+    """
+    if type(value) is CoroutineType:
+        value.close()
+        raise BranchError(f"{where} returned a coroutine; write a plain function, or use an async node")
+    if type(value) is AsyncGeneratorType:
+        raise BranchError(f"{where} returned an asynchronous generator, which nothing reads; write return, not yield")
 
 
 def _range(low: float, high: float, *, above: bool) -> str:

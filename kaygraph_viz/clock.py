@@ -11,15 +11,18 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import Context, ContextVar
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
 from types import MappingProxyType
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_SECONDS, checked_seconds
+from kaygraph_viz.in_force import InForce
 from kaygraph_viz.machine import Machine, this_machine
 from kaygraph_viz.parts import noted
-from kaygraph_viz.thread_protocols import REAL_THREADS, Event, Threads
+from kaygraph_viz.real_threads import REAL_THREADS, sleep as real_sleep
+from kaygraph_viz.thread_protocols import Event, Threads
 
 __all__ = [
     "REAL", "WORKER_KINDS", "Clock", "RealClock", "compute", "cost", "current_clock", "sleep", "sleep_async",
@@ -128,7 +131,7 @@ class RealClock(Clock):
 
     now_ns = staticmethod(time.perf_counter_ns)
     cpu_ns = staticmethod(time.thread_time_ns)
-    sleep = staticmethod(time.sleep)
+    sleep = staticmethod(real_sleep)
 
     @property
     def machine(self) -> Machine:
@@ -150,7 +153,7 @@ class RealClock(Clock):
 
 
 REAL = RealClock()
-_clock: ContextVar[Clock | None] = ContextVar("kaygraph_viz_clock", default=None)
+_clock: InForce[Clock] = InForce("kaygraph_viz_clock", REAL)
 
 
 def current_clock() -> Clock:
@@ -161,7 +164,7 @@ def current_clock() -> Clock:
     >>> current_clock()
     RealClock()
     """
-    return _clock.get() or REAL
+    return _clock.get()
 
 
 @contextmanager
@@ -173,11 +176,8 @@ def use_clock(clock: Clock) -> Iterator[Clock]:
     clock
         The clock.
     """
-    token = _clock.set(clock)
-    try:
+    with _clock.set_to(clock):
         yield clock
-    finally:
-        _clock.reset(token)
 
 
 def sleep(seconds: float) -> None:

@@ -9,8 +9,12 @@ Every class also inherits the builtin that a caller would naturally catch, and s
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
+import warnings
 from typing import Any
+
+from kaygraph_viz.texts import cut, one_line, visible, without_secrets
+
+LONGEST_MESSAGE = 20_000  # characters; only what names of others make so long
 
 
 class KayGraphVizError(Exception):
@@ -25,8 +29,8 @@ class KayGraphVizError(Exception):
     """
 
     def __init__(self, message: str, **fields: Any) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = printable(message)
+        super().__init__(self.message)
         self.__dict__.update(fields)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -123,11 +127,14 @@ class OutputExistsError(KayGraphVizError, FileExistsError):
     Parameters
     ----------
     path
-        The file that is there.
+        What is there.
+    is_file
+        Whether that is a file, rather than a folder, a pipe or a device, which are never overwritten.
     """
 
-    def __init__(self, path: object) -> None:
-        super().__init__(f"{path} exists; add --force to overwrite it, or choose another folder", path=str(path))
+    def __init__(self, path: object, *, is_file: bool = True) -> None:
+        way_out = "exists; add --force to overwrite it" if is_file else "exists and is no file; move it away"
+        super().__init__(f"{path} {way_out}, or choose another folder", path=str(path), is_file=is_file)
 
 
 class SharedConflictError(KayGraphVizError, RuntimeError):
@@ -182,11 +189,26 @@ class MissingDependencyError(KayGraphVizError, ImportError):
         )
 
 
+def printable(text: str) -> str:
+    """Return a text that may be printed, whatever names and values of others are in it."""
+    return cut(visible(without_secrets(text[:LONGEST_MESSAGE])), LONGEST_MESSAGE)
+
+
+def warn(text: str, *, stacklevel: int = 1) -> None:
+    """Warn with a text that is `printable`; `stacklevel` as for `warnings.warn`."""
+    warnings.warn(printable(text), stacklevel=stacklevel + 1)
+
+
 def add_note_once(error: BaseException, note: str) -> None:
     """Add `note` to an error, unless it carries the same one already or takes none (a frozen dataclass)."""
-    with suppress(Exception):
+    try:
+        note = printable(note)
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # its own methods may raise anything, also what would end the program
+        return
 
 
 def short(value: object, limit: int = 80) -> str:
@@ -199,9 +221,11 @@ def short(value: object, limit: int = 80) -> str:
     """
     try:
         text = repr(value)
-    except Exception:  # a broken __repr__ must not hide the real error
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a broken __repr__ must not hide the real error
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return one_line(text, limit)
 
 
 class ServiceError(KayGraphVizError, RuntimeError):

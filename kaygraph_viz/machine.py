@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kaygraph_viz.texts import one_line
+
 __all__ = ["SIMULATED_CORES", "Machine", "machine_from", "this_machine", "usable_cores"]
 
 MAX_CORES = 1 << 20  # a file may claim anything
@@ -88,7 +90,7 @@ def machine_from(fields: Any) -> Machine | None:
     is_count = cores is None or (type(cores) is int and 1 <= cores <= MAX_CORES)
     if not is_count or not isinstance(python, str) or not isinstance(has_gil, bool):
         return None
-    return Machine(cores, python[:100], has_gil)
+    return Machine(cores, one_line(python, 100), has_gil)
 
 
 def usable_cores() -> int:

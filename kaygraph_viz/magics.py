@@ -20,7 +20,8 @@ from IPython.display import display
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["load_ipython_extension"]
 
-NOTHING = "Nothing was recorded: the cell ran no node, no executor and no span."
+NOTHING = (
+    "Nothing was recorded: the cell ran no node, no executor and no span. "
+    "Pools, tasks and threads of other libraries are recorded with --capture all."
+)
 
 
 @magics_class
@@ -41,6 +45,7 @@ class _Magics(Magics):
     @argument("--title", nargs="+", metavar="WORD", help="title of the chart")
     @argument("--by", choices=("part", "name", "status"), default="part", help="meaning of the colours (default: part)")
     @argument("--live", action="store_true", help="show an interactive chart that is updated while the cell runs")
+    @argument("--capture", metavar="KINDS", default="", help="work of other libraries, such as all or asyncio,futures")
     @cell_magic
     def gantt(self, line: str, cell: str) -> None:
         """Record a cell and draw its Gantt chart."""
@@ -48,14 +53,15 @@ class _Magics(Magics):
         title = " ".join(options.title or ()) or None
         if options.live and options.by != "part":
             raise OptionError("--by", options.by, "left out with --live, where colours show the parts of the time")
-        recording = record(clock="virtual" if options.virtual else None, seed=options.seed)
+        capture = [kind for kind in options.capture.split(",") if kind]
+        recording = record(clock="virtual" if options.virtual else None, seed=options.seed, capture=capture)
         with ExitStack() as after, recording as trace:
             show = _show_live(trace, title) if options.live else partial(_show, trace, title, options.by)
             after.callback(show)  # also of a cell that fails
             self.shell.user_ns[options.trace] = trace
             _run(self.shell, cell)
         if options.save:
-            print(f"saved to {trace.save(options.save)}")
+            print(f"saved to {one_line(str(trace.save(options.save)), 4096)}")
 
 
 def _run(shell: InteractiveShell, cell: str) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Literal, get_args
+
+from kaygraph_viz.blocks import contextmanager
 
 __all__ = [
     "NO_SHARE",
@@ -274,12 +275,13 @@ def write_here(log: PartLog | None, cpu_ns: Callable[[], int] | None = None) -> 
 
 @contextmanager
 def log_kept() -> Iterator[None]:
-    """Restore the log of the calling thread at the end of the block."""
-    before = _here.log, _here.cpu_ns
+    """Restore the log of the calling thread at the end of the block, unless another thread leaves it."""
+    before, thread = (_here.log, _here.cpu_ns), threading.get_ident()
     try:
         yield
     finally:
-        write_here(*before)
+        if threading.get_ident() == thread:
+            write_here(*before)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.parts import noted
+from kaygraph_viz.real_threads import InnerMethod
 from kaygraph_viz.thread_protocols import Lock as AnyLock, Threads
 
 __all__ = ["Lock", "new_event_loop", "run_loop", "threads"]
@@ -84,13 +85,20 @@ class Lock:
         timeout
             The longest wait [s]; -1 for no limit.
         """
-        lock = self._mine()
-        if lock.acquire(False):
-            return True
-        if not blocking:
-            return False
-        with noted("blocked", current_clock().now_ns):
-            return lock.acquire(True, timeout)
+        lock, taken = self._mine(), [False]
+        try:
+            taken += map(lock.acquire, (False,))  # taken and noted in one step: no interrupt can come in between
+            if blocking and not taken[-1]:
+                with noted("blocked", current_clock().now_ns):
+                    for limit_s in self._threads.slices(timeout):
+                        taken += map(lock.acquire, (True,), (limit_s,))
+                        if taken[-1]:
+                            break
+            return taken[-1]
+        except BaseException:
+            if taken[-1]:
+                lock.release()
+            raise
 
     def release(self) -> None:
         """Release the lock; a thread that waits for it goes on."""
@@ -103,8 +111,11 @@ class Lock:
     def __enter__(self) -> bool:
         return self.acquire()
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.release()
+    @property
+    def _inside(self) -> AnyLock:
+        return self._mine()
+
+    __exit__ = InnerMethod("_inside")
 
     def __reduce__(self) -> Any:
         raise TypeError("a lock cannot be sent to another process, where it would have no effect")

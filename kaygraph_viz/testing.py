@@ -42,7 +42,8 @@ class FakeClock(Clock):
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> from kaygraph_viz.recording import record
+    >>> from kaygraph_viz.trace.recorder import span
     >>> clock = FakeClock()
     >>> with record(clock=clock) as trace, span("parse"):
     ...     clock.compute(0.5)

@@ -1,19 +1,17 @@
 """What threads are made of and wait with: the names of `threading` and `queue` as one typed interface.
 
-Belongs here: the interface, and the real one. Does not belong here: which one is in force (``sync``), and the one of
-simulated time (``virtual.threads``).
+Belongs here: the interface. Does not belong here: which one is in force (``sync``), the real one (``real_threads``), and
+the one of simulated time (``virtual.threads``).
 """
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent import futures
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["REAL_THREADS", "Condition", "Event", "Lock", "Queue", "Thread", "Threads", "Timer"]
+__all__ = ["Condition", "Event", "Lock", "Queue", "Thread", "Threads", "Timer"]
 
 T = TypeVar("T")
 
@@ -114,21 +112,5 @@ class Threads(Protocol):
     def following(self, future: futures.Future[Any]) -> futures.Future[Any]:
         """Return a future that these threads can wait for; it ends as `future` does, and is cancelled with it."""
 
-
-class _RealThreads:
-    """Those of the standard library, without a detour."""
-
-    Condition = threading.Condition
-    Event = threading.Event
-    Future = futures.Future
-    Lock = staticmethod(threading.Lock)
-    SimpleQueue = queue.SimpleQueue
-    Thread = threading.Thread
-    Timer = threading.Timer
-    is_over = False
-
-    def following(self, future: futures.Future[Any]) -> futures.Future[Any]:
-        return future
-
-
-REAL_THREADS: Threads = _RealThreads()
+    def slices(self, timeout_s: float | None = None, /) -> Iterable[float]:
+        """Return the time limits of the waits of which one wait is made [s]; what is below 0 is none."""

@@ -15,26 +15,34 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-CORE = {"errors", "checks", "parts", "awaited", "clock", "machine", "thread_protocols", "_optional", "sync", "virtual"}
-GRAPH = CORE | {"trace", "execute", "graph"}
-DRAWN = CORE | {"trace", "analysis", "plot"}
+GROUND = {"texts", "errors", "blocks", "parts", "in_force", "machine", "thread_protocols"}
+CORE = GROUND | {"checks", "awaited", "clock", "real_threads", "_optional", "sync", "virtual"}
+RECORD = CORE | {"trace", "capture", "recording"}
+GRAPH = RECORD | {"execute", "graph"}
+DRAWN = RECORD | {"analysis", "plot"}
 EVERYTHING = GRAPH | DRAWN | {"services", "patterns", "examples", "export", "html_report", "widgets"}
 
 # What each floor may import, besides itself. A new floor has to be put in here before it can be built.
 MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "checks": {"errors"},
-    "parts": set(),
-    "awaited": {"parts"},
-    "machine": set(),
+    "texts": set(),
+    "errors": {"texts"},
+    "blocks": set(),
+    "in_force": {"blocks"},
+    "parts": {"blocks"},
+    "machine": {"texts"},
     "thread_protocols": set(),
-    "clock": {"errors", "checks", "parts", "machine", "thread_protocols"},
+    "checks": {"texts", "errors"},
+    "awaited": {"parts"},
+    "real_threads": {"blocks", "thread_protocols"},
+    "clock": GROUND | {"checks", "real_threads"},
     "_optional": {"errors"},
-    "sync": {"errors", "parts", "thread_protocols", "clock"},
-    "virtual": {"errors", "checks", "parts", "awaited", "machine", "thread_protocols", "clock"},
+    "sync": GROUND | {"real_threads", "clock"},
+    "virtual": GROUND | {"checks", "awaited", "real_threads", "clock"},
     "trace": CORE,
-    "execute": CORE | {"trace"},
-    "graph": CORE | {"trace", "execute"},
+    "capture": CORE | {"trace"},
+    "recording": CORE | {"trace", "capture"},
+    "execute": RECORD,
+    "graph": RECORD | {"execute"},
     "services": GRAPH,
     "patterns": GRAPH | {"services", "analysis"},
     "analysis": CORE | {"trace"},

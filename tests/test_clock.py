@@ -14,9 +14,9 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.limits import default_workers
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.machine import this_machine
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import threads
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 

@@ -198,6 +198,14 @@ def test_a_picture_with_very_many_lines_is_made_of_pixels(tmp_path, monkeypatch)
     check_harmless(page)
 
 
+def test_a_report_of_very_many_workers_folds_them(tmp_path):
+    trace = make_trace(*(bar("a", f"async-{lane}", 0, 1, cpu_s=0.5) for lane in range(1_000)))
+    page = save_report(trace, tmp_path / "run.html").read_text(encoding="utf-8")
+    assert "folded into 20 bands of at most 50 rows" in page
+    assert "async-950 to 999 (50)" in page
+    assert len(page) < 1_000_000
+
+
 def test_an_empty_trace_has_a_report(tmp_path):
     page = report(tmp_path, make_trace())
     assert "Nothing was recorded." in page.text["p"]

@@ -89,3 +89,12 @@ def test_awaiting_is_a_clear_error(shell):
 def test_a_seed_without_simulated_time_is_a_clear_error(shell):
     with pytest.raises(OptionError, match="virtual"):
         run(shell, "--seed 3", "1")
+
+
+def test_capture_records_what_knows_nothing_of_us(shell, capsys):
+    shell.run_cell_magic(
+        "gantt", "--capture futures",
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "with ThreadPoolExecutor(2) as pool:\n    pool.submit(len, [])",
+    )  # fmt: skip
+    assert [span.name for span in shell.user_ns["trace"]] == ["len"]

@@ -11,7 +11,7 @@ import pytest
 from kaygraph_viz._optional import EXTRAS, require
 from kaygraph_viz.errors import MissingDependencyError
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 BROUGHT_BY = {"opentelemetry.sdk": "opentelemetry-sdk"}  # where the name to install is not the name to import

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from kaygraph_viz.parts import PART_KINDS, PartLog, derived_parts, log_here, log_kept, noted, shifted, write_here
 from kaygraph_viz.testing import FakeClock
 
@@ -91,3 +93,19 @@ def test_a_block_is_noted_in_the_log_of_the_calling_thread():
             clock.sleep(1)
     assert words(log.between(0, 10**9)) == [("blocked", 10**9)]
     assert log_here() is not log
+
+
+def test_the_log_of_another_thread_that_leaves_the_block_stays_as_it_is():
+    block, log = log_kept(), PartLog()
+    block.__enter__()
+    seen = []
+
+    def leave():
+        write_here(log)
+        block.__exit__(None, None, None)
+        seen.append(log_here())
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    thread.join()
+    assert seen == [log]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.clock import REAL, current_clock, sleep
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 
 
 def test_the_fixture_puts_simulated_time_in_force(virtual_clock):

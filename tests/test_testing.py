@@ -9,8 +9,9 @@ import pytest
 from kaygraph_viz.clock import Clock, sleep
 from kaygraph_viz.errors import OptionError, TraceError
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, assert_trace, bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 
 def test_fake_clock_is_a_clock():

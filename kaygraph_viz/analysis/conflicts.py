@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from kaygraph_viz.errors import short
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
@@ -47,8 +49,8 @@ class Conflict:
         >>> Conflict("total", "write-write", first, second).sentence
         "a and b ran at the same time and both accessed 'total' (write-write)"
         """
-        names = f"{self.first.name} and {self.second.name}"
-        return f"{names} ran at the same time and both accessed {self.key!r} ({self.kind})"
+        names = f"{one_line(self.first.name)} and {one_line(self.second.name)}"
+        return f"{names} ran at the same time and both accessed {short(self.key)} ({self.kind})"
 
     def __str__(self) -> str:
         return self.sentence

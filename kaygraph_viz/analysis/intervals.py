@@ -6,12 +6,20 @@ Belongs here: functions of arrays of starts and ends. Does not belong here: what
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["concurrency", "first_of_runs", "group_cluster_starts", "running_max_by_group", "union_length_ns"]
+__all__ = [
+    "Stretch",
+    "concurrency",
+    "covered_ns",
+    "first_of_runs",
+    "group_cluster_starts",
+    "running_max_by_group",
+    "union_length_ns",
+]
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -119,3 +127,57 @@ def group_cluster_starts(starts: Ints, ends: Ints, is_first: Bools) -> Bools:
     if len(begins):
         begins[1:] |= starts[1:] >= running_max_by_group(ends, is_first)[:-1]
     return begins
+
+
+class Stretch(NamedTuple):
+    """Stretches of the time of spans, m of them.
+
+    Parameters
+    ----------
+    owner
+        The position of the span of each.
+    started, ended
+        From and to [ns].
+    """
+
+    owner: npt.NDArray[np.intp]
+    started: Ints
+    ended: Ints
+
+
+def covered_ns(stretches: Stretch, cover: Stretch) -> Ints:
+    """Return for how long each stretch is covered by those of `cover` with the same owner [ns].
+
+    Examples
+    --------
+    >>> owner, cover = np.array([0, 0, 1]), Stretch(np.array([0, 0]), np.array([1, 4]), np.array([3, 9]))
+    >>> covered_ns(Stretch(owner, np.array([0, 2, 0]), np.array([9, 5, 9])), cover).tolist()
+    [7, 2, 0]
+    """
+    if not len(cover.owner):
+        return np.zeros(len(stretches.owner), np.int64)
+    order = np.lexsort((cover.started, cover.owner))
+    owner, started, ended = (each[order] for each in cover)
+    reached = running_max_by_group(ended, first_of_runs(owner))
+    before = np.where(first_of_runs(owner), started, np.append(0, reached[:-1]))
+    lasts = (ended - np.maximum(started, before)).clip(0)
+    until = np.append(0, np.cumsum(lasts))
+    moments = np.concatenate([started, stretches.started, stretches.ended])
+    times, rank = np.unique(moments, return_inverse=True)
+    owners = np.concatenate([owner, stretches.owner, stretches.owner])
+    keys = np.split(owners * len(times) + rank, [len(owner), len(owner) + len(stretches.owner)])
+    starts, ends = (
+        _covered_until(np.searchsorted(keys[0], key), at, stretches.owner, owner, reached, until)
+        for key, at in zip(keys[1:], (stretches.started, stretches.ended), strict=True)
+    )
+    return ends - starts
+
+
+def _covered_until(
+    begun: npt.NDArray[np.intp], at: Ints, owner: Ints, cover_owner: Ints, reached: Ints, until: Ints
+) -> Ints:  # fmt: skip
+    """Return the covered time of all owners up to a moment of one: `begun` covers have begun by then [ns]."""
+    last = (begun - 1).clip(0)
+    goes_on = (begun > 0) & (cover_owner[last] == owner)
+    found: Ints = until[begun] - np.where(goes_on, (reached[last] - at).clip(0), 0)
+    return found

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["Nesting", "Places", "extent_ns", "unit_mask"]
+__all__ = ["Nesting", "Places", "extent_ns", "is_own_time", "unit_mask"]
 
 Places = npt.NDArray[np.intp]
 
@@ -118,6 +118,12 @@ def extent_ns(columns: SpanColumns) -> tuple[int, int]:
     if not len(columns):
         return 0, 0
     return int(columns.column("submitted_ns").min()), int(columns.column("ended_ns").max())
+
+
+def is_own_time(columns: SpanColumns) -> Bools:
+    """Return a mask of the phases that `own_time.with_own_time` has added: their numbers are below 0."""
+    found: Bools = columns.rows["span_id"] < 0
+    return found
 
 
 def unit_mask(nesting: Nesting) -> Bools:

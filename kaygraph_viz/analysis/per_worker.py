@@ -5,19 +5,19 @@ Belongs here: sums by lane. Does not belong here: finding idle workers (``worker
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools
-from kaygraph_viz.analysis.nesting import Nesting, extent_ns
-from kaygraph_viz.analysis.wording import aligned, duration
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["WorkerLoad", "load_table", "per_worker"]
+__all__ = ["WorkerLoad", "per_worker"]
 
 
 class WorkerLoad(NamedTuple):
@@ -32,7 +32,7 @@ class WorkerLoad(NamedTuple):
     failed
         The number of them that did not end well.
     busy_s
-        The sum of their service times [s].
+        The sum of their service times, and of what branches around others did here by themselves [s].
     cpu_s
         The CPU time that they used [s]; None where it was not measured.
     ended_s
@@ -64,23 +64,26 @@ def per_worker(trace: Trace) -> list[WorkerLoad]:
     >>> [(load.worker, load.branches, load.busy_s, load.ended_s) for load in per_worker(trace)]
     [('thread-1', 2, 4.0, 4.0), ('thread-2', 1, 2.0, 2.0)]
     """
-    columns = trace.columns
+    nesting = with_own_time(Nesting.of(trace.columns))
+    columns = nesting.columns
     branches = columns.is_kind("branch")
-    own = branches & ~Nesting.of(columns).enclosing(branches)
-    loads = [*_loads(columns, own), *(WorkerLoad(lane) for lane in idle_lanes(columns))]
+    loads = [
+        *_loads(columns, branches & ~nesting.enclosing(branches)),
+        *(WorkerLoad(lane) for lane in idle_lanes(columns)),
+    ]
     return sorted(loads, key=lambda load: _order(load.worker))
 
 
 def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
     """Yield the load of each lane that ran any of these branches."""
-    lane, size, begin_ns = columns.column("lane")[own], len(columns.lanes), extent_ns(columns)[0]
-    started, ended, cpu = (columns.column(name)[own] for name in ("started_ns", "ended_ns", "cpu_ns"))
+    size, begin_ns, works = len(columns.lanes), extent_ns(columns)[0], own | is_own_time(columns)
+    lane, started, ended, cpu = (columns.column(name)[works] for name in ("lane", "started_ns", "ended_ns", "cpu_ns"))
     busy_ns, cpu_ns, ended_ns = (np.zeros(size, np.int64) for _ in range(3))
     np.add.at(busy_ns, lane, ended - started)
     np.add.at(cpu_ns, lane, cpu.clip(0))
     np.maximum.at(ended_ns, lane, ended - begin_ns)
-    count = np.bincount(lane, minlength=size)
-    failed = np.bincount(lane[~columns.is_status("ok")[own]], minlength=size)
+    count = np.bincount(columns.rows["lane"][own], minlength=size)
+    failed = np.bincount(columns.rows["lane"][own & ~columns.is_status("ok")], minlength=size)
     has_cpu = np.bincount(lane[cpu >= 0], minlength=size) > 0
     for code in np.flatnonzero(count).tolist():
         cpu_s = int(cpu_ns[code]) / 1e9 if has_cpu[code] else None
@@ -91,20 +94,3 @@ def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
 def _order(lane: str) -> tuple[str, int, str]:
     number = lane.rpartition("-")[2]
     return kind_of_lane(lane), int(number) if number.isdecimal() else 0, lane
-
-
-def load_table(loads: Sequence[WorkerLoad]) -> str:
-    """Return the loads of workers as lines of text.
-
-    Examples
-    --------
-    >>> print(load_table([WorkerLoad("thread-1", 2, 0, 4.0, None, 4.0), WorkerLoad("thread-2")]))
-    worker    branches  failed    busy   ended
-    thread-1         2       0  4.00 s  4.00 s
-    thread-2         0       0     0 s     0 s
-    """
-    rows = [
-        (load.worker, f"{load.branches:,}", f"{load.failed:,}", duration(load.busy_s), duration(load.ended_s))
-        for load in loads
-    ]
-    return aligned([("worker", "branches", "failed", "busy", "ended"), *rows], right={1, 2, 3, 4})

@@ -14,11 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency
-from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, unit_mask
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
 from kaygraph_viz.analysis.wording import counted, duration, html_table, join_words, significant
+from kaygraph_viz.analysis.worker_loops import finished_ns
 from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.span import STATUSES
@@ -60,9 +63,12 @@ class Summary:
         Longest dependency chain [s]: no number of workers makes the run shorter.
     counts
         ``spans branches units``, how many branches (units, where there are no branches) ended with each status,
-        ``retries`` (attempts beyond the first) and ``dropped`` (spans that were not kept).
+        ``retries`` (attempts beyond the first), ``dropped`` (spans that were not kept) and, where there were any,
+        ``cancelled_loops abandoned_loops``: those of these branches that took items from a queue and had done them all.
     measured_serial_s
         The makespan of a run of the same with one branch after the other [s]; None where none was given.
+    is_profile
+        Whether the trace is a profile, whose spans are function calls and no branches: then no speedup is estimated.
 
     Notes
     -----
@@ -72,7 +78,8 @@ class Summary:
     than one.
 
     For P workers, work W and critical path L the makespan T satisfies ``T >= max(W / P, L)`` (Graham 1969, Brent
-    1974). A branch that contains recorded branches or phases is no unit of work itself; only what it contains is.
+    1974). A branch that contains recorded branches or phases is no unit of work itself; only what it contains is, and,
+    where that ran on other lanes, the time in which it worked while none of it did.
     """
 
     makespan_s: float = 0.0
@@ -85,6 +92,7 @@ class Summary:
     critical_path_s: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)
     measured_serial_s: float | None = None
+    is_profile: bool = False
     _trace: Trace | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -148,6 +156,8 @@ class Summary:
         """
         if self._is_empty:
             return "Nothing was recorded."
+        if self.is_profile:
+            return PROFILE
         head = f"{self._units()} on {counted(self.workers, 'worker')} took {duration(self.makespan_s)}"
         return f"{head}{self._comparison()}{self._mishaps()}."
 
@@ -181,10 +191,15 @@ class Summary:
         return f" instead of {self._serial()}: {gain}, {share}"
 
     def _mishaps(self) -> str:
-        found = [f"{self.counts[status]:,} {word}" for status, word in _STATUS_WORDS.items() if self.counts.get(status)]
+        found = self._bad()
         if self.counts.get("retries"):
             found.append(counted(self.counts["retries"], "retry", "retries"))
         return f"; problems: {join_words(found)}" if found else ""
+
+    def _bad(self) -> list[str]:
+        """Return how many branches did not end well, in words; loops that were stopped with nothing left to do did."""
+        left = {status: self.counts.get(status, 0) - self.counts.get(f"{status}_loops", 0) for status in _STATUS_WORDS}
+        return [f"{left[status]:,} {word}" for status, word in _STATUS_WORDS.items() if left[status]]
 
     def _lines(self) -> list[tuple[str, str, str]]:
         """Return the rows of the table: name, value and meaning; the ratios first."""
@@ -217,14 +232,15 @@ class Summary:
         return " and the steps around them" if units > branches > 0 else ""
 
     def _results(self) -> tuple[str, str]:
-        bad = [f"{self.counts[status]:,} {word}" for status, word in _STATUS_WORDS.items() if self.counts.get(status)]
-        extra = [counted(self.counts.get("retries", 0), "retry", "retries")]
+        loops = sum(self.counts.get(f"{status}_loops", 0) for status in _STATUS_WORDS)
+        extra = [f"{counted(loops, 'loop')} stopped when all items were done"] if loops else []
+        extra += [counted(self.counts.get("retries", 0), "retry", "retries")]
         if self.counts.get("dropped"):
             extra.append(f"{counted(self.counts['dropped'], 'span')} not kept: the totals are too small")
-        return f"{self.counts.get('ok', 0):,} ok", ", ".join(bad + extra)
+        return f"{self.counts.get('ok', 0):,} ok", ", ".join(self._bad() + extra)
 
     def __str__(self) -> str:
-        if self._is_empty:
+        if self._is_empty or self.is_profile:
             return self.sentence
         lines = self._lines()
         width = max(len(value) for _, value, _ in lines)
@@ -232,6 +248,8 @@ class Summary:
         return "\n".join([self.sentence, "", *table])
 
     def _repr_html_(self) -> str:
+        if self.is_profile:
+            return f"<p>{html.escape(self.sentence)}</p>"
         return f"<p>{html.escape(self.sentence)}</p>{html_table(self._lines(), right={1})}"
 
 
@@ -274,11 +292,14 @@ def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
     columns = trace.columns
     if not len(columns):
         return Summary(counts={"dropped": trace.dropped} if trace.dropped else {}, measured_serial_s=measured_serial_s)
-    nesting = Nesting.of(columns)
-    units, branches = unit_mask(nesting), columns.is_kind("branch")
-    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    recorded = Nesting.of(columns)
+    if is_profile(recorded):
+        return _of_profile(trace, recorded, measured_serial_s)
+    nesting = with_own_time(recorded)
+    units, branches = unit_mask(nesting), nesting.columns.is_kind("branch")
+    submitted, started, ended = (nesting.columns.column(f"{name}_ns") for name in ("submitted", "started", "ended"))
     first, last = extent_ns(columns)
-    waits = (started - columns.column("submitted_ns"))[branches]
+    waits = (started - submitted)[branches]
     return Summary(
         makespan_s=(last - first) / 1e9,
         work_s=int((ended - started)[units].sum()) / 1e9,
@@ -292,6 +313,12 @@ def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
         measured_serial_s=measured_serial_s,
         _trace=Trace(columns, trace.dropped, machine=trace.machine) if serial is None else None,
     )
+
+
+def _of_profile(trace: Trace, nesting: Nesting, measured_serial_s: float | None) -> Summary:
+    branches = nesting.columns.is_kind("branch")
+    counts = _counts(nesting, unit_mask(nesting), branches, trace.dropped)
+    return Summary(trace.makespan_s, counts=counts, measured_serial_s=measured_serial_s, is_profile=True)
 
 
 def _measured_s(serial: Trace) -> float:
@@ -312,15 +339,24 @@ def _cpu_s(nesting: Nesting, units: Bools) -> float | None:
 
 
 def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> dict[str, int]:
-    rows = nesting.columns.rows
+    rows, added = nesting.columns.rows, is_own_time(nesting.columns)
     ended = branches if branches.any() else units
     of_status = np.bincount(rows["status"][ended], minlength=len(STATUSES)).tolist()
     attempts = nesting.columns.column("attempt")[units | branches]
     return {
-        "spans": len(rows),
+        "spans": int((~added).sum()),
         "branches": int(branches.sum()),
-        "units": int(units.sum()),
+        "units": int((units & ~added).sum()) + len(np.unique(nesting.parent[added])),
         **dict(zip(STATUSES, of_status, strict=True)),
         "retries": int((attempts - 1).clip(min=0).sum()),
         "dropped": dropped,
+        **_stopped_loops(nesting, branches),
     }
+
+
+def _stopped_loops(nesting: Nesting, branches: Bools) -> dict[str, int]:
+    """Return how many branches were stopped by each status though all that they had begun was done."""
+    columns = nesting.columns
+    was_done = branches & (finished_ns(nesting) == columns.column("ended_ns"))
+    counts = {status: int((was_done & columns.is_status(status)).sum()) for status in ("cancelled", "abandoned")}
+    return {f"{status}_loops": count for status, count in counts.items() if count}

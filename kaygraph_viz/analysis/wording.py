@@ -8,9 +8,13 @@ from __future__ import annotations
 import html
 from collections.abc import Collection, Sequence
 
+from kaygraph_viz.texts import one_line
+
 __all__ = ["aligned", "counted", "duration", "html_table", "join_words", "significant", "time_unit"]
 
 Row = Sequence[str]
+
+LONGEST_CELL = 1_000  # characters; names of others could be of any length
 
 _UNITS = (("s", 1.0, 0.1), ("ms", 1e-3, 1e-3), ("µs", 1e-6, 1e-6), ("ns", 1e-9, 0.0))  # name, size [s], from [s]
 
@@ -73,7 +77,8 @@ def join_words(words: list[str]) -> str:
     >>> join_words(["a", "b", "c"])
     'a, b and c'
     """
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+    shown = [one_line(word, LONGEST_CELL) for word in words]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
 
 
 def aligned(rows: Sequence[Row], *, right: Collection[int] = ()) -> str:
@@ -92,6 +97,7 @@ def aligned(rows: Sequence[Row], *, right: Collection[int] = ()) -> str:
     tail       9%   idle
     dispatch  12%   starting
     """
+    rows = [[one_line(cell, LONGEST_CELL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths, right) for row in rows)
 
@@ -126,8 +132,8 @@ def html_table(rows: Sequence[Row], *, right: Collection[int] = (), headings: Ro
 
 def _html_row(row: Row, right: Collection[int], *, is_heading: bool = False) -> str:
     cells = [
-        f'<{tag} style="text-align:{"right" if place in right else "left"}">{html.escape(cell)}</{tag}>'
-        for place, cell in enumerate(row)
+        f'<{tag} style="text-align:{"right" if place in right else "left"}">{html.escape(text)}</{tag}>'
+        for place, text in enumerate(one_line(cell, LONGEST_CELL) for cell in row)
         for tag in ["th" if is_heading or not place else "td"]
     ]
     return f"<tr>{''.join(cells)}</tr>"

@@ -12,12 +12,21 @@ from typing import Any
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools, concurrency
-from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.nesting import Nesting, is_own_time
 from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.trace.columns import SpanColumns
 
-__all__ = ["OWN_INTERPRETER", "count_workers", "idle_lanes", "kind_of_lane", "noted_workers", "process_of_lane"]
+__all__ = [
+    "LOOPS",
+    "OWN_INTERPRETER",
+    "count_workers",
+    "idle_lanes",
+    "kind_of_lane",
+    "noted_workers",
+    "process_of_lane",
+]
 
+LOOPS = ("async", "task")  # kinds of lanes of coroutines
 OWN_INTERPRETER = ("process", "dask")  # kinds of workers with an interpreter of their own
 
 
@@ -80,8 +89,8 @@ def process_of_lane(lane: str) -> str:
 def count_workers(nesting: Nesting, units: Bools) -> int:
     """Return how many workers a run had: the lanes of its branches and those that stayed idle.
 
-    Where no unit of work lies within a branch, the lanes of all units count. There are at least as many workers as
-    units ever ran at once.
+    Where no unit of work lies within a branch, the lanes of all units count. A branch that waits for others is no
+    worker beside those that run them. There are at least as many workers as units ever ran at once.
 
     Parameters
     ----------
@@ -89,7 +98,7 @@ def count_workers(nesting: Nesting, units: Bools) -> int:
         The spans, and the mask of the units of work.
     """
     columns = nesting.columns
-    in_branches = units & nesting.within(columns.is_kind("branch"))
+    in_branches = units & nesting.within(columns.is_kind("branch")) & ~is_own_time(columns)
     ran = in_branches if in_branches.any() else units
     lanes = len(np.unique(columns.rows["lane"][ran])) + len(idle_lanes(columns))
     at_once = concurrency(columns.column("started_ns")[units], columns.column("ended_ns")[units])[1]

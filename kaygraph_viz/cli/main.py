@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
+from kaygraph_viz.cli.record import record_program
 from kaygraph_viz.cli.report import (
     check_outputs,
     print_files,
@@ -48,6 +49,7 @@ EXAMPLES_OF_USE = """examples:
   kaygraph-viz customers.json                          validate the records of a JSON file
   kaygraph-viz "Validate and enrich this user data"    run the patterns that a sentence names
   kaygraph-viz --interactive                           enter commands at a prompt
+  kaygraph-viz record crawl.py                         record a program of your own
 """
 
 
@@ -71,7 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2
     """
     try:
-        code = _run(_parser().parse_args(arguments))
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        if words[:1] == ["record"]:
+            record_program(words[1:], _parser())
+            return OK
+        code = _run(_parser().parse_args(words))
         print(end="", flush=True)
     except (_UsageError, KayGraphVizError, OSError) as error:
         if isinstance(error, BrokenPipeError):

@@ -18,6 +18,7 @@ from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import aligned, counted, duration, significant
 from kaygraph_viz.errors import OutputExistsError
+from kaygraph_viz.trace.disk import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,6 @@ __all__ = [
     "check_outputs", "print_files", "print_overview", "print_run", "print_verdicts", "printable", "write_outputs",
 ]  # fmt: skip
 
-DPI = 150
 LONGEST_LINE = 500
 WIDTH = 110  # of a line before a sentence goes on in the next
 WORTH_SHOWING = 0.01  # of the time of all workers
@@ -129,11 +129,14 @@ def printable(text: str) -> str:
 
 
 def check_outputs(out: Path, name: str, *, force: bool) -> None:
-    """Make the folder, and raise `OutputExistsError` where an output file is in it, unless `force`."""
+    """Make the folder; raise `OutputExistsError` where an output is in it, unless it is a file and `force` is set."""
     out.mkdir(parents=True, exist_ok=True)
     taken = [path for path in sorted(out.glob(f"{name}-*")) if path.stem.partition(".")[0].endswith(OUTPUTS)]
-    if taken and not force:
-        raise OutputExistsError(taken[0])
+    for path in taken:
+        if path.exists() and not path.is_file():
+            raise OutputExistsError(path, is_file=False)
+        if not force:
+            raise OutputExistsError(path)
 
 
 def write_outputs(run: ExampleRun, out: Path) -> dict[Path, str]:
@@ -148,9 +151,11 @@ def write_outputs(run: ExampleRun, out: Path) -> dict[Path, str]:
     path = out / f"{run.name}-diagram.png"
     _save(diagram(run.graph, trace=run.traces.get(run.drawn, run.trace)), path)
     files[path] = f"the graph, with the times of the {run.drawn or 'parallel'} run"
-    for end, write in run.extras.items():
-        write(out / f"{run.name}-{end}")
-        files[out / f"{run.name}-{end}"] = run.captions.get(end, "")
+    for end, content in run.extras.items():
+        path = out / f"{run.name}-{end}"
+        with written(path) as stream:
+            stream.write(content)
+        files[path] = run.captions.get(end, "")
     files[run.trace.save(out / f"{run.name}-trace.jsonl.gz")] = "the parallel run, for kaygraph_viz.load()"
     return files
 
@@ -173,9 +178,10 @@ def _title(name: str, label: str, trace: Trace) -> str:
 
 def _save(axes: Axes, path: Path) -> None:
     import matplotlib.pyplot as plt
-    from matplotlib.figure import Figure
 
-    figure = axes.figure
-    assert isinstance(figure, Figure)  # no part of a larger figure: each was drawn on its own
-    figure.savefig(path, dpi=DPI, bbox_inches="tight")
-    plt.close(figure)
+    from kaygraph_viz.plot.files import save_picture
+
+    try:
+        save_picture(axes, path)
+    finally:
+        plt.close(axes.get_figure(root=True))

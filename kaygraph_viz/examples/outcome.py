@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -145,7 +144,7 @@ class ExampleRun:
     is_simulated
         Whether that was simulated time.
     extras
-        Other files that the run has to offer: how each is written, by the end of its name.
+        Other files that the run has to offer: the content of each, by the end of its name.
     """
 
     name: str
@@ -161,7 +160,7 @@ class ExampleRun:
     notes: Sequence[str] = ()
     details: tuple[str, Sequence[Sequence[str]]] | None = None
     is_simulated: bool = False
-    extras: Mapping[str, Callable[[Path], object]] = field(default_factory=dict)
+    extras: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def trace(self) -> Trace:

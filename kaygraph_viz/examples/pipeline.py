@@ -71,7 +71,7 @@ def run(setup: Setup) -> ExampleRun:
         ),
         details=("Use of the time in each stage:", stage_table(result.stages)),
         is_simulated=setup.is_simulated,
-        extras={DATABASE: lambda path: path.write_bytes(found.database)},
+        extras={DATABASE: found.database},
     )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def run(setup: Setup) -> ExampleRun:
             unit="customers",
         ),
         is_simulated=setup.is_simulated,
-        extras={PAGE: lambda path: path.write_bytes(page)},
+        extras={PAGE: page},
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.progress import Progress
 from kaygraph_viz.execute.registry import KINDS, checked_kind, get_executor
 from kaygraph_viz.machine import SIMULATED_CORES, usable_cores
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["DEFAULT_WORKERS", "MAX_ITEMS", "Setup"]

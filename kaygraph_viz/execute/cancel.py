@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import CallCancelled
+from kaygraph_viz.in_force import InForce
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.attributes import describe_error
 
@@ -124,11 +125,10 @@ def interruptible(outcomes: Generator[T, None, None]) -> Iterator[Generator[T, N
         outcomes.close()
 
 
-_outer: ContextVar[CancelToken | None] = ContextVar("kaygraph_viz_outer_token", default=None)
+_outer: InForce[CancelToken | None] = InForce("kaygraph_viz_outer_token", None)
 
 
-@contextmanager
-def stopping_all(token: CancelToken) -> Iterator[None]:
+def stopping_all(token: CancelToken) -> AbstractContextManager[None]:
     """Make `token` stop every parallel call inside the block, also those of code that knows nothing of it.
 
     Calls in simulated time are not stopped by it: nothing outside may interfere there. See `interrupt`.
@@ -143,11 +143,7 @@ def stopping_all(token: CancelToken) -> Iterator[None]:
     Traceback (most recent call last):
     kaygraph_viz.errors.CallCancelled: the call was cancelled; finished results were returned before
     """
-    outer = _outer.set(token)
-    try:
-        yield
-    finally:
-        _outer.reset(outer)
+    return _outer.set_to(token)
 
 
 def stopped_by_outer(token: CancelToken) -> AbstractContextManager[None]:

@@ -13,10 +13,12 @@ from typing import Any
 
 from kaygraph_viz.checks import checked_function, checked_whole
 from kaygraph_viz.errors import OptionError, RealWaitError
+from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import run_loop
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
 
@@ -114,9 +116,9 @@ class Exploration:
 
     def _lines(self) -> list[str]:
         lines = [self.sentence]
-        lines += [f"held in all: {name}" for name in self.held]
+        lines += [f"held in all: {one_line(name)}" for name in self.held]
         lines += [
-            f"failed in {len(seeds)} of {len(self.seeds)}, first with seed {seeds[0]}: {name}"
+            f"failed in {len(seeds)} of {len(self.seeds)}, first with seed {seeds[0]}: {one_line(name)}"
             for name, seeds in self.failed.items()
         ]
         if self.first is not None:
@@ -225,19 +227,27 @@ def _run(fn: Callable[[], Any], seed: int, preempt: float, checks: Mapping[str, 
     with record(clock=VirtualClock(seed, preempt=preempt)) as trace:
         try:
             result = run_loop(fn()) if iscoroutinefunction(fn) else fn()
-        except Exception as raised:
-            error = raised
+        except BaseException as raised:
+            error = _as_error(raised, "the program")
     if error is not None:
         return Run(seed, trace, None, error, (NO_ERROR,))
     failed = []
     for name, check in checks.items():
         try:
             holds = bool(check(result))
-        except Exception as raised:
-            holds, error = False, raised
+        except BaseException as raised:
+            holds, error = False, _as_error(raised, f"the property {name!r}")
         if not holds:
             failed.append(name)
     return Run(seed, trace, result, error, tuple(failed))
+
+
+def _as_error(raised: BaseException, where: str) -> Exception:
+    """Return what user code raised as an ordinary error; an interrupt is raised."""
+    error = as_node_error(raised, where)
+    if not isinstance(error, Exception):
+        raise error
+    return error
 
 
 def _checked(checks: Mapping[str, Check] | None) -> dict[str, Check]:

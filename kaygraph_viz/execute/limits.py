@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kaygraph_viz.checks import checked_seconds, checked_whole
+from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import usable_cores
@@ -112,9 +112,14 @@ class RetryPolicy:
 
         Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, at least that long.
         """
-        own_s = float(self.wait(_call_state(attempt, error))) if callable(self.wait) else float(self.wait)
+        own_s = self._asked_s(attempt, error) if callable(self.wait) else float(self.wait)
         asked = getattr(error, "retry_after_s", None)
         return max(own_s, float(asked)) if isinstance(asked, (int, float)) and math.isfinite(asked) else own_s
+
+    def _asked_s(self, attempt: int, error: BaseException) -> float:
+        seconds: Any = self.wait(_call_state(attempt, error))  # type: ignore[operator]  # only called for functions
+        refuse_if_async(seconds, "the function for the wait between attempts")
+        return float(seconds)
 
 
 class MemoryBudget:

@@ -8,14 +8,18 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
-from kaygraph_viz.checks import checked_function
+from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.checks import checked_function, refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.retries import as_node_error
+from kaygraph_viz.texts import one_line
 
 __all__ = ["Progress", "ProgressCallback", "ProgressInfo", "checked_progress", "counter", "is_shown", "tracked"]
 
@@ -110,7 +114,8 @@ class ProgressCallback:
 
     def __call__(self, done: int, total: int | None, failed: int = 0) -> None:
         """Report the progress; called as any other function of progress."""
-        self.report(ProgressInfo(done, total, (current_clock().now_ns() - self._begun_ns) / 1e9, failed))
+        elapsed_s = (current_clock().now_ns() - self._begun_ns) / 1e9
+        refuse_if_async(self.report(ProgressInfo(done, total, elapsed_s, failed)), "the function of progress")
 
     def ended(self) -> None:
         """Do nothing; called when the batch has ended, also with an error, for classes that extend this one."""
@@ -142,15 +147,15 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
         yield _nothing
     elif isinstance(progress, ProgressCallback):
         with _Tally(progress.begun(), total) as tally:
-            yield tally
+            yield partial(_told, name, tally)
     elif callable(progress):
         report, done = progress, itertools.count(1)
-        yield lambda _ok=True: report(next(done), total)
+        yield partial(_told, name, lambda _ok: report(next(done), total))
     else:
         from tqdm.auto import tqdm
 
         delay = 0 if progress else SHOW_AFTER_S
-        with closing(tqdm(desc=name, total=total, delay=delay, unit=" items", leave=False)) as bar:
+        with closing(tqdm(desc=one_line(name), total=total, delay=delay, unit=" items", leave=False)) as bar:
             yield lambda _ok=True: bar.update()
 
 
@@ -187,7 +192,20 @@ def _counted(outcomes: Iterable[Outcome], progress: Progress, total: int | None,
 
 def is_shown(progress: Progress) -> bool:
     """Return whether progress is to be shown: it is asked for, or the output is a terminal."""
-    return bool(progress) or (progress is None and sys.stderr is not None and sys.stderr.isatty())
+    return progress is True or callable(progress) or (progress is None and _is_on_terminal())
+
+
+def _is_on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _told(name: str, count: Callable[[bool], object], ok: bool = True) -> None:
+    """Count an outcome by a function of the user's; what it raises becomes an error of the batch."""
+    where = f"progress of {name!r}"
+    try:
+        refuse_if_async(count(ok), where)
+    except BaseException as raised:
+        raise as_node_error(raised, where)  # noqa: B904  (it is the same one, or has its cause)
 
 
 def _nothing(ok: bool = True) -> None:

@@ -8,10 +8,12 @@ The time that a branch waits for its turn is recorded as blocked time, and as a 
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Self
 
 from kaygraph_viz.checks import MAX_SECONDS, checked_whole
@@ -77,40 +79,51 @@ class RateLimit:
             self._closed_until_ns = max(self._closed_until_ns, until)
 
     def __enter__(self) -> Self:
-        with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
-            self._slots.take()
-            try:
-                self._gate.take()
-                try:
-                    while (wait_s := self._begin_or_wait_s()) > 0:
-                        current_clock().sleep(wait_s)
-                finally:
-                    self._gate.leave()
-            except BaseException:
-                self._slots.leave()
-                raise
-        return self
+        place = _Place()
+        try:
+            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
+                self._slots.take(place)
+                self._gate.take(place)
+                while (wait_s := self._begin_or_wait_s()) > 0:
+                    current_clock().sleep(wait_s)
+            self._gate.leave(place)
+            place.is_entered = True  # last: an interrupt comes before it, or in the block
+            return self
+        except BaseException:
+            self._give_back(place)
+            raise
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._leave(error)
+        left: list[_Place] = []
+        try:
+            self._leave(error, left)
+        except BaseException:  # an interrupt, maybe before the slot was given back
+            self._leave(error, left)
+            raise
 
     async def __aenter__(self) -> Self:
-        with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
-            await self._slots.take_async()
-            try:
-                await self._gate.take_async()
-                try:
-                    while (wait_s := self._begin_or_wait_s()) > 0:
-                        await sleep_async(wait_s)
-                finally:
-                    self._gate.leave()
-            except BaseException:
-                self._slots.leave()
-                raise
-        return self
+        place = _Place()
+        try:
+            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
+                await self._slots.take_async(place)
+                await self._gate.take_async(place)
+                while (wait_s := self._begin_or_wait_s()) > 0:
+                    await sleep_async(wait_s)
+            self._gate.leave(place)
+            place.is_entered = True
+            return self
+        except BaseException:
+            self._give_back(place)
+            raise
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        self._leave(error)
+        self._leave(error, [])
+
+    def _give_back(self, place: _Place) -> None:
+        try:
+            self._gate.leave(place)
+        finally:
+            self._slots.leave(place)
 
     def _begin_or_wait_s(self) -> float:
         """Count one call as begun and return 0, or return how long to wait before asking again [s]."""
@@ -133,80 +146,96 @@ class RateLimit:
             self._closed_until_ns = 0
         return clock.now_ns()
 
-    def _leave(self, error: BaseException | None) -> None:
+    def _leave(self, error: BaseException | None, left: list[_Place]) -> None:
         asked = getattr(error, "retry_after_s", None)
         if isinstance(asked, (int, float)) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
             self.pause(asked)
-        self._slots.leave()
+        self._slots.leave_one(left)
 
     def __repr__(self) -> str:
         return f"RateLimit(per_second={self.per_second}, in_flight={self.in_flight})"
 
 
+class _Place:
+    """One call: waiting for its slot, or in it."""
+
+    def __init__(self) -> None:
+        self.is_entered = False  # whether its block has begun
+        self.wake: Callable[[], None] = _nothing  # called when it may be its turn
+
+
+def _nothing() -> None: ...
+
+
 class _Slots:
-    """Slots for threads and coroutines, taken in the order in which they ask; None for any number."""
+    """Slots for threads and coroutines, taken in the order in which they ask; None for any number.
+
+    Who has a slot, and who waits, is all there is to know. So whatever an interrupt has left half done is put right by
+    `leave`, which may be called at any time.
+    """
 
     def __init__(self, count: int | None) -> None:
-        self._is_unlimited = count is None
-        self._free = count or 0
+        self._count = sys.maxsize if count is None else count
         self._lock = threading.Lock()
-        self._queue: deque[Callable[[], None]] = deque()
+        self._holders: dict[_Place, None] = {}
+        self._queue: dict[_Place, None] = {}
 
-    def take(self) -> None:
+    def take(self, place: _Place) -> None:
         """Wait for a slot; in a thread."""
         turn = threads().Event()
-        if self._take_or_queue(turn.set):
-            return
-        try:
+        place.wake = turn.set
+        while not self._is_taken_by(place):
             turn.wait()
-        except BaseException:  # an interrupt
-            self._give_up(turn.set)
-            raise
+            turn.clear()
 
-    async def take_async(self) -> None:
+    async def take_async(self, place: _Place) -> None:
         """Wait for a slot; in a coroutine."""
-        if self._take_or_queue(None):
-            return
-        loop = asyncio.get_running_loop()
-        turn = loop.create_future()
+        loop, turn = asyncio.get_running_loop(), asyncio.Event()
 
-        def call() -> None:
+        def wake() -> None:
             with suppress(RuntimeError):  # the loop has just been closed
-                loop.call_soon_threadsafe(lambda: None if turn.done() else turn.set_result(None))
+                loop.call_soon_threadsafe(turn.set)
 
-        if self._take_or_queue(call):
-            return
+        place.wake = wake
+        while not self._is_taken_by(place):
+            await turn.wait()
+            turn.clear()
+
+    def leave(self, place: _Place) -> None:
+        """Give back the slot of a place, if it has one, or take it out of the queue."""
         try:
-            await turn
-        except BaseException:
-            self._give_up(call)
-            raise
+            with self._lock:
+                self._queue.pop(place, None)
+                self._holders.pop(place, None)
+        finally:
+            self._wake()
 
-    def leave(self) -> None:
-        """Pass the slot on to the next in the queue, or free it."""
-        if self._is_unlimited:
-            return
+    def leave_one(self, left: list[_Place]) -> None:
+        """Give back the slot of a place whose block has begun: they are all alike. It is `left`, if that has one."""
         with self._lock:
-            following = self._queue.popleft() if self._queue else None
-            if following is None:
-                self._free += 1
-        if following is not None:
-            following()
+            for place in () if left else self._holders:
+                if place.is_entered:
+                    place.is_entered = False
+                    left.append(place)
+                    break
+        self.leave(*left)
 
-    def _take_or_queue(self, call: Callable[[], None] | None) -> bool:
-        if self._is_unlimited:
+    def _is_taken_by(self, place: _Place) -> bool:
+        with self._lock:
+            self._queue[place] = None  # at the end, if it is new
+            if place not in islice(self._queue, self._free):
+                return False
+            del self._queue[place]
+            self._holders[place] = None
             return True
-        with self._lock:
-            if self._free > 0:
-                self._free -= 1
-                return True
-            if call is not None:
-                self._queue.append(call)
-            return False
 
-    def _give_up(self, call: Callable[[], None]) -> None:
+    def _wake(self) -> None:
+        """Wake those for whom there is a slot: they take it by themselves."""
         with self._lock:
-            if call in self._queue:
-                self._queue.remove(call)
-                return
-        self.leave()  # it had been called meanwhile
+            following = list(islice(self._queue, self._free))
+        for place in following:
+            place.wake()
+
+    @property
+    def _free(self) -> int:
+        return self._count - len(self._holders)

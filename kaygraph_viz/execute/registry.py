@@ -29,9 +29,10 @@ def get_executor(kind: str = "thread", max_workers: int | None = None) -> Execut
         computing. ``"async"``: coroutines, good for very many that wait. ``"dask"``: a Dask cluster, also of several
         machines.
     max_workers
-        How many branches may run at once, 1 to 4096. Default for ``"process"``: one for each core that the program may
-        use; for ``"thread"`` and ``"dask"``: 4 more than that, at most 32; for ``"async"``: all. In simulated time it
-        is 4 for the first three, on every machine; the clock in force when branches are run decides.
+        How many branches may run at once, 1 to 4096, of coroutines to 1,000,000. Default for ``"process"``: one for
+        each core that the program may use; for ``"thread"`` and ``"dask"``: 4 more than that, at most 32; for
+        ``"async"``: 100. In simulated time it is 4 for the first three, on every machine; the clock in force when
+        branches are run decides.
 
     Returns
     -------

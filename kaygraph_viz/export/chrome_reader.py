@@ -17,7 +17,9 @@ from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.export.tracks import enclosing
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
+from kaygraph_viz.trace.fields import LONGEST_NAME
 from kaygraph_viz.trace.span import Status
+from kaygraph_viz.trace.unpacking import Allowance
 
 __all__ = ["ChromeReader"]
 
@@ -41,8 +43,8 @@ class ChromeReader(Reader):
     Events that never ended count as abandoned at the last time in the file.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(allowance)
         self._lanes: dict[Key, str] = {}  # lanes get numbers first: their names may come at the end of the file
         self._names: dict[Key, str] = {}
         self._open: dict[Key, list[_Begun]] = {}
@@ -93,19 +95,18 @@ class ChromeReader(Reader):
         if not isinstance(name, str):
             return
         if event.get("name") == "thread_name":
-            self._names[_thread(event)] = name
+            self._names[_thread(event)] = name[:LONGEST_NAME]
         elif event.get("name") == "process_name":
-            self._names[PROCESS, _text(event.get("pid")), None] = name
+            self._names[PROCESS, _text(event.get("pid")), None] = name[:LONGEST_NAME]
 
     def _add(self, key: Key, begun: _Begun, ended_ns: int, status: Status, cpu_ns: int = -1) -> None:
         self._count += 1
         self._last_ns = max(self._last_ns, ended_ns)
         lane = self._lanes.setdefault(key, str(len(self._lanes)))
         name, started_ns, noted = begun
-        attributes = safe_attributes(noted) if noted else None
         self._keep((
             self._count, 0, -1, name, "branch", lane, started_ns, started_ns, ended_ns, cpu_ns, 0, status, 1, None,
-            attributes, None, None,
+            noted or None, None, None,
         ))  # fmt: skip
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ def _begun(event: Mapping[str, Any]) -> _Begun:
     if isinstance(category, str) and category:
         kept.setdefault("category", category)
     started_ns = integer_ns(event.get("ts"), MICROSECOND_NS)
-    return _Begun(name if isinstance(name, str) else "", started_ns, kept)
+    return _Begun(name[:LONGEST_NAME] if isinstance(name, str) else "", started_ns, safe_attributes(kept))
 
 
 def _thread(event: Mapping[str, Any]) -> Key:
@@ -156,7 +157,7 @@ def _thread(event: Mapping[str, Any]) -> Key:
 
 
 def _identity(event: Mapping[str, Any]) -> Key:
-    return ASYNC, _text(event.get("pid")), f"{event.get('cat')} {event.get('id')} {event.get('id2')}"
+    return ASYNC, _text(event.get("pid")), " ".join(_text(event.get(name)) for name in ("cat", "id", "id2"))
 
 
 def _text(number: object) -> str:

@@ -6,18 +6,20 @@ Belongs here: finding the ends of values, limits of size. Does not belong here: 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.trace.files import MAX_CHARACTERS
+from kaygraph_viz.trace.unpacking import Allowance
 
 __all__ = ["JsonStream"]
 
 MAX_VALUE = 2 << 20  # characters; real events have some hundred, and a file may be made to fill the memory
 CHUNK = 8192  # characters; small, since where a compressed file was cut off a whole chunk is lost
-_SPACE = " \t\r\n"
+_spaces = re.compile(r"[ \t\r\n]*").match
 
 # NaN and infinities, which other tools write among their arguments, become texts: never a time.
 _decode = json.JSONDecoder(parse_constant=str).raw_decode
@@ -29,12 +31,14 @@ class JsonStream:
     Examples
     --------
     >>> from io import StringIO
-    >>> stream = JsonStream(StringIO('{"unit": "ms", "events": [1, 2]}'), Path("run.json"))
+    >>> path = Path("run.json")
+    >>> stream = JsonStream(StringIO('{"unit": "ms", "events": [1, 2]}'), path, Allowance(path, 32))
     >>> stream.field_before("events", "unit"), list(stream.array())
     ('ms', [1, 2])
     """
 
-    def __init__(self, stream: TextIO, path: Path) -> None:
+    def __init__(self, stream: TextIO, path: Path, allowance: Allowance) -> None:
+        self._allowance = allowance
         self._stream = stream
         self._path = path
         self._text = ""
@@ -44,10 +48,9 @@ class JsonStream:
     def peek(self) -> str:
         """Return the next character that is not a space, or "" at the end."""
         while True:
-            while self._at < len(self._text):
-                if self._text[self._at] not in _SPACE:
-                    return self._text[self._at]
-                self._at += 1
+            self._at = _spaces(self._text, self._at).end()  # type: ignore[union-attr]  # it always matches
+            if self._at < len(self._text):
+                return self._text[self._at]
             if not self._more():
                 return ""
 
@@ -97,6 +100,7 @@ class JsonStream:
             self._at = len(self._text)
 
     def _value(self) -> Any:
+        self._allowance.take_values(1)
         self.peek()  # skips spaces
         while True:
             try:

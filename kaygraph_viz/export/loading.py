@@ -9,24 +9,23 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import warnings
 import zlib
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.errors import TraceFormatError, warn
 from kaygraph_viz.export.chrome_reader import ChromeReader
 from kaygraph_viz.export.json_stream import JsonStream
 from kaygraph_viz.export.perfetto_reader import PerfettoReader
 from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.export.task_stream_reader import TaskStreamReader
 from kaygraph_viz.trace import trace as native
-from kaygraph_viz.trace.disk import opened
 from kaygraph_viz.trace.files import FORMAT
 from kaygraph_viz.trace.invariants import impossibilities
 from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.trace.unpacking import Allowance, opened
 
 __all__ = ["load"]
 
@@ -81,7 +80,7 @@ def _is_of_others(path: Path) -> bool:
     """Return whether a file is JSON, but not our own lines; files that are no JSON are refused by our own reader."""
     with path.open("rb") as raw:
         try:
-            head = opened(raw, path).read(64)
+            head = opened(raw, path)[0].read(64)
         except _DAMAGE:
             return False
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -92,9 +91,10 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
     reader: Reader | None = None
     count = 0
     try:
-        with path.open("rb") as raw, io.TextIOWrapper(opened(raw, path), encoding="utf-8-sig") as text:
-            stream = JsonStream(text, path)
-            reader, events = _begun(stream)
+        with path.open("rb") as raw:
+            unpacked, allowance = opened(raw, path)
+            stream = JsonStream(io.TextIOWrapper(unpacked, encoding="utf-8-sig"), path, allowance)
+            reader, events = _begun(stream, allowance)
             for count, event in enumerate(events, 1):  # noqa: B007  (an error says which one it was)
                 reader.add(_checked_event(event))
             stream.skip_rest()
@@ -106,23 +106,23 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
         columns, dropped = reader.finish(is_complete=False)
         if not len(columns):
             raise problem from None
-        warnings.warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
+        warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
     found = impossibilities(columns)
     if found:
         raise TraceFormatError(f"{path} is damaged: " + "; ".join(found[:5]))
     return Trace(columns, dropped)
 
 
-def _begun(stream: JsonStream) -> tuple[Reader, Iterator[Any]]:
+def _begun(stream: JsonStream, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
     """Return the reader for a document, and its events."""
     if stream.peek() == "{":
         head = stream.field_before("traceEvents", "otherData")
         is_ours = isinstance(head, dict) and head.get("format") == FORMAT
-        return PerfettoReader(head) if is_ours else ChromeReader(), stream.array()
+        return PerfettoReader(allowance, head) if is_ours else ChromeReader(allowance), stream.array()
     events = stream.array(may_lack_end=True)  # the format allows it, for programs that are killed
     first = list(islice(events, 1))
     is_task = bool(first) and isinstance(first[0], dict) and "startstops" in first[0]
-    return TaskStreamReader() if is_task else ChromeReader(), chain(first, events)
+    return TaskStreamReader(allowance) if is_task else ChromeReader(allowance), chain(first, events)
 
 
 def _checked_event(event: object) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kaygraph_viz._optional import require
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import OptionError, warn
 from kaygraph_viz.export.tracks import outside_in
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.columns import SpanColumns
@@ -103,9 +102,7 @@ def to_opentelemetry(
     count = _emit(columns, shift_ns, _tracer_of(exported), exported.flush)
     exported.finish()
     if exported.problem:
-        warnings.warn(
-            f"the export stopped after {exported.count:,} of {count:,} spans: {exported.problem}", stacklevel=2
-        )
+        warn(f"the export stopped after {exported.count:,} of {count:,} spans: {exported.problem}", stacklevel=2)
     return exported.count
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kaygraph_viz.errors import short
 from kaygraph_viz.export.perfetto import PART_OF
 from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.fields import as_row, problem_with
 from kaygraph_viz.trace.files import READABLE
+from kaygraph_viz.trace.unpacking import Allowance
 
 __all__ = ["PerfettoReader"]
 
@@ -22,10 +24,12 @@ PHASES = ("X", "b")  # of begin and end only the begin has the arguments
 class PerfettoReader(Reader):
     """A reader that makes spans of the arguments of events."""
 
-    def __init__(self, head: Mapping[str, Any]) -> None:
-        super().__init__()
+    def __init__(self, allowance: Allowance, head: Mapping[str, Any]) -> None:
+        super().__init__(allowance)
         if head.get("version") not in READABLE:
-            raise ValueError(f"it has version {head.get('version')!r} of the format, this package reads {READABLE}")
+            raise ValueError(
+                f"it has version {short(head.get('version'))} of the format, this package reads {READABLE}"
+            )
         self._head = head
         self._count = 0
 
@@ -48,7 +52,7 @@ class PerfettoReader(Reader):
         if not is_complete:
             return self._spans.columns(), 0
         if self._head.get("spans") != self._count:
-            raise ValueError(f"its head counts {self._head.get('spans')} spans, but has {self._count}")
+            raise ValueError(f"its head counts {short(self._head.get('spans'))} spans, but has {self._count}")
         if type(dropped) is not int or dropped < 0:
             raise ValueError(f"dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
         return self._spans.columns(), dropped

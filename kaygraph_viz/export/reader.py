@@ -12,6 +12,7 @@ from typing import Any
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.files import READ_CHUNK
 from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.unpacking import Allowance, values_in
 
 __all__ = ["Reader", "integer_ns"]
 
@@ -21,11 +22,19 @@ LARGEST_NS = 1 << 62
 class Reader(ABC):
     """A reader that takes the events of a file one by one and collects spans.
 
+    Parameters
+    ----------
+    allowance
+        What may be kept of the file.
+
+    Notes
+    -----
     For an event that it cannot understand it raises a `ValueError` that says why; `load` adds the place in the file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, allowance: Allowance) -> None:
         self._spans = Spans()
+        self._allowance = allowance
 
     @abstractmethod
     def add(self, event: Mapping[str, Any]) -> None:
@@ -36,6 +45,8 @@ class Reader(ABC):
         return self._spans.columns(), 0
 
     def _keep(self, row: RowTuple) -> None:
+        *_, attributes, links, parts = row
+        self._allowance.take_values(values_in(attributes, links, parts))
         self._spans.append(row)
         if len(self._spans.buffer) >= READ_CHUNK:
             self._spans.compact()

@@ -13,12 +13,12 @@ from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.span import Status
+from kaygraph_viz.trace.unpacking import Allowance
 
 __all__ = ["TaskStreamReader"]
 
 SECOND_NS = 1_000_000_000
 NOTED = ("key", "worker", "nbytes", "typename")
-_STATUS: dict[object, Status] = {"OK": "ok", "error": "error"}
 
 
 class _Action(NamedTuple):
@@ -41,8 +41,8 @@ class TaskStreamReader(Reader):
     queue. Its name is that of its function; the time is that of the scheduler, in [ns] since 1970.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(allowance)
         self._workers: dict[str, tuple[str, dict[str, str]]] = {}  # by address: its name, and the lanes of its threads
         self._count = 0
 
@@ -57,7 +57,7 @@ class TaskStreamReader(Reader):
         ran = [action for action in actions if action.name == "compute"] or actions
         self._count += 1
         noted = {name: event[name] for name in NOTED if event.get(name) is not None}
-        status = _STATUS.get(event.get("status"), "ok")
+        status: Status = "error" if event.get("status") == "error" else "ok"
         self._keep((
             self._count, 0, -1, _name(event.get("key")), "branch", self._lane(event),
             min(each.start_ns for each in actions), min(each.start_ns for each in ran),

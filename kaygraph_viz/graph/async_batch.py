@@ -6,11 +6,12 @@ Belongs here: items in, results out, as coroutines of one loop. Does not belong 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from kaygraph_viz.checks import checked_workers
 from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.core.request import count_of
 from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS, AsyncExecutor
 from kaygraph_viz.execute.progress import counter, is_shown
 from kaygraph_viz.graph.async_node import AsyncNode
@@ -35,7 +36,7 @@ class AsyncBranching(BranchingNode):
     ) -> list[Outcome]:
         """Run the branches over `items` and return their outcomes in order."""
         executor = AsyncExecutor(self.max_workers)
-        total = len(items) if isinstance(items, Sized) else None
+        total = count_of(items)
         outcomes: list[Outcome] = []
         facts = {"executor": "async", "workers": executor.slots(total)}
         with span("exec", kind="phase", **facts), counter(self.progress, total, self.node_id) as count:
@@ -51,12 +52,12 @@ class AsyncBranching(BranchingNode):
 
 
 class AsyncParallelBatchNode(AsyncNode, AsyncBranching):
-    """Run `exec_async` on every item that `prep_async` returns, at once in one loop.
+    """Run `exec_async` on every item that `prep_async` returns, many at once in one loop.
 
     Parameters
     ----------
     max_workers
-        The number of items in progress at once at most, 1 to 1,000,000; default: all of them.
+        The number of items in progress at once at most, 1 to 1,000,000; default: 100.
     **options
         ``max_retries wait on_error timeout deadline progress retry memory node_id`` as for `ParallelBatchNode`.
 

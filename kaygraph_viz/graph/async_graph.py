@@ -6,15 +6,14 @@ graphs (``graph``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.async_batch import AsyncBranching
 from kaygraph_viz.graph.async_node import AsyncBase, run_step
-from kaygraph_viz.graph.graph import MAX_STEPS, Graph, checked_params
+from kaygraph_viz.graph.graph import MAX_STEPS, Graph, Walk, checked_params
 from kaygraph_viz.graph.node import BaseNode, Shared
-from kaygraph_viz.trace.recorder import span
 
 __all__ = ["AsyncBatchGraph", "AsyncGraph", "AsyncParallelBatchGraph"]
 
@@ -48,29 +47,17 @@ class AsyncGraph(AsyncBase, Graph):
     async def exec_async(self, prep_res: Any) -> Any:
         """Do nothing: a graph runs its nodes instead."""
 
-    async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
-        with span(self.node_id, kind="graph"):
-            return await self._guarded(shared, self._phases_async)
+    async def _phase_async(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        return await self._call_async(name, function, *args)  # a graph has no spans for its own phases
 
-    async def _phases_async(self, shared: Shared) -> tuple[str | None, Any]:
-        await self.before_prep_async(shared)
-        prep_res = await self.prep_async(shared)
-        exec_res = await self._run_all(shared, prep_res)
-        await self.after_exec_async(shared, prep_res, exec_res)
-        return await self.post_async(shared, prep_res, exec_res), exec_res
-
-    async def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+    async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
         return await self._orchestrate_async(shared, self.params)
 
     async def _orchestrate_async(self, shared: Shared, params: Mapping[str, Any]) -> str | None:
-        steps = self.steps(params)
-        try:
-            step = next(steps)
-            while True:
-                step = steps.send(await run_step(step, shared))
-        except StopIteration as end:
-            last: str | None = end.value
-            return last
+        walk = Walk(self, params)
+        while (step := walk.next_step()) is not None:
+            walk.action = await run_step(step, shared)
+        return walk.action
 
 
 class AsyncBatchGraph(AsyncGraph):
@@ -82,13 +69,13 @@ class AsyncBatchGraph(AsyncGraph):
         As for `Graph`.
     """
 
-    async def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+    async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
         for params in checked_params(self, prep_res):
             await self._orchestrate_async(shared, {**self.params, **params})
 
 
 class AsyncParallelBatchGraph(AsyncBatchGraph):
-    """Run the whole graph once for each set of params that `prep_async` returns, at once in one loop.
+    """Run the whole graph once for each set of params that `prep_async` returns, many at once in one loop.
 
     All runs share one `shared` store, so each should write to its own key.
 
@@ -97,7 +84,7 @@ class AsyncParallelBatchGraph(AsyncBatchGraph):
     start, node_id, max_steps
         As for `Graph`.
     max_workers
-        The number of runs in progress at once at most, 1 to 1,000,000; default: all of them.
+        The number of runs in progress at once at most, 1 to 1,000,000; default: 100.
     **options
         As for `AsyncParallelBatchNode`. With ``on_error="collect"``, `post_async` gets `Outcomes`.
     """
@@ -116,7 +103,7 @@ class AsyncParallelBatchGraph(AsyncBatchGraph):
         super().__init__(start, node_id, max_steps=max_steps)
         self._runner = AsyncBranching(max_workers, node_id=self.node_id, **options)
 
-    async def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+    async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
         async def run_one(params: Mapping[str, Any]) -> str | None:
             return await self._orchestrate_async(shared, {**self.params, **params})
 

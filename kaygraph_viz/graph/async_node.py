@@ -9,13 +9,19 @@ A hook or method that is not overridden calls its plain twin, so that a class ca
 from __future__ import annotations
 
 import inspect
-import warnings
-from collections.abc import Awaitable, Callable
+from asyncio import CancelledError
+from collections.abc import Callable
 from types import CoroutineType
 from typing import Any, NoReturn, Self
 
-from kaygraph_viz.errors import NodeError, add_note_once
-from kaygraph_viz.execute.core.retries import as_node_error, first_attempt, run_attempts_async
+from kaygraph_viz.checks import refuse_if_async
+from kaygraph_viz.errors import NodeError, add_note_once, warn
+from kaygraph_viz.execute.core.retries import (
+    as_branch_error,
+    as_node_error,
+    first_attempt,
+    run_attempts_async,
+)
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop, with_ticker
 from kaygraph_viz.graph.node import BaseNode, Node, Shared
 from kaygraph_viz.graph.shared import watched
@@ -64,10 +70,13 @@ class AsyncBase(BaseNode):
 
     def _call_plain(self, name: str, *args: Any) -> Any:
         """Call the plain method of a hook; one that returns a coroutine should have the name of the hook."""
-        found = getattr(self, name)(*args)
+        try:
+            found = getattr(self, name)(*args)
+        except BaseException as raised:
+            raise as_node_error(raised, self._where(name))  # noqa: B904  (it is the same one, or has its cause)
         if type(found) is CoroutineType:
             found.close()
-            raise NodeError(f"{name} of node {self.node_id!r} returned a coroutine; call it {name}_async")
+            raise NodeError(f"{self._where(name)} returned a coroutine; call it {name}_async")
         return found
 
     # -- running ------------------------------------------------------------------------------------------------
@@ -88,7 +97,7 @@ class AsyncBase(BaseNode):
     def _warn_of_successors(self) -> None:
         if self.successors:
             what = f"{self.node_id!r} runs alone, its successors do not run; use AsyncGraph(start=...)"
-            warnings.warn(what, stacklevel=3)
+            warn(what, stacklevel=3)
 
     def _run(self, shared: Shared) -> NoReturn:
         raise NodeError(f"{self!r} is asynchronous and cannot run in a plain graph; write: AsyncGraph(start=...)")
@@ -98,26 +107,64 @@ class AsyncBase(BaseNode):
 
     async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
         """Run the three phases and return the action and the result of the second one."""
+        self._context = {}
+        shared = watched(shared)
+        with span(self.node_id, kind=self._kind):
+            try:
+                return await self._phases_async(shared)
+            except CancelledError:
+                raise  # of the task: what user code raises by itself has become an error
+            except BaseException as raised:
+                error = as_node_error(raised, f"node {self.node_id!r}")
+                if not isinstance(error, Exception) or not await self._hook_async("on_error", shared, error):
+                    raise error  # noqa: B904  (it is the same one, or has its cause)
+                return None, None
+
+    async def _phases_async(self, shared: Shared) -> tuple[str | None, Any]:
+        await self._hook_async("before_prep", shared)
+        prep_res = await self._phase_async("prep", self.prep_async, shared)
+        exec_res = await self._exec_phase_async(shared, prep_res)
+        await self._hook_async("after_exec", shared, prep_res, exec_res)
+        action = await self._phase_async("post", self.post_async, shared, prep_res, exec_res)
+        self._refuse_generator("post", action)
+        return action, exec_res
+
+    async def _phase_async(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        with span(name, kind="phase"):
+            return await self._call_async(name, function, *args)
+
+    async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
+        """Run the second phase."""
         raise NotImplementedError
 
-    async def _guarded(
-        self, shared: Shared, phases: Callable[[Shared], Awaitable[tuple[str | None, Any]]]
-    ) -> tuple[str | None, Any]:
-        """Run the phases; an error goes to `on_error_async`."""
-        self._context = {}
+    async def _hook_async(self, name: str, *args: Any) -> Any:
+        """Call a hook by its plain name, await it, and return its answer."""
+        answer = await self._call_async(name, getattr(self, f"{name}_async"), *args)
+        self._refuse_generator(name, answer)
+        return answer
+
+    async def _call_async(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Do as `_call` for a method that may be asynchronous."""
+        where = self._where(name)
         try:
-            return await phases(watched(shared))
-        except Exception as error:
-            if not await self.on_error_async(shared, error):
-                raise
-            return None, None
+            found = function(*args)
+            answer = await found if inspect.isawaitable(found) else found
+            refuse_if_async(answer, where)
+        except CancelledError as cancelled:
+            raise as_branch_error(cancelled, where) from cancelled
+        except BaseException as raised:
+            error = as_node_error(raised, where)
+            if error is raised:
+                add_note_once(error, f"in {where}")
+            raise error  # noqa: B904  (it is the same one, or has its cause)
+        return answer
 
     async def __aenter__(self) -> Self:
-        await self.setup_resources_async()
+        await self._hook_async("setup_resources")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self.cleanup_resources_async()
+        await self._hook_async("cleanup_resources")
 
 
 class AsyncNode(AsyncBase, Node):
@@ -151,34 +198,11 @@ class AsyncNode(AsyncBase, Node):
         """Return a value in place of the one that `exec_async` could not give; by default the error is raised."""
         return self._call_plain("exec_fallback", prep_res, exc)
 
-    async def _cycle_async(self, shared: Shared) -> tuple[str | None, Any]:
-        with span(self.node_id, kind="node"):
-            return await self._guarded(shared, self._phases_async)
-
-    async def _phases_async(self, shared: Shared) -> tuple[str | None, Any]:
-        await self.before_prep_async(shared)
-        prep_res = await self._phase_async("prep", self.prep_async, shared)
-        exec_res = await self._exec_phase_async(shared, prep_res)
-        await self.after_exec_async(shared, prep_res, exec_res)
-        return await self._phase_async("post", self.post_async, shared, prep_res, exec_res), exec_res
-
-    async def _phase_async(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
-        where = f"{name} of node {self.node_id!r}"
-        with span(name, kind="phase"):
-            try:
-                found = function(*args)
-                return await found if inspect.isawaitable(found) else found
-            except Exception as error:
-                add_note_once(error, f"in {where}")
-                raise
-            except (SystemExit, GeneratorExit) as error:
-                raise as_node_error(error, where)  # noqa: B904  (it has its cause)
-
     async def _exec_phase_async(self, shared: Shared, prep_res: Any) -> Any:
-        where = f"exec of node {self.node_id!r}"
+        where, retry = self._where("exec"), self._retry_policy()
         with span("exec", kind="phase"), first_attempt():
             value, error, _ = await run_attempts_async(
-                self._exec_once_async, prep_res, 0, self._retry_policy(), self.exec_fallback_async, lambda _: where
+                self._exec_once_async, prep_res, 0, retry, self.exec_fallback_async, lambda _: where
             )
             if error is not None:
                 raise error

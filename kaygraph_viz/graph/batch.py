@@ -8,17 +8,17 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
 from numbers import Real
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_WORKERS, checked_seconds, checked_whole, checked_word, checked_workers
-from kaygraph_viz.errors import OptionError, add_note_once
+from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.core.request import MAX_WINDOW, ON_ERROR, OnError
+from kaygraph_viz.execute.core.request import MAX_WINDOW, ON_ERROR, OnError, all_of, count_of
 from kaygraph_viz.execute.core.schedules import Schedule, checked_schedule, imap_in_chunks, imap_in_order
 from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy
 from kaygraph_viz.execute.progress import Progress, checked_progress, tracked
@@ -70,8 +70,8 @@ class BranchingNode(Node):
         self.max_workers = max_workers
         self.executor = executor
         self.on_error_policy: OnError = on_error
-        self.timeout = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5")
-        self.deadline = None if deadline is None else checked_seconds("deadline", deadline, "deadline=10")
+        self.timeout = None if timeout is None else checked_seconds("timeout", timeout, "timeout=2.5", above=True)
+        self.deadline = None if deadline is None else checked_seconds("deadline", deadline, "deadline=10", above=True)
         self.progress = checked_progress(progress)
         self.retry = retry
         self.memory = memory
@@ -92,7 +92,7 @@ class BranchingNode(Node):
 
     def _branches(self, items: Iterable[Any], **options: Any) -> list[Outcome]:
         """Run the branches over `items` and return their outcomes in order."""
-        total = len(items) if isinstance(items, Sized) else None
+        total = count_of(items)
         with self._running(items, total, self._imap_options() | options) as outcomes:
             return sorted(tracked(outcomes, self.progress, total, self.node_id), key=by_index)
 
@@ -176,9 +176,9 @@ class ParallelBatchNode(BranchingNode):
         ``"raise"``: the first error ends the node, and `post` gets the list of values.
         ``"collect"``: every item is run, and `post` gets `Outcomes`, with ``.values`` and ``.failed``.
     timeout
-        The time limit of each item with all its attempts [s]; default: none.
+        The time limit of each item with all its attempts, above 0 [s]; default: none.
     deadline
-        The time limit of all items together [s]; default: none.
+        The time limit of all items together, above 0 [s]; default: none.
     progress
         True for a bar, False for none, None for one where the output is a terminal and the run takes over a second;
         or a function that is called with the number of finished items and the total; in a `ProgressCallback` it gets
@@ -278,7 +278,7 @@ class ParallelBatchNode(BranchingNode):
         if not isinstance(items, Sized):
             needed = f"something with a length, as a list has, for schedule={self.schedule!r}"
             raise OptionError(f"what prep of {self.node_id!r} returns", items, needed)
-        return list(items)
+        return all_of(items, f"the input of {self.node_id!r}")
 
     def _imap(
         self, executor: Executor, items: Iterable[Any], options: Mapping[str, Any]
@@ -292,11 +292,7 @@ class ParallelBatchNode(BranchingNode):
         return imap_in_order(executor, items=items, order=order, **options)
 
     def _checked_cost(self, position: int, item: Any) -> float:
-        try:
-            cost = self.cost(item)
-        except Exception as error:
-            add_note_once(error, f"in cost of item {position} of {self.node_id!r}")
-            raise
+        cost: float = self._call(f"cost of item {position}", self.cost, item)
         if not isinstance(cost, Real) or not math.isfinite(cost):
             raise OptionError(f"the cost of item {position} of {self.node_id!r}", cost, "a finite number")
         return cost

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kaygraph_viz.checks import checked_word
+from kaygraph_viz.checks import checked_word, refuse_if_async
 from kaygraph_viz.errors import OptionError, WiringError, short
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.graph.async_node import AsyncBase
 from kaygraph_viz.graph.batch import BranchingNode
+from kaygraph_viz.graph.nesting import refuse_to_contain_itself
 from kaygraph_viz.graph.node import BaseNode, Shared
 from kaygraph_viz.trace.structure import NodeView
 
@@ -51,7 +52,7 @@ class FanOutNode(BranchingNode):
     WiringError
         If `branches` is empty or holds something that is neither a function nor a node.
     OptionError
-        If an option is out of its range.
+        If an option is out of its range, or branches are nodes and the executor runs them in other processes.
 
     Examples
     --------
@@ -83,6 +84,17 @@ class FanOutNode(BranchingNode):
         unknown = self.inputs.keys() - self.branches.keys()
         if unknown:
             raise OptionError("inputs", sorted(unknown), f"names of branches: {', '.join(self.branches)}")
+        self._refuse_nodes_elsewhere()
+
+    def _refuse_nodes_elsewhere(self) -> None:
+        nodes = [name for name, operation in self.branches.items() if isinstance(operation, BaseNode)]
+        if nodes and self._crosses_processes:
+            what = f"functions where branches run in other processes: {', '.join(nodes)} would lose what they write"
+            raise OptionError("branches", nodes, what, 'executor="thread"')
+
+    def inner_nodes(self) -> list[BaseNode]:
+        """Return the branches that are nodes."""
+        return [operation for operation in self.branches.values() if isinstance(operation, BaseNode)]
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
         names, collects = tuple(self.branches), self.on_error_policy == "collect"
@@ -94,11 +106,9 @@ class FanOutNode(BranchingNode):
 
     def _operation(self, shared: Shared, prep_res: Any) -> Callable[[str], Any]:
         """Return the function that runs one branch by its name."""
+        self._refuse_nodes_elsewhere()  # again, since executor and branches can be set later
+        refuse_to_contain_itself(self)
         if self._crosses_processes:
-            nodes = [name for name, operation in self.branches.items() if isinstance(operation, BaseNode)]
-            if nodes:
-                what = f"functions where branches run in other processes: {', '.join(nodes)} would lose what they write"
-                raise OptionError("branches", nodes, what, 'executor="thread"')
             return _Operations(self.branches, self.inputs, prep_res)
 
         def run_branch(name: str) -> Any:
@@ -135,7 +145,11 @@ class _Operations:
 
     def __call__(self, name: str) -> Any:
         operation: Any = self.branches[name]
-        return operation(self.inputs[name](self.prep_res) if name in self.inputs else self.prep_res)
+        if name not in self.inputs:
+            return operation(self.prep_res)
+        given = self.inputs[name](self.prep_res)
+        refuse_if_async(given, f"the input of branch {name!r}")
+        return operation(given)
 
 
 def _checked_branches(branches: Mapping[str, Operation]) -> dict[str, Operation]:

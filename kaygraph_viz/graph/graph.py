@@ -6,21 +6,21 @@ Belongs here: which node is next. Does not belong here: what a node does (``node
 from __future__ import annotations
 
 import copy
-import warnings
 from collections import Counter, deque
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from kaygraph_viz.checks import checked_whole
-from kaygraph_viz.errors import GraphError, StepLimitExceeded, WiringError, short
+from kaygraph_viz.checks import checked_whole, refuse_if_async
+from kaygraph_viz.errors import GraphError, OptionError, StepLimitExceeded, WiringError, short, warn
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcomes
+from kaygraph_viz.execute.core.request import all_of
 from kaygraph_viz.graph.batch import BranchingNode
+from kaygraph_viz.graph.nesting import refuse_to_contain_itself
 from kaygraph_viz.graph.node import DEFAULT, BaseNode, NodeT, Shared, readable_id
-from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
-__all__ = ["MAX_STEPS", "BatchGraph", "Graph", "ParallelBatchGraph", "checked_params"]
+__all__ = ["MAX_STEPS", "BatchGraph", "Graph", "ParallelBatchGraph", "Walk", "checked_params"]
 
 MAX_STEPS = 1_000_000
 
@@ -28,7 +28,8 @@ MAX_STEPS = 1_000_000
 class Graph(BaseNode):
     """Run nodes from `start` along the actions that they return, until there is no successor.
 
-    A graph is a node itself and can be part of another graph: its `prep` and `post` run around its nodes.
+    A graph is a node itself and can be part of another graph, but not of itself. Its `prep` and `post` run around its
+    nodes.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ class Graph(BaseNode):
     {'count': 0}
     """
 
+    _kind = "graph"
+
     def __init__(
         self, start: BaseNode | None = None, node_id: str | None = None, *, max_steps: int = MAX_STEPS
     ) -> None:
@@ -82,68 +85,34 @@ class Graph(BaseNode):
 
     def get_next_node(self, curr: BaseNode, action: str | None) -> BaseNode | None:
         """Return the successor of `curr` for `action`, or None at the end; an unknown action gives one warning."""
-        if action and curr.successors and not isinstance(action, str):
+        if action is not None and not isinstance(action, str):
             raise GraphError(f"{curr!r} returned {short(action)} from post, expected the name of an action or None")
         following = curr.successors.get(action or DEFAULT)
         if following is None and curr.successors:
-            warnings.warn(f"Graph ends: {action or DEFAULT!r} not found in {list(curr.successors)}", stacklevel=2)
+            warn(
+                f"Graph ends: {short(action or DEFAULT)} not found in {short(list(curr.successors), 1000)}",
+                stacklevel=2,
+            )
         return following
 
-    def _cycle(self, shared: Shared) -> tuple[str | None, Any]:
-        self._context = {}
-        with span(self.node_id, kind="graph"):
-            try:
-                return self._phases(shared)
-            except Exception as error:
-                if not self.on_error(shared, error):
-                    raise
-                return None, None
+    def _phase(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        return self._call(name, function, *args)  # a graph has no spans for its own phases
 
-    def _phases(self, shared: Shared) -> tuple[str | None, Any]:
-        self.before_prep(shared)
-        prep_res = self.prep(shared)
-        exec_res = self._run_all(shared, prep_res)
-        self.after_exec(shared, prep_res, exec_res)
-        return self.post(shared, prep_res, exec_res), exec_res
-
-    def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+    def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
         return self._orchestrate(shared, self.params)
 
     def _orchestrate(self, shared: Shared, params: Mapping[str, Any]) -> str | None:
         """Run the nodes one after the other and return the last action."""
-        steps = self.steps(params)
-        try:
-            step = next(steps)
-            while True:
-                step = steps.send(step._run(shared))
-        except StopIteration as end:
-            last: str | None = end.value
-            return last
-
-    def steps(self, params: Mapping[str, Any]) -> Generator[BaseNode, str | None, str | None]:
-        """Yield the nodes to run, each a copy with its name and params; send in the action that each returned.
-
-        Plain and asynchronous graphs share this generator. Its return value is the last action.
-        """
-        names = self._names()
-        node, action, count = self.start_node, None, 0
-        if node is None:
-            raise GraphError(f"{self!r} has no start; write: Graph(start=first_node)")
-        while node is not None:
-            count += 1
-            if count > self.max_steps:
-                raise StepLimitExceeded(
-                    f"{self!r} took {self.max_steps:,} steps and was at {node!r}; is there a loop without an exit? "
-                    "Return an action that leaves it, or write: Graph(start=..., max_steps=...)"
-                )
-            step = copy.copy(node)
-            step.node_id = names.get(node, node.node_id)
-            step.set_params({**node.params, **params})
-            action = yield step
-            node = self.get_next_node(node, action)
-        return action
+        walk = Walk(self, params)
+        while (step := walk.next_step()) is not None:
+            walk.action = step._run(shared)
+        return walk.action
 
     # -- its shape ----------------------------------------------------------------------------------------------
+
+    def inner_nodes(self) -> list[BaseNode]:
+        """Return its nodes, as `nodes` does."""
+        return self.nodes()
 
     def nodes(self) -> list[BaseNode]:
         """Return the nodes that can be reached from the start, breadth first."""
@@ -172,6 +141,7 @@ class Graph(BaseNode):
 
     def structure(self) -> GraphView:
         """Return the nodes and edges of this graph as plain data, for a diagram."""
+        refuse_to_contain_itself(self)
         names = self._names()
         edges = [
             EdgeView(names[node], names[following], action)
@@ -207,7 +177,7 @@ class BatchGraph(Graph):
     {'greeted': ['Ada', 'Grace']}
     """
 
-    def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+    def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
         for params in checked_params(self, prep_res):
             self._orchestrate(shared, {**self.params, **params})
 
@@ -222,7 +192,13 @@ class ParallelBatchGraph(BatchGraph):
     start, node_id, max_steps
         As for `Graph`.
     max_workers, executor, **options
-        As for `ParallelBatchNode`. With ``on_error="collect"``, `post` gets `Outcomes`.
+        As for `ParallelBatchNode`, but ``"serial"``, ``"thread"`` or ``"async"``: in other processes, nodes would lose
+        what they write to `shared`. With ``on_error="collect"``, `post` gets `Outcomes`.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of its range, or the executor runs branches in other processes.
     """
 
     _is_parallel = True
@@ -239,8 +215,11 @@ class ParallelBatchGraph(BatchGraph):
     ) -> None:
         super().__init__(start, node_id, max_steps=max_steps)
         self._runner = BranchingNode(max_workers, executor, node_id=self.node_id, **options)
+        if self._runner._crosses_processes:
+            what = "one that shares memory with the caller: in other processes, nodes would lose what they write"
+            raise OptionError("executor", executor, what, 'executor="thread"')
 
-    def _run_all(self, shared: Shared, prep_res: Any) -> Any:
+    def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
         def run_one(params: Mapping[str, Any]) -> str | None:
             return self._orchestrate(shared, {**self.params, **params})
 
@@ -248,9 +227,47 @@ class ParallelBatchGraph(BatchGraph):
         return Outcomes(outcomes) if self._runner.on_error_policy == "collect" else None
 
 
+class Walk:
+    """A way through a graph: the nodes to run, each a copy with its name and params; plain or asynchronous.
+
+    Set `action` to what each step has returned. At the end it is the last one.
+    """
+
+    def __init__(self, graph: Graph, params: Mapping[str, Any]) -> None:
+        if graph.start_node is None:
+            raise GraphError(f"{graph!r} has no start; write: Graph(start=first_node)")
+        refuse_to_contain_itself(graph)
+        self.action: str | None = None
+        self._graph = graph
+        self._params = params
+        self._names = graph._names()
+        self._node: BaseNode | None = None
+        self._count = 0
+
+    def next_step(self) -> BaseNode | None:
+        """Return the next node to run, or None at the end."""
+        graph, last = self._graph, self._node
+        self._node = node = graph.start_node if last is None else graph.get_next_node(last, self.action)
+        if node is None:
+            return None
+        if not isinstance(node, BaseNode):
+            refuse_if_async(node, where := f"get_next_node of {graph!r}")
+            raise GraphError(f"{where} returned {short(node)}, expected a node, or None at the end")
+        self._count += 1
+        if self._count > graph.max_steps:
+            raise StepLimitExceeded(
+                f"{graph!r} took {graph.max_steps:,} steps and was at {node!r}; is there a loop without an exit? "
+                "Return an action that leaves it, or write: Graph(start=..., max_steps=...)"
+            )
+        step = copy.copy(node)
+        step.node_id = self._names.get(node, node.node_id)
+        step.set_params({**node.params, **self._params})
+        return step
+
+
 def checked_params(graph: Graph, batch: Any) -> list[Mapping[str, Any]]:
     """Return the sets of params that a batch graph runs with; raise `GraphError` if one is not a mapping."""
-    sets = [] if batch is None else list(batch)
+    sets: list[Any] = [] if batch is None else all_of(batch, f"what prep of {graph!r} returned")
     for position, params in enumerate(sets):
         if not isinstance(params, Mapping):
             raise GraphError(

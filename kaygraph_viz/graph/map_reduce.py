@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.core.request import all_of, count_of, opened
 from kaygraph_viz.graph.batch import BranchingNode
 from kaygraph_viz.graph.node import Shared, items_of
 from kaygraph_viz.graph.shuffle import ErrorPolicy, Map, MapBranch, MapInput, Reduce, ReduceBranch, ReduceInput
@@ -162,9 +163,11 @@ class MapReduceNode(BranchingNode):
     def _map_inputs(self, items: Any) -> Iterable[MapInput]:
         if not isinstance(items, Iterable):
             raise OptionError(f"what prep of {self.node_id!r} returns", items, "an iterable")
-        if not isinstance(items, Sized):
-            return _chunks(items, self.chunk_size)
-        return list(_chunks(items, self.chunk_size or max(1, -(-len(items) // BRANCHES))))
+        what, count = f"the input of {self.node_id!r}", count_of(items)
+        rest = opened(items, what)
+        if count is None:
+            return _chunks(rest, self.chunk_size)
+        return all_of(_chunks(rest, self.chunk_size or max(1, -(-count // BRANCHES))), what)
 
     def _map_reduce(self, executor: Executor, inputs: Iterable[MapInput]) -> dict[Any, Any]:
         node, begun_ns = self._picklable(), current_clock().now_ns()
@@ -224,9 +227,9 @@ def _check_function(role: str, method: str, function: Any) -> None:
         raise OptionError(role, function, f"a function, or the method {method!r} of a subclass", example)
 
 
-def _chunks(items: Iterable[Any], size: int | None) -> Iterator[MapInput]:
+def _chunks(rest: Iterator[Any], size: int | None) -> Iterator[MapInput]:
     """Divide items into the input of map branches; without a size, chunks grow with the number of items so far."""
-    rest, first = iter(items), 0
+    first = 0
     for number in count():
         chunk = tuple(islice(rest, size or 1 + first // BRANCHES))
         if not chunk:

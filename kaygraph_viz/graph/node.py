@@ -7,17 +7,23 @@ Belongs here: what one node does when it runs. Does not belong here: several ite
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Callable, Mapping, MutableMapping
-from types import CoroutineType
+from collections.abc import Callable, Collection, Mapping, MutableMapping
+from types import GeneratorType
 from typing import Any, ClassVar, Self, TypeVar
 
-from kaygraph_viz.checks import checked_seconds, checked_whole
-from kaygraph_viz.errors import DataError, NodeError, WiringError, add_note_once, short
-from kaygraph_viz.execute.core.retries import as_node_error, attempt_number, first_attempt, run_attempts
+from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
+from kaygraph_viz.errors import DataError, NodeError, WiringError, add_note_once, short, warn
+from kaygraph_viz.execute.core.retries import (
+    as_node_error,
+    attempt_number,
+    first_attempt,
+    run_attempts,
+)
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.graph.shared import watched
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.span import Kind
 from kaygraph_viz.trace.structure import NodeView
 
 __all__ = ["BaseNode", "Node", "Shared", "Transition", "ValidatedNode", "items_of", "readable_id"]
@@ -42,6 +48,7 @@ class BaseNode:
     """
 
     _is_parallel: ClassVar[bool] = False  # whether a diagram shows it as several branches
+    _kind: ClassVar[Kind] = "node"  # of its span
 
     def __init__(self, node_id: str | None = None) -> None:
         self.node_id = readable_id(node_id, type(self).__name__)
@@ -90,9 +97,9 @@ class BaseNode:
         _check_action(self, action)
         known = self.successors.get(action)
         if known is not None and known is not node:
-            warnings.warn(
-                f"{self.node_id!r} already goes to {known.node_id!r} on {action!r}; {node.node_id!r} takes its place. "
-                "A node has one successor per action: use FanOutNode to run several at once",
+            warn(
+                f"{self.node_id!r} already goes to {known.node_id!r} on {short(action)}; {node.node_id!r} takes its "
+                "place. A node has one successor per action: use FanOutNode to run several at once",
                 stacklevel=3,
             )
         self.successors[action] = node
@@ -111,7 +118,7 @@ class BaseNode:
     def run(self, shared: Shared) -> str | None:
         """Run prep, exec and post of this node alone on the store `shared`, and return the action of `post`."""
         if self.successors:
-            warnings.warn(f"{self.node_id!r} runs alone, its successors do not run; use Graph(start=...)", stacklevel=2)
+            warn(f"{self.node_id!r} runs alone, its successors do not run; use Graph(start=...)", stacklevel=2)
         return self._run(shared)
 
     def _run(self, shared: Shared) -> str | None:
@@ -120,33 +127,55 @@ class BaseNode:
     def _cycle(self, shared: Shared) -> tuple[str | None, Any]:
         """Run the three phases and return the action and the result of `exec`."""
         self._context = {}
-        with span(self.node_id, kind="node"):
+        shared = watched(shared)
+        with span(self.node_id, kind=self._kind):
             try:
-                return self._phases(watched(shared))
-            except Exception as error:
-                if not self.on_error(shared, error):
-                    raise
+                return self._phases(shared)
+            except BaseException as raised:
+                error = as_node_error(raised, f"node {self.node_id!r}")
+                if not isinstance(error, Exception) or not self._hook("on_error", shared, error):
+                    raise error  # noqa: B904  (it is the same one, or has its cause)
                 return None, None
-            except BaseException as error:  # from a hook: an interrupt is passed on, sys.exit is not
-                raise as_node_error(error, f"a hook of node {self.node_id!r}")  # noqa: B904
 
     def _phases(self, shared: Shared) -> tuple[str | None, Any]:
-        self.before_prep(shared)
+        self._hook("before_prep", shared)
         prep_res = self._phase("prep", self.prep, shared)
         exec_res = self._exec_phase(shared, prep_res)
-        self.after_exec(shared, prep_res, exec_res)
-        return self._phase("post", self.post, shared, prep_res, exec_res), exec_res
+        self._hook("after_exec", shared, prep_res, exec_res)
+        action = self._phase("post", self.post, shared, prep_res, exec_res)
+        self._refuse_generator("post", action)
+        return action, exec_res
 
     def _phase(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
         with span(name, kind="phase"):
-            where = f"{name} of node {self.node_id!r}"
-            try:
-                return _not_a_coroutine(function(*args), where)
-            except Exception as error:
+            return self._call(name, function, *args)
+
+    def _hook(self, name: str, *args: Any) -> Any:
+        """Call a hook by its name and return its answer."""
+        answer = self._call(name, getattr(self, name), *args)
+        self._refuse_generator(name, answer)
+        return answer
+
+    def _call(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a method of the user's; what it raises becomes an error of this node, with a note that names both."""
+        where = self._where(name)
+        try:
+            answer = function(*args)
+            refuse_if_async(answer, where)
+        except BaseException as raised:
+            error = as_node_error(raised, where)
+            if error is raised:
                 add_note_once(error, f"in {where}")
-                raise
-            except BaseException as error:
-                raise as_node_error(error, where)  # noqa: B904  (an interrupt is passed on, others have their cause)
+            raise error  # noqa: B904  (it is the same one, or has its cause)
+        return answer
+
+    def _refuse_generator(self, name: str, answer: Any) -> None:
+        """Refuse a hook that has a ``yield`` by mistake: its body would never run."""
+        if isinstance(answer, GeneratorType):
+            raise NodeError(f"{self._where(name)} returned a generator, which nothing reads; write return, not yield")
+
+    def _where(self, name: str) -> str:
+        return f"{name} of node {self.node_id!r}"
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
         return self._phase("exec", self.exec, prep_res)
@@ -171,11 +200,15 @@ class BaseNode:
         return logging.getLogger(f"kaygraph_viz.{type(self).__name__}")
 
     def __enter__(self) -> Self:
-        self.setup_resources()
+        self._hook("setup_resources")
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.cleanup_resources()
+        self._hook("cleanup_resources")
+
+    def inner_nodes(self) -> Collection[BaseNode]:
+        """Return the nodes that run inside this one; those of a graph, and branches that are nodes."""
+        return ()
 
     def structure_view(self, name: str) -> NodeView:
         """Return what a diagram shows of this node, under the name it has in its graph."""
@@ -183,7 +216,7 @@ class BaseNode:
 
     def __repr__(self) -> str:
         called = "" if self.node_id == type(self).__name__ else f" {self.node_id!r}"
-        return f"<{type(self).__name__}{called}>"
+        return one_line(f"<{type(self).__name__}{called}>")
 
 
 class Node(BaseNode):
@@ -238,10 +271,9 @@ class Node(BaseNode):
         return RetryPolicy(self.max_retries, self.wait)
 
     def _exec_phase(self, shared: Shared, prep_res: Any) -> Any:
-        where = f"exec of node {self.node_id!r}"
         with span("exec", kind="phase"), first_attempt():
             value, error, _ = run_attempts(
-                self._exec_once, prep_res, 0, self._retry_policy(), self.exec_fallback, lambda _: where
+                self._exec_once, prep_res, 0, self._retry_policy(), self.exec_fallback, lambda _: self._where("exec")
             )
             if error is not None:
                 raise error
@@ -285,7 +317,11 @@ class ValidatedNode(Node):
         return exec_res
 
     def _exec_once(self, prep_res: Any) -> Any:
-        return self.validate_output(self.exec(self.validate_input(prep_res)))
+        given = self.validate_input(prep_res)
+        refuse_if_async(given, self._where("validate_input"))
+        value = self.exec(given)
+        refuse_if_async(value, self._where("exec"))
+        return self.validate_output(value)
 
 
 def items_of(node: BaseNode, shared: Shared) -> Any:
@@ -293,13 +329,6 @@ def items_of(node: BaseNode, shared: Shared) -> Any:
     if "items" not in shared:
         raise DataError(f"{node!r} reads shared['items'], which is not there; put the items there or override prep")
     return shared["items"]
-
-
-def _not_a_coroutine(value: Any, where: str) -> Any:
-    if type(value) is CoroutineType:
-        value.close()
-        raise NodeError(f"{where} returned a coroutine; write a plain function, or use an async node")
-    return value
 
 
 class Transition:
@@ -312,7 +341,7 @@ class Transition:
         self.action = action
 
     def __rshift__(self, other: NodeT) -> NodeT:
-        _check_successor(self.node, other, f"{self.node.node_id} - {self.action!r} >> other")
+        _check_successor(self.node, other, f"{self.node.node_id} - {short(self.action)} >> other")
         return self.node.next(other, self.action)
 
 

@@ -5,17 +5,19 @@ Belongs here: the node and what it gives to `post`. Does not belong here: stages
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from kaygraph_viz.checks import checked_word
-from kaygraph_viz.execute.core.request import ON_ERROR, OnError
+from kaygraph_viz.errors import short
+from kaygraph_viz.execute.core.request import ON_ERROR, OnError, count_of
 from kaygraph_viz.execute.pipeline.run import READER, PipelineRun
 from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
 from kaygraph_viz.execute.progress import Progress, checked_progress, counter
 from kaygraph_viz.graph.node import Node, Shared, items_of
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import current_scope, span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
@@ -89,16 +91,16 @@ class PipelineResult:
         busy = next(facts.busy for facts in self.stages if facts.name == self.bottleneck)
         if self.bottleneck == SOURCE:
             return f"the source, busy for {busy:.0%} of the time: all stages wait for items"
-        return f"{self.bottleneck!r}, busy for {busy:.0%} of the time"
+        return f"{short(self.bottleneck)}, busy for {busy:.0%} of the time"
 
     def _advice(self) -> str:
         """Return what would make the pipeline faster, as a sentence, or an empty text."""
         if not self.read or self.bottleneck in (SOURCE, READER):
             return ""
-        return f"A faster function or more workers for {self.bottleneck!r} would make the pipeline faster."
+        return f"A faster function or more workers for {short(self.bottleneck)} would make the pipeline faster."
 
     def __str__(self) -> str:
-        width = max(len(facts.name) for facts in self.stages) if self.stages else 5
+        width = max(len(one_line(facts.name)) for facts in self.stages) if self.stages else 5
         head = f"{'stage':<{width}}  workers  at once  busy  blocked  starved  items/s  errors  longest queue"
         table = "\n".join([head, *(_line(facts, width) for facts in self.stages)])
         return "\n\n".join(filter(None, [self.sentence, table, self._advice()]))
@@ -111,7 +113,7 @@ def _line(facts: StageFacts, width: int) -> str:
     shares = f"{facts.busy:>4.0%}  {facts.blocked:>7.0%}  {facts.starved:>7.0%}"
     queue = "" if facts.name == SOURCE else f"{facts.longest_queue:,}"
     return (
-        f"{facts.name:<{width}}  {facts.workers:>7,}  {facts.parallelism:>7.2f}  {shares}  "
+        f"{one_line(facts.name):<{width}}  {facts.workers:>7,}  {facts.parallelism:>7.2f}  {shares}  "
         f"{facts.throughput_per_s:>7,.4g}  {facts.errors:>6,}  {queue:>13}"
     ).rstrip()
 
@@ -200,10 +202,12 @@ class PipelineNode(Node):
 
     def _run_stages(self, items: Iterable[Any]) -> Any:
         run = PipelineRun(self.stages, items, owner=self.node_id, ordered=self.ordered, on_error=self.on_error_policy)
-        total = len(items) if isinstance(items, Sized) else None
+        total = count_of(items)
         self._note_workers()
         with counter(self.progress, total, self.node_id) as run.count, run:
-            return self.exec(run)
+            result = self.exec(run)
+            self._refuse_generator("exec", result)  # it would be read when the pipeline has ended
+            return result
 
     def _note_workers(self) -> None:
         """Note the number of threads of all stages on the span of this phase: the span of a stage has only its own."""

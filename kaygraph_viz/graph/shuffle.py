@@ -14,13 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from types import GeneratorType
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.errors import NodeError, OptionError, add_note_once, short
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import not_sent, pack_error, pack_result, unpack, unpack_result
-from kaygraph_viz.execute.core.retries import attempt_number
+from kaygraph_viz.execute.core.retries import as_node_error, attempt_number
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.recorder import span
 
@@ -140,11 +142,13 @@ class ErrorPolicy:
     retry: RetryPolicy | None
     is_pickled: bool
 
-    def left_out(self, error: Exception, index: int, name: str, done: str) -> Failure:
+    def left_out(self, raised: BaseException, index: int, name: str, done: str) -> Failure:
         """Return the failure of what is left out, or raise the error where the branch fails with it."""
+        error = as_node_error(raised, name)
         add_note_once(error, f"while {name} was {done}")
         retry, attempt = self.retry, attempt_number()
-        if retry is None or (attempt < retry.attempts and isinstance(error, retry.retry_on)):
+        is_last = retry is not None and not retry.applies(attempt, error)
+        if not is_last or not isinstance(error, Exception):
             raise error
         with suppress(Exception), span(name, kind="attempt"):  # so that the trace shows it
             raise error
@@ -206,8 +210,8 @@ class MapBranch:
                     self._map_into(groups, item)
                 else:
                     self._map_whole_into(groups, item)
-            except Exception as error:
-                failures.append(self.errors.left_out(error, position, f"item {position}", "mapped"))
+            except BaseException as raised:
+                failures.append(self.errors.left_out(raised, position, f"item {position}", "mapped"))
         return groups, failures
 
     def _map_whole_into(self, groups: Groups, item: Any) -> None:
@@ -219,6 +223,7 @@ class MapBranch:
 
     def _map_into(self, groups: Groups, item: Any) -> None:
         pairs: Any = self.mapper(item)
+        refuse_if_async(pairs, "the mapper")
         try:
             for key, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
                 groups[key].append(value)
@@ -237,10 +242,11 @@ class MapBranch:
     def _one_for_each(self, groups: Groups, combiner: Reduce) -> Iterator[tuple[Any, Any]]:
         for key, values in groups.items():
             try:
-                value = combiner(key, values)
-            except Exception as error:
-                add_note_once(error, f"while key {short(key)} was combined")
-                raise
+                value = _reduced(combiner, key, values, "the combiner")
+            except BaseException as raised:
+                error = as_node_error(raised, what := f"key {short(key)}")
+                add_note_once(error, f"while {what} was combined")
+                raise error  # noqa: B904  (it is the same one, or has its cause)
             yield key, value
 
     def _packed(self, part: dict[Any, Any]) -> Part:
@@ -250,6 +256,15 @@ class MapBranch:
             return pack_result(part)
         except Exception as error:
             raise not_sent("the mapper", error) from error
+
+
+def _reduced(function: Reduce, key: Any, values: list[Any], what: str) -> Any:
+    """Return the one value of a reducer or combiner; it needs no ``yield`` and no ``await``."""
+    value = function(key, values)
+    refuse_if_async(value, what)
+    if type(value) is GeneratorType:
+        raise NodeError(f"{what} returned a generator, expected the one value of a key; write return, not yield")
+    return value
 
 
 # -- reduce ---------------------------------------------------------------------------------------------------------
@@ -289,9 +304,9 @@ class ReduceBranch:
         results, failures, reducer = {}, [], self.reducer
         for key, values in self._grouped(given.parts).items():
             try:
-                results[key] = reducer(key, values)
-            except Exception as error:
-                failures.append(self.errors.left_out(error, given.partition, f"key {short(key)}", "reduced"))
+                results[key] = _reduced(reducer, key, values, "the reducer")
+            except BaseException as raised:
+                failures.append(self.errors.left_out(raised, given.partition, f"key {short(key)}", "reduced"))
         return Done(results, failures)
 
     def _grouped(self, parts: Sequence[Part]) -> Groups:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.criteria import Criterion, Finding
+from kaygraph_viz.texts import visible
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 
@@ -63,7 +64,7 @@ class Grade:
         lines = [self.sentence]
         pairs = zip(self.criteria, self.findings, strict=True)
         lines += [f"  [{'x' if found.is_met else ' '}] {goal.goal}: {found.reason}" for goal, found in pairs]
-        return "\n".join(lines)
+        return visible("\n".join(lines))
 
     __repr__ = __str__
 

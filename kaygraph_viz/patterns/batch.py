@@ -240,7 +240,7 @@ def batch_graph(
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.recording import record
     >>> with record(clock="virtual"):
     ...     batch_graph(max_workers=4, schedule="longest-first").run(shared := {"orders": sample_orders()})
     >>> shared["batch_summary"]["gross_cents"], [order.order_id for order in shared["failed_orders"]]

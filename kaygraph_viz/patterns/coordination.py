@@ -10,7 +10,7 @@ after its item. Branches that still run when a function returns or raises are ca
 >>> async def ask(seconds):
 ...     await sleep_async(seconds)
 ...     return seconds
->>> from kaygraph_viz.trace.recorder import record
+>>> from kaygraph_viz.recording import record
 >>> with record(clock="virtual") as trace:
 ...     asyncio.run(gather(ask, [3, 1, 2])), asyncio.run(first_wins(ask, [3, 1, 2]))
 ([3, 1, 2], 1)
@@ -29,7 +29,7 @@ from kaygraph_viz.checks import checked_seconds, checked_whole
 from kaygraph_viz.clock import sleep_async
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
-from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
+from kaygraph_viz.execute.coroutines.executor import MAX_SLOTS, AsyncExecutor
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.trace.recorder import span
 
@@ -54,7 +54,7 @@ async def gather(ask: Ask[T], items: Sequence[Any]) -> list[T]:
     Exception
         The first error of a branch; the others are cancelled.
     """
-    return await _all_values(AsyncExecutor(), ask, items)
+    return await _all_values(AsyncExecutor(MAX_SLOTS), ask, items)
 
 
 async def with_semaphore(in_flight: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
@@ -103,7 +103,7 @@ def as_completed(ask: Ask[Any], items: Sequence[Any]) -> AsyncGenerator[Outcome,
         One for each item, also where it failed. Closing the generator cancels the branches that still run, so use it in
         ``async with aclosing(...)`` where the loop over it may end early.
     """
-    return AsyncExecutor().aimap(ask, items, ordered=False, on_error="collect", label=str)
+    return AsyncExecutor(MAX_SLOTS).aimap(ask, items, ordered=False, on_error="collect", label=str)
 
 
 async def until_enough(enough: int, ask: Ask[T], items: Sequence[Any]) -> list[T]:
@@ -146,7 +146,7 @@ async def until_deadline(seconds: float, ask: Ask[Any], items: Sequence[Any]) ->
     options: dict[str, Any] = {"ordered": False, "on_error": "collect", "label": str}
     in_time = Outcomes()
     with suppress(DeadlineExceeded):
-        async for outcome in AsyncExecutor().aimap(ask, items, deadline=seconds, **options):
+        async for outcome in AsyncExecutor(MAX_SLOTS).aimap(ask, items, deadline=seconds, **options):
             in_time.append(outcome)
     return in_time
 

@@ -232,7 +232,7 @@ def coordination_graph(way: str, mirrors: Sequence[str]) -> AsyncGraph:
     Examples
     --------
     >>> from kaygraph_viz.services.server import serve
-    >>> from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.recording import record
     >>> shared = {"customer_ids": ["C00003", "C00004", "C00005", "C00006"]}
     >>> with record(clock="virtual") as trace, serve() as server:
     ...     coordination_graph("as completed", [server.base_url]).run(shared)

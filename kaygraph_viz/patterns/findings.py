@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kaygraph_viz.texts import visible
+
 __all__ = ["CHECKS", "Finding"]
 
 CHECKS = ("security", "format", "business", "external")
@@ -41,4 +43,4 @@ class Finding:
 
     def __str__(self) -> str:
         """Return the finding as one line."""
-        return f"{self.check}: {self.field}: {self.message}"
+        return visible(f"{self.check}: {self.field}: {self.message}")

@@ -76,7 +76,7 @@ class PerformanceMetricsNode(Node):
     >>> from kaygraph_viz.clock import sleep
     >>> from kaygraph_viz.graph.batch import ParallelBatchNode
     >>> from kaygraph_viz.graph.graph import Graph
-    >>> from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.recording import record
     >>> wait = ParallelBatchNode(max_workers=2)
     >>> wait.prep, wait.exec = lambda shared: [3, 1, 1, 1], sleep
     >>> wait >> PerformanceMetricsNode()

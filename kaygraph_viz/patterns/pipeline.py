@@ -269,7 +269,7 @@ def etl_graph(store: OrderStore, sources: Sources, **options: Any) -> Graph:
     >>> from kaygraph_viz.patterns.order_store import OrderStore
     >>> from kaygraph_viz.services.datasets import load_orders
     >>> from kaygraph_viz.services.server import serve
-    >>> from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.recording import record
     >>> with record(clock="virtual"), serve() as server, OrderStore() as store:
     ...     with customer_sources(server.base_url, ("profile", "location")) as sources:
     ...         etl_graph(store, sources, max_workers=4).run(shared := {"orders": load_orders(limit=40)})

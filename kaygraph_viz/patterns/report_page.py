@@ -9,6 +9,7 @@ shows the reason instead.
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.patterns.enrichment import EnrichedRecord, enrichment_graph
 from kaygraph_viz.patterns.source_client import Sources
+from kaygraph_viz.trace.disk import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +90,8 @@ class ReportPageNode(Node):
     Parameters
     ----------
     path
-        The file; its ending decides on the format: ``.png``, ``.pdf`` or ``.svg``. A file that is there is overwritten.
+        The file; its ending decides on the format: ``.png``, ``.pdf`` or ``.svg``. A file that is there
+        is replaced, once everything was written.
     sections
         The panels of the page, 1 to 4.
     """
@@ -105,7 +108,11 @@ class ReportPageNode(Node):
 
     def exec(self, prep_res: Sequence[EnrichedRecord]) -> Path:
         """Draw the page, write it, and return its path."""
-        draw_page(prep_res, self.sections).savefig(self.path, dpi=DPI)
+        content = io.BytesIO()
+        kind = self.path.suffix.lower().removeprefix(".") or "png"
+        draw_page(prep_res, self.sections).savefig(content, format=kind, dpi=DPI)
+        with written(self.path) as stream:
+            stream.write(content.getbuffer())
         return self.path
 
     def post(self, shared: Shared, prep_res: Any, exec_res: Path) -> None:

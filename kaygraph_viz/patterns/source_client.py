@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from contextvars import ContextVar
 from typing import Any, Self
 
 import httpx
@@ -20,6 +19,7 @@ from kaygraph_viz.checks import MAX_SECONDS
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
+from kaygraph_viz.in_force import InForce
 from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, ClientOwner, retry_after_s
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, SourceStatus
 from kaygraph_viz.services.in_process import open_async_client
@@ -27,7 +27,7 @@ from kaygraph_viz.trace.recorder import span
 
 __all__ = ["Sources"]
 
-_async_client: ContextVar[httpx.AsyncClient | None] = ContextVar("kaygraph_viz_source_client", default=None)
+_async_client: InForce[httpx.AsyncClient | None] = InForce("kaygraph_viz_source_client", None)
 
 
 class Sources(ClientOwner):
@@ -117,11 +117,8 @@ class Sources(ClientOwner):
     async def opened(self) -> AsyncIterator[None]:
         """Open connections for the coroutines of the running loop that are started in the block."""
         async with open_async_client() as client:
-            token = _async_client.set(client)
-            try:
+            with _async_client.set_to(client):
                 yield
-            finally:
-                _async_client.reset(token)
 
     @contextmanager
     def _request(self, question: Question) -> Iterator[dict[str, Any]]:

@@ -82,7 +82,7 @@ class EventStream:
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.recording import record
     >>> with record(clock="virtual"):
     ...     [round(event.at_s, 2) for event in EventStream(per_second=10, count=3)]
     [0.19, 0.22, 0.27]
@@ -354,7 +354,7 @@ def stream_graph(windows: int = 10, width_s: float = 1.0, **options: Any) -> Gra
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.recording import record
     >>> with record(clock="virtual"):
     ...     stream_graph(windows=6, max_workers=2).run(shared := {"events": EventStream(60, rush=(1, 3, 3))})
     >>> print(shared["stream_result"])

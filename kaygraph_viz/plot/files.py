@@ -5,6 +5,7 @@ Belongs here: writing a figure with its description. Does not belong here: what 
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kaygraph_viz.checks import checked_number
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.checks import checked_axes
 from kaygraph_viz.plot.description import Description, description_of
+from kaygraph_viz.trace.disk import written
 
 __all__ = ["FORMATS", "save_picture"]
 
@@ -31,7 +33,8 @@ def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) ->
     ax
         What any of the drawing functions returned; of a figure with several pictures, any of them.
     path
-        Where to: a name that ends in ``.png``, ``.svg`` or ``.pdf``. An existing file is replaced.
+        Where to: a name that ends in ``.png``, ``.svg`` or ``.pdf``. An existing file is replaced, at once and only
+        when everything was written.
     dpi
         Points per inch of a PNG, above 0.
 
@@ -69,9 +72,12 @@ def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) ->
     if kind not in FORMATS:
         raise OptionError("path", str(target), f"a name that ends in one of {', '.join(FORMATS)}", '"run.png"')
     checked_number("dpi", dpi, example="dpi=150", above=True)
+    content = io.BytesIO()
     figure = ax.figure.canvas.figure  # the whole figure, also of an Axes in a subfigure
     with rc_context({"svg.hashsalt": "kaygraph-viz"}):  # else the ids in an SVG differ each time
-        figure.savefig(target, dpi=dpi, bbox_inches="tight", metadata=_metadata(figure, kind))
+        figure.savefig(content, format=kind, dpi=dpi, bbox_inches="tight", metadata=_metadata(figure, kind))
+    with written(target) as stream:
+        stream.write(content.getbuffer())
     return target
 
 

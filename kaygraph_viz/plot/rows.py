@@ -18,7 +18,7 @@ from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane
 from kaygraph_viz.plot.labels import clean
 
-__all__ = ["GROUP_BY", "Row", "assign_rows", "centres", "lane_order", "stack"]
+__all__ = ["GROUP_BY", "NAME_LIMIT", "Row", "assign_rows", "centres", "lane_order", "stack"]
 
 GROUP_BY = ("worker", "node")
 MAX_GROUPS = 40
@@ -27,24 +27,27 @@ NAME_LIMIT = 24
 
 
 class Row(NamedTuple):
-    """One row of a chart, of a worker or a heading.
+    """One row of a chart, of a worker, a heading, or a band of many rows of workers.
 
     Parameters
     ----------
     lane
-        The worker whose bars are in it; empty in the row of a heading.
+        The worker whose bars are in it, of a band the first one; empty in the row of a heading.
     text
         What stands beside it.
     is_heading
         Whether it names the rows below it and has no bars.
     height
         How high it is [heights of a worker's row].
+    stands_for
+        How many rows of workers: more than one in a band.
     """
 
     lane: str
     text: str
     is_heading: bool = False
     height: float = 1.0
+    stands_for: int = 1
 
 
 def centres(rows: Sequence[Row]) -> list[float]:

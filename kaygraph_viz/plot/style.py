@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
-    "BAR", "CRITICAL", "FAILED", "FILLS", "GRID", "MUTED", "NAME_COLOURS", "OTHER", "PAPER", "STATUS_COLOURS",
-    "STATUS_FILLS", "STATUS_WORDS", "TEXT", "Fill", "Key", "Size", "Stroke",
+    "BANDS_NOTE", "BAR", "CRITICAL", "FAILED", "FILLS", "GRID", "MUTED", "NAME_COLOURS", "OTHER", "PAPER",
+    "STATUS_COLOURS", "STATUS_FILLS", "STATUS_WORDS", "TEXT", "Fill", "Key", "Size", "Stroke",
 ]  # fmt: skip
 
 BAR = "#2F4858"  # outlines and lines
@@ -100,6 +100,7 @@ STATUS_COLOURS = {
 NAME_COLOURS = (  # the last one is that of a pause, too
     "#56B4E9", "#E69F00", "#2DB98B", "#F0E442", "#E8793A", "#8FA6E8", "#CC79A7",
 )  # fmt: skip
+BANDS_NOTE = "the height of a colour is its share of the rows of a band"
 CRITICAL = Stroke("#7A1FA2", "critical path", 2.4)
 
 NODE_FILL = "#FFFFFF"

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import ServiceError
+from kaygraph_viz.real_threads import Event, Thread
 from kaygraph_viz.services.request_log import RequestLog
 
 __all__ = ["ServerThread"]
@@ -114,7 +114,7 @@ class _Uvicorn(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.is_ready = threading.Event()
+        self.is_ready = Event()
         self.is_told_to_end = asyncio.Event()
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -154,7 +154,7 @@ class ServerThread:
         self.base_url = ""
         self._server = _Uvicorn(_config(self._front))
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = Thread(target=self._run, daemon=True)
 
     def is_alive(self) -> bool:
         """Return whether the server answers."""
@@ -165,9 +165,13 @@ class ServerThread:
         self._socket = _listening_socket()
         self.base_url = f"http://{_HOST}:{self._socket.getsockname()[1]}"
         self._thread.name = f"service {self.base_url}"
-        self._thread.start()
-        with use_clock(REAL):  # also inside a block of simulated time
-            is_ready = self._server.is_ready.wait(_START_TIMEOUT_S)
+        try:
+            self._thread.start()
+            with use_clock(REAL):  # also inside a block of simulated time
+                is_ready = self._server.is_ready.wait(_START_TIMEOUT_S)
+        except BaseException:  # an interrupt
+            self.stop()
+            raise
         if not is_ready or self._error is not None:
             why = f"not ready after {_START_TIMEOUT_S:g} s" if self._error is None else repr(self._error)
             raise ServiceError(f"the local service at {self.base_url} could not be started: {why}") from self._error

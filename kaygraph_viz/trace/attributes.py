@@ -6,24 +6,21 @@ of a user's class is not run, since it may raise, sleep or return megabytes.
 
 from __future__ import annotations
 
-import re
+import traceback
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-__all__ = ["describe_error", "safe_attributes", "safe_value", "visible"]
+from kaygraph_viz.texts import MASK, cut, is_secret, visible, without_secrets
 
-MASK = "***"
+__all__ = ["describe_error", "safe_attributes", "safe_error", "safe_value", "traceback_text"]
+
 TEXT_LIMIT = 200
 ERROR_LIMIT = 500
 ITEM_LIMIT = 8
 DEPTH_LIMIT = 3
-
-_SECRET = re.compile(
-    r"pass$|passw|passphrase|pwd|secret|token|(api|access|private|signing)[_ -]?key|authori[sz]ation|bearer|jwt"
-    r"|credential|cookie|session[_ -]?id",
-    re.IGNORECASE,
-)
+ATTRIBUTE_LIMIT = 100  # attributes of a span
+SEEN = 4  # times the limit of a text: so far a credential is looked for, since one that is cut is still one
 
 
 def safe_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,8 +36,8 @@ def safe_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
     >>> safe_attributes({"city": "Oslo", "api_key": "k-123", "callback": object()})
     {'city': 'Oslo', 'api_key': '***', 'callback': '<object>'}
     """
-    texts = ((str(key), value) for key, value in values.items())
-    return {key[:TEXT_LIMIT]: MASK if _SECRET.search(key) else safe_value(value) for key, value in texts}
+    few = islice(values.items(), ATTRIBUTE_LIMIT)
+    return {_key(key): MASK if _is_secret(key) else safe_value(value) for key, value in few}
 
 
 def safe_value(value: Any, depth: int = 0) -> Any:
@@ -57,17 +54,29 @@ def safe_value(value: Any, depth: int = 0) -> Any:
     if kind is int:
         return value if value.bit_length() <= 63 else f"<int of {value.bit_length()} bits>"
     if kind is str:
-        return value if len(value) <= TEXT_LIMIT else value[: TEXT_LIMIT - 3] + "..."
+        return cut(without_secrets(value[: SEEN * TEXT_LIMIT]), TEXT_LIMIT)
     if depth < DEPTH_LIMIT and kind in (list, tuple):
-        return [safe_value(item, depth + 1) for item in value[:ITEM_LIMIT]] + ["..."] * (len(value) > ITEM_LIMIT)
+        return _safe_items(value, depth)
     if depth < DEPTH_LIMIT and kind is dict:
-        return {
-            (key[:TEXT_LIMIT] if type(key) is str else f"<{type(key).__name__}>"): (
-                MASK if type(key) is str and _SECRET.search(key) else safe_value(item, depth + 1)
-            )
-            for key, item in list(islice(value.items(), ITEM_LIMIT))  # at once: another thread may be writing to it
-        }
+        few = list(islice(value.items(), ITEM_LIMIT))  # at once: another thread may be writing to it
+        return {_key(key): MASK if _is_secret(key) else safe_value(item, depth + 1) for key, item in few}
     return f"<{kind.__name__}>"
+
+
+def _safe_items(values: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+    """Return the first items of a sequence; of a pair such as a header, the second may be a secret."""
+    if len(values) == 2 and _is_secret(values[0]):
+        return [safe_value(values[0], depth + 1), MASK]
+    return [safe_value(item, depth + 1) for item in values[:ITEM_LIMIT]] + ["..."] * (len(values) > ITEM_LIMIT)
+
+
+def _key(key: Any) -> str:
+    return key[:TEXT_LIMIT] if type(key) is str else f"<{type(key).__name__}>"
+
+
+def _is_secret(key: Any) -> bool:
+    """Return whether a key names a secret; headers are often bytes."""
+    return is_secret(key if type(key) is str else key.decode("latin-1")) if type(key) in (str, bytes) else False
 
 
 def describe_error(error: BaseException) -> str:
@@ -80,23 +89,35 @@ def describe_error(error: BaseException) -> str:
     """
     try:
         message = str(error)
-    except Exception:  # a broken __str__ must not become the error
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a broken __str__ must not become the error
         message = "<message could not be read>"
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    shown = visible(text[: ERROR_LIMIT + 1])
-    return shown if len(shown) <= ERROR_LIMIT else shown[: ERROR_LIMIT - 3] + "..."
+    return safe_error(f"{type(error).__name__}: {message}" if message else type(error).__name__)
 
 
-def visible(text: str) -> str:
-    r"""Return a text in which what would steer a terminal or turn the reading direction is written out.
-
-    Lone surrogates are written out, too: a notebook cannot send them to the browser. Lines and tabs stay.
+def traceback_text(error: BaseException) -> str:
+    """Return an error with its traceback and its causes as text, as far as its own methods let that be told.
 
     Examples
     --------
-    >>> visible("a\x1b[1mb\u202ec\n")
-    'a\\x1b[1mb\\u202ec\n'
+    >>> print(traceback_text(ValueError("bad postal code")), end="")
+    ValueError: bad postal code
     """
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+    try:
+        return "".join(traceback.format_exception(error))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # such as a truth of the error that raises
+        return "".join([*traceback.format_tb(error.__traceback__), describe_error(error), "\n"])
+
+
+def safe_error(text: str) -> str:
+    """Return the text of an error as it is kept: cut, visible, without credentials.
+
+    Examples
+    --------
+    >>> safe_error("refused by https://ada:pw@example.com")
+    'refused by https://***@example.com'
+    """
+    return cut(visible(without_secrets(text[: SEEN * ERROR_LIMIT])[: ERROR_LIMIT + 1]), ERROR_LIMIT)

@@ -15,6 +15,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.texts import cut, without_secrets
 from kaygraph_viz.trace.part_table import PartCollector, PartTable
 from kaygraph_viz.trace.span import KINDS, NO_ATTRIBUTES, STATUSES, Row, RowTuple, Span
 
@@ -240,7 +241,16 @@ class _Numbers(dict[str, int]):
 
 
 def _texts(known: Mapping[str, int]) -> tuple[str, ...]:
-    return tuple(text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 3] + "..." for text in known)
+    return tuple(text if len(text) <= TEXT_LIMIT and not _may_tell(text) else _kept(text) for text in known)
+
+
+def _may_tell(text: str) -> bool:
+    """Return whether there may be a credential in a name; this is fast, since there may be a million of them."""
+    return "=" in text or ":" in text
+
+
+def _kept(text: str) -> str:
+    return cut(without_secrets(text[: 4 * TEXT_LIMIT]), TEXT_LIMIT)
 
 
 def _coded(texts: Sequence[str], codes: Mapping[Any, int]) -> npt.NDArray[np.int64] | int:

@@ -1,50 +1,63 @@
-"""Files that are written whole or not at all, and read with care.
+"""Files that are written whole or not at all.
 
-Belongs here: what all file formats share. Does not belong here: what is in the files (``files``, ``export``).
+Belongs here: what all file formats share. Does not belong here: what is in the files (``files``, ``export``), and
+reading them (``unpacking``).
 """
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from kaygraph_viz.errors import TraceFormatError
-
-__all__ = ["opened", "written"]
+__all__ = ["written"]
 
 
 @contextmanager
 def written(path: Path) -> Iterator[IO[bytes]]:
     """Yield a stream for the new content of `path`, compressed when its name ends in ``.gz``.
 
-    An existing file is replaced when the block ends; when it raises, the file stays as it was.
+    A file that is there is replaced when the block ends, with its permissions kept, and a link is replaced rather than
+    followed. When the block raises, all stays as it was and nothing is left over. What is no file but a device or a
+    pipe gets the content directly.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; it names `path`.
     """
-    beside = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}")
-    with beside.open("xb") as raw:  # not mkstemp: the file shall be as readable to others as any new one
-        try:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as raw, _compressed(raw, path) as stream:
+            yield stream
+        return
+    beside = path.parent / f".{path.name[:40]}.{secrets.token_hex(4)}.tmp"
+    try:
+        with beside.open("xb") as raw:  # not mkstemp: the file shall be as readable to others as any new one
+            _take_permissions(path, beside)
             with _compressed(raw, path) as stream:
                 yield stream
-            raw.close()
-            beside.replace(path)
-        except BaseException:
-            raw.close()
+        beside.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
             beside.unlink()
-            raise
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def _take_permissions(path: Path, beside: Path) -> None:
+    """Give a new file the permissions of the one that it replaces, if that may be written at all."""
+    if path.is_file() and not path.is_symlink():
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        beside.chmod(path.stat().st_mode & 0o777)
 
 
 def _compressed(raw: IO[bytes], path: Path) -> IO[bytes]:
     # no name and no time in the header: equal traces make equal files
     return gzip.GzipFile("", "wb", 6, raw, mtime=0) if path.suffix == ".gz" else raw  # type: ignore[return-value]
-
-
-def opened(raw: IO[bytes], path: Path) -> IO[bytes]:
-    """Return a stream of what is in a file that was opened, also of a compressed one, but refuse a pickle."""
-    head = raw.read(2)
-    raw.seek(0)
-    if head[:1] == b"\x80":
-        raise TraceFormatError(f"{path} is a pickle; pickles can run code and are never loaded. Save with trace.save()")
-    return gzip.GzipFile(fileobj=raw) if head == b"\x1f\x8b" else raw  # type: ignore[return-value]

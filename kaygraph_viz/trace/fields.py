@@ -10,12 +10,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from kaygraph_viz.errors import short
 from kaygraph_viz.parts import PART_CODE, PART_KINDS, RowParts
+from kaygraph_viz.texts import NAME_LIMIT
 from kaygraph_viz.trace.span import KINDS, STATUSES, Row, Span
 
 __all__ = ["as_fields", "as_row", "problem_with"]
 
 LARGEST = 1 << 62  # of any number in a file, so that sums of two stay within 64 bits
+LONGEST_NAME = 4 * NAME_LIMIT  # characters, of which fewer are shown
 MAX_LEVELS = 64  # of attributes within each other; recorded ones have 3
 _INTEGERS = ("span_id", "submitted_ns", "started_ns", "ended_ns")
 _OPTIONAL_INTEGERS = ("parent_id", "index", "cpu_ns", "blocked_ns", "attempt")
@@ -62,8 +65,8 @@ def problem_with(fields: Mapping[str, Any]) -> str | None:
     for name in (*_INTEGERS, *(name for name in _OPTIONAL_INTEGERS if name in fields)):
         if type(fields.get(name)) is not int or abs(fields[name]) >= LARGEST:
             return f"{name} is {str(fields.get(name))[:40]!r}, expected a whole number"
-    if fields.get("attempt", 1) < 1 or fields.get("parent_id", 1) < 1:
-        return "attempt and parent_id count from 1"
+    if any(fields.get(name, 1) < 1 for name in ("attempt", "parent_id", "span_id")):
+        return "attempt, parent_id and span_id count from 1"
     for name in ("name", "lane"):
         if not isinstance(fields.get(name), str):
             return f"{name} is missing or not a text"
@@ -72,9 +75,9 @@ def problem_with(fields: Mapping[str, Any]) -> str | None:
     if _is_deeper(fields.get("attributes", {}), MAX_LEVELS):
         return f"attributes are nested in more than {MAX_LEVELS} levels"
     if fields.get("kind") not in KINDS or fields.get("status", "ok") not in STATUSES:
-        return f"kind {fields.get('kind')!r} or status {fields.get('status')!r} is not known in this format"
+        return f"kind {short(fields.get('kind'))} or status {short(fields.get('status'))} is not known in this format"
     links = fields.get("links", [])
-    if not isinstance(links, list) or not all(type(link) is int for link in links):
+    if not isinstance(links, list) or not all(type(link) is int and 0 < link < LARGEST for link in links):
         return "links is not a list of span numbers"
     return _problem_with_parts(fields)
 
@@ -108,10 +111,11 @@ def as_row(fields: Mapping[str, Any]) -> Row:
     """Return the row of a span from fields that `problem_with` has accepted."""
     value = {**_USUAL, "attributes": None, "links": None, **fields}
     return Row(
-        value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"], value["name"],
-        value["kind"], value["lane"], value["submitted_ns"], value["started_ns"], value["ended_ns"],
-        -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"], value["status"], value["attempt"],
-        value["error"], value["attributes"], tuple(value["links"] or ()), _row_parts(value.get("parts")),
+        value["span_id"], value["parent_id"] or 0, -1 if value["index"] is None else value["index"],
+        value["name"][:LONGEST_NAME], value["kind"], value["lane"][:LONGEST_NAME], value["submitted_ns"],
+        value["started_ns"], value["ended_ns"], -1 if value["cpu_ns"] is None else value["cpu_ns"], value["blocked_ns"],
+        value["status"], value["attempt"], value["error"], value["attributes"],
+        tuple(value["links"] or ()), _row_parts(value.get("parts")),
     )  # fmt: skip
 
 

@@ -11,21 +11,21 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import warnings
 import zlib
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO, Any
 
-from kaygraph_viz.errors import TraceFormatError
+from kaygraph_viz.errors import TraceFormatError, short, warn
 from kaygraph_viz.machine import Machine, machine_from
 from kaygraph_viz.trace.columns import SpanColumns, Spans
-from kaygraph_viz.trace.disk import opened, written
+from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.fields import as_fields, as_row, problem_with
 from kaygraph_viz.trace.invariants import impossibilities
 from kaygraph_viz.trace.memory import NOTHING, MemorySamples, memory_from
 from kaygraph_viz.trace.span import Row
+from kaygraph_viz.trace.unpacking import opened, values_in
 
 __all__ = ["FORMAT", "VERSION", "read_trace", "write_trace"]
 
@@ -73,7 +73,9 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
     """
     spans, footer = Spans(), None
     try:
-        with path.open("rb") as raw, closing(_bounded_lines(opened(raw, path), path)) as lines:
+        with path.open("rb") as raw, ExitStack() as stack:
+            stream, allowance = opened(raw, path)
+            lines = stack.enter_context(closing(_bounded_lines(stream, path)))
             _check_header(next(lines, ""), path)
             for number, text in enumerate(lines, 2):
                 fields = _parsed(text, path, number)
@@ -81,7 +83,9 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
                     footer = fields
                     _check_end(lines, path)  # which also makes a compressed file check its sum
                     break
-                spans.append(_row(fields, path, number))
+                row = _row(fields, path, number)
+                allowance.take_values(1 + values_in(row.attributes, row.links, row.parts))
+                spans.append(row)
                 if number % READ_CHUNK == 0:
                     spans.compact()
         dropped, memory = _checked_footer(footer, path)
@@ -90,7 +94,7 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
         columns = spans.columns()
         if not partial or not len(columns):
             raise problem from error
-        warnings.warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
+        warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
         return _checked_spans(columns, path), 0, NOTHING, None
     columns = spans.columns()
     _check_count(columns, footer or {}, path)
@@ -118,7 +122,7 @@ def _check_header(line: str, path: Path) -> None:
         raise TraceFormatError(f"{path} is not a trace: its first line does not name the format {FORMAT!r}")
     if header.get("version") not in READABLE or isinstance(header["version"], bool):
         raise TraceFormatError(
-            f"{path} has version {header.get('version')!r} of the format, this package reads "
+            f"{path} has version {short(header.get('version'))} of the format, this package reads "
             f"{' and '.join(map(str, READABLE))}; record it again, or use the version of kaygraph-viz that wrote it"
         )
 
@@ -174,4 +178,6 @@ def _checked_spans(columns: SpanColumns, path: Path) -> SpanColumns:
 
 def _check_count(columns: SpanColumns, footer: Mapping[str, Any], path: Path) -> None:
     if footer.get("spans") != len(columns):
-        raise TraceFormatError(f"{path} counts {footer.get('spans')} spans in its last line, but has {len(columns)}")
+        raise TraceFormatError(
+            f"{path} counts {short(footer.get('spans'))} spans in its last line, but has {len(columns)}"
+        )

@@ -14,6 +14,7 @@ from kaygraph_viz.trace.part_table import PartTable
 __all__ = ["impossibilities", "violations"]
 
 Ints = npt.NDArray[np.int64]
+LARGEST_SUM_NS = float(1 << 62)  # 146 years
 
 
 def violations(columns: SpanColumns, *, is_complete: bool = True) -> list[str]:
@@ -52,7 +53,17 @@ def _times(columns: SpanColumns) -> list[str]:
         "used more CPU time than it lasted": columns.column("cpu_ns") > ended - started,
         "was blocked longer than it lasted": columns.column("blocked_ns") > ended - started,
     }
-    return [_say(columns, broken, text) for text, broken in rules.items() if broken.any()]
+    found = [_say(columns, broken, text) for text, broken in rules.items() if broken.any()]
+    return found or _sums(columns, submitted, ended)
+
+
+def _sums(columns: SpanColumns, submitted: Ints, ended: Ints) -> list[str]:
+    """Check that times can be added up within 64 bits: those of all spans, and the whole run for each lane."""
+    makespan = float(ended.max()) - float(submitted.min())
+    total = float((ended - submitted).astype(np.float64).sum())
+    if max(total, makespan * len(columns.lanes)) < LARGEST_SUM_NS:
+        return []
+    return [f"its spans last {total / 1e9:.3g} s in all, longer than can be added up"]
 
 
 def _numbers(columns: SpanColumns) -> list[str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from asyncio import Task, _get_running_loop, current_task
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
 
 __all__ = ["CPU_RESOLUTION_NS", "NO_LANE", "Lane", "Lanes", "NoLanes"]
@@ -197,6 +197,8 @@ class Lanes:
         self._made: dict[str, int] = {}
         # Called when a thread begins to work on a lane: with its name, and the number of the process if it is a worker.
         self.on_thread: Callable[[str, int | None], None] | None = None
+        # Returns the lane of a task that is recorded on its own; None for a task that is not.
+        self.lane_of_task: Callable[[Task[Any]], Lane | None] | None = None
 
     def mine(self) -> Lane:
         """Return the lane of the calling task or thread; one without a lane gets a new one.
@@ -211,6 +213,8 @@ class Lanes:
         return self._name_by_thread() if lane is None else lane
 
     def _name_task(self, task: Task[Any]) -> Lane:
+        if self.lane_of_task is not None and (found := self.lane_of_task(task)) is not None:
+            return found
         lane = self._tasks[task] = self.take("task")
         if not self._is_exact:
             lane.stop_clock()
@@ -230,8 +234,8 @@ class Lanes:
         self._write_to(lane)
         return lane
 
-    def _make(self, name: str) -> Lane:
-        return Lane(name, self._clock, self._resolution_ns, is_exact=self._is_exact)
+    def _make(self, name: str, lane_type: type[Lane] = Lane) -> Lane:
+        return lane_type(name, self._clock, self._resolution_ns, is_exact=self._is_exact)
 
     def _write_to(self, lane: Lane) -> None:
         """Make the calling thread note its waits on `lane`; in simulated time the clock has a log for each thread."""
@@ -248,14 +252,14 @@ class Lanes:
         if tell is not None:
             tell(lane.name, pid)
 
-    def take(self, kind: str) -> Lane:
+    def take(self, kind: str, lane_type: type[Lane] = Lane) -> Lane:
         """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`."""
         with self._lock:
             free = self._free.setdefault(kind, [])
             if not free:
                 self._made[kind] = self._made.get(kind, 0) + 1
                 free.append(self._made[kind])
-            return self._make(f"{kind}-{heappop(free)}")
+            return self._make(f"{kind}-{heappop(free)}", lane_type)
 
     def again(self, lane: Lane) -> Lane:
         """Return a lane of the same name for another thread: each thread has a CPU clock of its own."""
@@ -307,7 +311,7 @@ class NoLanes(Lanes):
         """Return `NO_LANE`."""
         return NO_LANE
 
-    def take(self, kind: str) -> Lane:
+    def take(self, kind: str, lane_type: type[Lane] = Lane) -> Lane:
         """Return `NO_LANE`."""
         return NO_LANE
 

@@ -21,7 +21,8 @@ def so_far(trace: Trace) -> tuple[Trace, frozenset[int]]:
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> from kaygraph_viz.recording import record
+    >>> from kaygraph_viz.trace.recorder import span
     >>> with record() as trace, span("tea"):
     ...     shown, still_open = so_far(trace)
     ...     len(trace), [each.name for each in shown], still_open

@@ -6,14 +6,14 @@ Belongs here: what is allowed, and what stands for None; what surrounds a record
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
 from kaygraph_viz.checks import checked_number, checked_whole
 from kaygraph_viz.clock import Clock, current_clock
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.in_force import InForce
 from kaygraph_viz.trace.shared_access import SharedWatch
 
 if TYPE_CHECKING:
@@ -64,27 +64,23 @@ def checked_period(sample_s: float | None) -> float | None:
     return checked_number("sample_s", sample_s, SHORTEST_S, LONGEST_S, "sample_s=0.002", what=what)
 
 
-_teller: ContextVar[Callable[[Trace], object] | None] = ContextVar("kaygraph_viz_teller", default=None)
+_teller: InForce[Callable[[Trace], object] | None] = InForce("kaygraph_viz_teller", None)
 
 
-@contextmanager
-def told_of_traces(tell: Callable[[Trace], object]) -> Iterator[None]:
+def told_of_traces(tell: Callable[[Trace], object]) -> AbstractContextManager[None]:
     """Call `tell` with each trace that is begun inside the block, right at its beginning, so that it can be read live.
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> from kaygraph_viz.recording import record
+    >>> from kaygraph_viz.trace.recorder import span
     >>> begun = []
     >>> with told_of_traces(begun.append), record() as trace:
     ...     pass
     >>> begun == [trace]
     True
     """
-    outer = _teller.set(tell)
-    try:
-        yield
-    finally:
-        _teller.reset(outer)
+    return _teller.set_to(tell)
 
 
 def announced(trace: Trace) -> Trace:

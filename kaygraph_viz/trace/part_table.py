@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, RowParts
 
-__all__ = ["PartCollector", "PartTable", "Stretches", "part_totals_ns", "stretches"]
+__all__ = ["PART_DTYPE", "PartCollector", "PartTable", "Stretches", "part_totals_ns", "stretches"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -1,7 +1,8 @@
-"""The recorder, which collects spans, and `record` and `span`, which make them.
+"""The recorder, which collects spans, and `span`, which makes them.
 
 Belongs here: stamping, nesting (which span is the parent), lanes, the cap on the number of spans.
-Does not belong here: storage (``columns``), the finished trace (``trace``), running branches (``execute``).
+Does not belong here: beginning and ending a recording (``recording``), storage (``columns``), the finished trace
+(``trace``), running branches (``execute``).
 
 A fault of the recorder never changes a result: it warns once, switches itself off, and the program goes on.
 """
@@ -10,24 +11,17 @@ from __future__ import annotations
 
 import itertools
 import threading
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from kaygraph_viz.clock import REAL, Clock, current_clock, use_clock
-from kaygraph_viz.errors import OptionError, short
-from kaygraph_viz.parts import log_kept
+from kaygraph_viz.clock import REAL, Clock, current_clock
+from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
 from kaygraph_viz.trace.options import (
     DEFAULT_MAX_SPANS,
-    announced,
-    checked_cap,
-    checked_clock,
-    checked_period,
-    checked_watch,
 )
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
@@ -39,32 +33,67 @@ if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load
     from kaygraph_viz.trace.columns import SpanColumns
     from kaygraph_viz.trace.relations import Relation
     from kaygraph_viz.trace.storage import Storage
-    from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "DEFAULT_MAX_SPANS",
-    "NO_RECORDER",
-    "NO_SCOPE",
-    "Recorder",
-    "Scope",
-    "current_scope",
-    "enter_scope",
-    "record",
-    "set_scope",
-    "span",
-]
+    "DEFAULT_MAX_SPANS", "NO_RECORDER", "NO_SCOPE", "RecordScope", "Recorder", "Scope", "current_scope", "enter_scope",
+    "first_open", "set_scope", "span", "status_of", "swap_scope",
+]  # fmt: skip
 
 COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB) and to be turned over in 0.5 ms
 
 
 class Scope:
-    """The recorder and the enclosing span of the spans that are opened next."""
+    """The recorder and the enclosing span of the spans that are opened next.
 
-    __slots__ = ("recorder", "span_id")
+    Parameters
+    ----------
+    recorder
+        Where they are recorded.
+    span_id
+        The number of the enclosing span; 0 for none.
+    parent
+        The scope around the enclosing span; None where there is none.
+    """
 
-    def __init__(self, recorder: Recorder, span_id: int) -> None:
+    __slots__ = ("is_over", "parent", "recorder", "span_id")
+
+    def __init__(self, recorder: Recorder, span_id: int, parent: Scope | span | None = None) -> None:
         self.recorder = recorder
         self.span_id = span_id
+        self.parent = parent
+        self.is_over = False  # set before the end is stamped: who finds it False later has ended earlier
+
+
+def first_open(scope: Scope | span) -> Scope | span:
+    """Return the scope, or the nearest one around it that is not over: what outlives its parent belongs to that one.
+
+    Examples
+    --------
+    >>> outer = Scope(NO_RECORDER, 1)
+    >>> inner = Scope(NO_RECORDER, 2, outer)
+    >>> inner.is_over = True
+    >>> first_open(inner).span_id
+    1
+    """
+    while scope.is_over and scope.parent is not None:
+        scope = scope.parent
+    return scope
+
+
+class RecordScope(Scope):
+    """The scope of a `record` block itself."""
+
+    __slots__ = ("_token",)
+
+    def enter(self) -> None:
+        """Make this the scope in force."""
+        self._token = _scope.set(self)
+        _active.append(self)
+
+    def leave(self) -> None:
+        """Put the scope around it back in force."""
+        _active.remove(self)
+        _leave(self)
 
 
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
@@ -76,12 +105,35 @@ def current_scope() -> Scope | span:
     A thread that user code started on its own has no context; the innermost active `record` serves it.
     """
     scope = _scope.get() or _active[-1]
+    return scope if scope.recorder.is_open else _around(scope)
+
+
+def _around(scope: Scope | span) -> Scope | span:
+    """Return the scope in force where that of a block is found that was left in another context, or has ended."""
+    while isinstance(scope, (RecordScope, span)) and scope.recorder is NO_RECORDER:
+        before = scope._token.old_value
+        scope = before if isinstance(before, (Scope, span)) else _active[-1]
     return scope if scope.recorder.is_open else NO_SCOPE
+
+
+def _leave(scope: RecordScope | span) -> None:
+    """Put the scope around a block back in force; in another context, such as of an async fixture, see `_around`."""
+    try:
+        _scope.reset(scope._token)
+    except ValueError:
+        scope.recorder = NO_RECORDER
 
 
 def set_scope(scope: Scope) -> None:
     """Make `scope` the one in force in this context, such as a worker's copy of one."""
     _scope.set(scope)
+
+
+def swap_scope(scope: Scope | span | None) -> Scope | span | None:
+    """Make `scope` the one in force in this context and return the one before; None where there is none."""
+    before = _scope.get()
+    _scope.set(scope)
+    return before
 
 
 def enter_scope(recorder: Recorder, span_id: int) -> None:
@@ -113,14 +165,19 @@ class Recorder:
         The most spans that are kept; later ones are counted in `dropped`.
     storage
         Where the rows are kept; default: in columns.
+    captured
+        The kinds of other libraries' work that are recorded here; see ``capture``.
     """
 
     def __init__(
         self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS,
         storage: Storage | None = None, shared_watch: SharedWatch | None = None,
+        captured: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         self.clock = clock
         self.shared_watch = shared_watch
+        self.captured = captured
+        self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
@@ -142,7 +199,7 @@ class Recorder:
             if len(self._spans.buffer) >= COMPACT_AT:
                 self._compact()
         except Exception as error:  # a recorder fault must never change a result
-            self._give_up(error)
+            self.give_up(error)
 
     def keep_open(self, opened: OpenSpan) -> None:
         """Record a span as abandoned if the recording ends before `forget` is called."""
@@ -159,12 +216,13 @@ class Recorder:
             finally:
                 self._lock.release()
 
-    def _give_up(self, error: BaseException) -> None:
+    def give_up(self, error: BaseException) -> None:
+        """Switch this recorder off after a fault of its own, with one warning."""
         self.is_open = False
         with self._lock:
             is_first, self._has_failed = not self._has_failed, True
         if is_first:
-            warnings.warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
+            warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
 
     def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:
         """Return a clock that stands still when reading it fails: results do not depend on it."""
@@ -175,7 +233,7 @@ class Recorder:
             try:
                 last = read()
             except Exception as error:
-                self._give_up(error)
+                self.give_up(error)
             return last
 
         return now
@@ -186,6 +244,14 @@ class Recorder:
         with suppress(Exception), self._lock:  # `add` has warned of a fault of the storage
             self._spans.compact()
         return self._spans.dropped
+
+    def tell_the_rest(self) -> None:
+        """Call what waits for the end of the recording; a fault of one of them is one warning."""
+        while self.at_end:
+            try:
+                self.at_end.pop(0)()
+            except Exception as error:
+                self.give_up(error)
 
     def snapshot(self) -> SpanColumns:
         """Return all finished spans so far, ordered by start."""
@@ -219,7 +285,7 @@ class Recorder:
                 last = {span_id: held.abandoned_row(now) for span_id, held in open_spans.items()}
                 return self._linked(self._spans.sealed(last))
         except Exception as error:  # the block must end as without a recording
-            self._give_up(error)
+            self.give_up(error)
             return _columns(0).columns()
 
 
@@ -273,95 +339,6 @@ def _columns(max_spans: int) -> Storage:
     return Spans(max_spans)
 
 
-@contextmanager
-def record(
-    *, cpu_time: bool = True, clock: Clock | Literal["virtual"] | None = None, seed: int | None = None,
-    max_spans: int | None = None, shared_access: bool | Literal["strict"] = False, memory: bool = False,
-    sample_s: float | None = None,
-) -> Iterator[Trace]:  # fmt: skip
-    """Record everything that runs inside the ``with`` block.
-
-    The trace can be read while the block runs and is immutable afterwards. Threads that are started inside, also by
-    other libraries, are recorded where they call `span` or a `traced` function. A `record` inside another one takes
-    over until it ends.
-
-    Parameters
-    ----------
-    cpu_time
-        Whether to read the CPU time of each branch (about 1 us a branch).
-    clock
-        Where the times come from; default: the clock in force, which is that of this machine. ``"virtual"``: simulated
-        time, the same run on every machine; see `VirtualClock` for what can be set.
-    seed
-        With ``clock="virtual"``: 0, the default, or another whole number for another order of what happens at once.
-    max_spans
-        The most spans that are kept, 1 or more; default 1,000,000. What is dropped beyond it is counted in
-        ``trace.dropped``.
-    shared_access
-        Whether to note which keys of the shared store each branch reads and writes, for `conflicts`; with ``"strict"``
-        a branch that writes what another one in progress wrote gets a `SharedConflictError`.
-    memory
-        Whether to read again and again how much memory is in use, for `memory_curve`; not in simulated time.
-    sample_s
-        How often to look at the CPU clock of each thread, 0.0005 to 1 [s]; 0.002 is a good choice; default: not at all.
-        So it is known when branches computed, waited for the GIL or for a core, to two or three times as long, where
-        otherwise only their sums are known. On Linux only, else it is one warning. A process of its own looks: it
-        starts in 0.02 s and takes at most 2% of one core; where there are very many threads, it looks less often.
-
-    Yields
-    ------
-    Trace
-        Live until the block ends.
-
-    Raises
-    ------
-    OptionError
-        If an option is not what it may be, or `seed` is given without a virtual clock.
-
-    Examples
-    --------
-    >>> with record() as trace:
-    ...     with span("tea"):
-    ...         pass
-    >>> [s.name for s in trace]
-    ['tea']
-    """
-    from kaygraph_viz.trace.memory import memory_log, watching
-    from kaygraph_viz.trace.trace import Trace
-
-    cap, watch, period_s = checked_cap(max_spans), checked_watch(shared_access), checked_period(sample_s)
-    recorder = Recorder(checked_clock(clock, seed), cpu_time=cpu_time, max_spans=cap, shared_watch=watch)
-    log = memory_log(recorder.clock, is_wanted=memory)
-    trace = announced(Trace._live(recorder.snapshot, recorder, log))
-    scope = Scope(recorder, 0)
-    # The clock's block is the innermost: what a simulated schedule still runs ends after the trace is complete.
-    with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), recorder.clock.running():
-        token = _scope.set(scope)
-        _active.append(scope)
-        try:
-            with use_clock(recorder.clock):
-                yield trace
-        finally:
-            _active.remove(scope)
-            with suppress(ValueError):  # the block was left in another context, as an async generator may do
-                _scope.reset(token)
-            columns = recorder.finish()
-            try:
-                columns = sampled(columns)
-            finally:
-                trace._freeze(columns, recorder.dropped)
-
-
-def _sampler(
-    period_s: float | None, recorder: Recorder
-) -> AbstractContextManager[Callable[[SpanColumns], SpanColumns]]:
-    if period_s is None:
-        return nullcontext(lambda columns: columns)
-    from kaygraph_viz.trace.sampler.sampler import sampling
-
-    return sampling(period_s, recorder.clock, recorder.lanes)
-
-
 class span:  # noqa: N801  (used like a function)
     """Record what runs inside the ``with`` block as one span; it costs next to nothing when nothing is recorded.
 
@@ -376,6 +353,7 @@ class span:  # noqa: N801  (used like a function)
 
     Examples
     --------
+    >>> from kaygraph_viz.recording import record
     >>> with record() as trace:
     ...     with span("load", path="orders.csv") as s:
     ...         s.set(rows=3)
@@ -383,19 +361,8 @@ class span:  # noqa: N801  (used like a function)
     {'path': 'orders.csv', 'rows': 3}
     """
 
-    __slots__ = (
-        "_attributes",
-        "_cpu_ns",
-        "_lane",
-        "_links",
-        "_started_ns",
-        "_token",
-        "kind",
-        "name",
-        "parent_id",
-        "recorder",
-        "span_id",
-    )  # fmt: skip
+    __slots__ = ("_attributes", "_cpu_ns", "_lane", "_links", "_started_ns", "_token", "is_over", "kind", "name",
+                 "parent", "recorder", "span_id")  # fmt: skip
 
     def __init__(self, name: str, /, *, kind: Kind = "branch", **attributes: Any) -> None:
         if kind != "branch" and kind not in KINDS:
@@ -406,15 +373,20 @@ class span:  # noqa: N801  (used like a function)
         self._links: tuple[int, ...] = ()
         self.recorder: Recorder = NO_RECORDER
         self.span_id = 0
+        self.parent: Scope | span | None = None
+        self.is_over = False
 
     def __enter__(self) -> Self:
         scope = _scope.get() or _active[-1]  # current_scope() without the cost of a call
         recorder = scope.recorder
         if not recorder.is_open:
-            self.recorder = NO_RECORDER  # which it may not have if it was entered before
-            return self
+            if scope is NO_SCOPE or (scope := _around(scope)) is NO_SCOPE:
+                self.recorder = NO_RECORDER  # which it may not have if it was entered before
+                return self
+            recorder = scope.recorder
         self.recorder = recorder
-        self.parent_id = scope.span_id
+        self.parent = scope
+        self.is_over = False
         self.span_id = recorder.next_id()
         self._token = _scope.set(self)  # what is opened inside belongs to this span
         self._lane = recorder.lanes.mine()
@@ -429,16 +401,28 @@ class span:  # noqa: N801  (used like a function)
         recorder = self.recorder
         if recorder is NO_RECORDER:
             return
+        self.is_over = True
         ended = recorder.now_ns()
-        try:  # noqa: SIM105  (this is the hot path: suppress() costs as much as a stamp)
+        status: Status = "ok" if error is None else status_of(error)
+        try:  # as `_leave` does, without the cost of a call
             _scope.reset(self._token)
-        except ValueError:  # the block was left in another context, as an async generator may do
-            pass
-        if error is None:
-            recorder.add(self._row(ended, "ok", None))
-        else:
-            recorder.add(self._row(ended, _status_of(error), describe_error(error)))
+        except ValueError:
+            status = self._left_elsewhere(status)
+        recorder.add(self._row(ended, status, None if error is None else describe_error(error)))
         recorder.open_spans.pop(self.span_id, None)
+
+    def _left_elsewhere(self, status: Status) -> Status:
+        """Take this span out of the context in which it began; if the span around it has ended, it was given up."""
+        around, recorder, self.recorder = self._token.old_value, self.recorder, NO_RECORDER
+        return "abandoned" if isinstance(around, span) and around.span_id not in recorder.open_spans else status
+
+    @property
+    def parent_id(self) -> int:
+        """The number of the span that encloses this one, as far as that has not ended before it; 0 for none."""
+        parent = self.parent
+        if parent is not None and parent.is_over:
+            self.parent = parent = first_open(parent)  # kept, so that no chain of ended ones grows
+        return 0 if parent is None else parent.span_id
 
     def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this span if it is cut off now."""
@@ -476,5 +460,6 @@ class span:  # noqa: N801  (used like a function)
         self._links += tuple(other.span_id for other in spans if other.span_id)
 
 
-def _status_of(error: BaseException) -> Status:
+def status_of(error: BaseException) -> Status:
+    """Return the status of a span that ended with an error."""
     return "error" if isinstance(error, Exception) else "cancelled"

@@ -7,14 +7,18 @@ store itself (``graph.shared``) and finding conflicts afterwards (``analysis.con
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
-from kaygraph_viz.errors import SharedConflictError
+from kaygraph_viz.errors import SharedConflictError, short
 
 __all__ = ["SharedWatch"]
 
+V = TypeVar("V")
+MAX_NAME = 200  # characters that are kept of a key
 _branches: ContextVar[tuple[int, ...]] = ContextVar("kaygraph_viz_branches", default=())  # from the outside
 
 
@@ -32,6 +36,8 @@ class SharedWatch:
         self._lock = threading.Lock()
         self._reads: dict[int, set[str]] = {}
         self._writes: dict[int, set[str]] = {}
+        self._views: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self._has_told = False
 
     def enter(self, span_id: int) -> None:
         """Register that this context runs a branch."""
@@ -51,13 +57,32 @@ class SharedWatch:
         SharedConflictError
             In strict mode, when another branch in progress wrote the same key.
         """
-        branches, name = _branches.get(), str(key)[:200]
+        branches = _branches.get()
         if not branches:
             return
+        name = str.__str__(key)[:MAX_NAME] if isinstance(key, str) else short(key, MAX_NAME)
         with self._lock:
             if is_write and self.strict:
                 self._refuse_second(name, branches)
             (self._writes if is_write else self._reads).setdefault(branches[-1], set()).add(name)
+
+    def view_of(self, store: object, make: Callable[[Any, SharedWatch], V]) -> V:
+        """Return the view of a store that `make` makes: the same one as long as somebody has it."""
+        with self._lock:
+            view: V | None = self._views.get(id(store))  # the view holds its store, so that the number stays taken
+            if view is None:
+                view = self._views[id(store)] = make(store, self)
+            return view
+
+    def tell_not_noted(self, store: object) -> None:
+        """Warn, once, that accesses to a store are not noted."""
+        if store is not None and not self._has_told:
+            self._has_told = True
+            warnings.warn(
+                f"shared_access: accesses to a {type(store).__name__} are not noted, only those to a plain dict; "
+                "results are not affected",
+                stacklevel=3,
+            )
 
     def _refuse_second(self, name: str, branches: tuple[int, ...]) -> None:
         for other, keys in self._writes.items():

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, PART_KINDS, Part, RowParts, derived_parts
-from kaygraph_viz.trace.attributes import visible
+from kaygraph_viz.texts import one_line
 
 __all__ = ["KINDS", "STATUSES", "Kind", "Row", "RowTuple", "Span", "Status"]
 
@@ -183,6 +183,6 @@ class Span:
     def __repr__(self) -> str:
         item = "" if self.index is None else f"[{self.index}]"
         return (
-            f"<Span {self.span_id} {self.kind} {visible(self.name)}{item} on {visible(self.lane)}: "
+            f"<Span {self.span_id} {self.kind} {one_line(self.name)}{item} on {one_line(self.lane)}: "
             f"{self.service_s * 1e3:.3g} ms, {self.status}>"
         )

@@ -27,6 +27,8 @@ class NodeView:
         The names of its branches where they are known before a run, as for a fan-out.
     graph
         The graph inside it, where it is a nested graph.
+    span_name
+        The name of the node's spans where that is not its id, but that of all nodes of its class; None where it is.
     """
 
     node_id: str
@@ -34,6 +36,7 @@ class NodeView:
     is_parallel: bool = False
     branches: tuple[str, ...] = ()
     graph: GraphView | None = None
+    span_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

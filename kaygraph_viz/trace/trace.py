@@ -17,7 +17,7 @@ from kaygraph_viz.checks import checked_word
 from kaygraph_viz.clock import Clock
 from kaygraph_viz.errors import TraceError
 from kaygraph_viz.machine import Machine
-from kaygraph_viz.trace.attributes import visible
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
 from kaygraph_viz.trace.files import read_trace, write_trace
 from kaygraph_viz.trace.invariants import violations
@@ -53,7 +53,8 @@ class Trace:
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> from kaygraph_viz.recording import record
+    >>> from kaygraph_viz.trace.recorder import span
     >>> with record() as trace:
     ...     with span("boil water"):
     ...         pass
@@ -209,7 +210,7 @@ class Trace:
 
     def __str__(self) -> str:
         counts = ", ".join(f"{word} {number:,}" for word, number in self.counts().items())
-        lanes = ", ".join(map(visible, self.lanes[:12])) + (" ..." if len(self.lanes) > 12 else "")
+        lanes = ", ".join(map(one_line, self.lanes[:12])) + (" ..." if len(self.lanes) > 12 else "")
         return f"{self!r}\n  {counts}\n  lanes: {lanes}"
 
     def _repr_html_(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from kaygraph_viz.checks import checked_function
 from kaygraph_viz.trace.attributes import safe_attributes
+from kaygraph_viz.trace.generator_span import GeneratorSpan, async_generator_function, generator_function
 from kaygraph_viz.trace.recorder import current_scope, span
 from kaygraph_viz.trace.span import Kind
 
@@ -20,6 +21,7 @@ __all__ = ["traced"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+AnySpan = TypeVar("AnySpan", bound=span)
 
 
 @overload
@@ -41,7 +43,7 @@ def traced(
     Parameters
     ----------
     function
-        The function, plain or ``async``.
+        The function, plain or ``async``, or a generator function of either kind.
     name
         What it is called in charts; default: the name of the function.
     kind
@@ -54,9 +56,15 @@ def traced(
     callable
         A function with the same signature.
 
+    Notes
+    -----
+    The span of a generator lasts from when it is first asked for an item to its end, on a lane of its own, since its
+    consumer runs in between: then it is blocked, since nobody asks for the next item. Wrong arguments are an error
+    when the first one is asked for.
+
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.recording import record
     >>> @traced
     ... def double(x):
     ...     return 2 * x
@@ -77,21 +85,28 @@ def _traced(function: Callable[..., Any], *, name: str | None, kind: Kind, argum
     span(label, kind=kind)  # a wrong kind is an error here, not at the first call
     names = inspect.signature(function) if arguments else None
 
-    def call_span(args: tuple[Any, ...], kwargs: dict[str, Any]) -> span:
-        made = span(label, kind=kind)
+    def prepared(made: AnySpan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AnySpan:
         if names is not None and current_scope().recorder.is_open:
             with suppress(TypeError):  # wrong arguments: the call itself will say so
                 made.set(**safe_attributes(names.bind(*args, **kwargs).arguments))  # as they are before the call
         return made
 
-    @functools.wraps(function)
+    def generator_span(args: tuple[Any, ...], kwargs: dict[str, Any]) -> GeneratorSpan:
+        return prepared(GeneratorSpan(label, kind=kind), args, kwargs)
+
     def call(*args: Any, **kwargs: Any) -> Any:
-        with call_span(args, kwargs):
+        with prepared(span(label, kind=kind), args, kwargs):
             return function(*args, **kwargs)
 
-    @functools.wraps(function)
     async def call_async(*args: Any, **kwargs: Any) -> Any:
-        with call_span(args, kwargs):
+        with prepared(span(label, kind=kind), args, kwargs):
             return await function(*args, **kwargs)
 
-    return call_async if inspect.iscoroutinefunction(function) else call
+    found: Callable[..., Any] = call
+    if inspect.iscoroutinefunction(function):
+        found = call_async
+    elif inspect.isgeneratorfunction(function):
+        found = generator_function(function, generator_span)
+    elif inspect.isasyncgenfunction(function):
+        found = async_generator_function(function, generator_span)
+    return functools.wraps(function)(found)

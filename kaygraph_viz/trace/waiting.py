@@ -6,8 +6,8 @@ Belongs here: the ``wait`` span and the part of the branch around it. Does not b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind
 from kaygraph_viz.trace.recorder import current_scope
 

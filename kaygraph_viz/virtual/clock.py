@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import Context
 from typing import Any, Self
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_flag, checked_number, checked_seconds, checked_whole, checked_workers
 from kaygraph_viz.clock import WORKER_KINDS, Clock, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError

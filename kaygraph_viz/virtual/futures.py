@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, _base
-from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.virtual.fiber import Stopped
 
 __all__ = ["VirtualFuture", "futures_in_simulated_time"]
@@ -46,14 +46,6 @@ class VirtualFuture(Future[Any]):
             self.set_exception(error)
         else:
             self.set_result(value)
-
-    def end_as(self, other: Future[Any]) -> None:
-        """Take the result or the error of a future that has ended, unless this one has ended before."""
-        if other.cancelled():
-            self.cancel()
-        elif not self.done() and self.set_running_or_notify_cancel():
-            error = other.exception()
-            self.set_exception(error) if error is not None else self.set_result(other.result())
 
     def __hash__(self) -> int:
         return self.number

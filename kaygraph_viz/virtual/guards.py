@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from types import FrameType
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.virtual.participants import here, module_of

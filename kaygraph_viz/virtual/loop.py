@@ -11,11 +11,12 @@ import math
 import selectors
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from kaygraph_viz.awaited import innermost_frame, kind_of_wait
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartLog, write_here
 from kaygraph_viz.virtual.fiber import Fiber, Stopped
@@ -253,11 +254,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return future
 
     def _help(self, future: asyncio.Future[Any], func: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        value, error = None, None
+        value: Any = None
+        error: BaseException | None = None
         try:
             value = func(*args)
         except Stopped:
             raise
+        except StopIteration as raised:  # which no future takes: from 3.12 on Python does the same
+            error = RuntimeError(f"{func!r} raised StopIteration")
+            error.__cause__ = raised
         except BaseException as raised:
             error = raised
         with suppress(RuntimeError):  # the loop was closed meanwhile

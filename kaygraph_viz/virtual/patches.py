@@ -18,11 +18,11 @@ import sys
 import threading
 import time as _time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import cache, wraps
 from types import FrameType
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.virtual import locks
 from kaygraph_viz.virtual.participants import here, is_called_by_user, is_made_for_user, module_of
 from kaygraph_viz.virtual.watchdog import is_user_code

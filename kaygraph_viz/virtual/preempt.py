@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import CodeType, FrameType
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.virtual.fiber import Stopped
 from kaygraph_viz.virtual.scheduler import Scheduler

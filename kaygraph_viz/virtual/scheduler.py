@@ -17,6 +17,7 @@ from collections import deque
 
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
+from kaygraph_viz.real_threads import SLICE_S
 from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
 from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, is_simulated, join_at_most
 from kaygraph_viz.virtual.watchdog import Watchdog, place_of
@@ -26,7 +27,6 @@ __all__ = ["Scheduler"]
 MAX_STOPS = 1000  # a thread that has swallowed `Stopped` so often will never end by itself
 END_S = 1.0  # how long one thread may take to end with the block [s of real time]
 INTERRUPT_S = 0.2  # how long an interrupted main program waits for its turn [s of real time]
-POLL_S = 0.5  # how often a parked main program checks for an interrupt [s of real time]
 POLL_BESIDE_S = 0.02  # how often it does so while its real event loop goes on
 _running: list[Scheduler] = []  # where blocks are nested, only the last one moves
 
@@ -157,7 +157,7 @@ class Scheduler(EventQueue):
         self.check(fiber)
         try:
             if self._pass_turn(fiber, until_ns, waits_for, queue, is_notifiable, is_last):
-                while not fiber.turn.acquire(timeout=POLL_S if fiber is self.root else -1):
+                while not fiber.turn.acquire(timeout=SLICE_S if fiber is self.root else -1):
                     pass  # a blocked acquire may miss an interrupt that came just before it
         except BaseException:  # an interrupt
             self._come_back(fiber)
@@ -351,11 +351,12 @@ class Scheduler(EventQueue):
         )
 
     def close(self) -> None:
-        """End all fibers but the first, one after the other; called by the first."""
+        """End all fibers but the first, one after the other; called by the first, or where the block was left."""
         self._watchdog.stop()
+        caller = self.mine()
         with self._mutex:
             self._failure = ended = Stopped("the block has ended")
-            others = [fiber for fiber in self.fibers if fiber is not self.root]
+            others = [fiber for fiber in self.fibers if fiber is not self.root and fiber is not caller]
             for fiber in others:
                 fiber.stop_error = ended
         for fiber in others:
@@ -369,8 +370,13 @@ class Scheduler(EventQueue):
             end_within(fiber, END_S / 4 / len(left))
         for fiber in others:
             fiber.is_over = True
+        if caller is not None:
+            caller.is_over = True
         if self.root is not None:
             self.root.is_over = True
+            if self.root.is_parked and self.root is not caller:
+                self._failure = None  # its wait, for the thread that left the block, is over without an error
+                self.root.turn.release()
         self.root = self.current = None
         self.fibers = {}
         _running.remove(self)

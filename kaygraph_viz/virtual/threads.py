@@ -14,10 +14,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from kaygraph_viz.clock import Clock, use_clock
 from kaygraph_viz.parts import PartKind
+from kaygraph_viz.real_threads import end_as
 from kaygraph_viz.virtual.fiber import KEY, Fiber, Stopped, is_running
 from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.preempt import Preemption
@@ -83,9 +85,13 @@ class VirtualThreads:
     def following(self, future: futures.Future[Any]) -> VirtualFuture:
         """Return a future of simulated time that ends as `future` does; cancelling it cancels both."""
         follower = self.Future()
-        future.add_done_callback(follower.end_as)
+        future.add_done_callback(partial(end_as, follower))
         follower.add_done_callback(lambda ended: ended.cancelled() and future.cancel())
         return follower
+
+    def slices(self, timeout_s: float | None = None) -> tuple[float]:
+        """Return the time limit of the only wait of which a wait is made [s]."""
+        return (-1 if timeout_s is None else timeout_s,)
 
     def shut_pools(self) -> None:
         """Shut down the pools of user code, whose threads end with the block."""

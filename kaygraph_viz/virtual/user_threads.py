@@ -14,12 +14,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.real_threads import end_as
 from kaygraph_viz.virtual.fiber import Stopped
 from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.participants import here, is_made_for_user
@@ -117,7 +118,9 @@ def submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **op
         threads.pools.append(pool)
         pool._threads = _InOrder()  # type: ignore[assignment]
     future = VirtualFuture(next(threads.numbers))
-    _submit(pool, future.run, fn, args, options).add_done_callback(future.end_as)  # where its pool does not run it
+    _submit(pool, future.run, fn, args, options).add_done_callback(
+        partial(end_as, future)
+    )  # where its pool does not run it
     return future
 
 

@@ -11,13 +11,12 @@ import gc
 import sys
 import sysconfig
 import threading
-import warnings
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 from kaygraph_viz.awaited import frames_of
-from kaygraph_viz.errors import RealWaitError, VirtualClockError
+from kaygraph_viz.errors import RealWaitError, VirtualClockError, warn
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.idleness import Idleness
 
@@ -137,13 +136,13 @@ class Watchdog:
         if _branch_at(stuck) and self._scheduler.interrupt(RealWaitError(what)):
             return
         if is_first and len(self._scheduler.fibers) > 1:
-            warnings.warn(what, stacklevel=1)
+            warn(what, stacklevel=1)
 
     def _say_that_time_stands_still(self, current: Fiber | None) -> None:
         """Warn that a fiber has computed or polled for long, which takes no simulated time."""
         if current is None or (current is self._scheduler.root and len(self._scheduler.fibers) == 1):
             return
-        warnings.warn(
+        warn(
             f"simulated time has not advanced for {LONG * self.patience_s:g} s, while {place_of(current)} computed or "
             "polled: is it an endless loop? Only kv.sleep and kv.compute advance the simulated time",
             stacklevel=1,

@@ -16,6 +16,7 @@ import ipywidgets
 
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
+from kaygraph_viz.texts import one_line
 
 __all__ = ["Progress", "progress"]
 
@@ -77,7 +78,7 @@ class Progress(ProgressCallback):
 
     def __init__(self, title: str, every_s: float, monotonic_s: Callable[[], float]) -> None:
         super().__init__(self._hear)
-        self.title = title
+        self.title = one_line(title)
         self.pace = ProgressInfo(0, None, 0.0)
         self.updates = 0  # how often what is shown has changed
         self._every_s, self._monotonic_s = every_s, monotonic_s
@@ -85,7 +86,7 @@ class Progress(ProgressCallback):
         self._is_placed = False
         self._lock = threading.Lock()  # several batches may report at once
         self.bar = ipywidgets.FloatProgress(
-            min=0.0, max=1.0, description=title, bar_style=BARS[False], tooltip="How many items have ended"
+            min=0.0, max=1.0, description=self.title, bar_style=BARS[False], tooltip="How many items have ended"
         )  # fmt: skip
         self.words = ipywidgets.HTML()
         self.widget = ipywidgets.HBox([self.bar, self.words])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.analysis.per_worker import WorkerLoad, load_table, per_worker
+from kaygraph_viz.analysis.per_worker import WorkerLoad, per_worker
 from kaygraph_viz.testing import bar, make_trace
 
 
@@ -31,4 +31,3 @@ def test_workers_that_got_nothing_to_do_are_there():
 
 def test_nothing_recorded_nobody_worked():
     assert per_worker(make_trace()) == []
-    assert load_table([]) == "worker  branches  failed  busy  ended"

@@ -21,10 +21,11 @@ from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.pipeline import PipelineNode
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.part_table import PartTable
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
 

@@ -16,8 +16,9 @@ from kaygraph_viz.analysis.summary import Summary, summarize
 from kaygraph_viz.clock import compute
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.graph.batch import ParallelBatchNode
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 lengths = st.integers(0, 50).map(lambda value: value / 8)
 

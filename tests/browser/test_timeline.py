@@ -43,6 +43,16 @@ again = bar("b", "t-2", 0, 8, attempt=2, parts=[("cpu", 1), ("pause", 2), ("core
 trace = make_trace(bar("a", "t-1", 0, 8, cpu_s=2.5, blocked_s=2, parts=parts), (again, tries))
 kv.timeline(trace)
 """
+MANY = """
+import kaygraph_viz as kv
+from kaygraph_viz.testing import bar, make_trace
+
+parts = [("cpu", 2), ("wait", 6)]
+bars = [bar("b", f"t-{lane}", 0, 8 if lane % 2 else 4, parts=parts if lane % 2 else [("wait", 4)],
+            status="error" if lane == 8 else "ok") for lane in range(300)]
+view = kv.timeline(make_trace(*bars))
+view
+"""
 LIVE = """
 import asyncio, threading
 import kaygraph_viz as kv
@@ -202,4 +212,30 @@ def test_run_is_seen_while_it_goes_on_and_leaves_its_picture(open_cells):
     chart.wait_for("it.live == 'false' && it.bars == 2")
     shown = "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.outputs.get(0).data"
     notebook.wait_for(f"() => 'image/png' in ({shown})()")
+    assert notebook.errors() == []
+
+
+def test_very_many_rows_are_bands_that_show_their_rows_on_a_click(open_cells):
+    notebook = open_cells(MANY, "print(view.selected)")
+    notebook.run_all()
+    chart = Chart(notebook)
+    chart.wait_for("it.frames > 0")
+    assert (chart.state["bars"], chart.state["rows"], chart.state["open"]) == ("300", "30", "0")
+    assert [chart.kind(1, 0, height) for height in (0.3, 0.7)] == ["cpu", "wait"]
+    assert chart.kind(6, 0, 0.3) == "wait"
+    assert chart.kind(6, 0, 0.7) not in FILLS
+
+    chart.hover(6, 0)
+    tip = " ".join(notebook.page.locator(".kv-tip").inner_text().split())
+    assert tip.startswith("t-0 to 9 (10)")
+    assert "waiting 5 of 10 idle 5 of 10" in tip
+    chart.click(6, 0)
+    chart.wait_for("it.open == 1 && it.rows == 40")
+
+    notebook.page.locator(".kv-tools input").fill("t-250")
+    chart.wait_for("it.matches == 1")
+    notebook.page.keyboard.press("Enter")
+    chart.wait_for("it.selected == 251 && it.open == 2 && it.rows == 50")  # its band was opened, too
+    notebook.run_cell(1)
+    notebook.wait_for_text(1, "251")
     assert notebook.errors() == []

@@ -41,7 +41,7 @@ def make_run(**changes):
         "facts": [Fact("priced", "1,200"), Fact("refused", "7", "no such article")],
         "notes": ["The dearest was the last."],
         "measured": measured(2, 0, PARALLEL, SERIAL, unit="orders"),
-        "extras": {"page.txt": lambda path: path.write_text("drawn")},
+        "extras": {"page.txt": b"drawn"},
     }
     return ExampleRun(**usual | changes)
 
@@ -180,6 +180,43 @@ def test_existing_output_is_refused_unless_forced(tmp_path, name):
     with pytest.raises(OutputExistsError, match="add --force"):
         check_outputs(tmp_path, "batch", force=False)
     check_outputs(tmp_path, "batch", force=True)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_file_is_never_overwritten(tmp_path, force):
+    (tmp_path / "batch-gantt.png").mkdir()
+    with pytest.raises(OutputExistsError, match="is no file; move it away, or choose another folder"):
+        check_outputs(tmp_path, "batch", force=force)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such devices")
+def test_link_to_a_device_is_never_written_to(tmp_path):
+    (tmp_path / "batch-gantt.png").symlink_to(os.devnull)
+    with pytest.raises(OutputExistsError, match="is no file"):
+        check_outputs(tmp_path, "batch", force=True)
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_link_in_the_folder_counts_as_a_file_and_is_not_followed_with_force(run, tmp_path, exists):
+    out, secret = tmp_path / "out", tmp_path / "secret"
+    paths = list(write_outputs(run, _made(out)))
+    if exists:
+        secret.write_bytes(b"secret")
+    for path in paths:
+        path.unlink()
+        path.symlink_to(secret)
+    with pytest.raises(OutputExistsError, match="add --force"):
+        check_outputs(out, run.name, force=False)
+    check_outputs(out, run.name, force=True)
+    write_outputs(run, out)
+    assert secret.exists() == exists
+    assert not exists or secret.read_bytes() == b"secret"
+    assert [path for path in paths if path.is_symlink()] == []
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
 
 
 @pytest.mark.parametrize("name", ["other-gantt.png", "batch-notes.txt", "batches-gantt.png"])

@@ -16,7 +16,7 @@ def found():
 
 
 def test_database_holds_every_order_once(found, tmp_path):
-    found.extras[DATABASE](tmp_path / DATABASE)
+    (tmp_path / DATABASE).write_bytes(found.extras[DATABASE])
     connection = sqlite3.connect(tmp_path / DATABASE)
     rows = {number for (number,) in connection.execute("SELECT order_id FROM orders")}
     letters = {number for (number,) in connection.execute("SELECT order_id FROM dead_letters")}

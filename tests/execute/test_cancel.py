@@ -11,7 +11,7 @@ from kaygraph_viz.errors import CallCancelled, DeadlineExceeded, OptionError
 from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interrupt, stopping_all
 from kaygraph_viz.execute.limits import MemoryBudget
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 KINDS = ["serial", "thread", "async"]

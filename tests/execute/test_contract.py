@@ -24,8 +24,8 @@ from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded, Op
 from kaygraph_viz.execute.cancel import CancelToken, interruptible
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import _EXECUTORS, KINDS, executor_class, get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 WORKERS = 3
@@ -245,15 +245,15 @@ def test_an_input_that_raises_gives_the_finished_results_first(executor):
         next(outcomes)
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
-def test_what_would_end_the_program_becomes_a_branch_error(executor, error):
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit(), StopIteration(1)])
+def test_what_would_end_the_program_or_a_loop_becomes_a_branch_error(executor, error):
     (outcome,) = executor.imap(raise_it, [error], on_error="collect")
     assert type(outcome.error) is BranchError
     assert type(outcome.error.__cause__) is type(error)
     assert outcome.status == "error"
 
 
-@pytest.mark.parametrize("error", [MemoryError("full"), RecursionError("deep"), StopIteration(1), RudeError()])
+@pytest.mark.parametrize("error", [MemoryError("full"), RecursionError("deep"), RudeError()])
 def test_any_ordinary_error_is_an_outcome(executor, error):
     (outcome,) = executor.imap(raise_it, [error], on_error="collect")
     assert type(outcome.error) is type(error)
@@ -352,7 +352,8 @@ def test_impossible_numbers_of_workers_are_refused(kind, workers):
     "options",
     [
         {"window": -1}, {"window": True}, {"window": 1.5}, {"window": 10**9}, {"timeout": -1}, {"timeout": True},
-        {"timeout": float("nan")}, {"timeout": float("inf")}, {"timeout": 1e300}, {"timeout": 10**400},
+        {"timeout": float("nan")}, {"timeout": float("inf")}, {"timeout": 1e300}, {"timeout": 10**400}, {"timeout": 0},
+        {"timeout": -0.0}, {"deadline": 0}, {"deadline": -1}, {"deadline": float("nan")}, {"deadline": float("inf")},
         {"on_error": "ignore"}, {"on_error": None}, {"retry": 3}, {"items": 5}, {"items": None}, {"fn": "double"},
     ],
     ids=str,
@@ -431,6 +432,13 @@ def test_a_branch_that_took_longer_than_its_timeout_is_one_in_outcome_and_trace(
     assert outcomes[0].value is None
     assert "item 0 of 'Check' was still running after its timeout of 2 s" in str(outcomes[0].error)
     assert {s.status for s in trace.where(kind="branch")} <= {"timeout", "abandoned"}
+
+
+def test_each_branch_overruns_a_timeout_of_a_nanosecond(executor):
+    outcomes = list(executor.imap(double, range(4), timeout=1e-9, on_error="collect", owner="Check"))
+    assert [(outcome.index, outcome.status, type(outcome.error)) for outcome in outcomes] == [
+        (index, "timeout", DeadlineExceeded) for index in range(4)
+    ]
 
 
 def test_a_branch_within_its_timeout_is_none(sharing):

@@ -9,11 +9,11 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
-from kaygraph_viz.errors import OptionError, VirtualClockError
+from kaygraph_viz.errors import BranchError, OptionError, VirtualClockError
 from kaygraph_viz.execute.explore import explore
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 RUNS = 60
@@ -270,3 +270,14 @@ def test_an_interrupt_ends_the_exploration():
 
     with pytest.raises(KeyboardInterrupt):
         explore(program, 3)
+
+
+@pytest.mark.parametrize("error", [StopIteration(), SystemExit(2), GeneratorExit()])
+def test_what_would_end_the_program_is_a_failure_like_any_other(error):
+    def fail(*_):
+        raise error
+
+    found = explore(fail, 3)
+    assert found.failed == {"it ends without an error": (0, 1, 2)}
+    assert isinstance(found.first.error, BranchError)
+    assert explore(lambda: 1, 2, checks={"holds": fail}).failed == {"holds": (0, 1)}

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from kaygraph_viz.execute.registry import KINDS
+from tests.execute.local.process_helpers import is_alive
 
 GUARD_S = 30.0
 
@@ -85,10 +86,14 @@ def test_printing_from_a_process_breaks_nothing(notebook):
 def test_an_interrupt_returns_control_and_leaves_no_process(notebook, tmp_path):
     code = f"""
 def hang(x):
-    open({str(tmp_path)!r} + f"/{{x}}", "w").close()
+    import subprocess
+    program = subprocess.Popen(["sleep", "1000"])
+    with open({str(tmp_path)!r} + f"/part{{x}}", "w") as file:
+        file.write(str(program.pid))
+    os.rename(file.name, {str(tmp_path)!r} + f"/{{x}}")
     time.sleep(60)
 def say():
-    while len(os.listdir({str(tmp_path)!r})) < 2: time.sleep(0.01)
+    while not {{"0", "1"}} <= set(os.listdir({str(tmp_path)!r})): time.sleep(0.01)
     print("both run")
 threading.Thread(target=say).start()
 try:
@@ -100,11 +105,27 @@ finally:
     assert notebook.run(code, interrupt_at="both run") == ("both run\ncontrol is back", "KeyboardInterrupt")
     assert time.monotonic() - before < GUARD_S
     until = time.monotonic() + GUARD_S
-    while notebook.children():
+    programs = [int((tmp_path / name).read_text()) for name in "01"]
+    while notebook.children() or any(map(is_alive, programs)):
         assert time.monotonic() < until
         time.sleep(0.01)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
     assert notebook.run("print(results(str, [1]))") == ("['1']", "")
+
+
+@pytest.mark.parametrize("kind", ["process", "thread", "async"])
+def test_a_copy_of_the_kernel_that_a_branch_makes_is_no_second_kernel(notebook, kind):
+    code = f"""
+def fork(x):
+    copy = os.fork() if x == 3 else 1
+    if copy and x == 3: os.waitpid(copy, 0)
+    return x
+async def fork_async(x): return fork(x)
+with get_executor({kind!r}, 2) as some:
+    copied = [outcome.value for outcome in some.imap({"fork_async" if kind == "async" else "fork"}, range(8))]
+"""
+    assert notebook.run(code)[1] == ""
+    assert notebook.run("print(copied)") == ("[0, 1, 2, 3, 4, 5, 6, 7]", "")
 
 
 @pytest.mark.parametrize("kind", KINDS)

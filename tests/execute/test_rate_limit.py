@@ -12,8 +12,8 @@ from kaygraph_viz.clock import current_clock, use_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 

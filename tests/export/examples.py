@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from kaygraph_viz.export.loading import load
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.unpacking import Allowance
+
+AMPLE = Allowance(Path("run.json"), 1 << 30)
 
 HEAD = {"format": "kaygraph-viz-trace", "version": 1, "spans": 1, "dropped": 0}
 

@@ -14,6 +14,7 @@ from kaygraph_viz.errors import TraceFormatError
 from kaygraph_viz.export import json_stream
 from kaygraph_viz.export.json_stream import JsonStream
 from kaygraph_viz.export.loading import load
+from kaygraph_viz.trace.unpacking import Allowance
 from tests.export.examples import X, write
 
 
@@ -40,7 +41,8 @@ def test_a_limit_holds_for_all_events_together(tmp_path, monkeypatch, filling):
 
 
 def stream_of(text):
-    return JsonStream(StringIO(text), Path("run.json"))
+    path = Path("run.json")
+    return JsonStream(StringIO(text), path, Allowance(path, len(text)))
 
 
 values = st.recursive(

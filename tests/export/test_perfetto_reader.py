@@ -10,7 +10,7 @@ from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.perfetto import PART_OF, to_perfetto
 from kaygraph_viz.export.perfetto_reader import PerfettoReader
 from kaygraph_viz.testing import bar, make_trace
-from tests.export.examples import FIELDS, HEAD, OURS, SPAN, write
+from tests.export.examples import AMPLE, FIELDS, HEAD, OURS, SPAN, write
 
 
 def test_our_events_in_another_layout_are_read(tmp_path):
@@ -25,7 +25,7 @@ def test_a_file_of_the_version_before_parts_is_read(tmp_path):
 
 
 def reader_of(*events, **head):
-    reader = PerfettoReader(HEAD | head)
+    reader = PerfettoReader(AMPLE, HEAD | head)
     for event in events:
         reader.add(event)
     return reader

@@ -7,7 +7,7 @@ import pytest
 from kaygraph_viz.export import reader as module
 from kaygraph_viz.export.reader import LARGEST_NS, Reader, integer_ns
 from kaygraph_viz.trace.fields import as_row
-from tests.export.examples import FIELDS
+from tests.export.examples import AMPLE, FIELDS
 
 
 class Rows(Reader):
@@ -35,7 +35,7 @@ def test_a_long_value_is_cut_in_the_message():
 
 def test_spans_are_kept_as_columns_before_they_are_many(monkeypatch):
     monkeypatch.setattr(module, "READ_CHUNK", 4)
-    reader = Rows()
+    reader = Rows(AMPLE)
     for number in range(1, 11):
         reader.add(FIELDS | {"span_id": number})
         assert len(reader._spans.buffer) < 4

@@ -11,7 +11,7 @@ import kaygraph_viz as kv
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.async_batch import AsyncBatchNode, AsyncParallelBatchNode
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 
 class Squares:

@@ -12,7 +12,7 @@ from kaygraph_viz.errors import GraphError, NodeError, StepLimitExceeded
 from kaygraph_viz.execute.core.outcome import Outcomes
 from kaygraph_viz.graph.async_graph import AsyncBatchGraph, AsyncGraph, AsyncParallelBatchGraph
 from kaygraph_viz.graph.async_node import AsyncNode
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 

@@ -101,3 +101,22 @@ def test_a_coroutine_returned_by_mistake_is_a_clear_error_in_a_cell(notebook):
 
 def test_an_asynchronous_node_in_a_plain_graph_is_a_clear_error_in_a_cell(notebook):
     assert notebook.run("kv.Graph(start=kv.AsyncNode()).run({})") == ("", "NodeError")
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_what_would_steer_the_kernel_is_a_nodes_error_in_a_cell(notebook, line):
+    cell = f"""
+import kaygraph_viz.errors
+for kind in (StopIteration, StopAsyncIteration, SystemExit, asyncio.CancelledError):
+    for hook in ("prep", "exec", "after_exec", "post"):
+        def bad(*_): raise kind
+        node = kv.AsyncNode() if hook == "exec" else kv.AsyncGraph(Double())
+        setattr(node, hook, bad)
+        try:
+            {line.format("node")}
+        except kaygraph_viz.errors.BranchError as error:
+            assert type(error.__cause__) is kind
+        else:
+            print("no error", kind, hook)
+"""
+    assert notebook.run(cell) == ("", "")

@@ -9,8 +9,8 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.errors import BranchError, NodeError, OptionError
 from kaygraph_viz.graph.async_node import AsyncNode
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 

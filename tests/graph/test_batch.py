@@ -18,8 +18,8 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 from tests.list_schedule import list_schedule
 
 GUARD_S = 20.0
@@ -215,8 +215,8 @@ def test_what_cannot_be_iterated_over_is_a_clear_error(base):
     "options",
     [
         {"max_workers": 0}, {"max_workers": True}, {"max_workers": 10**9}, {"executor": "threads"}, {"executor": 4},
-        {"on_error": "ignore"}, {"timeout": -1}, {"timeout": float("nan")}, {"progress": 3}, {"retry": 3},
-        {"window": -1}, {"window": 1.5}, {"schedule": "fair"}, {"cost": 3},
+        {"on_error": "ignore"}, {"timeout": -1}, {"timeout": float("nan")}, {"timeout": 0}, {"deadline": 0},
+        {"progress": 3}, {"retry": 3}, {"window": -1}, {"window": 1.5}, {"schedule": "fair"}, {"cost": 3},
     ],
     ids=str,
 )  # fmt: skip
@@ -402,7 +402,7 @@ def test_a_cost_must_be_a_number(cost):
 def test_a_cost_that_fails_names_the_item():
     with pytest.raises(ZeroDivisionError) as caught:
         run(ParallelBatchNode, [1, 0], abs, schedule="longest-first", cost=lambda x: 1 / x, node_id="Check")
-    assert caught.value.__notes__ == ["in cost of item 1 of 'Check'"]
+    assert caught.value.__notes__ == ["in cost of item 1 of node 'Check'"]
 
 
 DURATIONS = st.lists(st.integers(0, 9), min_size=1, max_size=7)

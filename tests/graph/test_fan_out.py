@@ -10,11 +10,12 @@ import pytest
 from kaygraph_viz.checks import MAX_WORKERS
 from kaygraph_viz.errors import BranchError, OptionError, WiringError
 from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.execute.local.processes import ProcessExecutor
 from kaygraph_viz.graph.async_node import AsyncNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import BatchGraph, Graph
 from kaygraph_viz.graph.node import Node
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 
@@ -245,9 +246,25 @@ def test_functions_run_in_processes():
     assert shared["results"] == {"square": 4, "text": "2"}
 
 
-def test_nodes_in_processes_are_refused_since_they_would_lose_what_they_write():
+@pytest.mark.parametrize("executor", ["process", ProcessExecutor(2)], ids=str)
+def test_nodes_in_processes_are_refused_when_built_since_they_would_lose_what_they_write(executor):
+    with pytest.raises(OptionError, match=r"node would lose what they write.*executor=\"thread\""):
+        FanOutNode({"node": Node(), "text": str}, executor=executor)
+
+
+def test_nodes_in_processes_are_refused_when_the_executor_is_set_later():
+    node = fan({"node": Node(), "text": str})
+    node.executor = "process"
     with pytest.raises(OptionError, match="lose what they write"):
-        fan({"node": Node(), "text": str}, executor="process").run({"input": 1})
+        node.run({"input": 1})
+
+
+def test_an_asynchronous_input_is_a_clear_error():
+    async def late(number):
+        return number
+
+    with pytest.raises(BranchError, match="the input of branch 'text' returned a coroutine"):
+        fan({"text": str}, inputs={"text": late}).run({"input": 1})
 
 
 @pytest.mark.parametrize("wrong", ["any", None, 1])

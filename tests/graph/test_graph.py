@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 import warnings
 
+import numpy as np
 import pytest
 
 from kaygraph_viz.errors import GraphError, OptionError, StepLimitExceeded, WiringError
-from kaygraph_viz.execute.core.outcome import Outcomes
+from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
+from kaygraph_viz.execute.registry import executor_class
+from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import BatchGraph, Graph, ParallelBatchGraph
 from kaygraph_viz.graph.node import Node
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 
@@ -77,12 +80,27 @@ def test_a_node_without_successors_ends_the_graph_quietly():
         assert visited(Graph(start=Visit("a", "anything"))) == ["a"]
 
 
-@pytest.mark.parametrize("action", [5, ["next"], {"a": 1}, True])
-def test_an_action_that_is_no_text_is_a_clear_error(action):
+@pytest.mark.parametrize(
+    "action",
+    [5, 0, True, False, 1.5, ["next"], [], {"a": 1}, {}, np.array([1, 2]), np.array([]), b"next", Outcome(0), object()],
+    ids=repr,
+)
+@pytest.mark.parametrize("has_successor", [False, True])
+@pytest.mark.parametrize("kind", [Graph, AsyncGraph])
+def test_an_action_that_is_no_text_is_a_clear_error(action, has_successor, kind):
     a = Visit("a", action)
-    a >> Visit("b")
+    if has_successor:
+        a >> Visit("b")
     with pytest.raises(GraphError, match=r"<Visit 'a'> returned .* from post, expected the name of an action"):
-        Graph(start=a).run({})
+        kind(start=a).run({"visited": []})
+
+
+@pytest.mark.parametrize("found", ["b", 7, []])
+def test_a_next_node_that_is_none_is_a_clear_error(found):
+    graph = Graph(start=Visit("a"))
+    graph.get_next_node = lambda *_: found
+    with pytest.raises(GraphError, match=r"get_next_node of <Graph> returned .*, expected a node, or None at the end"):
+        graph.run({"visited": []})
 
 
 def test_a_loop_without_an_exit_stops_with_the_trace_intact():
@@ -253,6 +271,21 @@ def test_runs_of_a_parallel_batch_graph_really_are_at_once():
         batch(ParallelBatchGraph, [{"n": n} for n in range(4)], Meet(), max_workers=4).run({})
     assert trace.counts()["branch"] == 4
     assert len({s.lane for s in trace.where(kind="node")}) == 4
+
+
+def elsewhere(kind):
+    """Return the two ways to ask for branches in other processes."""
+    if kind == "dask":
+        pytest.importorskip("distributed")
+    return [kind, executor_class(kind)(2)]
+
+
+@pytest.mark.parametrize("kind", ["process", "dask"])
+@pytest.mark.parametrize("way", [0, 1])
+def test_a_parallel_batch_graph_in_other_processes_is_refused_since_its_nodes_would_lose_what_they_write(kind, way):
+    executor = elsewhere(kind)[way]
+    with pytest.raises(OptionError, match=r"nodes would lose what they write, got .*executor=\"thread\""):
+        ParallelBatchGraph(Node(), executor=executor)
 
 
 def test_a_parallel_batch_graph_can_collect():

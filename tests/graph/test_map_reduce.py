@@ -17,8 +17,8 @@ from kaygraph_viz.execute.registry import KINDS, get_executor
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.map_reduce import MapReduceNode, Reduced
 from kaygraph_viz.graph.shuffle import partition_of
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 TEXTS = ["to be or not to be", "that is the question", "", "whether 'tis nobler", "to suffer or to take arms"] * 7

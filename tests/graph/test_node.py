@@ -11,8 +11,8 @@ from kaygraph_viz.graph.batch import BatchNode, ParallelBatchNode
 from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import BaseNode, Node, ValidatedNode, readable_id
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 
 class Steps(Node):

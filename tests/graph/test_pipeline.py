@@ -15,7 +15,7 @@ from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.graph.node import Node
 from kaygraph_viz.graph.pipeline import PipelineNode, PipelineResult
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 

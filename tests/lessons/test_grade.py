@@ -15,8 +15,8 @@ from kaygraph_viz.lessons.criteria import (
     no_idle_worker,
 )
 from kaygraph_viz.lessons.grade import grade
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record
 
 AT_ONCE = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1))
 

@@ -9,8 +9,8 @@ from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.graph.pipeline import PipelineNode
 from kaygraph_viz.lessons.grade import grade
 from kaygraph_viz.lessons.stage_criteria import _done_ns, at_most_on_the_way, nothing_lost, queue_at_most
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record
 
 
 def no_fives(number):

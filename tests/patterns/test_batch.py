@@ -24,8 +24,8 @@ from kaygraph_viz.patterns.batch import (
 )
 from kaygraph_viz.patterns.pricing import price_order
 from kaygraph_viz.plot.diagram.diagram import diagram
+from kaygraph_viz.recording import record
 from kaygraph_viz.services.datasets import Order, OrderFault, load_orders, load_orders_key
-from kaygraph_viz.trace.recorder import record
 from tests.list_schedule import list_schedule
 
 NET_OF_GOOD_CENTS = 891_398_411  # the sum of `total_cents` of the 9,973 good orders, from data/README.md

@@ -20,7 +20,7 @@ from kaygraph_viz.patterns.coordination import (
     until_enough,
     with_semaphore,
 )
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 durations = st.lists(st.integers(1, 50), min_size=1, max_size=12)
 

@@ -10,11 +10,11 @@ from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.patterns import coordination_examples
 from kaygraph_viz.patterns.coordination_examples import FAN_OUT, WAYS, coordination_graph
+from kaygraph_viz.recording import record
 from kaygraph_viz.services.datasets import load_profiles
 from kaygraph_viz.services.endpoints import company, profile, social
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
-from kaygraph_viz.trace.recorder import record
 
 CUSTOMERS = list(load_profiles())[2:8]
 FOLLOWERS = [(number, social(number)["followers"]) for number in CUSTOMERS]

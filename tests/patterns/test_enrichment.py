@@ -21,11 +21,11 @@ from kaygraph_viz.patterns.customer_sources import AGREEMENTS, customer_sources
 from kaygraph_viz.patterns.enrichment import EnrichedRecord, ParallelEnrichmentNode, enrichment_graph
 from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import SourceResult
+from kaygraph_viz.recording import record
 from kaygraph_viz.services.datasets import load_companies, load_customers, load_profiles
 from kaygraph_viz.services.endpoints import location
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
-from kaygraph_viz.trace.recorder import record
 
 CUSTOMERS = load_customers()
 SOME, MANY = CUSTOMERS[::100], CUSTOMERS[2::4]

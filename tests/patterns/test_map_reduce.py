@@ -16,9 +16,9 @@ from kaygraph_viz.patterns.map_reduce import (
     words_of,
 )
 from kaygraph_viz.plot.diagram.diagram import diagram
+from kaygraph_viz.recording import record
 from kaygraph_viz.services.orders import load_orders, load_orders_key
 from kaygraph_viz.services.speeches import load_speeches
-from kaygraph_viz.trace.recorder import record
 
 
 @pytest.fixture(scope="module")

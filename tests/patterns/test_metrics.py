@@ -20,7 +20,8 @@ from kaygraph_viz.patterns.metrics import (
     performance_metrics,
     running_trace,
 )
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 
 
 def graph(items, workers, *, kind="thread", function=sleep, **options):

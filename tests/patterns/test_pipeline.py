@@ -13,10 +13,10 @@ from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.order_store import OrderRow, OrderStore
 from kaygraph_viz.patterns.pipeline import Enricher, OrderPipelineNode, OrderValidator, etl_graph, price
+from kaygraph_viz.recording import record
 from kaygraph_viz.services.datasets import load_countries, load_customers, load_orders, load_orders_key
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
-from kaygraph_viz.trace.recorder import record
 
 QUICK = ServiceSettings(latency_s=0)
 BOTH = ("profile", "location")

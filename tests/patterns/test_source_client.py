@@ -17,10 +17,10 @@ from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source
+from kaygraph_viz.recording import record
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 30.0  # against a test that hangs; never waited for
 RECORD = {"customer_id": "C00003"}

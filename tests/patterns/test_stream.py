@@ -17,7 +17,7 @@ from kaygraph_viz.patterns.stream import (
     stream_graph,
     tumbling_windows,
 )
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 RUSH = EventStream(60, rush=(1, 3, 3))
 

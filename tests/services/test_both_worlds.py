@@ -11,10 +11,10 @@ import pytest
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.services.in_process import open_client
 from kaygraph_viz.services.server import InProcessServer, LocalServer, serve
 from kaygraph_viz.services.settings import ServiceSettings
-from kaygraph_viz.trace.recorder import record
 
 QUICK = ServiceSettings(latency_s=0)
 MIXED = ServiceSettings(

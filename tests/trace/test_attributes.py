@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import BaseModel, ValidationError
 
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 
 class Hostile:
@@ -25,7 +28,8 @@ class Hostile:
 SECRETS = [
     "password", "passwd", "db_password_old", "password2", "passphrase", "pwd", "userPass", "api_key", "apikey",
     "X-Api-Key", "access_key", "private-key", "SECRET", "client_secret", "auth_token", "Authorization",
-    "authorisation", "Set-Cookie", "session_id", "credentials", "jwt", "bearer",
+    "authorisation", "Set-Cookie", "session_id", "credentials", "jwt", "bearer", "pw", "auth", "cookie", "session",
+    "private_key", "accessKey", "XApiKey", "token", "tokens", "PGPASSWORD", "oauth_token", "csrftoken", "ssh-key",
 ]  # fmt: skip
 
 
@@ -35,9 +39,85 @@ def test_secret_looking_names_are_masked_at_any_depth(name):
     assert "hunter2" not in json.dumps(kept)
 
 
-@pytest.mark.parametrize("name", ["city", "passenger", "author", "key", "monkey", "session"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "city",
+        "passenger",
+        "author",
+        "authors",
+        "key",
+        "monkey",
+        "keyboard",
+        "tokenizer",
+        "tokenize",
+        "max_tokens",
+        "compass",
+        "secretary",
+        "sessions_count",
+        "primary_key",
+        "passed",
+        "authentic",
+        "cookies_method",
+        "access_keyboard",
+        "pwm",
+    ],
+)
 def test_other_names_are_kept(name):
     assert safe_attributes({name: 1}) == {name: 1}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://ada:hunter2@example.com/",
+        "postgresql+psycopg://ada:hunter2@db/orders",
+        "https://example.com/a?token=hunter2&page=1",
+        "https://example.com/a?api_key=hunter2",
+        "https://bucket.example.com/a?X-Amz-Signature=hunter2&X-Amz-Credential=hunter2",
+        "Authorization: Bearer hunter2",
+        '{"user": "ada", "password": "hunter2"}',
+        '"{\\"password\\": \\"hunter2\\"}"',
+        "login --password=hunter2",
+        ["Authorization", "hunter2"],
+        [(b"authorization", b"hunter2")],
+        {b"password": "hunter2"},
+        {"a": {"b": {"passphrase": "hunter2"}}},
+        b"password=hunter2",
+        "x" * 190 + " https://ada:hunter2@example.com/",
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_credential_within_a_value_is_masked(value):
+    assert "hunter2" not in json.dumps(safe_attributes({"value": value, "deep": [{"value": value}]}))
+
+
+def test_fields_of_objects_are_not_read():
+    @dataclass
+    class Login:
+        password: str
+
+    class Model(BaseModel):
+        password: str
+
+    kept = safe_attributes({"a": Login("hunter2"), "b": Model(password="hunter2")})
+    assert kept == {"a": "<Login>", "b": "<Model>"}
+
+
+def test_credentials_in_an_error_are_masked():
+    class Model(BaseModel):
+        password: int
+
+    with pytest.raises(ValidationError) as caught:
+        Model(password="hunter2")
+    for error in (caught.value, ValueError("https://a:hunter2@b/"), KeyError("{'password': 'hunter2'}")):
+        assert "hunter2" not in describe_error(error)
+
+
+def test_credentials_in_the_name_of_a_span_are_masked():
+    with record() as trace, span("GET https://ada:hunter2@example.com/?token=hunter2"):
+        pass
+    assert trace.spans[0].name == "GET https://***@example.com/?token=***"
 
 
 def test_a_value_is_never_called_back():

@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.lanes import Lane, Lanes
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 GUARD_S = 20.0
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.live_spans import so_far
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 
 def test_open_spans_are_there_with_their_parents():

@@ -8,9 +8,10 @@ import json
 import pytest
 
 from kaygraph_viz.errors import OptionError, TraceFormatError
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace import memory
 from kaygraph_viz.trace.memory import MAX_SAMPLES, MemoryLog
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import load
 
 
@@ -46,7 +47,7 @@ def test_a_fault_of_the_reader_is_one_warning_and_the_run_goes_on(monkeypatch):
 
     monkeypatch.setattr(memory, "_reader", lambda: broken)
     log = memory.memory_log(memory.REAL, is_wanted=True)
-    with pytest.warns(UserWarning, match="not recorded any longer: no such file"):
+    with pytest.warns(UserWarning, match="not recorded any longer: RuntimeError: no such file"):
         memory._watch(log, memory.threading.Event())
     assert len(log.samples().size) == 0
 

@@ -9,9 +9,10 @@ import pytest
 
 from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace import recorder as recorder_module
-from kaygraph_viz.trace.recorder import NO_RECORDER, NO_SCOPE, current_scope, record, span
+from kaygraph_viz.trace.recorder import NO_RECORDER, NO_SCOPE, current_scope, span
 from kaygraph_viz.trace.span import KINDS
 
 GUARD_S = 20.0

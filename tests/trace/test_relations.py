@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.map_reduce import MapReduceNode
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.relations import Relation, with_links
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.waiting import held_up
 
 

@@ -14,8 +14,9 @@ import kaygraph_viz as kv
 from kaygraph_viz.clock import REAL, Clock, compute, current_clock, sleep
 from kaygraph_viz.errors import OptionError, SharedConflictError, VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.virtual.clock import VirtualClock
 
 S = 10**9

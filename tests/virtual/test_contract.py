@@ -9,7 +9,7 @@ import pytest
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 from tests.execute import test_contract as contract
 from tests.execute.test_contract import *  # noqa: F403  (the tests)

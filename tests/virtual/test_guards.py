@@ -14,7 +14,7 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.execute.registry import KINDS, get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 from tests.virtual.running import now_s
 

@@ -12,8 +12,9 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.clock import compute, current_clock, sleep, sleep_async
 from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock, new_event_loop
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.loop import VirtualLoop
 
@@ -299,6 +300,14 @@ def test_to_thread_runs_in_the_same_time_with_as_many_threads_as_wanted():
         return await asyncio.gather(*(asyncio.to_thread(lambda n=n: (sleep(1), n)[1]) for n in range(100)))
 
     assert run(main) == (list(range(100)), 1)
+
+
+def test_a_function_in_a_thread_that_raises_stop_iteration_is_an_error_and_no_deadlock():
+    async def main():
+        await asyncio.to_thread(next, iter([]))
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        run(main)
 
 
 def test_to_thread_carries_context_variables_and_errors():

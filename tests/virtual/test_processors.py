@@ -6,7 +6,7 @@ import pytest
 
 from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 S = 10**9

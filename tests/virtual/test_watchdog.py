@@ -17,8 +17,8 @@ import kaygraph_viz as kv
 from kaygraph_viz.clock import REAL, sleep, sleep_async
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock, threads
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual import watchdog as watch
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.watchdog import is_user_code, place_of

@@ -20,7 +20,9 @@ from kaygraph_viz.analysis.critical_path.network import recorded_network
 from kaygraph_viz.analysis.critical_path.recorded_chain import recorded_steps
 from kaygraph_viz.analysis.naming import named
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Comparison", "compare"]
@@ -209,6 +211,7 @@ class _Path(NamedTuple):
 
     @classmethod
     def of(cls, nesting: Nesting) -> _Path:
+        nesting = with_own_time(nesting)
         first_ns, last_ns = extent_ns(nesting.columns)
         steps = recorded_steps(nesting, recorded_network(nesting, unit_mask(nesting))) if last_ns > first_ns else ()
         found: dict[str, tuple[int, int]] = {}
@@ -264,7 +267,7 @@ def _reason(group: GroupChange) -> str:
         why = f"{counted(group.b_steps, 'step')} in sequence instead of {group.a_steps:,}"
     else:
         why = f"which {_ran(ratio_of(group.a_path_ns, group.b_path_ns))}"
-    return f"{_more_or_less(group.makespan_change_ns)} in {group.name} ({why})"
+    return f"{_more_or_less(group.makespan_change_ns)} in {one_line(group.name)} ({why})"
 
 
 def _more_or_less(change_ns: int) -> str:

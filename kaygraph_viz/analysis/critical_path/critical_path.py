@@ -16,11 +16,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.critical_path.network import dependency_network, pull_back, recorded_network, walk
 from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep, recorded_steps
 from kaygraph_viz.analysis.intervals import Bools, Ints
-from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, is_own_time, unit_mask
+from kaygraph_viz.analysis.own_time import recorded_owner, with_own_time
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["CriticalPath", "critical_path", "critical_path_ns"]
@@ -50,6 +53,8 @@ class CriticalPath:
         at least this long.
     dependency_ids
         The units of work on that chain, by number.
+    is_profile
+        Whether the trace is a profile, whose spans are function calls and no branches: then it has no steps.
     """
 
     steps: tuple[PathStep, ...] = ()
@@ -59,6 +64,7 @@ class CriticalPath:
     span_ids: Ints = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
     dependency_ns: int = 0
     dependency_ids: tuple[int, ...] = ()
+    is_profile: bool = False
 
     @property
     def makespan_s(self) -> float:
@@ -93,6 +99,8 @@ class CriticalPath:
         >>> CriticalPath().sentence
         'Nothing was recorded.'
         """
+        if self.is_profile:
+            return PROFILE
         if not self.steps:
             return "Nothing was recorded."
         return f"The run took {duration(self.makespan_s)}: {self._largest()}; {self._limit()}."
@@ -105,7 +113,7 @@ class CriticalPath:
         if not count:
             return f"{steps}, but for {share} {_STANDSTILL[name]}"
         often = f" ({counted(count, 'step')})" if 1 < count < len(self.steps) else ""
-        return f"{steps}, of which {name}{often} took {share}"
+        return f"{steps}, of which {one_line(name)}{often} took {share}"
 
     def _limit(self) -> str:
         if self.dependency_ns > 0.95 * self.makespan_ns:
@@ -192,10 +200,13 @@ def critical_path(trace: Trace) -> CriticalPath:
     columns = trace.columns
     if not len(columns):
         return CriticalPath()
-    nesting = Nesting.of(columns)
-    units = unit_mask(nesting)
-    network = recorded_network(nesting, units)
     first_ns, last_ns = extent_ns(columns)
+    recorded = Nesting.of(columns)
+    if is_profile(recorded):
+        return CriticalPath(makespan_ns=last_ns - first_ns, is_profile=True)
+    nesting = with_own_time(recorded)
+    units, ids = unit_mask(nesting), recorded_owner(nesting.columns)
+    network = recorded_network(nesting, units)
     spare = network.released_ns()[network.after] - network.ends[network.before]
     slack, _ = pull_back(network, spare, last_ns - network.ends)
     steps = recorded_steps(nesting, network)
@@ -204,10 +215,10 @@ def critical_path(trace: Trace) -> CriticalPath:
         steps=steps,
         makespan_ns=last_ns - first_ns,
         ending_ns=last_ns - (steps[-1].ended_ns if steps else first_ns),
-        slack_ns=slack[network.end_of],
+        slack_ns=slack[network.end_of][~is_own_time(nesting.columns)],
         span_ids=columns.column("span_id"),
         dependency_ns=length,
-        dependency_ids=tuple(columns.column("span_id")[chain].tolist()),
+        dependency_ids=tuple(dict.fromkeys(ids[chain].tolist())),
     )
 
 

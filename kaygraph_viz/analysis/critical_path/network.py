@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts
-from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
+from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, is_own_time
 
 __all__ = ["BY_LINK", "BY_WORKER", "Network", "dependency_network", "pull_back", "recorded_network", "walk"]
 
@@ -82,22 +82,31 @@ def recorded_network(nesting: Nesting, units: Bools) -> Network:
 def dependency_network(nesting: Nesting, units: Bools) -> Network:
     """Return the network of the run with a worker for each branch.
 
-    Branches within one parent do not wait for each other, unless a link says so. Of those without a link only the
-    longest of each parent is kept: no other one can be part of the longest chain.
+    Branches within one parent do not wait for each other, unless a link says so, or the parent waited for the earlier
+    ones and worked before it submitted the later ones. Of those without such a reason only the longest of each parent
+    is kept: no other one can be part of the longest chain.
 
     Parameters
     ----------
     nesting, units
         The spans, at least one, and the mask of the units of work.
     """
-    members = _Members.of(nesting, _member_mask(nesting, units) & ~_surely_short(nesting, units))
-    in_sequence = ~nesting.columns.is_kind("branch")[members.at]
+    by_parent = _waited_for(nesting)
+    members = _Members.of(nesting, _member_mask(nesting, units) & ~_surely_short(nesting, units & ~by_parent))
+    in_sequence = (~nesting.columns.is_kind("branch") | by_parent)[members.at]
     return members.network([members.nesting_edges(), *members.gate_edges(in_sequence), members.link_edges()])
 
 
 def _member_mask(nesting: Nesting, units: Bools) -> Bools:
     structural = ~nesting.columns.is_kind("attempt")
     return (structural | nesting.enclosing(structural)) & (units | ~nesting.within(units))
+
+
+def _waited_for(nesting: Nesting) -> Bools:
+    """Return a mask of the spans whose parent worked by itself before or after them."""
+    works = np.zeros(len(nesting.columns) + 1, np.bool_)  # the last place is for spans without a parent
+    works[nesting.parent[is_own_time(nesting.columns)]] = True
+    return works[nesting.parent]
 
 
 def _surely_short(nesting: Nesting, units: Bools) -> Bools:

@@ -15,6 +15,7 @@ from kaygraph_viz.analysis.critical_path.network import BY_LINK, BY_WORKER, Netw
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.naming import named
 from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.analysis.own_time import recorded_owner
 
 __all__ = ["PathStep", "recorded_steps"]
 
@@ -94,7 +95,7 @@ def _described(nesting: Nesting, network: Network, nodes: Places, why: Ints) -> 
     waits = _waits(submitted, started, before, why[nodes])
     number, texts = named(nesting, at)
     facts = zip(
-        rows["span_id"].tolist(), number.tolist(), rows["index"].tolist(), rows["lane"].tolist(),
+        recorded_owner(columns)[at].tolist(), number.tolist(), rows["index"].tolist(), rows["lane"].tolist(),
         submitted.tolist(), started.tolist(), ended.tolist(), (started - before).tolist(), *waits, strict=True,
     )  # fmt: skip
     return tuple(

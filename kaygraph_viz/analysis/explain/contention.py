@@ -16,14 +16,13 @@ from kaygraph_viz.analysis.cpu_times import computing
 from kaygraph_viz.analysis.gil_free import code_of
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places
-from kaygraph_viz.analysis.workers import kind_of_lane, process_of_lane
+from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane, process_of_lane
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.part_table import part_totals_ns
 
 __all__ = ["TurnWaits", "turn_waits"]
 
 SATURATED = (0.8, 1.2)  # CPU seconds per second, as a share of the capacity: below or above, waits are not likely
-LOOPS = ("async", "task")  # kinds of lanes of coroutines
 
 Floats = npt.NDArray[np.float64]
 

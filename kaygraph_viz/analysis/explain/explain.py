@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.explain.contention import turn_waits
 from kaygraph_viz.analysis.explain.idle import idle_time
-from kaygraph_viz.analysis.explain.losses import blocked_ns, repeated_ns
+from kaygraph_viz.analysis.explain.losses import blocked_ns, input_ns, repeated_ns
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, unit_mask
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.trace.trace import Trace
@@ -103,12 +105,15 @@ class Explanation:
         `makespan_ns`, exactly.
     estimated
         Those of the causes that are estimated from CPU times, each an upper limit.
+    is_profile
+        Whether the trace is a profile: then it has no workers, no part has any time, and the sentence says so.
     """
 
     workers: int = 0
     makespan_ns: int = 0
     parts_ns: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
     estimated: frozenset[str] = frozenset()
+    is_profile: bool = False
 
     @property
     def makespan_s(self) -> float:
@@ -149,6 +154,8 @@ class Explanation:
         >>> Explanation(4, 10, {USEFUL: 20, "starved": 16, "dispatch": 4}).sentence
         'On average 2.0 of 4 workers did useful work; lack of input took 40% of the worker time and dispatch 10%.'
         """
+        if self.is_profile:
+            return PROFILE
         if not self.makespan_ns or not self.workers:
             return "Nothing was recorded."
         if self.workers == 1:
@@ -191,7 +198,7 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         if not self.makespan_ns or not self.workers:
-            return f"<p>{self.sentence}</p>"
+            return f"<p>{html.escape(self.sentence)}</p>"
         rows = [(*row, CAUSES[row[0]].change if row[0] in CAUSES else "") for row in self._rows()]
         table = html_table(rows, right={1, 2}, headings=(*_HEADINGS, "how to reduce it"))
         return f"<p>{html.escape(self.sentence)}</p>{table}"
@@ -225,7 +232,8 @@ def explain(trace: Trace) -> Explanation:
     Returns
     -------
     Explanation
-        ``print`` it, or let the notebook show it; ``.parts`` is a mapping from cause to worker-seconds.
+        ``print`` it, or let the notebook show it; ``.parts`` is a mapping from cause to worker-seconds. Of a profile,
+        whose spans are function calls and no branches, it only says so.
 
     Notes
     -----
@@ -248,14 +256,18 @@ def explain(trace: Trace) -> Explanation:
     columns = trace.columns
     if not len(columns):
         return Explanation()
-    nesting = Nesting.of(columns)
+    first_ns, last_ns = extent_ns(columns)
+    recorded = Nesting.of(columns)
+    if is_profile(recorded):
+        return Explanation(makespan_ns=last_ns - first_ns, is_profile=True)
+    nesting = with_own_time(recorded)
     mask = unit_mask(nesting)
     units = np.flatnonzero(mask)
     workers = count_workers(nesting, mask)
-    first_ns, last_ns = extent_ns(columns)
     blocked, repeated = blocked_ns(nesting, units), repeated_ns(nesting, units)
+    starved, at_the_end = input_ns(nesting, units)
     turns = turn_waits(nesting, units, blocked + repeated, trace.machine)
-    service = (columns.column("ended_ns") - columns.column("started_ns"))[units]
+    service = (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
     idle = idle_time(nesting, units, workers, turns.is_busy)
     parts = {
         USEFUL: int((service - blocked - repeated - turns.together).sum()),
@@ -263,10 +275,10 @@ def explain(trace: Trace) -> Explanation:
         "waiting for the GIL": int(turns.gil.sum()) + idle.interpreter,
         "waiting for the loop": int(turns.loop.sum()) + idle.loop,
         "waiting for a core": int(turns.core.sum()),
-        "blocked": int(blocked.sum()),
-        "starved": idle.starved,
+        "blocked": int((blocked - starved - at_the_end).sum()),
+        "starved": idle.starved + int(starved.sum()),
         "serial parts": idle.serial,
-        "straggler tail": idle.tail,
+        "straggler tail": idle.tail + int(at_the_end.sum()),
         "dispatch": idle.dispatch,
     }
     return Explanation(workers, last_ns - first_ns, parts, frozenset(map("waiting for {}".format, turns.estimated)))

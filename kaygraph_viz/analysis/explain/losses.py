@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Bools, Ints
-from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.analysis.intervals import Bools, Ints, Stretch, covered_ns
+from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
+from kaygraph_viz.analysis.worker_loops import AT_ONCE_NS, finished_ns, input_waits
 
-__all__ = ["blocked_ns", "repeated_ns"]
+__all__ = ["blocked_ns", "input_ns", "repeated_ns"]
 
 
 def blocked_ns(nesting: Nesting, units: Places) -> Ints:
@@ -23,6 +24,27 @@ def blocked_ns(nesting: Nesting, units: Places) -> Ints:
         All spans, and the positions of the units of work.
     """
     return nesting.columns.column("blocked_ns")[units].clip(0, _service_ns(nesting, units))
+
+
+def input_ns(nesting: Nesting, units: Places) -> tuple[Ints, Ints]:
+    """Return for how long each unit waited for an item from a queue that came, and for one that never did [ns].
+
+    Both are parts of its blocked time. The second is the wait at the end of a loop that was cancelled since all items
+    were done.
+
+    Parameters
+    ----------
+    nesting, units
+        All spans, and the positions of the units of work.
+    """
+    columns, waits = nesting.columns, input_waits(nesting)
+    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    owner = np.where(is_own_time(columns), nesting.parent, np.arange(len(columns)))[units]
+    mine = Stretch(owner, started[units], ended[units])
+    is_last = waits.ended >= ended[waits.owner] - AT_ONCE_NS
+    waited = np.minimum(covered_ns(mine, waits), blocked_ns(nesting, units))
+    at_the_end = np.minimum(covered_ns(mine, Stretch(*(each[is_last] for each in waits))), waited)
+    return waited - at_the_end, at_the_end
 
 
 def repeated_ns(nesting: Nesting, units: Places) -> Ints:
@@ -42,21 +64,25 @@ def repeated_ns(nesting: Nesting, units: Places) -> Ints:
     A branch did useful work from the start of the attempt that succeeded, or from the end of the last one that failed,
     where a fallback took its place. What lies before that moment in one branch is repeated also within all that it
     encloses. Where attempts were counted but not recorded, all are taken to be equally long. A branch, or unit of work,
-    that did not end well did nothing useful.
+    that did not end well did nothing useful, but for loops that took items from a queue until they were cancelled: see
+    `finished_ns`.
     """
     service = _service_ns(nesting, units)
-    started = nesting.columns.column("started_ns")[units]
-    useful_from = -nesting.least_around(-_useful_from(nesting, units))
+    started, ended = (nesting.columns.column(name)[units] for name in ("started_ns", "ended_ns"))
+    finished = np.where(_counts(nesting, units), finished_ns(nesting), np.iinfo(np.int64).max)
+    useful_from = -nesting.least_around(-_useful_from(nesting, finished))
     before = (useful_from[units] - started).clip(0, service)
+    after = (ended - np.maximum(nesting.least_around(finished)[units], useful_from[units])).clip(0, service - before)
     blocked = blocked_ns(nesting, units)
-    return (before - _blocked_before(nesting, units, useful_from)).clip(0, service - blocked)
+    repeated: Ints = (before + after - _blocked_before(nesting, units, useful_from)).clip(0, service - blocked)
+    return repeated
 
 
 def _service_ns(nesting: Nesting, units: Places) -> Ints:
     return (nesting.columns.column("ended_ns") - nesting.columns.column("started_ns"))[units]
 
 
-def _useful_from(nesting: Nesting, units: Places) -> Ints:
+def _useful_from(nesting: Nesting, finished: Ints) -> Ints:
     """Return the moment from which each span was useful, as far as its own attempts and status say it [ns]."""
     columns = nesting.columns
     started, ended, number = (columns.column(name) for name in ("started_ns", "ended_ns", "attempt"))
@@ -67,14 +93,14 @@ def _useful_from(nesting: Nesting, units: Places) -> Ints:
     is_unexplained = columns.is_kind("branch") & (number > 1) & (useful_from == started)
     estimate = started + (ended - started) // number.clip(1) * (number - 1)
     useful_from = np.where(is_unexplained, estimate, useful_from)
-    return np.where(_is_lost(nesting, units), ended, useful_from)
+    return np.where(finished <= started, ended, useful_from)
 
 
-def _is_lost(nesting: Nesting, units: Places) -> Bools:
-    """Return a mask of the branches and units that did not end well; a failed node does not undo its branches' work."""
-    is_lost = nesting.columns.is_kind("branch")
-    is_lost[units] = True
-    return is_lost & ~nesting.columns.is_status("ok")
+def _counts(nesting: Nesting, units: Places) -> Bools:
+    """Return a mask of the branches and units: a failed node does not undo its branches' work."""
+    counts = nesting.columns.is_kind("branch")
+    counts[units] = True
+    return counts
 
 
 def _blocked_before(nesting: Nesting, units: Places, useful_from: Ints) -> Ints:

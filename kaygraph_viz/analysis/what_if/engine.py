@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from kaygraph_viz.analysis.what_if.tasks import Operation, Simulation, Task
 from kaygraph_viz.analysis.what_if.worker_pool import make_calls
 
-__all__ = ["SWITCH_NS", "Replay", "simulate"]
+__all__ = ["MAX_TURNS", "SWITCH_NS", "Replay", "simulate"]
 
 SWITCH_NS = 5_000_000  # sys.getswitchinterval()
+MAX_TURNS = 20_000  # of the interpreter: in longer runs turns are longer, or each second would cost 200 events
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, concurrency, first_of_runs, union_length_ns
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, KnownOperations, in_order
-from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, simulate
+from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, simulate
 from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.what_if.replay import Terms, replay_calls
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample, sampled
@@ -295,7 +295,7 @@ class _Fit:
         free = self.operations.compute[self.its] - self.cpu
         both = zip(self.cpu.tolist(), free.tolist(), strict=True)
         operations = [in_order((COMPUTE, held), (COMPUTE_FREE, alone)) for held, alone in both]
-        switch_ns = COROUTINES_NS if self._is_loop else SWITCH_NS
+        switch_ns = COROUTINES_NS if self._is_loop else max(SWITCH_NS, int(self.cpu.sum()) // MAX_TURNS)
         found = simulate(
             [(CALL, [spec])], len(operations), operations.__getitem__, cores=self.cores, switch_ns=switch_ns
         )

@@ -100,6 +100,8 @@ class Model:
         When the run began and ended [ns].
     is_exact
         Whether nothing took longer than it had to, as in simulated time.
+    has_loops
+        Whether some branches stand for the items that loops took from a queue.
     """
 
     nesting: Nesting
@@ -114,6 +116,7 @@ class Model:
     begins_ns: int
     ends_ns: int
     is_exact: bool
+    has_loops: bool = False
 
     @cached_property
     def service(self) -> Ints:

@@ -15,7 +15,9 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, first_of_runs, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
+from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.what_if.model import KINDS, Call, Model
+from kaygraph_viz.analysis.worker_loops import loops_as_items
 from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane
 from kaygraph_viz.trace.columns import SpanColumns
 
@@ -27,7 +29,8 @@ SLOW_INPUT = 0.01  # an input that took less of the time than this share was alw
 
 def read_model(recorded: SpanColumns) -> Model:
     """Return the model of a run, read from its spans."""
-    columns, static = _without_chunks(recorded)
+    with_items = loops_as_items(recorded)
+    columns, static = _without_chunks(with_own_time(Nesting.of(with_items)).columns)
     nesting = Nesting.of(columns)
     branches = np.flatnonzero(columns.is_kind("branch"))
     found = Calls.of(nesting)
@@ -35,7 +38,7 @@ def read_model(recorded: SpanColumns) -> Model:
     calls = _linked(nesting, branches, times, _calls(nesting, branches, found, times, static))
     return Model(
         nesting, branches, times.submitted, times.started, times.ended, times.cpu, times.blocked, calls,
-        _clusters(calls), *_extent_ns(columns, times), times.are_exact,
+        _clusters(calls), *_extent_ns(columns, times), times.are_exact, with_items is not recorded,
     )  # fmt: skip
 
 
@@ -89,11 +92,12 @@ class _Times:
         is_first[order] = first_of_runs(found.call[order], lane[order])
         free = found.begins[found.call]
         free[order[1:]] = np.where(is_first[order[1:]], free[order[1:]], found.ended[order[:-1]])
+        free_of_all = np.maximum(free, _ended_before(lane, found.started, found.ended))
         return cls(
             found.submitted, found.started, found.ended,
             columns.column("cpu_ns")[branches].clip(0, service),
             columns.column("blocked_ns")[branches].clip(0, service),
-            gap=(found.started - np.maximum(free, found.submitted)).clip(0),
+            gap=(found.started - np.maximum(free_of_all, found.submitted)).clip(0),
             is_first=is_first,
             supply=_supply(found, free, columns.column("index")[branches]),
         )  # fmt: skip
@@ -103,6 +107,19 @@ class _Times:
         """Whether branches are dispatched in no time, or always in the same: a real clock never shows that."""
         kinds = (self.gap[self.is_first], self.gap[~self.is_first])
         return 4 * int((self.gap == 0).sum()) >= len(self.gap) or all(len(np.unique(gaps)) <= 1 for gaps in kinds)
+
+
+def _ended_before(lane: Ints, started: Ints, ended: Ints) -> Ints:
+    """Return when the branch before each one on its lane had ended, also of another call [ns].
+
+    Calls that share a pool keep each other's branches waiting: that is no time in which a worker started.
+    """
+    order = np.lexsort((started, lane))
+    before, after = order[:-1], order[1:]
+    had_ended = (lane[before] == lane[after]) & (ended[before] <= started[after])
+    found = np.full(len(lane), np.iinfo(np.int64).min)
+    found[after[had_ended]] = ended[before[had_ended]]
+    return found
 
 
 def _supply(found: Calls, free: Ints, index: Ints) -> Ints:

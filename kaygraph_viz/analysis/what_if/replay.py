@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations, in_order
-from kaygraph_viz.analysis.what_if.engine import SWITCH_NS, Replay, simulate
+from kaygraph_viz.analysis.what_if.engine import MAX_TURNS, SWITCH_NS, Replay, simulate
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.sampling import EVERYTHING, Sample
 from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec, Operation
@@ -26,7 +26,6 @@ USUAL_COSTS_NS: Mapping[str, tuple[int, int, int]] = {  # to start a worker, to 
     "process": (100_000_000, 200_000, 15_000_000),
     "dask": (5_000_000, 2_000_000, 0),
 }
-MAX_TURNS = 20_000  # of the interpreter: in longer runs turns are longer, or each second would cost 200 events
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,10 @@ def varied(model: Model, *, also_serial: bool, only: str | None = None) -> froze
         The name of what made them, or of their branches; None for all.
     """
     feeders = {call.feeder for call in model.calls}
-    possible = [call for call in model.calls if call.kind != "serial" and not _is_source(call, feeders)]
+    possible = [
+        call for call in model.calls
+        if call.kind != "serial" and not _is_source(call, feeders) and not _only_waits(model, call)
+    ]  # fmt: skip
     if not possible and also_serial:
         possible = list(model.calls)
     numbers = {call.number for call in possible}
@@ -97,6 +99,11 @@ def _is_called(model: Model, call: Call, name: str) -> bool:
 def _is_source(call: Call, feeders: Collection[int]) -> bool:
     """Return whether a call only reads the items of a pipeline: its one worker cannot be varied."""
     return call.number in feeders and call.feeder < 0 and call.workers == 1
+
+
+def _only_waits(model: Model, call: Call) -> bool:
+    """Return whether a call is one branch that makes others: the coroutine or thread of a main program."""
+    return len(call.members) == 1 and int(call.members[0]) in model.clusters
 
 
 def _is_within(model: Model, call: Call, numbers: set[int], call_of: Mapping[int, int]) -> bool:

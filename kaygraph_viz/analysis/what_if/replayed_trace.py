@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Bools, Ints
-from kaygraph_viz.analysis.nesting import Places
+from kaygraph_viz.analysis.nesting import Places, is_own_time
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
 from kaygraph_viz.analysis.what_if.engine import Replay
 from kaygraph_viz.analysis.what_if.model import Call, Model
@@ -65,6 +65,7 @@ def replayed_trace(
     lanes = _Lanes(model, terms, which, replay)
     rows["lane"] = lanes.codes()
     attributes = {**columns.attributes, **lanes.attributes()}
+    rows = rows[~is_own_time(columns)]
     found = SpanColumns(rows, columns.names, lanes.texts, columns.errors, attributes, columns.links)
     return Trace(found.in_order(), dropped, machine=machine)
 

@@ -10,6 +10,8 @@ import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
+from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
 from kaygraph_viz.analysis.what_if.bounds import Bands, Bounds
 from kaygraph_viz.analysis.what_if.model import KINDS
@@ -20,6 +22,7 @@ from kaygraph_viz.analysis.what_if.speed import Speed
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["WhatIf", "what_if"]
@@ -54,6 +57,8 @@ class WhatIf:
         What was asked for besides the number of workers, in words.
     remarks
         What to know about the predictions, in sentences.
+    is_profile
+        Whether the trace is a profile: then nothing is predicted, and the sentence says so.
     """
 
     makespan_s: Mapping[int, float] = field(default_factory=dict)
@@ -65,6 +70,7 @@ class WhatIf:
     replayed_s: float = 0.0
     terms: str = ""
     remarks: tuple[str, ...] = ()
+    is_profile: bool = False
     _predictions: Predictions | None = field(default=None, repr=False, compare=False)
     _alone_s: float = field(default=0.0, repr=False)
 
@@ -107,6 +113,8 @@ class WhatIf:
         >>> WhatIf().sentence
         'Nothing was recorded.'
         """
+        if self.is_profile:
+            return PROFILE
         if self._predictions is None or not self.recorded_s:
             return "Nothing was recorded."
         if not self._predictions.which:
@@ -202,7 +210,8 @@ def what_if(
     -------
     WhatIf
         ``print`` it, or let the notebook show it; ``.makespan_s``, ``.low_s`` and ``.high_s`` are mappings from the
-        number of workers to seconds, ``.best_workers`` is how many are enough, ``.trace(8)`` can be drawn.
+        number of workers to seconds, ``.best_workers`` is how many are enough, ``.trace(8)`` can be drawn. For a
+        profile, whose spans are function calls and no branches, nothing is predicted.
 
     Raises
     ------
@@ -243,6 +252,8 @@ def what_if(
     speed = _checked_speed(speed, columns.names)
     if not len(columns):
         return WhatIf()
+    if is_profile(Nesting.of(columns)):
+        return WhatIf(recorded_s=trace.makespan_s, is_profile=True)
     model = read_model(columns)
     which = varied(model, also_serial=kind not in (None, "serial"), only=only)
     if only is not None and not which:
@@ -284,7 +295,12 @@ def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
         yield f"The time to start {workers} and to send branches to them is assumed, not recorded."
     if len(model.branches) and not model.cpu.any():
         yield "No CPU time was recorded: all time counts as waiting, which any number of workers can do at once."
-    if (model.blocked > model.backpressure).any():
+    if model.has_loops:
+        yield (
+            "Branches that took items from a queue are workers themselves: their work between two waits is replayed as "
+            "items, as short ones where no wait shows where they end."
+        )
+    if (model.blocked > model.backpressure)[~model.makes_calls].any():
         yield "Branches waited for a rate limit: these waits are kept as recorded for any number of workers."
     if predictions.dropped:
         yield f"The trace lacks {counted(predictions.dropped, 'span')} of the run: all predicted times are too short."
@@ -309,7 +325,7 @@ def _in_words(
     faster = [f"{name} {significant(times, 2)} times as fast" for name, times in speed.items()]
     order = {"static": "with one chunk per worker", "longest-first": "with the longest first"}.get(schedule or "", "")
     words = [
-        f"in {only}" if only else "",
+        f"in {one_line(only)}" if only else "",
         f"as {_WORDS[kind]}" if kind in _WORDS else "one after the other" if kind else "",
         order,
         {True: "with a GIL", False: "without a GIL"}.get(gil, "") if gil is not None else "",

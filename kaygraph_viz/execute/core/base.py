@@ -7,18 +7,19 @@ Does not belong here: how one kind of worker gets its items (``local.serial``, `
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_WORKERS, checked_function, checked_workers
 from kaygraph_viz.errors import DeadlineExceeded, OptionError
 from kaygraph_viz.execute.cancel import CancelToken, cancel_after, interruptible, stopped_by_outer
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
-from kaygraph_viz.execute.core.request import SIZED_WINDOW, Naming, OnError, Options, Request
+from kaygraph_viz.execute.core.request import SIZED_WINDOW, Naming, OnError, Options, Request, count_of
 from kaygraph_viz.execute.core.retries import ONCE, Fallback
 from kaygraph_viz.execute.core.submit import Submissions
 from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy, default_workers
@@ -113,7 +114,8 @@ class Executor(ABC):
         Parameters
         ----------
         fn
-            Called with one item, in a worker, in a copy of the caller's context.
+            Called with one item, in a worker, in a copy of the caller's context. A copy of the process that it makes by
+            a fork ends where it returns or raises; in a coroutine, a copy had better end before it awaits anything.
         items
             Any iterable, also an endless one.
         ordered
@@ -122,14 +124,15 @@ class Executor(ABC):
             Look-ahead, 0 to 1,000,000 items; default: 4096 where the input has a length, else 4 a worker, or 64 where
             they travel to other processes in chunks.
         timeout
-            The time each branch has, with all its attempts [s]. Coroutines are cancelled, processes killed. Threads
-            cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it really ends.
+            The time each branch has, with all its attempts, above 0 [s]. Coroutines are cancelled, processes killed.
+            Threads cannot be killed: the branch is given up, its worker is replaced, and its bar goes on until it
+            really ends.
         retry
             How often a failing branch is tried; default: once.
         on_error
             ``"raise"`` raises the error of the first failed outcome, ``"collect"`` yields it as an outcome.
         deadline
-            The time that all branches together have [s]; `DeadlineExceeded` is raised when it is over.
+            The time that all branches together have, above 0 [s]; `DeadlineExceeded` is raised when it is over.
         cancel
             A token with which the call can be stopped from outside.
         memory
@@ -186,7 +189,7 @@ class Executor(ABC):
             fn, name=called, label=naming.label, owner=naming.owner, retry=options.retry or ONCE, fallback=fallback,
             timeout_s=options.timeout,
         )  # fmt: skip
-        count = len(items) if isinstance(items, Sized) else None
+        count = count_of(items)
         window = options.window
         if window is None:
             window = self.items_ahead * self.workers if count is None else SIZED_WINDOW
@@ -236,7 +239,7 @@ class Executor(ABC):
         """
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('thread', 4) as executor: ...")
-        if self._submissions is not None and self._submissions.threads is not threads():  # of another clock
+        if self._submissions is not None and not self._submissions.serves(threads()):
             self._submissions.close()
             self._submissions = None
         if self._submissions is None:
@@ -263,7 +266,9 @@ class Executor(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, KeyboardInterrupt):  # an interrupt waits for no branch
+            self.cancel()
         self.close()
 
     def __repr__(self) -> str:

@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType
 from typing import Any
 
+from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import DeadlineExceeded
+from kaygraph_viz.execute.core.forks import end_copy, forks
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.retries import (
     ONCE,
@@ -120,7 +122,7 @@ class Branches:
         Called with the row of each branch that was recorded; default: the recorder keeps it.
     """
 
-    __slots__ = ("_base", "add", "fallback", "function", "is_recorded", "label", "name", "now_ns", "owner",
+    __slots__ = ("_base", "_scope", "add", "fallback", "function", "is_recorded", "label", "name", "now_ns", "owner",
                  "parent_id", "recorder", "retry", "shared_watch", "timeout_s")  # fmt: skip
 
     def __init__(
@@ -137,6 +139,7 @@ class Branches:
         self.fallback = fallback
         self.timeout_s = timeout_s
         self.parent_id = scope.span_id
+        self._scope = scope
         self.record_with(scope.recorder, add)
         self._base: Context = copy_context()
         count_from_one(self._base)
@@ -158,13 +161,19 @@ class Branches:
         """Return the name of branch `index` in messages."""
         return f"item {index} of {self.owner!r}"
 
+    def input_error(self, error: BaseException) -> BaseException:
+        """Return an error of the input as one that a graph may raise."""
+        return as_node_error(error, f"the input of {self.owner!r}")
+
     def name_of(self, item: Any) -> str:
         """Return the name of the branch of `item`; a label function that fails does no harm."""
         if self.label is None:
             return self.name
         try:
             return str(self.label(item))
-        except Exception:  # a label is decoration: it must not fail the branch
+        except BaseException as raised:  # a label is decoration: it must not fail the branch
+            if isinstance(as_node_error(raised, "a name"), KeyboardInterrupt):
+                raise
             return self.name
 
     def run(self, index: int, item: Any, submitted_ns: int, lane: Lane, claim: Claim | None = None) -> Outcome:
@@ -208,12 +217,13 @@ class Branches:
             claim.take(held := OpenBranch(index, name, submitted_ns, started, *ids))
         try:
             value, error, attempts = self._base.copy().run(
-                self._attempts_in, Scope(recorder, span_id), index, item, claim
+                self._attempts_in, scope := Scope(recorder, span_id, self._scope), index, item, claim
             )
         except Stopped:  # simulated time is over for it
             if claim is None or claim.release(held):
                 self.add(OpenBranch(index, name, submitted_ns, started, *ids).row(self.now_ns(), "cancelled"))
             raise
+        scope.is_over = True
         ended = self.now_ns()
         outcome = self._outcome(index, value, error, attempts, submitted_ns, started, ended, name)
         if claim is not None and not claim.release(held):
@@ -254,7 +264,7 @@ class Branches:
     def run_bare(self, index: int, item: Any) -> Result:
         """Run one branch that has neither record nor label; the caller makes its stamps and its outcome."""
         return self._base.copy().run(
-            run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None
+            run_attempts, self.function, item, index, self.retry, self.fallback, self.where, None, forks.count
         )
 
     def outcome_of(self, index: int, result: Result, started_ns: int, ended_ns: int) -> Outcome:
@@ -263,7 +273,7 @@ class Branches:
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         is_wanted = claim.is_held if claim is not None else None
-        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted)
+        return run_attempts(self.function, item, index, self.retry, self.fallback, self.where, is_wanted, forks.count)
 
     def _attempts_in(self, scope: Scope, index: int, item: Any, claim: Claim | None) -> Result:
         self._enter(scope)
@@ -297,13 +307,16 @@ class Branches:
         name, context = self.name_of(item), self._base.copy()
         span_id = recorder.next_id()
         timer = StepTimer(lane, self.now_ns)
-        context.run(self._enter, scope := Scope(recorder, span_id))
+        context.run(self._enter, scope := Scope(recorder, span_id, self._scope))
         started = self.now_ns()
         outcome = Outcome(index, None, None, "cancelled", 1, submitted_ns, started, started, name)
         ids = (span_id, self.parent_id, lane.name, lane.noting())
         recorder.open_spans[span_id] = OpenBranch(index, name, submitted_ns, started, *ids)
+        before = forks.count
         try:
-            value, error, attempts = await self._steps(index, item, context, timer, on_wait)
+            value, error, attempts = await self._steps(index, item, context, timer, on_wait, before)
+            self._end_copy(before, index)
+            scope.is_over = True
             outcome = self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
         finally:  # also for a branch that is cancelled
             self._add_async(scope, lane, timer, outcome)
@@ -314,7 +327,7 @@ class Branches:
     ) -> Outcome:  # fmt: skip
         """Run a branch with nothing to record; one that does not wait needs no coroutine but its own."""
         name = self.name if self.label is None else self.name_of(item)
-        context, started = self._base.copy(), self.now_ns()
+        context, started, before = self._base.copy(), self.now_ns(), forks.count
         made: Any = None
         begun: Awaitable[Any] | None = None
         failed: BaseException | None = None
@@ -325,26 +338,35 @@ class Branches:
                     begun = resumed(context, made, context.run(made.send, None), None, on_wait)
                 elif isinstance(made, Awaitable):
                     begun = in_context(context, _awaiting(made), None, on_wait)
+                elif type(made) is AsyncGeneratorType:
+                    refuse_if_async(made, self.where(index))
                 else:
+                    self._end_copy(before, index)
                     return Outcome(index, made, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
             except StopIteration as end:
                 if made is not None:  # the coroutine has returned
+                    self._end_copy(before, index)
                     return Outcome(index, end.value, None, "ok", 1, submitted_ns, started, self.now_ns(), name)
                 failed = end
             except BaseException as raised:
                 failed = raised
-        value, error, attempts = await self._steps(index, item, context, None, on_wait, begun, failed)
+        value, error, attempts = await self._steps(index, item, context, None, on_wait, before, begun, failed)
+        self._end_copy(before, index)
         return self._outcome(index, value, error, attempts, submitted_ns, started, self.now_ns(), name)
+
+    def _end_copy(self, before: int, index: int) -> None:
+        if before != forks.count:
+            end_copy(before, self.where(index))
 
     async def _steps(
         self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,
-        begun: Awaitable[Any] | None = None, failed: BaseException | None = None,
+        before: int, begun: Awaitable[Any] | None = None, failed: BaseException | None = None,
     ) -> Result:  # fmt: skip
         """Await the attempts of a branch; the first one may have `begun` already, or have `failed`."""
         started = self.now_ns() if self.retry.attempts > 1 else 0
         try:
             if self.timeout_s is not None:
-                return await self._in_time(index, item, context, timer, on_wait)
+                return await self._in_time(index, item, context, timer, on_wait, before)
             if failed is not None:
                 raise failed
             if begun is not None:
@@ -355,20 +377,23 @@ class Branches:
                 value = _awaiting(value)  # a future or anything else: it has to open slots all the same
             if type(value) is CoroutineType:
                 value = await in_context(context, value, timer, on_wait)
+            if type(value) is AsyncGeneratorType:
+                refuse_if_async(value, self.where(index))
         except asyncio.CancelledError as cancelled:
             error: BaseException = as_branch_error(cancelled, self.where(index))
         except BaseException as raised:
             error = as_node_error(raised, self.where(index))
         else:
             return value, None, 1
-        more = after_failure(self.function, item, index, self.retry, self.fallback, self.where, error, started)
+        more = after_failure(self.function, item, index, self.retry, self.fallback, self.where, error, started, before)
         found: Result = await in_context(context, more, timer, on_wait)
         return found
 
     async def _in_time(
-        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None
-    ) -> Result:
-        attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where)
+        self, index: int, item: Any, context: Context, timer: StepTimer | None, on_wait: Callable[[], None] | None,
+        before: int,
+    ) -> Result:  # fmt: skip
+        attempts = run_attempts_async(self.function, item, index, self.retry, self.fallback, self.where, before)
         try:
             async with asyncio.timeout(self.timeout_s) as time_left:
                 found: Result = await in_context(context, attempts, timer, on_wait)
@@ -379,6 +404,7 @@ class Branches:
             return None, DeadlineExceeded(self.where(index), self.timeout_s or 0.0), context.run(attempt_number)
 
     def _add_async(self, scope: Scope, lane: Lane, timer: StepTimer, outcome: Outcome) -> None:
+        scope.is_over = True
         ended = outcome.ended_ns if outcome.status != "cancelled" else self.now_ns()
         cpu_ns, blocked_ns, parts = lane.stepped(outcome.started_ns, ended)
         cpu_ns = min(timer.cpu_ns, ended - outcome.started_ns) if parts is not None else cpu_ns

@@ -5,12 +5,11 @@ Belongs here: the record of one finished branch, and lists of them. Does not bel
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.attributes import describe_error, traceback_text
 from kaygraph_viz.trace.span import Status
 
 __all__ = ["Outcome", "Outcomes"]
@@ -73,7 +72,7 @@ class Outcome:
     @property
     def traceback(self) -> str:
         """The error with its traceback as text; empty where there is none."""
-        return "".join(traceback.format_exception(self.error)) if self.error is not None else ""
+        return "" if self.error is None else traceback_text(self.error)
 
     def unwrap(self) -> Any:
         """Return the value, or raise the error of the branch.

@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, ContextVar
@@ -23,7 +22,8 @@ from types import CodeType
 from typing import Any
 
 from kaygraph_viz.errors import BranchError
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.execute.core.retries import as_node_error
+from kaygraph_viz.trace.attributes import describe_error, traceback_text
 
 __all__ = [
     "ATOMS", "WorkerTraceback", "are_atoms", "by_value", "cannot_send", "context_values", "not_sent", "pack",
@@ -49,9 +49,15 @@ class WorkerTraceback(Exception):  # shown as the cause of an error, never raise
 
 
 def by_value(value: Any) -> bytes:
-    """Return an object as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything."""
+    """Return an object as bytes for `pickle.loads`; what belongs to ``__main__`` goes by value; may raise anything.
+
+    Here and in `unpack`, what the object's own methods raise to end the program becomes an ordinary error.
+    """
     buffer = io.BytesIO()
-    _packer()(buffer).dump(value)
+    try:
+        _packer()(buffer).dump(value)
+    except BaseException as raised:
+        raise as_node_error(raised, f"pickling of {type(value).__name__}")  # noqa: B904  (it has its cause)
     return buffer.getvalue()
 
 
@@ -131,7 +137,10 @@ def pack(value: Any) -> Any:
 
 def unpack(packed: Any) -> Any:
     """Return what was packed; an error of loading it is raised as it is."""
-    return pickle.loads(packed[0]) if type(packed) is tuple else packed  # noqa: S301  (from our own process)
+    try:
+        return pickle.loads(packed[0]) if type(packed) is tuple else packed  # noqa: S301  (from our own process)
+    except BaseException as raised:
+        raise as_node_error(raised, "unpickling")  # noqa: B904  (it is the same one, or has its cause)
 
 
 def pack_result(value: Any) -> Any:
@@ -140,27 +149,31 @@ def pack_result(value: Any) -> Any:
         return value
     try:
         return (pickle.dumps(value, pickle.HIGHEST_PROTOCOL),)
-    except Exception:  # a class or function that came by value goes back by value
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a class or function that came by value goes back by value
         return (by_value(value),)
 
 
 def pack_error(error: BaseException) -> PackedError:
     """Return an error with its causes: what it says, its traceback as text, and each error of the chain."""
     chain = [error]
-    while len(chain) < MAX_CAUSES and (cause := chain[-1].__cause__) is not None and cause not in chain:
+    while len(chain) < MAX_CAUSES and (cause := chain[-1].__cause__) is not None:
+        if any(each is cause for each in chain):  # not by "in": errors may be compared by code of the user
+            break
         chain.append(cause)
-    try:
-        text = "".join(traceback.format_exception(error))
-    except Exception:  # the error's own methods may raise
-        text = ""
-    return describe_error(error), text, [(_packed_or_nothing(each), describe_error(each)) for each in chain]
+    return (
+        describe_error(error),
+        traceback_text(error),
+        [(_packed_or_nothing(each), describe_error(each)) for each in chain],
+    )
 
 
 def _packed_or_nothing(error: BaseException) -> bytes:
     try:
         packed = pack_result(error)[0]
         pickle.loads(packed)  # noqa: S301  (our own; what cannot be loaded here cannot be loaded there)
-    except Exception:
+    except BaseException:
         return b""
     return bytes(packed)
 
@@ -207,6 +220,8 @@ def _loaded(packed: bytes, said: str, where: str) -> BaseException:
         error = pickle.loads(packed)  # noqa: S301  (from our own process)
         if isinstance(error, BaseException):
             return error
-    except Exception:  # told in words
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # told in words
         error = None
     return BranchError(f"{where} raised an error that cannot be sent between processes: {said}")

@@ -5,7 +5,8 @@ Belongs here: what was asked for. Does not belong here: doing it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -13,14 +14,18 @@ from kaygraph_viz.checks import checked_seconds, checked_whole, checked_word
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.execute.limits import MemoryBudget, RetryPolicy
 
-__all__ = ["MAX_WINDOW", "ON_ERROR", "SIZED_WINDOW", "Naming", "OnError", "Options", "Request"]
+__all__ = [
+    "MAX_WINDOW", "ON_ERROR", "SIZED_WINDOW", "Naming", "OnError", "Options", "Request", "all_of", "count_of", "opened",
+]  # fmt: skip
 
 OnError = Literal["raise", "collect"]
 ON_ERROR = ("raise", "collect")
 SIZED_WINDOW = 4096  # items that are in memory already may be finished this far ahead of the reader
 MAX_WINDOW = 1_000_000
+EMPTY_AS_THEY_SAY = frozenset({list, tuple, dict, set, frozenset, str, bytes, range, deque})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,55 @@ class Request:
     memory: MemoryBudget | None = None
     outside: CancelToken | None = None
 
+    def opened(self) -> Iterator[Any]:
+        """Return an iterator over the input."""
+        return opened(self.items, f"the input of {self.branches.owner!r}")
+
     def limit(self, workers: int) -> int:
         """Return how many items may be pulled and not yet delivered, for so many workers, at this moment."""
         is_tight = self.memory is not None and self.memory.is_tight()
         return workers + (0 if is_tight else self.window)
+
+
+# -- the input --------------------------------------------------------------------------------------------------------
+
+
+def count_of(items: Iterable[Any]) -> int | None:
+    """Return how many items there are, or None where that is not known.
+
+    A length is taken for a hint only: all items are run, whatever it says. One of 0 is believed of Python's own kinds
+    alone, since nothing would be started for it: a table without rows has no length, but yields its columns.
+
+    Examples
+    --------
+    >>> count_of([1, 2]), count_of(iter([1, 2]))
+    (2, None)
+    """
+    if not isinstance(items, Sized):
+        return None
+    try:
+        count = len(items)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the length is not needed
+        return None
+    return count if count or type(items) in EMPTY_AS_THEY_SAY else None
+
+
+def opened(items: Iterable[Any], what: str) -> Iterator[Any]:
+    """Return an iterator over items; an error of making it that would end a loop becomes one that names `what`."""
+    try:
+        return iter(items)
+    except BaseException as raised:
+        raise as_node_error(raised, what)  # noqa: B904  (it is the same one, or has its cause)
+
+
+def all_of(items: Iterable[Any], what: str) -> list[Any]:
+    """Return all items as a list, without asking for their number, as `list` does."""
+    try:
+        return [item for item in items]  # noqa: C416  (see above)
+    except BaseException as raised:
+        raise as_node_error(raised, what)  # noqa: B904  (it is the same one, or has its cause)
 
 
 class Naming(NamedTuple):
@@ -99,7 +149,7 @@ class Options:
             checked_whole("window", self.window, 0, MAX_WINDOW, "window=8")
         for name, seconds in (("timeout", self.timeout), ("deadline", self.deadline)):
             if seconds is not None:
-                checked_seconds(name, seconds, f"{name}=2.5")
+                checked_seconds(name, seconds, f"{name}=2.5", above=True)
         for name, kind in (("retry", RetryPolicy), ("cancel", CancelToken), ("memory", MemoryBudget)):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):

@@ -9,14 +9,17 @@ from __future__ import annotations
 import functools
 from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType
 from typing import Any
 
+from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.checks import refuse_if_async
 from kaygraph_viz.clock import current_clock, sleep_async
 from kaygraph_viz.errors import BranchError, add_note_once, short
+from kaygraph_viz.execute.core.forks import end_copy, forks
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.recorder import current_scope
@@ -46,6 +49,7 @@ Step = tuple[Callable[[Any], Any], Any]
 Answer = tuple[Any, BaseException | None]
 
 ONCE = RetryPolicy(attempts=1)
+ENDS_LOOPS = (StopIteration, StopAsyncIteration)
 _attempt: ContextVar[int] = ContextVar("kaygraph_viz_attempt", default=1)
 
 
@@ -56,7 +60,8 @@ def first_attempt() -> Iterator[None]:
     try:
         yield
     finally:
-        _attempt.reset(token)
+        with suppress(ValueError):  # a coroutine that is thrown away ends in whatever context
+            _attempt.reset(token)
 
 
 def count_from_one(context: Context) -> None:
@@ -70,15 +75,19 @@ def attempt_number() -> int:
 
 
 def as_node_error(error: BaseException, where: str) -> BaseException:
-    """Return the error as one that a graph may raise: ``sys.exit`` in user code must not end the program.
+    """Return the error as one that a graph may raise: what user code raises must not steer the program.
 
-    A real interrupt stays one. The end of simulated time is raised: nothing more is to be done with the branch.
+    ``sys.exit`` must not end it, and a ``StopIteration`` must not end a loop as if all had gone well. A real interrupt
+    stays one. The end of simulated time is raised: nothing more is to be done with the branch.
     """
-    if isinstance(error, (Exception, KeyboardInterrupt)):
+    if isinstance(error, KeyboardInterrupt) or (isinstance(error, Exception) and not isinstance(error, ENDS_LOOPS)):
         return error
     if isinstance(error, Stopped):
         raise error
-    made = BranchError(f"{where} ended with {short(error)}; raise an ordinary exception, or return a value, instead")
+    hint = "raise an ordinary exception, or return a value, instead"
+    if isinstance(error, ENDS_LOOPS):
+        hint = "write next(..., None) where nothing may be left, or raise an ordinary exception instead"
+    made = BranchError(f"{where} ended with {short(error)}; {hint}")
     made.__cause__ = error
     return made
 
@@ -95,7 +104,7 @@ def as_branch_error(cancelled: CancelledError, where: str) -> BranchError:
 
 def run_attempts(
     function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
-    is_wanted: Callable[[], bool] | None = None,
+    is_wanted: Callable[[], bool] | None = None, forks_before: int | None = None,
 ) -> Result:  # fmt: skip
     """Call ``function(item)`` until it succeeds or its attempts are used up, then the fallback.
 
@@ -111,6 +120,8 @@ def run_attempts(
         Returns the name of the branch at an index in messages.
     is_wanted
         Asked before another attempt: a branch that was given up is not tried again.
+    forks_before
+        The number of forks before it: copies of this process that it makes end with it. None where they may go on.
 
     Returns
     -------
@@ -124,52 +135,45 @@ def run_attempts(
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
         value = function(item)
-        if type(value) is CoroutineType:
-            raise _refused(value, where(index))
+        if type(value) is CoroutineType or type(value) is AsyncGeneratorType:
+            refuse_if_async(value, where(index))
     except BaseException as raised:
         error = as_node_error(raised, where(index))
     else:
+        if forks_before is not None and forks_before != forks.count:
+            end_copy(forks_before, where(index))
         return value, None, 1
-
-    def call_again(item: Any) -> Any:
-        value = function(item)
-        if type(value) is CoroutineType:
-            raise _refused(value, where(index))
-        return value
-
-    again = _Again(item, where(index), retry, is_wanted, call_again, fallback, current_clock().sleep)
+    again = _Again(item, where(index), retry, is_wanted, function, fallback, current_clock().sleep, forks_before)
     return _drive(again.steps(error, started))
 
 
-def _refused(value: CoroutineType[Any, Any, Any], where: str) -> BranchError:
-    value.close()
-    return BranchError(f"{where} returned a coroutine; write a plain function, or use an async node")
-
-
 async def run_attempts_async(
-    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where
-) -> Result:
+    function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
+    forks_before: int | None = None,
+) -> Result:  # fmt: skip
     """Run attempts as `run_attempts` does, and await what is awaitable: the function, the fallback, the waits."""
     started = current_clock().now_ns() if retry.attempts > 1 else 0
     try:
         value = function(item)
         if isinstance(value, Awaitable):
             value = await value
+        if type(value) is AsyncGeneratorType:
+            refuse_if_async(value, where(index))
     except CancelledError as cancelled:
         error: BaseException = as_branch_error(cancelled, where(index))
     except BaseException as raised:
         error = as_node_error(raised, where(index))
     else:
         return value, None, 1
-    return await after_failure(function, item, index, retry, fallback, where, error, started)
+    return await after_failure(function, item, index, retry, fallback, where, error, started, forks_before)
 
 
 async def after_failure(
     function: Callable[[Any], Any], item: Any, index: int, retry: RetryPolicy, fallback: Fallback | None, where: Where,
-    error: BaseException, started_ns: int,
+    error: BaseException, started_ns: int, forks_before: int | None = None,
 ) -> Result:  # fmt: skip
     """Run the attempts after a first one that began at `started_ns` [ns] and ended with `error`."""
-    again = _Again(item, where(index), retry, None, function, fallback, sleep_async)
+    again = _Again(item, where(index), retry, None, function, fallback, sleep_async, forks_before)
     return await _drive_async(again.steps(error, started_ns), where(index))
 
 
@@ -187,10 +191,12 @@ class _Again:
     call: Callable[[Any], Any]
     fallback: Fallback | None
     sleep: Callable[[float], Any]
+    forks_before: int | None = None
 
     def steps(self, error: BaseException, started: int) -> Generator[Step, Answer, Result]:
         """Yield each function to call with its argument; its result, or its error, is sent back in."""
         attempt = 1
+        end_copy(self.forks_before, self.where)
         while self._goes_on(attempt, error):
             _add_attempt(started, "error", attempt, error)
             failed = yield from self._wait(attempt, error)
@@ -199,7 +205,9 @@ class _Again:
             attempt += 1
             _attempt.set(attempt)
             started = current_clock().now_ns()
-            value, failed = yield self.call, self.item
+            found = yield self.call, self.item
+            end_copy(self.forks_before, self.where)
+            value, failed = _plain(self.where, *found)
             if failed is None:
                 _add_attempt(started, "ok", attempt, None)
                 return value, None, attempt
@@ -209,7 +217,9 @@ class _Again:
         return (yield from self._fall_back(error, attempt))
 
     def _goes_on(self, attempt: int, error: BaseException) -> bool:
-        return self.retry.applies(attempt, error) and (self.is_wanted is None or self.is_wanted())
+        is_told = type(error) is BranchError and isinstance(error.__cause__, ENDS_LOOPS)
+        raised = error.__cause__ if is_told and error.__cause__ is not None else error  # what the user's code raised
+        return self.retry.applies(attempt, raised) and (self.is_wanted is None or self.is_wanted())
 
     def _wait(self, attempt: int, error: BaseException) -> Generator[Step, Answer, BaseException | None]:
         """Wait before the next attempt; return the error of an interrupt or of a waiting rule that fails."""
@@ -227,7 +237,9 @@ class _Again:
         if self.fallback is None or not isinstance(error, Exception):
             return self._failed(error, attempts)
         replace = functools.partial(self.fallback, self.item)
-        value, failed = yield replace, error
+        found = yield replace, error
+        end_copy(self.forks_before, self.where)
+        value, failed = _plain(f"the fallback for {self.where}", *found)
         if failed is not None:
             return self._failed(_caused(as_node_error(failed, self.where), error), attempts)
         return value, None, attempts
@@ -268,6 +280,15 @@ async def _drive_async(steps: Generator[Step, Answer, Result], where: str) -> Re
         return found
     finally:
         steps.close()  # a branch that is cancelled ends its wait now, not when it is collected as garbage
+
+
+def _plain(where: str, value: Any, failed: BaseException | None) -> Answer:
+    """Return the answer of a step, or an error in place of a value that nothing would run."""
+    try:
+        refuse_if_async(value, where)
+    except BranchError as refused:
+        return None, refused
+    return value, failed
 
 
 def _caused(error: BaseException, cause: BaseException) -> BaseException:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Literal, NamedTuple, get_args
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_word
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import add_note_once

@@ -53,6 +53,10 @@ class Submissions:
         self._thread = self.threads.Thread(target=self._run_unrecorded, name="submissions", daemon=True)
         self._thread.start()
 
+    def serves(self, threads: object) -> bool:
+        """Return whether calls are run, and by these threads: not in a fork, which has only a copy of the queue."""
+        return self.threads is threads and bool(self._thread.is_alive())
+
     def add(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Future[Any]:
         """Queue one call and return its future; cancelling it before it starts takes it out."""
         future = self.threads.Future()

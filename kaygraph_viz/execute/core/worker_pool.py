@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from kaygraph_viz.errors import DeadlineExceeded
+from kaygraph_viz.errors import CallCancelled, DeadlineExceeded
 from kaygraph_viz.execute.core.base import in_order
 from kaygraph_viz.execute.core.branch import Claim, OpenBranch
+from kaygraph_viz.execute.core.forks import end_copy, forks
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.sync import threads
@@ -59,7 +60,7 @@ class WorkerPool(ABC):
         self.threads = threads()
         self.news = self.threads.Event()  # set whenever there is something to read, or a worker has left
         self.size = workers if request.count is None else min(workers, request.count)
-        self._items: Iterator[Any] = iter(request.items)
+        self._items = request.opened()
         self._memory = request.memory
         self._limit = workers + request.window
         self._wake_below = self._limit - max(1, request.window // 4)  # waking a worker costs as much as ten items
@@ -68,6 +69,7 @@ class WorkerPool(ABC):
         self._fault: BaseException | None = None
         self._lock = self.threads.Lock()  # an input that blocks holds it
         self._room = self.threads.Condition()
+        self._forks = forks.count
         self._workers: dict[Any, None] = {}  # in the order in which they were started
 
     def start_workers(self) -> None:
@@ -101,7 +103,9 @@ class WorkerPool(ABC):
         except StopIteration:
             self._is_stopped = True
         except BaseException as error:  # the input's own fault: raised after the outcomes of what came before it
-            self.fail(error)
+            self.fail(self.branches.input_error(error))
+        if self._forks != forks.count:  # a copy of this process, made by the input or by what is done around a branch
+            end_copy(self._forks, f"the input of {self.branches.owner!r}")
         if self._is_stopped:  # also when that was said while the input was blocking: nothing more is started
             return None
         index = self._pulled
@@ -150,6 +154,8 @@ class WorkerPool(ABC):
                 continue
             if is_over:
                 break
+            if self._forks != forks.count:
+                raise CallCancelled("this process is a fork, and the workers of the call are not in it")
             news.wait(self._next_deadline_s())
             self._give_up_late(is_urgent=True)  # after a wait at once: a deadline may be why it ended
         if self._fault is not None:

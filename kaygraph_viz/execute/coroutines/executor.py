@@ -29,7 +29,7 @@ __all__ = ["MAX_SLOTS", "AsyncExecutor"]
 
 MAX_SLOTS = 1_000_000
 TURN_NS = 10_000_000  # how long branches that never wait keep the loop for themselves
-DEFAULT_SLOTS = 100  # for an input of unknown length
+DEFAULT_SLOTS = 100  # as many as the clients of most services have connections for, and as a chart has rows for
 
 
 class AsyncExecutor(Executor):
@@ -41,8 +41,8 @@ class AsyncExecutor(Executor):
     Parameters
     ----------
     workers
-        How many branches may be in progress at once, 1 to 1,000,000; default: all, or 100 where the input has no
-        length, also in simulated time.
+        How many branches may be in progress at once, 1 to 1,000,000; default: 100, also in simulated time. Branches
+        that wait for each other need as many as there are of them.
     """
 
     kind: ClassVar[str] = "async"
@@ -57,9 +57,7 @@ class AsyncExecutor(Executor):
 
     def slots(self, count: int | None) -> int:
         """Return how many branches may be in progress at once in a call with `count` items."""
-        if count is None:
-            return self.workers
-        return max(1, count if self._asked is None else min(count, self._asked))
+        return self.workers if count is None else max(1, min(count, self.workers))
 
     async def aimap(
         self,
@@ -127,7 +125,7 @@ class AsyncExecutor(Executor):
         """Run ``fn(*args)`` once, in a loop that the executor keeps in a thread, and return a future of its result."""
         if self._is_closed:
             raise OptionError("executor", self, "open", "with get_executor('async', 4) as executor: ...")
-        if self._service is None or self._service.threads is not threads():  # of another clock
+        if self._service is None or not self._service.serves(threads()):
             if self._service is not None:
                 self._service.close()
             self._service = Service(self.workers)
@@ -174,7 +172,7 @@ class _Slots:
         self.branches = request.branches
         self.done: deque[Outcome] = deque()
         self._request = request
-        self._items: Iterator[Any] = iter(request.items)
+        self._items = request.opened()
         self._slots = slots
         self._limit = request.limit(slots) if request.memory is None else None
         self._opened = self._working = 0
@@ -247,6 +245,8 @@ class _Slots:
                 except StopIteration:
                     self._is_stopped = True
                     return
+                except BaseException as raised:
+                    raise self.branches.input_error(raised)  # noqa: B904  (it is the same one, or has its cause)
                 index = self._pulled
                 self._pulled += 1
                 ready = self.branches.now_ns() if submitted is None else submitted

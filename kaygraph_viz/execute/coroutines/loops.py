@@ -41,6 +41,10 @@ class Service:
         self._thread = self.threads.Thread(target=self._serve, name="async service", daemon=True)
         self._thread.start()
 
+    def serves(self, threads: object) -> bool:
+        """Return whether calls are run, and by these threads: not in a fork, which has only a copy of the loop."""
+        return self.threads is threads and bool(self._thread.is_alive())
+
     def _serve(self) -> None:
         try:
             self._loop.run_forever()

@@ -13,7 +13,6 @@ import asyncio
 import itertools
 import os
 import shutil
-import threading
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.dask.cluster import Link
 from kaygraph_viz.execute.dask.results import Chunk, News, Pair, Results, packed_setup
 from kaygraph_viz.execute.dask.worker import GO, Answer, Written, read_journal, run_chunk
+from kaygraph_viz.real_threads import Condition, Thread
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["DaskCall"]
@@ -39,6 +39,7 @@ POLL_S = 0.01  # how long to wait for news while something else may have to be d
 IDLE_POLL_S = 0.25  # how long where nothing else is expected
 SCHEDULER_GONE_S = 5.0
 OVERDUE_NS = 500_000_000
+MAX_TRIES = 3  # of an item whose worker dies before it begins
 
 
 class DaskCall:
@@ -53,12 +54,13 @@ class DaskCall:
         self._setup = self._packed_setup()
         self._results = Results(request, link)
         self._news: SimpleQueue[News] = SimpleQueue()
-        self._items: Iterator[Any] = iter(request.items)
+        self._items = request.opened()
         self._numbers = itertools.count()
-        self._changed = threading.Condition()  # guards all that follows
+        self._changed = Condition()  # guards all that follows
         self._in_flight: dict[int, Chunk] = {}
         self._given_up: dict[int, Chunk] = {}
         self._to_resend: deque[list[Pair]] = deque()
+        self._tries: dict[int, int] = {}  # of items whose worker died before they began
         self._buffer: list[Pair] = []
         self._pulled = self._delivered = 0
         self._is_exhausted = self._is_stopped = False
@@ -68,7 +70,7 @@ class DaskCall:
         self._max_chunks = link.threads if alone else 2 * link.threads
         self._max_items = 1 if alone else MAX_ITEMS
         self._service_ns = 0.0
-        self._input_thread = threading.Thread(
+        self._input_thread = Thread(
             target=self._branches.context().run, args=(self._read_input,), name="kaygraph-viz-dask", daemon=True
         )
 
@@ -90,7 +92,7 @@ class DaskCall:
                 except StopIteration:
                     self._end_input(None)
                 except BaseException as error:  # the input's own fault: raised after the outcomes of what came before
-                    self._end_input(error)
+                    self._end_input(self._branches.input_error(error))
                 else:
                     self._keep(item)
         except BaseException as error:  # a fault of our own, or of the connection: no item may get lost without a word
@@ -266,6 +268,8 @@ class DaskCall:
                 self._split(chunk.pairs, f"could not be loaded on the worker: {answer.fault}")
             return []
         outcomes = self._results.of(chunk.pairs, answer.worker, answer.finished)
+        if not outcomes:  # as where somebody has removed the folder of the journals
+            return self._unbegun(chunk, read_journal(None, 0), None)
         self._learn(outcomes)
         if len(outcomes) < len(chunk.pairs):
             with self._changed:
@@ -294,10 +298,23 @@ class DaskCall:
         if self._folder is None or (written.started is not None and written.started >= first):
             outcomes.append(self._results.lost(chunk.pairs[first], chunk.sent_ns, written, error))
             first += 1
-        if first < len(chunk.pairs):
+        rest = chunk.pairs[first:]
+        if len(rest) == len(chunk.pairs):
+            return self._unbegun(chunk, written, error)
+        if rest:
             with self._changed:
-                self._to_resend.appendleft(chunk.pairs[first:])
+                self._to_resend.appendleft(rest)
         return outcomes
+
+    def _unbegun(self, chunk: Chunk, written: Written, error: BaseException | None) -> list[Outcome]:
+        """Send a chunk again of which no item was begun; not for ever, since loading it may be why a worker died."""
+        index = chunk.pairs[0][0]
+        self._tries[index] = tries = self._tries.get(index, 0) + 1
+        if tries < MAX_TRIES or len(chunk.pairs) > 1:
+            with self._changed:
+                self._to_resend.extendleft([[pair] for pair in reversed(chunk.pairs)])  # alone: which one is it?
+            return []
+        return [self._results.lost(chunk.pairs[0], chunk.sent_ns, written, error)]
 
     # -- deadlines and stopping ---------------------------------------------------------------------------------
 

@@ -194,11 +194,14 @@ class Link:
         return offset_from(probes, is_same_clock=self.has_journals)
 
     def kill(self, worker: WorkerThread | None) -> bool:
-        """Kill the process of a worker of our own cluster and return True; its nanny starts another one."""
+        """Kill a worker of our own cluster, with what it has started, and return True; its nanny starts another one."""
         if self._cluster is None or worker is None:
             return False
         with suppress(ProcessLookupError):
-            os.kill(worker.pid, signal.SIGKILL)
+            if os.name == "posix" and os.getpgid(worker.pid) == worker.pid:
+                os.killpg(worker.pid, signal.SIGKILL)
+            else:
+                os.kill(worker.pid, signal.SIGKILL)
         return True
 
     def close(self) -> None:

@@ -7,12 +7,11 @@ deciding that a branch is lost or late (``call``).
 from __future__ import annotations
 
 import pickle
-import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kaygraph_viz.clock import REAL
-from kaygraph_viz.errors import DeadlineExceeded, OptionError, RemoteWorkerLostError
+from kaygraph_viz.errors import DeadlineExceeded, OptionError, RemoteWorkerLostError, warn
 from kaygraph_viz.execute.core.branch import Branches, OpenBranch
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import by_value, context_values, unpack_result
@@ -117,7 +116,7 @@ class Results:
         """Warn, once a call, of a branch that began before it was submitted, by more than the clock can be off."""
         if early_ns > 0 and not self._has_warned:
             self._has_warned = True
-            warnings.warn(
+            warn(
                 f"a branch on {worker.address} started {early_ns / 1e6:.3f} ms before it was submitted, although the "
                 f"clock of that worker is known within {offset.bound_ns / 1e6:.3f} ms: its times may be wrong",
                 stacklevel=2,

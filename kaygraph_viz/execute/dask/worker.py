@@ -97,10 +97,13 @@ class Answer(NamedTuple):
 
 
 def dask_setup(_worker: Any) -> None:
-    """Ignore interrupts: one of a terminal reaches all its processes, and ours are stopped by the caller.
+    """Ignore interrupts, since the caller stops this process, and lead a group, so that what it starts ends with it.
 
     Dask calls this in each worker process of a cluster of our own, since the module is preloaded there.
     """
+    if os.name == "posix":
+        with suppress(OSError):  # it leads a session already
+            os.setpgid(0, 0)
     with suppress(ValueError):  # not the main thread: then the signal is not ours either
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

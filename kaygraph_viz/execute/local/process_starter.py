@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import secrets
-import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,9 +19,11 @@ from contextlib import suppress
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import CallCancelled, OptionError, WorkerStartError
+from kaygraph_viz.execute.local.answers import AnswerReader
 from kaygraph_viz.execute.local.shared_progress import SharedProgress
 
 __all__ = ["Child", "Pool"]
@@ -32,16 +34,30 @@ PROGRAM = (  # the folder of the program, which is none, must not hide anything;
 )
 ROOT = str(Path(__file__).resolve().parents[3])
 HAS_PAIRS = os.name == "posix"  # where a child can inherit open files by number
+OWN_GROUP: dict[str, Any] = (  # a signal that a terminal sends is for the parent
+    {"process_group": 0} if HAS_PAIRS else {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+)
 POLL_CHILD_S = 0.25  # a process that the child left behind may keep the pipe open: its end alone says nothing
+PAUSE_S = 0.01  # between looks at a process that nothing tells about
 END_TIMEOUT_S = 1.0  # for a child that was asked to end
-MAX_FAILURES = 3
+MAX_FAILURES = 3  # processes that ended by themselves
+MAX_KILLED, KILLED_FOR_S = 100, 30.0  # processes that were ended from outside, and for how long
+OWN_FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}  # what a process does to itself
+
+
+def _memory_file() -> IO[bytes]:
+    """Return a file to be shared as memory, where the system can without a disk: a full one would be a crash."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("kaygraph-viz"), "r+b")
+    return tempfile.TemporaryFile(prefix="kaygraph-viz-")
 
 
 class Child:
     """A worker process, seen from its parent.
 
     It is started with a program of ours rather than a copy of this one: neither a script without a ``__main__`` guard
-    nor a notebook is run again.
+    nor a notebook is run again. It leads a process group of its own, so that what a branch has started can be ended
+    with it: all that is in that group still. Windows has no such groups.
     """
 
     def __init__(self) -> None:
@@ -49,22 +65,22 @@ class Child:
         self.was_killed = False
         if not sys.executable:
             raise OptionError("executor", "process", "another kind: this Python has no executable to start", "thread")
+        self._chunk = 0  # the number of the one that was sent last
+        self._waiting = threading.Lock()  # held while its number is used, and while it is given free
         self._start()
-        self._poll = select.poll() if hasattr(select, "poll") else None
-        if self._poll is not None:
-            self._poll.register(self.pipe.fileno(), select.POLLIN)
+        self.answers = AnswerReader(self.pipe, self.pid)
 
     def _start(self) -> None:
         if HAS_PAIRS:
             import socket
 
             ours, theirs = socket.socketpair()
-            with theirs, tempfile.TemporaryFile(prefix="kaygraph-viz-") as file:
+            with theirs, _memory_file() as file:
                 file.truncate(SharedProgress.SIZE)
                 self.progress = SharedProgress(file.fileno())
                 self.pipe: Any = Connection(ours.detach())
                 descriptors = (theirs.fileno(), file.fileno())
-                self.process = self._spawn(*map(str, descriptors), pass_fds=descriptors, process_group=0)
+                self.process = self._spawn(*map(str, descriptors), pass_fds=descriptors)
         else:
             self._start_by_name()
 
@@ -77,8 +93,7 @@ class Child:
             self.progress = SharedProgress(descriptor)
             with Listener(authkey=key) as listener:
                 env = os.environ | {"KAYGRAPH_VIZ_KEY": key.hex()}
-                options = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-                self.process = self._spawn(str(listener.address), path, env=env, **options)
+                self.process = self._spawn(str(listener.address), path, env=env)
                 threading.Thread(target=self._unblock_listener, args=(listener.address,), daemon=True).start()
                 self.pipe = listener.accept()
         except AuthenticationError:  # that was us
@@ -97,7 +112,7 @@ class Child:
 
     def _spawn(self, *places: str, **options: Any) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", PROGRAM, ROOT, str(os.getpid()), *places]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, **options)  # noqa: S603  (our own program)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, **OWN_GROUP, **options)  # noqa: S603  (our own program)
 
     @property
     def pid(self) -> int:
@@ -109,31 +124,68 @@ class Child:
         if self.header is not header:
             self.pipe.send_bytes(pickle.dumps(header, pickle.HIGHEST_PROTOCOL))
             self.header = header
-        self.pipe.send_bytes(pickle.dumps((indices, items), pickle.HIGHEST_PROTOCOL))
+        self._chunk += 1
+        self.pipe.send_bytes(pickle.dumps((self._chunk, indices, items), pickle.HIGHEST_PROTOCOL))
 
     def answer(self, within_s: float) -> bytes | None:
-        """Return the answer to a chunk, or None if there is none yet; raises `EOFError` or `OSError` if it is dead."""
+        """Return the answer to the last chunk, or None if there is none yet.
+
+        Raises `EOFError` or `OSError` if the child is dead, or if something else than its answer came.
+        """
         within_s = max(0.0, min(within_s, POLL_CHILD_S))
-        has_ended = self.process.returncode is not None
-        if self._poll.poll(within_s * 1e3) if self._poll is not None else self.pipe.poll(within_s):
-            answer: bytes = self.pipe.recv_bytes()
-            return answer
-        if has_ended:
+        if self.answers.has_news(within_s):
+            try:
+                return self.answers.read(self._chunk)
+            except EOFError:
+                if self.answers.has_refused or self.progress.in_progress is None or self.has_ended():
+                    raise
+                REAL.sleep(min(within_s, PAUSE_S))  # it is about to end, or its branch has closed the pipe and goes on
+                return None
+        if self.has_ended() and not self.answers.has_news(0):
             raise EOFError
-        self.process.poll()
         return None
 
-    def kill(self) -> None:
-        """End the process at once; from any thread."""
-        self.was_killed = True
-        self.process.kill()
+    def has_ended(self) -> bool:
+        """Return whether the process has ended; it keeps its number until `end`, where the system allows that."""
+        if self.process.returncode is None and hasattr(os, "waitid"):
+            with suppress(ChildProcessError):  # nobody waits for processes here, or somebody else did
+                return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return self.process.poll() is not None
 
-    def end(self) -> int | None:
-        """Make sure that the process has ended, and return its exit code; minus the number of a signal."""
-        try:
-            return self.process.wait(END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+    def kill(self) -> None:
+        """End the process at once, and what it has started, since its time is over; from any thread."""
+        self.was_killed = True
+        self._kill()
+
+    def _kill(self) -> None:
+        with self._waiting:
+            self._kill_group()
             self.process.kill()
+
+    def _kill_group(self) -> None:
+        """Kill all that is in the group of the process, which keeps its number as long as nobody has waited for it."""
+        if os.name == "posix" and self.process.returncode is None:
+            with suppress(OSError):
+                if hasattr(os, "waitid"):
+                    os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # fails if somebody has
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def ask_to_end(self) -> None:
+        """Tell an idle child that it is not needed any more."""
+        with suppress(OSError):
+            self.pipe.send_bytes(b"")  # in words: that the pipe ends, it may not notice, or take for our death
+            self.pipe.close()
+
+    def end(self, within_s: float = END_TIMEOUT_S) -> int | None:
+        """Make sure that the process and what it has started have ended; return its code, minus that of a signal."""
+        until, pause_s = time.monotonic() + within_s, 0.0005
+        while not self.has_ended() and time.monotonic() < until:
+            REAL.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_S)
+        if not self.has_ended():
+            self._kill()
+        with self._waiting:
+            self._kill_group()
             return self.process.wait()
 
     def close(self) -> None:
@@ -141,13 +193,24 @@ class Child:
         self.pipe.close()
         self.progress.close()
 
+    def leave_to_parent(self) -> None:
+        """Close what this process, a fork, has inherited of a child of its parent."""
+        self.process.returncode = 0  # there is nothing to wait for here
+        self.close()
+
 
 class Pool:
-    """The worker processes of one executor: idle ones are kept for later calls."""
+    """The worker processes of one executor: idle ones are kept for later calls.
+
+    One that ends before it begins anything is replaced. What it suffers from outside, a signal such as SIGKILL, is no
+    reason to give up. But three that end by themselves, with an exit code or by a crash, as where their own start
+    fails, are a `WorkerStartError`, if none has begun anything in between; and so are a hundred in any way, once that
+    has gone on for half a minute.
+    """
 
     def __init__(self, max_idle: int) -> None:
         self.max_idle = max_idle
-        self.failures = 0  # children that ended, one after the other, before they began anything
+        self.begin_count()
         self._owner = os.getpid()
         self._idle: list[Child] = []
         self._all: set[Child] = set()
@@ -165,11 +228,28 @@ class Pool:
         """
         if self._is_over:
             raise CallCancelled("the program is ending")
+        if self._owner != os.getpid():
+            self._begin_anew()
         with suppress(IndexError):
-            return self._idle.pop()
+            while True:
+                child = self._idle.pop()
+                if not child.has_ended():
+                    return child
+                self._end([child])
         child = Child()
         self._all.add(child)
         return child
+
+    def _begin_anew(self) -> None:
+        """Leave the children to the process of which this one is a fork: two may not talk to one child."""
+        others, self._idle, self._all, self._owner = self._all, [], set(), os.getpid()
+        for child in others:
+            child.leave_to_parent()
+
+    def begin_count(self) -> None:
+        """Count from here on how many children end, one after the other, before they begin anything."""
+        self._ended = self._failed = 0  # in any way, and by themselves
+        self._since: float | None = None
 
     def give_back(self, child: Child) -> None:
         """Keep a child for later, or end it where there are enough."""
@@ -181,18 +261,26 @@ class Pool:
                 self.close()
 
     def remove_dead(self, child: Child, *, was_idle: bool) -> int | None:
-        """Take a dead child off the list and return its exit code.
-
-        The third in a row that had begun nothing is a `WorkerStartError`.
-        """
+        """Take a dead child off the list and return its code; raise `WorkerStartError` after too many idle ones."""
         self._all.discard(child)
         code = child.end()
         child.close()
-        self.failures = self.failures + 1 if was_idle else 0
-        if self.failures >= MAX_FAILURES:
-            self.failures = 0
-            raise WorkerStartError(code, MAX_FAILURES)
+        if not was_idle:
+            self.begin_count()
+        elif self._are_too_many(code):
+            tries = self._ended
+            self.begin_count()
+            raise WorkerStartError(code, tries)
         return code
+
+    def _are_too_many(self, exit_code: int | None) -> bool:
+        """Count a child that had begun nothing, and return whether it was one too many."""
+        now = time.monotonic()
+        self._since = self._since or now
+        self._ended += 1
+        self._failed += _ended_by_itself(exit_code)
+        is_long = self._ended >= MAX_KILLED and now - self._since >= KILLED_FOR_S
+        return self._failed >= MAX_FAILURES or is_long
 
     def close(self) -> None:
         """End the idle children; those that work are ended when they are given back."""
@@ -215,14 +303,14 @@ class Pool:
 
     def _end(self, children: list[Child]) -> None:
         for child in children:
-            with suppress(OSError):
-                child.pipe.close()  # that is how a child learns that it is not needed any more
+            child.ask_to_end()
         until = time.monotonic() + END_TIMEOUT_S
         for child in children:
-            try:
-                child.process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.process.wait()
-            child.progress.close()
+            child.end(until - time.monotonic())
+            child.close()
             self._all.discard(child)
+
+
+def _ended_by_itself(exit_code: int | None) -> bool:
+    """Return whether a process ended without being told to, by its exit code or minus the number of a signal."""
+    return exit_code is None or exit_code >= 0 or -exit_code in {getattr(signal, name, 0) for name in OWN_FAULTS}

@@ -33,6 +33,7 @@ from kaygraph_viz.execute.local.process_starter import Child, Pool
 from kaygraph_viz.execute.local.results import Results
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
 from kaygraph_viz.execute.local.simulated import simulated_pool
+from kaygraph_viz.real_threads import Condition, Thread
 from kaygraph_viz.thread_protocols import Event
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
@@ -50,12 +51,19 @@ class ProcessExecutor(Executor):
     """Runs branches in processes of this machine: good for Python code that computes, since each has its own GIL.
 
     Functions, items and results are copied by pickling; functions and classes of a notebook or script are sent by
-    value, in the body that they have now. A branch that overruns its timeout is killed. A process that dies costs the
-    branch that it was running, which becomes a `WorkerLostError`, and is replaced.
+    value, in the body that they have now. A branch that overruns its timeout is killed.
 
     Processes are started when they are first needed and live until `close`. Each has a random state of its own, seeded
     by the system. Context variables reach it if their values can be copied; simulated clocks do not. A module that was
     changed after a process imported it stays as it was.
+
+    A process that dies costs the branch that it was running, which becomes a `WorkerLostError`, and is replaced. One
+    that is killed before it begins anything costs nothing and is replaced, too; but three in a row that end by
+    themselves, as where their own start fails, are a `WorkerStartError`, and so is half a minute of nothing but kills.
+
+    When a process ends, in whatever way, what its branches have started and left running is killed: programs, processes
+    and forks. What has a session or group of its own stays, as after
+    ``subprocess.Popen(..., start_new_session=True)``; on Windows, all of it stays.
 
     Parameters
     ----------
@@ -107,7 +115,7 @@ class ProcessWorkerPool(WorkerPool):
         self.is_all_pulled = self._is_over = False
         self.ready: deque[Pulled] = deque()
         self._is_in_memory = type(request.items) in IN_MEMORY
-        self._ready_changed = threading.Condition()
+        self._ready_changed = Condition()
         self._waiting = 0  # workers that wait for items
 
     def start_workers(self) -> None:
@@ -197,7 +205,7 @@ class ProcessWorkerPool(WorkerPool):
         self._workers.clear()
 
 
-class _InputReader(threading.Thread):
+class _InputReader(Thread):
     """A thread that pulls the input, so that one that blocks keeps no finished result from the reader."""
 
     def __init__(self, pool: ProcessWorkerPool) -> None:
@@ -219,7 +227,7 @@ class _InputReader(threading.Thread):
             pass
 
 
-class _ProcessThread(threading.Thread):
+class _ProcessThread(Thread):
     """A thread that takes chunks of items from the pool and has them run, until there is nothing left."""
 
     def __init__(self, pool: ProcessWorkerPool, lane: Lane) -> None:
@@ -370,13 +378,15 @@ class ProcessWorker:
             self._child = None
             child.end()  # so that what it has done is complete
         self._results.deliver()  # also where nothing could be sent any more
+        if child.answers.has_refused:
+            return self._refuse(child, chunk, sent_ns)
         resolved, written = child.progress.written(answer or b"")
         self._results.keep(chunk, written, sent_ns)
         if answer is None:
             self._results.deliver()
             resolved += self._remove_dead(child, chunk[resolved:], sent_ns)
         else:
-            self.call.children.failures = 0
+            self.call.children.begin_count()
             self._choose_size(perf_counter_ns() - begun_ns, resolved)
         return chunk[resolved:]
 
@@ -396,6 +406,8 @@ class ProcessWorker:
             self._results.deliver()  # of the chunk before, while the child works
             answer = self._answer(child)
         except (EOFError, OSError):
+            if child.answers.has_refused:
+                child.kill()
             return None
         if answer is not None and answer[:1] == b"!":
             owner, why = self.branches.owner, answer[1:].decode()
@@ -412,7 +424,7 @@ class ProcessWorker:
         left_s = timeout_s
         while (answer := child.answer(left_s)) is None:
             left_s = timeout_s
-            if child.progress.in_progress is not None:
+            if child.progress.in_progress is not None and not child.answers.has_begun:
                 left_s = timeout_s - (perf_counter_ns() - child.progress.started_ns) / 1e9
             if left_s <= 0:
                 child.kill()
@@ -422,8 +434,8 @@ class ProcessWorker:
     def _remove_dead(self, child: Child, rest: list[Pulled], sent_ns: int) -> int:
         """Deliver the outcome of the item that a dead child was running; return 1, or 0 if it was running none."""
         position, started_ns = child.progress.in_progress, child.progress.started_ns
-        is_our_doing = child.was_killed or self.call.is_given_up
-        code = self.call.children.remove_dead(child, was_idle=position is None and not is_our_doing)
+        was_idle = child.progress.begun == 0 and not child.was_killed and not self.call.is_given_up
+        code = self.call.children.remove_dead(child, was_idle=was_idle)
         if position is None:
             return 0
         pulled, now, timeout_s = rest[0], perf_counter_ns(), self.branches.timeout_s
@@ -438,6 +450,19 @@ class ProcessWorker:
         else:  # the late one had just ended, and the kill hit the one after it
             return 0
         return 1
+
+    def _refuse(self, child: Child, chunk: list[Pulled], sent_ns: int) -> list[Pulled]:
+        """Deliver all items that were begun as lost, since nobody knows who did them, and return the others."""
+        begun, now = child.progress.begun, self.branches.now_ns()
+        code = self.call.children.remove_dead(child, was_idle=begun == 0)
+        for pulled in chunk[:begun]:
+            error = WorkerLostError(child.pid, code, self.branches.where(pulled[0]))
+            error.add_note(
+                "it was ended, since something else than it wrote to its pipe: a branch must leave that alone"
+            )
+            self._results.end(pulled, sent_ns, now, "lost", error)
+            sent_ns = now  # so that their bars do not overlap
+        return chunk[begun:]
 
     def _choose_size(self, took_ns: int, count: int) -> None:
         """Set the size of the next chunk by what the items of this one took."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import ClassVar
+from collections.abc import Generator, Iterator
+from typing import Any, ClassVar
 
 from kaygraph_viz.execute.core.base import Capabilities, Executor
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -30,9 +30,21 @@ class SerialExecutor(Executor):
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         branches = request.branches
-        for index, item in enumerate(request.items):
+        for index, item in enumerate(_read(request)):
             if request.token.reason is not None:
                 raise request.token.reason
             lane = branches.recorder.lanes.mine()
             submitted = branches.now_ns() if request.submitted_ns is None else request.submitted_ns
             yield branches.run(index, item, submitted, lane)
+
+
+def _read(request: Request) -> Iterator[Any]:
+    items = request.opened()
+    while True:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        except BaseException as raised:
+            raise request.branches.input_error(raised)  # noqa: B904  (it is the same one, or has its cause)
+        yield item

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 import mmap
+import os
 from typing import Any
 
 __all__ = ["MAX_CHUNK", "SharedProgress", "record_of", "records_in"]
@@ -35,11 +36,17 @@ class SharedProgress:
     SIZE = 1 << 18
 
     def __init__(self, descriptor: int) -> None:
+        os.lseek(descriptor, self.SIZE, os.SEEK_SET)  # what a branch writes to files that it finds open lands beyond
         self._memory = mmap.mmap(descriptor, self.SIZE)
         self._view = memoryview(self._memory)
         self._numbers = self._view[:_START].cast("q")
 
     # -- written by the child
+
+    def keep_from_forks(self) -> None:
+        """Take this memory away from all copies of this process that are made from now on, where the system can."""
+        if hasattr(mmap, "MADV_DONTFORK"):
+            self._memory.madvise(mmap.MADV_DONTFORK)
 
     def begin(self, position: int, now_ns: int) -> None:
         """Note that the item at `position` of the chunk is in progress."""
@@ -68,6 +75,11 @@ class SharedProgress:
         """Prepare for a new chunk."""
         self._numbers[_BEGUN] = self._numbers[_DONE] = 0
         self._numbers[_END] = _START
+
+    @property
+    def begun(self) -> int:
+        """How many items of the chunk were begun."""
+        return self._numbers[_BEGUN]
 
     @property
     def in_progress(self) -> int | None:

@@ -6,6 +6,7 @@ Belongs here: what happens inside the process. Does not belong here: starting, w
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import signal
@@ -24,6 +25,7 @@ from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import ATOMS, not_sent, pack_error, pack_result, unpack
+from kaygraph_viz.execute.local.answers import AnswerWriter
 from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import NO_LANE, Lane
@@ -46,17 +48,45 @@ def main(arguments: list[str]) -> None:
         The parent's process number, and how to reach it: two open descriptors, or the names of a pipe and a file.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent, which then ends us
-    parent, pipe, progress = arguments
+    parent, place, progress = arguments
     threading.Thread(target=_end_with, args=(int(parent),), name="parent watch", daemon=True).start()
     shared = _shared_progress(progress)  # first: where it has a name, the parent removes that once we are connected
-    _Server(_connected(pipe), shared).serve()
+    pipe = _connected(place)
+    _keep_from_forks(pipe, shared)
+    try:
+        _Server(pipe, shared).serve()
+    except (EOFError, OSError):  # the parent is gone: it says so when it needs us no more
+        _end_all()
 
 
 def _end_with(parent: int) -> None:
     """End this process when its parent is gone, also in the middle of an item."""
     while _is_there(parent):
         time.sleep(POLL_PARENT_S)
+    _end_all()
+
+
+def _end_all() -> None:
+    """End this process at once, and what it has started: nobody else would."""
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
+
+
+def _keep_from_forks(pipe: Connection, shared: SharedProgress) -> None:
+    """Leave copies of this process neither pipe nor memory: what a branch forks must not go on as a worker.
+
+    Programs that it starts do not get the pipe either. Copies made by C code keep it, whose answers the parent refuses.
+    """
+
+    def close() -> None:
+        pipe.close()
+        shared.close()
+
+    shared.keep_from_forks()
+    if hasattr(os, "register_at_fork"):
+        os.set_inheritable(pipe.fileno(), False)
+        os.register_at_fork(after_in_child=close)
 
 
 def _is_there(parent: int) -> bool:
@@ -118,20 +148,25 @@ class _Server:
 
     def __init__(self, pipe: Connection, progress: SharedProgress) -> None:
         self.pipe = pipe
+        self.answers = AnswerWriter(pipe)
         self.progress = progress
         self.call: _Call | None = None
         self.fault = ""
 
     def serve(self) -> None:
-        while True:
-            try:
-                message = pickle.loads(self.pipe.recv_bytes())  # noqa: S301  (from our own parent)
-                if isinstance(message, dict):
-                    self._prepare(message)
+        """Answer until the parent says that it is enough, or a branch has closed the pipe; raise if it is gone."""
+        try:
+            while message := self.pipe.recv_bytes():
+                asked = pickle.loads(message)  # noqa: S301  (from our own parent)
+                if isinstance(asked, dict):
+                    self._prepare(asked)
                 else:
-                    self.pipe.send_bytes(self._answer(*message))
-            except (EOFError, OSError):
-                return
+                    number, indices, items = asked
+                    self.answers.write(number, self._answer(indices, items))
+        except OSError as error:
+            if error.errno != errno.EBADF and not self.pipe.closed:
+                raise
+            setattr(self.pipe, "_handle", None)  # noqa: B010  (not to be closed at the end: another file may be there)
 
     def _prepare(self, header: dict[str, Any]) -> None:
         try:

@@ -17,6 +17,7 @@ from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import ON_ERROR, OnError
+from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.execute.coroutines.loops import INTERRUPT_WAIT_S
 from kaygraph_viz.execute.pipeline.queues import END, Buffer, waiting
 from kaygraph_viz.execute.pipeline.source import Source
@@ -172,8 +173,8 @@ class PipelineRun(Iterator[Outcome]):
         self._began_ns = self._now_ns()
         try:
             self._start()
-        except BaseException:
-            self.stop()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
             raise
         return self
 
@@ -224,10 +225,11 @@ class PipelineRun(Iterator[Outcome]):
         try:
             self._source.close()
         except BaseException as error:  # of a generator that cleans up
-            self._close_error = error
+            self._close_error = as_node_error(error, f"the end of the source of {self._owner!r}")
 
     def _fail(self, number: int, error: BaseException) -> None:
         """Stop the source and the first `number` stages; the others finish the items that they have."""
+        error = as_node_error(error, repr(self._owner))
         with self._lock:
             self._fault = error if self._fault is None else self._fault
         for buffer in self._buffers[:number]:

@@ -6,7 +6,6 @@ and how they are run inside (``core.branch``, ``local.processes``, ``core.worker
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Generator
 from functools import cache, partial
@@ -21,6 +20,7 @@ from kaygraph_viz.execute.local.process_starter import Pool
 from kaygraph_viz.execute.local.processes import ProcessCall, ProcessWorker
 from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.pipeline.queues import QueuedItem
+from kaygraph_viz.real_threads import Event
 from kaygraph_viz.sync import threads
 
 __all__ = ["Runner", "runner_for"]
@@ -91,7 +91,7 @@ class _ProcessRunner:
     def __init__(self, branches: Branches) -> None:
         self._children = Pool(1)
         self._done: deque[Outcome] = deque()
-        self._call = ProcessCall(branches, self._children, self._done, threading.Event())
+        self._call = ProcessCall(branches, self._children, self._done, Event())
         self._worker = ProcessWorker(self._call, branches.recorder.lanes.take("process"))
 
     def __enter__(self) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from kaygraph_viz.errors import add_note_once
+from kaygraph_viz.execute.core.request import opened
 from kaygraph_viz.execute.core.retries import as_node_error
 from kaygraph_viz.execute.pipeline.queues import Buffer, QueuedItem, waiting
 from kaygraph_viz.execute.pipeline.stage_run import Meter
@@ -41,7 +42,8 @@ class Source:
         with _Reading(self.read) as reading:
             began_ns = self._now_ns()
             try:
-                self._iterator = self._iterator or iter(self._items)
+                if self._iterator is None:
+                    self._iterator = opened(self._items, f"the source of {self._owner!r}")
                 value = next(self._iterator)
             except StopIteration:
                 reading.found_nothing()

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from kaygraph_viz.checks import checked_function, checked_seconds, checked_whole, checked_word
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import MAX_WINDOW
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import executor_class
+from kaygraph_viz.texts import NAME_LIMIT, cut
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["SOURCE", "STAGE_KINDS", "DeadLetter", "Stage", "StageFacts", "checked_stages"]
@@ -76,6 +77,7 @@ class Stage:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
             raise OptionError("name", self.name, "a text that is not empty", 'Stage("parse", parse)')
+        object.__setattr__(self, "name", cut(self.name, NAME_LIMIT))
         checked_function("fn", self.fn, "a function of one item", 'Stage("parse", parse)')
         checked_word("executor", self.executor, STAGE_KINDS, 'executor="thread"')
         if self.executor != "async" and inspect.iscoroutinefunction(self.fn):
@@ -85,7 +87,7 @@ class Stage:
         object.__setattr__(self, "workers", 1 if self.executor == "serial" else workers)
         checked_whole("buffer", self.buffer, 1, MAX_WINDOW, "buffer=8")
         if self.timeout is not None:
-            checked_seconds("timeout", self.timeout, "timeout=2.5")
+            checked_seconds("timeout", self.timeout, "timeout=2.5", above=True)
         if self.retry is not None and not isinstance(self.retry, RetryPolicy):
             raise OptionError("retry", self.retry, "a RetryPolicy, or None", "retry=RetryPolicy(attempts=3)")
 
@@ -132,7 +134,9 @@ class DeadLetter(Outcome):
     item: Any = None
 
     def __repr__(self) -> str:
-        return f"DeadLetter({self.index}, {self.stage!r}, {'' if self.error is None else describe_error(self.error)})"
+        return (
+            f"DeadLetter({self.index}, {short(self.stage)}, {'' if self.error is None else describe_error(self.error)})"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,8 @@ def memory_curve(trace: Trace, *, ax: Axes | None = None, title: str | None = No
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.recorder import record, span
+    >>> from kaygraph_viz.recording import record
+    >>> from kaygraph_viz.trace.recorder import span
     >>> with record(memory=True) as trace, span("a"):
     ...     pass
     >>> memory_curve(trace).get_ylabel().startswith("memory in use [")

@@ -22,6 +22,7 @@ from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.curves.steps import Steps
 from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.gantt.bands import folded, most_rows
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.worker_rows import Options, draw_rows
 from kaygraph_viz.plot.labels import heading
@@ -122,8 +123,7 @@ def queue_depth(
     >>> queue_depth(trace).get_title(loc="left")
     '1 queue; in front of store 0.60 of 2 on average'
     """
-    chart = Chart.of(checked_trace(trace), "node", is_short=False)
-    checked_axes(ax)
+    chart = folded(Chart.of(checked_trace(trace), "node", is_short=False), most_rows(checked_axes(ax)))
     checked_seconds("end_s", end_s, "end_s=serial.makespan_s")
     queues = list(queues_of(chart))
     text, description = heading(title, _title(chart, queues)), _description(queues)

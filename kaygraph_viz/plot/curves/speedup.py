@@ -189,7 +189,10 @@ def _by_workers(traces: object) -> dict[int, list[Trace]]:
             if not isinstance(run, Trace):
                 expected = "a Trace, several, or several by number of workers"
                 raise OptionError("traces", run, expected, "speedup_curve({1: one, 4: four})")
-            count = summarize(run).workers if workers is None else workers
+            summary = summarize(run)
+            if summary.is_profile:
+                raise OptionError("traces", run, "runs of branches, not a profile", "with record() as trace: ...")
+            count = summary.workers if workers is None else workers
             example = "speedup_curve({1: one, 4: four})"
             found.setdefault(checked_whole("workers", count, 1, example=example), []).append(run)
     if not found:

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.plot.description import Description, Table
+from kaygraph_viz.plot.diagram.other_graphs import other_view
 from kaygraph_viz.plot.diagram.stats import GraphStats, NodeStats
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.structure import GraphView, NodeView
@@ -29,10 +30,14 @@ class HasStructure(Protocol):
 
 
 def checked_view(graph: object) -> GraphView:
-    """Return the structure of a graph or node, or the one that is given."""
-    view = graph.structure() if isinstance(graph, HasStructure) and not isinstance(graph, type) else graph
+    """Return the structure of a graph or node, also of other libraries, or the one that is given."""
+    view: object = graph
+    if isinstance(graph, HasStructure) and not isinstance(graph, type):
+        view = graph.structure()
+    elif not isinstance(graph, GraphView):
+        view = other_view(graph)
     if not isinstance(view, GraphView):
-        expected = "a graph, a node or a GraphView"
+        expected = "a graph, a node or a GraphView; also a graph of PocketFlow, KayGraph or LangGraph"
         raise OptionError("graph", graph, expected, "diagram(Graph(start=node))")
     return view
 

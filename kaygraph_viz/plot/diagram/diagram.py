@@ -34,7 +34,7 @@ CORNER, LEVEL_PT = 6.0, 0.01
 
 
 def diagram(
-    graph: GraphView | HasStructure,
+    graph: GraphView | HasStructure | object,
     *,
     trace: Trace | None = None,
     ax: Axes | None = None,
@@ -50,7 +50,8 @@ def diagram(
     Parameters
     ----------
     graph
-        A graph or node, or its `GraphView`.
+        A graph or node, or its `GraphView`; also a flow of PocketFlow, a graph of KayGraph, or a compiled one of
+        LangGraph, whose nodes are found in a trace by their names.
     trace
         A run of it: adds times, shares of the makespan, numbers of branches, and how often each edge was taken.
     ax

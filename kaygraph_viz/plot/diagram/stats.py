@@ -15,13 +15,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Bools, Ints
+from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.plot.diagram.critical_path import GraphPath
+from kaygraph_viz.plot.diagram.node_spans import with_node_ids
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["BranchStats", "GraphStats", "NodeStats", "graph_stats"]
+
+
+MAX_AT_ONCE = 100  # nodes that ran at the same time are counted as predecessors of those after them
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,8 @@ def graph_stats(trace: Trace | None, view: GraphView | None = None, *, critical_
     """
     if trace is None:
         return None
-    nesting, names = Nesting.of(trace.columns), trace.columns.names
+    columns = trace.columns if view is None else with_node_ids(trace.columns, view)
+    nesting, names = Nesting.of(columns), columns.names
     scope = _scopes(nesting, view)
     path = GraphPath.of(nesting, scope) if critical_path else GraphPath()
     nodes, taken = _nodes(nesting, scope, path), _item_counts(nesting, scope) | _follow_counts(nesting, scope)
@@ -201,15 +206,25 @@ def _sums(
 
 
 def _follow_counts(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], int]:
-    """Count how often one node followed another within the same parent, without those that overlapped."""
+    """Count how often one node followed another within the same parent, without those that overlapped.
+
+    Nodes that ran at the same time all follow those before them, and are followed by those after them.
+    """
     columns = nesting.columns
     nodes = np.flatnonzero(scope >= 0)
     started, ended = (columns.column(name)[nodes] for name in ("started_ns", "ended_ns"))
     parent = nesting.parent[nodes]
     order = np.lexsort((ended, started, parent))
-    before, after = order[:-1], order[1:]
-    follows = (parent[before] == parent[after]) & (started[after] >= ended[before])
-    return _counted(nesting, scope, nodes[before[follows]], nodes[after[follows]])
+    nodes, started, ended, parent = nodes[order], started[order], ended[order], parent[order]
+    begins = group_cluster_starts(started, ended, first_of_runs(parent))
+    firsts = np.append(np.flatnonzero(begins), len(nodes))
+    cluster = np.cumsum(begins) - 1
+    size = np.minimum(np.diff(firsts), MAX_AT_ONCE)  # of each cluster
+    is_first = np.append(True, parent[firsts[1:-1]] != parent[firsts[:-2]]) if len(size) else begins
+    earlier = np.where(is_first, 0, np.append(0, size[:-1]))[cluster] if len(size) else begins
+    after = np.repeat(np.arange(len(nodes)), earlier)
+    before = np.arange(len(after)) - np.repeat(np.cumsum(earlier) - earlier, earlier) + firsts[cluster[after] - 1]
+    return _counted(nesting, scope, nodes[before], nodes[after])
 
 
 def _counted(nesting: Nesting, scope: Ints, before: Places, after: Places) -> dict[tuple[int, str, str], int]:

@@ -59,13 +59,15 @@ def bar_fills(layout: Layout, color_by: str) -> dict[str, Fill]:
 
 def draw_bars(canvas: Canvas, layout: Layout, fills: Mapping[str, Fill], *, labels: bool) -> set[str]:
     """Draw all bars of a layout with their labels, and return the statuses for which there are marks."""
+    first: dict[Fill, str] = {}  # very many names may share one fill
     by_fill: dict[str, list[Rect]] = {}
+    same = {key: by_fill.setdefault(first.setdefault(fill, key), []) for key, fill in fills.items()}
     for rect in layout.rects:
-        by_fill.setdefault(rect.fill, []).append(rect)
-    for key, fill in fills.items():
-        same = by_fill.get(key, ())
-        _add_boxes(canvas, same, f"part-{key[:20]}", facecolors=fill.colour, edgecolors="none", linewidths=0)
-        _add_hatch(canvas, same, f"hatch-{key[:20]}", fill)
+        same[rect.fill].append(rect)
+    for key, rects in by_fill.items():
+        style = {"facecolors": fills[key].colour, "edgecolors": "none", "linewidths": 0}
+        _add_boxes(canvas, rects, f"part-{key[:20]}", **style)
+        _add_hatch(canvas, rects, f"hatch-{key[:20]}", fills[key])
     for status, fill in STATUS_FILLS.items():
         _add_hatch(canvas, [rect for rect in layout.failed if rect.fill == status], f"status-{status}", fill)
     widths = np.array([bar.x1_s - bar.x0_s for bar in layout.bars]) * canvas.points_per_s

@@ -5,7 +5,6 @@ Belongs here: the arithmetic from spans to shares. Does not belong here: colours
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,9 +15,9 @@ from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.part_fills import STACK, Floats, share_of
 from kaygraph_viz.plot.style import STATUS_FILLS
 
-__all__ = ["MAX_IMAGE_ROWS", "Bins", "busy_share", "make_bins"]
+__all__ = ["Bins", "Coverage", "make_bins"]
 
-MAX_IMAGE_ROWS = 400
+NOISE = 1e-9  # a share below this is what rounding left of none
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class Bins:
     rows
         Which rows of the chart they are.
     shares
-        For each part, an array of shape (image rows, bins) with values from 0 to 1. There is one image row for each
-        row, or for several rows together where the chart has more than `MAX_IMAGE_ROWS`.
+        For each part, an array of shape (rows, bins) with values from 0 to 1: the share of the time in the bin, in a
+        band the mean of its rows.
     failed
         Row and time [s] of what ended badly, by status, at most one of each for each row and bin, shape (m, 2).
     """
@@ -41,55 +40,61 @@ class Bins:
     failed: Mapping[str, Floats]
 
 
-def busy_share(
-    rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int, weights: Floats | float = 1.0
-) -> Floats:
-    """Return which share of each bin is covered, for each row.
+class Coverage:
+    """How much of each bin intervals cover, row by row; intervals of one row may overlap.
 
     Parameters
     ----------
     rows, starts, ends
-        The intervals, times in [ns] from 0; those of one row do not overlap.
+        The intervals, times in [ns] from 0.
     edges
-        The bins' borders [ns], ascending, shape (b + 1,).
+        The bins' borders [ns], ascending, shape (b + 1,); all intervals lie between the first and the last.
     row_count
         How many rows there are.
-    weights
-        How much of each interval counts, 0 to 1.
-
-    Returns
-    -------
-    ndarray
-        Shape (row_count, b), values from 0 to 1.
 
     Notes
     -----
-    With F(t) the time covered until t, the share of a bin is ``(F(right) - F(left)) / (right - left)``. F is found
-    for all edges at once by a binary search, so the result is exact and its cost hardly grows with the number of
-    intervals.
+    An interval covers all of each bin from the one in which it starts on, but for what lies before its start, without
+    what it would cover from its end on. So two sums for each bin are enough, over the ends of intervals that lie in it:
+    the result is exact, needs no order, and takes room for intervals and for bins, not for their product.
 
     Examples
     --------
     >>> zeros = np.zeros(2, np.int64)
-    >>> busy_share(zeros, np.array([0, 30]), np.array([5, 40]), np.array([0, 10, 20, 40]), 1).tolist()
+    >>> Coverage(zeros, np.array([0, 30]), np.array([5, 40]), np.array([0, 10, 20, 40]), 1).shares().tolist()
     [[0.5, 0.0, 0.5]]
     """
-    if not len(starts):
-        return np.zeros((row_count, len(edges) - 1))
-    # Empty intervals first: `last` below finds the last one at a start, and only that counts.
-    order = np.lexsort((ends, starts, rows))
-    rows, starts, ends = rows[order], starts[order], ends[order]
-    weight = np.broadcast_to(weights, len(order))[order]
-    before = np.concatenate([[0], np.cumsum((ends - starts) * weight)])  # covered by earlier intervals, in all rows
-    stride = int(max(edges[-1], ends.max())) + 1
-    wanted = np.arange(row_count)[:, None] * stride + edges[None, :]
-    last = np.searchsorted(rows * stride + starts, wanted, side="right") - 1
-    at = np.maximum(last, 0)
-    left_of_last = (ends[at] - edges[None, :]).clip(0) * weight[at]
-    is_mine = (last >= 0) & (rows[at] == np.arange(row_count)[:, None])
-    covered = before[at + (last >= 0)] - np.where(is_mine, left_of_last, 0)
-    share: Floats = np.diff(covered, axis=1) / np.maximum(np.diff(edges), 1)
-    return share
+
+    def __init__(self, rows: Ints, starts: Ints, ends: Ints, edges: Ints, row_count: int) -> None:
+        self._shape = row_count, len(edges) - 1
+        self._widths = np.diff(edges)
+        self._sides = [(sign, *self._cells(rows, times, edges)) for sign, times in ((1, starts), (-1, ends))]
+
+    def _cells(self, rows: Ints, times: Ints, edges: Ints) -> tuple[Ints, Ints]:
+        """Return row and bin of each time as one number, and how much of the bin lies behind it [ns]."""
+        place = (np.searchsorted(edges, times, side="right") - 1).clip(0, self._shape[1] - 1)
+        return rows * self._shape[1] + place, edges[place + 1] - times
+
+    def shares(self, weights: Floats | None = None) -> Floats:
+        """Return how much of each bin is covered, shape (rows, bins): from 0 to the number of intervals at once.
+
+        Parameters
+        ----------
+        weights
+            How much of each interval counts, 0 to 1; default: all of it.
+        """
+        size = self._shape[0] * self._shape[1]
+        whole, within = np.zeros(size), np.zeros(size)
+        some = slice(None) if weights is None else np.flatnonzero(weights)
+        weight = 1.0 if weights is None else weights[some]
+        for sign, cell, behind in self._sides:
+            counted = np.broadcast_to(np.asarray(weight, np.float64), cell[some].shape)
+            whole += sign * np.bincount(cell[some], counted, size)
+            within += sign * np.bincount(cell[some], counted * behind[some], size)
+        whole, within = whole.reshape(self._shape), within.reshape(self._shape)
+        share: Floats = np.cumsum(whole, axis=1) - whole + within / np.maximum(self._widths, 1)
+        share[share < NOISE] = 0
+        return share
 
 
 def make_bins(chart: Chart, bin_count: int) -> list[Bins]:
@@ -103,43 +108,31 @@ def make_bins(chart: Chart, bin_count: int) -> list[Bins]:
         One for each pixel that the image is wide.
     """
     edges = np.linspace(0, max(round(chart.extent_s * 1e9), bin_count), bin_count + 1).astype(np.int64)
-    rows = len(chart.rows)
     shares: dict[str, Floats] = {}
     for run in chart.runs:
-        _add_shares(shares, run, edges, rows)
+        _add_shares(shares, run, edges, len(chart.rows))
+    heights = np.array([row.stands_for for row in chart.rows])[:, None]
     failed = {status: found for status in STATUS_FILLS if len(found := _failed(chart, status, edges))}
-    blocks = chart.blocks()
-    density = MAX_IMAGE_ROWS / max(MAX_IMAGE_ROWS, sum(map(len, blocks)))
-    made: list[Bins] = []
-    for block in blocks:
-        mine = slice(block.start, block.stop)
-        folded = {part: _fold(share[mine], math.ceil(density * len(block))) for part, share in shares.items()}
-        bad = {status: places[np.isin(places[:, 0], block)] for status, places in failed.items()}
-        made.append(Bins(block, folded, bad))
-    return made
+    return [
+        Bins(
+            block,
+            {part: (share / heights)[block.start : block.stop] for part, share in shares.items()},
+            {status: places[np.isin(places[:, 0], block)] for status, places in failed.items()},
+        )
+        for block in chart.blocks()
+    ]
 
 
 def _add_shares(shares: dict[str, Floats], run: Run, edges: Ints, row_count: int) -> None:
     """Add the shares of a run; of unknown parts the measured share counts as CPU and the rest as waiting."""
     parts = run.parts
+    times = parts.started_ns - run.first_ns, parts.ended_ns - run.first_ns
+    coverage = Coverage(run.row_of[parts.owner], *times, edges, row_count)
     for fill in STACK:
         weights = share_of(parts, fill)
-        some = np.flatnonzero(weights)
-        if len(some):
-            starts, ends = (column[some] - run.first_ns for column in (parts.started_ns, parts.ended_ns))
-            share = busy_share(run.row_of[parts.owner[some]], starts, ends, edges, row_count, weights[some])
+        if weights.any():
             name = "wait" if fill == "unknown" else fill
-            shares[name] = shares.get(name, 0.0) + share
-
-
-def _fold(share: Floats, most: int) -> Floats:
-    """Return at most `most` rows of shares, each the mean of rows that no screen shows apart."""
-    if len(share) <= most:
-        return share
-    firsts = np.unique(np.arange(most) * len(share) // most)
-    heights = np.diff(np.append(firsts, len(share)))
-    folded: Floats = np.add.reduceat(share, firsts, axis=0) / heights[:, None]
-    return folded
+            shares[name] = shares.get(name, 0.0) + coverage.shares(weights)
 
 
 def _failed(chart: Chart, status: str, edges: Ints) -> Floats:

@@ -145,6 +145,21 @@ class Chart:
         """The number of spans that were not kept, in all runs."""
         return sum(run.dropped for run in self.runs)
 
+    @property
+    def row_count(self) -> int:
+        """The number of rows of workers, also of those that are folded into bands."""
+        return sum(row.stands_for for row in self.rows if not row.is_heading)
+
+    @property
+    def folded_count(self) -> int:
+        """The number of rows of workers that are folded into bands."""
+        return sum(row.stands_for for row in self.rows if row.stands_for > 1)
+
+    @property
+    def band_count(self) -> int:
+        """The number of bands: rows that stand for several."""
+        return sum(row.stands_for > 1 for row in self.rows)
+
     def blocks(self) -> list[range]:
         """Return the rows of workers, as ranges of rows that follow each other."""
         found: list[range] = []

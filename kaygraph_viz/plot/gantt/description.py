@@ -20,7 +20,7 @@ from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.part_fills import Floats
 from kaygraph_viz.plot.gantt.parts_description import PART_HEADINGS, part_times_s, where_time_went
 from kaygraph_viz.plot.labels import clean
-from kaygraph_viz.plot.style import STATUS_WORDS
+from kaygraph_viz.plot.style import BANDS_NOTE, STATUS_WORDS
 
 __all__ = ["gantt_description", "gantt_title"]
 
@@ -49,6 +49,7 @@ def gantt_description(
     if not chart.bar_count:
         return Description(EMPTY)
     sentences = [_sentence(run, summary, chart) for run, summary in zip(chart.runs, summaries, strict=True)]
+    sentences += [_band_sentence(chart)] if chart.band_count else []
     times = [part_times_s(run) for run in chart.runs]
     sentences += filter(None, map(where_time_went, chart.runs, times))
     sentences += [_path_sentence(run, steps) for run, steps in zip(chart.runs, paths, strict=False) if steps]
@@ -70,11 +71,20 @@ def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
     service = columns.column("ended_ns")[run.units] - columns.column("started_ns")[run.units]
     longest = columns.span(int(run.units[service.argmax()]))
     first, last = int(run.row_of.min()), int(run.row_of.max())
-    rows = sum(not row.is_heading for row in (chart.rows if len(chart.runs) == 1 else chart.rows[first : last + 1]))
+    mine = chart.rows if len(chart.runs) == 1 else chart.rows[first : last + 1]
+    rows = sum(row.stands_for for row in mine if not row.is_heading)
     return (
         f"Gantt chart{name} {_what(summary)} on {counted(summary.workers, 'worker')} ({counted(rows, 'row')}) over "
         f"{duration(summary.makespan_s)}, {significant(summary.mean_concurrency, 2)} at once on average; the longest "
         f"bar is {clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
+    )
+
+
+def _band_sentence(chart: Chart) -> str:
+    most = max(row.stands_for for row in chart.rows)
+    return (
+        f"So many rows cannot be told apart: {chart.folded_count:,} are folded into "
+        f"{counted(chart.band_count, 'band')} of at most {most:,} rows; {BANDS_NOTE}."
     )
 
 

@@ -14,6 +14,7 @@ from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.checks import checked_seconds, checked_whole, checked_word
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes, checked_traces
+from kaygraph_viz.plot.gantt.bands import folded, most_rows
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.critical_path import draw_path, path_steps
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
@@ -66,7 +67,7 @@ def gantt(
         Whether to write names into the bars they fit into.
     max_bars
         Above this number of bars [1 or more] the chart becomes an image, in which the depth of the colour is the share
-        of a pixel's time.
+        of a pixel's time. Images and bands are coloured by parts.
     end_s
         The time axis reaches at least this far [s]; give several charts the same, and their lengths can be compared.
 
@@ -88,6 +89,10 @@ def gantt(
     of its height that CPU has of its time. Parts too short to be drawn one by one stand on each other like that, too:
     threads that only compute take turns of 5 ms, and in a run of seconds each of four is filled to a quarter.
 
+    More than 200 rows, fewer on a low Axes, are folded into bands, each of many neighbouring rows and named with their
+    number. At each moment the height of a colour in a band is the share of its rows that were busy with it. What is
+    drawn does then not grow with the number of workers. `describe` tells the same for each band in numbers.
+
     Thin lines in front of a bar are its time in the queue, drawn only while its worker was free. What ended
     badly is hatched, in a way of its own for each status, named where there is room and marked where there is none.
 
@@ -104,7 +109,7 @@ def gantt(
     checked_whole("max_bars", max_bars, 1, example="max_bars=5000")
     options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"))
     checked_axes(ax)
-    chart = Chart.of(trace, group_by)
+    chart = folded(Chart.of(trace, group_by), most_rows(ax))
     summaries = [summarize(each) for each in traces]
     text = heading(title, gantt_title(chart, summaries))
     if not chart.bar_count:

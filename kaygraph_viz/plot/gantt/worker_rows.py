@@ -18,7 +18,7 @@ from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.image import draw_image, image_keys
 from kaygraph_viz.plot.gantt.layout import Layout, make_layout
 from kaygraph_viz.plot.legend import LEGEND_LINE_PT, legend_lines
-from kaygraph_viz.plot.style import STATUS_FILLS, Fill, Key, Size
+from kaygraph_viz.plot.style import BANDS_NOTE, STATUS_FILLS, Fill, Key, Size
 from kaygraph_viz.plot.text import width_pt
 
 __all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
@@ -60,7 +60,7 @@ def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Ke
     extent_s = max(chart.extent_s, options.end_s)
     given = Canvas(ax) if ax is not None else None
     room_pt = given.width_pt if given is not None else _room_pt(chart)
-    is_image = chart.bar_count > options.max_bars
+    is_image = chart.bar_count > options.max_bars or chart.band_count > 0
     shortest_s = MIN_PART_PT * extent_s / room_pt
     layout = None if is_image else make_layout(chart, color_by=options.color_by, shortest_s=shortest_s)
     fills = bar_fills(layout, options.color_by) if layout is not None else {}
@@ -89,8 +89,12 @@ def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) ->
 
 def _note(chart: Chart, layout: Layout | None) -> str:
     """Return the sentence below the time axis: what readers of the picture could misunderstand."""
-    many = f"{chart.bar_count:,} bars: a darker colour means that more of the time was used"
-    share = STACKED_NOTE if layout is not None and layout.is_stacked else "" if layout is not None else many
+    if layout is not None:
+        share = STACKED_NOTE if layout.is_stacked else ""
+    elif chart.band_count:
+        share = f"{chart.folded_count:,} rows in {counted(chart.band_count, 'band')}: {BANDS_NOTE}"
+    else:
+        share = f"{chart.bar_count:,} bars: a darker colour means that more of the time was used"
     dropped = f"{counted(chart.dropped, 'span')} dropped, not shown" if chart.dropped else ""
     return "; ".join(filter(None, [share, dropped]))
 

@@ -15,15 +15,16 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import REAL, Clock
+from kaygraph_viz.errors import warn
 from kaygraph_viz.machine import this_machine
 from kaygraph_viz.trace.lanes import Lanes
 from kaygraph_viz.trace.sampler.parts import LaneThread, with_samples
@@ -173,7 +174,7 @@ def sampling(period_s: float, clock: Clock, lanes: Lanes) -> Iterator[Callable[[
         Ends the sampling and returns the spans with what it found.
     """
     if clock is not REAL or not is_available():
-        warnings.warn(NOT_HERE, stacklevel=5)
+        warn(NOT_HERE, stacklevel=5)
         yield lambda columns: columns
         return
     sampled = _Sampled(period_s, lanes)
@@ -220,4 +221,4 @@ class _Sampled:
             self._sampler.kill()
         if self._fault is not None:
             text = f"sample_s: this recording has no samples, results are not affected: {self._fault}"
-            warnings.warn(text, stacklevel=6)
+            warn(text, stacklevel=6)

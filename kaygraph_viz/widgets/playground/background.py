@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.execute.cancel import CancelToken, interrupt, stopping_all
+from kaygraph_viz.real_threads import Event, Thread
 from kaygraph_viz.trace.options import told_of_traces
 from kaygraph_viz.trace.trace import Trace
 
@@ -89,10 +90,10 @@ class BackgroundRun:
         self._stopped_at: float | None = None
         self._begun: list[Trace] = []
         self._ending: Ending | None = None
-        self._is_over = threading.Event()
+        self._is_over = Event()
         self._look_at = 0.0
         self._worker = threading.Thread(target=self._run, name="playground-run", daemon=True)
-        self._watcher = threading.Thread(target=self._watch, name="playground", daemon=True)
+        self._watcher = Thread(target=self._watch, name="playground", daemon=True)
         self._watcher.start()
 
     @property

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from kaygraph_viz.plot.curves.speedup_sketch import speedup_sketch
 from kaygraph_viz.plot.description import describe
+from kaygraph_viz.plot.gantt.bands import folded
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.plot.style import Size
@@ -59,7 +60,7 @@ def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0,
     rows
         There is room for so many rows, at most 11.
     """
-    mine = Chart.of(trace).rows
+    mine = folded(Chart.of(trace)).rows
     names = (width_pt(row.text, Size.font, is_bold=row.is_heading) for row in mine)
     left = 14 + max(width_pt(USUAL_NAME, Size.font), *names) if mine else 14
     height = max(sum(row.height for row in mine), min(rows, EQUAL_ROWS), LEAST_ROWS)

@@ -25,6 +25,7 @@ from kaygraph_viz.checks import MAX_WORKERS as LIMIT, checked_function, checked_
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.closing import parts_of
 from kaygraph_viz.widgets.playground.background import BackgroundRun, Ending, branches_of
 from kaygraph_viz.widgets.playground.controls import Control, careful
 from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
@@ -223,6 +224,14 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         """Wait until a run that the button started has ended; for tests and for cells after the panel."""
         if self._background is not None:
             self._background.wait(timeout_s)
+
+    def close(self) -> None:
+        """Remove the panel with all that it consists of, and stop its run: ipywidgets keeps each part until then."""
+        if self.comm is not None:
+            self._on_stop(None)
+            for part in list(parts_of(self)):
+                part.close()
+        super().close()
 
     # -- called by the run in the background, from one thread only -------------------------------------------------
 

@@ -19,7 +19,7 @@ class Run {
     Object.assign(this, packed);
     this.styles = styles;
     this.count = packed.count || 0;
-    this.rows = packed.rows || [];
+    this.lanes = (packed.rows || []).map((row, at) => ({ height: 1, heading: false, lane: row.heading ? "" : row.text, ...row, at }));
     this.labels = packed.labels || [];
     this.nodes = packed.nodes || [];
     this.lines = packed.lines || [];
@@ -28,13 +28,22 @@ class Run {
     this.columns = {};
     const bytes = packed.data && packed.data.buffer ? packed.data : new DataView(new ArrayBuffer(0));
     for (const [name, place] of Object.entries(packed.columns || {})) this.columns[name] = readColumn(bytes, place);
-    this.rows.forEach((row, at) => { row.last = at + 1 < this.rows.length ? this.rows[at + 1].first : this.count; });
+    this.lanes.forEach((row, at) => { row.last = at + 1 < this.lanes.length ? this.lanes[at + 1].first : this.count; });
+    this.bands = (packed.bands || []).map(([from, to, text]) => (
+      { isBand: true, from, to, text, lane: "", height: 1, heading: false, first: this.lanes[from].first, last: this.lanes[to - 1].last }));
+    this.arrange(new Set());
     this.times();
     this.failed = this.places((at) => this.isFailed(at));
-    this.hasQueued = this.rows.some((row) => {
+    this.hasQueued = this.lanes.some((row) => {
       for (let at = row.first; at < row.last; at++) if (this.queuedFrom(at, row) < this.start[at]) return true;
       return false;
     });
+  }
+
+  /** Show the rows of the bands with these names, and of the others only the bands. */
+  arrange(open) {
+    this.open = open;
+    this.rows = arranged(this.lanes, this.bands, open);
   }
 
   /** Convert ticks to seconds, for pieces and for their parts. */
@@ -172,14 +181,17 @@ class Run {
     return isNumbered && item >= 0 ? `${text} ${item}` : text;
   }
 
-  rowOf(at) {
-    let low = 0, high = this.rows.length - 1;
+  /** The place of the row of a piece: among those that are shown, where it may be a band, or among all. */
+  rowOf(at, rows = this.rows) {
+    let low = 0, high = rows.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.rows[middle].first <= at) low = middle; else high = middle - 1;
+      if (rows[middle].first <= at) low = middle; else high = middle - 1;
     }
     return low;
   }
+
+  laneOf(at) { return this.rowOf(at, this.lanes); }
 
   /** The first piece of a row, from `low` on, that ends after a time: in growing steps, then by halving. */
   firstAfter(row, time, low = row.first) {
@@ -238,14 +250,14 @@ class Run {
     const has = (one) => one.toLowerCase().includes(wanted);
     const inLabel = this.labels.map(([name, , phase]) => has(phase ? `${name}: ${phase}` : name));
     const inStatus = this.styles.statuses.map((status) => has(status.label) || status.key === wanted);
-    const inRow = this.rows.map((row) => row.lane !== "" && has(row.lane));
+    const inRow = this.lanes.map((row) => row.lane !== "" && has(row.lane));
     const inRetries = "retry".startsWith(wanted) && wanted.length > 2;
     const withError = new Set(Object.keys(this.errors).filter((at) => has(this.errors[at])).map(Number));
     const isNumber = /\d$/.test(wanted);
     const { label, tries } = this.columns;
     let row = 0;
     return this.places((at) => {
-      while (row + 1 < this.rows.length && this.rows[row + 1].first <= at) row++;
+      while (row + 1 < this.lanes.length && this.lanes[row + 1].first <= at) row++;
       if (this.isPause(at)) return inRetries;
       return inLabel[label(at)] || inStatus[this.status(at)] || inRow[row] || withError.has(at)
         || (inRetries && tries(at) > 1) || (isNumber && has(this.name(at)));

@@ -18,7 +18,7 @@ function partWord(fill) { return fill.label.replace(/ \(.*/, ""); }
 
 /** The details of a piece that are known without asking the kernel, as pairs of words. */
 function pieceWords(run, styles, at) {
-  const status = styles.statuses[run.status(at)], row = run.rows[run.rowOf(at)], tries = run.columns.tries(at);
+  const status = styles.statuses[run.status(at)], row = run.lanes[run.laneOf(at)], tries = run.columns.tries(at);
   const pairs = [["worker", row.lane], ["from", durationText(run.start[at])], ["took", durationText(run.end[at] - run.start[at])]];
   if (run.isPause(at)) return [...pairs, ...partWords(run, styles, at).filter(([, text]) => !text.startsWith("0 ")), ["is", "between attempts"]];
   if (run.columns.queued(at) > 0 || run.columns.attempt(at) === 1 || tries === 1) pairs.push(["queued", durationText(run.columns.queued(at))]);

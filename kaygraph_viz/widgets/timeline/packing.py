@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.plot.gantt.bands import folded
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
 from kaygraph_viz.plot.labels import clean
@@ -80,25 +81,38 @@ def pack(trace: Trace) -> Packed:
     labels = _Labels(run)
     numbers = _numbers(run, pieces, labels, tick_s, still_open) | _part_numbers(run, parts, tick_s)
     columns, data = _columns(numbers)
-    summaries = [summarize(trace)]
+    bands, summaries = folded(chart), [summarize(trace)]
     head = {
         "count": len(pieces.position), "bars": len(run.units), "extent_s": run.extent_s, "tick_s": tick_s,
-        "columns": columns, "rows": _rows(chart, pieces), "labels": labels.table, "nodes": labels.nodes,
+        "columns": columns, "rows": _rows(chart, pieces), "bands": _bands(bands),
+        "labels": labels.table, "nodes": labels.nodes,
         "lines": [[line.row, line.level, line.x0_s, line.x1_s, line.label] for line in run.nodes],
         "errors": _errors(run, pieces), "title": gantt_title(chart, summaries),
-        "sentence": gantt_description(chart, summaries).sentence, "is_live": is_live, "dropped": run.dropped,
+        "sentence": gantt_description(bands, summaries).sentence, "is_live": is_live, "dropped": run.dropped,
     }  # fmt: skip
     return Packed(head, data, np.sort(run.nesting.columns.column("span_id")[run.units]))
 
 
 def _rows(chart: Chart, pieces: Pieces) -> list[dict[str, Any]]:
-    """Return the rows, each with the position of its first piece; its last is the one before the next row's first."""
+    """Return the rows, each with the position of its first piece; its last is the one before the next row's first.
+
+    What most rows have in common is left out: a height of 1, being no heading, and a worker that is called as the row.
+    """
     first = np.searchsorted(pieces.row, np.arange(len(chart.rows))).tolist()
     return [
-        {"text": row.text, "lane": clean(row.lane) if row.lane else "", "height": row.height, "first": at,
-         "heading": row.is_heading}
+        {"text": row.text, "first": at}
+        | ({"heading": True} if row.is_heading else {})
+        | ({"height": row.height} if row.height != 1 else {})
+        | ({"lane": clean(row.lane)} if row.lane and row.lane != row.text else {})
         for row, at in zip(chart.rows, first, strict=True)
-    ]  # fmt: skip
+    ]
+
+
+def _bands(chart: Chart) -> list[tuple[int, int, str]]:
+    """Return the bands of a folded chart: each from a row to before another, by their numbers before, and its name."""
+    ends = np.cumsum([row.stands_for for row in chart.rows]).tolist()
+    rows = zip(chart.rows, ends, strict=True)
+    return [(end - row.stands_for, end, row.text) for row, end in rows if row.stands_for > 1]
 
 
 def _numbers(

@@ -58,8 +58,8 @@ class Painter {
   /** The layout: heights of rows from the top, the room for names at the left. */
   layout(run, width, mostHeight) {
     const font = `12px ${FONT}`;
-    const names = run.rows.map((row) => this.width(row.text, row.heading ? `bold ${font}` : font));
-    const left = Math.min(Math.max(60, ...names.slice(0, 2000)) + 16, width * 0.3);
+    const names = run.rows.slice(0, 2000).map((row) => this.width(this.rowText(run, row), row.heading ? `bold ${font}` : font));
+    const left = Math.min(Math.max(60, ...names) + 16, width * 0.3);
     const total = run.rows.reduce((sum, row) => sum + row.height, 0) || 1;
     const unit = Math.min(ROW, Math.max(LEAST_ROW, (mostHeight - AXIS - TOP) / total));
     const tops = [];
@@ -101,17 +101,21 @@ class Painter {
     run.rows.forEach((row, at) => {
       const y = this.top(place, view, at), height = row.height * place.unit;
       if (y + height < TOP || y > TOP + place.height) return;
-      if (row.heading) this.drawNodes(run, at, y, height, place);
+      if (row.heading) this.drawNodes(run, row.at, y, height, place);
+      else if (row.isBand) drawBand(this, run, row, y + height / 2, place, view);
       else this.drawRow(run, row, y + height / 2, place, view, boxes);
     });
     this.drawBoxes(run, boxes, place, view);
     pen.restore();
-    this.drawCaption(place);
+    this.drawCaption(run, place);
     if (place.content > place.height) this.drawScroll(place, view);
     return this.drawn;
   }
 
   top(place, view, row) { return TOP + place.tops[row] - view.scroll; }
+
+  /** The name of a row; a band can be opened, or is open. */
+  rowText(run, row) { return row.isBand ? `${run.open.has(row.text) ? "▾" : "▸"} ${row.text}` : row.text; }
 
   drawNames(run, place, view) {
     const { pen } = this;
@@ -126,7 +130,7 @@ class Painter {
       }
       pen.fillStyle = this.ink;
       pen.font = `${row.heading ? "bold " : ""}${Math.min(12, height - 1)}px ${FONT}`;
-      pen.fillText(this.fit(row.text, place.left - 12, pen.font), place.left - 8, y + height / 2);
+      pen.fillText(this.fit(this.rowText(run, row), place.left - 12, pen.font), place.left - 8, y + height / 2);
     });
   }
 
@@ -335,7 +339,7 @@ class Painter {
   /** Mark failed bars without room for a word: at most one mark in a dozen pixels. */
   drawFailed(run, place, view) {
     run.rows.forEach((row, number) => {
-      if (row.heading || row.last === row.first) return;
+      if (row.heading || row.isBand || row.last === row.first) return;
       const y = this.top(place, view, number) + (row.height * place.unit) / 2;
       let free = -Infinity;
       for (let next = lowerBound(run.failed, run.firstAfter(row, view.from)); next < run.failed.length; next++) {
@@ -358,6 +362,7 @@ class Painter {
     pen.strokeStyle = pen.fillStyle = this.ink;
     pen.lineWidth = 1.8;
     run.rows.forEach((row, number) => {
+      if (row.isBand) return;
       const middle = this.top(place, view, number) + (row.height * place.unit) / 2, tall = place.unit * this.styles.full;
       for (let next = lowerBound(view.marked, run.firstAfter(row, view.from)); next < view.marked.length; next++) {
         const at = view.marked[next];
@@ -412,8 +417,9 @@ class Painter {
   }
 
   /** Write the label of the axis, and what the height of colours means where bars are stacked. */
-  drawCaption(place) {
-    const { pen } = this, note = this.isStacked ? `; ${this.styles.stacked}` : "";
+  drawCaption(run, place) {
+    const { pen } = this, notes = [this.isStacked && this.styles.stacked, run.bands.length && this.styles.bands].filter(Boolean);
+    const note = notes.map((one) => `; ${one}`).join("");
     pen.font = `11px ${FONT}`;
     pen.textAlign = "center";
     pen.textBaseline = "top";

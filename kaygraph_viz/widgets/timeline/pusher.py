@@ -5,11 +5,11 @@ Belongs here: when something is sent. Does not belong here: what (``timeline``).
 
 from __future__ import annotations
 
-import threading
 import time
-import warnings
 from collections.abc import Callable
 
+from kaygraph_viz.errors import warn
+from kaygraph_viz.real_threads import Event, Thread
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["PERIOD_S", "Pusher"]
@@ -46,8 +46,8 @@ class Pusher:
         self._is_live = is_live
         self._cpu_s = cpu_s
         self._ticks_left = 0
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="pusher", daemon=True)
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="pusher", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -72,7 +72,7 @@ class Pusher:
         try:
             self._push()
         except Exception as error:
-            warnings.warn(f"the live view stopped, results are not affected: {describe_error(error)}", stacklevel=2)
+            warn(f"the live view stopped, results are not affected: {describe_error(error)}", stacklevel=2)
             return False
         self._ticks_left = round((self._cpu_s() - before_s) / MAX_SHARE / PERIOD_S)
         return is_live

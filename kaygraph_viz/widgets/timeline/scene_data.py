@@ -17,6 +17,7 @@ from kaygraph_viz.plot.diagram.stats import graph_stats
 from kaygraph_viz.plot.gantt.worker_rows import STACKED_NOTE
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import (
+    BANDS_NOTE,
     BAR,
     BOX_FILLS,
     CRITICAL,
@@ -55,6 +56,7 @@ STYLES: dict[str, Any] = {
     "full": Size.full, "slim": Size.slim, "queue": Size.queue,
     "line": LINE_PT, "small_line": SMALL_LINE_PT, "pad": PAD_Y, "stack": STACK_PT,
     "font": Size.font, "small_font": Size.small_font, "stacked": f"parts {STACKED_NOTE}",
+    "bands": f"in bands, {BANDS_NOTE}; a click shows its rows",
 }  # fmt: skip
 
 

@@ -96,7 +96,9 @@ class View {
 
   takeRun() {
     const packed = this.model.get("packed"), before = LAST_VIEW.get(packed);
+    const open = this.run ? this.run.open : new Set();
     this.run = new Run(packed, this.styles);
+    this.run.arrange(open);
     if (before && before !== this) this.continueFrom(before);
     LAST_VIEW.set(packed, this);
     if (this.isWhole) this.setAll();
@@ -112,6 +114,7 @@ class View {
   continueFrom(other) {
     for (const name of ["from", "to", "scroll", "isWhole"]) this[name] = other[name];
     this.box.value = other.box.value;
+    this.run.arrange(other.run.open);
   }
 
   takeScene() {
@@ -174,9 +177,20 @@ class View {
     this.redraw();
   }
 
-  /** Move until a piece is in view, no further than needed. */
+  /** Show the rows of a band, or hide them. */
+  toggle(band) {
+    const open = new Set(this.run.open);
+    if (!open.delete(band.text)) open.add(band.text);
+    this.run.arrange(open);
+    if (this.place) this.place = this.painter.layout(this.run, this.place.width, MAX_HEIGHT);
+    this.redraw();
+  }
+
+  /** Move until a piece is in view, no further than needed; if it is in a band, show the rows of that. */
   reveal(at) {
-    const { run } = this, span = this.to - this.from, row = run.rowOf(at);
+    const { run } = this, span = this.to - this.from, shown = run.rows[run.rowOf(at)];
+    if (shown.isBand) this.toggle(shown);
+    const row = run.rowOf(at);
     if (run.end[at] < this.from + span * 0.02 || run.start[at] > this.to - span * 0.02) {
       this.moveTo((run.start[at] + Math.min(run.end[at], run.start[at] + span)) / 2 - span / 2);
     }
@@ -250,21 +264,21 @@ class View {
   /** Select the bar beside the selected one: in its row, or the nearest in time in a row above or below. */
   step(across, down) {
     const { run } = this, at = this.selectedPieces[across > 0 ? this.selectedPieces.length - 1 : 0];
-    const row = run.rowOf(at);
+    const row = run.laneOf(at);
     if (across) {
       const next = at + across;
-      if (next >= run.rows[row].first && next < run.rows[row].last) this.select(next);
+      if (next >= run.lanes[row].first && next < run.lanes[row].last) this.select(next);
       return;
     }
     const time = (Math.max(run.start[at], this.from) + Math.min(run.end[at], this.to)) / 2;
-    for (let other = row + down; other >= 0 && other < run.rows.length; other += down) {
-      const next = run.pieceAt(run.rows[other], time, Infinity);
+    for (let other = row + down; other >= 0 && other < run.lanes.length; other += down) {
+      const next = run.pieceAt(run.lanes[other], time, Infinity);
       if (next >= 0) return this.select(next);
     }
   }
 
   firstInView() {
-    for (const row of this.run.rows) {
+    for (const row of this.run.lanes) {
       const at = this.run.firstAfter(row, this.from);
       if (at < row.last && this.run.start[at] < this.to) return at;
     }
@@ -275,13 +289,17 @@ class View {
 
   timeAt(x) { return this.from + ((x - this.place.left) / (this.place.right - this.place.left)) * (this.to - this.from); }
 
+  rowUnder(event) {
+    const box = this.canvas.getBoundingClientRect(), y = event.clientY - box.top - TOP + this.scroll;
+    if (y < 0 || event.clientY - box.top > TOP + this.place.height) return undefined;
+    return this.run.rows.find((one, at) => y >= this.place.tops[at] && y < this.place.tops[at] + one.height * this.place.unit);
+  }
+
   pieceUnder(event) {
-    const box = this.canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top - TOP + this.scroll;
-    if (x < this.place.left || y < 0 || event.clientY - box.top > TOP + this.place.height) return -1;
-    const row = this.run.rows.findIndex((one, at) => y >= this.place.tops[at] && y < this.place.tops[at] + one.height * this.place.unit);
-    if (row < 0 || this.run.rows[row].heading) return -1;
+    const x = event.clientX - this.canvas.getBoundingClientRect().left, row = this.rowUnder(event);
+    if (x < this.place.left || !row || row.heading || row.isBand) return -1;
     const reach = (3 * (this.to - this.from)) / (this.place.right - this.place.left);
-    return this.run.pieceAt(this.run.rows[row], this.timeAt(x), reach);
+    return this.run.pieceAt(row, this.timeAt(x), reach);
   }
 
   onWheel(event) {
@@ -320,7 +338,9 @@ class View {
     const { drag } = this;
     this.drag = null;
     this.canvas.classList.remove("kv-dragged");
-    if (drag && !drag.isMoved) this.select(this.pieceUnder(event));
+    if (!drag || drag.isMoved) return;
+    const row = this.rowUnder(event);
+    if (row && row.isBand) this.toggle(row); else this.select(this.pieceUnder(event));
   }
 
   onKey(event) {
@@ -343,15 +363,17 @@ class View {
   // -- words -----------------------------------------------------------------------------------------------------
 
   hover(event) {
-    const at = this.pieceUnder(event);
+    const at = this.pieceUnder(event), row = this.rowUnder(event);
     this.canvas.dataset.hover = at < 0 ? "" : String(this.run.id(at));
-    this.canvas.style.cursor = at < 0 ? "grab" : "pointer";
-    this.tip.hidden = at < 0;
-    if (at < 0) return;
+    const band = row && row.isBand ? row : null;
+    this.canvas.style.cursor = at < 0 && !band ? "grab" : "pointer";
+    const box = this.canvas.getBoundingClientRect();
+    const x = event.clientX - box.left, y = event.clientY - box.top;
+    this.tip.hidden = at < 0 && !band;
+    if (this.tip.hidden) return;
     this.tip.replaceChildren();
-    element("strong", {}, this.tip, this.run.name(at));
-    writePairs(pieceWords(this.run, this.styles, at), this.tip, this.styles);
-    const box = this.canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
+    element("strong", {}, this.tip, band ? band.text : this.run.name(at));
+    writePairs(band ? bandWords(this.run, band, this.styles, x - this.place.left) : pieceWords(this.run, this.styles, at), this.tip, this.styles);
     const width = this.tip.offsetWidth, isRight = x + width + 24 > this.place.width;
     this.tip.style.left = `${Math.max(0, isRight ? x - width - 14 : x + 14)}px`;
     this.tip.style.top = `${y + 14}px`;
@@ -386,7 +408,7 @@ class View {
     const [first] = this.selectedPieces;
     Object.assign(this.canvas.dataset, {
       frames: this.frames, drawn, bars: this.run.bars || 0, from: this.from, to: this.to, ms: (performance.now() - begun).toFixed(1),
-      live: Boolean(this.run.is_live), rows: this.run.rows.filter((row) => !row.heading).length,
+      live: Boolean(this.run.is_live), rows: this.run.rows.filter((row) => !row.heading).length, open: this.run.open.size,
       selected: first === undefined ? "" : this.run.id(first), node: this.markedNode || "", matches: this.marked ? this.units : "",
       left: this.place.left, right: this.place.right, top: TOP, unit: this.place.unit,
     });

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import threading
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import numpy.typing as npt
 import traitlets
 
 from kaygraph_viz.analysis.wording import counted
-from kaygraph_viz.errors import OptionError, short
+from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
@@ -30,6 +29,7 @@ from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.kept_trace import KeptTrace
 from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.pusher import Pusher
 from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
@@ -41,7 +41,7 @@ __all__ = ["Timeline", "timeline"]
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    "data.js", "hatches.js", "paint.js", "diagram.js", "details.js",
+    "data.js", "bands.js", "hatches.js", "paint.js", "diagram.js", "details.js",
     "timeline.js",
 )  # fmt: skip
 SELECTION = ("selected", "node")
@@ -97,7 +97,8 @@ class Timeline(anywidget.AnyWidget):
     node
         Id of the node whose bars are highlighted, or None; can be set.
     details
-        What is known of the selected span, as pairs of texts.
+        What is known of the selected span, as pairs of texts; nothing where its trace is gone, which the chart keeps
+        only as long as it is one of the ten that were used last.
     """
 
     _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
@@ -110,14 +111,14 @@ class Timeline(anywidget.AnyWidget):
     details: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __init__(self, trace: Trace, view: GraphView | None = None, title: str | None = None) -> None:
-        self._trace, self._graph = trace, view
+        self._kept, self._graph = KeptTrace(trace), view
         self._title = title
         self._ids: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._is_complete = False  # what is shown
         self._pushing = threading.Lock()
         self._still = b""
         self._has_warned = False
-        self._pusher = Pusher(self.refresh, lambda: self._trace.is_live)
+        self._pusher = Pusher(self.refresh, self._is_live)
         super().__init__()
         self.refresh()
         if trace.is_live:
@@ -126,21 +127,27 @@ class Timeline(anywidget.AnyWidget):
     def refresh(self) -> None:
         """Send the spans recorded so far to the browser; a live chart does so by itself."""
         with self._pushing:
-            if self._is_complete:
+            trace = self._kept.get()
+            if self._is_complete or trace is None:
                 return
-            packed = pack(self._trace)
+            packed = pack(trace)
             self._ids = np.union1d(self._ids, packed.ids)  # what was a bar once may still be selected in the browser
             self._is_complete = not packed.head["is_live"]
             if self._graph is not None:
-                self.scene = scene_data(self._graph, self._trace if self._is_complete else None)
+                self.scene = scene_data(self._graph, trace if self._is_complete else None)
             title = packed.head["title"] if self._title is None else clean(self._title, 200)
             self.packed = {**packed.head, "title": title, "data": packed.data}
 
     def close(self) -> None:
         """Remove the chart and stop following the run."""
+        self._kept.drop()
         self._pusher.stop()
         self.layout.close()  # a widget of its own, which ipywidgets keeps as long as the program runs
         super().close()
+
+    def _is_live(self) -> bool:
+        trace = self._kept.get()
+        return trace is not None and trace.is_live
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until the run is over and all of it is shown; for tests and scripts."""
@@ -169,7 +176,8 @@ class Timeline(anywidget.AnyWidget):
 
     @traitlets.observe("selected")
     def _on_selected(self, change: Mapping[str, Any]) -> None:
-        self.details = span_facts(self._trace.columns, change["new"]) if change["new"] is not None else []
+        trace = self._kept.get()  # without it the browser shows what it knows
+        self.details = [] if trace is None or change["new"] is None else span_facts(trace.columns, change["new"])
 
     # -- messages of the browser ---------------------------------------------------------------------------------
 
@@ -180,7 +188,7 @@ class Timeline(anywidget.AnyWidget):
             super()._handle_msg(msg)
         elif not self._has_warned:
             self._has_warned = True
-            warnings.warn(f"a message from the browser was ignored: {problem}", stacklevel=2)
+            warn(f"a message from the browser was ignored: {problem}", stacklevel=2)
 
     def _problem_of(self, msg: Any) -> str | None:
         try:
@@ -202,28 +210,29 @@ class Timeline(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         """Display a live chart; when the run is over, its picture takes its place."""
-        if not self._trace.is_live:
+        if not self._is_live():
             raise NotImplementedError  # IPython then asks for the mime bundle
-        show_again_when(self, lambda: not self._trace.is_live)
+        show_again_when(self, lambda: not self._is_live())
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Return the widget with a picture and a text, which are shown where no kernel runs."""
-        is_live = self._trace.is_live
+        is_live = self._is_live()
         self.refresh()
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
         data["text/plain"] = repr(self)
-        if not is_live:
-            data["image/png"] = base64.b64encode(self._picture()).decode()
+        if not is_live and (picture := self._picture()):
+            data["image/png"] = base64.b64encode(picture).decode()
         return data, metadata
 
     def _picture(self) -> bytes:
-        if not self._still:
-            below = [diagram(self._graph, trace=self._trace)] if self._graph is not None else []
-            self._still = still_png(gantt(self._trace, title=self._title), *below)
+        trace = self._kept.get()
+        if not self._still and trace is not None:
+            below = [diagram(self._graph, trace=trace)] if self._graph is not None else []
+            self._still = still_png(gantt(trace, title=self._title), *below)
         return self._still
 
     def __repr__(self) -> str:
-        if self._trace.is_live:
+        if self._is_live():
             return "<Timeline, live>"
         return f"<Timeline of {counted(self.packed.get('bars', 0), 'bar')}>"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kaygraph_viz.analysis.explain.explain import CAUSES, explain
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 

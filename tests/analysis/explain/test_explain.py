@@ -9,8 +9,9 @@ from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.explain.explain import CAUSES, USEFUL, explain
 from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock, bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from tests.analysis.explain.conftest import call, each, parts_of
 
 

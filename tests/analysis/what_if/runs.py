@@ -15,9 +15,9 @@ from kaygraph_viz.graph.fan_out import FanOutNode
 from kaygraph_viz.graph.graph import Graph, ParallelBatchGraph
 from kaygraph_viz.graph.map_reduce import MapReduceNode
 from kaygraph_viz.graph.pipeline import PipelineNode
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.part_table import PartTable
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
 

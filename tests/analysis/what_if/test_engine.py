@@ -10,7 +10,7 @@ from kaygraph_viz.analysis.laws import graham_ratio, greedy_makespan_s, least_ma
 from kaygraph_viz.analysis.what_if.tasks import COMPUTE, WAIT
 from kaygraph_viz.clock import compute, sleep, sleep_async
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 from tests.analysis.what_if.runs import MS, played
 from tests.list_schedule import list_schedule

@@ -16,8 +16,8 @@ from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.tasks import CALL, COMPUTE, WAIT, CallSpec
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record
 
 MS = 1_000_000
 

@@ -20,8 +20,8 @@ from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.clock import compute, sleep
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.machine import Machine
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 MS = 1_000_000

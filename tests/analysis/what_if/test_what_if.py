@@ -14,8 +14,8 @@ from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.graph.pipeline import PipelineNode
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record
 from tests.analysis.what_if.runs import COUNTS, call, one_after_the_other, run, stages, two_nodes
 
 

@@ -9,9 +9,9 @@ from kaygraph_viz.errors import DeadlineExceeded
 from kaygraph_viz.execute.core.branch import Branches, Claim, OpenBranch
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.parts import PART_CODE, PartLog
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.lanes import NO_LANE
-from kaygraph_viz.trace.recorder import record
 
 MS = 1_000_000
 

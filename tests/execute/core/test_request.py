@@ -27,6 +27,8 @@ def test_possible_options_pass():
         ({"on_error": "ignore"}, "on_error must be"),
         ({"window": MAX_WINDOW + 1}, "window must be a whole number from 0 to 1000000"),
         ({"timeout": -1}, "timeout must be"),
+        ({"timeout": 0}, "timeout must be a number of seconds above 0, at most 1e9, got 0. For example: timeout=2.5"),
+        ({"deadline": 0.0}, "deadline must be a number of seconds above 0"),
         ({"deadline": float("nan")}, "deadline must be"),
         ({"retry": 3}, r"retry must be a RetryPolicy, or None, got 3. For example: retry=RetryPolicy\(\.\.\.\)"),
         ({"cancel": True}, "cancel must be a CancelToken, or None"),

@@ -19,8 +19,9 @@ from kaygraph_viz.execute.core.retries import (
 from kaygraph_viz.execute.coroutines.loops import run
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 
 def where(index):
@@ -109,3 +110,18 @@ def test_other_exits_become_branch_errors(error):
 
 def test_once_means_once():
     assert not ONCE.applies(1, ValueError())
+
+
+@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration])
+def test_what_ends_loops_can_be_tried_again_by_its_own_name(kind):
+    calls = []
+
+    def fail(_):
+        calls.append(1)
+        raise kind
+
+    for retry_on in ((kind,), (Exception,), (ValueError,)):
+        value, error, attempts = run_attempts(fail, 0, 0, RetryPolicy(3, retry_on=retry_on), None, "item {}".format)
+        assert (value, type(error), attempts) == (None, BranchError, 1 if retry_on == (ValueError,) else 3)
+        assert type(error.__cause__) is kind
+    assert len(calls) == 7

@@ -16,8 +16,8 @@ from kaygraph_viz.errors import BranchError, DeadlineExceeded, OptionError, Work
 from kaygraph_viz.execute.core.schedules import SCHEDULES, checked_schedule, edges, imap_in_chunks, imap_in_order
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import KINDS, get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 WORKERS = 3

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import CancelledError
 
@@ -10,7 +13,7 @@ import pytest
 
 from kaygraph_viz.errors import BranchError, CallCancelled, OptionError
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 
@@ -124,6 +127,33 @@ def test_a_cancellation_ends_what_runs_and_what_waits():
             second.result(GUARD_S)
         go.set()
         assert third.result(GUARD_S) == 8
+
+
+IN_A_FORK = """
+import os, sys
+from kaygraph_viz.execute.registry import get_executor
+executor = get_executor(sys.argv[1], 2)
+async def double(x): return 2 * x
+function, arguments = (double, (5,)) if sys.argv[1] == "async" else (pow, (5, 2))
+assert executor.submit(function, *arguments).result(20) in (10, 25)
+copy = os.fork()
+if copy == 0:
+    found = executor.submit(function, *arguments).result(20)
+    executor.close()
+    os._exit(found)
+print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), executor.submit(function, *arguments).result(20))
+executor.close()
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize(("kind", "found"), [("thread", "25 25"), ("async", "10 10")])
+def test_a_fork_of_the_program_submits_to_threads_of_its_own(kind, found):
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_A_FORK, kind], capture_output=True, text=True, timeout=2 * GUARD_S, check=True
+    )
+    assert ended.stdout.strip() == found
 
 
 def test_submitted_calls_are_recorded(executor):

@@ -20,8 +20,9 @@ from kaygraph_viz.execute.core.worker_pool import WorkerPool
 from kaygraph_viz.execute.limits import MemoryBudget
 from kaygraph_viz.execute.local import threads as threads_module
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 GUARD_S = 20.0
 

@@ -17,8 +17,8 @@ from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.retries import attempt_number
 from kaygraph_viz.execute.coroutines.executor import AsyncExecutor
 from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 
 GUARD_S = 20.0
 city = contextvars.ContextVar("city", default="nowhere")
@@ -105,10 +105,16 @@ def test_never_more_than_the_workers_are_inside(workers):
     assert inside.most == workers
 
 
-def test_by_default_all_are_inside_at_once():
-    inside = Inside()
-    run(collected(AsyncExecutor(), inside, range(300)))
-    assert inside.most > 100  # each is inside for three turns of the loop, and every turn doubles the slots
+def test_by_default_a_hundred_are_inside_at_once_whether_the_length_is_known_or_not():
+    for items in (range(300), iter(range(300))):
+        inside = Inside()
+        run(collected(AsyncExecutor(), inside, items))
+        assert inside.most == 100  # each is inside for three turns of the loop, and every turn doubles the slots
+
+
+def test_no_more_workers_are_counted_than_there_are_items():
+    counts = [(None, 7), (5, 7), (None, 0), (None, 1_000)]
+    assert [AsyncExecutor(workers).slots(count) for workers, count in counts] == [7, 5, 1, 100]
 
 
 def test_all_meet_when_each_needs_all_the_others():
@@ -119,7 +125,7 @@ def test_all_meet_when_each_needs_all_the_others():
             await together.wait()
             return x
 
-        return await collected(AsyncExecutor(), meet, range(200))
+        return await collected(AsyncExecutor(200), meet, range(200))
 
     assert [o.value for o in run(main())] == list(range(200))
 

@@ -11,7 +11,7 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.execute.coroutines import loops
 from kaygraph_viz.execute.coroutines.loops import Service, run_in_private_loop, with_ticker
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 city = contextvars.ContextVar("city", default="nowhere")

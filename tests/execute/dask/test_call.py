@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
 import threading
 from contextlib import closing
 from itertools import count, islice
@@ -28,7 +30,7 @@ from kaygraph_viz.execute.dask.cluster import local_cluster
 from kaygraph_viz.execute.dask.executor import DaskExecutor
 from kaygraph_viz.execute.dask.results import packed_setup
 from kaygraph_viz.execute.dask.worker import run_chunk
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.dask.worker_functions import (
     GUARD_S,
     die_at_7,
@@ -44,6 +46,7 @@ from tests.execute.dask.worker_functions import (
     values,
     wait_for_file,
 )
+from tests.execute.local.process_helpers import is_alive, wait_until
 
 distributed = pytest.importorskip("distributed")
 
@@ -114,6 +117,46 @@ def test_an_item_that_ends_its_worker_is_lost_alone_and_run_once(request, which)
     assert lost.error.address.startswith("tcp://127.0.0.1")
     assert [(s.index, s.status) for s in trace.where(kind="branch") if s.status != "ok"] == [(7, "lost")]
     assert values(executor.imap(double, range(20))) == list(range(0, 40, 2))
+
+
+class Fatal:
+    """Ends each process that loads it."""
+
+    def __reduce__(self):
+        return os._exit, (5,)
+
+
+@pytest.mark.thorough
+def test_what_a_late_branch_has_started_is_killed_with_it(own, tmp_path):
+    path = tmp_path / "pid"
+
+    def start(x):
+        program = subprocess.Popen(["sleep", "1000"])
+        path.write_text(str(program.pid))
+        threading.Event().wait()
+
+    outcomes = list(own.imap(start, [1], timeout=2.0, on_error="collect"))
+    assert statuses(outcomes) == ["timeout"]
+    wait_until(lambda: not is_alive(int(path.read_text())))
+
+
+@pytest.mark.thorough
+def test_an_item_that_ends_each_worker_that_loads_it_is_lost_alone(own):
+    with record():
+        outcomes = list(own.imap(str, [1, Fatal(), 3, 4, 5], on_error="collect", owner="Check"))
+    assert [outcome.status for outcome in outcomes] == ["ok", "lost", "ok", "ok", "ok"]
+    assert "it ran item 1 of 'Check'" in str(outcomes[1].error)
+
+
+def test_a_folder_of_journals_that_is_gone_is_noticed(own):
+    def items():
+        yield 1
+        for folder in Path(own._link._folder).iterdir():
+            shutil.rmtree(folder)
+        yield 2
+
+    outcomes = list(own.imap(double, items(), window=0, on_error="collect"))
+    assert [outcome.status for outcome in outcomes][1:] == ["lost"]
 
 
 def test_a_lost_worker_raises_under_raise(own):

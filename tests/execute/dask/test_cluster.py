@@ -19,8 +19,8 @@ from kaygraph_viz.execute.dask import cluster as dask_cluster, worker as dask_wo
 from kaygraph_viz.execute.dask.cluster import Link, threads_of
 from kaygraph_viz.execute.dask.executor import DaskExecutor
 from kaygraph_viz.execute.dask.worker import WorkerThread
+from kaygraph_viz.recording import record
 from kaygraph_viz.trace.offsets import NO_OFFSET
-from kaygraph_viz.trace.recorder import record
 from tests.execute.dask.worker_functions import (
     GUARD_S,
     die_at_7,

@@ -12,7 +12,7 @@ from kaygraph_viz.errors import (
 )
 from kaygraph_viz.execute.dask.executor import DaskExecutor
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.dask.worker_functions import Trap, double, fail, statuses, values
 
 distributed = pytest.importorskip("distributed")

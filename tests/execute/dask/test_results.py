@@ -19,9 +19,10 @@ from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.dask.cluster import Link
 from kaygraph_viz.execute.dask.results import Results
 from kaygraph_viz.execute.dask.worker import Finished, WorkerThread, Written
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.offsets import NO_OFFSET, Offset
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from tests.execute.dask.worker_functions import (
     double,
     spend,

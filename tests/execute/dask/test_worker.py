@@ -17,7 +17,7 @@ from kaygraph_viz.execute.dask import worker as dask_worker
 from kaygraph_viz.execute.dask.results import packed_setup
 from kaygraph_viz.execute.dask.worker import GO, Finished, Journal, WorkerThread, Written, read_journal, run_chunk
 from kaygraph_viz.execute.limits import RetryPolicy
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.dask.worker_functions import (
     Trap,
     double,

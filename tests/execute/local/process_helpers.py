@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
 import time
@@ -70,3 +71,12 @@ def is_local_socket(number, state):
 def wait_for(path):
     while not path.exists():
         time.sleep(0.005)
+
+
+def hang(path):
+    """Say who we are in a file, then never return."""
+    part = Path(path + ".part")
+    part.write_text(str(os.getpid()))
+    part.rename(path)
+    while True:
+        signal.pause()

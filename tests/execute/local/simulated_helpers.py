@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 
 S = 10**9

@@ -15,7 +15,7 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.errors import WorkerStartError
 from kaygraph_viz.execute.local import process_starter
-from kaygraph_viz.execute.local.process_starter import Pool
+from kaygraph_viz.execute.local.process_starter import Child, Pool
 from kaygraph_viz.execute.registry import get_executor
 from tests.execute.local.process_helpers import GUARD_S, is_alive, pid_of, values, wait_until
 
@@ -46,6 +46,13 @@ def test_without_open_files_by_number_pipe_and_memory_are_found_by_name(monkeypa
         assert values(executor.imap(lambda x: x + 1, range(500))) == list(range(1, 501))
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="here it takes a file")
+def test_a_full_disk_keeps_no_process_from_starting(monkeypatch):
+    monkeypatch.setattr(process_starter, "tempfile", None)
+    with get_executor("process", 1) as executor:
+        assert values(executor.imap(str, [1])) == ["1"]
+
+
 def test_a_child_that_never_comes_to_its_pipe_is_a_clear_error(monkeypatch):
     monkeypatch.setattr(process_starter, "HAS_PAIRS", False)
     monkeypatch.setattr(process_starter, "PROGRAM", "import sys; sys.exit(7)")
@@ -65,6 +72,59 @@ def test_processes_that_cannot_begin_are_a_clear_error(two, monkeypatch):
     monkeypatch.setattr(process_starter, "PROGRAM", "import sys; sys.exit(7)")
     with pytest.raises(WorkerStartError, match=r"3 worker processes in a row could not start.* with exit code 7"):
         list(two.imap(str, range(100), on_error="collect"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_processes_that_are_killed_as_they_start_are_replaced(two, monkeypatch, number):
+    start, left = Child._start, itertools.repeat(number, 12)
+
+    def start_and_kill(child):
+        start(child)
+        for number in itertools.islice(left, 1):
+            os.kill(child.pid, number)
+
+    monkeypatch.setattr(Child, "_start", start_and_kill)
+    assert values(two.imap(str, range(20))) == [str(x) for x in range(20)]
+    assert not list(left)
+
+
+def test_processes_that_are_always_killed_as_they_start_are_a_clear_error(two, monkeypatch):
+    start = Child._start
+    monkeypatch.setattr(Child, "_start", lambda child: start(child) or os.kill(child.pid, signal.SIGKILL))
+    monkeypatch.setattr(process_starter, "MAX_KILLED", 8)
+    monkeypatch.setattr(process_starter, "KILLED_FOR_S", 0.0)
+    with pytest.raises(WorkerStartError, match=r"8 worker processes in a row could not start.* by SIGKILL"):
+        list(two.imap(str, range(100), on_error="collect"))
+
+
+def test_processes_that_crash_as_they_start_are_a_clear_error(two, monkeypatch):
+    monkeypatch.setattr(process_starter, "PROGRAM", "import os; os.kill(os.getpid(), 11)")
+    with pytest.raises(WorkerStartError, match=r"3 worker processes in a row could not start.* by SIGSEGV"):
+        list(two.imap(str, range(100), on_error="collect"))
+
+
+def test_a_function_that_ends_each_process_that_loads_it_is_a_clear_error(one):
+    class Fatal:
+        def __call__(self, x):
+            return x
+
+        def __reduce__(self):
+            return os._exit, (5,)
+
+    assert values(one.imap(str, [1])) == ["1"]
+    with pytest.raises(WorkerStartError, match="with exit code 5"):
+        list(one.imap(Fatal(), range(5), on_error="collect"))
+
+
+def test_processes_that_died_while_idle_count_for_nothing():
+    with get_executor("process", 4) as executor:
+        pids = [
+            child.pid for child in [executor._pool.take() for _ in range(4)] if executor._pool.give_back(child) is None
+        ]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_alive, pids)))
+        assert values(executor.imap(str, range(20))) == [str(x) for x in range(20)]
 
 
 def test_a_python_without_a_program_is_a_clear_error(two, monkeypatch):
@@ -91,6 +151,52 @@ def test_no_process_outlives_its_parent():
     parent.wait()
     wait_until(lambda: not any(map(is_alive, pids)))
     parent.stdout.close()
+
+
+LEAVING = """
+import os, subprocess, sys, time
+from kaygraph_viz.execute.registry import get_executor
+def leave(hangs):
+    left = subprocess.Popen(["sleep", "1000"])
+    os.write(1, f"{os.getpid()} {left.pid}\\n".encode())
+    while hangs: pass
+list(get_executor("process", 2).imap(leave, [False, True]))
+"""
+
+
+def test_what_branches_have_started_does_not_outlive_the_parent():
+    """Neither what the endless branch has started, nor what is left by one that has ended."""
+    parent = subprocess.Popen([sys.executable, "-c", LEAVING], stdout=subprocess.PIPE, text=True)
+    pids = [int(pid) for _ in range(2) for pid in parent.stdout.readline().split()]
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not any(map(is_alive, pids)))
+    parent.stdout.close()
+
+
+USED_IN_A_FORK = """
+import os
+from kaygraph_viz.execute.registry import get_executor
+executor = get_executor("process", 1)
+def pid_of(_): return os.getpid()
+def ask(): return [outcome.value for outcome in executor.imap(pid_of, range(3))]
+first = ask()
+copy = os.fork()
+if copy == 0:
+    second = ask()
+    os._exit(len({*first, *second}))
+print(os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]), ask() == first)
+executor.close()
+"""
+
+
+def test_a_fork_of_the_program_has_processes_of_its_own():
+    """Two that talk to one process would take each other's results."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", USED_IN_A_FORK], capture_output=True, text=True,
+        timeout=GUARD_S, check=True,
+    )  # fmt: skip
+    assert (ended.stdout, ended.stderr) == ("2 True\n", "")
 
 
 WAIT = """

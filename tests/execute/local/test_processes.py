@@ -10,6 +10,7 @@ import gc
 import itertools
 import os
 import pickle
+import random
 import signal
 import sys
 import threading
@@ -27,10 +28,11 @@ from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.local import process_starter, processes
 from kaygraph_viz.execute.local.shared_progress import MAX_CHUNK
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.local.process_helpers import (
     GUARD_S,
     children_of_ours,
+    hang,
     is_alive,
     pid_of,
     values,
@@ -39,15 +41,6 @@ from tests.execute.local.process_helpers import (
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
-
-
-def hang(path):
-    """Say who we are in a file, then never return."""
-    part = Path(path + ".part")
-    part.write_text(str(os.getpid()))
-    part.rename(path)
-    while True:
-        signal.pause()
 
 
 # -- what the processes are ------------------------------------------------------------------------------------------
@@ -244,17 +237,6 @@ def test_no_item_of_a_chunk_is_run_twice_when_its_process_dies(one, tmp_path):
     assert [int(line) for line in log.read_text().split()] == list(range(300))
 
 
-def test_a_process_that_closes_its_pipe_loses_nothing_that_it_has_done(one):
-    def close_all(x):
-        from multiprocessing.connection import Connection
-
-        for pipe in [thing for thing in gc.get_objects() if isinstance(thing, Connection)]:
-            pipe.close()
-        return x
-
-    assert values(one.imap(close_all, [1, 2])) == [1, 2]
-
-
 def test_processes_killed_from_outside_all_the_time(two):
     outcomes, kills = [], 0
     with record():
@@ -271,6 +253,32 @@ def test_processes_killed_from_outside_all_the_time(two):
     assert all(outcome.value == outcome.index for outcome in outcomes if outcome.status == "ok")
     assert len(lost) <= kills
     assert {outcome.status for outcome in outcomes} <= {"ok", "lost"}
+
+
+def test_processes_killed_without_regard_to_what_they_do(two):
+    """Some before they begin; who kills does not wait for any progress, only somewhat longer than a start takes."""
+    kills, is_over, chosen = [], threading.Event(), random.Random(1)
+    began = time.monotonic()
+    values(two.imap(pid_of, [1]))
+    start_s = time.monotonic() - began
+
+    def kill():
+        while not is_over.wait(1.2 * start_s):
+            for pid in chosen.sample(pids := sorted(children_of_ours()), min(1, len(pids))):
+                with suppress(psutil.Error):
+                    psutil.Process(pid).kill()
+                    kills.append(pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        outcomes = list(two.imap(lambda x: sum(range(200_000)) and x, range(300), on_error="collect"))
+    finally:
+        is_over.set()
+        killer.join()
+    assert [outcome.index for outcome in outcomes] == list(range(300))
+    assert {outcome.status for outcome in outcomes} <= {"ok", "lost"}
+    assert sum(outcome.status == "lost" for outcome in outcomes) <= len(kills)
 
 
 # -- deadlines -------------------------------------------------------------------------------------------------------

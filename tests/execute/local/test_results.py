@@ -13,8 +13,9 @@ from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.pickling import pack_error, pack_result
 from kaygraph_viz.execute.local.results import Results
 from kaygraph_viz.execute.local.shared_progress import record_of
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from tests.execute.local.process_helpers import values
 
 

@@ -10,8 +10,9 @@ from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.local.serial import SerialExecutor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 
 
 def test_there_is_one_worker_whatever_was_asked_for():

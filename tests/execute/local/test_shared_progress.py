@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 
 import pytest
@@ -19,6 +20,16 @@ def sides():
         yield child, parent
         child.close()
         parent.close()
+
+
+def test_what_is_written_to_the_file_does_not_reach_the_memory():
+    with tempfile.TemporaryFile() as file:
+        file.truncate(SharedProgress.SIZE)
+        progress = SharedProgress(file.fileno())
+        progress.clear()
+        os.write(file.fileno(), b"what is this file for?  It was open")
+        assert (progress.begun, progress.written()[0]) == (0, 0)
+        progress.close()
 
 
 def test_at_first_nothing_has_begun(sides):

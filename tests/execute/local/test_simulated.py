@@ -15,7 +15,7 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.local.simulated import simulated_pool
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.execute.registry import KINDS, get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.fiber import Stopped
 from tests.execute.local.simulated_helpers import S, bars, now_s, run

@@ -15,7 +15,8 @@ from kaygraph_viz.errors import BranchError, CallCancelled, DeadlineExceeded
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.virtual.clock import VirtualClock
 from tests.execute.local.simulated_helpers import S, bars, now_s, run
 

@@ -8,7 +8,7 @@ from kaygraph_viz.clock import sleep
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from kaygraph_viz.virtual.clock import VirtualClock
 from tests.execute.local.simulated_helpers import bars, now_s, run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import random
 import socket
@@ -17,9 +18,11 @@ from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.pickling import by_value, pack, unpack_result
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.local import worker_process
+from kaygraph_viz.execute.local.answers import AnswerReader
 from kaygraph_viz.execute.local.shared_progress import SharedProgress, records_in
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from tests.execute.local.process_helpers import GUARD_S, pid_of, values
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
@@ -103,8 +106,10 @@ class Served:
 
     def __init__(self, pipe, progress, thread):
         self.pipe = pipe
+        self.answers = AnswerReader(pipe, os.getpid())
         self.progress = progress
         self.thread = thread
+        self.number = 0
 
     def ask(self, function, items, *, recording=False, **header):
         """Send a call and a chunk of items; return the records that come of it."""
@@ -115,9 +120,12 @@ class Served:
         }  # fmt: skip
         self.pipe.send_bytes(pickle.dumps(said | header))
         self.progress.clear()
-        self.pipe.send_bytes(pickle.dumps((list(range(len(items))), items)))
-        assert self.pipe.poll(GUARD_S)
-        answer = self.pipe.recv_bytes()
+        self.number += 1
+        self.pipe.send_bytes(pickle.dumps((self.number, list(range(len(items))), items)))
+        answer = None
+        while answer is None:
+            assert self.answers.has_news(GUARD_S)
+            answer = self.answers.read(self.number)
         return answer if answer[:1] == b"!" else records_in(self.progress.written(answer)[1])
 
 
@@ -132,7 +140,8 @@ def served(monkeypatch):
     thread = threading.Thread(target=worker_process._Server(other_end, its).serve)
     thread.start()
     yield Served(pipe, mine, thread)
-    pipe.close()  # that is how it learns that it is not needed any more
+    pipe.send_bytes(b"")  # that is how it learns that it is not needed any more
+    pipe.close()
     thread.join(GUARD_S)
     assert not thread.is_alive()
     other_end.close()

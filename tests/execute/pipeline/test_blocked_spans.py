@@ -13,8 +13,8 @@ from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.trace.span import Row
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem, waiting, waiting_async
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 
 GUARD_S = 20.0
 

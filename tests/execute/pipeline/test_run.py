@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.clock import sleep
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import BranchError, OptionError
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, Stage
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import assert_trace, bar
-from kaygraph_viz.trace.recorder import record
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,
     double,
@@ -352,3 +352,16 @@ def test_nothing_is_lost_nothing_comes_twice_and_no_queue_is_too_full(drawn):
 def _most_at_once(branches):
     changes = sorted([(b.started_ns, 1) for b in branches] + [(b.ended_ns, -1) for b in branches])
     return max(itertools.accumulate((change for _, change in changes), initial=0))
+
+
+@pytest.mark.parametrize("executor", ["serial", "thread"])
+def test_a_source_that_would_end_the_program_while_it_is_closed_is_an_error(executor):
+    def source():
+        try:
+            yield from range(100)
+        finally:
+            raise SystemExit(2)
+
+    with pytest.raises(BranchError, match="the end of the source of 'pipeline' ended with"):
+        with PipelineRun([Stage("same", int, executor=executor, buffer=1)], source()) as run:
+            next(run)

@@ -12,7 +12,7 @@ from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.pipeline.queues import QueuedItem
 from kaygraph_viz.execute.pipeline.runners import runner_for
 from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,
     die_at_three,

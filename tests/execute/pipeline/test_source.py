@@ -11,8 +11,9 @@ from kaygraph_viz.execute.pipeline.queues import END, Buffer
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.source import Source
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, Stage
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from tests.execute.pipeline.run_helpers import (
     double,
     endless,

@@ -13,9 +13,9 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.pipeline.queues import END, Buffer, QueuedItem
 from kaygraph_viz.execute.pipeline.stage_run import Meter, StageRun
 from kaygraph_viz.execute.pipeline.stages import STAGE_KINDS, DeadLetter, Stage
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import threads
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record
 from kaygraph_viz.virtual.clock import VirtualClock
 from tests.execute.pipeline.run_helpers import (
     MS,

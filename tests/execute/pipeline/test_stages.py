@@ -36,6 +36,7 @@ def test_one_place_is_enough_and_a_million_are_allowed(size):
         ({"workers": None}, "workers must be a whole number"),
         ({"workers": 5000}, "workers must be a whole number from 1 to 4096"),
         ({"timeout": -1}, "timeout must be a number of seconds"),
+        ({"timeout": 0}, "timeout must be a number of seconds above 0"),
         ({"timeout": float("nan")}, "timeout must be a number of seconds"),
         ({"executor": "fork"}, "executor must be one of 'thread', 'process', 'async', 'serial'"),
         ({"executor": ["thread"]}, "executor must be one of"),

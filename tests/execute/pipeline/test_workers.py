@@ -14,7 +14,7 @@ from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stage_run import StageRun
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.execute.pipeline.workers import step_for, workers_for
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 from tests.execute.pipeline.run_helpers import (
     GUARD_S,
     city,

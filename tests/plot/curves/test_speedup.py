@@ -146,3 +146,11 @@ def test_the_table_has_measured_and_predicted_numbers():
 def test_wrong_arguments_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
         speedup_curve(**{"traces": sweep(), **options})
+
+
+def test_a_profile_has_no_speedup():
+    calls = [bar("print", "main", 0, 1)]
+    for name in ("run", "main", "<module>", "exec"):
+        calls = [(bar(name, "main", 0, 1), calls)]
+    with pytest.raises(OptionError, match="not a profile"):
+        speedup_curve(make_trace(*calls))

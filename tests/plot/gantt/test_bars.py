@@ -165,6 +165,14 @@ def test_names_beyond_the_colours_share_one():
     assert [fill.label for fill in fills.values()].count("others") == 9 - len(NAME_COLOURS)
 
 
+def test_very_many_names_are_few_artists_and_entries():
+    ax = gantt(make_trace(*(bar(f"name {number}", "t", number, number + 1) for number in range(500))), color_by="name")
+    gids = [str(c.get_gid()) for c in ax.collections if str(c.get_gid()).startswith("part-")]
+    assert len(gids) == len(NAME_COLOURS) + 1
+    assert sum(len(c.get_paths()) for c in ax.collections if c.get_gid() in gids) == 500
+    assert len(ax.get_legend().get_texts()) == len(NAME_COLOURS) + 1
+
+
 def test_where_rows_are_too_low_nothing_is_written(batch):
     ax = gantt(batch(), ax=Figure(figsize=(9, 0.6)).add_subplot())
     assert not ax.texts

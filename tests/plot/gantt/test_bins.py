@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from kaygraph_viz.plot.gantt.bins import busy_share, make_bins
+from kaygraph_viz.plot.gantt.bands import folded
+from kaygraph_viz.plot.gantt.bins import Coverage, make_bins
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.style import FILLS, Size
 from kaygraph_viz.testing import bar, make_trace
@@ -47,25 +48,37 @@ def test_an_image_of_several_runs_holds_the_time_of_each(one, other, bins):
     assert total * chart.extent_s / bins == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
+def shares(rows, starts, ends, edges, weights=None):
+    columns = (np.array(column) for column in (rows, starts, ends, edges))
+    return Coverage(*columns, max(rows, default=0) + 1).shares(weights).tolist()
+
+
 def test_an_interval_without_duration_hides_no_other_that_starts_with_it():
-    share = busy_share(np.zeros(2, np.int64), np.array([0, 0]), np.array([8, 0]), np.array([0, 8]), 1)
-    assert share.tolist() == [[1]]
+    assert shares([0, 0], [0, 0], [8, 0], [0, 8]) == [[1]]
 
 
 def test_shares_of_several_rows_do_not_mix():
-    rows, starts, ends = np.array([0, 1, 1]), np.array([0, 5, 20]), np.array([40, 10, 30])
-    share = busy_share(rows, starts, ends, np.array([0, 10, 20, 40]), 3)
-    assert share.tolist() == [[1, 1, 1], [0.5, 0, 0.5], [0, 0, 0]]
+    assert shares([0, 1, 1], [0, 5, 20], [40, 10, 30], [0, 10, 20, 40]) == [[1, 1, 1], [0.5, 0, 0.5]]
+
+
+def test_intervals_of_a_row_that_overlap_add_up():
+    assert shares([0, 0, 0], [0, 5, 5], [20, 15, 10], [0, 10, 20]) == [[2, 1.5]]
 
 
 def test_intervals_count_by_their_weights():
-    zeros = np.zeros(2, np.int64)
-    share = busy_share(zeros, np.array([0, 10]), np.array([10, 30]), np.array([0, 5, 20]), 1, np.array([0.5, 0.25]))
-    assert share.tolist() == [[0.5, pytest.approx((2.5 + 2.5) / 15)]]
+    found = shares([0, 0], [0, 10], [10, 30], [0, 5, 20, 30], np.array([0.5, 0.25]))
+    assert found == [[0.5, pytest.approx((2.5 + 2.5) / 15), 0.25]]
 
 
-def test_very_many_rows_share_image_rows():
-    trace = make_trace(*(bar("b", f"t-{number}", 0, 1) for number in range(1_000)))
-    (made,) = make_bins(Chart.of(trace), 10)
-    assert made.shares["busy"].shape == (400, 10)
-    assert made.shares["busy"] == pytest.approx(1)
+def test_nothing_is_left_behind_the_end_of_the_last_interval_by_rounding():
+    weights = np.full(1_000, 0.1)
+    starts = np.arange(1_000)
+    found = Coverage(np.zeros(1_000, np.int64), starts, starts + 1, np.array([0, 500, 1_000, 2_000]), 1).shares(weights)
+    assert found.tolist() == [[pytest.approx(0.1), pytest.approx(0.1), 0]]
+
+
+def test_a_band_is_the_mean_of_its_rows():
+    trace = make_trace(*(bar("b", f"t-{number}", 0, 4 if number % 2 else 2) for number in range(1_000)))
+    (made,) = make_bins(folded(Chart.of(trace)), 10)
+    assert made.shares["busy"].shape == (20, 10)
+    assert made.shares["busy"] == pytest.approx(np.tile([1.0] * 5 + [0.5] * 5, (20, 1)))

@@ -10,8 +10,8 @@ from matplotlib.colors import to_rgb
 import kaygraph_viz as kv
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.gantt import gantt
-from kaygraph_viz.plot.gantt.image import MAX_SEPARATE_ROWS, image_keys
-from kaygraph_viz.plot.style import FILLS, STATUS_FILLS
+from kaygraph_viz.plot.gantt.image import BAND_LINES, IDLE, MAX_SEPARATE_ROWS, image_keys
+from kaygraph_viz.plot.style import FILLS, STATUS_FILLS, Size
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import recorded
 
@@ -63,6 +63,25 @@ def test_rows_have_gaps_between_them_unless_they_are_many():
     assert clear_lines(MAX_SEPARATE_ROWS + 1) == 0
 
 
+def test_the_height_of_a_colour_in_a_band_is_its_share_of_the_rows():
+    made = [bar("b", f"t-{row}", 0, 4 if row % 2 else 2, parts=[("cpu", 1), ("wait", 3 if row % 2 else 1)])
+            for row in range(300)]  # fmt: skip
+    (image,) = gantt(make_trace(*made)).images
+    pixels = np.asarray(image.get_array())
+    lines, wide = BAND_LINES, pixels.shape[1]
+    column = {time: pixels[:lines, int(wide * time / 4)] for time in (0.5, 1.5, 3.5)}
+    cpu, wait, idle = (to_rgb(fill.colour) for fill in (FILLS["cpu"], FILLS["wait"], IDLE))
+
+    def lines_of(time, colour):
+        return np.isclose(column[time][:, :3], colour, atol=1e-3).all(axis=1).sum()
+
+    full = round(lines * Size.full)
+    assert (pixels[:lines, :, 3] == 0).all(axis=1).sum() == lines - full  # gaps between bands
+    assert lines_of(0.5, cpu) == full - 1  # without the edge
+    assert lines_of(1.5, wait) == full - 1
+    assert (lines_of(3.5, wait), lines_of(3.5, idle)) == (full // 2 - 1, full // 2)
+
+
 def test_marks_of_failures_come_in_a_fixed_order():
     made = [bar("b", f"t-{row}", 0, 1, status=status) for row, status in enumerate(reversed(STATUS_FILLS))]
     gids = [str(c.get_gid()) for c in gantt(make_trace(*made), max_bars=1).collections]
@@ -76,3 +95,15 @@ def test_the_legend_of_an_image_has_only_what_may_be_in_it():
     labels = [key.label for key in image_keys(chart)]
     assert {"CPU", "waiting for the interpreter", "worker lost"} < set(labels)
     assert not {"waiting for a core", "pause before a retry", "error"} & set(labels)
+
+
+def test_bars_that_took_no_time_are_an_empty_image():
+    for options in ({"max_bars": 1}, {}):
+        ax = gantt(make_trace(*(bar("b", f"t-{row}", 0, 0, status="error") for row in range(300))), **options)
+        assert [str(c.get_gid()) for c in ax.collections] == ["marks-error"]
+    assert len(gantt(make_trace(*(bar("b", "t", 0, 0) for _ in range(3)), check=False), max_bars=1).images) == 0
+
+
+def test_a_nanosecond_in_a_day_is_drawn():
+    made = [bar("b", f"t-{row}", 86_400 * row / 300, 86_400 * row / 300 + 1e-9) for row in range(300)]
+    assert len(gantt(make_trace(*made)).images) == 1

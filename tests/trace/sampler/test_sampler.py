@@ -20,8 +20,9 @@ import pytest
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.sampler import sampler
 from kaygraph_viz.trace.sampler.sampler import Sampler, is_available, readings_in
 from kaygraph_viz.trace.trace import load
@@ -189,7 +190,7 @@ def test_the_helper_is_gone_after_an_error(helpers):
 
 KILLED = """
 import sys, time
-from kaygraph_viz.trace.recorder import record
+from kaygraph_viz.recording import record
 with record(sample_s=0.002):
     print("began", flush=True)
     sys.stdin.read()
@@ -241,7 +242,8 @@ def test_a_helper_that_does_not_answer_is_one_warning(helpers, monkeypatch):
 
 FORKED = """
 import os, sys
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 with record(sample_s=0.002) as trace, span("a"):
     copy = os.fork()
     if not copy:
@@ -266,7 +268,8 @@ def test_a_copy_of_the_process_does_not_keep_the_recording_from_its_end():
 
 LEFT_BY_A_COPY = """
 import os
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 with record(sample_s=0.002) as trace, span("a"):
     copy = os.fork()
     if copy:

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.playground import background
 from kaygraph_viz.widgets.playground.background import BackgroundRun
 

@@ -22,3 +22,8 @@ def test_a_note_below_the_axis_is_not_cut_off():
     (height, without), (same, noted) = height_and_lowest_ink(whole), height_and_lowest_ink(in_bits)
     assert same == height
     assert without < noted < height - 2
+
+
+def test_very_many_workers_are_folded():
+    picture = gantt_picture(make_trace(*(bar("a", f"t-{lane}", 0, 1) for lane in range(1_000))))
+    assert "folded into 20 bands" in picture.alt

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import gc
 import re
 import threading
+import weakref
 
 import matplotlib.pyplot as plt
 import pytest
+from ipywidgets.widgets import widget
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.playground import pictures, playground as module
 from kaygraph_viz.widgets.playground.playground import Playground, playground
 
@@ -621,3 +625,37 @@ def test_name_of_a_pattern_is_for_the_playground_of_the_package():
 def test_run_that_is_no_function_is_a_clear_error(run):
     with pytest.raises(OptionError, match="run must be a function"):
         playground(run)
+
+
+def test_nothing_keeps_a_panel_that_was_closed_nor_its_traces():
+    def run(workers):
+        trace = trace_of(workers)
+        traces.append(weakref.ref(trace))
+        return trace
+
+    traces, before = [], set(widget._instances)
+    panel = playground(run)
+    press(panel)
+    panel.close()
+    panel.close()
+    alive = weakref.ref(panel)
+    del panel
+    gc.collect()
+    assert [alive(), traces[0]()] == [None, None]
+    assert set(widget._instances) <= before
+
+
+def test_closing_a_panel_stops_its_run():
+    def run(_workers):
+        begun.set()
+        may_end.wait(GUARD_S)
+        return trace_of(1)
+
+    begun, may_end = threading.Event(), threading.Event()
+    panel = playground(run)
+    panel.run_button.click()
+    begun.wait(GUARD_S)
+    panel.close()
+    assert panel._background.was_stopped
+    may_end.set()
+    panel.wait(GUARD_S)

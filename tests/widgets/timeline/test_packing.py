@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.parts import PART_KINDS
+from kaygraph_viz.plot.gantt.bands import folded
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.layout import make_layout
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.widgets.timeline.packing import (
     MAX_ERRORS,
@@ -261,3 +263,29 @@ def test_what_still_runs_is_there_and_says_so():
     assert columns_of(packed)["flags"][0] & RUNNING
     assert packed.ids.tolist() == [tea.span_id]
     assert not columns_of(pack(trace))["flags"][0] & RUNNING
+
+
+def test_few_rows_are_in_no_band():
+    assert pack(make_trace(*(bar("a", f"t-{lane}", 0, 1) for lane in range(200)))).head["bands"] == []
+
+
+def test_very_many_rows_are_sent_with_the_bands_that_the_picture_has():
+    trace = make_trace(bar("prep", "main", 0, 1, kind="phase"), *(bar("a", f"t-{lane}", 1, 2) for lane in range(999)))
+    head = pack(trace).head
+    rows = folded(Chart.of(trace)).rows
+    assert [text for _, _, text in head["bands"]] == [row.text for row in rows if row.stands_for > 1]
+    assert head["bands"][0] == (1, 51, "t-0 to 49 (50)")
+    assert head["bands"][-1] == (951, 1_000, "t-950 to 998 (49)")
+    assert len(head["rows"]) == 1_000
+    assert "folded into 20 bands" in head["sentence"]
+
+
+def test_of_a_row_only_what_is_special_is_sent():
+    nodes = [
+        (bar(name, "main", at, at + 1, kind="node"), [bar("a", "t-1", at, at + 1)]) for at, name in enumerate("ab")
+    ]
+    rows = pack(make_trace(*nodes, bar("b", "t-1", 0, 1), check=False)).head["rows"]
+    assert rows == [
+        {"text": "", "first": 0, "heading": True, "height": 0.62}, {"text": "t-1", "first": 0},
+        {"text": "", "first": 2, "lane": "t-1"},
+    ]  # fmt: skip

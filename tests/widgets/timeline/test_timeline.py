@@ -17,9 +17,11 @@ from IPython.utils.capture import capture_output
 from ipywidgets.widgets import widget
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.widgets import kept_trace
 from kaygraph_viz.widgets.timeline import timeline as module
 from kaygraph_viz.widgets.timeline.pusher import Pusher
 from kaygraph_viz.widgets.timeline.timeline import Timeline, timeline
@@ -274,7 +276,8 @@ def shell():
 
 
 LIVE_CELL = """
-from kaygraph_viz.trace.recorder import record, span
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.timeline.timeline import timeline
 with record() as trace:
     display(timeline(trace))
@@ -304,3 +307,66 @@ def test_nothing_warns_when_it_is_made_and_shown():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         timeline(trace_of_nodes(), graph=VIEW)._repr_mimebundle_()
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_kept(monkeypatch):
+    """Let the traces of two charts be kept, so that few have to be drawn."""
+    monkeypatch.setattr(kept_trace, "MAX_KEPT", 2)
+
+
+def shown_and_forgotten(count, *, has_picture=False):
+    """Show charts of traces that nobody else has, and return whether each trace is still there."""
+    traces = []
+    for _ in range(count):
+        trace = trace_of_nodes()
+        view = timeline(trace, graph=VIEW)
+        view.selected = trace.where(kind="branch")[0].span_id
+        if has_picture:
+            view._repr_mimebundle_()
+        traces.append(weakref.ref(trace))
+    del trace, view
+    gc.collect()
+    return [trace() is not None for trace in traces]
+
+
+def test_charts_that_were_shown_long_ago_keep_no_trace(two_kept):
+    assert shown_and_forgotten(4, has_picture=True) == [False, False, True, True]
+
+
+def test_a_chart_whose_trace_is_gone_shows_what_it_has(two_kept):
+    view = timeline(trace_of_nodes())
+    view.selected = selected = view._ids.tolist()[0]
+    picture = view._repr_mimebundle_()[0]["image/png"]
+    shown_and_forgotten(2)
+    view.selected = None
+    view.selected = selected
+    assert view.details == []
+    assert view._repr_mimebundle_()[0]["image/png"] == picture
+    assert repr(view) == f"<Timeline of {len(view._ids)} bars>"
+
+
+def test_a_chart_whose_trace_is_gone_before_it_was_shown_has_no_picture(two_kept):
+    view = timeline(trace_of_nodes())
+    shown_and_forgotten(2)
+    assert "image/png" not in view._repr_mimebundle_()[0]
+
+
+def test_a_chart_of_a_trace_that_is_still_known_has_its_details_however_old_it_is(two_kept):
+    trace = trace_of_nodes()
+    view = timeline(trace)
+    shown_and_forgotten(2)
+    view.selected = view._ids.tolist()[0]
+    assert view.details
+
+
+def test_a_closed_chart_lets_go_of_its_trace():
+    trace = trace_of_nodes()
+    view, alive = timeline(trace), weakref.ref(trace)
+    view.close()
+    del trace
+    gc.collect()
+    assert alive() is None

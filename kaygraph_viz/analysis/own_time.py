@@ -1,0 +1,206 @@
+"""The own time of branches around others: what a task did before, between and after the jobs that it waited for.
+
+Belongs here: finding that time, and adding it to the spans that an analysis reads. Does not belong here: what counts as
+a unit of work (``nesting``), and numbers made of it (``summary``, ``explain``, ``what_if``).
+
+A branch that contains others mostly waits for them. What it does while none of them runs is work like that of any
+branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit of work in all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.analysis.intervals import (
+    Bools,
+    Ints,
+    Stretch,
+    covered_ns,
+    first_of_runs,
+    running_max_by_group,
+)
+from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
+from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane
+from kaygraph_viz.parts import NO_SHARE, PART_CODE
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, stretches
+from kaygraph_viz.trace.span import KINDS, STATUSES
+
+__all__ = ["SHORTEST_NS", "blocking_waits", "cut_rows", "recorded_owner", "with_own_time"]
+
+SHORTEST_NS = 50_000  # what is shorter is the cost of starting branches and of noticing that they have ended
+CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
+
+
+def recorded_owner(columns: SpanColumns) -> Ints:
+    """Return the number of each span; of a phase that was added, that of its branch."""
+    return np.where(is_own_time(columns), columns.column("parent_id"), columns.column("span_id"))
+
+
+def with_own_time(nesting: Nesting) -> Nesting:
+    """Return the spans with a phase for each stretch in which a branch worked while nothing within it ran.
+
+    Parameters
+    ----------
+    nesting
+        All spans.
+
+    Returns
+    -------
+    Nesting
+        The same one where no branch has own time. The spans that were recorded keep their order.
+
+    Notes
+    -----
+    Only branches are meant within which spans ran on other lanes: they waited for them. A branch around spans of its
+    own lane is a level of a stack of calls, or a chunk of items. While a job is queued, the branch waits for it, too;
+    but a coroutine of the same loop is queued until its creator waits.
+
+    Examples
+    --------
+    A task that waits for a job in a thread, and works for a second before and after it:
+
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace((bar("task", "task-1", 0, 4), [bar("job", "pool_0", 1, 3)]))
+    >>> rows = with_own_time(Nesting.of(trace.columns)).columns.rows
+    >>> rows["span_id"].tolist(), (rows["started_ns"] / 1e9).tolist()
+    ([-1, 1, 2, -2], [0.0, 0.0, 1.0, 3.0])
+    """
+    owners = _owners(nesting)
+    if not owners.any():
+        return nesting
+    own = _own_time(nesting, owners)
+    return Nesting.of(_with_phases(nesting, own)) if len(own.owner) else nesting
+
+
+def _owners(nesting: Nesting) -> Bools:
+    """Return a mask of the branches within which spans ran on other lanes."""
+    columns, lane = nesting.columns, nesting.columns.column("lane")
+    is_branch, found = columns.is_kind("branch"), np.zeros(len(lane), np.bool_)
+    around = np.append(nesting.nearest(is_branch), -1)[nesting.parent]  # of each span, without itself
+    moved = is_branch & (around >= 0) & (lane != lane[around])
+    found[around[moved]] = True
+    return found
+
+
+def _own_time(nesting: Nesting, owners: Bools) -> Stretch:
+    """Return the stretches; one in which a branch submits jobs is two, since they depend only on what lies before."""
+    columns = nesting.columns
+    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    is_shown = columns.is_kind("branch", "node", "graph", "phase")
+    around = np.append(nesting.nearest(is_shown), -1)[nesting.parent]
+    inner = np.flatnonzero(is_shown & (around >= 0) & owners[around])
+    owner, submitted = around[inner], columns.column("submitted_ns")[inner]
+    times = submitted, _ready_ns(columns, inner, owner), ended[inner]
+    submitted, ready, until = (np.clip(each, started[owner], ended[owner]) for each in times)
+    order = np.lexsort((ready, owner))
+    owner, submitted, ready, until = (each[order] for each in (owner, submitted, ready, until))
+    is_first = first_of_runs(owner)
+    is_last = np.append(is_first[1:], True)
+    reached = running_max_by_group(until, is_first)
+    since = np.where(is_first, started[owner], np.append(0, reached[:-1]))
+    starts = np.concatenate([since, np.maximum(since, submitted), reached[is_last]])
+    ends = np.concatenate([submitted, ready, ended[owner[is_last]]])
+    owner = np.concatenate([owner, owner, owner[is_last]])
+    own = np.flatnonzero(ends - starts >= SHORTEST_NS)
+    own = own[np.lexsort((starts[own], owner[own]))]
+    return Stretch(owner[own], starts[own], ends[own])
+
+
+def _ready_ns(columns: SpanColumns, inner: Places, owner: Places) -> Ints:
+    """Return from when on a branch may have waited for a span within it [ns]."""
+    in_loop = np.array([kind_of_lane(lane.rpartition("/")[2]) in LOOPS for lane in columns.lanes], np.bool_)
+    lane = columns.column("lane")
+    share_a_loop = in_loop[lane[inner]] & in_loop[lane[owner]]
+    return np.where(share_a_loop, columns.column("started_ns")[inner], columns.column("submitted_ns")[inner])
+
+
+def _with_phases(nesting: Nesting, own: Stretch) -> SpanColumns:
+    """Return the spans with a phase for each stretch."""
+    columns = nesting.columns
+    rows, parts = cut_rows(nesting, own, -1 - np.arange(len(own.owner)))
+    rows["parent_id"], rows["kind"] = columns.rows["span_id"][own.owner], KINDS.index("phase")
+    rows["index"], rows["status"] = -1, STATUSES.index("ok")
+    return replace(columns, rows=np.concatenate([columns.rows, rows]), parts=parts).in_order()
+
+
+def cut_rows(nesting: Nesting, cuts: Stretch, span_ids: Ints) -> tuple[npt.NDArray[np.void], PartTable]:
+    """Return rows for stretches of branches, like those of the branches, and the parts of all spans with theirs.
+
+    Parameters
+    ----------
+    nesting
+        All spans.
+    cuts
+        The stretches, those of one branch after those of another.
+    span_ids
+        A new number for each.
+    """
+    columns = nesting.columns
+    rows = columns.rows[cuts.owner]
+    rows["span_id"], rows["attempt"] = span_ids, 1
+    rows["submitted_ns"] = rows["started_ns"] = cuts.started
+    rows["ended_ns"] = cuts.ended
+    rows["cpu_ns"], rows["blocked_ns"] = _sums(nesting, cuts)
+    table = columns.parts
+    noted = np.flatnonzero(np.isin(columns.rows["span_id"][cuts.owner], table.span_id))
+    parts, place, lasted = _sliced(columns, Stretch(*(each[noted] for each in cuts)))
+    count = np.bincount(place, minlength=len(noted))
+    cpu = np.where(parts["kind"] == CPU, lasted, parts["share"].clip(0) * lasted)
+    rows["cpu_ns"][noted] = np.where(rows["cpu_ns"][noted] < 0, -1, np.bincount(place, cpu, len(noted)))
+    rows["blocked_ns"][noted] = np.bincount(place, lasted * (parts["kind"] == BLOCKED), len(noted))
+    return rows, PartTable.of_spans(
+        np.concatenate([rows["span_id"][noted], table.span_id]), np.concatenate([count, np.diff(table.first)]),
+        np.concatenate([parts, table.parts]),
+    )  # fmt: skip
+
+
+def blocking_waits(nesting: Nesting, mask: Bools | None = None) -> Stretch:
+    """Return the waits that held up branches, as far as they are spans; `mask` says which of them, None all."""
+    columns = nesting.columns
+    is_wait = columns.is_kind("wait") & (columns.rows["blocked_ns"] > 0)
+    waits = np.flatnonzero(is_wait if mask is None else is_wait & mask)
+    waits = waits[np.append(columns.is_kind("branch"), False)[nesting.parent[waits]]]
+    owner, (started, ended) = nesting.parent[waits], (columns.column(f"{name}_ns") for name in ("started", "ended"))
+    return Stretch(owner, np.maximum(started[waits], started[owner]), np.minimum(ended[waits], ended[owner]))
+
+
+def _sums(nesting: Nesting, own: Stretch) -> tuple[Ints, Ints]:
+    """Return CPU time and blocked time of each stretch [ns], of branches of which only sums are known.
+
+    The branch computed in its own time, as far as that is long enough. Where no span says when it was blocked, it was
+    at any time.
+    """
+    columns, waits = nesting.columns, blocking_waits(nesting)
+    lasted, size = own.ended - own.started, len(columns)
+    whole = np.bincount(own.owner, lasted, size)[own.owner]
+    cpu, blocked = (columns.column(name)[own.owner] for name in ("cpu_ns", "blocked_ns"))
+    service = (columns.column("ended_ns") - columns.column("started_ns"))[own.owner]
+    any_time = np.minimum(lasted, blocked * (lasted / np.maximum(1, service))).astype(np.int64)
+    held_up = np.where(np.isin(own.owner, waits.owner), covered_ns(own, waits), any_time)
+    used = np.minimum(lasted - held_up, cpu * (lasted / whole)).astype(np.int64)
+    return np.where(cpu < 0, -1, used), held_up
+
+
+def _sliced(columns: SpanColumns, own: Stretch) -> tuple[npt.NDArray[np.void], Places, Ints]:
+    """Return the noted parts of stretches, the place of the stretch of each of them, and how long it lasted [ns]."""
+    owners, number = np.unique(own.owner, return_inverse=True)
+    found = stretches(columns, owners)
+    times, rank = np.unique(
+        np.concatenate([found.started_ns, found.ended_ns, own.started, own.ended]), return_inverse=True
+    )
+    of = np.concatenate([found.owner, found.owner, number, number])
+    key = np.split(of * len(times) + rank, np.cumsum([len(found.owner), len(found.owner), len(number)]))
+    first = np.searchsorted(key[1], key[2], side="right")  # the first part that ends after the stretch begins
+    count = np.searchsorted(key[0], key[3]) - first
+    place = np.repeat(np.arange(len(number)), count)
+    at = np.arange(len(place)) + np.repeat(first - (np.cumsum(count) - count), count)
+    begins = np.maximum(found.started_ns[at], own.started[place])
+    parts = np.empty(len(at), PART_DTYPE)
+    parts["until_ns"] = np.minimum(found.ended_ns[at], own.ended[place])
+    parts["kind"], parts["share"] = found.kind[at], np.where(found.kind[at] == UNKNOWN, found.cpu_share[at], NO_SHARE)
+    parts["share"] = np.nan_to_num(parts["share"], nan=NO_SHARE)
+    return parts, place, parts["until_ns"] - begins

@@ -1,0 +1,128 @@
+"""Branches that took one item after another from a queue: worker loops, as programs write them themselves.
+
+Belongs here: their waits for items, when the last item was done, and the work between two waits as branches of its own.
+Does not belong here: losses (``explain``), and replaying them (``what_if``).
+
+Such a loop waits for an item, works, waits for the next one, and is cancelled when all is done. So its end says nothing
+about its work: what it did before its last wait was finished.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kaygraph_viz.analysis.intervals import Ints, Stretch
+from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.analysis.own_time import SHORTEST_NS, blocking_waits, cut_rows
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.span import STATUSES
+
+__all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "loops_as_items"]
+
+AT_ONCE_NS = 1_000_000  # from the end of a wait that was cancelled to the end of its branch
+PIECES = 16  # of the work of a loop, if it is not known when it took an item
+
+
+def input_waits(nesting: Nesting) -> Stretch:
+    """Return the waits of branches for an item from a queue: those that are named after the method ``get``.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> wait = bar("Queue.get", "task-1", 1, 2, blocked_s=1, kind="wait")
+    >>> input_waits(Nesting.of(make_trace((bar("loop", "task-1", 0, 3), [wait])).columns)).ended.tolist()
+    [2000000000]
+    """
+    columns = nesting.columns
+    is_get = np.array([*(name.rpartition(".")[2] == "get" for name in columns.names), False], np.bool_)
+    waits = blocking_waits(nesting, is_get[columns.rows["name"]])
+    order = np.lexsort((waits.started, waits.owner))
+    return Stretch(*(each[order] for each in waits))
+
+
+def finished_ns(nesting: Nesting) -> Ints:
+    """Return until when the work of each span counts [ns].
+
+    That is its end, if it ended well, else its start: its result was lost. Loops that were cancelled, or went on until
+    the recording ended, worked until the end of their last wait for an item; if one of them was waiting when it was
+    cancelled, there was nothing left to do, and all of them had finished.
+
+    Parameters
+    ----------
+    nesting
+        All spans.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> waits = [bar("Queue.get", "task-1", 1, 2, blocked_s=1, kind="wait")]
+    >>> trace = make_trace((bar("loop", "task-1", 0, 5, status="cancelled"), waits), bar("b", "t", 0, 5, status="lost"))
+    >>> finished_ns(Nesting.of(trace.columns)).tolist()
+    [2000000000, 0, 2000000000]
+    """
+    columns, waits = nesting.columns, input_waits(nesting)
+    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    found = np.where(columns.is_status("ok"), ended, started)
+    if not len(waits.owner):
+        return found
+    last = np.full(len(found), -1)
+    np.maximum.at(last, waits.owner, waits.ended)
+    siblings = (nesting.parent + 1) * len(columns.names) + columns.column("name")
+    was_stopped = columns.is_kind("branch") & columns.is_status("cancelled", "abandoned")
+    is_loop = was_stopped & np.isin(siblings, siblings[waits.owner])
+    was_waiting = was_stopped & (last >= ended - AT_ONCE_NS)
+    has_finished = columns.is_status("abandoned") | np.isin(siblings, siblings[was_waiting])
+    return np.where(is_loop, np.where(has_finished, ended, np.maximum(last, started)), found)
+
+
+def loops_as_items(columns: SpanColumns) -> SpanColumns:
+    """Return the spans with each loop cut into branches: its work between two waits for an item.
+
+    Parameters
+    ----------
+    columns
+        All spans.
+
+    Notes
+    -----
+    Where a loop took items without a wait it is not known when it did: then its work is cut into 16 equal pieces, as if
+    the items had been short. A loop that contains other branches stays as it is.
+    """
+    nesting = Nesting.of(columns)
+    waits = input_waits(nesting)
+    makes_calls = nesting.enclosing(columns.is_kind("branch", "phase"))[waits.owner]
+    waits = Stretch(*(each[~makes_calls] for each in waits))
+    if not len(waits.owner):
+        return columns
+    loops = np.unique(waits.owner)
+    items = _between(columns, waits, loops)
+    first = 1 + int(columns.column("span_id").max())
+    rows, parts = cut_rows(nesting, items, first + np.arange(len(items.owner)))
+    rows["status"] = STATUSES.index("ok")
+    is_loop = np.zeros(len(columns), np.bool_)
+    is_loop[loops] = True
+    is_left = ~nesting.within(is_loop)
+    return replace(columns, rows=np.concatenate([columns.rows[is_left], rows]), parts=parts).in_order()
+
+
+def _between(columns: SpanColumns, waits: Stretch, loops: Places) -> Stretch:
+    """Return the work of loops before, between and after their waits, in pieces."""
+    started, ended = columns.column("started_ns")[loops], columns.column("ended_ns")[loops]
+    owner = np.concatenate([loops, waits.owner])
+    order = np.argsort(owner, kind="stable")  # the begin of each loop, then the ends of its waits
+    begins = np.concatenate([started, waits.ended])[order]
+    order = np.argsort(np.concatenate([waits.owner, loops]), kind="stable")
+    ends = np.concatenate([waits.started, ended])[order]
+    owner = np.sort(owner)
+    works = ends - begins >= SHORTEST_NS
+    owner, begins, ends = owner[works], begins[works], ends[works]
+    whole = np.bincount(owner, ends - begins, len(columns))[owner]
+    pieces = np.ceil(PIECES * (ends - begins) / np.maximum(whole, 1)).astype(np.intp)
+    place = np.repeat(np.arange(len(owner)), pieces)
+    number = np.arange(len(place)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    lasted, count = (ends - begins)[place], pieces[place]
+    return Stretch(
+        owner[place], begins[place] + lasted * number // count, begins[place] + lasted * (number + 1) // count
+    )

@@ -1,0 +1,186 @@
+"""A call of the program as a branch: from when it was handed over until it ends, in the thread that runs it.
+
+Belongs here: stamping calls that run in this process. Does not belong here: calls that go to other processes
+(``remote``), where calls are intercepted (the module of each library), what they are called (``names``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import Context
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+from kaygraph_viz.capture.names import name_of
+from kaygraph_viz.trace.attributes import describe_error, safe_attributes
+from kaygraph_viz.trace.lanes import Measured
+from kaygraph_viz.trace.recorder import NO_SCOPE, Scope, _active, _scope, span
+from kaygraph_viz.trace.span import Kind, RowTuple, Status
+
+__all__ = [
+    "OpenCall", "call_recorded", "lost", "scope_by_context", "scope_for", "within", "without_our_frames",
+]  # fmt: skip
+
+
+def scope_for(kind: str) -> Scope | span | None:
+    """Return the scope in which to record a call of a kind; None where no recording wants it.
+
+    A thread that the program started without a copy of the context belongs to the innermost recording.
+    """
+    scope = _scope.get() or _active[-1]
+    recorder = scope.recorder
+    return scope if kind in recorder.captured and recorder.is_open else None
+
+
+def scope_by_context(kind: str) -> Scope | span | None:
+    """Return the scope of the calling context: what is no descendant of the recording has none."""
+    scope = _scope.get() or NO_SCOPE
+    recorder = scope.recorder
+    return scope if kind in recorder.captured and recorder.is_open else None
+
+
+class OpenCall(span):
+    """A call under way: an open span, and the scope of what runs in it.
+
+    Parameters
+    ----------
+    parent
+        The scope in which it was handed over, whichever thread runs it.
+    name
+        What it is called in charts.
+    kind
+        The kind of its span.
+    submitted_ns
+        When it was handed over [ns]; 0 where it begins at once.
+    index
+        Its position among the items of its call; -1 for none.
+    attributes
+        What is worth keeping of it.
+    """
+
+    __slots__ = ("attempt", "index", "submitted_ns")
+
+    def __init__(
+        self, parent: Scope | span, name: str, *, kind: Kind = "branch", submitted_ns: int = 0, index: int = -1,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        self.recorder = parent.recorder
+        self.parent = parent
+        self.name = name
+        self.kind = kind
+        self.submitted_ns = submitted_ns
+        self.index = index
+        self.attempt = 1
+        self._attributes = {} if attributes is None else dict(attributes)
+        self._links = ()
+        self.span_id = 0  # until it begins
+        self.is_over = False
+
+    def link_to(self, numbers: tuple[int, ...]) -> None:
+        """Note that this call needed the results of the spans with these numbers."""
+        self._links = numbers
+
+    def begin(self) -> OpenCall:
+        """Stamp the begin, in the thread that runs the call, and make this the scope there."""
+        recorder = self.recorder
+        self.span_id = recorder.next_id()
+        self._token = _scope.set(self)
+        self._lane = lane = recorder.lanes.mine()
+        self._started_ns = now = recorder.now_ns()
+        recorder.open_spans[self.span_id] = self
+        self._cpu_ns = lane.cpu_at(now)
+        return self
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Stamp the end and record the span; `error` is what the call raised."""
+        self.__exit__(None if error is None else type(error), error, None)
+
+    @property
+    def started_ns(self) -> int:
+        """When it began [ns]."""
+        return self._started_ns
+
+    def cut(self, at_ns: int, **attributes: Any) -> None:
+        """Record what came before `at_ns` [ns] as a branch of its own, which only computed; go on from there."""
+        lasted_ns = at_ns - self._started_ns
+        row = self._row_of(at_ns, (lasted_ns if self.recorder.has_cpu_time else -1, 0, None), "ok", None)
+        self.recorder.add((self.recorder.next_id(), *row[1:14], attributes, *row[15:]))
+        self._started_ns = at_ns
+        self._cpu_ns += lasted_ns
+
+    def _row_of(self, ended_ns: int, measured: Measured, status: Status, error: str | None) -> RowTuple:
+        started_ns, (cpu_ns, blocked_ns, parts) = self._started_ns, measured
+        submitted_ns = self.submitted_ns
+        return (
+            self.span_id, self.parent_id, self.index, self.name, self.kind, self._lane.name,
+            submitted_ns if 0 < submitted_ns < started_ns else started_ns, started_ns, ended_ns,
+            cpu_ns, blocked_ns, status, self.attempt, error,
+            safe_attributes(self._attributes) if self._attributes else None, self._links, parts,
+        )  # fmt: skip
+
+
+def call_recorded(
+    parent: Scope | span, submitted_ns: int, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> Any:
+    """Call a function as the branch that was handed over in `parent` at `submitted_ns` [ns].
+
+    Result and error are those of the function, and so is the traceback.
+    """
+    if not parent.recorder.is_open:
+        return function(*args, **kwargs)
+    call = OpenCall(parent, name_of(function, args), submitted_ns=submitted_ns)
+    if function.__class__ is not FunctionType:
+        function, args = within(call, function, args)
+    call.begin()
+    try:
+        result = function(*args, **kwargs)
+    except BaseException as error:
+        call.end(error)
+        without_our_frames(error)
+        raise
+    call.__exit__(None, None, None)  # `end` without the cost of a call
+    return result
+
+
+def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseException) -> None:
+    """Record a call that a worker process took with it when it died: nothing else is known of it."""
+    recorder = parent.recorder
+    if not recorder.is_open:
+        return
+    call = OpenCall(parent, name, submitted_ns=submitted_ns)
+    now = recorder.now_ns()
+    recorder.add((
+        recorder.next_id(), call.parent_id, -1, name, "branch", "lost", submitted_ns, now, now, -1, 0, "lost", 1,
+        describe_error(error), None, None, None,
+    ))  # fmt: skip
+
+
+def within(call: OpenCall, function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """Return function and arguments so that `call` is the scope inside, also in a context that they bring."""
+    if isinstance(function, partial) and function.args and _runs_in_context(function.func):
+        return partial(function.func, _in_scope, call, *function.args, **function.keywords), args
+    if args and _runs_in_context(function):
+        return function, (_in_scope, call, *args)
+    return function, args
+
+
+def _runs_in_context(function: Any) -> bool:
+    return isinstance(getattr(function, "__self__", None), Context) and function.__name__ == "run"
+
+
+def _in_scope(call: OpenCall, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    token = _scope.set(call)
+    try:
+        return function(*args, **kwargs)
+    except BaseException as error:
+        without_our_frames(error)
+        raise
+    finally:
+        _scope.reset(token)
+
+
+def without_our_frames(error: BaseException) -> None:
+    """Take the frame of the caller off a traceback: readers look for their own lines."""
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next

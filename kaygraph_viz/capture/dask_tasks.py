@@ -1,0 +1,236 @@
+"""Capturing Dask: tasks of its local schedulers of threads, and of clusters.
+
+Belongs here: the hooks in schedulers and clients. Does not belong here: our own executor on Dask (``execute.dask``),
+files of a task stream (``export.task_stream_reader``).
+
+A task of a local scheduler is stamped where it runs. What ran on a cluster is read off the task stream that its
+scheduler keeps, when the recording or the client ends; its times are those of the scheduler.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+from kaygraph_viz.capture.calls import OpenCall, scope_for
+from kaygraph_viz.capture.patches import Hook, OnImport, Patch
+from kaygraph_viz.clock import REAL
+from kaygraph_viz.trace.attributes import safe_attributes
+from kaygraph_viz.trace.recorder import Recorder, Scope, first_open, span
+
+__all__ = ["function_of_key", "hooks"]
+
+OURS = "kaygraph_viz-"  # how keys of our own executor begin: it records them itself
+LONGEST_KEY = 200
+SECOND_NS = 1_000_000_000
+
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of Dask."""
+    yield OnImport("dask.local", _local_hooks)
+    yield OnImport("distributed.client", _cluster_hooks)
+
+
+def function_of_key(key: object) -> str:
+    """Return the name of the function from the key of a task.
+
+    Examples
+    --------
+    >>> function_of_key("load-page-2f1e0c9b0a1b2c3d"), function_of_key(("sum-part-108d693e", 2))
+    ('load-page', 'sum-part')
+    """
+    first = key[0] if isinstance(key, (list, tuple)) and key else key
+    if not isinstance(first, str):
+        return "task"
+    head, *rest = re.split(r"[-']", first.removeprefix("('")[:LONGEST_KEY])
+    kept = [head]
+    for word in rest:
+        if not word.isalpha() or re.fullmatch(r"[0-9a-f]{8,}", word):
+            break
+        kept.append(word)
+    return "-".join(kept) or "task"
+
+
+# -- local schedulers --------------------------------------------------------------------------------------------------
+
+
+class _Pending:
+    """The tasks that a scheduler of this process has handed over: in which scope, when, and what they needed."""
+
+    def __init__(self, callback: Any) -> None:
+        self._handed_over: dict[object, tuple[Scope | span, int, tuple[int, ...]]] = {}
+        self._spans: dict[object, int] = {}
+        self._callback = callback(pretask=self._note, finish=self._forget)
+        self._callback.register()
+
+    def remove(self) -> None:
+        """Stop listening."""
+        self._callback.unregister()
+
+    def _note(self, key: object, graph: object, state: Mapping[str, Any]) -> None:
+        scope = scope_for("dask")
+        if scope is not None:
+            needed = state["dependencies"].get(key, ())
+            links = tuple(self._spans[each] for each in needed if each in self._spans)
+            self._handed_over[key] = scope, scope.recorder.now_ns(), links
+
+    def _forget(self, graph: Any, state: object, failed: object) -> None:
+        for key in list(graph):
+            self._handed_over.pop(key, None)
+            self._spans.pop(key, None)
+
+    def begin(self, key: object) -> OpenCall | None:
+        """Begin the branch of a task in the thread that runs it."""
+        scope, submitted_ns, links = self._handed_over.get(key, (None, 0, ()))
+        if scope is None or not scope.recorder.is_open:
+            return None
+        facts = {"key": str(key)[:LONGEST_KEY]}
+        call = OpenCall(scope, function_of_key(key), submitted_ns=submitted_ns, attributes=facts)
+        call.link_to(links)
+        self._spans[key] = call.begin().span_id
+        return call
+
+
+def _local_hooks(module: ModuleType) -> Iterator[Hook]:
+    from dask.callbacks import Callback  # dask.local has loaded it
+
+    pending = _Pending(Callback)
+    yield pending
+    yield Patch(module, "execute_task", lambda original: _executing(pending, original))
+
+
+def _executing(pending: _Pending, original: Callable[..., Any]) -> Callable[..., Any]:
+    def execute_task(key: object, task_info: Any, dumps: Any, loads: Any, get_id: Any, pack_exception: Any) -> Any:
+        call, raised = pending.begin(key), []
+
+        def pack(error: BaseException, packed_by: Any) -> Any:
+            raised.append(error)
+            return pack_exception(error, packed_by)
+
+        try:
+            return original(key, task_info, dumps, loads, get_id, pack if call is not None else pack_exception)
+        finally:
+            if call is not None:
+                call.end(raised[0] if raised else None)
+
+    return execute_task
+
+
+# -- clusters ----------------------------------------------------------------------------------------------------------
+
+
+class _Watch:
+    """What one client has handed to its cluster while one recording was open."""
+
+    def __init__(self, client: Any, recorder: Recorder) -> None:
+        self._client = client
+        self.recorder = recorder
+        self._offset_ns = time.time_ns() - REAL.now_ns()
+        self._calls: list[tuple[int, Scope | span]] = []
+        self._is_read = False
+        client.get_task_stream(count=0)  # from here on the scheduler keeps it
+
+    def note(self, scope: Scope | span) -> None:
+        """Note that tasks are handed over in a scope."""
+        self._calls.append((self.recorder.now_ns(), scope))
+
+    def read(self) -> None:
+        """Record what has run, once."""
+        if self._is_read or self._client.status != "running":
+            return
+        self._is_read = True
+        since_s = (self._calls[0][0] + self._offset_ns) / SECOND_NS
+        stream = self._client.get_task_stream(start=since_s)
+        lanes: dict[tuple[str, object], str] = {}
+        workers: dict[str, int] = {}
+        free: dict[str, int] = {}
+        for message in sorted(stream, key=_begin_of):
+            times = [each for each in message["startstops"] if each["action"] == "compute"]
+            if times and not str(message["key"]).startswith(OURS):
+                number = workers.setdefault(message["worker"], len(workers) + 1)
+                place = message["worker"], message["thread"]
+                lane = lanes.setdefault(place, f"dask-{number}/thread-{sum(each[0] == place[0] for each in lanes) + 1}")
+                free[lane] = self._add(message, times, lane, free.get(lane, 0))
+
+    def _add(self, message: Mapping[str, Any], times: list[Mapping[str, Any]], lane: str, free_ns: int) -> int:
+        """Record one task and return its end; stamps of one thread shift with the estimate of its clock."""
+        recorder, now_ns = self.recorder, self.recorder.now_ns()
+        started_ns, ended_ns = (
+            min(max(round(at * SECOND_NS) - self._offset_ns, free_ns), now_ns)
+            for at in (times[0]["start"], times[-1]["stop"])
+        )
+        ended_ns = int(max(started_ns, ended_ns))
+        submitted_ns, scope = max(
+            (each for each in self._calls if each[0] <= started_ns), key=lambda each: each[0], default=self._calls[0]
+        )
+        is_ok = message["status"] == "OK"
+        facts = safe_attributes({"key": str(message["key"])[:LONGEST_KEY], "nbytes": message.get("nbytes")})
+        recorder.add((
+            recorder.next_id(), first_open(scope).span_id, -1, function_of_key(message["key"]), "branch", lane,
+            min(submitted_ns, started_ns), started_ns, ended_ns, -1, 0, "ok" if is_ok else "error", 1,
+            None if is_ok else "the task failed", facts, None, None,
+        ))  # fmt: skip
+        return ended_ns
+
+
+def _begin_of(message: Mapping[str, Any]) -> float:
+    return min((each["start"] for each in message["startstops"]), default=0.0)
+
+
+class _Watches:
+    """The clients that are watched."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[int, int], _Watch] = {}
+
+    def note(self, client: Any, scope: Scope | span) -> None:
+        """Note that a client hands over tasks in a scope."""
+        key = id(client), id(scope.recorder)
+        watch = self._of.get(key)
+        if watch is None:
+            watch = self._of[key] = _Watch(client, scope.recorder)
+            scope.recorder.at_end.append(watch.read)
+        watch.note(scope)
+
+    def close(self, client: Any) -> None:
+        """Read what a client has to tell before it is closed."""
+        for key in [key for key in self._of if key[0] == id(client)]:
+            watch = self._of.pop(key)
+            if watch.recorder.is_open:
+                with suppress(Exception):  # a cluster that is gone must not keep its client from closing
+                    watch.read()
+
+    def remove(self) -> None:
+        """Let go of the clients."""
+        self._of.clear()
+
+
+def _cluster_hooks(module: ModuleType) -> Iterator[Hook]:
+    watches = _Watches()
+    yield watches
+    yield Patch(module.Client, "_graph_to_futures", lambda original: _handing_over(watches, original))
+    yield Patch(module.Client, "close", lambda original: _closing(watches, original))
+
+
+def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _graph_to_futures(self: Any, *args: Any, **kwargs: Any) -> Any:
+        scope = scope_for("dask")
+        keys = kwargs["keys"] if "keys" in kwargs else args[1]
+        if scope is not None and not self.asynchronous and not str(next(iter(keys), "")).startswith(OURS):
+            watches.note(self, scope)
+        return original(self, *args, **kwargs)
+
+    return _graph_to_futures
+
+
+def _closing(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
+    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self.asynchronous:
+            watches.close(self)
+        return original(self, *args, **kwargs)
+
+    return close

@@ -1,0 +1,68 @@
+"""Capturing `concurrent.futures`: what is submitted to pools of threads and of processes.
+
+Belongs here: the hooks in `submit`, through which `map` goes, too. Does not belong here: the record of a call
+(``calls``, ``remote``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from concurrent.futures.thread import ThreadPoolExecutor
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+from kaygraph_viz.capture.calls import call_recorded, lost, scope_for
+from kaygraph_viz.capture.names import belongs_to, name_of, unwrapped
+from kaygraph_viz.capture.patches import Hook, Patch
+from kaygraph_viz.capture.remote import TravellingCall
+
+__all__ = ["hooks"]
+
+# These hand over more than the program's functions; hooks of their own record those.
+_RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "langgraph", "loky", "tornado"})
+
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of thread pools and process pools."""
+    yield Patch(ThreadPoolExecutor, "submit", _submit_to_thread)
+    yield Patch(ProcessPoolExecutor, "submit", _submit_to_process)
+
+
+def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
+    def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        scope = scope_for("futures")
+        if scope is None or _is_recorded_elsewhere(fn, args):
+            return original(self, fn, *args, **kwargs)
+        return original(self, call_recorded, scope, scope.recorder.now_ns(), fn, *args, **kwargs)
+
+    return submit
+
+
+def _submit_to_process(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
+    def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        scope = scope_for("futures")
+        if scope is None or _is_recorded_elsewhere(fn, args):
+            return original(self, fn, *args, **kwargs)
+        call = TravellingCall(fn, scope, scope.recorder.now_ns())
+        future = original(self, call, *args, **kwargs)
+        future.add_done_callback(partial(_if_lost, call, name_of(fn, args)))
+        return future
+
+    return submit
+
+
+def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
+    """Return whether a call is recorded already, or by the hooks of another library in more detail."""
+    if function.__class__ is FunctionType:
+        return function is call_recorded or belongs_to(function, _RECORDED_ELSEWHERE)
+    if isinstance(function, TravellingCall):
+        return True
+    return belongs_to(unwrapped(function, args), _RECORDED_ELSEWHERE)
+
+
+def _if_lost(call: TravellingCall, name: str, future: Future[Any]) -> None:
+    if not future.cancelled() and isinstance(error := future.exception(), BrokenProcessPool):
+        lost(call.parent, call.submitted_ns, name, error)

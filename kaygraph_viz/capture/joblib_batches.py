@@ -1,0 +1,113 @@
+"""Capturing `joblib`: the calls of `Parallel`, with every backend.
+
+Belongs here: the hooks where batches are handed over. Does not belong here: the record of a call (``calls``,
+``remote``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+from kaygraph_viz.capture.calls import call_recorded, scope_for
+from kaygraph_viz.capture.chunks import run_calls
+from kaygraph_viz.capture.patches import Hook, OnImport, Patch
+from kaygraph_viz.capture.remote import RemoteCall, TravellingCall
+from kaygraph_viz.trace.recorder import Scope, span
+
+__all__ = ["hooks"]
+
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of joblib."""
+    yield OnImport("joblib.parallel", _parallel_hooks)
+
+
+def _parallel_hooks(module: ModuleType) -> Iterator[Hook]:
+    callers: dict[int, Scope | span] = {}
+    yield Patch(module.Parallel, "_dispatch", partial(_dispatch, callers))
+    yield Patch(module.Parallel, "__call__", partial(_call, callers))
+    yield Patch(module.Parallel, "_get_sequential_output", _run_one_by_one)
+
+
+def _call(callers: dict[int, Scope | span], original: Callable[..., Any]) -> Callable[..., Any]:
+    """Note the scope of the caller: all batches but the first are dispatched from other threads."""
+
+    def call(self: Any, iterable: Iterable[Any]) -> Any:
+        scope = scope_for("joblib")
+        if scope is not None:
+            callers[id(self)] = scope
+        return original(self, iterable)
+
+    return call
+
+
+def _dispatch(callers: dict[int, Scope | span], original: Callable[..., Any]) -> Callable[..., Any]:
+    """Note when a batch is handed over: that is when its items are submitted, whatever the backend."""
+
+    def _dispatch(self: Any, batch: Any) -> Any:
+        scope = callers.get(id(self)) or scope_for("joblib")
+        if scope is not None and scope.recorder.is_open and hasattr(batch, "items"):
+            batch = Batch(batch, scope, scope.recorder.now_ns())
+        return original(self, batch)
+
+    return _dispatch
+
+
+class Batch(TravellingCall):
+    """A batch of calls: in this process each is a branch, in another one short ones share a bar."""
+
+    def __len__(self) -> int:
+        return len(self.function)  # type: ignore[arg-type]  # a batch is a sized callable
+
+    def __call__(self) -> Any:
+        batch: Any = self.function
+        record = partial(call_recorded, self.parent, self.submitted_ns)
+        batch.items = [(partial(record, function), args, kwargs) for function, args, kwargs in batch.items]
+        return batch()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind, arguments = super().__reduce__()
+        return RemoteBatch if kind is RemoteCall else kind, arguments
+
+
+class RemoteBatch(RemoteCall):
+    """A batch in another process."""
+
+    def __len__(self) -> int:
+        return len(self.function)  # type: ignore[arg-type]
+
+    def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        batch: Any = self.function
+        calls = list(batch.items)
+        batch.items = [(run_calls, (scope, self.header[2], calls), {})]  # within what is put around a batch
+        (results,) = batch()
+        return results
+
+
+def _run_one_by_one(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _get_sequential_output(self: Any, iterable: Any) -> Any:
+        scope = scope_for("joblib")
+        if scope is None:
+            return original(self, iterable)
+        tasks = _Tasks(iterable, scope)
+        return original(self, tasks if hasattr(iterable, "__len__") else iter(tasks))
+
+    return _get_sequential_output
+
+
+class _Tasks:
+    """The tasks of `Parallel` where it runs them itself, one by one."""
+
+    def __init__(self, iterable: Any, scope: Scope | span) -> None:
+        self._iterable = iterable
+        self._scope = scope
+
+    def __len__(self) -> int:
+        return len(self._iterable)
+
+    def __iter__(self) -> Iterator[Any]:
+        for function, args, kwargs in self._iterable:
+            yield partial(call_recorded, self._scope, 0, function), args, kwargs

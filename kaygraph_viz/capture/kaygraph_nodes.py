@@ -1,0 +1,19 @@
+"""Capturing KayGraph: graphs, nodes, phases, items and attempts of its own classes.
+
+Belongs here: when its hooks are made. Does not belong here: the hooks (``flows``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from kaygraph_viz.capture.flows import flow_hooks
+from kaygraph_viz.capture.patches import Hook, OnImport
+
+__all__ = ["hooks"]
+
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of KayGraph."""
+    yield OnImport("kaygraph", partial(flow_hooks, "kaygraph"))

@@ -1,0 +1,100 @@
+"""What can be captured, and the hooks of what a recording wants, for as long as it wants them.
+
+Belongs here: names of kinds, counting who needs their hooks. Does not belong here: the hooks (one module for each
+kind), recording (``calls``).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.errors import OptionError
+
+if TYPE_CHECKING:
+    from kaygraph_viz.capture.patches import Hook
+
+__all__ = ["KINDS", "checked_kinds", "hooked"]
+
+# For each kind the module of this package that has its hooks.
+_MODULES = {
+    "futures": "futures",
+    "multiprocessing": "pools",
+    "asyncio": "tasks",
+    "threading": "threads",
+    "joblib": "joblib_batches",
+    "dask": "dask_tasks",
+    "anyio": "anyio_threads",
+    "pocketflow": "pocketflow_nodes",
+    "kaygraph": "kaygraph_nodes",
+    "langgraph": "langgraph_nodes",
+}
+KINDS: tuple[str, ...] = tuple(_MODULES)
+_NEEDED_TOO = {"asyncio": "futures"}  # `to_thread` and `run_in_executor` end in a pool
+
+_lock = threading.RLock()
+_users: dict[str, int] = {}  # how many recordings want a kind
+_hooks: dict[str, list[Hook]] = {}
+
+
+def checked_kinds(capture: str | Iterable[str]) -> frozenset[str]:
+    """Return the kinds to capture.
+
+    Parameters
+    ----------
+    capture
+        One name, several, or ``"all"``.
+
+    Raises
+    ------
+    OptionError
+        If a name is not known.
+
+    Examples
+    --------
+    >>> sorted(checked_kinds("futures")), sorted(checked_kinds(()))
+    (['futures'], [])
+    """
+    expected, example = f"'all', or any of {', '.join(KINDS)}", 'capture="all"'
+    if not isinstance(capture, (str, Iterable)):
+        raise OptionError("capture", capture, expected, example)
+    names = [capture] if isinstance(capture, str) else list(capture)
+    if any(not isinstance(name, str) or name not in (*KINDS, "all") for name in names):
+        raise OptionError("capture", capture, expected, example)
+    wanted = set(KINDS) if "all" in names else set(names)
+    return frozenset(wanted | {_NEEDED_TOO[name] for name in wanted if name in _NEEDED_TOO})
+
+
+@contextmanager
+def hooked(kinds: frozenset[str]) -> Iterator[None]:
+    """Have the hooks of these kinds in force inside the block; blocks may overlap in any way."""
+    entered: list[str] = []
+    try:
+        for kind in KINDS:
+            if kind in kinds:
+                entered.append(kind)
+                _enter(kind)
+        yield
+    finally:
+        for kind in reversed(entered):
+            _leave(kind)
+
+
+def _enter(kind: str) -> None:
+    with _lock:
+        _users[kind] = _users.get(kind, 0) + 1
+        if _users[kind] == 1:
+            made = _hooks[kind] = []
+            made.extend(import_module(f"kaygraph_viz.capture.{_MODULES[kind]}").hooks())
+
+
+def _leave(kind: str) -> None:
+    with _lock:
+        _users[kind] -= 1
+        if not _users[kind]:
+            hooks = _hooks.pop(kind, [])
+            while hooks:
+                hooks.pop().remove()

@@ -1,0 +1,115 @@
+"""What a captured call is called: the name of the function that the program wrote, through all wrappers.
+
+Belongs here: names, and which functions belong to a library. Does not belong here: recording (``calls``).
+"""
+
+from __future__ import annotations
+
+from contextvars import Context
+from functools import cache, partial
+from types import FunctionType
+from typing import Any
+
+__all__ = ["belongs_to", "is_machinery", "mapped_items", "name_of", "unwrapped"]
+
+# The functions of these run the program's work, they are not the work: they get no bars of their own.
+_MACHINERY = frozenset({
+    "IPython", "anyio", "asyncio", "concurrent", "dask", "debugpy", "distributed", "ipykernel", "joblib",
+    "jupyter_client", "kaygraph", "kaygraph_viz", "langgraph", "loky", "multiprocessing", "pocketflow",
+    "socketserver", "threading", "tornado", "tqdm", "uvicorn", "uvloop", "zmq",
+})  # fmt: skip
+_MOST_WRAPPERS = 8
+
+
+def belongs_to(function: Any, libraries: frozenset[str]) -> bool:
+    """Return whether a function was defined in one of these libraries.
+
+    Examples
+    --------
+    >>> import json
+    >>> belongs_to(json.dumps, frozenset({"json"})), belongs_to(print, frozenset({"json"}))
+    (True, False)
+    """
+    return _root_of(getattr(function, "__module__", None)) in libraries
+
+
+@cache
+def _root_of(module: object) -> str:
+    return str(module or "").partition(".")[0]
+
+
+def is_machinery(module: str | None) -> bool:
+    """Return whether a module belongs to a library that runs work of others.
+
+    Examples
+    --------
+    >>> is_machinery("asyncio.queues"), is_machinery("shop.orders"), is_machinery(None)
+    (True, False, False)
+    """
+    return module is not None and module.partition(".")[0] in _MACHINERY
+
+
+def unwrapped(function: Any, arguments: tuple[Any, ...] = ()) -> Any:
+    """Return the function that a call reaches in the end: through partial, `Context.run`, and the mappers of pools.
+
+    Examples
+    --------
+    >>> unwrapped(partial(partial(print, 1), 2)) is print
+    True
+    """
+    for _ in range(_MOST_WRAPPERS):
+        if (mapped := mapped_items(function, arguments)) is not None:
+            function, arguments = mapped[0], ()
+        elif isinstance(function, partial):
+            function, arguments = function.func, (*function.args, *arguments)
+        elif isinstance(getattr(function, "__self__", None), Context) and arguments:
+            function, arguments = arguments[0], arguments[1:]
+        elif hasattr(type(function), "captured_function"):
+            function = function.captured_function
+        else:
+            break
+    return function
+
+
+def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, bool] | None:
+    """Return the function, the items, and whether each item is a tuple of arguments, for the mapper of a pool.
+
+    Returns
+    -------
+    tuple or None
+        None for what is no mapper.
+
+    Examples
+    --------
+    >>> from concurrent.futures.process import _process_chunk
+    >>> mapped_items(partial(_process_chunk, abs), ([(-1,), (-2,)],)) == (abs, [(-1,), (-2,)], True)
+    True
+    """
+    if isinstance(function, partial) and len(arguments) == 1 and _is_of("concurrent.futures", function.func):
+        return (function.args[0], arguments[0], True) if function.func.__name__ == "_process_chunk" else None
+    is_mapper = _is_of("multiprocessing.pool", function) and function.__name__ in ("mapstar", "starmapstar")
+    if is_mapper and len(arguments) == 1:
+        mapped, items = arguments[0]
+        return mapped, items, function.__name__ == "starmapstar"
+    return None
+
+
+def _is_of(module: str, function: Any) -> bool:
+    return isinstance(function, FunctionType) and function.__module__.startswith(module)
+
+
+def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
+    """Return the name of a call in charts: of the innermost function, without the functions around it.
+
+    Examples
+    --------
+    >>> class Shop:
+    ...     def order(self): ...
+    >>> name_of(Shop().order), name_of(partial(print, 1)), name_of(Shop())
+    ('Shop.order', 'print', 'Shop')
+    """
+    is_plain = function.__class__ is FunctionType and function.__module__ != "multiprocessing.pool"
+    found = function if is_plain else unwrapped(function, arguments)
+    name = getattr(found, "__qualname__", None)
+    text = name if name.__class__ is str else type(found).__qualname__
+    return text.rpartition("<locals>.")[2]

@@ -1,0 +1,56 @@
+"""Capturing `multiprocessing.pool`: pools of processes, and `ThreadPool`.
+
+Belongs here: the hooks where tasks are handed over. Does not belong here: the record of a call (``calls``, ``remote``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.pool import Pool
+from typing import Any
+
+from kaygraph_viz.capture.calls import scope_for
+from kaygraph_viz.capture.names import belongs_to, unwrapped
+from kaygraph_viz.capture.patches import Hook, Patch
+from kaygraph_viz.capture.remote import TravellingCall
+
+__all__ = ["hooks"]
+
+# Hooks of their own record what these hand over.
+_RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "loky"})
+Task = tuple[Any, Any, Any, Any, Any]  # number of the job, position in it, function, arguments
+
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of pools: tasks of `map` and `imap` pass through one generator, those of `apply` do not."""
+    yield Patch(Pool, "_guarded_task_generation", _generate_tasks)
+    yield Patch(Pool, "apply_async", _apply)
+
+
+def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., Iterable[Task]]:
+    def _guarded_task_generation(self: Any, result_job: Any, func: Any, iterable: Iterable[Any]) -> Iterable[Task]:
+        scope = scope_for("multiprocessing")
+        tasks = original(self, result_job, func, iterable)
+        if scope is None or _is_recorded_elsewhere(func):
+            return tasks
+        now_ns = scope.recorder.now_ns
+        return (
+            (job, place, TravellingCall(found, scope, now_ns()) if found is func else found, *arguments)
+            for job, place, found, *arguments in tasks
+        )
+
+    return _guarded_task_generation
+
+
+def _apply(original: Callable[..., Any]) -> Callable[..., Any]:
+    def apply_async(self: Any, func: Any, *args: Any, **options: Any) -> Any:
+        scope = scope_for("multiprocessing")
+        if scope is not None and not _is_recorded_elsewhere(func):
+            func = TravellingCall(func, scope, scope.recorder.now_ns())
+        return original(self, func, *args, **options)
+
+    return apply_async
+
+
+def _is_recorded_elsewhere(function: Any) -> bool:
+    return isinstance(function, TravellingCall) or belongs_to(unwrapped(function), _RECORDED_ELSEWHERE)

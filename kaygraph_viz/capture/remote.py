@@ -1,0 +1,259 @@
+"""Calls that run in another process of this machine: how they go there, and how their spans come home.
+
+Belongs here: what is pickled instead of a function and instead of its result. Does not belong here: which calls go
+there (``futures``, ``pools``, ``joblib``), numbering rows anew (``trace.wire``).
+
+The call is wrapped where it is submitted and records itself where it runs. Its rows travel inside the pickle of the
+result, or of the error: unpickling that hands them to the recorder and leaves the bare result. So the program never
+sees anything of ours, whoever carries the pickles. A worker process imports this module: it must load fast.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
+from kaygraph_viz.capture.chunks import calls_of, run_calls
+from kaygraph_viz.capture.names import mapped_items, name_of
+from kaygraph_viz.clock import REAL
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, span
+from kaygraph_viz.trace.span import RowTuple
+from kaygraph_viz.trace.storage import RowList
+from kaygraph_viz.trace.wire import OWN_LANE, adopt
+
+__all__ = ["Errand", "RemoteCall", "TravellingCall"]
+
+MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
+Header = tuple[int, int, int, bool]  # number of the errand, its process, time of submission [ns], whether CPU is read
+News = tuple[int, int, int, list[RowTuple]]  # number of the errand, process that ran it, submission [ns], rows
+
+
+class Errand:
+    """The scope to which the spans of calls return that were sent to other processes."""
+
+    def __init__(self, scope: Scope | span) -> None:
+        self.scope = scope
+        self.number = next(_numbers)
+        _open_errands[self.number] = self
+
+    @classmethod
+    def of(cls, scope: Scope | span) -> Errand:
+        """Return the errand of a scope: one for all calls that are sent from it, kept as long as its recording."""
+        errands = _errands.setdefault(scope.recorder, {})
+        found = errands.get(scope.span_id)
+        if found is None:
+            found = errands[scope.span_id] = cls(scope)
+        return found
+
+
+_numbers = itertools.count(1)
+_errands: WeakKeyDictionary[Recorder, dict[int, Errand]] = WeakKeyDictionary()
+_open_errands: WeakValueDictionary[int, Errand] = WeakValueDictionary()
+_process_lanes: WeakKeyDictionary[Recorder, dict[int, str]] = WeakKeyDictionary()
+
+
+class TravellingCall:
+    """What is submitted instead of a function: here it records its call here, pickled it becomes a `RemoteCall`.
+
+    Parameters
+    ----------
+    function
+        The program's function.
+    parent
+        The scope in which it is submitted.
+    submitted_ns
+        When that was [ns].
+    """
+
+    def __init__(self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int) -> None:
+        self.function = function
+        self.parent = parent
+        self.submitted_ns = submitted_ns
+
+    @property
+    def captured_function(self) -> Callable[..., Any]:
+        """The function that is called in the end."""
+        return self.function
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function here, recorded."""
+        mapped = mapped_items(self.function, args)
+        if mapped is not None and self.parent.recorder.is_open:
+            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped))
+        return call_recorded(self.parent, self.submitted_ns, self.function, *args, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        recorder = self.parent.recorder
+        if not recorder.is_open or recorder.clock is not REAL:  # in simulated time no other process can take part
+            return _same, (self.function,)
+        return RemoteCall, (self.function, self.header())
+
+    def header(self) -> Header:
+        """Return what the other process has to know."""
+        errand = Errand.of(self.parent)
+        return errand.number, os.getpid(), self.submitted_ns, self.parent.recorder.has_cpu_time
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+class RemoteCall:
+    """A call in another process: it records itself, and its rows travel in the pickle of the result.
+
+    Parameters
+    ----------
+    function
+        The program's function.
+    header
+        Where the rows belong.
+    """
+
+    def __init__(self, function: Callable[..., Any], header: Header) -> None:
+        self.function = function
+        self.header = header
+
+    @property
+    def captured_function(self) -> Callable[..., Any]:
+        """The function that is called in the end."""
+        return self.function
+
+    def __reduce__(self) -> tuple[Any, ...]:  # sent on, as batches are
+        return type(self), (self.function, self.header)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function there, and return what brings the record home."""
+        number, pid, submitted_ns, has_cpu = self.header
+        if os.getpid() == pid:  # it came back unused
+            errand = _open_errands.get(number)
+            if errand is None:
+                return self.function(*args, **kwargs)
+            return call_recorded(errand.scope, submitted_ns, self.function, *args, **kwargs)
+        away = _Away.of(pid, has_cpu=has_cpu)
+        outer = _scope.set(away.scope)
+        try:
+            result = self._run(away.scope, args, kwargs)
+        except BaseException as error:
+            without_our_frames(error)
+            raise _carrying(error, away.news(self.header)) from None
+        finally:
+            _scope.reset(outer)
+        return Carried(result, away.news(self.header))
+
+    def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        submitted_ns = self.header[2]
+        mapped = mapped_items(self.function, args)
+        if mapped is not None:
+            return run_calls(scope, submitted_ns, calls_of(*mapped))
+        call = OpenCall(scope, name_of(self.function, args), submitted_ns=submitted_ns)
+        function, args = within(call, self.function, args)
+        call.begin()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            call.end(error)
+            without_our_frames(error)
+            raise
+        call.end()
+        return result
+
+
+class _Away:
+    """The recorder of a worker process for the calls of one other process."""
+
+    def __init__(self, *, has_cpu: bool) -> None:
+        self.rows = RowList(MOST_ROWS)
+        self.recorder = Recorder(REAL, cpu_time=has_cpu, storage=self.rows)
+        self.recorder.lanes.enter(Lane(OWN_LANE, REAL.cpu_ns if has_cpu else None))
+        self.scope = Scope(self.recorder, 0)
+
+    @classmethod
+    def of(cls, pid: int, *, has_cpu: bool) -> _Away:
+        key = os.getpid(), pid, has_cpu  # this process, too: it may have been forked from another worker
+        if key not in _away:
+            _away.clear()
+            _away[key] = cls(has_cpu=has_cpu)
+        return _away[key]
+
+    def news(self, header: Header) -> News:
+        return header[0], os.getpid(), header[2], [tuple(row) for row in self.rows.fetch()]  # type: ignore[misc]
+
+
+_away: dict[tuple[int, int, bool], _Away] = {}
+
+
+class Carried:
+    """A result with the news of its call: unpickling it hands over the news and leaves the bare result.
+
+    Parameters
+    ----------
+    result
+        What the program's function returned.
+    news
+        The rows, and where they belong.
+    """
+
+    def __init__(self, result: Any, news: News) -> None:
+        self.result = result
+        self.news = news
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _landed, (self.news, self.result)
+
+    def __repr__(self) -> str:  # in messages about results that cannot be pickled
+        return repr(self.result)
+
+
+class _CarriedError(Exception):
+    """An error with the news of its call, which unpickles to that error; subclasses have the name of its class."""
+
+    def __init__(self, error: BaseException, news: News) -> None:
+        super().__init__()
+        self.error = error
+        self.news = news
+
+    def __str__(self) -> str:
+        return str(self.error)
+
+    def __repr__(self) -> str:
+        return repr(self.error)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.error.__traceback__ = self.__traceback__  # which pools take off before they send it
+        return _landed, (self.news, self.error)
+
+
+def _carrying(error: BaseException, news: News) -> BaseException:
+    kind = type(error)
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
+    carrier.__traceback__ = error.__traceback__
+    carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
+    carrier.__suppress_context__ = error.__suppress_context__
+    if hasattr(error, "__notes__"):
+        carrier.__notes__ = error.__notes__
+    return carrier
+
+
+def _landed(news: News, result: Any) -> Any:
+    number, pid, submitted_ns, rows = news
+    errand = _open_errands.get(number)
+    if errand is not None and errand.scope.recorder.is_open:
+        recorder = errand.scope.recorder
+        parent_id = first_open(errand.scope).span_id
+        adopt(recorder, rows, parent_id=parent_id, lane=_lane_of(recorder, pid), submitted_ns=submitted_ns)
+    return result
+
+
+def _lane_of(recorder: Recorder, pid: int) -> str:
+    lanes = _process_lanes.setdefault(recorder, {})
+    if pid not in lanes:
+        lane = recorder.lanes.take("process")
+        recorder.lanes.enter_process(lane, pid)
+        lanes[pid] = lane.name
+    return lanes[pid]

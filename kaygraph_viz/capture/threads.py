@@ -1,0 +1,78 @@
+"""Capturing `threading`: each thread that the program starts, and where its threads wait for a queue.
+
+Belongs here: the hooks in threads and queues. Does not belong here: threads of pools (``futures``).
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from threading import Thread
+from typing import Any
+
+from kaygraph_viz.capture.calls import OpenCall, scope_by_context, scope_for, without_our_frames
+from kaygraph_viz.capture.names import is_machinery, name_of, unwrapped
+from kaygraph_viz.capture.patches import Hook, Patch
+from kaygraph_viz.trace.waiting import held_up
+
+__all__ = ["hooks"]
+
+LEAST_NS = 50_000  # what is shorter was no wait
+
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of threads and queues."""
+    yield Patch(Thread, "start", _start)
+    for method in ("get", "put", "join"):
+        yield Patch(queue.Queue, method, _blocking(f"Queue.{method}"))
+
+
+def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def start(self: Any) -> None:
+        scope = scope_for("threading")
+        if scope is None or "run" in vars(self) or _is_machinery(self):
+            return original(self)
+        run, call = self.run, OpenCall(scope, name_of(_function_of(self)), submitted_ns=scope.recorder.now_ns())
+
+        def run_recorded() -> None:
+            del self.run  # the program finds its thread as it made it
+            call.begin()
+            try:
+                run()
+            except BaseException as error:
+                call.end(error)
+                without_our_frames(error)
+                raise
+            call.end()
+
+        self.run = run_recorded
+        try:
+            return original(self)
+        except BaseException:
+            vars(self).pop("run", None)
+            raise
+
+    return start
+
+
+def _function_of(thread: Thread) -> Any:
+    """Return what a thread runs: its target, the function of a timer, or else the class whose `run` it is."""
+    return getattr(thread, "_target", None) or getattr(thread, "function", None) or type(thread)
+
+
+def _is_machinery(thread: Thread) -> bool:
+    return is_machinery(getattr(unwrapped(_function_of(thread)), "__module__", None))
+
+
+def _blocking(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            scope = scope_by_context("threading")
+            if scope is None or not scope.span_id:
+                return original(self, *args, **kwargs)
+            with held_up("blocked", name, least_ns=LEAST_NS):
+                return original(self, *args, **kwargs)
+
+        return method
+
+    return make

@@ -1,0 +1,111 @@
+"""``kaygraph-viz record``: record a program that knows nothing of this package.
+
+Belongs here: the arguments, and what is written at the end. Does not belong here: running the program (``script``).
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.capture.kinds import KINDS
+from kaygraph_viz.cli.report import printable
+from kaygraph_viz.cli.script import LastWord, run_module, run_script
+from kaygraph_viz.errors import OptionError, OutputExistsError
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.trace import Trace
+
+__all__ = ["record_program"]
+
+USAGE = "%(prog)s [--capture KINDS] [--out DIR] [--force] (SCRIPT | -m MODULE) [ARGUMENTS ...]"
+EXAMPLES = """examples:
+  kaygraph-viz record crawl.py --depth 3            record everything, write to recorded/
+  kaygraph-viz record --out runs -m shop.nightly    record a module
+  kaygraph-viz record --capture asyncio,futures crawl.py
+"""
+ENDINGS = {".jsonl.gz": "the trace, for kaygraph_viz.load()", ".png": "the chart", ".html": "the page with the numbers"}
+
+
+def record_program(arguments: Sequence[str], parser: ArgumentParser) -> None:
+    """Run a program with its arguments, record it, and write what was recorded when it is over.
+
+    Parameters
+    ----------
+    arguments
+        What follows ``record`` on the command line.
+    parser
+        Reports wrong arguments.
+
+    Raises
+    ------
+    OptionError
+        If what to capture is not known.
+    OutputExistsError
+        If an output is there already, without ``--force``.
+    OSError
+        If there is no such script.
+    """
+    options, program = _read(arguments, parser)
+    kinds = options.capture.split(",")
+    name = Path(program[0]).stem if not options.is_module else program[0]
+    paths = {ending: Path(options.out) / f"{name}{ending}" for ending in ENDINGS}
+    taken = [path for path in paths.values() if path.exists()]
+    if taken and not options.force:
+        raise OutputExistsError(taken[0])
+    if not options.is_module and not Path(program[0]).is_file():
+        raise OptionError("SCRIPT", program[0], "a file with Python code", "kaygraph-viz record crawl.py")
+    recording = record(capture=kinds)
+    trace = recording.__enter__()  # until the program is over, which may be after this function
+    last = LastWord(lambda: _finish(recording, trace, paths))
+    run = run_module if options.is_module else run_script
+    run(program[0], program[1:], last)
+
+
+def _read(arguments: Sequence[str], parser: ArgumentParser) -> tuple[Namespace, list[str]]:
+    """Return our options, and the program with its own: they begin at the first word that is no option of ours."""
+    ours = ArgumentParser(prog="kaygraph-viz record", usage=USAGE, epilog=EXAMPLES, add_help=True)
+    ours.error = parser.error  # type: ignore[method-assign]
+    ours.add_argument("--capture", default="all", metavar="KINDS", help=f"any of {', '.join(KINDS)}, or all (default)")
+    ours.add_argument("--out", default="recorded", metavar="DIR", help="where to write (default: recorded)")
+    ours.add_argument("--force", action="store_true", help="overwrite what is there")
+    place, takes_value = 0, False
+    while place < len(arguments) and (takes_value or arguments[place].startswith("-")) and arguments[place] != "-m":
+        takes_value = not takes_value and arguments[place] in ("--capture", "--out")
+        place += 1
+    options = ours.parse_args(arguments[:place])
+    options.is_module = arguments[place : place + 1] == ["-m"]
+    program = list(arguments[place + options.is_module :])
+    if not program:
+        ours.error("expected a script, such as: kaygraph-viz record crawl.py")
+    return options, program
+
+
+def _finish(recording: object, trace: Trace, paths: dict[str, Path]) -> None:
+    """End the recording and write it; nothing of this may change how the program ends."""
+    try:
+        recording.__exit__(None, None, None)  # type: ignore[attr-defined]
+        _write(trace, paths)
+    except BaseException as error:
+        print(f"kaygraph-viz: could not save: {printable(repr(error))}", file=sys.stderr)
+
+
+def _write(trace: Trace, paths: dict[str, Path]) -> None:
+    if not len(trace):
+        print("kaygraph-viz: nothing was recorded: the program started no parallel work", file=sys.stderr)
+        return
+    import matplotlib as mpl
+
+    mpl.use("Agg")  # the program may have chosen a window
+    from kaygraph_viz.html_report import save_report
+    from kaygraph_viz.plot.files import save_picture
+    from kaygraph_viz.plot.gantt.gantt import gantt
+
+    next(iter(paths.values())).parent.mkdir(parents=True, exist_ok=True)
+    trace.save(paths[".jsonl.gz"])
+    save_picture(gantt(trace, title=paths[".png"].stem), paths[".png"])
+    save_report(trace, paths[".html"])
+    print(f"kaygraph-viz: {printable(summarize(trace).sentence)}", file=sys.stderr)
+    print(f"kaygraph-viz: wrote {', '.join(str(path) for path in paths.values())}", file=sys.stderr)

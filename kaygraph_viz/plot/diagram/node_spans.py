@@ -1,0 +1,95 @@
+"""The spans of the nodes of other libraries' graphs, which know no ids: they are recorded by their names.
+
+Belongs here: giving the spans of a trace the ids of the nodes of a view. Does not belong here: their statistics
+(``stats``), and the view (``other_graphs``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.span import KINDS
+from kaygraph_viz.trace.structure import GraphView, NodeView
+
+__all__ = ["with_node_ids"]
+
+NODE = KINDS.index("node")
+
+
+def with_node_ids(columns: SpanColumns, view: GraphView) -> SpanColumns:
+    """Return the spans, those of nodes named by their ids.
+
+    Parameters
+    ----------
+    columns
+        All spans.
+    view
+        The graph; spans stay as they are where its nodes have no ``span_name``.
+
+    Notes
+    -----
+    Where a library records its nodes as plain branches, these are taken for the nodes. Of several nodes with one name,
+    that one is meant to which an edge leads from the node that ran before it.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> from kaygraph_viz.trace.structure import EdgeView
+    >>> nodes = (NodeView("Ask", "Ask", span_name="Ask"), NodeView("Ask #2", "Ask", span_name="Ask"))
+    >>> trace = make_trace(bar("Ask", "main", 0, 1, kind="node"), bar("Ask", "main", 1, 2, kind="node"))
+    >>> found = with_node_ids(trace.columns, GraphView("Flow", nodes, (EdgeView("Ask", "Ask #2"),)))
+    >>> [found.names[name] for name in found.rows["name"]]
+    ['Ask', 'Ask #2']
+    """
+    nodes = [node for node in _all_nodes(view) if node.span_name is not None]
+    wanted = {node.span_name for node in nodes}
+    is_named = np.array([*(name in wanted for name in columns.names), False], np.bool_)[columns.rows["name"]]
+    if not is_named.any():
+        return columns
+    is_node = is_named & columns.is_kind("node", "graph")
+    if not is_node.any():
+        is_node = is_named & columns.is_kind("branch")
+        rows = columns.rows.copy()
+        rows["kind"][is_node] = NODE
+        columns = replace(columns, rows=rows)
+    if len({node.span_name for node in nodes}) == len({node.node_id for node in nodes}):
+        return columns
+    return _named_apart(Nesting.of(columns), np.flatnonzero(is_node).tolist(), view)
+
+
+def _all_nodes(view: GraphView) -> Iterator[NodeView]:
+    for node in view.nodes:
+        yield node
+        if node.graph is not None:
+            yield from _all_nodes(node.graph)
+
+
+def _named_apart(nesting: Nesting, positions: list[int], view: GraphView) -> SpanColumns:
+    columns = nesting.columns
+    around = np.append(nesting.nearest(columns.is_kind("node", "graph")), -1)[nesting.parent].tolist()
+    parent, name = nesting.parent.tolist(), columns.column("name").tolist()
+    code_of = {text: code for code, text in enumerate(columns.names)}
+    rows, found = columns.rows.copy(), dict[int, NodeView]()
+    before: dict[int, NodeView] = {}  # by the span in which nodes follow each other
+    for at in positions:  # they are in the order of time
+        outer = found.get(around[at])
+        inside = outer.graph if outer is not None and outer.graph is not None else view
+        node = _next_node(inside, before.get(parent[at]), columns.names[name[at]])
+        if node is not None:
+            found[at] = before[parent[at]] = node
+            rows["name"][at] = code_of.setdefault(node.node_id, len(code_of))
+    return replace(columns, rows=rows, names=tuple(code_of))
+
+
+def _next_node(view: GraphView, before: NodeView | None, span_name: str) -> NodeView | None:
+    """Return which node of a name has run after another one: one of its successors, else the first of that name."""
+    possible = [node for node in view.nodes if node.span_name == span_name]
+    if before is None or len(possible) < 2:
+        return possible[0] if possible else None
+    following = {edge.target for edge in view.edges if edge.source == before.node_id}
+    return next((node for node in possible if node.node_id in following), possible[0])

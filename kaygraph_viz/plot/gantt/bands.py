@@ -1,0 +1,117 @@
+"""Bands: rows that are too many to be told apart, folded into few, each of many neighbouring rows.
+
+Belongs here: which rows become one, and what it is called. Does not belong here: rows of single workers
+(``plot.rows``), and how busy a band was when (``bins``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, count, groupby
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from kaygraph_viz.analysis.workers import kind_of_lane
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.rows import NAME_LIMIT, Row
+
+__all__ = ["MAX_BANDS", "MAX_ROWS", "folded", "most_rows"]
+
+MAX_ROWS, LEAST_ROWS = 200, 40  # that are drawn one by one: on a figure of its own, and on an Axes however low
+MAX_BANDS = 30  # each still has room for a name
+FEW = 10  # rows of one kind of worker that stay as they are beside bands of others
+MIN_ROW_PT = 1.5
+
+
+def most_rows(ax: Axes | None) -> int:
+    """Return how many rows can be told apart on an Axes, or on a new one for None.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> [most_rows(Figure(figsize=(9, height)).add_axes((0, 0, 1, 1))) for height in (0.5, 2, 10)], most_rows(None)
+    ([40, 96, 200], 200)
+    """
+    if ax is None:
+        return MAX_ROWS
+    return max(LEAST_ROWS, min(MAX_ROWS, int(Canvas(ax).height_pt / MIN_ROW_PT)))
+
+
+def folded(chart: Chart, most: int = MAX_ROWS) -> Chart:
+    """Return the chart, with its rows folded into bands if it has more than `most` rows of workers.
+
+    Parameters
+    ----------
+    chart
+        A row for each worker.
+    most
+        How many rows can be told apart.
+
+    Returns
+    -------
+    Chart
+        All bands are of the same number of rows (1, 2 or 5 times a power of ten), but for the last one of each kind of
+        worker below each heading; kinds with few rows keep them. In a band bars may overlap.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "main", 0, 1), *(bar("b", f"t-{number}", 0, 1) for number in range(1, 302)))
+    >>> chart = folded(Chart.of(trace))
+    >>> [row.text for row in chart.rows][:3], chart.rows[-1].text, len(chart.rows), chart.row_count
+    (['main', 't-1 to 20 (20)', 't-21 to 40 (20)'], 't-301', 17, 302)
+    """
+    if chart.row_count <= most:
+        return chart
+    firsts = sorted([*_firsts(chart), *(number for number, row in enumerate(chart.rows) if row.is_heading)])
+    sizes = np.diff([*firsts, len(chart.rows)])
+    rows = tuple(_band(chart.rows[first : first + size]) for first, size in zip(firsts, sizes.tolist(), strict=True))
+    new = np.repeat(np.arange(len(firsts)), sizes)
+    runs = (
+        replace(run, row_of=new[run.row_of], nodes=tuple(replace(line, row=int(new[line.row])) for line in run.nodes))
+        for run in chart.runs
+    )
+    return Chart(tuple(runs), rows)
+
+
+def _firsts(chart: Chart) -> Iterator[int]:
+    """Yield the first row of each band, and the rows that stay as they are."""
+    stretches = list(_by_kind(chart))
+    if len(stretches) > MAX_BANDS:
+        stretches = chart.blocks()
+    small = [stretch for stretch in stretches if len(stretch) <= FEW]
+    if sum(map(len, small)) <= MAX_BANDS:
+        yield from chain.from_iterable(small)
+        stretches = [stretch for stretch in stretches if len(stretch) > FEW]
+    limit = max(MAX_BANDS, len(stretches))
+    sizes = (step * 10**power for power in count() for step in (1, 2, 5))
+    size = next(size for size in sizes if sum(-(-len(stretch) // size) for stretch in stretches) <= limit)
+    for stretch in stretches:
+        yield from stretch[::size]
+
+
+def _by_kind(chart: Chart) -> Iterator[range]:
+    """Yield the rows of each kind of worker that follow each other; those of the main thread are apart."""
+    for block in chart.blocks():
+        for _, rows in groupby(block, lambda row: (chart.rows[row].lane == "main", kind_of_lane(chart.rows[row].lane))):
+            mine = list(rows)
+            yield range(mine[0], mine[-1] + 1)
+
+
+def _band(rows: Sequence[Row]) -> Row:
+    """Return neighbouring rows as one; a single one stays as it is."""
+    if len(rows) == 1:
+        return rows[0]
+    return Row(rows[0].lane, f"{_names(rows[0].lane, rows[-1].lane)} ({len(rows):,})", stands_for=len(rows))
+
+
+def _names(first: str, last: str) -> str:
+    if first == last:
+        return clean(first, NAME_LIMIT)
+    number = last.rpartition("-")[2]
+    is_short = kind_of_lane(first) == kind_of_lane(last) != "" and number.isdecimal()
+    return f"{clean(first, NAME_LIMIT)} to {clean(number if is_short else last, NAME_LIMIT)}"

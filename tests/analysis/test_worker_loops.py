@@ -1,0 +1,120 @@
+"""Loops that take items from a queue until they are cancelled."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaygraph_viz.analysis.explain.explain import USEFUL, explain
+from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.analysis.what_if.what_if import what_if
+from kaygraph_viz.analysis.worker_loops import finished_ns, input_waits, loops_as_items
+from kaygraph_viz.testing import bar, make_trace
+
+
+def loop(lane, end, *waits, status="cancelled", name="worker", **facts):
+    """Return a loop that ended at `end`, with its waits for items: pairs of times."""
+    blocked_s = sum(until - since for since, until in waits)
+    gets = [bar("Queue.get", lane, *wait, kind="wait", blocked_s=wait[1] - wait[0]) for wait in waits]
+    return bar(name, lane, 0, end, status=status, blocked_s=blocked_s, **facts), gets
+
+
+def nesting_of(*tree):
+    return Nesting.of(make_trace(*tree).columns)
+
+
+def parts_of(*tree):
+    found = explain(make_trace(*tree))
+    assert sum(found.parts_ns.values()) == found.workers * found.makespan_ns
+    return {name: spent for name, spent in found.parts.items() if spent}
+
+
+POOL = loop("task-2", 10, (1, 2), (9, 10)), loop("task-3", 10, (8, 10)), loop("task-4", 10, (3, 4), (7, 10))
+
+
+def test_waits_for_items_are_those_in_get():
+    other = bar("Lock.acquire", "task-2", 3, 4, kind="wait", blocked_s=1)
+    branch, waits = POOL[0]
+    assert input_waits(nesting_of((branch, [*waits, other]))).started.tolist() == [10**9, 9 * 10**9]
+
+
+def test_a_loop_that_is_cancelled_while_it_waits_has_finished_its_work():
+    assert parts_of(*POOL) == {USEFUL: 8 + 8 + 6, "starved": 2, "straggler tail": 1 + 2 + 3}
+
+
+def test_what_followed_the_last_wait_is_lost_if_no_loop_waited_when_all_were_cancelled():
+    assert parts_of(loop("task-2", 10, (1, 2)), loop("task-3", 10, (5, 6))) == {
+        USEFUL: 1 + 5, "repeated work": 8 + 4, "starved": 2,
+    }  # fmt: skip
+
+
+def test_a_last_wait_that_was_too_short_to_be_noted_loses_nothing():
+    assert parts_of(loop("task-2", 10, (9, 10)), loop("task-3", 10))[USEFUL] == 9 + 10
+
+
+def test_branches_of_another_name_that_are_cancelled_are_lost():
+    parts = parts_of(*POOL[:2], loop("task-4", 10, name="loser"))
+    assert parts["repeated work"] == 10
+
+
+def test_a_cancelled_branch_that_waited_for_a_lock_is_lost():
+    wait = bar("Lock.acquire", "task-1", 3, 4, kind="wait", blocked_s=1)
+    assert parts_of((bar("loser", "task-1", 0, 4, status="cancelled", blocked_s=1), [wait])) == {
+        "repeated work": 3, "blocked": 1,
+    }  # fmt: skip
+
+
+def test_a_loop_that_goes_on_until_the_recording_ends_has_lost_nothing():
+    assert finished_ns(nesting_of(loop("thread-1", 10, (1, 2), status="abandoned"))).tolist()[0] == 10**10
+
+
+def test_what_a_loop_runs_elsewhere_counts_as_its_own_work_does():
+    branch, waits = loop("task-1", 10, (0, 1), (5, 6))
+    jobs = [bar("job", "pool_0", 2, 3), bar("job", "pool_0", 7, 9)]
+    assert parts_of((branch, [*waits, *jobs]))["repeated work"] == 4  # from 6 to 10
+
+
+@pytest.mark.parametrize("status", ["ok", "cancelled"])
+def test_the_work_between_two_waits_is_an_item(status):
+    columns = loops_as_items(make_trace(loop("task-1", 6, (1, 2), (5, 6), status=status, cpu_s=0.4)).columns)
+    spans = [columns.span(place) for place in range(len(columns))]
+    assert spans[0].started_ns == 0
+    assert spans[-1].ended_ns == 5 * 10**9
+    assert sum(span.service_s for span in spans) == pytest.approx(4)
+    assert len(spans) == 16
+    assert {span.status for span in spans} == {"ok"}
+
+
+def test_items_have_the_parts_of_their_loop():
+    parts = [("cpu", 1), ("blocked", 1), ("wait", 14)]
+    tree = loop("task-1", 16, (1, 2), cpu_s=1, parts=parts)
+    columns = loops_as_items(make_trace(tree).columns)
+    assert [[part.kind for part in columns.span(place).parts] for place in range(3)] == [["cpu"], ["cpu"], ["wait"]]
+
+
+def test_traces_without_loops_are_not_copied():
+    columns = make_trace(bar("a", "t-1", 0, 1)).columns
+    assert loops_as_items(columns) is columns
+
+
+def test_the_speedup_of_loops_is_that_of_their_work():
+    summary = summarize(make_trace(*POOL))
+    assert summary.workers == 3
+    assert summary.serial_s == pytest.approx(22, rel=0.02)
+
+
+def test_other_numbers_of_loops_share_the_work():
+    found = what_if(make_trace(*POOL), [1, 2, 3, 22])
+    assert found.recorded_workers == 3
+    assert found.makespan_s[1] == pytest.approx(22, rel=0.1)
+    assert found.makespan_s[2] == pytest.approx(11, rel=0.15)
+    assert found.makespan_s[22] < 6  # of which the waits for items are three
+    assert "workers themselves" in " ".join(found.remarks)
+
+
+def test_loops_that_were_stopped_with_nothing_left_to_do_are_no_problem():
+    summary = summarize(make_trace(*POOL, bar("loser", "task-9", 0, 1, status="cancelled")))
+    assert (summary.counts["cancelled"], summary.counts["cancelled_loops"]) == (4, 3)
+    assert summary.sentence.endswith("; problems: 1 cancelled.")
+    assert "3 loops stopped when all items were done" in str(summary)
+    assert "problems" not in summarize(make_trace(*POOL)).sentence

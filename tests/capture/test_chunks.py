@@ -1,0 +1,49 @@
+"""Items that a pool hands over at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaygraph_viz.capture.chunks import SHORT_NS, calls_of, run_calls
+from kaygraph_viz.recording import record
+from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.recorder import current_scope
+
+
+def bars(lasting: list[int], function=None) -> list[tuple[str, int, int]]:
+    """Run items that last so many nanoseconds each; return name, duration and number of items of each bar."""
+    clock = FakeClock()
+
+    def item(lasts_ns: int) -> None:
+        clock.advance(lasts_ns / 1e9)
+
+    with record(clock=clock) as trace:
+        run_calls(current_scope(), 0, calls_of(function or item, lasting, False))
+    trace.validate()
+    return [(each.name, each.ended_ns - each.started_ns, each.attributes.get("items", 1)) for each in trace]
+
+
+def test_results_are_in_order():
+    with record():
+        assert run_calls(current_scope(), 0, calls_of(pow, [(2, 3), (3, 2)], True)) == [8, 9]
+
+
+def test_short_items_share_a_bar():
+    assert bars([1_000] * 5) == [("item", 5_000, 5)]
+
+
+def test_a_long_item_has_a_bar_of_its_own():
+    assert bars([1_000, 2_000, SHORT_NS, 3_000]) == [("item", 3_000, 2), ("item", SHORT_NS, 1), ("item", 3_000, 1)]
+
+
+def test_functions_are_kept_apart():
+    with record() as trace:
+        run_calls(current_scope(), 0, [(len, ([],), {}), (len, ([],), {}), (sum, ([1],), {})])
+    assert [each.name for each in trace] == ["len", "sum"]
+
+
+def test_an_item_that_fails_ends_the_chunk():
+    with record() as trace, pytest.raises(ZeroDivisionError):
+        run_calls(current_scope(), 0, calls_of(divmod, [(1, 1), (1, 0), (1, 1)], True))
+    trace.validate()
+    assert [(each.status, each.attributes.get("items", 1)) for each in trace] == [("ok", 1), ("error", 1)]

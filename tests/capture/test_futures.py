@@ -1,0 +1,145 @@
+"""`concurrent.futures`: pools that know nothing of us."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
+from multiprocessing import get_context
+
+import pytest
+
+import kaygraph_viz as kv
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def fail(number: int) -> int:
+    error = ValueError(f"no {number}")
+    error.add_note("as expected")
+    raise error from KeyError(number)
+
+
+def test_jobs_of_a_thread_pool_are_branches_on_the_lanes_of_its_threads() -> None:
+    both = threading.Barrier(2)
+
+    def fetch(number: int) -> int:
+        both.wait()
+        return number
+
+    with kv.record(capture="futures") as trace, ThreadPoolExecutor(2, thread_name_prefix="crawl") as pool:
+        assert list(pool.map(fetch, range(4))) == [0, 1, 2, 3]
+    trace.validate()
+    assert [(span.name, span.kind, span.status) for span in trace] == [("fetch", "branch", "ok")] * 4
+    assert {span.lane for span in trace} == {"crawl_0", "crawl_1"}
+
+
+def test_jobs_wait_from_when_they_are_submitted() -> None:
+    go = threading.Event()
+    with kv.record(capture="futures") as trace, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(go.wait)
+        second = pool.submit(double, 1)
+        go.set()
+        wait([first, second])
+    waited, ran = trace.spans
+    assert ran.submitted_ns < waited.ended_ns <= ran.started_ns
+
+
+def test_the_parent_is_the_span_in_which_a_job_was_submitted() -> None:
+    with kv.record(capture="futures") as trace, ThreadPoolExecutor(2) as pool:
+        with kv.span("outer"):
+            inside = pool.submit(lambda: pool.submit(double, 1).result())
+            inside.result()
+        pool.submit(double, 2).result()
+    trace.validate()
+    parents = {span.span_id: span for span in trace}
+    found = [(span.name, span.parent_id and parents[span.parent_id].name) for span in trace]
+    assert sorted(found, key=str) == [("<lambda>", "outer"), ("double", "<lambda>"), ("double", None), ("outer", None)]
+
+
+def test_a_job_that_outlives_the_span_around_it_belongs_to_the_one_around_that() -> None:
+    go = threading.Event()
+    with kv.record(capture="futures") as trace, ThreadPoolExecutor(1) as pool, kv.span("outer"):
+        with kv.span("inner"):
+            late = pool.submit(go.wait)
+        go.set()
+        late.result()
+    trace.validate()
+    names = {span.span_id: span.name for span in trace}
+    assert [names[span.parent_id] for span in trace if span.name == "Event.wait"] == ["outer"]
+
+
+@pytest.fixture(params=["fork", "spawn", "forkserver"])
+def processes(request: pytest.FixtureRequest) -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(2, mp_context=get_context(request.param)) as pool:
+        yield pool
+
+
+@pytest.mark.processes
+def test_jobs_of_a_process_pool_bring_their_spans_home(processes: ProcessPoolExecutor) -> None:
+    with kv.record(capture="futures") as trace, kv.span("outer") as outer:
+        assert list(processes.map(double, range(4))) == [0, 2, 4, 6]
+    trace.validate()
+    jobs = [span for span in trace if span.name == "double"]
+    assert len(jobs) == 4
+    assert {span.parent_id for span in jobs} == {outer.span_id}
+    assert {span.lane for span in jobs} <= {"process-1", "process-2"}
+
+
+@pytest.mark.processes
+def test_an_error_comes_home_as_it_is_without_a_recording(processes: ProcessPoolExecutor) -> None:
+    def seen() -> tuple[type, str, list[str], str, list[str]]:
+        error = processes.submit(fail, 3).exception()
+        assert error is not None
+        frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        return type(error), str(error), error.__notes__, type(error.__cause__).__name__, frames
+
+    plain = seen()
+    with kv.record(capture="futures") as trace:
+        assert seen() == plain
+    assert [(span.name, span.status, span.error) for span in trace] == [("fail", "error", "ValueError: no 3")]
+
+
+def test_an_error_of_a_thread_has_the_same_traceback() -> None:
+    def frames() -> list[str]:
+        with ThreadPoolExecutor(1) as pool:
+            error = pool.submit(fail, 1).exception()
+        assert error is not None
+        return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+
+    plain = frames()
+    with kv.record(capture="futures"):
+        assert frames() == plain
+
+
+@pytest.mark.processes
+def test_short_items_of_a_chunk_share_a_bar(processes: ProcessPoolExecutor) -> None:
+    with kv.record(capture="futures") as trace:
+        assert list(processes.map(double, range(1_000), chunksize=500)) == [2 * n for n in range(1_000)]
+    trace.validate()
+    assert sum(span.attributes.get("items", 1) for span in trace) == 1_000
+    assert len(trace) < 500
+
+
+def test_nothing_is_recorded_after_the_block_and_the_hooks_are_gone() -> None:
+    submit = ThreadPoolExecutor.submit
+    go = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        with kv.record(capture="futures") as trace:
+            assert ThreadPoolExecutor.submit is not submit
+            late = pool.submit(go.wait)
+        assert ThreadPoolExecutor.submit is submit
+        go.set()
+        assert late.result()
+    assert [span.status for span in trace] == ["abandoned"] or not len(trace)
+
+
+def test_without_capture_nothing_is_hooked() -> None:
+    submit = ThreadPoolExecutor.submit
+    with kv.record() as trace, ThreadPoolExecutor(1) as pool:
+        assert ThreadPoolExecutor.submit is submit
+        pool.submit(double, 1).result()
+    assert not len(trace)

@@ -1,0 +1,79 @@
+"""How calls travel to another process and their spans come home, without another process."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import pytest
+
+from kaygraph_viz.capture import remote
+from kaygraph_viz.capture.remote import Carried, RemoteCall, TravellingCall
+from kaygraph_viz.recording import record
+from kaygraph_viz.trace.recorder import current_scope, span
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def fail(number: int) -> int:
+    raise KeyError(number)
+
+
+def sent(function, monkeypatch):
+    """Return a call as another process has it."""
+    call = pickle.loads(pickle.dumps(TravellingCall(function, current_scope(), 1)))
+    assert isinstance(call, RemoteCall)
+    here = os.getpid()
+    monkeypatch.setattr(remote.os, "getpid", lambda: here + 1)
+    return call
+
+
+def test_the_spans_of_a_call_come_home_with_its_result(monkeypatch):
+    with record() as trace, span("outer"):
+        answer = sent(double, monkeypatch)(21)
+        assert isinstance(answer, Carried)
+        assert pickle.loads(pickle.dumps(answer)) == 42
+    trace.validate()
+    assert [(each.name, each.parent_id, each.lane) for each in trace] == [
+        ("outer", None, "main"), ("double", 1, "process-1"),
+    ]  # fmt: skip
+
+
+def test_so_do_those_of_a_call_that_fails(monkeypatch):
+    with record() as trace:
+        call = sent(fail, monkeypatch)
+        with pytest.raises(Exception, match="7") as caught:
+            call(7)
+        error = pickle.loads(pickle.dumps(caught.value))
+    assert (type(error), error.args) == (KeyError, (7,))
+    assert [(each.name, each.status) for each in trace] == [("fail", "error")]
+
+
+def test_a_result_that_arrives_after_the_recording_is_just_the_result(monkeypatch):
+    with record() as trace:
+        answer = pickle.dumps(sent(double, monkeypatch)(21))
+    assert pickle.loads(answer) == 42
+    assert not len(trace)
+
+
+def test_after_the_recording_the_function_itself_is_sent():
+    with record():
+        call = TravellingCall(double, current_scope(), 1)
+    assert pickle.loads(pickle.dumps(call)) is double
+
+
+def test_in_simulated_time_nothing_is_sent_along():
+    with record(clock="virtual"):
+        assert pickle.loads(pickle.dumps(TravellingCall(double, current_scope(), 1))) is double
+
+
+def test_a_call_that_comes_back_unused_is_recorded_here():
+    with record() as trace:
+        assert pickle.loads(pickle.dumps(TravellingCall(double, current_scope(), 1)))(21) == 42
+    assert [(each.name, each.lane) for each in trace] == [("double", "main")]
+
+
+def test_a_result_reads_as_it_is():
+    assert repr(Carried([1], (0, 0, 0, []))) == "[1]"

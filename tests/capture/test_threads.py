@@ -1,0 +1,94 @@
+"""Threads that the program starts itself."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+import pytest
+
+import kaygraph_viz as kv
+
+START = threading.Thread.start
+
+
+def test_a_thread_is_a_branch_named_after_its_target():
+    def work() -> None:
+        with kv.span("inside"):
+            pass
+
+    with kv.record(capture="threading") as trace:
+        thread = threading.Thread(target=work, name="worker")
+        thread.start()
+        thread.join()
+    trace.validate()
+    outer, inside = trace.spans
+    assert (outer.name, outer.lane, inside.parent_id) == ("work", "worker", outer.span_id)
+    assert threading.Thread.start is START
+
+
+def test_a_class_of_threads_gives_its_name():
+    class Crawler(threading.Thread):
+        def run(self) -> None:
+            self.names = [name for name in vars(self) if not name.startswith("_")]
+
+    with kv.record(capture="threading") as trace:
+        thread = Crawler()
+        thread.start()
+        thread.join()
+    assert [each.name for each in trace] == ["Crawler"]
+    assert "run" not in thread.names
+
+
+def test_a_timer_is_named_after_its_function():
+    def ring() -> None: ...
+
+    with kv.record(capture="threading") as trace:
+        timer = threading.Timer(0, ring)
+        timer.start()
+        timer.join()
+    assert [each.name for each in trace] == ["ring"]
+
+
+def test_a_thread_that_was_started_already_says_so():
+    with kv.record(capture="threading"):
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+        with pytest.raises(RuntimeError, match="threads can only be started once"):
+            thread.start()
+    assert "run" not in vars(thread)
+
+
+def test_an_error_of_a_thread_reaches_its_hook(monkeypatch):
+    seen = []
+    monkeypatch.setattr(threading, "excepthook", lambda found: seen.append(found.exc_type))
+    with kv.record(capture="threading") as trace:
+        thread = threading.Thread(target=divmod, args=(1, 0))
+        thread.start()
+        thread.join()
+    assert seen == [ZeroDivisionError]
+    assert [(each.name, each.status) for each in trace] == [("divmod", "error")]
+
+
+def test_waits_for_a_queue_are_blocked():
+    boxes: queue.Queue[int] = queue.Queue()
+
+    def take() -> None:
+        boxes.get()
+
+    with kv.record(capture="threading") as trace:
+        thread = threading.Thread(target=take)
+        thread.start()
+        while not trace._source.open_spans:
+            time.sleep(0)
+        until = time.perf_counter() + 0.001
+        while time.perf_counter() < until:
+            time.sleep(0)
+        boxes.put(1)
+        thread.join()
+    trace.validate()
+    (branch,) = (each for each in trace if each.kind == "branch")
+    assert "blocked" in {part.kind for part in branch.parts}
+    assert [each.name for each in trace if each.kind == "wait"] == ["Queue.get"]
