@@ -134,9 +134,9 @@ MADE: dict[str, Callable[[str], list[Any]]] = {
 
 # What prints only numbers and words of ours.
 HARMLESS = {
-    "AddressVerifier", "Bounds", "Carried", "_CarriedError", "Executor", "FakeClock", "Lesson", "Lock", "MemoryBudget", "Playground",
+    "AddressVerifier", "Bounds", "Carried", "Executor", "FakeClock", "Lesson", "Lock", "MemoryBudget", "Playground",
     "ProgressInfo", "RateLimit", "RealClock", "Route", "Server", "SpanChanges", "SpanSequence", "StreamResult",
-    "VirtualClock", "_Watched",
+    "VirtualClock", "_CarriedError",
 }  # fmt: skip
 KEEP_LINES = {"Description", "Parsons", "WorkerTraceback"}  # what they are given are lines already
 PRINTING = {"__str__", "__repr__", "__format__", "sentence", "text", "_repr_html_", "_repr_mimebundle_"}
