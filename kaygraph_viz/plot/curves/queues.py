@@ -113,7 +113,7 @@ def queue_depth(
     -----
     An item is in the queue of a node or stage from its submission until a worker begins with it. What failed before it
     was begun has no span and is not counted. A mark above a ribbon shows when a branch that had made items for it was
-    blocked.
+    blocked. Rows that are too many to be told apart are folded into bands as in `gantt`.
 
     Examples
     --------

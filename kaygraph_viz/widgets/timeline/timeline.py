@@ -51,7 +51,8 @@ def timeline(trace: Trace, *, graph: GraphView | HasStructure | None = None, tit
     """Return a Gantt chart to move about in, for a notebook.
 
     Drag it or use the arrow keys to move, the wheel or ``+`` and ``-`` to zoom, Home to see everything. A click selects
-    a bar. A trace that is still being recorded is shown as it grows; work that is watched has to leave the notebook
+    a bar. More than 200 rows are folded into bands as in `gantt`; a click on a band shows its rows, as does selecting a
+    bar in it. A trace that is still being recorded is shown as it grows; work that is watched has to leave the notebook
     alive: ``await`` it, or run it in a thread.
 
     Parameters
@@ -158,7 +159,7 @@ class Timeline(anywidget.AnyWidget):
     @traitlets.validate("selected")
     def _checked_selected(self, proposal: Mapping[str, Any]) -> int | None:
         value = proposal["value"]
-        if value is None or (type(value) is int and value in self._ids):
+        if value is None or (type(value) is int and 0 < value < 1 << 63 and value in self._ids):
             return value
         raise OptionError("selected", value, "the number of a span that is a bar of the chart, or None", "selected=7")
 
