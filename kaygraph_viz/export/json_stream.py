@@ -61,8 +61,7 @@ class JsonStream:
             key = self.value()
             self._take(":")
             yield key
-            if self.peek() == ",":
-                self._take(",")
+            self._end_item("}")
         self._take("}")
 
     def skip(self) -> None:
@@ -94,13 +93,16 @@ class JsonStream:
         self._take("[")
         while (char := self.peek()) not in ("]", ""):
             yield
-            char = self.peek()
-            if char == ",":
-                self._take(",")
-            elif char not in ("]", ""):
-                raise self._error(f"{char!r} stands where ',' or ']' should be")
+            self._end_item("]")
         if char or not may_lack_end:
             self._take("]")
+
+    def _end_item(self, closing: str) -> None:
+        char = self.peek()
+        if char == ",":
+            self._take(",")
+        elif char not in (closing, ""):
+            raise self._error(f"{char!r} stands where ',' or {closing!r} should be")
 
     def skip_rest(self) -> None:
         """Read to the end: a compressed file checks its sum there."""

@@ -187,7 +187,9 @@ class OtlpReader(Reader):
         places = [place_of[lane] for lane in lanes if lane in place_of]
         services = {self._resources.get(place.resource, ("", "")) for place in places}
         has_twins = len({service for service, _ in services}) < len(services)
-        return [self._name_of(place_of[lane], len(services) > 1, has_twins) if lane in place_of else lane for lane in lanes]
+        return [
+            self._name_of(place_of[lane], len(services) > 1, has_twins) if lane in place_of else lane for lane in lanes
+        ]
 
     def _name_of(self, place: _Place, has_several: bool, has_twins: bool) -> str:
         service, instance = self._resources.get(place.resource, ("", ""))
