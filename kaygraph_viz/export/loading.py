@@ -35,15 +35,16 @@ _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError)
 
 
 def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
-    """Read a trace from a file: one of our own, of Perfetto or chrome://tracing, or the task stream of Dask.
+    """Read a trace from a file: one of our own, of Perfetto, chrome://tracing, OpenTelemetry or Dask.
 
     The format is recognised by the content; the name does not matter. Each may be compressed with gzip.
 
     Parameters
     ----------
     path
-        What `Trace.save` or `to_perfetto` wrote; Chrome trace events (JSON) of any tool, such as VizTracer; or the
-        task stream of Dask as JSON: ``json.dump(client.get_task_stream(), file, default=str)``.
+        What `Trace.save` or `to_perfetto` wrote; Chrome trace events (JSON) of any tool, such as VizTracer; spans of
+        OpenTelemetry as JSON (OTLP), one document or one in each line, as the file exporter of its collector writes
+        them; or the task stream of Dask as JSON: ``json.dump(client.get_task_stream(), file, default=str)``.
     partial
         Whether to take what can be read of a file that was cut off, with a warning, instead of an error.
 
@@ -51,7 +52,8 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     -------
     Trace
         The same spans that were saved or exported. From other tools: complete events (``X``, ``B`` and ``E``) and
-        asynchronous ones (``b`` and ``e``) as branches, nested as their times are; tasks of Dask as branches.
+        asynchronous ones (``b`` and ``e``) as branches, nested as their times are; tasks of Dask as branches; spans of
+        OpenTelemetry as branches, nodes and graphs.
 
     Raises
     ------
@@ -64,6 +66,16 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     -----
     Of other tools' events, arguments become attributes; instants, counters and arrows are left out. A binary trace of
     Perfetto has to be converted first: ``traceconv json``. Nothing in a file is ever executed.
+
+    OpenTelemetry: a span in which no other lies is a branch; so is a call of a model or a retriever, whose requests are
+    its attempts. Spans around others are nodes, and graphs where they have no parent. Lanes are services, processes and
+    threads, in as many rows as overlap. A span that began when all earlier ones of its parent had ended is linked to
+    the last of them, as if it had waited for it; so it counts on the critical path. Attributes of GenAI, OpenInference
+    and others are also ``operation model agent tool input_tokens output_tokens``. Spans of `to_opentelemetry` come back
+    as they were recorded.
+
+    Dask: where its estimates of clocks let two tasks of a thread overlap, the later one is cut, and its attribute
+    ``clipped_s`` says by how much.
 
     Examples
     --------
@@ -126,7 +138,7 @@ def _begun(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader
 
 
 def _begun_object(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
-    head: object = None
+    head: Any = None
     fields = stream.fields()
     for name in fields:
         if name in SIGNALS:

@@ -74,7 +74,8 @@ def name_of(name: str, facts: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> name_of("ChatOpenAI", {"operation": "llm", "model": "m-1"}), name_of("chat m-1", {"operation": "llm", "model": "m-1"})
+    >>> facts = {"operation": "llm", "model": "m-1"}
+    >>> name_of("ChatOpenAI", facts), name_of("chat m-1", facts)
     ('ChatOpenAI m-1', 'chat m-1')
     """
     target = facts.get(TARGETS.get(facts.get("operation", ""), ""))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kaygraph_viz.export.otlp_json import attributes_in, field_of, objects_in, time_ns
+from kaygraph_viz.export.otlp_json import attributes_in, field_of, time_ns
 from kaygraph_viz.export.reader import integer_ns
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, RowParts
 from kaygraph_viz.trace.attributes import safe_attributes

@@ -98,7 +98,7 @@ class OtlpReader(Reader):
         if row.status == "abandoned" and not is_ours:
             self._unfinished.append(row)
         else:
-            self._keep(tuple(row))
+            self._keep(row)
 
     def _row(self, number: int, span: Mapping[str, Any], noted: Mapping[str, Any], *, is_ours: bool) -> Row:
         started_ns = time_ns(field_of(span, "startTimeUnixNano"))
@@ -120,7 +120,7 @@ class OtlpReader(Reader):
     def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
         """Return the spans, each within another, of a kind, and in a lane."""
         for row in self._unfinished:
-            self._keep(tuple(row._replace(ended_ns=max(self._last_ns, row.started_ns))))
+            self._keep(row._replace(ended_ns=max(self._last_ns, row.started_ns)))
         self._unfinished = []
         columns, dropped = super().finish(is_complete=is_complete)
         if len(columns):
@@ -151,7 +151,8 @@ class OtlpReader(Reader):
         """Return the links to spans that are here, and, of spans of others, that had ended before."""
         times = columns.rows[["span_id", "started_ns", "ended_ns"]][np.isin(columns.rows["span_id"], self._link_ends())]
         started, ended = ({row[0]: row[at] for row in times.tolist()} for at in (1, 2))
-        found = {number: (each,) for number, each in links_to_earlier(columns).items() if number not in self._recorded}
+        found: dict[int, tuple[int, ...]] = {}
+        found |= {number: (each,) for number, each in links_to_earlier(columns).items() if number not in self._recorded}
         for number, keys in self._links.items():
             targets = dict.fromkeys(self._numbers[key] for key in keys if key in self._numbers)
             kept = (each for each in targets if each in ended and each != number)

@@ -66,7 +66,8 @@ def test_fields_are_read_one_after_the_other():
             stream.skip()
         else:
             found[name] = list(stream.array()) if name == "events" else stream.value()
-    assert found == {"head": 5, "events": [1]} and stream.peek() == ""
+    assert found == {"head": 5, "events": [1]}
+    assert stream.peek() == ""
 
 
 def test_elements_are_read_one_after_the_other():

@@ -12,7 +12,8 @@ from kaygraph_viz.export.otlp_conventions import facts_of, is_remote_call, is_sp
     [
         ({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"},
          {"operation": "agent", "agent": "planner"}),
-        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}, {"operation": "tool", "tool": "search"}),
+        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"},
+         {"operation": "tool", "tool": "search"}),
         ({"gen_ai.usage.prompt_tokens": 3, "gen_ai.usage.completion_tokens": 4, "gen_ai.response.model": "m-1"},
          {"operation": "llm", "model": "m-1", "input_tokens": 3, "output_tokens": 4}),
         ({"openinference.span.kind": "LLM", "llm.model_name": "m-1", "llm.token_count.prompt": 3.0,
@@ -38,8 +39,10 @@ def test_an_inner_request_of_a_model_is_a_detail_but_not_of_an_agent():
 def test_a_name_says_what_it_worked_with_once():
     assert name_of("agent run", {"operation": "agent", "agent": "planner", "model": "m-1"}) == "agent run planner"
     assert name_of("execute_tool search", {"operation": "tool", "tool": "search"}) == "execute_tool search"
-    assert name_of("GET", {}) == "GET" and name_of("", {"operation": "llm", "model": "m-1"}) == "m-1"
+    assert name_of("GET", {}) == "GET"
+    assert name_of("", {"operation": "llm", "model": "m-1"}) == "m-1"
 
 
 def test_notices_and_instants_are_no_spans():
-    assert is_span({"logfire.span_type": "span"}) and not is_span({"logfire.span_type": "log"})
+    assert is_span({"logfire.span_type": "span"})
+    assert not is_span({"logfire.span_type": "log"})

@@ -91,5 +91,6 @@ def test_other_times_are_refused(wrong):
 
 
 def test_small_helpers():
-    assert objects_in([{}, 1, {"a": 1}]) == [{}, {"a": 1}] and objects_in("a") == []
+    assert objects_in([{}, 1, {"a": 1}]) == [{}, {"a": 1}]
+    assert objects_in("a") == []
     assert field_of({"parent_span_id": "a"}, "parentSpanId") == "a"

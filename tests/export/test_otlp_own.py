@@ -49,8 +49,8 @@ def in_order(trace):
     number = {span.span_id: at for at, span in enumerate(spans)}
     return [
         replace(
-            span, span_id=at, parent_id=number.get(span.parent_id, -1), links=tuple(number[each] for each in span.links),
-            noted_parts=None, submitted_ns=span.submitted_ns - first, started_ns=span.started_ns - first,
+            span, span_id=at, parent_id=number.get(span.parent_id, -1),
+            links=tuple(number[each] for each in span.links), noted_parts=None, submitted_ns=span.submitted_ns - first, started_ns=span.started_ns - first,
             ended_ns=span.ended_ns - first,
         )
         for at, span in enumerate(spans)
@@ -60,7 +60,8 @@ def in_order(trace):
 def some_run():
     return make_trace(
         (bar("Check", "main", 0, 9, kind="node"), [
-            bar("a", "t-1", 1, 2, index=0, cpu_s=0.5, city="Oslo", span_id=7), bar("b", "t-2", 1, 3, queued_s=0.5, index=1),
+            bar("a", "t-1", 1, 2, index=0, cpu_s=0.5, city="Oslo", span_id=7),
+            bar("b", "t-2", 1, 3, queued_s=0.5, index=1),
             bar("c", "t-1", 2, 4, status="timeout", error="TimeoutError: late", attempt=2, blocked_s=1, links=(7,)),
             bar("d", "t-2", 4, 6, parts=[("cpu", 1), ("unknown", 1, 0.25)]),
         ]),
