@@ -289,11 +289,15 @@ def _numbered(groups: Sequence[str], group: Ints, rows: Ints) -> tuple[Ints, lis
     count = int(rows.max()) + 1
     used, code = np.unique(group * count + rows, return_inverse=True)
     several = set((used[used % count > 1] // count).tolist())
-    number: dict[str, int] = {}
-    lane_of = np.empty(len(used), np.int64)
-    for at, (of, row) in enumerate(divmod(each, count) for each in used.tolist()):
-        name = f"{groups[of]}-{row}" if row and of in several else groups[of]
-        while name in number and name != groups[of]:  # a thread may have a name like this
-            name += "'"
-        lane_of[at] = number.setdefault(name, len(number))
-    return lane_of[code], list(number)
+    known: dict[tuple[int, int], int] = {}
+    names: dict[str, None] = {}
+    lane_of = []
+    for of, row in (divmod(each, count) for each in used.tolist()):
+        key = of, row if of in several else 0
+        if key not in known:
+            name = f"{groups[of]}-{row}" if key[1] else groups[of]
+            while name in names:  # a thread may have a name like that of a row
+                name += "'"
+            known[key], names[name] = len(known), None
+        lane_of.append(known[key])
+    return np.array(lane_of, np.int64)[code], list(names)

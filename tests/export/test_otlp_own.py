@@ -50,8 +50,8 @@ def in_order(trace):
     return [
         replace(
             span, span_id=at, parent_id=number.get(span.parent_id, -1),
-            links=tuple(number[each] for each in span.links), noted_parts=None, submitted_ns=span.submitted_ns - first, started_ns=span.started_ns - first,
-            ended_ns=span.ended_ns - first,
+            links=tuple(number[each] for each in span.links), noted_parts=None,
+            submitted_ns=span.submitted_ns - first, started_ns=span.started_ns - first, ended_ns=span.ended_ns - first,
         )
         for at, span in enumerate(spans)
     ]  # fmt: skip

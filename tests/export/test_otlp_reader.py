@@ -30,7 +30,8 @@ def two_agents():
         otlp_span(2, 0, 12, "agent A", 1),
         model_call(3, 0, 3, 2), otlp_span(4, 3, 5, "search", 2), model_call(5, 5, 12, 2),
         otlp_span(6, 0, 8, "agent B", 1),
-        model_call(7, 0, 2, 6), otlp_span(8, 2, 5, "t1", 6), otlp_span(9, 2, 6, "t2", 6), otlp_span(10, 6, 8, "write", 6),
+        model_call(7, 0, 2, 6), otlp_span(8, 2, 5, "t1", 6), otlp_span(9, 2, 6, "t2", 6),
+        otlp_span(10, 6, 8, "write", 6),
         model_call(11, 12, 20, 1),
     ]  # fmt: skip
 
@@ -144,6 +145,12 @@ def test_threads_are_lanes_and_have_rows_only_where_they_must(tmp_path):
     names = ("MainThread", "pool_0", "pool_0", "pool_1")
     spans = [otlp_span(at + 1, at, at + 1.5, str(at), noted={"thread.name": name}) for at, name in enumerate(names)]
     assert loaded(tmp_path, *spans).lanes == ("MainThread", "pool_0-1", "pool_0-2", "pool_1")
+
+
+def test_a_row_never_has_the_name_of_another_thread(tmp_path):
+    names = ("t", "t", "t-2", "t-2'")
+    spans = [otlp_span(at + 1, at, 9, str(at), noted={"thread.name": name}) for at, name in enumerate(names)]
+    assert set(by_name(loaded(tmp_path, *spans), "lane").values()) == {"t-1", "t-2", "t-2'", "t-2''"}
 
 
 def test_services_and_their_instances_are_told_apart(tmp_path):
