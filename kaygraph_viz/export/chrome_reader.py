@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from sys import intern
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +69,7 @@ class ChromeReader(Reader):
         name, noted, category = event.get("name"), event.get("args"), event.get("cat")
         kept = dict(noted) if isinstance(noted, dict) else {}
         if isinstance(category, str) and category:
-            kept.setdefault("category", category)
+            kept.setdefault("category", intern(category))
         started_ns = integer_ns(event.get("ts"), MICROSECOND_NS)
         return _Begun(name[:LONGEST_NAME] if isinstance(name, str) else "", started_ns, self._noted(kept))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from sys import intern
 from typing import Any
 
 from kaygraph_viz.trace.attributes import safe_attributes
@@ -55,7 +56,7 @@ class Reader(ABC):
         key = repr(values)
         found = self._seen.get(key)
         if found is None:
-            found = safe_attributes(values)
+            found = _with_shared_names(safe_attributes(values))
             if len(key) <= LONGEST_SEEN:
                 if len(self._seen) >= MOST_SEEN:
                     self._seen.clear()
@@ -68,6 +69,11 @@ class Reader(ABC):
         self._spans.append(row)
         if len(self._spans.buffer) >= READ_CHUNK:
             self._spans.compact()
+
+
+def _with_shared_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes whose names, which most spans have in common, are in memory once."""
+    return {intern(name): _with_shared_names(value) if type(value) is dict else value for name, value in values.items()}
 
 
 def integer_ns(value: object, unit_ns: int) -> int:
