@@ -19,7 +19,7 @@ from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.export.row_packing import Packed, pack_rows
 from kaygraph_viz.export.sequences import links_to_earlier
 from kaygraph_viz.export.tracks import outside_in
-from kaygraph_viz.trace.attributes import safe_attributes, safe_error
+from kaygraph_viz.trace.attributes import safe_error
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
 from kaygraph_viz.trace.fields import LONGEST_NAME
 from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
@@ -28,7 +28,6 @@ from kaygraph_viz.trace.unpacking import Allowance
 __all__ = ["OtlpReader"]
 
 Ints = npt.NDArray[np.int64]
-Key = tuple[str, str]  # of a span: its trace, and its id there
 FAILED = (2, "2", "STATUS_CODE_ERROR")
 MAX_LEVELS = 64  # of spans around one that do not enclose it, as they should
 LANE_LIMIT = TEXT_LIMIT - 40  # characters; numbers may follow
@@ -48,21 +47,22 @@ class OtlpReader(Reader):
     A span in which no other lies is a branch; so is a call of a model or a retriever in which no other such call lies,
     and spans within it, such as its HTTP requests, are its attempts. All others are nodes, and graphs where no span is
     around them. A span that does not lie within its parent in time counts as one of the next span around it that
-    encloses it. Spans without an end are abandoned at the last time in the file.
+    encloses it. Spans without an end are abandoned at the last time in the file. Instants and notices of spans that have
+    begun, which Logfire sends as spans, are left out.
     """
 
     def __init__(self, allowance: Allowance) -> None:
         super().__init__(allowance)
-        self._numbers: dict[Key, int] = {}
-        self._parents: dict[int, Key] = {}
-        self._links: dict[int, list[Key]] = {}
+        self._numbers: dict[int, int] = {}  # of spans by their ids
+        self._parents: dict[int, int] = {}
+        self._links: dict[int, list[int]] = {}
         self._calls: list[int] = []
         self._recorded: set[int] = set()  # numbers of spans of ours
         self._unfinished: list[Row] = []
         self._resources: dict[int, tuple[str, str]] = {}  # service and which of several
         self._places: dict[_Place, str] = {}
         self._scope: object = None
-        self._last_ns = 0
+        self._count = self._last_ns = 0
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take in a resource, a scope, or a span."""
@@ -77,16 +77,17 @@ class OtlpReader(Reader):
             raise ValueError(f"it is {type(span).__name__}, expected an object with a span")
 
     def _add(self, span: Mapping[str, Any], resource: int) -> None:
-        noted, trace = attributes_in(span), id_of(field_of(span, "traceId"))
-        key, parent = (trace, id_of(field_of(span, "spanId"))), id_of(field_of(span, "parentSpanId"))
+        noted, key, parent = attributes_in(span), _key(span, "spanId"), _key(span, "parentSpanId")
         is_ours = PREFIX + "kind" in noted
         is_around_ours = self._scope == PREFIX.rstrip(".") and not is_ours and not parent
         if not is_span(noted) or is_around_ours or key in self._numbers:  # exporters that try again send spans twice
             return
-        number = self._numbers[key] = len(self._numbers) + 1
+        number = self._count = self._count + 1
+        if key:
+            self._numbers[key] = number
         if parent:
-            self._parents[number] = trace, parent
-        links = [(id_of(field_of(link, "traceId")), id_of(field_of(link, "spanId"))) for link in _list(span, "links")]
+            self._parents[number] = parent
+        links = [_key(link, "spanId") for link in _list(span, "links")]
         if links:
             self._allowance.take_values(len(links))
             self._links[number] = links
@@ -113,7 +114,7 @@ class OtlpReader(Reader):
         facts = facts_of(noted)
         if is_remote_call(facts):
             self._calls.append(number)
-        return row._replace(name=name_of(name, facts), attributes=safe_attributes({**facts, **noted}) or None)
+        return row._replace(name=name_of(name, facts), attributes=self._noted({**facts, **noted}))
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class OtlpReader(Reader):
 
     def _nested(self, columns: SpanColumns) -> Ints:
         """Return the number of the innermost span around each that encloses it, or 0."""
-        count = len(self._numbers) + 1
+        count = self._count + 1
         ids, started, ended = (columns.column(name) for name in ("span_id", "started_ns", "ended_ns"))
         parent, at = np.zeros(count, np.int64), np.full(count, -1)
         at[ids] = np.arange(len(ids))
@@ -198,6 +199,12 @@ class OtlpReader(Reader):
         if not place.thread:
             return process[:LANE_LIMIT]
         return (f"{process[: LANE_LIMIT // 2]}/{place.thread}" if has_several else place.thread)[:LANE_LIMIT]
+
+
+def _key(message: Mapping[str, Any], field: str) -> int:
+    """Return the id of a span together with that of its trace; 0 for none. A number takes a third of the memory."""
+    span = id_of(field_of(message, field))
+    return int(id_of(field_of(message, "traceId")) + span.zfill(32), 16) if span else 0
 
 
 def _list(message: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -61,6 +61,11 @@ def test_a_span_that_was_sent_twice_counts_once(tmp_path):
     assert len(loaded(tmp_path, otlp_span(1, 0, 1), otlp_span(1, 0, 1))) == 1
 
 
+def test_spans_without_an_id_are_all_kept(tmp_path):
+    spans = [otlp_span(1, at, at + 1) | {"spanId": "", "traceId": ""} for at in range(3)]
+    assert len(loaded(tmp_path, *spans)) == 3
+
+
 def test_ids_in_both_spellings_are_the_same(tmp_path):
     inner = otlp_span(2, 0, 1, "inner", 1) | {"traceId": "q6urq6urq6urq6urq6urqw==", "parentSpanId": "AAAAAAAAAAE="}
     assert by_name(loaded(tmp_path, otlp_span(1, 0, 2, "outer"), inner), "parent_id") == {"outer": None, "inner": 1}
