@@ -23,6 +23,7 @@ __all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "loops_as_items"]
 
 AT_ONCE_NS = 1_000_000  # from the end of a wait that was cancelled to the end of its branch
 PIECES = 16  # of the work of a loop, if it is not known when it took an item
+MANY = 3  # waits of each loop: then the work between two of them is an item as a rule
 
 
 def input_waits(nesting: Nesting) -> Stretch:
@@ -35,19 +36,25 @@ def input_waits(nesting: Nesting) -> Stretch:
     >>> input_waits(Nesting.of(make_trace((bar("loop", "task-1", 0, 3), [wait])).columns)).ended.tolist()
     [2000000000]
     """
-    columns = nesting.columns
-    is_get = np.array([*(name.rpartition(".")[2] == "get" for name in columns.names), False], np.bool_)
-    waits = blocking_waits(nesting, is_get[columns.rows["name"]])
+    waits = _waits_in(nesting, "get")
     order = np.lexsort((waits.started, waits.owner))
     return Stretch(*(each[order] for each in waits))
+
+
+def _waits_in(nesting: Nesting, method: str) -> Stretch:
+    """Return the waits of branches in a method of that name, of a queue of any kind."""
+    columns = nesting.columns
+    is_it = np.array([*(name.rpartition(".")[2] == method for name in columns.names), False], np.bool_)
+    return blocking_waits(nesting, is_it[columns.rows["name"]])
 
 
 def finished_ns(nesting: Nesting) -> Ints:
     """Return until when the work of each span counts [ns].
 
     That is its end, if it ended well, else its start: its result was lost. Loops that were cancelled, or went on until
-    the recording ended, worked until the end of their last wait for an item; if one of them was waiting when it was
-    cancelled, there was nothing left to do, and all of them had finished.
+    the recording ended, worked until the end of their last wait for an item. If one of them was waiting when it was
+    cancelled, or the branch around them had waited until all items were done (``join``), there was nothing left to do,
+    and all of them had finished.
 
     Parameters
     ----------
@@ -62,17 +69,21 @@ def finished_ns(nesting: Nesting) -> Ints:
     >>> finished_ns(Nesting.of(trace.columns)).tolist()
     [2000000000, 0, 2000000000]
     """
-    columns, waits = nesting.columns, input_waits(nesting)
+    columns, waits, joins = nesting.columns, input_waits(nesting), _waits_in(nesting, "join")
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
     found = np.where(columns.is_status("ok"), ended, started)
-    if not len(waits.owner):
+    if not len(waits.owner) and not len(joins.owner):
         return found
+    joined = np.full(len(found) + 1, -1)  # the last place is for spans without a parent
+    np.maximum.at(joined, joins.owner, joins.ended)
+    joined = joined[nesting.parent]
     last = np.full(len(found), -1)
     np.maximum.at(last, waits.owner, waits.ended)
     siblings = (nesting.parent + 1) * len(columns.names) + columns.column("name")
     was_stopped = columns.is_kind("branch") & columns.is_status("cancelled", "abandoned")
-    is_loop = was_stopped & np.isin(siblings, siblings[waits.owner])
-    was_waiting = was_stopped & (last >= ended - AT_ONCE_NS)
+    was_joined = was_stopped & (started < joined) & (joined <= ended)
+    is_loop = was_joined | was_stopped & np.isin(siblings, siblings[waits.owner])
+    was_waiting = was_joined | was_stopped & (last >= ended - AT_ONCE_NS)
     has_finished = columns.is_status("abandoned") | np.isin(siblings, siblings[was_waiting])
     return np.where(is_loop, np.where(has_finished, ended, np.maximum(last, started)), found)
 
@@ -87,8 +98,9 @@ def loops_as_items(columns: SpanColumns) -> SpanColumns:
 
     Notes
     -----
-    Where a loop took items without a wait it is not known when it did: then its work is cut into 16 equal pieces, as if
-    the items had been short. A loop that contains other branches stays as it is.
+    Where loops took items without a wait it is not known when they did: then the work of each is cut into 16 equal
+    pieces, as if the items had been short; or, where they waited often, into pieces like the shorter ones between
+    waits. A loop that contains other branches stays as it is.
     """
     nesting = Nesting.of(columns)
     waits = input_waits(nesting)
@@ -118,11 +130,19 @@ def _between(columns: SpanColumns, waits: Stretch, loops: Places) -> Stretch:
     owner = np.sort(owner)
     works = ends - begins >= SHORTEST_NS
     owner, begins, ends = owner[works], begins[works], ends[works]
-    whole = np.bincount(owner, ends - begins, len(columns))[owner]
-    pieces = np.ceil(PIECES * (ends - begins) / np.maximum(whole, 1)).astype(np.intp)
+    pieces = _pieces(owner, ends - begins, len(loops))
     place = np.repeat(np.arange(len(owner)), pieces)
     number = np.arange(len(place)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     lasted, count = (ends - begins)[place], pieces[place]
     return Stretch(
         owner[place], begins[place] + lasted * number // count, begins[place] + lasted * (number + 1) // count
     )
+
+
+def _pieces(owner: Places, lasted: Ints, loops: int) -> Places:
+    """Return into how many pieces to cut the work between two waits of loops."""
+    if len(lasted) >= MANY * loops:
+        per_item = lasted / max(1.0, float(np.quantile(lasted, 0.25)))
+        return np.rint(per_item).clip(1, PIECES).astype(np.intp)
+    whole = np.bincount(owner, lasted)[owner] if len(owner) else lasted
+    return np.ceil(PIECES * lasted / np.maximum(whole, 1)).astype(np.intp)

@@ -64,8 +64,7 @@ def traced(
 
     Examples
     --------
-    >>> from kaygraph_viz.trace.generator_span import GeneratorSpan, async_generator_function, generator_function
-    from kaygraph_viz.trace.recorder import record
+    >>> from kaygraph_viz.trace.recorder import record
     >>> @traced
     ... def double(x):
     ...     return 2 * x

@@ -118,3 +118,16 @@ def test_loops_that_were_stopped_with_nothing_left_to_do_are_no_problem():
     assert summary.sentence.endswith("; problems: 1 cancelled.")
     assert "3 loops stopped when all items were done" in str(summary)
     assert "problems" not in summarize(make_trace(*POOL)).sentence
+
+
+def test_loops_that_are_cancelled_after_all_items_were_done_need_no_noted_wait():
+    join = bar("Queue.join", "task-1", 1, 9, kind="wait", blocked_s=8)
+    late = bar("late", "task-3", 9.2, 9.4, status="cancelled")
+    main = bar("main", "task-1", 0, 10, blocked_s=8), [join, loop("task-2", 9.1), late]
+    assert finished_ns(nesting_of(main)).tolist() == [10**10, int(9.1e9), 9 * 10**9, int(9.2e9)]
+
+
+def test_where_the_waits_show_the_items_they_are_not_cut():
+    waits = [(n, n + 0.5) for n in range(1, 6)]
+    columns = loops_as_items(make_trace(loop("task-1", 6, *waits), loop("task-2", 9, *waits)).columns)
+    assert len(columns) == 2 * (2 + 4) + 1 + 7  # of half a second each: 1 s before the first wait, 3.5 s after the last

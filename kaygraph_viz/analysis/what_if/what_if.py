@@ -20,6 +20,7 @@ from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.replay import varied
 from kaygraph_viz.analysis.what_if.speed import Speed
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
+from kaygraph_viz.analysis.worker_loops import input_waits
 from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.trace import Trace
@@ -298,6 +299,11 @@ def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
         yield (
             "Branches that took items from a queue are workers themselves: their work between two waits is replayed as "
             "items, as short ones where no wait shows where they end."
+        )
+    elif len(input_waits(model.nesting).owner):
+        yield (
+            "Branches that took items from a queue and contain other branches are replayed as they were: more of them "
+            "would get nothing to do."
         )
     if (model.blocked > model.backpressure)[~model.makes_calls].any():
         yield "Branches waited for a rate limit: these waits are kept as recorded for any number of workers."
