@@ -27,7 +27,7 @@ MANY = 3  # waits of each loop: then the work between two of them is an item as 
 
 
 def input_waits(nesting: Nesting) -> Stretch:
-    """Return the waits of branches for an item from a queue: those that are named after the method ``get``.
+    """Return the waits of branches for an item from a queue: those named after a method ``get``, as ``Queue.get``.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def input_waits(nesting: Nesting) -> Stretch:
 def _waits_in(nesting: Nesting, method: str) -> Stretch:
     """Return the waits of branches in a method of that name, of a queue of any kind."""
     columns = nesting.columns
-    is_it = np.array([*(name.rpartition(".")[2] == method for name in columns.names), False], np.bool_)
+    is_it = np.array([*(name.endswith(f".{method}") for name in columns.names), False], np.bool_)
     return blocking_waits(nesting, is_it[columns.rows["name"]])
 
 
