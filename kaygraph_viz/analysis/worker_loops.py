@@ -19,7 +19,7 @@ from kaygraph_viz.analysis.own_time import SHORTEST_NS, blocking_waits, cut_rows
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "loops_as_items"]
+__all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "longest_item_ns", "loops_as_items"]
 
 AT_ONCE_NS = 1_000_000  # from the end of a wait that was cancelled to the end of its branch
 PIECES = 16  # of the work of a loop, if it is not known when it took an item
@@ -103,13 +103,9 @@ def loops_as_items(columns: SpanColumns) -> SpanColumns:
     waits. A loop that contains other branches stays as it is.
     """
     nesting = Nesting.of(columns)
-    waits = input_waits(nesting)
-    makes_calls = nesting.enclosing(columns.is_kind("branch", "phase"))[waits.owner]
-    waits = Stretch(*(each[~makes_calls] for each in waits))
-    if not len(waits.owner):
+    items, loops = _items(nesting)
+    if not len(loops):
         return columns
-    loops = np.unique(waits.owner)
-    items = _between(columns, waits, loops)
     first = 1 + int(columns.column("span_id").max())
     rows, parts = cut_rows(nesting, items, first + np.arange(len(items.owner)))
     rows["status"] = STATUSES.index("ok")
@@ -117,6 +113,25 @@ def loops_as_items(columns: SpanColumns) -> SpanColumns:
     is_loop[loops] = True
     is_left = ~nesting.within(is_loop)
     return replace(columns, rows=np.concatenate([columns.rows[is_left], rows]), parts=parts).in_order()
+
+
+def longest_item_ns(nesting: Nesting) -> Ints:
+    """Return the duration of each span [ns]; of loops, that of the longest item: others could have had the rest."""
+    columns = nesting.columns
+    lasts = columns.column("ended_ns") - columns.column("started_ns")
+    items, loops = _items(nesting)
+    lasts[loops] = 0
+    np.maximum.at(lasts, items.owner, items.ended - items.started)
+    return lasts
+
+
+def _items(nesting: Nesting) -> tuple[Stretch, Places]:
+    """Return the items of loops that contain no other branches, and the loops."""
+    waits = input_waits(nesting)
+    makes_calls = nesting.enclosing(nesting.columns.is_kind("branch", "phase"))[waits.owner]
+    waits = Stretch(*(each[~makes_calls] for each in waits))
+    loops = np.unique(waits.owner)
+    return (_between(nesting.columns, waits, loops) if len(loops) else waits), loops
 
 
 def _between(columns: SpanColumns, waits: Stretch, loops: Places) -> Stretch:

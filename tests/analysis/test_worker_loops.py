@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kaygraph_viz.analysis.critical_path.critical_path import critical_path
 from kaygraph_viz.analysis.explain.explain import USEFUL, explain
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.summary import summarize
@@ -131,3 +132,12 @@ def test_where_the_waits_show_the_items_they_are_not_cut():
     waits = [(n, n + 0.5) for n in range(1, 6)]
     columns = loops_as_items(make_trace(loop("task-1", 6, *waits), loop("task-2", 9, *waits)).columns)
     assert len(columns) == 2 * (2 + 4) + 1 + 7  # of half a second each: 1 s before the first wait, 3.5 s after the last
+
+
+def test_more_workers_would_have_shared_the_items_of_a_loop():
+    waits = [(n, n + 0.5) for n in range(1, 6)]
+    tree = loop("task-1", 6, *waits), loop("task-2", 6, *waits), bar("other", "task-3", 0, 2)
+    assert summarize(make_trace(*tree)).critical_path_s == 2
+    path = critical_path(make_trace(*tree[:2]))
+    assert (path.dependency_s, len(path.dependency_ids)) == (0.5, 1)
+    assert path.sentence.endswith("with one worker for each branch it would still take 0.500 s.")
