@@ -13,10 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Ints, Stretch
+from kaygraph_viz.analysis.intervals import Bools, Ints, Stretch
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.own_time import SHORTEST_NS, blocking_waits, cut_rows
+from kaygraph_viz.analysis.workers import kind_of_lane
+from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.part_table import stretches
 from kaygraph_viz.trace.span import STATUSES
 
 __all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "longest_item_ns", "loops_as_items"]
@@ -27,18 +30,55 @@ MANY = 3  # waits of each loop: then the work between two of them is an item as 
 
 
 def input_waits(nesting: Nesting) -> Stretch:
-    """Return the waits of branches for an item from a queue: those named after a method ``get``, as ``Queue.get``.
+    """Return the waits of loops for an item from a queue, by branch and in the order of time.
+
+    Those of threads are spans that are named after a method ``get``, such as ``Queue.get``. Of tasks only parts say
+    when they were blocked: so a task is a loop if it was stopped, and it or one like it was blocked at that moment.
+
+    Parameters
+    ----------
+    nesting
+        All spans.
 
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
-    >>> wait = bar("Queue.get", "task-1", 1, 2, blocked_s=1, kind="wait")
-    >>> input_waits(Nesting.of(make_trace((bar("loop", "task-1", 0, 3), [wait])).columns)).ended.tolist()
-    [2000000000]
+    >>> wait = bar("Queue.get", "thread-1", 1, 2, blocked_s=1, kind="wait")
+    >>> task = bar("loop", "task-1", 0, 4, status="cancelled", parts=[("wait", 3), ("blocked", 1)])
+    >>> waits = input_waits(Nesting.of(make_trace((bar("loop", "thread-1", 0, 3), [wait]), task).columns))
+    >>> (waits.started / 1e9).tolist(), (waits.ended / 1e9).tolist()
+    ([1.0, 3.0], [2.0, 4.0])
     """
-    waits = _waits_in(nesting, "get")
-    order = np.lexsort((waits.started, waits.owner))
-    return Stretch(*(each[order] for each in waits))
+    found = [_waits_in(nesting, "get"), _waits_of_tasks(nesting)]
+    owner, started, ended = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = np.lexsort((started, owner))
+    return Stretch(owner[order], started[order], ended[order])
+
+
+def _waits_of_tasks(nesting: Nesting) -> Stretch:
+    """Return the blocked parts of tasks that were stopped, if some of their siblings were blocked at that moment."""
+    columns = nesting.columns
+    is_task = np.array([kind_of_lane(lane.rpartition("/")[2]) == "task" for lane in columns.lanes], np.bool_)
+    is_task = is_task[columns.rows["lane"]] if len(columns) else np.zeros(0, np.bool_)
+    tasks = np.flatnonzero(is_task & _was_stopped(columns) & np.isin(columns.rows["span_id"], columns.parts.span_id))
+    parts = stretches(columns, tasks)
+    is_blocked = parts.kind == PART_CODE["blocked"]
+    owner = tasks[parts.owner[is_blocked]]
+    waits = Stretch(owner, parts.started_ns[is_blocked], parts.ended_ns[is_blocked])
+    siblings = _siblings(nesting)
+    was_waiting = waits.ended >= columns.column("ended_ns")[owner] - AT_ONCE_NS
+    of_loops = np.isin(siblings[owner], siblings[owner[was_waiting]])
+    return Stretch(*(each[of_loops] for each in waits))
+
+
+def _was_stopped(columns: SpanColumns) -> Bools:
+    return columns.is_kind("branch") & columns.is_status("cancelled", "abandoned")
+
+
+def _siblings(nesting: Nesting) -> Ints:
+    """Return the same number for all spans of one name and parent."""
+    found: Ints = (nesting.parent + 1) * len(nesting.columns.names) + nesting.columns.column("name")
+    return found
 
 
 def _waits_in(nesting: Nesting, method: str) -> Stretch:
@@ -79,8 +119,7 @@ def finished_ns(nesting: Nesting) -> Ints:
     joined = joined[nesting.parent]
     last = np.full(len(found), -1)
     np.maximum.at(last, waits.owner, waits.ended)
-    siblings = (nesting.parent + 1) * len(columns.names) + columns.column("name")
-    was_stopped = columns.is_kind("branch") & columns.is_status("cancelled", "abandoned")
+    siblings, was_stopped = _siblings(nesting), _was_stopped(columns)
     was_joined = was_stopped & (started < joined) & (joined <= ended)
     is_loop = was_joined | was_stopped & np.isin(siblings, siblings[waits.owner])
     was_waiting = was_joined | was_stopped & (last >= ended - AT_ONCE_NS)

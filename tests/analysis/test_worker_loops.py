@@ -141,3 +141,36 @@ def test_more_workers_would_have_shared_the_items_of_a_loop():
     path = critical_path(make_trace(*tree[:2]))
     assert (path.dependency_s, len(path.dependency_ids)) == (0.5, 1)
     assert path.sentence.endswith("with one worker for each branch it would still take 0.500 s.")
+
+
+def task(lane, *parts, status="cancelled", name="worker"):
+    """Return a task of which parts say when it was blocked."""
+    blocked_s = sum(lasts_s for kind, lasts_s in parts if kind == "blocked")
+    lasts_s = sum(lasts_s for _, lasts_s in parts)
+    return bar(name, lane, 0, lasts_s, status=status, blocked_s=blocked_s, parts=list(parts))
+
+
+TASKS = (
+    task("task-2", ("wait", 1), ("blocked", 1), ("wait", 7), ("blocked", 1)),
+    task("task-3", ("wait", 8), ("blocked", 2)),
+    task("task-4", ("wait", 3), ("blocked", 1), ("wait", 6)),
+)
+
+
+def test_tasks_that_were_blocked_when_they_were_cancelled_are_loops():
+    assert parts_of(*TASKS) == {USEFUL: 8 + 8 + 9, "starved": 2, "straggler tail": 1 + 2}
+    assert "problems" not in summarize(make_trace(*TASKS)).sentence
+    assert what_if(make_trace(*TASKS), [1]).makespan_s[1] == pytest.approx(25, rel=0.15)
+
+
+@pytest.mark.parametrize("lane", ["async-1", "thread-1"])
+def test_other_branches_that_were_blocked_when_they_were_cancelled_are_lost(lane):
+    assert parts_of(task(lane, ("wait", 3), ("blocked", 1))) == {"repeated work": 3, "blocked": 1}
+
+
+def test_tasks_that_were_blocked_only_before_are_lost():
+    assert parts_of(task("task-1", ("wait", 1), ("blocked", 1), ("wait", 2))) == {"repeated work": 3, "blocked": 1}
+
+
+def test_tasks_that_ended_by_themselves_are_no_loops():
+    assert not len(input_waits(nesting_of(task("task-1", ("wait", 3), ("blocked", 1), status="ok"))).owner)
