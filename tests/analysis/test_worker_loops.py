@@ -111,6 +111,7 @@ def test_other_numbers_of_loops_share_the_work():
     assert found.makespan_s[2] == pytest.approx(11, rel=0.15)
     assert found.makespan_s[22] < 6  # of which the waits for items are three
     assert "workers themselves" in " ".join(found.remarks)
+    assert summarize(found.trace(2).validate()).workers == 2
 
 
 def test_loops_that_were_stopped_with_nothing_left_to_do_are_no_problem():
@@ -174,3 +175,12 @@ def test_tasks_that_were_blocked_only_before_are_lost():
 
 def test_tasks_that_ended_by_themselves_are_no_loops():
     assert not len(input_waits(nesting_of(task("task-1", ("wait", 3), ("blocked", 1), status="ok"))).owner)
+
+
+def test_of_loops_that_contain_other_branches_it_is_said_that_more_would_have_nothing_to_do():
+    branch, waits = loop("task-2", 10, (0, 1), (9, 10))
+    tree = (
+        bar("main", "task-1", 0, 10),
+        [(branch, [*waits, bar("job", "pool_0", 2, 3)]), loop("task-3", 10, (9, 10))[0]],
+    )
+    assert "get nothing to do" in " ".join(what_if(make_trace(tree), [2]).remarks)
