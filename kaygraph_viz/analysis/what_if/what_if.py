@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.own_time import on_lanes
 from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
 from kaygraph_viz.analysis.what_if.bounds import Bands, Bounds
 from kaygraph_viz.analysis.what_if.model import KINDS
@@ -305,7 +306,8 @@ def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
             "Branches that took items from a queue and contain other branches are replayed as they were: more of them "
             "would get nothing to do."
         )
-    if (model.blocked > model.backpressure)[~model.makes_calls].any():
+    is_generator = on_lanes(model.nesting.columns, ("generator",))[model.branches]
+    if (model.blocked > model.backpressure)[~model.makes_calls & ~is_generator].any():
         yield "Branches waited for a rate limit: these waits are kept as recorded for any number of workers."
     if predictions.dropped:
         yield f"The trace lacks {counted(predictions.dropped, 'span')} of the run: all predicted times are too short."
