@@ -310,6 +310,6 @@ def test_one_that_is_collected_while_a_lane_is_taken_gives_its_own_back(monkeypa
         held = [echo()]
         next(held[0])
         make = lanes._make
-        monkeypatch.setattr(lanes, "_make", lambda name: (held.clear(), make(name))[1])
+        monkeypatch.setattr(lanes, "_make", lambda name, *rest: (held.clear(), make(name))[1])
         lanes.take("thread")
     assert only(trace).status == "ok"
