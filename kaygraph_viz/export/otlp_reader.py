@@ -47,8 +47,8 @@ class OtlpReader(Reader):
     A span in which no other lies is a branch; so is a call of a model or a retriever in which no other such call lies,
     and spans within it, such as its HTTP requests, are its attempts. All others are nodes, and graphs where no span is
     around them. A span that does not lie within its parent in time counts as one of the next span around it that
-    encloses it. Spans without an end are abandoned at the last time in the file. Instants and notices of spans that have
-    begun, which Logfire sends as spans, are left out.
+    encloses it. Spans without an end are abandoned at the last time in the file. Instants, and notices of spans that
+    have begun, which Logfire sends as spans, are left out.
     """
 
     def __init__(self, allowance: Allowance) -> None:
