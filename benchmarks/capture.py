@@ -21,6 +21,7 @@ import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark, check_count, per_call
 
 TURNS = 9
+AT_ONCE = 500  # tasks of asyncio
 DATA = bytes(1 << 20)
 
 Program = Callable[[int], object]  # runs as many tasks as it is told
@@ -68,13 +69,13 @@ def empty_task_beside_viztracer(scale: Scale) -> Measured:
 
 @benchmark("capture: asyncio task that waits 1 ms / plain", peer="the same not recorded", target=1.75)
 def waiting_task(scale: Scale) -> Measured:
-    """Measure tasks that sleep once, all at the same time."""
+    """Measure tasks that sleep once, many at the same time."""
     return _beside_plain("asyncio", _tasks(_one_ms), scale.pick(5_000, 50), scale)
 
 
 @benchmark("capture: asyncio task that waits 1 ms / VizTracer", peer="VizTracer, log_async", target=0.8)
 def waiting_task_beside_viztracer(scale: Scale) -> Measured:
-    """Measure tasks that sleep once, all at the same time."""
+    """Measure tasks that sleep once, many at the same time."""
     return _beside_viztracer("asyncio", _tasks(_one_ms), scale.pick(5_000, 50), scale)
 
 
@@ -202,8 +203,12 @@ async def _one_ms() -> None:
 
 def _tasks(work: Callable[[], Coroutine[Any, Any, None]]) -> Program:
     async def many(count: int) -> None:
-        for task in [asyncio.ensure_future(work()) for _ in range(count - 1)]:  # and the task around them
-            await task
+        left = count - 1  # and the task around them
+        while left:
+            now = min(left, AT_ONCE)
+            for task in [asyncio.ensure_future(work()) for _ in range(now)]:
+                await task
+            left -= now
 
     return lambda count: asyncio.run(many(count))
 

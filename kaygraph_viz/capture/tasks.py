@@ -13,17 +13,17 @@ import asyncio.base_events
 from asyncio import AbstractEventLoop, Task, current_task
 from asyncio.events import Handle
 from collections.abc import Callable, Coroutine, Iterator
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, copy_context
 from types import ModuleType
 from typing import Any
 from weakref import ref
 
-from kaygraph_viz.capture.calls import OpenCall, scope_by_context
+from kaygraph_viz.capture.calls import OpenCall
 from kaygraph_viz.capture.names import is_machinery
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane, TaskLanes
+from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane
 from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.span import RowTuple, Status
 
@@ -32,8 +32,6 @@ __all__ = ["hooks"]
 BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; asyncio warns from there, too
 LOOP_BLOCKED = "loop blocked"
 
-# In the context of a task, which descends from that of its creator: the run of the task or of one around it.
-_run: ContextVar[TaskRun | None] = ContextVar("kaygraph_viz_task", default=None)
 # The runs of tasks whose context somebody handed in, so that others may have it, too: by the id of the task.
 _sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
 _is_library: dict[str, bool] = {}  # by the file of a coroutine
@@ -74,40 +72,36 @@ class TaskRun(OpenCall):
         self.is_sharing = is_sharing
         if is_sharing:
             self._inside: Scope | span | None = self  # the scope that was in force when it was suspended
-            self._around: tuple[TaskRun | None, Scope | span | None] = None, None  # what was there before it
-
-    def is_of(self, task: object) -> bool:
-        """Return whether this is the run of a task, whose number another one may have had."""
-        return self.task_id == id(task) and not self.is_over
+            self._around: Scope | span | None = None  # the one that was there before it
 
     def enter(self) -> None:
         """Make this the run of the calling context."""
         if not self.span_id:
-            self._around = _run.get(), _scope.get()
-        _run.set(self)
+            self._around = _scope.get()
         _scope.set(self._inside)
 
     def leave(self) -> None:
         """Leave the calling context as it was."""
-        run, scope = self._around
-        _run.set(run)
-        _scope.set(scope)
+        _scope.set(self._around)
 
-    def start(self, now_ns: int) -> None:
+    def start(self, now_ns: int) -> TaskLane:
         """Note that the first step begins."""
         recorder = self.recorder
-        self._lane = lane = TaskLanes.of(recorder.lanes, _lane_of_task).take()
-        lane.begin(now_ns)
+        lanes = recorder.lanes
+        found = lanes.lane_of_task
+        if found.__class__ is not _Lanes:
+            found = lanes.lane_of_task = _Lanes()
+        self._lane = lane = TaskLane.of(lanes, found.free, now_ns)  # type: ignore[union-attr]
         self._started_ns = now_ns
         self.span_id = number = recorder.next_id()
         recorder.open_spans[number] = self
+        return lane
 
     def begin_step(self, task: Task[Any] | None) -> None:
         """Note that a step begins."""
         now_ns = self.recorder.now_ns()
         if not self.span_id:
-            self.start(now_ns)
-            lane = self._lane
+            lane = self.start(now_ns)
         else:
             lane = self._lane
             if now_ns - lane.checked_ns > OLDEST_READING_NS:
@@ -116,22 +110,26 @@ class TaskRun(OpenCall):
                 lane.end_wait(task, now_ns)
         lane.began_ns = now_ns
 
-    def end_step(self, task: Task[Any] | None, in_context: Callable[..., Any]) -> None:
-        """Note that the step under way has ended; `in_context` calls a function in the context of the task."""
+    def end_step(self, task: Task[Any] | None, context: Context | None) -> None:
+        """Note that the step under way has ended; `context` is that of the task if it is not that of the caller."""
         now_ns = self.recorder.now_ns()
         lane = self._lane
-        if now_ns - lane.began_ns >= BLOCKS_LOOP_NS:
-            self._note_blocked_loop(lane.began_ns, now_ns)
-        lane.end_step(now_ns)
-        if task is None:
-            return
-        if task.done():
+        lasted_ns = now_ns - lane.began_ns
+        if lasted_ns < CPU_RESOLUTION_NS:
+            lane.ran_ns += lasted_ns
+            lane.began_ns = 0
+            lane.ended_ns = now_ns
+        else:
+            if lasted_ns >= BLOCKS_LOOP_NS:
+                self._note_blocked_loop(lane.began_ns, now_ns)
+            lane.end_long_step(now_ns)
+        if task is not None and task.done():
             self.finish(task, now_ns)
             if self.is_sharing:
                 _sharing.pop(self.task_id, None)
-                in_context(self.leave)
+                self.leave() if context is None else context.run(self.leave)
         elif self.is_sharing:
-            self._inside = in_context(_scope.get)
+            self._inside = _scope.get() if context is None else context.get(_scope)
 
     def _note_blocked_loop(self, began_ns: int, ended_ns: int) -> None:
         recorder = self.recorder
@@ -155,18 +153,38 @@ class TaskRun(OpenCall):
             status = "cancelled"
         recorder.add(self._row_of(now_ns, lane.told(self._started_ns, now_ns), status, error))
         recorder.open_spans.pop(self.span_id, None)
-        TaskLanes.of(recorder.lanes, _lane_of_task).give_back(lane)
+        lane.give_back()
 
     def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this task if it is cut off now."""
         return self._row_of(now_ns, self._lane.told(self._started_ns, now_ns), "abandoned", None)
 
 
-def _lane_of_task(task: Task[Any]) -> Lane | None:
-    run = _run.get()
-    if run is not None and run.span_id and (run.is_of(task) or not run.task_id):  # one takes its first step at once
-        return run._lane
-    return None
+class _Lanes:
+    """Finds the lanes of the tasks of one recording, and keeps those that are free."""
+
+    def __init__(self) -> None:
+        self.free: list[TaskLane] = []
+
+    def __call__(self, task: Task[Any]) -> Lane | None:
+        """Return the lane of a task that is recorded; None for another one."""
+        run = _run_in(_scope.get())
+        is_its = run is not None and run.span_id and run.task_id in (id(task), 0)  # 0: it takes its first step at once
+        return run._lane if run is not None and is_its and not run.is_over else None
+
+
+def _run_in(scope: Scope | span | None) -> TaskRun | None:
+    """Return the run of the task in whose context a scope is in force, or of one from which that context descends."""
+    while scope is not None and scope.__class__ is not TaskRun:
+        scope = scope.parent
+    return scope  # type: ignore[return-value]
+
+
+def _run_of(task: object, scope: Scope | span | None) -> TaskRun | None:
+    """Return the run of a task, given the scope in its context; None if it is not recorded."""
+    run = scope if scope.__class__ is TaskRun else _run_in(scope)
+    number = id(task)  # which another task may have had
+    return run if run is not None and run.task_id == number and not run.is_over else None  # type: ignore[union-attr]
 
 
 def _sharing_run(task: object) -> TaskRun | None:
@@ -176,22 +194,33 @@ def _sharing_run(task: object) -> TaskRun | None:
 
 def _name_of(coroutine: Any) -> str | None:
     """Return the name of a task; None for what belongs to a library."""
-    code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
-    if code is None or (is_library := _is_library.get(code.co_filename)) is None:
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        module = getattr(coroutine, "__module__", None) or (frame is not None and frame.f_globals.get("__name__"))
-        is_library = is_machinery(module or None)
-        if code is not None:
-            _is_library[code.co_filename] = is_library
+    try:
+        is_library = _is_library[coroutine.cr_code.co_filename]
+    except (AttributeError, KeyError):
+        is_library = _looked_up(coroutine)
+    if is_library:
+        return None
     name = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
-    return None if is_library else str(name).rpartition("<locals>.")[2]
+    return str(name).rpartition("<locals>.")[2]
+
+
+def _looked_up(coroutine: Any) -> bool:
+    code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
+    frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+    module = getattr(coroutine, "__module__", None) or (frame is not None and frame.f_globals.get("__name__"))
+    is_library = is_machinery(module or None)
+    if code is not None and not code.co_filename.startswith("<"):  # such as <string>, which is no file
+        _is_library[code.co_filename] = is_library
+    return is_library
 
 
 def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]:
     def create_task(self: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> Task[Any]:
-        scope = scope_by_context("asyncio")
-        name = None if scope is None else _name_of(coro)
-        if scope is None or name is None:
+        scope = _scope.get()
+        if scope is None or not (recorder := scope.recorder).is_open or "asyncio" not in recorder.captured:
+            return original(self, coro, **options)
+        name = _name_of(coro)
+        if name is None:
             return original(self, coro, **options)
         run = TaskRun(scope, name, is_sharing=options.get("context") is not None)
         if _is_eager(self):
@@ -199,11 +228,10 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
         if run.is_sharing:
             task = original(self, coro, **options)
         else:  # the context of the task is a copy of this one
-            outer, around = _scope.set(run), _run.set(run)
+            outer = _scope.set(run)
             try:
                 task = original(self, coro, **options)
             finally:
-                _run.reset(around)
                 _scope.reset(outer)
         _follow(task, run)
         return task
@@ -231,16 +259,14 @@ def _created_eagerly(
     if not run.is_sharing:
         options["context"] = copy_context()
     context: Context = options["context"]
-    creator, current = _run.get(), current_task(loop)
-    if creator is None or not creator.span_id or not creator.is_of(current):
-        creator = None
+    creator = _run_of(current_task(loop), _scope.get())
     if creator is not None:
-        creator.end_step(None, context.run)
+        creator.end_step(None, None)
     context.run(run.enter)
     run.begin_step(None)
     task = original(loop, coro, **options)
     _follow(task, run)
-    run.end_step(task, context.run)
+    run.end_step(task, context)
     if creator is not None:
         creator.begin_step(None)
     return task
@@ -249,10 +275,11 @@ def _created_eagerly(
 def _run_handle(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def _run_recorded(self: Any) -> None:
         task, context = getattr(self._callback, "__self__", None), self._context
-        run = context.get(_run)
-        if run is None or run.task_id != id(task) or run.is_over:
-            run = _sharing_run(task) if _sharing else None
-            if run is not None and run.recorder.is_open:
+        scope = context.get(_scope)
+        run: Any = scope
+        if scope.__class__ is not TaskRun or run.task_id != id(task) or run.is_over:
+            run = _run_of(task, scope)
+            if run is None and _sharing and (run := _sharing_run(task)) is not None and run.recorder.is_open:
                 context.run(run.enter)
         if run is None or not run.recorder.is_open:
             original(self)
@@ -263,7 +290,7 @@ def _run_handle(original: Callable[[Any], None]) -> Callable[[Any], None]:
             run.recorder.give_up(error)
         original(self)
         try:
-            run.end_step(task, context.run)
+            run.end_step(task, context)
         except Exception as error:
             run.recorder.give_up(error)
 
@@ -287,11 +314,9 @@ def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _step_in_context(callback: Callable[..., None], task: Task[Any], *args: Any) -> None:
     """Take one step of a task whose context the loop has entered already."""
-    run = _run.get()
-    if run is None or not run.is_of(task):
-        run = _sharing_run(task)
-        if run is not None and run.recorder.is_open:
-            run.enter()
+    run = _run_of(task, _scope.get())
+    if run is None and (run := _sharing_run(task)) is not None and run.recorder.is_open:
+        run.enter()
     if run is None or not run.recorder.is_open:
         callback(*args)
         return
@@ -301,10 +326,7 @@ def _step_in_context(callback: Callable[..., None], task: Task[Any], *args: Any)
         run.recorder.give_up(error)
     callback(*args)
     try:
-        run.end_step(task, _called)
+        run.end_step(task, None)
     except Exception as error:
         run.recorder.give_up(error)
 
-
-def _called(function: Callable[[], Any]) -> Any:
-    return function()

@@ -87,6 +87,7 @@ class RecordScope(Scope):
 
     def enter(self) -> None:
         """Make this the scope in force."""
+        self.parent = _scope.get()
         self._token = _scope.set(self)
         _active.append(self)
 
@@ -138,7 +139,7 @@ def swap_scope(scope: Scope | span | None) -> Scope | span | None:
 
 def enter_scope(recorder: Recorder, span_id: int) -> None:
     """Make `span_id` the parent of spans that are opened from here on in this context."""
-    _scope.set(Scope(recorder, span_id))
+    _scope.set(Scope(recorder, span_id, _scope.get()))
 
 
 class OpenSpan(Protocol):
