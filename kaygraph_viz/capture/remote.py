@@ -13,8 +13,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
 from kaygraph_viz.capture.chunks import calls_of, run_calls
@@ -44,17 +45,13 @@ class Errand:
     @classmethod
     def of(cls, scope: Scope | span) -> Errand:
         """Return the errand of a scope: one for all calls that are sent from it, kept as long as its recording."""
-        errands = _errands.setdefault(scope.recorder, {})
+        errands: dict[int, Errand] = scope.recorder.errands
         found = errands.get(scope.span_id)
-        if found is None:
-            found = errands[scope.span_id] = cls(scope)
-        return found
+        return errands.setdefault(scope.span_id, cls(scope)) if found is None else found
 
 
 _numbers = itertools.count(1)
-_errands: WeakKeyDictionary[Recorder, dict[int, Errand]] = WeakKeyDictionary()
 _open_errands: WeakValueDictionary[int, Errand] = WeakValueDictionary()
-_process_lanes: WeakKeyDictionary[Recorder, dict[int, str]] = WeakKeyDictionary()
 
 
 class TravellingCall:
@@ -147,11 +144,12 @@ class RemoteCall:
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         submitted_ns = self.header[2]
-        mapped = mapped_items(self.function, args)
-        if mapped is not None:
+        function = self.function
+        if (mapped := mapped_items(function, args)) is not None:
             return run_calls(scope, submitted_ns, calls_of(*mapped))
-        call = OpenCall(scope, name_of(self.function, args), submitted_ns=submitted_ns)
-        function, args = within(call, self.function, args)
+        call = OpenCall(scope, name_of(function, args), submitted_ns=submitted_ns)
+        if function.__class__ is not FunctionType:
+            function, args = within(call, function, args)
         call.begin()
         try:
             result = function(*args, **kwargs)
@@ -181,7 +179,8 @@ class _Away:
         return _away[key]
 
     def news(self, header: Header) -> News:
-        return header[0], os.getpid(), header[2], [tuple(row) for row in self.rows.fetch()]  # type: ignore[misc]
+        rows = [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]
+        return header[0], os.getpid(), header[2], rows  # type: ignore[return-value]
 
 
 _away: dict[tuple[int, int, bool], _Away] = {}
@@ -246,12 +245,19 @@ def _landed(news: News, result: Any) -> Any:
     if errand is not None and errand.scope.recorder.is_open:
         recorder = errand.scope.recorder
         parent_id = first_open(errand.scope).span_id
-        adopt(recorder, rows, parent_id=parent_id, lane=_lane_of(recorder, pid), submitted_ns=submitted_ns)
+        lane = _lane_of(recorder, pid)
+        if len(rows) == 1 and rows[0][5] == OWN_LANE:  # the usual case, without the cost of more
+            _, _, index, name, kind, _, _, started_ns, *rest = rows[0]
+            recorder.add((  # type: ignore[arg-type]
+                recorder.next_id(), parent_id, index, name, kind, lane, min(submitted_ns, started_ns), started_ns, *rest
+            ))  # fmt: skip
+        else:
+            adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns)
     return result
 
 
 def _lane_of(recorder: Recorder, pid: int) -> str:
-    lanes = _process_lanes.setdefault(recorder, {})
+    lanes = recorder.process_lanes
     if pid not in lanes:
         lane = recorder.lanes.take("process")
         recorder.lanes.enter_process(lane, pid)

@@ -329,4 +329,3 @@ def _step_in_context(callback: Callable[..., None], task: Task[Any], *args: Any)
         run.end_step(task, None)
     except Exception as error:
         run.recorder.give_up(error)
-
