@@ -137,7 +137,12 @@ class RemoteCall:
             result = self._run(away.scope, args, kwargs)
         except BaseException as error:
             without_our_frames(error)
-            raise _carrying(error, away.news(self.header)) from None
+            carrier = _carrying(error, away.news(self.header))
+            try:
+                raise carrier
+            except BaseException:
+                _make_alike(carrier, error)  # only now: a raise changes all that
+                raise  # which adds no frame
         finally:
             _scope.reset(outer)
         return Carried(result, away.news(self.header))
@@ -230,13 +235,16 @@ class _CarriedError(Exception):
 def _carrying(error: BaseException, news: News) -> BaseException:
     kind = type(error)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
+    return type(kind.__name__, (_CarriedError,), names)(error, news)
+
+
+def _make_alike(carrier: BaseException, error: BaseException) -> None:
+    """Give the carrier all of the error that is printed before it is sent."""
     carrier.__traceback__ = error.__traceback__
     carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
     carrier.__suppress_context__ = error.__suppress_context__
     if hasattr(error, "__notes__"):
         carrier.__notes__ = error.__notes__
-    return carrier
 
 
 def _landed(news: News, result: Any) -> Any:
