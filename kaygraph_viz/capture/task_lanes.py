@@ -28,12 +28,17 @@ OLDEST_READING_NS = 200_000  # of the CPU clock when a step begins
 
 
 class TaskLane(Lane):
-    """The lane of a task: its CPU clock runs while the task has the loop."""
+    """The lane of a task: its CPU clock runs while the task has the loop.
+
+    In simulated time the loop notes all that its tasks do, and `log` is that of the task.
+    """
 
     __slots__ = ("_free", "_ran_before_ns", "_since_ns", "began_ns", "checked_ns", "ended_ns", "ran_ns")
 
-    def __init__(self, name: str, cpu_clock: Callable[[], int] | None, *_: Any, **__: Any) -> None:
-        super().__init__(name, cpu_clock)
+    def __init__(
+        self, name: str, cpu_clock: Callable[[], int] | None, _: int = 0, *, is_exact: bool = False
+    ) -> None:  # fmt: skip
+        super().__init__(name, cpu_clock, is_exact=is_exact)
         self._free: list[TaskLane] = []
 
     @classmethod
@@ -65,6 +70,9 @@ class TaskLane(Lane):
     def end_long_step(self, ended_ns: int) -> None:
         """Note that the step under way has ended, which is long enough for a reading of the CPU clock."""
         began_ns, self.began_ns = self.began_ns, 0
+        if self._is_exact:
+            self.ended_ns = ended_ns
+            return
         used_ns = ended_ns - began_ns if self._clock is None else _cpu.since_last(began_ns, ended_ns)
         self._close_stretch(began_ns)
         self.log.settle(began_ns, ended_ns, 0, used_ns)
@@ -75,6 +83,8 @@ class TaskLane(Lane):
     def end_wait(self, task: Task[Any], now_ns: int) -> None:
         """Note what the task waited for since its last step, which is no short while ago."""
         last_ns = self.ended_ns
+        if self._is_exact:
+            return
         self._close_stretch(last_ns)
         self._begin_stretch(now_ns)
         entries = self.log.entries
@@ -117,6 +127,8 @@ class TaskLane(Lane):
 
     def measured(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> Measured:
         """Return CPU time, blocked time and parts of a span in the task, which ends now [ns], in a step."""
+        if self._is_exact:
+            return super().measured(cpu_at_start_ns, started_ns, ended_ns)
         if started_ns >= self.began_ns > 0 and not self.log.entries:
             return self.cpu_between(cpu_at_start_ns, started_ns, ended_ns), 0, None
         if self.began_ns:
@@ -129,6 +141,8 @@ class TaskLane(Lane):
 
     def told(self, started_ns: int, now_ns: int) -> Measured:
         """Return CPU time, blocked time and parts of the task, which began at `started_ns` [ns]; changes nothing."""
+        if self._is_exact:
+            return measured_in(self.log, started_ns, now_ns, has_cpu=self._clock is not None)
         lasted_ns = now_ns - started_ns
         cpu_ns = -1 if self._clock is None else min(self.cpu_at(now_ns), lasted_ns)
         if not self.log.entries and self.ended_ns == now_ns:  # short steps alone: their sum says it all

@@ -42,6 +42,7 @@ def hooks() -> Iterator[Hook]:
     yield Patch(asyncio.base_events.BaseEventLoop, "create_task", _create_task)
     yield Patch(Handle, "_run", _run_handle)
     yield OnImport("uvloop", _uvloop_hooks)
+    yield OnImport("kaygraph_viz.virtual.loop", _virtual_hooks)
 
 
 class TaskRun(OpenCall):
@@ -329,3 +330,21 @@ def _step_in_context(callback: Callable[..., None], task: Task[Any], *args: Any)
         run.end_step(task, None)
     except Exception as error:
         run.recorder.give_up(error)
+
+
+def _virtual_hooks(module: ModuleType) -> Iterator[Hook]:
+    """Yield the hook of the loop in simulated time, which notes itself what its tasks do."""
+    yield Patch(module.VirtualLoop, "_take_step", _take_step)
+
+
+def _take_step(original: Callable[..., None]) -> Callable[..., None]:
+    def _take_step_recorded(self: Any, task: Any, callback: Callable[..., None], *args: Any) -> None:
+        def take(*args: Any) -> None:
+            run = _run_of(task, _scope.get()) or _sharing_run(task)
+            if run is not None and run.span_id:
+                run._lane.log = task.log
+            original(self, task, callback, *args)
+
+        _step_in_context(take, task, *args)
+
+    return _take_step_recorded

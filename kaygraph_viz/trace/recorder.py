@@ -10,6 +10,7 @@ A fault of the recorder never changes a result: it warns once, switches itself o
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -227,6 +228,11 @@ class Recorder:
         if is_first:
             warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
 
+    def stop_in_child(self) -> None:
+        """Record nothing more in a forked child, whose copy of a lock may be held for ever."""
+        self.is_open = False
+        self._lock = threading.RLock()
+
     def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:
         """Return a clock that stands still when reading it fails: results do not depend on it."""
         last = 0
@@ -334,6 +340,15 @@ class NoRecorder(Recorder):
 NO_RECORDER = NoRecorder()
 NO_SCOPE = Scope(NO_RECORDER, 0)
 _active = [NO_SCOPE]  # and those of the `record` blocks in force: for threads without a copy of the context
+
+
+def _stop_in_child() -> None:
+    """Stop recording in a forked child: nobody would read its copy, and its locks may be held."""
+    for scope in _active:
+        scope.recorder.stop_in_child()
+
+
+os.register_at_fork(after_in_child=_stop_in_child)
 
 
 def _columns(max_spans: int) -> Storage:
