@@ -86,7 +86,9 @@ class TravellingCall:
 
     def __reduce__(self) -> tuple[Any, ...]:
         recorder = self.parent.recorder
-        if not recorder.is_open or recorder.clock is not REAL:  # in simulated time no other process can take part
+        if recorder.is_open and recorder.clock is not REAL:  # in which no other process can take part
+            recorder.tell_once("calls in other processes are not recorded in simulated time; record with the real clock")
+        if not recorder.is_open or recorder.clock is not REAL:
             return _same, (self.function,)
         return RemoteCall, (self.function, self.header())
 

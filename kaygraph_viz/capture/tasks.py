@@ -71,9 +71,8 @@ class TaskRun(OpenCall):
         self.submitted_ns = recorder.now_ns()
         self.task_id = 0
         self.is_sharing = is_sharing
-        if is_sharing:
-            self._inside: Scope | span | None = self  # the scope that was in force when it was suspended
-            self._around: Scope | span | None = None  # the one that was there before it
+        self._inside: Scope | span | None = self  # the scope in force when it was suspended, if it shares its context
+        self._around: Scope | span | None = None  # the one that was there before it
 
     def enter(self) -> None:
         """Make this the run of the calling context."""

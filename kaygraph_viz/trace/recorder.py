@@ -191,6 +191,7 @@ class Recorder:
         self.lanes = Lanes(cpu_ns if cpu_time else None, resolution_ns, is_exact=clock.is_exact)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
+        self._told: set[str] = set()
         self._relations: list[Relation] = []
         self.has_cpu_time = cpu_time
         self._spans = _columns(max_spans) if storage is None else storage
@@ -227,6 +228,15 @@ class Recorder:
             is_first, self._has_failed = not self._has_failed, True
         if is_first:
             warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
+
+    def tell_once(self, text: str) -> None:
+        """Warn of what this recording cannot hold; never raises, also where warnings are errors."""
+        with self._lock:
+            is_first = text not in self._told
+            self._told.add(text)
+        if is_first:
+            with suppress(Warning):
+                warn(text, stacklevel=3)
 
     def stop_in_child(self) -> None:
         """Record nothing more in a forked child, whose copy of a lock may be held for ever."""
