@@ -32,6 +32,7 @@ SECOND_NS = 1_000_000_000
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of Dask."""
     yield OnImport("dask.local", _local_hooks)
+    yield OnImport("dask.multiprocessing", lambda module: [Patch(module, "get_async", _in_processes)])
     yield OnImport("distributed.client", _cluster_hooks)
 
 
@@ -118,6 +119,20 @@ def _executing(pending: _Pending, original: Callable[..., Any]) -> Callable[...,
                 call.end(raised[0] if raised else None)
 
     return execute_task
+
+
+def _in_processes(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Say that the processes of Dask's local scheduler tell nothing of what they do."""
+
+    def get_async(*args: Any, **kwargs: Any) -> Any:
+        scope = scope_for("dask")
+        if scope is not None:
+            scope.recorder.tell_once(
+                "tasks in processes of Dask's local scheduler are not recorded; use its threads or a cluster"
+            )
+        return original(*args, **kwargs)
+
+    return get_async
 
 
 # -- clusters ----------------------------------------------------------------------------------------------------------
