@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep as PathStep
     from kaygraph_viz.analysis.explain.explain import Explanation as Explanation, explain as explain
+    from kaygraph_viz.analysis.per_name import NameLoad as NameLoad, per_name as per_name
     from kaygraph_viz.analysis.summary import Summary as Summary, summarize as summarize
     from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf, what_if as what_if
     from kaygraph_viz.clock import compute as compute, cost as cost, sleep as sleep, sleep_async as sleep_async
@@ -138,6 +139,7 @@ _HOME = {
     "trace.trace": ("Trace",),
     "trace.span": ("Span",),
     "analysis.summary": ("Summary", "summarize"),
+    "analysis.per_name": ("NameLoad", "per_name"),
     "analysis.critical_path.recorded_chain": ("PathStep",),
     "analysis.compare.compare": ("Comparison", "compare"),
     "analysis.critical_path.critical_path": ("CriticalPath", "critical_path"),
