@@ -131,12 +131,13 @@ def asked_s(error: BaseException | None) -> float:
     """
     try:
         asked = getattr(error, "retry_after_s", None)
-        is_number = isinstance(asked, (int, float)) and not isinstance(asked, bool)
-        return float(asked) if is_number and 0 < asked <= MAX_SECONDS else 0.0
+        if isinstance(asked, (int, float)) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
+            return float(asked)
     except KeyboardInterrupt:
         raise
     except BaseException:  # the attribute is the user's, and may raise anything
         return 0.0
+    return 0.0
 
 
 class MemoryBudget:

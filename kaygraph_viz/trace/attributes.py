@@ -109,7 +109,7 @@ def traceback_text(error: BaseException) -> str:
     except KeyboardInterrupt:
         raise
     except BaseException:  # such as a truth of the error that raises
-        lines = BaseException.__traceback__.__get__(error)  # type: ignore[attr-defined]  # its own may raise, too
+        lines = vars(BaseException)["__traceback__"].__get__(error)  # its own attribute may raise, too
         return "".join([*traceback.format_tb(lines), describe_error(error), "\n"])
 
 

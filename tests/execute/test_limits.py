@@ -87,7 +87,13 @@ def test_exponential_checks_its_numbers(wrong):
         RetryPolicy.exponential(**wrong)
 
 
-@pytest.mark.parametrize(("asked", "wait_s"), [(2.0, 2.0), (0.01, 0.1), (None, 0.1), (float("inf"), 0.1), ("1", 0.1), (1e300, 0.1), (10**400, 0.1), (True, 0.1), (-5, 0.1)])
+@pytest.mark.parametrize(
+    ("asked", "wait_s"),
+    [
+        (2.0, 2.0), (0.01, 0.1), (None, 0.1), (float("inf"), 0.1), ("1", 0.1), (1e300, 0.1), (10**400, 0.1),
+        (True, 0.1), (-5, 0.1),
+    ],
+)  # fmt: skip
 def test_a_service_that_asks_for_time_gets_it(asked, wait_s):
     assert RetryPolicy(3, 0.1).wait_s(1, Busy(asked)) == wait_s
 
