@@ -183,4 +183,4 @@ def _in_scope(call: OpenCall, function: Callable[..., Any], /, *args: Any, **kwa
 def without_our_frames(error: BaseException) -> None:
     """Take the frame of the caller off a traceback: readers look for their own lines."""
     if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next
+        BaseException.with_traceback(error, error.__traceback__.tb_next)  # also where the class is frozen

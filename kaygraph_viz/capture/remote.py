@@ -230,7 +230,7 @@ class _CarriedError(Exception):
         return repr(self.error)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self.error.__traceback__ = self.__traceback__  # which pools take off before they send it
+        BaseException.with_traceback(self.error, self.__traceback__)  # which pools take off before they send it
         return _landed, (self.news, self.error)
 
 
