@@ -150,3 +150,5 @@ def test_a_pool_in_simulated_time_waits_there() -> None:
         list(pool.map(kv.sleep, [0.1, 0.1, 0.3]))
     trace.validate()
     assert (len(trace), trace.makespan_s) == (3, 0.4)
+    assert [span.submitted_ns for span in trace] == [0, 0, 0]
+    assert [span.started_ns for span in trace] == [0, 0, 100_000_000]
