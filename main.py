@@ -2,7 +2,7 @@
 
 import sys
 
-from kaygraph_viz.cli.main import main
+from kaygraph_viz.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

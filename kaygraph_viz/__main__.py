@@ -1,8 +1,32 @@
-"""``python -m kaygraph_viz`` is the command ``kaygraph-viz``."""
+"""The command ``kaygraph-viz``, also as ``python -m kaygraph_viz``: Ctrl-C from its first moment on.
 
+Belongs here: what has to be ready before the program is. Does not belong here: the program (``cli.main``).
+"""
+
+import os
+import signal
 import sys
 
-from kaygraph_viz.cli.main import main
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Load the program, run it and return its exit code."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # else Ctrl-C is ignored, or somebody else takes care of it
+        signal.signal(signal.SIGINT, _end)  # an import may turn an interrupt into an error of its own
+    from kaygraph_viz.cli.main import main as run
+
+    signal.signal(signal.SIGINT, before)
+    return run()
+
+
+def _end(_signal: int, _frame: object) -> None:
+    os.write(2, b"kaygraph-viz: interrupted\n")
+    os._exit(INTERRUPTED)
+
 
 if __name__ == "__main__":
     sys.exit(main())

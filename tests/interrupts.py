@@ -1,4 +1,4 @@
-"""Interrupts at each moment at which Python can raise one: as a function begins, and after a call of one written in C."""
+"""Interrupts at each moment at which Python can raise one: as a function begins, and after a call of one in C."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ import sys
 
 MOMENTS = ("call", "c_return")
 MODULES = ("kaygraph_viz", "contextlib")
+
+
+def is_ours(frame):
+    """Return whether a frame is one of our modules, and no generator that may be at its end: that ends in silence."""
+    return frame.f_globals.get("__name__", "").partition(".")[0] in MODULES and frame.f_code.co_name != "<genexpr>"
 
 
 def interrupted(act, moment):
@@ -18,7 +23,7 @@ def interrupted(act, moment):
 
     def profile(frame, event, _argument):
         nonlocal count, hit
-        if event in MOMENTS and frame.f_globals.get("__name__", "").partition(".")[0] in MODULES:
+        if event in MOMENTS and is_ours(frame):
             count += 1
             if count == moment:
                 sys.setprofile(None)

@@ -17,6 +17,7 @@ from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.in_force import InForce
 from kaygraph_viz.sync import threads
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["CancelToken", "cancel_after", "interrupt", "interruptible", "stopped_by_outer", "stopping_all"]
@@ -90,7 +91,7 @@ class CancelToken:
                 del self._callbacks[key]
 
     def __repr__(self) -> str:
-        state = "not cancelled" if self._reason is None else f"cancelled: {describe_error(self._reason)}"
+        state = "not cancelled" if self._reason is None else f"cancelled: {one_line(describe_error(self._reason))}"
         return f"<CancelToken, {state}>"
 
 

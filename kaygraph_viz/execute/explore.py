@@ -123,13 +123,16 @@ class Exploration:
         ]
         if self.first is not None:
             if self.first.error is not None:
-                lines.append(f"seed {self.first.seed} ended with {describe_error(self.first.error)}")
+                lines.append(f"seed {self.first.seed} ended with {one_line(describe_error(self.first.error), 500)}")
             clock = f"kv.VirtualClock({self.first.seed}, preempt={self._preempt:g})"
             lines.append(f"to repeat it: .replay(), or with kv.record(clock={clock}) as trace: ...")
         return lines
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
+
+    def __repr__(self) -> str:
+        return f"<Exploration of {self.sentence}>"
 
     def _repr_html_(self) -> str:
         return "<pre>" + html.escape(str(self)) + "</pre>"

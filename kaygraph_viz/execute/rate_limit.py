@@ -88,10 +88,10 @@ class RateLimit:
                     current_clock().sleep(wait_s)
             self._gate.leave(place)
             place.is_entered = True  # last: an interrupt comes before it, or in the block
-            return self
         except BaseException:
             self._give_back(place)
             raise
+        return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         left: list[_Place] = []
@@ -111,10 +111,10 @@ class RateLimit:
                     await sleep_async(wait_s)
             self._gate.leave(place)
             place.is_entered = True
-            return self
         except BaseException:
             self._give_back(place)
             raise
+        return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._leave(error, [])

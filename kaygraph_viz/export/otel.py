@@ -62,7 +62,8 @@ def to_opentelemetry(
     Returns
     -------
     int
-        The number of spans that were exported.
+        The number of spans that were exported; 0 where the processors of a `tracer_provider` failed, since it is not
+        known then.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def to_opentelemetry(
     what a span did when, ``kaygraph_viz.wait_s gil_s core_s pause_s unknown_s`` say for how long, and an event begins
     each part, named after its kind, with ``kaygraph_viz.lasted_s`` and ``kaygraph_viz.cpu_share``; of more than 128
     parts there are only the sums. A failed span has the status ``ERROR``, and the type of its error as ``error.type``.
-    An exporter that fails ends the export with one warning.
+    An exporter or processor that fails ends the export with one warning.
 
     Examples
     --------
@@ -97,7 +98,11 @@ def to_opentelemetry(
     shift_ns = _shift_ns(columns, began)
     if exporter is None:
         provider = tracer_provider if tracer_provider is not None else _global_provider()
-        return _emit(columns, shift_ns, provider.get_tracer("kaygraph_viz"), getattr(provider, "force_flush", bool))
+        try:
+            return _emit(columns, shift_ns, provider.get_tracer("kaygraph_viz"), getattr(provider, "force_flush", bool))
+        except Exception as error:  # processors may raise anything, as exporters may
+            warn(f"the export stopped, some spans may be missing: {describe_error(error)}", stacklevel=2)
+            return 0
     exported = _Exported(exporter)
     count = _emit(columns, shift_ns, _tracer_of(exported), exported.flush)
     exported.finish()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.criteria import Criterion, Finding
-from kaygraph_viz.texts import visible
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 
@@ -60,19 +60,27 @@ class Grade:
             axes.axvspan(from_s, to_s, color=SHADE, alpha=0.25, zorder=4)
         return axes
 
+    def _rows(self) -> list[tuple[bool, str, str]]:
+        """Return for each goal whether it is met, the goal, and why."""
+        pairs = zip(self.criteria, self.findings, strict=True)
+        return [(found.is_met, one_line(goal.goal), one_line(found.reason, 500)) for goal, found in pairs]
+
     def __str__(self) -> str:
         lines = [self.sentence]
         pairs = zip(self.criteria, self.findings, strict=True)
-        lines += [f"  [{'x' if found.is_met else ' '}] {goal.goal}: {found.reason}" for goal, found in pairs]
-        return visible("\n".join(lines))
+        lines += [
+            f"  [{'x' if found.is_met else ' '}] {one_line(goal.goal)}: {one_line(found.reason, 500)}"
+            for goal, found in pairs
+        ]
+        return "\n".join(lines)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{'&#10003;' if found.is_met else '&#10007;'}</td><td style='text-align:left'>"
-            f"{html.escape(goal.goal)}</td><td style='text-align:left'>{html.escape(found.reason)}</td></tr>"
-            for goal, found in zip(self.criteria, self.findings, strict=True)
+            f"<tr><td>{'&#10003;' if is_met else '&#10007;'}</td><td style='text-align:left'>"
+            f"{html.escape(goal)}</td><td style='text-align:left'>{html.escape(reason)}</td></tr>"
+            for is_met, goal, reason in self._rows()
         )
         return f"<p><strong>{html.escape(self.sentence)}</strong></p><table>{rows}</table>{self._picture()}"
 

@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.texts import visible
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["Parsons"]
@@ -45,7 +46,7 @@ class Parsons:
         self._check = check
         self._given = dict(given or {})
         self._shuffled = list(lines)
-        chance = random.Random(crc32("\n".join(lines).encode()))  # noqa: S311  (the same for every reader)
+        chance = random.Random(crc32("\n".join(lines).encode("utf-8", "replace")))  # noqa: S311  (the same for every reader)
         while len(lines) > 1 and self._shuffled == list(lines):
             chance.shuffle(self._shuffled)
 
@@ -70,6 +71,6 @@ class Parsons:
         return "It works." if works else "It runs, but does not do what it should."
 
     def __str__(self) -> str:
-        return "\n".join(f"{number}  {line}" for number, line in enumerate(self._shuffled))
+        return visible("\n".join(f"{number}  {line}" for number, line in enumerate(self._shuffled)))
 
     __repr__ = __str__

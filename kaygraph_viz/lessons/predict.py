@@ -12,6 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.texts import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,4 +146,4 @@ def _judged(guess: Guess, measured: Guess) -> tuple[str, int]:
 
 
 def _text(guess: Guess) -> str:
-    return guess if isinstance(guess, str) else f"{guess:.3g}"
+    return one_line(guess) if isinstance(guess, str) else f"{guess:.3g}"

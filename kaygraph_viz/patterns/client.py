@@ -10,16 +10,22 @@ import email.utils
 import math
 import threading
 from datetime import UTC, datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.services.in_process import open_client
+from kaygraph_viz.texts import one_line
 
-__all__ = ["MAX_ANSWER_BYTES", "ClientOwner", "retry_after_s"]
+__all__ = ["MAX_ANSWER_BYTES", "PLAINLY", "ClientOwner", "encoding_of", "retry_after_s"]
 
 MAX_ANSWER_BYTES = 65_536  # a service that sends without end must not fill the memory
+
+
+# How every request is sent: a compressed answer could become a thousand times as large while it is unpacked, before any
+# limit is seen, and a redirect would lead to an address that nobody has chosen.
+PLAINLY: dict[str, Any] = {"headers": {"Accept-Encoding": "identity"}, "follow_redirects": False}
 
 
 class ClientOwner:
@@ -64,6 +70,18 @@ class ClientOwner:
     def __exit__(self, *error: object) -> None:
         """Close the connections."""
         self.close()
+
+
+def encoding_of(response: httpx.Response) -> str:
+    """Return how an answer is compressed although it was asked for plainly; an empty text if it is not.
+
+    Examples
+    --------
+    >>> encoding_of(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"")))
+    'gzip'
+    """
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    return "" if encoding == "identity" else one_line(encoding, 40)
 
 
 def retry_after_s(header: str) -> float | None:

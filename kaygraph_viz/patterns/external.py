@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
-from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, ClientOwner, retry_after_s
+from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, PLAINLY, ClientOwner, encoding_of, retry_after_s
 from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.records import Record, can_be_sent, text_of, texts
+from kaygraph_viz.texts import without_secrets
 
 __all__ = ["AddressVerifier"]
 
@@ -114,7 +115,10 @@ class AddressVerifier(ClientOwner):
         client = self._opened()
         deadline_ns = current_clock().now_ns() + round(self.timeout_s * 1e9)
         try:
-            with client.stream("GET", url, params=params, timeout=self.timeout_s) as response:
+            with client.stream("GET", url, params=params, timeout=self.timeout_s, **PLAINLY) as response:
+                if encoding := encoding_of(response):
+                    why = f"the answer is compressed ({encoding}), although it was asked for plainly"
+                    raise ServiceUnavailable(url, why, response.status_code)
                 if response.status_code != 200:
                     raise _refusal(url, response)
                 body = self._read(url, response, deadline_ns)
@@ -128,14 +132,14 @@ class AddressVerifier(ClientOwner):
             raise ServiceUnavailable(url, "the answer does not have the expected fields", 200) from error
 
     def _read(self, url: str, response: httpx.Response, deadline_ns: int) -> bytes:
-        body = b""
+        body = bytearray()
         for part in response.iter_bytes():
             body += part
             if len(body) > MAX_ANSWER_BYTES:
                 raise ServiceUnavailable(url, f"the answer is longer than {MAX_ANSWER_BYTES} bytes", 200)
             if current_clock().now_ns() > deadline_ns:  # the timeout of the client is for each part alone
                 raise self._too_slow(url)
-        return body
+        return bytes(body)
 
     def _too_slow(self, url: str) -> ServiceUnavailable:
         return ServiceUnavailable(url, f"no complete answer within {self.timeout_s:g} s")
@@ -146,7 +150,7 @@ class AddressVerifier(ClientOwner):
 
     def __repr__(self) -> str:
         """Return how it was made."""
-        return f"AddressVerifier({self.base_url!r}, timeout_s={self.timeout_s:g})"
+        return f"AddressVerifier({without_secrets(self.base_url)!r}, timeout_s={self.timeout_s:g})"
 
 
 def _findings(reply: _Reply) -> list[Finding]:

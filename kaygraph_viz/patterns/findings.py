@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kaygraph_viz.texts import visible
+from kaygraph_viz.texts import one_line
 
 __all__ = ["CHECKS", "Finding"]
 
@@ -43,4 +43,4 @@ class Finding:
 
     def __str__(self) -> str:
         """Return the finding as one line."""
-        return visible(f"{self.check}: {self.field}: {self.message}")
+        return one_line(f"{self.check}: {self.field}: {self.message}", 1_000)

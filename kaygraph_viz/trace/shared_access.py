@@ -7,13 +7,12 @@ store itself (``graph.shared``) and finding conflicts afterwards (``analysis.con
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from kaygraph_viz.errors import SharedConflictError, short
+from kaygraph_viz.errors import SharedConflictError, short, warn
 
 __all__ = ["SharedWatch"]
 
@@ -78,7 +77,7 @@ class SharedWatch:
         """Warn, once, that accesses to a store are not noted."""
         if store is not None and not self._has_told:
             self._has_told = True
-            warnings.warn(
+            warn(
                 f"shared_access: accesses to a {type(store).__name__} are not noted, only those to a plain dict; "
                 "results are not affected",
                 stacklevel=3,

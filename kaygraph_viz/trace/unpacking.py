@@ -103,6 +103,8 @@ def values_in(attributes: Mapping[str, Any] | None, *others: object) -> int:
     >>> values_in({"a": 1, "b": [2, {"c": 3}]}, (7, 8))
     7
     """
+    if not attributes and not any(others):
+        return 0
     count, waiting = 0, [each for each in (attributes, *others) if each]
     while waiting:
         value = waiting.pop()

@@ -78,11 +78,11 @@ class VirtualClock(Clock):
     -----
     Ordinary code means what it really means, in simulated seconds: `time.sleep` and the clocks of `time` (which begin
     at 0, the date on 1 January 2000), the locks, events, conditions, semaphores, barriers, timers and threads of
-    `threading`, the queues of `queue`, ``ThreadPoolExecutor``, and all of `asyncio` under `asyncio.run` or `run`. That
-    goes for what your code makes inside the block, for events, semaphores, barriers and queues that it has made before,
-    and for locks made before that have a name in your modules or are attributes of a class or an object that has. What
-    installed libraries make is real, and so are the threads that they start; those get an error that says so when they
-    wait with `kv.sleep`.
+    `threading`, the queues of `queue`, ``ThreadPoolExecutor`` (8 threads by default), and all of `asyncio` under
+    `asyncio.run` or `run`. That goes for what your code makes inside the block, for events, semaphores, barriers and
+    queues that it has made before, and for locks made before that have a name in your modules or are attributes of a
+    class or an object that has. What installed libraries make is real, and so are the threads that they start; those
+    get an error that says so when they wait with `kv.sleep`.
 
     What your own code asks of the machine otherwise, such as its cores or the order of a set of texts, stays as it is
     there.

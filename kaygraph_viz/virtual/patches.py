@@ -30,7 +30,7 @@ from kaygraph_viz.virtual.watchdog import is_user_code
 __all__ = ["ordinary_code"]
 
 START_S = 946_684_800  # the date at which simulated time begins: 1 January 2000, 0:00 UTC
-POLLING = ("subprocess", "multiprocessing")  # they sleep between checks of something real
+POLLING = ("subprocess", "multiprocessing", "joblib", "distributed")  # they sleep between checks of something real
 READING = (*POLLING, "asyncio", "kaygraph_viz", "logging", "selectors", "socket", "ssl", "threading", "queue")
 
 _real_sleep, _real_monotonic = _time.sleep, _time.monotonic

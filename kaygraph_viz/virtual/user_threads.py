@@ -29,9 +29,10 @@ from kaygraph_viz.virtual.threads import VirtualThreads, virtual_thread
 
 __all__ = ["started_threads"]
 
+POOL_WORKERS = 8  # of a pool without a number, as on 4 cores: a run is the same on every machine
 END_S = 1.0  # how long a thread whose fiber has ended may take to end itself [s of real time]
 _start, _join, _is_alive = threading.Thread.start, threading.Thread.join, threading.Thread.is_alive
-_submit = ThreadPoolExecutor.submit
+_make_pool, _submit = ThreadPoolExecutor.__init__, ThreadPoolExecutor.submit
 _mutex = threading.Lock()
 _blocks: list[VirtualThreads] = []
 
@@ -41,7 +42,7 @@ def started_threads(threads: VirtualThreads) -> Iterator[None]:
     """Put threads that user code starts on the schedule while the block runs."""
     with _mutex:
         if not _blocks:
-            _replace(start, join, is_alive, submit)
+            _replace(start, join, is_alive, make_pool, submit)
             logging.getLogger("concurrent.futures").addFilter(_is_no_end)
         _blocks.append(threads)
     try:
@@ -50,13 +51,14 @@ def started_threads(threads: VirtualThreads) -> Iterator[None]:
         with _mutex:
             _blocks.remove(threads)
             if not _blocks:
-                _replace(_start, _join, _is_alive, _submit)
+                _replace(_start, _join, _is_alive, _make_pool, _submit)
 
 
-def _replace(start: Any, join: Any, is_alive: Any, submit: Any) -> None:
+def _replace(start: Any, join: Any, is_alive: Any, make_pool: Any, submit: Any) -> None:
     threading.Thread.start = start  # type: ignore[method-assign]
     threading.Thread.join = join  # type: ignore[method-assign]
     threading.Thread.is_alive = is_alive  # type: ignore[method-assign]
+    ThreadPoolExecutor.__init__ = make_pool  # type: ignore[method-assign]
     ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]
 
 
@@ -96,6 +98,13 @@ def is_alive(thread: threading.Thread) -> bool:
     """Return whether a thread is alive; one whose fiber has ended is not."""
     own = virtual_thread(thread)
     return _is_alive(thread) and not (own is not None and own.fiber.is_over)
+
+
+def make_pool(pool: ThreadPoolExecutor, max_workers: int | None = None, *args: Any, **options: Any) -> None:
+    """Make a pool as `ThreadPoolExecutor` does; the number of cores that this machine has does not count."""
+    if max_workers is None and here() is not None and is_made_for_user(sys._getframe(1)):
+        max_workers = POOL_WORKERS
+    _make_pool(pool, max_workers, *args, **options)
 
 
 def submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:

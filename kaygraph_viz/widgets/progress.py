@@ -15,8 +15,10 @@ from typing import Any
 import ipywidgets
 
 from kaygraph_viz.checks import checked_seconds
+from kaygraph_viz.errors import warn
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
 from kaygraph_viz.texts import one_line
+from kaygraph_viz.widgets.careful import careful
 
 __all__ = ["Progress", "progress"]
 
@@ -85,11 +87,13 @@ class Progress(ProgressCallback):
         self._shown_s: float | None = None
         self._is_placed = False
         self._lock = threading.Lock()  # several batches may report at once
-        self.bar = ipywidgets.FloatProgress(
-            min=0.0, max=1.0, description=self.title, bar_style=BARS[False], tooltip="How many items have ended"
+        self._has_warned = False
+        self.bar = careful(
+            ipywidgets.FloatProgress, self._warn_once, (), min=0.0, max=1.0, description=self.title,
+            bar_style=BARS[False], tooltip="How many items have ended",
         )  # fmt: skip
-        self.words = ipywidgets.HTML()
-        self.widget = ipywidgets.HBox([self.bar, self.words])
+        self.words = careful(ipywidgets.HTML, self._warn_once, ())
+        self.widget = careful(ipywidgets.HBox, self._warn_once, (), children=[self.bar, self.words])
         self.widget.add_class("kv-progress")
         self._show()
 
@@ -118,6 +122,11 @@ class Progress(ProgressCallback):
         """End the line on a terminal."""
         if not _has_front_end() and sys.stderr is not None and sys.stderr.isatty():
             print(file=sys.stderr)
+
+    def _warn_once(self, what: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            warn(what, stacklevel=2)
 
     # -- showing --------------------------------------------------------------------------------------------------
 

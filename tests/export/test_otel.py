@@ -16,7 +16,7 @@ from kaygraph_viz.testing import bar, make_trace
 
 pytest.importorskip("opentelemetry.sdk")
 
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -193,6 +193,30 @@ def test_a_set_up_of_the_caller_gets_all_spans_though_its_queue_is_short():
     count = to_opentelemetry(make_trace(*(bar("a", "t", i, i + 1) for i in range(3000))), tracer_provider=provider)
     assert count == len(exporter.get_finished_spans()) == 3001
     provider.shutdown()
+
+
+class FullAtStart(SpanProcessor):
+    def on_start(self, span, parent_context=None):
+        raise OSError(28, "No space left on device")
+
+
+class FullAtEnd(SpanProcessor):
+    def on_end(self, span):
+        raise OSError(28, "No space left on device")
+
+
+class FullAtFlush(SpanProcessor):
+    def force_flush(self, timeout_millis=0):
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("processor", [FullAtStart, FullAtEnd, FullAtFlush])
+def test_a_processor_that_fails_ends_the_export_with_one_warning(processor):
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor())
+    with pytest.warns(UserWarning, match="the export stopped, some spans may be missing: OSError") as told:
+        assert to_opentelemetry(make_trace(nested()), tracer_provider=provider) == 0
+    assert len(told) == 1
 
 
 class Failing(SpanExporter):

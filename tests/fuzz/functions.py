@@ -24,16 +24,28 @@ class OddError(Exception):
         super().__init__(code, text)
 
 
-def _made(kind: type[Exception]) -> Callable[[int], Exception]:
+class RudeError(Exception):
+    """An error without a text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def _made(kind: type[BaseException]) -> Callable[[int], BaseException]:
     return lambda x: kind(f"no {x}")
 
 
-ERRORS: tuple[Callable[[int], Exception], ...] = (
+ERRORS: tuple[Callable[[int], BaseException], ...] = (
     _made(ValueError),
     _made(KeyError),
     _made(OSError),
     _made(TimeoutError),
     lambda x: OddError(x, "odd"),
+    RudeError,
+    _made(StopIteration),
+    _made(StopAsyncIteration),
+    _made(GeneratorExit),
+    _made(SystemExit),
 )
 
 
@@ -63,7 +75,7 @@ def facts(work: Work, x: int) -> Facts:
     return Facts(value, fails, lasts_us, error)
 
 
-def error_for(fact: Facts, x: int) -> Exception:
+def error_for(fact: Facts, x: int) -> BaseException:
     return ERRORS[fact.error](x)
 
 

@@ -9,9 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from kaygraph_viz.errors import DeadlineExceeded
+from kaygraph_viz.errors import BranchError, DeadlineExceeded
 from tests.fuzz.descriptions import Description, Step, action_of, successors
-from tests.fuzz.functions import Work, digest, error_for, facts
+from tests.fuzz.functions import RudeError, Work, digest, error_for, facts
 
 Branch = tuple[str, Any]  # "ok" and the value, or "error" or "timeout" and the text of the error
 TIMEOUT = "DeadlineExceeded"
@@ -57,7 +57,16 @@ def expect(described: Description) -> Expected:
 
 
 def text_of(error: BaseException) -> str:
-    return TIMEOUT if isinstance(error, DeadlineExceeded) else f"{type(error).__name__}: {error}"
+    """Return an error as it is compared.
+
+    What would steer the program comes as an error of its branch; in a coroutine or generator Python itself makes a
+    ``RuntimeError`` of some.
+    """
+    if isinstance(error, DeadlineExceeded):
+        return TIMEOUT
+    if isinstance(error, (BranchError, RuntimeError, StopIteration, StopAsyncIteration, GeneratorExit, SystemExit)):
+        return BranchError.__name__
+    return RudeError.__name__ if isinstance(error, RudeError) else f"{type(error).__name__}: {error}"
 
 
 def _graph(graph: Step, shared: Store, prefix: str) -> str | None:

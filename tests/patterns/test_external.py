@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -171,3 +172,16 @@ def test_address_that_is_no_http_address_is_refused(base_url):
 def test_timeout_that_is_no_positive_number_is_refused(timeout_s):
     with pytest.raises(OptionError, match="timeout_s must be"):
         AddressVerifier("http://127.0.0.1:80", timeout_s=timeout_s)
+
+
+def test_a_compressed_answer_is_refused_before_it_is_unpacked():
+    with serve(app=answer(body=gzip.compress(b" " * 1_000_000), headers=[(b"content-encoding", b"gzip")])) as server:
+        assert "is compressed (gzip)" in str(failure(server.base_url))
+
+
+def test_credentials_in_the_address_are_not_shown():
+    with AddressVerifier(f"http://ada:{'hunter2'}@127.0.0.1:1") as verifier:
+        assert "hunter2" not in repr(verifier)
+        with pytest.raises(ServiceUnavailable) as caught:
+            verifier.check(GOOD)
+    assert "hunter2" not in str(caught.value) + caught.value.url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import pickle
 import socket
 import threading
@@ -268,3 +269,35 @@ def test_no_thread_is_left_by_a_wait_that_ends_at_the_deadline():
         with pytest.raises(NoAnswer, match="its rate limit gave no slot"):
             asked(sources, "thread", within_s=0.3)
     assert threading.active_count() == before
+
+
+# -- answers that are no plain ones -------------------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("encoding", [b"gzip", b"br", b"gzip, gzip", b"\x1b"])
+def test_a_compressed_answer_is_refused_before_it_is_unpacked(how, encoding):
+    bomb = gzip.compress(b'{"followers": 3}' + b" " * 1_000_000)
+    with serve(app=answer(body=bomb, headers=[(b"content-encoding", encoding)])) as server:
+        error = failure(server.base_url, how)
+    assert "is compressed" in str(error)
+    assert str(error).isprintable()
+
+
+@both
+def test_an_answer_is_asked_for_plainly(how):
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.extend(value for name, value in scope["headers"] if name == b"accept-encoding")
+        await answer()(scope, receive, send)
+
+    with serve(app=app) as server, social(server.base_url) as sources:
+        asked(sources, how)
+    assert seen == [b"identity"]
+
+
+@both
+def test_a_redirect_is_not_followed(how):
+    with serve(app=answer(302, headers=[(b"location", b"/elsewhere")])) as server:
+        assert "it answered 302" in str(failure(server.base_url, how))

@@ -48,3 +48,9 @@ def test_threads_get_places_of_their_own():
         places = list(pool.map(ask, range(200)))
     assert sorted(places) == list(range(200))
     assert all(one.path == f"/{one.status}" for one in log.requests)
+
+
+def test_credentials_in_a_query_are_masked():
+    log = RequestLog()
+    at = log.arrived("GET", "/verify", "city=Oslo&api_key=hunter2", 1)
+    assert log[at].query == "city=Oslo&api_key=***"

@@ -199,3 +199,48 @@ def test_other_blocks_may_be_left_elsewhere(leave, block):
     stack.enter_context(block())
     leave(stack.close)
     assert is_off()
+
+
+# -- what goes on after the block around it ----------------------------------------------------------------------
+
+
+def test_a_task_that_outlives_the_span_around_it_belongs_to_what_goes_on():
+    async def later(may_end):
+        with span("task"):
+            await may_end.wait()
+            with span("in the task"):
+                pass
+
+    async def main():
+        with record() as trace, span("first"):
+            may_end = asyncio.Event()
+            with span("second"), span("third"):
+                task = asyncio.create_task(later(may_end))
+                await asyncio.sleep(0)
+            may_end.set()
+            await task
+        return trace
+
+    trace = asyncio.run(main()).validate()
+    names = {one.span_id: one.name for one in trace}
+    assert [(one.name, names.get(one.parent_id), one.status) for one in trace] == [
+        ("first", None, "ok"), ("second", "first", "ok"), ("third", "second", "ok"), ("task", "first", "ok"),
+        ("in the task", "task", "ok"),
+    ]  # fmt: skip
+
+
+def test_a_task_that_outlives_all_spans_around_it_is_at_the_top():
+    async def later():
+        await asyncio.sleep(0)
+        with span("task"):
+            await asyncio.sleep(0)
+
+    async def main():
+        with record() as trace:
+            with span("first"):
+                task = asyncio.create_task(later())
+                await asyncio.sleep(0)
+            await task
+        return trace
+
+    assert [(one.name, one.parent_id) for one in asyncio.run(main()).validate()] == [("first", None), ("task", None)]

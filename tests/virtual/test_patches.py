@@ -121,3 +121,10 @@ def test_whoever_got_hold_of_a_replaced_name_may_keep_it():
     assert isinstance(kept[2](), type(REAL_LOCK()))
     assert isinstance(kept[3](), queue.SimpleQueue)
     assert pickle.loads(pickle.dumps(kept[0])) is kept[0]
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("module", ["subprocess", "joblib.parallel"])
+def test_code_that_looks_again_and_again_at_something_real_sleeps_in_real_time(module):
+    exec("import time; time.sleep(1e-4)", {"__name__": module})
+    assert now_s() == 0

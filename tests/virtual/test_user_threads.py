@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -129,3 +130,14 @@ def test_a_pool_that_nobody_shut_down_ends_with_its_block(caplog):
     with pytest.raises(RuntimeError, match="after shutdown"):
         pool.submit(int)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("cores", [1, 64])
+def test_a_pool_without_a_number_has_the_same_threads_on_every_machine(monkeypatch, cores):
+    for name in ("cpu_count", "process_cpu_count"):
+        monkeypatch.setattr(os, name, lambda: cores, raising=False)
+    with VirtualClock():
+        with ThreadPoolExecutor() as pool, ThreadPoolExecutor(3) as other:
+            assert (pool._max_workers, other._max_workers) == (8, 3)
+    with ThreadPoolExecutor() as pool:
+        assert pool._max_workers == min(32, cores + 4)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error, traceback_text
 from kaygraph_viz.trace.span import Status
 
@@ -90,7 +91,7 @@ class Outcome:
         if self.error is None:
             return f"Outcome({self.index}, {self.status})"
         tries = f"{self.attempts} attempt{'s' if self.attempts > 1 else ''}"
-        return f"Outcome({self.index}, {describe_error(self.error)}, {tries})"
+        return f"Outcome({self.index}, {one_line(describe_error(self.error), 500)}, {tries})"
 
 
 class Outcomes(list[Outcome]):

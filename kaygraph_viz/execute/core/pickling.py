@@ -23,6 +23,7 @@ from typing import Any
 
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.retries import as_node_error
+from kaygraph_viz.texts import visible
 from kaygraph_viz.trace.attributes import describe_error, traceback_text
 
 __all__ = [
@@ -42,7 +43,7 @@ class WorkerTraceback(Exception):  # shown as the cause of an error, never raise
     """The traceback that an error had in its worker process, as text."""
 
     def __str__(self) -> str:
-        return f"in a worker process\n{self.args[0]}"
+        return visible(f"in a worker process\n{self.args[0]}")
 
 
 # -- by value -----------------------------------------------------------------------------------------------------

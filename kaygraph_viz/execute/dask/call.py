@@ -38,6 +38,7 @@ MAX_ITEMS = 256
 POLL_S = 0.01  # how long to wait for news while something else may have to be done
 IDLE_POLL_S = 0.25  # how long where nothing else is expected
 SCHEDULER_GONE_S = 5.0
+SCHEDULER_SILENT_S = 7.0  # a scheduler that was stopped keeps its connections
 OVERDUE_NS = 500_000_000
 MAX_TRIES = 3  # of an item whose worker dies before it begins
 
@@ -66,6 +67,7 @@ class DaskCall:
         self._is_exhausted = self._is_stopped = False
         self._fault: BaseException | None = None
         self._lost_since_ns: int | None = None
+        self._is_cut_off = False  # the scheduler does not answer: nothing more is asked of it
         alone = request.timeout_s is not None or self._folder is None  # a task then has to start at once
         self._max_chunks = link.threads if alone else 2 * link.threads
         self._max_items = 1 if alone else MAX_ITEMS
@@ -230,6 +232,9 @@ class DaskCall:
     def _check_scheduler(self) -> None:
         if self._link.client.status == "running":
             self._lost_since_ns = None
+            if self._link.silent_s() > SCHEDULER_SILENT_S:
+                self._is_cut_off = True
+                raise SchedulerLostError(self._link.address)
             return
         now_ns = self._branches.now_ns()
         if self._lost_since_ns is None:
@@ -350,7 +355,7 @@ class DaskCall:
             self._results.hold(chunk.number, pair, written.worker, started_ns)
 
     def _cancel(self, chunk: Chunk) -> None:
-        if chunk.future is not None:
+        if chunk.future is not None and not self._is_cut_off:
             with suppress(Exception):  # the connection may be gone: then there is nothing to cancel
                 chunk.future.cancel(force=True)
 

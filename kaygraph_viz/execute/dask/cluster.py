@@ -6,6 +6,7 @@ Belongs here: everything that is asked of `distributed` apart from running items
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -14,6 +15,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
 from importlib.machinery import ModuleSpec
@@ -24,14 +27,18 @@ from kaygraph_viz._optional import require
 from kaygraph_viz.errors import NodeError
 from kaygraph_viz.execute.dask import worker as dask_worker
 from kaygraph_viz.execute.dask.worker import WorkerThread, introduce, now_ns
+from kaygraph_viz.real_threads import REAL_THREADS, Thread
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.offsets import NO_OFFSET, Offset, offset_from
 
-__all__ = ["Link", "local_cluster", "threads_of"]
+__all__ = ["Link", "connected", "local_cluster", "threads_of"]
 
 PROBES = 24
 PROBE_S = 1.0  # a worker that has just died would be waited for half a minute
 SEND_EVERY_S = 0.001  # a client collects its messages for 10 ms, which a short look-ahead has to wait for each time
+ASK_EVERY_S = 1.0  # whether the scheduler still answers
+CLOSE_S = 5.0  # for all that is to be closed
+CONNECT = "2s"  # where the scheduler is gone already, Dask would try for half a minute
 FRESH_NS = 60_000_000_000  # clocks drift by some 10 us a second at worst
 
 
@@ -113,6 +120,30 @@ def threads_of(client: Any) -> int:
     return max(1, int(sum(client.nthreads().values())))
 
 
+def connected(connect: Callable[[], Link]) -> Link:
+    """Return the link that `connect` makes, in a thread: Dask waits for seconds in which no interrupt is noticed."""
+    future = REAL_THREADS.Future()
+    try:
+        Thread(target=_fulfil, args=(future, connect), name="connecting", daemon=True).start()
+        link: Link = future.result()
+    except BaseException:  # an interrupt: what is about to be made has no owner any more
+        future.add_done_callback(_close_link)
+        raise
+    return link
+
+
+def _fulfil(future: Future[Link], connect: Callable[[], Link]) -> None:
+    try:
+        future.set_result(connect())
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _close_link(future: Future[Link]) -> None:
+    if future.exception() is None:
+        future.result().close()
+
+
 class Link:
     """The connection to a cluster: a client, the clocks of its workers, and a folder for their journals.
 
@@ -131,6 +162,8 @@ class Link:
         self.threads = threads
         self._cluster = cluster
         self._offsets: dict[str, tuple[int, Offset]] = {}
+        self._question: Future[None] | None = None
+        self._asked_s = 0.0
         self.address = str(client.scheduler.address) if client.scheduler is not None else "the scheduler"
         self._folder = tempfile.mkdtemp(prefix="kaygraph-viz-")
         self.has_journals = False
@@ -204,10 +237,33 @@ class Link:
                 os.kill(worker.pid, signal.SIGKILL)
         return True
 
+    def silent_s(self) -> float:
+        """Return for how long the scheduler of a client that was given to us owes an answer [s]; it is asked now."""
+        now_s = time.monotonic()
+        if self._cluster is not None:  # ours is in this process
+            return 0.0
+        if self._question is None or (self._question.done() and now_s - self._asked_s > ASK_EVERY_S):
+            self._question = asyncio.run_coroutine_threadsafe(self._ask(), self.loop)
+            self._asked_s = now_s
+        return 0.0 if self._question.done() else now_s - self._asked_s
+
+    async def _ask(self) -> None:
+        with suppress(Exception):  # a connection that has ended is told by the status of the client
+            await self.client.scheduler.ncores()
+
     def close(self) -> None:
         """Close what is ours: the cluster and the folder, never a client that was given to us."""
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._cluster is not None:
+            closing = Thread(target=self._close_cluster, name="closing", daemon=True)
+            closing.start()
+            closing.join(CLOSE_S)
+
+    def _close_cluster(self) -> None:
+        import dask
+
+        with dask.config.set({"distributed.comm.timeouts.connect": CONNECT}):
             with suppress(Exception):  # the scheduler may be gone already
-                self.client.close()
-            self._cluster.close()
+                self.client.close(timeout=CLOSE_S / 2)
+            with suppress(Exception):
+                self._cluster.close()

@@ -17,7 +17,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import Request
 from kaygraph_viz.execute.core.worker_pool import run_pool
 from kaygraph_viz.execute.dask.call import DaskCall
-from kaygraph_viz.execute.dask.cluster import Link, local_cluster, threads_of
+from kaygraph_viz.execute.dask.cluster import Link, connected, local_cluster, threads_of
 from kaygraph_viz.execute.local.simulated import simulated_pool
 
 __all__ = ["DaskExecutor"]
@@ -86,12 +86,14 @@ class DaskExecutor(Executor):
 
     def _connected(self) -> Link:
         if self._link is None:
-            if self._client is not None:
-                self._link = Link(self._client, self.workers)
-            else:
-                cluster = local_cluster(self.workers)
-                self._link = Link(require("distributed").Client(cluster, set_as_default=False), self.workers, cluster)
+            self._link = connected(partial(self._connect, self.workers))
         return self._link
+
+    def _connect(self, workers: int) -> Link:
+        if self._client is not None:
+            return Link(self._client, workers)
+        cluster = local_cluster(workers)
+        return Link(require("distributed").Client(cluster, set_as_default=False), workers, cluster)
 
     def _run(self, request: Request) -> Generator[Outcome, None, None]:
         pool = simulated_pool(self.kind)

@@ -40,7 +40,7 @@ from kaygraph_viz.execute.local.simulated_threads import SimulatedThread, Simula
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import NO_LANE, Lane
-from kaygraph_viz.trace.span import Status
+from kaygraph_viz.trace.span import Row, RowTuple, Status
 
 __all__ = ["SimulatedDaskPool", "SimulatedProcessPool"]
 
@@ -260,7 +260,7 @@ class _SimulatedProcess(SimulatedThread):
 class _CopyingBranches(Branches):
     """Branches as they are in a process: with copies of what they need, sending back copies of what they return."""
 
-    __slots__ = ()
+    __slots__ = ("_keep",)
 
     def __init__(self, branches: Branches, call: bytes, context: Sequence[bytes]) -> None:
         for name in Branches.__slots__:
@@ -271,6 +271,12 @@ class _CopyingBranches(Branches):
             what = f"the function of {branches.owner!r} could not be loaded in a worker process"
             raise BranchError(f"{what}: {describe_error(error)}") from error
         self._base = _copied_context(branches.context(), context)
+        self._keep, self.add = branches.add, self._add_unless_killed
+
+    def _add_unless_killed(self, row: RowTuple) -> None:
+        """Keep the row of a branch; of one that was killed and whose code went on all the same, it is there already."""
+        if Row._make(row).status != "abandoned":
+            self._keep(row)
 
     def _attempts(self, index: int, item: Any, claim: Claim | None) -> Result:
         value, error, attempts = super()._attempts(index, item, claim)

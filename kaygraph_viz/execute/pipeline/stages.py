@@ -17,7 +17,7 @@ from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.request import MAX_WINDOW
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.registry import executor_class
-from kaygraph_viz.texts import NAME_LIMIT, cut
+from kaygraph_viz.texts import NAME_LIMIT, cut, one_line
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["SOURCE", "STAGE_KINDS", "DeadLetter", "Stage", "StageFacts", "checked_stages"]
@@ -134,9 +134,8 @@ class DeadLetter(Outcome):
     item: Any = None
 
     def __repr__(self) -> str:
-        return (
-            f"DeadLetter({self.index}, {short(self.stage)}, {'' if self.error is None else describe_error(self.error)})"
-        )
+        error = "" if self.error is None else one_line(describe_error(self.error), 500)
+        return f"DeadLetter({self.index}, {short(self.stage)}, {error})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,82 +1,24 @@
 """Widgets for the options of a run: a slider with a number box, or a list of choices, each with its label and unit.
 
-Belongs here: making them, reading them, and living with what a broken front end sends. Does not belong here: when they
-do what (``playground``).
+Belongs here: making them and reading them. Does not belong here: when they do what (``playground``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
-from traitlets import TraitError, link
+from traitlets import link
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.widgets.careful import Say, careful
 from kaygraph_viz.widgets.playground.options import Option
 from kaygraph_viz.widgets.playground.state import rounded
 
-__all__ = ["Control", "careful"]
+__all__ = ["Control"]
 
-Say = Callable[[str], object]
 LABEL_WIDTH = "9.4em"
-
-
-def careful(widget: type[ipywidgets.Widget], say: Say, **state: Any) -> Any:
-    """Return a widget that says what is wrong with a message of its front end and ignores it, instead of raising.
-
-    Parameters
-    ----------
-    widget
-        Its class.
-    say
-        Called with a sentence.
-    **state
-        As for the class.
-    """
-    made = _careful_class(widget)(**state)
-    made.say = say
-    return made
-
-
-_classes: dict[type, type] = {}
-
-
-def _careful_class(widget: type[Any]) -> type[Any]:
-    """Return the subclass of a widget class that ignores broken messages, made once for each class."""
-    if widget not in _classes:
-        _classes[widget] = type(widget.__name__, (_Careful, widget), {"__doc__": widget.__doc__})
-    return _classes[widget]
-
-
-class _Careful:
-    """A mixin that checks the messages of the front end, which come in by ``set_state`` and ``_handle_custom_msg``."""
-
-    say: Say = staticmethod(print)
-
-    def set_state(self, sync_data: Any) -> None:
-        try:
-            super().set_state(sync_data)  # type: ignore[misc]
-        except Exception as error:
-            self.say(f"A message from the browser was ignored: {_reason(error)}")
-
-    def _handle_msg(self, msg: Any) -> None:
-        data = msg.get("content", {}).get("data") if isinstance(msg, Mapping) else None
-        if not isinstance(data, Mapping) or not isinstance(data.get("method"), str):
-            self.say("A message from the browser was ignored: it is empty.")
-            return
-        super()._handle_msg(msg)  # type: ignore[misc]
-
-    def _handle_custom_msg(self, content: Any, buffers: Any) -> None:
-        if not isinstance(content, Mapping):
-            self.say("A message from the browser was ignored: it is empty.")
-            return
-        super()._handle_custom_msg(content, buffers)  # type: ignore[misc]
-
-
-def _reason(error: Exception) -> str:
-    return describe_error(error).splitlines()[0] if not isinstance(error, TraitError) else "a value out of its range."
 
 
 class Control:

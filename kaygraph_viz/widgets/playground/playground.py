@@ -25,9 +25,10 @@ from kaygraph_viz.checks import MAX_WORKERS as LIMIT, checked_function, checked_
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.widgets.careful import careful
 from kaygraph_viz.widgets.closing import parts_of
 from kaygraph_viz.widgets.playground.background import BackgroundRun, Ending, branches_of
-from kaygraph_viz.widgets.playground.controls import Control, careful
+from kaygraph_viz.widgets.playground.controls import Control
 from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
 from kaygraph_viz.widgets.playground.pictures import Picture, gantt_picture, image, sketch_picture
 from kaygraph_viz.widgets.playground.state import BEST, Log, Tried
@@ -126,14 +127,16 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _make_widgets(self) -> None:
         self.run_button = careful(
-            ipywidgets.Button, self._say, description="Run", button_style="primary", icon="play",
+            ipywidgets.Button, self._say, (), description="Run", button_style="primary", icon="play",
             tooltip="Run with these settings and record the run",
         )  # fmt: skip
         self.stop_button = careful(
-            ipywidgets.Button, self._say, description="Stop", icon="stop", disabled=True,
+            ipywidgets.Button, self._say, (), description="Stop", icon="stop", disabled=True,
             tooltip="Start no more branches of this run and stop those that are running",
         )  # fmt: skip
-        self.counter, self.status, self.chart, self.log_title = (ipywidgets.HTML() for _ in range(4))
+        self.counter, self.status, self.chart, self.log_title = (
+            careful(ipywidgets.HTML, self._say, ()) for _ in range(4)
+        )
         self.log_list = careful(
             ipywidgets.Select, self._say, options=[], rows=2, description="Runs so far",
             tooltip="Choose a run to see its chart again and to set the controls to its settings",

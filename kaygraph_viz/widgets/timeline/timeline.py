@@ -159,7 +159,7 @@ class Timeline(anywidget.AnyWidget):
     @traitlets.validate("selected")
     def _checked_selected(self, proposal: Mapping[str, Any]) -> int | None:
         value = proposal["value"]
-        if value is None or (type(value) is int and value in self._ids):
+        if value is None or (type(value) is int and 0 < value < 1 << 63 and value in self._ids):
             return value
         raise OptionError("selected", value, "the number of a span that is a bar of the chart, or None", "selected=7")
 

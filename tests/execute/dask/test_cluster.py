@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
+import asyncio
 import os
 import socket
 import subprocess
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +19,7 @@ from kaygraph_viz.errors import (
     NodeError,
 )
 from kaygraph_viz.execute.dask import cluster as dask_cluster, worker as dask_worker
-from kaygraph_viz.execute.dask.cluster import Link, threads_of
+from kaygraph_viz.execute.dask.cluster import Link, connected, threads_of
 from kaygraph_viz.execute.dask.executor import DaskExecutor
 from kaygraph_viz.execute.dask.worker import WorkerThread
 from kaygraph_viz.recording import record
@@ -122,7 +125,7 @@ class Client:
             return dict(zip(workers, self._met, strict=True))
         return {address: function() + (10**9 if address == "b" else 0) for address in workers}
 
-    def close(self):
+    def close(self, timeout=None):
         self.is_closed = True
 
 
@@ -187,6 +190,67 @@ def test_our_own_are_closed():
     link.close()
     assert client.is_closed
     assert cluster.is_closed
+
+
+def test_closing_does_not_wait_for_ever_for_a_scheduler_that_is_gone(monkeypatch):
+    monkeypatch.setattr(dask_cluster, "CLOSE_S", 0.01)
+    hangs, closed = threading.Event(), threading.Event()
+    cluster = SimpleNamespace(close=lambda: (hangs.wait(GUARD_S), closed.set()))
+    link = Link(Client(), 2, cluster=cluster)
+    link.close()
+    assert not closed.is_set()
+    hangs.set()
+    assert closed.wait(GUARD_S)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_scheduler_that_was_stopped_is_silent(answers):
+    loop, go_on = asyncio.new_event_loop(), asyncio.Event()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def ncores():
+        if not answers:
+            await go_on.wait()
+
+    client = Client()
+    client.loop, client.scheduler = SimpleNamespace(asyncio_loop=loop), SimpleNamespace(address="x", ncores=ncores)
+    link = Link(client, 2)
+    link.silent_s()
+    if answers:
+        link._question.result(GUARD_S)
+        assert link.silent_s() == 0.0
+    else:
+        assert link.silent_s() > 0.0
+    loop.call_soon_threadsafe(go_on.set)
+    link._question.result(GUARD_S)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(GUARD_S)
+    loop.close()
+    link.close()
+
+
+def test_an_interrupt_while_a_cluster_starts_is_noticed_and_closes_it_later():
+    hangs, closed = threading.Event(), threading.Event()
+
+    def connect():
+        _thread.interrupt_main()  # as one that came just before the wait: it ends no wait in the system
+        hangs.wait(GUARD_S)
+        return SimpleNamespace(close=closed.set)
+
+    with pytest.raises(KeyboardInterrupt):
+        connected(connect)
+    assert not closed.is_set()
+    hangs.set()
+    assert closed.wait(GUARD_S)
+
+
+def test_an_error_of_a_cluster_that_starts_is_raised():
+    def connect():
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        connected(connect)
 
 
 def test_processes_that_start_meanwhile_do_not_import_the_program():

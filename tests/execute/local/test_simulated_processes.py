@@ -189,6 +189,19 @@ def test_a_process_that_swallows_everything_is_killed_all_the_same():
     assert ([outcome.status for outcome in outcomes], over_s) == (["timeout"] * 2, 1)
 
 
+@pytest.mark.parametrize("kind", ["process", "dask"])
+def test_the_bar_of_a_killed_process_whose_code_goes_on_ends_once(kind):
+    def go_on(_):
+        with suppress(BaseException):
+            sleep(9)
+        return "not heard any more"
+
+    with record(clock="virtual") as trace, get_executor(kind, 1) as executor:
+        (outcome,) = executor.imap(go_on, [1], timeout=1, on_error="collect")
+    assert outcome.status == "timeout"
+    assert [(each.status, each.service_s) for each in trace.validate().where(kind="branch")] == [("timeout", 1.0)]
+
+
 def test_processes_draw_from_the_seeded_module_random():
     def drawn(seed):
         return [outcome.value for outcome in run("process", lambda _: random.random(), range(3), clock=seed)[0]]

@@ -6,12 +6,8 @@ import ipywidgets
 import pytest
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.widgets.playground.controls import Control, careful
+from kaygraph_viz.widgets.playground.controls import Control
 from kaygraph_viz.widgets.playground.options import KNOWN
-
-
-def message(data):
-    return {"content": {"data": data}, "buffers": []}
 
 
 @pytest.fixture
@@ -74,47 +70,3 @@ def test_every_widget_says_what_it_is(control, name):
     made = control(name)
     widgets = [made.main] if made.box is None else [made.main, made.box]
     assert all((widget.description, widget.tooltip) == (KNOWN[name].label, KNOWN[name].tip) for widget in widgets)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {"method": "update", "state": {"value": "many"}},
-        {"method": "update", "state": {"value": None}},
-        {"method": "update", "state": {"value": 10**400}},
-        {"method": "update", "state": [1]},
-        {"method": "custom", "content": "click"},
-        {"method": 7},
-        {},
-        None,
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("kind", [ipywidgets.IntSlider, ipywidgets.Button, ipywidgets.Select])
-def test_malformed_message_is_ignored(kind, data, said):
-    widget = careful(kind, said.append)
-    before = widget.get_state()
-    widget._handle_msg(message(data))
-    after = widget.get_state()
-    assert {name: after[name] for name in ("description", "disabled")} == {
-        name: before[name] for name in ("description", "disabled")
-    }
-
-
-def test_what_is_ignored_is_said(said):
-    slider = careful(ipywidgets.IntSlider, said.append, value=3)
-    slider._handle_msg(message({"method": "update", "state": {"value": "many"}}))
-    slider._handle_msg(message(None))
-    assert slider.value == 3
-    assert said == [
-        "A message from the browser was ignored: a value out of its range.",
-        "A message from the browser was ignored: it is empty.",
-    ]
-
-
-def test_messages_that_are_right_arrive(said):
-    slider = careful(ipywidgets.IntSlider, said.append, value=3)
-    slider._handle_msg(
-        {"content": {"data": {"method": "update", "state": {"value": 5}, "buffer_paths": []}}, "buffers": []}
-    )
-    assert (slider.value, said) == (5, [])
