@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from kaygraph_viz.capture.calls import OpenCall, scope_for
+from kaygraph_viz.capture.calls import AT_ONCE, OpenCall, scope_for
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.attributes import safe_attributes
@@ -66,7 +66,7 @@ class _Pending:
 
     def begin(self, key: object) -> OpenCall | None:
         """Begin the branch of a task in the thread that runs it."""
-        scope, submitted_ns, links = self._handed_over.get(key, (None, 0, ()))
+        scope, submitted_ns, links = self._handed_over.get(key, (None, AT_ONCE, ()))
         if scope is None or not scope.recorder.is_open:
             return None
         facts = {"key": str(key)[:LONGEST_KEY]}
