@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -29,7 +29,8 @@ from kaygraph_viz.trace.wire import OWN_LANE, adopt
 __all__ = ["Errand", "RemoteCall", "TravellingCall"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
-Header = tuple[int, int, int, bool]  # number of the errand, its process, time of submission [ns], whether CPU is read
+# number of the errand, its process, when it was submitted [ns], whether CPU time is read, labels of its calls
+Header = tuple[int, int, int, bool, Sequence[str]]
 News = tuple[int, int, int, list[RowTuple]]  # number of the errand, process that ran it, submission [ns], rows
 
 
@@ -68,12 +69,17 @@ class TravellingCall:
         The scope in which it is submitted.
     submitted_ns
         When that was [ns].
+    labels
+        That of the call, or those of its items, if they are wanted.
     """
 
-    def __init__(self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int) -> None:
+    def __init__(
+        self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int, labels: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.function = function
         self.parent = parent
         self.submitted_ns = submitted_ns
+        self.labels = labels
 
     @property
     def captured_function(self) -> Callable[..., Any]:
@@ -84,7 +90,7 @@ class TravellingCall:
         """Call the function here, recorded."""
         mapped = mapped_items(self.function, args)
         if mapped is not None and self.parent.recorder.is_open:
-            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped))
+            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped), self.labels)
         return call_recorded(self.parent, self.submitted_ns, self.function, *args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -96,7 +102,7 @@ class TravellingCall:
     def header(self) -> Header:
         """Return what the other process has to know."""
         errand = Errand.of(self.parent)
-        return errand.number, os.getpid(), self.submitted_ns, self.parent.recorder.has_cpu_time
+        return errand.number, os.getpid(), self.submitted_ns, self.parent.recorder.has_cpu_time, self.labels
 
 
 def _same(value: Any) -> Any:
@@ -128,7 +134,7 @@ class RemoteCall:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function there, and return what brings the record home."""
-        number, pid, submitted_ns, has_cpu = self.header
+        number, pid, submitted_ns, has_cpu, _ = self.header
         if os.getpid() == pid:  # it came back unused
             errand = _open_errands.get(number)
             if errand is None:
@@ -146,11 +152,12 @@ class RemoteCall:
         return Carried(result, away.news(self.header))
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        submitted_ns = self.header[2]
+        _, _, submitted_ns, _, labels = self.header
         mapped = mapped_items(self.function, args)
         if mapped is not None:
-            return run_calls(scope, submitted_ns, calls_of(*mapped))
-        call = OpenCall(scope, name_of(self.function, args), submitted_ns=submitted_ns)
+            return run_calls(scope, submitted_ns, calls_of(*mapped), labels)
+        facts = {"label": labels[0]} if labels and labels[0] else None
+        call = OpenCall(scope, name_of(self.function, args), submitted_ns=submitted_ns, attributes=facts)
         function, args = within(call, self.function, args)
         call.begin()
         try:

@@ -21,6 +21,7 @@ from weakref import ref
 
 from kaygraph_viz.awaited import innermost_frame, kind_of_wait, overdue_s
 from kaygraph_viz.capture.calls import OpenCall, scope_by_context
+from kaygraph_viz.capture.labels import note_task_label
 from kaygraph_viz.capture.names import is_machinery
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
@@ -201,6 +202,8 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
         if scope is None or name is None:
             return original(self, coro, **options)
         run = TaskRun(scope, name)
+        if scope.recorder.label is not None:
+            note_task_label(run, coro)
         run.has_own_context = options.get("context") is None
         if _is_eager(self):
             return _created_eagerly(original, self, coro, options, run)

@@ -167,16 +167,19 @@ class Recorder:
         Where the rows are kept; default: in columns.
     captured
         The kinds of other libraries' work that are recorded here; see ``capture``.
+    label
+        What labels their calls; None: nothing.
     """
 
     def __init__(
         self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS,
         storage: Storage | None = None, shared_watch: SharedWatch | None = None,
-        captured: frozenset[str] = frozenset(),
+        captured: frozenset[str] = frozenset(), label: Any = None,
     ) -> None:  # fmt: skip
         self.clock = clock
         self.shared_watch = shared_watch
         self.captured = captured
+        self.label = label
         self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
