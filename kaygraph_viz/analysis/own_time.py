@@ -23,7 +23,7 @@ from kaygraph_viz.analysis.intervals import (
     running_max_by_group,
 )
 from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
-from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane
+from kaygraph_viz.analysis.workers import is_loop_lane
 from kaygraph_viz.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, stretches
@@ -112,7 +112,7 @@ def _own_time(nesting: Nesting, owners: Bools) -> Stretch:
 
 def _ready_ns(columns: SpanColumns, inner: Places, owner: Places) -> Ints:
     """Return from when on a branch may have waited for a span within it [ns]."""
-    in_loop = np.array([kind_of_lane(lane.rpartition("/")[2]) in LOOPS for lane in columns.lanes], np.bool_)
+    in_loop = np.array(list(map(is_loop_lane, columns.lanes)), np.bool_)
     lane = columns.column("lane")
     share_a_loop = in_loop[lane[inner]] & in_loop[lane[owner]]
     return np.where(share_a_loop, columns.column("started_ns")[inner], columns.column("submitted_ns")[inner])

@@ -30,13 +30,13 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
 from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.span import RowTuple, Status
+from kaygraph_viz.trace.waiting import LOOP_BLOCKED
 
 __all__ = ["hooks"]
 
 CPU, WAIT, GIL = (PART_CODE[kind] for kind in ("cpu", "wait", "gil"))
 SHORT_WAIT_NS = 50_000  # what a shorter wait was for is not looked up
 BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; asyncio warns from there, too
-LOOP_BLOCKED = "loop blocked"
 OLDEST_READING_NS = 200_000  # of the CPU clock when a step begins
 
 _runs: dict[int, TaskRun] = {}  # by the id of the task, which is compared, too: ids are used again

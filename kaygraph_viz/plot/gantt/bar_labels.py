@@ -8,11 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from kaygraph_viz.analysis.nesting import Nesting, Places
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.labels import clean, clean_apart
+from kaygraph_viz.plot.shortening import Shortener
 from kaygraph_viz.plot.style import STATUS_WORDS
 from kaygraph_viz.trace.span import STATUSES
 
 __all__ = ["BarLabels"]
+
+BRIEF = 10  # characters of a name beside a label
 
 
 class BarLabels:
@@ -28,10 +31,15 @@ class BarLabels:
 
     def __init__(self, nesting: Nesting, units: Places) -> None:
         self._columns = columns = nesting.columns
-        self._clean = [clean(name) for name in columns.names]
+        self._clean = clean_apart(columns.names)
+        self._together = Shortener(self._clean)
         self._node = nesting.nearest(columns.is_kind("node"))
         self._is_phase = columns.is_kind("phase")
         self._uses = np.bincount(columns.rows["name"][units], minlength=len(columns.names))
+
+    def _briefly(self, name: str) -> str:
+        """Return a name as short as it may be and still tell its bar from those of others."""
+        return self._together.cut(name, BRIEF)
 
     def is_slim(self, position: int) -> bool:
         """Return whether a bar is prep or post, a phase around the work, which is drawn slim."""
@@ -62,6 +70,12 @@ class BarLabels:
 
     def _names(self, position: int) -> tuple[str, ...]:
         record, name = self._columns.rows[position], self.name(position)
+        facts = self._columns.attributes.get(int(record["span_id"]), {})
+        if type(label := facts.get("label")) is str and label:
+            texts = (f"{name}({clean(label)})", f"{self._briefly(name)}({clean(label)})", clean(label))
+            return tuple(dict.fromkeys(texts))
+        if type(items := facts.get("items")) is int and items > 1:  # very short ones, in one bar
+            return f"{name} x {items:,}", f"x {items:,}"
         if record["index"] < 0 or self._uses[record["name"]] < 2:
             return (name,)
         return f"{name} {record['index']}", str(record["index"])
