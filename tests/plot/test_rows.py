@@ -44,7 +44,7 @@ def test_long_names_of_lanes_keep_what_tells_them_apart():
     lanes = [f"process-1/ThreadPoolExecutor-0_{number}" for number in range(12)]
     assert texts(make_trace(*(bar("b", lane, 0, 1) for lane in lanes)))[1] == "process-1/T…Executor-0_1"
     nodes = [node(f"ValidateCustomerRecordsOf{name}", at, "t-1", "t-2") for at, name in enumerate(["Oslo", "Rome"])]
-    assert texts(make_trace(*nodes), group_by="node")[::3] == ["ValidateCus…cordsOfOslo", "ValidateCus…cordsOfRome"]
+    assert texts(make_trace(*nodes), group_by="node")[::3] == ["ValidateCus…ecordsOfOslo", "ValidateCus…ecordsOfRome"]
 
 
 def test_overlapping_bars_of_one_lane_get_rows_of_their_own():
