@@ -9,6 +9,7 @@ branch. The analyses read it as phases of the branch, with numbers below 0, so t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -23,13 +24,13 @@ from kaygraph_viz.analysis.intervals import (
     running_max_by_group,
 )
 from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
-from kaygraph_viz.analysis.workers import is_loop_lane
+from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane
 from kaygraph_viz.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, stretches
 from kaygraph_viz.trace.span import KINDS, STATUSES
 
-__all__ = ["SHORTEST_NS", "blocking_waits", "cut_rows", "recorded_owner", "with_own_time"]
+__all__ = ["SHORTEST_NS", "blocking_waits", "cut_rows", "on_lanes", "recorded_owner", "with_own_time"]
 
 SHORTEST_NS = 50_000  # what is shorter is the cost of starting branches and of noticing that they have ended
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
@@ -57,7 +58,8 @@ def with_own_time(nesting: Nesting) -> Nesting:
     -----
     Only branches are meant within which spans ran on other lanes: they waited for them. A branch around spans of its
     own lane is a level of a stack of calls, or a chunk of items. While a job is queued, the branch waits for it, too;
-    but a coroutine of the same loop is queued until its creator waits.
+    but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the time in
+    which nobody asked for their next item: their consumer runs then, in the same thread.
 
     Examples
     --------
@@ -69,10 +71,11 @@ def with_own_time(nesting: Nesting) -> Nesting:
     >>> rows["span_id"].tolist(), (rows["started_ns"] / 1e9).tolist()
     ([-1, 1, 2, -2], [0.0, 0.0, 1.0, 3.0])
     """
-    owners = _owners(nesting)
-    if not owners.any():
+    owners, generators = _owners(nesting), on_lanes(nesting.columns, ("generator",))
+    generators &= nesting.columns.is_kind("branch")
+    if not (owners | generators).any():
         return nesting
-    own = _own_time(nesting, owners)
+    own = _own_time(nesting, owners, np.flatnonzero(generators))
     return Nesting.of(_with_phases(nesting, own)) if len(own.owner) else nesting
 
 
@@ -86,36 +89,52 @@ def _owners(nesting: Nesting) -> Bools:
     return found
 
 
-def _own_time(nesting: Nesting, owners: Bools) -> Stretch:
+def on_lanes(columns: SpanColumns, kinds: Collection[str]) -> Bools:
+    """Return a mask of the spans on lanes of some kinds, also of other processes."""
+    is_one = np.array([*(kind_of_lane(lane.rpartition("/")[2]) in kinds for lane in columns.lanes), False], np.bool_)
+    found: Bools = is_one[columns.rows["lane"]]
+    return found
+
+
+def _own_time(nesting: Nesting, owners: Bools, generators: Places) -> Stretch:
     """Return the stretches; one in which a branch submits jobs is two, since they depend only on what lies before."""
     columns = nesting.columns
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
     is_shown = columns.is_kind("branch", "node", "graph", "phase")
     around = np.append(nesting.nearest(is_shown), -1)[nesting.parent]
     inner = np.flatnonzero(is_shown & (around >= 0) & owners[around])
-    owner, submitted = around[inner], columns.column("submitted_ns")[inner]
-    times = submitted, _ready_ns(columns, inner, owner), ended[inner]
+    unasked = _blocked_parts(columns, generators)
+    owner = np.concatenate([around[inner], unasked.owner])
+    submitted = np.concatenate([columns.column("submitted_ns")[inner], unasked.started])
+    ready = np.concatenate([_ready_ns(columns, inner, around[inner]), unasked.started])
+    times = submitted, ready, np.concatenate([ended[inner], unasked.ended])
     submitted, ready, until = (np.clip(each, started[owner], ended[owner]) for each in times)
     order = np.lexsort((ready, owner))
     owner, submitted, ready, until = (each[order] for each in (owner, submitted, ready, until))
     is_first = first_of_runs(owner)
-    is_last = np.append(is_first[1:], True)
+    is_last = np.append(is_first[1:], True)[: len(is_first)]
     reached = running_max_by_group(until, is_first)
     since = np.where(is_first, started[owner], np.append(0, reached[:-1]))
     starts = np.concatenate([since, np.maximum(since, submitted), reached[is_last]])
     ends = np.concatenate([submitted, ready, ended[owner[is_last]]])
     owner = np.concatenate([owner, owner, owner[is_last]])
-    own = np.flatnonzero(ends - starts >= SHORTEST_NS)
+    own = np.flatnonzero(ends - starts >= np.where(np.isin(owner, generators), 1, SHORTEST_NS))
     own = own[np.lexsort((starts[own], owner[own]))]
     return Stretch(owner[own], starts[own], ends[own])
 
 
 def _ready_ns(columns: SpanColumns, inner: Places, owner: Places) -> Ints:
     """Return from when on a branch may have waited for a span within it [ns]."""
-    in_loop = np.array(list(map(is_loop_lane, columns.lanes)), np.bool_)
-    lane = columns.column("lane")
-    share_a_loop = in_loop[lane[inner]] & in_loop[lane[owner]]
+    in_loop = on_lanes(columns, LOOPS)
+    share_a_loop = in_loop[inner] & in_loop[owner]
     return np.where(share_a_loop, columns.column("started_ns")[inner], columns.column("submitted_ns")[inner])
+
+
+def _blocked_parts(columns: SpanColumns, positions: Places) -> Stretch:
+    """Return the blocked parts of spans."""
+    found = stretches(columns, positions)
+    its = found.kind == BLOCKED
+    return Stretch(positions[found.owner[its]], found.started_ns[its], found.ended_ns[its])
 
 
 def _with_phases(nesting: Nesting, own: Stretch) -> SpanColumns:

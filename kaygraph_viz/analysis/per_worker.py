@@ -76,7 +76,8 @@ def per_worker(trace: Trace) -> list[WorkerLoad]:
 
 def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
     """Yield the load of each lane that ran any of these branches."""
-    size, begin_ns, works = len(columns.lanes), extent_ns(columns)[0], own | is_own_time(columns)
+    size, begin_ns, added = len(columns.lanes), extent_ns(columns)[0], is_own_time(columns)
+    works = added | own & ~np.isin(columns.rows["span_id"], columns.rows["parent_id"][added])
     lane, started, ended, cpu = (columns.column(name)[works] for name in ("lane", "started_ns", "ended_ns", "cpu_ns"))
     busy_ns, cpu_ns, ended_ns = (np.zeros(size, np.int64) for _ in range(3))
     np.add.at(busy_ns, lane, ended - started)

@@ -13,41 +13,88 @@ from dataclasses import replace
 
 import numpy as np
 
-from kaygraph_viz.analysis.intervals import Ints, Stretch
+from kaygraph_viz.analysis.intervals import Bools, Ints, Stretch
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.own_time import SHORTEST_NS, blocking_waits, cut_rows
+from kaygraph_viz.analysis.workers import kind_of_lane
+from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.part_table import stretches
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "loops_as_items"]
+__all__ = ["AT_ONCE_NS", "finished_ns", "input_waits", "longest_item_ns", "loops_as_items"]
 
 AT_ONCE_NS = 1_000_000  # from the end of a wait that was cancelled to the end of its branch
 PIECES = 16  # of the work of a loop, if it is not known when it took an item
+MANY = 3  # waits of each loop: then the work between two of them is an item as a rule
 
 
 def input_waits(nesting: Nesting) -> Stretch:
-    """Return the waits of branches for an item from a queue: those that are named after the method ``get``.
+    """Return the waits of loops for an item from a queue, by branch and in the order of time.
+
+    Those of threads are spans that are named after a method ``get``, such as ``Queue.get``. Of tasks only parts say
+    when they were blocked: so a task is a loop if it was stopped, and it or one like it was blocked at that moment.
+
+    Parameters
+    ----------
+    nesting
+        All spans.
 
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
-    >>> wait = bar("Queue.get", "task-1", 1, 2, blocked_s=1, kind="wait")
-    >>> input_waits(Nesting.of(make_trace((bar("loop", "task-1", 0, 3), [wait])).columns)).ended.tolist()
-    [2000000000]
+    >>> wait = bar("Queue.get", "thread-1", 1, 2, blocked_s=1, kind="wait")
+    >>> task = bar("loop", "task-1", 0, 4, status="cancelled", parts=[("wait", 3), ("blocked", 1)])
+    >>> waits = input_waits(Nesting.of(make_trace((bar("loop", "thread-1", 0, 3), [wait]), task).columns))
+    >>> (waits.started / 1e9).tolist(), (waits.ended / 1e9).tolist()
+    ([1.0, 3.0], [2.0, 4.0])
     """
+    found = [_waits_in(nesting, "get"), _waits_of_tasks(nesting)]
+    owner, started, ended = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = np.lexsort((started, owner))
+    return Stretch(owner[order], started[order], ended[order])
+
+
+def _waits_of_tasks(nesting: Nesting) -> Stretch:
+    """Return the blocked parts of tasks that were stopped, if some of their siblings were blocked at that moment."""
     columns = nesting.columns
-    is_get = np.array([*(name.rpartition(".")[2] == "get" for name in columns.names), False], np.bool_)
-    waits = blocking_waits(nesting, is_get[columns.rows["name"]])
-    order = np.lexsort((waits.started, waits.owner))
-    return Stretch(*(each[order] for each in waits))
+    is_task = np.array([kind_of_lane(lane.rpartition("/")[2]) == "task" for lane in columns.lanes], np.bool_)
+    is_task = is_task[columns.rows["lane"]] if len(columns) else np.zeros(0, np.bool_)
+    tasks = np.flatnonzero(is_task & _was_stopped(columns) & np.isin(columns.rows["span_id"], columns.parts.span_id))
+    parts = stretches(columns, tasks)
+    is_blocked = parts.kind == PART_CODE["blocked"]
+    owner = tasks[parts.owner[is_blocked]]
+    waits = Stretch(owner, parts.started_ns[is_blocked], parts.ended_ns[is_blocked])
+    siblings = _siblings(nesting)
+    was_waiting = waits.ended >= columns.column("ended_ns")[owner] - AT_ONCE_NS
+    of_loops = np.isin(siblings[owner], siblings[owner[was_waiting]])
+    return Stretch(*(each[of_loops] for each in waits))
+
+
+def _was_stopped(columns: SpanColumns) -> Bools:
+    return columns.is_kind("branch") & columns.is_status("cancelled", "abandoned")
+
+
+def _siblings(nesting: Nesting) -> Ints:
+    """Return the same number for all spans of one name and parent."""
+    found: Ints = (nesting.parent + 1) * len(nesting.columns.names) + nesting.columns.column("name")
+    return found
+
+
+def _waits_in(nesting: Nesting, method: str) -> Stretch:
+    """Return the waits of branches in a method of that name, of a queue of any kind."""
+    columns = nesting.columns
+    is_it = np.array([*(name.endswith(f".{method}") for name in columns.names), False], np.bool_)
+    return blocking_waits(nesting, is_it[columns.rows["name"]])
 
 
 def finished_ns(nesting: Nesting) -> Ints:
     """Return until when the work of each span counts [ns].
 
     That is its end, if it ended well, else its start: its result was lost. Loops that were cancelled, or went on until
-    the recording ended, worked until the end of their last wait for an item; if one of them was waiting when it was
-    cancelled, there was nothing left to do, and all of them had finished.
+    the recording ended, worked until the end of their last wait for an item. If one of them was waiting when it was
+    cancelled, or the branch around them had waited until all items were done (``join``), there was nothing left to do,
+    and all of them had finished.
 
     Parameters
     ----------
@@ -62,17 +109,20 @@ def finished_ns(nesting: Nesting) -> Ints:
     >>> finished_ns(Nesting.of(trace.columns)).tolist()
     [2000000000, 0, 2000000000]
     """
-    columns, waits = nesting.columns, input_waits(nesting)
+    columns, waits, joins = nesting.columns, input_waits(nesting), _waits_in(nesting, "join")
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
     found = np.where(columns.is_status("ok"), ended, started)
-    if not len(waits.owner):
+    if not len(waits.owner) and not len(joins.owner):
         return found
+    joined = np.full(len(found) + 1, -1)  # the last place is for spans without a parent
+    np.maximum.at(joined, joins.owner, joins.ended)
+    joined = joined[nesting.parent]
     last = np.full(len(found), -1)
     np.maximum.at(last, waits.owner, waits.ended)
-    siblings = (nesting.parent + 1) * len(columns.names) + columns.column("name")
-    was_stopped = columns.is_kind("branch") & columns.is_status("cancelled", "abandoned")
-    is_loop = was_stopped & np.isin(siblings, siblings[waits.owner])
-    was_waiting = was_stopped & (last >= ended - AT_ONCE_NS)
+    siblings, was_stopped = _siblings(nesting), _was_stopped(columns)
+    was_joined = was_stopped & (started < joined) & (joined <= ended)
+    is_loop = was_joined | was_stopped & np.isin(siblings, siblings[waits.owner])
+    was_waiting = was_joined | was_stopped & (last >= ended - AT_ONCE_NS)
     has_finished = columns.is_status("abandoned") | np.isin(siblings, siblings[was_waiting])
     return np.where(is_loop, np.where(has_finished, ended, np.maximum(last, started)), found)
 
@@ -87,17 +137,14 @@ def loops_as_items(columns: SpanColumns) -> SpanColumns:
 
     Notes
     -----
-    Where a loop took items without a wait it is not known when it did: then its work is cut into 16 equal pieces, as if
-    the items had been short. A loop that contains other branches stays as it is.
+    Where loops took items without a wait it is not known when they did: then the work of each is cut into 16 equal
+    pieces, as if the items had been short; or, where they waited often, into pieces like the shorter ones between
+    waits. A loop that contains other branches stays as it is.
     """
     nesting = Nesting.of(columns)
-    waits = input_waits(nesting)
-    makes_calls = nesting.enclosing(columns.is_kind("branch", "phase"))[waits.owner]
-    waits = Stretch(*(each[~makes_calls] for each in waits))
-    if not len(waits.owner):
+    items, loops = _items(nesting)
+    if not len(loops):
         return columns
-    loops = np.unique(waits.owner)
-    items = _between(columns, waits, loops)
     first = 1 + int(columns.column("span_id").max())
     rows, parts = cut_rows(nesting, items, first + np.arange(len(items.owner)))
     rows["status"] = STATUSES.index("ok")
@@ -105,6 +152,25 @@ def loops_as_items(columns: SpanColumns) -> SpanColumns:
     is_loop[loops] = True
     is_left = ~nesting.within(is_loop)
     return replace(columns, rows=np.concatenate([columns.rows[is_left], rows]), parts=parts).in_order()
+
+
+def longest_item_ns(nesting: Nesting) -> Ints:
+    """Return the duration of each span [ns]; of loops, that of the longest item: others could have had the rest."""
+    columns = nesting.columns
+    lasts = columns.column("ended_ns") - columns.column("started_ns")
+    items, loops = _items(nesting)
+    lasts[loops] = 0
+    np.maximum.at(lasts, items.owner, items.ended - items.started)
+    return lasts
+
+
+def _items(nesting: Nesting) -> tuple[Stretch, Places]:
+    """Return the items of loops that contain no other branches, and the loops."""
+    waits = input_waits(nesting)
+    makes_calls = nesting.enclosing(nesting.columns.is_kind("branch", "phase"))[waits.owner]
+    waits = Stretch(*(each[~makes_calls] for each in waits))
+    loops = np.unique(waits.owner)
+    return (_between(nesting.columns, waits, loops) if len(loops) else waits), loops
 
 
 def _between(columns: SpanColumns, waits: Stretch, loops: Places) -> Stretch:
@@ -118,11 +184,19 @@ def _between(columns: SpanColumns, waits: Stretch, loops: Places) -> Stretch:
     owner = np.sort(owner)
     works = ends - begins >= SHORTEST_NS
     owner, begins, ends = owner[works], begins[works], ends[works]
-    whole = np.bincount(owner, ends - begins, len(columns))[owner]
-    pieces = np.ceil(PIECES * (ends - begins) / np.maximum(whole, 1)).astype(np.intp)
+    pieces = _pieces(owner, ends - begins, len(loops))
     place = np.repeat(np.arange(len(owner)), pieces)
     number = np.arange(len(place)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     lasted, count = (ends - begins)[place], pieces[place]
     return Stretch(
         owner[place], begins[place] + lasted * number // count, begins[place] + lasted * (number + 1) // count
     )
+
+
+def _pieces(owner: Places, lasted: Ints, loops: int) -> Places:
+    """Return into how many pieces to cut the work between two waits of loops."""
+    if len(lasted) >= MANY * loops:
+        per_item = lasted / max(1.0, float(np.quantile(lasted, 0.25)))
+        return np.rint(per_item).clip(1, PIECES).astype(np.intp)
+    whole = np.bincount(owner, lasted)[owner] if len(owner) else lasted
+    return np.ceil(PIECES * lasted / np.maximum(whole, 1)).astype(np.intp)

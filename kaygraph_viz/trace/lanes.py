@@ -187,7 +187,7 @@ class Lanes:
         self._clock = cpu_clock
         self._is_exact = is_exact
         self._resolution_ns = resolution_ns
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a generator that is collected meanwhile frees its lane in this thread
         self._here = threading.local()  # ends with its thread, while numbers of threads are used again
         self._home_thread = threading.current_thread()  # the one in which the recording began is called main
         self._home = current_task() if _get_running_loop() is not None else None

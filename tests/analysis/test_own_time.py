@@ -123,3 +123,26 @@ def test_pool_jobs_that_gather_tasks_keep_their_own_work():
     summary = summarize(make_trace(*jobs))
     assert (summary.work_s, summary.workers) == (8, 4)
     assert sum(explain(make_trace(*jobs)).parts_ns.values()) == 4 * 3 * 10**9
+
+
+def test_a_generator_works_while_it_is_asked_for_items_and_is_no_worker_beside_its_consumer():
+    parts = [("wait", 1), ("blocked", 2), ("cpu", 1), ("blocked", 2)]
+    generator = bar("pages", "generator-1", 0, 6, cpu_s=1, blocked_s=4, parts=parts)
+    tree = generator, bar("use", "main", 1, 3), bar("use", "main", 4, 6)
+    assert own_time(*tree) == [(0, 1), (3, 4)]
+    summary = summarize(make_trace(*tree))
+    assert (summary.workers, summary.work_s, summary.counts["units"]) == (1, 6, 3)
+    assert explain(make_trace(*tree)).parts[USEFUL] == 6
+    assert [(load.worker, load.busy_s) for load in per_worker(make_trace(*tree))] == [("main", 4), ("generator-1", 2)]
+    assert not any("rate limit" in remark for remark in what_if(make_trace(*tree)).remarks)
+
+
+def test_what_a_generator_records_is_no_own_time_of_it():
+    parts = [("cpu", 3), ("blocked", 3)]
+    generator = bar("pages", "generator-1", 0, 6, blocked_s=3, parts=parts), [bar("get", "main", 1, 2)]
+    assert own_time(generator) == [(0, 1), (2, 3)]
+
+
+def test_a_generator_that_always_ran_is_a_branch_like_any():
+    assert own_time(bar("pages", "generator-1", 0, 6)) == []
+    assert summarize(make_trace(bar("pages", "generator-1", 0, 6))).workers == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kaygraph_viz.analysis.critical_path.critical_path import critical_path
 from kaygraph_viz.analysis.explain.explain import USEFUL, explain
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.summary import summarize
@@ -110,6 +111,7 @@ def test_other_numbers_of_loops_share_the_work():
     assert found.makespan_s[2] == pytest.approx(11, rel=0.15)
     assert found.makespan_s[22] < 6  # of which the waits for items are three
     assert "workers themselves" in " ".join(found.remarks)
+    assert summarize(found.trace(2).validate()).workers == 2
 
 
 def test_loops_that_were_stopped_with_nothing_left_to_do_are_no_problem():
@@ -118,3 +120,67 @@ def test_loops_that_were_stopped_with_nothing_left_to_do_are_no_problem():
     assert summary.sentence.endswith("; problems: 1 cancelled.")
     assert "3 loops stopped when all items were done" in str(summary)
     assert "problems" not in summarize(make_trace(*POOL)).sentence
+
+
+def test_loops_that_are_cancelled_after_all_items_were_done_need_no_noted_wait():
+    join = bar("Queue.join", "task-1", 1, 9, kind="wait", blocked_s=8)
+    late = bar("late", "task-3", 9.2, 9.4, status="cancelled")
+    main = bar("main", "task-1", 0, 10, blocked_s=8), [join, loop("task-2", 9.1), late]
+    assert finished_ns(nesting_of(main)).tolist() == [10**10, int(9.1e9), 9 * 10**9, int(9.2e9)]
+
+
+def test_where_the_waits_show_the_items_they_are_not_cut():
+    waits = [(n, n + 0.5) for n in range(1, 6)]
+    columns = loops_as_items(make_trace(loop("task-1", 6, *waits), loop("task-2", 9, *waits)).columns)
+    assert len(columns) == 2 * (2 + 4) + 1 + 7  # of half a second each: 1 s before the first wait, 3.5 s after the last
+
+
+def test_more_workers_would_have_shared_the_items_of_a_loop():
+    waits = [(n, n + 0.5) for n in range(1, 6)]
+    tree = loop("task-1", 6, *waits), loop("task-2", 6, *waits), bar("other", "task-3", 0, 2)
+    assert summarize(make_trace(*tree)).critical_path_s == 2
+    path = critical_path(make_trace(*tree[:2]))
+    assert (path.dependency_s, len(path.dependency_ids)) == (0.5, 1)
+    assert path.sentence.endswith("with one worker for each branch it would still take 0.500 s.")
+
+
+def task(lane, *parts, status="cancelled", name="worker"):
+    """Return a task of which parts say when it was blocked."""
+    blocked_s = sum(lasts_s for kind, lasts_s in parts if kind == "blocked")
+    lasts_s = sum(lasts_s for _, lasts_s in parts)
+    return bar(name, lane, 0, lasts_s, status=status, blocked_s=blocked_s, parts=list(parts))
+
+
+TASKS = (
+    task("task-2", ("wait", 1), ("blocked", 1), ("wait", 7), ("blocked", 1)),
+    task("task-3", ("wait", 8), ("blocked", 2)),
+    task("task-4", ("wait", 3), ("blocked", 1), ("wait", 6)),
+)
+
+
+def test_tasks_that_were_blocked_when_they_were_cancelled_are_loops():
+    assert parts_of(*TASKS) == {USEFUL: 8 + 8 + 9, "starved": 2, "straggler tail": 1 + 2}
+    assert "problems" not in summarize(make_trace(*TASKS)).sentence
+    assert what_if(make_trace(*TASKS), [1]).makespan_s[1] == pytest.approx(25, rel=0.15)
+
+
+@pytest.mark.parametrize("lane", ["async-1", "thread-1"])
+def test_other_branches_that_were_blocked_when_they_were_cancelled_are_lost(lane):
+    assert parts_of(task(lane, ("wait", 3), ("blocked", 1))) == {"repeated work": 3, "blocked": 1}
+
+
+def test_tasks_that_were_blocked_only_before_are_lost():
+    assert parts_of(task("task-1", ("wait", 1), ("blocked", 1), ("wait", 2))) == {"repeated work": 3, "blocked": 1}
+
+
+def test_tasks_that_ended_by_themselves_are_no_loops():
+    assert not len(input_waits(nesting_of(task("task-1", ("wait", 3), ("blocked", 1), status="ok"))).owner)
+
+
+def test_of_loops_that_contain_other_branches_it_is_said_that_more_would_have_nothing_to_do():
+    branch, waits = loop("task-2", 10, (0, 1), (9, 10))
+    tree = (
+        bar("main", "task-1", 0, 10),
+        [(branch, [*waits, bar("job", "pool_0", 2, 3)]), loop("task-3", 10, (9, 10))[0]],
+    )
+    assert "get nothing to do" in " ".join(what_if(make_trace(tree), [2]).remarks)

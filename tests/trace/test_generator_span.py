@@ -11,7 +11,7 @@ import pytest
 from kaygraph_viz.clock import compute, sleep, sleep_async, use_clock
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.recorder import current_scope, span
 from kaygraph_viz.trace.traced import traced
 
 
@@ -302,3 +302,14 @@ def test_of_very_many_stretches_the_sums_are_kept(monkeypatch):
             sleep(1)
     found = only(trace)
     assert (found.service_s, found.blocked_ns, found.noted_parts) == (40, 20 * 10**9, None)
+
+
+def test_one_that_is_collected_while_a_lane_is_taken_gives_its_own_back(monkeypatch):
+    with record() as trace:
+        lanes = current_scope().recorder.lanes
+        held = [echo()]
+        next(held[0])
+        make = lanes._make
+        monkeypatch.setattr(lanes, "_make", lambda name, *rest: (held.clear(), make(name))[1])
+        lanes.take("thread")
+    assert only(trace).status == "ok"

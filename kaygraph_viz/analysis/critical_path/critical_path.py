@@ -23,6 +23,7 @@ from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, is_own_time, unit_mask
 from kaygraph_viz.analysis.own_time import recorded_owner, with_own_time
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table
+from kaygraph_viz.analysis.worker_loops import longest_item_ns
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
 
@@ -238,7 +239,8 @@ def critical_path_ns(nesting: Nesting, units: Bools | None = None) -> int:
     -----
     What depends on what is taken from nesting, sequence and links:
 
-    - a unit of work counts with its whole service time, retries and waits included;
+    - a unit of work counts with its whole service time, retries and waits included, but a loop that takes items from a
+      queue with its longest item, since others could have taken the rest;
     - the branches within one parent are independent of each other, but for links: the longest chain counts;
     - phases, nodes and graphs within one parent depend on each other where they follow each other in time, and add
       up; those that overlap in time ran in parallel, and the longest of them counts;
@@ -261,9 +263,10 @@ def critical_path_ns(nesting: Nesting, units: Bools | None = None) -> int:
 
 def _longest_dependency(nesting: Nesting, units: Bools) -> tuple[int, Places]:
     """Return the length [ns] and the units of the longest dependency chain."""
-    network = dependency_network(nesting, units)
+    lasts = longest_item_ns(nesting)
+    network = dependency_network(nesting, units, lasts)
     counts = (network.span >= 0) & units[network.span]
-    lengths = np.where(counts, network.ends - network.begins, 0)
+    lengths = np.where(counts, np.minimum(network.ends - network.begins, lasts[network.span]), 0)
     values, following = pull_back(network, -lengths[network.after], np.zeros_like(lengths))
     chain = [node for node in walk(following, network.first) if lengths[node]]
     return -int(values[network.first]), network.span[chain]

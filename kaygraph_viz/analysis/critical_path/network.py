@@ -79,7 +79,7 @@ def recorded_network(nesting: Nesting, units: Bools) -> Network:
     ])  # fmt: skip
 
 
-def dependency_network(nesting: Nesting, units: Bools) -> Network:
+def dependency_network(nesting: Nesting, units: Bools, lasts: Ints) -> Network:
     """Return the network of the run with a worker for each branch.
 
     Branches within one parent do not wait for each other, unless a link says so, or the parent waited for the earlier
@@ -90,9 +90,11 @@ def dependency_network(nesting: Nesting, units: Bools) -> Network:
     ----------
     nesting, units
         The spans, at least one, and the mask of the units of work.
+    lasts
+        For how long each span counts [ns].
     """
     by_parent = _waited_for(nesting)
-    members = _Members.of(nesting, _member_mask(nesting, units) & ~_surely_short(nesting, units & ~by_parent))
+    members = _Members.of(nesting, _member_mask(nesting, units) & ~_surely_short(nesting, units & ~by_parent, lasts))
     in_sequence = (~nesting.columns.is_kind("branch") | by_parent)[members.at]
     return members.network([members.nesting_edges(), *members.gate_edges(in_sequence), members.link_edges()])
 
@@ -109,7 +111,7 @@ def _waited_for(nesting: Nesting) -> Bools:
     return works[nesting.parent]
 
 
-def _surely_short(nesting: Nesting, units: Bools) -> Bools:
+def _surely_short(nesting: Nesting, units: Bools, lasts: Ints) -> Bools:
     """Return a mask of the branches that are not linked and not the longest unit of their parent.
 
     Where a branch was given up, its siblings say how long it was waited for: all of them are kept.
@@ -122,8 +124,7 @@ def _surely_short(nesting: Nesting, units: Bools) -> Bools:
     if linked:
         is_free &= ~np.isin(columns.column("span_id"), np.fromiter(linked, np.int64, len(linked)))
     free = np.flatnonzero(is_free)
-    length = (columns.column("ended_ns") - columns.column("started_ns"))[free]
-    order = free[np.lexsort((-length, nesting.parent[free]))]
+    order = free[np.lexsort((-lasts[free], nesting.parent[free]))]
     is_short = np.zeros(len(columns), np.bool_)
     is_short[order[~first_of_runs(nesting.parent[order])]] = True
     return is_short

@@ -66,7 +66,7 @@ CAUSES: Mapping[str, Cause] = {
         "reduce the computing, or use more cores; more workers do not help",
     ),
     "blocked": Cause(
-        "branches waited for a lock, a rate limit or space in a full queue",
+        "branches waited for a lock, a rate limit, space in a full queue, or to be asked for the next item",
         "hold locks for less time, raise the limit, or speed up the stage that reads the queue",
     ),
     "starved": Cause(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.own_time import on_lanes
 from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
 from kaygraph_viz.analysis.what_if.bounds import Bands, Bounds
 from kaygraph_viz.analysis.what_if.model import KINDS
@@ -20,6 +21,7 @@ from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.replay import varied
 from kaygraph_viz.analysis.what_if.speed import Speed
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
+from kaygraph_viz.analysis.worker_loops import input_waits
 from kaygraph_viz.checks import MAX_WORKERS, checked_flag, checked_number, checked_whole, checked_word, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.texts import one_line
@@ -300,7 +302,13 @@ def _remarks(predictions: Predictions, *, assumed_cores: bool) -> Iterable[str]:
             "Branches that took items from a queue are workers themselves: their work between two waits is replayed as "
             "items, as short ones where no wait shows where they end."
         )
-    if (model.blocked > model.backpressure)[~model.makes_calls].any():
+    elif len(input_waits(model.nesting).owner):
+        yield (
+            "Branches that took items from a queue and contain other branches are replayed as they were: more of them "
+            "would get nothing to do."
+        )
+    is_generator = on_lanes(model.nesting.columns, ("generator",))[model.branches]
+    if (model.blocked > model.backpressure)[~model.makes_calls & ~is_generator].any():
         yield "Branches waited for a rate limit: these waits are kept as recorded for any number of workers."
     if predictions.dropped:
         yield f"The trace lacks {counted(predictions.dropped, 'span')} of the run: all predicted times are too short."

@@ -19,7 +19,7 @@ def test_leaving_out_what_is_surely_short_changes_nothing(any_run, data):
     trace = data.draw(any_run)
     path = critical_path(trace)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_surely_short", lambda nesting, units: units & False)
+        patch.setattr(network, "_surely_short", lambda nesting, units, lasts: units & False)
         assert critical_path(trace).dependency_ns == path.dependency_ns
 
 
