@@ -225,7 +225,7 @@ def _row(span: Span, zero_ns: int, of_parts_ns: Sequence[int]) -> tuple[str, ...
         str(span.span_id),
         str(span.parent_id or ""),
         clean(span.name),
-        "" if span.index is None else f"{span.index:,}",
+        _item(span),
         span.kind,
         clean(span.lane),
         duration((span.started_ns - zero_ns) / 1e9),
@@ -236,3 +236,9 @@ def _row(span: Span, zero_ns: int, of_parts_ns: Sequence[int]) -> tuple[str, ...
         span.status + attempts,
         clean(span.error, ERROR_LIMIT) if span.error else "",
     )
+
+
+def _item(span: Span) -> str:
+    """Return the number of the item of a branch, or else what tells its call from others."""
+    label = span.attributes.get("label")
+    return f"{span.index:,}" if span.index is not None else clean(label) if isinstance(label, str) else ""

@@ -244,3 +244,8 @@ def test_something_else_than_a_trace_or_a_graph_is_refused(tmp_path):
     with pytest.raises(OptionError, match="graph must be"):
         save_report(small(), tmp_path / "run.html", graph=5)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_label_of_a_call_stands_where_the_number_of_an_item_would(tmp_path):
+    page = save_report(make_trace(bar("fetch", "t", 0, 1, label='"<b>.html"')), tmp_path / "run.html")
+    assert "&quot;&lt;b&gt;.html&quot;" in page.read_text(encoding="utf-8")

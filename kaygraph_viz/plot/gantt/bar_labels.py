@@ -37,10 +37,6 @@ class BarLabels:
         self._is_phase = columns.is_kind("phase")
         self._uses = np.bincount(columns.rows["name"][units], minlength=len(columns.names))
 
-    def _briefly(self, name: str) -> str:
-        """Return a name as short as it may be and still tell its bar from those of others."""
-        return self._together.cut(name, BRIEF)
-
     def is_slim(self, position: int) -> bool:
         """Return whether a bar is prep or post, a phase around the work, which is drawn slim."""
         return bool(self._is_phase[position]) and self._text(position) in ("prep", "post")
@@ -57,6 +53,12 @@ class BarLabels:
         """Return the name with the number of the item, and for prep and post with the phase."""
         return f"{self.name(position)}: {self._text(position)}" if self.is_slim(position) else self._names(position)[0]
 
+    def label(self, position: int) -> str:
+        """Return what tells a captured call from others of its function; empty where that was not asked for."""
+        facts = self._columns.attributes.get(int(self._columns.rows["span_id"][position]), {})
+        label = facts.get("label")
+        return clean(label) if isinstance(label, str) and label else ""
+
     def of(self, position: int) -> tuple[str, ...]:
         """Return the texts for a bar from the longest to the shortest; short ones drop the name before the failure."""
         names, attempt = self._names(position), int(self._columns.rows["attempt"][position])
@@ -70,10 +72,9 @@ class BarLabels:
 
     def _names(self, position: int) -> tuple[str, ...]:
         record, name = self._columns.rows[position], self.name(position)
+        if label := self.label(position):
+            return tuple(dict.fromkeys((f"{name}({label})", f"{self._together.cut(name, BRIEF)}({label})", label)))
         facts = self._columns.attributes.get(int(record["span_id"]), {})
-        if type(label := facts.get("label")) is str and label:
-            texts = (f"{name}({clean(label)})", f"{self._briefly(name)}({clean(label)})", clean(label))
-            return tuple(dict.fromkeys(texts))
         if type(items := facts.get("items")) is int and items > 1:  # very short ones, in one bar
             return f"{name} x {items:,}", f"x {items:,}"
         if record["index"] < 0 or self._uses[record["name"]] < 2:
