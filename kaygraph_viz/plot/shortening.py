@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import accumulate, islice, takewhile
 
 __all__ = ["Shortener"]
@@ -37,8 +38,15 @@ class Shortener:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._texts = sorted(set(texts))
-        self._backwards = sorted(text[::-1] for text in self._texts)
+        self._all = frozenset(texts)
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        return sorted(self._all)
+
+    @cached_property
+    def _backwards(self) -> list[str]:
+        return sorted(text[::-1] for text in self._all)
 
     def cut(
         self, text: str, room: float, width: Callable[[str], float] = len, *, shortest: int = SHORTEST

@@ -11,11 +11,18 @@ from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.shortening import Shortener
 from kaygraph_viz.plot.style import STATUS_WORDS
+from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["BarLabels"]
+__all__ = ["BarLabels", "label_at"]
 
 BRIEF = 10  # characters of a name beside a label
+
+
+def label_at(columns: SpanColumns, position: int) -> str:
+    """Return what tells a captured call from others of its function; empty where that was not asked for."""
+    label = columns.attributes.get(int(columns.rows["span_id"][position]), {}).get("label")
+    return clean(label) if isinstance(label, str) and label else ""
 
 
 class BarLabels:
@@ -53,12 +60,6 @@ class BarLabels:
         """Return the name with the number of the item, and for prep and post with the phase."""
         return f"{self.name(position)}: {self._text(position)}" if self.is_slim(position) else self._names(position)[0]
 
-    def label(self, position: int) -> str:
-        """Return what tells a captured call from others of its function; empty where that was not asked for."""
-        facts = self._columns.attributes.get(int(self._columns.rows["span_id"][position]), {})
-        label = facts.get("label")
-        return clean(label) if isinstance(label, str) and label else ""
-
     def of(self, position: int) -> tuple[str, ...]:
         """Return the texts for a bar from the longest to the shortest; short ones drop the name before the failure."""
         names, attempt = self._names(position), int(self._columns.rows["attempt"][position])
@@ -72,7 +73,7 @@ class BarLabels:
 
     def _names(self, position: int) -> tuple[str, ...]:
         record, name = self._columns.rows[position], self.name(position)
-        if label := self.label(position):
+        if label := label_at(self._columns, position):
             return tuple(dict.fromkeys((f"{name}({label})", f"{self._together.cut(name, BRIEF)}({label})", label)))
         facts = self._columns.attributes.get(int(record["span_id"]), {})
         if type(items := facts.get("items")) is int and items > 1:  # very short ones, in one bar

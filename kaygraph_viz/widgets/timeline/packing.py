@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.plot.gantt.bands import folded
-from kaygraph_viz.plot.gantt.bar_labels import BarLabels
+from kaygraph_viz.plot.gantt.bar_labels import label_at
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
 from kaygraph_viz.plot.labels import clean
@@ -233,14 +233,11 @@ class _Labels:
 
     def _add_labelled(self, run: Run) -> None:
         """Add an entry for each call that has a label; beyond very many, calls have only their names."""
-        words = BarLabels(run.nesting, run.units)
         columns, known = run.nesting.columns, dict[tuple[int, str], int]()
-        has_facts = np.isin(columns.column("span_id")[run.units], list(columns.attributes))
-        for position in run.units[has_facts].tolist():
-            if not (label := words.label(position)):
-                continue
-            key = int(self.code[position]), label
+        labelled = [number for number, facts in columns.attributes.items() if isinstance(facts.get("label"), str)]
+        for position in run.units[np.isin(columns.column("span_id")[run.units], labelled)].tolist():
+            key = int(self.code[position]), label_at(columns, position)
             if key not in known and len(known) < MAX_LABELS:
                 known[key] = len(self.table)
-                self.table.append([*self.table[key[0]], label])
+                self.table.append([*self.table[key[0]], key[1]])
             self.code[position] = known.get(key, key[0])
