@@ -6,7 +6,7 @@ spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.style import FILLS, LOOP_HELD_UP, Key, Size
 
-__all__ = ["blocked_lines", "draw_blocked_loops", "turns_of", "with_turns"]
+__all__ = ["blocked_lines", "draw_blocked_loops", "turns_of", "turns_on", "with_turns"]
 
 Line = list[tuple[float, float]]
 INTERPRETER, LOOP = "the interpreter", "the loop"
@@ -36,13 +36,23 @@ def turns_of(runs: Sequence[Run]) -> str:
     >>> turns_of(Chart.of(trace).runs)
     'the loop'
     """
-    found = set()
+    lanes: set[str] = set()
     for run in runs:
         owner = run.parts.owner[run.parts.kind == PART_CODE["gil"]]
         columns = run.nesting.columns
-        for code in np.unique(columns.column("lane")[run.units[owner]]).tolist():
-            found.add(LOOP if is_loop_lane(columns.lanes[code]) else INTERPRETER)
-    return " or ".join(sorted(found)) or INTERPRETER
+        lanes |= {columns.lanes[code] for code in np.unique(columns.column("lane")[run.units[owner]]).tolist()}
+    return turns_on(lanes)
+
+
+def turns_on(lanes: Iterable[str]) -> str:
+    """Return what spans on these lanes wait for that could go on.
+
+    Examples
+    --------
+    >>> turns_on(["task-1", "thread-1"]), turns_on(["process-1"])
+    ('the interpreter or the loop', 'the interpreter')
+    """
+    return " or ".join(sorted({LOOP if is_loop_lane(lane) else INTERPRETER for lane in lanes})) or INTERPRETER
 
 
 def with_turns(keys: Sequence[Key], chart: Chart) -> list[Key]:
