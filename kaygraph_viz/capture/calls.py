@@ -7,12 +7,12 @@ Belongs here: stamping calls that run in this process. Does not belong here: cal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import Context
 from functools import partial
 from types import FunctionType
 from typing import Any
 
-from kaygraph_viz.capture.names import name_of
+from kaygraph_viz.capture.labels import note_label
+from kaygraph_viz.capture.names import name_of, runs_in_context
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import Measured
 from kaygraph_viz.trace.recorder import NO_SCOPE, Scope, _active, _scope, span
@@ -132,6 +132,8 @@ def call_recorded(
     if not parent.recorder.is_open:
         return function(*args, **kwargs)
     call = OpenCall(parent, name_of(function, args), submitted_ns=submitted_ns)
+    if parent.recorder.label is not None:
+        note_label(call, function, args, kwargs)
     if function.__class__ is not FunctionType:
         function, args = within(call, function, args)
     call.begin()
@@ -145,7 +147,7 @@ def call_recorded(
     return result
 
 
-def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseException) -> None:
+def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseException, *, label: str = "") -> None:
     """Record a call that a worker process took with it when it died: nothing else is known of it."""
     recorder = parent.recorder
     if not recorder.is_open:
@@ -154,21 +156,17 @@ def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseExceptio
     now = recorder.now_ns()
     recorder.add((
         recorder.next_id(), call.parent_id, -1, name, "branch", "lost", submitted_ns, now, now, -1, 0, "lost", 1,
-        describe_error(error), None, None, None,
+        describe_error(error), {"label": label} if label else None, None, None,
     ))  # fmt: skip
 
 
 def within(call: OpenCall, function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """Return function and arguments so that `call` is the scope inside, also in a context that they bring."""
-    if isinstance(function, partial) and function.args and _runs_in_context(function.func):
+    if isinstance(function, partial) and function.args and runs_in_context(function.func):
         return partial(function.func, _in_scope, call, *function.args, **function.keywords), args
-    if args and _runs_in_context(function):
+    if args and runs_in_context(function):
         return function, (_in_scope, call, *args)
     return function, args
-
-
-def _runs_in_context(function: Any) -> bool:
-    return isinstance(getattr(function, "__self__", None), Context) and function.__name__ == "run"
 
 
 def _in_scope(call: OpenCall, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

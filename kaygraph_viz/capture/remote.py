@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -30,7 +30,8 @@ from kaygraph_viz.trace.wire import OWN_LANE, adopt
 __all__ = ["Errand", "RemoteCall", "TravellingCall"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
-Header = tuple[int, int, int, bool]  # number of the errand, its process, time of submission [ns], whether CPU is read
+# number of the errand, its process, when it was submitted [ns], whether CPU time is read, labels of its calls
+Header = tuple[int, int, int, bool, Sequence[str]]
 News = tuple[int, int, int, list[RowTuple]]  # number of the errand, process that ran it, submission [ns], rows
 
 
@@ -65,12 +66,17 @@ class TravellingCall:
         The scope in which it is submitted.
     submitted_ns
         When that was [ns].
+    labels
+        That of the call, or those of its items, if they are wanted.
     """
 
-    def __init__(self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int) -> None:
+    def __init__(
+        self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int, labels: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.function = function
         self.parent = parent
         self.submitted_ns = submitted_ns
+        self.labels = labels
 
     @property
     def captured_function(self) -> Callable[..., Any]:
@@ -81,13 +87,15 @@ class TravellingCall:
         """Call the function here, recorded."""
         mapped = mapped_items(self.function, args)
         if mapped is not None and self.parent.recorder.is_open:
-            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped))
+            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped), self.labels)
         return call_recorded(self.parent, self.submitted_ns, self.function, *args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         recorder = self.parent.recorder
         if recorder.is_open and recorder.clock is not REAL:  # in which no other process can take part
-            recorder.tell_once("calls in other processes are not recorded in simulated time; record with the real clock")
+            recorder.tell_once(
+                "calls in other processes are not recorded in simulated time; record with the real clock"
+            )
         if not recorder.is_open or recorder.clock is not REAL:
             return _same, (self.function,)
         return RemoteCall, (self.function, self.header())
@@ -95,7 +103,7 @@ class TravellingCall:
     def header(self) -> Header:
         """Return what the other process has to know."""
         errand = Errand.of(self.parent)
-        return errand.number, os.getpid(), self.submitted_ns, self.parent.recorder.has_cpu_time
+        return errand.number, os.getpid(), self.submitted_ns, self.parent.recorder.has_cpu_time, self.labels
 
 
 def _same(value: Any) -> Any:
@@ -127,7 +135,7 @@ class RemoteCall:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function there, and return what brings the record home."""
-        number, pid, submitted_ns, has_cpu = self.header
+        number, pid, submitted_ns, has_cpu, _ = self.header
         if os.getpid() == pid:  # it came back unused
             errand = _open_errands.get(number)
             if errand is None:
@@ -150,11 +158,11 @@ class RemoteCall:
         return Carried(result, away.news(self.header))
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        submitted_ns = self.header[2]
-        function = self.function
+        function, (_, _, submitted_ns, _, labels) = self.function, self.header
         if (mapped := mapped_items(function, args)) is not None:
-            return run_calls(scope, submitted_ns, calls_of(*mapped))
-        call = OpenCall(scope, name_of(function, args), submitted_ns=submitted_ns)
+            return run_calls(scope, submitted_ns, calls_of(*mapped), labels)
+        facts = {"label": labels[0]} if labels and labels[0] else None
+        call = OpenCall(scope, name_of(function, args), submitted_ns=submitted_ns, attributes=facts)
         if function.__class__ is not FunctionType:
             function, args = within(call, function, args)
         call.begin()

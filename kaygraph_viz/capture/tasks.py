@@ -19,6 +19,7 @@ from typing import Any
 from weakref import ref
 
 from kaygraph_viz.capture.calls import OpenCall
+from kaygraph_viz.capture.labels import note_task_label
 from kaygraph_viz.capture.names import is_machinery
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane
@@ -26,11 +27,11 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane
 from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.span import RowTuple, Status
+from kaygraph_viz.trace.waiting import LOOP_BLOCKED
 
 __all__ = ["hooks"]
 
 BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; asyncio warns from there, too
-LOOP_BLOCKED = "loop blocked"
 
 # The runs of tasks whose context somebody handed in, so that others may have it, too: by the id of the task.
 _sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
@@ -223,6 +224,8 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
         if name is None:
             return original(self, coro, **options)
         run = TaskRun(scope, name, is_sharing=options.get("context") is not None)
+        if recorder.label is not None:
+            note_task_label(run, coro)
         if _is_eager(self):
             return _created_eagerly(original, self, coro, options, run)
         if run.is_sharing:

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
+from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.names import is_machinery, name_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.trace.recorder import _scope
@@ -33,7 +34,9 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
         scope = scope_for("threading")
         if scope is None or "run" in vars(self) or _is_machinery(self):
             return original(self)
-        run, call = self.run, OpenCall(scope, name_of(_function_of(self)), submitted_ns=scope.recorder.now_ns())
+        run, function = self.run, _function_of(self)
+        call = OpenCall(scope, name_of(function), submitted_ns=scope.recorder.now_ns())
+        note_label(call, function, *_arguments_of(self))
 
         def run_recorded() -> None:
             del self.run  # the program finds its thread as it made it
@@ -59,6 +62,12 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
 def _function_of(thread: Thread) -> Any:
     """Return what a thread runs: its target, the function of a timer, or else the class whose `run` it is."""
     return getattr(thread, "_target", None) or getattr(thread, "function", None) or type(thread)
+
+
+def _arguments_of(thread: Thread) -> tuple[Any, Any]:
+    """Return the arguments of what a thread runs, as it or a timer has them."""
+    its = vars(thread)
+    return its.get("_args") or its.get("args") or (), its.get("_kwargs") or its.get("kwargs") or {}
 
 
 def _is_machinery(thread: Thread) -> bool:

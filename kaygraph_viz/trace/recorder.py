@@ -169,16 +169,19 @@ class Recorder:
         Where the rows are kept; default: in columns.
     captured
         The kinds of other libraries' work that are recorded here; see ``capture``.
+    label
+        What labels their calls; None: nothing.
     """
 
     def __init__(
         self, clock: Clock, *, cpu_time: bool = True, max_spans: int = DEFAULT_MAX_SPANS,
         storage: Storage | None = None, shared_watch: SharedWatch | None = None,
-        captured: frozenset[str] = frozenset(),
+        captured: frozenset[str] = frozenset(), label: Any = None,
     ) -> None:  # fmt: skip
         self.clock = clock
         self.shared_watch = shared_watch
         self.captured = captured
+        self.label = label
         self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
         self.errands: dict[int, Any] = {}  # by span: where calls that are sent to other processes from it come home
         self.process_lanes: dict[int, str] = {}  # by number of the process

@@ -11,7 +11,9 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind
 from kaygraph_viz.trace.recorder import Scope, current_scope, span
 
-__all__ = ["held_up", "note_wait"]
+__all__ = ["LOOP_BLOCKED", "held_up", "note_wait"]
+
+LOOP_BLOCKED = "loop blocked"  # the wait span of a coroutine that did not let others go on for long
 
 
 @contextmanager

@@ -38,6 +38,15 @@ def test_every_call_is_recorded(backend: str):
 @pytest.mark.processes
 @pytest.mark.leaves_threads
 @pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+def test_a_call_with_a_bar_of_its_own_has_its_label(backend: str):
+    with kv.record(capture="joblib", label=lambda number: f"number {number}") as trace:
+        run(backend, count=1)
+    assert [each.attributes.get("label") for each in trace if each.name == "double"] == ["number 0"]
+
+
+@pytest.mark.processes
+@pytest.mark.leaves_threads
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
 def test_an_error_is_that_of_the_call(backend: str):
     with kv.record(capture="joblib") as trace, pytest.raises(ValueError, match=r"^[01]$"):
         run(backend, fail, 2)
