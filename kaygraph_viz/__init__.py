@@ -23,10 +23,10 @@ package loads neither matplotlib nor ipywidgets.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # that of `typing` would take a while to load, in which Ctrl-C at the command line is a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from kaygraph_viz.analysis.compare.compare import Comparison as Comparison, compare as compare
     from kaygraph_viz.analysis.conflicts import Conflict as Conflict, conflicts as conflicts
     from kaygraph_viz.analysis.critical_path.critical_path import (
@@ -164,6 +164,8 @@ __all__ = [*_MODULE_OF, "__version__"]  # noqa: PLE0604  (names of strings, from
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     globals()[name] = value  # the next look-up finds it directly
     return value
@@ -171,6 +173,8 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """Make ``%%gantt`` known to IPython, which calls this for ``%load_ext kaygraph_viz``."""
+    from importlib import import_module
+
     import_module(f"{__name__}.magics").load_ipython_extension(shell)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kaygraph_viz.analysis.explain.explain import explain
+from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import counted, duration, html_table
 from kaygraph_viz.plot.checks import checked_trace
@@ -198,15 +199,23 @@ def _spans(columns: SpanColumns, dropped: int) -> str:
     shown = np.sort(by_weight[:MAX_SPANS])
     totals = part_totals_ns(columns, shown)
     kinds = [kind for kind in _OF_PARTS if kind in totals]
+    words = _OF_PARTS | {"gil": _turns(columns, shown[totals["gil"] > 0])} if "gil" in totals else _OF_PARTS
     table = html_table(
         [
             _row(columns.span(position), zero_ns, [int(totals[kind][place]) for kind in kinds])
             for place, position in enumerate(shown.tolist())
         ],
         right={1, 3, *range(6, len(_FIRST) + len(kinds))},
-        headings=(*_FIRST, *(_OF_PARTS[kind] for kind in kinds), *_LAST),
+        headings=(*_FIRST, *(words[kind] for kind in kinds), *_LAST),
     )
     return f"<p>{_left_out(len(columns), dropped)}</p>{table}"
+
+
+def _turns(columns: SpanColumns, waiting: Places) -> str:
+    """Return what these spans waited for that could have gone on, as a heading."""
+    from kaygraph_viz.plot.gantt.loops import turns_on
+
+    return turns_on(columns.span(position).lane for position in waiting.tolist()).replace("the ", "")
 
 
 def _left_out(count: int, dropped: int) -> str:
@@ -225,7 +234,7 @@ def _row(span: Span, zero_ns: int, of_parts_ns: Sequence[int]) -> tuple[str, ...
         str(span.span_id),
         str(span.parent_id or ""),
         clean(span.name),
-        "" if span.index is None else f"{span.index:,}",
+        _item(span),
         span.kind,
         clean(span.lane),
         duration((span.started_ns - zero_ns) / 1e9),
@@ -236,3 +245,9 @@ def _row(span: Span, zero_ns: int, of_parts_ns: Sequence[int]) -> tuple[str, ...
         span.status + attempts,
         clean(span.error, ERROR_LIMIT) if span.error else "",
     )
+
+
+def _item(span: Span) -> str:
+    """Return the number of the item of a branch, or else what tells its call from others."""
+    label = span.attributes.get("label")
+    return f"{span.index:,}" if span.index is not None else clean(label) if isinstance(label, str) else ""

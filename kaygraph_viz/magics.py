@@ -45,6 +45,7 @@ class _Magics(Magics):
     @argument("--title", nargs="+", metavar="WORD", help="title of the chart")
     @argument("--by", choices=("part", "name", "status"), default="part", help="meaning of the colours (default: part)")
     @argument("--live", action="store_true", help="show an interactive chart that is updated while the cell runs")
+    @argument("--arguments", action="store_true", help="show plain arguments of captured calls on their bars")
     @argument("--capture", metavar="KINDS", default="", help="work of other libraries, such as all or asyncio,futures")
     @cell_magic
     def gantt(self, line: str, cell: str) -> None:
@@ -54,7 +55,12 @@ class _Magics(Magics):
         if options.live and options.by != "part":
             raise OptionError("--by", options.by, "left out with --live, where colours show the parts of the time")
         capture = [kind for kind in options.capture.split(",") if kind]
-        recording = record(clock="virtual" if options.virtual else None, seed=options.seed, capture=capture)
+        recording = record(
+            clock="virtual" if options.virtual else None,
+            seed=options.seed,
+            capture=capture,
+            label="arguments" if options.arguments else None,
+        )
         with ExitStack() as after, recording as trace:
             show = _show_live(trace, title) if options.live else partial(_show, trace, title, options.by)
             after.callback(show)  # also of a cell that fails

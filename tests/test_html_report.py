@@ -244,3 +244,14 @@ def test_something_else_than_a_trace_or_a_graph_is_refused(tmp_path):
     with pytest.raises(OptionError, match="graph must be"):
         save_report(small(), tmp_path / "run.html", graph=5)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_label_of_a_call_stands_where_the_number_of_an_item_would(tmp_path):
+    page = save_report(make_trace(bar("fetch", "t", 0, 1, label='"<b>.html"')), tmp_path / "run.html")
+    assert "&quot;&lt;b&gt;.html&quot;" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("lane", "heading"), [("task-1", "loop"), ("thread-1", "interpreter")])
+def test_the_time_in_which_a_span_could_have_gone_on_is_named_after_what_it_waited_for(tmp_path, lane, heading):
+    page = save_report(make_trace(bar("a", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)])), tmp_path / "run.html")
+    assert re.search(f"<th[^>]*>{heading}</th>", page.read_text(encoding="utf-8"))

@@ -51,6 +51,12 @@ def test_a_cell_that_fails_shows_its_chart_and_raises(shell):
     assert len(shell.user_ns["trace"])
 
 
+def test_captured_calls_show_their_arguments_on_request(shell):
+    cell = "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(1) as pool: pool.submit(abs, -7)"
+    run(shell, "--capture futures --arguments", cell)
+    assert [each.attributes["label"] for each in shell.user_ns["trace"]] == ["-7"]
+
+
 def test_simulated_time_is_exact(shell):
     run(shell, "--virtual --seed 3", "import kaygraph_viz as kv\nwith kv.span('tea'):\n    kv.sleep(180)")
     assert shell.user_ns["trace"].makespan_s == 180

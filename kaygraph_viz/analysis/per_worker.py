@@ -13,7 +13,7 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Bools
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time
 from kaygraph_viz.analysis.own_time import with_own_time
-from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane
+from kaygraph_viz.analysis.workers import idle_lanes, lane_order
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.trace import Trace
 
@@ -71,7 +71,7 @@ def per_worker(trace: Trace) -> list[WorkerLoad]:
         *_loads(columns, branches & ~nesting.enclosing(branches)),
         *(WorkerLoad(lane) for lane in idle_lanes(columns)),
     ]
-    return sorted(loads, key=lambda load: _order(load.worker))
+    return sorted(loads, key=lambda load: lane_order(load.worker))
 
 
 def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
@@ -90,8 +90,3 @@ def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
         cpu_s = int(cpu_ns[code]) / 1e9 if has_cpu[code] else None
         times = int(busy_ns[code]) / 1e9, cpu_s, int(ended_ns[code]) / 1e9
         yield WorkerLoad(columns.lanes[code], int(count[code]), int(failed[code]), *times)
-
-
-def _order(lane: str) -> tuple[str, int, str]:
-    number = lane.rpartition("-")[2]
-    return kind_of_lane(lane), int(number) if number.isdecimal() else 0, lane

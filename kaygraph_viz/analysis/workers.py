@@ -6,6 +6,7 @@ of a chart (``plot.rows``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,13 +22,16 @@ __all__ = [
     "OWN_INTERPRETER",
     "count_workers",
     "idle_lanes",
+    "is_loop_lane",
     "kind_of_lane",
+    "lane_order",
     "noted_workers",
     "process_of_lane",
 ]
 
 LOOPS = ("async", "task")  # kinds of lanes of coroutines
 OWN_INTERPRETER = ("process", "dask")  # kinds of workers with an interpreter of their own
+RANKS = dict.fromkeys(LOOPS, 2) | dict.fromkeys(OWN_INTERPRETER, 3)  # in charts; the main thread is 0, others are 1
 
 
 def idle_lanes(columns: SpanColumns) -> list[str]:
@@ -72,6 +76,33 @@ def kind_of_lane(lane: str) -> str:
     ('thread', '')
     """
     return lane.rpartition("-")[0]
+
+
+def lane_order(lane: str) -> tuple[Any, ...]:
+    """Return the sorting key of a lane: main first, threads, coroutines, processes, each by number.
+
+    Examples
+    --------
+    >>> sorted(["task-1", "process-1", "thread-10", "process-1/thread-2", "thread-2", "main"], key=lane_order)
+    ['main', 'thread-2', 'thread-10', 'task-1', 'process-1', 'process-1/thread-2']
+    """
+    rank = 0 if lane == "main" else RANKS.get(kind_of_lane(lane.partition("/")[0]), 1)
+    return (rank, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _numbers(lane)])
+
+
+def _numbers(lane: str) -> list[str]:
+    return [part for part in re.split(r"(\d{1,18})", lane[:200]) if part]
+
+
+def is_loop_lane(lane: str) -> bool:
+    """Return whether a lane is that of a coroutine, which shares a loop with others; also of one in another process.
+
+    Examples
+    --------
+    >>> [is_loop_lane(lane) for lane in ("async-1", "process-2/task-3", "thread-1")]
+    [True, True, False]
+    """
+    return kind_of_lane(lane.rpartition("/")[2]) in LOOPS
 
 
 def process_of_lane(lane: str) -> str:

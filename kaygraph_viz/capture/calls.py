@@ -7,20 +7,22 @@ Belongs here: stamping calls that run in this process. Does not belong here: cal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextvars import Context
 from functools import partial
 from types import FunctionType
 from typing import Any
 
-from kaygraph_viz.capture.names import name_of
+from kaygraph_viz.capture.labels import note_label
+from kaygraph_viz.capture.names import name_of, runs_in_context
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import Measured
 from kaygraph_viz.trace.recorder import NO_SCOPE, Scope, _active, _scope, span
 from kaygraph_viz.trace.span import Kind, RowTuple, Status
 
 __all__ = [
-    "OpenCall", "call_recorded", "lost", "scope_by_context", "scope_for", "within", "without_our_frames",
+    "AT_ONCE", "OpenCall", "call_recorded", "lost", "scope_by_context", "scope_for", "within", "without_our_frames",
 ]  # fmt: skip
+
+AT_ONCE = -1  # no time: simulated time begins at 0
 
 
 def scope_for(kind: str) -> Scope | span | None:
@@ -52,7 +54,7 @@ class OpenCall(span):
     kind
         The kind of its span.
     submitted_ns
-        When it was handed over [ns]; 0 where it begins at once.
+        When it was handed over [ns]; `AT_ONCE` where that is when it begins.
     index
         Its position among the items of its call; -1 for none.
     attributes
@@ -62,7 +64,7 @@ class OpenCall(span):
     __slots__ = ("attempt", "index", "submitted_ns")
 
     def __init__(
-        self, parent: Scope | span, name: str, *, kind: Kind = "branch", submitted_ns: int = 0, index: int = -1,
+        self, parent: Scope | span, name: str, *, kind: Kind = "branch", submitted_ns: int = AT_ONCE, index: int = -1,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.recorder = parent.recorder
@@ -114,7 +116,7 @@ class OpenCall(span):
         submitted_ns = self.submitted_ns
         return (
             self.span_id, self.parent_id, self.index, self.name, self.kind, self._lane.name,
-            submitted_ns if 0 < submitted_ns < started_ns else started_ns, started_ns, ended_ns,
+            submitted_ns if AT_ONCE < submitted_ns < started_ns else started_ns, started_ns, ended_ns,
             cpu_ns, blocked_ns, status, self.attempt, error,
             safe_attributes(self._attributes) if self._attributes else None, self._links, parts,
         )  # fmt: skip
@@ -130,6 +132,8 @@ def call_recorded(
     if not parent.recorder.is_open:
         return function(*args, **kwargs)
     call = OpenCall(parent, name_of(function, args), submitted_ns=submitted_ns)
+    if parent.recorder.label is not None:
+        note_label(call, function, args, kwargs)
     if function.__class__ is not FunctionType:
         function, args = within(call, function, args)
     call.begin()
@@ -143,7 +147,7 @@ def call_recorded(
     return result
 
 
-def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseException) -> None:
+def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseException, *, label: str = "") -> None:
     """Record a call that a worker process took with it when it died: nothing else is known of it."""
     recorder = parent.recorder
     if not recorder.is_open:
@@ -152,21 +156,17 @@ def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseExceptio
     now = recorder.now_ns()
     recorder.add((
         recorder.next_id(), call.parent_id, -1, name, "branch", "lost", submitted_ns, now, now, -1, 0, "lost", 1,
-        describe_error(error), None, None, None,
+        describe_error(error), {"label": label} if label else None, None, None,
     ))  # fmt: skip
 
 
 def within(call: OpenCall, function: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """Return function and arguments so that `call` is the scope inside, also in a context that they bring."""
-    if isinstance(function, partial) and function.args and _runs_in_context(function.func):
+    if isinstance(function, partial) and function.args and runs_in_context(function.func):
         return partial(function.func, _in_scope, call, *function.args, **function.keywords), args
-    if args and _runs_in_context(function):
+    if args and runs_in_context(function):
         return function, (_in_scope, call, *args)
     return function, args
-
-
-def _runs_in_context(function: Any) -> bool:
-    return isinstance(getattr(function, "__self__", None), Context) and function.__name__ == "run"
 
 
 def _in_scope(call: OpenCall, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -183,4 +183,4 @@ def _in_scope(call: OpenCall, function: Callable[..., Any], /, *args: Any, **kwa
 def without_our_frames(error: BaseException) -> None:
     """Take the frame of the caller off a traceback: readers look for their own lines."""
     if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next
+        BaseException.with_traceback(error, error.__traceback__.tb_next)  # also where the class is frozen

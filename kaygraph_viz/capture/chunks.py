@@ -25,7 +25,7 @@ def calls_of(function: Callable[..., Any], items: Iterable[Any], is_star: bool) 
     return ((function, item if is_star else (item,), {}) for item in items)
 
 
-def run_calls(scope: Scope | span, submitted_ns: int, calls: Iterable[Call]) -> list[Any]:
+def run_calls(scope: Scope | span, submitted_ns: int, calls: Iterable[Call], labels: Sequence[str] = ()) -> list[Any]:
     """Return the results of calls, which are recorded as branches.
 
     Parameters
@@ -36,6 +36,8 @@ def run_calls(scope: Scope | span, submitted_ns: int, calls: Iterable[Call]) -> 
         When the chunk was submitted [ns].
     calls
         What to call with what.
+    labels
+        What tells each of them from others, if that is wanted; a bundle has no label.
     """
     now_ns = scope.recorder.now_ns
     results: list[Any] = []
@@ -44,7 +46,7 @@ def run_calls(scope: Scope | span, submitted_ns: int, calls: Iterable[Call]) -> 
     ended = count = 0
     for function, args, kwargs in calls:
         if bundle is not None and function is not called:
-            _end(bundle, count)
+            _end(bundle, count, _at(labels, len(results) - 1))
             bundle = None
         if bundle is None:
             called = function
@@ -54,26 +56,37 @@ def run_calls(scope: Scope | span, submitted_ns: int, calls: Iterable[Call]) -> 
         try:
             results.append(function(*args, **kwargs))
         except BaseException as error:
-            _end_last(bundle, count, started, error)
+            _end_last(bundle, count, started, error, label=_at(labels, len(results)))
             without_our_frames(error)
             raise
         ended = now_ns()
         if ended - started >= SHORT_NS:
-            _end_last(bundle, count, started)
+            _end_last(bundle, count, started, label=_at(labels, len(results) - 1))
             bundle = None
     if bundle is not None:
-        _end(bundle, count)
+        _end(bundle, count, _at(labels, len(results) - 1))
     return results
 
 
-def _end(bundle: OpenCall, count: int) -> None:
+def _at(labels: Sequence[str], place: int) -> str:
+    return labels[place] if place < len(labels) else ""
+
+
+def _end(bundle: OpenCall, count: int, label: str) -> None:
+    """End a bundle; `label` is that of its last item."""
     if count > 1:
         bundle.set(items=count)
+    elif label:
+        bundle.set(label=label)
     bundle.end()
 
 
-def _end_last(bundle: OpenCall, count: int, started_ns: int, error: BaseException | None = None) -> None:
+def _end_last(
+    bundle: OpenCall, count: int, started_ns: int, error: BaseException | None = None, *, label: str = ""
+) -> None:  # fmt: skip
     """End the last of `count` items, which began at `started_ns` [ns], after a bar of their own for those before it."""
     if count > 1:
         bundle.cut(started_ns, items=count - 1)
+    if label:
+        bundle.set(label=label)
     bundle.end(error)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from kaygraph_viz.capture.calls import OpenCall, scope_for
+from kaygraph_viz.capture.calls import AT_ONCE, OpenCall, scope_for
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.attributes import safe_attributes
@@ -32,6 +32,7 @@ SECOND_NS = 1_000_000_000
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of Dask."""
     yield OnImport("dask.local", _local_hooks)
+    yield OnImport("dask.multiprocessing", lambda module: [Patch(module, "get_async", _in_processes)])
     yield OnImport("distributed.client", _cluster_hooks)
 
 
@@ -65,7 +66,7 @@ class _Pending:
 
     def begin(self, key: object) -> OpenCall | None:
         """Begin the branch of a task in the thread that runs it."""
-        scope, submitted_ns, links = self._handed_over.get(key, (None, 0, ()))
+        scope, submitted_ns, links = self._handed_over.get(key, (None, AT_ONCE, ()))
         if scope is None or not scope.recorder.is_open:
             return None
         facts = {"key": str(key)[:LONGEST_KEY]}
@@ -98,6 +99,20 @@ def _executing(pending: _Pending, original: Callable[..., Any]) -> Callable[...,
                 call.end(raised[0] if raised else None)
 
     return execute_task
+
+
+def _in_processes(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Say that the processes of Dask's local scheduler tell nothing of what they do."""
+
+    def get_async(*args: Any, **kwargs: Any) -> Any:
+        scope = scope_for("dask")
+        if scope is not None:
+            scope.recorder.tell_once(
+                "tasks in processes of Dask's local scheduler are not recorded; use its threads or a cluster"
+            )
+        return original(*args, **kwargs)
+
+    return get_async
 
 
 # -- clusters ----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
+from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.recorder import Scope, _scope, span
@@ -155,7 +156,7 @@ class _Flows:
             call.enter(OpenCall(call, "prep", kind="phase"))
         return call.end_all
 
-    def opened_exec(self, node: Any, *_: Any, **__: Any) -> Opened | None:
+    def opened_exec(self, node: Any, *args: Any, **kwargs: Any) -> Opened | None:
         """Open the exec phase of a node, or within it the branch of an item."""
         scope = scope_for(self._kind)
         if scope is None:
@@ -167,6 +168,8 @@ class _Flows:
             return lambda error: parent.enter(None if error else OpenCall(parent, "post", kind="phase"), error)
         if isinstance(scope, ExecCall) and scope.node is node and scope.kind == "phase":
             item = ExecCall(scope, type(node).__name__, "branch", node)
+            if scope.recorder.label is not None:
+                note_label(item, getattr(node, "exec", None), args, kwargs)
             item.begin()
             return item.end
         return None

@@ -15,8 +15,9 @@ from types import FunctionType
 from typing import Any
 
 from kaygraph_viz.capture.calls import call_recorded, lost, scope_for
+from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, name_of, unwrapped
-from kaygraph_viz.capture.patches import Hook, Patch
+from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.remote import TravellingCall
 
 __all__ = ["hooks"]
@@ -26,9 +27,11 @@ _RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "langgraph", "
 
 
 def hooks() -> Iterator[Hook]:
-    """Yield the hooks of thread pools and process pools."""
+    """Yield the hooks of thread pools and process pools, those of loky included."""
     yield Patch(ThreadPoolExecutor, "submit", _submit_to_thread)
     yield Patch(ProcessPoolExecutor, "submit", _submit_to_process)
+    for name in ("loky.process_executor", "joblib.externals.loky.process_executor"):
+        yield OnImport(name, lambda module: [Patch(module.ProcessPoolExecutor, "submit", _submit_to_process)])
 
 
 def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
@@ -46,7 +49,8 @@ def _submit_to_process(original: Callable[..., Future[Any]]) -> Callable[..., Fu
         scope = scope_for("futures")
         if scope is None or _is_recorded_elsewhere(fn, args):
             return original(self, fn, *args, **kwargs)
-        call = TravellingCall(fn, scope, scope.recorder.now_ns())
+        now_ns = scope.recorder.now_ns()
+        call = TravellingCall(fn, scope, now_ns, labels_of(scope.recorder, fn, args, kwargs))
         future = original(self, call, *args, **kwargs)
         future.add_done_callback(partial(_if_lost, call, name_of(fn, args)))
         return future
@@ -65,4 +69,4 @@ def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
 
 def _if_lost(call: TravellingCall, name: str, future: Future[Any]) -> None:
     if not future.cancelled() and isinstance(error := future.exception(), BrokenProcessPool):
-        lost(call.parent, call.submitted_ns, name, error)
+        lost(call.parent, call.submitted_ns, name, error, label=call.labels[0] if len(call.labels) == 1 else "")

@@ -11,10 +11,11 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture.calls import call_recorded, scope_for
+from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_for
 from kaygraph_viz.capture.chunks import run_calls
+from kaygraph_viz.capture.labels import label_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.remote import RemoteCall, TravellingCall
+from kaygraph_viz.capture.remote import Header, RemoteCall, TravellingCall
 from kaygraph_viz.trace.recorder import Scope, span
 
 __all__ = ["hooks"]
@@ -68,6 +69,13 @@ class Batch(TravellingCall):
         batch.items = [(partial(record, function), args, kwargs) for function, args, kwargs in batch.items]
         return batch()
 
+    def header(self) -> Header:
+        """Return what the other process has to know, with the labels of the calls."""
+        if (recorder := self.parent.recorder).label is not None:
+            items = getattr(self.function, "items", ())
+            self.labels = [label_of(recorder, function, args, kwargs) for function, args, kwargs in items]
+        return super().header()
+
     def __reduce__(self) -> tuple[Any, ...]:
         kind, arguments = super().__reduce__()
         return RemoteBatch if kind is RemoteCall else kind, arguments
@@ -82,7 +90,8 @@ class RemoteBatch(RemoteCall):
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         batch: Any = self.function
         calls = list(batch.items)
-        batch.items = [(run_calls, (scope, self.header[2], calls), {})]  # within what is put around a batch
+        _, _, submitted_ns, _, labels = self.header
+        batch.items = [(run_calls, (scope, submitted_ns, calls, labels), {})]  # within what is put around a batch
         (results,) = batch()
         return results
 
@@ -110,4 +119,4 @@ class _Tasks:
 
     def __iter__(self) -> Iterator[Any]:
         for function, args, kwargs in self._iterable:
-            yield partial(call_recorded, self._scope, 0, function), args, kwargs
+            yield partial(call_recorded, self._scope, AT_ONCE, function), args, kwargs

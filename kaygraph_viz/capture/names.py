@@ -5,12 +5,13 @@ Belongs here: names, and which functions belong to a library. Does not belong he
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import Context
 from functools import cache, partial
-from types import FunctionType
+from types import BuiltinMethodType, FunctionType
 from typing import Any
 
-__all__ = ["belongs_to", "is_machinery", "mapped_items", "name_of", "unwrapped"]
+__all__ = ["belongs_to", "is_machinery", "mapped_items", "name_of", "reached", "runs_in_context", "unwrapped"]
 
 # The functions of these run the program's work, they are not the work: they get no bars of their own.
 _MACHINERY = frozenset({
@@ -18,6 +19,7 @@ _MACHINERY = frozenset({
     "jupyter_client", "kaygraph", "kaygraph_viz", "langgraph", "loky", "multiprocessing", "pocketflow",
     "socketserver", "threading", "tornado", "tqdm", "uvicorn", "uvloop", "zmq",
 })  # fmt: skip
+_MAP_IN_CHUNKS = ("concurrent.futures", "loky.process_executor", "joblib.externals.loky.process_executor")
 _MOST_WRAPPERS = 8
 
 
@@ -57,18 +59,38 @@ def unwrapped(function: Any, arguments: tuple[Any, ...] = ()) -> Any:
     >>> unwrapped(partial(partial(print, 1), 2)) is print
     True
     """
+    return reached(function, arguments, {})[0]
+
+
+def reached(
+    function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
+    """Return the function that a call reaches in the end, and the arguments with which it does.
+
+    Examples
+    --------
+    >>> reached(partial(print, 1), (2,), {"sep": "-"}) == (print, (1, 2), {"sep": "-"})
+    True
+    """
     for _ in range(_MOST_WRAPPERS):
         if (mapped := mapped_items(function, arguments)) is not None:
             function, arguments = mapped[0], ()
         elif isinstance(function, partial):
+            keywords = {**function.keywords, **keywords}
             function, arguments = function.func, (*function.args, *arguments)
-        elif isinstance(getattr(function, "__self__", None), Context) and arguments:
+        elif arguments and runs_in_context(function):
             function, arguments = arguments[0], arguments[1:]
         elif hasattr(type(function), "captured_function"):
             function = function.captured_function
         else:
             break
-    return function
+    return function, arguments, keywords
+
+
+def runs_in_context(function: Any) -> bool:
+    """Return whether a function is the `run` of a context."""
+    is_builtin = function.__class__ is BuiltinMethodType  # asking anything else for attributes may run code of its own
+    return is_builtin and isinstance(function.__self__, Context) and function.__name__ == "run"
 
 
 def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, bool] | None:
@@ -85,7 +107,7 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
     >>> mapped_items(partial(_process_chunk, abs), ([(-1,), (-2,)],)) == (abs, [(-1,), (-2,)], True)
     True
     """
-    if isinstance(function, partial) and len(arguments) == 1 and _is_of("concurrent.futures", function.func):
+    if isinstance(function, partial) and len(arguments) == 1 and _is_of(_MAP_IN_CHUNKS, function.func):
         return (function.args[0], arguments[0], True) if function.func.__name__ == "_process_chunk" else None
     is_mapper = _is_of("multiprocessing.pool", function) and function.__name__ in ("mapstar", "starmapstar")
     if is_mapper and len(arguments) == 1:
@@ -94,7 +116,7 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
     return None
 
 
-def _is_of(module: str, function: Any) -> bool:
+def _is_of(module: str | tuple[str, ...], function: Any) -> bool:
     return isinstance(function, FunctionType) and function.__module__.startswith(module)
 
 
@@ -110,6 +132,9 @@ def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
     """
     is_plain = function.__class__ is FunctionType and function.__module__ != "multiprocessing.pool"
     found = function if is_plain else unwrapped(function, arguments)
-    name = getattr(found, "__qualname__", None)
+    try:
+        name = getattr(found, "__qualname__", None)
+    except Exception:  # an object that answers to any attribute, in its own way
+        name = None
     text = name if name.__class__ is str else type(found).__qualname__
     return text.rpartition("<locals>.")[2]

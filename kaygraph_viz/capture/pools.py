@@ -10,6 +10,7 @@ from multiprocessing.pool import Pool
 from typing import Any
 
 from kaygraph_viz.capture.calls import scope_for
+from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, unwrapped
 from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.capture.remote import TravellingCall
@@ -33,21 +34,24 @@ def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., It
         tasks = original(self, result_job, func, iterable)
         if scope is None or _is_recorded_elsewhere(func):
             return tasks
-        now_ns = scope.recorder.now_ns
-        return (
-            (job, place, TravellingCall(found, scope, now_ns()) if found is func else found, *arguments)
-            for job, place, found, *arguments in tasks
-        )
+        recorder = scope.recorder
+
+        def travelling(found: Any, args: Any, kwds: Any) -> Any:
+            if found is not func:
+                return found
+            return TravellingCall(found, scope, recorder.now_ns(), labels_of(recorder, found, args, kwds))
+
+        return ((job, place, travelling(found, args, kwds), args, kwds) for job, place, found, args, kwds in tasks)
 
     return _guarded_task_generation
 
 
 def _apply(original: Callable[..., Any]) -> Callable[..., Any]:
-    def apply_async(self: Any, func: Any, *args: Any, **options: Any) -> Any:
+    def apply_async(self: Any, func: Any, args: Any = (), kwds: Any = {}, *more: Any, **options: Any) -> Any:  # noqa: B006  (never written to)
         scope = scope_for("multiprocessing")
         if scope is not None and not _is_recorded_elsewhere(func):
-            func = TravellingCall(func, scope, scope.recorder.now_ns())
-        return original(self, func, *args, **options)
+            func = TravellingCall(func, scope, scope.recorder.now_ns(), labels_of(scope.recorder, func, args, kwds))
+        return original(self, func, args, kwds, *more, **options)
 
     return apply_async
 

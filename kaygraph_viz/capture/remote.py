@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
 from kaygraph_viz.capture.chunks import calls_of, run_calls
@@ -29,7 +30,8 @@ from kaygraph_viz.trace.wire import OWN_LANE, adopt
 __all__ = ["Errand", "RemoteCall", "TravellingCall"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
-Header = tuple[int, int, int, bool]  # number of the errand, its process, time of submission [ns], whether CPU is read
+# number of the errand, its process, when it was submitted [ns], whether CPU time is read, labels of its calls
+Header = tuple[int, int, int, bool, Sequence[str]]
 News = tuple[int, int, int, list[RowTuple]]  # number of the errand, process that ran it, submission [ns], rows
 
 
@@ -44,17 +46,13 @@ class Errand:
     @classmethod
     def of(cls, scope: Scope | span) -> Errand:
         """Return the errand of a scope: one for all calls that are sent from it, kept as long as its recording."""
-        errands = _errands.setdefault(scope.recorder, {})
+        errands: dict[int, Errand] = scope.recorder.errands
         found = errands.get(scope.span_id)
-        if found is None:
-            found = errands[scope.span_id] = cls(scope)
-        return found
+        return errands.setdefault(scope.span_id, cls(scope)) if found is None else found
 
 
 _numbers = itertools.count(1)
-_errands: WeakKeyDictionary[Recorder, dict[int, Errand]] = WeakKeyDictionary()
 _open_errands: WeakValueDictionary[int, Errand] = WeakValueDictionary()
-_process_lanes: WeakKeyDictionary[Recorder, dict[int, str]] = WeakKeyDictionary()
 
 
 class TravellingCall:
@@ -68,12 +66,17 @@ class TravellingCall:
         The scope in which it is submitted.
     submitted_ns
         When that was [ns].
+    labels
+        That of the call, or those of its items, if they are wanted.
     """
 
-    def __init__(self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int) -> None:
+    def __init__(
+        self, function: Callable[..., Any], parent: Scope | span, submitted_ns: int, labels: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.function = function
         self.parent = parent
         self.submitted_ns = submitted_ns
+        self.labels = labels
 
     @property
     def captured_function(self) -> Callable[..., Any]:
@@ -84,19 +87,23 @@ class TravellingCall:
         """Call the function here, recorded."""
         mapped = mapped_items(self.function, args)
         if mapped is not None and self.parent.recorder.is_open:
-            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped))
+            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped), self.labels)
         return call_recorded(self.parent, self.submitted_ns, self.function, *args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         recorder = self.parent.recorder
-        if not recorder.is_open or recorder.clock is not REAL:  # in simulated time no other process can take part
+        if recorder.is_open and recorder.clock is not REAL:  # in which no other process can take part
+            recorder.tell_once(
+                "calls in other processes are not recorded in simulated time; record with the real clock"
+            )
+        if not recorder.is_open or recorder.clock is not REAL:
             return _same, (self.function,)
         return RemoteCall, (self.function, self.header())
 
     def header(self) -> Header:
         """Return what the other process has to know."""
         errand = Errand.of(self.parent)
-        return errand.number, os.getpid(), self.submitted_ns, self.parent.recorder.has_cpu_time
+        return errand.number, os.getpid(), self.submitted_ns, self.parent.recorder.has_cpu_time, self.labels
 
 
 def _same(value: Any) -> Any:
@@ -128,7 +135,7 @@ class RemoteCall:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function there, and return what brings the record home."""
-        number, pid, submitted_ns, has_cpu = self.header
+        number, pid, submitted_ns, has_cpu, _ = self.header
         if os.getpid() == pid:  # it came back unused
             errand = _open_errands.get(number)
             if errand is None:
@@ -140,18 +147,24 @@ class RemoteCall:
             result = self._run(away.scope, args, kwargs)
         except BaseException as error:
             without_our_frames(error)
-            raise _carrying(error, away.news(self.header)) from None
+            carrier = _carrying(error, away.news(self.header))
+            try:
+                raise carrier
+            except BaseException:
+                _make_alike(carrier, error)  # only now: a raise changes all that
+                raise  # which adds no frame
         finally:
             _scope.reset(outer)
         return Carried(result, away.news(self.header))
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        submitted_ns = self.header[2]
-        mapped = mapped_items(self.function, args)
-        if mapped is not None:
-            return run_calls(scope, submitted_ns, calls_of(*mapped))
-        call = OpenCall(scope, name_of(self.function, args), submitted_ns=submitted_ns)
-        function, args = within(call, self.function, args)
+        function, (_, _, submitted_ns, _, labels) = self.function, self.header
+        if (mapped := mapped_items(function, args)) is not None:
+            return run_calls(scope, submitted_ns, calls_of(*mapped), labels)
+        facts = {"label": labels[0]} if labels and labels[0] else None
+        call = OpenCall(scope, name_of(function, args), submitted_ns=submitted_ns, attributes=facts)
+        if function.__class__ is not FunctionType:
+            function, args = within(call, function, args)
         call.begin()
         try:
             result = function(*args, **kwargs)
@@ -181,7 +194,8 @@ class _Away:
         return _away[key]
 
     def news(self, header: Header) -> News:
-        return header[0], os.getpid(), header[2], [tuple(row) for row in self.rows.fetch()]  # type: ignore[misc]
+        rows = [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]
+        return header[0], os.getpid(), header[2], rows  # type: ignore[return-value]
 
 
 _away: dict[tuple[int, int, bool], _Away] = {}
@@ -224,20 +238,23 @@ class _CarriedError(Exception):
         return repr(self.error)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self.error.__traceback__ = self.__traceback__  # which pools take off before they send it
+        BaseException.with_traceback(self.error, self.__traceback__)  # which pools take off before they send it
         return _landed, (self.news, self.error)
 
 
 def _carrying(error: BaseException, news: News) -> BaseException:
     kind = type(error)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
+    return type(kind.__name__, (_CarriedError,), names)(error, news)
+
+
+def _make_alike(carrier: BaseException, error: BaseException) -> None:
+    """Give the carrier all of the error that is printed before it is sent."""
     carrier.__traceback__ = error.__traceback__
     carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
     carrier.__suppress_context__ = error.__suppress_context__
     if hasattr(error, "__notes__"):
         carrier.__notes__ = error.__notes__
-    return carrier
 
 
 def _landed(news: News, result: Any) -> Any:
@@ -246,12 +263,19 @@ def _landed(news: News, result: Any) -> Any:
     if errand is not None and errand.scope.recorder.is_open:
         recorder = errand.scope.recorder
         parent_id = first_open(errand.scope).span_id
-        adopt(recorder, rows, parent_id=parent_id, lane=_lane_of(recorder, pid), submitted_ns=submitted_ns)
+        lane = _lane_of(recorder, pid)
+        if len(rows) == 1 and rows[0][5] == OWN_LANE:  # the usual case, without the cost of more
+            _, _, index, name, kind, _, _, started_ns, *rest = rows[0]
+            recorder.add((  # type: ignore[arg-type]
+                recorder.next_id(), parent_id, index, name, kind, lane, min(submitted_ns, started_ns), started_ns, *rest
+            ))  # fmt: skip
+        else:
+            adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns)
     return result
 
 
 def _lane_of(recorder: Recorder, pid: int) -> str:
-    lanes = _process_lanes.setdefault(recorder, {})
+    lanes = recorder.process_lanes
     if pid not in lanes:
         lane = recorder.lanes.take("process")
         recorder.lanes.enter_process(lane, pid)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
-from kaygraph_viz.capture.calls import OpenCall, scope_by_context, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
+from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.names import is_machinery, name_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, Patch
-from kaygraph_viz.trace.waiting import held_up
+from kaygraph_viz.trace.recorder import _scope
+from kaygraph_viz.trace.waiting import note_wait
 
 __all__ = ["hooks"]
 
@@ -32,7 +34,9 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
         scope = scope_for("threading")
         if scope is None or "run" in vars(self) or _is_machinery(self):
             return original(self)
-        run, call = self.run, OpenCall(scope, name_of(_function_of(self)), submitted_ns=scope.recorder.now_ns())
+        run, function = self.run, _function_of(self)
+        call = OpenCall(scope, name_of(function), submitted_ns=scope.recorder.now_ns())
+        note_label(call, function, *_arguments_of(self))
 
         def run_recorded() -> None:
             del self.run  # the program finds its thread as it made it
@@ -60,6 +64,12 @@ def _function_of(thread: Thread) -> Any:
     return getattr(thread, "_target", None) or getattr(thread, "function", None) or type(thread)
 
 
+def _arguments_of(thread: Thread) -> tuple[Any, Any]:
+    """Return the arguments of what a thread runs, as it or a timer has them."""
+    its = vars(thread)
+    return its.get("_args") or its.get("args") or (), its.get("_kwargs") or its.get("kwargs") or {}
+
+
 def _is_machinery(thread: Thread) -> bool:
     return is_machinery(getattr(unwrapped(_function_of(thread)), "__module__", None))
 
@@ -67,11 +77,19 @@ def _is_machinery(thread: Thread) -> bool:
 def _blocking(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            scope = scope_by_context("threading")
-            if scope is None or not scope.span_id:
+            scope = _scope.get()
+            if scope is None or not scope.span_id or not (recorder := scope.recorder).is_open:
                 return original(self, *args, **kwargs)
-            with held_up("blocked", name, least_ns=LEAST_NS):
+            if "threading" not in recorder.captured:
                 return original(self, *args, **kwargs)
+            now_ns = recorder.now_ns
+            started_ns = now_ns()
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                if (ended_ns := now_ns()) - started_ns >= LEAST_NS:  # the CPU clock has stood still meanwhile
+                    cpu_ns = recorder.lanes.mine().cpu_at(ended_ns)
+                    note_wait(scope, "blocked", name, started_ns, ended_ns, cpu_at_start_ns=cpu_ns)
 
         return method
 

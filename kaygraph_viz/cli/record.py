@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.capture.kinds import KINDS
 from kaygraph_viz.cli.report import printable
@@ -20,11 +21,12 @@ from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["record_program"]
 
-USAGE = "%(prog)s [--capture KINDS] [--out DIR] [--force] (SCRIPT | -m MODULE) [ARGUMENTS ...]"
+USAGE = "%(prog)s [--capture KINDS] [--arguments] [--out DIR] [--force] (SCRIPT | -m MODULE) [ARGUMENTS ...]"
 EXAMPLES = """examples:
   kaygraph-viz record crawl.py --depth 3            record everything, write to recorded/
   kaygraph-viz record --out runs -m shop.nightly    record a module
   kaygraph-viz record --capture asyncio,futures crawl.py
+  kaygraph-viz record --arguments crawl.py          bars show what was called with what: fetch("a.html")
 """
 ENDINGS = {".jsonl.gz": "the trace, for kaygraph_viz.load()", ".png": "the chart", ".html": "the page with the numbers"}
 
@@ -57,7 +59,7 @@ def record_program(arguments: Sequence[str], parser: ArgumentParser) -> None:
         raise OutputExistsError(taken[0])
     if not options.is_module and not Path(program[0]).is_file():
         raise OptionError("SCRIPT", program[0], "a file with Python code", "kaygraph-viz record crawl.py")
-    recording = record(capture=kinds)
+    recording = record(capture=kinds, label="arguments" if options.arguments else None)
     trace = recording.__enter__()  # until the program is over, which may be after this function
     last = LastWord(lambda: _finish(recording, trace, paths))
     run = run_module if options.is_module else run_script
@@ -69,6 +71,9 @@ def _read(arguments: Sequence[str], parser: ArgumentParser) -> tuple[Namespace, 
     ours = ArgumentParser(prog="kaygraph-viz record", usage=USAGE, epilog=EXAMPLES, add_help=True)
     ours.error = parser.error  # type: ignore[method-assign]
     ours.add_argument("--capture", default="all", metavar="KINDS", help=f"any of {', '.join(KINDS)}, or all (default)")
+    ours.add_argument(
+        "--arguments", action="store_true", help="keep arguments that are numbers, texts or paths, for bars"
+    )
     ours.add_argument("--out", default="recorded", metavar="DIR", help="where to write (default: recorded)")
     ours.add_argument("--force", action="store_true", help="overwrite what is there")
     place, takes_value = 0, False
@@ -106,6 +111,8 @@ def _write(trace: Trace, paths: dict[str, Path]) -> None:
     next(iter(paths.values())).parent.mkdir(parents=True, exist_ok=True)
     trace.save(paths[".jsonl.gz"])
     save_picture(gantt(trace, title=paths[".png"].stem), paths[".png"])
-    save_report(trace, paths[".html"])
-    print(f"kaygraph-viz: {printable(summarize(trace).sentence)}", file=sys.stderr)
+    save_report(trace, paths[".html"], title=paths[".html"].stem)
+    found = explain(trace)
+    for sentence in filter(None, (summarize(trace).sentence, found.sentence, found.blocked_loop)):
+        print(f"kaygraph-viz: {printable(sentence)}", file=sys.stderr)
     print(f"kaygraph-viz: wrote {', '.join(str(path) for path in paths.values())}", file=sys.stderr)

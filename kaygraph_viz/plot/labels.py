@@ -7,10 +7,14 @@ Belongs here: what is kept of a label. Does not belong here: how wide it is draw
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
-__all__ = ["LABEL_LIMIT", "clean", "heading"]
+from kaygraph_viz.plot.shortening import Shortener
+
+__all__ = ["LABEL_LIMIT", "clean", "clean_apart", "heading"]
 
 LABEL_LIMIT, TITLE_LIMIT = 60, 200
+APART = 4  # times the limit of a text: so far it is compared with others
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, direction overrides and joiners, lone surrogates, unassigned
 _MARKS = {"Mn", "Me"}
 
@@ -43,6 +47,21 @@ def clean(text: object, limit: int = LABEL_LIMIT) -> str:
             kept.append(char)
     line = " ".join("".join(kept).split()) or "(no name)"
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
+
+
+def clean_apart(texts: Sequence[object], limit: int = LABEL_LIMIT) -> list[str]:
+    """Return texts that stand beside each other as `clean` does, cut so that they can be told apart as far as possible.
+
+    Examples
+    --------
+    >>> clean_apart([f"process-1/ThreadPoolExecutor-0_{number}" for number in (1, 2)], 16)
+    ['process…utor-0_1', 'process…utor-0_2']
+    """
+    cleaned = [clean(text, APART * limit) for text in texts]
+    if all(len(text) <= limit for text in cleaned):
+        return cleaned
+    together = Shortener(cleaned)
+    return [together.cut(text, limit) for text in cleaned]
 
 
 def heading(title: str | None, default: str) -> str:

@@ -6,19 +6,18 @@ Belongs here: order, number and height of rows. Does not belong here: what is in
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, first_of_runs, running_max_by_group
 from kaygraph_viz.analysis.nesting import Nesting, Places
-from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.analysis.workers import idle_lanes, kind_of_lane, lane_order
+from kaygraph_viz.plot.labels import clean_apart
 
-__all__ = ["GROUP_BY", "NAME_LIMIT", "Row", "assign_rows", "centres", "lane_order", "stack"]
+__all__ = ["GROUP_BY", "NAME_LIMIT", "Row", "assign_rows", "centres", "stack"]
 
 GROUP_BY = ("worker", "node")
 MAX_GROUPS = 40
@@ -65,22 +64,6 @@ def centres(rows: Sequence[Row]) -> list[float]:
     return found
 
 
-def lane_order(lane: str) -> tuple[Any, ...]:
-    """Return the sorting key of a lane: main first, then by kind of worker, then by number.
-
-    Examples
-    --------
-    >>> sorted(["thread-10", "process-1", "thread-2", "main"], key=lane_order)
-    ['main', 'process-1', 'thread-2', 'thread-10']
-    """
-    kind, _, _ = lane.rpartition("-")
-    return (lane != "main", kind, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _numbers(lane)])
-
-
-def _numbers(lane: str) -> list[str]:
-    return [part for part in re.split(r"(\d{1,18})", lane[:200]) if part]
-
-
 def assign_rows(
     nesting: Nesting, units: Places, group_by: str = "worker", *, is_short: bool = True
 ) -> tuple[Ints, tuple[Row, ...]]:
@@ -114,6 +97,8 @@ def assign_rows(
     group, names = _groups(nesting, units) if group_by == "node" else (np.zeros(len(units), np.int64), [""])
     strips = [*_strips(nesting, units, group)]
     strips += _idle(nesting, {kind_of_lane(strip.lane): strip.group for strip in reversed(strips)})
+    lanes = sorted({strip.lane for strip in strips})
+    shown = dict(zip(lanes, clean_apart(lanes, NAME_LIMIT), strict=True))
     row_of, rows = np.zeros(len(units), np.int64), list[Row]()
     strips.sort(key=lambda strip: (strip.group, lane_order(strip.lane)))
     for number, members in groupby(strips, key=lambda strip: strip.group):
@@ -123,7 +108,7 @@ def assign_rows(
             rows.append(Row("", names[number], is_heading=True))
         for strip in mine:
             row_of[strip.places] = len(rows) + strip.level
-            rows += strip.rows(names[number] if is_merged else "")
+            rows += strip.rows(shown[strip.lane], names[number] if is_merged else "")
     return row_of, tuple(rows)
 
 
@@ -139,8 +124,7 @@ class _Strip(NamedTuple):
     def height(self) -> int:
         return int(self.level.max()) + 1
 
-    def rows(self, group: str) -> Iterator[Row]:
-        name = clean(self.lane, NAME_LIMIT)
+    def rows(self, name: str, group: str) -> Iterator[Row]:
         yield Row(self.lane, f"{group} · {name}" if group else name)
         for _ in range(self.height - 1):
             yield Row(self.lane, "")
@@ -161,7 +145,7 @@ def _groups(nesting: Nesting, units: Places) -> tuple[Ints, list[str]]:
     order = np.argsort(first)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    names = [clean(columns.names[code], NAME_LIMIT) if code >= 0 else OUTSIDE for code in known[order].tolist()]
+    names = clean_apart([columns.names[code] if code >= 0 else OUTSIDE for code in known[order].tolist()], NAME_LIMIT)
     if len(names) > MAX_GROUPS:
         names[MAX_GROUPS - 1 :] = [f"{len(names) - MAX_GROUPS + 1:,} more nodes"]
     return np.minimum(rank[number], len(names) - 1), names or [OUTSIDE]

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import NamedTuple, TypeAlias
 
 __all__ = [
-    "BANDS_NOTE", "BAR", "CRITICAL", "FAILED", "FILLS", "GRID", "MUTED", "NAME_COLOURS", "OTHER", "PAPER",
-    "STATUS_COLOURS", "STATUS_FILLS", "STATUS_WORDS", "TEXT", "Fill", "Key", "Size", "Stroke",
+    "BANDS_NOTE", "BAR", "CRITICAL", "FAILED", "FILLS", "GRID", "LOOP_HELD_UP", "MUTED", "NAME_COLOURS", "OTHER",
+    "PAPER", "STATUS_COLOURS", "STATUS_FILLS", "STATUS_WORDS", "TEXT", "Fill", "Key", "Size", "Stroke",
 ]  # fmt: skip
 
 BAR = "#2F4858"  # outlines and lines
@@ -102,6 +102,7 @@ NAME_COLOURS = (  # the last one is that of a pause, too
 )  # fmt: skip
 BANDS_NOTE = "the height of a colour is its share of the rows of a band"
 CRITICAL = Stroke("#7A1FA2", "critical path", 2.4)
+LOOP_HELD_UP = Stroke(FAILED, "held up the loop", 2.4)
 
 NODE_FILL = "#FFFFFF"
 PARALLEL_FILL = "#D8EAF8"

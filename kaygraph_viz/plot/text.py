@@ -6,12 +6,15 @@ Belongs here: escaping, measuring and cutting to a width. Does not belong here: 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
-__all__ = ["cut_to_width", "drawable", "escaped", "width_pt"]
+from kaygraph_viz.plot.shortening import Shortener
+
+__all__ = ["cut_apart", "cut_to_width", "drawable", "escaped", "width_pt"]
 
 ROUNDING = 1.1  # a small text gets so much wider, since each character takes whole pixels
 MISSING = "\u25a1"  # the white square, as many fonts show it for what they lack
@@ -88,3 +91,20 @@ def cut_to_width(text: str, limit_pt: float, font_size: float, *, is_bold: bool 
     while kept < len(text) and (room := room - width_pt(text[kept], font_size, is_bold=is_bold)) >= 0:
         kept += 1
     return text[:kept].rstrip() + "…" if kept >= shortest else ""
+
+
+def cut_apart(texts: Iterable[str], font_size: float) -> Callable[[str, float], str]:
+    """Return what cuts each of some texts to a width [pt] so that it can be told from the others; see `Shortener`.
+
+    Examples
+    --------
+    >>> fit = cut_apart(["fetch_anchor_pages", "fetch_anchor_images"], 9)
+    >>> fit("fetch_anchor_pages", 1000), fit("fetch_anchor_pages", 1)
+    ('fetch_anchor_pages', '')
+    """
+    together = Shortener(texts)
+
+    def fit(text: str, limit_pt: float) -> str:
+        return together.cut(text, limit_pt, lambda char: width_pt(char, font_size))
+
+    return fit

@@ -142,3 +142,9 @@ def test_classes_and_nodes_are_as_they_were():
         assert pickle.loads(pickle.dumps(Double.exec)) is Double.exec
         assert sorted(vars(node)) == ["cur_retry", "max_retries", "params", "successors", "tried", "wait"]
     assert {"exec": Double.exec, "_exec": pocketflow.Node._exec} == before
+
+
+def test_items_of_a_batch_are_labelled_on_request():
+    with kv.record(capture="pocketflow", label="arguments") as trace:
+        run({"count": 2})
+    assert [each.attributes.get("label") for each in trace if each.kind == "branch"] == ["0", "1"] * 2

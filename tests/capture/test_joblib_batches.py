@@ -31,6 +31,17 @@ def test_every_call_is_recorded(backend: str):
     calls = [each for each in trace if each.name == "double"]
     assert sum(each.attributes.get("items", 1) for each in calls) == 10
     assert {each.parent_id for each in calls} == {outer.span_id}
+    (around,) = (each for each in trace if each.name == "outer")
+    assert min(each.submitted_ns for each in calls) >= around.started_ns
+
+
+@pytest.mark.processes
+@pytest.mark.leaves_threads
+@pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
+def test_a_call_with_a_bar_of_its_own_has_its_label(backend: str):
+    with kv.record(capture="joblib", label=lambda number: f"number {number}") as trace:
+        run(backend, count=1)
+    assert [each.attributes.get("label") for each in trace if each.name == "double"] == ["number 0"]
 
 
 @pytest.mark.processes

@@ -137,3 +137,29 @@ def test_a_signal_ends_the_program_with_its_trace(number: signal.Signals, tmp_pa
     (tmp_path / "program.py").write_text(text + "import time\ntime.sleep(30)\n")
     assert ran(tmp_path, "-m", "kaygraph_viz", "record", "program.py")[0] == -number
     assert [each.name for each in kv.load(tmp_path / "recorded" / "program.jsonl.gz")] == ["int"]
+
+
+BLOCKS = """
+import asyncio, time
+
+async def fetch(url):
+    time.sleep(0.11)
+
+async def main():
+    await asyncio.gather(fetch("a.html"), fetch("b.html"))
+
+asyncio.run(main())
+"""
+
+
+def test_bars_show_arguments_on_request_and_the_last_words_name_what_held_up_the_loop(tmp_path: Path):
+    (tmp_path / "program.py").write_text(BLOCKS)
+    command = [sys.executable, "-m", "kaygraph_viz", "record", "--arguments", "--out", "out", "program.py"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(kv.__file__).parents[1])}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=True
+    )
+    found = kv.load(tmp_path / "out" / "program.jsonl.gz")
+    assert [each.attributes["label"] for each in found if each.name == "fetch"] == ['"a.html"', '"b.html"']
+    assert "kaygraph-viz: The loop was held up, so that no other coroutine could go on: in fetch 2 times" in done.stderr
+    assert "<h1>program</h1>" in (tmp_path / "out" / "program.html").read_text(encoding="utf-8")

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.analysis.workers import lane_order
 from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.rows import MAX_GROUPS, Row, assign_rows, centres, lane_order, stack
+from kaygraph_viz.plot.rows import MAX_GROUPS, Row, assign_rows, centres, stack
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import layout_of
 
@@ -27,8 +28,23 @@ def texts(trace, **options):
 def test_main_comes_first_and_numbers_count_as_numbers():
     lanes = ["thread-10", "process-2", "main", "thread-9", "thread-1"]
     trace = make_trace(*(bar("b", lane, number, number + 1) for number, lane in enumerate(lanes)))
-    assert [row.lane for row in Chart.of(trace).rows] == ["main", "process-2", "thread-1", "thread-9", "thread-10"]
+    assert [row.lane for row in Chart.of(trace).rows] == ["main", "thread-1", "thread-9", "thread-10", "process-2"]
     assert sorted(["w-²", "w-1"], key=lane_order) == ["w-1", "w-²"]
+
+
+def test_lanes_of_other_programs_are_in_the_order_of_their_pools_and_numbers():
+    lanes = [
+        "main", "Thread-2 (fetch-all)", "Thread-10 (fetch-all)", "ThreadPoolExecutor-2_1", "ThreadPoolExecutor-10_0",
+        "asyncio_2", "asyncio_10", "task-2", "task-10", "process-2", "process-2/asyncio_0", "process-10",
+    ]  # fmt: skip
+    assert sorted(sorted(lanes), key=lane_order) == lanes
+
+
+def test_long_names_of_lanes_keep_what_tells_them_apart():
+    lanes = [f"process-1/ThreadPoolExecutor-0_{number}" for number in range(12)]
+    assert texts(make_trace(*(bar("b", lane, 0, 1) for lane in lanes)))[1] == "process-1/T…Executor-0_1"
+    nodes = [node(f"ValidateCustomerRecordsOf{name}", at, "t-1", "t-2") for at, name in enumerate(["Oslo", "Rome"])]
+    assert texts(make_trace(*nodes), group_by="node")[::3] == ["ValidateCus…ecordsOfOslo", "ValidateCus…ecordsOfRome"]
 
 
 def test_overlapping_bars_of_one_lane_get_rows_of_their_own():

@@ -16,7 +16,7 @@ from kaygraph_viz.analysis.cpu_times import computing
 from kaygraph_viz.analysis.gil_free import code_of
 from kaygraph_viz.analysis.intervals import Bools, Ints, concurrency, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places
-from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane, process_of_lane
+from kaygraph_viz.analysis.workers import is_loop_lane, kind_of_lane, process_of_lane
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.part_table import part_totals_ns
 
@@ -126,7 +126,7 @@ def _capped(waits: Iterable[Ints], max_sum: Ints) -> list[Ints]:
 
 
 def _in_loops(nesting: Nesting, units: Places) -> Bools:
-    is_loop = np.array([kind_of_lane(lane.rpartition("/")[2]) in LOOPS for lane in nesting.columns.lanes], np.bool_)
+    is_loop = np.array(list(map(is_loop_lane, nesting.columns.lanes)), np.bool_)
     found: Bools = is_loop[nesting.columns.column("lane")[units]]
     return found
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kaygraph_viz.analysis.blocked_loop import blocked_loop_sentence
 from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.explain.contention import turn_waits
 from kaygraph_viz.analysis.explain.idle import idle_time
@@ -57,7 +58,7 @@ CAUSES: Mapping[str, Cause] = {
         "compute in processes (executor='process') or in code that releases the GIL",
     ),
     "waiting for the loop": Cause(
-        "another coroutine computed: the event loop switches coroutines only at an await",
+        "another coroutine computed, or called what blocks: the event loop switches coroutines only at an await",
         "await in coroutines instead of blocking; compute in processes or threads",
     ),
     "waiting for a core": Cause(
@@ -107,6 +108,8 @@ class Explanation:
         Those of the causes that are estimated from CPU times, each an upper limit.
     is_profile
         Whether the trace is a profile: then it has no workers, no part has any time, and the sentence says so.
+    blocked_loop
+        Which coroutines held up their loop, as a sentence; empty where none did, or where it was not noted.
     """
 
     workers: int = 0
@@ -114,6 +117,7 @@ class Explanation:
     parts_ns: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0))
     estimated: frozenset[str] = frozenset()
     is_profile: bool = False
+    blocked_loop: str = ""
 
     @property
     def makespan_s(self) -> float:
@@ -194,14 +198,15 @@ class Explanation:
         if not self.makespan_ns or not self.workers:
             return self.sentence
         table = aligned([_HEADINGS, *self._rows()], right={1, 2})
-        return "\n\n".join(filter(None, [self.sentence, table, self._advice()]))
+        return "\n\n".join(filter(None, [self.sentence, table, self.blocked_loop, self._advice()]))
 
     def _repr_html_(self) -> str:
         if not self.makespan_ns or not self.workers:
             return f"<p>{html.escape(self.sentence)}</p>"
         rows = [(*row, CAUSES[row[0]].change if row[0] in CAUSES else "") for row in self._rows()]
         table = html_table(rows, right={1, 2}, headings=(*_HEADINGS, "how to reduce it"))
-        return f"<p>{html.escape(self.sentence)}</p>{table}"
+        more = f"<p>{html.escape(self.blocked_loop)}</p>" if self.blocked_loop else ""
+        return f"<p>{html.escape(self.sentence)}</p>{table}{more}"
 
 
 _HEADINGS = ("worker time", "share", "time", "meaning")
@@ -281,4 +286,7 @@ def explain(trace: Trace) -> Explanation:
         "straggler tail": idle.tail + int(at_the_end.sum()),
         "dispatch": idle.dispatch,
     }
-    return Explanation(workers, last_ns - first_ns, parts, frozenset(map("waiting for {}".format, turns.estimated)))
+    estimated = frozenset(map("waiting for {}".format, turns.estimated))
+    return Explanation(
+        workers, last_ns - first_ns, parts, estimated, blocked_loop=blocked_loop_sentence(recorded.columns)
+    )

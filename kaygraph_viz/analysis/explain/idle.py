@@ -13,7 +13,7 @@ import numpy as np
 from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
-from kaygraph_viz.analysis.workers import kind_of_lane, process_of_lane
+from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane, process_of_lane
 
 __all__ = ["Idle", "idle_time"]
 
@@ -120,7 +120,7 @@ def _free_slots(calls: Calls) -> tuple[Ints, Ints]:
 
 def _kind_of_worker(calls: Calls) -> Ints:
     """Return for each call 0 for coroutines, 1 for threads of the recorded process, 2 for others."""
-    is_loop = [kind_of_lane(lane) == "async" for lane in calls.lanes]
+    is_loop = [kind_of_lane(lane) in LOOPS for lane in calls.lanes]
     return np.where(is_loop, 0, np.where([process_of_lane(lane) == "" for lane in calls.lanes], 1, 2))
 
 

@@ -25,7 +25,7 @@ from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import clean, heading
 from kaygraph_viz.plot.rows import Row
 from kaygraph_viz.plot.style import TEXT, Fill, Size
-from kaygraph_viz.plot.text import cut_to_width, escaped, width_pt
+from kaygraph_viz.plot.text import cut_apart, cut_to_width, escaped, width_pt
 
 __all__ = ["paired_bars"]
 
@@ -93,7 +93,8 @@ def paired_bars(
     checked_axes(ax)
     whole = _Pair("makespan", comparison.a_makespan_ns, comparison.b_makespan_ns, _ratio(comparison.ratio))
     pairs = [whole, *islice(_by_name(comparison) if by == "name" else _by_span(comparison), MAX_PAIRS)]
-    rows = [Row("-", cut_to_width(pair.name, NAME_PT, Size.font) or "…") for pair in pairs]
+    fit = cut_apart((pair.name for pair in pairs), Size.font)
+    rows = [Row("-", fit(pair.name, NAME_PT) or "…") for pair in pairs]
     names_pt = max(width_pt(row.text, Size.font) for row in rows)
     left, right, bottom, top = MARGINS_PT
     height = (bottom + top) / 72 + ROW_IN * len(rows)

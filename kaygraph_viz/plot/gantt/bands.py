@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from kaygraph_viz.analysis.workers import kind_of_lane
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.chart import Chart
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.rows import NAME_LIMIT, Row
 
 __all__ = ["MAX_BANDS", "MAX_ROWS", "folded", "most_rows"]
@@ -25,6 +25,7 @@ MAX_ROWS, LEAST_ROWS = 200, 40  # that are drawn one by one: on a figure of its 
 MAX_BANDS = 30  # each still has room for a name
 FEW = 10  # rows of one kind of worker that stay as they are beside bands of others
 MIN_ROW_PT = 1.5
+DIGITS = "0123456789"
 
 
 def most_rows(ax: Axes | None) -> int:
@@ -111,7 +112,8 @@ def _band(rows: Sequence[Row]) -> Row:
 
 def _names(first: str, last: str) -> str:
     if first == last:
-        return clean(first, NAME_LIMIT)
-    number = last.rpartition("-")[2]
-    is_short = kind_of_lane(first) == kind_of_lane(last) != "" and number.isdecimal()
-    return f"{clean(first, NAME_LIMIT)} to {clean(number if is_short else last, NAME_LIMIT)}"
+        return clean_apart([first], NAME_LIMIT)[0]
+    words = clean_apart([first, last], NAME_LIMIT)
+    before, after = first.rstrip(DIGITS), last.rstrip(DIGITS)
+    is_short = before == after and "" not in (before, last[len(after) :])
+    return f"{words[0]} to {clean(last[len(after) :]) if is_short else words[1]}"

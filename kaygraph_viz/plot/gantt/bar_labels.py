@@ -8,11 +8,21 @@ from __future__ import annotations
 import numpy as np
 
 from kaygraph_viz.analysis.nesting import Nesting, Places
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.labels import clean, clean_apart
+from kaygraph_viz.plot.shortening import Shortener
 from kaygraph_viz.plot.style import STATUS_WORDS
+from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["BarLabels"]
+__all__ = ["BarLabels", "label_at"]
+
+BRIEF = 10  # characters of a name beside a label
+
+
+def label_at(columns: SpanColumns, position: int) -> str:
+    """Return what tells a captured call from others of its function; empty where that was not asked for."""
+    label = columns.attributes.get(int(columns.rows["span_id"][position]), {}).get("label")
+    return clean(label) if isinstance(label, str) and label else ""
 
 
 class BarLabels:
@@ -28,7 +38,8 @@ class BarLabels:
 
     def __init__(self, nesting: Nesting, units: Places) -> None:
         self._columns = columns = nesting.columns
-        self._clean = [clean(name) for name in columns.names]
+        self._clean = clean_apart(columns.names)
+        self._together = Shortener(self._clean)
         self._node = nesting.nearest(columns.is_kind("node"))
         self._is_phase = columns.is_kind("phase")
         self._uses = np.bincount(columns.rows["name"][units], minlength=len(columns.names))
@@ -62,6 +73,11 @@ class BarLabels:
 
     def _names(self, position: int) -> tuple[str, ...]:
         record, name = self._columns.rows[position], self.name(position)
+        if label := label_at(self._columns, position):
+            return tuple(dict.fromkeys((f"{name}({label})", f"{self._together.cut(name, BRIEF)}({label})", label)))
+        facts = self._columns.attributes.get(int(record["span_id"]), {})
+        if type(items := facts.get("items")) is int and items > 1:  # very short ones, in one bar
+            return f"{name} x {items:,}", f"x {items:,}"
         if record["index"] < 0 or self._uses[record["name"]] < 2:
             return (name,)
         return f"{name} {record['index']}", str(record["index"])

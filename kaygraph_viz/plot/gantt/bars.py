@@ -30,7 +30,7 @@ from kaygraph_viz.plot.style import (
     Fill,
     Size,
 )
-from kaygraph_viz.plot.text import cut_to_width
+from kaygraph_viz.plot.text import cut_apart
 
 __all__ = ["add_marks", "add_node_lines", "bar_fills", "draw_bars"]
 
@@ -108,7 +108,7 @@ def _add_labels(canvas: Canvas, bars: tuple[Bar, ...]) -> list[Bar]:
     font = min(Size.small_font, canvas.row_pt * Size.full - 3)
     if font < MIN_FONT:
         return list(bars)
-    placed = place_labels(bars, canvas.points_per_s, lambda text, room: cut_to_width(text, room, font))
+    placed = place_labels(bars, canvas.points_per_s, cut_apart((bar.labels[0] for bar in bars), font))
     for label in placed:
         backing = BACKING if label.covers else None
         y = canvas.row_centres[label.row]
@@ -147,8 +147,9 @@ def add_node_lines(canvas: Canvas, chart: Chart) -> None:
         style: dict[str, Any] = {"colors": MUTED, "linewidths": 1.6, "capstyle": "butt"}
         canvas.ax.add_collection(LineCollection(lines, gid="nodes", **style), autolim=False)
     widest = sorted(zip(nodes, heights, strict=True), key=lambda pair: pair[0].x0_s - pair[0].x1_s)
+    fit = cut_apart((line.label for line in nodes), Size.small_font)
     for line, y in widest[:MAX_NAMED_NODES]:
-        text = cut_to_width(line.label, (line.x1_s - line.x0_s) * canvas.points_per_s - 4, Size.small_font)
+        text = fit(line.label, (line.x1_s - line.x0_s) * canvas.points_per_s - 4)
         if text:  # not clipped: where rows are low, names of nodes stand out at the top
             style = {"va": "bottom", "fontsize": Size.small_font, "color": MUTED, "clip_on": False}
             canvas.write((line.x0_s + line.x1_s) / 2, y - 0.06, text, **style)

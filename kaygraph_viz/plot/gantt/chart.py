@@ -14,7 +14,7 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.plot.gantt.attempts import Attempts, bar_parts
-from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.rows import Row, assign_rows, stack
 from kaygraph_viz.trace.part_table import Stretches
 from kaygraph_viz.trace.trace import Trace
@@ -204,7 +204,7 @@ def _node_lines(nesting: Nesting, row: int) -> tuple[NodeLine, ...]:
     shown = np.flatnonzero(level >= 0)
     if len(shown) < 2:
         return ()
-    names = (clean(columns.names[code]) for code in columns.rows["name"][nodes[shown]].tolist())
+    names = clean_apart([columns.names[code] for code in columns.rows["name"][nodes[shown]].tolist()])
     places = zip(
         level[shown].tolist(), (starts[shown] / 1e9).tolist(), (ends[shown] / 1e9).tolist(), names, strict=True
     )

@@ -11,12 +11,14 @@ from typing import TypeAlias
 
 import numpy as np
 
+from kaygraph_viz.analysis.blocked_loop import blocked_loop_sentence
 from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep
 from kaygraph_viz.analysis.summary import Summary
 from kaygraph_viz.analysis.wording import counted, duration, join_words, significant
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.gantt.chart import Chart, Run
+from kaygraph_viz.plot.gantt.loops import turns_of
 from kaygraph_viz.plot.gantt.part_fills import Floats
 from kaygraph_viz.plot.gantt.parts_description import PART_HEADINGS, part_times_s, where_time_went
 from kaygraph_viz.plot.labels import clean
@@ -52,10 +54,13 @@ def gantt_description(
     sentences += [_band_sentence(chart)] if chart.band_count else []
     times = [part_times_s(run) for run in chart.runs]
     sentences += filter(None, map(where_time_went, chart.runs, times))
+    sentences += filter(None, (blocked_loop_sentence(run.nesting.columns) for run in chart.runs))
     sentences += [_path_sentence(run, steps) for run, steps in zip(chart.runs, paths, strict=False) if steps]
     is_small = chart.bar_count <= MAX_BARS
     table = _bar_table(chart, times, paths) if is_small else _row_table(chart, times)
-    return Description(" ".join(sentences), [table])
+    turn = turns_of(chart.runs).replace("the ", "")
+    headings = tuple(turn if heading == "interpreter" else heading for heading in table.headings)
+    return Description(" ".join(sentences), [table._replace(headings=headings)])
 
 
 def _what(summary: Summary) -> str:

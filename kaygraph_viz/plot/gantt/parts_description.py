@@ -14,6 +14,7 @@ from kaygraph_viz.analysis.intervals import concurrency
 from kaygraph_viz.analysis.wording import join_words
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.gantt.chart import Run
+from kaygraph_viz.plot.gantt.loops import turns_of
 from kaygraph_viz.plot.gantt.part_fills import Floats, share_of
 
 __all__ = ["PART_HEADINGS", "part_times_s", "where_time_went"]
@@ -30,7 +31,6 @@ PART_HEADINGS = tuple(FILLS_OF)
 PHRASES = {
     "CPU": "computing",
     "waiting": "waiting",
-    "interpreter": "waiting for the interpreter",
     "core": "waiting for a core",
     "blocked": "blocked",
     "pause": "pauses before a retry",
@@ -84,7 +84,8 @@ def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:
     if not all_s or sum(totals[word] for word in HELD_UP) < NOTABLE * all_s:
         return ""
     shares = {word: totals[word] / all_s for word in PART_HEADINGS}
-    named = [f"{share:.0%} {PHRASES[word]}" for word, share in shares.items() if share >= MIN_SHARE]
+    phrases = PHRASES | {"interpreter": f"waiting for {turns_of([run])}"}
+    named = [f"{share:.0%} {phrases[word]}" for word, share in shares.items() if share >= MIN_SHARE]
     unmeasured = 1 - sum(totals.values()) / all_s
     more = [f"{unmeasured:.0%} running, not measured"] if unmeasured >= MIN_SHARE else []
     of = f" of {run.name}" if run.name else ""

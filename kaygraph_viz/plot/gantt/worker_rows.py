@@ -11,14 +11,16 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from kaygraph_viz.analysis.blocked_loop import loop_blocks
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.bars import add_node_lines, bar_fills, draw_bars
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.image import draw_image, image_keys
 from kaygraph_viz.plot.gantt.layout import Layout, make_layout
+from kaygraph_viz.plot.gantt.loops import draw_blocked_loops, with_turns
 from kaygraph_viz.plot.legend import LEGEND_LINE_PT, legend_lines
-from kaygraph_viz.plot.style import BANDS_NOTE, STATUS_FILLS, Fill, Key, Size
+from kaygraph_viz.plot.style import BANDS_NOTE, LOOP_HELD_UP, STATUS_FILLS, Fill, Key, Size
 from kaygraph_viz.plot.text import width_pt
 
 __all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
@@ -66,14 +68,17 @@ def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Ke
     fills = bar_fills(layout, options.color_by) if layout is not None else {}
     expected = _keys(layout, fills, ()) if layout is not None else image_keys(chart)
     note = _note(chart, layout)
-    canvas = given if given is not None else _new_canvas(chart, note, [*expected, *more])
+    has_blocked = layout is not None and any(len(loop_blocks(run.nesting.columns)) for run in chart.runs)
+    expected = with_turns([*expected, *[LOOP_HELD_UP] * has_blocked, *more], chart)
+    canvas = given if given is not None else _new_canvas(chart, note, expected)
     canvas.set_time(extent_s, note)
     canvas.set_rows(chart.rows)
     add_node_lines(canvas, chart)
     if layout is None:
-        return canvas, [*draw_image(canvas, chart), *more]
+        return canvas, with_turns([*draw_image(canvas, chart), *more], chart)
     marked = draw_bars(canvas, layout, fills, labels=options.labels)
-    return canvas, [*_keys(layout, fills, marked), *more]
+    held_up = draw_blocked_loops(canvas, chart)
+    return canvas, with_turns([*_keys(layout, fills, marked), *held_up, *more], chart)
 
 
 def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:

@@ -176,9 +176,17 @@ class Run {
 
   /** The name of a bar: with the number of its item, and for prep and post with the phase. */
   name(at) {
-    const [text, , phase, isNumbered] = this.label(at), item = this.columns.item(at);
+    const [text, , phase, isNumbered, label] = this.label(at), item = this.columns.item(at);
     if (phase) return `${text}: ${phase}`;
+    if (label) return `${text}(${label})`;
     return isNumbered && item >= 0 ? `${text} ${item}` : text;
+  }
+
+  /** The shortest name of a bar: the number of its item, or what else tells it from others; empty where nothing does. */
+  brief(at) {
+    const [, , phase, isNumbered, label] = this.label(at), item = this.columns.item(at);
+    if (phase) return "";
+    return label || (isNumbered && item >= 0 ? String(item) : "");
   }
 
   /** The place of the row of a piece: among those that are shown, where it may be a band, or among all. */
@@ -248,7 +256,7 @@ class Run {
     const wanted = text.trim().toLowerCase();
     if (!wanted) return null;
     const has = (one) => one.toLowerCase().includes(wanted);
-    const inLabel = this.labels.map(([name, , phase]) => has(phase ? `${name}: ${phase}` : name));
+    const inLabel = this.labels.map(([name, , phase, , label]) => has(phase ? `${name}: ${phase}` : label ? `${name}(${label})` : name));
     const inStatus = this.styles.statuses.map((status) => has(status.label) || status.key === wanted);
     const inRow = this.lanes.map((row) => row.lane !== "" && has(row.lane));
     const inRetries = "retry".startsWith(wanted) && wanted.length > 2;

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.plot.gantt.bands import folded
+from kaygraph_viz.plot.gantt.bar_labels import label_at
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
 from kaygraph_viz.plot.labels import clean
@@ -34,6 +35,7 @@ from kaygraph_viz.widgets.timeline.pieces import Pieces, pieces_of
 
 __all__ = ["MAX_ERRORS", "NOT_MEASURED", "Packed", "pack"]
 
+MAX_LABELS = 5_000  # of calls
 MAX_ERRORS = 2_000  # whose texts are sent along; those of others are shown when their bar is selected
 ERROR_LIMIT = 300
 NOT_MEASURED = 0xFFFF  # the share of CPU time of a piece whose CPU time is not known
@@ -202,7 +204,7 @@ class _Labels:
         Which label each span of the trace would have.
     table
         Of each label: its text, the place of its node in `nodes` or -1, the phase for prep and post, and whether the
-        number of the item belongs to the name.
+        number of the item belongs to the name; of a call that has a label of its own, also that.
     nodes
         Ids of nodes, as a diagram knows them.
     """
@@ -226,4 +228,16 @@ class _Labels:
             phase = text if is_inner and text in ("prep", "post") else ""
             shown = clean(columns.names[inside]) if is_inner and inside >= 0 else text
             self.table.append([shown, place.get(inside, -1), phase, int(uses[own] > 1)])
-        self.is_slim = np.array([bool(phase) for _, _, phase, _ in self.table], np.int64)
+        self._add_labelled(run)
+        self.is_slim = np.array([bool(entry[2]) for entry in self.table], np.int64)
+
+    def _add_labelled(self, run: Run) -> None:
+        """Add an entry for each call that has a label; beyond very many, calls have only their names."""
+        columns, known = run.nesting.columns, dict[tuple[int, str], int]()
+        labelled = [number for number, facts in columns.attributes.items() if isinstance(facts.get("label"), str)]
+        for position in run.units[np.isin(columns.column("span_id")[run.units], labelled)].tolist():
+            key = int(self.code[position]), label_at(columns, position)
+            if key not in known and len(known) < MAX_LABELS:
+                known[key] = len(self.table)
+                self.table.append([*self.table[key[0]], key[1]])
+            self.code[position] = known.get(key, key[0])

@@ -304,7 +304,7 @@ class Painter {
       const left = Math.max(x0, place.left), room = Math.min(x0 + wide, place.right) - left - 6;
       const tries = run.columns.tries(at), name = run.name(at);
       const marks = [...(isFailed ? [status.label] : []), ...(tries > 1 ? [`try ${run.columns.attempt(at)}`] : [])].join(", ");
-      const number = run.columns.item(at), short = name !== String(number) && name.endsWith(` ${number}`) ? [String(number)] : [];
+      const short = run.brief(at) ? [run.brief(at)] : [];
       const all = marks ? [`${name}: ${marks}`, marks, ...(isFailed ? [] : [name, ...short])] : [name, ...short];
       const [from, until] = isFailed ? [left, left + room + 6] : this.plainRoom(run, at, left, left + room + 6);
       const isPlain = !isFailed && this.width(all[0], font) <= until - from - 6;

@@ -76,6 +76,11 @@ def test_coroutines_that_block_the_loop_keep_the_others_from_beginning():
     assert parts == {USEFUL: 4, "waiting for the loop": 2, "straggler tail": 2}
 
 
+def test_tasks_of_other_programs_are_coroutines_as_well():
+    first, second = bar("a", "task-1", 0, 2, cpu_s=0), bar("b", "task-2", 2, 4, cpu_s=0, queued_s=2)
+    assert parts_of(first, second) == {USEFUL: 4, "waiting for the loop": 2, "straggler tail": 2}
+
+
 def test_coroutines_that_have_not_begun_at_all_are_dispatched_late():
     assert parts_of(call(3, *each(4, 2, 3, "async", queued_s=2), executor="async")) == {USEFUL: 4, "dispatch": 8}
 

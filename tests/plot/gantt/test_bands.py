@@ -64,7 +64,19 @@ def test_the_few_rows_of_a_kind_stay_beside_bands_of_others():
 def test_very_many_kinds_of_workers_are_folded_together():
     chart = folded(lanes(*[1] * 500))
     assert [row.stands_for for row in chart.rows] == [20] * 25
-    assert texts(chart)[0] == "async0-0 to async115-0 (20)"  # in the order of their names
+    assert texts(chart)[0] == "async0-0 to async19-0 (20)"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name"),
+    [
+        ("ThreadPoolExecutor-0_", "ThreadPoolExecutor-0_0 to 9 (10)"),
+        ("regional-download-pool-worker_", "regional-do…ool-worker_0 to 9 (10)"),
+    ],
+)
+def test_lanes_of_other_programs_are_named_by_their_numbers(prefix, name):
+    trace = make_trace(*(bar("b", f"{prefix}{number}", 0, 1) for number in range(300)))
+    assert texts(folded(Chart.of(trace)))[0] == name
 
 
 def test_a_worker_with_very_many_rows_is_named_once():

@@ -47,3 +47,26 @@ def test_the_full_text_of_a_phase_names_its_node():
 
 def test_a_branch_called_prep_is_no_phase():
     assert not labels_of(make_trace(bar("prep", "t", 0, 1))).is_slim(0)
+
+
+def test_a_label_stands_behind_the_name_which_is_cut_before_it_is_dropped():
+    trace = make_trace(
+        bar("fetch_anchor_pages", "t", 0, 1, label='"a.html"'), bar("fetch_anchor_images", "t", 1, 2, label="7")
+    )
+    assert labels_of(trace).of(0) == ('fetch_anchor_pages("a.html")', 'fetc…pages("a.html")', '"a.html"')
+    assert labels_of(trace).of(1) == ("fetch_anchor_images(7)", "fetc…mages(7)", "7")
+    assert labels_of(trace).name(0) == "fetch_anchor_pages"
+
+
+def test_a_short_name_is_not_cut_beside_a_label():
+    assert labels_of(make_trace(bar("fetch", "t", 0, 1, label="7"))).of(0) == ("fetch(7)", "7")
+
+
+def test_a_label_from_a_file_is_made_harmless():
+    assert labels_of(make_trace(bar("a", "t", 0, 1, label="x\n\u202ey"))).of(0) == ("a(x y)", "x y")
+    assert labels_of(make_trace(bar("a", "t", 0, 1, label=["x"]))).of(0) == ("a",)
+
+
+def test_a_bundle_tells_its_number_of_items():
+    trace = make_trace(bar("square", "t", 0, 1, items=1_000), bar("square", "t", 1, 2, items=1))
+    assert [labels_of(trace).of(position) for position in (0, 1)] == [("square x 1,000", "x 1,000"), ("square",)]

@@ -289,3 +289,10 @@ def test_of_a_row_only_what_is_special_is_sent():
         {"text": "", "first": 0, "heading": True, "height": 0.62}, {"text": "t-1", "first": 0},
         {"text": "", "first": 2, "lane": "t-1"},
     ]  # fmt: skip
+
+
+def test_captured_calls_show_their_labels():
+    calls = [bar("fetch", "t", at, at + 1, label=label) for at, label in enumerate(["1", "2", "1"])]
+    packed = pack(make_trace(*calls, bar("fetch", "t", 3, 4)))
+    assert [(entry[0], *entry[4:]) for entry in packed.head["labels"]] == [("fetch",), ("fetch", "1"), ("fetch", "2")]
+    assert columns_of(packed)["label"].tolist() == [1, 2, 1, 0]

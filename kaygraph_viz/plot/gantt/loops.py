@@ -1,0 +1,99 @@
+"""What is told of loops of coroutines in a chart: bars that waited for their loop, and what held it up.
+
+Belongs here: words for bars that wait for a turn, and lines along what held up a loop. Does not belong here: which
+spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``part_fills``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+
+from kaygraph_viz.analysis.blocked_loop import loop_blocks
+from kaygraph_viz.analysis.workers import is_loop_lane
+from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.gantt.chart import Chart, Run
+from kaygraph_viz.plot.style import FILLS, LOOP_HELD_UP, Key, Size
+
+__all__ = ["blocked_lines", "draw_blocked_loops", "turns_of", "turns_on", "with_turns"]
+
+Line = list[tuple[float, float]]
+INTERPRETER, LOOP = "the interpreter", "the loop"
+MOST_LINES = 5_000
+
+
+def turns_of(runs: Sequence[Run]) -> str:
+    """Return what bars waited for that could have gone on: the interpreter, the loop of coroutines, or both.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> trace = make_trace(bar("a", "task-1", 0, 2, parts=[("gil", 1), ("cpu", 1)]))
+    >>> turns_of(Chart.of(trace).runs)
+    'the loop'
+    """
+    lanes: set[str] = set()
+    for run in runs:
+        owner = run.parts.owner[run.parts.kind == PART_CODE["gil"]]
+        columns = run.nesting.columns
+        lanes |= {columns.lanes[code] for code in np.unique(columns.column("lane")[run.units[owner]]).tolist()}
+    return turns_on(lanes)
+
+
+def turns_on(lanes: Iterable[str]) -> str:
+    """Return what spans on these lanes wait for that could go on.
+
+    Examples
+    --------
+    >>> turns_on(["task-1", "thread-1"]), turns_on(["process-1"])
+    ('the interpreter or the loop', 'the interpreter')
+    """
+    return " or ".join(sorted({LOOP if is_loop_lane(lane) else INTERPRETER for lane in lanes})) or INTERPRETER
+
+
+def with_turns(keys: Sequence[Key], chart: Chart) -> list[Key]:
+    """Return the entries of a legend, of which that of waits for a turn says what for."""
+    usual = FILLS["gil"].label
+    words = f"waiting for {turns_of(chart.runs)}" if any(key.label == usual for key in keys) else usual
+    return [key._replace(label=words) if key.label == usual else key for key in keys]
+
+
+def draw_blocked_loops(canvas: Canvas, chart: Chart) -> list[Key]:
+    """Draw a line along each stretch of a bar that held up its loop, and return the entry of the legend, if any."""
+    lines = [line for run in chart.runs for line in blocked_lines(run, canvas.row_centres.tolist())]
+    if not lines:
+        return []
+    style: dict[str, Any] = {
+        "colors": LOOP_HELD_UP.colour,
+        "linewidths": LOOP_HELD_UP.width,
+        "zorder": 3.4,
+        "capstyle": "butt",
+    }
+    canvas.ax.add_collection(LineCollection(lines, gid="loop-held-up", **style), autolim=False)
+    return [LOOP_HELD_UP]
+
+
+def blocked_lines(run: Run, row_centres: Sequence[float]) -> Iterator[Line]:
+    """Yield lines of points (time [s], height): above the bars that held up their loop, where they did.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> blocked = [bar("loop blocked", "task-1", 1, 3, kind="wait")]
+    >>> run = Chart.of(make_trace((bar("fetch", "task-1", 0, 4), blocked))).runs[0]
+    >>> list(blocked_lines(run, [0.0]))
+    [[(1.0, -0.37), (3.0, -0.37)]]
+    """
+    columns = run.nesting.columns
+    waits = columns.rows[loop_blocks(columns)[:MOST_LINES]]
+    ids = columns.column("span_id")[run.units]
+    is_its = np.isin(ids, waits["parent_id"])
+    row_of = dict(zip(ids[is_its].tolist(), run.row_of[is_its].tolist(), strict=True))
+    for wait in waits:
+        if (row := row_of.get(int(wait["parent_id"]))) is not None:
+            y = row_centres[row] - Size.full / 2
+            yield [((int(wait[at]) - run.first_ns) / 1e9, y) for at in ("started_ns", "ended_ns")]
