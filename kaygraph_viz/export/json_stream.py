@@ -100,7 +100,7 @@ class JsonStream:
     def _end_item(self, closing: str) -> None:
         char = self.peek()
         if char == ",":
-            self._take(",")
+            self._at += 1
         elif char not in (closing, ""):
             raise self._error(f"{char!r} stands where ',' or {closing!r} should be")
 
