@@ -37,7 +37,7 @@ def test_a_long_item_has_a_bar_of_its_own():
 
 
 def test_functions_are_kept_apart():
-    with record() as trace:
+    with record(clock=FakeClock()) as trace:
         run_calls(current_scope(), 0, [(len, ([],), {}), (len, ([],), {}), (sum, ([1],), {})])
     assert [each.name for each in trace] == ["len", "sum"]
 
