@@ -2,7 +2,10 @@
 
 import sys
 
-from kaygraph_viz.__main__ import main
+try:
+    from kaygraph_viz.__main__ import main
+except KeyboardInterrupt:  # from then on it is taken care of there
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(main())

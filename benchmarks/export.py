@@ -65,6 +65,40 @@ def load_against_json(scale: Scale) -> Measured:
         return alternate(ours, peer, scale.pick(5, 1))
 
 
+@benchmark(
+    "load spans of OpenTelemetry, a span / json.load", peer="json.load of the same file", target=6.0,
+    note="ours gives each span a kind, a row, its attributes and what it followed",
+)  # fmt: skip
+def otlp_against_json(scale: Scale) -> Measured:
+    """Measure `load` of a file of OpenTelemetry's spans against reading its JSON alone."""
+    count = scale.pick(50_000, 100)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "run.json"
+        path.write_text(
+            json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [_otlp(at) for at in range(count)]}]}]})
+        )
+
+        def read() -> None:
+            with path.open(encoding="utf-8") as file:
+                json.load(file)
+
+        ours, peer = (lambda: per_call(lambda: load(path), count)), (lambda: per_call(read, count))
+        return alternate(ours, peer, scale.pick(5, 1))
+
+
+def _otlp(number: int) -> dict[str, object]:
+    """Return a span: every tenth is around the nine after it."""
+    parent, start_ns = number - number % 10, number * 1_000
+    noted = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m-1", "server.address": "example.com"}
+    return {
+        "traceId": "ab" * 16, "spanId": f"{number + 1:016x}", "name": "chat", "kind": 3,
+        **({"parentSpanId": f"{parent + 1:016x}"} if number != parent else {}),
+        "startTimeUnixNano": str(start_ns), "endTimeUnixNano": str(start_ns + (900 if number != parent else 10_000)),
+        "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in noted.items()],
+        "status": {"code": 1},
+    }  # fmt: skip
+
+
 @benchmark("DataFrame, a span / of records", peer="pandas.DataFrame of asdict(span)", target=0.2)
 def frame_against_records(scale: Scale) -> Measured:
     """Measure `to_frame` against a DataFrame of records."""

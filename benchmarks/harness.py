@@ -28,7 +28,7 @@ __all__ = [
 
 # The modules of the rows, in the order of the table: hot paths first, the slowest rows last.
 SUBJECTS = (
-    "recording", "sampling", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export", "pictures",
+    "recording", "sampling", "capture", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export", "pictures",
     "live_timeline", "panels", "stopping", "virtual_clock", "what_if", "gil_free", "serial", "analyses", "memory",
     "imports", "suite",
 )  # fmt: skip

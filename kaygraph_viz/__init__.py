@@ -23,10 +23,10 @@ package loads neither matplotlib nor ipywidgets.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # that of `typing` would take a while to load, in which Ctrl-C at the command line is a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from kaygraph_viz.analysis.compare.compare import Comparison as Comparison, compare as compare
     from kaygraph_viz.analysis.conflicts import Conflict as Conflict, conflicts as conflicts
     from kaygraph_viz.analysis.critical_path.critical_path import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from kaygraph_viz.analysis.critical_path.recorded_chain import PathStep as PathStep
     from kaygraph_viz.analysis.explain.explain import Explanation as Explanation, explain as explain
+    from kaygraph_viz.analysis.per_name import NameLoad as NameLoad, per_name as per_name
     from kaygraph_viz.analysis.summary import Summary as Summary, summarize as summarize
     from kaygraph_viz.analysis.what_if.what_if import WhatIf as WhatIf, what_if as what_if
     from kaygraph_viz.clock import compute as compute, cost as cost, sleep as sleep, sleep_async as sleep_async
@@ -138,6 +139,7 @@ _HOME = {
     "trace.trace": ("Trace",),
     "trace.span": ("Span",),
     "analysis.summary": ("Summary", "summarize"),
+    "analysis.per_name": ("NameLoad", "per_name"),
     "analysis.critical_path.recorded_chain": ("PathStep",),
     "analysis.compare.compare": ("Comparison", "compare"),
     "analysis.critical_path.critical_path": ("CriticalPath", "critical_path"),
@@ -162,6 +164,8 @@ __all__ = [*_MODULE_OF, "__version__"]  # noqa: PLE0604  (names of strings, from
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     globals()[name] = value  # the next look-up finds it directly
     return value
@@ -169,6 +173,8 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """Make ``%%gantt`` known to IPython, which calls this for ``%load_ext kaygraph_viz``."""
+    from importlib import import_module
+
     import_module(f"{__name__}.magics").load_ipython_extension(shell)
 
 

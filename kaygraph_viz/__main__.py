@@ -3,8 +3,8 @@
 Belongs here: what has to be ready before the program is. Does not belong here: the program (``cli.main``).
 """
 
+import _signal as signal  # type: ignore[import-not-found]  # the part in C: all of `signal` takes a while to load
 import os
-import signal
 import sys
 
 __all__ = ["main"]

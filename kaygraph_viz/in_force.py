@@ -1,7 +1,8 @@
 """Values that are in force inside a block, and in all that is started there.
 
 Belongs here: that a block may be left in another context than it was entered in, as an async fixture, a generator that
-is closed elsewhere or an ``ExitStack`` does. Does not belong here: which values there are.
+is closed elsewhere or an ``ExitStack`` does, and before one that began inside it. Does not belong here: which values
+there are.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class InForce(Generic[T]):
     def get(self) -> T:
         """Return the value of the innermost block around the caller."""
         block = self._innermost.get()
-        while block is not None and block.was_left_elsewhere:
-            block = block.outer
+        if block is not None and block.was_left_elsewhere:
+            block = block.around()
         return self._default if block is None else block.value
 
     @contextmanager
@@ -56,15 +57,25 @@ class InForce(Generic[T]):
         try:
             yield
         finally:
+            block.is_over, innermost = True, self._innermost.get()
             try:
                 self._innermost.reset(token)
             except ValueError:  # this is another context: the one in which the block began still has its value
                 block.was_left_elsewhere = True
+            else:  # a block that began inside it goes on, one around it may have been left before
+                self._innermost.set(block.around() if innermost is block else innermost)
 
 
 class _Block(Generic[T]):
-    __slots__ = ("outer", "value", "was_left_elsewhere")
+    __slots__ = ("is_over", "outer", "value", "was_left_elsewhere")
 
     def __init__(self, value: T, outer: _Block[T] | None) -> None:
         self.value, self.outer = value, outer
-        self.was_left_elsewhere = False
+        self.is_over = self.was_left_elsewhere = False
+
+    def around(self) -> _Block[T] | None:
+        """Return the innermost block around it that goes on."""
+        block = self.outer
+        while block is not None and block.is_over:
+            block = block.outer
+        return block

@@ -21,7 +21,7 @@ class Interrupting:
             try:
                 signal.raise_signal(signal.SIGINT)
             except KeyboardInterrupt:
-                raise ImportError("as some packages turn it into")
+                raise {turns_into}("as some packages turn it into an error of their own")
 
 signal.signal(signal.SIGINT, signal.{handler})
 sys.meta_path.insert(0, Interrupting())
@@ -35,8 +35,8 @@ STARTS = {
 }
 
 
-def run(start, module, handler="default_int_handler"):
-    program = LOADING.format(module=module, start=STARTS[start], handler=handler)
+def run(start, module, handler="default_int_handler", turns_into="ImportError"):
+    program = LOADING.format(module=module, start=STARTS[start], handler=handler, turns_into=turns_into)
     return subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=GUARD_S, check=False
     )
@@ -56,3 +56,17 @@ def test_ctrl_c_while_the_program_is_loaded_ends_it_with_130(start, module):
 def test_where_ctrl_c_is_ignored_it_stays_so():
     done = run("command", "numpy", "SIG_IGN")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.processes
+def test_little_is_loaded_before_ctrl_c_is_taken_care_of():
+    program = "import sys; before = set(sys.modules); import kaygraph_viz.__main__; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-S", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"typing", "signal", "enum", "importlib", "collections"}
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_ctrl_c_before_that_is_no_traceback_in_the_script():
+    done = run("script", "kaygraph_viz.__main__", "default_int_handler", turns_into="KeyboardInterrupt")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+import kaygraph_viz
 from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.patterns.checks import local_checks
+from kaygraph_viz.recording import record
 
 
 @dataclass(frozen=True)
@@ -76,3 +81,15 @@ def test_a_generator_that_yields_twice_is_a_fault():
 
     with pytest.raises(RuntimeError, match="more than once"), twice():
         raise ValueError("bad")
+
+
+def test_no_module_of_ours_uses_the_one_of_python():
+    package = Path(kaygraph_viz.__file__).parent
+    sources = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    wrong = re.compile(r"from contextlib import .*(?<!async)contextmanager|contextlib\.contextmanager\b(?!``)")
+    assert not [path for path, source in sources.items() if wrong.search(source)]
+
+
+def test_an_error_of_the_users_in_a_block_of_a_pattern_is_left_alone():
+    with pytest.raises(FrozenError), record(clock="virtual"), local_checks([]):
+        raise FrozenError(7)

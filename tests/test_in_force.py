@@ -59,3 +59,26 @@ def test_blocks_may_be_left_elsewhere_in_any_order(colour):
     assert colour.get() == "blue"
     there.run(inner.__exit__, None, None, None)
     assert colour.get() == "grey"
+
+
+@pytest.mark.parametrize("first", ["outer", "inner"])
+def test_blocks_may_overlap(colour, first):
+    blocks = {"outer": colour.set_to("red"), "inner": colour.set_to("blue")}
+    blocks["outer"].__enter__()
+    blocks["inner"].__enter__()
+    blocks.pop(first).__exit__(None, None, None)
+    assert colour.get() == ("blue" if first == "outer" else "red")
+    blocks.popitem()[1].__exit__(None, None, None)
+    assert colour.get() == "grey"
+
+
+def test_of_three_that_overlap_the_one_that_goes_on_is_in_force(colour):
+    first, second, third = (colour.set_to(name) for name in ("red", "blue", "green"))
+    for block in (first, second, third):
+        block.__enter__()
+    second.__exit__(None, None, None)
+    assert colour.get() == "green"
+    third.__exit__(None, None, None)
+    assert colour.get() == "red"
+    first.__exit__(None, None, None)
+    assert colour.get() == "grey"

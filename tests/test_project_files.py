@@ -45,10 +45,15 @@ def extra(name):
 
 
 CALLED_IN_CONDA = {"playwright": "playwright-python"}
+NOT_IN_CONDA = {"pocketflow"}
+
+
+def name_of(dependency):
+    return re.split("[>=<]", dependency)[0]
 
 
 def in_conda(dependency):
-    name = re.split("[>=<]", dependency)[0]
+    name = name_of(dependency)
     return CALLED_IN_CONDA.get(name, name) + dependency.removeprefix(name)
 
 
@@ -57,15 +62,19 @@ def conda_dependencies():
     return [one for one in listed if isinstance(one, str)], [one for one in listed if not isinstance(one, str)]
 
 
+EXTRAS_IN_CONDA = [*extra("lab"), *extra("dask"), *extra("export"), *extra("test")]
+
+
 def test_conda_environment_names_the_dependencies_with_the_same_bounds():
     named, _ = conda_dependencies()
     python = f"python{PROJECT['project']['requires-python']}"
-    extras = [*extra("lab"), *extra("dask"), *extra("export"), *extra("test")]
-    assert sorted(named) == sorted([python, "pip", *map(in_conda, [*PROJECT["project"]["dependencies"], *extras])])
+    wanted = [one for one in EXTRAS_IN_CONDA if name_of(one) not in NOT_IN_CONDA]
+    assert sorted(named) == sorted([python, "pip", *map(in_conda, [*PROJECT["project"]["dependencies"], *wanted])])
 
 
-def test_conda_environment_installs_the_package_itself():
-    assert conda_dependencies()[1] == [{"pip": ["--editable=."]}]
+def test_conda_environment_installs_the_package_itself_and_what_conda_does_not_have():
+    wanted = [one for one in EXTRAS_IN_CONDA if name_of(one) in NOT_IN_CONDA]
+    assert conda_dependencies()[1] == [{"pip": [*wanted, "--editable=."]}]
 
 
 def test_every_dependency_has_a_lower_bound():

@@ -16,7 +16,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
-from kaygraph_viz.analysis.intervals import Bools, concurrency
+from kaygraph_viz.analysis.intervals import Bools, concurrency, union_length_ns
 from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, unit_mask
 from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
@@ -69,6 +69,8 @@ class Summary:
         The makespan of a run of the same with one branch after the other [s]; None where none was given.
     is_profile
         Whether the trace is a profile, whose spans are function calls and no branches: then no speedup is estimated.
+    busy_s
+        The time in which at least one unit of work ran [s]: `work_s` counts each unit that ran then, this once.
 
     Notes
     -----
@@ -93,6 +95,7 @@ class Summary:
     counts: Mapping[str, int] = field(default_factory=dict)
     measured_serial_s: float | None = None
     is_profile: bool = False
+    busy_s: float = 0.0
     _trace: Trace | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -311,6 +314,7 @@ def summarize(trace: Trace, *, serial: Trace | None = None) -> Summary:
         critical_path_s=critical_path_ns(nesting, units) / 1e9,
         counts=_counts(nesting, units, branches, trace.dropped),
         measured_serial_s=measured_serial_s,
+        busy_s=union_length_ns(started[units], ended[units]) / 1e9,
         _trace=Trace(columns, trace.dropped, machine=trace.machine) if serial is None else None,
     )
 

@@ -19,8 +19,10 @@ from kaygraph_viz.trace.recorder import NO_SCOPE, Scope, _active, _scope, span
 from kaygraph_viz.trace.span import Kind, RowTuple, Status
 
 __all__ = [
-    "OpenCall", "call_recorded", "lost", "scope_by_context", "scope_for", "within", "without_our_frames",
+    "AT_ONCE", "OpenCall", "call_recorded", "lost", "scope_by_context", "scope_for", "within", "without_our_frames",
 ]  # fmt: skip
+
+AT_ONCE = -1  # no time: simulated time begins at 0
 
 
 def scope_for(kind: str) -> Scope | span | None:
@@ -52,7 +54,7 @@ class OpenCall(span):
     kind
         The kind of its span.
     submitted_ns
-        When it was handed over [ns]; 0 where it begins at once.
+        When it was handed over [ns]; `AT_ONCE` where that is when it begins.
     index
         Its position among the items of its call; -1 for none.
     attributes
@@ -62,7 +64,7 @@ class OpenCall(span):
     __slots__ = ("attempt", "index", "submitted_ns")
 
     def __init__(
-        self, parent: Scope | span, name: str, *, kind: Kind = "branch", submitted_ns: int = 0, index: int = -1,
+        self, parent: Scope | span, name: str, *, kind: Kind = "branch", submitted_ns: int = AT_ONCE, index: int = -1,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.recorder = parent.recorder
@@ -114,7 +116,7 @@ class OpenCall(span):
         submitted_ns = self.submitted_ns
         return (
             self.span_id, self.parent_id, self.index, self.name, self.kind, self._lane.name,
-            submitted_ns if 0 < submitted_ns < started_ns else started_ns, started_ns, ended_ns,
+            submitted_ns if AT_ONCE < submitted_ns < started_ns else started_ns, started_ns, ended_ns,
             cpu_ns, blocked_ns, status, self.attempt, error,
             safe_attributes(self._attributes) if self._attributes else None, self._links, parts,
         )  # fmt: skip
@@ -181,4 +183,4 @@ def _in_scope(call: OpenCall, function: Callable[..., Any], /, *args: Any, **kwa
 def without_our_frames(error: BaseException) -> None:
     """Take the frame of the caller off a traceback: readers look for their own lines."""
     if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next
+        BaseException.with_traceback(error, error.__traceback__.tb_next)  # also where the class is frozen

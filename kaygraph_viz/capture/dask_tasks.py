@@ -9,20 +9,20 @@ scheduler keeps, when the recording or the client ends; its times are those of t
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from kaygraph_viz.capture.calls import OpenCall, scope_for
+from kaygraph_viz.capture.calls import AT_ONCE, OpenCall, scope_for
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.attributes import safe_attributes
+from kaygraph_viz.trace.dask_stream import Clipped, after_each_other, function_of_key
 from kaygraph_viz.trace.recorder import Recorder, Scope, first_open, span
 
-__all__ = ["function_of_key", "hooks"]
+__all__ = ["hooks"]
 
 OURS = "kaygraph_viz-"  # how keys of our own executor begin: it records them itself
 LONGEST_KEY = 200
@@ -32,27 +32,8 @@ SECOND_NS = 1_000_000_000
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of Dask."""
     yield OnImport("dask.local", _local_hooks)
+    yield OnImport("dask.multiprocessing", lambda module: [Patch(module, "get_async", _in_processes)])
     yield OnImport("distributed.client", _cluster_hooks)
-
-
-def function_of_key(key: object) -> str:
-    """Return the name of the function from the key of a task.
-
-    Examples
-    --------
-    >>> function_of_key("load-page-2f1e0c9b0a1b2c3d"), function_of_key(("sum-part-108d693e", 2))
-    ('load-page', 'sum-part')
-    """
-    first = key[0] if isinstance(key, (list, tuple)) and key else key
-    if not isinstance(first, str):
-        return "task"
-    head, *rest = re.split(r"[-']", first.removeprefix("('")[:LONGEST_KEY])
-    kept = [head]
-    for word in rest:
-        if not word.isalpha() or re.fullmatch(r"[0-9a-f]{8,}", word):
-            break
-        kept.append(word)
-    return "-".join(kept) or "task"
 
 
 # -- local schedulers --------------------------------------------------------------------------------------------------
@@ -85,7 +66,7 @@ class _Pending:
 
     def begin(self, key: object) -> OpenCall | None:
         """Begin the branch of a task in the thread that runs it."""
-        scope, submitted_ns, links = self._handed_over.get(key, (None, 0, ()))
+        scope, submitted_ns, links = self._handed_over.get(key, (None, AT_ONCE, ()))
         if scope is None or not scope.recorder.is_open:
             return None
         facts = {"key": str(key)[:LONGEST_KEY]}
@@ -120,6 +101,20 @@ def _executing(pending: _Pending, original: Callable[..., Any]) -> Callable[...,
     return execute_task
 
 
+def _in_processes(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Say that the processes of Dask's local scheduler tell nothing of what they do."""
+
+    def get_async(*args: Any, **kwargs: Any) -> Any:
+        scope = scope_for("dask")
+        if scope is not None:
+            scope.recorder.tell_once(
+                "tasks in processes of Dask's local scheduler are not recorded; use its threads or a cluster"
+            )
+        return original(*args, **kwargs)
+
+    return get_async
+
+
 # -- clusters ----------------------------------------------------------------------------------------------------------
 
 
@@ -145,40 +140,54 @@ class _Watch:
         self._is_read = True
         since_s = (self._calls[0][0] + self._offset_ns) / SECOND_NS
         stream = self._client.get_task_stream(start=since_s)
+        tasks = [_Task.of(each, self._offset_ns, self.recorder.now_ns()) for each in stream if _has_run(each)]
+        tasks.sort(key=lambda task: task.started_ns)
         lanes: dict[tuple[str, object], str] = {}
         workers: dict[str, int] = {}
-        free: dict[str, int] = {}
-        for message in sorted(stream, key=_begin_of):
-            times = [each for each in message["startstops"] if each["action"] == "compute"]
-            if times and not str(message["key"]).startswith(OURS):
-                number = workers.setdefault(message["worker"], len(workers) + 1)
-                place = message["worker"], message["thread"]
-                lane = lanes.setdefault(place, f"dask-{number}/thread-{sum(each[0] == place[0] for each in lanes) + 1}")
-                free[lane] = self._add(message, times, lane, free.get(lane, 0))
+        for task, times in zip(tasks, after_each_other((each.place, *each[2:]) for each in tasks), strict=True):
+            address = task.place[0]
+            number = workers.setdefault(address, len(workers) + 1)
+            thread = sum(each[0] == address for each in lanes) + 1
+            self._add(task.message, times, lanes.setdefault(task.place, f"dask-{number}/thread-{thread}"))
 
-    def _add(self, message: Mapping[str, Any], times: list[Mapping[str, Any]], lane: str, free_ns: int) -> int:
-        """Record one task and return its end; stamps of one thread shift with the estimate of its clock."""
-        recorder, now_ns = self.recorder, self.recorder.now_ns()
-        started_ns, ended_ns = (
-            min(max(round(at * SECOND_NS) - self._offset_ns, free_ns), now_ns)
-            for at in (times[0]["start"], times[-1]["stop"])
-        )
-        ended_ns = int(max(started_ns, ended_ns))
+    def _add(self, message: Mapping[str, Any], times: Clipped, lane: str) -> None:
+        """Record one task."""
+        started_ns, ended_ns, _ = times
         submitted_ns, scope = max(
             (each for each in self._calls if each[0] <= started_ns), key=lambda each: each[0], default=self._calls[0]
         )
         is_ok = message["status"] == "OK"
-        facts = safe_attributes({"key": str(message["key"])[:LONGEST_KEY], "nbytes": message.get("nbytes")})
+        facts = {"key": str(message["key"])[:LONGEST_KEY], "nbytes": message.get("nbytes"), **times.as_attribute}
+        recorder = self.recorder
         recorder.add((
             recorder.next_id(), first_open(scope).span_id, -1, function_of_key(message["key"]), "branch", lane,
             min(submitted_ns, started_ns), started_ns, ended_ns, -1, 0, "ok" if is_ok else "error", 1,
-            None if is_ok else "the task failed", facts, None, None,
+            None if is_ok else "the task failed", safe_attributes(facts), None, None,
         ))  # fmt: skip
-        return ended_ns
 
 
-def _begin_of(message: Mapping[str, Any]) -> float:
-    return min((each["start"] for each in message["startstops"]), default=0.0)
+class _Task(NamedTuple):
+    """A task that has run: its message, its worker and thread, and its times on the clock of the recording [ns]."""
+
+    message: Mapping[str, Any]
+    place: tuple[str, object]
+    started_ns: int
+    ended_ns: int
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any], offset_ns: int, now_ns: int) -> _Task:
+        times = _computations(message)
+        began, ended = (round(at * SECOND_NS) - offset_ns for at in (times[0]["start"], times[-1]["stop"]))
+        began = max(0, min(began, now_ns))
+        return cls(message, (message["worker"], message["thread"]), began, max(began, min(ended, now_ns)))
+
+
+def _computations(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in message["startstops"] if each["action"] == "compute"]
+
+
+def _has_run(message: Mapping[str, Any]) -> bool:
+    return bool(_computations(message)) and not str(message["key"]).startswith(OURS)
 
 
 class _Watches:

@@ -17,7 +17,7 @@ from typing import Any
 from kaygraph_viz.capture.calls import call_recorded, lost, scope_for
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, name_of, unwrapped
-from kaygraph_viz.capture.patches import Hook, Patch
+from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.remote import TravellingCall
 
 __all__ = ["hooks"]
@@ -27,9 +27,11 @@ _RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "langgraph", "
 
 
 def hooks() -> Iterator[Hook]:
-    """Yield the hooks of thread pools and process pools."""
+    """Yield the hooks of thread pools and process pools, those of loky included."""
     yield Patch(ThreadPoolExecutor, "submit", _submit_to_thread)
     yield Patch(ProcessPoolExecutor, "submit", _submit_to_process)
+    for name in ("loky.process_executor", "joblib.externals.loky.process_executor"):
+        yield OnImport(name, lambda module: [Patch(module.ProcessPoolExecutor, "submit", _submit_to_process)])
 
 
 def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:

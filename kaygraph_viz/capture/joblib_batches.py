@@ -11,7 +11,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture.calls import call_recorded, scope_for
+from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_for
 from kaygraph_viz.capture.chunks import run_calls
 from kaygraph_viz.capture.labels import label_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -119,4 +119,4 @@ class _Tasks:
 
     def __iter__(self) -> Iterator[Any]:
         for function, args, kwargs in self._iterable:
-            yield partial(call_recorded, self._scope, 0, function), args, kwargs
+            yield partial(call_recorded, self._scope, AT_ONCE, function), args, kwargs

@@ -19,6 +19,7 @@ _MACHINERY = frozenset({
     "jupyter_client", "kaygraph", "kaygraph_viz", "langgraph", "loky", "multiprocessing", "pocketflow",
     "socketserver", "threading", "tornado", "tqdm", "uvicorn", "uvloop", "zmq",
 })  # fmt: skip
+_MAP_IN_CHUNKS = ("concurrent.futures", "loky.process_executor", "joblib.externals.loky.process_executor")
 _MOST_WRAPPERS = 8
 
 
@@ -106,7 +107,7 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
     >>> mapped_items(partial(_process_chunk, abs), ([(-1,), (-2,)],)) == (abs, [(-1,), (-2,)], True)
     True
     """
-    if isinstance(function, partial) and len(arguments) == 1 and _is_of("concurrent.futures", function.func):
+    if isinstance(function, partial) and len(arguments) == 1 and _is_of(_MAP_IN_CHUNKS, function.func):
         return (function.args[0], arguments[0], True) if function.func.__name__ == "_process_chunk" else None
     is_mapper = _is_of("multiprocessing.pool", function) and function.__name__ in ("mapstar", "starmapstar")
     if is_mapper and len(arguments) == 1:
@@ -115,7 +116,7 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
     return None
 
 
-def _is_of(module: str, function: Any) -> bool:
+def _is_of(module: str | tuple[str, ...], function: Any) -> bool:
     return isinstance(function, FunctionType) and function.__module__.startswith(module)
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
 from kaygraph_viz.capture.chunks import calls_of, run_calls
@@ -45,17 +46,13 @@ class Errand:
     @classmethod
     def of(cls, scope: Scope | span) -> Errand:
         """Return the errand of a scope: one for all calls that are sent from it, kept as long as its recording."""
-        errands = _errands.setdefault(scope.recorder, {})
+        errands: dict[int, Errand] = scope.recorder.errands
         found = errands.get(scope.span_id)
-        if found is None:
-            found = errands[scope.span_id] = cls(scope)
-        return found
+        return errands.setdefault(scope.span_id, cls(scope)) if found is None else found
 
 
 _numbers = itertools.count(1)
-_errands: WeakKeyDictionary[Recorder, dict[int, Errand]] = WeakKeyDictionary()
 _open_errands: WeakValueDictionary[int, Errand] = WeakValueDictionary()
-_process_lanes: WeakKeyDictionary[Recorder, dict[int, str]] = WeakKeyDictionary()
 
 
 class TravellingCall:
@@ -95,7 +92,11 @@ class TravellingCall:
 
     def __reduce__(self) -> tuple[Any, ...]:
         recorder = self.parent.recorder
-        if not recorder.is_open or recorder.clock is not REAL:  # in simulated time no other process can take part
+        if recorder.is_open and recorder.clock is not REAL:  # in which no other process can take part
+            recorder.tell_once(
+                "calls in other processes are not recorded in simulated time; record with the real clock"
+            )
+        if not recorder.is_open or recorder.clock is not REAL:
             return _same, (self.function,)
         return RemoteCall, (self.function, self.header())
 
@@ -146,19 +147,24 @@ class RemoteCall:
             result = self._run(away.scope, args, kwargs)
         except BaseException as error:
             without_our_frames(error)
-            raise _carrying(error, away.news(self.header)) from None
+            carrier = _carrying(error, away.news(self.header))
+            try:
+                raise carrier
+            except BaseException:
+                _make_alike(carrier, error)  # only now: a raise changes all that
+                raise  # which adds no frame
         finally:
             _scope.reset(outer)
         return Carried(result, away.news(self.header))
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        _, _, submitted_ns, _, labels = self.header
-        mapped = mapped_items(self.function, args)
-        if mapped is not None:
+        function, (_, _, submitted_ns, _, labels) = self.function, self.header
+        if (mapped := mapped_items(function, args)) is not None:
             return run_calls(scope, submitted_ns, calls_of(*mapped), labels)
         facts = {"label": labels[0]} if labels and labels[0] else None
-        call = OpenCall(scope, name_of(self.function, args), submitted_ns=submitted_ns, attributes=facts)
-        function, args = within(call, self.function, args)
+        call = OpenCall(scope, name_of(function, args), submitted_ns=submitted_ns, attributes=facts)
+        if function.__class__ is not FunctionType:
+            function, args = within(call, function, args)
         call.begin()
         try:
             result = function(*args, **kwargs)
@@ -188,7 +194,8 @@ class _Away:
         return _away[key]
 
     def news(self, header: Header) -> News:
-        return header[0], os.getpid(), header[2], [tuple(row) for row in self.rows.fetch()]  # type: ignore[misc]
+        rows = [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]
+        return header[0], os.getpid(), header[2], rows  # type: ignore[return-value]
 
 
 _away: dict[tuple[int, int, bool], _Away] = {}
@@ -231,20 +238,23 @@ class _CarriedError(Exception):
         return repr(self.error)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        self.error.__traceback__ = self.__traceback__  # which pools take off before they send it
+        BaseException.with_traceback(self.error, self.__traceback__)  # which pools take off before they send it
         return _landed, (self.news, self.error)
 
 
 def _carrying(error: BaseException, news: News) -> BaseException:
     kind = type(error)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
+    return type(kind.__name__, (_CarriedError,), names)(error, news)
+
+
+def _make_alike(carrier: BaseException, error: BaseException) -> None:
+    """Give the carrier all of the error that is printed before it is sent."""
     carrier.__traceback__ = error.__traceback__
     carrier.__cause__, carrier.__context__ = error.__cause__, error.__context__
     carrier.__suppress_context__ = error.__suppress_context__
     if hasattr(error, "__notes__"):
         carrier.__notes__ = error.__notes__
-    return carrier
 
 
 def _landed(news: News, result: Any) -> Any:
@@ -253,12 +263,19 @@ def _landed(news: News, result: Any) -> Any:
     if errand is not None and errand.scope.recorder.is_open:
         recorder = errand.scope.recorder
         parent_id = first_open(errand.scope).span_id
-        adopt(recorder, rows, parent_id=parent_id, lane=_lane_of(recorder, pid), submitted_ns=submitted_ns)
+        lane = _lane_of(recorder, pid)
+        if len(rows) == 1 and rows[0][5] == OWN_LANE:  # the usual case, without the cost of more
+            _, _, index, name, kind, _, _, started_ns, *rest = rows[0]
+            recorder.add((  # type: ignore[arg-type]
+                recorder.next_id(), parent_id, index, name, kind, lane, min(submitted_ns, started_ns), started_ns, *rest
+            ))  # fmt: skip
+        else:
+            adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns)
     return result
 
 
 def _lane_of(recorder: Recorder, pid: int) -> str:
-    lanes = _process_lanes.setdefault(recorder, {})
+    lanes = recorder.process_lanes
     if pid not in lanes:
         lane = recorder.lanes.take("process")
         recorder.lanes.enter_process(lane, pid)

@@ -4,13 +4,12 @@ Belongs here: the hooks in loops, and what a task did when. Does not belong here
 `run_in_executor` end (``futures``).
 
 Every step of a task passes through ``Handle._run``, so no coroutine is wrapped and none is awaited. What a task waited
-for is read off the frame in which it was suspended, when it goes on.
+for is read off the frame in which it was suspended, when it goes on (``task_lanes``).
 """
 
 from __future__ import annotations
 
 import asyncio.base_events
-import threading
 from asyncio import AbstractEventLoop, Task, current_task
 from asyncio.events import Handle
 from collections.abc import Callable, Coroutine, Iterator
@@ -19,28 +18,24 @@ from types import ModuleType
 from typing import Any
 from weakref import ref
 
-from kaygraph_viz.awaited import innermost_frame, kind_of_wait, overdue_s
-from kaygraph_viz.capture.calls import OpenCall, scope_by_context
+from kaygraph_viz.capture.calls import OpenCall
 from kaygraph_viz.capture.labels import note_task_label
 from kaygraph_viz.capture.names import is_machinery
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.clock import REAL
-from kaygraph_viz.parts import NO_SHARE, PART_CODE
+from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane
 from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.span import RowTuple, Status
 from kaygraph_viz.trace.waiting import LOOP_BLOCKED
 
 __all__ = ["hooks"]
 
-CPU, WAIT, GIL = (PART_CODE[kind] for kind in ("cpu", "wait", "gil"))
-SHORT_WAIT_NS = 50_000  # what a shorter wait was for is not looked up
 BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; asyncio warns from there, too
-OLDEST_READING_NS = 200_000  # of the CPU clock when a step begins
 
-_runs: dict[int, TaskRun] = {}  # by the id of the task, which is compared, too: ids are used again
-_names: dict[object, str | None] = {}  # by code: the name of its tasks, or None for what belongs to a library
+# The runs of tasks whose context somebody handed in, so that others may have it, too: by the id of the task.
+_sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
+_is_library: dict[str, bool] = {}  # by the file of a coroutine
 
 
 def hooks() -> Iterator[Hook]:
@@ -48,90 +43,94 @@ def hooks() -> Iterator[Hook]:
     yield Patch(asyncio.base_events.BaseEventLoop, "create_task", _create_task)
     yield Patch(Handle, "_run", _run_handle)
     yield OnImport("uvloop", _uvloop_hooks)
-
-
-class TaskLane(Lane):
-    """The lane of a task: its CPU clock runs while the task has the loop."""
-
-    __slots__ = ("began_ns", "ran_ns")
-
-    def __init__(self, name: str, cpu_clock: Callable[[], int] | None, *_: Any, **__: Any) -> None:
-        super().__init__(name, cpu_clock)
-        self.ran_ns = 0  # CPU time of its steps so far
-        self.began_ns = 0  # of the step under way; 0 between two steps
-
-    @classmethod
-    def of(cls, lanes: Lanes) -> TaskLane:
-        """Return the lowest free lane of a task."""
-        lane = lanes.take("task", cls)
-        assert isinstance(lane, cls)
-        return lane
-
-    def cpu_at(self, now_ns: int) -> int:
-        """Return the CPU time of the task until `now_ns` [ns]."""
-        return self.ran_ns + (now_ns - self.began_ns if self.began_ns else 0)
-
-    def cpu_between(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> int:
-        """Return the CPU time of a span that ends now [ns]; -1 where CPU time is not wanted."""
-        if self._clock is None:
-            return -1
-        return max(0, min(self.cpu_at(ended_ns) - cpu_at_start_ns, ended_ns - started_ns))
+    yield OnImport("kaygraph_viz.virtual.loop", _virtual_hooks)
 
 
 class TaskRun(OpenCall):
-    """A task as an open span, and as the scope of what it does."""
+    """A task as an open span, and as the scope of what it does.
 
-    __slots__ = ("has_own_context", "last_ns", "task")
+    Parameters
+    ----------
+    parent, name
+        As for `OpenCall`.
+    is_sharing
+        Whether other tasks may have its context, since somebody handed it in.
+    """
+
+    __slots__ = ("_around", "_inside", "is_sharing", "task_id")
     _lane: TaskLane
 
-    def __init__(self, parent: Scope | span, name: str) -> None:
-        super().__init__(parent, name, submitted_ns=parent.recorder.now_ns())
-        self.task: Callable[[], Task[Any] | None] = lambda: None
-        self.has_own_context = True
-        self.last_ns = 0  # when its last step ended; 0 before the first one
+    def __init__(self, parent: Scope | span, name: str, *, is_sharing: bool) -> None:
+        # All that `OpenCall` sets, without the cost of its call.
+        self.recorder = recorder = parent.recorder
+        self.parent = parent
+        self.name = name
+        self.kind = "branch"
+        self.index, self.attempt, self.span_id = -1, 1, 0
+        self.is_over = False
+        self._attributes, self._links = {}, ()
+        self.submitted_ns = recorder.now_ns()
+        self.task_id = 0
+        self.is_sharing = is_sharing
+        self._inside: Scope | span | None = self  # the scope in force when it was suspended, if it shares its context
+        self._around: Scope | span | None = None  # the one that was there before it
 
-    def start(self, now_ns: int) -> None:
+    def enter(self) -> None:
+        """Make this the run of the calling context."""
+        if not self.span_id:
+            self._around = _scope.get()
+        _scope.set(self._inside)
+
+    def leave(self) -> None:
+        """Leave the calling context as it was."""
+        _scope.set(self._around)
+
+    def start(self, now_ns: int) -> TaskLane:
         """Note that the first step begins."""
         recorder = self.recorder
-        self.span_id = recorder.next_id()
         lanes = recorder.lanes
-        self._lane = TaskLane.of(lanes)
-        lanes.lane_of_task = _lane_of_task
+        found = lanes.lane_of_task
+        if found.__class__ is not _Lanes:
+            found = lanes.lane_of_task = _Lanes()
+        self._lane = lane = TaskLane.of(lanes, found.free, now_ns)  # type: ignore[union-attr]
         self._started_ns = now_ns
-        recorder.open_spans[self.span_id] = self
+        self.span_id = number = recorder.next_id()
+        recorder.open_spans[number] = self
+        return lane
 
-    def begin_step(self, task: Task[Any] | None, now_ns: int) -> None:
-        """Note that a step begins, and what the task waited for until now."""
-        last_ns, lane = self.last_ns, self._lane
+    def begin_step(self, task: Task[Any] | None) -> None:
+        """Note that a step begins."""
+        now_ns = self.recorder.now_ns()
+        if not self.span_id:
+            lane = self.start(now_ns)
+        else:
+            lane = self._lane
+            if now_ns - lane.checked_ns > OLDEST_READING_NS:
+                lane.check_clock(now_ns)
+            if now_ns - lane.ended_ns >= SHORT_WAIT_NS and task is not None:
+                lane.end_wait(task, now_ns)
         lane.began_ns = now_ns
-        if not last_ns or task is None:
-            return
-        if now_ns - last_ns < SHORT_WAIT_NS:
-            lane.log.entries.append((WAIT, last_ns, now_ns, NO_SHARE, -1))
-            return
-        if getattr(task, "_fut_waiter", None) is None:  # it only let others go first
-            lane.log.entries.append((GIL, last_ns, now_ns, NO_SHARE, -1))
-            return
-        frame = innermost_frame(task.get_coro())
-        late_ns = min(now_ns - last_ns, round(overdue_s(frame, task.get_loop()) * 1e9))
-        lane.log.add(kind_of_wait(frame), last_ns, now_ns - late_ns)
-        lane.log.add("gil", now_ns - late_ns, now_ns)
 
-    def end_step(self, now_ns: int) -> None:
-        """Note that the step under way has ended."""
-        self.last_ns = now_ns
+    def end_step(self, task: Task[Any] | None, context: Context | None) -> None:
+        """Note that the step under way has ended; `context` is that of the task if it is not that of the caller."""
+        now_ns = self.recorder.now_ns()
         lane = self._lane
-        began_ns, lane.began_ns = lane.began_ns, 0
-        lasted_ns = now_ns - began_ns
-        if lasted_ns < CPU_RESOLUTION_NS or not self.recorder.has_cpu_time:
+        lasted_ns = now_ns - lane.began_ns
+        if lasted_ns < CPU_RESOLUTION_NS:
             lane.ran_ns += lasted_ns
-            lane.log.entries.append((CPU, began_ns, now_ns, NO_SHARE, -1))
-            return
-        used_ns = _cpu.since_last(began_ns, now_ns)
-        lane.ran_ns += used_ns
-        lane.log.settle(began_ns, now_ns, 0, used_ns)
-        if lasted_ns >= BLOCKS_LOOP_NS:
-            self._note_blocked_loop(began_ns, now_ns)
+            lane.began_ns = 0
+            lane.ended_ns = now_ns
+        else:
+            if lasted_ns >= BLOCKS_LOOP_NS:
+                self._note_blocked_loop(lane.began_ns, now_ns)
+            lane.end_long_step(now_ns)
+        if task is not None and task.done():
+            self.finish(task, now_ns)
+            if self.is_sharing:
+                _sharing.pop(self.task_id, None)
+                self.leave() if context is None else context.run(self.leave)
+        elif self.is_sharing:
+            self._inside = _scope.get() if context is None else context.get(_scope)
 
     def _note_blocked_loop(self, began_ns: int, ended_ns: int) -> None:
         recorder = self.recorder
@@ -145,69 +144,98 @@ class TaskRun(OpenCall):
 
     def finish(self, task: Task[Any], now_ns: int) -> None:
         """Record the task, which has ended."""
-        recorder = self.recorder
+        recorder, lane = self.recorder, self._lane
         self.is_over = True
         status: Status = "ok"
         error = None
-        if task.cancelled():
-            status = "cancelled"
-        elif task._exception is not None:  # `exception()` would mark it as retrieved
+        if task._exception is not None:  # `exception()` would mark it as retrieved
             status, error = "error", describe_error(task._exception)
-        recorder.add(self._row_of(now_ns, self._measured(now_ns), status, error))
-        recorder.forget(self.span_id)
-        recorder.lanes.free(self._lane)
-
-    def _measured(self, ended_ns: int) -> Measured:
-        lane, lasted_ns = self._lane, ended_ns - self._started_ns
-        if len(lane.log.entries) == 1 and lane.ran_ns == lasted_ns:  # one short step
-            return lasted_ns if self.recorder.has_cpu_time else -1, 0, None
-        _, blocked_ns, parts = measured_in(lane.log, self._started_ns, ended_ns, has_cpu=False)
-        cpu_ns = min(lane.ran_ns, lasted_ns) if self.recorder.has_cpu_time else -1
-        if parts is not None and len(parts) == 1 and parts[0][0] == CPU:
-            parts = None  # the sums say the same in less memory
-        return cpu_ns, blocked_ns, parts
+        elif task.cancelled():
+            status = "cancelled"
+        recorder.add(self._row_of(now_ns, lane.told(self._started_ns, now_ns), status, error))
+        recorder.open_spans.pop(self.span_id, None)
+        lane.give_back()
 
     def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this task if it is cut off now."""
-        return self._row_of(now_ns, self._measured(now_ns), "abandoned", None)
+        return self._row_of(now_ns, self._lane.told(self._started_ns, now_ns), "abandoned", None)
 
 
-def _lane_of_task(task: Task[Any]) -> Lane | None:
-    run = _run_of(task)
-    return run._lane if run is not None and run.span_id else None
+class _Lanes:
+    """Finds the lanes of the tasks of one recording, and keeps those that are free."""
+
+    def __init__(self) -> None:
+        self.free: list[TaskLane] = []
+
+    def __call__(self, task: Task[Any]) -> Lane | None:
+        """Return the lane of a task that is recorded; None for another one."""
+        run = _run_in(_scope.get())
+        is_its = run is not None and run.span_id and run.task_id in (id(task), 0)  # 0: it takes its first step at once
+        return run._lane if run is not None and is_its and not run.is_over else None
 
 
-def _run_of(task: object) -> TaskRun | None:
-    run = _runs.get(id(task))
-    return run if run is not None and run.task() is task else None
+def _run_in(scope: Scope | span | None) -> TaskRun | None:
+    """Return the run of the task in whose context a scope is in force, or of one from which that context descends."""
+    while scope is not None and scope.__class__ is not TaskRun:
+        scope = scope.parent
+    return scope  # type: ignore[return-value]
+
+
+def _run_of(task: object, scope: Scope | span | None) -> TaskRun | None:
+    """Return the run of a task, given the scope in its context; None if it is not recorded."""
+    run = scope if scope.__class__ is TaskRun else _run_in(scope)
+    number = id(task)  # which another task may have had
+    return run if run is not None and run.task_id == number and not run.is_over else None  # type: ignore[union-attr]
+
+
+def _sharing_run(task: object) -> TaskRun | None:
+    found = _sharing.get(id(task))
+    return found[1] if found is not None and found[0]() is task else None
 
 
 def _name_of(coroutine: Any) -> str | None:
+    """Return the name of a task; None for what belongs to a library."""
+    try:
+        is_library = _is_library[coroutine.cr_code.co_filename]
+    except (AttributeError, KeyError):
+        is_library = _looked_up(coroutine)
+    if is_library:
+        return None
+    name = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
+    return str(name).rpartition("<locals>.")[2]
+
+
+def _looked_up(coroutine: Any) -> bool:
     code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
-    if code in _names:
-        return _names[code]
     frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
     module = getattr(coroutine, "__module__", None) or (frame is not None and frame.f_globals.get("__name__"))
-    name = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
-    found = None if is_machinery(module or None) else str(name).rpartition("<locals>.")[2]
-    if code is not None:
-        _names[code] = found
-    return found
+    is_library = is_machinery(module or None)
+    if code is not None and not code.co_filename.startswith("<"):  # such as <string>, which is no file
+        _is_library[code.co_filename] = is_library
+    return is_library
 
 
 def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]:
     def create_task(self: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> Task[Any]:
-        scope = scope_by_context("asyncio")
-        name = None if scope is None else _name_of(coro)
-        if scope is None or name is None:
+        scope = _scope.get()
+        if scope is None or not (recorder := scope.recorder).is_open or "asyncio" not in recorder.captured:
             return original(self, coro, **options)
-        run = TaskRun(scope, name)
-        if scope.recorder.label is not None:
+        name = _name_of(coro)
+        if name is None:
+            return original(self, coro, **options)
+        run = TaskRun(scope, name, is_sharing=options.get("context") is not None)
+        if recorder.label is not None:
             note_task_label(run, coro)
-        run.has_own_context = options.get("context") is None
         if _is_eager(self):
             return _created_eagerly(original, self, coro, options, run)
-        task = original(self, coro, **options)
+        if run.is_sharing:
+            task = original(self, coro, **options)
+        else:  # the context of the task is a copy of this one
+            outer = _scope.set(run)
+            try:
+                task = original(self, coro, **options)
+            finally:
+                _scope.reset(outer)
         _follow(task, run)
         return task
 
@@ -216,9 +244,9 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
 
 def _follow(task: Task[Any], run: TaskRun) -> None:
     if isinstance(task, Task):  # a task factory may return anything
-        number = id(task)
-        run.task = ref(task, lambda _: _runs.pop(number, None))
-        _runs[number] = run
+        run.task_id = number = id(task)
+        if run.is_sharing:
+            _sharing[number] = ref(task, lambda _: _sharing.pop(number, None)), run
 
 
 def _is_eager(loop: Any) -> bool:
@@ -231,93 +259,45 @@ def _created_eagerly(
     options: dict[str, Any], run: TaskRun,
 ) -> Task[Any]:  # fmt: skip
     """Create a task whose first step is taken at once, before it can be known."""
-    if run.has_own_context:
+    if not run.is_sharing:
         options["context"] = copy_context()
     context: Context = options["context"]
-    recorder, creator = run.recorder, _run_of(current_task(loop))
-    if creator is not None and creator.span_id:
-        creator.end_step(recorder.now_ns())
-    now_ns = recorder.now_ns()
-    run.start(now_ns)
-    run.begin_step(None, now_ns)
-    token = context.run(_scope.set, run)
+    creator = _run_of(current_task(loop), _scope.get())
+    if creator is not None:
+        creator.end_step(None, None)
+    context.run(run.enter)
+    run.begin_step(None)
     task = original(loop, coro, **options)
-    now_ns = recorder.now_ns()
-    run.end_step(now_ns)
-    if not run.has_own_context:
-        context.run(_scope.reset, token)
-    if creator is not None and creator.span_id:
-        creator.begin_step(current_task(loop), now_ns)
-    if task.done():
-        run.finish(task, now_ns)
-    else:
-        _follow(task, run)
+    _follow(task, run)
+    run.end_step(task, context)
+    if creator is not None:
+        creator.begin_step(None)
     return task
 
 
 def _run_handle(original: Callable[[Any], None]) -> Callable[[Any], None]:
-    def _run(self: Any) -> None:
-        task = getattr(self._callback, "__self__", None)
-        run = _runs.get(id(task))
-        if run is None or run.task() is not task or not run.recorder.is_open:
+    def _run_recorded(self: Any) -> None:
+        task, context = getattr(self._callback, "__self__", None), self._context
+        scope = context.get(_scope)
+        run: Any = scope
+        if scope.__class__ is not TaskRun or run.task_id != id(task) or run.is_over:
+            run = _run_of(task, scope)
+            if run is None and _sharing and (run := _sharing_run(task)) is not None and run.recorder.is_open:
+                context.run(run.enter)
+        if run is None or not run.recorder.is_open:
             original(self)
-        else:
-            _step(run, task, self._context.run, original, self)
+            return
+        try:  # a fault of ours must not reach the loop: it ends the recording, and the task goes on
+            run.begin_step(task)
+        except Exception as error:
+            run.recorder.give_up(error)
+        original(self)
+        try:
+            run.end_step(task, context)
+        except Exception as error:
+            run.recorder.give_up(error)
 
-    return _run
-
-
-def _step(
-    run: TaskRun, task: Any, in_context: Callable[..., Any], step: Callable[..., None], *args: Any
-) -> None:  # fmt: skip
-    """Take one step of a task; `in_context` calls a function in the context of the task.
-
-    A fault of ours must not reach the loop: it ends the recording, and the task goes on.
-    """
-    recorder, token = run.recorder, None
-    try:
-        now_ns = recorder.now_ns()
-        if not run.span_id:
-            run.start(now_ns)
-            if run.has_own_context:
-                in_context(_scope.set, run)
-        if not run.has_own_context:
-            token = in_context(_scope.set, run)
-        if now_ns - _cpu.read_ns > OLDEST_READING_NS:
-            _cpu.read(now_ns)
-        run.begin_step(task, now_ns)
-    except Exception as error:
-        recorder.give_up(error)
-    step(*args)
-    try:
-        now_ns = recorder.now_ns()
-        run.end_step(now_ns)
-        if token is not None:  # others may have the same context: what is set there must not outlast the step
-            in_context(_scope.reset, token)
-        if task.done():
-            _runs.pop(id(task), None)
-            run.finish(task, now_ns)
-    except Exception as error:
-        recorder.give_up(error)
-
-
-class _CpuClock(threading.local):
-    """The CPU clock of the thread of a loop, read no more often than needed: a reading costs as much as a step."""
-
-    read_ns = 0
-    cpu_ns = 0
-
-    def read(self, now_ns: int) -> None:
-        self.read_ns, self.cpu_ns = now_ns, REAL.cpu_ns()
-
-    def since_last(self, began_ns: int, now_ns: int) -> int:
-        """Return how long the thread computed in a step [ns], with what it computed since the last reading."""
-        before_ns = self.cpu_ns
-        self.read(now_ns)
-        return min(now_ns - began_ns, self.cpu_ns - before_ns)
-
-
-_cpu = _CpuClock()
+    return _run_recorded
 
 
 def _uvloop_hooks(module: ModuleType) -> Iterator[Hook]:
@@ -337,12 +317,36 @@ def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _step_in_context(callback: Callable[..., None], task: Task[Any], *args: Any) -> None:
     """Take one step of a task whose context the loop has entered already."""
-    run = _run_of(task)
+    run = _run_of(task, _scope.get())
+    if run is None and (run := _sharing_run(task)) is not None and run.recorder.is_open:
+        run.enter()
     if run is None or not run.recorder.is_open:
         callback(*args)
-    else:
-        _step(run, task, _called, callback, *args)
+        return
+    try:
+        run.begin_step(task)
+    except Exception as error:
+        run.recorder.give_up(error)
+    callback(*args)
+    try:
+        run.end_step(task, None)
+    except Exception as error:
+        run.recorder.give_up(error)
 
 
-def _called(function: Callable[..., Any], *args: Any) -> Any:
-    return function(*args)
+def _virtual_hooks(module: ModuleType) -> Iterator[Hook]:
+    """Yield the hook of the loop in simulated time, which notes itself what its tasks do."""
+    yield Patch(module.VirtualLoop, "_take_step", _take_step)
+
+
+def _take_step(original: Callable[..., None]) -> Callable[..., None]:
+    def _take_step_recorded(self: Any, task: Any, callback: Callable[..., None], *args: Any) -> None:
+        def take(*args: Any) -> None:
+            run = _run_of(task, _scope.get()) or _sharing_run(task)
+            if run is not None and run.span_id:
+                run._lane.log = task.log
+            original(self, task, callback, *args)
+
+        _step_in_context(take, task, *args)
+
+    return _take_step_recorded

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
-from kaygraph_viz.capture.calls import OpenCall, scope_by_context, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
 from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.names import is_machinery, name_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, Patch
-from kaygraph_viz.trace.waiting import held_up
+from kaygraph_viz.trace.recorder import _scope
+from kaygraph_viz.trace.waiting import note_wait
 
 __all__ = ["hooks"]
 
@@ -76,11 +77,19 @@ def _is_machinery(thread: Thread) -> bool:
 def _blocking(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            scope = scope_by_context("threading")
-            if scope is None or not scope.span_id:
+            scope = _scope.get()
+            if scope is None or not scope.span_id or not (recorder := scope.recorder).is_open:
                 return original(self, *args, **kwargs)
-            with held_up("blocked", name, least_ns=LEAST_NS):
+            if "threading" not in recorder.captured:
                 return original(self, *args, **kwargs)
+            now_ns = recorder.now_ns
+            started_ns = now_ns()
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                if (ended_ns := now_ns()) - started_ns >= LEAST_NS:  # the CPU clock has stood still meanwhile
+                    cpu_ns = recorder.lanes.mine().cpu_at(ended_ns)
+                    note_wait(scope, "blocked", name, started_ns, ended_ns, cpu_at_start_ns=cpu_ns)
 
         return method
 

@@ -17,6 +17,7 @@ from kaygraph_viz.analysis.explain.explain import CAUSES, explain
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import aligned, counted, duration, significant
+from kaygraph_viz.cli.interrupts import noticing_interrupts
 from kaygraph_viz.errors import OutputExistsError
 from kaygraph_viz.trace.disk import written
 
@@ -141,6 +142,11 @@ def check_outputs(out: Path, name: str, *, force: bool) -> None:
 
 def write_outputs(run: ExampleRun, out: Path) -> dict[Path, str]:
     """Write charts, diagram, trace and the other files of a run; return by path what to look for in each."""
+    with noticing_interrupts():
+        return _written_outputs(run, out)
+
+
+def _written_outputs(run: ExampleRun, out: Path) -> dict[Path, str]:
     from kaygraph_viz.plot.diagram.diagram import diagram
 
     files: dict[Path, str] = {}

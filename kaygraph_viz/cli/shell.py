@@ -9,13 +9,14 @@ from __future__ import annotations
 import cmd
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 from kaygraph_viz.analysis.wording import aligned
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
 from kaygraph_viz.cli.report import check_outputs, print_files, print_run, print_verdicts, printable, write_outputs
 from kaygraph_viz.errors import DataError, KayGraphVizError

@@ -7,11 +7,12 @@ example gives back (``outcome``).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_whole, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.base import Executor

@@ -6,14 +6,13 @@ Belongs here: policies, and what there is where none is asked for. Does not belo
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
+from kaygraph_viz.checks import MAX_SECONDS, checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import usable_cores
@@ -21,7 +20,7 @@ from kaygraph_viz.machine import usable_cores
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-__all__ = ["MemoryBudget", "RetryPolicy", "default_workers", "used_bytes"]
+__all__ = ["MemoryBudget", "RetryPolicy", "asked_s", "default_workers", "used_bytes"]
 
 MAX_BY_DEFAULT = 32
 POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
@@ -112,14 +111,33 @@ class RetryPolicy:
 
         Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, at least that long.
         """
-        own_s = self._asked_s(attempt, error) if callable(self.wait) else float(self.wait)
-        asked = getattr(error, "retry_after_s", None)
-        return max(own_s, float(asked)) if isinstance(asked, (int, float)) and math.isfinite(asked) else own_s
+        own_s = self._ruled_s(attempt, error) if callable(self.wait) else float(self.wait)
+        return max(own_s, asked_s(error))
 
-    def _asked_s(self, attempt: int, error: BaseException) -> float:
+    def _ruled_s(self, attempt: int, error: BaseException) -> float:
+        """Return what a waiting rule says; below 0 is no wait, as where its jitter is larger than the rest [s]."""
         seconds: Any = self.wait(_call_state(attempt, error))  # type: ignore[operator]  # only called for functions
         refuse_if_async(seconds, "the function for the wait between attempts")
-        return float(seconds)
+        return checked_seconds("what wait returns", max(float(seconds), 0.0))
+
+
+def asked_s(error: BaseException | None) -> float:
+    """Return the wait that an error asks for in its attribute ``retry_after_s`` [s]; 0 where that makes no sense.
+
+    Examples
+    --------
+    >>> asked_s(ValueError("no answer"))
+    0.0
+    """
+    try:
+        asked = getattr(error, "retry_after_s", None)
+        if isinstance(asked, (int, float)) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
+            return float(asked)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the attribute is the user's, and may raise anything
+        return 0.0
+    return 0.0
 
 
 class MemoryBudget:

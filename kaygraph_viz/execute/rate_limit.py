@@ -16,9 +16,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import Self
 
-from kaygraph_viz.checks import MAX_SECONDS, checked_whole
+from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.clock import Clock, current_clock, sleep_async
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.limits import asked_s
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.waiting import held_up
 
@@ -147,9 +148,8 @@ class RateLimit:
         return clock.now_ns()
 
     def _leave(self, error: BaseException | None, left: list[_Place]) -> None:
-        asked = getattr(error, "retry_after_s", None)
-        if isinstance(asked, (int, float)) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
-            self.pause(asked)
+        if (seconds := asked_s(error)) > 0:
+            self.pause(seconds)
         self._slots.leave_one(left)
 
     def __repr__(self) -> str:

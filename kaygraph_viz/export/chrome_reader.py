@@ -9,13 +9,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from sys import intern
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.export.tracks import enclosing
-from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
 from kaygraph_viz.trace.fields import LONGEST_NAME
 from kaygraph_viz.trace.span import Status
@@ -34,7 +34,7 @@ class _Begun(NamedTuple):
 
     name: str
     started_ns: int
-    noted: dict[str, Any]
+    noted: dict[str, Any] | None
 
 
 class ChromeReader(Reader):
@@ -65,8 +65,16 @@ class ChromeReader(Reader):
 
     # -- events ------------------------------------------------------------------------------------------------------
 
+    def _begun(self, event: Mapping[str, Any]) -> _Begun:
+        name, noted, category = event.get("name"), event.get("args"), event.get("cat")
+        kept = dict(noted) if isinstance(noted, dict) else {}
+        if isinstance(category, str) and category:
+            kept.setdefault("category", intern(category))
+        started_ns = integer_ns(event.get("ts"), MICROSECOND_NS)
+        return _Begun(name[:LONGEST_NAME] if isinstance(name, str) else "", started_ns, self._noted(kept))
+
     def _complete(self, event: Mapping[str, Any]) -> None:
-        begun, duration = _begun(event), event.get("dur", 0)
+        begun, duration = self._begun(event), event.get("dur", 0)
         duration_ns = integer_ns(duration, MICROSECOND_NS)
         # Rounded once: inner events stay within outer ones.
         ended_ns = integer_ns(event["ts"] + duration, MICROSECOND_NS)
@@ -74,13 +82,13 @@ class ChromeReader(Reader):
         self._add(_thread(event), begun, ended_ns, "ok", cpu_ns)
 
     def _begin(self, event: Mapping[str, Any]) -> None:
-        self._open.setdefault(_thread(event), []).append(_begun(event))
+        self._open.setdefault(_thread(event), []).append(self._begun(event))
 
     def _end(self, event: Mapping[str, Any]) -> None:
         self._close(_thread(event), event)
 
     def _begin_apart(self, event: Mapping[str, Any]) -> None:
-        self._open.setdefault(_identity(event), []).append(_begun(event))
+        self._open.setdefault(_identity(event), []).append(self._begun(event))
 
     def _end_apart(self, event: Mapping[str, Any]) -> None:
         self._close(_identity(event), event)
@@ -106,7 +114,7 @@ class ChromeReader(Reader):
         name, started_ns, noted = begun
         self._keep((
             self._count, 0, -1, name, "branch", lane, started_ns, started_ns, ended_ns, cpu_ns, 0, status, 1, None,
-            noted or None, None, None,
+            noted, None, None,
         ))  # fmt: skip
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -141,15 +149,6 @@ class ChromeReader(Reader):
                 taken[name] += 1
                 found[code] = name if taken[name] == 1 else f"{name} #{taken[name]}"
         return found
-
-
-def _begun(event: Mapping[str, Any]) -> _Begun:
-    name, noted, category = event.get("name"), event.get("args"), event.get("cat")
-    kept = dict(noted) if isinstance(noted, dict) else {}
-    if isinstance(category, str) and category:
-        kept.setdefault("category", category)
-    started_ns = integer_ns(event.get("ts"), MICROSECOND_NS)
-    return _Begun(name[:LONGEST_NAME] if isinstance(name, str) else "", started_ns, safe_attributes(kept))
 
 
 def _thread(event: Mapping[str, Any]) -> Key:

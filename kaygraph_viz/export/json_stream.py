@@ -33,8 +33,8 @@ class JsonStream:
     >>> from io import StringIO
     >>> path = Path("run.json")
     >>> stream = JsonStream(StringIO('{"unit": "ms", "events": [1, 2]}'), path, Allowance(path, 32))
-    >>> stream.field_before("events", "unit"), list(stream.array())
-    ('ms', [1, 2])
+    >>> {name: stream.value() if name == "unit" else list(stream.array()) for name in stream.fields()}
+    {'unit': 'ms', 'events': [1, 2]}
     """
 
     def __init__(self, stream: TextIO, path: Path, allowance: Allowance) -> None:
@@ -54,20 +54,23 @@ class JsonStream:
             if not self._more():
                 return ""
 
-    def field_before(self, name: str, wanted: str) -> Any:
-        """Move to the value of field `name` of an object, and return the value of field `wanted` if it came before."""
-        found: Any = None
+    def fields(self) -> Iterator[str]:
+        """Yield the names of the fields of an object; whoever takes one reads its value before the next."""
         self._take("{")
         while self.peek() == '"':
-            key = self._value()
+            key = self.value()
             self._take(":")
-            if key == name:
-                return found
-            value = self._value()
-            found = value if key == wanted else found
-            if self.peek() == ",":
-                self._take(",")
-        raise TraceFormatError(f"{self._path} is not a trace: there is no field {name!r} in it")
+            yield key
+            self._end_item("}")
+        self._take("}")
+
+    def skip(self) -> None:
+        """Read a value that nobody needs; an array may have any length."""
+        if self.peek() == "[":
+            for _ in self.array():
+                pass
+        else:
+            self.value()
 
     def array(self, *, may_lack_end: bool = False) -> Iterator[Any]:
         """Yield the values of an array.
@@ -82,16 +85,24 @@ class JsonStream:
         TraceFormatError
             If it is not an array, or cannot be read to its end.
         """
+        for _ in self.elements(may_lack_end=may_lack_end):
+            yield self.value()
+
+    def elements(self, *, may_lack_end: bool = False) -> Iterator[None]:
+        """Yield at each element of an array; whoever takes one reads its value before the next."""
         self._take("[")
         while (char := self.peek()) not in ("]", ""):
-            yield self._value()
-            char = self.peek()
-            if char == ",":
-                self._take(",")
-            elif char not in ("]", ""):
-                raise self._error(f"{char!r} stands where ',' or ']' should be")
+            yield
+            self._end_item("]")
         if char or not may_lack_end:
             self._take("]")
+
+    def _end_item(self, closing: str) -> None:
+        char = self.peek()
+        if char == ",":
+            self._take(",")
+        elif char not in (closing, ""):
+            raise self._error(f"{char!r} stands where ',' or {closing!r} should be")
 
     def skip_rest(self) -> None:
         """Read to the end: a compressed file checks its sum there."""
@@ -99,7 +110,8 @@ class JsonStream:
         while self._more():
             self._at = len(self._text)
 
-    def _value(self) -> Any:
+    def value(self) -> Any:
+        """Return the next value."""
         self._allowance.take_values(1)
         self.peek()  # skips spaces
         while True:

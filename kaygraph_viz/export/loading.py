@@ -18,6 +18,8 @@ from typing import Any
 from kaygraph_viz.errors import TraceFormatError, warn
 from kaygraph_viz.export.chrome_reader import ChromeReader
 from kaygraph_viz.export.json_stream import JsonStream
+from kaygraph_viz.export.otlp_json import SIGNALS, otlp_events
+from kaygraph_viz.export.otlp_reader import OtlpReader
 from kaygraph_viz.export.perfetto_reader import PerfettoReader
 from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.export.task_stream_reader import TaskStreamReader
@@ -33,15 +35,16 @@ _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError)
 
 
 def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
-    """Read a trace from a file: one of our own, of Perfetto or chrome://tracing, or the task stream of Dask.
+    """Read a trace from a file: one of our own, of Perfetto, chrome://tracing, OpenTelemetry or Dask.
 
     The format is recognised by the content; the name does not matter. Each may be compressed with gzip.
 
     Parameters
     ----------
     path
-        What `Trace.save` or `to_perfetto` wrote; Chrome trace events (JSON) of any tool, such as VizTracer; or the
-        task stream of Dask as JSON: ``json.dump(client.get_task_stream(), file, default=str)``.
+        What `Trace.save` or `to_perfetto` wrote; Chrome trace events (JSON) of any tool, such as VizTracer; spans of
+        OpenTelemetry as JSON (OTLP), one document or one in each line, as the file exporter of its collector writes
+        them; or the task stream of Dask as JSON: ``json.dump(client.get_task_stream(), file, default=str)``.
     partial
         Whether to take what can be read of a file that was cut off, with a warning, instead of an error.
 
@@ -49,7 +52,8 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     -------
     Trace
         The same spans that were saved or exported. From other tools: complete events (``X``, ``B`` and ``E``) and
-        asynchronous ones (``b`` and ``e``) as branches, nested as their times are; tasks of Dask as branches.
+        asynchronous ones (``b`` and ``e``) as branches, nested as their times are; tasks of Dask as branches; spans of
+        OpenTelemetry as branches, nodes and graphs.
 
     Raises
     ------
@@ -62,6 +66,16 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> Trace:
     -----
     Of other tools' events, arguments become attributes; instants, counters and arrows are left out. A binary trace of
     Perfetto has to be converted first: ``traceconv json``. Nothing in a file is ever executed.
+
+    OpenTelemetry: a span in which no other lies is a branch; so is a call of a model or a retriever, whose requests are
+    its attempts. Spans around others are nodes, and graphs where they have no parent. Lanes are services, processes and
+    threads, in as many rows as overlap. A span that began when all earlier ones of its parent had ended is linked to
+    the last of them, as if it had waited for it; so it counts on the critical path. Attributes of GenAI, OpenInference
+    and others are also ``operation model agent tool input_tokens output_tokens``. Spans of `to_opentelemetry` come back
+    as they were recorded.
+
+    Dask: where its estimates of clocks let two tasks of a thread overlap, the later one is cut, and its attribute
+    ``clipped_s`` says by how much.
 
     Examples
     --------
@@ -94,7 +108,7 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
         with path.open("rb") as raw:
             unpacked, allowance = opened(raw, path)
             stream = JsonStream(io.TextIOWrapper(unpacked, encoding="utf-8-sig"), path, allowance)
-            reader, events = _begun(stream, allowance)
+            reader, events = _begun(stream, path, allowance)
             for count, event in enumerate(events, 1):  # noqa: B007  (an error says which one it was)
                 reader.add(_checked_event(event))
             stream.skip_rest()
@@ -113,16 +127,28 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
     return Trace(columns, dropped)
 
 
-def _begun(stream: JsonStream, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
+def _begun(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
     """Return the reader for a document, and its events."""
     if stream.peek() == "{":
-        head = stream.field_before("traceEvents", "otherData")
-        is_ours = isinstance(head, dict) and head.get("format") == FORMAT
-        return PerfettoReader(allowance, head) if is_ours else ChromeReader(allowance), stream.array()
+        return _begun_object(stream, path, allowance)
     events = stream.array(may_lack_end=True)  # the format allows it, for programs that are killed
     first = list(islice(events, 1))
     is_task = bool(first) and isinstance(first[0], dict) and "startstops" in first[0]
     return TaskStreamReader(allowance) if is_task else ChromeReader(allowance), chain(first, events)
+
+
+def _begun_object(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:
+    head: Any = None
+    fields = stream.fields()
+    for name in fields:
+        if name in SIGNALS:
+            return OtlpReader(allowance), otlp_events(stream, chain([name], fields))
+        if name == "traceEvents":
+            is_ours = isinstance(head, dict) and head.get("format") == FORMAT
+            return PerfettoReader(allowance, head) if is_ours else ChromeReader(allowance), stream.array()
+        value = stream.value()
+        head = value if name == "otherData" else head
+    raise TraceFormatError(f"{path} is not a trace: there is no field 'traceEvents' or 'resourceSpans' in it")
 
 
 def _checked_event(event: object) -> dict[str, Any]:

@@ -5,13 +5,13 @@ Belongs here: the meaning of a message of that stream. Does not belong here: rec
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from kaygraph_viz.export.reader import Reader, integer_ns
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.dask_stream import after_each_other, function_of_key
 from kaygraph_viz.trace.span import Status
 from kaygraph_viz.trace.unpacking import Allowance
 
@@ -38,7 +38,8 @@ class TaskStreamReader(Reader):
     """A reader that makes branches of tasks.
 
     A task starts and ends with its computation. Earlier actions, such as the transfer of its input, are time in the
-    queue. Its name is that of its function; the time is that of the scheduler, in [ns] since 1970.
+    queue. Its name is that of its function; the time is that of the scheduler, in [ns] since 1970. Where its estimates
+    of clocks let two tasks of a thread overlap, the later one is cut, and its attribute ``clipped_s`` says by how much.
     """
 
     def __init__(self, allowance: Allowance) -> None:
@@ -59,7 +60,7 @@ class TaskStreamReader(Reader):
         noted = {name: event[name] for name in NOTED if event.get(name) is not None}
         status: Status = "error" if event.get("status") == "error" else "ok"
         self._keep((
-            self._count, 0, -1, _name(event.get("key")), "branch", self._lane(event),
+            self._count, 0, -1, function_of_key(event.get("key")), "branch", self._lane(event),
             min(each.start_ns for each in actions), min(each.start_ns for each in ran),
             max(each.stop_ns for each in ran), -1, 0, status, 1,
             "the task failed" if status == "error" else None, safe_attributes(noted), None, None,
@@ -75,24 +76,22 @@ class TaskStreamReader(Reader):
         columns, dropped = super().finish(is_complete=is_complete)
         alone = {lane: worker for worker, lanes in self._workers.values() if len(lanes) == 1 for lane in lanes.values()}
         columns.lanes = tuple(alone.get(lane, lane) for lane in columns.lanes)
-        return columns, dropped
+        return _without_overlaps(columns), dropped
 
 
-def _name(key: object) -> str:
-    """Return the name of a function from the key of a task.
-
-    Examples
-    --------
-    >>> _name("load-page-2f1e0c9b"), _name(["sum-part-108d693e", 2]), _name("('read_csv-108d693e', 0)")
-    ('load-page', 'sum-part', 'read_csv')
-    """
-    first = key[0] if isinstance(key, list) and key else key
-    if not isinstance(first, str):
-        return "task"
-    head, *rest = re.split(r"[-']", first.removeprefix("('")[:200])
-    kept = [head]
-    for word in rest:
-        if not word.isalpha() or re.fullmatch(r"[0-9a-f]{8,}", word):
-            break
-        kept.append(word)
-    return "-".join(kept) or "task"
+def _without_overlaps(columns: SpanColumns) -> SpanColumns:
+    """Return tasks of which those of one thread do not overlap."""
+    rows, names = columns.rows, ("started_ns", "ended_ns")
+    if (rows["ended_ns"] < rows["started_ns"]).any():  # the file is damaged, and is refused
+        return columns
+    found = list(after_each_other(zip(*(rows[name].tolist() for name in ("lane", *names)), strict=True)))
+    for name in names:
+        rows[name] = [getattr(each, name) for each in found]
+    cut = {
+        number: each.as_attribute
+        for number, each in zip(rows["span_id"].tolist(), found, strict=True)
+        if each.clipped_ns
+    }
+    noted = {number: {**columns.attributes.get(number, {}), **its} for number, its in cut.items()}
+    columns.attributes = {**columns.attributes, **noted}
+    return columns.in_order()

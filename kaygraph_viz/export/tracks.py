@@ -18,6 +18,7 @@ __all__ = ["Tracks", "enclosing", "nearest_node", "outside_in", "place"]
 Ints = npt.NDArray[np.int64]
 
 COROUTINE_LANES = ("async", "task")  # on these kinds of lanes other branches run while one waits
+CHUNK = 65_536
 UNITS = ("branch", "attempt", "wait")
 
 
@@ -87,8 +88,14 @@ def _lane(columns: SpanColumns) -> Ints:
 def _walk(columns: SpanColumns, order: Ints) -> Iterator[tuple[int, ...]]:
     """Yield position, number, position of the parent, lane, start and end of each span, in order."""
     number, start, end = (columns.column(name) for name in ("span_id", "started_ns", "ended_ns"))
-    fields = (number, _parents(columns), _lane(columns), start, end)
-    yield from zip(order.tolist(), *(field[order].tolist() for field in fields), strict=True)
+    yield from _in_chunks(order, number, _parents(columns), _lane(columns), start, end)
+
+
+def _in_chunks(order: Ints, *fields: Ints) -> Iterator[tuple[int, ...]]:
+    """Yield each position with its fields; a list of all of them would take ten times as much memory."""
+    for first in range(0, len(order), CHUNK):
+        at = order[first : first + CHUNK]
+        yield from zip(at.tolist(), *(field[at].tolist() for field in fields), strict=True)
 
 
 def enclosing(columns: SpanColumns) -> Ints:
@@ -103,11 +110,11 @@ def enclosing(columns: SpanColumns) -> Ints:
     """
     rows = columns.rows
     order = np.lexsort((rows["span_id"], -rows["ended_ns"], rows["started_ns"], rows["lane"]))
-    fields = (columns.column(name)[order].tolist() for name in ("span_id", "lane", "started_ns", "ended_ns"))
+    fields = (columns.column(name) for name in ("span_id", "lane", "started_ns", "ended_ns"))
     found = np.zeros(len(rows), np.int64)
     open_spans: list[tuple[int, int]] = []  # (end, number)
     lane_before = -1
-    for position, number, lane, start, end in zip(order.tolist(), *fields, strict=True):
+    for position, number, lane, start, end in _in_chunks(order.astype(np.int64), *fields):
         if lane != lane_before:
             open_spans, lane_before = [], lane
         while open_spans and open_spans[-1][0] <= start:

@@ -8,7 +8,7 @@ Each criterion evaluates a trace: whether it is met, why, and which part of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -19,7 +19,7 @@ from kaygraph_viz.analysis.conflicts import conflicts
 from kaygraph_viz.analysis.intervals import Ints, concurrency
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.analysis.wording import counted, duration, join_words
 from kaygraph_viz.execute.explore import Exploration
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
@@ -58,24 +58,24 @@ class Criterion:
     evaluate: Callable[[Trace], Finding]
 
 
-def at_least_at_once(count: int, name: str | None = None) -> Criterion:
-    """Require that at some moment at least `count` branches (of a name) run at once."""
-    what = f"{name} branches" if name else "branches"
+def at_least_at_once(count: int, *names: str) -> Criterion:
+    """Require that at some moment at least `count` branches (of these names together) run at once."""
+    what = _branches_called(names)
 
     def evaluate(trace: Trace) -> Finding:
-        peak, _ = _peak(trace, name)
+        peak, _ = _peak(trace, names)
         reason = f"at most {peak} {what} ran at once"
-        return Finding(True, reason) if peak >= count else Finding(False, reason, *_longest_below(trace, count, name))
+        return Finding(True, reason) if peak >= count else Finding(False, reason, *_longest_below(trace, count, names))
 
     return Criterion(f"at least {count} {what} at once", evaluate)
 
 
-def at_most_at_once(count: int, name: str | None = None) -> Criterion:
-    """Require that never more than `count` branches (of a name) run at once."""
-    what = f"{name} branches" if name else "branches"
+def at_most_at_once(count: int, *names: str) -> Criterion:
+    """Require that never more than `count` branches (of these names together) run at once."""
+    what = _branches_called(names)
 
     def evaluate(trace: Trace) -> Finding:
-        peak, (from_s, to_s) = _peak(trace, name)
+        peak, (from_s, to_s) = _peak(trace, names)
         if peak <= count:
             return Finding(True, f"at most {peak} {what} ran at once")
         return Finding(False, f"{peak} {what} ran at once", from_s, to_s)
@@ -159,14 +159,14 @@ def efficiency_at_least(share: float) -> Criterion:
 
 
 def all_ok(count: int | None = None) -> Criterion:
-    """Require that no branch failed, and that there were `count` of them."""
+    """Require that no branch failed, and that there were `count` of them; one around others does not count."""
 
     def evaluate(trace: Trace) -> Finding:
-        branches = [span for span in trace if span.kind == "branch"]
-        bad = [span for span in branches if not span.ok]
+        every, branches = _named(trace), _innermost(trace)
+        bad = [span for span in every if not span.ok]
         if bad:
             zero = _zero(trace)
-            reason = f"{len(bad)} of {len(branches)} branches failed, the first with {bad[0].error or bad[0].status}"
+            reason = f"{len(bad)} of {len(every)} branches failed, the first with {bad[0].error or bad[0].status}"
             return Finding(False, reason, _s(bad[0].started_ns, zero), _s(bad[0].ended_ns, zero))
         if count is not None and len(branches) != count:
             return Finding(False, f"there were {len(branches)} branches")
@@ -206,8 +206,20 @@ def holds_always(exploration: Exploration) -> Criterion:
     return Criterion("right under every schedule", lambda trace: Finding(exploration.ok, reason))
 
 
-def _named(trace: Trace, name: str | None) -> list[Span]:
-    return [span for span in trace if span.kind == "branch" and (name is None or span.name.split(" ")[0] == name)]
+def _branches_called(names: Iterable[str]) -> str:
+    return f"{join_words(list(names))} branches".strip()
+
+
+def _named(trace: Trace, *names: str) -> list[Span]:
+    """Return the branches of some names, or all."""
+    return [span for span in trace if span.kind == "branch" and (not names or span.name.split(" ")[0] in names)]
+
+
+def _innermost(trace: Trace) -> list[Span]:
+    """Return the branches that have no others inside: a branch around others has no bar in the chart."""
+    is_around = Nesting.of(trace.columns).enclosing(trace.columns.is_kind("branch"))
+    around = set(trace.columns.rows["span_id"][is_around].tolist())
+    return [span for span in _named(trace) if span.span_id not in around]
 
 
 def _zero(trace: Trace) -> int:
@@ -218,24 +230,17 @@ def _s(time_ns: float, zero_ns: int) -> float:
     return (time_ns - zero_ns) / 1e9
 
 
-def _at_once(trace: Trace, name: str | None) -> tuple[Ints, Ints]:
-    """Return the times at which the number of running branches changes [ns], and the number from each on.
-
-    Without a name, a branch around others does not count beside these, as the chart draws no bar for it.
-    """
-    spans = _named(trace, name)
-    if name is None:
-        is_around = Nesting.of(trace.columns).enclosing(trace.columns.is_kind("branch"))
-        around = set(trace.columns.rows["span_id"][is_around].tolist())
-        spans = [span for span in spans if span.span_id not in around]
+def _at_once(trace: Trace, names: Sequence[str] = ()) -> tuple[Ints, Ints]:
+    """Return the times at which the number of running branches changes [ns], and the number from each on."""
+    spans = _named(trace, *names) if names else _innermost(trace)
     starts = np.array([span.started_ns for span in spans], np.int64)
     ends = np.array([span.ended_ns for span in spans], np.int64)
     return concurrency(starts, ends)
 
 
-def _longest_below(trace: Trace, count: int, name: str | None = None) -> tuple[float, float]:
+def _longest_below(trace: Trace, count: int, names: Sequence[str] = ()) -> tuple[float, float]:
     """Return the longest time with fewer than `count` branches at once, also before and after all branches [s]."""
-    times, counts = _at_once(trace, name)
+    times, counts = _at_once(trace, names)
     zero, end = _zero(trace), max((span.ended_ns for span in trace), default=0)
     changes = zip([zero, *times.tolist(), end], [0, *counts.tolist(), 0], strict=True)
     from_ns, to_ns = longest_stretch((time, running < count) for time, running in changes)
@@ -260,9 +265,9 @@ def longest_stretch(changes: Iterable[tuple[int, bool]]) -> tuple[int, int]:
     return longest
 
 
-def _peak(trace: Trace, name: str | None) -> tuple[int, tuple[float, float]]:
+def _peak(trace: Trace, names: Sequence[str]) -> tuple[int, tuple[float, float]]:
     """Return the largest number of branches at once, and the first time with so many, from and to [s]."""
-    times, counts = _at_once(trace, name)
+    times, counts = _at_once(trace, names)
     if not len(times):
         return 0, (0.0, 0.0)
     first, zero = int(counts.argmax()), _zero(trace)
@@ -271,7 +276,7 @@ def _peak(trace: Trace, name: str | None) -> tuple[int, tuple[float, float]]:
 
 def _longest_idle(trace: Trace) -> tuple[str, float, float]:
     """Return the lane of a worker and the longest time in which it was idle while a branch waited to start [ns]."""
-    branches = _named(trace, None)
+    branches = _named(trace)
     waits = [(span.submitted_ns, span.started_ns) for span in branches if span.started_ns > span.submitted_ns]
     longest: tuple[str, float, float] = ("", 0, 0)
     for lane, gap_from, gap_to in _idle_gaps(branches):

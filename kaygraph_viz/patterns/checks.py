@@ -12,9 +12,9 @@ take long.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import cost
 from kaygraph_viz.patterns.business_rules import BusinessRules
 from kaygraph_viz.patterns.external import AddressVerifier

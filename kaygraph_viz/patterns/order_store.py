@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.pipeline.stages import DeadLetter

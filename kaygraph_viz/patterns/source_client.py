@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Self
 
 import httpx
 from pydantic import ValidationError
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_SECONDS
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.errors import OptionError, ServiceError

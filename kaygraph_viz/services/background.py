@@ -135,13 +135,18 @@ class _Uvicorn(uvicorn.Server):
         Uvicorn's own way takes 0.1 s more.
         """
         for server in self.servers:
+            for listener in server.sockets:
+                asyncio.get_running_loop().remove_reader(listener)
+        await asyncio.sleep(0)  # those just accepted get their transport: a server that is closed would refuse that
+        for server in self.servers:
             server.close()
-        state = self.server_state
-        for connection in list(state.connections):
-            connection.shutdown()
+        connections, told = self.server_state.connections, set[Any]()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GRACE_S):
-                while state.connections or state.tasks:  # noqa: ASYNC110  (uvicorn says of neither when it changes)
+                while connections or len(asyncio.all_tasks()) > 1:  # of requests, and of connections just being made
+                    for connection in connections - told:
+                        connection.shutdown()
+                    told |= connections
                     await asyncio.sleep(_LOOK_S)
 
 

@@ -109,7 +109,8 @@ def traceback_text(error: BaseException) -> str:
     except KeyboardInterrupt:
         raise
     except BaseException:  # such as a truth of the error that raises
-        return "".join([*traceback.format_tb(error.__traceback__), describe_error(error), "\n"])
+        lines = vars(BaseException)["__traceback__"].__get__(error)  # its own attribute may raise, too
+        return "".join([*traceback.format_tb(lines), describe_error(error), "\n"])
 
 
 def safe_error(text: str) -> str:

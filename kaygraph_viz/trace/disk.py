@@ -11,9 +11,11 @@ import gzip
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+from kaygraph_viz.blocks import contextmanager
 
 __all__ = ["written"]
 

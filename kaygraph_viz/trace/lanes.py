@@ -11,7 +11,7 @@ from asyncio import Task, _get_running_loop, current_task
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
@@ -192,7 +192,7 @@ class Lanes:
         self._home_thread = threading.current_thread()  # the one in which the recording began is called main
         self._home = current_task() if _get_running_loop() is not None else None
         self._tasks: WeakKeyDictionary[Task[Any], Lane] = WeakKeyDictionary()
-        self._named: dict[str, threading.Thread] = {}
+        self._named: WeakValueDictionary[str, threading.Thread] = WeakValueDictionary()
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
         # Called when a thread begins to work on a lane: with its name, and the number of the process if it is a worker.
@@ -226,7 +226,7 @@ class Lanes:
         base = name = "main" if thread is self._home_thread else thread.name
         with self._lock:
             number = 1
-            while name in self._named and self._named[name].is_alive():
+            while (other := self._named.get(name)) is not None and other.is_alive():
                 number += 1
                 name = f"{base} #{number}"
             self._named[name] = thread

@@ -10,6 +10,7 @@ A fault of the recorder never changes a result: it warns once, switches itself o
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -87,6 +88,7 @@ class RecordScope(Scope):
 
     def enter(self) -> None:
         """Make this the scope in force."""
+        self.parent = _scope.get()
         self._token = _scope.set(self)
         _active.append(self)
 
@@ -138,7 +140,7 @@ def swap_scope(scope: Scope | span | None) -> Scope | span | None:
 
 def enter_scope(recorder: Recorder, span_id: int) -> None:
     """Make `span_id` the parent of spans that are opened from here on in this context."""
-    _scope.set(Scope(recorder, span_id))
+    _scope.set(Scope(recorder, span_id, _scope.get()))
 
 
 class OpenSpan(Protocol):
@@ -181,6 +183,8 @@ class Recorder:
         self.captured = captured
         self.label = label
         self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
+        self.errands: dict[int, Any] = {}  # by span: where calls that are sent to other processes from it come home
+        self.process_lanes: dict[int, str] = {}  # by number of the process
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
@@ -190,6 +194,7 @@ class Recorder:
         self.lanes = Lanes(cpu_ns if cpu_time else None, resolution_ns, is_exact=clock.is_exact)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
+        self._told: set[str] = set()
         self._relations: list[Relation] = []
         self.has_cpu_time = cpu_time
         self._spans = _columns(max_spans) if storage is None else storage
@@ -226,6 +231,20 @@ class Recorder:
             is_first, self._has_failed = not self._has_failed, True
         if is_first:
             warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
+
+    def tell_once(self, text: str) -> None:
+        """Warn of what this recording cannot hold; never raises, also where warnings are errors."""
+        with self._lock:
+            is_first = text not in self._told
+            self._told.add(text)
+        if is_first:
+            with suppress(Warning):
+                warn(text, stacklevel=3)
+
+    def stop_in_child(self) -> None:
+        """Record nothing more in a forked child, whose copy of a lock may be held for ever."""
+        self.is_open = False
+        self._lock = threading.RLock()
 
     def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:
         """Return a clock that stands still when reading it fails: results do not depend on it."""
@@ -334,6 +353,15 @@ class NoRecorder(Recorder):
 NO_RECORDER = NoRecorder()
 NO_SCOPE = Scope(NO_RECORDER, 0)
 _active = [NO_SCOPE]  # and those of the `record` blocks in force: for threads without a copy of the context
+
+
+def _stop_in_child() -> None:
+    """Stop recording in a forked child: nobody would read its copy, and its locks may be held."""
+    for scope in _active:
+        scope.recorder.stop_in_child()
+
+
+os.register_at_fork(after_in_child=_stop_in_child)
 
 
 def _columns(max_spans: int) -> Storage:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind
-from kaygraph_viz.trace.recorder import current_scope
+from kaygraph_viz.trace.recorder import Scope, current_scope, span
 
-__all__ = ["LOOP_BLOCKED", "held_up"]
+__all__ = ["LOOP_BLOCKED", "held_up", "note_wait"]
 
 LOOP_BLOCKED = "loop blocked"  # the wait span of a coroutine that did not let others go on for long
 
@@ -36,17 +36,30 @@ def held_up(kind: PartKind, name: str, *, attempt: int = 1, least_ns: int = 0) -
     if not recorder.is_open:  # a lock must cost no more than it did
         yield
         return
-    lane, started = recorder.lanes.mine(), recorder.now_ns()
-    cpu_ns, log = lane.cpu_at(started), lane.noting()
+    started = recorder.now_ns()
+    cpu_ns = recorder.lanes.mine().cpu_at(started)
     try:
         yield
     finally:
         ended = recorder.now_ns()
-        if ended > started and ended - started >= least_ns:
-            if log is not None:
-                log.cover(kind, started, ended, cpu_at_start_ns=cpu_ns)
-            blocked_ns = ended - started if kind == "blocked" else 0
-            recorder.add((
-                recorder.next_id(), scope.span_id, -1, name, "wait", lane.name, started, started, ended, -1, blocked_ns,
-                "ok", attempt, None, None, None, ((PART_CODE[kind], ended, -1.0),),
-            ))  # fmt: skip
+        if ended - started >= least_ns:
+            note_wait(scope, kind, name, started, ended, cpu_at_start_ns=cpu_ns, attempt=attempt)
+
+
+def note_wait(
+    scope: Scope | span, kind: PartKind, name: str, started_ns: int, ended_ns: int, *, cpu_at_start_ns: int,
+    attempt: int = 1,
+) -> None:  # fmt: skip
+    """Record a wait of the calling thread or task that has just ended [ns]."""
+    if ended_ns <= started_ns:
+        return
+    recorder = scope.recorder
+    lane = recorder.lanes.mine()
+    log = lane.noting()
+    if log is not None:
+        log.cover(kind, started_ns, ended_ns, cpu_at_start_ns=cpu_at_start_ns)
+    blocked_ns = ended_ns - started_ns if kind == "blocked" else 0
+    recorder.add((
+        recorder.next_id(), scope.span_id, -1, name, "wait", lane.name, started_ns, started_ns, ended_ns, -1,
+        blocked_ns, "ok", attempt, None, None, None, ((PART_CODE[kind], ended_ns, -1.0),),
+    ))  # fmt: skip

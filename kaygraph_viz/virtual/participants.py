@@ -21,8 +21,9 @@ __all__ = ["here", "is_called_by_user", "is_made_for_user", "module_of"]
 
 _WAITS = frozenset({"threading", "queue"})
 _MAKES = _WAITS | {
-    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.virtual.futures",
-    "kaygraph_viz.virtual.loop", "kaygraph_viz.virtual.patches", "kaygraph_viz.virtual.user_threads",
+    "concurrent.futures._base", "concurrent.futures.thread", "asyncio.base_events", "kaygraph_viz.capture.futures",
+    "kaygraph_viz.capture.threads", "kaygraph_viz.virtual.futures", "kaygraph_viz.virtual.loop",
+    "kaygraph_viz.virtual.patches", "kaygraph_viz.virtual.user_threads",
 }  # fmt: skip
 _THREAD_IS_MADE = threading.Thread.__init__.__code__
 

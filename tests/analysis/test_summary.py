@@ -266,3 +266,8 @@ def test_a_summary_can_be_sent_to_another_process():
 def test_summaries_are_equal_if_their_numbers_are():
     assert summarize(waits(4, 4)) == summarize(waits(4, 4))
     assert summarize(waits(4, 4)) != summarize(waits(4, 4), serial=waits(4, 1))
+
+
+def test_time_in_which_anything_ran_stands_beside_the_sum():
+    summary = summarize(make_trace(bar("a", "t-1", 0, 3), bar("b", "t-2", 1, 4), bar("c", "t-1", 6, 7)))
+    assert (summary.work_s, summary.busy_s, summary.makespan_s) == (7, 5, 7)

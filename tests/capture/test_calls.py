@@ -11,6 +11,7 @@ import pytest
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, lost, scope_by_context, scope_for
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import current_scope, span
+from tests.user_errors import ERRORS, Raises
 
 
 def test_a_call_is_a_branch_of_the_scope_that_submitted_it():
@@ -44,6 +45,14 @@ def test_an_error_has_no_frame_of_ours():
         call_recorded(current_scope(), 0, divmod, 1, 0)
     assert [frame.name for frame in traceback.extract_tb(caught.tb)] == ["test_an_error_has_no_frame_of_ours"]
     assert [each.status for each in trace] == ["error"]
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_of_any_kind_arrives_as_it_is(name):
+    error = ERRORS[name]()
+    with record(), pytest.raises(type(error)) as caught:
+        call_recorded(current_scope(), 0, Raises(error))
+    assert caught.value is error
 
 
 def test_after_the_recording_a_call_is_just_made():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 import kaygraph_viz as kv
@@ -74,3 +76,15 @@ def test_tasks_of_a_cluster_are_branches():
     assert {name: len(each) for name, each in found.items()} == {"load": 4, "add": 1, "pow": 1, "abs": 2}
     assert {each.lane.partition("/")[0] for each in found["load"]} == {"dask-1"}
     assert outer.span_id
+
+
+def test_processes_of_the_local_scheduler_say_once_that_they_are_not_recorded():
+    both = [dask.delayed(abs)(-1), dask.delayed(abs)(-2)]
+    with (
+        pytest.warns(UserWarning, match="not recorded") as warned,
+        kv.record(capture="dask"),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        for _ in range(2):
+            assert dask.compute(*both, scheduler="processes", pool=pool) == (1, 2)
+    assert len(warned) == 1

@@ -143,3 +143,12 @@ def test_without_capture_nothing_is_hooked() -> None:
         assert ThreadPoolExecutor.submit is submit
         pool.submit(double, 1).result()
     assert not len(trace)
+
+
+def test_a_pool_in_simulated_time_waits_there() -> None:
+    with kv.record(clock="virtual", capture="futures") as trace, ThreadPoolExecutor(2) as pool:
+        list(pool.map(kv.sleep, [0.1, 0.1, 0.3]))
+    trace.validate()
+    assert (len(trace), trace.makespan_s) == (3, 0.4)
+    assert [span.submitted_ns for span in trace] == [0, 0, 0]
+    assert [span.started_ns for span in trace] == [0, 0, 100_000_000]

@@ -31,6 +31,8 @@ def test_every_call_is_recorded(backend: str):
     calls = [each for each in trace if each.name == "double"]
     assert sum(each.attributes.get("items", 1) for each in calls) == 10
     assert {each.parent_id for each in calls} == {outer.span_id}
+    (around,) = (each for each in trace if each.name == "outer")
+    assert min(each.submitted_ns for each in calls) >= around.started_ns
 
 
 @pytest.mark.processes

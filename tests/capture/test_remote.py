@@ -21,6 +21,15 @@ def fail(number: int) -> int:
     raise KeyError(number)
 
 
+class FrozenError(Exception):
+    def __setattr__(self, name, value):
+        raise AttributeError(name)
+
+
+def refuse(why):
+    raise FrozenError(why)
+
+
 def sent(function, monkeypatch):
     """Return a call as another process has it."""
     call = pickle.loads(pickle.dumps(TravellingCall(function, current_scope(), 1)))
@@ -49,6 +58,15 @@ def test_so_do_those_of_a_call_that_fails(monkeypatch):
         error = pickle.loads(pickle.dumps(caught.value))
     assert (type(error), error.args) == (KeyError, (7,))
     assert [(each.name, each.status) for each in trace] == [("fail", "error")]
+
+
+def test_an_error_that_cannot_be_changed_comes_home_as_well(monkeypatch):
+    with record():
+        call = sent(refuse, monkeypatch)
+        with pytest.raises(Exception, match="cold") as caught:
+            call("cold")
+        error = pickle.loads(pickle.dumps(caught.value))
+    assert (type(error), error.args) == (FrozenError, ("cold",))
 
 
 def test_a_result_that_arrives_after_the_recording_is_just_the_result(monkeypatch):

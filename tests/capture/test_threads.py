@@ -92,3 +92,15 @@ def test_waits_for_a_queue_are_blocked():
     (branch,) = (each for each in trace if each.kind == "branch")
     assert "blocked" in {part.kind for part in branch.parts}
     assert [each.name for each in trace if each.kind == "wait"] == ["Queue.get"]
+
+
+def test_a_thread_in_simulated_time_waits_there():
+    def work() -> None:
+        kv.sleep(0.5)
+
+    with kv.record(clock="virtual", capture="threading") as trace:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    trace.validate()
+    assert [(span.name, span.service_s) for span in trace] == [("work", 0.5)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 
 import pytest
@@ -307,3 +308,20 @@ def test_no_figure_stays_open(run, tmp_path):
 def test_files_are_printed_with_what_to_look_for(capsys, tmp_path):
     print_files(tmp_path, {tmp_path / "a.png": "one row", tmp_path / "b.png": ""})
     assert capsys.readouterr().out == f"  In {tmp_path}{os.sep}\n  a.png  one row\n  b.png\n\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_an_interrupt_that_drawing_turns_into_another_error_is_an_interrupt(run, tmp_path, monkeypatch):
+    def draw(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("invalid bounding box") from None
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr("kaygraph_viz.plot.gantt.gantt.gantt", draw)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_outputs(run, tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)

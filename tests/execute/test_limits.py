@@ -7,6 +7,7 @@ import tenacity
 
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.limits import RetryPolicy, default_workers
+from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.virtual.clock import VirtualClock
 
 
@@ -86,6 +87,25 @@ def test_exponential_checks_its_numbers(wrong):
         RetryPolicy.exponential(**wrong)
 
 
-@pytest.mark.parametrize(("asked", "wait_s"), [(2.0, 2.0), (0.01, 0.1), (None, 0.1), (float("inf"), 0.1), ("1", 0.1)])
+@pytest.mark.parametrize(
+    ("asked", "wait_s"),
+    [
+        (2.0, 2.0), (0.01, 0.1), (None, 0.1), (float("inf"), 0.1), ("1", 0.1), (1e300, 0.1), (10**400, 0.1),
+        (True, 0.1), (-5, 0.1),
+    ],
+)  # fmt: skip
 def test_a_service_that_asks_for_time_gets_it(asked, wait_s):
     assert RetryPolicy(3, 0.1).wait_s(1, Busy(asked)) == wait_s
+
+
+@pytest.mark.parametrize("strange", [float("nan"), float("inf"), 1e300])
+@pytest.mark.parametrize("kind", ["serial", "thread", "async"])
+def test_a_rule_of_waits_that_makes_no_sense_is_the_error_of_its_branch(kind, strange):
+    with get_executor(kind) as executor:
+        (outcome,) = executor.imap(int, ["x"], retry=RetryPolicy(2, lambda _: strange), on_error="collect")
+    assert type(outcome.error) is OptionError
+    assert outcome.attempts == 1
+
+
+def test_a_rule_of_waits_may_fall_below_zero():
+    assert RetryPolicy(2, lambda _: -0.1).wait_s(1, ValueError()) == 0

@@ -141,6 +141,19 @@ def test_a_pause_holds_back_and_strange_values_do_nothing():
             assert clock.now_ns() == 5 * 10**9
 
 
+@pytest.mark.parametrize("raised", [RuntimeError, StopIteration, SystemExit])
+def test_an_error_that_fails_when_it_is_asked_for_a_wait_is_left_alone_and_its_place_is_free(raised):
+    class NoAnswerError(Exception):
+        @property
+        def retry_after_s(self):
+            raise raised
+
+    limit = RateLimit(in_flight=1)
+    with pytest.raises(NoAnswerError), limit:
+        raise NoAnswerError
+    assert not limit._slots._holders
+
+
 def test_a_cancelled_waiter_gives_its_place_on():
     async def main():
         limit, entered = RateLimit(in_flight=1), []

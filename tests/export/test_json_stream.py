@@ -58,19 +58,29 @@ def test_an_array_is_read_as_json_reads_it_whatever_the_chunks(items, indent, ch
         assert list(stream_of(json.dumps(items, indent=indent)).array()) == items
 
 
-def test_a_field_before_the_array_is_returned():
-    stream = stream_of('{"other": {"a": [1]}, "head": 5, "events": [1], "later": 0}')
-    assert stream.field_before("events", "head") == 5
-    assert list(stream.array()) == [1]
+def test_fields_are_read_one_after_the_other():
+    stream = stream_of('{"other": {"a": [1]}, "head": 5, "events": [1], "later": [[2], 3]}')
+    found = {}
+    for name in stream.fields():
+        if name in ("other", "later"):
+            stream.skip()
+        else:
+            found[name] = list(stream.array()) if name == "events" else stream.value()
+    assert found == {"head": 5, "events": [1]}
+    assert stream.peek() == ""
 
 
-def test_a_field_that_comes_later_is_not_waited_for():
-    assert stream_of('{"events": [], "head": 5}').field_before("events", "head") is None
+def test_elements_are_read_one_after_the_other():
+    stream = stream_of('[{"a": [1, 2]}, {"b": 3}]')
+    assert [{name: stream.value() for name in stream.fields()} for _ in stream.elements()] == [{"a": [1, 2]}, {"b": 3}]
 
 
-def test_without_the_array_it_is_no_trace():
-    with pytest.raises(TraceFormatError, match=r"run\.json is not a trace: there is no field 'events'"):
-        stream_of('{"head": 5}').field_before("events", "head")
+@pytest.mark.parametrize("text", ['{"a": 1', '{"a"', '{"a": 1 "b": 2}', "{3: 4}", "[1]"])
+def test_an_object_that_is_none_is_refused(text):
+    stream = stream_of(text)
+    with pytest.raises(TraceFormatError, match=r"run\.json cannot be read"):
+        for _ in stream.fields():
+            stream.value()
 
 
 def test_an_error_says_at_which_character():

@@ -50,7 +50,7 @@ DEEP = "[" * 100_000
         ('{"name": "Ada"}', "no field 'traceEvents'"),
         ('{"traceEvents": {}}', "stands where"),
         ('{"traceEvents" []}', "stands where"),
-        ("{", "no field 'traceEvents'"),
+        ("{", "it is incomplete"),
         ('{"traceEvents": [', "is incomplete"),
         ('{"traceEvents": [{"ph": "X"', "is incomplete"),
         ('{"traceEvents": [{"ph": "M"} {"ph": "M"}]}', "stands where ',' or ']' should be"),

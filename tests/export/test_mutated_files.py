@@ -34,7 +34,7 @@ from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.span_facts import span_facts
-from tests.export.examples import task
+from tests.export.examples import model_call, otlp, otlp_pairs, otlp_span, task
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*spans could be read")
 
@@ -44,7 +44,7 @@ VALUES: list[Any] = [
     -(2**63), "", "x" * 100_000, "\x1b[31m\ud800\u202e\n$", [2**63], [-1, 1e300], [{"a": 1}], "NaN", [[], []],
 ]  # fmt: skip
 # Files of each format, always the same; most of those of the first one are refused.
-FEW = {"native": 100, "perfetto": 20, "chrome": 25, "task stream": 25}
+FEW = {"native": 100, "perfetto": 20, "chrome": 25, "task stream": 25, "otlp": 50}
 THOROUGH = 400
 
 Document = Any
@@ -93,8 +93,24 @@ def task_stream_file(folder: Path) -> Document:
     ]
 
 
+def otlp_file(folder: Path) -> Document:
+    raised = otlp_pairs({"exception.type": "ValueError", "exception.message": "no"})
+    parts = [{"name": "cpu", "timeUnixNano": "0", "attributes": otlp_pairs({"kaygraph_viz.lasted_s": 1.0})}]
+    ours = {"kaygraph_viz.kind": "branch", "thread.name": "t-1", "kaygraph_viz.cpu_s": 0.5, "kaygraph_viz.index": 3}
+    links = [{"traceId": "ab" * 16, "spanId": f"{2:016x}"}]
+    return otlp(
+        otlp_span(1, 0, 9, "run", noted={"thread.id": 7}), model_call(2, 0, 2, 1), otlp_span(3, 0, 1, "POST", 2),
+        otlp_span(4, 2, 3, "tool", 1, {"pages": [1, 0.5], "map": {"a": True}}, links=links),
+        otlp_span(5, 2, 4, "tool", 1, status={"code": 2, "message": "no"},
+                  events=[{"name": "exception", "timeUnixNano": "1", "attributes": raised}]),
+        otlp_span(6, 0, 1, "own", noted=ours, events=parts),
+        service_name="demo", process_pid=3,
+    )  # fmt: skip
+
+
 FILES: dict[str, Callable[[Path], Document]] = {
     "native": native_file, "perfetto": our_perfetto_file, "chrome": chrome_file, "task stream": task_stream_file,
+    "otlp": otlp_file,
 }  # fmt: skip
 
 

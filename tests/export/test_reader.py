@@ -7,7 +7,7 @@ import pytest
 from kaygraph_viz.export import reader as module
 from kaygraph_viz.export.reader import LARGEST_NS, Reader, integer_ns
 from kaygraph_viz.trace.fields import as_row
-from tests.export.examples import AMPLE, FIELDS
+from tests.export.examples import AMPLE, FIELDS, X, read
 
 
 class Rows(Reader):
@@ -41,3 +41,19 @@ def test_spans_are_kept_as_columns_before_they_are_many(monkeypatch):
         assert len(reader._spans.buffer) < 4
     columns, dropped = reader.finish(is_complete=True)
     assert (columns.column("span_id").tolist(), dropped) == (list(range(1, 11)), 0)
+
+
+def test_attributes_that_come_again_are_kept_once_but_true_is_not_one(tmp_path):
+    noted = [{"a": 1}, {"a": True}, {"a": 1.0}, {"a": 1}, {"b": {"c": [1]}}, {"b": {"c": [1]}}]
+    found = read(tmp_path, [X | {"args": each} for each in noted]).columns.attributes
+    assert [type(found[at]["a"]) for at in range(1, 5)] == [int, bool, float, int]
+    assert found[1] is found[4]
+    assert found[5] is found[6]
+
+
+def test_only_some_attributes_are_remembered(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_SEEN", 2)
+    monkeypatch.setattr(module, "LONGEST_SEEN", 20)
+    noted = [{"a": number} for number in range(5)] + [{"a": "x" * 99}] * 2
+    found = read(tmp_path, [X | {"args": each} for each in noted]).columns.attributes
+    assert [found[at]["a"] for at in range(1, 8)] == [0, 1, 2, 3, 4, "x" * 99, "x" * 99]

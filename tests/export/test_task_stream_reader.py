@@ -34,6 +34,17 @@ def test_a_failed_task_is_an_error_and_one_that_never_ran_is_left_out(tmp_path):
     assert (span.status, span.error) == ("error", "the task failed")
 
 
+def test_tasks_of_one_thread_that_overlap_are_cut_and_say_by_how_much(tmp_path):
+    ran = [("compute", 1, 3), ("compute", 2.5, 4), ("compute", 2.8, 3.5)]
+    tasks = [task(name, action) for name, action in zip("abc", ran, strict=True)]
+    other = task("d", ("compute", 2, 3), thread=12)
+    trace = load(write(tmp_path, [*reversed(tasks), other])).validate()
+    times = {span.name: (span.started_ns / 1e9, span.ended_ns / 1e9) for span in trace}
+    assert times == {"a": (1, 3), "d": (2, 3), "b": (3, 4), "c": (4, 4)}
+    assert {span.name: span.attributes.get("clipped_s") for span in trace} == {"a": None, "d": None, "b": 0.5, "c": 1.2}
+    assert trace.spans[2].attributes["key"] == "b"
+
+
 def test_a_real_task_stream_is_read(tmp_path):
     distributed = pytest.importorskip("distributed")
     with (

@@ -26,14 +26,17 @@ VALUES: tuple[Any, ...] = (
 NAMES = (
     "parts", "links", "attributes", "memory", "machine", "parent_id", "span_id", "cpu_ns", "blocked_ns", "index",
     "attempt", "error", "spans", "dropped", "version", "format", "ph", "ts", "dur", "tdur", "args", "pid", "tid", "id",
-    "startstops",
+    "startstops", "resourceSpans", "scopeSpans", "spans", "spanId", "parentSpanId", "endTimeUnixNano", "status",
 )  # fmt: skip
 BYTES = (b"\n", b"{", b"[", b'"', b"\xff", b"NaN", b"1e999", b"\\ud800", b"\x1f\x8b")
 
 
 def corpus() -> list[bytes]:
     """Return small valid files, one or more of each format."""
-    return [*_ours(), *(json.dumps(content).encode() for content in (_chrome(), _chrome()["traceEvents"], _dask()))]
+    return [
+        *_ours(),
+        *(json.dumps(content).encode() for content in (_chrome(), _chrome()["traceEvents"], _dask(), _otlp())),
+    ]
 
 
 def _ours() -> list[bytes]:
@@ -79,6 +82,25 @@ def _dask() -> list[Any]:
         "startstops": actions,
     }
     return [task, task | {"status": "error", "thread": 8}]
+
+
+def _otlp() -> dict[str, Any]:
+    def noted(**values: Any) -> list[Any]:
+        return [{"key": key.replace("_", "."), "value": {"stringValue": value}} for key, value in values.items()]
+
+    def span(number: int, parent: int, start: int, end: int, **more: Any) -> dict[str, Any]:
+        ids = {"traceId": "ab" * 16, "spanId": f"{number:016x}", "parentSpanId": f"{parent:016x}"}
+        return {**ids, "name": "a", "startTimeUnixNano": str(start), "endTimeUnixNano": str(end), **more}
+
+    raised = [{"name": "exception", "attributes": noted(exception_type="ValueError")}]
+    links = [{"traceId": "ab" * 16, "spanId": f"{2:016x}"}]
+    ours = [{"key": "kaygraph_viz.kind", "value": {"stringValue": "branch"}}, *noted(thread_name="t-1")]
+    spans = [
+        span(1, 0, 0, 90), span(2, 1, 0, 20, attributes=noted(openinference_span_kind="LLM", llm_model="m")),
+        span(3, 2, 5, 15), span(4, 1, 20, 40, links=links), span(5, 1, 25, 95, status={"code": 2}, events=raised),
+        span(6, 0, 10, 0), span(7, 0, 10, 20, attributes=ours),
+    ]  # fmt: skip
+    return {"resourceSpans": [{"resource": {"attributes": noted(service_name="s")}, "scopeSpans": [{"spans": spans}]}]}
 
 
 # -- changing a file --------------------------------------------------------------------------------------------------

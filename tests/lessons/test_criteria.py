@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from kaygraph_viz.execute.explore import explore
@@ -20,7 +22,9 @@ from kaygraph_viz.lessons.criteria import (
     same_result,
     starts_after,
 )
+from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.recorder import span
 
 ONE_AFTER_THE_OTHER = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2, queued_s=1))
 AT_ONCE = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1))
@@ -115,3 +119,27 @@ def test_branch_that_is_missing_is_named_in_the_reason(criterion):
 )
 def test_longest_stretch_is_the_first_of_equals_and_none_without_any(changes, stretch):
     assert longest_stretch(changes) == stretch
+
+
+def test_branches_of_several_names_count_together():
+    trace = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1), bar("c", "t-3", 0, 1))
+    found = at_most_at_once(1, "a", "b").evaluate(trace)
+    assert (found.is_met, found.reason) == (False, "2 a and b branches ran at once")
+    assert at_least_at_once(2, "a", "b").evaluate(trace).is_met
+    assert at_most_at_once(1, "a").evaluate(trace).is_met
+
+
+def test_a_branch_around_others_is_not_one_more():
+    with record() as trace, span("around"):
+        for name in ("first", "second"):
+            with span(name):
+                pass
+    assert all_ok(2).evaluate(trace).reason == "all 2 branches succeeded"
+
+
+def test_a_branch_around_others_that_fails_is_told():
+    with record() as trace, suppress(ValueError), span("around"):
+        with span("inside"):
+            pass
+        raise ValueError("no")
+    assert all_ok().evaluate(trace).reason == "1 of 2 branches failed, the first with ValueError: no"

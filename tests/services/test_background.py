@@ -58,6 +58,34 @@ def test_port_is_free_after_the_stop():
         assert again.getsockname()[1] == port
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_stop_closes_connections_that_are_just_being_made(monkeypatch, turns):
+    made, is_held, go_on = [], threading.Event(), threading.Event()
+    make = background._Connection.connection_made
+    monkeypatch.setattr(background._Connection, "connection_made", lambda *args: (made.append(args[1]), make(*args)))
+    thread = background.ServerThread(Meeting(1))
+    thread.start()
+    loop = thread._server.loop
+
+    def stop_after(turns):
+        if turns:
+            loop.call_soon(stop_after, turns - 1)
+        else:
+            thread._front.end_requests()
+            thread._server.should_exit = True
+            thread._server.is_told_to_end.set()
+
+    loop.call_soon_threadsafe(lambda: (is_held.set(), go_on.wait()))
+    is_held.wait()
+    clients = [socket.create_connection(thread._socket.getsockname()) for _ in range(3)]
+    loop.call_soon_threadsafe(stop_after, turns)
+    go_on.set()
+    thread.stop()
+    assert all(transport.is_closing() for transport in made)
+    for client in clients:
+        client.close()
+
+
 def test_stop_while_requests_hang_answers_them_503(client):
     app = Meeting(expected=3)
     with serve(app=app) as server, ThreadPoolExecutor(3) as pool:

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from pydantic import BaseModel, ValidationError
 
 from kaygraph_viz.recording import record
-from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value
+from kaygraph_viz.trace.attributes import describe_error, safe_attributes, safe_value, traceback_text
 from kaygraph_viz.trace.recorder import span
 
 
@@ -177,6 +177,20 @@ def test_an_error_whose_text_raises_is_described():
             raise ValueError("no")
 
     assert describe_error(RudeError()) == "RudeError: <message could not be read>"
+
+
+def test_an_error_that_hides_its_traceback_is_told_all_the_same():
+    class SecretiveError(Exception):
+        @property
+        def __traceback__(self):
+            raise ValueError("no")
+
+    try:
+        raise SecretiveError("cold tea")
+    except SecretiveError as error:
+        text = traceback_text(error)
+    assert "test_an_error_that_hides_its_traceback" in text
+    assert text.endswith("SecretiveError: cold tea\n")
 
 
 def test_a_huge_error_text_is_cut():

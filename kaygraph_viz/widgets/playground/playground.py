@@ -14,13 +14,13 @@ import base64
 import html
 import threading
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
 from kaygraph_viz.analysis.wording import counted
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_WORKERS as LIMIT, checked_function, checked_whole, checked_workers
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.trace.attributes import describe_error

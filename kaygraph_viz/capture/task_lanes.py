@@ -1,0 +1,206 @@
+"""What a task of asyncio did when: its steps, and what it waited for between them.
+
+Belongs here: the lane of a task, the CPU clock of the thread of a loop. Does not belong here: the hooks in loops
+(``tasks``).
+
+Neighbouring steps of a few microseconds make one stretch, of which only start, end and CPU time are kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from asyncio import Task, sleep
+from collections.abc import Callable
+from types import CoroutineType
+from typing import Any
+
+from kaygraph_viz.awaited import BLOCKING, FILES, innermost_frame, kind_of_wait
+from kaygraph_viz.clock import REAL
+from kaygraph_viz.parts import ALL_CPU, NO_SHARE, PART_CODE, Entry
+from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
+
+__all__ = ["OLDEST_READING_NS", "SHORT_WAIT_NS", "TaskLane"]
+
+CPU, WAIT, GIL, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "gil", "blocked", "unknown"))
+SHORT_WAIT_NS = 50_000  # what a shorter wait was for is not looked up
+SLEEP = sleep.__code__
+OLDEST_READING_NS = 200_000  # of the CPU clock when a step begins
+
+
+class TaskLane(Lane):
+    """The lane of a task: its CPU clock runs while the task has the loop.
+
+    In simulated time the loop notes all that its tasks do, and `log` is that of the task.
+    """
+
+    __slots__ = ("_free", "_ran_before_ns", "_since_ns", "began_ns", "checked_ns", "ended_ns", "ran_ns")
+
+    def __init__(
+        self, name: str, cpu_clock: Callable[[], int] | None, _: int = 0, *, is_exact: bool = False
+    ) -> None:  # fmt: skip
+        super().__init__(name, cpu_clock, is_exact=is_exact)
+        self._free: list[TaskLane] = []
+
+    @classmethod
+    def of(cls, lanes: Lanes, free: list[TaskLane], now_ns: int) -> TaskLane:
+        """Return a lane for a task whose first step begins now [ns]: one of those that are free, or a new one."""
+        try:
+            lane = free.pop()
+            if lane.log.entries:
+                lane.log.entries.clear()
+        except IndexError:
+            lane = lanes.take("task", cls)  # type: ignore[assignment]
+            lane._free = free
+        lane.ran_ns = lane._ran_before_ns = 0  # CPU time of its steps so far, and before the stretch under way
+        lane.began_ns = 0  # of the step under way; 0 between two steps
+        lane._since_ns = lane.ended_ns = now_ns  # when the stretch of short steps began; when the last step ended
+        lane.check_clock(now_ns)
+        return lane
+
+    def give_back(self) -> None:
+        """Note that its task has ended."""
+        self._free.append(self)
+
+    def check_clock(self, now_ns: int) -> None:
+        """Have a reading of the CPU clock that is not too old, for a step that begins now [ns]."""
+        self.checked_ns = now_ns
+        if now_ns - _cpu.read_ns > OLDEST_READING_NS:
+            _cpu.read(now_ns)
+
+    def end_long_step(self, ended_ns: int) -> None:
+        """Note that the step under way has ended, which is long enough for a reading of the CPU clock."""
+        began_ns, self.began_ns = self.began_ns, 0
+        if self._is_exact:
+            self.ended_ns = ended_ns
+            return
+        used_ns = ended_ns - began_ns if self._clock is None else _cpu.since_last(began_ns, ended_ns)
+        self._close_stretch(began_ns)
+        self.log.settle(began_ns, ended_ns, 0, used_ns)
+        self.ran_ns += used_ns
+        self.ended_ns = ended_ns
+        self._begin_stretch(ended_ns)
+
+    def end_wait(self, task: Task[Any], now_ns: int) -> None:
+        """Note what the task waited for since its last step, which is no short while ago."""
+        last_ns = self.ended_ns
+        if self._is_exact:
+            return
+        self._close_stretch(last_ns)
+        self._begin_stretch(now_ns)
+        entries = self.log.entries
+        if getattr(task, "_fut_waiter", None) is None:  # it only let others go first
+            entries.append((GIL, last_ns, now_ns, NO_SHARE, -1))
+            return
+        code, ready_s = told_by(task.get_coro())
+        ready_ns = now_ns
+        if ready_s is not None:
+            late_ns = int((task.get_loop().time() - ready_s) * 1e9)
+            if late_ns >= CPU_RESOLUTION_NS:
+                ready_ns = max(last_ns, now_ns - late_ns)
+        if ready_ns > last_ns:
+            entries.append((code, last_ns, ready_ns, NO_SHARE, -1))
+        if ready_ns < now_ns:
+            entries.append((GIL, ready_ns, now_ns, NO_SHARE, -1))
+
+    def _begin_stretch(self, now_ns: int) -> None:
+        self._since_ns, self._ran_before_ns = now_ns, self.ran_ns
+
+    def _close_stretch(self, until_ns: int) -> None:
+        since_ns = self._since_ns
+        if until_ns <= since_ns:
+            return
+        entries = self.log.entries
+        if entries and entries[-1][2] > since_ns:  # something in it is known
+            self.log.settle(since_ns, until_ns, self._ran_before_ns, self.ran_ns)
+        else:
+            entries.append(_stretch(since_ns, until_ns, self.ran_ns - self._ran_before_ns))
+
+    def cpu_at(self, now_ns: int) -> int:
+        """Return the CPU time of the task until `now_ns` [ns]."""
+        return self.ran_ns + (now_ns - self.began_ns if self.began_ns else 0)
+
+    def cpu_between(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> int:
+        """Return the CPU time of a span that ends now [ns]; -1 where CPU time is not wanted."""
+        if self._clock is None:
+            return -1
+        return max(0, min(self.cpu_at(ended_ns) - cpu_at_start_ns, ended_ns - started_ns))
+
+    def measured(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> Measured:
+        """Return CPU time, blocked time and parts of a span in the task, which ends now [ns], in a step."""
+        if self._is_exact:
+            return super().measured(cpu_at_start_ns, started_ns, ended_ns)
+        if started_ns >= self.began_ns > 0 and not self.log.entries:
+            return self.cpu_between(cpu_at_start_ns, started_ns, ended_ns), 0, None
+        if self.began_ns:
+            self.end_long_step(ended_ns)
+            self.began_ns = ended_ns
+        self._close_stretch(self.ended_ns)
+        self._begin_stretch(self.ended_ns)
+        _, blocked_ns, parts = measured_in(self.log, started_ns, ended_ns, has_cpu=False)
+        return self.cpu_between(cpu_at_start_ns, started_ns, ended_ns), blocked_ns, parts
+
+    def told(self, started_ns: int, now_ns: int) -> Measured:
+        """Return CPU time, blocked time and parts of the task, which began at `started_ns` [ns]; changes nothing."""
+        if self._is_exact:
+            return measured_in(self.log, started_ns, now_ns, has_cpu=self._clock is not None)
+        lasted_ns = now_ns - started_ns
+        cpu_ns = -1 if self._clock is None else min(self.cpu_at(now_ns), lasted_ns)
+        if not self.log.entries and self.ended_ns == now_ns:  # short steps alone: their sum says it all
+            return cpu_ns, 0, None
+        entries = self._told_until(now_ns)
+        if len(entries) == 1 and entries[0][0] == CPU:
+            return cpu_ns, 0, None
+        if entries and entries[0][1] > started_ns:  # a very long log has lost its begin
+            entries.insert(0, (UNKNOWN, started_ns, entries[0][1], NO_SHARE, -1))
+        blocked_ns = sum([until_ns - began_ns for code, began_ns, until_ns, *_ in entries if code == BLOCKED])
+        return cpu_ns, blocked_ns, tuple([(code, until_ns, share) for code, _, until_ns, share, _ in entries])
+
+    def _told_until(self, now_ns: int) -> list[Entry]:
+        entries = self.log.entries.copy()
+        since_ns, until_ns = self._since_ns, now_ns if self.began_ns else self.ended_ns
+        if entries:
+            since_ns = max(since_ns, entries[-1][2])
+        if until_ns > since_ns:
+            entries.append(_stretch(since_ns, until_ns, self.cpu_at(now_ns) - self._ran_before_ns))
+        if until_ns < now_ns:
+            entries.append((WAIT, until_ns, now_ns, NO_SHARE, -1))
+        return entries
+
+
+def _stretch(since_ns: int, until_ns: int, ran_ns: int) -> Entry:
+    lasted_ns = until_ns - since_ns
+    is_cpu = lasted_ns < CPU_RESOLUTION_NS or ran_ns >= ALL_CPU * lasted_ns
+    return (CPU, since_ns, until_ns, NO_SHARE, -1) if is_cpu else (UNKNOWN, since_ns, until_ns, ran_ns / lasted_ns, -1)
+
+
+def told_by(coroutine: Any) -> tuple[int, float | None]:
+    """Return what a suspended coroutine waits for, as the code of a part, and when a sleep ends by the loop's clock [s]."""
+    try:
+        while (awaited := coroutine.cr_await).__class__ is CoroutineType:
+            coroutine = awaited
+        code = coroutine.cr_code
+        if code is SLEEP:
+            timer = coroutine.cr_frame.f_locals.get("h")
+            return WAIT, None if timer is None else timer.when()
+        return (BLOCKED if code.co_filename in FILES and code.co_qualname in BLOCKING else WAIT), None
+    except AttributeError:  # generators and extension types are coroutines, too
+        return PART_CODE[kind_of_wait(innermost_frame(coroutine))], None
+
+
+class _CpuClock(threading.local):
+    """The CPU clock of the thread of a loop, read no more often than needed: a reading costs as much as a step."""
+
+    read_ns = 0
+    cpu_ns = 0
+
+    def read(self, now_ns: int) -> None:
+        self.read_ns, self.cpu_ns = now_ns, REAL.cpu_ns()
+
+    def since_last(self, began_ns: int, now_ns: int) -> int:
+        """Return how long the thread computed in a step [ns], with what it computed since the last reading."""
+        before_ns = self.cpu_ns
+        self.read(now_ns)
+        return min(now_ns - began_ns, self.cpu_ns - before_ns)
+
+
+_cpu = _CpuClock()

@@ -1,0 +1,303 @@
+"""A reader of OpenTelemetry's spans, of any program: services, agents, calls of models.
+
+Belongs here: what a span becomes, and in which lane. Does not belong here: how a file is written (``otlp_json``), names
+of attributes (``otlp_conventions``), spans that we have exported (``otlp_own``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kaygraph_viz.export.otlp_conventions import facts_of, is_remote_call, is_span, name_of
+from kaygraph_viz.export.otlp_json import attributes_in, field_of, id_of, objects_in, time_ns
+from kaygraph_viz.export.otlp_own import PREFIX, as_recorded
+from kaygraph_viz.export.reader import Reader
+from kaygraph_viz.export.row_packing import Packed, pack_rows
+from kaygraph_viz.export.sequences import links_to_earlier
+from kaygraph_viz.export.tracks import outside_in
+from kaygraph_viz.trace.attributes import safe_attributes, safe_error
+from kaygraph_viz.trace.columns import TEXT_LIMIT, SpanColumns
+from kaygraph_viz.trace.fields import LONGEST_NAME
+from kaygraph_viz.trace.span import KINDS, Kind, Row, Status
+from kaygraph_viz.trace.unpacking import Allowance
+
+__all__ = ["OtlpReader"]
+
+Ints = npt.NDArray[np.int64]
+Key = tuple[str, str]  # of a span: its trace, and its id there
+FAILED = (2, "2", "STATUS_CODE_ERROR")
+MAX_LEVELS = 64  # of spans around one that do not enclose it, as they should
+LANE_LIMIT = TEXT_LIMIT - 40  # characters; numbers may follow
+INSTANCE = ("process.pid", "service.instance.id", "k8s.pod.name", "host.name")  # which of several of one service
+
+
+class _Place(NamedTuple):
+    """Where a span ran: the number of its resource, and the name of its thread, empty where it is not known."""
+
+    resource: int
+    thread: str
+
+
+class OtlpReader(Reader):
+    """A reader that makes branches of operations, and graphs and nodes of the spans around them.
+
+    A span in which no other lies is a branch; so is a call of a model or a retriever in which no other such call lies,
+    and spans within it, such as its HTTP requests, are its attempts. All others are nodes, and graphs where no span is
+    around them. A span that does not lie within its parent in time counts as one of the next span around it that
+    encloses it. Spans without an end are abandoned at the last time in the file.
+    """
+
+    def __init__(self, allowance: Allowance) -> None:
+        super().__init__(allowance)
+        self._numbers: dict[Key, int] = {}
+        self._parents: dict[int, Key] = {}
+        self._links: dict[int, list[Key]] = {}
+        self._calls: list[int] = []
+        self._recorded: set[int] = set()  # numbers of spans of ours
+        self._unfinished: list[Row] = []
+        self._resources: dict[int, tuple[str, str]] = {}  # service and which of several
+        self._places: dict[_Place, str] = {}
+        self._scope: object = None
+        self._last_ns = 0
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Take in a resource, a scope, or a span."""
+        number = event["of"]
+        if isinstance(resource := event.get("resource"), dict):
+            self._resources[number] = _service(attributes_in(resource))
+        elif isinstance(scope := event.get("scope"), dict):
+            self._scope = scope.get("name")
+        elif isinstance(span := event.get("span"), dict):
+            self._add(span, number)
+        elif "span" in event:
+            raise ValueError(f"it is {type(span).__name__}, expected an object with a span")
+
+    def _add(self, span: Mapping[str, Any], resource: int) -> None:
+        noted, trace = attributes_in(span), id_of(field_of(span, "traceId"))
+        key, parent = (trace, id_of(field_of(span, "spanId"))), id_of(field_of(span, "parentSpanId"))
+        is_ours = PREFIX + "kind" in noted
+        is_around_ours = self._scope == PREFIX.rstrip(".") and not is_ours and not parent
+        if not is_span(noted) or is_around_ours or key in self._numbers:  # exporters that try again send spans twice
+            return
+        number = self._numbers[key] = len(self._numbers) + 1
+        if parent:
+            self._parents[number] = trace, parent
+        links = [(id_of(field_of(link, "traceId")), id_of(field_of(link, "spanId"))) for link in _list(span, "links")]
+        if links:
+            self._allowance.take_values(len(links))
+            self._links[number] = links
+        row = self._row(number, span, noted, is_ours=is_ours)
+        if not is_ours:
+            place = _Place(resource, _thread(noted))
+            row = row._replace(lane=self._places.setdefault(place, f"\0{len(self._places)}"))
+        self._last_ns = max(self._last_ns, row.ended_ns)
+        if row.status == "abandoned" and not is_ours:
+            self._unfinished.append(row)
+        else:
+            self._keep(row)
+
+    def _row(self, number: int, span: Mapping[str, Any], noted: Mapping[str, Any], *, is_ours: bool) -> Row:
+        started_ns = time_ns(field_of(span, "startTimeUnixNano"))
+        ended_ns = time_ns(field_of(span, "endTimeUnixNano") or 0)
+        status, error = _outcome(span, noted) if ended_ns else ("abandoned", None)
+        name = str(span.get("name") or "")[:LONGEST_NAME]
+        ended_ns = max(started_ns, ended_ns)  # clocks may be set back
+        row = Row(number, 0, -1, name, "branch", "", started_ns, started_ns, ended_ns, status=status, error=error)
+        if is_ours:
+            self._recorded.add(number)
+            return as_recorded(row, noted, _list(span, "events"))
+        facts = facts_of(noted)
+        if is_remote_call(facts):
+            self._calls.append(number)
+        return row._replace(name=name_of(name, facts), attributes=safe_attributes({**facts, **noted}) or None)
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def finish(self, *, is_complete: bool) -> tuple[SpanColumns, int]:
+        """Return the spans, each within another, of a kind, and in a lane."""
+        for row in self._unfinished:
+            self._keep(row._replace(ended_ns=max(self._last_ns, row.started_ns)))
+        self._unfinished = []
+        columns, dropped = super().finish(is_complete=is_complete)
+        if len(columns):
+            columns.rows["parent_id"] = self._nested(columns)
+            self._set_kinds_and_lanes(columns)
+            columns.links = self._linked(columns)
+        return columns, dropped
+
+    def _nested(self, columns: SpanColumns) -> Ints:
+        """Return the number of the innermost span around each that encloses it, or 0."""
+        count = len(self._numbers) + 1
+        ids, started, ended = (columns.column(name) for name in ("span_id", "started_ns", "ended_ns"))
+        parent, at = np.zeros(count, np.int64), np.full(count, -1)
+        at[ids] = np.arange(len(ids))
+        for number, key in self._parents.items():
+            parent[number] = self._numbers.get(key, 0)
+        parent[at[parent] < 0] = 0
+        found = parent[ids]
+        for _ in range(MAX_LEVELS):
+            around = at[found]
+            is_outside = (found > 0) & ((started[around] > started) | (ended[around] < ended))
+            if not is_outside.any():
+                return found
+            found = np.where(is_outside, parent[found], found)
+        return np.where(is_outside, 0, found)
+
+    def _linked(self, columns: SpanColumns) -> dict[int, tuple[int, ...]]:
+        """Return the links to spans that are here, and, of spans of others, that had ended before."""
+        times = columns.rows[["span_id", "started_ns", "ended_ns"]][np.isin(columns.rows["span_id"], self._link_ends())]
+        started, ended = ({row[0]: row[at] for row in times.tolist()} for at in (1, 2))
+        found: dict[int, tuple[int, ...]] = {}
+        found |= {number: (each,) for number, each in links_to_earlier(columns).items() if number not in self._recorded}
+        for number, keys in self._links.items():
+            targets = dict.fromkeys(self._numbers[key] for key in keys if key in self._numbers)
+            kept = (each for each in targets if each in ended and each != number)
+            if number in started and number not in self._recorded:
+                kept = (each for each in kept if ended[each] <= started[number])
+            if links := tuple(kept):
+                found[number] = tuple(dict.fromkeys((*links, *found.get(number, ()))))
+        return found
+
+    def _link_ends(self) -> list[int]:
+        targets = {self._numbers[key] for keys in self._links.values() for key in keys if key in self._numbers}
+        return sorted({*self._links, *targets})
+
+    def _set_kinds_and_lanes(self, columns: SpanColumns) -> None:
+        """Give the spans of others a kind and a lane; ours have theirs."""
+        order = outside_in(columns)
+        is_other = ~np.isin(columns.rows["span_id"], list(self._recorded))
+        parents = _positions(columns, columns.column("parent_id"))
+        kinds = _kinds(order.tolist(), parents.tolist(), np.isin(columns.rows["span_id"], self._calls).tolist())
+        codes = np.array([KINDS.index(kind) for kind in kinds], np.uint8)
+        columns.rows["kind"] = np.where(is_other, codes, columns.rows["kind"])
+        names = self._lane_names(columns.lanes)
+        group_of = {name: code for code, name in enumerate(dict.fromkeys(names))}
+        group = np.array([group_of[name] for name in names], np.int64)[columns.rows["lane"]]
+        rows = _rows(columns, np.flatnonzero(is_other), group, parents)
+        is_around = is_other & columns.is_kind("graph", "node")
+        rows = np.where(is_around | ~is_other, 0, rows + 1)
+        columns.rows["lane"], columns.lanes = _numbered(list(group_of), group, rows)
+
+    def _lane_names(self, lanes: Sequence[str]) -> list[str]:
+        """Return the name of each lane so far: of ours as it is, of others that of service and thread."""
+        place_of = {code: place for place, code in self._places.items()}
+        places = [place_of[lane] for lane in lanes if lane in place_of]
+        services = {self._resources.get(place.resource, ("", "")) for place in places}
+        has_twins = len({service for service, _ in services}) < len(services)
+        return [
+            self._name_of(place_of[lane], len(services) > 1, has_twins) if lane in place_of else lane for lane in lanes
+        ]
+
+    def _name_of(self, place: _Place, has_several: bool, has_twins: bool) -> str:
+        service, instance = self._resources.get(place.resource, ("", ""))
+        process = " ".join(filter(None, (service, instance if has_twins else ""))) or "process"
+        if not place.thread:
+            return process[:LANE_LIMIT]
+        return (f"{process[: LANE_LIMIT // 2]}/{place.thread}" if has_several else place.thread)[:LANE_LIMIT]
+
+
+def _list(message: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return objects_in(message.get(name))
+
+
+def _service(noted: Mapping[str, Any]) -> tuple[str, str]:
+    name = str(noted.get("service.name") or "").partition(":")[0][:LANE_LIMIT]
+    instance = next((str(noted[each])[:40] for each in INSTANCE if noted.get(each) is not None), "")
+    return "" if name == "unknown_service" else name, instance
+
+
+def _thread(noted: Mapping[str, Any]) -> str:
+    name, number = noted.get("thread.name"), noted.get("thread.id")
+    if isinstance(name, str) and name:
+        return name[:LANE_LIMIT]
+    return "" if number is None else f"thread {str(number)[:40]}"
+
+
+def _outcome(span: Mapping[str, Any], noted: Mapping[str, Any]) -> tuple[Status, str | None]:
+    """Return the status of a span, and its error with the exception that the last event about one has."""
+    status = span.get("status")
+    if not isinstance(status, dict) or status.get("code") not in FAILED:
+        return "ok", None
+    raised = [attributes_in(event) for event in _list(span, "events") if event.get("name") == "exception"]
+    kind, message = (str((raised or [{}])[-1].get(f"exception.{name}") or "") for name in ("type", "message"))
+    kind = kind or str(noted.get("error.type") or "")
+    error = ": ".join(filter(None, (kind, message))) if raised else str(status.get("message") or kind)
+    is_cancelled = kind.endswith("CancelledError")
+    return "cancelled" if is_cancelled else "error", safe_error(error or "the span says that it failed")
+
+
+def _positions(columns: SpanColumns, numbers: Ints) -> Ints:
+    """Return the position of each span with such a number; -1 for 0."""
+    ids = columns.column("span_id")
+    order = np.argsort(ids)
+    at = order[np.minimum(np.searchsorted(ids, numbers, sorter=order), len(ids) - 1)]
+    return np.where(ids[at] == numbers, at, -1)
+
+
+def _kinds(order: Sequence[int], parents: Sequence[int], is_call: Sequence[bool]) -> list[Kind]:
+    """Return the kind of each span; `order` has each after the one around it."""
+    has_inner, has_call, is_detail = ([False] * len(order) for _ in range(3))
+    for at in reversed(order):
+        if parents[at] >= 0:
+            has_inner[parents[at]] = True
+            has_call[parents[at]] |= is_call[at] or has_call[at]
+    kinds: list[Kind] = ["branch"] * len(order)
+    for at in order:
+        around = parents[at]
+        is_detail[at] = around >= 0 and (is_detail[around] or (is_call[around] and not has_call[around]))
+        if is_detail[at]:
+            kinds[at] = "attempt"
+        elif has_inner[at] and not (is_call[at] and not has_call[at]):
+            kinds[at] = "graph" if around < 0 else "node"
+    return kinds
+
+
+def _rows(columns: SpanColumns, others: Ints, group: Ints, parents: Ints) -> Ints:
+    """Return the row of each span in its group; 0 for those that have a lane. Attempts are in that of their branch."""
+    depth = np.empty(len(columns), np.int64)
+    depth[outside_in(columns)] = np.arange(len(columns))
+    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    is_attempt = columns.is_kind("attempt")
+    packed = others[~is_attempt[others]]
+    packed = packed[np.lexsort((depth[packed], started[packed]))]
+    place = np.full(len(columns) + 1, -1)
+    place[packed] = np.arange(len(packed))
+    fields = (group[packed], started[packed], ended[packed], place[parents[packed]])
+    rows = np.zeros(len(columns), np.int64)
+    rows[packed] = pack_rows([Packed(*each) for each in zip(*(field.tolist() for field in fields), strict=True)])
+    for at in outside_in(columns).tolist():
+        if is_attempt[at] and parents[at] >= 0:
+            rows[at], group[at] = rows[parents[at]], group[parents[at]]
+    return rows
+
+
+def _numbered(groups: Sequence[str], group: Ints, rows: Ints) -> tuple[Ints, list[str]]:
+    """Return the lane of each span, and the names of the lanes, with a number where a group has several rows.
+
+    Parameters
+    ----------
+    groups
+        The names of the groups.
+    group, rows
+        The group of each span, and its row there, from 1; 0 for spans around others, which have the lane of the group,
+        like a main thread that waits for its workers.
+    """
+    count = int(rows.max()) + 1
+    used, code = np.unique(group * count + rows, return_inverse=True)
+    several = set((used[used % count > 1] // count).tolist())
+    known: dict[tuple[int, int], int] = {}
+    names: dict[str, None] = {}
+    lane_of = []
+    for of, row in (divmod(each, count) for each in used.tolist()):
+        key = of, row if of in several else 0
+        if key not in known:
+            name = f"{groups[of]}-{row}" if key[1] else groups[of]
+            while name in names:  # a thread may have a name like that of a row
+                name += "'"
+            known[key], names[name] = len(known), None
+        lane_of.append(known[key])
+    return np.array(lane_of, np.int64)[code], list(names)

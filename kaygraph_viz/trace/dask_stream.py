@@ -1,0 +1,73 @@
+"""Tasks as the scheduler of Dask tells of them: their names, and times that its estimates of clocks have moved.
+
+Belongs here: what recording a cluster and reading a saved task stream have in common. Does not belong here: hooks
+(``capture.dask_tasks``) and files (``export.task_stream_reader``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Iterator
+from typing import NamedTuple
+
+__all__ = ["Clipped", "after_each_other", "function_of_key"]
+
+LONGEST_KEY = 200
+
+
+def function_of_key(key: object) -> str:
+    """Return the name of the function from the key of a task.
+
+    Examples
+    --------
+    >>> function_of_key("load-page-2f1e0c9b0a1b2c3d"), function_of_key(("sum-part-108d693e", 2))
+    ('load-page', 'sum-part')
+    >>> function_of_key("('read_csv-108d693e', 0)")
+    'read_csv'
+    """
+    first = key[0] if isinstance(key, (list, tuple)) and key else key
+    if not isinstance(first, str):
+        return "task"
+    head, *rest = re.split(r"[-']", first.removeprefix("('")[:LONGEST_KEY])
+    kept = [head]
+    for word in rest:
+        if not word.isalpha() or re.fullmatch(r"[0-9a-f]{8,}", word):
+            break
+        kept.append(word)
+    return "-".join(kept) or "task"
+
+
+class Clipped(NamedTuple):
+    """The times of a task [ns], and how much later it begins than it was said to, since its thread was still busy."""
+
+    started_ns: int
+    ended_ns: int
+    clipped_ns: int
+
+    @property
+    def as_attribute(self) -> dict[str, float]:
+        """The attribute that says how much was cut [s]; empty if nothing was."""
+        return {"clipped_s": self.clipped_ns / 1e9} if self.clipped_ns else {}
+
+
+def after_each_other(tasks: Iterable[tuple[Hashable, int, int]]) -> Iterator[Clipped]:
+    """Yield the times of tasks such that those of one thread do not overlap.
+
+    A thread runs one task after the other. Their stamps overlap where the estimate of the clock of a worker has changed
+    between them; then the later one begins when the earlier one has ended.
+
+    Parameters
+    ----------
+    tasks
+        The thread of each task, its start and its end [ns], ordered by starts.
+
+    Examples
+    --------
+    >>> [tuple(each) for each in after_each_other([("a", 0, 5), ("a", 4, 9), ("b", 4, 5)])]
+    [(0, 5, 0), (5, 9, 1), (4, 5, 0)]
+    """
+    free: dict[Hashable, int] = {}
+    for thread, started_ns, ended_ns in tasks:
+        begin_ns = max(started_ns, free.get(thread, started_ns))
+        free[thread] = end_ns = max(ended_ns, begin_ns)
+        yield Clipped(begin_ns, end_ns, begin_ns - started_ns)
