@@ -69,10 +69,10 @@ def record(
         Processes that cannot be recorded are one warning: those of Dask's local scheduler, all in simulated time.
     label
         What bars of captured calls say after the name of the function: ``"arguments"``, those that are numbers, texts
-        or paths, as in ``fetch("a.html", 7)``; or a function that is called with the arguments of each call and returns
-        a number or a text, such as ``lambda url: url``. Where it raises, as for functions that it is not meant for,
-        there is only the name. A label is kept as an attribute: all calls of a function have one name. Arguments whose
-        names look like secrets are masked. It takes some 10 us a call.
+        or paths, as in ``fetch("a.html", 7)``; or a function that is called with the arguments of each call, as far as
+        it takes them, and returns a number or a text, such as ``lambda url: url``. Where it raises, as for functions
+        that it is not meant for, there is only the name. A label is kept as an attribute: all calls of a function have
+        one name. Arguments whose names look like secrets are masked. It takes some 10 us a call.
 
     Yields
     ------

@@ -107,6 +107,7 @@ def _label(recorder: Recorder, args: Sequence[Any], keywords: Mapping[str, Any],
     label = recorder.label
     if label == ARGUMENTS:
         return _shown(args, keywords, names)
+    args, keywords = _taken(label, args, keywords)
     try:
         said = label(*args, **keywords)
     except KeyboardInterrupt:
@@ -115,6 +116,21 @@ def _label(recorder: Recorder, args: Sequence[Any], keywords: Mapping[str, Any],
         return ""
     parts = said if type(said) in (list, tuple) else [said]
     return _cut(", ".join(_text(part) for part in parts[:MOST] if part is not None), LONGEST)
+
+
+def _taken(
+    label: Label, args: Sequence[Any], keywords: Mapping[str, Any]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:  # fmt: skip
+    """Return those of the arguments of a call that a function takes: it need not name what it has no use for."""
+    if not isinstance(label, FunctionType):
+        return args, keywords
+    code = label.__code__
+    if not code.co_flags & CO_VARARGS:
+        args = args[: code.co_argcount]
+    if not code.co_flags & CO_VARKEYWORDS:
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        keywords = {key: value for key, value in keywords.items() if key in names}
+    return args, keywords
 
 
 def _shown(args: Sequence[Any], keywords: Mapping[str, Any], names: Sequence[str]) -> str:

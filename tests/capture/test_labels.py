@@ -100,6 +100,8 @@ def test_a_function_is_called_with_the_arguments_of_the_call():
     assert of(partial(fetch, "a"), label=lambda url: [url, 2]) == "a, 2"
     assert of(fetch, "a", label=lambda url: Hostile()) == "<Hostile>"
     assert of(fetch, "a", label=lambda url: None) == ""
+    assert of(fetch, "a", "b", label=lambda url: url, timeout=2) == "a"
+    assert of(fetch, "a", label=lambda url, last: last) == ""
     assert len(of(fetch, "a", label=lambda url: "long" * 100)) == 60
 
 
@@ -156,12 +158,12 @@ def test_tasks_have_the_arguments_of_their_coroutines():
 
 
 def test_a_function_is_called_with_the_arguments_of_a_task():
-    async def page(url: str, *, depth: int = 0) -> None: ...
+    async def page(url: str, other: int = 1, *, depth: int = 0, more: int = 2) -> None: ...
 
     async def main() -> None:
         await asyncio.gather(page("a"), page("b", depth=2))
 
-    with kv.record(capture="asyncio", label=lambda url, depth: f"{url} at {depth}") as trace:
+    with kv.record(capture="asyncio", label=lambda url, *, depth: f"{url} at {depth}") as trace:
         asyncio.run(main())
     assert [each for each in labels(trace) if each[1]] == [("page", "a at 0"), ("page", "b at 2")]
 
