@@ -34,7 +34,7 @@ def watched(shared: Any) -> Any:
     if type(store) is not dict:
         watch.tell_not_noted(store)
         return store
-    view: _Watched = watch.view_of(store, _Watched)
+    view: _Watched = watch.view_of(store, _Watched.of)
     view._follow()
     return view
 
@@ -54,11 +54,22 @@ class _Watched(dict[Any, Any]):
     """
 
     __slots__ = ("__weakref__", "_lock", "_store", "_watch")
+    _lock: Any  # held while a change of the store is repeated here
+    _store: dict[Any, Any]
+    _watch: SharedWatch
 
-    def __init__(self, store: dict[Any, Any], watch: SharedWatch) -> None:
-        super().__init__(store)
-        self._store, self._watch = store, watch
-        self._lock = threading.RLock()  # held while a change of the store is repeated here
+    def __new__(cls, *args: Any, **named: Any) -> Any:
+        """Return a plain dict: ``type(shared)(...)`` makes no view."""
+        return dict(*args, **named)
+
+    @classmethod
+    def of(cls, store: dict[Any, Any], watch: SharedWatch) -> Self:
+        """Return a new view of a store."""
+        view = super().__new__(cls)
+        dict.update(view, store)
+        view._store, view._watch = store, watch
+        view._lock = threading.RLock()
+        return view
 
     # -- reading ------------------------------------------------------------------------------------------------
 

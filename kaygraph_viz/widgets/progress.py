@@ -19,6 +19,7 @@ from kaygraph_viz.errors import warn
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.widgets.careful import careful
+from kaygraph_viz.widgets.closing import parts_of
 
 __all__ = ["Progress", "progress"]
 
@@ -122,6 +123,11 @@ class Progress(ProgressCallback):
         """End the line on a terminal."""
         if not _has_front_end() and sys.stderr is not None and sys.stderr.isatty():
             print(file=sys.stderr)
+
+    def close(self) -> None:
+        """Remove the bar with all that it consists of: ipywidgets keeps each part until then."""
+        for part in [*parts_of(self.widget), self.widget]:
+            part.close()
 
     def _warn_once(self, what: str) -> None:
         if not self._has_warned:

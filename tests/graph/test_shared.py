@@ -210,7 +210,9 @@ SAME = [
     "shared.update(['cd'])", "shared.update(shared)", "shared.update((key, len(shared)) for key in 'xyz')",
     "shared.update(self=1, other=2)", "shared.update({'c': 1}, {})", "[shared.clear(), json.dumps(shared), shared]",
     "[shared.pop(key) for key in shared]", "[shared.pop(key) for key in list(shared)]", "eval('a + b', {}, shared)",
-    "[shared.__setitem__(key + key, 1) for key in shared]", "[shared.pop('a'), shared.update(a=3), list(shared)]",
+    "type(shared)(a=1)", "type(shared)([('c', 1)])", "type(shared)(shared) | {'c': 1}", "type(shared)(5)",
+    "type(type(shared)())", "[shared.__setitem__(key + key, 1) for key in shared]",
+    "[shared.pop('a'), shared.update(a=3), list(shared)]",
 ]  # fmt: skip
 
 

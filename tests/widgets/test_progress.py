@@ -8,6 +8,7 @@ import sys
 import types
 
 import pytest
+from ipywidgets.widgets import widget
 
 from kaygraph_viz.clock import use_clock
 from kaygraph_viz.errors import OptionError
@@ -187,3 +188,12 @@ def test_impossible_interval_is_a_clear_error(every_s):
 
 def test_progress_is_what_it_returns():
     assert isinstance(progress(), Progress)
+
+
+def test_nothing_is_kept_of_a_bar_that_was_closed():
+    before = set(widget._instances)
+    bar = progress("checks")
+    assert set(widget._instances) > before
+    bar.close()
+    assert set(widget._instances) == before
+    bar(1, 2)  # a batch that still runs does no harm
