@@ -2,8 +2,8 @@
 
 Belongs here: programs with and without ``record(capture=...)``. Does not belong here: our own branches (``batches``).
 
-The smallest tasks show the cost of a hook and no more; both run in turns, and the figure of each is its best turn, since
-what a task costs beyond it is what other programs on the machine took.
+The smallest tasks show the cost of a hook and no more; both run in turns, and the figure of each is its best turn,
+since what a task costs beyond it is what other programs on the machine took.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from hashlib import sha256
+from importlib import import_module
 from typing import Any
 
 import kaygraph_viz as kv
@@ -250,15 +251,14 @@ def _queue(count: int) -> None:
 
 
 def _joblib(backend: str) -> Program:
-    from joblib import Parallel, delayed
+    joblib: Any = import_module("joblib")
 
     def program(count: int) -> None:
-        Parallel(n_jobs=2, backend=backend, batch_size=1)(delayed(nothing)() for _ in range(count))
+        joblib.Parallel(n_jobs=2, backend=backend, batch_size=1)(joblib.delayed(nothing)() for _ in range(count))
 
     return program
 
 
 def _dask(count: int) -> None:
-    import dask
-
+    dask: Any = import_module("dask")
     dask.compute(*[dask.delayed(nothing)(number) for number in range(count)], scheduler="threads")

@@ -39,6 +39,8 @@ def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Fut
         scope = scope_for("futures")
         if scope is None or _is_recorded_elsewhere(fn, args):
             return original(self, fn, *args, **kwargs)
+        if type(self).__name__ == "InterpreterPoolExecutor":  # which pickles all that it hands over, as for a process
+            return original(self, TravellingCall(fn, scope, scope.recorder.now_ns()), *args, **kwargs)
         return original(self, call_recorded, scope, scope.recorder.now_ns(), fn, *args, **kwargs)
 
     return submit

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_for
 from kaygraph_viz.capture.chunks import run_calls
@@ -20,6 +21,8 @@ from kaygraph_viz.trace.recorder import Scope, span
 
 __all__ = ["hooks"]
 
+Callers = WeakKeyDictionary[Any, "Scope | span"]  # the scope in which each `Parallel` was called
+
 
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of joblib."""
@@ -27,29 +30,31 @@ def hooks() -> Iterator[Hook]:
 
 
 def _parallel_hooks(module: ModuleType) -> Iterator[Hook]:
-    callers: dict[int, Scope | span] = {}
+    callers: Callers = WeakKeyDictionary()
     yield Patch(module.Parallel, "_dispatch", partial(_dispatch, callers))
     yield Patch(module.Parallel, "__call__", partial(_call, callers))
     yield Patch(module.Parallel, "_get_sequential_output", _run_one_by_one)
 
 
-def _call(callers: dict[int, Scope | span], original: Callable[..., Any]) -> Callable[..., Any]:
+def _call(callers: Callers, original: Callable[..., Any]) -> Callable[..., Any]:
     """Note the scope of the caller: all batches but the first are dispatched from other threads."""
 
     def call(self: Any, iterable: Iterable[Any]) -> Any:
         scope = scope_for("joblib")
         if scope is not None:
-            callers[id(self)] = scope
+            callers[self] = scope
+        else:
+            callers.pop(self, None)
         return original(self, iterable)
 
     return call
 
 
-def _dispatch(callers: dict[int, Scope | span], original: Callable[..., Any]) -> Callable[..., Any]:
+def _dispatch(callers: Callers, original: Callable[..., Any]) -> Callable[..., Any]:
     """Note when a batch is handed over: that is when its items are submitted, whatever the backend."""
 
     def _dispatch(self: Any, batch: Any) -> Any:
-        scope = callers.get(id(self)) or scope_for("joblib")
+        scope = callers.get(self) or scope_for("joblib")
         if scope is not None and scope.recorder.is_open and hasattr(batch, "items"):
             batch = Batch(batch, scope, scope.recorder.now_ns())
         return original(self, batch)

@@ -30,9 +30,10 @@ from kaygraph_viz.trace.wire import OWN_LANE, adopt
 __all__ = ["Errand", "RemoteCall", "TravellingCall"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
-# number of the errand, its process, when it was submitted [ns], whether CPU time is read, labels of its calls
-Header = tuple[int, int, int, bool, Sequence[str]]
-News = tuple[int, int, int, list[RowTuple]]  # number of the errand, process that ran it, submission [ns], rows
+Place = tuple[int, int]  # a process, and an interpreter in it
+# number of the errand, its place, when it was submitted [ns], whether CPU time is read, labels of its calls
+Header = tuple[int, Place, int, bool, Sequence[str]]
+News = tuple[int, Place, int, list[RowTuple]]  # number of the errand, place that ran it, submission [ns], rows
 
 
 class Errand:
@@ -53,6 +54,11 @@ class Errand:
 
 _numbers = itertools.count(1)
 _open_errands: WeakValueDictionary[int, Errand] = WeakValueDictionary()
+
+
+def here() -> Place:
+    """Return the number of this process, and one of this interpreter in it, each of which has its own modules."""
+    return os.getpid(), id(_open_errands)
 
 
 class TravellingCall:
@@ -103,7 +109,7 @@ class TravellingCall:
     def header(self) -> Header:
         """Return what the other process has to know."""
         errand = Errand.of(self.parent)
-        return errand.number, os.getpid(), self.submitted_ns, self.parent.recorder.has_cpu_time, self.labels
+        return errand.number, here(), self.submitted_ns, self.parent.recorder.has_cpu_time, self.labels
 
 
 def _same(value: Any) -> Any:
@@ -135,13 +141,13 @@ class RemoteCall:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function there, and return what brings the record home."""
-        number, pid, submitted_ns, has_cpu, _ = self.header
-        if os.getpid() == pid:  # it came back unused
+        number, home, submitted_ns, has_cpu, _ = self.header
+        if here() == home:  # it came back unused
             errand = _open_errands.get(number)
             if errand is None:
                 return self.function(*args, **kwargs)
             return call_recorded(errand.scope, submitted_ns, self.function, *args, **kwargs)
-        away = _Away.of(pid, has_cpu=has_cpu)
+        away = _Away.of(home, has_cpu=has_cpu)
         outer = _scope.set(away.scope)
         try:
             result = self._run(away.scope, args, kwargs)
@@ -186,8 +192,8 @@ class _Away:
         self.scope = Scope(self.recorder, 0)
 
     @classmethod
-    def of(cls, pid: int, *, has_cpu: bool) -> _Away:
-        key = os.getpid(), pid, has_cpu  # this process, too: it may have been forked from another worker
+    def of(cls, home: Place, *, has_cpu: bool) -> _Away:
+        key = os.getpid(), home, has_cpu  # this process, too: it may have been forked from another worker
         if key not in _away:
             _away.clear()
             _away[key] = cls(has_cpu=has_cpu)
@@ -195,10 +201,10 @@ class _Away:
 
     def news(self, header: Header) -> News:
         rows = [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]
-        return header[0], os.getpid(), header[2], rows  # type: ignore[return-value]
+        return header[0], here(), header[2], rows  # type: ignore[return-value]
 
 
-_away: dict[tuple[int, int, bool], _Away] = {}
+_away: dict[tuple[int, Place, bool], _Away] = {}
 
 
 class Carried:
@@ -245,7 +251,8 @@ class _CarriedError(Exception):
 def _carrying(error: BaseException, news: News) -> BaseException:
     kind = type(error)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    return type(kind.__name__, (_CarriedError,), names)(error, news)
+    carrier: BaseException = type(kind.__name__, (_CarriedError,), names)(error, news)
+    return carrier
 
 
 def _make_alike(carrier: BaseException, error: BaseException) -> None:
@@ -258,12 +265,12 @@ def _make_alike(carrier: BaseException, error: BaseException) -> None:
 
 
 def _landed(news: News, result: Any) -> Any:
-    number, pid, submitted_ns, rows = news
+    number, place, submitted_ns, rows = news
     errand = _open_errands.get(number)
     if errand is not None and errand.scope.recorder.is_open:
         recorder = errand.scope.recorder
         parent_id = first_open(errand.scope).span_id
-        lane = _lane_of(recorder, pid)
+        lane = _lane_of(recorder, place)
         if len(rows) == 1 and rows[0][5] == OWN_LANE:  # the usual case, without the cost of more
             _, _, index, name, kind, _, _, started_ns, *rest = rows[0]
             recorder.add((  # type: ignore[arg-type]
@@ -274,10 +281,10 @@ def _landed(news: News, result: Any) -> Any:
     return result
 
 
-def _lane_of(recorder: Recorder, pid: int) -> str:
+def _lane_of(recorder: Recorder, place: Place) -> str:
     lanes = recorder.process_lanes
-    if pid not in lanes:
+    if place not in lanes:
         lane = recorder.lanes.take("process")
-        recorder.lanes.enter_process(lane, pid)
-        lanes[pid] = lane.name
-    return lanes[pid]
+        recorder.lanes.enter_process(lane, place[0])
+        lanes[place] = lane.name
+    return lanes[place]

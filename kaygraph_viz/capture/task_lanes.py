@@ -19,7 +19,7 @@ from kaygraph_viz.clock import REAL
 from kaygraph_viz.parts import ALL_CPU, NO_SHARE, PART_CODE, Entry
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
 
-__all__ = ["OLDEST_READING_NS", "SHORT_WAIT_NS", "TaskLane"]
+__all__ = ["OLDEST_READING_NS", "SHORT_WAIT_NS", "TaskLane", "told_by"]
 
 CPU, WAIT, GIL, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "gil", "blocked", "unknown"))
 SHORT_WAIT_NS = 50_000  # what a shorter wait was for is not looked up
@@ -40,6 +40,7 @@ class TaskLane(Lane):
     ) -> None:  # fmt: skip
         super().__init__(name, cpu_clock, is_exact=is_exact)
         self._free: list[TaskLane] = []
+        self._begin(0)
 
     @classmethod
     def of(cls, lanes: Lanes, free: list[TaskLane], now_ns: int) -> TaskLane:
@@ -51,11 +52,14 @@ class TaskLane(Lane):
         except IndexError:
             lane = lanes.take("task", cls)  # type: ignore[assignment]
             lane._free = free
-        lane.ran_ns = lane._ran_before_ns = 0  # CPU time of its steps so far, and before the stretch under way
-        lane.began_ns = 0  # of the step under way; 0 between two steps
-        lane._since_ns = lane.ended_ns = now_ns  # when the stretch of short steps began; when the last step ended
+        lane._begin(now_ns)
         lane.check_clock(now_ns)
         return lane
+
+    def _begin(self, now_ns: int) -> None:
+        self.ran_ns = self._ran_before_ns = 0  # CPU time of its steps so far, and before the stretch under way
+        self.began_ns = 0  # of the step under way; 0 between two steps
+        self._since_ns = self.ended_ns = now_ns  # when the stretch of short steps began; when the last step ended
 
     def give_back(self) -> None:
         """Note that its task has ended."""
@@ -174,17 +178,17 @@ def _stretch(since_ns: int, until_ns: int, ran_ns: int) -> Entry:
 
 
 def told_by(coroutine: Any) -> tuple[int, float | None]:
-    """Return what a suspended coroutine waits for, as the code of a part, and when a sleep ends by the loop's clock [s]."""
+    """Return for what a suspended coroutine waits, as the code of a part, and when a sleep ends by its loop [s]."""
     try:
         while (awaited := coroutine.cr_await).__class__ is CoroutineType:
             coroutine = awaited
         code = coroutine.cr_code
-        if code is SLEEP:
-            timer = coroutine.cr_frame.f_locals.get("h")
-            return WAIT, None if timer is None else timer.when()
-        return (BLOCKED if code.co_filename in FILES and code.co_qualname in BLOCKING else WAIT), None
     except AttributeError:  # generators and extension types are coroutines, too
         return PART_CODE[kind_of_wait(innermost_frame(coroutine))], None
+    if code is SLEEP:
+        timer = coroutine.cr_frame.f_locals.get("h")
+        return WAIT, None if timer is None else timer.when()
+    return (BLOCKED if code.co_filename in FILES and code.co_qualname in BLOCKING else WAIT), None
 
 
 class _CpuClock(threading.local):

@@ -92,7 +92,7 @@ class TaskRun(OpenCall):
         found = lanes.lane_of_task
         if found.__class__ is not _Lanes:
             found = lanes.lane_of_task = _Lanes()
-        self._lane = lane = TaskLane.of(lanes, found.free, now_ns)  # type: ignore[union-attr]
+        self._lane = lane = TaskLane.of(lanes, found.free, now_ns)
         self._started_ns = now_ns
         self.span_id = number = recorder.next_id()
         recorder.open_spans[number] = self
@@ -178,14 +178,14 @@ def _run_in(scope: Scope | span | None) -> TaskRun | None:
     """Return the run of the task in whose context a scope is in force, or of one from which that context descends."""
     while scope is not None and scope.__class__ is not TaskRun:
         scope = scope.parent
-    return scope  # type: ignore[return-value]
+    return scope
 
 
 def _run_of(task: object, scope: Scope | span | None) -> TaskRun | None:
     """Return the run of a task, given the scope in its context; None if it is not recorded."""
     run = scope if scope.__class__ is TaskRun else _run_in(scope)
     number = id(task)  # which another task may have had
-    return run if run is not None and run.task_id == number and not run.is_over else None  # type: ignore[union-attr]
+    return run if run is not None and run.task_id == number and not run.is_over else None
 
 
 def _sharing_run(task: object) -> TaskRun | None:

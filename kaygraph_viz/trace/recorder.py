@@ -184,7 +184,7 @@ class Recorder:
         self.label = label
         self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
         self.errands: dict[int, Any] = {}  # by span: where calls that are sent to other processes from it come home
-        self.process_lanes: dict[int, str] = {}  # by number of the process
+        self.process_lanes: dict[tuple[int, int], str] = {}  # by number of the process and of its interpreter
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)

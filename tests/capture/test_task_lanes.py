@@ -1,0 +1,88 @@
+"""What tasks did when."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kaygraph_viz.capture.task_lanes import SHORT_WAIT_NS, TaskLane, told_by
+from kaygraph_viz.parts import PART_KINDS
+from kaygraph_viz.trace.lanes import Lanes
+
+
+def lane_from(now_ns: int) -> TaskLane:
+    return TaskLane.of(Lanes(lambda: 0), [], now_ns)
+
+
+def step(lane: TaskLane, began_ns: int, ended_ns: int) -> None:
+    """Take a short step, as the hook of a loop notes it."""
+    lane.ran_ns += ended_ns - began_ns
+    lane.ended_ns = ended_ns
+
+
+def shown(lane: TaskLane, started_ns: int, now_ns: int) -> list[tuple[str, int]]:
+    return [(PART_KINDS[code], until_ns) for code, until_ns, _ in lane.told(started_ns, now_ns)[2] or ()]
+
+
+def test_short_steps_are_told_by_their_sum() -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    step(lane, 10_000, 11_000)
+    assert lane.told(1_000, 11_000) == (3_000, 0, None)
+
+
+def test_a_wait_comes_between_two_stretches() -> None:
+    async def resting() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = asyncio.create_task(resting())
+        await asyncio.sleep(0)
+        lane = lane_from(1_000)
+        step(lane, 1_000, 3_000)
+        lane.end_wait(task, 3_000 + SHORT_WAIT_NS)
+        step(lane, 53_000, 54_000)
+        assert shown(lane, 1_000, 54_000) == [("cpu", 3_000), ("gil", 53_000), ("cpu", 54_000)]
+
+    asyncio.run(main())
+
+
+def test_a_task_that_is_cut_off_between_steps_waits() -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    assert shown(lane, 1_000, 90_000) == [("cpu", 3_000), ("wait", 90_000)]
+
+
+def test_a_lane_is_used_again_without_what_was_before() -> None:
+    free: list[TaskLane] = []
+    lanes = Lanes(lambda: 0)
+    lane = TaskLane.of(lanes, free, 1_000)
+    lane.log.add("wait", 1_000, 2_000)
+    lane.give_back()
+    again = TaskLane.of(lanes, free, 5_000)
+    assert again is lane
+    assert again.told(5_000, 5_000) == (0, 0, None)
+    assert TaskLane.of(lanes, free, 5_000).name == "task-2"
+
+
+@pytest.mark.parametrize(("what", "kind"), [("sleep", "wait"), ("lock", "blocked"), ("queue", "blocked")])
+def test_what_a_task_waits_for_is_read_off_its_innermost_coroutine(what: str, kind: str) -> None:
+    async def waiting() -> None:
+        if what == "sleep":
+            await asyncio.sleep(100)
+        elif what == "lock":
+            lock = asyncio.Lock()
+            await lock.acquire()
+            await lock.acquire()
+        else:
+            await asyncio.Queue().get()
+
+    async def main() -> None:
+        task = asyncio.create_task(waiting())
+        await asyncio.sleep(0)
+        code, due_s = told_by(task.get_coro())
+        assert (PART_KINDS[code], due_s is None) == (kind, what != "sleep")
+        task.cancel()
+
+    asyncio.run(main())
