@@ -178,7 +178,7 @@ class _Watch:
             min(max(round(at * SECOND_NS) - self._offset_ns, free_ns), now_ns)
             for at in (times[0]["start"], times[-1]["stop"])
         )
-        ended_ns = max(int(started_ns), ended_ns)
+        ended_ns = max(started_ns, ended_ns)
         submitted_ns, scope = max(
             (each for each in self._calls if each[0] <= started_ns), key=lambda each: each[0], default=self._calls[0]
         )
@@ -189,7 +189,7 @@ class _Watch:
             min(submitted_ns, started_ns), started_ns, ended_ns, -1, 0, "ok" if is_ok else "error", 1,
             None if is_ok else "the task failed", facts, None, None,
         ))  # fmt: skip
-        return ended_ns
+        return int(ended_ns)
 
 
 def _begin_of(message: Mapping[str, Any]) -> float:
