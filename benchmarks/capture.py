@@ -104,13 +104,17 @@ def joblib_loky_task(scale: Scale) -> Measured:
     """Measure calls that do nothing, each in a batch of its own, in other processes."""
     run = _joblib("loky")
     run(20)  # starts the processes
-    return _beside_plain("joblib", run, scale.pick(1_000, 20), scale)
+    try:
+        return _beside_plain("joblib", run, scale.pick(1_000, 20), scale)
+    finally:
+        import_module("joblib.externals.loky").get_reusable_executor().shutdown()
 
 
 @benchmark("capture: task of Dask in threads / plain", peer="the same not recorded", target=1.3)
 def dask_task(scale: Scale) -> Measured:
     """Measure tasks that do nothing in Dask's scheduler of threads."""
-    return _beside_plain("dask", _dask, scale.pick(1_000, 20), scale)
+    with ThreadPoolExecutor(2) as pool:
+        return _beside_plain("dask", lambda count: _dask(pool, count), scale.pick(1_000, 20), scale)
 
 
 # -- whole programs ------------------------------------------------------------------------------------------------
@@ -259,6 +263,6 @@ def _joblib(backend: str) -> Program:
     return program
 
 
-def _dask(count: int) -> None:
+def _dask(pool: Executor, count: int) -> None:
     dask: Any = import_module("dask")
-    dask.compute(*[dask.delayed(nothing)(number) for number in range(count)], scheduler="threads")
+    dask.compute(*[dask.delayed(nothing)(number) for number in range(count)], scheduler="threads", pool=pool)

@@ -28,7 +28,10 @@ from benchmarks.harness import (
 pytestmark = pytest.mark.filterwarnings("error")
 
 ROOT = Path(__file__).resolve().parents[1]
-PEERS = {"PocketFlow": "pocketflow", "VizTracer": "viztracer", "OpenTelemetry": "opentelemetry.sdk"}
+PEERS = {
+    "PocketFlow": "pocketflow", "VizTracer": "viztracer", "OpenTelemetry": "opentelemetry.sdk", "joblib": "joblib",
+    "Dask": "dask",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("row", registered(), ids=lambda row: row.name)

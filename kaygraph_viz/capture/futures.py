@@ -19,6 +19,7 @@ from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, name_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.remote import TravellingCall
+from kaygraph_viz.trace.recorder import _active, _scope
 
 __all__ = ["hooks"]
 
@@ -36,12 +37,14 @@ def hooks() -> Iterator[Hook]:
 
 def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        scope = scope_for("futures")
-        if scope is None or _is_recorded_elsewhere(fn, args):
+        scope = _scope.get() or _active[-1]  # `scope_for` without the cost of a call
+        recorder = scope.recorder
+        if not recorder.is_open or "futures" not in recorder.captured or _is_recorded_elsewhere(fn, args):
             return original(self, fn, *args, **kwargs)
-        if type(self).__name__ == "InterpreterPoolExecutor":  # which pickles all that it hands over, as for a process
-            return original(self, TravellingCall(fn, scope, scope.recorder.now_ns()), *args, **kwargs)
-        return original(self, call_recorded, scope, scope.recorder.now_ns(), fn, *args, **kwargs)
+        if self.__class__ is not ThreadPoolExecutor and type(self).__name__ == "InterpreterPoolExecutor":
+            # It pickles all that it hands over, as for a process.
+            return original(self, TravellingCall(fn, scope, recorder.now_ns()), *args, **kwargs)
+        return original(self, call_recorded, scope, recorder.now_ns(), fn, *args, **kwargs)
 
     return submit
 

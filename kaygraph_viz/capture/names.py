@@ -130,8 +130,10 @@ def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
     >>> name_of(Shop().order), name_of(partial(print, 1)), name_of(Shop())
     ('Shop.order', 'print', 'Shop')
     """
-    is_plain = function.__class__ is FunctionType and function.__module__ != "multiprocessing.pool"
-    found = function if is_plain else unwrapped(function, arguments)
+    if function.__class__ is FunctionType and function.__module__ != "multiprocessing.pool":
+        text = function.__qualname__
+        return text if ">" not in text else text.rpartition("<locals>.")[2]
+    found = unwrapped(function, arguments)
     try:
         name = getattr(found, "__qualname__", None)
     except Exception:  # an object that answers to any attribute, in its own way

@@ -170,8 +170,9 @@ class _Lanes:
     def __call__(self, task: Task[Any]) -> Lane | None:
         """Return the lane of a task that is recorded; None for another one."""
         run = _run_in(_scope.get())
-        is_its = run is not None and run.span_id and run.task_id in (id(task), 0)  # 0: it takes its first step at once
-        return run._lane if run is not None and is_its and not run.is_over else None
+        if run is None or run.is_over or not run.span_id or run.recorder.lanes.lane_of_task is not self:
+            return None
+        return run._lane if run.task_id in (id(task), 0) else None  # 0: it takes its first step at once
 
 
 def _run_in(scope: Scope | span | None) -> TaskRun | None:
@@ -226,7 +227,7 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
         run = TaskRun(scope, name, is_sharing=options.get("context") is not None)
         if recorder.label is not None:
             note_task_label(run, coro)
-        if _is_eager(self):
+        if getattr(self, "_task_factory", None) is not None and _is_eager(self._task_factory):
             return _created_eagerly(original, self, coro, options, run)
         if run.is_sharing:
             task = original(self, coro, **options)
@@ -249,9 +250,8 @@ def _follow(task: Task[Any], run: TaskRun) -> None:
             _sharing[number] = ref(task, lambda _: _sharing.pop(number, None)), run
 
 
-def _is_eager(loop: Any) -> bool:
-    factory = getattr(loop, "_task_factory", None)
-    return factory is not None and str(getattr(factory, "__module__", "")).startswith("asyncio")
+def _is_eager(factory: Any) -> bool:
+    return str(getattr(factory, "__module__", "")).startswith("asyncio")
 
 
 def _created_eagerly(

@@ -185,3 +185,22 @@ def test_a_span_that_lasts_over_steps_stays_the_scope_of_the_main_task() -> None
     assert {each.name: names.get(each.parent_id or 0) for each in trace} == {
         "main": None, "outer": "main", "inner": "outer",
     }  # fmt: skip
+
+
+def test_a_recording_within_a_recorded_task_has_lanes_of_its_own() -> None:
+    async def step() -> None:
+        with kv.span("inside"):
+            await asyncio.sleep(0)
+
+    async def main() -> kv.Trace:
+        with kv.record(capture="asyncio") as inner, kv.span("around"):
+            await asyncio.gather(step(), step())
+        await asyncio.gather(step())
+        return inner
+
+    with kv.record(capture="asyncio") as outer:
+        inner = asyncio.run(main())
+    assert sorted(each.name.rpartition(".")[2] for each in inner.validate()) == [
+        "around", "inside", "inside", "step", "step",
+    ]  # fmt: skip
+    assert sorted(each.name.rpartition(".")[2] for each in outer.validate()) == ["inside", "main", "step"]
