@@ -108,12 +108,16 @@ def record(
     scope = RecordScope(recorder, 0)
     # The clock's block is the innermost: what a simulated schedule still runs ends after the trace is complete.
     with _sampler(period_s, recorder) as sampled, watching(log), log_kept(), recorder.clock.running():
-        scope.enter()
         try:
+            scope.enter()
             with use_clock(recorder.clock), hooked(kinds):
                 yield trace
         finally:
-            scope.leave()
+            try:
+                scope.leave()
+            except BaseException:  # an interrupt: a recording that stays in force would record all that follows
+                scope.leave()
+                raise
             recorder.tell_the_rest()
             columns = recorder.finish()
             try:

@@ -89,13 +89,20 @@ class RecordScope(Scope):
     def enter(self) -> None:
         """Make this the scope in force."""
         self.parent = _scope.get()
-        self._token = _scope.set(self)
         _active.append(self)
+        self._token = _scope.set(self)
 
     def leave(self) -> None:
-        """Put the scope around it back in force."""
-        _active.remove(self)
-        _leave(self)
+        """Put the scope around it back in force; called again where an interrupt has cut this, or `enter`, short."""
+        if self in _active:
+            _active.remove(self)
+        try:
+            _scope.reset(self._token)
+        except ValueError:  # in another context, such as of an async fixture: see `_around`
+            self.recorder = NO_RECORDER
+        except (AttributeError, RuntimeError):  # an interrupt came before the token was kept, or after it was used
+            if _scope.get() is self:
+                _scope.set(self.parent)
 
 
 _scope: ContextVar[Scope | span | None] = ContextVar("kaygraph_viz_scope", default=None)
@@ -116,14 +123,6 @@ def _around(scope: Scope | span) -> Scope | span:
         before = scope._token.old_value
         scope = before if isinstance(before, (Scope, span)) else _active[-1]
     return scope if scope.recorder.is_open else NO_SCOPE
-
-
-def _leave(scope: RecordScope | span) -> None:
-    """Put the scope around a block back in force; in another context, such as of an async fixture, see `_around`."""
-    try:
-        _scope.reset(scope._token)
-    except ValueError:
-        scope.recorder = NO_RECORDER
 
 
 def set_scope(scope: Scope) -> None:
@@ -435,7 +434,7 @@ class span:  # noqa: N801  (used like a function)
         self.is_over = True
         ended = recorder.now_ns()
         status: Status = "ok" if error is None else status_of(error)
-        try:  # as `_leave` does, without the cost of a call
+        try:
             _scope.reset(self._token)
         except ValueError:
             status = self._left_elsewhere(status)

@@ -14,6 +14,7 @@ from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace import recorder as recorder_module
 from kaygraph_viz.trace.recorder import NO_RECORDER, NO_SCOPE, current_scope, span
 from kaygraph_viz.trace.span import KINDS
+from tests.interrupts import interrupted
 
 GUARD_S = 20.0
 
@@ -378,3 +379,16 @@ def test_an_end_that_raises_does_not_change_the_result():
             pass
         trace._source._spans.compact = broken
     assert len(trace) == 0
+
+
+def test_an_interrupt_at_any_moment_of_a_recording_leaves_none_in_force():
+    def act():
+        with record():
+            pass
+
+    moments = 0
+    for moment in range(1, 200):
+        hit = interrupted(act, moment)
+        assert current_scope() is NO_SCOPE, hit
+        moments += hit is not None
+    assert moments > 20
