@@ -118,7 +118,7 @@ def _watch(log: MemoryLog, is_over: threading.Event) -> None:
         while not is_over.wait(INTERVAL_S * log.times):
             log.sample()
     except Exception as error:  # a fault of the recording must never change a result
-        warn(f"memory is not recorded any longer: {error}", stacklevel=2)
+        warn(f"memory is not recorded any longer: {describe_error(error)}", stacklevel=2)
 
 
 def _reader() -> Callable[[], int]:
