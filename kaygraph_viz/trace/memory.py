@@ -21,6 +21,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_flag
 from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.errors import OptionError, warn
+from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["NOTHING", "MemoryLog", "MemorySamples", "memory_from", "memory_log", "watching"]
 
@@ -118,7 +119,7 @@ def _watch(log: MemoryLog, is_over: threading.Event) -> None:
         while not is_over.wait(INTERVAL_S * log.times):
             log.sample()
     except Exception as error:  # a fault of the recording must never change a result
-        warn(f"memory is not recorded any longer: {error}", stacklevel=2)
+        warn(f"memory is not recorded any longer: {describe_error(error)}", stacklevel=2)
 
 
 def _reader() -> Callable[[], int]:
