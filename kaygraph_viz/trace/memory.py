@@ -21,6 +21,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_flag
 from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.errors import OptionError, warn
+from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["NOTHING", "MemoryLog", "MemorySamples", "memory_from", "memory_log", "watching"]
 
