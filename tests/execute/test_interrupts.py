@@ -86,6 +86,7 @@ CALLS = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_an_interrupt_at_any_moment_ends_a_call_whose_items_hang(name):
+    before = set(threading.enumerate())  # also those of other tests
     for moment in itertools.count(1, 7):
         items = Hanging()
         hit = interrupted(partial(CALLS[name], items), moment)
@@ -93,9 +94,8 @@ def test_an_interrupt_at_any_moment_ends_a_call_whose_items_hang(name):
         assert not items.was_waited_for, hit
         count = len(items.began)
         items.gate.set()
-        for thread in threading.enumerate():
-            if thread is not threading.main_thread():
-                thread.join(GUARD_S)
+        for thread in set(threading.enumerate()) - before:
+            thread.join(GUARD_S)
         assert len(items.began) == count, hit
         if hit[1] == IN_A_WAIT:
             return
