@@ -77,6 +77,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "invalid_traces: this test records traces that break an invariant on purpose")
 
 
+@pytest.fixture
+def repetitions(request: pytest.FixtureRequest) -> range:
+    """Return how often a run is repeated to see that it is the same each time: 20 times in the thorough tests."""
+    return range(20 if request.config.getoption("--thorough") else 5)
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     before = set(threading.enumerate())

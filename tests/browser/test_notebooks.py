@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-WITH_PANEL = ["03_batch_processing", "05_pipeline", "07_how_many_workers"]
+THOROUGH = ["03_batch_processing", "07_how_many_workers"]
+WITH_PANEL = ["05_pipeline", *(pytest.param(name, marks=pytest.mark.thorough) for name in THOROUGH)]
 each_notebook = pytest.mark.parametrize("stored", ["00_start_here", *WITH_PANEL], indirect=True, scope="module")
 each_panel = pytest.mark.parametrize("stored", WITH_PANEL, indirect=True, scope="module")
 

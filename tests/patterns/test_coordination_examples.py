@@ -103,8 +103,8 @@ def test_service_that_fails_is_an_error_of_the_node():
 
 
 @pytest.mark.parametrize("way", [*WAYS, FAN_OUT])
-def test_twenty_runs_in_simulated_time_leave_the_same_trace_to_the_byte(way, tmp_path):
-    files = {looked_up(way)[1].save(tmp_path / f"{number}.jsonl").read_bytes() for number in range(20)}
+def test_all_runs_in_simulated_time_leave_the_same_trace_to_the_byte(way, tmp_path, repetitions):
+    files = {looked_up(way)[1].save(tmp_path / f"{number}.jsonl").read_bytes() for number in repetitions}
     assert len(files) == 1
 
 

@@ -217,10 +217,10 @@ def test_record_waits_only_for_its_slowest_source(executor):
 
 
 @pytest.mark.parametrize("executor", ["serial", "thread", "async", "process"])
-def test_twenty_runs_in_simulated_time_leave_the_same_trace_to_the_byte(executor, tmp_path):
+def test_all_runs_in_simulated_time_leave_the_same_trace_to_the_byte(executor, tmp_path, repetitions):
     faults = {"social": ServiceSettings(failure_rate=0.3, hang_rate=0.1), "company": ServiceSettings(rate_limit=5)}
     files = set()
-    for number in range(20):
+    for number in repetitions:
         _, _, trace = virtual(faults, CUSTOMERS[:6], max_workers=3, executor=executor, source_s=1, deadline_s=2)
         files.add(trace.save(tmp_path / f"{number}.jsonl").read_bytes())
     assert len(files) == 1

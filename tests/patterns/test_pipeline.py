@@ -142,14 +142,14 @@ def test_real_services_and_workers_load_the_same(orders, executor):
         assert (store.rows(), store.dead_letters()) == expected
 
 
-def test_a_simulated_run_is_the_same_every_time(orders, tmp_path):
+def test_a_simulated_run_is_the_same_every_time(orders, tmp_path, repetitions):
     def run():
         faulty = ServiceSettings(failure_rate=0.1, drop_rate=0.05, rate_limit=60)
         with record(clock="virtual", seed=0) as trace, OrderStore(write_s=0.002) as store:
             loaded(orders, store, settings=faulty, max_workers=3, buffer=2)
         return trace.save(tmp_path / "trace.jsonl").read_bytes()
 
-    assert len({run() for _ in range(20)}) == 1
+    assert len({run() for _ in repetitions}) == 1
 
 
 @pytest.mark.parametrize("at", [0, 1, 25, 53])

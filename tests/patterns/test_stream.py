@@ -196,13 +196,13 @@ def test_the_endless_stream_is_closed_when_there_are_enough_windows():
     assert closed == [True]
 
 
-def test_a_simulated_run_is_the_same_every_time(tmp_path):
+def test_a_simulated_run_is_the_same_every_time(tmp_path, repetitions):
     def run():
         with record(clock="virtual", seed=0) as trace:
             processed(RUSH, windows=3, max_workers=2)
         return trace.save(tmp_path / "trace.jsonl").read_bytes()
 
-    assert len({run() for _ in range(20)}) == 1
+    assert len({run() for _ in repetitions}) == 1
 
 
 def test_without_events_it_says_what_to_write():
