@@ -41,7 +41,7 @@ import os, sys, tempfile
 import kaygraph_viz as kv
 
 count = int(sys.argv[1])
-call = '{"pid":29003,"tid":29003,"ts":%.3f,"ph":"X","dur":0.040059351932800184,"name":"fib (/tmp/run/fib.py:3)"'
+call = '{"pid":29003,"tid":29003,"ts":%.3f,"ph":"X","dur":0.040059351932800184,"name":"fib (fib.py:3)"'
 call += ',"cat":"FEE"}'
 file = tempfile.NamedTemporaryFile("w", suffix=".json")
 file.write('{"traceEvents":[')
