@@ -29,7 +29,7 @@ __all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]
 
 _HOST = "127.0.0.1"
 _listening: WeakValueDictionary[int, Endpoint] = WeakValueDictionary()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a server that is collected as garbage while it is held stops its endpoint right there
 
 
 class Endpoint:

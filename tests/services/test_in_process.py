@@ -7,6 +7,7 @@ import gc
 import ssl
 import threading
 from contextlib import contextmanager
+from weakref import WeakValueDictionary
 
 import httpx
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from kaygraph_viz.clock import current_clock, use_clock
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.services import in_process
-from kaygraph_viz.services.in_process import InProcessTransport, open_async_client, open_client
+from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
+from kaygraph_viz.services.responses import Services
 from kaygraph_viz.services.server import InProcessServer
 from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.testing import FakeClock
@@ -225,3 +227,21 @@ def test_certificates_are_loaded_once_for_all_clients(monkeypatch):
     finally:
         in_process._certificates.cache_clear()
     assert len(loaded) == 1
+
+
+def test_a_server_that_is_collected_while_another_one_takes_an_address_holds_up_nothing(monkeypatch):
+    old, new = Endpoint(Services()), Endpoint(Services())
+    old.start()
+
+    class Collecting(WeakValueDictionary):
+        def __contains__(self, port):
+            old.stop()  # as garbage collection may, at any moment
+            return super().__contains__(port)
+
+    monkeypatch.setattr(in_process, "_listening", Collecting(in_process._listening))
+    thread = threading.Thread(target=new.start, daemon=True)
+    thread.start()
+    thread.join(10)  # not for ever, where it hangs
+    assert new.is_alive()
+    assert not old.is_alive()
+    new.stop()
