@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import FunctionType
-from typing import Any
+from types import FunctionType, TracebackType
+from typing import Any, Self
 
 from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.names import name_of, runs_in_context
@@ -44,6 +44,8 @@ def scope_by_context(kind: str) -> Scope | span | None:
 
 class OpenCall(span):
     """A call under way: an open span, and the scope of what runs in it.
+
+    As a ``with`` block it takes the frame of the block off the traceback of an error: readers look for their own lines.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ class OpenCall(span):
         """Note that this call needed the results of the spans with these numbers."""
         self._links = numbers
 
-    def begin(self) -> OpenCall:
+    def begin(self) -> Self:
         """Stamp the begin, in the thread that runs the call, and make this the scope there."""
         recorder = self.recorder
         self.span_id = recorder.next_id()
@@ -96,7 +98,16 @@ class OpenCall(span):
 
     def end(self, error: BaseException | None = None) -> None:
         """Stamp the end and record the span; `error` is what the call raised."""
-        self.__exit__(None if error is None else type(error), error, None)
+        super().__exit__(None if error is None else type(error), error, None)
+
+    __enter__ = begin
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        if error is not None:
+            without_our_frames(error)
 
     @property
     def started_ns(self) -> int:
@@ -136,15 +147,8 @@ def call_recorded(
         note_label(call, function, args, kwargs)
     if function.__class__ is not FunctionType:
         function, args = within(call, function, args)
-    call.begin()
-    try:
-        result = function(*args, **kwargs)
-    except BaseException as error:
-        call.end(error)
-        without_our_frames(error)
-        raise
-    call.__exit__(None, None, None)  # `end` without the cost of a call
-    return result
+    with call:
+        return function(*args, **kwargs)
 
 
 def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseException, *, label: str = "") -> None:

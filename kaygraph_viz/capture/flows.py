@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
+from kaygraph_viz.capture.around import Opened, around
+from kaygraph_viz.capture.calls import OpenCall, scope_for
 from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.trace.attributes import safe_attributes
@@ -24,7 +25,6 @@ from kaygraph_viz.trace.span import Kind
 
 __all__ = ["flow_hooks"]
 
-Opened = Callable[[BaseException | None], None]  # ends what was opened
 _LONGEST = 60  # characters of the name of one pass through a batch flow
 
 
@@ -88,48 +88,13 @@ def flow_hooks(kind: str, module: ModuleType) -> Iterator[Hook]:
         for method, opened in makers.items():
             for name in (method, f"{method}_async"):
                 if inspect.isfunction(vars(owner).get(name)):
-                    yield Patch(owner, name, _around(opened))
+                    yield Patch(owner, name, around(opened))
 
 
 def _classes_of(module: ModuleType) -> Iterator[type]:
     for found in vars(module).values():
         if isinstance(found, type) and found.__module__.partition(".")[0] == module.__name__.partition(".")[0]:
             yield found
-
-
-def _around(opened: Callable[..., Opened | None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return what makes a method record itself: `opened` is called with its arguments, what it returns at the end."""
-
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def method(*args: Any, **kwargs: Any) -> Any:
-            end = opened(*args, **kwargs)
-            if end is None:
-                return original(*args, **kwargs)
-            try:
-                result = original(*args, **kwargs)
-            except BaseException as error:
-                end(error)
-                without_our_frames(error)
-                raise
-            end(None)
-            return result
-
-        async def method_async(*args: Any, **kwargs: Any) -> Any:
-            end = opened(*args, **kwargs)
-            if end is None:
-                return await original(*args, **kwargs)
-            try:
-                result = await original(*args, **kwargs)
-            except BaseException as error:
-                end(error)
-                without_our_frames(error)
-                raise
-            end(None)
-            return result
-
-        return method_async if inspect.iscoroutinefunction(original) else method
-
-    return make
 
 
 class _Flows:
@@ -192,7 +157,7 @@ class _Flows:
                 if name in vars(owner):
                     library = owner.__module__.partition(".")[0]
                     if library != self._kind and (owner, name) not in self._wrapped:
-                        self._wrapped[owner, name] = Patch(owner, name, _around(_opened_attempt))
+                        self._wrapped[owner, name] = Patch(owner, name, around(_opened_attempt))
                     break
 
 

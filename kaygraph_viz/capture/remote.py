@@ -171,15 +171,8 @@ class RemoteCall:
         call = OpenCall(scope, name_of(function, args), submitted_ns=submitted_ns, attributes=facts)
         if function.__class__ is not FunctionType:
             function, args = within(call, function, args)
-        call.begin()
-        try:
-            result = function(*args, **kwargs)
-        except BaseException as error:
-            call.end(error)
-            without_our_frames(error)
-            raise
-        call.end()
-        return result
+        with call:
+            return function(*args, **kwargs)
 
 
 class _Away:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
-from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import OpenCall, scope_for
 from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.names import is_machinery, name_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, Patch
@@ -40,14 +40,8 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
         def run_recorded() -> None:
             del self.run  # the program finds its thread as it made it
-            call.begin()
-            try:
+            with call:
                 run()
-            except BaseException as error:
-                call.end(error)
-                without_our_frames(error)
-                raise
-            call.end()
 
         self.run = run_recorded
         try:
