@@ -84,7 +84,10 @@ class Shortener:
         last = _count(widths[::-1], room - sum(widths[:first]))
         if first and last:
             yield text[:first], text[-last:]
-        yield "", text[-_count(widths[::-1], room) :]
+        end = text[-_count(widths[::-1], room) :]
+        if words := end.partition(" ")[2]:  # whole words say more than a piece of one before them
+            yield "", words
+        yield "", end
 
     def _is_alone(self, head: str, tail: str) -> bool:
         """Return whether a single text that is longer than that has this begin and this end."""

@@ -43,3 +43,8 @@ def test_characters_may_differ_in_width():
     width = {"w": 4, "i": 2, "l": 2, "…": 3}.__getitem__
     assert Shortener(["will"]).cut("will", 10, width) == "will"
     assert Shortener(["willi", "willl"]).cut("willl", 11, width) == "w…ll"
+
+
+def test_a_text_that_is_cut_at_the_front_begins_with_a_whole_word():
+    names = Shortener(f"map {number}" for number in range(40))
+    assert names.cut("map 25", 6, lambda char: 3 if char == "m" else 1) == "…25"
