@@ -41,7 +41,7 @@ POLL_CHILD_S = 0.25  # a process that the child left behind may keep the pipe op
 PAUSE_S = 0.01  # between looks at a process that nothing tells about
 END_TIMEOUT_S = 1.0  # for a child that was asked to end
 MAX_FAILURES = 3  # processes that ended by themselves
-MAX_KILLED, KILLED_FOR_S = 100, 30.0  # processes that were ended from outside, and for how long
+MAX_KILLED = 20  # processes that were ended from outside: then the item that they should have begun is lost
 OWN_FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}  # what a process does to itself
 
 
@@ -203,9 +203,9 @@ class Pool:
     """The worker processes of one executor: idle ones are kept for later calls.
 
     One that ends before it begins anything is replaced. What it suffers from outside, a signal such as SIGKILL, is no
-    reason to give up. But three that end by themselves, with an exit code or by a crash, as where their own start
-    fails, are a `WorkerStartError`, if none has begun anything in between; and so are a hundred in any way, once that
-    has gone on for half a minute.
+    reason to give up: after twenty in a row the item that they should have begun is lost, and the call goes on. But
+    three that end by themselves, with an exit code or by a crash, as where their own start fails, are a
+    `WorkerStartError`, if none has begun anything in between.
     """
 
     def __init__(self, max_idle: int) -> None:
@@ -249,7 +249,6 @@ class Pool:
     def begin_count(self) -> None:
         """Count from here on how many children end, one after the other, before they begin anything."""
         self._ended = self._failed = 0  # in any way, and by themselves
-        self._since: float | None = None
 
     def give_back(self, child: Child) -> None:
         """Keep a child for later, or end it where there are enough."""
@@ -267,20 +266,25 @@ class Pool:
         child.close()
         if not was_idle:
             self.begin_count()
-        elif self._are_too_many(code):
-            tries = self._ended
-            self.begin_count()
-            raise WorkerStartError(code, tries)
+        else:
+            self._count(code)
         return code
 
-    def _are_too_many(self, exit_code: int | None) -> bool:
-        """Count a child that had begun nothing, and return whether it was one too many."""
-        now = time.monotonic()
-        self._since = self._since or now
+    def _count(self, exit_code: int | None) -> None:
+        """Count a child that had begun nothing."""
         self._ended += 1
         self._failed += _ended_by_itself(exit_code)
-        is_long = self._ended >= MAX_KILLED and now - self._since >= KILLED_FOR_S
-        return self._failed >= MAX_FAILURES or is_long
+        if self._failed >= MAX_FAILURES:
+            tries = self._ended
+            self.begin_count()
+            raise WorkerStartError(exit_code, tries)
+
+    def were_too_many_killed(self) -> bool:
+        """Return whether so many were ended from outside, one after the other, that an item is given up; count anew."""
+        if self._ended < MAX_KILLED:
+            return False
+        self.begin_count()
+        return True
 
     def close(self) -> None:
         """End the idle children; those that work are ended when they are given back."""

@@ -58,8 +58,9 @@ class ProcessExecutor(Executor):
     changed after a process imported it stays as it was.
 
     A process that dies costs the branch that it was running, which becomes a `WorkerLostError`, and is replaced. One
-    that is killed before it begins anything costs nothing and is replaced, too; but three in a row that end by
-    themselves, as where their own start fails, are a `WorkerStartError`, and so is half a minute of nothing but kills.
+    that is killed before it begins anything costs nothing and is replaced, too; after twenty in a row the item that
+    they should have begun is lost. Three in a row that end by themselves, as where their own start fails, are a
+    `WorkerStartError`.
 
     When a process ends, in whatever way, what its branches have started and left running is killed: programs, processes
     and forks. What has a session or group of its own stays, as after
@@ -437,6 +438,9 @@ class ProcessWorker:
         was_idle = child.progress.begun == 0 and not child.was_killed and not self.call.is_given_up
         code = self.call.children.remove_dead(child, was_idle=was_idle)
         if position is None:
+            if was_idle and self.call.children.were_too_many_killed():
+                self._lose_unbegun(child, code, rest[0], sent_ns)
+                return 1
             return 0
         pulled, now, timeout_s = rest[0], perf_counter_ns(), self.branches.timeout_s
         started, ended = (started_ns, now) if self.call.is_real else (sent_ns, self.branches.now_ns())
@@ -450,6 +454,12 @@ class ProcessWorker:
         else:  # the late one had just ended, and the kill hit the one after it
             return 0
         return 1
+
+    def _lose_unbegun(self, child: Child, code: int | None, pulled: Pulled, sent_ns: int) -> None:
+        """Deliver an item as lost for which no process lives long enough to begin it."""
+        error = WorkerLostError(child.pid, code, self.branches.where(pulled[0]))
+        error.add_note("it was killed before it began the item, and so were all others that were started for it")
+        self._results.end(pulled, sent_ns, self.branches.now_ns(), "lost", error)
 
     def _refuse(self, child: Child, chunk: list[Pulled], sent_ns: int) -> list[Pulled]:
         """Deliver all items that were begun as lost, since nobody knows who did them, and return the others."""

@@ -17,6 +17,7 @@ from kaygraph_viz.errors import WorkerStartError
 from kaygraph_viz.execute.local import process_starter
 from kaygraph_viz.execute.local.process_starter import Child, Pool
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 from tests.execute.local.process_helpers import GUARD_S, is_alive, pid_of, values, wait_until
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
@@ -88,13 +89,22 @@ def test_processes_that_are_killed_as_they_start_are_replaced(two, monkeypatch, 
     assert not list(left)
 
 
-def test_processes_that_are_always_killed_as_they_start_are_a_clear_error(two, monkeypatch):
-    start = Child._start
-    monkeypatch.setattr(Child, "_start", lambda child: start(child) or os.kill(child.pid, signal.SIGKILL))
-    monkeypatch.setattr(process_starter, "MAX_KILLED", 8)
-    monkeypatch.setattr(process_starter, "KILLED_FOR_S", 0.0)
-    with pytest.raises(WorkerStartError, match=r"8 worker processes in a row could not start.* by SIGKILL"):
-        list(two.imap(str, range(100), on_error="collect"))
+def test_where_processes_are_always_killed_as_they_start_each_item_is_lost(two, monkeypatch):
+    start, kills = Child._start, itertools.count()
+
+    def start_and_kill(child):
+        start(child)
+        os.kill(child.pid, signal.SIGKILL)
+        next(kills)
+
+    monkeypatch.setattr(Child, "_start", start_and_kill)
+    monkeypatch.setattr(process_starter, "MAX_KILLED", 4)
+    with record() as trace:
+        outcomes = list(two.imap(str, range(3), on_error="collect"))
+    trace.validate()
+    assert [(outcome.index, outcome.status) for outcome in outcomes] == [(0, "lost"), (1, "lost"), (2, "lost")]
+    assert all("before it began the item" in outcome.error.__notes__[0] for outcome in outcomes)
+    assert next(kills) >= 3 * 4
 
 
 def test_processes_that_crash_as_they_start_are_a_clear_error(two, monkeypatch):
@@ -136,6 +146,7 @@ def test_a_python_without_a_program_is_a_clear_error(two, monkeypatch):
 PARENT = """
 import os, sys, threading, time
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 def hang(_):
     os.write(1, f"{os.getpid()}\\n".encode())  # in one piece
     while True: pass
@@ -156,6 +167,7 @@ def test_no_process_outlives_its_parent():
 LEAVING = """
 import os, subprocess, sys, time
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 def leave(hangs):
     left = subprocess.Popen(["sleep", "1000"])
     os.write(1, f"{os.getpid()} {left.pid}\\n".encode())
@@ -177,6 +189,7 @@ def test_what_branches_have_started_does_not_outlive_the_parent():
 USED_IN_A_FORK = """
 import os
 from kaygraph_viz.execute.registry import get_executor
+from kaygraph_viz.recording import record
 executor = get_executor("process", 1)
 def pid_of(_): return os.getpid()
 def ask(): return [outcome.value for outcome in executor.imap(pid_of, range(3))]
