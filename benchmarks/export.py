@@ -56,13 +56,7 @@ def load_against_json(scale: Scale) -> Measured:
     count = scale.pick(50_000, 100)
     with TemporaryDirectory() as folder:
         path = to_perfetto(_trace(count), Path(folder) / "run.json")
-
-        def read() -> None:
-            with path.open(encoding="utf-8") as file:
-                json.load(file)
-
-        ours, peer = (lambda: per_call(lambda: load(path), count)), (lambda: per_call(read, count))
-        return alternate(ours, peer, scale.pick(5, 1))
+        return _load_beside_json(path, count, scale)
 
 
 @benchmark(
@@ -77,13 +71,16 @@ def otlp_against_json(scale: Scale) -> Measured:
         path.write_text(
             json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [_otlp(at) for at in range(count)]}]}]})
         )
+        return _load_beside_json(path, count, scale)
 
-        def read() -> None:
-            with path.open(encoding="utf-8") as file:
-                json.load(file)
 
-        ours, peer = (lambda: per_call(lambda: load(path), count)), (lambda: per_call(read, count))
-        return alternate(ours, peer, scale.pick(5, 1))
+def _load_beside_json(path: Path, count: int, scale: Scale) -> Measured:
+    def read() -> None:
+        with path.open(encoding="utf-8") as file:
+            json.load(file)
+
+    ours, peer = (lambda: per_call(lambda: load(path), count)), (lambda: per_call(read, count))
+    return alternate(ours, peer, scale.pick(5, 1))
 
 
 def _otlp(number: int) -> dict[str, object]:
