@@ -82,7 +82,7 @@ class Shortener:
         yield text[:count], ""
         first = _count(widths, room / 2)
         last = _count(widths[::-1], room - sum(widths[:first]))
-        if first and last:
+        if first > 1 and last:  # one character of the begin says nothing
             yield text[:first], text[-last:]
         end = text[-_count(widths[::-1], room) :]
         if words := end.partition(" ")[2]:  # whole words say more than a piece of one before them
