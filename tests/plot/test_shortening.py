@@ -42,7 +42,7 @@ def test_lanes_of_a_pool_keep_their_numbers():
 def test_characters_may_differ_in_width():
     width = {"w": 4, "i": 2, "l": 2, "…": 3}.__getitem__
     assert Shortener(["will"]).cut("will", 10, width) == "will"
-    assert Shortener(["willi", "willl"]).cut("willl", 11, width) == "w…ll"
+    assert Shortener(["willi", "willl"]).cut("willl", 11, width) == "…illl"
 
 
 def test_a_text_that_is_cut_at_the_front_begins_with_a_whole_word():
