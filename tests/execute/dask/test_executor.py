@@ -99,6 +99,8 @@ def test_nothing_is_written_by_the_caller(foreign, capfd):
 
 
 def test_an_existing_client_stays_open(dask_client):
+    # Another test may have ended a worker, which comes back.
+    dask_client.wait_for_workers(len(dask_client.cluster.workers), timeout=30)
     with DaskExecutor(client=dask_client) as executor:
         assert executor.workers == sum(dask_client.nthreads().values())
         assert executor.client is dask_client
