@@ -49,16 +49,21 @@ def run(cells, source, error=None):
     cells.ended(source, error)
 
 
+def asked_of(cells, mine):
+    cells.begins("lesson.grade(mine)")
+    return cells.old_one(mine)
+
+
 @pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt(), SystemExit(), asyncio.CancelledError()])
 def test_what_a_cell_sets_is_old_until_a_cell_sets_it_without_an_error(error):
     mine = object()
     cells = Cells({"mine": mine})
     run(cells, "mine = f()")
-    assert cells.old_one(mine) is None
+    assert asked_of(cells, mine) is None
     run(cells, "with record() as mine: f()", error)
-    assert cells.old_one(mine)[0] == "mine"
+    assert asked_of(cells, mine)[0] == "mine"
     run(cells, "mine = g()")
-    assert cells.old_one(mine) is None
+    assert asked_of(cells, mine) is None
 
 
 def test_what_is_made_of_an_old_variable_is_old():
@@ -67,9 +72,21 @@ def test_what_is_made_of_an_old_variable_is_old():
     run(cells, "def count(): return 1")
     run(cells, "def count(: return 2", SyntaxError())
     run(cells, "with record() as mine: count()")
-    assert cells.old_one(mine) == ("mine", "ended with an error (SyntaxError)")
+    assert asked_of(cells, mine) == ("mine", "ended with an error (SyntaxError)")
     cells.begins("grade(other, count)")
     assert cells.old_one(object())[0] == "count"
+
+
+def test_what_the_present_cell_sets_itself_is_new():
+    before = object()
+    cells = Cells({"before": before})
+    grading = "before = f(); grade(mine, before)"
+    run(cells, "mine = f()", ValueError())
+    run(cells, grading)
+    run(cells, "mine = f()")
+    cells.begins(grading)
+    assert cells.old == {"before": "ended with an error (ValueError)"}
+    assert cells.old_one(before) is None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +96,7 @@ def test_other_cells_that_fail_make_nothing_old(source):
     mine = object()
     cells = Cells({"mine": mine})
     run(cells, source, ValueError())
-    assert cells.old_one(mine) is None
+    assert asked_of(cells, mine) is None
 
 
 def test_outside_of_a_notebook_nothing_is_known_of_cells():
