@@ -2,8 +2,8 @@
 
 - Look at the chart at 5 s: which requests do the six workers answer, and what do the short ones do meanwhile?
 - As long as a worker may take either kind, all six can be busy with long requests. Which workers should never take one?
-- Two pools, six workers together. By Little's law, the short requests keep 9 x 0.1 = 0.9 workers busy, and the long ones
-  0.8 x 2 = 1.6. So how many does each kind need at least?
+- Two pools, six workers together. By Little's law, the short requests keep 9 x 0.1 = 0.9 workers busy, and the long
+  ones 0.8 x 2 = 1.6. So how many does each kind need at least?
 """
 
 
