@@ -7,11 +7,8 @@ Belongs here: the object that a notebook uses. Does not belong here: grading (``
 from __future__ import annotations
 
 import ast
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from kaygraph_viz.checks import checked_whole
@@ -22,10 +19,7 @@ from kaygraph_viz.lessons.parsons import Parsons
 from kaygraph_viz.lessons.predict import Guess, Prediction, checked_guess
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["GRADES_FILE", "SOLUTIONS", "Lesson"]
-
-SOLUTIONS = "KAYGRAPH_VIZ_SOLUTIONS"  # set in runs in which every grade has to pass
-GRADES_FILE = "KAYGRAPH_VIZ_GRADES"  # the file that grades are written to, one JSON line each
+__all__ = ["Lesson", "split_solution"]
 
 
 class Lesson:
@@ -57,18 +51,16 @@ class Lesson:
     def grade(self, trace: Trace, goals: Sequence[Goal], *, exercise: int = 1) -> Grade:
         """Grade a run of an exercise; never raises for what a reader's code did.
 
-        Raises
-        ------
-        AssertionError
-            If a goal is not met in a run with solutions, where the environment variable `SOLUTIONS` is set.
+        Parameters
+        ----------
+        trace
+            The recorded run.
+        goals
+            What is expected of it.
+        exercise
+            The number of the exercise in the lesson, from 1.
         """
         found = self.grades[f"exercise {exercise}"] = grade(trace, goals)
-        if path := os.environ.get(GRADES_FILE):
-            line = json.dumps({"lesson": self.name, "exercise": exercise, "passed": found.passed})
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        if os.environ.get(SOLUTIONS) and not found.passed:
-            raise AssertionError(f"the solution of exercise {exercise} of {self.name} does not pass:\n{found}")
         return found
 
     def hint(self, number: int, exercise: int = 1) -> None:
