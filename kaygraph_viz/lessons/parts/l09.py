@@ -39,9 +39,7 @@ def dask_is_here() -> bool:
     """Return whether Dask is installed, and say how to install it where it is not."""
     if find_spec("distributed") is not None:
         return True
-    print(
-        "This cell needs Dask. Run `%pip install distributed` in a new cell, restart the kernel, and run all cells again."
-    )
+    print("This cell needs Dask: run `%pip install distributed` in a new cell, restart the kernel, and run all cells.")
     return False
 
 
