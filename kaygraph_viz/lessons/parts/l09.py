@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import cloudpickle
@@ -17,6 +16,7 @@ from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.clock import compute, sleep
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.lessons.goals.goal import Finding, Goal
+from kaygraph_viz.lessons.parts.installed import is_here
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
@@ -37,10 +37,7 @@ years = {
 
 def dask_is_here() -> bool:
     """Return whether Dask is installed, and say how to install it where it is not."""
-    if find_spec("distributed") is not None:
-        return True
-    print("This cell needs Dask: run `%pip install distributed` in a new cell, restart the kernel, and run all cells.")
-    return False
+    return is_here("distributed")
 
 
 def evaluate(day: Sequence[float]) -> float:
