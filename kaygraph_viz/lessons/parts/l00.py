@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from math import isclose
 
-from kaygraph_viz.lessons.goals import Criterion, Finding
+from kaygraph_viz.lessons.goals import Finding, Goal
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["every_dish_is_made"]
@@ -16,7 +16,7 @@ __all__ = ["every_dish_is_made"]
 NAMES = {"cpu": "hands", "wait": "waiting"}
 
 
-def every_dish_is_made(before: Trace) -> Criterion:
+def every_dish_is_made(before: Trace) -> Goal:
     """Require that each dish of an earlier breakfast gets as much hands and as much waiting as it got then."""
     wanted = _minutes(before)
 
@@ -28,7 +28,7 @@ def every_dish_is_made(before: Trace) -> Criterion:
                 return Finding(False, reason)
         return Finding(True, "each dish got what it needs")
 
-    return Criterion("every dish is made, with all its hands and waiting", evaluate)
+    return Goal("every dish is made, with all its hands and waiting", evaluate)
 
 
 def _minutes(trace: Trace) -> Counter[tuple[str, str]]:
