@@ -1,5 +1,5 @@
-"""What only one lesson uses: one module for each, ``l00`` for lesson 0.
+"""What single lessons need beside the library: one module for each lesson, ``l07`` for lesson 7.
 
-Belongs here: a lesson's data, its services, and goals of its own. Does not belong here: goals that several lessons use
-(``lessons.goals``).
+Belongs here: what only that lesson uses, so that its set-up is one line. Does not belong here: what every lesson uses
+(``lesson``, ``goals``), and code that the reader should see (the notebook).
 """
