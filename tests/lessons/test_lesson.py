@@ -9,8 +9,9 @@ from importlib.resources import files
 import pytest
 
 import kaygraph_viz
+from kaygraph_viz import lessons
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.lessons.criteria import at_least_at_once
+from kaygraph_viz.lessons.goals import at_least_at_once
 from kaygraph_viz.lessons.lesson import GRADES_FILE, SOLUTIONS, Lesson, split_solution
 from kaygraph_viz.testing import bar, make_trace
 
@@ -69,3 +70,11 @@ def test_only_the_run_with_solutions_raises(monkeypatch, tmp_path):
     assert lesson.grade(AT_ONCE, [at_least_at_once(2)]).passed
     lines = [json.loads(line)["passed"] for line in (tmp_path / "grades").read_text().splitlines()]
     assert lines == [False, False, True]
+
+
+def test_a_notebook_finds_what_it_needs_in_one_place():
+    assert [getattr(lessons, name).__name__ for name in ("Lesson", "playground")] == ["Lesson", "playground"]
+    assert lessons.goals.all_ok().text == "every branch succeeds"
+    assert dir(lessons) == sorted(lessons.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'grades'"):
+        _ = lessons.grades

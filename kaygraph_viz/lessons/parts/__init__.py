@@ -1,5 +1,5 @@
-"""What only one lesson uses: its charts, its data and what its exercises are checked with.
+"""What single lessons need beside the library: one module for each lesson, ``l07`` for lesson 7.
 
-Belongs here: ``lNN.py`` for lesson NN, so that its notebook needs one import line. Does not belong here: what several
-lessons use.
+Belongs here: what only that lesson uses, so that its set-up is one line. Does not belong here: what every lesson uses
+(``lesson``, ``goals``), and code that the reader should see (the notebook).
 """

@@ -33,7 +33,8 @@ TRANSFERS: tuple[Transfer, ...] = (
 )  # fmt: skip
 _OTHER_ACCOUNTS = {"Dan": 70, "Cleo": 80, "Bob": 90, "Ada": 110}
 _OTHER_TRANSFERS: tuple[Transfer, ...] = (
-    ("Bob", "Ada", 7), ("Ada", "Bob", 3), ("Dan", "Cleo", 11), ("Cleo", "Dan", 2), ("Ada", "Dan", 13), ("Dan", "Bob", 4),
+    ("Bob", "Ada", 7), ("Ada", "Bob", 3), ("Dan", "Cleo", 11), ("Cleo", "Dan", 2), ("Ada", "Dan", 13),
+    ("Dan", "Bob", 4),
 )  # fmt: skip
 
 WORK, SENDING = Fill(FILLS["cpu"].colour, "work"), FILLS["queued"]._replace(label="sending chunks")
