@@ -9,13 +9,13 @@ send the same word to two reducers. The hash used here is the same in every proc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from types import GeneratorType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 from zlib import crc32
 
 from kaygraph_viz.checks import refuse_if_async
@@ -26,10 +26,14 @@ from kaygraph_viz.execute.core.retries import as_node_error, attempt_number
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.recorder import span
 
-__all__ = ["Done", "Map", "MapBranch", "MapInput", "Reduce", "ReduceBranch", "ReduceInput", "partition_of"]
+__all__ = [
+    "Combine", "Done", "Map", "MapBranch", "MapInput", "Reduce", "ReduceBranch", "ReduceInput", "partition_of",
+]  # fmt: skip
 
 Map = Callable[[Any], Iterable[tuple[Any, Any]]]
-Reduce = Callable[[Any, list[Any]], Any]  # combiners too
+Reduce = Callable[[Any, list[Any]], Any]
+Merging = type[MutableMapping[Any, Any]]  # such as Counter: its update merges another mapping into one
+Combine = Reduce | Merging
 Groups = defaultdict[Any, list[Any]]
 Part = Any  # the values by key of one partition, pickled where it is sent to another process; None for none
 
@@ -173,7 +177,8 @@ class MapBranch:
     Parameters
     ----------
     mapper, combiner
-        The functions of the user; without a combiner the result has all values.
+        The functions of the user; without a combiner the result has all values. In place of a function, the combiner
+        may be a class of mappings, whose ``update`` merges what the mapper returns.
     partitions
         The number of partitions.
     errors
@@ -181,7 +186,7 @@ class MapBranch:
     """
 
     mapper: Map
-    combiner: Reduce | None
+    combiner: Combine | None
     partitions: int
     errors: ErrorPolicy
 
@@ -194,16 +199,35 @@ class MapBranch:
 
         Each part is pickled by itself, so that the calling process passes it on to a reducer without unpickling it.
         """
-        groups, failures = self._grouped(given)
+        failures: list[Failure] = []
         parts: list[dict[Any, Any]] = [{} for _ in range(self.partitions)]
         count, hashed = self.partitions, _stable_hash
-        for key, value in self._combined(groups):
+        for key, value in self._combined(given, failures):
             parts[hashed(key) % count][key] = value
         return Done([self._packed(part) for part in parts], failures)
 
-    def _grouped(self, given: MapInput) -> tuple[Groups, list[Failure]]:
+    def _combined(self, given: MapInput, failures: list[Failure]) -> Iterable[tuple[Any, Any]]:
+        """Return each key with its value or, without a combiner, with its values; add the items that fail."""
+        if isinstance(self.combiner, type) and issubclass(self.combiner, MutableMapping):
+            return self._merged(given, failures, self.combiner).items()
+        groups = self._grouped(given, failures)
+        return groups.items() if self.combiner is None else self._one_for_each(groups, self.combiner)
+
+    def _merged(self, given: MapInput, failures: list[Failure], merging: Merging) -> Mapping[Any, Any]:
+        merged = merging()
+        for position, item in enumerate(given.items, given.first):
+            try:
+                found: Any = self.mapper(item)
+                refuse_if_async(found, "the mapper")
+                own = found if isinstance(found, Mapping) else _merged_pairs(found, merging)
+            except BaseException as raised:
+                failures.append(self.errors.left_out(raised, position, f"item {position}", "mapped"))
+            else:
+                merged.update(own)
+        return merged
+
+    def _grouped(self, given: MapInput, failures: list[Failure]) -> Groups:
         groups: Groups = defaultdict(list)
-        failures = []
         for position, item in enumerate(given.items, given.first):
             try:
                 if self.errors.retry is None:
@@ -212,7 +236,7 @@ class MapBranch:
                     self._map_whole_into(groups, item)
             except BaseException as raised:
                 failures.append(self.errors.left_out(raised, position, f"item {position}", "mapped"))
-        return groups, failures
+        return groups
 
     def _map_whole_into(self, groups: Groups, item: Any) -> None:
         """Add all pairs of an item or, if it fails, none."""
@@ -228,16 +252,7 @@ class MapBranch:
             for key, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
                 groups[key].append(value)
         except (TypeError, ValueError) as error:
-            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-                raise  # it comes from the mapper itself
-            raise NodeError(
-                f"a mapper must give pairs of a key, which can be hashed, and a value: {error}; write: yield key, value"
-            ) from error
-
-    def _combined(self, groups: Groups) -> Iterable[tuple[Any, Any]]:
-        if self.combiner is None:
-            return groups.items()
-        return self._one_for_each(groups, self.combiner)
+            _refuse_pairs(error)
 
     def _one_for_each(self, groups: Groups, combiner: Reduce) -> Iterator[tuple[Any, Any]]:
         for key, values in groups.items():
@@ -256,6 +271,26 @@ class MapBranch:
             return pack_result(part)
         except Exception as error:
             raise not_sent("the mapper", error) from error
+
+
+def _merged_pairs(pairs: Any, merging: Merging) -> Mapping[Any, Any]:
+    """Return the pairs of one item merged, as if each were a mapping."""
+    merged = merging()
+    try:
+        for key, value in pairs:
+            merged.update({key: value})
+    except (TypeError, ValueError) as error:
+        _refuse_pairs(error)
+    return merged
+
+
+def _refuse_pairs(error: TypeError | ValueError) -> NoReturn:
+    """Say what a mapper must give, unless the error comes from inside of what was called."""
+    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+        raise error
+    raise NodeError(
+        f"a mapper must give pairs of a key, which can be hashed, and a value: {error}; write: yield key, value"
+    ) from error
 
 
 def _reduced(function: Reduce, key: Any, values: list[Any], what: str) -> Any:
