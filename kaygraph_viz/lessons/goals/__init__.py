@@ -32,3 +32,4 @@ from kaygraph_viz.lessons.goals.stages import (
     nothing_lost as nothing_lost,
     queue_at_most as queue_at_most,
 )
+from kaygraph_viz.lessons.goals.work import as_much_work_as as as_much_work_as

@@ -1,0 +1,27 @@
+"""Goals about the work of a run: overlapping keeps it, skipping and sleeping change it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaygraph_viz.lessons.goals import as_much_work_as
+from kaygraph_viz.lessons.grade import grade
+from kaygraph_viz.testing import bar, make_trace
+
+BEFORE = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-1", 2, 5))
+AT_ONCE = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 3))
+SKIPPED = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 1))
+ASLEEP = make_trace(bar("a", "t-1", 0, 2), bar("b", "t-2", 0, 9))
+
+
+def test_a_run_that_overlaps_its_work_does_as_much():
+    assert grade(AT_ONCE, [as_much_work_as(BEFORE)]).passed
+
+
+@pytest.mark.parametrize(("other", "seconds"), [(SKIPPED, "3.00 s"), (ASLEEP, "11.0 s")])
+def test_less_and_more_work_is_told_with_both_times(other, seconds):
+    (found,) = grade(other, [as_much_work_as(BEFORE)]).findings
+    assert (found.is_met, found.reason) == (
+        False,
+        f"one after the other, it would take {seconds}: before it was 5.00 s",
+    )
