@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from types import GeneratorType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from kaygraph_viz.checks import refuse_if_async
@@ -30,9 +30,9 @@ __all__ = [
     "Combine", "Done", "Map", "MapBranch", "MapInput", "Reduce", "ReduceBranch", "ReduceInput", "partition_of",
 ]  # fmt: skip
 
-Map = Callable[[Any], Iterable[tuple[Any, Any]]]
+Map = Callable[[Any], Iterable[Any]]  # pairs of key and value, or a mapping, or what `update` of a combiner takes
 Reduce = Callable[[Any, list[Any]], Any]
-Merging = type[MutableMapping[Any, Any]]  # such as Counter: its update merges another mapping into one
+Merging = type[MutableMapping[Any, Any]]  # such as Counter: its update adds what a mapper returns
 Combine = Reduce | Merging
 Groups = defaultdict[Any, list[Any]]
 Part = Any  # the values by key of one partition, pickled where it is sent to another process; None for none
@@ -178,7 +178,7 @@ class MapBranch:
     ----------
     mapper, combiner
         The functions of the user; without a combiner the result has all values. In place of a function, the combiner
-        may be a class of mappings, whose ``update`` merges what the mapper returns.
+        may be a class of mappings, whose ``update`` takes what the mapper returns.
     partitions
         The number of partitions.
     errors
@@ -219,11 +219,12 @@ class MapBranch:
             try:
                 found: Any = self.mapper(item)
                 refuse_if_async(found, "the mapper")
-                own = found if isinstance(found, Mapping) else _merged_pairs(found, merging)
+                if isinstance(found, Iterator):  # so that an item that fails in the middle adds nothing
+                    found = list(found)
             except BaseException as raised:
                 failures.append(self.errors.left_out(raised, position, f"item {position}", "mapped"))
             else:
-                merged.update(own)
+                merged.update(found)
         return merged
 
     def _grouped(self, given: MapInput, failures: list[Failure]) -> Groups:
@@ -252,7 +253,11 @@ class MapBranch:
             for key, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
                 groups[key].append(value)
         except (TypeError, ValueError) as error:
-            _refuse_pairs(error)
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # it comes from the mapper itself
+            raise NodeError(
+                f"a mapper must give pairs of a key, which can be hashed, and a value: {error}; write: yield key, value"
+            ) from error
 
     def _one_for_each(self, groups: Groups, combiner: Reduce) -> Iterator[tuple[Any, Any]]:
         for key, values in groups.items():
@@ -271,26 +276,6 @@ class MapBranch:
             return pack_result(part)
         except Exception as error:
             raise not_sent("the mapper", error) from error
-
-
-def _merged_pairs(pairs: Any, merging: Merging) -> Mapping[Any, Any]:
-    """Return the pairs of one item merged, as if each were a mapping."""
-    merged = merging()
-    try:
-        for key, value in pairs:
-            merged.update({key: value})
-    except (TypeError, ValueError) as error:
-        _refuse_pairs(error)
-    return merged
-
-
-def _refuse_pairs(error: TypeError | ValueError) -> NoReturn:
-    """Say what a mapper must give, unless the error comes from inside of what was called."""
-    if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-        raise error
-    raise NodeError(
-        f"a mapper must give pairs of a key, which can be hashed, and a value: {error}; write: yield key, value"
-    ) from error
 
 
 def _reduced(function: Reduce, key: Any, values: list[Any], what: str) -> Any:

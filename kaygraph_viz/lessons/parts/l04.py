@@ -23,7 +23,11 @@ __all__ = [
 
 SECONDS_PER_LETTER = 60e-9  # to find the words
 SECONDS_PER_VALUE = 1e-6  # to send it to a reducer
-FEW = (("early", 1801, "to be or not to be"), ("later", 1900, "to be, to be"), ("last", 2001, "that is not the question"))
+FEW = (
+    ("early", 1801, "to be or not to be"),
+    ("later", 1900, "to be, to be"),
+    ("last", 2001, "that is not the question"),
+)
 
 
 class TextMapReduce(MapReduceNode):
@@ -92,8 +96,10 @@ def right_elsewhere(node: Any, expected: Callable[[Sequence[Speech]], Mapping[st
     def evaluate(trace: Trace) -> Finding:
         texts = [Speech(name, year, name, True, text) for name, year, text in FEW]
         with record(clock="virtual"):
-            node.run(shared := {"items": texts})
-        found, right = shared["result"], expected(texts)
+            shared: dict[str, Any] = {"items": texts}
+            node.run(shared)
+        found: Mapping[str, Any] = shared["result"]
+        right = expected(texts)
         for word in dict.fromkeys([*right, *found]):
             if found.get(word) != right.get(word):
                 return Finding(False, f"for {word!r} it gives {found.get(word)!r}, expected {right.get(word)!r}")
