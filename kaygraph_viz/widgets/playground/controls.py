@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from traitlets import link
-
 from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.widgets.careful import Say, careful
@@ -18,6 +16,7 @@ from kaygraph_viz.widgets.playground.state import rounded
 
 with needed():
     import ipywidgets
+    from traitlets import link
 
 __all__ = ["Control"]
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import traitlets
 
 from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
@@ -39,6 +38,7 @@ from kaygraph_viz.widgets.timeline.when_shown import show_again_when
 
 with needed():
     import anywidget
+    import traitlets
 
 __all__ = ["Timeline", "timeline"]
 
