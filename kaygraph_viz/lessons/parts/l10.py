@@ -45,7 +45,7 @@ def simulated(program: Callable[[Any], Any]) -> tuple[Any, Trace]:
 
 
 def at_most_requests(count: int) -> Goal:
-    """Require that the services never answer more than `count` requests at once; those that wait their turn are none."""
+    """Require that the services never work on more than `count` requests at once, whatever waits in the program."""
 
     def evaluate(trace: Trace) -> Finding:
         log = _requests.get(trace, ())
@@ -63,9 +63,9 @@ def at_most_requests(count: int) -> Goal:
 
 
 def recorded_program(source: str) -> Path:
-    """Save a program as ``collect.py``, run ``kaygraph-viz record collect.py``, and return the folder with the results."""
+    """Save a program, run ``kaygraph-viz record collect.py``, and return the folder with what was recorded."""
     folder = Path(tempfile.mkdtemp())
     (folder / "collect.py").write_text(source, encoding="utf-8")
     command = [sys.executable, "-m", "kaygraph_viz", "record", "collect.py"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603  (a program of the lesson)
     return folder / "recorded"
