@@ -1,7 +1,7 @@
 """Lesson 15: the functions of a report on Monday, and the services that it asks.
 
-Belongs here: pricing, asking, checking, counting, and running a graph of them. Does not belong here: the nodes, which the
-reader changes (the notebook).
+Belongs here: pricing, asking, checking, counting, and running a graph of them. Does not belong here: the nodes, which
+the reader changes (the notebook).
 """
 
 from __future__ import annotations
@@ -109,6 +109,7 @@ def run(graph: Graph, clock: str | None = "virtual", *, hang_rate: float = 0.0) 
     hang_rate
         The share of the requests to the social service that get no answer, 0 to 1.
     """
+    shared: dict[str, Any] = {}
     settings = {"social": ServiceSettings(latency_s=0.06, hang_rate=hang_rate)}
     with (
         record(clock=clock) as trace,
@@ -118,7 +119,7 @@ def run(graph: Graph, clock: str | None = "virtual", *, hang_rate: float = 0.0) 
     ):
         _open.append(Services(client, checks))
         try:
-            graph.run(shared := {})
+            graph.run(shared)
         finally:
             _open.pop()
     return shared, trace

@@ -43,7 +43,7 @@ def test_a_service_that_hangs_gives_no_answer():
 
 
 @pytest.mark.parametrize(
-    ("panel", "numbers"), zip(shop.PANELS, [{"DE": 6}, {"basic": 1}, {1: 2, 0: 1}], strict=True), ids=shop.PANELS
+    ("panel", "numbers"), list(zip(shop.PANELS, [{"DE": 6}, {"basic": 1}, {1: 2, 0: 1}], strict=True)), ids=shop.PANELS
 )
 def test_a_panel_counts_only_what_is_there(panel, numbers):
     shared = {"priced": [None, *PRICED], "facts": FACTS, "findings": [["a remark"], [], ["another"]]}
