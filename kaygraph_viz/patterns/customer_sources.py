@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.patterns.records import Record, text_of
 from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Source, SourceResult
+
+with needed():
+    from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "AGREEMENTS",
