@@ -267,13 +267,27 @@ class Lanes:
             tell(lane.name, pid)
 
     def take(self, kind: str, lane_type: type[Lane] = Lane) -> Lane:
-        """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`."""
+        """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`.
+
+        Threads that a thread of a pool starts are numbered within it, as in ``thread-1.2``: it waits for them, and rows
+        of a chart begin with 1.
+        """
         with self._lock:
-            free = self._free.setdefault(kind, [])
+            base = self._base(kind)
+            free = self._free.setdefault(base, [])
             if not free:
-                self._made[kind] = self._made.get(kind, 0) + 1
-                free.append(self._made[kind])
-            return self._make(f"{kind}-{heappop(free)}", lane_type)
+                self._made[base] = self._made.get(base, 0) + 1
+                free.append(self._made[base])
+            return self._make(f"{base}{heappop(free)}", lane_type)
+
+    def _base(self, kind: str) -> str:
+        """Return what lanes that the calling thread takes are called, up to their number."""
+        lane: Lane | None = getattr(self._here, "lane", None)
+        if lane is None or not lane.name.startswith(f"{kind}-"):
+            return f"{kind}-"
+        base, number = _numbered(lane)
+        is_freed = number in self._free.get(base, ())
+        return f"{kind}-" if is_freed else f"{lane.name}."
 
     def again(self, lane: Lane) -> Lane:
         """Return a lane of the same name for another thread: each thread has a CPU clock of its own."""
@@ -290,9 +304,9 @@ class Lanes:
 
     def free(self, lane: Lane) -> None:
         """Free a taken lane when its worker has ended."""
-        kind, _, number = lane.name.rpartition("-")
+        base, number = _numbered(lane)
         with self._lock:
-            heappush(self._free[kind], int(number))
+            heappush(self._free[base], number)
 
     @contextmanager
     def occupied(self, lane: Lane) -> Iterator[Lane]:
@@ -302,6 +316,12 @@ class Lanes:
             yield lane
         finally:
             self.free(lane)
+
+
+def _numbered(lane: Lane) -> tuple[str, int]:
+    """Return the name of a taken lane up to its number, and the number."""
+    base = lane.name.rstrip("0123456789")
+    return base, int(lane.name[len(base) :])
 
 
 class _NoLane(Lane):
