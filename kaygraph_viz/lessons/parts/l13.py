@@ -119,7 +119,7 @@ def law_curves(share: float, same_work: Mapping[int, float], more_work: Mapping[
     for stroke, law, measured in laws:
         style: dict[str, Any] = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style}
         canvas.ax.plot(counts, [law(share, count) for count in counts], **style)
-        canvas.ax.plot(list(measured), list(measured.values()), "o", color=stroke.colour)
+        canvas.ax.plot(list(measured), list(measured.values()), "o", color=stroke.colour, clip_on=False)
     canvas.ax.set_xlim(0, MOST_WORKERS)
     canvas.ax.set_ylim(0, MOST_WORKERS)
     rows = [(str(count), f"{same_work[count]:.1f}", f"{more_work[count]:.1f}") for count in same_work]
