@@ -12,7 +12,7 @@ help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
 	@echo "make test        run all tests and execute all notebooks"
 	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
-	@echo "make test-exercises  run the lessons with the solutions of their exercises"
+	@echo "make test-exercises  run the lessons with right and wrong answers to their exercises"
 	@echo "make test-browser  run the tests in JupyterLab and Chromium only"
 	@echo "make fuzz        run thousands of random graphs and read random files; SEED= and CASES= choose which"
 	@echo "make soak        do everything for MINUTES=10 and look for what is left over"
@@ -63,7 +63,7 @@ test-notebooks:
 	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
 
 test-exercises: $(VENV)/.has-test
-	$(PYTEST) --thorough tests/notebooks/test_exercises.py -k solutions
+	$(PYTEST) --thorough tests/notebooks/test_exercises.py
 
 test-thorough: $(VENV)/.has-test
 	$(PYTEST) --thorough

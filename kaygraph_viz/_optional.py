@@ -15,6 +15,7 @@ __all__ = ["EXTRAS", "require"]
 # The package that is imported, and the extra of kaygraph-viz that installs it. pyproject.toml says the same.
 EXTRAS = {
     "distributed": "dask",
+    "jupyter_client": "lab",
     "jupyterlab": "lab",
     "opentelemetry.sdk": "export",
     "pandas": "export",

@@ -14,7 +14,10 @@ from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-BROUGHT_BY = {"opentelemetry.sdk": "opentelemetry-sdk"}  # where the name to install is not the name to import
+BROUGHT_BY = {
+    "jupyter_client": "jupyterlab",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+}  # another name
 
 
 def test_what_is_installed_is_loaded():
