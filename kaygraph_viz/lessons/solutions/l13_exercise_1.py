@@ -10,8 +10,7 @@ def my_transfers(accounts, transfers):
     locks = {name: kv.Lock() for name in accounts}
 
     def move(transfer):
-        giver, taker, amount = transfer
-        first, second = sorted((giver, taker))
+        first, second = sorted(transfer[:2])  # the two names
         with locks[first]:
             kv.sleep(0.1)  # look up who gets the money
             with locks[second]:

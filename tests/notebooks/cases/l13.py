@@ -218,6 +218,7 @@ CASES = [
             return accounts
         """,
         grade="1 of 4",
+        says="there were 4 bookings",
     ),
     Case(
         "cheat",
