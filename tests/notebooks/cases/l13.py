@@ -218,7 +218,7 @@ CASES = [
             return accounts
         """,
         grade="1 of 4",
-        says="there were 4 bookings",
+        says="there were 2 bookings",
     ),
     Case(
         "cheat",
