@@ -24,11 +24,22 @@ SHADE = "#D55E00"
 
 @dataclass(frozen=True)
 class Grade:
-    """The findings of all goals for one run, in the order of the goals; no trace: nothing was recorded."""
+    """The findings of all goals for one run, in the order of the goals.
+
+    Parameters
+    ----------
+    goals, findings
+        The goals, and what was found.
+    trace
+        The run; None where none was graded.
+    refusal
+        Why none was graded, or "".
+    """
 
     goals: Sequence[Goal]
     findings: Sequence[Finding]
     trace: Trace | None
+    refusal: str = ""
 
     @property
     def passed(self) -> bool:
@@ -67,7 +78,10 @@ class Grade:
 
     def __str__(self) -> str:
         lines = [f"  [{'x' if is_met else ' '}] {goal}: {reason}" for is_met, goal, reason in self._rows()]
-        return "\n".join([self.sentence, *lines])
+        return "\n".join([self._heading(), *lines])
+
+    def _heading(self) -> str:
+        return f"{self.sentence}: {one_line(self.refusal, 500)}" if self.refusal else self.sentence
 
     __repr__ = __str__
 
@@ -77,7 +91,7 @@ class Grade:
             f"{html.escape(goal)}</td><td style='text-align:left'>{html.escape(reason)}</td></tr>"
             for is_met, goal, reason in self._rows()
         )
-        return f"<p><strong>{html.escape(self.sentence)}</strong></p><table>{rows}</table>{self._picture()}"
+        return f"<p><strong>{html.escape(self._heading())}</strong></p><table>{rows}</table>{self._picture()}"
 
     def _picture(self) -> str:
         """Return an HTML image of the shaded chart; the empty text where there is nothing to shade."""
@@ -100,8 +114,17 @@ class Grade:
         return f'<img alt="your chart; the shaded parts do not meet a goal" src="data:image/png;base64,{source}">'
 
 
-def grade(trace: Trace, goals: Sequence[Goal]) -> Grade:
+def grade(trace: Trace, goals: Sequence[Goal], refusal: str = "") -> Grade:
     """Grade a run; never raises for what a reader's code did. Anything but a trace counts as nothing recorded.
+
+    Parameters
+    ----------
+    trace
+        The run.
+    goals
+        What is expected of it.
+    refusal
+        Why the run is not graded, or "".
 
     Examples
     --------
@@ -112,8 +135,9 @@ def grade(trace: Trace, goals: Sequence[Goal]) -> Grade:
       [ ] at least 2 branches at once: at most 1 branches ran at once
     """
     if not isinstance(trace, Trace) or not len(trace):
-        nothing = Finding(False, "nothing was recorded: run the cell above, and record it with kv.record()")
-        return Grade(goals, [nothing for _ in goals], None)
+        refusal = refusal or "nothing was recorded: run the cell above, and record it with kv.record()"
+    if refusal:
+        return Grade(goals, [Finding(False, "not checked")] * len(goals), None, refusal)
     return Grade(goals, [_evaluated(goal, trace) for goal in goals], trace)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.lessons.cells import cells_here
 from kaygraph_viz.lessons.goals.goal import Goal
 from kaygraph_viz.lessons.grade import Grade, grade
 from kaygraph_viz.lessons.parsons import Parsons
@@ -41,6 +42,7 @@ class Lesson:
         self.name = name
         self.predictions: list[Prediction] = []
         self.grades: dict[str, Grade] = {}
+        self._cells = cells_here()
 
     def predict(self, question: str, guess: Guess | None, options: Sequence[str] | None = None) -> Prediction:
         """Keep a reader's `Prediction`, or None for none yet; a second one for a question replaces the first."""
@@ -51,6 +53,8 @@ class Lesson:
     def grade(self, trace: Trace, goals: Sequence[Goal], *, exercise: int = 1) -> Grade:
         """Grade a run of an exercise; never raises for what a reader's code did.
 
+        A run is not graded where the cell that was to make it anew ended with an error.
+
         Parameters
         ----------
         trace
@@ -60,8 +64,16 @@ class Lesson:
         exercise
             The number of the exercise in the lesson, from 1.
         """
-        found = self.grades[f"exercise {exercise}"] = grade(trace, goals)
+        found = self.grades[f"exercise {exercise}"] = grade(trace, goals, self._refusal(trace))
         return found
+
+    def _refusal(self, trace: Trace) -> str:
+        """Return why a run is not graded, or "": the cell that was to make it anew did not reach its end."""
+        old = self._cells.old_one(trace) if self._cells is not None else None
+        if old is None:
+            return ""
+        name, happened = old
+        return f"the last cell that sets {name} {happened}: correct it, run it, and then run this cell again"
 
     def hint(self, number: int, exercise: int = 1) -> None:
         """Print one hint for an exercise; the first one tells least.

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -19,6 +20,7 @@ from kaygraph_viz._optional import require
 
 __all__ = ["CellRun", "Kernel"]
 
+PACKAGE = Path(__file__).parents[3]  # the folder with the package
 POLL_S = 0.2
 START_S = 60.0
 MAX_PRINTED = 100_000  # characters that are kept of what one cell shows
@@ -57,14 +59,15 @@ class Kernel:
 
     def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
         self._folder = folder
-        self._env = {**os.environ, **(env or {})}
+        path = [str(PACKAGE), os.environ.get("PYTHONPATH", "")]  # the lessons there are those that are here
+        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **(env or {})}
 
     async def __aenter__(self) -> Self:
         require("jupyter_client")
         from jupyter_client.manager import AsyncKernelManager
 
         self._manager = AsyncKernelManager(kernel_name="python3")
-        await self._manager.start_kernel(cwd=str(self._folder), env=self._env)
+        await self._manager.start_kernel(cwd=str(self._folder), env=self._env, stdout=DEVNULL, stderr=DEVNULL)
         self._client = self._manager.client()
         try:
             self._client.start_channels()

@@ -58,7 +58,7 @@ CASES = [
             breakfast("threads", 2)
         """,
         grade="0 of 3",
-        says="ended with an error",
+        says="the last cell that sets mine ended with an error",
     ),
     Case(
         "cheat",
