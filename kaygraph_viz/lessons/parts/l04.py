@@ -25,7 +25,7 @@ SECONDS_PER_LETTER = 60e-9  # to find the words
 SECONDS_PER_VALUE = 1e-6  # to send it to a reducer
 FEW = (
     ("early", 1801, "to be or not to be"),
-    ("later", 1900, "to be, to be"),
+    ("later", 1900, "to be"),
     ("last", 2001, "that is not the question"),
 )
 
