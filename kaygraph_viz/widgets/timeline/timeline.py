@@ -22,6 +22,7 @@ from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.plot.checks import checked_trace
+from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.gantt.gantt import gantt
@@ -120,7 +121,7 @@ class Timeline(anywidget.AnyWidget):
         self._ids: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._is_complete = False  # what is shown
         self._pushing = threading.Lock()
-        self._still = b""
+        self._still, self._alt = b"", ""
         self._has_warned = False
         self._pusher = Pusher(self.refresh, self._is_live)
         super().__init__()
@@ -227,13 +228,16 @@ class Timeline(anywidget.AnyWidget):
         data["text/plain"] = repr(self)
         if not is_live and (picture := self._picture()):
             data["image/png"] = base64.b64encode(picture).decode()
+            metadata = {**metadata, "image/png": {"alt": self._alt}}
         return data, metadata
 
     def _picture(self) -> bytes:
         trace = self._kept.get()
         if not self._still and trace is not None:
             below = [diagram(self._graph, trace=trace)] if self._graph is not None else []
-            self._still = still_png(gantt(trace, title=self._title), *below)
+            charts = [gantt(trace, title=self._title), *below]
+            self._alt = " ".join(describe(chart).sentence for chart in charts)
+            self._still = still_png(*charts)
         return self._still
 
     def __repr__(self) -> str:

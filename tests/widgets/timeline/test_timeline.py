@@ -165,8 +165,9 @@ def test_other_messages_are_ignored_with_one_warning(view, bad):
 
 
 def test_picture_and_text_stand_in_where_no_kernel_runs(view):
-    data, _ = view._repr_mimebundle_()
+    data, metadata = view._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(PNG)
+    assert metadata["image/png"]["alt"].startswith("Gantt chart of ")
     assert data["text/plain"] == repr(view) == "<Timeline of 3 bars>"
     assert "application/vnd.jupyter.widget-view+json" in data
 
