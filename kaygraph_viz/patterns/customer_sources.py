@@ -116,7 +116,7 @@ def customer_sources(
     names: tuple[str, ...] = DEFAULT_NAMES,
     *,
     deadline_s: float = 1.0,
-    limits: Mapping[str, RateLimit] | None = None,
+    limits: Mapping[str, RateLimit] | RateLimit | None = None,
 ) -> Sources:
     """Return the shipped services as sources of facts about customers.
 
@@ -129,7 +129,7 @@ def customer_sources(
     deadline_s
         The time limit of each source for one record with all attempts [s], above 0.
     limits
-        The rate limits of sources, by name.
+        The rate limits of sources, by name; one limit alone is shared by all of them.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def customer_sources(
     >>> customer_sources("http://127.0.0.1:8000")
     <Sources: profile, location, social, company>
     """
-    limits = limits or {}
+    limits = dict.fromkeys(names, limits) if isinstance(limits, RateLimit) else limits or {}
     unknown = [name for name in (*names, *limits) if name not in _REQUESTS]
     if unknown:
         raise OptionError("names", unknown, f"some of {', '.join(_REQUESTS)}", 'names=("profile", "social")')

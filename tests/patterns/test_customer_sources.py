@@ -37,6 +37,12 @@ def compared(record=RECORD, **changed):
 # -- which sources ------------------------------------------------------------------------------------------------
 
 
+def test_one_limit_alone_is_shared_by_all_sources():
+    limit = RateLimit(per_second=20)
+    with customer_sources("http://127.0.0.1:1", ("profile", "social"), limits=limit) as sources:
+        assert [source.limit for source in sources] == [limit, limit]
+
+
 def test_each_source_has_its_own_address_deadline_and_limit():
     limit = RateLimit(5)
     sources = customer_sources("http://127.0.0.1:1/", ("verify", "social"), deadline_s=3, limits={"social": limit})

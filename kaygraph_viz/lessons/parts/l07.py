@@ -32,4 +32,4 @@ def answer_s(country: str) -> float:
 
 def answer_tonight_s(country: str) -> float:
     """Return how long an office takes on some night [s]: a random time around the usual one."""
-    return answer_s(country) * random.lognormvariate(0, SPREAD)  # noqa: S311
+    return answer_s(country) * random.lognormvariate(0, SPREAD)
