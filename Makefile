@@ -24,16 +24,16 @@ help:
 	@echo "make bench       measure speed and memory against other tools"
 	@echo "make clean       remove .venv and out"
 
-# The installed sets are extras of the package; "base" is the package alone. A stamp file per set makes a second run
-# start at once, and a change of pyproject.toml installs again.
+# The installed sets are extras of the package. A stamp file per set makes a second run start at once, and a change of
+# pyproject.toml installs again.
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.has-%: pyproject.toml | $(BIN)/python
-	$(PIP) --editable "$(if $(filter base,$*),.,.[$*])"
+	$(PIP) --editable ".[$*]"
 	@touch $@
 
-demo: $(VENV)/.has-base
+demo: $(VENV)/.has-lessons
 	$(BIN)/python main.py --example all --out out --force
 
 # The tests run in parts side by side, since many wait for other processes and for servers; the longest part begins.

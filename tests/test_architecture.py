@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "awaited": {"parts"},
     "real_threads": {"blocks", "thread_protocols"},
     "clock": GROUND | {"checks", "real_threads"},
-    "_optional": {"errors"},
+    "_optional": {"errors", "blocks"},
     "sync": GROUND | {"real_threads", "clock"},
     "virtual": GROUND | {"checks", "awaited", "real_threads", "clock"},
     "trace": CORE,

@@ -87,14 +87,15 @@ class VirtualClock(Clock):
     What your own code asks of the machine otherwise, such as its cores or the order of a set of texts, stays as it is
     there.
 
-    A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that was
-    there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits for
-    something else that is real, such as another lock made before the block, a socket or another program, is reported
-    with its line after `patience_s`. Reading a file may take long, and so may code that computes, in whatever language
-    and however busy the machine is. A deadlock is reported at once. A branch that
-    computes without end meets no deadline, since time stands still meanwhile: after a hundred times `patience_s` a
-    warning says where. A branch that ends its process (``os._exit``) ends this one. At the end of the block all threads
-    end that were started inside, and their pools are shut.
+    A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that
+    was there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits
+    for something else that is real, such as another lock made before the block, a socket or another program, is
+    reported with its line after `patience_s`. Reading a file may take long, and so may code that computes, in
+    whatever language and however busy the machine is. A deadlock is reported at once, with the threads that wait for
+    each other and their lines (`DeadlockError`). A branch that computes without end meets no deadline, since time
+    stands still meanwhile: after a hundred times `patience_s` a warning says where. A branch that ends its process
+    (``os._exit``) ends this one. At the end of the block all threads end that were started inside, and their pools
+    are shut.
 
     Examples
     --------

@@ -17,8 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_WORKERS as LIMIT, checked_function, checked_whole, checked_workers
@@ -33,6 +32,9 @@ from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_wi
 from kaygraph_viz.widgets.playground.pictures import Picture, gantt_picture, image, sketch_picture
 from kaygraph_viz.widgets.playground.state import BEST, Log, Tried
 from kaygraph_viz.widgets.playground.style import STYLE, lines_of
+
+with needed():
+    import ipywidgets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
