@@ -15,10 +15,12 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
+from kaygraph_viz.trace.pool_names import lane_name, pool_of
 
 __all__ = ["CPU_RESOLUTION_NS", "NO_LANE", "Lane", "Lanes", "NoLanes"]
 
 CPU_RESOLUTION_NS = 20_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
+POOLS_LIKE_OURS = ("", "thread")  # prefixes of names of threads
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
 
 
@@ -193,6 +195,7 @@ class Lanes:
         self._home = current_task() if _get_running_loop() is not None else None
         self._tasks: WeakKeyDictionary[Task[Any], Lane] = WeakKeyDictionary()
         self._named: WeakValueDictionary[str, threading.Thread] = WeakValueDictionary()
+        self._pooled: dict[threading.Thread, Lane] = {}  # threads of pools without a name
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
         # Called when a thread begins to work on a lane: with its name, and the number of the process if it is a worker.
@@ -223,7 +226,9 @@ class Lanes:
 
     def _name_by_thread(self) -> Lane:
         thread = threading.current_thread()
-        base = name = "main" if thread is self._home_thread else thread.name
+        if thread is not self._home_thread and pool_of(thread) in POOLS_LIKE_OURS:
+            return self._number(thread)
+        base = name = "main" if thread is self._home_thread else lane_name(thread)
         with self._lock:
             number = 1
             while (other := self._named.get(name)) is not None and other.is_alive():
@@ -231,6 +236,15 @@ class Lanes:
                 name = f"{base} #{number}"
             self._named[name] = thread
         lane = self._here.lane = self._make(name)
+        self._write_to(lane)
+        return lane
+
+    def _number(self, thread: threading.Thread) -> Lane:
+        """Return a numbered lane for a thread of a pool, which has it for as long as it lives."""
+        with self._lock:
+            for other in [other for other in self._pooled if not other.is_alive()]:
+                self.free(self._pooled.pop(other))
+            lane = self._here.lane = self._pooled[thread] = self.take("thread")
         self._write_to(lane)
         return lane
 
