@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kaygraph_viz.clock import sleep
@@ -14,13 +15,24 @@ from kaygraph_viz.lessons.goals.goal import Finding, Goal
 from kaygraph_viz.lessons.parts.shop import load_orders, open_shop
 from kaygraph_viz.patterns.stream import EventStream, StreamResult, stream_graph
 from kaygraph_viz.services.orders import Order
+from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Bank", "EventStream", "booked_once", "lag_chart", "load_orders", "open_shop", "stream_graph"]
+__all__ = [
+    "Bank",
+    "EventStream",
+    "booked_once",
+    "lag_chart",
+    "load_orders",
+    "open_shop",
+    "paid_one_by_one",
+    "stream_graph",
+]
 
 CHARGE_S, LOOK_S = 0.05, 0.02
 ANSWER_LOST, CALL_LOST = 13, 22  # the numbers of two calls
@@ -87,6 +99,18 @@ def booked_once(bank: Any, orders: Sequence[Order]) -> Goal:
         return Finding(not extra, f"{extra} more payments were booked" if extra else f"all {len(orders)} were")
 
     return Goal("every order is booked exactly once", evaluate)
+
+
+def paid_one_by_one(orders: Sequence[Order]) -> Trace:
+    """Return the run of one worker that charges all orders, beginning anew whenever the connection breaks."""
+    bank, is_done = Bank(), False
+    with record(clock="virtual") as trace:
+        while not is_done:
+            with suppress(ConnectionError), span("charge"):
+                for order in orders:
+                    bank.charge(order.order_id, order.total_cents, key=order.order_id)
+                is_done = True
+    return trace
 
 
 def lag_chart(streams: Mapping[int, StreamResult], rush: tuple[float, float]) -> Axes:

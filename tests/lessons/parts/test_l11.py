@@ -6,7 +6,15 @@ import matplotlib.pyplot as plt
 import pytest
 
 from kaygraph_viz.lessons.grade import grade
-from kaygraph_viz.lessons.parts.l11 import Bank, EventStream, booked_once, lag_chart, load_orders, stream_graph
+from kaygraph_viz.lessons.parts.l11 import (
+    Bank,
+    EventStream,
+    booked_once,
+    lag_chart,
+    load_orders,
+    paid_one_by_one,
+    stream_graph,
+)
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 
@@ -62,6 +70,10 @@ def test_the_bank_knows_what_is_paid_also_where_its_answer_was_lost():
     with record(clock="virtual"):
         assert not pay(bank, ORDERS, lambda order: None)
         assert [bank.is_paid(order.order_id) for order in ORDERS[11:15]] == [True, True, False, False]
+
+
+def test_one_by_one_takes_the_time_of_all_calls_also_of_those_that_are_repeated():
+    assert paid_one_by_one(ORDERS).makespan_s == pytest.approx((13 + 9 + 24) * 0.05)
 
 
 def test_the_chart_has_a_line_for_each_number_of_workers():
