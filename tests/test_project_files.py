@@ -98,7 +98,7 @@ def test_every_dependency_is_imported_by_the_package(package):
 
 
 def targets():
-    return set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
 
 
 def test_ci_runs_the_commands_of_the_makefile():
@@ -134,6 +134,20 @@ def test_readme_names_no_make_target_that_does_not_exist():
 def test_every_script_can_be_called(entry):
     module, _, name = entry.partition(":")
     assert callable(getattr(import_module(module), name))
+
+
+def test_every_command_of_a_workflow_exists():
+    commands = set()
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+        commands |= {step["run"] for job in jobs for step in job["steps"] if "run" in step}
+    assert {"make docs", "make dist", ".ci/run"} <= commands <= {".ci/run", *(f"make {name}" for name in targets())}
+
+
+def test_the_citation_names_the_version():
+    import kaygraph_viz
+
+    assert yaml.safe_load(read("CITATION.cff"))["version"] == kaygraph_viz.__version__
 
 
 # -- what is shipped ----------------------------------------------------------------------------------------------

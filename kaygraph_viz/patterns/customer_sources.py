@@ -160,7 +160,9 @@ def _by_name(limits: Mapping[str, RateLimit] | RateLimit | None, names: tuple[st
     if isinstance(limits, RateLimit):
         return {name: RateLimit(limits.per_second, limits.in_flight) for name in names}
     if limits is not None and not isinstance(limits, Mapping):
-        raise OptionError("limits", limits, "a RateLimit, or a dict of them by name", 'limits={"social": RateLimit(50)}')
+        raise OptionError(
+            "limits", limits, "a RateLimit, or a dict of them by name", 'limits={"social": RateLimit(50)}'
+        )
     return limits or {}
 
 

@@ -21,9 +21,8 @@ from kaygraph_viz.clock import REAL, Clock, current_clock
 from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
-from kaygraph_viz.trace.options import (
-    DEFAULT_MAX_SPANS,
-)
+from kaygraph_viz.trace.late_rows import LateRows
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
 from kaygraph_viz.trace.storage import RowList
@@ -198,6 +197,7 @@ class Recorder:
         self.has_cpu_time = cpu_time
         self._spans = _columns(max_spans) if storage is None else storage
         self._lock = threading.RLock()
+        self.late = LateRows(self.add, self.give_up)
 
     def add(self, row: RowTuple) -> None:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
@@ -244,6 +244,7 @@ class Recorder:
         """Record nothing more in a forked child, whose copy of a lock may be held for ever."""
         self.is_open = False
         self._lock = threading.RLock()
+        self.late = LateRows(self.add, self.give_up)
 
     def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:
         """Return a clock that stands still when reading it fails: results do not depend on it."""
@@ -262,6 +263,7 @@ class Recorder:
     @property
     def dropped(self) -> int:
         """The number of spans that were not kept because there were more than `max_spans`."""
+        self.late.make_all()
         with suppress(Exception), self._lock:  # `add` has warned of a fault of the storage
             self._spans.compact()
         return self._spans.dropped
@@ -276,6 +278,7 @@ class Recorder:
 
     def snapshot(self) -> SpanColumns:
         """Return all finished spans so far, ordered by start."""
+        self.late.make_all()
         with self._lock:
             return self._linked(self._spans.columns())
 
@@ -301,6 +304,7 @@ class Recorder:
         try:
             with self._lock:
                 open_spans = self.open_spans.copy()
+                self.late.make_all()
                 self._spans.compact()  # rows that are added later are not part of the trace
                 now = self.now_ns()  # now, so that no child has ended later than its parent
                 last = {span_id: held.abandoned_row(now) for span_id, held in open_spans.items()}

@@ -15,7 +15,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_flag, checked_number, checked_seconds, checked_whole, checked_workers
 from kaygraph_viz.clock import WORKER_KINDS, Clock, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
-from kaygraph_viz.machine import SIMULATED_CORES, Machine
+from kaygraph_viz.machine import SIMULATED, SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.thread_protocols import Event
 from kaygraph_viz.virtual.fiber import Fiber
@@ -145,7 +145,7 @@ class VirtualClock(Clock):
     @property
     def machine(self) -> Machine:
         """The computer that is simulated."""
-        return Machine(self._cores_in_all, "simulated Python", self.gil)
+        return Machine(self._cores_in_all, SIMULATED, self.gil)
 
     def now_ns(self) -> int:
         """Return the simulated time [ns]; it begins at 0."""

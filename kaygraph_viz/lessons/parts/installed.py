@@ -16,11 +16,11 @@ def is_here(package: str) -> bool:
     """Return whether a package is installed, and say how to install it where it is not.
 
     >>> is_here("no_such_library")
-    This cell needs no_such_library: run `%pip install no_such_library` in a new cell, restart the kernel, run all cells.
+    This cell needs no_such_library: run `%pip install no_such_library` and restart the kernel.
     False
     """
     if find_spec(package) is not None:
         return True
     name = NAMES.get(package, package)
-    print(f"This cell needs {name}: run `%pip install {package}` in a new cell, restart the kernel, run all cells.")
+    print(f"This cell needs {name}: run `%pip install {package}` and restart the kernel.")
     return False

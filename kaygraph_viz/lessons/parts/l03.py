@@ -1,4 +1,4 @@
-"""Lesson 3: orders, the graph that prices them, the search for repeated orders, and whether it compared all of them.
+"""Lesson 3: orders, the graph that prices them, and the search for repeated orders.
 
 Belongs here: what the lesson's cells need, under short names. Does not belong here: pricing (``patterns.pricing``) and
 its graph (``patterns.batch``).
@@ -11,7 +11,6 @@ from typing import Any
 
 from kaygraph_viz.clock import compute
 from kaygraph_viz.graph.batch import ParallelBatchNode
-from kaygraph_viz.lessons.goals import Finding, Goal
 from kaygraph_viz.patterns.batch import batch_graph, compare_with_key, sample_orders
 from kaygraph_viz.patterns.pricing import price_order
 from kaygraph_viz.recording import record
@@ -19,7 +18,7 @@ from kaygraph_viz.services.datasets import Order, load_orders, load_orders_key
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "all_compared", "batch_graph", "by_country", "compare_with_key", "count_repeats", "load_orders", "load_orders_key",
+    "batch_graph", "by_country", "compare_with_key", "count_repeats", "load_orders", "load_orders_key",
     "price", "sample_orders", "search_in_turn",
 ]  # fmt: skip
 
@@ -73,15 +72,3 @@ def search_in_turn(groups: Groups) -> tuple[dict[str, int], Trace]:
     with record(clock="virtual") as trace:
         _Search(groups).run(shared)
     return shared["repeats"], trace
-
-
-def all_compared(groups: Groups) -> Goal:
-    """Require that the branches computed as long as comparing all orders of all countries takes."""
-    needed_s = sum(PAIR_S * len(orders) ** 2 for orders in groups.values())
-
-    def evaluate(trace: Trace) -> Finding:
-        got_s = sum(branch.cpu_ns or 0 for branch in trace.where(kind="branch")) / 1e9
-        is_met = got_s > 0.99 * needed_s
-        return Finding(is_met, f"the branches computed {got_s:.2f} s; comparing all orders takes {needed_s:.2f} s")
-
-    return Goal("every order is compared with every other one of its country", evaluate)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kaygraph_viz.clock import sleep_async
 from kaygraph_viz.lessons.goals import Finding, Goal
-from kaygraph_viz.trace.recorder import traced
+from kaygraph_viz.trace.traced import traced
 
 __all__ = ["Service", "each_called_once"]
 

@@ -14,14 +14,16 @@ from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.laws import amdahl_speedup, gustafson_speedup
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import duration
+from kaygraph_viz.lessons.goals.goal import Finding, Goal, named
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, Fill, Key, Size, Stroke
 from kaygraph_viz.plot.wait_circle import wait_circle
+from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "ACCOUNTS", "RIGHT", "TRANSFERS", "amdahl_speedup", "chunk_costs", "chunk_curve", "gustafson_speedup", "law_curves",
+    "ACCOUNTS", "RIGHT", "TRANSFERS", "balances_are_right", "booked", "chunk_costs", "chunk_curve", "law_curves",
     "other_day", "result_or_error", "settled", "wait_circle",
 ]  # fmt: skip
 
@@ -77,6 +79,31 @@ def result_or_error(function: Callable[..., Any], *arguments: Any) -> Any:
         return error
 
 
+def booked(count: int) -> Goal:
+    """Require `count` bookings, and that no branch failed."""
+
+    def evaluate(trace: Trace) -> Finding:
+        bookings, failed = len(named(trace, "book")), [span for span in named(trace) if not span.ok]
+        if failed:
+            return Finding(False, f"{len(failed)} branches did not end well, the first with {failed[0].status}")
+        return Finding(bookings == count, f"there were {bookings} bookings, and no branch failed")
+
+    return Goal(f"{count} bookings, and no branch fails", evaluate)
+
+
+def balances_are_right(found: Any) -> Goal:
+    """Require the balances after all transfers of the day; `found` is what a reader's function returned or raised."""
+    if isinstance(found, Exception):
+        finding = Finding(False, f"it ended with an error: {describe_error(found)}")
+    elif not isinstance(found, Mapping):
+        finding = Finding(False, f"expected the accounts by name, got {found!r}")
+    else:
+        wrong = next((name for name in RIGHT if found.get(name) != RIGHT[name]), None)
+        reason = "they are right" if wrong is None else f"{wrong} has {found.get(wrong)} and should have {RIGHT[wrong]}"
+        finding = Finding(wrong is None, reason)
+    return Goal("the right balances", lambda trace: finding)
+
+
 # -- chunk sizes -----------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +146,7 @@ def law_curves(share: float, same_work: Mapping[int, float], more_work: Mapping[
     for stroke, law, measured in laws:
         style: dict[str, Any] = {"color": stroke.colour, "linewidth": stroke.width, "linestyle": stroke.style}
         canvas.ax.plot(counts, [law(share, count) for count in counts], **style)
-        canvas.ax.plot(list(measured), list(measured.values()), "o", color=stroke.colour)
+        canvas.ax.plot(list(measured), list(measured.values()), "o", color=stroke.colour, clip_on=False)
     canvas.ax.set_xlim(0, MOST_WORKERS)
     canvas.ax.set_ylim(0, MOST_WORKERS)
     rows = [(str(count), f"{same_work[count]:.1f}", f"{more_work[count]:.1f}") for count in same_work]

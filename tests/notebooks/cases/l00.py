@@ -1,84 +1,101 @@
-"""Answers to the exercise of lesson 00: breakfast with two cooks, at least 1.5 times as fast."""
+"""Answers to the exercise of lesson 00: breakfast with two workers, at least 1.5 times as fast."""
 
 from tests.notebooks.cases import Case
 
 CASES = [
-    Case("solution", "the shipped one", grade="3 of 3"),
-    Case("untouched", "one dish after the other", grade="2 of 3", says="it was 1.0 times as fast"),
+    Case("solution", "the shipped one", grade="4 of 4"),
+    Case("untouched", "one dish after the other", grade="3 of 4", says="it was 1.0 times as fast"),
     Case(
         "right",
-        "two threads",
+        "one cook with two pots",
         """
-        minute = 1
         with kv.record(clock="virtual") as mine:
             breakfast("thread", 2)
+
+        kv.gantt(mine, title="My breakfast");
         """,
-        grade="3 of 3",
+        grade="4 of 4",
     ),
     Case(
         "right",
-        "two coroutines are too few hands, two processes are not",
+        "two cooks, by keyword and without a chart",
         """
-        minute = 1
-        workers = 2
         with kv.record(clock="virtual") as mine:
-            breakfast("process", workers)
-        mine
+            breakfast(kind="process", workers=2)
         """,
-        grade="3 of 3",
+        grade="4 of 4",
     ),
     Case(
         "wrong",
         "four cooks",
         """
-        minute = 1
         with kv.record(clock="virtual") as mine:
             breakfast("process", 4)
         """,
-        grade="2 of 3",
+        grade="3 of 4",
         says="4 branches ran at once",
     ),
     Case(
         "wrong",
-        "one thread",
+        "one pot",
         """
-        minute = 1
         with kv.record(clock="virtual") as mine:
             breakfast("thread", 1)
         """,
-        grade="2 of 3",
-        says="1.0 times as fast",
+        grade="3 of 4",
+        says="it was 1.0 times as fast",
     ),
     Case(
         "wrong",
         "a kind that does not exist",
         """
-        minute = 1
         with kv.record(clock="virtual") as mine:
             breakfast("threads", 2)
         """,
-        grade="0 of 3",
-        says="the last cell that sets mine ended with an error",
+        grade="0 of 4",
+        says="ended with an error",
+    ),
+    Case(
+        "wrong",
+        "nothing recorded",
+        """
+        mine = None
+        breakfast("process", 2)
+        """,
+        grade="0 of 4",
+        says="nothing was recorded",
     ),
     Case(
         "cheat",
         "shorter minutes",
         """
-        minute = 0.1
         with kv.record(clock="virtual") as mine:
-            breakfast("serial", 1)
+            breakfast("process", 2, minute=0.1)
         """,
-        grade="2 of 3",
+        grade="3 of 4",
+        says="before it was 18.5 s",
     ),
     Case(
         "cheat",
         "no toast, no table",
         """
-        minute = 1
-        with kv.record(clock="virtual") as mine, kv.get_executor("thread", 2) as kitchen:
-            list(kitchen.imap(make, ["eggs", "coffee"], label=str))
+        dishes = {"eggs": (1.5, 6), "coffee": (0.5, 4)}
+        with kv.record(clock="virtual") as mine:
+            breakfast("thread", 2)
+        dishes |= {"toast": (1.5, 2), "table": (3, 0)}
         """,
-        grade="2 of 3",
+        grade="2 of 4",
         says="there were 2 branches",
+    ),
+    Case(
+        "cheat",
+        "dishes that need nothing",
+        """
+        dishes = dict.fromkeys(dishes, (0.01, 0.01))
+        with kv.record(clock="virtual") as mine:
+            breakfast("process", 2)
+        """,
+        grade="3 of 4",
+        says="before it was 18.5 s",
     ),
 ]
