@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.execute.limits import MemoryBudget as MemoryBudget, RetryPolicy as RetryPolicy
     from kaygraph_viz.execute.pipeline.stages import DeadLetter as DeadLetter, Stage as Stage, StageFacts as StageFacts
     from kaygraph_viz.execute.progress import ProgressCallback as ProgressCallback, ProgressInfo as ProgressInfo
-    from kaygraph_viz.execute.rate_limit import RateLimit as RateLimit
+    from kaygraph_viz.execute.rate_limit import AdaptiveLimit as AdaptiveLimit, RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
     from kaygraph_viz.export.frame import to_frame as to_frame
     from kaygraph_viz.export.loading import load as load
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.lessons.playgrounds import playground as playground
     from kaygraph_viz.machine import this_machine as this_machine
     from kaygraph_viz.plot.curves.concurrency import concurrency as concurrency
+    from kaygraph_viz.plot.curves.limits import limit_curve as limit_curve
     from kaygraph_viz.plot.curves.memory import memory_curve as memory_curve
     from kaygraph_viz.plot.curves.pairs import paired_bars as paired_bars
     from kaygraph_viz.plot.curves.queues import queue_depth as queue_depth
@@ -115,7 +116,7 @@ _HOME = {
     "execute.limits": ("MemoryBudget", "RetryPolicy"),
     "execute.cancel": ("CancelToken",),
     "execute.explore": ("Exploration", "explore"),
-    "execute.rate_limit": ("RateLimit",),
+    "execute.rate_limit": ("AdaptiveLimit", "RateLimit"),
     "execute.pipeline.stages": ("DeadLetter", "Stage", "StageFacts"),
     "graph.pipeline": ("PipelineNode", "PipelineResult"),
     "export.frame": ("to_frame",),
@@ -128,6 +129,7 @@ _HOME = {
     "plot.description": ("Description", "describe"),
     "plot.files": ("save_picture",),
     "plot.diagram.markup": ("diagram_text",),
+    "plot.curves.limits": ("limit_curve",),
     "plot.curves.memory": ("memory_curve",),
     "plot.curves.pairs": ("paired_bars",),
     "plot.curves.queues": ("queue_depth",),

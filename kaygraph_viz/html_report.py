@@ -127,6 +127,7 @@ def _title(trace: Trace) -> str:
 
 def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str]:
     """Yield the sections of the page."""
+    from kaygraph_viz.plot.curves.limits import limit_curve
     from kaygraph_viz.plot.curves.memory import memory_curve
     from kaygraph_viz.plot.diagram.diagram import diagram
     from kaygraph_viz.plot.gantt.gantt import gantt
@@ -138,6 +139,8 @@ def _parts(trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str
     yield _figure(ax)
     if graph is not None:
         yield f"<h2>Graph</h2>\n{_figure(diagram(graph, trace=trace))}"
+    for name in trace.gauges:
+        yield f"<h2>{html.escape(clean(name))}</h2>\n{_figure(limit_curve(trace, name))}"
     if len(trace.memory.size):
         yield f"<h2>Memory</h2>\n{_figure(memory_curve(trace))}"
     if len(columns):

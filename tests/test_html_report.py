@@ -159,6 +159,16 @@ def test_memory_in_use_is_shown_if_it_was_recorded(tmp_path):
     assert [image["alt"].split()[0] for image in report(tmp_path, trace).all("img")] == ["Gantt", "Curve"]
 
 
+def test_what_was_used_of_limits_is_shown(tmp_path):
+    limit = kv.RateLimit(in_flight=2, per_minute=5, name="<b>")
+    with kv.record(clock="virtual") as trace, kv.span("a"), limit:
+        kv.sleep(1)
+    page = report(tmp_path, trace)
+    assert page.text["h2"][:2] == ["<b>: calls in flight", "<b>: calls per minute"]
+    assert [image["alt"].split()[0] for image in page.all("img")] == ["Gantt", "Curve", "Curve"]
+    check_harmless(page)
+
+
 def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_others_told(tmp_path, monkeypatch):
     monkeypatch.setattr(html_report, "MAX_SPANS", 3)
     spans = [bar(f"b{i}", "t-1", i, i + 0.1 * (1 + i % 3), status="error" if i == 3 else "ok") for i in range(9)]
