@@ -190,8 +190,8 @@ class Recorder:
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
         self.is_open = True
         self.next_id: Callable[[], int] = itertools.count(1).__next__
-        resolution_ns = CPU_RESOLUTION_NS if is_real else 0
-        self.lanes = Lanes(cpu_ns if cpu_time else None, resolution_ns, is_exact=clock.is_exact)
+        cpu_clock, resolution_ns = cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0
+        self.lanes = Lanes(cpu_clock, resolution_ns, is_exact=clock.is_exact)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
         self._told: set[str] = set()
@@ -319,8 +319,7 @@ class Recorder:
 class NoRecorder(Recorder):
     """The recorder in force where nothing is recorded: it takes everything and keeps nothing.
 
-    It spares the code around branches a test at each step. `span` and `Branches.run` still test, since going through
-    the motions would cost code that is not recorded several times as much.
+    It spares the code around branches a test at each step; `span` and `Branches.run` test, which costs less than this.
     """
 
     def __init__(self) -> None:
