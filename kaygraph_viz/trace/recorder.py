@@ -193,10 +193,9 @@ class Recorder:
         cpu_clock, resolution_ns = cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0
         self.lanes = Lanes(cpu_clock, resolution_ns, is_exact=clock.is_exact)
         self.open_spans: dict[int, OpenSpan] = {}
-        self._has_failed = False
         self._told: set[str] = set()
         self._relations: list[Relation] = []
-        self.has_cpu_time = cpu_time
+        self.has_cpu_time, self._has_failed = cpu_time, False
         self._spans = _columns(max_spans) if storage is None else storage
         self._lock = threading.RLock()
         self.late = LateRows(self.add, self.give_up)
@@ -325,8 +324,7 @@ class NoRecorder(Recorder):
     def __init__(self) -> None:
         super().__init__(REAL, cpu_time=False, storage=RowList(0))
         self.lanes = NoLanes()
-        self.is_open = False
-        self.next_id = int
+        self.is_open, self.next_id = False, int
 
     @property
     def clock(self) -> Clock:
