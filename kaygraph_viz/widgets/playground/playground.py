@@ -192,10 +192,9 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     # -- what the controls do -----------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        if self._is_setting:
-            return
         with self._saying("The chart could not be drawn"), self._drawing:
-            self._look()
+            if not self._is_setting:  # asked with the lock: another thread may be writing the log
+                self._look()
 
     def _look(self) -> None:
         """Show what belongs to the settings of the controls: their run, or one in simulated time, or a prediction."""
@@ -242,9 +241,9 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._previews.ask(lambda: preview(log, settings, last=last), _ignore, self._on_preview)
 
     def _on_log(self, change: Mapping[str, Any]) -> None:
-        if self._is_setting or change["new"] is None:
-            return
         with self._saying("The chart could not be drawn"), self._drawing:
+            if self._is_setting or change["new"] is None:
+                return
             tried = self._listed[change["new"]]
             self._previews.drop()
             with self._setting():
@@ -253,17 +252,18 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._show(tried)
 
     def _on_run(self, _button: object) -> None:
-        if self._running is not None:
-            return
-        settings = self._running = self.settings
-        self.run_button.disabled, self.stop_button.disabled = True, False
-        self._say_running()
-        self._runs.ask(
-            lambda: _checked_trace(call_with(self._run, settings)),
-            self._on_count,
-            lambda ending: self._on_end(settings, ending),
-            stops=True,
-        )
+        with self._drawing:
+            if self._running is not None:
+                return
+            settings = self._running = self.settings
+            self.run_button.disabled, self.stop_button.disabled = True, False
+            self._say_running()
+            self._runs.ask(
+                lambda: _checked_trace(call_with(self._run, settings)),
+                self._on_count,
+                lambda ending: self._on_end(settings, ending),
+                stops=True,
+            )
 
     def _on_stop(self, _button: object) -> None:
         if self._running is not None:
@@ -431,7 +431,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._listed = self.tried.lines(shown)
         title, *lines = lines_of(self.tried.table(shown))
         with self._setting():
-            if lines != list(self.log_list.options):
+            if lines != [line for line, _ in self.log_list.options]:
                 self.log_list.options = [(line, at) for at, line in enumerate(lines)]
                 self.log_list.rows = max(2, min(len(lines), MAX_LINES))
                 self.log_title.value = LOG_TITLE.format(html.escape(title))

@@ -125,6 +125,21 @@ def test_slider_says_when_nothing_can_be_predicted():
     assert not is_pale(panel)
 
 
+def test_step_that_comes_while_another_thread_writes_the_log_counts(panel):
+    class Lock:
+        """The lock of a thread that has written the log when this one gets it."""
+
+        def __enter__(self):
+            panel._is_setting = False
+
+        def __exit__(self, *_error):
+            pass
+
+    panel._is_setting, panel._drawing = True, Lock()
+    panel.slider.value = 2
+    assert b"2 workers: 4.00 s" in panel.picture
+
+
 def test_prediction_is_made_once_until_another_run_is_there(panel, monkeypatch):
     slide(panel, 3)
     monkeypatch.setattr(module, "preview", None)
