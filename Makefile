@@ -90,7 +90,7 @@ test-lowest:
 	$(MAKE) --no-print-directory .venv/lowest/.made VENV=$(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test]"
-	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --ignore=tests/browser
+	$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default --ignore=tests/browser
 
 test-quick: $(VENV)/.has-test
 	@$(PARTS) quick-engine quick-rest quick-served
@@ -123,7 +123,7 @@ notebooks: $(VENV)/.has-test
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
 	  --ExecutePreprocessor.timeout=60 --ExecutePreprocessor.store_widget_state=False --ClearMetadataPreprocessor.enabled=True \
 	  --ClearMetadataPreprocessor.clear_notebook_metadata=False \
-	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags"]' notebooks/*.ipynb
+	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags", "jupyter"]' notebooks/*.ipynb
 	$(BIN)/python notebooks/pictures/make.py
 
 pages: $(VENV)/.has-test

@@ -1,7 +1,7 @@
 """The Gantt chart to move about in: zoom, search, select, and watch it grow while the work runs.
 
 Belongs here: what is shared with the browser, and when. Does not belong here: what is sent (``packing``,
-``scene_data``), when the live view is renewed (``pusher``), and the drawing (``timeline*.js``).
+``scene_data``), when the live view is renewed (``pusher``), and the drawing (``*.js``).
 
 All that the browser needs is in traits, complete at any time: a view that is opened late shows everything, and one
 message more or less does no harm. Messages of the browser are checked; anything but a selection is ignored.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from kaygraph_viz.widgets.kept_trace import KeptTrace
 from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.pusher import Pusher
 from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
+from kaygraph_viz.widgets.timeline.sources import script, stylesheet
 from kaygraph_viz.widgets.timeline.span_facts import span_facts
 from kaygraph_viz.widgets.timeline.static_picture import still_png
 from kaygraph_viz.widgets.timeline.when_shown import show_again_when
@@ -43,11 +43,6 @@ with needed():
 
 __all__ = ["Timeline", "timeline"]
 
-HERE = Path(__file__).parent
-SCRIPTS = (
-    "data.js", "bands.js", "hatches.js", "paint.js", "diagram.js", "details.js",
-    "timeline.js",
-)  # fmt: skip
 SELECTION = ("selected", "node")
 
 
@@ -106,8 +101,8 @@ class Timeline(anywidget.AnyWidget):
         only as long as it is one of the ten that were used last.
     """
 
-    _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    _css = (HERE / "timeline.css").read_text(encoding="utf-8")  # not its path: anywidget then keeps each view for ever
+    _esm = script()
+    _css = stylesheet()  # not its path: anywidget then keeps each view for ever
     styles = traitlets.Dict(STYLES).tag(sync=True)
     packed = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
