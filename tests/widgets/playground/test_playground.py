@@ -615,6 +615,7 @@ def test_title_of_a_chart_says_what_was_set(rich, monkeypatch):
         pictures, "gantt", lambda *args, **options: titles.append(options["title"]) or draw(*args, **options)
     )
     rich.controls["schedule"].value = "static"
+    rich.wait(GUARD_S)  # nothing can be predicted for another schedule
     press(rich)
     assert titles == ["2 workers, static, items 16: 8.00 s"]
 
