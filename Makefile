@@ -122,7 +122,7 @@ notebooks: $(VENV)/.has-test
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
 	  --ExecutePreprocessor.timeout=60 --ExecutePreprocessor.store_widget_state=False --ClearMetadataPreprocessor.enabled=True \
 	  --ClearMetadataPreprocessor.clear_notebook_metadata=False \
-	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags"]' notebooks/*.ipynb
+	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags", "jupyter"]' notebooks/*.ipynb
 	$(BIN)/python notebooks/pictures/make.py
 
 lint: $(VENV)/.has-lint

@@ -39,6 +39,7 @@ EXAMPLES_OF_USE = """examples:
   kaygraph-viz "Validate and enrich this user data"    run the patterns that a sentence names
   kaygraph-viz --interactive                           enter commands at a prompt
   kaygraph-viz record crawl.py                         record a program of your own
+  kaygraph-viz grade handed_in/                        grade notebooks that learners hand in
 """
 
 

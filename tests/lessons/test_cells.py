@@ -40,6 +40,7 @@ GOOD = "1 of 1 goals met"
         ("a += 1; del b", {"a"}, set()),
         ("def f(a:\nx = 1\n    y = 2\nwith z() as w: f(q=1)", {"f", "x", "y", "w"}, set()),
         ("a\0b", set(), set()),
+        ("x = 1\nnonlocal y", {"x"}, set()),
     ],
 )
 def test_names_that_a_cell_sets_and_reads(source, sets, reads):

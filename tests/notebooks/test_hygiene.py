@@ -14,6 +14,7 @@ PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MAX_BYTES = 1_500_000
 PNG = b"\x89PNG\r\n\x1a\n"
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(hom[e]|User[s]|roo[t]|wor[k]|tmp|var|usr|opt|mnt)/[\w.-]+|[A-Z]:\\+User[s]")
+HIDDEN = {"source_hidden": True, "outputs_hidden": True}
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}|\bobject at 0x")
 
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -93,8 +94,10 @@ def test_no_state_of_widgets_is_stored(path):
     assert "widgets" not in notebook(path)["metadata"]
 
 
-def test_cells_store_nothing_but_their_tags(path):
-    assert [cell["metadata"] for cell in notebook(path)["cells"] if set(cell["metadata"]) - {"tags"}] == []
+def test_cells_store_nothing_but_their_tags_and_what_is_hidden(path):
+    stored = [cell["metadata"] for cell in notebook(path)["cells"]]
+    assert [each for each in stored if each.keys() - {"tags", "jupyter"}] == []
+    assert [each for each in stored if each.get("jupyter", HIDDEN) != HIDDEN] == []
 
 
 def test_no_path_of_a_machine_is_stored(path):
