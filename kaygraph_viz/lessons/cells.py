@@ -41,10 +41,6 @@ def names_in(source: str) -> tuple[set[str], set[str]]:
         return set(_set_by(ast.parse(source))), set(_read_by(symtable(source, "a cell", "exec")))
     except (SyntaxError, ValueError, RecursionError):
         return {name for found in _SET.findall(source) for name in found if name}, set()
-<<<<<<< HEAD
-    return set(_set_by(tree)), set(_read_by(symtable(source, "a cell", "exec")))
-=======
->>>>>>> wG
 
 
 def _set_by(tree: ast.AST) -> Iterator[str]:
