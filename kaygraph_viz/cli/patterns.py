@@ -40,6 +40,7 @@ EXAMPLES_OF_USE = """examples:
   kaygraph-viz --interactive                           enter commands at a prompt
   kaygraph-viz record crawl.py                         record a program of your own
   kaygraph-viz report run.jsonl.gz -o run.html         make a page to send of a saved run
+  kaygraph-viz grade handed_in/                        grade notebooks that learners hand in
 """
 
 
