@@ -96,6 +96,8 @@ def _notebooks(path: Path) -> list[Path]:
 async def _all(paths: Sequence[Path], options: Namespace) -> list[Graded]:
     """Grade notebooks and return what they got; tell of each on the error channel as it is done."""
     found: list[Graded] = []
+    begins = f"{counted(len(paths), 'notebook')}, {options.jobs} at once, each for {options.timeout} s at most"
+    print(begins, file=sys.stderr, flush=True)
     async with aclosing(graded(paths, timeout_s=options.timeout, jobs=options.jobs)) as done:
         async for each in done:
             found.append(each)
