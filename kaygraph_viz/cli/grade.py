@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import sys
-from argparse import Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -61,8 +61,7 @@ def run(words: Sequence[str]) -> int:
 
 def _options(words: Sequence[str]) -> Namespace:
     parser = Parser(
-        prog="kaygraph-viz grade", description="Grade handed-in notebooks of the lessons.", epilog=EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
+        prog="kaygraph-viz grade", description="Grade handed-in notebooks of the lessons.", epilog=EPILOG
     )  # fmt: skip
     parser.add_argument("names", nargs="+", metavar="NOTEBOOK_OR_FOLDER", help="what was handed in")
     parser.add_argument(
@@ -96,6 +95,8 @@ def _notebooks(path: Path) -> list[Path]:
 async def _all(paths: Sequence[Path], options: Namespace) -> list[Graded]:
     """Grade notebooks and return what they got; tell of each on the error channel as it is done."""
     found: list[Graded] = []
+    begins = f"{counted(len(paths), 'notebook')}, {options.jobs} at once, each for {options.timeout} s at most"
+    print(begins, file=sys.stderr, flush=True)
     async with aclosing(graded(paths, timeout_s=options.timeout, jobs=options.jobs)) as done:
         async for each in done:
             found.append(each)

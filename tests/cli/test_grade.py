@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
+import subprocess
+import sys
 
+import psutil
 import pytest
 
 from kaygraph_viz.cli import grade
@@ -37,6 +41,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+GUARD_S = 60  # against a test that hangs; never waited for
 OPTIONS = ["grade", "--timeout", "7", "--jobs", "3"]
 
 
@@ -55,6 +60,7 @@ def test_a_table_has_a_row_for_each_exercise(folder, capsys):
 def test_progress_is_told_while_it_runs(folder, capsys):
     main([*OPTIONS, "."])
     assert capsys.readouterr().err.splitlines() == [
+        "3 notebooks, 3 at once, each for 7 s at most",
         "[1/3] bob.ipynb: 2 of 3; its kernel ended",
         "[2/3] ada.ipynb: 3 of 3",
         "[3/3] =cmd.ipynb: it is no notebook of a lesson?[31m",
@@ -90,3 +96,25 @@ def test_arguments_that_cannot_be_used_are_one_line(folder, capsys, words, told)
     assert printed.out == ""
     assert told in printed.err
     assert len(printed.err.splitlines()) == 1
+
+
+@pytest.mark.processes
+@pytest.mark.thorough
+def test_an_interrupt_ends_the_kernels(tmp_path):
+    cells = ['lesson = Lesson("07_how_many_workers")', "while True: pass", "lesson.grade(mine, [])"]
+    tags = [[], ["exercise-1"], []]
+    stored = [
+        {"cell_type": "code", "source": source, "metadata": {"tags": tag}}
+        for source, tag in zip(cells, tags, strict=True)
+    ]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": stored}))
+    command = [sys.executable, "-m", "kaygraph_viz", "grade", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stderr.readline().startswith("1 notebook, ")
+        me = psutil.Process(program.pid)
+        while not (kernels := me.children(recursive=True)):
+            pass
+        program.send_signal(signal.SIGINT)
+        printed, told = program.communicate(timeout=GUARD_S)
+    assert (program.returncode, printed, told) == (130, "", "kaygraph-viz: interrupted\n")
+    assert [kernel for kernel in kernels if kernel.is_running()] == []

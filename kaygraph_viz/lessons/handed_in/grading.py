@@ -33,7 +33,8 @@ LATE, DIED = "it took longer than the time limit", "its kernel ended"
 # What a kernel needs of our environment; what else is there, such as passwords, is not for those who hand in.
 ENVIRONMENT = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TMP", "TEMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
-    "SYSTEMROOT", "USERPROFILE", "APPDATA", "PYTHONHASHSEED", "JUPYTER_PATH", "JUPYTER_DATA_DIR", "MPLCONFIGDIR",
+    "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA",
+    "JUPYTER_PATH", "JUPYTER_DATA_DIR", "MPLCONFIGDIR",
 )  # fmt: skip
 
 
