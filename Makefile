@@ -1,39 +1,43 @@
 # Each target makes its own set-up: a virtual environment in .venv with what the target needs.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+VENV ?= .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
-  test-exercises test-thorough fuzz fuzz-graphs fuzz-files soak lab notebooks lint format bench clean
+  test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks lint format bench dist clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
 	@echo "make test        run all tests and execute all notebooks"
 	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
-	@echo "make test-exercises  run the lessons with the solutions of their exercises"
+	@echo "make test-exercises  run the lessons with right and wrong answers to their exercises"
 	@echo "make test-browser  run the tests in JupyterLab and Chromium only"
 	@echo "make fuzz        run thousands of random graphs and read random files; SEED= and CASES= choose which"
 	@echo "make soak        do everything for MINUTES=10 and look for what is left over"
 	@echo "make test-quick  run the tests that start no other processes and no notebooks"
+	@echo "make test-versions  run all tests on every Python of this machine"
+	@echo "make test-lowest  run the tests with the lowest versions of other packages that are allowed"
 	@echo "make lab         open JupyterLab on the notebooks"
 	@echo "make notebooks   execute the notebooks and store their outputs"
 	@echo "make lint        check style and types"
 	@echo "make format      fix what make lint finds about style"
 	@echo "make bench       measure speed and memory against other tools"
+	@echo "make dist        build the wheel and the source archive in dist/"
 	@echo "make clean       remove .venv and out"
 
-# The installed sets are extras of the package; "base" is the package alone. A stamp file per set makes a second run
-# start at once, and a change of pyproject.toml installs again.
-$(BIN)/python:
+# The installed sets are extras of the package. A stamp file per set makes a second run start at once, and a change of
+# pyproject.toml installs again.
+$(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/.has-%: pyproject.toml | $(BIN)/python
-	$(PIP) --editable "$(if $(filter base,$*),.,.[$*])"
 	@touch $@
 
-demo: $(VENV)/.has-base
+$(VENV)/.has-%: pyproject.toml | $(VENV)/.made
+	$(PIP) --editable ".[$*]"
+	@touch $@
+
+demo: $(VENV)/.has-lessons
 	$(BIN)/python main.py --example all --out out --force
 
 # The tests run in parts side by side, since many wait for other processes and for servers; the longest part begins.
@@ -50,24 +54,42 @@ test: $(VENV)/.has-test
 test-browser: $(VENV)/.has-test
 	$(PYTEST) tests/browser
 
-test-engine:
+test-engine: $(VENV)/.has-test
 	$(PYTEST) $(ENGINE)
 
-test-served:
+test-served: $(VENV)/.has-test
 	$(PYTEST) $(SERVED)
 
-test-rest:
+test-rest: $(VENV)/.has-test
 	$(PYTEST) $(REST)
 
-test-notebooks:
+test-notebooks: $(VENV)/.has-test
 	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
 
 test-exercises: $(VENV)/.has-test
-	$(PYTEST) --thorough tests/notebooks/test_exercises.py -k solutions
+	$(PYTEST) --thorough tests/notebooks/test_exercises.py
 
 test-thorough: $(VENV)/.has-test
 	$(PYTEST) --thorough
 	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
+
+# The suite on every Python of this machine, and with the lowest versions that pyproject.toml allows.
+PYTHONS = $(foreach python,$(foreach minor,11 12 13 14 15,python3.$(minor) $(wildcard $(HOME)/.pyenv/versions/3.$(minor).*/bin/python)),\
+  $(shell $(python) -c "print('$(python)')" 2>/dev/null))
+
+test-versions:
+	@tried=""; for python in $(PYTHONS); do \
+	  version=$$($$python -c "import sys; print(*sys.version_info[:2], sep='.')"); \
+	  case "$$tried" in *" $$version "*) continue;; esac; tried="$$tried $$version "; echo "Python $$version"; \
+	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv/$$version || exit 1; \
+	done
+
+test-lowest: LOWEST := .venv/lowest
+test-lowest:
+	$(MAKE) --no-print-directory .venv/lowest/.made VENV=$(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test]"
+	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --ignore=tests/browser
 
 test-quick: $(VENV)/.has-test
 	@$(PARTS) quick-engine quick-rest quick-served
@@ -107,6 +129,8 @@ lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 format: $(VENV)/.has-lint
 	$(BIN)/ruff check --fix .
@@ -115,5 +139,8 @@ format: $(VENV)/.has-lint
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m benchmarks
 
+dist: $(VENV)/.has-lint
+	$(BIN)/python -m build
+
 clean:
-	rm -rf $(VENV) out
+	rm -rf .venv out dist

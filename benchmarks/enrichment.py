@@ -44,7 +44,7 @@ def as_coroutines(scale: Scale) -> Measured:
 
 
 @benchmark(
-    "enrichment of records / gather by hand", peer="asyncio.gather and httpx, without retries, deadlines or types",
+    "enrichment of records / gather by hand", peer="asyncio.gather and httpx2, without retries, deadlines or types",
     target=1.5, note=f"{AT_ONCE} records at once; answers without latency, so that CPU time counts",
 )  # fmt: skip
 def against_gather(scale: Scale) -> Measured:

@@ -22,7 +22,7 @@ from benchmarks.harness import Measured, Scale, alternate, benchmark
 from kaygraph_viz._optional import require
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.dask.executor import DaskExecutor
-from kaygraph_viz.patterns.map_reduce import word_count_graph, words_of
+from kaygraph_viz.patterns.map_reduce import WordCountNode, words_of
 from kaygraph_viz.services.speeches import Speech, load_speeches
 
 WORKERS = 2
@@ -45,7 +45,7 @@ def against_serial(scale: Scale) -> Measured:
 
 
 @benchmark(
-    "word count on 2 processes / plain loop", peer="Counter().update(words) for each text, in one process",
+    "word count on 2 processes / plain loop", peer="Counter().update(words) for each text, in one process", target=0.75,
     note=f"the peer has no groups, partitions or merging; {NOTE}",
 )  # fmt: skip
 def against_loop(scale: Scale) -> Measured:
@@ -118,7 +118,7 @@ def _expected(speeches: Sequence[Speech]) -> Mapping[str, int]:
 
 def _counted(executor: Executor, speeches: Sequence[Speech]) -> Mapping[str, int]:
     shared: dict[str, Any] = {"speeches": speeches}
-    word_count_graph(executor=executor, progress=False).run(shared)
+    WordCountNode(executor=executor, progress=False).run(shared)
     counts: Mapping[str, int] = shared["word_counts"]
     return counts
 

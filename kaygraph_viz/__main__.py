@@ -19,8 +19,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, _end)  # an import may turn an interrupt into an error of its own
     from kaygraph_viz.cli.main import main as run
 
-    signal.signal(signal.SIGINT, before)
-    return run()
+    return run(loaded=lambda: signal.signal(signal.SIGINT, before))
 
 
 def _end(_signal: int, _frame: object) -> None:

@@ -5,21 +5,57 @@ Belongs here: which extra installs which package. Does not belong here: using th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import MissingDependencyError
 
-__all__ = ["EXTRAS", "require"]
+__all__ = ["EXTRAS", "needed", "require"]
 
 # The package that is imported, and the extra of kaygraph-viz that installs it. pyproject.toml says the same.
 EXTRAS = {
+    "IPython": "notebook",
+    "anywidget": "notebook",
     "distributed": "dask",
+    "email_validator": "lessons",
+    "httpx2": "lessons",
+    "ipywidgets": "notebook",
+    "jupyter_client": "lab",
     "jupyterlab": "lab",
     "opentelemetry.sdk": "export",
     "pandas": "export",
+    "phonenumbers": "lessons",
+    "pydantic": "lessons",
+    "starlette": "lessons",
+    "uvicorn": "lessons",
     "viztracer": "bench",
 }
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """Import optional packages in a block: one that is not installed is named with its extra.
+
+    Raises
+    ------
+    MissingDependencyError
+        If a package of `EXTRAS` is missing. The error of an installed package whose own dependency is missing is passed
+        on.
+
+    Examples
+    --------
+    >>> with needed():
+    ...     import distributed
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = [package for package in EXTRAS if error.name and f"{package}.".startswith(f"{error.name}.")]
+        if not missing:
+            raise
+        raise MissingDependencyError(missing[0], EXTRAS[missing[0]]) from None
 
 
 def require(package: str) -> ModuleType:
@@ -38,17 +74,12 @@ def require(package: str) -> ModuleType:
     Raises
     ------
     MissingDependencyError
-        If it is not installed; the message names the extra that installs it. The error of an installed package whose
-        own dependency is missing is passed on.
+        As `needed`.
 
     Examples
     --------
     >>> require("distributed").__name__
     'distributed'
     """
-    try:
+    with needed():
         return import_module(package)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{package}.".startswith(f"{error.name}."):
-            raise
-        raise MissingDependencyError(package, EXTRAS[package]) from None

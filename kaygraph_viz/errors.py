@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import signal
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kaygraph_viz.texts import cut, one_line, visible, without_secrets
@@ -164,6 +166,83 @@ class CallCancelled(KayGraphVizError, RuntimeError):
 
 class VirtualClockError(KayGraphVizError, RuntimeError):
     """Something was done that cannot be simulated, or the program is in a deadlock."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What one thread waits for in a deadlock.
+
+    Parameters
+    ----------
+    thread
+        Its name, as in ``"thread 'Thread-1'"``.
+    place
+        Its branch and the line of the wait, as in ``"item 3 of 'transfer', bank.py:14 in transfer"``.
+    code
+        What is written in that line; empty where it is not known.
+    waits_for
+        What it waits for, as in ``"a lock"``.
+    held_by
+        The thread that holds it; empty where none is known.
+    held_since, held_code
+        The line in which that thread took it, as in ``"bank.py:13 in transfer"``, and what is written there.
+    """
+
+    thread: str
+    place: str
+    code: str
+    waits_for: str
+    held_by: str = ""
+    held_since: str = ""
+    held_code: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The wait in words.
+
+        Examples
+        --------
+        >>> Wait("thread 'A'", "a.py:4 in f", "with b:", "a lock", "thread 'B'", "a.py:3 in f", "with a:").sentence
+        "thread 'A' (a.py:4 in f) waits for a lock that thread 'B' took in a.py:3 in f"
+        """
+        taken = f" that {self.held_by} took in {self.held_since}" if self.held_since else ""
+        place = f" ({self.place})" if self.place else ""
+        return f"{self.thread}{place} waits for {self.waits_for}{taken}"
+
+
+class DeadlockError(VirtualClockError):
+    """No thread of a simulated program can go on.
+
+    Parameters
+    ----------
+    circle
+        The threads that wait for each other: each for the next one, the last one for the first. Empty where there is
+        no such circle, for example because all wait for an event that nobody sets.
+    others
+        The other threads.
+
+    Examples
+    --------
+    >>> print(DeadlockError([], [Wait("the main program", "a.py:3 in f", "news.wait()", "an event")]))
+    deadlock in simulated time, every thread waits: the main program (a.py:3 in f) waits for an event
+    """
+
+    def __init__(self, circle: Sequence[Wait], others: Sequence[Wait]) -> None:
+        waits, rest = ("; ".join(wait.sentence for wait in part) for part in (circle, others))
+        message = f"{_who_is_in(circle)}: {waits or rest}"
+        if circle and rest:
+            message += f". The others wait, too: {rest}"
+        super().__init__(message, circle=tuple(circle), others=tuple(others))
+
+
+def _who_is_in(circle: Sequence[Wait]) -> str:
+    """Return the begin of the message about a deadlock, with the cure where there is one."""
+    if not circle:
+        return "deadlock in simulated time, every thread waits"
+    is_alone, are_locks = len(circle) == 1, all(wait.held_since for wait in circle)
+    who = "a thread waits for itself" if is_alone else "threads wait for each other in a circle"
+    cure = "take a lock once, or use an RLock" if is_alone else "take locks in the same order everywhere"
+    return f"deadlock in simulated time, {who}" + (f" ({cure})" if are_locks else "")
 
 
 class RealWaitError(VirtualClockError):

@@ -1,7 +1,7 @@
 """A report of a run as one HTML file: pictures, numbers, reasons and spans.
 
 Belongs here: the page and its contents. Does not belong here: drawing (``plot``), what the numbers mean
-(``analysis``), and the files that the command line writes (``cli.report``).
+(``analysis``), and the files that the command line writes (``cli.run_output``).
 
 The page needs no script and no network, and its policy forbids both, so that no label can do anything but be shown.
 """

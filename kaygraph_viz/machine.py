@@ -15,9 +15,10 @@ from typing import Any
 
 from kaygraph_viz.texts import one_line
 
-__all__ = ["SIMULATED_CORES", "Machine", "machine_from", "this_machine", "usable_cores"]
+__all__ = ["SIMULATED", "SIMULATED_CORES", "Machine", "machine_from", "this_machine", "usable_cores"]
 
 MAX_CORES = 1 << 20  # a file may claim anything
+SIMULATED = "simulated Python"  # the interpreter of virtual clocks
 SIMULATED_CORES = 4  # default of a virtual clock, so that a run is the same on every machine
 
 
@@ -46,6 +47,11 @@ class Machine:
     cores: int | None
     python: str
     has_gil: bool
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it is that of a virtual clock, on which the same run always takes the same time."""
+        return self.python == SIMULATED
 
     def as_fields(self) -> Mapping[str, Any]:
         """Return the fields as plain values by name, as `machine_from` reads them."""

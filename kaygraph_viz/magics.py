@@ -13,16 +13,18 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from IPython.core.magic import Magics, cell_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
-from IPython.display import display
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.recording import record
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
+
+with needed():
+    from IPython.core.magic import Magics, cell_magic, magics_class
+    from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+    from IPython.display import display
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

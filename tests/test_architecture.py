@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "awaited": {"parts"},
     "real_threads": {"blocks", "thread_protocols"},
     "clock": GROUND | {"checks", "real_threads"},
-    "_optional": {"errors"},
+    "_optional": {"errors", "blocks"},
     "sync": GROUND | {"real_threads", "clock"},
     "virtual": GROUND | {"checks", "awaited", "real_threads", "clock"},
     "trace": CORE,
@@ -172,10 +172,12 @@ def mirror_of(module: str) -> Path:
     return Path(__file__).parent.joinpath(*folders, f"test_{name}.py")
 
 
+OF_A_NOTEBOOK = re.compile(r"\.lessons\.\w+\.l\d\d")  # executed by the notebook of that number
+
 WITH_LOGIC = [
     name
     for name, path in MODULES.items()
-    if path.name not in {"__init__.py", "__main__.py"} and ".solutions." not in name and has_logic(name)
+    if path.name not in {"__init__.py", "__main__.py"} and not OF_A_NOTEBOOK.search(name) and has_logic(name)
 ]
 
 

@@ -36,6 +36,7 @@ MADE = [
     errors.SharedConflictError("total", 4, 9),
     errors.CallCancelled("message"),
     errors.VirtualClockError("message"),
+    errors.DeadlockError([], [errors.Wait("the main program", "a.py:3 in f", "", "an event")]),
     errors.RealWaitError("message"),
 ]
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.KayGraphVizError)]

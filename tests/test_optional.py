@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,13 @@ from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-BROUGHT_BY = {"opentelemetry.sdk": "opentelemetry-sdk"}  # where the name to install is not the name to import
+# Where the name to install is not the name to import.
+BROUGHT_BY = {
+    "IPython": "ipython",
+    "email_validator": "email-validator",
+    "jupyter_client": "jupyterlab",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+}
 
 
 def test_what_is_installed_is_loaded():
@@ -26,6 +33,41 @@ def test_what_is_missing_is_named_with_its_extra(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=rf'pip install "kaygraph-viz\[{EXTRAS[package]}\]"') as caught:
         require(package)
+    assert caught.value.package == package
+
+
+class Hides:
+    """Finds no package of one name, as if it were not installed."""
+
+    def __init__(self, package):
+        self.package = package
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self.package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [
+        ("httpx2", "kaygraph_viz.patterns.client"),
+        ("starlette", "kaygraph_viz.services.app"),
+        ("uvicorn", "kaygraph_viz.services.background"),
+        ("pydantic", "kaygraph_viz.patterns.external"),
+        ("email_validator", "kaygraph_viz.patterns.formats"),
+        ("phonenumbers", "kaygraph_viz.patterns.business_rules"),
+        ("ipywidgets", "kaygraph_viz.widgets.progress"),
+        ("anywidget", "kaygraph_viz.widgets.timeline.timeline"),
+        ("IPython", "kaygraph_viz.magics"),
+    ],
+)
+def test_a_module_that_needs_what_is_missing_names_the_extra(package, module, monkeypatch):
+    for loaded in [name for name in sys.modules if name == module or name.startswith(f"{package}.")]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setattr(sys, "meta_path", [Hides(package), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, package, raising=False)
+    with pytest.raises(MissingDependencyError, match=rf'pip install "kaygraph-viz\[{EXTRAS[package]}\]"') as caught:
+        import_module(module)
     assert caught.value.package == package
 
 

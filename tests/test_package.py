@@ -18,7 +18,7 @@ HEAVY = (
     "distributed",
     "IPython",
     "networkx",
-    "httpx",
+    "httpx2",
     "tenacity",
 )
 

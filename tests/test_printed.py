@@ -25,7 +25,7 @@ from kaygraph_viz import errors
 from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.cli.main import main
 from kaygraph_viz.execute.core.pickling import WorkerTraceback
-from kaygraph_viz.lessons.criteria import Finding as Met
+from kaygraph_viz.lessons.goals.goal import Finding as Met
 from kaygraph_viz.lessons.grade import Grade
 from kaygraph_viz.lessons.parsons import Parsons
 from kaygraph_viz.lessons.predict import Comparison as Compared, Prediction
@@ -119,7 +119,7 @@ MADE: dict[str, Callable[[str], list[Any]]] = {
         (made := pipeline_result(name)), *made.stages, made.dead_letters
     ],
     "BaseNode": lambda name: [kv.Node(node_id=name), kv.Graph(start=kv.Node(node_id=name)), named_node(name)],
-    "Grade": lambda name: [Grade([SimpleNamespace(goal=name[:99])], [Met(False, name[:1_000])], None)],
+    "Grade": lambda name: [Grade([SimpleNamespace(text=name[:99])], [Met(False, name[:1_000])], None)],
     "Parsons": lambda name: [Parsons([name[:100], "b = 1"], lambda _: True)],
     "Prediction": lambda name: [Prediction(name, name, [name])],
     "Machine": lambda name: [machine_from({"cores": 1, "python": name, "has_gil": True})],

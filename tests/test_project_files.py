@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -45,16 +46,17 @@ def extra(name):
 
 
 CALLED_IN_CONDA = {"playwright": "playwright-python"}
-NOT_IN_CONDA = {"pocketflow"}
+NOT_IN_CONDA = {"httpx2", "pocketflow"}
 
 
 def name_of(dependency):
-    return re.split("[>=<]", dependency)[0]
+    return Requirement(dependency).name
 
 
 def in_conda(dependency):
-    name = name_of(dependency)
-    return CALLED_IN_CONDA.get(name, name) + dependency.removeprefix(name)
+    """Return a dependency as conda writes it: under its name there, and on each platform."""
+    wanted = Requirement(dependency)
+    return f"{CALLED_IN_CONDA.get(wanted.name, wanted.name)}{wanted.specifier}"
 
 
 def conda_dependencies():
@@ -62,7 +64,7 @@ def conda_dependencies():
     return [one for one in listed if isinstance(one, str)], [one for one in listed if not isinstance(one, str)]
 
 
-EXTRAS_IN_CONDA = [*extra("lab"), *extra("dask"), *extra("export"), *extra("test")]
+EXTRAS_IN_CONDA = [one for name in ("notebook", "lessons", "lab", "dask", "export", "test") for one in extra(name)]
 
 
 def test_conda_environment_names_the_dependencies_with_the_same_bounds():
@@ -73,7 +75,7 @@ def test_conda_environment_names_the_dependencies_with_the_same_bounds():
 
 
 def test_conda_environment_installs_the_package_itself_and_what_conda_does_not_have():
-    wanted = [one for one in EXTRAS_IN_CONDA if name_of(one) in NOT_IN_CONDA]
+    wanted = [in_conda(one) for one in EXTRAS_IN_CONDA if name_of(one) in NOT_IN_CONDA]
     assert conda_dependencies()[1] == [{"pip": [*wanted, "--editable=."]}]
 
 
@@ -82,9 +84,12 @@ def test_every_dependency_has_a_lower_bound():
     assert [one for one in [*PROJECT["project"]["dependencies"], *extras] if ">=" not in one] == []
 
 
-@pytest.mark.parametrize("package", sorted({re.split("[>=<]", one)[0] for one in PROJECT["project"]["dependencies"]}))
+IMPORTED = [*PROJECT["project"]["dependencies"], *extra("notebook"), *extra("lessons")]
+
+
+@pytest.mark.parametrize("package", sorted(map(name_of, IMPORTED)))
 def test_every_dependency_is_imported_by_the_package(package):
-    module = {"email-validator": "email"}.get(package, package)  # pydantic imports email-validator for EmailStr
+    module = {"email-validator": "email_validator", "ipython": "IPython"}.get(package, package)
     pattern = re.compile(rf"^\s*(import|from) {re.escape(module)}\b", re.MULTILINE)
     assert any(pattern.search(text) for name, text in TEXTS.items() if name.startswith("kaygraph_viz/"))
 
@@ -93,7 +98,7 @@ def test_every_dependency_is_imported_by_the_package(package):
 
 
 def targets():
-    return set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
 
 
 def test_ci_runs_the_commands_of_the_makefile():
@@ -129,6 +134,20 @@ def test_readme_names_no_make_target_that_does_not_exist():
 def test_every_script_can_be_called(entry):
     module, _, name = entry.partition(":")
     assert callable(getattr(import_module(module), name))
+
+
+def test_every_command_of_a_workflow_exists():
+    commands = set()
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+        commands |= {step["run"] for job in jobs for step in job["steps"] if "run" in step}
+    assert {"make docs", "make dist", ".ci/run"} <= commands <= {".ci/run", *(f"make {name}" for name in targets())}
+
+
+def test_the_citation_names_the_version():
+    import kaygraph_viz
+
+    assert yaml.safe_load(read("CITATION.cff"))["version"] == kaygraph_viz.__version__
 
 
 # -- what is shipped ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import kaygraph_viz
-from kaygraph_viz.cli.report import write_outputs
+from kaygraph_viz.cli.run_output import write_outputs
 from kaygraph_viz.examples.outcome import ExampleRun, measured
 from kaygraph_viz.export.perfetto import to_perfetto
 from kaygraph_viz.graph.batch import ParallelBatchNode

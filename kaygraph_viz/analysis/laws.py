@@ -17,6 +17,7 @@ __all__ = [
     "amdahl_speedup",
     "graham_ratio",
     "greedy_makespan_s",
+    "gustafson_speedup",
     "least_makespan_s",
     "longest_first_ratio",
     "mean_concurrency",
@@ -71,6 +72,40 @@ def amdahl_limit(serial_share: float) -> float:
     """
     share = _share("serial_share", serial_share)
     return 1.0 / share if share else math.inf
+
+
+def gustafson_speedup(serial_share: float, workers: int) -> float:
+    """Return how many times as much work is done in the same time, where the work grows with the workers.
+
+    Parameters
+    ----------
+    serial_share
+        The part of the time of the *parallel* run in which only one worker works, from 0 to 1.
+    workers
+        How many there are, 1 or more.
+
+    Returns
+    -------
+    float
+        From 1 to `workers`.
+
+    Raises
+    ------
+    OptionError
+        If an argument is out of its range.
+
+    Notes
+    -----
+    ``S(P) = s + (1 - s) P`` for a serial share s and P workers (Gustafson 1988, "Reevaluating Amdahl's law"). Amdahl
+    asks how much sooner the same work is done, Gustafson how much more is done in the same time.
+
+    Examples
+    --------
+    >>> round(gustafson_speedup(0.1, 4), 2), round(gustafson_speedup(0.1, 1000), 1)
+    (3.7, 900.1)
+    """
+    share, count = _share("serial_share", serial_share), _workers(workers)
+    return share + (1.0 - share) * count
 
 
 def least_makespan_s(work_s: float, critical_path_s: float, workers: int) -> float:

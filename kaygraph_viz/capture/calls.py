@@ -53,10 +53,10 @@ class OpenCall(span):
         The scope in which it was handed over, whichever thread runs it.
     name
         What it is called in charts.
-    kind
-        The kind of its span.
     submitted_ns
         When it was handed over [ns]; `AT_ONCE` where that is when it begins.
+    kind
+        The kind of its span.
     index
         Its position among the items of its call; -1 for none.
     attributes
@@ -64,9 +64,10 @@ class OpenCall(span):
     """
 
     __slots__ = ("attempt", "index", "submitted_ns")
+    parent: Scope | span
 
     def __init__(
-        self, parent: Scope | span, name: str, *, kind: Kind = "branch", submitted_ns: int = AT_ONCE, index: int = -1,
+        self, parent: Scope | span, name: str, submitted_ns: int = AT_ONCE, kind: Kind = "branch", index: int = -1,
         attributes: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self.recorder = parent.recorder
@@ -98,14 +99,14 @@ class OpenCall(span):
 
     def end(self, error: BaseException | None = None) -> None:
         """Stamp the end and record the span; `error` is what the call raised."""
-        super().__exit__(None if error is None else type(error), error, None)
+        span.__exit__(self, None, error, None)  # `super()` would cost as much as a stamp
 
     __enter__ = begin
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        super().__exit__(kind, error, traceback)
+        span.__exit__(self, kind, error, traceback)
         if error is not None:
             without_our_frames(error)
 
@@ -124,9 +125,10 @@ class OpenCall(span):
 
     def _row_of(self, ended_ns: int, measured: Measured, status: Status, error: str | None) -> RowTuple:
         started_ns, (cpu_ns, blocked_ns, parts) = self._started_ns, measured
-        submitted_ns = self.submitted_ns
+        submitted_ns, parent = self.submitted_ns, self.parent
         return (
-            self.span_id, self.parent_id, self.index, self.name, self.kind, self._lane.name,
+            self.span_id, self.parent_id if parent.is_over else parent.span_id, self.index, self.name, self.kind,
+            self._lane.name,
             submitted_ns if AT_ONCE < submitted_ns < started_ns else started_ns, started_ns, ended_ns,
             cpu_ns, blocked_ns, status, self.attempt, error,
             safe_attributes(self._attributes) if self._attributes else None, self._links, parts,
@@ -142,13 +144,20 @@ def call_recorded(
     """
     if not parent.recorder.is_open:
         return function(*args, **kwargs)
-    call = OpenCall(parent, name_of(function, args), submitted_ns=submitted_ns)
+    call = OpenCall(parent, name_of(function, args), submitted_ns)
     if parent.recorder.label is not None:
         note_label(call, function, args, kwargs)
     if function.__class__ is not FunctionType:
         function, args = within(call, function, args)
-    with call:
-        return function(*args, **kwargs)
+    call.begin()
+    try:
+        result = function(*args, **kwargs)
+    except BaseException as error:
+        call.end(error)
+        without_our_frames(error)
+        raise
+    call.end()
+    return result
 
 
 def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseException, *, label: str = "") -> None:

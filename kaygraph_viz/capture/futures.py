@@ -16,7 +16,7 @@ from typing import Any
 
 from kaygraph_viz.capture.calls import call_recorded, lost, scope_for
 from kaygraph_viz.capture.labels import labels_of
-from kaygraph_viz.capture.names import belongs_to, name_of, unwrapped
+from kaygraph_viz.capture.names import belongs_to, name_of, root_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.remote import TravellingCall
 from kaygraph_viz.trace.recorder import _active, _scope
@@ -66,7 +66,7 @@ def _submit_to_process(original: Callable[..., Future[Any]]) -> Callable[..., Fu
 def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
     """Return whether a call is recorded already, or by the hooks of another library in more detail."""
     if function.__class__ is FunctionType:
-        return function is call_recorded or belongs_to(function, _RECORDED_ELSEWHERE)
+        return function is call_recorded or root_of(function.__module__) in _RECORDED_ELSEWHERE
     if isinstance(function, TravellingCall):
         return True
     return belongs_to(unwrapped(function, args), _RECORDED_ELSEWHERE)

@@ -11,7 +11,16 @@ from functools import cache, partial
 from types import BuiltinMethodType, FunctionType
 from typing import Any
 
-__all__ = ["belongs_to", "is_machinery", "mapped_items", "name_of", "reached", "runs_in_context", "unwrapped"]
+__all__ = [
+    "belongs_to",
+    "is_machinery",
+    "mapped_items",
+    "name_of",
+    "reached",
+    "root_of",
+    "runs_in_context",
+    "unwrapped",
+]
 
 # The functions of these run the program's work, they are not the work: they get no bars of their own.
 _MACHINERY = frozenset({
@@ -32,11 +41,18 @@ def belongs_to(function: Any, libraries: frozenset[str]) -> bool:
     >>> belongs_to(json.dumps, frozenset({"json"})), belongs_to(print, frozenset({"json"}))
     (True, False)
     """
-    return _root_of(getattr(function, "__module__", None)) in libraries
+    return root_of(getattr(function, "__module__", None)) in libraries
 
 
 @cache
-def _root_of(module: object) -> str:
+def root_of(module: object) -> str:
+    """Return the library of a module; nothing for none.
+
+    Examples
+    --------
+    >>> root_of("concurrent.futures.thread"), root_of(None)
+    ('concurrent', '')
+    """
     return str(module or "").partition(".")[0]
 
 

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import threading
 from asyncio import Task, sleep
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CoroutineType
 from typing import Any
 
 from kaygraph_viz.awaited import BLOCKING, FILES, innermost_frame, kind_of_wait
 from kaygraph_viz.clock import REAL
-from kaygraph_viz.parts import ALL_CPU, NO_SHARE, PART_CODE, Entry
+from kaygraph_viz.parts import ALL_CPU, NO_SHARE, PART_CODE, Entry, PartLog
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
 
-__all__ = ["OLDEST_READING_NS", "SHORT_WAIT_NS", "TaskLane", "told_by"]
+__all__ = ["OLDEST_READING_NS", "SHORT_WAIT_NS", "TaskLane", "Told", "told_by", "told_of"]
 
 CPU, WAIT, GIL, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "gil", "blocked", "unknown"))
 SHORT_WAIT_NS = 50_000  # what a shorter wait was for is not looked up
 SLEEP = sleep.__code__
 OLDEST_READING_NS = 200_000  # of the CPU clock when a step begins
+
+# A wait: the code of its part, when it began, the task was ready again and went on [ns], its CPU time then [ns].
+Wait = tuple[int, int, int, int, int]
+# What was noted of a task: when it began, from and to when the steps go that its log does not have, up to when it is
+# told [ns], its CPU time before those steps and in all [ns], whether that is wanted, the entries of its log, its waits.
+Told = tuple[int, int, int, int, int, int, bool, list[Entry], list[Wait]]
 
 
 class TaskLane(Lane):
@@ -33,13 +39,14 @@ class TaskLane(Lane):
     In simulated time the loop notes all that its tasks do, and `log` is that of the task.
     """
 
-    __slots__ = ("_free", "_ran_before_ns", "_since_ns", "began_ns", "checked_ns", "ended_ns", "ran_ns")
+    __slots__ = ("_free", "_ran_before_ns", "_since_ns", "_waits", "began_ns", "checked_ns", "ended_ns", "ran_ns")
 
     def __init__(
         self, name: str, cpu_clock: Callable[[], int] | None, _: int = 0, *, is_exact: bool = False
     ) -> None:  # fmt: skip
         super().__init__(name, cpu_clock, is_exact=is_exact)
         self._free: list[TaskLane] = []
+        self._waits: list[Wait] = []  # those that are not in the log yet
         self._begin(0)
 
     @classmethod
@@ -81,43 +88,38 @@ class TaskLane(Lane):
         self._close_stretch(began_ns)
         self.log.settle(began_ns, ended_ns, 0, used_ns)
         self.ran_ns += used_ns
-        self.ended_ns = ended_ns
-        self._begin_stretch(ended_ns)
+        self._since_ns = self.ended_ns = ended_ns
+        self._ran_before_ns = self.ran_ns
 
     def end_wait(self, task: Task[Any], now_ns: int) -> None:
         """Note what the task waited for since its last step, which is no short while ago."""
-        last_ns = self.ended_ns
-        if self._is_exact:
-            return
-        self._close_stretch(last_ns)
-        self._begin_stretch(now_ns)
-        entries = self.log.entries
+        last_ns = ready_ns = self.ended_ns
         if getattr(task, "_fut_waiter", None) is None:  # it only let others go first
-            entries.append((GIL, last_ns, now_ns, NO_SHARE, -1))
-            return
-        code, ready_s = told_by(task.get_coro())
-        ready_ns = now_ns
-        if ready_s is not None:
-            late_ns = int((task.get_loop().time() - ready_s) * 1e9)
-            if late_ns >= CPU_RESOLUTION_NS:
-                ready_ns = max(last_ns, now_ns - late_ns)
-        if ready_ns > last_ns:
-            entries.append((code, last_ns, ready_ns, NO_SHARE, -1))
-        if ready_ns < now_ns:
-            entries.append((GIL, ready_ns, now_ns, NO_SHARE, -1))
+            code = GIL
+        else:
+            code, ready_s = told_by(task.get_coro())
+            late_ns = 0 if ready_s is None else int((task.get_loop().time() - ready_s) * 1e9)
+            ready_ns = now_ns if late_ns < CPU_RESOLUTION_NS else max(last_ns, now_ns - late_ns)
+        self._waits.append((code, last_ns, ready_ns, now_ns, self.ran_ns))
+        if self.log.entries:
+            self._write()
 
-    def _begin_stretch(self, now_ns: int) -> None:
-        self._since_ns, self._ran_before_ns = now_ns, self.ran_ns
+    def _write(self) -> None:
+        """Write the waits to the log, with the steps between them."""
+        if self._waits:
+            waits, self._waits = self._waits, []
+            self._since_ns, self._ran_before_ns = _write_waits(self.log, waits, self._since_ns, self._ran_before_ns)
 
     def _close_stretch(self, until_ns: int) -> None:
-        since_ns = self._since_ns
-        if until_ns <= since_ns:
-            return
-        entries = self.log.entries
-        if entries and entries[-1][2] > since_ns:  # something in it is known
-            self.log.settle(since_ns, until_ns, self._ran_before_ns, self.ran_ns)
-        else:
-            entries.append(_stretch(since_ns, until_ns, self.ran_ns - self._ran_before_ns))
+        """Write what was noted until the end of a step [ns] to the log."""
+        self._write()
+        _write_steps(self.log, self._since_ns, until_ns, self._ran_before_ns, self.ran_ns)
+        self._since_ns, self._ran_before_ns = until_ns, self.ran_ns
+
+    def noting(self) -> PartLog | None:
+        """Return the log in which what the task does is noted."""
+        self._write()
+        return super().noting()
 
     def cpu_at(self, now_ns: int) -> int:
         """Return the CPU time of the task until `now_ns` [ns]."""
@@ -133,13 +135,12 @@ class TaskLane(Lane):
         """Return CPU time, blocked time and parts of a span in the task, which ends now [ns], in a step."""
         if self._is_exact:
             return super().measured(cpu_at_start_ns, started_ns, ended_ns)
-        if started_ns >= self.began_ns > 0 and not self.log.entries:
+        if started_ns >= self.began_ns > 0 and not self.log.entries and not self._waits:
             return self.cpu_between(cpu_at_start_ns, started_ns, ended_ns), 0, None
         if self.began_ns:
             self.end_long_step(ended_ns)
             self.began_ns = ended_ns
         self._close_stretch(self.ended_ns)
-        self._begin_stretch(self.ended_ns)
         _, blocked_ns, parts = measured_in(self.log, started_ns, ended_ns, has_cpu=False)
         return self.cpu_between(cpu_at_start_ns, started_ns, ended_ns), blocked_ns, parts
 
@@ -147,28 +148,67 @@ class TaskLane(Lane):
         """Return CPU time, blocked time and parts of the task, which began at `started_ns` [ns]; changes nothing."""
         if self._is_exact:
             return measured_in(self.log, started_ns, now_ns, has_cpu=self._clock is not None)
-        lasted_ns = now_ns - started_ns
-        cpu_ns = -1 if self._clock is None else min(self.cpu_at(now_ns), lasted_ns)
-        if not self.log.entries and self.ended_ns == now_ns:  # short steps alone: their sum says it all
-            return cpu_ns, 0, None
-        entries = self._told_until(now_ns)
-        if len(entries) == 1 and entries[0][0] == CPU:
-            return cpu_ns, 0, None
-        if entries and entries[0][1] > started_ns:  # a very long log has lost its begin
-            entries.insert(0, (UNKNOWN, started_ns, entries[0][1], NO_SHARE, -1))
-        blocked_ns = sum([until_ns - began_ns for code, began_ns, until_ns, *_ in entries if code == BLOCKED])
-        return cpu_ns, blocked_ns, tuple([(code, until_ns, share) for code, _, until_ns, share, _ in entries])
+        until_ns = now_ns if self.began_ns else self.ended_ns
+        return told_of((
+            started_ns, self._since_ns, until_ns, now_ns, self._ran_before_ns, self.cpu_at(now_ns),
+            self._clock is not None, self.log.entries.copy(), self._waits,
+        ))  # fmt: skip
 
-    def _told_until(self, now_ns: int) -> list[Entry]:
-        entries = self.log.entries.copy()
-        since_ns, until_ns = self._since_ns, now_ns if self.began_ns else self.ended_ns
-        if entries:
-            since_ns = max(since_ns, entries[-1][2])
-        if until_ns > since_ns:
-            entries.append(_stretch(since_ns, until_ns, self.cpu_at(now_ns) - self._ran_before_ns))
-        if until_ns < now_ns:
-            entries.append((WAIT, until_ns, now_ns, NO_SHARE, -1))
-        return entries
+    def hand_over(self, started_ns: int) -> Told:
+        """Return what was noted of the task, which has ended with its last step; the next one has a log of its own."""
+        entries, waits, ended_ns = self.log.entries, self._waits, self.ended_ns
+        if entries or waits:
+            self.log.entries, self._waits = [], []
+        return (
+            started_ns, self._since_ns, ended_ns, ended_ns, self._ran_before_ns, self.ran_ns, self._clock is not None,
+            entries, waits,
+        )  # fmt: skip
+
+
+def told_of(told: Told) -> Measured:
+    """Return CPU time, blocked time and parts of a task."""
+    started_ns, since_ns, until_ns, now_ns, ran_before_ns, ran_ns, has_cpu, entries, waits = told
+    cpu_ns = min(ran_ns, now_ns - started_ns) if has_cpu else -1
+    if not entries and not waits and until_ns == now_ns:  # short steps alone: their sum says it all
+        return cpu_ns, 0, None
+    log = PartLog()
+    log.entries = entries
+    since_ns, ran_before_ns = _write_waits(log, waits, since_ns, ran_before_ns)
+    if entries and entries[-1][2] > since_ns:
+        since_ns = entries[-1][2]
+    if until_ns > since_ns:
+        entries.append(_stretch(since_ns, until_ns, ran_ns - ran_before_ns))
+    if until_ns < now_ns:
+        entries.append((WAIT, until_ns, now_ns, NO_SHARE, -1))
+    if len(entries) == 1 and entries[0][0] == CPU:
+        return cpu_ns, 0, None
+    if entries and entries[0][1] > started_ns:  # a very long log has lost its begin
+        entries.insert(0, (UNKNOWN, started_ns, entries[0][1], NO_SHARE, -1))
+    blocked_ns = sum([until_ns - began_ns for code, began_ns, until_ns, *_ in entries if code == BLOCKED])
+    return cpu_ns, blocked_ns, tuple([(code, until_ns, share) for code, _, until_ns, share, _ in entries])
+
+
+def _write_waits(log: PartLog, waits: Iterable[Wait], since_ns: int, ran_before_ns: int) -> tuple[int, int]:
+    """Write waits to a log, and the steps before each; return when those after them began, and the CPU time then."""
+    for code, began_ns, ready_ns, ended_ns, ran_ns in waits:
+        _write_steps(log, since_ns, began_ns, ran_before_ns, ran_ns)
+        if ready_ns > began_ns:
+            log.entries.append((code, began_ns, ready_ns, NO_SHARE, -1))
+        if ended_ns > ready_ns:
+            log.entries.append((GIL, ready_ns, ended_ns, NO_SHARE, -1))
+        since_ns, ran_before_ns = ended_ns, ran_ns
+    return since_ns, ran_before_ns
+
+
+def _write_steps(log: PartLog, since_ns: int, until_ns: int, ran_before_ns: int, ran_ns: int) -> None:
+    """Write steps from `since_ns` to `until_ns` [ns] to a log, as one stretch but for what it has of them already."""
+    if until_ns <= since_ns:
+        return
+    entries = log.entries
+    if entries and entries[-1][2] > since_ns:
+        log.settle(since_ns, until_ns, ran_before_ns, ran_ns)
+    else:
+        entries.append(_stretch(since_ns, until_ns, ran_ns - ran_before_ns))
 
 
 def _stretch(since_ns: int, until_ns: int, ran_ns: int) -> Entry:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio.base_events
 from asyncio import AbstractEventLoop, Task, current_task
 from asyncio.events import Handle
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import Context, copy_context
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
@@ -22,8 +22,8 @@ from kaygraph_viz.capture.calls import OpenCall
 from kaygraph_viz.capture.labels import note_task_label
 from kaygraph_viz.capture.names import is_machinery
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane
-from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane, Told, told_of
+from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane
 from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.span import RowTuple, Status
@@ -32,6 +32,12 @@ from kaygraph_viz.trace.waiting import LOOP_BLOCKED
 __all__ = ["hooks"]
 
 BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; asyncio warns from there, too
+
+# Of a task that has ended: what makes its row, its number and that of its parent, name, lane, submission [ns], status,
+# error, attributes, links, and what its lane has noted.
+_Facts = tuple[
+    Any, int, int, str, str, int, Status, str | None, Mapping[str, Any] | None, tuple[int, ...] | None, Told
+]  # fmt: skip
 
 # The runs of tasks whose context somebody handed in, so that others may have it, too: by the id of the task.
 _sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
@@ -60,7 +66,7 @@ class TaskRun(OpenCall):
     __slots__ = ("_around", "_inside", "is_sharing", "task_id")
     _lane: TaskLane
 
-    def __init__(self, parent: Scope | span, name: str, *, is_sharing: bool) -> None:
+    def __init__(self, parent: Scope | span, name: str, is_sharing: bool) -> None:
         # All that `OpenCall` sets, without the cost of its call.
         self.recorder = recorder = parent.recorder
         self.parent = parent
@@ -107,7 +113,7 @@ class TaskRun(OpenCall):
             lane = self._lane
             if now_ns - lane.checked_ns > OLDEST_READING_NS:
                 lane.check_clock(now_ns)
-            if now_ns - lane.ended_ns >= SHORT_WAIT_NS and task is not None:
+            if now_ns - lane.ended_ns >= SHORT_WAIT_NS and task is not None and not lane.notes_itself:
                 lane.end_wait(task, now_ns)
         lane.began_ns = now_ns
 
@@ -144,7 +150,7 @@ class TaskRun(OpenCall):
 
     def finish(self, task: Task[Any], now_ns: int) -> None:
         """Record the task, which has ended."""
-        recorder, lane = self.recorder, self._lane
+        recorder, lane, parent = self.recorder, self._lane, self.parent
         self.is_over = True
         status: Status = "ok"
         error = None
@@ -152,13 +158,30 @@ class TaskRun(OpenCall):
             status, error = "error", describe_error(task._exception)
         elif task.cancelled():
             status = "cancelled"
-        recorder.add(self._row_of(now_ns, lane.told(self._started_ns, now_ns), status, error))
+        if lane.notes_itself:
+            recorder.add(self._row_of(now_ns, lane.told(self._started_ns, now_ns), status, error))
+        else:
+            attributes = safe_attributes(self._attributes) if self._attributes else None
+            recorder.late.put((
+                _row_of_ended, self.span_id, self.parent_id if parent.is_over else parent.span_id, self.name,
+                lane.name, self.submitted_ns, status, error, attributes, self._links, lane.hand_over(self._started_ns),
+            ))  # fmt: skip
         recorder.open_spans.pop(self.span_id, None)
         lane.give_back()
 
     def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this task if it is cut off now."""
         return self._row_of(now_ns, self._lane.told(self._started_ns, now_ns), "abandoned", None)
+
+
+def _row_of_ended(facts: _Facts) -> RowTuple:
+    """Return the row of a task that has ended; it is made when there is time."""
+    _, span_id, parent_id, name, lane, submitted_ns, status, error, attributes, links, told = facts
+    cpu_ns, blocked_ns, parts = told_of(told)
+    return (
+        span_id, parent_id, -1, name, "branch", lane, submitted_ns, told[0], told[3], cpu_ns, blocked_ns, status, 1,
+        error, attributes, links, parts,
+    )  # fmt: skip
 
 
 class _Lanes:
@@ -202,8 +225,8 @@ def _name_of(coroutine: Any) -> str | None:
         is_library = _looked_up(coroutine)
     if is_library:
         return None
-    name = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
-    return str(name).rpartition("<locals>.")[2]
+    name: Any = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
+    return name if name.__class__ is str and ">" not in name else str(name).rpartition("<locals>.")[2]
 
 
 def _looked_up(coroutine: Any) -> bool:
@@ -224,7 +247,7 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
         name = _name_of(coro)
         if name is None:
             return original(self, coro, **options)
-        run = TaskRun(scope, name, is_sharing=options.get("context") is not None)
+        run = TaskRun(scope, name, "context" in options and options["context"] is not None)
         if recorder.label is not None:
             note_task_label(run, coro)
         if getattr(self, "_task_factory", None) is not None and _is_eager(self._task_factory):
@@ -277,8 +300,11 @@ def _created_eagerly(
 
 def _run_handle(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def _run_recorded(self: Any) -> None:
-        task, context = getattr(self._callback, "__self__", None), self._context
-        scope = context.get(_scope)
+        callback, context = self._callback, self._context
+        if callback.__class__ is FunctionType:  # steps of tasks are methods
+            original(self)
+            return
+        task, scope = getattr(callback, "__self__", None), context.get(_scope)
         run: Any = scope
         if scope.__class__ is not TaskRun or run.task_id != id(task) or run.is_over:
             run = _run_of(task, scope)

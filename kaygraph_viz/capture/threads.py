@@ -14,7 +14,7 @@ from kaygraph_viz.capture.calls import OpenCall, scope_for
 from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.names import is_machinery, name_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, Patch
-from kaygraph_viz.trace.recorder import _scope
+from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.waiting import note_wait
 
 __all__ = ["hooks"]
@@ -25,8 +25,9 @@ LEAST_NS = 50_000  # what is shorter was no wait
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of threads and queues."""
     yield Patch(Thread, "start", _start)
-    for method in ("get", "put", "join"):
-        yield Patch(queue.Queue, method, _blocking(f"Queue.{method}"))
+    yield Patch(queue.Queue, "get", _get)
+    yield Patch(queue.Queue, "put", _put)
+    yield Patch(queue.Queue, "join", _join)
 
 
 def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -68,23 +69,62 @@ def _is_machinery(thread: Thread) -> bool:
     return is_machinery(getattr(unwrapped(_function_of(thread)), "__module__", None))
 
 
-def _blocking(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            scope = _scope.get()
-            if scope is None or not scope.span_id or not (recorder := scope.recorder).is_open:
-                return original(self, *args, **kwargs)
-            if "threading" not in recorder.captured:
-                return original(self, *args, **kwargs)
-            now_ns = recorder.now_ns
-            started_ns = now_ns()
-            try:
-                return original(self, *args, **kwargs)
-            finally:
-                if (ended_ns := now_ns()) - started_ns >= LEAST_NS:  # the CPU clock has stood still meanwhile
-                    cpu_ns = recorder.lanes.mine().cpu_at(ended_ns)
-                    note_wait(scope, "blocked", name, started_ns, ended_ns, cpu_at_start_ns=cpu_ns)
+# With the arguments of the originals, and each by itself: a queue costs little more than one more call would.
 
-        return method
 
-    return make
+def _get(original: Callable[..., Any]) -> Callable[..., Any]:
+    def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
+        scope = _scope.get()
+        if scope is None or "threading" not in (recorder := scope.recorder).captured or not scope.span_id:
+            return original(self, block, timeout)
+        now_ns = recorder.now_ns
+        started_ns = now_ns()
+        try:
+            return original(self, block, timeout)
+        finally:
+            if now_ns() - started_ns >= LEAST_NS:
+                _note_wait("Queue.get", scope, started_ns)
+
+    return get
+
+
+def _put(original: Callable[..., Any]) -> Callable[..., Any]:
+    def put(self: Any, item: Any, block: bool = True, timeout: float | None = None) -> Any:
+        scope = _scope.get()
+        if scope is None or "threading" not in (recorder := scope.recorder).captured or not scope.span_id:
+            return original(self, item, block, timeout)
+        now_ns = recorder.now_ns
+        started_ns = now_ns()
+        try:
+            return original(self, item, block, timeout)
+        finally:
+            if now_ns() - started_ns >= LEAST_NS:
+                _note_wait("Queue.put", scope, started_ns)
+
+    return put
+
+
+def _join(original: Callable[..., Any]) -> Callable[..., Any]:
+    def join(self: Any) -> Any:
+        scope = _scope.get()
+        if scope is None or "threading" not in (recorder := scope.recorder).captured or not scope.span_id:
+            return original(self)
+        now_ns = recorder.now_ns
+        started_ns = now_ns()
+        try:
+            return original(self)
+        finally:
+            if now_ns() - started_ns >= LEAST_NS:
+                _note_wait("Queue.join", scope, started_ns)
+
+    return join
+
+
+def _note_wait(name: str, scope: Scope | span, started_ns: int) -> None:
+    """Note a wait for a queue that ends now."""
+    recorder = scope.recorder
+    if not recorder.is_open:
+        return
+    ended_ns = recorder.now_ns()
+    cpu_ns = recorder.lanes.mine().cpu_at(ended_ns)  # the CPU clock has stood still meanwhile
+    note_wait(scope, "blocked", name, started_ns, ended_ns, cpu_at_start_ns=cpu_ns)

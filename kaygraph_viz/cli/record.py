@@ -6,20 +6,20 @@ Belongs here: the arguments, and what is written at the end. Does not belong her
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from kaygraph_viz.analysis.explain.explain import explain
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.capture.kinds import KINDS
-from kaygraph_viz.cli.report import printable
 from kaygraph_viz.cli.script import LastWord, run_module, run_script
+from kaygraph_viz.cli.terminal import OK, Parser, printable
 from kaygraph_viz.errors import OptionError, OutputExistsError
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["record_program"]
+__all__ = ["run"]
 
 USAGE = "%(prog)s [--capture KINDS] [--arguments] [--out DIR] [--force] (SCRIPT | -m MODULE) [ARGUMENTS ...]"
 EXAMPLES = """examples:
@@ -31,18 +31,18 @@ EXAMPLES = """examples:
 ENDINGS = {".jsonl.gz": "the trace, for kaygraph_viz.load()", ".png": "the chart", ".html": "the page with the numbers"}
 
 
-def record_program(arguments: Sequence[str], parser: ArgumentParser) -> None:
+def run(words: Sequence[str]) -> int:
     """Run a program with its arguments, record it, and write what was recorded when it is over.
 
     Parameters
     ----------
-    arguments
+    words
         What follows ``record`` on the command line.
-    parser
-        Reports wrong arguments.
 
     Raises
     ------
+    UsageError
+        If the arguments are wrong.
     OptionError
         If what to capture is not known.
     OutputExistsError
@@ -50,7 +50,7 @@ def record_program(arguments: Sequence[str], parser: ArgumentParser) -> None:
     OSError
         If there is no such script.
     """
-    options, program = _read(arguments, parser)
+    options, program = _read(words)
     kinds = options.capture.split(",")
     name = Path(program[0]).stem if not options.is_module else program[0]
     paths = {ending: Path(options.out) / f"{name}{ending}" for ending in ENDINGS}
@@ -62,14 +62,13 @@ def record_program(arguments: Sequence[str], parser: ArgumentParser) -> None:
     recording = record(capture=kinds, label="arguments" if options.arguments else None)
     trace = recording.__enter__()  # until the program is over, which may be after this function
     last = LastWord(lambda: _finish(recording, trace, paths))
-    run = run_module if options.is_module else run_script
-    run(program[0], program[1:], last)
+    (run_module if options.is_module else run_script)(program[0], program[1:], last)
+    return OK
 
 
-def _read(arguments: Sequence[str], parser: ArgumentParser) -> tuple[Namespace, list[str]]:
+def _read(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
     """Return our options, and the program with its own: they begin at the first word that is no option of ours."""
-    ours = ArgumentParser(prog="kaygraph-viz record", usage=USAGE, epilog=EXAMPLES, add_help=True)
-    ours.error = parser.error  # type: ignore[method-assign]
+    ours = Parser(prog="kaygraph-viz record", usage=USAGE, epilog=EXAMPLES, add_help=True)
     ours.add_argument("--capture", default="all", metavar="KINDS", help=f"any of {', '.join(KINDS)}, or all (default)")
     ours.add_argument(
         "--arguments", action="store_true", help="keep arguments that are numbers, texts or paths, for bars"

@@ -1,7 +1,7 @@
 """The prompt of ``kaygraph-viz --interactive``: commands with history, completion and help.
 
 Belongs here: the commands, and the history of what was typed. Does not belong here: what the commands run
-(``examples``) and how it is shown (``report``).
+(``examples``) and how it is shown (``run_output``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 from kaygraph_viz.analysis.wording import aligned
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
-from kaygraph_viz.cli.report import check_outputs, print_files, print_run, print_verdicts, printable, write_outputs
+from kaygraph_viz.cli.run_output import check_outputs, print_files, print_run, print_verdicts, write_outputs
+from kaygraph_viz.cli.terminal import printable
 from kaygraph_viz.errors import DataError, KayGraphVizError
 from kaygraph_viz.examples.mapreduce import count_words
 from kaygraph_viz.examples.outcome import ExampleRun

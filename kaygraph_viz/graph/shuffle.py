@@ -9,7 +9,7 @@ send the same word to two reducers. The hash used here is the same in every proc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -26,10 +26,14 @@ from kaygraph_viz.execute.core.retries import as_node_error, attempt_number
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.trace.recorder import span
 
-__all__ = ["Done", "Map", "MapBranch", "MapInput", "Reduce", "ReduceBranch", "ReduceInput", "partition_of"]
+__all__ = [
+    "Combine", "Done", "Map", "MapBranch", "MapInput", "Reduce", "ReduceBranch", "ReduceInput", "partition_of",
+]  # fmt: skip
 
-Map = Callable[[Any], Iterable[tuple[Any, Any]]]
-Reduce = Callable[[Any, list[Any]], Any]  # combiners too
+Map = Callable[[Any], Iterable[Any]]  # pairs of key and value, or a mapping, or what `update` of a combiner takes
+Reduce = Callable[[Any, list[Any]], Any]
+Merging = type[MutableMapping[Any, Any]]  # such as Counter: its update adds what a mapper returns
+Combine = Reduce | Merging
 Groups = defaultdict[Any, list[Any]]
 Part = Any  # the values by key of one partition, pickled where it is sent to another process; None for none
 
@@ -173,7 +177,8 @@ class MapBranch:
     Parameters
     ----------
     mapper, combiner
-        The functions of the user; without a combiner the result has all values.
+        The functions of the user; without a combiner the result has all values. In place of a function, the combiner
+        may be a class of mappings, whose ``update`` takes what the mapper returns.
     partitions
         The number of partitions.
     errors
@@ -181,7 +186,7 @@ class MapBranch:
     """
 
     mapper: Map
-    combiner: Reduce | None
+    combiner: Combine | None
     partitions: int
     errors: ErrorPolicy
 
@@ -194,16 +199,36 @@ class MapBranch:
 
         Each part is pickled by itself, so that the calling process passes it on to a reducer without unpickling it.
         """
-        groups, failures = self._grouped(given)
+        failures: list[Failure] = []
         parts: list[dict[Any, Any]] = [{} for _ in range(self.partitions)]
         count, hashed = self.partitions, _stable_hash
-        for key, value in self._combined(groups):
+        for key, value in self._combined(given, failures):
             parts[hashed(key) % count][key] = value
         return Done([self._packed(part) for part in parts], failures)
 
-    def _grouped(self, given: MapInput) -> tuple[Groups, list[Failure]]:
+    def _combined(self, given: MapInput, failures: list[Failure]) -> Iterable[tuple[Any, Any]]:
+        """Return each key with its value or, without a combiner, with its values; add the items that fail."""
+        if isinstance(self.combiner, type) and issubclass(self.combiner, MutableMapping):
+            return self._merged(given, failures, self.combiner).items()
+        groups = self._grouped(given, failures)
+        return groups.items() if self.combiner is None else self._one_for_each(groups, self.combiner)
+
+    def _merged(self, given: MapInput, failures: list[Failure], merging: Merging) -> Mapping[Any, Any]:
+        merged = merging()
+        for position, item in enumerate(given.items, given.first):
+            try:
+                found: Any = self.mapper(item)
+                refuse_if_async(found, "the mapper")
+                if isinstance(found, Iterator):  # so that an item that fails in the middle adds nothing
+                    found = list(found)
+            except BaseException as raised:
+                failures.append(self.errors.left_out(raised, position, f"item {position}", "mapped"))
+            else:
+                merged.update(found)
+        return merged
+
+    def _grouped(self, given: MapInput, failures: list[Failure]) -> Groups:
         groups: Groups = defaultdict(list)
-        failures = []
         for position, item in enumerate(given.items, given.first):
             try:
                 if self.errors.retry is None:
@@ -212,7 +237,7 @@ class MapBranch:
                     self._map_whole_into(groups, item)
             except BaseException as raised:
                 failures.append(self.errors.left_out(raised, position, f"item {position}", "mapped"))
-        return groups, failures
+        return groups
 
     def _map_whole_into(self, groups: Groups, item: Any) -> None:
         """Add all pairs of an item or, if it fails, none."""
@@ -233,11 +258,6 @@ class MapBranch:
             raise NodeError(
                 f"a mapper must give pairs of a key, which can be hashed, and a value: {error}; write: yield key, value"
             ) from error
-
-    def _combined(self, groups: Groups) -> Iterable[tuple[Any, Any]]:
-        if self.combiner is None:
-            return groups.items()
-        return self._one_for_each(groups, self.combiner)
 
     def _one_for_each(self, groups: Groups, combiner: Reduce) -> Iterator[tuple[Any, Any]]:
         for key, values in groups.items():

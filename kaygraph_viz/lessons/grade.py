@@ -1,6 +1,6 @@
 """Grading a run by what its trace shows.
 
-Belongs here: applying criteria and showing the result. Does not belong here: the criteria (``criteria``).
+Belongs here: applying goals and showing the result. Does not belong here: the goals (``goals``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.lessons.criteria import Criterion, Finding
+from kaygraph_viz.lessons.goals.goal import Finding, Goal
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
@@ -24,15 +24,26 @@ SHADE = "#D55E00"
 
 @dataclass(frozen=True)
 class Grade:
-    """The findings of all criteria for one run, in the order of the criteria; no trace: nothing was recorded."""
+    """The findings of all goals for one run, in the order of the goals.
 
-    criteria: Sequence[Criterion]
+    Parameters
+    ----------
+    goals, findings
+        The goals, and what was found.
+    trace
+        The run; None where none was graded.
+    refusal
+        Why none was graded, or "".
+    """
+
+    goals: Sequence[Goal]
     findings: Sequence[Finding]
     trace: Trace | None
+    refusal: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether all criteria are met."""
+        """Whether all goals are met."""
         return all(finding.is_met for finding in self.findings)
 
     @property
@@ -47,7 +58,7 @@ class Grade:
         return f"{sum(each.is_met for each in self.findings)} of {len(self.findings)} goals met"
 
     def draw(self) -> object:
-        """Draw the run, shade the times that do not meet a criterion, and return the Axes."""
+        """Draw the run, shade the times that do not meet a goal, and return the Axes."""
         from matplotlib.figure import Figure
 
         from kaygraph_viz.plot.gantt.gantt import gantt
@@ -62,17 +73,15 @@ class Grade:
 
     def _rows(self) -> list[tuple[bool, str, str]]:
         """Return for each goal whether it is met, the goal, and why."""
-        pairs = zip(self.criteria, self.findings, strict=True)
-        return [(found.is_met, one_line(goal.goal), one_line(found.reason, 500)) for goal, found in pairs]
+        pairs = zip(self.goals, self.findings, strict=True)
+        return [(found.is_met, one_line(goal.text), one_line(found.reason, 500)) for goal, found in pairs]
 
     def __str__(self) -> str:
-        lines = [self.sentence]
-        pairs = zip(self.criteria, self.findings, strict=True)
-        lines += [
-            f"  [{'x' if found.is_met else ' '}] {one_line(goal.goal)}: {one_line(found.reason, 500)}"
-            for goal, found in pairs
-        ]
-        return "\n".join(lines)
+        lines = [f"  [{'x' if is_met else ' '}] {goal}: {reason}" for is_met, goal, reason in self._rows()]
+        return "\n".join([self._heading(), *lines])
+
+    def _heading(self) -> str:
+        return f"{self.sentence}: {one_line(self.refusal, 500)}" if self.refusal else self.sentence
 
     __repr__ = __str__
 
@@ -82,7 +91,7 @@ class Grade:
             f"{html.escape(goal)}</td><td style='text-align:left'>{html.escape(reason)}</td></tr>"
             for is_met, goal, reason in self._rows()
         )
-        return f"<p><strong>{html.escape(self.sentence)}</strong></p><table>{rows}</table>{self._picture()}"
+        return f"<p><strong>{html.escape(self._heading())}</strong></p><table>{rows}</table>{self._picture()}"
 
     def _picture(self) -> str:
         """Return an HTML image of the shaded chart; the empty text where there is nothing to shade."""
@@ -105,25 +114,35 @@ class Grade:
         return f'<img alt="your chart; the shaded parts do not meet a goal" src="data:image/png;base64,{source}">'
 
 
-def grade(trace: Trace, goal: Sequence[Criterion]) -> Grade:
+def grade(trace: Trace, goals: Sequence[Goal], refusal: str = "") -> Grade:
     """Grade a run; never raises for what a reader's code did. Anything but a trace counts as nothing recorded.
+
+    Parameters
+    ----------
+    trace
+        The run.
+    goals
+        What is expected of it.
+    refusal
+        Why the run is not graded, or "".
 
     Examples
     --------
-    >>> from kaygraph_viz.lessons.criteria import at_least_at_once
+    >>> from kaygraph_viz.lessons.goals import at_least_at_once
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> grade(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2)), [at_least_at_once(2)])
     0 of 1 goals met
       [ ] at least 2 branches at once: at most 1 branches ran at once
     """
     if not isinstance(trace, Trace) or not len(trace):
-        nothing = Finding(False, "nothing was recorded: run the cell above, and record it with kv.record()")
-        return Grade(goal, [nothing for _ in goal], None)
-    return Grade(goal, [_evaluated(criterion, trace) for criterion in goal], trace)
+        refusal = refusal or "nothing was recorded: run the cell above, and record it with kv.record()"
+    if refusal:
+        return Grade(goals, [Finding(False, "not checked")] * len(goals), None, refusal)
+    return Grade(goals, [_evaluated(goal, trace) for goal in goals], trace)
 
 
 def _joined(findings: Sequence[Finding]) -> list[tuple[float, float]]:
-    """Return the times that do not meet a criterion [s], overlapping ones as one: shading twice would hide bars."""
+    """Return the times that do not meet a goal [s], overlapping ones as one: shading twice would hide bars."""
     stretches = sorted(
         (each.from_s, each.to_s)
         for each in findings
@@ -138,8 +157,8 @@ def _joined(findings: Sequence[Finding]) -> list[tuple[float, float]]:
     return joined
 
 
-def _evaluated(criterion: Criterion, trace: Trace) -> Finding:
+def _evaluated(goal: Goal, trace: Trace) -> Finding:
     try:
-        return criterion.evaluate(trace)
-    except Exception as error:  # not raised: a reader's run may have any shape, and the other criteria still count
+        return goal.evaluate(trace)
+    except Exception as error:  # not raised: a reader's run may have any shape, and the other goals still count
         return Finding(False, f"it could not be checked: {describe_error(error)}")

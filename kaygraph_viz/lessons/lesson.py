@@ -1,31 +1,26 @@
 """One lesson: its predictions, grades, hints, puzzles and solutions.
 
-Belongs here: the object that a notebook uses. Does not belong here: grading (``grade``, ``criteria``), predictions
+Belongs here: the object that a notebook uses. Does not belong here: grading (``grade``, ``goals``), predictions
 (``predict``).
 """
 
 from __future__ import annotations
 
 import ast
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.lessons.criteria import Criterion
+from kaygraph_viz.lessons.cells import cells_here
+from kaygraph_viz.lessons.goals.goal import Goal
 from kaygraph_viz.lessons.grade import Grade, grade
 from kaygraph_viz.lessons.parsons import Parsons
 from kaygraph_viz.lessons.predict import Guess, Prediction, checked_guess
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["GRADES_FILE", "SOLUTIONS", "Lesson"]
-
-SOLUTIONS = "KAYGRAPH_VIZ_SOLUTIONS"  # set in runs in which every grade has to pass
-GRADES_FILE = "KAYGRAPH_VIZ_GRADES"  # the file that grades are written to, one JSON line each
+__all__ = ["Lesson", "split_solution"]
 
 
 class Lesson:
@@ -47,29 +42,38 @@ class Lesson:
         self.name = name
         self.predictions: list[Prediction] = []
         self.grades: dict[str, Grade] = {}
+        self._cells = cells_here()
 
-    def predict(self, question: str, guess: Guess, options: Sequence[str] | None = None) -> Prediction:
-        """Keep a reader's `Prediction`; a second one for a question replaces the first."""
-        made = Prediction(question, checked_guess("guess", guess, options), options)
+    def predict(self, question: str, guess: Guess | None, options: Sequence[str] | None = None) -> Prediction:
+        """Keep a reader's `Prediction`, or None for none yet; a second one for a question replaces the first."""
+        made = Prediction(question, None if guess is None else checked_guess("guess", guess, options), options)
         self.predictions = [*(old for old in self.predictions if old.question != question), made]
         return made
 
-    def grade(self, trace: Trace, goal: Sequence[Criterion], *, exercise: int = 1) -> Grade:
+    def grade(self, trace: Trace, goals: Sequence[Goal], *, exercise: int = 1) -> Grade:
         """Grade a run of an exercise; never raises for what a reader's code did.
 
-        Raises
-        ------
-        AssertionError
-            If a goal is not met in a run with solutions, where the environment variable `SOLUTIONS` is set.
+        A run is not graded where the cell that was to make it anew ended with an error.
+
+        Parameters
+        ----------
+        trace
+            The recorded run.
+        goals
+            What is expected of it.
+        exercise
+            The number of the exercise in the lesson, from 1.
         """
-        found = self.grades[f"exercise {exercise}"] = grade(trace, goal)
-        if path := os.environ.get(GRADES_FILE):
-            line = json.dumps({"lesson": self.name, "exercise": exercise, "passed": found.passed})
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        if os.environ.get(SOLUTIONS) and not found.passed:
-            raise AssertionError(f"the solution of exercise {exercise} of {self.name} does not pass:\n{found}")
+        found = self.grades[f"exercise {exercise}"] = grade(trace, goals, self._refusal(trace))
         return found
+
+    def _refusal(self, trace: Trace) -> str:
+        """Return why a run is not graded, or "": the cell that was to make it anew did not reach its end."""
+        old = self._cells.old_one(trace) if self._cells is not None else None
+        if old is None:
+            return ""
+        name, happened = old
+        return f"the last cell that sets {name} {happened}: correct it, run it, and then run this cell again"
 
     def hint(self, number: int, exercise: int = 1) -> None:
         """Print one hint for an exercise; the first one tells least.
@@ -120,11 +124,12 @@ class Lesson:
         return split_solution(source.read_text(encoding="utf-8"))
 
     def calibration(self) -> str:
-        """Return how near the predictions of this lesson were, two lines each."""
-        made = [prediction.comparison for prediction in self.predictions if prediction.comparison is not None]
+        """Return how near the predictions of this lesson were, two lines each; one without a guess has no score."""
+        compared = [prediction.comparison for prediction in self.predictions if prediction.comparison is not None]
+        made = [each for each in compared if each.score is not None]
         if not made:
-            return "no prediction was compared with a measurement yet"
-        points = sum(each.score for each in made)
+            return "no guesses yet: write one before you run a cell, and you remember more, right or wrong"
+        points = sum(each.score or 0 for each in made)
         lines = [f"{each.question}\n    {each!r}" for each in made]
         return "\n".join([*lines, f"{points} of {2 * len(made)} points; you learn most where a prediction was wrong"])
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Annotation
 
+    from kaygraph_viz.trace.trace import Trace
+
 __all__ = ["Comparison", "Prediction", "checked_guess"]
 
 NEAR, FAIRLY_NEAR = 1.1, 1.5  # factors
@@ -34,20 +36,22 @@ class Comparison:
     question
         The question.
     guess, measured
-        The predicted and the measured answer.
+        The predicted and the measured answer; no guess is None.
     verdict
         How near they are, in a few words.
     score
-        2 for very close or right, 1 for close, 0 for all else.
+        2 for very close or right, 1 for close, 0 for all else; None without a guess.
     """
 
     question: str
-    guess: Guess
+    guess: Guess | None
     measured: Guess
     verdict: str
-    score: int
+    score: int | None
 
     def __repr__(self) -> str:
+        if self.guess is None:
+            return f"The result was {_text(self.measured)} ({self.verdict})."
         return f"You predicted {_text(self.guess)}; the result was {_text(self.measured)}: {self.verdict}."
 
     def _repr_html_(self) -> str:
@@ -62,12 +66,17 @@ class Prediction:
     question
         The question.
     guess
-        The answer: a number, or one of `options`.
+        The answer: a number, or one of `options`; None: no guess yet.
     options
         The possible answers, where they are not numbers.
+
+    Examples
+    --------
+    >>> Prediction("how many at once?", None).compare(4)
+    The result was 4 (no guess: shown without a score).
     """
 
-    def __init__(self, question: str, guess: Guess, options: Sequence[str] | None = None) -> None:
+    def __init__(self, question: str, guess: Guess | None, options: Sequence[str] | None = None) -> None:
         self.question = question
         self.guess = guess
         self.options = options
@@ -79,17 +88,31 @@ class Prediction:
         self.comparison = Comparison(self.question, self.guess, measured, *_judged(self.guess, measured))
         return self.comparison
 
-    def draw(self, ax: Axes, at_s: float | None = None) -> Axes:
-        """Draw the prediction on a Gantt chart as a line.
+    def draw(
+        self, ax: Axes, at_s: float | None = None, *, times_s: float = 1.0, faster_than: Trace | None = None
+    ) -> Axes:
+        """Draw the prediction on a Gantt chart as a line: where the run ends by it. Draws nothing without a guess.
 
         Parameters
         ----------
         ax
             The chart.
-        at_s
-            The position of the line on the time axis [s]; default: the guess itself.
+        times_s
+            What the guess is a multiple of [s].
+        faster_than
+            The run that the predicted one is as many times as fast as the guess says; then `times_s` has no effect.
         """
-        x = float(self.guess if at_s is None else at_s)
+        if not isinstance(self.guess, (int, float)):
+            return ax
+        if faster_than is not None and self.guess <= 0:
+            return ax
+        x = (
+            at_s
+            if at_s is not None
+            else self.guess * times_s
+            if faster_than is None
+            else faster_than.makespan_s / self.guess
+        )
         ax.axvline(x, color="#CC79A7", linestyle=(0, (4, 2)), linewidth=2, zorder=5)
         left, right = ax.get_xlim()
         ax.set_xlim(left, max(right, x * 1.15))
@@ -102,6 +125,9 @@ class Prediction:
         return ax
 
     def __repr__(self) -> str:
+        if self.guess is None:
+            answers = " or ".join(map(repr, self.options)) if self.options else "a number"
+            return f"No prediction yet: write {one_line(answers, 500)} instead of None, and run this cell again."
         return f"Your prediction: {_text(self.guess)}"
 
 
@@ -121,7 +147,7 @@ def _place(note: Annotation, ax: Axes) -> None:
 
 
 def checked_guess(name: str, guess: Any, options: Sequence[str] | None) -> Guess:
-    """Return a guess that is a number or one of the options."""
+    """Return a guess that is a number, or one of the options."""
     if options is not None:
         if guess not in options:
             raise OptionError(name, guess, f"one of {', '.join(map(repr, options))}", f"{name}={options[0]!r}")
@@ -131,7 +157,9 @@ def checked_guess(name: str, guess: Any, options: Sequence[str] | None) -> Guess
     return guess
 
 
-def _judged(guess: Guess, measured: Guess) -> tuple[str, int]:
+def _judged(guess: Guess | None, measured: Guess) -> tuple[str, int | None]:
+    if guess is None:
+        return "no guess: shown without a score", None
     if isinstance(guess, str) or isinstance(measured, str):
         return ("right", 2) if guess == measured else ("wrong", 0)
     if guess == measured:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Self
 
-import phonenumbers
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.formats import known_country, parse_date, parse_phone
 from kaygraph_viz.patterns.records import text_of, texts
+
+with needed():
+    import phonenumbers
 
 __all__ = ["BusinessRules"]
 

@@ -12,11 +12,13 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
-import httpx
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.services.in_process import open_client
 from kaygraph_viz.texts import one_line
+
+with needed():
+    import httpx2
 
 __all__ = ["MAX_ANSWER_BYTES", "PLAINLY", "ClientOwner", "encoding_of", "retry_after_s"]
 
@@ -36,18 +38,18 @@ class ClientOwner:
     Parameters
     ----------
     client
-        An ``httpx.Client`` to use instead of its own; it stays open when this is closed.
+        An ``httpx2.Client`` to use instead of its own; it stays open when this is closed.
     """
 
     when_closed: ClassVar[str] = "this is closed"  # the message of the error; subclasses say what to write instead
 
-    def __init__(self, client: httpx.Client | None = None) -> None:
+    def __init__(self, client: httpx2.Client | None = None) -> None:
         self._client = client
         self._owns_client = client is None
         self._is_closed = False
         self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
 
-    def _opened(self) -> httpx.Client:
+    def _opened(self) -> httpx2.Client:
         """Return the client, which is opened at the first request: a run without requests opens none."""
         with self._lock:
             if self._is_closed:
@@ -72,12 +74,12 @@ class ClientOwner:
         self.close()
 
 
-def encoding_of(response: httpx.Response) -> str:
+def encoding_of(response: httpx2.Response) -> str:
     """Return how an answer is compressed although it was asked for plainly; an empty text if it is not.
 
     Examples
     --------
-    >>> encoding_of(httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"")))
+    >>> encoding_of(httpx2.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx2.ByteStream(b"")))
     'gzip'
     """
     encoding = response.headers.get("Content-Encoding", "").strip().lower()

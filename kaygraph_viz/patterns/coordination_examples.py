@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import httpx
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.checks import checked_word
 from kaygraph_viz.errors import DataError, OptionError, short
 from kaygraph_viz.execute.rate_limit import RateLimit
@@ -27,6 +26,9 @@ from kaygraph_viz.graph.node import Node, Shared
 from kaygraph_viz.patterns import coordination
 from kaygraph_viz.services.in_process import open_async_client, open_client
 from kaygraph_viz.trace.recorder import span
+
+with needed():
+    import httpx2
 
 __all__ = ["FAN_OUT", "WAYS", "CoordinationNode", "SemaphoreNode", "coordination_graph"]
 
@@ -39,7 +41,7 @@ Found = tuple[str, Any]  # the customer or the name of the fact, and the answer
 class Lookup:
     """Looks up the followers of a customer at one of several mirrors of the services."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     mirrors: tuple[str, ...]
 
     async def __call__(self, customer: str, mirror: int = 0) -> Found:
@@ -264,7 +266,7 @@ def _customers(shared: Shared) -> Sequence[str]:
     return customers
 
 
-def _fact(reply: httpx.Response, name: str) -> Any:
+def _fact(reply: httpx2.Response, name: str) -> Any:
     """Return one fact of an answer, None for status 404."""
     if reply.status_code == 404:
         return None

@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.patterns.records import Record, text_of
 from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Source, SourceResult
+
+with needed():
+    from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "AGREEMENTS",
@@ -116,7 +118,7 @@ def customer_sources(
     names: tuple[str, ...] = DEFAULT_NAMES,
     *,
     deadline_s: float = 1.0,
-    limits: Mapping[str, RateLimit] | None = None,
+    limits: Mapping[str, RateLimit] | RateLimit | None = None,
 ) -> Sources:
     """Return the shipped services as sources of facts about customers.
 
@@ -129,7 +131,7 @@ def customer_sources(
     deadline_s
         The time limit of each source for one record with all attempts [s], above 0.
     limits
-        The rate limits of sources, by name.
+        The rate limits of sources, by name. A limit alone is one for each source: none counts the calls of another.
 
     Returns
     -------
@@ -146,12 +148,22 @@ def customer_sources(
     >>> customer_sources("http://127.0.0.1:8000")
     <Sources: profile, location, social, company>
     """
-    limits = limits or {}
+    limits = _by_name(limits, names)
     unknown = [name for name in (*names, *limits) if name not in _REQUESTS]
     if unknown:
         raise OptionError("names", unknown, f"some of {', '.join(_REQUESTS)}", 'names=("profile", "social")')
     base = base_url.rstrip("/") if isinstance(base_url, str) else base_url
     return Sources(Source(name, f"{base}/{name}", *_REQUESTS[name], deadline_s, limits.get(name)) for name in names)
+
+
+def _by_name(limits: Mapping[str, RateLimit] | RateLimit | None, names: tuple[str, ...]) -> Mapping[str, RateLimit]:
+    if isinstance(limits, RateLimit):
+        return {name: RateLimit(limits.per_second, limits.in_flight) for name in names}
+    if limits is not None and not isinstance(limits, Mapping):
+        raise OptionError(
+            "limits", limits, "a RateLimit, or a dict of them by name", 'limits={"social": RateLimit(50)}'
+        )
+    return limits or {}
 
 
 def same_employer(record: Record, results: Results) -> bool | None:

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from pydantic import BaseModel
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
@@ -36,6 +35,9 @@ from kaygraph_viz.patterns.records import Record, records_of, text_of
 from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Question, SourceResult, retry_in_time
 from kaygraph_viz.trace.recorder import span
+
+with needed():
+    from pydantic import BaseModel
 
 __all__ = ["AsyncParallelEnrichmentNode", "EnrichedRecord", "MergeNode", "ParallelEnrichmentNode", "enrichment_graph"]
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
-import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
@@ -19,6 +17,10 @@ from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, PLAINLY, ClientOwner,
 from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.records import Record, can_be_sent, text_of, texts
 from kaygraph_viz.texts import without_secrets
+
+with needed():
+    import httpx2
+    from pydantic import BaseModel, ConfigDict, ValidationError
 
 __all__ = ["AddressVerifier"]
 
@@ -52,7 +54,7 @@ class AddressVerifier(ClientOwner):
     timeout_s
         The time limit of an answer [s], above 0. A service that sends slowly has at most twice this time.
     client
-        An ``httpx.Client`` to use instead of its own; it stays open when the verifier is closed, and is not pickled.
+        An ``httpx2.Client`` to use instead of its own; it stays open when the verifier is closed, and is not pickled.
 
     Raises
     ------
@@ -70,7 +72,7 @@ class AddressVerifier(ClientOwner):
 
     when_closed = "this AddressVerifier is closed; make a new one: AddressVerifier(base_url)"
 
-    def __init__(self, base_url: str, *, timeout_s: float = 2.0, client: httpx.Client | None = None) -> None:
+    def __init__(self, base_url: str, *, timeout_s: float = 2.0, client: httpx2.Client | None = None) -> None:
         if not isinstance(base_url, str) or not base_url.startswith(("http://", "https://")):
             raise OptionError("base_url", base_url, "an address that starts with http://", "server.base_url")
         self.base_url = base_url.rstrip("/")
@@ -122,16 +124,16 @@ class AddressVerifier(ClientOwner):
                 if response.status_code != 200:
                     raise _refusal(url, response)
                 body = self._read(url, response, deadline_ns)
-        except httpx.TimeoutException:
+        except httpx2.TimeoutException:
             raise self._too_slow(url) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise ServiceUnavailable(url, f"{type(error).__name__}: {error}") from error
         try:
             return _Reply.model_validate_json(body)
         except ValidationError as error:
             raise ServiceUnavailable(url, "the answer does not have the expected fields", 200) from error
 
-    def _read(self, url: str, response: httpx.Response, deadline_ns: int) -> bytes:
+    def _read(self, url: str, response: httpx2.Response, deadline_ns: int) -> bytes:
         body = bytearray()
         for part in response.iter_bytes():
             body += part
@@ -167,6 +169,6 @@ def _domain(record: Record) -> str:
     return text_of(record, "email").rpartition("@")[2].strip() if "@" in text_of(record, "email") else ""
 
 
-def _refusal(url: str, response: httpx.Response) -> ServiceUnavailable:
+def _refusal(url: str, response: httpx2.Response) -> ServiceUnavailable:
     wait_s = retry_after_s(response.headers.get("Retry-After", ""))
     return ServiceUnavailable(url, f"it answered {response.status_code}", response.status_code, wait_s)

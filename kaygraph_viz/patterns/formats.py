@@ -12,14 +12,16 @@ from datetime import date
 from functools import lru_cache
 from typing import Annotated
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
-from pydantic_core import PydanticCustomError
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.patterns.findings import Finding
 from kaygraph_viz.patterns.records import Record, texts
 from kaygraph_viz.services.datasets import Country, load_countries
+
+with needed():
+    import phonenumbers
+    from email_validator import EmailNotValidError, validate_email
+    from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+    from pydantic_core import PydanticCustomError
 
 __all__ = ["check_format", "known_country", "parse_date", "parse_phone"]
 

@@ -12,9 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Self
 
-import httpx
-from pydantic import ValidationError
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_SECONDS
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
@@ -27,9 +25,13 @@ from kaygraph_viz.services.in_process import open_async_client
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import span
 
+with needed():
+    import httpx2
+    from pydantic import ValidationError
+
 __all__ = ["Sources"]
 
-_async_client: InForce[httpx.AsyncClient | None] = InForce("kaygraph_viz_source_client", None)
+_async_client: InForce[httpx2.AsyncClient | None] = InForce("kaygraph_viz_source_client", None)
 
 
 class Sources(ClientOwner):
@@ -134,11 +136,11 @@ class Sources(ClientOwner):
             except NoAnswer as error:
                 self._note_pause(question, error.retry_after_s)
                 raise
-            except (TimeoutError, httpx.TimeoutException):
+            except (TimeoutError, httpx2.TimeoutException):
                 raise question.too_late() from None
-            except httpx.ConnectError as error:
+            except httpx2.ConnectError as error:
                 raise NoAnswer("refused", question, "no connection could be made") from error
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 raise NoAnswer("unavailable", question, str(error)) from error
 
     def _note_pause(self, question: Question, seconds: float | None) -> None:
@@ -174,7 +176,7 @@ class Sources(ClientOwner):
 class _Answer:
     """The answer of a source while it is being read; an error meanwhile makes it a broken answer."""
 
-    def __init__(self, question: Question, response: httpx.Response) -> None:
+    def __init__(self, question: Question, response: httpx2.Response) -> None:
         self._question = question
         self._response = response
         self._body = bytearray()
@@ -197,7 +199,7 @@ class _Answer:
         self._question.left_s()  # the timeout of the client is for each part, not for the whole answer
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, (httpx.NetworkError, httpx.ProtocolError, httpx.DecodingError)):
+        if isinstance(error, (httpx2.NetworkError, httpx2.ProtocolError, httpx2.DecodingError)):
             raise NoAnswer("broken answer", self._question, f"the answer is incomplete: {error}", 200) from error
 
     def result(self) -> SourceResult:
@@ -223,7 +225,7 @@ async def _take_turn(question: Question) -> None:
         raise NoAnswer("rate limited", question, "its rate limit gave no slot before the deadline") from None
 
 
-def _opened_here() -> httpx.AsyncClient:
+def _opened_here() -> httpx2.AsyncClient:
     client = _async_client.get()
     if client is None:
         raise ServiceError("no connections are open for coroutines; write: async with sources.opened(): ...")

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
@@ -19,6 +18,9 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.patterns.records import Record, can_be_sent, text_of
 from kaygraph_viz.trace.attributes import describe_error
+
+with needed():
+    from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import ServiceUnavailable
 from kaygraph_viz.services.in_process import open_async_client, open_client
+
+with needed():
+    import httpx2
 
 __all__ = ["TextAnswer", "TextClient"]
 
@@ -89,7 +91,7 @@ class TextClient:
         """
         try:
             response = self._client.post(self._url, json=_order(prompt, max_tokens))
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise self._no_answer(error) from error
         return self._answer(response)
 
@@ -98,7 +100,7 @@ class TextClient:
         try:
             async with open_async_client(timeout=self._timeout_s) as client:
                 response = await client.post(self._url, json=_order(prompt, max_tokens))
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise self._no_answer(error) from error
         return self._answer(response)
 
@@ -107,26 +109,26 @@ class TextClient:
         order = _order(prompt, max_tokens) | {"stream": True}
         try:
             with self._client.stream("POST", self._url, json=order) as response:
-                if response.status_code != httpx.codes.OK:
+                if response.status_code != httpx2.codes.OK:
                     response.read()
                     raise self._refused(response)
                 for line in response.iter_lines():
                     if line.startswith("data: ") and "text" in (event := json.loads(line[6:])):
                         yield event["text"]
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise self._no_answer(error) from error
 
-    def _answer(self, response: httpx.Response) -> TextAnswer:
-        if response.status_code != httpx.codes.OK:
+    def _answer(self, response: httpx2.Response) -> TextAnswer:
+        if response.status_code != httpx2.codes.OK:
             raise self._refused(response)
         return TextAnswer(**response.json())
 
-    def _refused(self, response: httpx.Response) -> ServiceUnavailable:
+    def _refused(self, response: httpx2.Response) -> ServiceUnavailable:
         facts: dict[str, Any] = response.json()
         reason = f"it answered {response.status_code}: {facts.get('error', '')}"
         return ServiceUnavailable(self._url, reason, response.status_code, facts.get("retry_after_s"))
 
-    def _no_answer(self, error: httpx.HTTPError) -> ServiceUnavailable:
+    def _no_answer(self, error: httpx2.HTTPError) -> ServiceUnavailable:
         return ServiceUnavailable(self._url, f"{type(error).__name__}: {error}")
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "BANDS_NOTE", "BAR", "CRITICAL", "FAILED", "FILLS", "GRID", "LOOP_HELD_UP", "MUTED", "NAME_COLOURS", "OTHER",
-    "PAPER", "STATUS_COLOURS", "STATUS_FILLS", "STATUS_WORDS", "TEXT", "Fill", "Key", "Size", "Stroke",
+    "PAPER", "PREDICTED", "STATUS_COLOURS", "STATUS_FILLS", "STATUS_WORDS", "TEXT", "Fill", "Key", "Size", "Stroke",
 ]  # fmt: skip
 
 BAR = "#2F4858"  # outlines and lines
@@ -103,6 +103,7 @@ NAME_COLOURS = (  # the last one is that of a pause, too
 BANDS_NOTE = "the height of a colour is its share of the rows of a band"
 CRITICAL = Stroke("#7A1FA2", "critical path", 2.4)
 LOOP_HELD_UP = Stroke(FAILED, "held up the loop", 2.4)
+PREDICTED = Fill(PAPER, "predicted", "//", line=MUTED)  # lies over what was never measured
 
 NODE_FILL = "#FFFFFF"
 PARALLEL_FILL = "#D8EAF8"

@@ -10,14 +10,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from starlette.responses import Response, StreamingResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.services.endpoints import request_key, verify
 from kaygraph_viz.services.kinds import AnyService, AnySettings, service_of
 from kaygraph_viz.services.responses import Reply
 from kaygraph_viz.services.settings import ServiceSettings
+
+with needed():
+    from starlette.responses import Response, StreamingResponse
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["ServiceSettings", "create_app", "request_key", "verify"]
 

@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.real_threads import Event, Thread
 from kaygraph_viz.services.request_log import RequestLog
+
+with needed():
+    import uvicorn
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["ServerThread"]
 

@@ -1,6 +1,6 @@
 """Ask the services without a socket, in the time of the clock in force: real or simulated.
 
-Belongs here: the transport that lets `httpx` clients reach services of the same process, and where these are found.
+Belongs here: the transport that lets `httpx2` clients reach services of the same process, and where these are found.
 Does not belong here: choosing the reply (``responses``) and what users call (``server``).
 
 A client sees what it would see over a socket: answers after their latency, timeouts when they come too late,
@@ -18,12 +18,14 @@ from functools import cache
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
-import httpx
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.services.kinds import AnyService
 from kaygraph_viz.services.request_log import RequestLog
 from kaygraph_viz.sync import threads
+
+with needed():
+    import httpx2
 
 __all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]
 
@@ -43,7 +45,7 @@ class Endpoint:
     >>> from kaygraph_viz.services.responses import Services
     >>> endpoint = Endpoint(Services())
     >>> endpoint.start()
-    >>> with httpx.Client(transport=InProcessTransport()) as client:
+    >>> with httpx2.Client(transport=InProcessTransport()) as client:
     ...     client.get(f"{endpoint.base_url}/health").json()
     {'status': 'ok'}
     >>> endpoint.stop()
@@ -77,23 +79,23 @@ class Endpoint:
             self._port = None
 
 
-class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """A transport of httpx that carries requests to services of this process.
+class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+    """A transport of httpx2 that carries requests to services of this process.
 
     It is what ``server.client()`` and `open_client` use in simulated time. One transport reaches every server that runs
-    in-process; an address at which none runs refuses the connection. No event loop is needed for an `httpx.Client`.
+    in-process; an address at which none runs refuses the connection. No event loop is needed for an `httpx2.Client`.
 
     Raises
     ------
-    httpx.ConnectError
+    httpx2.ConnectError
         From a request: no service of this process is at its address.
-    httpx.ReadTimeout
+    httpx2.ReadTimeout
         From a request: there was no answer within the client's read timeout, which has passed.
-    httpx.RemoteProtocolError
+    httpx2.RemoteProtocolError
         From a request, or from reading its answer: the service closed the connection.
     """
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request there and the answer back."""
         visit = _Visit(request, request.read())
         if math.isinf(visit.wait_s):
@@ -102,7 +104,7 @@ class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             sleep(visit.wait_s)
         return visit.answer()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request there and the answer back."""
         visit = _Visit(request, await request.aread())
         if math.isinf(visit.wait_s):
@@ -112,13 +114,13 @@ class InProcessTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return visit.answer()
 
 
-def open_client(**options: Any) -> httpx.Client:
+def open_client(**options: Any) -> httpx2.Client:
     """Return a client for local services: over sockets by the real clock, in process in simulated time.
 
     Parameters
     ----------
     **options
-        As for `httpx.Client`; no proxy from the environment comes between, and any number of connections is allowed.
+        As for `httpx2.Client`; no proxy from the environment comes between, and any number of connections is allowed.
 
     Examples
     --------
@@ -127,34 +129,34 @@ def open_client(**options: Any) -> httpx.Client:
     ...     client.get(server.url("/social?customer_id=C00001")).json()["followers"]
     0
     """
-    return httpx.Client(**_world() | options)
+    return httpx2.Client(**_world() | options)
 
 
-def open_async_client(**options: Any) -> httpx.AsyncClient:
-    """Return what `open_client` returns, for coroutines; the options are those of `httpx.AsyncClient`."""
-    return httpx.AsyncClient(**_world() | options)
+def open_async_client(**options: Any) -> httpx2.AsyncClient:
+    """Return what `open_client` returns, for coroutines; the options are those of `httpx2.AsyncClient`."""
+    return httpx2.AsyncClient(**_world() | options)
 
 
 def _world() -> dict[str, Any]:
     if not current_clock().has_network:
         return {"trust_env": False, "transport": InProcessTransport()}
-    many = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+    many = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
     return {"trust_env": False, "limits": many, "verify": _certificates()}
 
 
 @cache
 def _certificates() -> ssl.SSLContext:
     """Return the SSL context that all clients share: loading it costs more CPU than dozens of requests."""
-    return httpx.create_ssl_context(trust_env=False)
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 class _Visit:
     """A request from its arrival to its end: its latency and its answer or error."""
 
-    def __init__(self, request: httpx.Request, body: bytes) -> None:
+    def __init__(self, request: httpx2.Request, body: bytes) -> None:
         endpoint = _listening.get(request.url.port or 80) if request.url.host == _HOST else None
         if endpoint is None:
-            raise httpx.ConnectError(f"no service of this process is at {request.url.copy_with(path='/', query=None)}")
+            raise httpx2.ConnectError(f"no service of this process is at {request.url.copy_with(path='/', query=None)}")
         now_ns = current_clock().now_ns()
         asked = (request.method, request.url.path, request.url.query.decode("latin-1"))
         self._log = endpoint.log
@@ -165,28 +167,28 @@ class _Visit:
         self._is_too_slow = patience_s is not None and takes_s > patience_s
         self.wait_s: float = patience_s if self._is_too_slow else takes_s
 
-    def answer(self) -> httpx.Response:
+    def answer(self) -> httpx2.Response:
         """Return the answer when its time has come, or raise what the client sees instead."""
         reply = self._reply
         if self._is_too_slow:
-            raise httpx.ReadTimeout("timed out")
+            raise httpx2.ReadTimeout("timed out")
         if reply.fault == "drop":
-            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+            raise httpx2.RemoteProtocolError("Server disconnected without sending a response.")
         self._log.note(self._at, status=reply.status)
         if reply.pieces:
             stream = _Pieces(reply.pieces, self._note_end)
-            return httpx.Response(reply.status, headers={"content-type": reply.media_type}, stream=stream)
+            return httpx2.Response(reply.status, headers={"content-type": reply.media_type}, stream=stream)
         headers = {"content-type": reply.media_type, "content-length": str(len(reply.body)), **reply.headers}
         if reply.fault == "cut":
-            return httpx.Response(reply.status, headers=headers, stream=_BrokenOff(reply.half_body, len(reply.body)))
+            return httpx2.Response(reply.status, headers=headers, stream=_BrokenOff(reply.half_body, len(reply.body)))
         self._note_end()
-        return httpx.Response(reply.status, headers=headers, content=reply.body)
+        return httpx2.Response(reply.status, headers=headers, content=reply.body)
 
     def _note_end(self) -> None:
         self._log.note(self._at, answered_ns=current_clock().now_ns())
 
 
-class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _Pieces(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """A body that comes part by part."""
 
     def __init__(self, pieces: Sequence[tuple[float, bytes]], note_end: Callable[[], None]) -> None:
@@ -206,7 +208,7 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._note_end()
 
 
-class _BrokenOff(httpx.SyncByteStream, httpx.AsyncByteStream):
+class _BrokenOff(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """A body that ends too early."""
 
     def __init__(self, part: bytes, expected: int) -> None:
@@ -222,7 +224,7 @@ class _BrokenOff(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._break_off()
 
     def _break_off(self) -> NoReturn:
-        raise httpx.RemoteProtocolError(
+        raise httpx2.RemoteProtocolError(
             "peer closed connection without sending complete message body "
             f"(received {len(self._part)} bytes, expected {self._expected})"
         )

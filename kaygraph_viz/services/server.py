@@ -11,9 +11,7 @@ import weakref
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import httpx
-from starlette.types import ASGIApp
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.services.app import create_app
@@ -22,6 +20,10 @@ from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_
 from kaygraph_viz.services.kinds import AnyService, AnySettings, service_of
 from kaygraph_viz.services.request_log import LoggedRequest, RequestLog
 from kaygraph_viz.services.text_service import TextService, TextUsage
+
+with needed():
+    import httpx2
+    from starlette.types import ASGIApp
 
 __all__ = ["InProcessServer", "LocalServer", "LoggedRequest", "Server", "serve"]
 
@@ -103,13 +105,13 @@ class Server:
         """Return the full address of a path of the services."""
         return f"{self.base_url}/{path.lstrip('/')}"
 
-    def client(self, **options: Any) -> httpx.Client:
+    def client(self, **options: Any) -> httpx2.Client:
         """Return a client for these services; close it, or use it as a context manager.
 
         Parameters
         ----------
         **options
-            As for `httpx.Client`, such as ``timeout=2``. A path is enough for an address.
+            As for `httpx2.Client`, such as ``timeout=2``. A path is enough for an address.
 
         Examples
         --------
@@ -119,8 +121,8 @@ class Server:
         """
         return open_client(**self._reach() | options)
 
-    def async_client(self, **options: Any) -> httpx.AsyncClient:
-        """Return what `client` returns, for coroutines; the options are those of `httpx.AsyncClient`."""
+    def async_client(self, **options: Any) -> httpx2.AsyncClient:
+        """Return what `client` returns, for coroutines; the options are those of `httpx2.AsyncClient`."""
         return open_async_client(**self._reach() | options)
 
     def _reach(self) -> dict[str, Any]:
@@ -152,10 +154,10 @@ class LocalServer(Server):
 
     Examples
     --------
-    >>> import httpx
+    >>> import httpx2
     >>> from kaygraph_viz.services.settings import ServiceSettings
     >>> with LocalServer(ServiceSettings(latency_s=0)) as server:
-    ...     reply = httpx.get(server.url("/verify?domain=example.com"), trust_env=False)
+    ...     reply = httpx2.get(server.url("/verify?domain=example.com"), trust_env=False)
     >>> reply.json()["domain_status"]
     'deliverable'
     >>> [(request.path, request.status) for request in server.requests]

@@ -15,10 +15,12 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
+from kaygraph_viz.trace.pool_names import lane_name, pool_of
 
 __all__ = ["CPU_RESOLUTION_NS", "NO_LANE", "Lane", "Lanes", "NoLanes"]
 
 CPU_RESOLUTION_NS = 20_000  # reading a thread's CPU clock costs up to 1 us: closer readings are not worth taking
+POOLS_LIKE_OURS = ("", "thread")  # prefixes of names of threads
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
 
 
@@ -193,6 +195,7 @@ class Lanes:
         self._home = current_task() if _get_running_loop() is not None else None
         self._tasks: WeakKeyDictionary[Task[Any], Lane] = WeakKeyDictionary()
         self._named: WeakValueDictionary[str, threading.Thread] = WeakValueDictionary()
+        self._pooled: dict[threading.Thread, Lane] = {}  # threads of pools without a name
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
         # Called when a thread begins to work on a lane: with its name, and the number of the process if it is a worker.
@@ -223,7 +226,9 @@ class Lanes:
 
     def _name_by_thread(self) -> Lane:
         thread = threading.current_thread()
-        base = name = "main" if thread is self._home_thread else thread.name
+        if thread is not self._home_thread and pool_of(thread) in POOLS_LIKE_OURS:
+            return self._number(thread)
+        base = name = "main" if thread is self._home_thread else lane_name(thread)
         with self._lock:
             number = 1
             while (other := self._named.get(name)) is not None and other.is_alive():
@@ -231,6 +236,15 @@ class Lanes:
                 name = f"{base} #{number}"
             self._named[name] = thread
         lane = self._here.lane = self._make(name)
+        self._write_to(lane)
+        return lane
+
+    def _number(self, thread: threading.Thread) -> Lane:
+        """Return a numbered lane for a thread of a pool, which has it for as long as it lives."""
+        with self._lock:
+            for other in [other for other in self._pooled if not other.is_alive()]:
+                self.free(self._pooled.pop(other))
+            lane = self._here.lane = self._pooled[thread] = self.take("thread")
         self._write_to(lane)
         return lane
 
@@ -253,13 +267,27 @@ class Lanes:
             tell(lane.name, pid)
 
     def take(self, kind: str, lane_type: type[Lane] = Lane) -> Lane:
-        """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`."""
+        """Return the lowest free lane of a kind of worker, such as ``thread-1``; give it back with `free`.
+
+        Threads that a thread of a pool starts are numbered within it, as in ``thread-1.2``: it waits for them, and rows
+        of a chart begin with 1.
+        """
         with self._lock:
-            free = self._free.setdefault(kind, [])
+            base = self._base(kind)
+            free = self._free.setdefault(base, [])
             if not free:
-                self._made[kind] = self._made.get(kind, 0) + 1
-                free.append(self._made[kind])
-            return self._make(f"{kind}-{heappop(free)}", lane_type)
+                self._made[base] = self._made.get(base, 0) + 1
+                free.append(self._made[base])
+            return self._make(f"{base}{heappop(free)}", lane_type)
+
+    def _base(self, kind: str) -> str:
+        """Return what lanes that the calling thread takes are called, up to their number."""
+        lane: Lane | None = getattr(self._here, "lane", None)
+        if lane is None or not lane.name.startswith(f"{kind}-"):
+            return f"{kind}-"
+        base, number = _numbered(lane)
+        is_freed = number in self._free.get(base, ())
+        return f"{kind}-" if is_freed else f"{lane.name}."
 
     def again(self, lane: Lane) -> Lane:
         """Return a lane of the same name for another thread: each thread has a CPU clock of its own."""
@@ -276,9 +304,9 @@ class Lanes:
 
     def free(self, lane: Lane) -> None:
         """Free a taken lane when its worker has ended."""
-        kind, _, number = lane.name.rpartition("-")
+        base, number = _numbered(lane)
         with self._lock:
-            heappush(self._free[kind], int(number))
+            heappush(self._free[base], number)
 
     @contextmanager
     def occupied(self, lane: Lane) -> Iterator[Lane]:
@@ -288,6 +316,12 @@ class Lanes:
             yield lane
         finally:
             self.free(lane)
+
+
+def _numbered(lane: Lane) -> tuple[str, int]:
+    """Return the name of a taken lane up to its number, and the number."""
+    base = lane.name.rstrip("0123456789")
+    return base, int(lane.name[len(base) :])
 
 
 class _NoLane(Lane):

@@ -22,16 +22,13 @@ from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.gauges import GaugeLog
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
-from kaygraph_viz.trace.options import (
-    DEFAULT_MAX_SPANS,
-)
+from kaygraph_viz.trace.late_rows import LateRows
+from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
 from kaygraph_viz.trace.shared_access import SharedWatch
 from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
 from kaygraph_viz.trace.storage import RowList
 
 if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
-    from types import TracebackType
-
     from kaygraph_viz.trace.columns import SpanColumns
     from kaygraph_viz.trace.relations import Relation
     from kaygraph_viz.trace.storage import Storage
@@ -191,8 +188,7 @@ class Recorder:
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
         self.is_open = True
         self.next_id: Callable[[], int] = itertools.count(1).__next__
-        resolution_ns = CPU_RESOLUTION_NS if is_real else 0
-        self.lanes = Lanes(cpu_ns if cpu_time else None, resolution_ns, is_exact=clock.is_exact)
+        self.lanes = Lanes(cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0, is_exact=clock.is_exact)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
         self._told: set[str] = set()
@@ -200,6 +196,7 @@ class Recorder:
         self.has_cpu_time = cpu_time
         self._spans = _columns(max_spans) if storage is None else storage
         self._lock = threading.RLock()
+        self.late = LateRows(self.add, self.give_up)
 
     def add(self, row: RowTuple) -> None:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
@@ -246,6 +243,7 @@ class Recorder:
         """Record nothing more in a forked child, whose copy of a lock may be held for ever."""
         self.is_open = False
         self._lock = threading.RLock()
+        self.late = LateRows(self.add, self.give_up)
 
     def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:
         """Return a clock that stands still when reading it fails: results do not depend on it."""
@@ -264,6 +262,7 @@ class Recorder:
     @property
     def dropped(self) -> int:
         """The number of spans that were not kept because there were more than `max_spans`."""
+        self.late.make_all()
         with suppress(Exception), self._lock:  # `add` has warned of a fault of the storage
             self._spans.compact()
         return self._spans.dropped
@@ -278,6 +277,7 @@ class Recorder:
 
     def snapshot(self) -> SpanColumns:
         """Return all finished spans so far, ordered by start."""
+        self.late.make_all()
         with self._lock:
             return self._linked(self._spans.columns())
 
@@ -303,6 +303,7 @@ class Recorder:
         try:
             with self._lock:
                 open_spans = self.open_spans.copy()
+                self.late.make_all()
                 self._spans.compact()  # rows that are added later are not part of the trace
                 now = self.now_ns()  # now, so that no child has ended later than its parent
                 last = {span_id: held.abandoned_row(now) for span_id, held in open_spans.items()}
@@ -427,9 +428,7 @@ class span:  # noqa: N801  (used like a function)
         self._cpu_ns = self._lane.cpu_at(now)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         recorder = self.recorder
         if recorder is NO_RECORDER:
             return

@@ -15,7 +15,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_flag, checked_number, checked_seconds, checked_whole, checked_workers
 from kaygraph_viz.clock import WORKER_KINDS, Clock, until_set, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
-from kaygraph_viz.machine import SIMULATED_CORES, Machine
+from kaygraph_viz.machine import SIMULATED, SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.thread_protocols import Event
 from kaygraph_viz.virtual.fiber import Fiber
@@ -87,14 +87,15 @@ class VirtualClock(Clock):
     What your own code asks of the machine otherwise, such as its cores or the order of a set of texts, stays as it is
     there.
 
-    A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that was
-    there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits for
-    something else that is real, such as another lock made before the block, a socket or another program, is reported
-    with its line after `patience_s`. Reading a file may take long, and so may code that computes, in whatever language
-    and however busy the machine is. A deadlock is reported at once. A branch that
-    computes without end meets no deadline, since time stands still meanwhile: after a hundred times `patience_s` a
-    warning says where. A branch that ends its process (``os._exit``) ends this one. At the end of the block all threads
-    end that were started inside, and their pools are shut.
+    A real connection inside a branch, a pool that was made before the block, and waiting coroutines in a loop that
+    was there before it, as that of a notebook, are refused with an error that says what to write. A branch that waits
+    for something else that is real, such as another lock made before the block, a socket or another program, is
+    reported with its line after `patience_s`. Reading a file may take long, and so may code that computes, in
+    whatever language and however busy the machine is. A deadlock is reported at once, with the threads that wait for
+    each other and their lines (`DeadlockError`). A branch that computes without end meets no deadline, since time
+    stands still meanwhile: after a hundred times `patience_s` a warning says where. A branch that ends its process
+    (``os._exit``) ends this one. At the end of the block all threads end that were started inside, and their pools
+    are shut.
 
     Examples
     --------
@@ -144,7 +145,7 @@ class VirtualClock(Clock):
     @property
     def machine(self) -> Machine:
         """The computer that is simulated."""
-        return Machine(self._cores_in_all, "simulated Python", self.gil)
+        return Machine(self._cores_in_all, SIMULATED, self.gil)
 
     def now_ns(self) -> int:
         """Return the simulated time [ns]; it begins at 0."""

@@ -46,7 +46,7 @@ class Fiber:
         self.on_end: Callable[[], object] = int  # called when it ends, before another fiber goes on
         self.cpu_ns = 0
         self.log = PartLog()  # that of the thread, or of the task that its event loop runs at the moment
-        self.waits_for = ""
+        self.waits_for: object = ""  # a name, or a `Hold`
         self.ticket = 0  # number of its current wait: events with an older one are void
         self.stops = 0  # how often `Stopped` was raised in it
         self.is_over = self.is_parked = False

@@ -21,7 +21,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.virtual.participants import here, module_of
-from kaygraph_viz.virtual.watchdog import is_user_frame
+from kaygraph_viz.virtual.places import is_user_frame
 
 __all__ = ["guard", "guards"]
 

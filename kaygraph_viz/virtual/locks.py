@@ -19,6 +19,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from kaygraph_viz.virtual.deadlock import Hold
 from kaygraph_viz.virtual.fiber import Stopped
 from kaygraph_viz.virtual.participants import here
 from kaygraph_viz.virtual.scheduler import Scheduler
@@ -31,7 +32,7 @@ PRIMITIVES = ("threading", "queue")
 class Waiter:
     """One wait of one simulated thread, which any thread may end."""
 
-    def __init__(self, scheduler: Scheduler, waits_for: str) -> None:
+    def __init__(self, scheduler: Scheduler, waits_for: object) -> None:
         self._scheduler = scheduler
         self._waits_for = waits_for
         self._fiber = scheduler.here()
@@ -77,6 +78,7 @@ class Lock:
         self._queue: deque[Waiter] = deque()
         self._promised: Waiter | None = None  # whom `release` has woken to take it
         self._holder: int | None = None  # the thread that took it by `acquire`
+        self._hold = Hold()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Acquire the lock; return whether it was acquired."""
@@ -88,6 +90,7 @@ class Lock:
             is_taken = self._take() or (blocking and self._wait(threads.scheduler, limit_s))
         if is_taken:
             self._holder = threading.get_ident()
+            self._hold.take(None if threads is None else threads.scheduler.mine())
         return bool(is_taken)
 
     def _take(self) -> bool:
@@ -101,7 +104,7 @@ class Lock:
         """Wait in the queue until woken to take it; if a thread that is not simulated was faster, wait as the first."""
         enqueue, until_ns = self._queue.append, None
         while True:
-            waiter = Waiter(scheduler, "a lock")
+            waiter = Waiter(scheduler, self._hold)
             until_ns = waiter.until_ns(timeout_s) if until_ns is None else until_ns
             enqueue(waiter)
             try:
@@ -133,7 +136,7 @@ class Lock:
 
     def release(self) -> None:
         """Release the lock and wake the thread that has waited longest."""
-        self._holder = None
+        self._holder = self._hold.holder = None
         self._real.release()
         self._wake_next()
 
@@ -162,7 +165,7 @@ class Lock:
     def _at_fork_reinit(self) -> None:
         self._real._at_fork_reinit()
         self._queue.clear()
-        self._promised = self._holder = None
+        self._promised = self._holder = self._hold.holder = None
 
 
 class RLock(threading._RLock):  # type: ignore[misc]  # the one written in Python: the other cannot be inherited from

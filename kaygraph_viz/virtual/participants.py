@@ -14,8 +14,8 @@ import threading
 from types import FrameType
 
 from kaygraph_viz.clock import current_clock
+from kaygraph_viz.virtual.places import is_user_frame
 from kaygraph_viz.virtual.threads import VirtualThreads
-from kaygraph_viz.virtual.watchdog import is_user_frame
 
 __all__ = ["here", "is_called_by_user", "is_made_for_user", "module_of"]
 

@@ -25,7 +25,7 @@ from typing import Any
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.virtual import locks
 from kaygraph_viz.virtual.participants import here, is_called_by_user, is_made_for_user, module_of
-from kaygraph_viz.virtual.watchdog import is_user_code
+from kaygraph_viz.virtual.places import is_user_code
 
 __all__ = ["ordinary_code"]
 

@@ -18,8 +18,8 @@ from typing import Any
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.virtual.fiber import Stopped
+from kaygraph_viz.virtual.places import is_user_frame
 from kaygraph_viz.virtual.scheduler import Scheduler
-from kaygraph_viz.virtual.watchdog import is_user_frame
 
 __all__ = ["Preemption"]
 

@@ -18,9 +18,10 @@ from collections import deque
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
 from kaygraph_viz.real_threads import SLICE_S
+from kaygraph_viz.virtual.deadlock import deadlock
 from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
 from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, is_simulated, join_at_most
-from kaygraph_viz.virtual.watchdog import Watchdog, place_of
+from kaygraph_viz.virtual.watchdog import Watchdog
 
 __all__ = ["Scheduler"]
 
@@ -133,7 +134,7 @@ class Scheduler(EventQueue):
     # -- waiting ------------------------------------------------------------------------------------------------
 
     def park(
-        self, until_ns: int | None = None, waits_for: str = "", *, queue: deque[Fiber] | None = None,
+        self, until_ns: int | None = None, waits_for: object = "", *, queue: deque[Fiber] | None = None,
         is_notifiable: bool = False, is_last: bool = False, kind: PartKind = "wait",
     ) -> bool:  # fmt: skip
         """Pass the turn on, wait for the next one, and return whether another thread ended the wait.
@@ -143,7 +144,7 @@ class Scheduler(EventQueue):
         until_ns
             When the wait is over by itself [ns]; None for never.
         waits_for
-            The name of what it waits for, in messages.
+            What it waits for: its name in messages, or a `Hold`.
         queue
             Where to append the fiber, for `wake`.
         is_notifiable
@@ -167,7 +168,7 @@ class Scheduler(EventQueue):
         self.check(fiber)
         return fiber.was_woken
 
-    async def park_beside(self, waits_for: str, queue: deque[Fiber]) -> bool:
+    async def park_beside(self, waits_for: object, queue: deque[Fiber]) -> bool:
         """Wait as `park` does while the real event loop of the caller goes on, so that an interrupt reaches it."""
         fiber, began_ns = self.here(), self.now_ns
         self.check(fiber)
@@ -188,7 +189,7 @@ class Scheduler(EventQueue):
         return fiber.was_woken
 
     def _pass_turn(
-        self, fiber: Fiber, until_ns: int | None, waits_for: str, queue: deque[Fiber] | None, is_notifiable: bool,
+        self, fiber: Fiber, until_ns: int | None, waits_for: object, queue: deque[Fiber] | None, is_notifiable: bool,
         is_last: bool,
     ) -> bool:  # fmt: skip
         """Park a fiber and give the turn to the next one; return False if that is the same fiber."""
@@ -338,8 +339,7 @@ class Scheduler(EventQueue):
 
     def stalemate(self) -> VirtualClockError:
         """Return the error for a deadlock, with what each fiber waits for."""
-        waiting = [f"{place_of(fiber)} waits for {fiber.waits_for or 'its turn'}" for fiber in list(self.fibers)[:8]]
-        return VirtualClockError(f"deadlock in simulated time, every thread waits: {'; '.join(waiting)}")
+        return deadlock(self.fibers)
 
     def _has_outsiders(self) -> bool:
         """Return whether there are threads off the schedule that could wake a fiber."""

@@ -20,6 +20,7 @@ from typing import Any
 from kaygraph_viz.clock import Clock, use_clock
 from kaygraph_viz.parts import PartKind
 from kaygraph_viz.real_threads import end_as
+from kaygraph_viz.virtual.deadlock import Hold
 from kaygraph_viz.virtual.fiber import KEY, Fiber, Stopped, is_running
 from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.preempt import Preemption
@@ -127,7 +128,7 @@ class VirtualThreads:
 class _Waiting:
     """Fibers that wait for the same object, in the order in which they came."""
 
-    def __init__(self, scheduler: Scheduler, waits_for: str, kind: PartKind = "wait") -> None:
+    def __init__(self, scheduler: Scheduler, waits_for: object, kind: PartKind = "wait") -> None:
         self.scheduler = scheduler
         self._waits_for = waits_for
         self._kind = kind
@@ -178,8 +179,8 @@ class _Waiting:
 class VirtualEvent:
     """An event, as `threading.Event`."""
 
-    def __init__(self, scheduler: Scheduler, kind: PartKind = "wait") -> None:
-        self._waiting = _Waiting(scheduler, "an event", kind)
+    def __init__(self, scheduler: Scheduler, kind: PartKind = "wait", waits_for: object = "an event") -> None:
+        self._waiting = _Waiting(scheduler, waits_for, kind)
         self._is_set = False
 
     def is_set(self) -> bool:
@@ -210,21 +211,24 @@ class _Lock:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._waiting = _Waiting(scheduler, "a lock", "blocked")
+        self._hold = Hold()
+        self._waiting = _Waiting(scheduler, self._hold, "blocked")
         self._is_held = False
-        self._holder: Fiber | None = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         if self._is_held:
-            return blocking and self._waiting.wait(None if timeout < 0 else timeout, self.release)
-        self._is_held, self._holder = True, self._scheduler.mine()
-        return True
+            is_mine = blocking and self._waiting.wait(None if timeout < 0 else timeout, self.release)
+        else:
+            self._is_held = is_mine = True
+        if is_mine:
+            self._hold.take(self._scheduler.mine())
+        return is_mine
 
     def release(self) -> None:
         if not self._is_held:
             raise RuntimeError("release unlocked lock")
-        self._holder = self._waiting.wake_one()  # who holds it now
-        self._is_held = self._holder is not None
+        self._hold.holder = self._waiting.wake_one()  # who holds it now
+        self._is_held = self._hold.holder is not None
 
     def locked(self) -> bool:
         return self._is_held
@@ -233,7 +237,9 @@ class _Lock:
         return self.acquire()
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._is_held and self._holder is self._scheduler.mine():  # else it was ended in the wait of a condition
+        if (
+            self._is_held and self._hold.holder is self._scheduler.mine()
+        ):  # else it was ended in the wait of a condition
             self.release()
 
 
@@ -314,13 +320,14 @@ class VirtualThread:
         self._scheduler = threads.scheduler
         self._preemption = threads.preemption
         self._function = run
-        self._ended = VirtualEvent(self._scheduler, "wait" if thread is None else "blocked")
+        end = Hold(f"the end of thread {name!r}")
+        self._ended = VirtualEvent(self._scheduler, "wait" if thread is None else "blocked", end)
         self._thread = thread or threading.Thread(name=name, daemon=True)
         self._thread.run = self._run  # type: ignore[method-assign]
         vars(self._thread)[KEY] = self
         self.name = name
         parent = self._scheduler.here()
-        self.fiber = Fiber(f"thread {name!r}", interpreter or parent.interpreter, parent)
+        self.fiber = end.holder = Fiber(f"thread {name!r}", interpreter or parent.interpreter, parent)
         self.fiber.thread = self._thread
         self.fiber.on_end = self._ended.set
 

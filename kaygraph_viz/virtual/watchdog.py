@@ -1,32 +1,25 @@
 """The watchdog: a thread in real time that reports what is stuck in a wait that the schedule cannot see.
 
-Belongs here: detecting it, and the message that says where. Does not belong here: the schedule itself (``scheduler``),
-and what can be refused at once (``guards``).
+Belongs here: detecting it, and the message. Does not belong here: the schedule itself (``scheduler``), the line that a
+thread is in (``places``), and what can be refused at once (``guards``).
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import sys
-import sysconfig
 import threading
-from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
-from kaygraph_viz.awaited import frames_of
 from kaygraph_viz.errors import RealWaitError, VirtualClockError, warn
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.idleness import Idleness
+from kaygraph_viz.virtual.places import is_in_branch, named_place_of
 
-__all__ = ["Watchdog", "is_user_code", "is_user_frame", "place_of"]
+__all__ = ["Watchdog"]
 
 CHECKS = 8  # within the patience
 IDLE_CHECKS = 6  # in a row after the first one: with one to spare, that is within the patience
 SLOWER = 10  # times the patience until a thread counts as stuck whose state the system does not report
 LONG = 100  # times the patience until a warning says that time stands still
-_OUTSIDE = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
 
 class Schedule(Protocol):
@@ -120,20 +113,20 @@ class Watchdog:
         if fiber is None or self._idleness.idle_samples < IDLE_CHECKS:
             return False
         self._idleness.idle_samples = 0
-        return fiber is not self._scheduler.root or _branch_at(fiber)
+        return fiber is not self._scheduler.root or is_in_branch(fiber)
 
     def _report(self, stuck: Fiber | None, *, is_first: bool) -> None:
         if stuck is None:
             self._scheduler.fail(self._scheduler.stalemate())
             return
         what = (
-            f"{place_of(stuck)} waits in real time, which the virtual clock cannot control, for example for a lock, a "
-            "queue or a socket; create locks and queues inside the block or use kv.Lock; use kv.sleep and the services "
-            "in-process, or record with the real clock"
+            f"{named_place_of(stuck)} waits in real time, which the virtual clock cannot control, for example "
+            "for a lock, a queue or a socket; create locks and queues inside the block or use kv.Lock; use kv.sleep "
+            "and the services in-process, or record with the real clock"
         )
         if self._scheduler.fail(RealWaitError(what)):
             return
-        if _branch_at(stuck) and self._scheduler.interrupt(RealWaitError(what)):
+        if is_in_branch(stuck) and self._scheduler.interrupt(RealWaitError(what)):
             return
         if is_first and len(self._scheduler.fibers) > 1:
             warn(what, stacklevel=1)
@@ -143,90 +136,7 @@ class Watchdog:
         if current is None or (current is self._scheduler.root and len(self._scheduler.fibers) == 1):
             return
         warn(
-            f"simulated time has not advanced for {LONG * self.patience_s:g} s, while {place_of(current)} computed or "
-            "polled: is it an endless loop? Only kv.sleep and kv.compute advance the simulated time",
+            f"simulated time has not advanced for {LONG * self.patience_s:g} s, while {named_place_of(current)} "
+            "computed or polled: is it an endless loop? Only kv.sleep and kv.compute advance the simulated time",
             stacklevel=1,
         )
-
-
-# -- what a fiber is doing, for messages ---------------------------------------------------------------------------
-
-
-def place_of(fiber: Fiber) -> str:
-    """Return the name of a fiber with its branch, or those of its event loop, and the line of user code."""
-    frames = _frames_at(fiber)
-    places = [_place(frames)]
-    if fiber.is_parked and fiber.is_notifiable:
-        loop = next((frame.f_locals.get("self") for frame in frames if frame.f_code.co_name == "_run_once"), None)
-        places += [_place(frames_of(task.get_coro())) for task in _tasks_of(loop)[:8]]
-    found = "; ".join(place for place in places if place)
-    return f"{fiber.name} ({found})" if found else fiber.name
-
-
-def _place(frames: list[FrameType]) -> str:
-    """Return the branch and the innermost line of user code among frames, innermost first."""
-    branch = next((name for frame in frames if (name := _branch_of(frame))), "")
-    lines = (
-        f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
-        for frame in frames
-        if is_user_frame(frame)
-    )
-    return ", ".join(part for part in (branch, next(lines, "")) if part)
-
-
-def _branch_at(fiber: Fiber) -> bool:
-    """Return whether a fiber is inside a branch."""
-    return any(_branch_of(frame).startswith("item ") for frame in _frames_at(fiber))
-
-
-def _frames_at(fiber: Fiber) -> list[FrameType]:
-    """Return the frames of a fiber, innermost first."""
-    thread, frames = fiber.thread, list[FrameType]()
-    frame = _innermost_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    return frames
-
-
-def _innermost_frames() -> dict[int, FrameType]:
-    """Return the frame of each thread; in Python 3.11 a collection just then can hang (python/cpython#106883)."""
-    is_collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return sys._current_frames()
-    finally:
-        if is_collecting:
-            gc.enable()
-
-
-def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
-    if not isinstance(loop, asyncio.AbstractEventLoop):
-        return []
-    return sorted(asyncio.all_tasks(loop), key=lambda task: getattr(task, "number", 0))
-
-
-def _branch_of(frame: FrameType) -> str:
-    """Return the branch that a frame runs: its caller has a number ``index`` and a function ``where`` of it.
-
-    A guess for a message, which may fail: the frame may go on meanwhile.
-    """
-    try:
-        found = frame.f_locals
-        where = found.get("where") or getattr(found.get("self"), "where", None)
-        return str(where(found["index"])) if callable(where) and type(found.get("index")) is int else ""
-    except Exception:
-        return ""
-
-
-def is_user_frame(frame: FrameType) -> bool:
-    """Return whether a frame runs code that is neither of this package nor of a library."""
-    file = frame.f_code.co_filename
-    if file == "<string>":  # generated, as the methods of a dataclass are
-        file = str(frame.f_globals.get("__file__", file))
-    return is_user_code(file)
-
-
-def is_user_code(file: str) -> bool:
-    """Return whether a file is neither of this package nor of a library."""
-    return not file.startswith(("<frozen", *_OUTSIDE))

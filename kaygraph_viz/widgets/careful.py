@@ -10,11 +10,13 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import ipywidgets
-from traitlets import TraitError
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import short
 from kaygraph_viz.trace.attributes import describe_error
+
+with needed():
+    import ipywidgets
+    from traitlets import TraitError
 
 __all__ = ["Say", "careful"]
 

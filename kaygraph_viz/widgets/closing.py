@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import ipywidgets
+from kaygraph_viz._optional import needed
+
+with needed():
+    import ipywidgets
 
 __all__ = ["parts_of"]
 

@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import ipywidgets
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.errors import warn
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.widgets.careful import careful
 from kaygraph_viz.widgets.closing import parts_of
+
+with needed():
+    import ipywidgets
 
 __all__ = ["Progress", "progress"]
 

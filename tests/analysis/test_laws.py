@@ -28,6 +28,19 @@ def test_amdahl_without_serial_part_is_ideal():
     assert laws.amdahl_limit(0) == math.inf
 
 
+@given(shares, workers)
+def test_gustafson_is_between_amdahl_and_the_number_of_workers(share, count):
+    speedup = laws.gustafson_speedup(share, count)
+    assert laws.amdahl_speedup(share, count) * (1 - 1e-9) <= speedup <= count * (1 + 1e-9)
+
+
+def test_gustafson_and_amdahl_are_the_same_run_seen_from_either_end():
+    serial_s, parallel_s, count = 1.0, 9.0, 8
+    alone_s = serial_s + parallel_s * count
+    scaled = laws.gustafson_speedup(serial_s / (serial_s + parallel_s), count)
+    assert scaled == pytest.approx(laws.amdahl_speedup(serial_s / alone_s, count))
+
+
 @given(times, times, workers)
 def test_no_greedy_schedule_is_worse_than_grahams_ratio(work, path, count):
     path = min(work, path)

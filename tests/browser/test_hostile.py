@@ -30,7 +30,7 @@ from kaygraph_viz.execute.core.outcome import Outcome, Outcomes
 from kaygraph_viz.execute.explore import explore
 from kaygraph_viz.lessons.grade import grade
 from kaygraph_viz.lessons.predict import Prediction
-from kaygraph_viz.lessons.criteria import all_ok
+from kaygraph_viz.lessons.goals import all_ok
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.widgets.playground.playground import playground

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import anyio.to_thread
-import httpx
+import httpx2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -37,7 +37,7 @@ def test_plain_handlers_of_an_application_are_branches():
     app = Starlette(routes=[Route("/", page)])
 
     async def main() -> None:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://shop") as client:
             found = await asyncio.gather(*(client.get("/") for _ in range(4)))
         assert [each.text for each in found] == ["hello"] * 4
 

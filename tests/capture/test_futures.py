@@ -34,7 +34,7 @@ def test_jobs_of_a_thread_pool_are_branches_on_the_lanes_of_its_threads() -> Non
         assert list(pool.map(fetch, range(4))) == [0, 1, 2, 3]
     trace.validate()
     assert [(span.name, span.kind, span.status) for span in trace] == [("fetch", "branch", "ok")] * 4
-    assert {span.lane for span in trace} == {"crawl_0", "crawl_1"}
+    assert {span.lane for span in trace} == {"crawl-1", "crawl-2"}
 
 
 def test_jobs_wait_from_when_they_are_submitted() -> None:

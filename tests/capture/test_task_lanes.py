@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from kaygraph_viz.capture.task_lanes import SHORT_WAIT_NS, TaskLane, told_by
+from kaygraph_viz.capture.task_lanes import SHORT_WAIT_NS, TaskLane, told_by, told_of
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.trace.lanes import Lanes
 
@@ -44,6 +44,48 @@ def test_a_wait_comes_between_two_stretches() -> None:
         lane.end_wait(task, 3_000 + SHORT_WAIT_NS)
         step(lane, 53_000, 54_000)
         assert shown(lane, 1_000, 54_000) == [("cpu", 3_000), ("gil", 53_000), ("cpu", 54_000)]
+
+    asyncio.run(main())
+
+
+def test_what_is_told_later_changes_nothing_for_the_next_task_on_the_lane() -> None:
+    async def resting() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = asyncio.create_task(resting())
+        await asyncio.sleep(0)
+        lane = lane_from(1_000)
+        lane.end_wait(task, 60_000)
+        step(lane, 60_000, 61_000)
+        told = lane.hand_over(1_000)
+        assert told_of(told)[2] is not None
+        assert lane.log.entries == []
+
+    asyncio.run(main())
+
+
+def test_what_others_note_comes_after_the_waits_before_it() -> None:
+    async def resting() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = asyncio.create_task(resting())
+        await asyncio.sleep(0)
+        lane = lane_from(1_000)
+        step(lane, 1_000, 3_000)
+        lane.end_wait(task, 60_000)
+        log = lane.noting()
+        assert log is not None
+        log.cover("blocked", 62_000, 70_000)
+        step(lane, 60_000, 71_000)
+        lane.end_wait(task, 200_000)
+        step(lane, 200_000, 201_000)
+        told = [("gil", 60_000), ("blocked", 70_000), ("cpu", 71_000), ("gil", 200_000), ("cpu", 201_000)]
+        assert shown(lane, 1_000, 201_000) == [("cpu", 3_000), *told]
+        told_last = told_of(lane.hand_over(1_000))[2] or ()
+        assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in told_last][1:] == told
+        assert lane.log.entries == []  # so that the next task on the lane begins with none
 
     asyncio.run(main())
 

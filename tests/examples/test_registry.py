@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.cli.report import check_outputs
+from kaygraph_viz.cli.run_output import check_outputs
 from kaygraph_viz.errors import OptionError, OutputExistsError
 from kaygraph_viz.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.examples.setup import Setup

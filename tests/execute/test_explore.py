@@ -9,7 +9,7 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
-from kaygraph_viz.errors import BranchError, OptionError, VirtualClockError
+from kaygraph_viz.errors import BranchError, DeadlockError, OptionError
 from kaygraph_viz.execute.explore import explore
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
@@ -143,7 +143,7 @@ def test_two_locks_in_different_order_are_a_deadlock_under_some_schedules_and_ea
     found = explore(two_locks, RUNS)
     seeds = found.failed[NO_ERROR]
     assert 0 < len(seeds) < RUNS
-    assert type(found.first.error) is VirtualClockError
+    assert type(found.first.error) is DeadlockError
     text = str(found.first.error)
     assert "item 0 of 'take_both'" in text
     assert "item 1 of 'take_both'" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-import httpx
+import httpx2
 import pytest
 
 from kaygraph_viz.errors import ServiceUnavailable
@@ -12,9 +12,9 @@ from kaygraph_viz.execute.refusals import asked_s, is_refusal
 
 
 def http_error(status, **headers):
-    request = httpx.Request("GET", "http://127.0.0.1/")
-    response = httpx.Response(status, headers=headers, request=request)
-    return httpx.HTTPStatusError("refused", request=request, response=response)
+    request = httpx2.Request("GET", "http://127.0.0.1/")
+    response = httpx2.Response(status, headers=headers, request=request)
+    return httpx2.HTTPStatusError("refused", request=request, response=response)
 
 
 @pytest.mark.parametrize(

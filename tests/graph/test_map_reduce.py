@@ -127,6 +127,80 @@ def test_a_combiner_runs_once_for_each_key_of_a_map_branch():
     assert calls == [("a", 3), ("b", 2), ("b", 2)]
 
 
+# -- a class of mappings as the combiner ---------------------------------------------------------------------------
+
+
+def counted(text):
+    return Counter(text.split())
+
+
+class Longest(dict):
+    """Keeps the longest text of each key."""
+
+    def update(self, other):
+        for key, text in other.items():
+            self[key] = max(self.get(key, ""), text, key=len)
+
+
+@pytest.mark.parametrize("mapper", [counted, str.split, lambda text: iter(text.split())])
+@pytest.mark.parametrize("chunk_size", [None, 4])
+def test_counts_are_merged_however_they_are_run(opened, mapper, chunk_size):
+    with opened() as executor:
+        found = reduced(mapper=mapper, combiner=Counter, executor=executor, chunk_size=chunk_size)
+    assert found == COUNTS
+    assert list(found) == list(reduced(executor="serial"))
+
+
+@given(st.lists(st.text(alphabet="ab ", max_size=9), max_size=30), st.integers(1, 9), st.integers(1, 9))
+def test_merged_counts_are_right_whatever_the_cutting(texts, partitions, chunk_size):
+    found = reduced(texts, counted, max_workers=3, combiner=Counter, partitions=partitions, chunk_size=chunk_size)
+    assert found == Counter(word for text in texts for word in text.split())
+
+
+def test_a_reducer_gets_one_merged_value_from_each_map_branch():
+    found = reduced(["a a b", "a", "b"], counted, lambda _, values: values, combiner=Counter, chunk_size=2)
+    assert found == {"a": [3], "b": [1, 1]}
+
+
+def test_a_class_decides_what_the_values_of_a_mapper_mean():
+    assert reduced(["a b", "a"], words, combiner=Counter) == {("a", 1): 2, ("b", 1): 1}
+    assert reduced(["a b", "a"], words, combiner=dict) == {"a": 2, "b": 1}
+
+
+def test_any_class_whose_update_merges_may_be_the_combiner():
+    def by_letter(text):
+        return {text[0]: text}
+
+    found = reduced(["ab", "b", "abc", "bcd", "a"], by_letter, lambda _, kept: kept, combiner=Longest, chunk_size=4)
+    assert found == {"a": ["abc", "a"], "b": ["bcd"]}
+
+
+def test_what_the_mapper_returned_is_not_changed_by_merging():
+    kept = {"a": Counter(a=1), "b": Counter(a=2)}
+    assert reduced(["a", "b", "a"], kept.__getitem__, combiner=Counter, chunk_size=3) == {"a": 4}
+    assert kept == {"a": Counter(a=1), "b": Counter(a=2)}
+
+
+def test_collecting_leaves_out_items_that_fail_before_they_are_merged(opened):
+    def half(text):
+        if not text:
+            raise ValueError("nothing to count")
+        yield text
+        if text == "stop":
+            raise ValueError("stopped in the middle")
+
+    with opened() as executor:
+        found = reduced(["a", "", "stop", "a"], half, combiner=Counter, chunk_size=4, executor=executor,
+                        on_error="collect")  # fmt: skip
+    assert found == {"a": 2}
+    assert [(outcome.name, outcome.index) for outcome in found.failed] == [("item 1", 1), ("item 2", 2)]
+
+
+def test_mappings_that_cannot_be_merged_fail_with_their_branch():
+    with pytest.raises(TypeError):
+        reduced(["a", "b"], lambda text: {"key": text if text == "a" else 1}, combiner=Counter, chunk_size=2)
+
+
 # -- the node -------------------------------------------------------------------------------------------------------
 
 

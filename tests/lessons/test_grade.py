@@ -6,8 +6,8 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from kaygraph_viz.execute.registry import get_executor
-from kaygraph_viz.lessons.criteria import (
-    Criterion,
+from kaygraph_viz.lessons.goals import (
+    Goal,
     all_ok,
     at_least_at_once,
     at_most_at_once,
@@ -45,8 +45,8 @@ def test_nothing_recorded_is_no_error_for_a_reader(nothing):
     assert "nothing was recorded" in str(made)
 
 
-def test_a_criterion_that_fails_is_not_met():
-    assert "could not be checked" in str(grade(AT_ONCE, [Criterion("broken", lambda trace: 1 / 0)]))
+def test_a_goal_that_fails_is_not_met():
+    assert "could not be checked" in str(grade(AT_ONCE, [Goal("broken", lambda trace: 1 / 0)]))
 
 
 def test_hostile_texts_are_inert():

@@ -37,9 +37,7 @@ def test_options_are_right_or_not(lesson):
     assert lesson.predict("which?", "a", options=["a", "b"]).compare("b").score == 0
 
 
-@pytest.mark.parametrize(
-    ("guess", "options"), [("many", None), (True, None), (float("nan"), None), ("c", ["a", "b"]), (None, ["a"])]
-)
+@pytest.mark.parametrize(("guess", "options"), [("many", None), (True, None), (float("nan"), None), ("c", ["a", "b"])])
 def test_other_guesses_are_refused(lesson, guess, options):
     with pytest.raises(OptionError, match="guess"):
         lesson.predict("how many?", guess, options)
@@ -68,7 +66,7 @@ def test_a_second_guess_takes_the_place_of_the_first(lesson):
 
 def test_without_a_comparison_there_is_nothing_to_calibrate(lesson):
     lesson.predict("how many?", 1)
-    assert "no prediction" in lesson.calibration()
+    assert "no guesses yet" in lesson.calibration()
 
 
 def test_the_guess_is_drawn_within_the_chart(lesson):
@@ -76,3 +74,35 @@ def test_the_guess_is_drawn_within_the_chart(lesson):
     lesson.predict("when does it end?", 4).draw(axes)
     assert axes.get_xlim()[1] > 4
     assert "your prediction" in [text.get_text() for text in axes.texts]
+
+
+def test_a_run_without_a_guess_has_a_result_and_no_score(lesson):
+    empty = lesson.predict("how many?", None)
+    assert str(empty.compare(4)) == "The result was 4 (no guess: shown without a score)."
+    assert lesson.predict("which?", None, options=["a", "b"]).compare("b").score is None
+    assert lesson.calibration().startswith("no guesses yet")
+    lesson.predict("how fast?", 2).compare(2)
+    assert "how many?" not in lesson.calibration()
+    assert "2 of 2 points" in lesson.calibration()
+
+
+def test_a_question_without_a_guess_says_how_to_answer_it(lesson):
+    assert "write a number instead of None" in repr(lesson.predict("how many?", None))
+    assert "write 'a' or 'b' instead of None" in repr(lesson.predict("which?", None, options=["a", "b"]))
+
+
+@pytest.mark.parametrize("options", [{}, {"times_s": 3}, {"faster_than": make_trace(bar("a", "t", 0, 1))}])
+def test_nothing_is_drawn_without_a_guess(lesson, options):
+    axes = gantt(make_trace(bar("a", "t", 0, 1)), ax=Figure().add_subplot())
+    before = len(axes.lines), len(axes.texts), axes.get_xlim()
+    lesson.predict("when?", None).draw(axes, **options)
+    assert (len(axes.lines), len(axes.texts), axes.get_xlim()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "at_s"), [({}, 4), ({"times_s": 0.5}, 2), ({"faster_than": make_trace(bar("a", "t", 0, 2))}, 0.5)]
+)
+def test_the_line_is_where_the_run_ends_by_the_guess(lesson, options, at_s):
+    axes = gantt(make_trace(bar("a", "t", 0, 1)), ax=Figure().add_subplot())
+    lesson.predict("how many?", 4).draw(axes, **options)
+    assert axes.lines[-1].get_xdata()[0] == at_s

@@ -1,70 +1,45 @@
-"""Exercises: unsolved they do not pass, and with the shipped solutions all of them do."""
+"""Exercises: each answer in the tables gets the grade that stands beside it, in a kernel of its lesson."""
 
 from __future__ import annotations
 
-import copy
-import json
-import re
-from pathlib import Path
+import asyncio
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
-from kaygraph_viz.lessons import solutions
-from kaygraph_viz.lessons.lesson import GRADES_FILE, SOLUTIONS, split_solution
+from tests.notebooks.answers import answered
+from tests.notebooks.cases import CASES
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(solutions.__file__).parent
-EXERCISE = re.compile(r"exercise-(\d+)")
+KERNELS_AT_ONCE = 2
 
 
-def exercises(path):
-    """Return the cells that a reader has to change, by the number of the exercise."""
-    book = nbformat.read(path, as_version=4)
-    tagged = [(tag, cell) for cell in book.cells for tag in cell.metadata.get("tags", ())]
-    return {int(found[1]): cell for tag, cell in tagged if (found := EXERCISE.fullmatch(tag))}
+@pytest.fixture(scope="module")
+def answers(request, tmp_path_factory):
+    """What the answers that are asked for get, or the error of the notebook, by notebook."""
+    wanted = {}
+    for item in request.session.items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if "case" in params and item.path == request.path:
+            wanted.setdefault(params["path"], []).append(params["case"])
+    folders = {path: tmp_path_factory.mktemp(path.stem) for path in wanted}
+    return asyncio.run(all_answered(wanted, folders))
 
 
-WITH_EXERCISES = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if exercises(path)]
-FILES = sorted(FOLDER.glob("l*_exercise_*.py"))
+async def all_answered(wanted, folders):
+    free = asyncio.Semaphore(KERNELS_AT_ONCE)
+
+    async def answered_in_turn(path):
+        async with free:
+            return await answered(path, wanted[path], folders[path])
+
+    found = await asyncio.gather(*map(answered_in_turn, wanted), return_exceptions=True)
+    return dict(zip(wanted, found, strict=True))
 
 
-def solution_file(path, number):
-    return FOLDER / f"l{path.stem[:2]}_exercise_{number}.py"
-
-
-def grades_of(book, tmp_path, monkeypatch, *, solved):
-    """Execute a notebook and return whether each exercise passed."""
-    report = tmp_path / "grades"
-    monkeypatch.setenv(GRADES_FILE, str(report))
-    if solved:
-        monkeypatch.setenv(SOLUTIONS, "1")
-    else:
-        monkeypatch.delenv(SOLUTIONS, raising=False)
-    NotebookClient(book, timeout=60, resources={"metadata": {"path": tmp_path}}).execute()
-    lines = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
-    return {line["exercise"]: line["passed"] for line in lines}
-
-
-@pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
-def test_unsolved_exercises_run_and_do_not_pass(path, tmp_path, monkeypatch):
-    book = nbformat.read(path, as_version=4)
-    assert grades_of(book, tmp_path, monkeypatch, solved=False) == dict.fromkeys(exercises(path), False)
-
-
-@pytest.mark.parametrize("path", WITH_EXERCISES, ids=lambda path: path.stem)
-def test_solutions_pass(path, tmp_path, monkeypatch):
-    book = copy.deepcopy(nbformat.read(path, as_version=4))
-    for cell in book.cells:
-        for tag in cell.metadata.get("tags", ()):
-            if found := EXERCISE.fullmatch(tag):
-                text = solution_file(path, found[1]).read_text(encoding="utf-8")
-                cell.source = split_solution(text)[1]
-    assert grades_of(book, tmp_path, monkeypatch, solved=True) == dict.fromkeys(exercises(path), True)
-
-
-def test_every_solution_belongs_to_an_exercise_and_has_hints():
-    wanted = {solution_file(path, number) for path in WITH_EXERCISES for number in exercises(path)}
-    assert set(FILES) == wanted
-    assert [path.name for path in FILES if len(split_solution(path.read_text(encoding="utf-8"))[0]) < 2] == []
+@pytest.mark.parametrize(
+    ("path", "case"), CASES, ids=[f"{path.stem}-{case.exercise}-{case.kind}-{case.name}" for path, case in CASES]
+)
+def test_an_answer_gets_its_grade(path, case, answers):
+    if isinstance(answers[path], BaseException):
+        raise answers[path]
+    got = answers[path][case]
+    assert (got.sentence, case.says in got.shown) == (f"{case.grade} goals met", True), got.shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 import pytest
 
 from kaygraph_viz.errors import ServiceError
@@ -25,7 +25,7 @@ def opened(monkeypatch):
     found = []
 
     def open_client():
-        found.append(httpx.Client(trust_env=False))
+        found.append(httpx2.Client(trust_env=False))
         return found[-1]
 
     monkeypatch.setattr(module, "open_client", open_client)
@@ -62,7 +62,7 @@ def test_a_closed_one_says_what_to_write_and_opens_nothing(opened):
 
 
 def test_a_client_that_is_given_is_used_and_stays_open(opened):
-    with httpx.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False) as client:
         with Requests(client) as asking:
             assert asking.client() is client
         assert not client.is_closed

@@ -46,6 +46,18 @@ def test_each_source_has_its_own_address_deadline_and_limit():
     ]
 
 
+def test_limit_alone_is_one_for_each_source():
+    sources = customer_sources("http://127.0.0.1:1", ("verify", "social"), limits=RateLimit(5, in_flight=2))
+    limits = [source.limit for source in sources]
+    assert [(limit.per_second, limit.in_flight) for limit in limits] == [(5, 2), (5, 2)]
+    assert limits[0] is not limits[1]
+
+
+def test_limits_that_are_neither_a_limit_nor_a_dict_are_refused():
+    with pytest.raises(OptionError, match="dict of them by name"):
+        customer_sources("http://127.0.0.1:1", limits=[RateLimit(5)])
+
+
 @pytest.mark.parametrize("options", [{"names": ("profile", "weather")}, {"limits": {"weather": RateLimit(5)}}])
 def test_source_that_does_not_exist_is_refused(options):
     with pytest.raises(OptionError, match="weather"):

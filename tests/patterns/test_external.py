@@ -8,7 +8,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
-import httpx
+import httpx2
 import pytest
 
 from kaygraph_viz.errors import OptionError, ServiceError, ServiceUnavailable
@@ -156,7 +156,7 @@ def test_closed_verifier_says_so(server):
 
 
 def test_client_that_was_handed_in_stays_open(server):
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx2.Client(trust_env=False, timeout=30) as client:
         with AddressVerifier(server.base_url, timeout_s=30, client=client) as verifier:
             assert verifier.check(GOOD) == []
         assert not client.is_closed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
+import httpx2
 import pytest
 
 from kaygraph_viz.errors import ServiceError
@@ -17,8 +17,8 @@ def ask(app, *paths):
     """Ask one after the other and return the responses."""
 
     async def run():
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://service") as client:
             return [await client.get(path) for path in paths]
 
     return asyncio.run(run())

@@ -9,7 +9,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 import pytest
 
 from kaygraph_viz.errors import ServiceError
@@ -23,7 +23,7 @@ QUESTION = "/verify?domain=example.com"
 
 @pytest.fixture
 def client():
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx2.Client(trust_env=False, timeout=30) as client:
         yield client
 
 
@@ -123,7 +123,7 @@ def test_stop_waits_only_a_while_for_an_application_that_does_not_end(client, mo
         asked = pool.submit(client.get, server.url("/"))
         assert arrived.wait(30)
         server.stop()
-        assert isinstance(asked.exception(30), httpx.TransportError) or asked.result().status_code >= 500
+        assert isinstance(asked.exception(30), httpx2.TransportError) or asked.result().status_code >= 500
 
 
 def test_stop_does_not_wait_for_the_next_tick(monkeypatch):
@@ -143,7 +143,7 @@ def test_answers_carry_a_date_that_goes_on(client, monkeypatch):
 
 
 def test_request_whose_client_went_away_has_no_status(client):
-    with serve(ServiceSettings(hang_rate=1)) as server, pytest.raises(httpx.ReadTimeout):
+    with serve(ServiceSettings(hang_rate=1)) as server, pytest.raises(httpx2.ReadTimeout):
         client.get(server.url(QUESTION), timeout=0.2)
     (request,) = server.requests
     assert request.status in (None, 503)  # 503 when the server stopped before it saw the client leave
@@ -160,7 +160,7 @@ def test_start_that_fails_is_an_error_with_the_reason(monkeypatch):
 
 def test_dropped_connection_leaves_no_status_and_the_next_request_is_answered():
     with serve({"profile": ServiceSettings(drop_rate=1)}) as server, server.client() as client:
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx2.RemoteProtocolError):
             client.get("/profile?customer_id=C00001")
         assert client.get("/health").status_code == 200
     assert [(request.status, request.answered_ns is None) for request in server.requests] == [
@@ -171,7 +171,7 @@ def test_dropped_connection_leaves_no_status_and_the_next_request_is_answered():
 
 def test_answer_that_breaks_off_is_noticed_by_the_client_and_never_complete_in_the_log():
     with serve({"profile": ServiceSettings(cut_rate=1, latency_s=0)}) as server, server.client() as client:
-        with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
+        with pytest.raises(httpx2.RemoteProtocolError, match="complete message body"):
             client.get("/profile?customer_id=C00001")
     (request,) = server.requests
     assert (request.status, request.answered_ns) == (200, None)
@@ -181,6 +181,6 @@ def test_closing_connections_logs_nothing(caplog):
     settings = {"profile": ServiceSettings(drop_rate=1), "social": ServiceSettings(cut_rate=1)}
     with caplog.at_level("WARNING"), serve(settings) as server, server.client() as client:
         for name in settings:
-            with pytest.raises(httpx.RemoteProtocolError):
+            with pytest.raises(httpx2.RemoteProtocolError):
                 client.get(f"/{name}?customer_id=C00001")
     assert caplog.records == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 
-import httpx
+import httpx2
 import pytest
 
 from kaygraph_viz.clock import current_clock
@@ -44,7 +44,7 @@ def outcome(client, question, **options):
     """Ask once; return what a program can tell about the answer."""
     try:
         answer = client.get(question, **options)
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         return type(error).__name__, str(error)
     return told_by(answer)
 
@@ -69,7 +69,7 @@ async def outcomes_of_coroutines():
 async def outcome_of_coroutine(client, question):
     try:
         return told_by(await client.get(question))
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         return type(error).__name__, str(error)
 
 

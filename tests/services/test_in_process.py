@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
-import httpx
+import httpx2
 import pytest
 
 from kaygraph_viz.clock import current_clock, use_clock
@@ -40,7 +40,7 @@ def in_coroutine(settings, path, **options):
             async with server.async_client(**options) as client:
                 try:
                     return await client.get(path)
-                except httpx.HTTPError as error:
+                except httpx2.HTTPError as error:
                     return error
 
     with use_clock(FakeClock()):
@@ -73,24 +73,25 @@ def test_coroutine_gets_the_same_answer_after_the_same_time():
 
 
 def test_answer_that_comes_too_late_is_a_timeout_after_the_clients_patience():
-    with asked_at(FakeClock(), timeout=0.1) as (client, server), pytest.raises(httpx.ReadTimeout):
+    with asked_at(FakeClock(), timeout=0.1) as (client, server), pytest.raises(httpx2.ReadTimeout):
         client.get(QUESTION)
     assert server.requests[0].status is None
     error, passed_ns = in_coroutine(EVEN, QUESTION, timeout=0.1)
-    assert (type(error), passed_ns) == (httpx.ReadTimeout, 100_000_000)
+    assert (type(error), passed_ns) == (httpx2.ReadTimeout, 100_000_000)
 
 
 def test_hanging_request_ends_after_the_clients_patience():
     clock = FakeClock()
-    with asked_at(clock, ServiceSettings(hang_rate=1), timeout=2) as (client, server), pytest.raises(httpx.ReadTimeout):
-        client.get(QUESTION)
+    with asked_at(clock, ServiceSettings(hang_rate=1), timeout=2) as (client, server):
+        with pytest.raises(httpx2.ReadTimeout):
+            client.get(QUESTION)
     assert (clock.now_ns(), server.requests[0].status) == (2_000_000_000, None)
     error, passed_ns = in_coroutine(ServiceSettings(hang_rate=1), QUESTION, timeout=2)
-    assert (type(error), passed_ns) == (httpx.ReadTimeout, 2_000_000_000)
+    assert (type(error), passed_ns) == (httpx2.ReadTimeout, 2_000_000_000)
 
 
 def test_only_the_patience_for_reading_counts():
-    with asked_at(FakeClock(), timeout=httpx.Timeout(0.1, read=1)) as (client, _):
+    with asked_at(FakeClock(), timeout=httpx2.Timeout(0.1, read=1)) as (client, _):
         assert client.get(QUESTION).status_code == 200
 
 
@@ -121,14 +122,14 @@ def test_waiting_as_long_as_a_refusal_says_is_long_enough():
 
 def test_dropped_connection_is_an_error_and_leaves_no_status():
     with asked_at(FakeClock(), ServiceSettings(drop_rate=1)) as (client, server):
-        with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        with pytest.raises(httpx2.RemoteProtocolError, match="without sending a response"):
             client.get(QUESTION)
     assert (server.requests[0].status, server.requests[0].answered_ns) == (None, None)
 
 
 def test_body_that_breaks_off_can_be_read_up_to_there():
     with asked_at(FakeClock(), ServiceSettings(cut_rate=1)) as (client, server):
-        with client.stream("GET", QUESTION) as answer, pytest.raises(httpx.RemoteProtocolError) as caught:
+        with client.stream("GET", QUESTION) as answer, pytest.raises(httpx2.RemoteProtocolError) as caught:
             parts = []
             parts.extend(answer.iter_bytes())
     expected = int(answer.headers["content-length"])
@@ -156,13 +157,13 @@ def test_address_of_a_stopped_server_refuses_the_connection():
     with InProcessServer(EVEN) as server:
         address = server.url(QUESTION)
         client = server.client()
-    with client, pytest.raises(httpx.ConnectError, match=r"no service of this process is at http://127\.0\.0\.1"):
+    with client, pytest.raises(httpx2.ConnectError, match=r"no service of this process is at http://127\.0\.0\.1"):
         client.get(address)
 
 
 @pytest.mark.parametrize("address", ["http://example.com/verify", "http://127.0.0.1/verify"])
 def test_address_of_anybody_else_refuses_the_connection(address):
-    with httpx.Client(transport=InProcessTransport()) as client, pytest.raises(httpx.ConnectError):
+    with httpx2.Client(transport=InProcessTransport()) as client, pytest.raises(httpx2.ConnectError):
         client.get(address)
 
 
@@ -171,7 +172,7 @@ def test_forgotten_server_is_not_reached_any_more():
     address = server.url("/health")
     del server
     gc.collect()
-    with httpx.Client(transport=InProcessTransport()) as client, pytest.raises(httpx.ConnectError):
+    with httpx2.Client(transport=InProcessTransport()) as client, pytest.raises(httpx2.ConnectError):
         client.get(address)
 
 
@@ -203,7 +204,7 @@ def test_no_thread_is_started():
 
 
 def test_client_under_the_real_clock_goes_through_sockets():
-    with InProcessServer(EVEN) as server, open_client() as client, pytest.raises(httpx.ConnectError, match="Errno"):
+    with InProcessServer(EVEN) as server, open_client() as client, pytest.raises(httpx2.ConnectError, match="Errno"):
         client.get(server.url())
 
 
@@ -212,7 +213,7 @@ def test_coroutine_under_the_real_clock_goes_through_sockets():
         async with open_async_client() as client:
             await client.get(server.url())
 
-    with InProcessServer(EVEN) as server, pytest.raises(httpx.ConnectError, match="connection attempts failed"):
+    with InProcessServer(EVEN) as server, pytest.raises(httpx2.ConnectError, match="connection attempts failed"):
         asyncio.run(ask())
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 import pytest
 
 from kaygraph_viz.errors import OptionError, ServiceError
@@ -21,7 +21,7 @@ QUESTION = "/verify?domain=example.com"
 
 @pytest.fixture
 def client():
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx2.Client(trust_env=False, timeout=30) as client:
         yield client
 
 
@@ -83,7 +83,7 @@ def test_log_never_shows_more_than_the_rate_in_any_second(client):
 def test_server_runs_beside_a_running_loop():
     async def in_a_notebook():
         with serve(QUICK) as server:
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx2.AsyncClient(trust_env=False) as client:
                 return (await client.get(server.url("/health"))).status_code
 
     assert asyncio.run(in_a_notebook()) == 200
@@ -101,8 +101,8 @@ def test_forgotten_server_is_stopped_when_it_is_collected():
     address = server.url("/health")
     del server
     gc.collect()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(address, trust_env=False)
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(address, trust_env=False)
 
 
 @pytest.mark.processes

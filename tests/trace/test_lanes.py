@@ -55,6 +55,18 @@ def test_the_lowest_free_number_is_lent():
     assert lanes.take("process").name == "process-1"
 
 
+def test_threads_that_a_thread_of_a_pool_starts_are_numbered_within_it():
+    lanes = Lanes(None)
+    outer = [lanes.take("thread") for _ in range(2)]
+    for lane in outer:
+        with lanes.occupied(lane):
+            inner = [lanes.take("thread") for _ in range(2)]
+            assert [each.name for each in inner] == [f"{lane.name}.1", f"{lane.name}.2"]
+            lanes.free(inner[0])
+            assert lanes.take("thread").name == f"{lane.name}.1"
+    assert lanes.take("thread").name == "thread-1"
+
+
 def test_a_thread_can_be_given_a_lane():
     lanes = Lanes(None)
     lane = lanes.take("thread")
@@ -96,6 +108,6 @@ def test_who_wants_to_know_which_thread_works_on_a_lane_is_told():
 def test_a_worker_on_its_lane_gives_it_back_also_when_it_fails():
     lanes = Lanes(None)
     with pytest.raises(ZeroDivisionError), lanes.occupied(lanes.take("thread")) as lane:
-        assert (lanes.mine(), lanes.take("thread").name) == (lane, "thread-2")
+        assert (lanes.mine(), lanes.take("process").name) == (lane, "process-1")
         raise ZeroDivisionError
     assert lanes.take("thread").name == "thread-1"

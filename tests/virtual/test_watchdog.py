@@ -21,7 +21,6 @@ from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock, threads
 from kaygraph_viz.virtual import watchdog as watch
 from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.watchdog import is_user_code, place_of
 
 GUARD_S = 20.0
 PATIENCE_S = 0.2  # what is stuck here would be so for ever; a thread that a busy machine lets wait is not meant
@@ -124,7 +123,7 @@ def test_what_is_stuck_does_not_hold_up_what_is_traced_later(blocking):
 
 GARBAGE_IN_CYCLES = """
 import gc, threading
-from kaygraph_viz.virtual.watchdog import _frames_at
+from kaygraph_viz.virtual.places import _frames_at
 from kaygraph_viz.virtual.fiber import Fiber
 
 class Cycle:
@@ -343,19 +342,3 @@ def test_a_clock_inside_a_clock_is_not_taken_for_being_stuck():
                     sleep(1)
             future.result()
     assert clock.now_ns() == 10**9
-
-
-@pytest.mark.parametrize(
-    ("file", "is_users"),
-    [
-        (kv.__file__, False), (threading.__file__, False), (pytest.__file__, False), ("<frozen runpy>", False),
-        (__file__, True), ("/tmp/ipykernel_1/2.py", True), ("<doctest x[0]>", True),
-    ],
-)  # fmt: skip
-def test_whose_code_it_is(file, is_users):
-    assert is_user_code(file) is is_users
-
-
-def test_a_thread_that_has_not_begun_has_a_name_and_no_place():
-    with VirtualClock():
-        assert place_of(threads().Thread(print, name="first").fiber) == "thread 'first'"

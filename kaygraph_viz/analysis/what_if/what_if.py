@@ -16,6 +16,7 @@ from kaygraph_viz.analysis.own_time import on_lanes
 from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
 from kaygraph_viz.analysis.what_if.bounds import Bands, Bounds
 from kaygraph_viz.analysis.what_if.model import KINDS
+from kaygraph_viz.analysis.what_if.predicted_trace import PredictedTrace
 from kaygraph_viz.analysis.what_if.predictions import LIMITS, Predictions
 from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.replay import varied
@@ -87,8 +88,8 @@ class WhatIf:
         """The predicted speedup over one worker, by number of workers."""
         return {count: self._alone_s / seconds if seconds else 1.0 for count, seconds in self.makespan_s.items()}
 
-    def trace(self, workers: int | None = None) -> Trace:
-        """Return the trace that the run would have left: `gantt` draws it, `summarize` and `explain` read it.
+    def trace(self, workers: int | None = None) -> PredictedTrace:
+        """Return the trace that the run would have left: `gantt` draws it hatched, `summarize` and `explain` read it.
 
         Parameters
         ----------
@@ -104,7 +105,8 @@ class WhatIf:
             checked_whole("workers", workers, 1, MAX_WORKERS, "workers=4")
         if self._predictions is None:
             raise OptionError("trace", self, "a result of what_if", "what_if(trace).trace(8)")
-        return self._predictions.trace(workers)
+        run = f"the run with {counted(self.recorded_workers, 'worker')}"
+        return PredictedTrace.of(self._predictions.trace(workers), run)
 
     @property
     def sentence(self) -> str:

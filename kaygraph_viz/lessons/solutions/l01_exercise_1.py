@@ -6,29 +6,25 @@
 """
 
 
-class CheckRecords(kv.ParallelBatchNode):
-    def __init__(self, checks, **options):
-        super().__init__(**options)
-        self.checks = checks
-
-    def prep(self, shared):
-        return shared["records"]
-
-    def exec(self, record):
-        return {name: check(record) for name, check in self.checks.items()}
-
-    def post(self, shared, records, findings):
-        shared["findings"] = findings
-
-
 def check_all(records, checks):
     """Return the findings of each record, by the name of the check."""
+
+    class CheckRecords(kv.ParallelBatchNode):
+        def prep(self, shared):
+            return shared["records"]
+
+        def exec(self, record):
+            return {name: check(record) for name, check in checks.items()}
+
+        def post(self, shared, records, findings):
+            shared["findings"] = findings
+
     shared = {"records": records}
-    CheckRecords(checks, max_workers=6).run(shared)
+    CheckRecords(max_workers=6).run(shared)
     return shared["findings"]
 
 
-with kv.record(clock="virtual") as mine, local_checks(customers, ServiceSettings(latency_s=0.05)) as my_checks:
+with kv.record(clock="virtual", capture="all") as mine, shop.open_checks(customers) as my_checks:
     my_findings = check_all(records, my_checks)
 
 kv.gantt(mine, title="My run", labels=False)

@@ -5,14 +5,12 @@
 - `by_country[country]` is the list of orders of a country.
 """
 
-by_country = {}
-for order in sorted(orders, key=lambda order: order.country):
-    by_country.setdefault(order.country, []).append(order)
+by_country = shop.by_country(orders)
 
 
 class FindRepeats(kv.ParallelBatchNode):
     def prep(self, shared):
-        return list(by_country)
+        return list(by_country)  # the items: names of countries
 
     def branch_name(self, country):
         return country
@@ -21,9 +19,7 @@ class FindRepeats(kv.ParallelBatchNode):
         return len(by_country[country])
 
     def exec(self, country):
-        found = by_country[country]
-        kv.compute(1e-6 * len(found) ** 2)  # CPU time, as for comparing each with each
-        return len(found) - len({(order.customer_id, order.items) for order in found})
+        return shop.count_repeats(by_country[country])  # compares each order with each
 
     def post(self, shared, countries, repeats):
         shared["repeats"] = dict(zip(countries, repeats, strict=True))

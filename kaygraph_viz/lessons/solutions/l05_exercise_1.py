@@ -6,22 +6,6 @@
 - Longer queues do not make the pipeline faster: `buffer=4` is enough.
 """
 
-
-def read_order(order):
-    kv.sleep(0.005)
-    return order
-
-
-def render(order):
-    kv.sleep(0.08)
-    return f"{order.order_id}: {order.total_cents} cents, please"
-
-
-def send(invoice):
-    kv.sleep(0.04)
-    return invoice
-
-
 stages = [
     kv.Stage("read", read_order, workers=1, buffer=4),
     kv.Stage("render", render, workers=4, buffer=4),

@@ -5,10 +5,9 @@
 """
 
 
-def my_count_all():
+def my_count_all(texts):
     def count(text):
-        kv.sleep(0.01)
-        return len(text.split())
+        return len(read(text))
 
     with kv.get_executor("thread", 4) as executor:
         return sum(outcome.value for outcome in executor.imap(count, texts))

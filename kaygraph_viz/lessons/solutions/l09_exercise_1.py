@@ -1,14 +1,23 @@
-"""One call with all 24 branches on a Dask cluster.
+"""Chunks of some days, and only the measurements that a chunk needs.
 
-- The two lists do not depend on each other: they can be one list.
-- Which kind of executor, and how many workers, run at least six branches at once?
+- Look at `kv.gantt(mine)`: what do the workers do most of the time? How many messages are there, and what is in one?
+- A day needs its own 24 measurements, and not those of the whole year. `weather.years["north"][0]` is one day.
+- Put 15 to 100 days into each part; then `my_work` returns a list, and `my_results` joins the lists to a single one.
 """
 
 
-def survey():
-    with kv.get_executor("dask", 12) as executor:
-        return [outcome.unwrap() for outcome in executor.imap(fit, stations + stations)]
+def my_parts():
+    days = [day for year in weather.years.values() for day in year]
+    return [days[start : start + 40] for start in range(0, len(days), 40)]
 
 
-with kv.record(clock="virtual") as mine:
-    surveyed = survey()
+def my_work(part):
+    return [weather.evaluate(day) for day in part]
+
+
+def my_results(results):
+    return [number for chunk in results for number in chunk]
+
+
+answers, mine = weather.on_cluster(my_work, my_parts())
+my_answers = my_results(answers)

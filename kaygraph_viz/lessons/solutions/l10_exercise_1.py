@@ -7,8 +7,8 @@
 
 def my_collect(client):
     with ThreadPoolExecutor(6) as pool:
-        friends = pool.submit(accounts, client, many[0])
-        places = [pool.submit(place, client, customer) for customer in many]
+        friends = pool.submit(accounts, client, customers[0])
+        places = [pool.submit(place, client, customer) for customer in customers]
     return [each.result() for each in places], friends.result()
 
 

@@ -30,7 +30,7 @@ def speedup_sketch(
     tried: Mapping[int, Trace],
     *,
     ax: Axes,
-    shown: int | None = None,
+    shown: int | tuple[int, float] | None = None,
     others: Sequence[tuple[int, Trace]] = (),
     one_worker_s: float | None = None,
     what_if: WhatIf | None = None,
@@ -45,7 +45,7 @@ def speedup_sketch(
     ax
         Where to draw.
     shown
-        The number of workers of the run that is looked at: it gets a ring.
+        The number of workers of the run that is looked at: it gets a ring. Or a number and a predicted makespan [s].
     others
         Runs of the same work in other ways, with their numbers of workers.
     one_worker_s
@@ -85,7 +85,8 @@ def speedup_sketch(
         _draw_points(ax, beside, "others", markersize=4.5, color=MUTED, markerfacecolor=PAPER)
     _draw_points(ax, points, "tried", markersize=5, color=BAR)
     if shown is not None:
-        ring = [(shown, found.speedup(shown))]
+        at, took_s = shown if isinstance(shown, tuple) else (shown, None)
+        ring = [(at, found.speedup(at) if took_s is None else found.ratio(took_s))]
         _draw_points(
             ax, ring, "shown", markersize=11, color=CRITICAL.colour, markerfacecolor="none", markeredgewidth=1.8
         )

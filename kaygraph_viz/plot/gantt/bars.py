@@ -24,6 +24,7 @@ from kaygraph_viz.plot.style import (
     NAME_COLOURS,
     OTHER,
     PAPER,
+    PREDICTED,
     STATUS_COLOURS,
     STATUS_FILLS,
     STATUS_WORDS,
@@ -70,6 +71,7 @@ def draw_bars(canvas: Canvas, layout: Layout, fills: Mapping[str, Fill], *, labe
         _add_hatch(canvas, rects, f"hatch-{key[:20]}", fills[key])
     for status, fill in STATUS_FILLS.items():
         _add_hatch(canvas, [rect for rect in layout.failed if rect.fill == status], f"status-{status}", fill)
+    _add_hatch(canvas, [bar for bar in layout.bars if bar.is_predicted], "predicted", PREDICTED)
     widths = np.array([bar.x1_s - bar.x0_s for bar in layout.bars]) * canvas.points_per_s
     least_pt = OUTLINE_PT * min(0.5, FEW / len(widths))
     thin = (OUTLINE_SHARE * widths).clip(least_pt, OUTLINE_PT)
@@ -84,7 +86,7 @@ def _add_boxes(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar], gid: str, 
         canvas.ax.add_collection(PolyCollection(_corners(canvas, rects), gid=gid, **style), autolim=False)
 
 
-def _add_hatch(canvas: Canvas, rects: Sequence[Rect], gid: str, fill: Fill) -> None:
+def _add_hatch(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar], gid: str, fill: Fill) -> None:
     """Draw the hatch over all rectangles of one kind as a single path: each path takes as long as a hundred others."""
     if rects and fill.hatch:
         corners = _corners(canvas, rects)

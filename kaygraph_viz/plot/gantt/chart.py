@@ -13,6 +13,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.what_if.predicted_trace import PredictedTrace
 from kaygraph_viz.plot.gantt.attempts import Attempts, bar_parts
 from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.rows import Row, assign_rows, stack
@@ -66,6 +67,8 @@ class Run:
         The first submission, which is at 0 on the axis, and the last end [ns].
     dropped
         How many spans were not kept.
+    predicted_from
+        Of a predicted run, which one it was predicted from, in words.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Run:
     first_ns: int
     last_ns: int
     dropped: int = 0
+    predicted_from: str = ""
 
     @property
     def extent_s(self) -> float:
@@ -180,7 +184,9 @@ def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool
     levels = 1 + max((line.level for line in nodes), default=-1)
     if name or levels:
         rows.append(Row("", name, is_heading=True, height=max(bool(name), levels * NODE_HEIGHT)))
-    run = Run(name, nesting, units, row_of + len(rows), nodes, *extent_ns(nesting.columns), trace.dropped)
+    predicted_from = trace.predicted_from if isinstance(trace, PredictedTrace) else ""
+    extent = extent_ns(nesting.columns)
+    run = Run(name, nesting, units, row_of + len(rows), nodes, *extent, trace.dropped, predicted_from)
     rows.extend(mine)
     return run
 

@@ -82,6 +82,7 @@ def _sentence(run: Run, summary: Summary, chart: Chart) -> str:
         f"Gantt chart{name} {_what(summary)} on {counted(summary.workers, 'worker')} ({counted(rows, 'row')}) over "
         f"{duration(summary.makespan_s)}, {significant(summary.mean_concurrency, 2)} at once on average; the longest "
         f"bar is {clean(longest.name)} on {clean(longest.lane)} with {duration(longest.service_s)}.{_failures(summary)}"
+        f"{_origin(run)}"
     )
 
 
@@ -99,6 +100,10 @@ def _failures(summary: Summary) -> str:
     if counts["retries"]:
         found.append(counted(counts["retries"], "retry", "retries"))
     return f" Marked: {join_words(found)}." if found else ""
+
+
+def _origin(run: Run) -> str:
+    return f" All of this is predicted from {run.predicted_from}, not measured." if run.predicted_from else ""
 
 
 def _path_sentence(run: Run, steps: Sequence[PathStep]) -> str:

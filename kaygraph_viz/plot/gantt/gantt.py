@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from kaygraph_viz.analysis.summary import summarize
-from kaygraph_viz.checks import checked_seconds, checked_whole, checked_word
+from kaygraph_viz.checks import checked_flag, checked_seconds, checked_whole, checked_word
 from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes, checked_traces
 from kaygraph_viz.plot.gantt.bands import folded, most_rows
@@ -40,6 +40,7 @@ def gantt(
     labels: bool = True,
     max_bars: int = MAX_BARS,
     end_s: float = 0.0,
+    key: bool = False,
 ) -> Axes:
     """Draw a Gantt chart: when each branch waited, ran and ended, with one row per worker.
 
@@ -70,6 +71,9 @@ def gantt(
         of a pixel's time. Images and bands are coloured by parts.
     end_s
         The time axis reaches at least this far [s]; give several charts the same, and their lengths can be compared.
+    key
+        Whether the legend above the bars says what each of its entries means, for people who see such a chart for the
+        first time. It names only what is in the chart.
 
     Returns
     -------
@@ -95,6 +99,7 @@ def gantt(
 
     Thin lines in front of a bar are its time in the queue, drawn only while its worker was free. What ended
     badly is hatched, in a way of its own for each status, named where there is room and marked where there is none.
+    All bars of a trace that `what_if` predicted have a wide grey hatch.
 
     Examples
     --------
@@ -107,7 +112,8 @@ def gantt(
     checked_word("color_by", color_by, COLOR_BY, 'color_by="name"')
     checked_word("group_by", group_by, GROUP_BY, 'group_by="node"')
     checked_whole("max_bars", max_bars, 1, example="max_bars=5000")
-    options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"))
+    checked_flag("key", key, "key=True")
+    options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"), key)
     checked_axes(ax)
     chart = folded(Chart.of(trace, group_by), most_rows(ax))
     summaries = [summarize(each) for each in traces]

@@ -52,6 +52,7 @@ class Bar(NamedTuple):
     labels: tuple[str, ...]
     span_id: int
     rooms: tuple[tuple[float, float], ...] = ()  # the best and the second best place of a label, from and to [s]
+    is_predicted: bool = False
 
     @property
     def is_failed(self) -> bool:
@@ -205,12 +206,14 @@ class _Maker:
         rows, words = self.run.nesting.columns.rows[self.run.units], self._words
         covered = _by_span(rect for rect in self.rects if rect.fill in COVERED), _by_span(self.failed)
         pauses = _by_span(rect for rect in self.rects if rect.fill == "pause")
+        is_predicted = bool(self.run.predicted_from)
         for place, (position, span_id) in enumerate(zip(self._units, self._ids, strict=True)):
             times = self._seconds(int(rows["started_ns"][place])), self._seconds(int(rows["ended_ns"][place]))
             taken = [rect for found in covered for rect in found.get(span_id, ())]
             rooms = longest_gap(*times, taken), longest_gap(*times, pauses.get(span_id, ()))
             status, height = STATUSES[rows["status"][place]], self._heights[place]
-            self.bars.append(Bar(self._row_of[place], *times, height, status, words.of(position), span_id, rooms))
+            bar = Bar(self._row_of[place], *times, height, status, words.of(position), span_id, rooms, is_predicted)
+            self.bars.append(bar)
 
 
 def _by_span(rects: Iterable[Rect]) -> dict[int, list[Rect]]:
@@ -275,7 +278,7 @@ def _placed(bar: Bar, points_per_s: float, pad: float, fit: Callable[[str, float
     places = list(dict.fromkeys((*bar.rooms, (bar.x0_s, bar.x1_s))))
 
     def label(text: str, place: tuple[float, float]) -> Label:
-        return Label(bar.row, sum(place) / 2, text, bar, place != places[0])
+        return Label(bar.row, sum(place) / 2, text, bar, place != places[0] or bar.is_predicted)
 
     for text in bar.labels:
         for place in places:

@@ -17,10 +17,11 @@ from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.bars import add_node_lines, bar_fills, draw_bars
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.image import draw_image, image_keys
+from kaygraph_viz.plot.gantt.key import explained
 from kaygraph_viz.plot.gantt.layout import Layout, make_layout
 from kaygraph_viz.plot.gantt.loops import draw_blocked_loops, with_turns
 from kaygraph_viz.plot.legend import LEGEND_LINE_PT, legend_lines
-from kaygraph_viz.plot.style import BANDS_NOTE, LOOP_HELD_UP, STATUS_FILLS, Fill, Key, Size
+from kaygraph_viz.plot.style import BANDS_NOTE, LOOP_HELD_UP, PREDICTED, STATUS_FILLS, Fill, Key, Size
 from kaygraph_viz.plot.text import width_pt
 
 __all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
@@ -39,6 +40,7 @@ class Options:
     labels: bool = True
     max_bars: int = MAX_BARS
     end_s: float = 0.0
+    key: bool = False
 
 
 def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Key] = ()) -> tuple[Canvas, list[Key]]:
@@ -69,16 +71,22 @@ def draw_rows(chart: Chart, ax: Axes | None, options: Options, more: Sequence[Ke
     expected = _keys(layout, fills, ()) if layout is not None else image_keys(chart)
     note = _note(chart, layout)
     has_blocked = layout is not None and any(len(loop_blocks(run.nesting.columns)) for run in chart.runs)
-    expected = with_turns([*expected, *[LOOP_HELD_UP] * has_blocked, *more], chart)
+    expected = _legend([*expected, *[LOOP_HELD_UP] * has_blocked, *more], chart, options)
     canvas = given if given is not None else _new_canvas(chart, note, expected)
     canvas.set_time(extent_s, note)
     canvas.set_rows(chart.rows)
     add_node_lines(canvas, chart)
     if layout is None:
-        return canvas, with_turns([*draw_image(canvas, chart), *more], chart)
+        return canvas, _legend([*draw_image(canvas, chart), *more], chart, options)
     marked = draw_bars(canvas, layout, fills, labels=options.labels)
     held_up = draw_blocked_loops(canvas, chart)
-    return canvas, with_turns([*_keys(layout, fills, marked), *held_up, *more], chart)
+    return canvas, _legend([*_keys(layout, fills, marked), *held_up, *more], chart, options)
+
+
+def _legend(keys: Sequence[Key], chart: Chart, options: Options) -> list[Key]:
+    """Return the entries of the legend in their final words."""
+    found = with_turns(keys, chart)
+    return explained(found, chart) if options.key else found
 
 
 def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) -> list[Key]:
@@ -89,7 +97,7 @@ def _keys(layout: Layout, fills: Mapping[str, Fill], marked: Collection[str]) ->
         if status in found:
             colour = keys.get(fill.label, fill).colour  # where bars are filled by how they ended
             keys[fill.label] = fill._replace(colour=colour, marker=fill.marker if status in marked else "")
-    return list(keys.values())
+    return [*keys.values(), *[PREDICTED] * any(bar.is_predicted for bar in layout.bars)]
 
 
 def _note(chart: Chart, layout: Layout | None) -> str:
@@ -101,7 +109,8 @@ def _note(chart: Chart, layout: Layout | None) -> str:
     else:
         share = f"{chart.bar_count:,} bars: a darker colour means that more of the time was used"
     dropped = f"{counted(chart.dropped, 'span')} dropped, not shown" if chart.dropped else ""
-    return "; ".join(filter(None, [share, dropped]))
+    predicted = dict.fromkeys(f"predicted from {run.predicted_from}" for run in chart.runs if run.predicted_from)
+    return "; ".join(filter(None, [*predicted, share, dropped]))
 
 
 def _names_pt(chart: Chart) -> float:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ipywidgets
-from traitlets import link
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.widgets.careful import Say, careful
 from kaygraph_viz.widgets.playground.options import Option
 from kaygraph_viz.widgets.playground.state import rounded
+
+with needed():
+    import ipywidgets
+    from traitlets import link
 
 __all__ = ["Control"]
 

@@ -2,7 +2,7 @@
 
 Belongs here: figures for panels. Does not belong here: what is drawn (``plot``), and widgets (``playground``).
 
-Every figure is one of its own: the state of pyplot may not be touched from a thread.
+Every figure is one of its own: the state of pyplot may not be touched from a thread. Two are never drawn at once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -38,6 +39,9 @@ TOP_PT, BOTTOM_PT, RIGHT_PT = 46, 36, 12
 NOTE_PT = 14  # room for a note below the axis, also where there is none: the charts of a panel have one size
 
 
+_one_at_a_time = threading.RLock()
+
+
 class Picture(NamedTuple):
     """A PNG, what it shows in words, and how wide it is meant to be [pixels]."""
 
@@ -60,6 +64,11 @@ def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0,
     rows
         There is room for so many rows, at most 11.
     """
+    with _one_at_a_time:
+        return _gantt_picture(trace, title, end_s, rows)
+
+
+def _gantt_picture(trace: Trace, title: str | None, end_s: float, rows: float) -> Picture:
     mine = folded(Chart.of(trace)).rows
     names = (width_pt(row.text, Size.font, is_bold=row.is_heading) for row in mine)
     left = 14 + max(width_pt(USUAL_NAME, Size.font), *names) if mine else 14
@@ -74,8 +83,10 @@ def gantt_picture(trace: Trace, title: str | None = None, *, end_s: float = 0.0,
     return _finished(ax, GANTT_IN)
 
 
-def sketch_picture(log: Log, tried: Tried, *, last: int) -> Picture | None:
-    """Draw the speedups of all runs with the same workload; return None where there is cannot be compared.
+def sketch_picture(
+    log: Log, tried: Tried, *, last: int, expected: tuple[int, float] | None = None
+) -> Picture | None:  # fmt: skip
+    """Draw the speedups of all runs with the same workload; return None where nothing can be compared.
 
     Parameters
     ----------
@@ -83,17 +94,20 @@ def sketch_picture(log: Log, tried: Tried, *, last: int) -> Picture | None:
         The runs, and the one that is looked at.
     last
         Where the axis of workers ends.
+    expected
+        A number of workers and its predicted makespan [s], which is looked at instead of the run.
     """
     if not tried.is_whole or not tried.trace.makespan_s:
         return None
     series = {entry.workers: entry.trace for entry in log.series(tried) if entry.trace.makespan_s}
     others = [(entry.workers, entry.trace) for entry in log.alike(tried) if entry not in log.series(tried)]
-    ax = _axes(SKETCH_IN, SKETCH_HIGH_IN, (38, 8, BOTTOM_PT, TOP_PT))
-    speedup_sketch(
-        series, ax=ax, shown=tried.workers, others=others, one_worker_s=log.one_worker_s(tried),
-        what_if=log.predicted(tried), last=last,
-    )  # fmt: skip
-    return _finished(ax, SKETCH_IN)
+    with _one_at_a_time:
+        ax = _axes(SKETCH_IN, SKETCH_HIGH_IN, (38, 8, BOTTOM_PT, TOP_PT))
+        speedup_sketch(
+            series, ax=ax, shown=expected or tried.workers, others=others, one_worker_s=log.one_worker_s(tried),
+            what_if=log.predicted(tried), last=last,
+        )  # fmt: skip
+        return _finished(ax, SKETCH_IN)
 
 
 def image(picture: Picture) -> str:

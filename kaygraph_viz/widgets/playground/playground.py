@@ -17,8 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-
+from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_WORKERS as LIMIT, checked_function, checked_whole, checked_workers
@@ -27,12 +26,17 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.careful import careful
 from kaygraph_viz.widgets.closing import parts_of
-from kaygraph_viz.widgets.playground.background import BackgroundRun, Ending, branches_of
+from kaygraph_viz.widgets.playground.background import Ending, branches_of
 from kaygraph_viz.widgets.playground.controls import Control
+from kaygraph_viz.widgets.playground.forecast import Preview, forecast, preview
+from kaygraph_viz.widgets.playground.newest import Newest
 from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
 from kaygraph_viz.widgets.playground.pictures import Picture, gantt_picture, image, sketch_picture
 from kaygraph_viz.widgets.playground.state import BEST, Log, Tried
 from kaygraph_viz.widgets.playground.style import STYLE, lines_of
+
+with needed():
+    import ipywidgets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +45,7 @@ __all__ = ["Playground", "playground"]
 
 MAX_WORKERS = 16
 MAX_LINES = 8  # of the log that are seen at once
+PALE = "kv-pale"
 LOG_TITLE = (
     f"<div>Runs so far: choose one to see it again. {BEST} is the fastest.</div>"
     "<div class='kv-columns' aria-hidden='true'>{}</div>"
@@ -106,17 +111,24 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         What has been tried.
     picture
         The chart that is shown, as the bytes of a PNG.
+    alt
+        The same in words.
     """
 
     def __init__(self, run: Run, log: Log, recorded: Mapping[int, Trace]) -> None:
         self.tried = log
-        self.picture = b""
+        self.picture, self.alt = b"", ""
         self._run = run
-        self._background: BackgroundRun | None = None
+        self._runs, self._previews = Newest(), Newest()  # predictions are made while a run goes on, too
+        self._running: dict[str, Any] | None = None  # the settings of the run that the button started
+        self._shown: dict[str, Any] | None = None  # the settings of the chart
+        self._is_predicted = False  # the chart
         self._drawing = threading.RLock()  # the controls and a run that ends may both want to draw
         self._is_setting = False  # several widgets at once, which is one change
         self._charts: dict[tuple[Any, ...], Picture] = {}
         self._sketches: dict[int, Picture | None] = {}
+        self._predicted: list[Preview] = []  # with the log as it is
+        self._listed: list[Tried] = []
         self.controls = {option.name: Control(option, self._changed, self._say) for option in log.options}
         for count, trace in sorted(recorded.items()):
             log.add({**self.settings, WORKERS: count}, trace)
@@ -169,7 +181,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     @property
     def traces(self) -> dict[int, Trace]:
-        """The last trace for each number of workers."""
+        """The last recorded trace for each number of workers."""
         return {entry.workers: entry.trace for entry in self.tried.entries if entry.is_whole}
 
     @property
@@ -180,58 +192,102 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     # -- what the controls do -----------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        """Show the run that was recorded with the settings of the controls, if there is one."""
         if self._is_setting:
             return
         with self._saying("The chart could not be drawn"), self._drawing:
-            tried = self.tried.find(self.settings)
-            if tried is not None:
-                self._show(tried)
-            else:
-                self._write_log(None)
-                if not self._is_running:
-                    self._say(f"No run with {self._in_words()} yet: press Run." + self._what_is_seen())
+            self._look()
+
+    def _look(self) -> None:
+        """Show what belongs to the settings of the controls: their run, or one in simulated time, or a prediction."""
+        settings, is_running = self.settings, self._running is not None
+        self._previews.drop()
+        if not is_running:
+            self._runs.drop(stops=True)
+        if (tried := self.tried.find(settings)) is not None:
+            self._show(tried)
+        elif not is_running and self._is_simulated(settings):
+            self._simulate(settings)
+        else:
+            self._predict(settings)
+        if settings == self._running:
+            self._say_running()
+
+    def _is_simulated(self, settings: Mapping[str, Any]) -> bool:
+        """Return whether a run with these settings would run in simulated time, so that it costs no waiting."""
+        clock = settings.get("clock")
+        return any(entry.is_simulated and entry.settings.get("clock") == clock for entry in self.tried.entries)
+
+    def _simulate(self, settings: dict[str, Any]) -> None:
+        self._write_log(None)
+        self._compare_chart()
+        self._say(f"Running in simulated time with {self._in_words()} ..." + self._what_is_seen())
+        self._runs.ask(
+            lambda: _checked_trace(call_with(self._run, settings)),
+            lambda _branches: self._on_waiting(settings),
+            lambda ending: self._on_simulated(settings, ending),
+            stops=True,
+        )
+
+    def _predict(self, settings: dict[str, Any]) -> None:
+        """Show a prediction, now if it was made before, else as soon as it is made."""
+        found = next((each for each in self._predicted if each.forecast.settings == settings), None)
+        if found is not None:
+            self._show_preview(found)
+            return
+        self._write_log(None)
+        self._compare_chart()
+        self._say(f"No run with {self._in_words()} yet: press Run." + self._what_is_seen())
+        if self.tried.entries:
+            log, last = self.tried, self.slider_end
+            self._previews.ask(lambda: preview(log, settings, last=last), _ignore, self._on_preview)
 
     def _on_log(self, change: Mapping[str, Any]) -> None:
         if self._is_setting or change["new"] is None:
             return
         with self._saying("The chart could not be drawn"), self._drawing:
-            tried = self.tried.entries[change["new"]]
+            tried = self._listed[change["new"]]
+            self._previews.drop()
             with self._setting():
                 for name, value in tried.settings.items():
                     self.controls[name].value = value
             self._show(tried)
 
     def _on_run(self, _button: object) -> None:
-        if self._is_running:
+        if self._running is not None:
             return
-        settings = self.settings
+        settings = self._running = self.settings
         self.run_button.disabled, self.stop_button.disabled = True, False
-        self._say(f"Running with {self._in_words()} ...")
-        self._background = BackgroundRun(
+        self._say_running()
+        self._runs.ask(
             lambda: _checked_trace(call_with(self._run, settings)),
             self._on_count,
             lambda ending: self._on_end(settings, ending),
+            stops=True,
         )
 
     def _on_stop(self, _button: object) -> None:
-        if self._background is not None and self._is_running:
+        if self._running is not None:
             self._say("Stopping ...")
-            self._background.stop()
-
-    @property
-    def _is_running(self) -> bool:
-        return not self.stop_button.disabled
+            self._runs.stop()
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Wait until a run that the button started has ended; for tests and for cells after the panel."""
-        if self._background is not None:
-            self._background.wait(timeout_s)
+        """Wait until what the panel does in the background has ended; for tests and for cells after the panel.
+
+        Parameters
+        ----------
+        timeout_s
+            How long at most, each time that something ends and something else begins [s].
+        """
+        while self._runs.is_going_on or self._previews.is_going_on:
+            for newest in (self._runs, self._previews):
+                if not newest.wait(timeout_s):
+                    return
 
     def close(self) -> None:
         """Remove the panel with all that it consists of, and stop its run: ipywidgets keeps each part until then."""
         if self.comm is not None:
-            self._on_stop(None)
+            self._runs.drop(stops=True)
+            self._previews.drop()
             for part in list(parts_of(self)):
                 part.close()
         super().close()
@@ -242,16 +298,42 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self.counter.value = f"{counted(branches, 'branch', 'branches')} done" if branches else ""
 
     def _on_end(self, settings: Mapping[str, Any], ending: Ending) -> None:
-        self.counter.value = ""
-        self.run_button.disabled, self.stop_button.disabled = False, True
         with self._saying("The chart could not be drawn"), self._drawing:
+            self._running, self.counter.value = None, ""
+            self.run_button.disabled, self.stop_button.disabled = False, True
+            self._compare_chart()
             if ending.was_stopped:
                 self._show_stopped(settings, ending)
             elif ending.error is not None:
-                self._say(f"The run failed: {describe_error(ending.error)}", is_error=True)
+                self._say(f"The run failed: {describe_error(ending.error)}" + self._what_is_seen(), is_error=True)
             elif isinstance(ending.returned, Trace):
-                tried = self._add(settings, ending.returned)
-                self._show(tried) if self.settings == settings else self._write_log(self.tried.find(self.settings))
+                self._add(settings, ending.returned)
+                self._look()
+
+    def _on_simulated(self, settings: Mapping[str, Any], ending: Ending) -> None:
+        with self._saying("The chart could not be drawn"), self._drawing:
+            if isinstance(ending.returned, Trace):
+                self._add(settings, ending.returned)
+                self._look()
+            elif ending.error is not None and not ending.was_stopped:
+                self._say(f"The run failed: {describe_error(ending.error)}" + self._what_is_seen(), is_error=True)
+
+    def _on_waiting(self, settings: dict[str, Any]) -> None:
+        """Show a prediction where a run in simulated time takes longer than a moment."""
+        with self._saying("The chart could not be drawn"), self._drawing:
+            if settings == self.settings != self._shown:
+                self._predict(settings)
+
+    def _on_preview(self, ending: Ending) -> None:
+        with self._saying("The chart could not be drawn"), self._drawing:
+            if ending.error is not None:
+                raise ending.error
+            if isinstance(ending.returned, Preview):
+                self._predicted.append(ending.returned)
+                if ending.returned.forecast.settings == self.settings:
+                    self._show_preview(ending.returned)
+                    if self.settings == self._running:
+                        self._say_running()
 
     def _show_stopped(self, settings: Mapping[str, Any], ending: Ending) -> None:
         """Report how far a stopped run came, and show its trace if these settings have no complete run."""
@@ -266,18 +348,39 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             tried = self._add(settings, trace, is_whole=False)
             if self.settings == settings:
                 self._show(tried)
-        self._say(said)
+        self._say(said + self._what_is_seen())
 
     # -- what is shown ------------------------------------------------------------------------------------------
 
     def _show(self, tried: Tried) -> None:
-        chart, sketch = self._gantt(tried), self._sketch(tried)
-        self.picture = chart.png
+        self._draw(tried.settings, self._gantt(tried), self._sketch(tried))
+        best = "This is the fastest run so far." if self.tried.is_best(tried) else ""
+        self._say(" ".join(filter(None, [self.tried.result(tried), self.tried.again(tried), best])))
+        self._write_log(tried)
+
+    def _show_preview(self, found: Preview) -> None:
+        self._draw(found.forecast.settings, found.chart, found.sketch, is_predicted=True)
+        self._say(found.forecast.sentence + ("" if self._runs.is_going_on else " Press Run to measure it."))
+        self._write_log(None)
+
+    def _draw(
+        self, settings: Mapping[str, Any], chart: Picture, sketch: Picture | None, *, is_predicted: bool = False
+    ) -> None:  # fmt: skip
+        self.picture, self.alt = chart.png, chart.alt
         pictures = "".join(image(picture) for picture in (chart, sketch) if picture is not None)
         words = html.escape(chart.alt if sketch is None else sketch.alt)
         self.chart.value = f"<div class='kv-pictures'>{pictures}</div><p class='kv-words'>{words}</p>"
-        self._say(self.tried.result(tried) + (" This is the fastest run so far." if self.tried.is_best(tried) else ""))
-        self._write_log(tried)
+        self._shown, self._is_predicted = dict(settings), is_predicted
+        self._compare_chart()
+
+    @property
+    def _is_out_of_date(self) -> bool:
+        """Whether the chart is another one than that of the controls, or a new one is on its way."""
+        return self.settings != self._shown or (self._shown == self._running and not self._is_predicted)
+
+    def _compare_chart(self) -> None:
+        """Make the chart pale while it is out of date."""
+        self.chart.add_class(PALE) if self._is_out_of_date else self.chart.remove_class(PALE)
 
     @property
     def slider_end(self) -> int:
@@ -303,7 +406,10 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _add(self, settings: Mapping[str, Any], trace: Trace, *, is_whole: bool = True) -> Tried:
         """Add a run to the log and drop the pictures that were drawn of the log before."""
         self._sketches.clear()
-        return self.tried.add(settings, trace, is_whole=is_whole)
+        expected = forecast(self.tried, settings) if is_whole and self.tried.find(settings) is None else None
+        self._predicted = []
+        predicted_s = None if expected is None else expected.trace.makespan_s
+        return self.tried.add(settings, trace, is_whole=is_whole, predicted_s=predicted_s)
 
     def _in_words(self) -> str:
         """Return the settings in words, or only those whose controls were not there from the beginning."""
@@ -315,17 +421,21 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         return ", ".join([counted(self.controls[WORKERS].value, "worker"), *others])
 
     def _what_is_seen(self) -> str:
-        return " The chart still shows the run before." if self.picture else ""
+        return " The pale chart is the one before." if self.picture and self._is_out_of_date else ""
+
+    def _say_running(self) -> None:
+        self._compare_chart()
+        self._say(f"Running with {self._in_words()} ..." + self._what_is_seen())
 
     def _write_log(self, shown: Tried | None) -> None:
-        entries = self.tried.entries
-        title, *lines = lines_of(self.tried.table())
+        self._listed = self.tried.lines(shown)
+        title, *lines = lines_of(self.tried.table(shown))
         with self._setting():
             if lines != list(self.log_list.options):
                 self.log_list.options = [(line, at) for at, line in enumerate(lines)]
                 self.log_list.rows = max(2, min(len(lines), MAX_LINES))
                 self.log_title.value = LOG_TITLE.format(html.escape(title))
-            self.log_list.index = entries.index(shown) if shown in entries else None
+            self.log_list.index = self._listed.index(shown) if shown in self._listed else None
             self._log_box.layout.display = None if lines else "none"
 
     def _say(self, text: str, *, is_error: bool = False) -> None:
@@ -356,10 +466,15 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             data["text/plain"] = repr(self)
             if self.picture:
                 data["image/png"] = base64.b64encode(self.picture).decode()
+                metadata = {**metadata, "image/png": {"alt": self.alt}}
         return data, metadata
 
     def __repr__(self) -> str:
         return f"<Playground for 1 to {self.slider.max} workers>"
+
+
+def _ignore(_branches: int) -> None:
+    """Do nothing: a prediction has no progress to tell."""
 
 
 def _checked_trace(returned: object) -> Trace:

@@ -5,7 +5,7 @@ Belongs here: the log. Does not belong here: widgets (``controls``, ``playground
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,8 +16,9 @@ from kaygraph_viz.analysis.wording import counted, duration, significant
 from kaygraph_viz.errors import KayGraphVizError
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.options import WORKERS, Option
+from kaygraph_viz.widgets.playground.repeats import duration_range, missed_by, repeats_took
 
-__all__ = ["BEST", "MAX_TRIED", "Log", "Tried", "rounded"]
+__all__ = ["BEST", "MAX_TRIED", "Log", "Settings", "Tried", "rounded"]
 
 MAX_TRIED = 100  # traces are large; the oldest go first
 CHEAP_SPANS = 2_000  # runs with more are not predicted, since a picture has to come at once
@@ -40,6 +41,8 @@ class Tried:
         Whether it ran to its end; False where it was stopped.
     only
         What gets the workers, as for `what_if`.
+    predicted_s
+        The makespan that had been predicted before it was run [s]; None where nothing was predicted.
 
     Examples
     --------
@@ -53,6 +56,7 @@ class Tried:
     trace: Trace
     is_whole: bool = True
     only: str | None = None
+    predicted_s: float | None = None
 
     @property
     def workers(self) -> int:
@@ -70,16 +74,25 @@ class Tried:
         """The number of rows of its chart."""
         return len(self.trace.lanes)
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it ran in simulated time."""
+        return self.trace.machine is not None and self.trace.machine.is_simulated
+
     @cached_property
-    def predicted(self) -> WhatIf | None:
-        """The predictions for 1 to 16 workers; None where the run was stopped, is large, or they are all the same."""
-        if not self.is_whole or len(self.trace) > CHEAP_SPANS:
-            return None
+    def what_if(self) -> WhatIf | None:
+        """The predictions for 1 to 16 workers; None where the run was stopped or has nothing that gets workers."""
         try:
-            found = what_if(self.trace, workers=range(1, 17), only=self.only)
+            found = what_if(self.trace, workers=range(1, 17), only=self.only) if self.is_whole else None
         except KayGraphVizError:  # there is nothing of that name in it
             return None
-        return found if len({*found.makespan_s.values()}) > 1 else None
+        return found if found is not None and found.recorded_workers else None
+
+    @property
+    def predicted(self) -> WhatIf | None:
+        """The same, for a picture that has to come at once; None where the run is large, or they are all the same."""
+        found = self.what_if if len(self.trace) <= CHEAP_SPANS else None
+        return found if found is not None and len({*found.makespan_s.values()}) > 1 else None
 
 
 @dataclass
@@ -93,7 +106,7 @@ class Log:
     only
         What gets the workers, as for `what_if`.
     entries
-        The runs; the same settings again replace the run before.
+        The runs, repeats included; a run that was stopped makes room for a complete one.
 
     Examples
     --------
@@ -113,18 +126,36 @@ class Log:
     only: str | None = None
     entries: list[Tried] = field(default_factory=list)
 
-    def add(self, settings: Settings, trace: Trace, *, is_whole: bool = True) -> Tried:
+    def add(
+        self, settings: Settings, trace: Trace, *, is_whole: bool = True, predicted_s: float | None = None
+    ) -> Tried:  # fmt: skip
         """Add a run and return its entry."""
-        tried, before = Tried(dict(settings), trace, is_whole, self.only), self.find(settings)
-        if before is None:
-            self.entries = [*self.entries, tried][-MAX_TRIED:]
-        else:
-            self.entries = [tried if entry is before else entry for entry in self.entries]
+        tried = Tried(dict(settings), trace, is_whole, self.only, predicted_s)
+        kept = [entry for entry in self.entries if entry.is_whole or entry.settings != settings]
+        self.entries = [*kept, tried][-MAX_TRIED:]
         return tried
 
+    def runs(self, settings: Settings) -> list[Tried]:
+        """Return the runs with these settings, the oldest first."""
+        return [entry for entry in self.entries if entry.settings == settings]
+
     def find(self, settings: Settings) -> Tried | None:
-        """Return the run with these settings, or None."""
-        return next((entry for entry in self.entries if entry.settings == settings), None)
+        """Return the last run with these settings, or None."""
+        return next(reversed(self.runs(settings)), None)
+
+    def nearest(self, settings: Settings) -> Tried | None:
+        """Return the last run that differs least in its number of workers, and in nothing else; None if there is none.
+
+        A run from which nothing can be predicted does not count.
+        """
+        others = [option.name for option in self.options if option.name != WORKERS]
+        near = [
+            entry
+            for entry in reversed(self.entries)
+            if entry.is_whole and all(entry.settings[name] == settings[name] for name in others)
+        ]
+        near.sort(key=lambda entry: (abs(entry.workers - settings[WORKERS]), entry.workers))
+        return next((entry for entry in near if entry.what_if is not None), None)
 
     def alike(self, tried: Tried) -> list[Tried]:
         """Return the runs with the same workload, so that their makespans compare."""
@@ -149,7 +180,8 @@ class Log:
     def is_best(self, tried: Tried) -> bool:
         """Return whether a run was the fastest with its workload; of equals, the one with the fewest workers."""
         alike = self.alike(tried)
-        return len(alike) > 1 and tried is min(alike, key=lambda each: (each.trace.makespan_s, each.workers))
+        has_others = any(entry.settings != tried.settings for entry in alike)
+        return has_others and tried is min(alike, key=lambda each: (each.trace.makespan_s, each.workers))
 
     def one_worker_s(self, tried: Tried) -> float | None:
         """Return the makespan with one worker [s], measured or predicted; None where it is not known."""
@@ -185,11 +217,28 @@ class Log:
         mishaps = {"failed": failed, "tried again": summary.counts.get("retries", 0)}
         return head + "".join(f" {number:,} {word}." for word, number in mishaps.items() if number)
 
+    def again(self, tried: Tried) -> str:
+        """Return how a run compares with what was predicted, and with earlier runs of its settings, in sentences."""
+        found, makespan_s = [], tried.trace.makespan_s
+        if tried.predicted_s is not None:
+            found.append(missed_by(tried.predicted_s, makespan_s))
+        before = self.runs(tried.settings)
+        before = before[: before.index(tried) + 1]
+        if len(before) > 1:
+            found.append(f"Run {len(before)} with these settings: {_same_or_range(before)}.")
+        return " ".join(found)
+
     def title(self, tried: Tried) -> str:
         """Return the settings that tell a run from others, and its makespan."""
-        shown = (option.named(tried.settings[option.name]) for option in self.options[1:] if self._differs(option))
+        runs = self.runs(tried.settings)
+        number = f", run {runs.index(tried) + 1}" if len(runs) > 1 else ""
         makespan = duration(tried.trace.makespan_s, 3) if tried.is_whole else "stopped"
-        return f"{', '.join([counted(tried.workers, 'worker'), *shown])}: {makespan}"
+        return f"{self.named(tried.settings)}{number}: {makespan}"
+
+    def named(self, settings: Settings) -> str:
+        """Return the number of workers, and those settings that differ in the log, in words."""
+        shown = (option.named(settings[option.name]) for option in self.options[1:] if self._differs(option))
+        return ", ".join([counted(settings[WORKERS], "worker"), *shown])
 
     @property
     def longest_s(self) -> float:
@@ -201,21 +250,65 @@ class Log:
         """The rows of the chart with the most."""
         return max((entry.rows for entry in self.entries), default=0)
 
-    def table(self) -> list[tuple[str, ...]]:
-        """Return the log as rows of words, the headings first; settings that never differed have no column."""
+    def table(self, opened: Tried | None = None) -> list[tuple[str, ...]]:
+        """Return the log as rows of words, the headings first; settings that never differed have no column.
+
+        Parameters
+        ----------
+        opened
+            As for `lines`.
+        """
         shown = [option for option in self.options if option.name == WORKERS or self._differs(option)]
         headings = ["", *(option.plain_label for option in shown), "makespan", "times as fast", "at once"]
-        return [tuple(headings), *(self._row(entry, shown) for entry in self.entries)]
+        rows = (self._row(runs, number, shown) for runs, number in self._lines(opened))
+        return [tuple(headings), *rows]
+
+    def lines(self, opened: Tried | None = None) -> list[Tried]:
+        """Return the run of each row of `table`: of repeats, the last one stands for all.
+
+        Parameters
+        ----------
+        opened
+            Repeats of this run have a row each below that of all of them.
+        """
+        return [runs[number] for runs, number in self._lines(opened)]
+
+    def _lines(self, opened: Tried | None) -> Iterator[tuple[list[Tried], int]]:
+        """Yield the runs with the same settings, and the number of one of them; -1 for the row of all."""
+        for settings in _distinct(entry.settings for entry in self.entries):
+            runs = self.runs(settings)
+            yield runs, -1
+            if len(runs) > 1 and opened in runs:
+                yield from ((runs, number) for number in range(len(runs)))
 
     def _differs(self, option: Option) -> bool:
         return len({repr(entry.settings[option.name]) for entry in self.entries}) > 1
 
-    def _row(self, entry: Tried, shown: Sequence[Option]) -> tuple[str, ...]:
-        settings = (option.shown(entry.settings[option.name]) for option in shown)
-        makespan = duration(entry.trace.makespan_s) if entry.is_whole else "stopped"
+    def _row(self, runs: Sequence[Tried], number: int, shown: Sequence[Option]) -> tuple[str, ...]:
+        entry, members = runs[number], runs if number < 0 else [runs[number]]
+        settings = [option.shown(entry.settings[option.name]) for option in shown]
+        if number >= 0:
+            settings = [f"run {number + 1}", *[""] * (len(settings) - 1)]
+        makespan = repeats_took([run.trace.makespan_s for run in members]) if entry.is_whole else "stopped"
         gain = self.gain(entry) if entry.is_whole else ""
         measured = (makespan, gain, str(entry.summary.peak_concurrency))
-        return BEST if self.is_best(entry) else "", *settings, *measured
+        return BEST if any(map(self.is_best, members)) else "", *settings, *measured
+
+
+def _distinct(settings: Iterable[Settings]) -> list[Settings]:
+    """Return settings, each once: they cannot be members of a set."""
+    found: list[Settings] = []
+    for each in settings:
+        if each not in found:
+            found.append(each)
+    return found
+
+
+def _same_or_range(runs: Sequence[Tried]) -> str:
+    makespans = [run.trace.makespan_s for run in runs]
+    if runs[-1].is_simulated and len({*makespans}) == 1:
+        return "the same as before, since time is simulated"
+    return f"all {len(runs)} took {duration_range(makespans)}"
 
 
 def rounded(value: Any) -> Any:

@@ -15,11 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import numpy.typing as npt
-import traitlets
 
+from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.plot.checks import checked_trace
@@ -36,6 +35,10 @@ from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
 from kaygraph_viz.widgets.timeline.span_facts import span_facts
 from kaygraph_viz.widgets.timeline.static_picture import still_png
 from kaygraph_viz.widgets.timeline.when_shown import show_again_when
+
+with needed():
+    import anywidget
+    import traitlets
 
 __all__ = ["Timeline", "timeline"]
 

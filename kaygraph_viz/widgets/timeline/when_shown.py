@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from IPython.core.getipython import get_ipython
-from IPython.display import DisplayHandle, display
+from kaygraph_viz._optional import needed
+
+with needed():
+    from IPython.core.getipython import get_ipython
+    from IPython.display import DisplayHandle, display
 
 __all__ = ["show_again_when"]
 

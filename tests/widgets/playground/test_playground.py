@@ -12,12 +12,13 @@ import matplotlib.pyplot as plt
 import pytest
 from ipywidgets.widgets import widget
 
+import kaygraph_viz as kv
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.widgets.playground import pictures, playground as module
+from kaygraph_viz.widgets.playground import background, forecast as previews, pictures, playground as module
 from kaygraph_viz.widgets.playground.playground import Playground, playground
 
 GUARD_S = 30  # against a test that hangs; never waited for
@@ -36,6 +37,15 @@ def never(_workers):
 def press(panel):
     panel.run_button.click()
     panel.wait(GUARD_S)
+
+
+def slide(panel, workers):
+    panel.slider.value = workers
+    panel.wait(GUARD_S)
+
+
+def is_pale(panel):
+    return module.PALE in panel.chart._dom_classes
 
 
 def text_of(widget):
@@ -62,8 +72,9 @@ def _quick_pictures(request, monkeypatch):
     """Draw small pictures, or, for a test that does not look at them, none."""
     monkeypatch.setattr(pictures, "DPI", 24)
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(module, "gantt_picture", stand_in)
-        monkeypatch.setattr(module, "sketch_picture", lambda *_args, **_options: None)
+        for where in (module, previews):
+            monkeypatch.setattr(where, "gantt_picture", stand_in)
+            monkeypatch.setattr(where, "sketch_picture", lambda *_args, **_options: None)
 
 
 def stand_in(trace, title=None, **options):
@@ -89,16 +100,53 @@ def test_slider_shows_what_was_recorded_with_that_number(panel):
     assert "8 branches with 2 workers took 4.00 s" in text_of(panel.status)
 
 
-def test_slider_says_when_nothing_was_recorded_with_that_number(panel):
+def test_slider_shows_what_is_predicted_where_nothing_was_recorded_with_that_number(panel):
+    slide(panel, 1)
+    assert "Predicted from the run with 2 workers: 1 worker would take 8.00 s. Press Run to measure it." in text_of(
+        panel.status
+    )
+    assert b"1 worker: predicted 8.00 s" in panel.picture
+    assert not is_pale(panel)
+
+
+def test_each_number_of_workers_has_a_chart_of_its_own(panel):
+    for workers in range(1, 17):
+        slide(panel, workers)
+        assert f"{workers} worker".encode() in panel.picture
+        assert not is_pale(panel)
+
+
+def test_slider_says_when_nothing_can_be_predicted():
+    panel = playground(trace_of, recorded={4: make_trace(bar("exec", "main", 0, 1, kind="phase"))}, workers=4)
+    slide(panel, 3)
+    assert "No run with 3 workers yet: press Run. The pale chart is the one before." in text_of(panel.status)
+    assert is_pale(panel)
+    slide(panel, 4)
+    assert not is_pale(panel)
+
+
+def test_prediction_is_made_once_until_another_run_is_there(panel, monkeypatch):
+    slide(panel, 3)
+    monkeypatch.setattr(module, "preview", None)
+    panel.slider.value = 4
     panel.slider.value = 3
-    assert "No run with 3 workers yet: press Run." in text_of(panel.status)
-    panel.slider.value = 1
-    assert "No run with 1 worker yet" in text_of(panel.status)
+    assert "Predicted from the run with 2 workers" in text_of(panel.status)
+    assert b"3 workers: predicted" in panel.picture
 
 
-def test_slider_never_runs_anything():
+def test_run_says_how_far_off_the_prediction_was():
+    panel = playground(lambda workers: trace_of(1), recorded={4: trace_of(4)})
+    slide(panel, 2)
+    assert "2 workers would take 4.00 s" in text_of(panel.status)
+    press(panel)
+    assert "Predicted 4.00 s, measured 8.00 s: 50% too short." in text_of(panel.status)
+    press(panel)
+    assert "Predicted" not in text_of(panel.status)
+
+
+def test_slider_runs_nothing_in_real_time():
     panel = playground(never, recorded={4: trace_of(4)})
-    panel.slider.value = 3
+    slide(panel, 3)
     assert list(panel.traces) == [4]
 
 
@@ -111,13 +159,29 @@ def test_run_records_anew_with_the_number_of_the_slider(panel):
     assert sorted(panel.traces) == tried(panel) == [2, 4, 8]
 
 
-def test_log_holds_the_last_run_of_each_number():
+def test_log_holds_every_run_and_traces_the_last_of_each_number():
     names = iter(["first", "second"])
     panel = playground(lambda workers: trace_of(workers, next(names)), workers=2)
     press(panel)
     press(panel)
-    assert tried(panel) == [2]
+    assert [words[:4] for words in log_of(panel)] == [
+        ["2", "2", "runs:", "4.0"], ["run", "1", "4.00", "s"], ["run", "2", "4.00", "s"]
+    ]  # fmt: skip
+    assert "Run 2 with these settings: all 2 took 4.0 s." in text_of(panel.status)
     assert {span.name for span in panel.traces[2]} == {"second"}
+
+
+def test_each_run_of_a_number_can_be_looked_at_again():
+    names = iter(["first", "second"])
+    panel = playground(lambda workers: trace_of(workers, next(names)), recorded={4: trace_of(4)}, workers=2)
+    press(panel)
+    press(panel)
+    panel.log_list.index = 2
+    assert b"2 workers, run 1: 4.00 s" in panel.picture
+    assert panel.log_list.index == 2
+    panel.log_list.index = 0
+    assert b"4 workers: 2.00 s" in panel.picture
+    assert len(log_of(panel)) == 2  # the repeats are folded again
 
 
 def test_log_shows_what_was_measured():
@@ -200,12 +264,154 @@ def test_slider_stays_alive_while_running(running):
 
 def test_run_that_ends_does_not_take_the_chart_from_another_number(running, slow):
     running.slider.value = 2
-    shown = running.chart.value
     slow.end.set()
     running.wait(GUARD_S)
-    assert running.chart.value == shown
+    assert b"2 workers: 4.00 s" in running.picture
     assert "8 branches with 2 workers" in text_of(running.status)
     assert tried(running) == [1, 2, 4]
+
+
+def test_chart_of_the_run_before_is_pale_while_a_new_one_goes_on(slow):
+    panel = playground(slow, recorded={4: trace_of(4)})
+    assert not is_pale(panel)
+    panel.run_button.click()
+    assert is_pale(panel)
+    assert "Running with 4 workers ... The pale chart is the one before." in text_of(panel.status)
+    slow.end.set()
+    panel.wait(GUARD_S)
+    assert not is_pale(panel)
+
+
+def test_prediction_is_shown_while_its_run_goes_on(running, slow):
+    slide_there(running, 4, "predicted")
+    assert not is_pale(running)
+    assert "Running with 4 workers ..." in text_of(running.status)
+    slow.end.set()
+    running.wait(GUARD_S)
+    assert b"4 workers: 2.00 s" in running.picture
+
+
+def slide_there(panel, workers, shown):
+    """Move the slider while a run goes on, and wait for a picture with a text."""
+    seen = threading.Event()
+    panel.chart.observe(lambda _: seen.set() if shown.encode() in panel.picture else None, names="value")
+    panel.slider.value = workers - 1
+    panel.slider.value = workers
+    assert shown.encode() in panel.picture or seen.wait(GUARD_S)
+    with panel._drawing:  # what has shown it says it, too
+        pass
+
+
+def test_chart_is_never_one_of_other_settings_and_not_pale(rich):
+    rich.controls["items"].value = 9
+    rich.wait(GUARD_S)
+    assert is_pale(rich)
+    assert "No run with 2 workers, items 9 yet: press Run. The pale chart is the one before." in text_of(rich.status)
+    rich.controls["items"].value = 8
+    assert not is_pale(rich)
+
+
+def test_run_that_fails_leaves_no_other_chart_that_looks_like_its_own():
+    panel = playground(lambda workers: 1 // 0, recorded={4: trace_of(4)})
+    slide(panel, 3)
+    press(panel)
+    assert b"3 workers: predicted" in panel.picture
+    assert "The run failed: ZeroDivisionError" in text_of(panel.status)
+    slide(panel, 4)
+    press(panel)
+    assert b"4 workers: 2.00 s" in panel.picture
+    assert not is_pale(panel)
+
+
+# -- simulated time -----------------------------------------------------------------------------------------------
+
+
+def simulated(workers):
+    """Record eight branches of a second in simulated time."""
+    with record(clock="virtual") as trace, get_executor("thread", workers) as executor:
+        list(executor.imap(kv.sleep, [1.0] * 8))
+    return trace
+
+
+def test_slider_runs_what_takes_no_time():
+    panel = playground(simulated, recorded={4: simulated(4)})
+    slide(panel, 8)
+    assert b"8 workers: 1.00 s" in panel.picture
+    assert "8 branches with 8 workers took 1.00 s" in text_of(panel.status)
+    assert tried(panel) == [4, 8]
+
+
+def test_run_again_in_simulated_time_is_seen_to_have_run():
+    panel = playground(simulated, recorded={4: simulated(4)})
+    press(panel)
+    assert "Run 2 with these settings: the same as before, since time is simulated." in text_of(panel.status)
+    assert b"4 workers, run 2: 2.00 s" in panel.picture
+    assert log_of(panel)[0][:5] == ["4", "2", "runs:", "2.0", "s"]
+
+
+class Gate:
+    """A run in simulated time that waits for leave, but with 4 workers."""
+
+    def __init__(self):
+        self.calls, self.began, self.go = [], threading.Semaphore(0), threading.Event()
+
+    def __call__(self, workers):
+        self.calls.append(workers)
+        if workers != 4:
+            self.began.release()
+            assert self.go.wait(GUARD_S)
+        return simulated(workers)
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.go.set()
+
+
+def test_of_the_numbers_that_the_slider_passes_only_the_newest_counts(gate):
+    panel = playground(gate, recorded={4: simulated(4)})
+    panel.slider.value = 5
+    assert gate.began.acquire(timeout=GUARD_S)
+    panel.slider.value = 6
+    panel.slider.value = 7
+    assert is_pale(panel)
+    assert "Running in simulated time with 7 workers ... The pale chart is the one before." in text_of(panel.status)
+    gate.go.set()
+    panel.wait(GUARD_S)
+    assert gate.calls in ([5, 7], [7])
+    assert b"7 workers" in panel.picture
+    assert not is_pale(panel)
+
+
+def test_run_in_simulated_time_that_lasts_is_predicted_meanwhile(gate, monkeypatch):
+    monkeypatch.setattr(background, "TICK_S", 0.001)
+    seen = threading.Event()
+
+    def run(workers):
+        with record():
+            pass
+        return gate(workers)
+
+    panel = playground(run, recorded={4: simulated(4)})
+    panel.chart.observe(lambda _: seen.set() if b"predicted" in panel.picture else None, names="value")
+    panel.slider.value = 5
+    assert seen.wait(GUARD_S)
+    gate.go.set()
+    panel.wait(GUARD_S)
+    assert b"5 workers: 2.00 s" in panel.picture
+
+
+def test_run_in_simulated_time_that_fails_is_said():
+    def run(workers):
+        return simulated(workers) if workers == 4 else 1 // 0
+
+    panel = playground(run, recorded={4: simulated(4)})
+    slide(panel, 5)
+    assert "The run failed: ZeroDivisionError" in text_of(panel.status)
+    assert "The pale chart is the one before." in text_of(panel.status)
+    assert is_pale(panel)
 
 
 # -- stopping -----------------------------------------------------------------------------------------------------
@@ -417,9 +623,9 @@ def test_charts_of_a_log_have_room_for_its_longest_run(panel, monkeypatch):
         pictures, "gantt", lambda *args, **options: asked.append(options["end_s"]) or draw(*args, **options)
     )
     panel.slider.value = 2
-    panel.slider.value = 8
+    slide(panel, 8)
     press(panel)
-    assert asked == [4.0, 4.0]
+    assert asked == [4.0, 4.0, 4.0]  # the second one was predicted
 
 
 @pytest.mark.usefixtures("drawn")
@@ -547,6 +753,8 @@ def bundle_of(panel):
 def test_panel_leaves_a_picture_and_a_text_where_no_kernel_runs(panel):
     bundle = bundle_of(panel)
     assert base64.b64decode(bundle["image/png"]) == panel.picture
+    assert panel._repr_mimebundle_()[1] == {"image/png": {"alt": panel.alt}}
+    assert panel.alt.startswith("Gantt chart of 8")
     assert bundle["text/plain"] == "<Playground for 1 to 16 workers>"
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
@@ -656,6 +864,6 @@ def test_closing_a_panel_stops_its_run():
     panel.run_button.click()
     begun.wait(GUARD_S)
     panel.close()
-    assert panel._background.was_stopped
+    assert panel._runs._current.was_stopped
     may_end.set()
     panel.wait(GUARD_S)

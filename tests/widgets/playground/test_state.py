@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.trace import Trace
+from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.widgets.playground import state
 from kaygraph_viz.widgets.playground.options import KNOWN
 from kaygraph_viz.widgets.playground.state import BEST, MAX_TRIED, Log, rounded
@@ -26,13 +28,63 @@ def log():
     return Log(OPTIONS)
 
 
-def test_same_settings_again_replace_the_run_before(log):
-    log.add(settings(2), trace_of(2))
+def test_same_settings_again_are_a_run_of_their_own(log):
+    first = log.add(settings(2), trace_of(2))
     log.add(settings(4), trace_of(4))
     again = log.add(settings(2), trace_of(1))
-    assert [entry.workers for entry in log.entries] == [2, 4]
+    assert [entry.workers for entry in log.entries] == [2, 4, 2]
+    assert log.runs(settings(2)) == [first, again]
     assert log.find(settings(2)) is again
     assert log.find(settings(3)) is None
+
+
+def test_repeats_share_a_line_which_opens_for_one_of_them(log):
+    first, again = log.add(settings(2), trace_of(2)), log.add(settings(2), trace_of(1))
+    four = log.add(settings(4), trace_of(4))
+    assert [row[1:3] for row in log.table()[1:]] == [("2", "2 runs: 4.0-8.0 s"), ("4", "2.00 s")]
+    assert log.lines() == log.lines(four) == [again, four]
+    assert [row[1:3] for row in log.table(first)[1:]] == [
+        ("2", "2 runs: 4.0-8.0 s"), ("run 1", "4.00 s"), ("run 2", "8.00 s"), ("4", "2.00 s")
+    ]  # fmt: skip
+    assert log.lines(first) == [again, first, again, four]
+    assert [log.title(entry) for entry in (first, four)] == ["2 workers, run 1: 4.00 s", "4 workers: 2.00 s"]
+
+
+def test_a_repeat_says_how_it_compares_with_the_runs_before(log):
+    first, again = log.add(settings(2), trace_of(2)), log.add(settings(2), trace_of(1))
+    assert log.again(first) == ""
+    assert log.again(again) == "Run 2 with these settings: all 2 took 4.0-8.0 s."
+
+
+def test_a_repeat_in_simulated_time_says_that_it_is_the_same(log):
+    simulated = [Trace(trace_of(2).columns, machine=VirtualClock().machine) for _ in range(2)]
+    first, again = (log.add(settings(2), trace) for trace in simulated)
+    assert (first.is_simulated, log.again(first)) == (True, "")
+    assert log.again(again) == "Run 2 with these settings: the same as before, since time is simulated."
+
+
+def test_a_run_says_how_far_off_its_prediction_was(log):
+    run = log.add(settings(2), trace_of(2), predicted_s=5.0)
+    assert log.again(run) == "Predicted 5.00 s, measured 4.00 s: 25% too long."
+
+
+def test_a_complete_run_takes_the_place_of_one_that_was_stopped(log):
+    log.add(settings(2), trace_of(2), is_whole=False)
+    whole = log.add(settings(2), trace_of(2))
+    assert log.entries == [whole]
+
+
+def test_the_nearest_run_differs_in_nothing_but_workers(log):
+    two, eight = log.add(settings(2), trace_of(2)), log.add(settings(8), trace_of(8))
+    log.add(settings(5, "static"), trace_of(5))
+    log.add(settings(4), trace_of(4), is_whole=False)
+    assert [log.nearest(settings(count)) for count in (1, 4, 5, 6)] == [two, two, two, eight]
+    assert log.nearest(settings(4, items=4)) is None
+
+
+def test_nothing_is_predicted_from_a_run_without_parallel_calls(log):
+    alone = log.add(settings(2), make_trace(bar("exec", "main", 0, 1, kind="phase")))
+    assert (alone.what_if, log.nearest(settings(3))) == (None, None)
 
 
 def test_log_forgets_the_oldest_runs(log):

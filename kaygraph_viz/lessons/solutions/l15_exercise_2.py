@@ -7,5 +7,5 @@
 both = kv.FanOutNode({"best customers": in_a_row(pricing(), asking()), "new customers": checking()})
 report = in_a_row(both, counting())
 
-my_page, at_once = run(report)
+my_page, at_once = shop.run(report)
 kv.gantt(at_once, group_by="node", labels=False, title="My run: parts at once", end_s=mine.makespan_s)

@@ -22,5 +22,5 @@ def counting():
     return CountPanels(max_workers=3, executor="process")
 
 
-my_page, mine = run(in_a_row(pricing(), asking(), checking(), counting()))
+my_page, mine = shop.run(in_a_row(pricing(), asking(), checking(), counting()))
 kv.gantt(mine, group_by="node", labels=False, title="My run: each part with workers of its own")

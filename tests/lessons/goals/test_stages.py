@@ -1,4 +1,4 @@
-"""Criteria of pipelines: queues, items in flight, and that none is lost."""
+"""Goals of pipelines: queues, items in flight, and that none is lost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from kaygraph_viz.clock import sleep
 from kaygraph_viz.execute.pipeline.stages import Stage
 from kaygraph_viz.graph.pipeline import PipelineNode
+from kaygraph_viz.lessons.goals.stages import _done_ns, at_most_on_the_way, nothing_lost, queue_at_most
 from kaygraph_viz.lessons.grade import grade
-from kaygraph_viz.lessons.stage_criteria import _done_ns, at_most_on_the_way, nothing_lost, queue_at_most
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 
@@ -28,8 +28,8 @@ def shop(buffer):
     return trace
 
 
-def finding(criterion, trace):
-    (found,) = grade(trace, [criterion]).findings
+def finding(goal, trace):
+    (found,) = grade(trace, [goal]).findings
     return found
 
 
@@ -64,10 +64,10 @@ def test_what_went_in_came_through_or_failed():
 
 
 @pytest.mark.parametrize(
-    "criterion", [queue_at_most(9, "post"), at_most_on_the_way(9, "post", "b"), nothing_lost("post", "b")]
+    "goal", [queue_at_most(9, "post"), at_most_on_the_way(9, "post", "b"), nothing_lost("post", "b")]
 )
-def test_a_stage_that_is_missing_meets_nothing(criterion):
-    found = finding(criterion, shop(2))
+def test_a_stage_that_is_missing_meets_nothing(goal):
+    found = finding(goal, shop(2))
     assert (found.is_met, found.reason) == (False, "no item went through a stage called 'post'")
 
 

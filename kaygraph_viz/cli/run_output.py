@@ -7,7 +7,6 @@ itself (``plot``).
 from __future__ import annotations
 
 import os
-import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import aligned, counted, duration, significant
 from kaygraph_viz.cli.interrupts import noticing_interrupts
+from kaygraph_viz.cli.terminal import printable
 from kaygraph_viz.errors import OutputExistsError
 from kaygraph_viz.trace.disk import written
 
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "check_outputs", "print_files", "print_overview", "print_run", "print_verdicts", "printable", "write_outputs",
+    "check_outputs", "print_files", "print_overview", "print_run", "print_verdicts", "write_outputs",
 ]  # fmt: skip
 
-LONGEST_LINE = 500
 WIDTH = 110  # of a line before a sentence goes on in the next
 WORTH_SHOWING = 0.01  # of the time of all workers
 OUTPUTS = ("gantt", "diagram", "trace", "page", "orders")  # how the names of what we write end
@@ -112,21 +111,6 @@ def _print_table(rows: Rows, *, right: Iterable[int] = (1,)) -> None:
 def _say(text: str, indent: str = "") -> None:
     """Print a sentence, wrapped to `WIDTH`."""
     print(textwrap.fill(printable(text), WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  "))
-
-
-def printable(text: str) -> str:
-    """Return text without control characters, cut to a bound, in characters that the terminal can print.
-
-    Examples
-    --------
-    >>> printable("red" + chr(27) + "[31m")
-    'red?[31m'
-    """
-    if len(text) > LONGEST_LINE:
-        text = text[: LONGEST_LINE - 3] + "..."
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    harmless = "".join(mark if mark.isprintable() else "?" for mark in text)
-    return harmless.encode(encoding, "replace").decode(encoding)
 
 
 def check_outputs(out: Path, name: str, *, force: bool) -> None:

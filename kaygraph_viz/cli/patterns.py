@@ -1,0 +1,152 @@
+"""The command line without a command: run patterns on the shipped data, or on records of the reader's own.
+
+Belongs here: arguments, and what they mean. Does not belong here: what is run (``examples``), how a run is shown
+(``run_output``) and the prompt of ``--interactive`` (``shell``).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from kaygraph_viz.cli.inputs import patterns_named_in, read_records, whole
+from kaygraph_viz.cli.run_output import (
+    check_outputs,
+    print_files,
+    print_overview,
+    print_run,
+    print_verdicts,
+    write_outputs,
+)
+from kaygraph_viz.cli.terminal import NOT_ACCEPTED, OK, Parser
+from kaygraph_viz.examples.outcome import ExampleRun
+from kaygraph_viz.examples.registry import EXAMPLES, run_example
+from kaygraph_viz.examples.setup import Setup
+from kaygraph_viz.execute.registry import KINDS
+
+__all__ = ["run"]
+
+EXAMPLES_OF_USE = """examples:
+  kaygraph-viz                                         run every pattern on the shipped data
+  kaygraph-viz --out out                               and write charts and traces to out/
+  kaygraph-viz --example validation --workers 16       run one of them with 16 workers
+  kaygraph-viz --example batch --executor thread       run it on another kind of worker
+  kaygraph-viz --example pipeline --virtual            in simulated time: the same on every machine
+  kaygraph-viz '{"name": "Ada", "country": "GB"}'      validate a record of your own
+  kaygraph-viz customers.json                          validate the records of a JSON file
+  kaygraph-viz "Validate and enrich this user data"    run the patterns that a sentence names
+  kaygraph-viz --interactive                           enter commands at a prompt
+  kaygraph-viz record crawl.py                         record a program of your own
+"""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run what the words of the command line ask for, and return the exit code."""
+    options = _parser().parse_args(words)
+    out = None if options.out is None else Path(options.out)
+    options.setup = _setup(options)
+    if options.interactive:
+        from kaygraph_viz.cli.shell import Shell
+
+        Shell(options.setup, out=out, force=options.force).cmdloop()
+        return OK
+    if options.input is None:
+        return _run_examples(list(EXAMPLES) if options.example == "all" else [options.example], options, out)
+    records = read_records(options.input)
+    if records is not None:
+        return _validate(records, options, out)
+    named = patterns_named_in(options.input, EXAMPLES)
+    if "validation" in named:
+        from kaygraph_viz.examples.validation import sample_record
+
+        print("validation, on a record of the shipped data:\n")
+        _validate([sample_record()], options, out)
+    return _run_examples([name for name in named if name != "validation"], options, out)
+
+
+def _setup(options: argparse.Namespace) -> Setup:
+    return Setup(
+        workers=options.workers, executor=options.executor, items=options.items, seed=options.seed,
+        clock="virtual" if options.virtual else None,
+    )  # fmt: skip
+
+
+def _run_examples(names: Sequence[str], options: argparse.Namespace, out: Path | None) -> int:
+    if out is not None:
+        for name in names:
+            check_outputs(out, name, force=options.force)
+    runs = [_shown(name, options.setup, out) for name in names]
+    if len(runs) > 1:
+        print_overview(runs)
+    if out is None:
+        print("Add --out DIR for the charts and the traces.")
+    return OK
+
+
+def _shown(name: str, setup: Setup, out: Path | None) -> ExampleRun:
+    found = run_example(name, setup)
+    print_run(found)
+    if out is not None:
+        print_files(out, write_outputs(found, out))
+    return found
+
+
+def _validate(records: Sequence[dict[str, str]], options: argparse.Namespace, out: Path | None) -> int:
+    if out is not None:
+        check_outputs(out, "validation", force=options.force)
+    from kaygraph_viz.examples.validation import validate_records  # needs more packages than showing help does
+
+    verdicts, found = validate_records(records, options.setup)
+    print_verdicts(verdicts, found)
+    if out is not None:
+        print_files(out, write_outputs(found, out))
+    return OK if all(verdict.status == "accepted" for verdict in verdicts) else NOT_ACCEPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="kaygraph-viz",
+        description="Run patterns of parallel work on real data and see what happened.",
+        epilog=EXAMPLES_OF_USE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", nargs="?", help="a JSON record, a JSON file, or a sentence that names patterns")
+    _add_setup(parser)
+    parser.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
+    parser.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
+    parser.add_argument("--interactive", action="store_true", help="enter commands at a prompt")
+    parser.add_argument("--version", action="version", version=f"kaygraph-viz {_version()}")
+    return parser
+
+
+def _add_setup(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is run, and how."""
+    parser.add_argument(
+        "--example", choices=[*EXAMPLES, "all"], default="all", metavar="NAME",
+        help=f"which pattern to run: {', '.join(EXAMPLES)} or all (default)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--workers", type=whole, metavar="N",
+        help="how many branches may run at once, 1 to 4096 (default: depends on the pattern)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--executor", choices=KINDS, metavar="KIND",
+        help=f"the kind of workers: {', '.join(KINDS)} (default: depends on the pattern)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--items", type=whole, metavar="N",
+        help="how many records, orders, texts or events (default: what makes a readable chart)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=whole, default=0, metavar="N", help="seed of the random latencies, faults and events (default 0)"
+    )
+    parser.add_argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
+
+
+def _version() -> str:
+    try:
+        return version("kaygraph-viz")
+    except PackageNotFoundError:
+        return "(a checkout that is not installed)"

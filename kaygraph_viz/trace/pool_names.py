@@ -1,0 +1,46 @@
+"""What threads of the standard library's pools are called in a chart: numbered from 1, as all workers are.
+
+Belongs here: names. Does not belong here: which lane a thread gets (``lanes``).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+
+__all__ = ["lane_name", "pool_of"]
+
+POOLS = "concurrent.futures.thread"
+_NUMBERED = re.compile(r"(?P<pool>.*)_(?P<number>\d{1,9})")
+_NAMELESS = re.compile(r"ThreadPoolExecutor-\d+")
+
+
+def pool_of(thread: threading.Thread) -> str | None:
+    """Return the prefix of the names of a pool's threads; empty for a pool without one, None for any other thread.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1, thread_name_prefix="fetch") as other:
+    ...     [pool.submit(lambda: pool_of(threading.current_thread())).result() for pool in (one, other)]
+    ['', 'fetch']
+    """
+    numbered = _NUMBERED.fullmatch(thread.name)
+    if numbered is None or getattr(getattr(thread, "_target", None), "__module__", "") != POOLS:
+        return None
+    pool = numbered["pool"]
+    return "" if _NAMELESS.fullmatch(pool) else pool
+
+
+def lane_name(thread: threading.Thread) -> str:
+    """Return the name of a thread's lane: its own, but that a pool's first thread has the number 1.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(1, thread_name_prefix="fetch") as pool:
+    ...     pool.submit(lambda: (threading.current_thread().name, lane_name(threading.current_thread()))).result()
+    ('fetch_0', 'fetch-1')
+    """
+    pool = pool_of(thread)
+    return thread.name if not pool else f"{pool}-{int(thread.name[len(pool) + 1 :]) + 1}"

@@ -1,0 +1,152 @@
+"""What a thread of the simulation is doing, for messages: its branch, and the line of user code.
+
+Belongs here: reading frames. Does not belong here: what the messages say (``deadlock``, ``watchdog``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import linecache
+import sys
+import sysconfig
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from kaygraph_viz.awaited import frames_of
+from kaygraph_viz.virtual.fiber import Fiber
+
+__all__ = [
+    "Line",
+    "is_in_branch",
+    "is_user_code",
+    "is_user_frame",
+    "line_called_from",
+    "line_of",
+    "named_place_of",
+    "place_of",
+]
+
+_OUTSIDE = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
+MOST_TASKS = 8  # of an event loop, in a message
+
+
+class Line(NamedTuple):
+    """A line of user code that a thread was in."""
+
+    code: CodeType
+    number: int
+
+    @property
+    def text(self) -> str:
+        """The line itself; empty where the source is not at hand."""
+        return linecache.getline(self.code.co_filename, self.number).strip()
+
+    def __str__(self) -> str:
+        return f"{_file(self.code.co_filename)}{self.number} in {self.code.co_name}"
+
+
+def _file(path: str) -> str:
+    """Return how a message names a file; a cell of a notebook by its number."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    kind_and_name = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(path)
+    if kind_and_name is None:
+        return f"{Path(path).name}:"
+    return f"cell {kind_and_name[1].removeprefix('In')} line "
+
+
+def line_called_from(frame: FrameType | None) -> Line | None:
+    """Return the line of user code that called the function of a frame, at whatever distance; None if none did."""
+    while frame is not None and not is_user_frame(frame):
+        frame = frame.f_back
+    return None if frame is None else Line(frame.f_code, frame.f_lineno)
+
+
+def named_place_of(fiber: Fiber) -> str:
+    """Return the name of a fiber with its `place_of`."""
+    found = place_of(fiber)
+    return f"{fiber.name} ({found})" if found else fiber.name
+
+
+def place_of(fiber: Fiber) -> str:
+    """Return the branch of a fiber, or those of its event loop, and the line of user code."""
+    frames = _frames_at(fiber)
+    places = [_place(frames)]
+    if fiber.is_parked and fiber.is_notifiable:
+        loop = next((frame.f_locals.get("self") for frame in frames if frame.f_code.co_name == "_run_once"), None)
+        places += [_place(frames_of(task.get_coro())) for task in _tasks_of(loop)[:MOST_TASKS]]
+    return "; ".join(place for place in places if place)
+
+
+def _place(frames: list[FrameType]) -> str:
+    """Return the branch and the innermost line of user code among frames, innermost first."""
+    branch = next((name for frame in frames if (name := _branch_in(frame))), "")
+    return ", ".join(part for part in (branch, str(_innermost_line(frames) or "")) if part)
+
+
+def line_of(fiber: Fiber) -> Line | None:
+    """Return the innermost line of user code that a fiber is in."""
+    return _innermost_line(_frames_at(fiber))
+
+
+def is_in_branch(fiber: Fiber) -> bool:
+    """Return whether a fiber is inside a branch."""
+    return any(_branch_in(frame).startswith("item ") for frame in _frames_at(fiber))
+
+
+def _innermost_line(frames: list[FrameType]) -> Line | None:
+    return next((Line(frame.f_code, frame.f_lineno) for frame in frames if is_user_frame(frame)), None)
+
+
+def _frames_at(fiber: Fiber) -> list[FrameType]:
+    """Return the frames of a fiber, innermost first."""
+    thread, frames = fiber.thread, list[FrameType]()
+    frame = _innermost_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames
+
+
+def _innermost_frames() -> dict[int, FrameType]:
+    """Return the frame of each thread; in Python 3.11 a collection just then can hang (python/cpython#106883)."""
+    is_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if is_collecting:
+            gc.enable()
+
+
+def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        return []
+    return sorted(asyncio.all_tasks(loop), key=lambda task: getattr(task, "number", 0))
+
+
+def _branch_in(frame: FrameType) -> str:
+    """Return the branch that a frame runs: its caller has a number ``index`` and a function ``where`` of it.
+
+    A guess for a message, which may fail: the frame may go on meanwhile.
+    """
+    try:
+        found = frame.f_locals
+        where = found.get("where") or getattr(found.get("self"), "where", None)
+        return str(where(found["index"])) if callable(where) and type(found.get("index")) is int else ""
+    except Exception:
+        return ""
+
+
+def is_user_frame(frame: FrameType) -> bool:
+    """Return whether a frame runs code that is neither of this package nor of a library."""
+    file = frame.f_code.co_filename
+    if file == "<string>":  # generated, as the methods of a dataclass are
+        file = str(frame.f_globals.get("__file__", file))
+    return is_user_code(file)
+
+
+def is_user_code(file: str) -> bool:
+    """Return whether a file is neither of this package nor of a library."""
+    return not file.startswith(("<frozen", *_OUTSIDE))

@@ -1,0 +1,51 @@
+"""The tables of answers: enough of each kind for every exercise, and grades that fit what the answers are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from kaygraph_viz.lessons.handed_in.notebook import cells_of, exercises_of
+from kaygraph_viz.lessons.lesson import split_solution
+from tests.notebooks.answers import solution_file
+from tests.notebooks.cases import AT_LEAST, CASES, PATHS, table_of
+
+EXERCISES = [(path, exercise) for path in PATHS for exercise in exercises_of(cells_of(path))[0]]
+WITH_TABLE = [(path, exercise) for path, exercise in EXERCISES if table_of(path)]
+
+
+@pytest.mark.parametrize(
+    ("path", "exercise"), WITH_TABLE, ids=[f"{path.stem}-{exercise.number}" for path, exercise in WITH_TABLE]
+)
+def test_a_table_has_enough_answers_of_each_kind(path, exercise):
+    counts = Counter(case.kind for case in table_of(path) if case.exercise == exercise.number)
+    assert {kind: counts[kind] for kind, least in AT_LEAST.items() if counts[kind] < least} == {}
+    assert counts.keys() <= AT_LEAST.keys()
+    assert counts["solution"] == counts["untouched"] == 1
+
+
+def test_every_answer_belongs_to_an_exercise():
+    asked = {(path, exercise.number) for path, exercise in EXERCISES}
+    assert [case.name for path, case in CASES if (path, case.exercise) not in asked] == []
+
+
+@pytest.mark.parametrize(("path", "case"), CASES, ids=[f"{path.stem}-{case.name}" for path, case in CASES])
+def test_the_grade_fits_the_kind_of_answer(path, case):
+    met, goals = map(int, re.fullmatch(r"(\d+) of (\d+)", case.grade).groups())
+    assert (met == goals) == (case.kind in ("solution", "right"))
+    assert (case.source is None) == (case.kind in ("solution", "untouched"))
+
+
+@pytest.mark.parametrize("path", {path for path, _ in CASES}, ids=lambda path: path.stem)
+def test_no_two_answers_of_a_table_have_one_name(path):
+    names = Counter((case.exercise, case.name) for case in table_of(path))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_every_solution_belongs_to_an_exercise_and_has_hints():
+    wanted = {solution_file(path, exercise.number) for path, exercise in EXERCISES}
+    files = {file for path, _ in EXERCISES for file in solution_file(path, 1).parent.glob("l*_exercise_*.py")}
+    assert files == wanted
+    assert [file.name for file in files if len(split_solution(file.read_text(encoding="utf-8"))[0]) < 2] == []
