@@ -21,6 +21,7 @@ from kaygraph_viz.services.speeches import load_speeches
 from kaygraph_viz.services.text_service import TextUsage, count_tokens
 from kaygraph_viz.services.text_settings import TextSettings
 from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
@@ -32,6 +33,7 @@ SERVICE = TextSettings(
     calls_per_minute=60, tokens_per_minute=12_000, first_token_s=1.0, token_s=0.02, answer_tokens=100
 )
 FEWEST, MOST = 100, 300  # words of a text
+REFUSED = 429
 
 
 @cache
@@ -58,7 +60,7 @@ def in_words(usage: Iterable[TextUsage]) -> str:
     '1 answered, 1 refused, 0.5 credits'
     """
     counted = Counter(each.status for each in usage)
-    return f"{counted[200]:,} answered, {counted[429]:,} refused, {sum(each.credits for each in usage):.1f} credits"
+    return f"{counted[200]:,} answered, {counted[REFUSED]:,} refused, {sum(each.credits for each in usage):.1f} credits"
 
 
 def held_up(trace: Trace) -> dict[str, float]:
@@ -74,9 +76,14 @@ def held_up(trace: Trace) -> dict[str, float]:
 
 def run_of(function: Callable[..., Any]) -> tuple[Any, Trace, Sequence[TextUsage]]:
     """Call a reader's function with a client and the texts; return what it returned or raised, the trace, the usage."""
-    with record(clock="virtual", capture="all") as trace, serve(SERVICE) as server, TextClient(server.base_url) as client:
+    with (
+        record(clock="virtual", capture="all") as trace,
+        serve(SERVICE) as server,
+        TextClient(server.base_url) as client,
+    ):
         try:
-            found = function(client, list(texts()))
+            with span("my_summaries"):
+                found = function(client, list(texts()))
         except Exception as error:
             found = error
     return found, trace, server.usage
@@ -84,7 +91,11 @@ def run_of(function: Callable[..., Any]) -> tuple[Any, Trace, Sequence[TextUsage
 
 @cache
 def _right() -> tuple[str, ...]:
-    with record(clock="virtual"), serve(TextSettings(answer_tokens=100)) as server, TextClient(server.base_url) as client:
+    with (
+        record(clock="virtual"),
+        serve(TextSettings(answer_tokens=100)) as server,
+        TextClient(server.base_url) as client,
+    ):
         return tuple(client.write(text).text for text in texts())
 
 
@@ -115,24 +126,31 @@ def _short(answer: Any) -> str:
 
 def at_most_refused(usage: Sequence[TextUsage], count: int) -> Goal:
     """Require that the service refused at most `count` calls."""
-    refused = [each for each in usage if each.status != 200]
-    reason = f"the service answered {len(usage) - len(refused)} calls and refused {len(refused)}"
-    return Goal(f"at most {count} calls are refused", lambda _: Finding(bool(usage) and len(refused) <= count, reason))
+    refused = sum(each.status == REFUSED for each in usage)
+    found = Finding(refused <= count, f"it answered {len(usage) - refused} calls and refused {refused}")
+    return Goal(f"the service refuses at most {count} calls", lambda _: _if_all_asked(usage, found))
 
 
 def done_within(usage: Sequence[TextUsage], limit_s: float) -> Goal:
     """Require that all is done within some time [s]."""
-
-    def evaluate(trace: Trace) -> Finding:
-        if not usage:
-            return Finding(False, "the service was never asked")
-        took_s = (max(each.ended_ns for each in usage) - min(each.received_ns for each in usage)) / 1e9
-        return Finding(took_s <= limit_s, f"from the first call to the last answer it took {took_s:.1f} s")
-
-    return Goal(f"done within {limit_s:g} seconds", evaluate)
+    begun_ns, ended_ns = [each.received_ns for each in usage], [each.ended_ns for each in usage]
+    took_s = (max(ended_ns, default=0) - min(begun_ns, default=0)) / 1e9
+    found = Finding(took_s <= limit_s, f"from the first call to the last answer it took {took_s:.1f} s")
+    return Goal(f"done within {limit_s:g} seconds", lambda _: _if_all_asked(usage, found))
 
 
 def cost_at_most(usage: Sequence[TextUsage], most: float) -> Goal:
-    """Require that all calls together cost at most `most` [credits], and that there were any."""
+    """Require that all calls together cost at most `most` [credits]."""
     cost = sum(each.credits for each in usage)
-    return Goal(f"at most {most:g} credits", lambda _: Finding(0 < cost <= most, f"it cost {cost:.1f} credits"))
+    return Goal(
+        f"at most {most:g} credits",
+        lambda _: _if_all_asked(usage, Finding(cost <= most, f"it cost {cost:.1f} credits")),
+    )
+
+
+def _if_all_asked(usage: Sequence[TextUsage], found: Finding) -> Finding:
+    """Return what was found, if there was an answer for each text: what does little is soon done."""
+    answered = sum(each.status != REFUSED for each in usage)
+    if answered >= len(texts()):
+        return found
+    return Finding(False, f"the service answered only {answered} of {len(texts())} calls")
