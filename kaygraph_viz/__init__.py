@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.graph.map_reduce import MapReduceNode as MapReduceNode, Reduced as Reduced
     from kaygraph_viz.graph.node import BaseNode as BaseNode, Node as Node, ValidatedNode as ValidatedNode
     from kaygraph_viz.graph.pipeline import PipelineNode as PipelineNode, PipelineResult as PipelineResult
-    from kaygraph_viz.html_report import save_report as save_report
+    from kaygraph_viz.html_report.report import save_report as save_report
     from kaygraph_viz.lessons.playgrounds import playground as playground
     from kaygraph_viz.machine import this_machine as this_machine
     from kaygraph_viz.plot.curves.concurrency import concurrency as concurrency
@@ -123,7 +123,7 @@ _HOME = {
     "export.loading": ("load",),
     "export.otel": ("to_opentelemetry",),
     "export.perfetto": ("to_perfetto",),
-    "html_report": ("save_report",),
+    "html_report.report": ("save_report",),
     "machine": ("this_machine",),
     "plot.curves.concurrency": ("concurrency",),
     "plot.description": ("Description", "describe"),
