@@ -61,10 +61,8 @@ def main() -> None:
             python = install(wheel, extra, Path(made) / (extra or "core"))
             files = (path for path in python.parents[1].rglob("*") if path.is_file() and not path.is_symlink())
             size = sum(path.stat().st_size for path in files)
-            count = len(packages(python))
-            print(
-                f"{f'[{extra}]' if extra else 'core':>11}: {direct(extra):2} named, {count:3} in all, {size / 1e6:4.0f} MB"
-            )
+            name = f"[{extra}]" if extra else "core"
+            print(f"{name:>11}: {direct(extra):2} named, {len(packages(python)):3} in all, {size / 1e6:4.0f} MB")
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kaygraph_viz.cli.terminal import OK, Parser, printable
-from kaygraph_viz.errors import DataError
+from kaygraph_viz.lessons.notebooks import notebooks_folder
+from kaygraph_viz.services.files import data_path
 
 __all__ = ["FIRST", "copy_lessons", "run"]
 
-PACKAGE = Path(__file__).resolve().parents[1]
-NOTEBOOKS = (PACKAGE / "_notebooks", PACKAGE.parent / "notebooks")  # of an installed package, of a checkout
-DATA = (PACKAGE / "_data", PACKAGE.parent / "data")
 FOLDER = "kaygraph-viz-lessons"
 FIRST = "00_start_here.ipynb"
 
@@ -56,17 +54,10 @@ def copy_lessons(folder: Path, *, force: bool = False) -> None:
 
 def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
     """Yield what is copied, and to where; nothing where the folder is that of the notebooks themselves."""
-    notebooks, data = _existing(NOTEBOOKS), _existing(DATA)
+    notebooks, data = notebooks_folder(), data_path("README.md").parent
     if folder.exists() and folder.samefile(notebooks):
         return
     for source in sorted([*notebooks.glob("*.ipynb"), notebooks / "README.md"]):
         yield source, folder / source.name
     for source in sorted(path for path in data.rglob("*") if path.suffix in (".csv", ".txt", ".md", ".bz2")):
         yield source, folder / "data" / source.relative_to(data)
-
-
-def _existing(places: Sequence[Path]) -> Path:
-    for place in places:
-        if place.is_dir():
-            return place
-    raise DataError(f"this installation has no {places[-1].name}; install the package again", path=places[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kaygraph_viz.cli import lessons
 from kaygraph_viz.cli.lessons import FIRST, copy_lessons
 from kaygraph_viz.cli.main import main
 
@@ -43,9 +42,3 @@ def test_a_place_that_is_no_folder_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main(["lessons", str(tmp_path / "file")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
-
-
-def test_an_installation_without_lessons_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(lessons, "NOTEBOOKS", (tmp_path / "notebooks",))
-    assert main(["lessons", str(tmp_path)]) == 2
-    assert "this installation has no notebooks" in capsys.readouterr().err
