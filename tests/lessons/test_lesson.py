@@ -49,18 +49,18 @@ def test_an_exercise_that_is_not_there_is_a_clear_error():
 
 
 def test_the_lines_of_a_puzzle_are_shipped_with_the_lesson(numbers_of):
-    shipped = Lesson("05_pipeline").puzzle(
+    shipped = Lesson("11_streams_and_recovery").puzzle(
         lambda left: left["shared"]["squares"] == [1, 4, 9, 16, 25],
         {"kv": kaygraph_viz, "itertools": itertools, "__name__": "puzzle"},
     )
-    source = files("kaygraph_viz.lessons.solutions").joinpath("l05_puzzle_1.py").read_text(encoding="utf-8")
+    source = files("kaygraph_viz.lessons.solutions").joinpath("l11_puzzle_1.py").read_text(encoding="utf-8")
     lines = [line for line in split_solution(source)[1].splitlines() if line]
     assert shipped.try_order(numbers_of(shipped, lines)) == "It works."
 
 
 def test_a_lesson_without_a_puzzle_says_so():
-    with pytest.raises(OptionError, match="number must be a puzzle of 05_pipeline, got 7"):
-        Lesson("05_pipeline").puzzle(lambda left: True, number=7)
+    with pytest.raises(OptionError, match="number must be a puzzle of 11_streams_and_recovery, got 7"):
+        Lesson("11_streams_and_recovery").puzzle(lambda left: True, number=7)
 
 
 def test_the_last_grade_of_each_exercise_is_kept():

@@ -53,17 +53,11 @@ with kv.record(clock="virtual") as mine:
     Case(
         "cheat",
         "functions that do not wait",
-        "send_now = render_now = lambda text: text\n"
-        + workers(
-            3,
-            2,
-            2,
-            functions=(
-                "read_order",
-                "lambda order: f'{order.order_id}: {order.total_cents} cents, please'",
-                "send_now",
-            ),
-        ),
+        """
+def quick(order):
+    return f"{order.order_id}: {order.total_cents} cents, please"
+"""
+        + workers(3, 2, 2, functions=("read_order", "quick", "str")),
         grade="6 of 7",
         says="before it was",
     ),
