@@ -23,8 +23,8 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "ACCOUNTS", "OTHER_RIGHT", "RIGHT", "TRANSFERS", "balances_are_right", "booked", "chunk_costs", "chunk_curve", "law_curves",
-    "other_day", "result_or_error", "settled", "wait_circle",
+    "ACCOUNTS", "OTHER_RIGHT", "RIGHT", "TRANSFERS", "balances_are_right", "booked", "chunk_costs", "chunk_curve",
+    "law_curves", "other_day", "result_or_error", "settled", "wait_circle",
 ]  # fmt: skip
 
 Transfer = tuple[str, str, int]  # from, to, how much

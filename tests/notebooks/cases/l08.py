@@ -93,7 +93,11 @@ CASES = [
 
         def my_count_all(texts):
             numbers = queue.Queue()
-            threads = [threading.Thread(target=lambda text: numbers.put(len(read(text))), args=[text]) for text in texts]
+
+            def count(text):
+                numbers.put(len(read(text)))
+
+            threads = [threading.Thread(target=count, args=[text]) for text in texts]
             for thread in threads:
                 thread.start()
             for thread in threads:
