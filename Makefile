@@ -5,7 +5,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
+.PHONY: help demo pages test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
   test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks lint format bench dist clean
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test-lowest  run the tests with the lowest versions of other packages that are allowed"
 	@echo "make lab         open JupyterLab on the notebooks"
 	@echo "make notebooks   execute the notebooks and store their outputs"
+	@echo "make pages       write the lessons as pages of HTML to out/pages"
 	@echo "make lint        check style and types"
 	@echo "make format      fix what make lint finds about style"
 	@echo "make bench       measure speed and memory against other tools"
@@ -89,7 +90,7 @@ test-lowest:
 	$(MAKE) --no-print-directory .venv/lowest/.made VENV=$(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test]"
-	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --ignore=tests/browser
+	$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default --ignore=tests/browser
 
 test-quick: $(VENV)/.has-test
 	@$(PARTS) quick-engine quick-rest quick-served
@@ -122,8 +123,11 @@ notebooks: $(VENV)/.has-test
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \
 	  --ExecutePreprocessor.timeout=60 --ExecutePreprocessor.store_widget_state=False --ClearMetadataPreprocessor.enabled=True \
 	  --ClearMetadataPreprocessor.clear_notebook_metadata=False \
-	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags"]' notebooks/*.ipynb
+	  --ClearMetadataPreprocessor.preserve_cell_metadata_mask='["tags", "jupyter"]' notebooks/*.ipynb
 	$(BIN)/python notebooks/pictures/make.py
+
+pages: $(VENV)/.has-test
+	$(BIN)/python -m jupyter nbconvert --to html --template-file notebooks/page.html.j2 --output-dir out/pages notebooks/*.ipynb
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .

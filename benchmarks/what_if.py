@@ -14,6 +14,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
@@ -39,7 +40,7 @@ class Load:
     Parameters
     ----------
     executor
-        The kind of their workers.
+        The kind of their workers, or of a pool of the standard library that is captured.
     items
         The number of branches.
     waits_ms, computes_ms
@@ -55,12 +56,18 @@ class Load:
     counts: tuple[int, ...] = (1, 2, 8, 16)
 
 
+AT_MOST_CORES = tuple(n for n in (1, 2, 8, 16) if n <= usable_cores())
+POOLS = {"captured threads": ThreadPoolExecutor, "captured processes": ProcessPoolExecutor}
 LOADS = {
     "waiting threads": Load("thread", 120, (10, 30), (0, 0)),
     "computing threads": Load("thread", 80, (0, 0), (5, 20)),
     "mixed threads": Load("thread", 120, (10, 30), (2, 6)),
-    "processes": Load("process", 80, (0, 0), (10, 30), tuple(n for n in (1, 2, 8, 16) if n <= usable_cores())),
+    "processes": Load("process", 80, (0, 0), (10, 30), AT_MOST_CORES),
     "coroutines": Load("async", 120, (10, 30), (1, 3)),
+    "captured waiting threads": Load("captured threads", 120, (10, 30), (0, 0)),
+    "captured mixed threads": Load("captured threads", 120, (10, 30), (2, 6)),
+    "captured computing threads": Load("captured threads", 80, (0, 0), (5, 20)),
+    "captured processes": Load("captured processes", 80, (0, 0), (10, 30), AT_MOST_CORES),
 }
 
 
@@ -92,7 +99,12 @@ def items_of(load: Load, count: int) -> list[Item]:
 
 def recorded(executor: str, items: Sequence[Item], workers: int) -> kv.Trace:
     """Return the trace of one real run."""
-    if executor == "async":
+    if executor in POOLS:
+        with POOLS[executor](workers) as pool:
+            list(pool.map(_nothing, range(2 * workers)))  # starts the workers
+            with kv.record(capture="futures") as trace:
+                list(pool.map(_do, items))
+    elif executor == "async":
         with kv.record() as trace:
             asyncio.run(_Coroutines(workers).run_async({"items": items}))
     else:
@@ -106,9 +118,7 @@ class _Branches(kv.ParallelBatchNode):
         return shared["items"]
 
     def exec(self, item: Item) -> int:
-        if item[0]:
-            time.sleep(item[0])
-        return _compute(item[1])
+        return _do(item)
 
 
 class _Coroutines(kv.AsyncParallelBatchNode):
@@ -120,6 +130,16 @@ class _Coroutines(kv.AsyncParallelBatchNode):
         return _compute(item[1])
 
 
+def _do(item: Item) -> int:
+    if item[0]:
+        time.sleep(item[0])
+    return _compute(item[1])
+
+
+def _nothing(_: object) -> None:
+    """Do nothing, in a worker that starts."""
+
+
 def _compute(rounds: int) -> int:
     value = 1
     for _ in range(rounds):
@@ -128,7 +148,7 @@ def _compute(rounds: int) -> int:
 
 
 def _register(name: str, load: Load) -> Callable[[Scale], Measured]:
-    counts = "1, 2, 8 and 16 workers" if load.executor != "process" else "1 worker and 1 for each core"
+    counts = "1, 2, 8 and 16 workers" if load.counts is not AT_MOST_CORES else "1 worker and 1 for each core"
     row = benchmark(
         f"what_if, {name}", peer="the 10% allowed", unit="%", target=1.0, note=f"the worst error of {counts}"
     )

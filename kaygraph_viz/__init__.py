@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from kaygraph_viz.execute.limits import MemoryBudget as MemoryBudget, RetryPolicy as RetryPolicy
     from kaygraph_viz.execute.pipeline.stages import DeadLetter as DeadLetter, Stage as Stage, StageFacts as StageFacts
     from kaygraph_viz.execute.progress import ProgressCallback as ProgressCallback, ProgressInfo as ProgressInfo
-    from kaygraph_viz.execute.rate_limit import RateLimit as RateLimit
+    from kaygraph_viz.execute.rate_limit import AdaptiveLimit as AdaptiveLimit, RateLimit as RateLimit
     from kaygraph_viz.execute.registry import get_executor as get_executor
     from kaygraph_viz.export.frame import to_frame as to_frame
     from kaygraph_viz.export.loading import load as load
@@ -73,10 +73,11 @@ if TYPE_CHECKING:
     from kaygraph_viz.graph.map_reduce import MapReduceNode as MapReduceNode, Reduced as Reduced
     from kaygraph_viz.graph.node import BaseNode as BaseNode, Node as Node, ValidatedNode as ValidatedNode
     from kaygraph_viz.graph.pipeline import PipelineNode as PipelineNode, PipelineResult as PipelineResult
-    from kaygraph_viz.html_report import save_report as save_report
+    from kaygraph_viz.html_report.report import save_report as save_report
     from kaygraph_viz.lessons.playgrounds import playground as playground
     from kaygraph_viz.machine import this_machine as this_machine
     from kaygraph_viz.plot.curves.concurrency import concurrency as concurrency
+    from kaygraph_viz.plot.curves.limits import limit_curve as limit_curve
     from kaygraph_viz.plot.curves.memory import memory_curve as memory_curve
     from kaygraph_viz.plot.curves.pairs import paired_bars as paired_bars
     from kaygraph_viz.plot.curves.queues import queue_depth as queue_depth
@@ -115,19 +116,20 @@ _HOME = {
     "execute.limits": ("MemoryBudget", "RetryPolicy"),
     "execute.cancel": ("CancelToken",),
     "execute.explore": ("Exploration", "explore"),
-    "execute.rate_limit": ("RateLimit",),
+    "execute.rate_limit": ("AdaptiveLimit", "RateLimit"),
     "execute.pipeline.stages": ("DeadLetter", "Stage", "StageFacts"),
     "graph.pipeline": ("PipelineNode", "PipelineResult"),
     "export.frame": ("to_frame",),
     "export.loading": ("load",),
     "export.otel": ("to_opentelemetry",),
     "export.perfetto": ("to_perfetto",),
-    "html_report": ("save_report",),
+    "html_report.report": ("save_report",),
     "machine": ("this_machine",),
     "plot.curves.concurrency": ("concurrency",),
     "plot.description": ("Description", "describe"),
     "plot.files": ("save_picture",),
     "plot.diagram.markup": ("diagram_text",),
+    "plot.curves.limits": ("limit_curve",),
     "plot.curves.memory": ("memory_curve",),
     "plot.curves.pairs": ("paired_bars",),
     "plot.curves.queues": ("queue_depth",),

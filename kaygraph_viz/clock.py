@@ -11,7 +11,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context
 from types import MappingProxyType
 from typing import Any
@@ -26,7 +26,7 @@ from kaygraph_viz.thread_protocols import Event, Threads
 
 __all__ = [
     "REAL", "WORKER_KINDS", "Clock", "RealClock", "compute", "cost", "current_clock", "sleep", "sleep_async",
-    "use_clock",
+    "until_set", "use_clock",
 ]  # fmt: skip
 
 WORKER_KINDS = ("thread", "process", "dask")  # of executors whose workers can be simulated
@@ -95,6 +95,14 @@ class Clock(ABC):
         """Return a coroutine that does as `sleep` while the event loop goes on; by default `sleep` in a thread."""
         return asyncio.to_thread(self.sleep, seconds)
 
+    def wait(self, event: Event, seconds: float) -> object:
+        """Block the calling thread until an event of `threads` is set, at most `seconds` [s]; by default, that long."""
+        return self.sleep(seconds)
+
+    def wait_async(self, event: asyncio.Event, seconds: float) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that does as `wait` while the event loop goes on."""
+        return self.sleep_async(seconds)
+
     def running(self) -> AbstractContextManager[None]:
         """Return the context in which this clock can be used; `record` enters it before the clock is in force."""
         return nullcontext()
@@ -148,6 +156,14 @@ class RealClock(Clock):
         """Return a coroutine that sleeps."""
         return asyncio.sleep(seconds)
 
+    def wait(self, event: Event, seconds: float) -> bool:
+        """Block the calling thread until an event is set, at most `seconds` [s]."""
+        return event.wait(seconds)
+
+    def wait_async(self, event: asyncio.Event, seconds: float) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that waits until an event is set, at most `seconds` [s]."""
+        return until_set(event, seconds)
+
     def __repr__(self) -> str:
         return "RealClock()"
 
@@ -178,6 +194,13 @@ def use_clock(clock: Clock) -> Iterator[Clock]:
     """
     with _clock.set_to(clock):
         yield clock
+
+
+async def until_set(event: asyncio.Event, seconds: float) -> None:
+    """Wait until an event is set, at most `seconds` in the time of the running loop [s]."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def sleep(seconds: float) -> None:

@@ -355,6 +355,10 @@ class ServiceUnavailable(KayGraphVizError, ConnectionError):
         )
 
 
+class RateLimitError(KayGraphVizError, RuntimeError):
+    """A worker process cannot use a rate limit that is kept by the process in which it was made."""
+
+
 class WorkerLostError(KayGraphVizError, RuntimeError):
     """A worker process ended while it ran a branch: it was killed, crashed, or ended itself.
 

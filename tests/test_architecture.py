@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "examples": GRAPH | {"services", "patterns", "analysis"},
     "testing": CORE | {"trace"},
     "pytest_plugin": CORE,
-    "html_report": DRAWN,  # an export with pictures
+    "html_report": DRAWN | {"widgets"},  # an export with pictures
     "lessons": EVERYTHING,
     "magics": DRAWN | {"widgets"},
     "cli": EVERYTHING | {"lessons"},

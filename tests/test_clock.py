@@ -15,7 +15,7 @@ from kaygraph_viz.execute.limits import default_workers
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.machine import this_machine
 from kaygraph_viz.recording import record
-from kaygraph_viz.sync import threads
+from kaygraph_viz.sync import run_loop, threads
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.virtual.clock import VirtualClock
 
@@ -134,6 +134,35 @@ def test_it_sleeps_in_a_thread_where_coroutines_do():
     with use_clock(clock):
         asyncio.run(sleep_async(5))
     assert clock.slept_s == 5
+
+
+def test_it_sleeps_where_it_may_wait_for_an_event():
+    clock = Own()
+    clock.wait(clock.threads.Event(), 5)
+    asyncio.run(clock.wait_async(asyncio.Event(), 2))
+    assert clock.slept_s == 7
+
+
+@pytest.mark.parametrize("clock", [REAL, "virtual"], ids=["real", "virtual"])
+def test_a_wait_for_an_event_ends_when_it_is_set(clock):
+    async def main():
+        event = asyncio.Event()
+        asyncio.get_running_loop().call_soon(event.set)
+        await current_clock().wait_async(event, 3_600)
+        return event.is_set()
+
+    with record(clock=clock):
+        event = threads().Event()
+        event.set()
+        current_clock().wait(event, 3_600)
+        assert run_loop(main())
+
+
+def test_a_wait_for_an_event_that_is_not_set_ends_in_time():
+    with record(clock="virtual"):
+        current_clock().wait(threads().Event(), 3)
+        run_loop(current_clock().wait_async(asyncio.Event(), 2))
+        assert current_clock().now_ns() == 5 * 10**9
 
 
 def test_it_waits_for_an_event_of_its_threads_beside_a_loop():

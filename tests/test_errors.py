@@ -28,6 +28,7 @@ MADE = [
     errors.ServiceError("message"),
     errors.DataError("message"),
     errors.ServiceUnavailable("http://127.0.0.1/", "it answered 429", 429, 1.0),
+    errors.RateLimitError("message"),
     errors.WorkerLostError(4711, -9, "item 3 of 'Check'"),
     errors.WorkerStartError(7, 3),
     errors.RemoteWorkerLostError("item 3 of 'Check'", "tcp://127.0.0.1:1", 4711, 2),

@@ -13,7 +13,7 @@ from kaygraph_viz.examples.outcome import ExampleRun, measured
 from kaygraph_viz.export.perfetto import to_perfetto
 from kaygraph_viz.graph.batch import ParallelBatchNode
 from kaygraph_viz.graph.graph import Graph
-from kaygraph_viz.html_report import save_report
+from kaygraph_viz.html_report.report import save_report
 from kaygraph_viz.patterns.report_page import ReportPageNode
 from kaygraph_viz.plot.files import save_picture
 from kaygraph_viz.plot.gantt.gantt import gantt

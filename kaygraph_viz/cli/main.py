@@ -19,7 +19,7 @@ from kaygraph_viz.errors import KayGraphVizError, short
 __all__ = ["main"]
 
 USAGE, INTERRUPTED = 2, 130
-COMMANDS = ("record",)  # each is a module beside this one with a function ``run``, as ``patterns`` is
+COMMANDS = ("record", "report")  # each is a module beside this one with a function ``run``, as ``patterns`` is
 
 
 def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | None = None) -> int:

@@ -39,6 +39,7 @@ EXAMPLES_OF_USE = """examples:
   kaygraph-viz "Validate and enrich this user data"    run the patterns that a sentence names
   kaygraph-viz --interactive                           enter commands at a prompt
   kaygraph-viz record crawl.py                         record a program of your own
+  kaygraph-viz report run.jsonl.gz -o run.html         make a page to send of a saved run
 """
 
 
@@ -110,7 +111,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="kaygraph-viz",
         description="Run patterns of parallel work on real data and see what happened.",
         epilog=EXAMPLES_OF_USE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("input", nargs="?", help="a JSON record, a JSON file, or a sentence that names patterns")
     _add_setup(parser)

@@ -103,7 +103,7 @@ def _write(trace: Trace, paths: dict[str, Path]) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")  # the program may have chosen a window
-    from kaygraph_viz.html_report import save_report
+    from kaygraph_viz.html_report.report import save_report
     from kaygraph_viz.plot.files import save_picture
     from kaygraph_viz.plot.gantt.gantt import gantt
 

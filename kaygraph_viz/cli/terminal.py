@@ -6,8 +6,8 @@ Belongs here: words that come in, and text that goes out. Does not belong here: 
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
-from typing import NoReturn
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from typing import Any, NoReturn
 
 __all__ = ["NOT_ACCEPTED", "OK", "Parser", "UsageError", "printable"]
 
@@ -20,7 +20,10 @@ class UsageError(Exception):
 
 
 class Parser(ArgumentParser):
-    """A parser whose errors are one line: they are raised as `UsageError`."""
+    """A parser whose errors are one line: they are raised as `UsageError`; examples below the help stay as written."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=RawDescriptionHelpFormatter, **options)
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the arguments."""

@@ -12,15 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kaygraph_viz.checks import MAX_SECONDS, checked_seconds, checked_whole, refuse_if_async
+from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.execute.refusals import asked_s
 from kaygraph_viz.machine import usable_cores
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-__all__ = ["MemoryBudget", "RetryPolicy", "asked_s", "default_workers", "used_bytes"]
+__all__ = ["MemoryBudget", "RetryPolicy", "default_workers", "used_bytes"]
 
 MAX_BY_DEFAULT = 32
 POLL_NS = 50_000_000  # asking the system for the memory in use takes some 0.1 ms a process
@@ -109,7 +110,8 @@ class RetryPolicy:
     def wait_s(self, attempt: int, error: BaseException) -> float:
         """Return how long to wait after `attempt` (from 1) ended with `error` [s].
 
-        Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, at least that long.
+        Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, or in the header
+        Retry-After of its ``response``, at least that long.
         """
         own_s = self._ruled_s(attempt, error) if callable(self.wait) else float(self.wait)
         return max(own_s, asked_s(error))
@@ -119,25 +121,6 @@ class RetryPolicy:
         seconds: Any = self.wait(_call_state(attempt, error))  # type: ignore[operator]  # only called for functions
         refuse_if_async(seconds, "the function for the wait between attempts")
         return checked_seconds("what wait returns", max(float(seconds), 0.0))
-
-
-def asked_s(error: BaseException | None) -> float:
-    """Return the wait that an error asks for in its attribute ``retry_after_s`` [s]; 0 where that makes no sense.
-
-    Examples
-    --------
-    >>> asked_s(ValueError("no answer"))
-    0.0
-    """
-    try:
-        asked = getattr(error, "retry_after_s", None)
-        if isinstance(asked, (int, float)) and not isinstance(asked, bool) and 0 < asked <= MAX_SECONDS:
-            return float(asked)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # the attribute is the user's, and may raise anything
-        return 0.0
-    return 0.0
 
 
 class MemoryBudget:

@@ -1,53 +1,66 @@
 """A limit on the calls to one service, shared by all branches that call it.
 
-Belongs here: when a call may begin. Does not belong here: how often a failed call is tried again (``limits``).
+Belongs here: what users call. Does not belong here: when a call may begin (``rates``), and how often a failed call is
+tried again (``limits``).
 
 The time that a branch waits for its turn is recorded as blocked time, and as a ``wait`` span inside the branch.
 """
 
 from __future__ import annotations
 
-import asyncio
-import sys
-import threading
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from itertools import islice
-from typing import Self
+from typing import Any, Literal, Self
 
 from kaygraph_viz.checks import checked_whole
-from kaygraph_viz.clock import Clock, current_clock, sleep_async
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.execute.limits import asked_s
-from kaygraph_viz.sync import threads
-from kaygraph_viz.trace.waiting import held_up
+from kaygraph_viz.execute.rates.call import MAX_UNITS, LimitedCall
+from kaygraph_viz.execute.rates.in_flight import MAX_CALLS, AdaptiveLimit, bound_of
+from kaygraph_viz.execute.rates.remote import Asking, Ticket
+from kaygraph_viz.execute.rates.turns import Backend, Ending, Place, Turns
+from kaygraph_viz.execute.rates.windows import Window
+from kaygraph_viz.texts import one_line
 
-__all__ = ["RateLimit"]
+__all__ = ["AdaptiveLimit", "LimitedCall", "RateLimit"]
 
-PERIOD_NS = 1_000_000_000
-MAX_RATE = 1_000_000
-SHORTEST_BLOCK_NS = 100_000  # a shorter wait is the time that taking a lock costs
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
 
 
 class RateLimit:
-    """A limit on the calls that begin in any second, and on those in progress at once.
+    """A limit on the calls that begin in any second or minute, on their units, and on the calls in flight at once.
 
-    Use one object for all branches that call the same service, plain or asynchronous, in any number of threads and
-    loops: ``with limit: call()`` or ``async with limit: await call()``. When a call in the block raises an error with
-    an attribute ``retry_after_s``, as `ServiceUnavailable` has, all of them hold back for that long.
+    Use one object for all branches that call the same service: plain or asynchronous, in any number of threads and
+    loops, and in any number of nodes: ``with limit: call()`` or ``async with limit: await call()``. All of them
+    together stay below the limit. Calls begin in the order in which they ask, so none waits for ever. When a call in
+    the block raises an error that asks to wait (an attribute ``retry_after_s``, as `ServiceUnavailable` has, or the
+    header Retry-After of its ``response``), all of them hold back for that long.
 
     Parameters
     ----------
-    per_second
-        The most calls that begin in any window of one second, 1 to 1,000,000; None for no limit.
+    per_second, per_minute
+        The most calls that begin in any window of one second, or of one minute, 1 to 1,000,000; None for no limit.
     in_flight
-        The most calls at once, 1 to 1,000,000; None for no limit.
+        The most calls at once, 1 to 1,000,000; None for no limit. ``"adaptive"``: as many as the service lets through,
+        which is found out, see `AdaptiveLimit`; give one of those for other bounds.
+    units_per_minute
+        The most units of calls that begin in any window of one minute, such as the tokens of a language model, 1 or
+        more; None for no limit. Each call then says how many it takes: ``with limit.units(1200): call()``.
+    name
+        What its curves are called in a trace; see `limit_curve`.
 
     Raises
     ------
     OptionError
-        If both are None, or one is out of range.
+        If no limit is given, or one is out of range.
+
+    Notes
+    -----
+    A worker process gets a copy that asks the process in which the limit was made, over a local connection: one limit
+    for all processes. That takes some 0.5 ms for each call. The copy works as long as the first process runs and keeps
+    the limit; a process that ends gives back what its calls had. A copy that ``os.fork`` makes knows nothing of the
+    others.
+
+    How long a call takes to reach the service is not known here. Over a network, two calls may arrive closer together
+    than they began: give a limit a little below that of the service, or let it be refused now and then.
 
     Examples
     --------
@@ -55,187 +68,132 @@ class RateLimit:
     >>> with limit:
     ...     "call the service"
     'call the service'
+    >>> limit = RateLimit(per_minute=60, units_per_minute=40_000, in_flight="adaptive")
+    >>> with limit.units(1_200) as call:
+    ...     call.used(950)  # as the answer says
     """
 
-    def __init__(self, per_second: int | None = None, in_flight: int | None = None) -> None:
-        if per_second is None and in_flight is None:
-            raise OptionError("RateLimit()", None, "given at least one of per_second and in_flight", "RateLimit(50)")
-        if per_second is not None:
-            checked_whole("per_second", per_second, 1, MAX_RATE, "per_second=50")
-        if in_flight is not None:
-            checked_whole("in_flight", in_flight, 1, MAX_RATE, "in_flight=8")
+    def __init__(
+        self,
+        per_second: int | None = None,
+        in_flight: int | Literal["adaptive"] | AdaptiveLimit | None = None,
+        *,
+        per_minute: int | None = None,
+        units_per_minute: int | None = None,
+        name: str = "rate limit",
+    ) -> None:
+        rates = {"per_second": per_second, "per_minute": per_minute, "units_per_minute": units_per_minute}
+        if in_flight is None and not any(rate is not None for rate in rates.values()):
+            raise OptionError(
+                "RateLimit()", None, f"given at least one of in_flight, {', '.join(rates)}", "RateLimit(50)"
+            )
+        for option, rate in rates.items():
+            if rate is not None:
+                most = MAX_UNITS if option == "units_per_minute" else MAX_CALLS
+                checked_whole(option, rate, 1, most, f"{option}=50")
+        if not isinstance(name, str):
+            raise OptionError("name", name, "a text", 'RateLimit(50, name="geo")')
         self.per_second = per_second
+        self.per_minute = per_minute
+        self.units_per_minute = units_per_minute
         self.in_flight = in_flight
-        self._lock = threading.Lock()
-        self._begun: deque[int] = deque(maxlen=per_second or 1)
-        self._closed_until_ns = 0
-        self._clock: Clock | None = None
-        self._slots = _Slots(in_flight)
-        self._gate = _Slots(1)  # its holder waits for the time; the others wait for the gate and need no clock
+        self.name = one_line(name)
+        self._ticket: Ticket | None = None
+        self._turns: Backend = Turns(
+            [*_window("calls per second", per_second, SECOND_NS), *_window("calls per minute", per_minute, MINUTE_NS)],
+            _window("units per minute", units_per_minute, MINUTE_NS), bound_of(in_flight), self.name,
+        )  # fmt: skip
+
+    def units(self, units: int) -> LimitedCall:
+        """Return a block for a call that takes so many units.
+
+        Parameters
+        ----------
+        units
+            How many, 0 to `units_per_minute`: the most that it may take, where the true number is only known
+            afterwards. Say that number then: ``with limit.units(1200) as call: ...; call.used(950)``.
+
+        Raises
+        ------
+        OptionError
+            If `units` is out of range, or the limit has no `units_per_minute`.
+        """
+        if self.units_per_minute is None:
+            raise OptionError(
+                "units_per_minute", None, "given where calls say their units", "RateLimit(units_per_minute=9_000)"
+            )
+        checked_whole("units", units, 0, self.units_per_minute, f"limit.units({min(1200, self.units_per_minute)})")
+        return LimitedCall(self._turns, units)
 
     def pause(self, seconds: float) -> None:
         """Delay calls by `seconds` [s], as a service asks with Retry-After."""
-        with self._lock:
-            until = self._now_ns() + round(max(0.0, seconds) * 1e9)
-            self._closed_until_ns = max(self._closed_until_ns, until)
+        self._turns.pause(max(0.0, seconds))
 
     def __enter__(self) -> Self:
-        place = _Place()
-        try:
-            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
-                self._slots.take(place)
-                self._gate.take(place)
-                while (wait_s := self._begin_or_wait_s()) > 0:
-                    current_clock().sleep(wait_s)
-            self._gate.leave(place)
-            place.is_entered = True  # last: an interrupt comes before it, or in the block
-        except BaseException:
-            self._give_back(place)
-            raise
+        self._call().__enter__()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        left: list[_Place] = []
+        left: list[Place] = []
         try:
             self._leave(error, left)
-        except BaseException:  # an interrupt, maybe before the slot was given back
+        except BaseException:  # an interrupt, maybe before the call has left
             self._leave(error, left)
             raise
 
     async def __aenter__(self) -> Self:
-        place = _Place()
-        try:
-            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS):
-                await self._slots.take_async(place)
-                await self._gate.take_async(place)
-                while (wait_s := self._begin_or_wait_s()) > 0:
-                    await sleep_async(wait_s)
-            self._gate.leave(place)
-            place.is_entered = True
-        except BaseException:
-            self._give_back(place)
-            raise
+        await self._call().__aenter__()
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._leave(error, [])
 
-    def _give_back(self, place: _Place) -> None:
-        try:
-            self._gate.leave(place)
-        finally:
-            self._slots.leave(place)
+    def _call(self) -> LimitedCall:
+        if self.units_per_minute is not None:
+            raise OptionError(
+                "units",
+                None,
+                "the units of each call, since there is a limit on them",
+                "with limit.units(1200): call()",
+            )
+        return LimitedCall(self._turns, 0)
 
-    def _begin_or_wait_s(self) -> float:
-        """Count one call as begun and return 0, or return how long to wait before asking again [s]."""
-        with self._lock:
-            now = self._now_ns()
-            wait_ns = self._closed_until_ns - now
-            if self.per_second is not None and len(self._begun) == self.per_second:
-                wait_ns = max(wait_ns, self._begun[0] + PERIOD_NS - now)
-            if wait_ns > 0:
-                return wait_ns / 1e9
-            self._begun.append(now)
-            return 0.0
+    def _leave(self, error: BaseException | None, left: list[Place]) -> None:
+        """End the call of the caller, which is `left` if that has one."""
+        if not left:
+            left += filter(None, [self._turns.entered()])
+        for place in left:
+            self._turns.leave(place, Ending.of(error))
 
-    def _now_ns(self) -> int:
-        """Return the time [ns]; what was noted by another clock does not count any more."""
-        clock = current_clock()
-        if clock is not self._clock:
-            self._clock = clock
-            self._begun.clear()
-            self._closed_until_ns = 0
-        return clock.now_ns()
-
-    def _leave(self, error: BaseException | None, left: list[_Place]) -> None:
-        if (seconds := asked_s(error)) > 0:
-            self.pause(seconds)
-        self._slots.leave_one(left)
+    def __reduce__(self) -> Any:
+        """Travel to another process as a limit that asks this one; come back as what it was."""
+        if self._ticket is None:
+            self._ticket = Ticket.of(self)
+        self._ticket.open(self, self._turns)
+        options = self.per_second, self.in_flight, self.per_minute, self.units_per_minute, self.name
+        return _arrived, (self._ticket, options)
 
     def __repr__(self) -> str:
-        return f"RateLimit(per_second={self.per_second}, in_flight={self.in_flight})"
+        shown = {
+            "per_second": self.per_second,
+            "in_flight": self.in_flight,
+            "per_minute": self.per_minute,
+            "units_per_minute": self.units_per_minute,
+        }
+        return f"RateLimit({', '.join(f'{name}={value!r}' for name, value in shown.items() if value is not None)})"
 
 
-class _Place:
-    """One call: waiting for its slot, or in it."""
-
-    def __init__(self) -> None:
-        self.is_entered = False  # whether its block has begun
-        self.wake: Callable[[], None] = _nothing  # called when it may be its turn
+def _window(what: str, most: int | None, period_ns: int) -> list[Window]:
+    return [] if most is None else [Window(what, most, period_ns)]
 
 
-def _nothing() -> None: ...
-
-
-class _Slots:
-    """Slots for threads and coroutines, taken in the order in which they ask; None for any number.
-
-    Who has a slot, and who waits, is all there is to know. So whatever an interrupt has left half done is put right by
-    `leave`, which may be called at any time.
-    """
-
-    def __init__(self, count: int | None) -> None:
-        self._count = sys.maxsize if count is None else count
-        self._lock = threading.Lock()
-        self._holders: dict[_Place, None] = {}
-        self._queue: dict[_Place, None] = {}
-
-    def take(self, place: _Place) -> None:
-        """Wait for a slot; in a thread."""
-        turn = threads().Event()
-        place.wake = turn.set
-        while not self._is_taken_by(place):
-            turn.wait()
-            turn.clear()
-
-    async def take_async(self, place: _Place) -> None:
-        """Wait for a slot; in a coroutine."""
-        loop, turn = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            with suppress(RuntimeError):  # the loop has just been closed
-                loop.call_soon_threadsafe(turn.set)
-
-        place.wake = wake
-        while not self._is_taken_by(place):
-            await turn.wait()
-            turn.clear()
-
-    def leave(self, place: _Place) -> None:
-        """Give back the slot of a place, if it has one, or take it out of the queue."""
-        try:
-            with self._lock:
-                self._queue.pop(place, None)
-                self._holders.pop(place, None)
-        finally:
-            self._wake()
-
-    def leave_one(self, left: list[_Place]) -> None:
-        """Give back the slot of a place whose block has begun: they are all alike. It is `left`, if that has one."""
-        with self._lock:
-            for place in () if left else self._holders:
-                if place.is_entered:
-                    place.is_entered = False
-                    left.append(place)
-                    break
-        self.leave(*left)
-
-    def _is_taken_by(self, place: _Place) -> bool:
-        with self._lock:
-            self._queue[place] = None  # at the end, if it is new
-            if place not in islice(self._queue, self._free):
-                return False
-            del self._queue[place]
-            self._holders[place] = None
-            return True
-
-    def _wake(self) -> None:
-        """Wake those for whom there is a slot: they take it by themselves."""
-        with self._lock:
-            following = list(islice(self._queue, self._free))
-        for place in following:
-            place.wake()
-
-    @property
-    def _free(self) -> int:
-        return self._count - len(self._holders)
+def _arrived(ticket: Ticket, options: tuple[Any, ...]) -> RateLimit:
+    """Return the limit for which a ticket was made, or one that asks it if that is in another process."""
+    known = ticket.known()
+    if isinstance(known, RateLimit):
+        return known
+    per_second, in_flight, per_minute, units_per_minute, name = options
+    limit = RateLimit(per_second, in_flight, per_minute=per_minute, units_per_minute=units_per_minute, name=name)
+    limit._ticket, limit._turns = ticket, Asking(ticket)
+    ticket.keep(limit)
+    return limit

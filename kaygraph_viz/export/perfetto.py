@@ -23,6 +23,7 @@ from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.fields import as_fields
 from kaygraph_viz.trace.files import FORMAT, VERSION
+from kaygraph_viz.trace.gauges import GaugeSamples
 from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
@@ -46,7 +47,8 @@ def to_perfetto(trace: Trace, path: str | os.PathLike[str] | None = None) -> dic
 
     Each worker is a row. A coroutine has a track of its own, as has a span that overlaps with others of its worker.
     A branch or attempt that did one thing after the other has its parts within it, where nothing else is.
-    A link is an arrow, and for each node that had to wait there is a counter of the branches in its queue.
+    A link is an arrow, and for each node that had to wait there is a counter of the branches in its queue. So there is
+    for each gauge, such as the calls in flight of a limit.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def to_perfetto(trace: Trace, path: str | os.PathLike[str] | None = None) -> dic
     columns, dropped = trace.columns, trace.dropped
     head = {"format": FORMAT, "version": VERSION, "spans": len(columns), "dropped": dropped}
     heading = f"kaygraph-viz, {dropped:,} spans not kept" if dropped else "kaygraph-viz"
-    events = chain(_events(columns, heading), _memory(columns, trace.memory))
+    events = chain(_events(columns, heading), _memory(columns, trace.memory), _gauges(columns, trace.gauges))
     return {"otherData": head, "traceEvents": list(events)} if path is None else _write(head, events, Path(path))
 
 
@@ -238,6 +240,16 @@ def _memory(columns: SpanColumns, samples: MemorySamples) -> Iterator[Event]:
         if time_ns >= zero_ns:
             counter = {"ph": "C", "name": "memory in use", "pid": PID, "tid": FIRST, "ts": _us(time_ns - zero_ns)}
             yield counter | {"args": {"bytes": size}}
+
+
+def _gauges(columns: SpanColumns, gauges: Mapping[str, GaugeSamples]) -> Iterator[Event]:
+    """Yield a counter for each gauge, with two curves: what is used, and the most that may be."""
+    zero_ns = int(columns.column("submitted_ns").min(initial=1 << 62))
+    for name, samples in gauges.items():
+        for time_ns, used, most in zip(*samples, strict=True):
+            if time_ns >= zero_ns:
+                counter = {"ph": "C", "name": _visible(name), "pid": PID, "tid": FIRST, "ts": _us(time_ns - zero_ns)}
+                yield counter | {"args": {"used": used, "limit": most}}
 
 
 # -- numbers and texts ---------------------------------------------------------------------------------------------

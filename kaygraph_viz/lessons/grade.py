@@ -11,7 +11,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import OptionError, short
 from kaygraph_viz.lessons.goals.goal import Finding, Goal
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
@@ -132,13 +132,21 @@ def grade(trace: Trace, goals: Sequence[Goal], refusal: str = "") -> Grade:
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> grade(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2)), [at_least_at_once(2)])
     0 of 1 goals met
-      [ ] at least 2 branches at once: at most 1 branches ran at once
+      [ ] at least 2 branches at once: at most 1 branch ran at once, expected 2
     """
-    if not isinstance(trace, Trace) or not len(trace):
-        refusal = refusal or "nothing was recorded: run the cell above, and record it with kv.record()"
+    refusal = refusal or _why_empty(trace)
     if refusal:
         return Grade(goals, [Finding(False, "not checked")] * len(goals), None, refusal)
     return Grade(goals, [_evaluated(goal, trace) for goal in goals], trace)
+
+
+def _why_empty(trace: object) -> str:
+    """Return why there is nothing to grade, or ""."""
+    if not isinstance(trace, Trace):
+        return f"nothing was recorded: expected a trace, got {short(trace)}; record it: with kv.record() as mine: ..."
+    if not len(trace):
+        return "nothing was recorded: no node, executor or span ran (kv.record(capture='all') records plain threads)"
+    return ""
 
 
 def _joined(findings: Sequence[Finding]) -> list[tuple[float, float]]:

@@ -7,8 +7,11 @@ Belongs here: the object that a notebook uses. Does not belong here: grading (``
 from __future__ import annotations
 
 import ast
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from kaygraph_viz.checks import checked_whole
@@ -18,6 +21,8 @@ from kaygraph_viz.lessons.goals.goal import Goal
 from kaygraph_viz.lessons.grade import Grade, grade
 from kaygraph_viz.lessons.parsons import Parsons
 from kaygraph_viz.lessons.predict import Guess, Prediction, checked_guess
+from kaygraph_viz.lessons.results import results
+from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Lesson", "split_solution"]
@@ -41,7 +46,7 @@ class Lesson:
     def __init__(self, name: str) -> None:
         self.name = name
         self.predictions: list[Prediction] = []
-        self.grades: dict[str, Grade] = {}
+        self.grades: dict[int, Grade] = {}  # the last of each exercise, by its number
         self._cells = cells_here()
 
     def predict(self, question: str, guess: Guess | None, options: Sequence[str] | None = None) -> Prediction:
@@ -64,7 +69,7 @@ class Lesson:
         exercise
             The number of the exercise in the lesson, from 1.
         """
-        found = self.grades[f"exercise {exercise}"] = grade(trace, goals, self._refusal(trace))
+        found = self.grades[exercise] = grade(trace, goals, self._refusal(trace))
         return found
 
     def _refusal(self, trace: Trace) -> str:
@@ -132,6 +137,30 @@ class Lesson:
         points = sum(each.score or 0 for each in made)
         lines = [f"{each.question}\n    {each!r}" for each in made]
         return "\n".join([*lines, f"{points} of {2 * len(made)} points; you learn most where a prediction was wrong"])
+
+    def results(self) -> dict[str, Any]:
+        """Return the goals that are met and the scores of predictions as plain data, without personal data."""
+        return results(self.name, self.grades, self.predictions)
+
+    def export(self, path: str | os.PathLike[str]) -> Path:
+        """Write the goals that are met and the scores of predictions to a JSON file; a file that is there is replaced.
+
+        It has the lesson, its goals, points, fingerprints of the graded runs, and the version of the package. Neither
+        the person nor the machine is named in it.
+
+        Parameters
+        ----------
+        path
+            The file, such as ``"results.json"``.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        with written(Path(path)) as stream:
+            stream.write(json.dumps(self.results(), indent=1).encode())
+        return Path(path)
 
     def __repr__(self) -> str:
         return f"<Lesson {self.name}>"

@@ -53,7 +53,9 @@ def playground(
 ) -> Playground:
     """Return a panel with controls for a run, buttons to run and stop it, its chart, and a log of its runs.
 
-    Moving a control shows the chart of these settings at once where they were tried; Run records anew.
+    Each number of workers has a chart at once: the last run with it; if the runs are in simulated time, a new run; else
+    the predicted schedule, hatched, from the run with the nearest number of workers. Run records anew and says how far
+    off the prediction was. The log keeps every run. A chart that does not belong to the settings is pale.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.wording import time_unit
+from kaygraph_viz.plot.alt_text import tell_ipython
 from kaygraph_viz.plot.description import Description, attach
 from kaygraph_viz.plot.legend import LEGEND_LINE_PT, add_legend
 from kaygraph_viz.plot.rows import Row, centres
@@ -60,6 +61,7 @@ class Canvas:
 
     def __init__(self, ax: Axes) -> None:
         box = ax.get_window_extent()
+        tell_ipython()
         self.ax = ax
         self.width_pt: float = box.width / ax.figure.dpi * POINTS
         self.height_pt: float = box.height / ax.figure.dpi * POINTS

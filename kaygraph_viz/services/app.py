@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import ServiceError
 from kaygraph_viz.services.endpoints import request_key, verify
-from kaygraph_viz.services.responses import Reply, Services
+from kaygraph_viz.services.kinds import AnyService, AnySettings, service_of
+from kaygraph_viz.services.responses import Reply
 from kaygraph_viz.services.settings import ServiceSettings
 
 with needed():
-    from starlette.responses import Response
+    from starlette.responses import Response, StreamingResponse
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["ServiceSettings", "create_app", "request_key", "verify"]
 
+MOST_BYTES = 1 << 20  # of the body of a request
+
 
 def create_app(
-    settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None,
+    settings: AnySettings | AnyService = None,
     *,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -40,28 +43,52 @@ def create_app(
     ----------
     settings
         How slow, unreliable and strict they are: one for all of them, or some by the name of the service; the rest
-        takes `DEFAULT_SETTINGS`.
+        takes `DEFAULT_SETTINGS`. `TextSettings`: the text service, which has ``POST /write`` instead. Or a service.
     clock
         Returns seconds on a monotonic axis; measures the rate where no server has stamped the request [s].
     sleep
         Waits for a latency [s].
     """
-    services = Services(settings)
+    services = service_of(settings)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # The stamp of the request log, when there is one: then the log shows exactly the rate that was allowed.
         received_ns: int | None = scope.get("received_ns")
         now_ns = round(clock() * 1e9) if received_ns is None else received_ns
-        reply = services.reply(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), now_ns)
+        body = await _body(receive) if scope["method"] == "POST" else b""
+        reply = services.reply(scope["method"], scope["path"], scope["query_string"].decode("latin-1"), now_ns, body)
         if reply.latency_s:
             await sleep(reply.latency_s)
-        await _carry_out(reply, scope, receive, send)
+        if reply.pieces:
+            await StreamingResponse(_timed(reply.pieces, sleep), media_type=reply.media_type)(scope, receive, send)
+        else:
+            await _carry_out(reply, scope, receive, send)
 
     return app
 
 
+async def _body(receive: Receive) -> bytes:
+    """Return the body of a request, up to `MOST_BYTES`."""
+    body, message = b"", await receive()
+    while message["type"] == "http.request":
+        body += message.get("body", b"")
+        if not message.get("more_body", False) or len(body) > MOST_BYTES:
+            break
+        message = await receive()
+    return body[:MOST_BYTES]
+
+
+async def _timed(
+    pieces: Sequence[tuple[float, bytes]], sleep: Callable[[float], Awaitable[object]]
+) -> AsyncIterator[bytes]:
+    """Yield the parts of a body, each when it is due."""
+    for wait_s, piece in pieces:
+        await sleep(wait_s)
+        yield piece
+
+
 async def _carry_out(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-    response = Response(reply.body, reply.status, reply.headers, "application/json")
+    response = Response(reply.body, reply.status, reply.headers, reply.media_type)
     if reply.fault == "cut":
         await send({"type": "http.response.start", "status": reply.status, "headers": response.raw_headers})
         await send({"type": "http.response.body", "body": reply.half_body, "more_body": True})

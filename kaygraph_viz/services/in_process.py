@@ -13,15 +13,15 @@ import asyncio
 import math
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
 from kaygraph_viz._optional import needed
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
+from kaygraph_viz.services.kinds import AnyService
 from kaygraph_viz.services.request_log import RequestLog
-from kaygraph_viz.services.responses import Services
 from kaygraph_viz.sync import threads
 
 with needed():
@@ -42,6 +42,7 @@ class Endpoint:
 
     Examples
     --------
+    >>> from kaygraph_viz.services.responses import Services
     >>> endpoint = Endpoint(Services())
     >>> endpoint.start()
     >>> with httpx2.Client(transport=InProcessTransport()) as client:
@@ -50,7 +51,7 @@ class Endpoint:
     >>> endpoint.stop()
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: AnyService) -> None:
         self.services = services
         self.log = RequestLog()
         self._port: int | None = None
@@ -96,7 +97,7 @@ class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request there and the answer back."""
-        visit = _Visit(request)
+        visit = _Visit(request, request.read())
         if math.isinf(visit.wait_s):
             threads().Event().wait()
         elif visit.wait_s:
@@ -105,7 +106,7 @@ class InProcessTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Carry one request there and the answer back."""
-        visit = _Visit(request)
+        visit = _Visit(request, await request.aread())
         if math.isinf(visit.wait_s):
             await asyncio.get_running_loop().create_future()
         elif visit.wait_s:
@@ -152,7 +153,7 @@ def _certificates() -> ssl.SSLContext:
 class _Visit:
     """A request from its arrival to its end: its latency and its answer or error."""
 
-    def __init__(self, request: httpx2.Request) -> None:
+    def __init__(self, request: httpx2.Request, body: bytes) -> None:
         endpoint = _listening.get(request.url.port or 80) if request.url.host == _HOST else None
         if endpoint is None:
             raise httpx2.ConnectError(f"no service of this process is at {request.url.copy_with(path='/', query=None)}")
@@ -160,7 +161,7 @@ class _Visit:
         asked = (request.method, request.url.path, request.url.query.decode("latin-1"))
         self._log = endpoint.log
         self._at = self._log.arrived(*asked, now_ns)
-        self._reply = endpoint.services.reply(*asked, now_ns)
+        self._reply = endpoint.services.reply(*asked, now_ns, body)
         patience_s = request.extensions.get("timeout", {}).get("read")
         takes_s = math.inf if self._reply.fault == "hang" else self._reply.latency_s
         self._is_too_slow = patience_s is not None and takes_s > patience_s
@@ -173,12 +174,38 @@ class _Visit:
             raise httpx2.ReadTimeout("timed out")
         if reply.fault == "drop":
             raise httpx2.RemoteProtocolError("Server disconnected without sending a response.")
-        headers = {"content-type": "application/json", "content-length": str(len(reply.body)), **reply.headers}
         self._log.note(self._at, status=reply.status)
+        if reply.pieces:
+            stream = _Pieces(reply.pieces, self._note_end)
+            return httpx2.Response(reply.status, headers={"content-type": reply.media_type}, stream=stream)
+        headers = {"content-type": reply.media_type, "content-length": str(len(reply.body)), **reply.headers}
         if reply.fault == "cut":
             return httpx2.Response(reply.status, headers=headers, stream=_BrokenOff(reply.half_body, len(reply.body)))
-        self._log.note(self._at, answered_ns=current_clock().now_ns())
+        self._note_end()
         return httpx2.Response(reply.status, headers=headers, content=reply.body)
+
+    def _note_end(self) -> None:
+        self._log.note(self._at, answered_ns=current_clock().now_ns())
+
+
+class _Pieces(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A body that comes part by part."""
+
+    def __init__(self, pieces: Sequence[tuple[float, bytes]], note_end: Callable[[], None]) -> None:
+        self._pieces = pieces
+        self._note_end = note_end
+
+    def __iter__(self) -> Iterator[bytes]:
+        for wait_s, piece in self._pieces:
+            sleep(wait_s)
+            yield piece
+        self._note_end()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for wait_s, piece in self._pieces:
+            await sleep_async(wait_s)
+            yield piece
+        self._note_end()
 
 
 class _BrokenOff(httpx2.SyncByteStream, httpx2.AsyncByteStream):

@@ -19,7 +19,7 @@ from kaygraph_viz.errors import short
 from kaygraph_viz.services.endpoints import ENDPOINTS, Endpoint
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
 
-__all__ = ["Fault", "Reply", "Services"]
+__all__ = ["Fault", "Reply", "Services", "problem", "refusal"]
 
 Fault = Literal["", "hang", "drop", "cut"]
 _RATE_WINDOW_NS = 1_000_000_000
@@ -42,6 +42,9 @@ class Reply:
     fault
         ``"hang"``: it is never sent; ``"drop"``: the connection is closed instead; ``"cut"``: the connection is closed
         in the middle of the body; empty: none of these.
+    pieces
+        How long it takes to each part of a body that is sent part by part [s], and the part; empty: the content is the
+        body.
     """
 
     status: int
@@ -49,6 +52,12 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     latency_s: float = 0.0
     fault: Fault = ""
+    pieces: tuple[tuple[float, bytes], ...] = ()
+
+    @property
+    def media_type(self) -> str:
+        """The type of the body."""
+        return "text/event-stream" if self.pieces else "application/json"
 
     @property
     def body(self) -> bytes:
@@ -78,14 +87,14 @@ class Services:
         self._endpoints = {name: _CountedEndpoint(ENDPOINTS[name], one) for name, one in self.settings.items()}
         self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
 
-    def reply(self, method: str, path: str, query: str, now_ns: int) -> Reply:
-        """Choose the reply to one request, and count it."""
+    def reply(self, method: str, path: str, query: str, now_ns: int, body: bytes = b"") -> Reply:
+        """Choose the reply to one request, and count it; nothing is read from a body."""
         name = path.strip("/")
         if name != "health" and name not in self._endpoints:
             known = ", ".join(f"/{one}" for one in (*self._endpoints, "health"))
-            return _problem(404, f"there is no service {short(path)}; there are {known}")
+            return problem(404, f"there is no service {short(path)}; there are {known}")
         if method != "GET":
-            return _problem(405, f"{short(method)} is not supported here; write GET {path}", {"Allow": "GET"})
+            return problem(405, f"{short(method)} is not supported here; write GET {path}", {"Allow": "GET"})
         if name == "health":
             return Reply(200, {"status": "ok"})
         with self._lock:
@@ -104,10 +113,10 @@ class _CountedEndpoint:
     def reply(self, params: Mapping[str, str], now_ns: int) -> Reply:
         question = self.endpoint.question(params)
         if question is None:
-            return _problem(400, self.endpoint.usage)
+            return problem(400, self.endpoint.usage)
         wait_ns = 0 if self.limit is None else self.limit.wait_ns(now_ns)
         if wait_ns > 0:
-            return _refusal(wait_ns)
+            return refusal(wait_ns)
         key = self.endpoint.key(question)
         self.attempts[key] += 1
         return self._admitted(question, key, self.attempts[key])
@@ -115,18 +124,18 @@ class _CountedEndpoint:
     def _admitted(self, question: Mapping[str, str], key: str, attempt: int) -> Reply:
         chance = self.settings
         if chance.hangs(key, attempt):
-            return replace(_problem(503, "never answered"), fault="hang")
+            return replace(problem(503, "never answered"), fault="hang")
         if chance.drops(key, attempt):
-            return replace(_problem(503, "the connection was closed"), fault="drop")
+            return replace(problem(503, "the connection was closed"), fault="drop")
         if chance.fails(key, attempt):
-            return _problem(chance.failure_status, "the service failed; try again")
+            return problem(chance.failure_status, "the service failed; try again")
         fault: Fault = "cut" if chance.cuts(key, attempt) else ""
         return replace(self._answer(question), latency_s=chance.latency_of(key), fault=fault)
 
     def _answer(self, question: Mapping[str, str]) -> Reply:
         found = self.endpoint.answer(**question)
         if found is None:
-            return _problem(404, f"no data about {short(' '.join(question.values()))}")
+            return problem(404, f"no data about {short(' '.join(question.values()))}")
         return Reply(200, found)
 
 
@@ -145,11 +154,25 @@ class _SlidingWindow:
         return 0
 
 
-def _refusal(wait_ns: int) -> Reply:
+def refusal(wait_ns: int) -> Reply:
+    """Return the reply to a call above a limit, which asks to wait [ns].
+
+    Examples
+    --------
+    >>> refusal(1_500_000_000).headers
+    {'Retry-After': '2'}
+    """
     # Rounded up, as rounding down would invite a call that is refused again. The header knows whole seconds only.
     headers = {"Retry-After": str(math.ceil(wait_ns / 1e9))}
-    return _problem(429, "too many calls", headers, retry_after_s=math.ceil(wait_ns / 1e3) / 1e6)
+    return problem(429, "too many calls", headers, retry_after_s=math.ceil(wait_ns / 1e3) / 1e6)
 
 
-def _problem(status: int, error: str, headers: Mapping[str, str] | None = None, **facts: float) -> Reply:
+def problem(status: int, error: str, headers: Mapping[str, str] | None = None, **facts: float) -> Reply:
+    """Return the reply to a question that gets no answer.
+
+    Examples
+    --------
+    >>> problem(404, "no such city").content
+    {'error': 'no such city'}
+    """
     return Reply(status, {"error": error, **facts}, headers or {})

@@ -8,7 +8,6 @@ the transport of clients in simulated time (``in_process``).
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -18,9 +17,9 @@ from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.services.app import create_app
 from kaygraph_viz.services.background import ServerThread
 from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
+from kaygraph_viz.services.kinds import AnyService, AnySettings, service_of
 from kaygraph_viz.services.request_log import LoggedRequest, RequestLog
-from kaygraph_viz.services.responses import Services
-from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
+from kaygraph_viz.services.text_service import TextService, TextUsage
 
 with needed():
     import httpx2
@@ -51,8 +50,9 @@ class Host(Protocol):
 class Server:
     """Running services, over sockets or in process, as `serve` returns them; use it as a context manager."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, service: AnyService) -> None:
         self._host = host
+        self._service = service
         self._was_started = False
 
     def start(self) -> Self:
@@ -95,6 +95,11 @@ class Server:
     def requests(self) -> tuple[LoggedRequest, ...]:
         """The requests so far, in the order in which they arrived; also after the stop."""
         return self._host.log.requests
+
+    @property
+    def usage(self) -> tuple[TextUsage, ...]:
+        """What the text service has counted so far: tokens, prices and refusals; empty for other services."""
+        return self._service.usage if isinstance(self._service, TextService) else ()
 
     def url(self, path: str = "/") -> str:
         """Return the full address of a path of the services."""
@@ -150,6 +155,7 @@ class LocalServer(Server):
     Examples
     --------
     >>> import httpx2
+    >>> from kaygraph_viz.services.settings import ServiceSettings
     >>> with LocalServer(ServiceSettings(latency_s=0)) as server:
     ...     reply = httpx2.get(server.url("/verify?domain=example.com"), trust_env=False)
     >>> reply.json()["domain_status"]
@@ -162,14 +168,14 @@ class LocalServer(Server):
 
     def __init__(
         self,
-        settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None,
+        settings: AnySettings = None,
         *,
         app: ASGIApp | None = None,
     ) -> None:
-        settings_of_all(settings)
+        service = service_of(settings)
         if settings is not None and app is not None:
             raise OptionError("app", app, "left out when settings are given", "LocalServer(app=my_app)")
-        super().__init__(ServerThread(app if app is not None else create_app(settings)))
+        super().__init__(ServerThread(app if app is not None else create_app(service)), service)
 
 
 class InProcessServer(Server):
@@ -185,6 +191,7 @@ class InProcessServer(Server):
     Examples
     --------
     >>> from kaygraph_viz.clock import use_clock
+    >>> from kaygraph_viz.services.settings import ServiceSettings
     >>> from kaygraph_viz.testing import FakeClock
     >>> with use_clock(FakeClock()), InProcessServer(ServiceSettings(latency_spread=0)) as server:
     ...     with server.client() as client:
@@ -193,16 +200,15 @@ class InProcessServer(Server):
     20000000
     """
 
-    def __init__(self, settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None) -> None:
-        super().__init__(Endpoint(Services(settings)))
+    def __init__(self, settings: AnySettings = None) -> None:
+        service = service_of(settings)
+        super().__init__(Endpoint(service), service)
 
     def _reach(self) -> dict[str, Any]:
         return {**super()._reach(), "transport": InProcessTransport()}
 
 
-def serve(
-    settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None, *, app: ASGIApp | None = None
-) -> Server:
+def serve(settings: AnySettings = None, *, app: ASGIApp | None = None) -> Server:
     """Start the services, or another application, and return the running server.
 
     Under a virtual clock (``with record(clock="virtual")``) they run in simulated time, and are asked through
@@ -212,7 +218,8 @@ def serve(
     ----------
     settings
         How the services behave: one `ServiceSettings` for all of them, or some by the name of the service (``verify
-        profile location social company``); the rest, and None, takes `DEFAULT_SETTINGS`.
+        profile location social company``); the rest, and None, takes `DEFAULT_SETTINGS`. `TextSettings` for the text
+        service.
     app
         Another ASGI application to run instead, in real time only.
 
@@ -225,6 +232,7 @@ def serve(
 
     Examples
     --------
+    >>> from kaygraph_viz.services.settings import ServiceSettings
     >>> with serve({"social": ServiceSettings(latency_s=0, fail_first=1)}) as server, server.client() as client:
     ...     [client.get("/social?customer_id=C00001").status_code for _ in range(2)]
     [503, 200]

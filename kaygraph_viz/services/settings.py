@@ -20,9 +20,9 @@ from types import MappingProxyType
 from kaygraph_viz.checks import checked_number, checked_whole
 from kaygraph_viz.errors import OptionError
 
-__all__ = ["DEFAULT_SETTINGS", "ServiceSettings", "settings_of_all"]
+__all__ = ["DEFAULT_SETTINGS", "ServiceSettings", "draw", "log_normal", "settings_of_all"]
 
-_LATENCY_RANGE = (0.2, 5.0)  # multiples of the mean that a latency is clipped to
+_RANGE = (0.2, 5.0)  # multiples of the mean that a number is clipped to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +95,7 @@ class ServiceSettings:
 
     def latency_of(self, key: str) -> float:
         """Return the latency of the answer to one question, whenever and however often it is asked [s]."""
-        if not self.latency_s or not self.latency_spread:
-            return self.latency_s
-        z = NormalDist().inv_cdf(self._draw("latency", key))
-        factor = math.exp(self.latency_spread * z - self.latency_spread**2 / 2)
-        return self.latency_s * min(max(factor, _LATENCY_RANGE[0]), _LATENCY_RANGE[1])
+        return log_normal(self.latency_s, self.latency_spread, self._draw("latency", key))
 
     def fails(self, key: str, attempt: int) -> bool:
         """Return whether the try number `attempt` (from 1) of one question is answered `failure_status`."""
@@ -118,10 +114,34 @@ class ServiceSettings:
         return self._draw("cut", key, attempt) < self.cut_rate
 
     def _draw(self, purpose: str, key: str, attempt: int = 0) -> float:
-        """Return a number above 0 and below 1 that depends on nothing but the arguments and the seed."""
-        text = f"{self.seed}|{purpose}|{attempt}|{key}"
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        return ((int.from_bytes(digest) >> 11) + 0.5) / 2**53
+        return draw(self.seed, purpose, key, attempt)
+
+
+def draw(seed: int, purpose: str, key: str, attempt: int = 0) -> float:
+    """Return a number above 0 and below 1 that depends on nothing but the arguments.
+
+    Examples
+    --------
+    >>> draw(1, "latency", "Paris") == draw(1, "latency", "Paris") != draw(2, "latency", "Paris")
+    True
+    """
+    text = f"{seed}|{purpose}|{attempt}|{key}"
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return ((int.from_bytes(digest) >> 11) + 0.5) / 2**53
+
+
+def log_normal(mean: float, spread: float, chance: float) -> float:
+    """Return the log-normal number that a share of `chance` is below, clipped to 0.2 to 5 times the mean.
+
+    Examples
+    --------
+    >>> log_normal(10, 0, 0.3), log_normal(10, 1, 0.999999)
+    (10, 50.0)
+    """
+    if not mean or not spread:
+        return mean
+    factor = math.exp(spread * NormalDist().inv_cdf(chance) - spread**2 / 2)
+    return mean * min(max(factor, _RANGE[0]), _RANGE[1])
 
 
 # A plain look-up in a table is quick; social networks are slow, and sometimes very slow.

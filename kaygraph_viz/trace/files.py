@@ -22,6 +22,7 @@ from kaygraph_viz.machine import Machine, machine_from
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.fields import as_fields, as_row, problem_with
+from kaygraph_viz.trace.gauges import GaugeSamples, gauges_as_fields, gauges_from
 from kaygraph_viz.trace.invariants import impossibilities
 from kaygraph_viz.trace.memory import NOTHING, MemorySamples, memory_from
 from kaygraph_viz.trace.span import Row
@@ -38,26 +39,32 @@ READ_CHUNK = 65_536
 
 
 def write_trace(
-    columns: SpanColumns, dropped: int, path: Path, memory: MemorySamples = NOTHING, machine: Machine | None = None
+    columns: SpanColumns, dropped: int, path: Path, memory: MemorySamples = NOTHING, machine: Machine | None = None,
+    gauges: Mapping[str, GaugeSamples] | None = None,
 ) -> Path:  # fmt: skip
     """Write spans to `path`, replacing it only when everything was written."""
     with written(path) as stream:
-        for line in _lines(columns, dropped, memory, machine):
+        for line in _lines(columns, dropped, memory, machine, gauges or {}):
             stream.write(line.encode() + b"\n")
     return path
 
 
-def _lines(columns: SpanColumns, dropped: int, memory: MemorySamples, machine: Machine | None) -> Iterator[str]:
+def _lines(
+    columns: SpanColumns, dropped: int, memory: MemorySamples, machine: Machine | None,
+    gauges: Mapping[str, GaugeSamples],
+) -> Iterator[str]:  # fmt: skip
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
     yield encode({"format": FORMAT, "version": VERSION})
     for position in range(len(columns)):
         yield encode(as_fields(columns.span(position)))
     samples = {"memory": [memory.times_ns.tolist(), memory.size.tolist()]} if len(memory.times_ns) else {}
     made_on = {"machine": machine.as_fields()} if machine is not None else {}
-    yield encode({"spans": len(columns), "dropped": dropped, **made_on, **samples})
+    yield encode({"spans": len(columns), "dropped": dropped, **made_on, **samples, **gauges_as_fields(gauges)})
 
 
-def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, MemorySamples, Machine | None]:
+def read_trace(
+    path: Path, *, partial: bool = False
+) -> tuple[SpanColumns, int, MemorySamples, Machine | None, Mapping[str, GaugeSamples]]:
     """Read spans from `path`; see `kaygraph_viz.load`.
 
     Returns
@@ -70,6 +77,8 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
         How much memory was in use when, if the file says it.
     machine
         The computer on which it was recorded, if the file says it.
+    gauges
+        The numbers that rise and fall, by name.
     """
     spans, footer = Spans(), None
     try:
@@ -88,17 +97,17 @@ def read_trace(path: Path, *, partial: bool = False) -> tuple[SpanColumns, int, 
                 spans.append(row)
                 if number % READ_CHUNK == 0:
                     spans.compact()
-        dropped, memory = _checked_footer(footer, path)
+        dropped, memory, gauges = _checked_footer(footer, path)
     except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError, TraceFormatError) as error:
         problem = error if isinstance(error, TraceFormatError) else TraceFormatError(f"{path} is damaged: {error}")
         columns = spans.columns()
         if not partial or not len(columns):
             raise problem from error
         warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
-        return _checked_spans(columns, path), 0, NOTHING, None
+        return _checked_spans(columns, path), 0, NOTHING, None, {}
     columns = spans.columns()
     _check_count(columns, footer or {}, path)
-    return _checked_spans(columns, path), dropped, memory, machine_from((footer or {}).get("machine"))
+    return _checked_spans(columns, path), dropped, memory, machine_from((footer or {}).get("machine")), gauges
 
 
 def _bounded_lines(stream: IO[bytes], path: Path) -> Generator[str, None, None]:
@@ -153,8 +162,10 @@ def _check_end(lines: Iterator[str], path: Path) -> None:
         raise TraceFormatError(f"{path} continues after its last line: it was changed after it was written")
 
 
-def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> tuple[int, MemorySamples]:
-    """Return the number of dropped spans, and the memory in use, that the last line names."""
+def _checked_footer(
+    footer: Mapping[str, Any] | None, path: Path
+) -> tuple[int, MemorySamples, Mapping[str, GaugeSamples]]:
+    """Return the number of dropped spans, the memory in use, and the gauges, that the last line names."""
     if footer is None:
         raise TraceFormatError(
             f"{path} is incomplete: its last line is missing; load(path, partial=True) reads the spans before it"
@@ -163,7 +174,7 @@ def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> tuple[int, 
     if type(dropped) is not int or dropped < 0:
         raise TraceFormatError(f"{path}: dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
     try:
-        return dropped, memory_from(footer)
+        return dropped, memory_from(footer), gauges_from(footer)
     except ValueError as error:
         raise TraceFormatError(f"{path}: {error}") from None
 

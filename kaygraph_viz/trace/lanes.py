@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.parts import PART_CODE, PartKind, PartLog, RowParts, Writing, log_here, write_here
-from kaygraph_viz.trace.pool_names import lane_name, pool_of
+from kaygraph_viz.trace.pool_names import after_number, lane_name, pool_of
 
 __all__ = ["CPU_RESOLUTION_NS", "NO_LANE", "Lane", "Lanes", "NoLanes"]
 
@@ -195,6 +195,7 @@ class Lanes:
         self._home = current_task() if _get_running_loop() is not None else None
         self._tasks: WeakKeyDictionary[Task[Any], Lane] = WeakKeyDictionary()
         self._named: WeakValueDictionary[str, threading.Thread] = WeakValueDictionary()
+        self._threads = 0  # that Python gave a number
         self._pooled: dict[threading.Thread, Lane] = {}  # threads of pools without a name
         self._free: dict[str, list[int]] = {}
         self._made: dict[str, int] = {}
@@ -228,8 +229,8 @@ class Lanes:
         thread = threading.current_thread()
         if thread is not self._home_thread and pool_of(thread) in POOLS_LIKE_OURS:
             return self._number(thread)
-        base = name = "main" if thread is self._home_thread else lane_name(thread)
         with self._lock:
+            base = name = self._name(thread)
             number = 1
             while (other := self._named.get(name)) is not None and other.is_alive():
                 number += 1
@@ -238,6 +239,16 @@ class Lanes:
         lane = self._here.lane = self._make(name)
         self._write_to(lane)
         return lane
+
+    def _name(self, thread: threading.Thread) -> str:
+        """Return the name of a thread, in which a number counts the threads of this recording."""
+        if thread is self._home_thread:
+            return "main"
+        rest = None if self._is_exact else after_number(thread)  # simulated threads are numbered as they are started
+        if rest is None:
+            return lane_name(thread)
+        self._threads += 1
+        return f"Thread-{self._threads}{rest}"
 
     def _number(self, thread: threading.Thread) -> Lane:
         """Return a numbered lane for a thread of a pool, which has it for as long as it lives."""

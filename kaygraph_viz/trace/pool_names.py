@@ -1,4 +1,4 @@
-"""What threads of the standard library's pools are called in a chart: numbered from 1, as all workers are.
+"""What threads of the standard library are called in a chart: numbered from 1, as all workers are.
 
 Belongs here: names. Does not belong here: which lane a thread gets (``lanes``).
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 import threading
 
-__all__ = ["lane_name", "pool_of"]
+__all__ = ["after_number", "lane_name", "pool_of"]
 
 POOLS = "concurrent.futures.thread"
+OTHER_POOLS = "multiprocessing.pool"  # which gives its threads no names
 _NUMBERED = re.compile(r"(?P<pool>.*)_(?P<number>\d{1,9})")
 _NAMELESS = re.compile(r"ThreadPoolExecutor-\d+")
+_DEFAULT = re.compile(r"Thread-\d+(?P<rest>.*)", re.DOTALL)
 
 
 def pool_of(thread: threading.Thread) -> str | None:
@@ -25,11 +27,28 @@ def pool_of(thread: threading.Thread) -> str | None:
     ...     [pool.submit(lambda: pool_of(threading.current_thread())).result() for pool in (one, other)]
     ['', 'fetch']
     """
-    numbered = _NUMBERED.fullmatch(thread.name)
-    if numbered is None or getattr(getattr(thread, "_target", None), "__module__", "") != POOLS:
+    module = getattr(getattr(thread, "_target", None), "__module__", "")
+    if module == OTHER_POOLS:
+        return ""
+    numbered = _NUMBERED.fullmatch(thread.name) if module == POOLS else None
+    if numbered is None:
         return None
     pool = numbered["pool"]
     return "" if _NAMELESS.fullmatch(pool) else pool
+
+
+def after_number(thread: threading.Thread) -> str | None:
+    """Return what follows the number in a name that Python gave to a thread; None for a name of another kind.
+
+    Python counts all threads of a process: the first one of a recording may be ``Thread-12 (fetch)``.
+
+    Examples
+    --------
+    >>> after_number(threading.Thread(target=print)), after_number(threading.Thread(name="mine"))
+    (' (print)', None)
+    """
+    found = _DEFAULT.fullmatch(thread.name)
+    return None if found is None else found["rest"]
 
 
 def lane_name(thread: threading.Thread) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from kaygraph_viz.clock import REAL, Clock, current_clock
 from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
+from kaygraph_viz.trace.gauges import GaugeLog
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
 from kaygraph_viz.trace.late_rows import LateRows
 from kaygraph_viz.trace.options import DEFAULT_MAX_SPANS
@@ -182,6 +183,7 @@ class Recorder:
         self.label = label
         self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
         self.errands: dict[int, Any] = {}  # by span: where calls that are sent to other processes from it come home
+        self.gauges = GaugeLog()
         self.process_lanes: dict[tuple[int, int], str] = {}  # by number of the process and of its interpreter
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, Self
 
 from kaygraph_viz.checks import checked_word
@@ -20,15 +21,19 @@ from kaygraph_viz.machine import Machine
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
 from kaygraph_viz.trace.files import read_trace, write_trace
+from kaygraph_viz.trace.gauges import GaugeLog, GaugeSamples
 from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
 
 __all__ = ["Trace", "load"]
 
+NO_GAUGES: Mapping[str, GaugeSamples] = MappingProxyType({})
+
 
 class _Source(Protocol):
     clock: Clock
+    gauges: GaugeLog
 
     @property
     def dropped(self) -> int: ...
@@ -50,6 +55,8 @@ class Trace:
         How much memory was in use when, if that was recorded.
     machine
         The computer on which it was recorded, if that is known.
+    gauges
+        The numbers that rise and fall, by name.
 
     Examples
     --------
@@ -63,13 +70,15 @@ class Trace:
     """
 
     def __init__(
-        self, columns: SpanColumns, dropped: int = 0, memory: MemorySamples = NOTHING, machine: Machine | None = None
+        self, columns: SpanColumns, dropped: int = 0, memory: MemorySamples = NOTHING, machine: Machine | None = None,
+        gauges: Mapping[str, GaugeSamples] = NO_GAUGES,
     ) -> None:  # fmt: skip
         columns.rows.flags.writeable = False
         self._columns = columns
         self._dropped = dropped
         self._memory = memory
         self._machine = machine
+        self._gauges = gauges
         self._log: MemoryLog | None = None
         self._read: Callable[[], SpanColumns] | None = None
         self._source: _Source | None = None
@@ -82,6 +91,7 @@ class Trace:
 
     def _freeze(self, columns: SpanColumns, dropped: int) -> None:
         columns.rows.flags.writeable = False
+        self._gauges = self.gauges
         self._columns, self._dropped = columns, dropped
         self._read = self._source = None
 
@@ -111,6 +121,12 @@ class Trace:
     def memory(self) -> MemorySamples:
         """The memory in use over time; empty unless it was recorded with ``record(memory=True)``."""
         return self._memory if self._log is None else self._log.samples()
+
+    @property
+    def gauges(self) -> Mapping[str, GaugeSamples]:
+        """The numbers that rose and fell, each beside the most that it may be, such as calls in flight of a limit."""
+        source = self._source
+        return source.gauges.samples() if source is not None else self._gauges
 
     @property
     def machine(self) -> Machine | None:
@@ -200,7 +216,7 @@ class Trace:
         OSError
             If the file cannot be written.
         """
-        return write_trace(self.columns, self.dropped, Path(path), self.memory, self.machine)
+        return write_trace(self.columns, self.dropped, Path(path), self.memory, self.machine, self.gauges)
 
     def __repr__(self) -> str:
         live = ", live" if self.is_live else ""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextvars import Context
 from typing import Any, Self
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_flag, checked_number, checked_seconds, checked_whole, checked_workers
-from kaygraph_viz.clock import WORKER_KINDS, Clock, use_clock
+from kaygraph_viz.clock import WORKER_KINDS, Clock, until_set, use_clock
 from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.machine import SIMULATED, SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
@@ -172,6 +172,15 @@ class VirtualClock(Clock):
                 "this event loop runs in real time, because it existed before the block began; write kv.run(main()) "
                 "instead of await main(), or await graph.run_async(shared)"
             )
+
+    def wait(self, event: Event, seconds: float) -> bool:
+        """Park the calling thread until an event is set, at most `seconds` of simulated time [s]."""
+        return event.wait(seconds)
+
+    def wait_async(self, event: asyncio.Event, seconds: float) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that waits until an event is set, at most `seconds` of simulated time [s]."""
+        is_mine = isinstance(asyncio.get_running_loop(), VirtualLoop)
+        return until_set(event, seconds) if is_mine else self.sleep_async(seconds)
 
     def compute(self, seconds: float) -> None:
         """Use CPU for `seconds` [s], shared with other threads of the same interpreter if it has a GIL."""

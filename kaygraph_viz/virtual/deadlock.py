@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from types import CodeType
 
 from kaygraph_viz.errors import DeadlockError, Wait
 from kaygraph_viz.virtual.fiber import Fiber
-from kaygraph_viz.virtual.places import Line, line_called_from, line_of, place_of
+from kaygraph_viz.virtual.places import Line, caller_of, line_of, place_of
 
 __all__ = ["Hold", "deadlock"]
 
@@ -30,11 +31,16 @@ class Hold:
     def __init__(self, what: str = "a lock") -> None:
         self.what = what
         self.holder: Fiber | None = None
-        self.since: Line | None = None
+        self._taken: tuple[CodeType, int] | None = None
 
     def take(self, holder: Fiber | None) -> None:
-        """Note who holds it from now on, and the line of user code that asked for it."""
-        self.holder, self.since = holder, line_called_from(sys._getframe(1))
+        """Note who holds it from now on, and where user code asked for it."""
+        self.holder, self._taken = holder, caller_of(sys._getframe(1))
+
+    @property
+    def since(self) -> Line | None:
+        """The line of user code that asked for it."""
+        return None if self._taken is None else Line(*self._taken)
 
     def __str__(self) -> str:
         return self.what

@@ -10,6 +10,7 @@ import gc
 import linecache
 import sys
 import sysconfig
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -19,10 +20,10 @@ from kaygraph_viz.virtual.fiber import Fiber
 
 __all__ = [
     "Line",
+    "caller_of",
     "is_in_branch",
     "is_user_code",
     "is_user_frame",
-    "line_called_from",
     "line_of",
     "named_place_of",
     "place_of",
@@ -33,10 +34,15 @@ MOST_TASKS = 8  # of an event loop, in a message
 
 
 class Line(NamedTuple):
-    """A line of user code that a thread was in."""
+    """A line of user code that a thread was in, by its code and the offset of an instruction."""
 
     code: CodeType
-    number: int
+    offset: int  # and not the line: reading that from a frame takes much longer
+
+    @property
+    def number(self) -> int:
+        """The number of the line; 0 where the code does not tell."""
+        return next((line or 0 for start, end, line in self.code.co_lines() if start <= self.offset < end), 0)
 
     @property
     def text(self) -> str:
@@ -56,11 +62,11 @@ def _file(path: str) -> str:
     return f"cell {kind_and_name[1].removeprefix('In')} line "
 
 
-def line_called_from(frame: FrameType | None) -> Line | None:
-    """Return the line of user code that called the function of a frame, at whatever distance; None if none did."""
+def caller_of(frame: FrameType | None) -> tuple[CodeType, int] | None:
+    """Return the `Line` of user code that called the function of a frame, at whatever distance, as a plain tuple."""
     while frame is not None and not is_user_frame(frame):
         frame = frame.f_back
-    return None if frame is None else Line(frame.f_code, frame.f_lineno)
+    return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
 def named_place_of(fiber: Fiber) -> str:
@@ -96,7 +102,7 @@ def is_in_branch(fiber: Fiber) -> bool:
 
 
 def _innermost_line(frames: list[FrameType]) -> Line | None:
-    return next((Line(frame.f_code, frame.f_lineno) for frame in frames if is_user_frame(frame)), None)
+    return next((Line(frame.f_code, frame.f_lasti) for frame in frames if is_user_frame(frame)), None)
 
 
 def _frames_at(fiber: Fiber) -> list[FrameType]:
@@ -147,6 +153,7 @@ def is_user_frame(frame: FrameType) -> bool:
     return is_user_code(file)
 
 
+@lru_cache(4096)  # asked for each lock that is taken, and with preemption for each instruction
 def is_user_code(file: str) -> bool:
     """Return whether a file is neither of this package nor of a library."""
     return not file.startswith(("<frozen", *_OUTSIDE))

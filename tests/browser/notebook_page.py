@@ -168,6 +168,10 @@ class Panel:
         """Wait until something else was tried."""
         self._wait_for_other(LOG, log)
 
+    def wait_for_text(self, text: str) -> None:
+        """Wait until a text is shown."""
+        self.root.get_by_text(text).first.wait_for()
+
     def wait_for_text_other_than(self, text: str) -> None:
         """Wait until the texts have changed."""
         self._wait_for_other("panel => panel.innerText", text)

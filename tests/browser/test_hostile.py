@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaygraph_viz.html_report import save_report
+from kaygraph_viz.html_report.report import save_report
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
@@ -71,6 +71,8 @@ def report(open_page, listener, tmp_path):
 
 
 def test_a_report_shows_hostile_names_as_text(report, listener):
+    report.wait_for_function("() => document.querySelector('canvas')?.dataset.frames > 0")
+    report.locator("details").evaluate_all("all => all.forEach(one => { one.open = true })")
     assert "<script>window.hit = 1; alert(1)</script>" in report.locator("body").inner_text()
     assert report.evaluate(MARKS) == NO_MARKS
     assert listener.requests == [report.url]

@@ -126,7 +126,7 @@ def test_an_interrupt_at_any_moment_leaves_no_slot_taken():
     for hit in interrupted_everywhere(act):
         if hit == begin_of_exit:
             limit.__exit__(None, None, None)
-        assert not any((limit._slots._holders, limit._slots._queue, limit._gate._holders, limit._gate._queue)), hit
+        assert not any((limit._turns._inside, limit._turns._queue)), hit
 
 
 def test_a_lock_survives_a_thousand_real_interrupts():

@@ -21,6 +21,7 @@ from kaygraph_viz.export.loading import load
 from kaygraph_viz.export.perfetto import to_perfetto
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.gauges import GaugeSamples
 from kaygraph_viz.trace.memory import MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Span
 from kaygraph_viz.trace.trace import Trace
@@ -58,7 +59,7 @@ def check_rules(events):
     check_rows(events)
     check_pairs(events)
     check_arrows(events)
-    assert {event["args"]["waiting"] >= 0 for event in events if event["ph"] == "C"} <= {True}
+    assert {min(event["args"].values()) >= 0 for event in events if event["ph"] == "C"} <= {True}
 
 
 def check_rows(events):
@@ -344,6 +345,15 @@ def test_memory_in_use_is_counted():
     samples = MemorySamples(np.array([500_000_000, 1_500_000_000]), np.array([5, 7]))
     counts = [(event["ts"], event["args"]) for event in events_of(Trace(columns, 0, samples), "C")]
     assert counts == [(500_000.0, {"bytes": 7})]
+
+
+def test_what_is_used_of_a_limit_is_counted_beside_the_limit():
+    columns = make_trace(bar("a", "t-1", 1, 3)).columns
+    gauge = GaugeSamples((500_000_000, 1_500_000_000), (1, 2), (4, 5))
+    events = events_of(Trace(columns, gauges={"geo: calls in flight": gauge}), "C")
+    assert [(event["name"], event["ts"], event["args"]) for event in events] == [
+        ("geo: calls in flight", 500_000.0, {"used": 2, "limit": 5})
+    ]
 
 
 def test_rows_are_sorted_as_people_do():

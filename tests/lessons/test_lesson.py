@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 import itertools
+import json
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 import kaygraph_viz
 from kaygraph_viz import lessons
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.lessons.goals import at_least_at_once
+from kaygraph_viz.lessons.goals import Finding, Goal, at_least_at_once
 from kaygraph_viz.lessons.lesson import Lesson, split_solution
 from kaygraph_viz.testing import bar, make_trace
 
@@ -65,8 +69,8 @@ def test_the_last_grade_of_each_exercise_is_kept():
     assert lesson.grade(AT_ONCE, [at_least_at_once(2)]).passed
     assert not lesson.grade(ONE_AFTER_THE_OTHER, [at_least_at_once(2)], exercise=2).passed
     assert {key: made.sentence for key, made in lesson.grades.items()} == {
-        "exercise 1": "1 of 1 goals met",
-        "exercise 2": "0 of 1 goals met",
+        1: "1 of 1 goals met",
+        2: "0 of 1 goals met",
     }
 
 
@@ -76,3 +80,26 @@ def test_a_notebook_finds_what_it_needs_in_one_place():
     assert dir(lessons) == sorted(lessons.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'grades'"):
         _ = lessons.grades
+
+
+def test_results_are_exported_without_personal_data(tmp_path):
+    lesson = Lesson("02_data_enrichment")
+    lesson.predict("how many?", 4).compare(4)
+    lesson.predict("how fast?", None).compare(2)
+    private = Goal("private", lambda trace: Finding(False, f"{Path.home()} of {getpass.getuser()}"))
+    lesson.grade(AT_ONCE, [at_least_at_once(2), private])
+    found = json.loads(lesson.export(tmp_path / "mine.json").read_text())
+    assert found["lesson"] == "02_data_enrichment"
+    (exercise,) = found["exercises"]
+    assert (exercise["exercise"], exercise["met"], exercise["of"]) == (1, 1, 2)
+    assert exercise["goals"][0] == {"goal": "at least 2 branches at once", "is_met": True}
+    assert re.fullmatch("[0-9a-f]{64}", exercise["trace"])
+    assert found["predictions"] == [{"question": "how many?", "guess": 4, "result": 4, "score": 2}]
+    assert found["points"] == {"got": 2, "of": 2}
+    assert str(Path.home()) not in json.dumps(found)
+
+
+def test_a_run_that_is_not_graded_has_no_fingerprint():
+    lesson = Lesson("02_data_enrichment")
+    lesson.grade(None, [at_least_at_once(2)])
+    assert lesson.results()["exercises"][0]["trace"] is None

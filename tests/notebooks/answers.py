@@ -22,7 +22,7 @@ __all__ = ["Got", "answered", "solution_file"]
 CELL_S = 120.0  # against hanging; nothing takes that long when all is well
 KEEP = "__import__('builtins').kept = dict(globals())"
 BACK = "globals().update(kept); lesson.grades.clear()"
-ASK = "print(__import__('json').dumps({key: grade.sentence for key, grade in lesson.grades.items()}))"
+ASK = "print(__import__('json').dumps({str(key): grade.sentence for key, grade in lesson.grades.items()}))"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ async def graded(kernel: Kernel, exercise: Exercise, source: str) -> Got:
     runs = [await kernel.run(cell, CELL_S) for cell in [source, *(cell.source for cell in exercise.after)]]
     assert {"late", "died"}.isdisjoint(run.end for run in runs), f"the kernel is lost after this answer:\n{source}"
     found = json.loads((await kernel.run(ASK, CELL_S, silent=True)).shown)
-    return Got(found.get(f"exercise {exercise.number}", ""), "".join(run.shown for run in runs))
+    return Got(found.get(str(exercise.number), ""), "".join(run.shown for run in runs))
 
 
 async def must_run(kernel: Kernel, cells: Sequence[Cell]) -> None:

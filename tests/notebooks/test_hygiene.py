@@ -7,13 +7,19 @@ import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from nbconvert import HTMLExporter
 
 ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "notebooks" / "page.html.j2"
+MISSING = "No description has been provided"  # what nbconvert writes where it knows nothing
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MAX_BYTES = 1_500_000
 PNG = b"\x89PNG\r\n\x1a\n"
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(hom[e]|User[s]|roo[t]|wor[k]|tmp|var|usr|opt|mnt)/[\w.-]+|[A-Z]:\\+User[s]")
+HIDDEN = {"source_hidden": True, "outputs_hidden": True}
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}|\bobject at 0x")
 
 pytestmark = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -93,8 +99,10 @@ def test_no_state_of_widgets_is_stored(path):
     assert "widgets" not in notebook(path)["metadata"]
 
 
-def test_cells_store_nothing_but_their_tags(path):
-    assert [cell["metadata"] for cell in notebook(path)["cells"] if set(cell["metadata"]) - {"tags"}] == []
+def test_cells_store_nothing_but_their_tags_and_what_is_hidden(path):
+    stored = [cell["metadata"] for cell in notebook(path)["cells"]]
+    assert [each for each in stored if each.keys() - {"tags", "jupyter"}] == []
+    assert [each for each in stored if each.get("jupyter", HIDDEN) != HIDDEN] == []
 
 
 def test_no_path_of_a_machine_is_stored(path):
@@ -112,6 +120,20 @@ def test_no_marks_that_steer_a_terminal_are_stored(path):
 def test_pictures_are_whole(path):
     pictures = [base64.b64decode(joined(data["image/png"])) for data in bundles(path) if "image/png" in data]
     assert [len(picture) for picture in pictures if not (picture.startswith(PNG) and b"IEND" in picture[-12:])] == []
+
+
+def test_each_picture_has_an_alternative_text(path):
+    pictures = [output for output in outputs(path) if "image/png" in output.get("data", ())]
+    texts = [output["metadata"].get("image/png", {}).get("alt", "").strip() for output in pictures]
+    assert [number for number, text in enumerate(texts, 1) if len(text) < len("A chart.")] == []
+
+
+def test_a_page_made_from_it_has_no_picture_without_an_alternative_text(path):
+    exporter = HTMLExporter(template_file=str(TEMPLATE))
+    page, _ = exporter.from_notebook_node(nbformat.read(path, as_version=4))
+    texts = [picture.attrs.get("alt", "") for picture in BeautifulSoup(page, "html.parser").select("img")]
+    assert texts
+    assert [number for number, text in enumerate(texts, 1) if not text.strip() or text.startswith(MISSING)] == []
 
 
 def test_widgets_leave_a_picture_and_a_text_where_no_kernel_runs(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 
 import pytest
 
@@ -45,6 +46,27 @@ def test_a_pool_and_our_own_workers_share_no_row():
         list(ours.imap(lambda _: barrier.wait(), [0]))
         future.result()
     assert sorted(trace.validate().lanes) == ["thread-1", "thread-2"]
+
+
+def test_threads_of_a_pool_of_multiprocessing_count_from_1():
+    barrier = threading.Barrier(2, timeout=30)
+    with kv.record(capture="multiprocessing") as trace, ThreadPool(2) as pool:
+        pool.map(lambda _: barrier.wait(), range(2), chunksize=1)
+    assert sorted(trace.validate().lanes) == ["thread-1", "thread-2"]
+
+
+def test_threads_without_a_name_count_from_1_in_each_recording():
+    def work():
+        with kv.span("work"):
+            pass
+
+    for _ in range(2):
+        with kv.record() as trace:
+            for _ in range(2):
+                thread = threading.Thread(target=work)
+                thread.start()
+                thread.join()
+        assert trace.validate().lanes == ("Thread-1 (work)", "Thread-2 (work)")
 
 
 def test_other_threads_keep_their_names():

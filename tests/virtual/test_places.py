@@ -11,29 +11,31 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.sync import threads
 from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.places import Line, is_user_code, line_called_from, named_place_of
+from kaygraph_viz.virtual.places import Line, caller_of, is_user_code, named_place_of
 
 
 def here():
-    return line_called_from(sys._getframe(0))
+    return Line(*caller_of(sys._getframe(0)))
 
 
 def test_a_line_is_a_file_a_number_and_what_is_written_there():
     line = here()
     assert str(line) == f"test_places.py:{here.__code__.co_firstlineno + 1} in here"
-    assert line.text == "return line_called_from(sys._getframe(0))"
+    assert line.text == "return Line(*caller_of(sys._getframe(0)))"
 
 
 def test_a_line_whose_source_is_not_at_hand_has_no_text():
-    assert Line(compile("1", "gone.py", "eval"), 1).text == ""
+    assert Line(compile("1", "gone.py", "eval"), 0).text == ""
 
 
 def test_a_cell_of_a_notebook_has_its_number(monkeypatch):
     compiler = SimpleNamespace(format_code_name=lambda file: ("Cell", "In[7]") if "ipykernel" in file else None)
     shell = SimpleNamespace(compile=compiler)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    assert str(Line(compile("1", "/tmp/ipykernel_1/2.py", "eval"), 3)) == "cell [7] line 3 in <module>"
-    assert str(Line(compile("1", "/a/bank.py", "eval"), 3)) == "bank.py:3 in <module>"
+    cell, module = (compile("first()\nsecond()", name, "exec") for name in ("/tmp/ipykernel_1/2.py", "/a/bank.py"))
+    at = len(cell.co_code) - 2
+    assert str(Line(cell, at)) == "cell [7] line 2 in <module>"
+    assert str(Line(module, at)) == "bank.py:2 in <module>"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ Each goal reads a trace: whether it is met, why, and which part of the chart sho
 >>> Lesson("00_start_here").grade(at_once, [goals.all_ok(2), goals.at_most_at_once(1)])
 1 of 2 goals met
   [x] 2 branches, and all of them succeed: all 2 branches succeeded
-  [ ] never more than 1 branches at once: 2 branches ran at once
+  [ ] never more than 1 branch at once: 2 branches ran at once, 0 s after the start; expected at most 1
 """
 
 from kaygraph_viz.lessons.goals.at_once import (
@@ -32,4 +32,4 @@ from kaygraph_viz.lessons.goals.stages import (
     nothing_lost as nothing_lost,
     queue_at_most as queue_at_most,
 )
-from kaygraph_viz.lessons.goals.work import as_much_work_as as as_much_work_as
+from kaygraph_viz.lessons.goals.work import as_much_work_as as as_much_work_as, does_the_work as does_the_work

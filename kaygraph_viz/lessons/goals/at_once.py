@@ -12,7 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints, concurrency
-from kaygraph_viz.lessons.goals.goal import Finding, Goal, branches_called, innermost, named, seconds, zero_of
+from kaygraph_viz.analysis.wording import counted, duration, join_words
+from kaygraph_viz.lessons.goals.goal import Finding, Goal, innermost, named, seconds, zero_of
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
@@ -23,28 +24,36 @@ __all__ = [
 
 
 def at_least_at_once(count: int, *names: str) -> Goal:
-    """Require that at some moment at least `count` branches (of these names together) run at once."""
-    what = branches_called(names)
+    """Require that at some moment at least `count` branches (of these names together) run at once.
+
+    A branch that waits for a lock, a semaphore or a limit does not run meanwhile: one lock around everything leaves one
+    branch at once.
+    """
 
     def evaluate(trace: Trace) -> Finding:
         peak, _ = _peak(trace, names)
-        reason = f"at most {peak} {what} ran at once"
-        return Finding(True, reason) if peak >= count else Finding(False, reason, *longest_below(trace, count, names))
+        reason = f"at most {_counted(peak, names)} ran at once"
+        if peak >= count:
+            return Finding(True, reason)
+        return Finding(False, f"{reason}, expected {count}", *longest_below(trace, count, names))
 
-    return Goal(f"at least {count} {what} at once", evaluate)
+    return Goal(f"at least {_counted(count, names)} at once", evaluate)
 
 
 def at_most_at_once(count: int, *names: str) -> Goal:
-    """Require that never more than `count` branches (of these names together) run at once."""
-    what = branches_called(names)
+    """Require that never more than `count` branches (of these names together) run at once.
+
+    A branch that waits for a lock, a semaphore or a limit does not run meanwhile.
+    """
 
     def evaluate(trace: Trace) -> Finding:
         peak, (from_s, to_s) = _peak(trace, names)
         if peak <= count:
-            return Finding(True, f"at most {peak} {what} ran at once")
-        return Finding(False, f"{peak} {what} ran at once", from_s, to_s)
+            return Finding(True, f"at most {_counted(peak, names)} ran at once")
+        when = f"{duration(from_s)} after the start"
+        return Finding(False, f"{_counted(peak, names)} ran at once, {when}; expected at most {count}", from_s, to_s)
 
-    return Goal(f"never more than {count} {what} at once", evaluate)
+    return Goal(f"never more than {_counted(count, names)} at once", evaluate)
 
 
 def starts_after(later: str, earlier: str) -> Goal:
@@ -58,10 +67,10 @@ def starts_after(later: str, earlier: str) -> Goal:
         ended, began = max(span.ended_ns for span in before), min(span.started_ns for span in after)
         if began >= ended:
             return Finding(True, f"the first {later} began after the last {earlier} had ended")
-        zero = zero_of(trace)
-        return Finding(
-            False, f"a {later} began before the last {earlier} ended", seconds(began, zero), seconds(ended, zero)
-        )
+        from_s, to_s = seconds(began, zero_of(trace)), seconds(ended, zero_of(trace))
+        last = max(before, key=lambda span: span.ended_ns).name
+        reason = f"the first {later} began at {duration(from_s)}, but {last} ended at {duration(to_s)}"
+        return Finding(False, reason, from_s, to_s)
 
     return Goal(f"{later} only after every {earlier}", evaluate)
 
@@ -77,9 +86,11 @@ def overlaps(one: str, other: str) -> Goal:
             return Finding(True, f"{one} and {other} ran at the same time")
         earlier, later = sorted((first, second), key=lambda spans: min(span.started_ns for span in spans))
         zero = zero_of(trace)
-        began, ended = min(span.started_ns for span in earlier), max(span.ended_ns for span in earlier)
-        reason = f"while {earlier[0].name} ran, no {later[0].name} ran"
-        return Finding(False, reason, seconds(began, zero), seconds(ended, zero))
+        from_s = seconds(min(span.started_ns for span in earlier), zero)
+        to_s = seconds(max(span.ended_ns for span in earlier), zero)
+        starts = duration(seconds(min(span.started_ns for span in later), zero))
+        ran = f"{earlier[0].name} ran until {duration(to_s)}, and {later[0].name} only from {starts} on"
+        return Finding(False, ran, from_s, to_s)
 
     return Goal(f"{one} and {other} at the same time", evaluate)
 
@@ -92,9 +103,10 @@ def no_idle_worker(share: float = 0.1) -> Goal:
         makespan_ns = trace.makespan_s * 1e9
         if to_ns - from_ns <= share * makespan_ns:
             return Finding(True, "no worker was idle while work was waiting")
-        zero, part = zero_of(trace), (to_ns - from_ns) / makespan_ns
-        reason = f"{lane} had nothing to do for {part:.0%} of the run while work was waiting"
-        return Finding(False, reason, seconds(from_ns, zero), seconds(to_ns, zero))
+        part = (to_ns - from_ns) / makespan_ns
+        from_s, to_s = seconds(from_ns, zero_of(trace)), seconds(to_ns, zero_of(trace))
+        when = f"from {duration(from_s)} to {duration(to_s)}, {part:.0%} of the run"
+        return Finding(False, f"{lane} had nothing to do {when}, while work was waiting", from_s, to_s)
 
     return Goal("no worker idle while work waits", evaluate)
 
@@ -129,9 +141,24 @@ def longest_stretch(changes: Iterable[tuple[int, bool]]) -> tuple[int, int]:
 def _at_once(trace: Trace, names: Sequence[str] = ()) -> tuple[Ints, Ints]:
     """Return the times at which the number of running branches changes [ns], and the number from each on."""
     spans = named(trace, *names) if names else innermost(trace)
-    starts = np.array([span.started_ns for span in spans], np.int64)
-    ends = np.array([span.ended_ns for span in spans], np.int64)
+    starts, ends = np.array([time for span in spans for time in _running(span)], np.int64).reshape(-1, 2).T
     return concurrency(starts, ends)
+
+
+def _running(span: Span) -> Iterator[tuple[int, int]]:
+    """Yield from when to when a branch ran [ns], without the waits for locks, semaphores and limits."""
+    from_ns = span.started_ns
+    for part in span.parts if span.blocked_ns else ():
+        if part.kind == "blocked":
+            yield from_ns, part.started_ns
+            from_ns = part.ended_ns
+    yield from_ns, span.ended_ns
+
+
+def _counted(number: int, names: Sequence[str]) -> str:
+    """Return a number of branches in words, such as "2 map branches"."""
+    word = f"{join_words(list(names))} branch".strip()
+    return counted(number, word, f"{word}es")
 
 
 def _peak(trace: Trace, names: Sequence[str]) -> tuple[int, tuple[float, float]]:

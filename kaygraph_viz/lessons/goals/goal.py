@@ -6,15 +6,14 @@ modules beside this one).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kaygraph_viz.analysis.nesting import Nesting
-from kaygraph_viz.analysis.wording import join_words
 from kaygraph_viz.trace.span import Span
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["Finding", "Goal", "branches_called", "innermost", "named", "seconds", "zero_of"]
+__all__ = ["Finding", "Goal", "innermost", "named", "seconds", "zero_of"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,6 @@ class Goal:
 
     text: str
     evaluate: Callable[[Trace], Finding]
-
-
-def branches_called(names: Iterable[str]) -> str:
-    """Return the branches of some names in words, or all."""
-    return f"{join_words(list(names))} branches".strip()
 
 
 def named(trace: Trace, *names: str) -> list[Span]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from kaygraph_viz.analysis.intervals import concurrency
+from kaygraph_viz.analysis.wording import duration
 from kaygraph_viz.lessons.goals.at_once import longest_stretch
 from kaygraph_viz.lessons.goals.goal import Finding, Goal
 from kaygraph_viz.trace.span import Span
@@ -36,7 +37,8 @@ def queue_at_most(count: int, stage: str | None = None) -> Goal:
         peak, from_s, to_s, name = max(found, key=lambda each: each[0])
         if peak <= count:
             return Finding(True, f"at most {peak} items waited {where}")
-        return Finding(False, f"{peak} items waited in front of {name}", from_s, to_s)
+        when = f"from {duration(from_s)} on, more than {count} waited"
+        return Finding(False, f"{peak} items waited in front of {name}; {when}", from_s, to_s)
 
     return Goal(f"never more than {count} items waiting {where}", evaluate)
 
@@ -56,7 +58,8 @@ def at_most_on_the_way(count: int, first: str, last: str) -> Goal:
         peak, from_s, to_s = _peak(trace, journeys, count)
         if peak <= count:
             return Finding(True, f"at most {peak} items were in the pipeline")
-        return Finding(False, f"{peak} items were in the pipeline", from_s, to_s)
+        when = f"from {duration(from_s)} on, there were more than {count}"
+        return Finding(False, f"{peak} items were in the pipeline; {when}", from_s, to_s)
 
     return Goal(f"never more than {count} items in the pipeline", evaluate)
 
@@ -71,7 +74,9 @@ def nothing_lost(first: str, last: str) -> Goal:
         failed = sum(not span.ok for span in branches if _stage(span) != first)
         if not passed_on:
             return _missing(first)
-        return Finding(passed_on == through + failed, f"{passed_on} went in, {through} came through, {failed} failed")
+        lost = passed_on - through - failed
+        what = f": {lost} are lost" if lost > 0 else f": {-lost} too many" if lost else ""
+        return Finding(not lost, f"{passed_on} went in, {through} came through, {failed} failed{what}")
 
     return Goal("no item lost, and no item twice", evaluate)
 

@@ -14,8 +14,8 @@ from kaygraph_viz.clock import sleep
 from kaygraph_viz.lessons.goals.goal import Finding, Goal
 from kaygraph_viz.lessons.parts.shop import load_orders, open_shop
 from kaygraph_viz.patterns.stream import EventStream, StreamResult, stream_graph
-from kaygraph_viz.services.orders import Order
 from kaygraph_viz.recording import record
+from kaygraph_viz.services.orders import Order
 from kaygraph_viz.sync import Lock
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.trace import Trace

@@ -85,7 +85,7 @@ def booked(count: int) -> Goal:
     def evaluate(trace: Trace) -> Finding:
         bookings, failed = len(named(trace, "book")), [span for span in named(trace) if not span.ok]
         if failed:
-            return Finding(False, f"{len(failed)} branches did not end well, the first with {failed[0].status}")
+            return Finding(False, f"{len(failed)} branches failed or never ended, the first is {failed[0].status!r}")
         return Finding(bookings == count, f"there were {bookings} bookings, and no branch failed")
 
     return Goal(f"{count} bookings, and no branch fails", evaluate)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-import httpx
-
-from kaygraph_viz.clock import compute
+from kaygraph_viz._optional import needed
+from kaygraph_viz.clock import Clock, compute
 from kaygraph_viz.graph.graph import Graph
 from kaygraph_viz.lessons.goals.goal import Finding, Goal, named, seconds, zero_of
 from kaygraph_viz.patterns.checks import local_checks
@@ -23,6 +22,9 @@ from kaygraph_viz.services.datasets import load_customers, load_orders
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import ServiceSettings
 from kaygraph_viz.trace.trace import Trace
+
+with needed():
+    import httpx2
 
 __all__ = [
     "PANELS", "SERVICES", "ask", "best_customers", "check", "count_panel", "new_customers", "none_longer_than",
@@ -43,7 +45,7 @@ new_customers = load_customers()[-24:]
 class Services:
     """The services that are open during a run."""
 
-    client: httpx.Client
+    client: httpx2.Client
     checks: Mapping[str, Callable[[Any], list[Any]]]
 
 
@@ -72,9 +74,9 @@ def ask(service: str, customer_id: str, patience_s: float = PATIENCE_S) -> Any:
     """Return what a service knows about a customer, or None if it does not answer within `patience_s` [s]."""
     try:
         answer = _services().client.get(f"/{service}", params={"customer_id": customer_id}, timeout=patience_s)
-    except httpx.TimeoutException:
+    except httpx2.TimeoutException:
         return None
-    return answer.json() if answer.status_code == httpx.codes.OK else None
+    return answer.json() if answer.status_code == httpx2.codes.OK else None
 
 
 def check(customer: Any) -> list[str]:
@@ -97,7 +99,9 @@ def count_panel(panel: str, shared: Mapping[str, Any]) -> Counter[Any]:
     return Counter(len(findings) for findings in shared["findings"])
 
 
-def run(graph: Graph, clock: str | None = "virtual", *, hang_rate: float = 0.0) -> tuple[dict[str, Any], Trace]:
+def run(
+    graph: Graph, clock: Clock | Literal["virtual"] | None = "virtual", *, hang_rate: float = 0.0
+) -> tuple[dict[str, Any], Trace]:
     """Run a graph while the services are open; return the shared store and the trace.
 
     Parameters

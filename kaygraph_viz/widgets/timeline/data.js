@@ -1,7 +1,7 @@
 // The state of a run as packed by the kernel: columns of numbers, and searches in them.
 //
 // Belongs here: numbers. Does not belong here: pixels (paint.js) and controls (timeline.js).
-// timeline.py joins the files of this folder to one module, in the order of SCRIPTS.
+// sources.py joins the files of this folder to one module, in the order of SCRIPTS.
 
 const NOT_MEASURED = 0xffff, MAX_SHARE = 0xfffe, SLIM = 8, PAUSE = 16, RUNNING = 32, STATUS = 7;
 const KINDS = ["cpu", "wait", "gil", "core", "blocked", "pause", "unknown", "busy"];  // of parts, by their codes

@@ -1,7 +1,7 @@
 """The Gantt chart to move about in: zoom, search, select, and watch it grow while the work runs.
 
 Belongs here: what is shared with the browser, and when. Does not belong here: what is sent (``packing``,
-``scene_data``), when the live view is renewed (``pusher``), and the drawing (``timeline*.js``).
+``scene_data``), when the live view is renewed (``pusher``), and the drawing (``*.js``).
 
 All that the browser needs is in traits, complete at any time: a view that is opened late shows everything, and one
 message more or less does no harm. Messages of the browser are checked; anything but a selection is ignored.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.errors import OptionError, short, warn
 from kaygraph_viz.plot.checks import checked_trace
+from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.gantt.gantt import gantt
@@ -32,6 +32,7 @@ from kaygraph_viz.widgets.kept_trace import KeptTrace
 from kaygraph_viz.widgets.timeline.packing import pack
 from kaygraph_viz.widgets.timeline.pusher import Pusher
 from kaygraph_viz.widgets.timeline.scene_data import STYLES, scene_data
+from kaygraph_viz.widgets.timeline.sources import script, stylesheet
 from kaygraph_viz.widgets.timeline.span_facts import span_facts
 from kaygraph_viz.widgets.timeline.static_picture import still_png
 from kaygraph_viz.widgets.timeline.when_shown import show_again_when
@@ -42,11 +43,6 @@ with needed():
 
 __all__ = ["Timeline", "timeline"]
 
-HERE = Path(__file__).parent
-SCRIPTS = (
-    "data.js", "bands.js", "hatches.js", "paint.js", "diagram.js", "details.js",
-    "timeline.js",
-)  # fmt: skip
 SELECTION = ("selected", "node")
 
 
@@ -105,8 +101,8 @@ class Timeline(anywidget.AnyWidget):
         only as long as it is one of the ten that were used last.
     """
 
-    _esm = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    _css = (HERE / "timeline.css").read_text(encoding="utf-8")  # not its path: anywidget then keeps each view for ever
+    _esm = script()
+    _css = stylesheet()  # not its path: anywidget then keeps each view for ever
     styles = traitlets.Dict(STYLES).tag(sync=True)
     packed = traitlets.Dict().tag(sync=True)
     scene = traitlets.Dict().tag(sync=True)
@@ -120,7 +116,7 @@ class Timeline(anywidget.AnyWidget):
         self._ids: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._is_complete = False  # what is shown
         self._pushing = threading.Lock()
-        self._still = b""
+        self._still, self._alt = b"", ""
         self._has_warned = False
         self._pusher = Pusher(self.refresh, self._is_live)
         super().__init__()
@@ -227,13 +223,16 @@ class Timeline(anywidget.AnyWidget):
         data["text/plain"] = repr(self)
         if not is_live and (picture := self._picture()):
             data["image/png"] = base64.b64encode(picture).decode()
+            metadata = {**metadata, "image/png": {"alt": self._alt}}
         return data, metadata
 
     def _picture(self) -> bytes:
         trace = self._kept.get()
         if not self._still and trace is not None:
             below = [diagram(self._graph, trace=trace)] if self._graph is not None else []
-            self._still = still_png(gantt(trace, title=self._title), *below)
+            charts = [gantt(trace, title=self._title), *below]
+            self._alt = " ".join(describe(chart).sentence for chart in charts)
+            self._still = still_png(*charts)
         return self._still
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -56,6 +57,19 @@ def test_predictions_are_within_a_tenth_of_runs_with_that_number_of_workers(kind
         predicted = what_if(found, COUNTS, cores=4).makespan_s
         assert predicted == pytest.approx({many: run.makespan_s for many, run in real.items()}, rel=0.1)
         assert summarize(found).workers == count
+
+
+@pytest.mark.parametrize("function", [waits, computes, does_both])
+def test_predictions_for_captured_pools_of_threads_are_those_of_other_runs(function):
+    def captured_run(workers):
+        with record(capture="futures", clock="virtual") as trace, ThreadPoolExecutor(workers) as pool:
+            list(pool.map(function, range(20)))
+        return trace
+
+    real = {count: captured_run(count) for count in COUNTS}
+    for trace in real.values():
+        predicted = what_if(trace, COUNTS).makespan_s
+        assert predicted == pytest.approx({many: run.makespan_s for many, run in real.items()}, rel=0.01)
 
 
 def test_calls_that_share_a_pool_do_not_slow_the_start_of_each_others_workers():

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from contextlib import nullcontext
+
 import pytest
 
+from kaygraph_viz.clock import sleep
+from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.lessons.goals import (
     Goal,
     at_least_at_once,
@@ -13,6 +19,8 @@ from kaygraph_viz.lessons.goals import (
     starts_after,
 )
 from kaygraph_viz.lessons.goals.at_once import longest_stretch
+from kaygraph_viz.recording import record
+from kaygraph_viz.sync import run_loop
 from kaygraph_viz.testing import bar, make_trace
 
 ONE_AFTER_THE_OTHER = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-1", 1, 2, queued_s=1))
@@ -74,6 +82,64 @@ def test_longest_stretch_is_the_first_of_equals_and_none_without_any(changes, st
 def test_branches_of_several_names_count_together():
     trace = make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1), bar("c", "t-3", 0, 1))
     found = at_most_at_once(1, "a", "b").evaluate(trace)
-    assert (found.is_met, found.reason) == (False, "2 a and b branches ran at once")
+    assert (found.is_met, found.reason) == (
+        False,
+        "2 a and b branches ran at once, 0 s after the start; expected at most 1",
+    )
     assert at_least_at_once(2, "a", "b").evaluate(trace).is_met
     assert at_most_at_once(1, "a").evaluate(trace).is_met
+
+
+BEHIND_A_LOCK = make_trace(
+    bar("a", "t-1", 0, 1), bar("a", "t-2", 0, 2, blocked_s=1, parts=[("blocked", 1), ("wait", 1)])
+)  # fmt: skip
+
+
+def test_a_branch_that_waits_for_a_lock_does_not_run():
+    assert not at_least_at_once(2).evaluate(BEHIND_A_LOCK).is_met
+    assert at_most_at_once(1).evaluate(BEHIND_A_LOCK).is_met
+
+
+@pytest.mark.parametrize("everything_in_it", [True, False])
+def test_one_lock_around_everything_leaves_one_at_once(everything_in_it):
+    with record(clock="virtual") as trace, get_executor("thread", 4) as executor:
+        lock = threading.Lock()
+
+        def add(number):
+            with nullcontext() if not everything_in_it else lock:
+                sleep(0.1)
+            with lock:
+                return number
+
+        list(executor.imap(add, range(4)))
+    assert at_most_at_once(1).evaluate(trace).is_met == everything_in_it
+    assert at_least_at_once(4).evaluate(trace).is_met == (not everything_in_it)
+
+
+def test_tasks_that_wait_for_a_semaphore_do_not_run():
+    async def all_calls():
+        free = asyncio.Semaphore(5)
+
+        async def call():
+            async with free:
+                await asyncio.sleep(0.2)
+
+        await asyncio.gather(*(call() for _ in range(20)))
+
+    with record(clock="virtual", capture="asyncio") as trace:
+        run_loop(all_calls())
+    assert at_most_at_once(5).evaluate(trace).is_met
+    assert at_least_at_once(5).evaluate(trace).is_met
+
+
+@pytest.mark.parametrize(
+    ("goal", "reason"),
+    [
+        (at_least_at_once(2), "at most 1 branch ran at once, expected 2"),
+        (at_least_at_once(2, "a"), "at most 1 a branch ran at once, expected 2"),
+        (overlaps("a", "b"), "a ran until 1.00 s, and b only from 1.00 s on"),
+        (starts_after("a", "b"), "the first a began at 0 s, but b ended at 2.00 s"),
+    ],
+)
+def test_reasons_say_what_was_expected_and_what_happened(goal, reason):
+    assert goal.evaluate(ONE_AFTER_THE_OTHER).reason == reason

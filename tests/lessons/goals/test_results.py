@@ -28,11 +28,28 @@ def test_goals_tell_good_runs_from_bad_ones(goal, good, bad):
 
 def test_results_are_compared():
     assert same_result([1, 2], [1, 2]).evaluate(AT_ONCE).is_met
-    assert not same_result([1, 2], [2, 1]).evaluate(AT_ONCE).is_met
+    differs = same_result([1, 2], [1, 3]).evaluate(AT_ONCE)
+    assert (differs.is_met, differs.reason) == (False, "1 of 2 items differs; the first is [1]: expected 3, got 2")
+
+
+@pytest.mark.parametrize(
+    ("goal", "reason"),
+    [
+        (all_ok(3), "there were 2 branches, expected 3: 1 missing"),
+        (all_ok(1), "there were 2 branches, expected 1: 1 too many"),
+    ],
+)
+def test_missing_and_extra_branches_are_counted(goal, reason):
+    assert goal.evaluate(AT_ONCE).reason == reason
 
 
 def test_an_exploration_can_be_a_goal():
     assert holds_always(explore(lambda: None, 3)).evaluate(AT_ONCE).is_met
     broken = holds_always(explore(lambda: 1 / 0, 3)).evaluate(AT_ONCE)
     assert not broken.is_met
-    assert "VirtualClock(0" in broken.reason
+    assert broken.reason == (
+        "'it ends without an error' failed in 3 of 3 schedules; with seed 0, "
+        "it ended with ZeroDivisionError: division by zero; .replay() repeats that run"
+    )
+    wrong = holds_always(explore(lambda: 17, 3, checks={"all 18 words": lambda total: total == 18})).evaluate(AT_ONCE)
+    assert wrong.reason == "'all 18 words' failed in 3 of 3 schedules; with seed 0, got 17; .replay() repeats that run"

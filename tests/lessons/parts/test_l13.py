@@ -37,7 +37,7 @@ def test_bookings_are_counted_and_other_branches_are_not(bars, is_met, reason):
 
 def test_a_booking_that_failed_does_not_count():
     trace = make_trace(bar("book", "t-1", 0, 1), bar("book", "t-2", 0, 1, status="error"))
-    assert l13.booked(2).evaluate(trace).reason == "1 branches did not end well, the first with error"
+    assert l13.booked(2).evaluate(trace).reason == "1 branches failed or never ended, the first is 'error'"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ def search(
     *,
     prep: str = "return list(by_country)",
     cost: str = "return 1",
-    exec: str = "return shop.count_repeats(by_country[country])",
+    work: str = "return shop.count_repeats(by_country[country])",
     options: str = 'max_workers=4, executor="process", schedule="longest-first"',
     before: str = "",
 ) -> str:
@@ -26,7 +26,7 @@ class FindRepeats(kv.ParallelBatchNode):
         {cost}
 
     def exec(self, country):
-        {exec}
+        {work}
 
     def post(self, shared, countries, repeats):
         shared["repeats"] = dict(zip(countries, repeats, strict=True))
@@ -103,7 +103,7 @@ CASES = [
         "cheat",
         "known before",
         search(
-            exec="return known[country]",
+            work="return known[country]",
             before="known = {country: shop.count_repeats(found) for country, found in by_country.items()}\n",
         ),
         grade="4 of 5",
@@ -122,7 +122,7 @@ CASES = [
         "cheat",
         "a few orders of each country",
         search(
-            cost="return len(by_country[country])", exec="return shop.count_repeats(by_country[country][:100])"
+            cost="return len(by_country[country])", work="return shop.count_repeats(by_country[country][:100])"
         ),
         grade="3 of 5",
         says="before it was 4.81 s",

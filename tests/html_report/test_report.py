@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
+from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
 import kaygraph_viz as kv
-from kaygraph_viz import html_report
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.html_report import save_report
+from kaygraph_viz.html_report import report as html_report
+from kaygraph_viz.html_report.live_chart import page_script, page_style
+from kaygraph_viz.html_report.report import save_report
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+from kaygraph_viz.widgets.timeline.scene_data import STYLES
 
 HOSTILE = [
     "<script>document.title='hit'</script>", "<img src=x onerror=alert(1)>", "\"><script src='http://example.com/'>",
@@ -25,7 +30,7 @@ HOSTILE = [
 ]  # fmt: skip
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "figure", "img", "figcaption", "div",
-    "details", "summary", "table", "tr", "th", "td", "footer",
+    "details", "summary", "table", "tr", "th", "td", "footer", "script",
 }  # fmt: skip
 
 
@@ -81,8 +86,12 @@ def check_harmless(page):
         assert not [name for name in attributes if name.startswith("on") or name in ("href", "action", "srcset")]
         assert attributes.get("src", "data:image/").startswith("data:image/"), tag
         assert "url(" not in attributes.get("style", "")
-    assert page.text["style"] == [html_report.STYLE]
-    assert not re.search(r"url\(|@import", html_report.STYLE)
+    assert page.text["style"] == [html_report.STYLE + page_style()]
+    assert not re.search(r"url\(|@import", page.text["style"][0])
+    data, code = page.text["script"]
+    assert page.all("script") == [{"type": "application/json", "id": "runs"}, {"type": "module"}]
+    assert code == page_script()
+    assert json.loads(data)["styles"] == STYLES
     for image in page.images():
         if not image.startswith(b"\x89PNG"):
             check_harmless_picture(ET.fromstring(image))
@@ -108,12 +117,13 @@ def test_a_report_shows_the_chart_the_numbers_the_reasons_and_the_spans(tmp_path
     check_harmless(page)
 
 
-def test_the_policy_forbids_scripts_and_the_network(tmp_path):
-    (policy,) = [meta["content"] for meta in report(tmp_path, small()).all("meta") if "http-equiv" in meta]
-    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
-    assert rules == {
-        "default-src": "'none'", "img-src": "data:", "style-src": "'unsafe-inline'", "base-uri": "'none'",
-        "form-action": "'none'",
+def test_the_policy_forbids_the_network_and_every_script_but_ours(tmp_path):
+    page = report(tmp_path, small())
+    (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    ours = base64.b64encode(sha256(page.text["script"][1].encode()).digest()).decode()
+    assert dict(rule.split(" ", 1) for rule in policy.split("; ")) == {
+        "default-src": "'none'", "script-src": f"'sha256-{ours}'", "img-src": "data:", "style-src": "'unsafe-inline'",
+        "base-uri": "'none'", "form-action": "'none'",
     }  # fmt: skip
 
 
@@ -133,7 +143,7 @@ def test_hostile_texts_are_only_shown(tmp_path):
 def test_a_hostile_title_is_only_shown(tmp_path, title):
     page = report(tmp_path, make_trace(), title=title)
     check_harmless(page)
-    assert len(page.source) < 100_000
+    assert len(page.source) < 200_000
 
 
 def test_a_graph_adds_its_diagram_and_gives_the_title(tmp_path):
@@ -159,36 +169,14 @@ def test_memory_in_use_is_shown_if_it_was_recorded(tmp_path):
     assert [image["alt"].split()[0] for image in report(tmp_path, trace).all("img")] == ["Gantt", "Curve"]
 
 
-def test_of_many_spans_those_that_failed_and_took_longest_are_listed_and_the_others_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(html_report, "MAX_SPANS", 3)
-    spans = [bar(f"b{i}", "t-1", i, i + 0.1 * (1 + i % 3), status="error" if i == 3 else "ok") for i in range(9)]
-    page = report(tmp_path, make_trace(*spans, dropped=7))
-    table = page.source.partition("Spans (9)")[2]
-    assert re.findall(r"<td[^>]*>(b\d)</td>", table) == ["b2", "b3", "b5"]
-    assert "3 of 9 spans" in table
-    assert "6 are not shown here" in table
-    assert "The recording did not keep 7 spans" in table
-
-
-def cells_of_spans(page):
-    """Return the table of spans, row by row, by heading."""
-    rows = re.findall(r"<tr>(.*?)</tr>", page.source.partition("<summary>Spans")[2], re.DOTALL)
-    head, *others = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
-    return [dict(zip(head, row, strict=True)) for row in others]
-
-
-def test_the_table_says_for_how_long_spans_did_what(tmp_path):
-    held_up = [("blocked", 0.5), ("wait", 1), ("gil", 0.5), ("cpu", 1), ("pause", 1)]
-    trace = make_trace(bar("a", "t-1", 0, 4, cpu_s=1, blocked_s=0.5, parts=held_up), bar("b", "t-2", 0, 2, cpu_s=0.5))
-    a, b = cells_of_spans(report(tmp_path, trace))
-    names = ("took", "CPU", "waiting", "interpreter", "blocked", "pause")
-    assert [a[name] for name in names] == ["4.00 s", "1.00 s", "1.00 s", "0.500 s", "0.500 s", "1.00 s"]
-    assert [b[name] for name in names] == ["2.00 s", "0.500 s", "", "", "", ""]  # nobody knows what else it did
-
-
-def test_what_no_span_did_has_no_column(tmp_path):
-    (row,) = cells_of_spans(report(tmp_path, make_trace(bar("a", "t-1", 0, 2, cpu_s=0))))
-    assert list(row)[8:] == ["took", "CPU", "waiting", "ended", "error"]
+def test_what_was_used_of_limits_is_shown(tmp_path):
+    limit = kv.RateLimit(in_flight=2, per_minute=5, name="<b>")
+    with kv.record(clock="virtual") as trace, kv.span("a"), limit:
+        kv.sleep(1)
+    page = report(tmp_path, trace)
+    assert page.text["h2"][:2] == ["<b>: calls in flight", "<b>: calls per minute"]
+    assert [image["alt"].split()[0] for image in page.all("img")] == ["Gantt", "Curve", "Curve"]
+    check_harmless(page)
 
 
 def test_a_picture_with_very_many_lines_is_made_of_pixels(tmp_path, monkeypatch):
@@ -236,6 +224,34 @@ def test_a_failed_report_leaves_the_old_file_and_no_figure(tmp_path, monkeypatch
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["run.html"]
     assert plt.get_fignums() == figures
+
+
+def test_several_runs_are_shown_below_each_other_and_two_are_compared(tmp_path):
+    page = report(tmp_path, {"before": small(), "after <b>": small()})
+    assert page.text["h2"][:3] == ["before", "after <b>", "What changed"]
+    assert [figure.get("data-instead") for figure in page.all("figure")] == ["0", "1"]
+    assert [one["head"]["title"] for one in json.loads(page.text["script"][0])["runs"]] == ["before", "after <b>"]
+    check_harmless(page)
+    three = report(tmp_path, dict.fromkeys("abc", small()))
+    assert "What changed" not in three.text["h2"]
+
+
+@pytest.mark.thorough
+def test_a_hundred_thousand_spans_take_less_than_4_mb(tmp_path):
+    rng = np.random.default_rng(1)
+    took = rng.lognormal(-6, 1, (100, 1000))
+    ends = took.cumsum(axis=1)
+    spans = [
+        bar(
+            f"fetch {item % 50}",
+            f"thread-{lane + 1}",
+            float(ends[lane, item] - took[lane, item]),
+            float(ends[lane, item]),
+        )
+        for lane in range(100)
+        for item in range(1000)
+    ]
+    assert save_report(make_trace(*spans), tmp_path / "run.html").stat().st_size < 4_000_000
 
 
 def test_something_else_than_a_trace_or_a_graph_is_refused(tmp_path):

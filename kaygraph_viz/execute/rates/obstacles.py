@@ -1,0 +1,45 @@
+"""What has held up the first call in the queue, and for how long.
+
+Belongs here: adding up. Does not belong here: what holds it up (``turns``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+__all__ = ["Obstacles"]
+
+
+class Obstacles:
+    """How long each limit has held up the first in the queue, whichever call that was.
+
+    Examples
+    --------
+    >>> obstacles = Obstacles()
+    >>> obstacles.now("calls in flight", 10)
+    >>> before = obstacles.so_far(20)
+    >>> obstacles.now("calls per minute", 25)
+    >>> obstacles.now("", 60)
+    >>> obstacles.longest_since(before)
+    'calls per minute'
+    """
+
+    def __init__(self) -> None:
+        self._lasted_ns: Counter[str] = Counter()
+        self._name = ""
+        self._since_ns = 0
+
+    def now(self, name: str, now_ns: int) -> None:
+        """Note what holds up the first call from now on; an empty name: nothing."""
+        if self._name:
+            self._lasted_ns[self._name] += max(0, now_ns - self._since_ns)
+        self._name, self._since_ns = name, now_ns
+
+    def so_far(self, now_ns: int) -> Counter[str]:
+        """Return how long it was for each so far [ns]."""
+        self.now(self._name, now_ns)
+        return self._lasted_ns.copy()
+
+    def longest_since(self, before: Counter[str]) -> str:
+        """Return what has held up calls for the longest time since `so_far` was called; empty: nothing."""
+        return max((self._lasted_ns - before).items(), key=lambda item: item[1], default=("", 0))[0]

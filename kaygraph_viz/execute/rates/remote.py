@@ -1,0 +1,183 @@
+"""A limit that another process keeps: asking there whose turn it is.
+
+Belongs here: what travels to a process, and asking from there. Does not belong here: the answers (``owner``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections import deque
+from contextlib import suppress
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection
+from typing import Any, Self
+from weakref import WeakValueDictionary
+
+from kaygraph_viz.clock import current_clock
+from kaygraph_viz.errors import RateLimitError
+from kaygraph_viz.execute.rates.owner import Address, start_owner
+from kaygraph_viz.execute.rates.turns import Backend, Ending, Place, Turns, caller
+from kaygraph_viz.real_threads import Thread
+
+__all__ = ["Asking", "Ticket"]
+
+LOOK_S = 0.05  # how late a thread notices that its call is not wanted any more
+_limits: WeakValueDictionary[str, Any] = WeakValueDictionary()
+
+
+class Ticket:
+    """What travels to another process: which limit it is, and where it is kept.
+
+    Parameters
+    ----------
+    name
+        Its own name, among all limits of all processes.
+    key
+        What opens the connection.
+    """
+
+    def __init__(self, name: str, key: bytes, address: Address | None = None) -> None:
+        self.name, self.key, self.address = name, key, address
+
+    @classmethod
+    def of(cls, limit: object) -> Self:
+        """Return a ticket for a limit of this process."""
+        ticket = cls(f"{os.getpid()}-{secrets.token_hex(8)}", secrets.token_bytes(32))
+        ticket.keep(limit)
+        return ticket
+
+    def keep(self, limit: object) -> None:
+        """Note which limit it is in this process."""
+        _limits[self.name] = limit
+
+    def known(self) -> Any:
+        """Return the limit in this process, or None."""
+        return _limits.get(self.name)
+
+    def open(self, limit: object, turns: Backend) -> None:
+        """Be ready for other processes; in simulated time there are none."""
+        if self.address is None and isinstance(turns, Turns) and current_clock().has_network:
+            self.address = start_owner(limit, turns, self.key)
+
+
+class Asking:
+    """The turns of a limit that another process keeps.
+
+    Parameters
+    ----------
+    ticket
+        Which one, and where.
+    """
+
+    def __init__(self, ticket: Ticket) -> None:
+        self._ticket = ticket
+        self._idle: deque[Connection] = deque()  # one for each call that was in progress at the same time
+        self._entered: dict[Place, None] = {}
+
+    def take(self, place: Place) -> None:
+        """Wait for a turn; in a thread."""
+        self._ask(place)
+        self._note(place, self._answer(place))
+
+    async def take_async(self, place: Place) -> None:
+        """Wait for a turn; in a coroutine."""
+        self._ask(place)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        Thread(target=self._answer_to, args=(place, loop, answer), name="rate limit", daemon=True).start()
+        self._note(place, await answer)
+
+    def leave(self, place: Place, ending: Ending) -> None:
+        """End a call; a second time does nothing."""
+        self._entered.pop(place, None)
+        if place.link is not None:
+            connection, place.link = place.link, None
+            self._send(connection, ("leave", tuple(ending)))
+            self._idle.append(connection)
+
+    def give_back(self, place: Place) -> None:
+        """Undo all that was done for a call that was not made."""
+        self._entered.pop(place, None)
+        if place.link is not None:
+            connection, place.link = place.link, None
+            with suppress(OSError), connection:  # where the answer has not come, closing it says the same
+                connection.send(("back",))
+
+    def correct(self, place: Place, units: int) -> None:
+        """Count another number of units for a call, as long as its block lasts."""
+        if place.link is None:
+            raise RateLimitError(
+                "in a worker process, the units of a call can only be corrected in its block: "
+                "with limit.units(1200) as call: ...; call.used(950)"
+            )
+        self._send(place.link, ("correct", units))
+
+    def pause(self, seconds: float) -> None:
+        """Let no call begin for some time [s]."""
+        connection = self._connection()
+        self._send(connection, ("pause", seconds))
+        self._idle.append(connection)
+
+    def entered(self) -> Place | None:
+        """Return a call whose block has begun: the newest of the caller."""
+        entered = [place for place in list(self._entered) if place.is_entered]
+        mine = (place for place in reversed(entered) if place.owner == caller())
+        return next(mine, entered[-1] if entered else None)
+
+    def _ask(self, place: Place) -> None:
+        place.owner = caller()
+        place.link = connection = self._connection()
+        self._send(connection, ("take", place.units))
+
+    def _note(self, place: Place, held_by: str) -> None:
+        place.held_by = held_by
+        self._entered[place] = None
+
+    def _answer(self, place: Place) -> str:
+        """Return what the call has waited for, when its turn has come."""
+        try:
+            while (connection := place.link) is not None:
+                if connection.poll(LOOK_S):
+                    held_by: str = connection.recv()
+                    return held_by
+        except (EOFError, OSError) as error:
+            raise _gone() from error
+        raise _gone()
+
+    def _answer_to(self, place: Place, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any]) -> None:
+        try:
+            held_by, error = self._answer(place), None
+        except RateLimitError as raised:
+            held_by, error = "", raised
+
+        def tell() -> None:
+            if not answer.done():
+                answer.set_result(held_by) if error is None else answer.set_exception(error)
+
+        with suppress(RuntimeError):  # the loop has just been closed
+            loop.call_soon_threadsafe(tell)
+
+    def _connection(self) -> Connection:
+        with suppress(IndexError):
+            return self._idle.pop()
+        if self._ticket.address is None:
+            raise _gone()
+        try:
+            return Client(self._ticket.address, authkey=self._ticket.key)
+        except (OSError, EOFError, AuthenticationError) as error:
+            raise _gone() from error
+
+    def _send(self, connection: Connection, message: tuple[Any, ...]) -> None:
+        try:
+            connection.send(message)
+        except OSError as error:
+            raise _gone() from error
+
+
+def _gone() -> RateLimitError:
+    return RateLimitError(
+        "the process that keeps this rate limit does not answer: it has ended, or does not hold the limit any more; "
+        "keep it in a variable there as long as workers use it"
+    )

@@ -1,0 +1,305 @@
+"""Whose turn it is to call a service: first come, first served.
+
+Belongs here: the queue of calls, those in flight, and what they wait for. Does not belong here: the ``with`` blocks
+(``rate_limit``), and calls from other processes (``owner``).
+
+Only the first in the queue waits for the time or for room; the others wait until they are first. So a call that needs
+many units is not overtaken for ever by calls that need few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol
+
+from kaygraph_viz.clock import Clock, current_clock
+from kaygraph_viz.execute.rates.in_flight import Bound
+from kaygraph_viz.execute.rates.obstacles import Obstacles
+from kaygraph_viz.execute.rates.windows import Window
+from kaygraph_viz.execute.refusals import asked_s, is_refusal
+from kaygraph_viz.sync import threads
+from kaygraph_viz.trace.recorder import current_scope
+
+__all__ = ["Backend", "Ending", "Place", "Turns", "caller"]
+
+
+class Ending(NamedTuple):
+    """How a call ended, as far as it tells something about the service.
+
+    Parameters
+    ----------
+    is_ok
+        Whether it raised no error.
+    is_refused
+        Whether the service said that it has too much to do.
+    pause_s
+        How long the service asks to wait [s].
+    """
+
+    is_ok: bool = True
+    is_refused: bool = False
+    pause_s: float = 0.0
+
+    @classmethod
+    def of(cls, error: BaseException | None) -> Ending:
+        """Return what an error says, or that there was none."""
+        return cls() if error is None else cls(False, is_refusal(error), asked_s(error))
+
+
+class Place:
+    """One call: in the queue, in flight, or over.
+
+    Parameters
+    ----------
+    units
+        How many units it takes.
+    """
+
+    __slots__ = ("begun_ns", "held_before", "held_by", "is_entered", "link", "owner", "units", "wake")
+
+    def __init__(self, units: int = 0) -> None:
+        self.units = units
+        self.begun_ns = 0
+        self.held_by = ""  # the limit that it has waited for, most of all
+        self.held_before: Counter[str] = Counter()  # how long each limit had held up others when it came
+        self.is_entered = False  # whether its block has begun
+        self.owner: object = None
+        self.link: Any = None  # the connection to where the limit is kept, for a call from another process
+        self.wake: Callable[[], None] = _nothing  # called when it may be its turn
+
+
+def _nothing() -> None: ...
+
+
+class Backend(Protocol):
+    """Where it is decided whose turn it is: in this process or in its parent."""
+
+    def take(self, place: Place) -> None:
+        """Wait for a turn; in a thread."""
+
+    async def take_async(self, place: Place) -> None:
+        """Wait for a turn; in a coroutine."""
+
+    def leave(self, place: Place, ending: Ending) -> None:
+        """End a call; a second time does nothing."""
+
+    def give_back(self, place: Place) -> None:
+        """Undo all that was done for a call that was not made."""
+
+    def correct(self, place: Place, units: int) -> None:
+        """Count another number of units for a call."""
+
+    def pause(self, seconds: float) -> None:
+        """Let no call begin for some time [s]."""
+
+    def entered(self) -> Place | None:
+        """Return a call whose block has begun: one of the caller if they differ."""
+
+
+class Turns:
+    """The calls to one service, in the order in which they ask.
+
+    Who waits and who is in flight is all there is to know. So whatever an interrupt has left half done is put right by
+    `give_back`, which may be called at any time.
+
+    Parameters
+    ----------
+    calls, units
+        How many calls, and how many units, may begin in any second or minute.
+    bound
+        How many calls may be in flight; None for any number.
+    name
+        What its curves are called in a trace.
+    """
+
+    def __init__(self, calls: Sequence[Window], units: Sequence[Window], bound: Bound | None, name: str) -> None:
+        self._obstacles = Obstacles()
+        self._calls, self._units = tuple(calls), tuple(units)
+        self._bound = bound
+        self._name = name
+        self._lock = threading.Lock()
+        self._queue: OrderedDict[Place, None] = OrderedDict()
+        self._inside: OrderedDict[Place, None] = OrderedDict()
+        self._closed_until_ns = 0
+        self._clock: Clock | None = None
+
+    # -- waiting for a turn --------------------------------------------------------------------------------------
+
+    def take(self, place: Place) -> None:
+        """Wait for a turn; in a thread."""
+        turn = threads().Event()
+        place.wake = turn.set
+        while (wait_s := self.begin_or_wait_s(place)) > 0:
+            if wait_s == math.inf:
+                turn.wait()
+            else:
+                current_clock().wait(turn, wait_s)
+            turn.clear()
+        self.wake_first()
+
+    async def take_async(self, place: Place) -> None:
+        """Wait for a turn; in a coroutine."""
+        loop, turn = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop has just been closed
+                loop.call_soon_threadsafe(turn.set)
+
+        place.wake = wake
+        while (wait_s := self.begin_or_wait_s(place)) > 0:
+            if wait_s == math.inf:
+                await turn.wait()
+            else:
+                await current_clock().wait_async(turn, wait_s)
+            turn.clear()
+        self.wake_first()
+
+    def begin_or_wait_s(self, place: Place) -> float:
+        """Begin the call and return 0, or return how long to wait before asking again [s]: infinity for until woken."""
+        with self._lock:
+            if place not in self._queue:
+                self._enqueue(place)
+            if next(iter(self._queue)) is not place:
+                return math.inf
+            now_ns = self._now_ns()
+            wait_ns, why = max(self._waits(place, now_ns), key=itemgetter(0))
+            self._obstacles.now(why if wait_ns > 0 else "", now_ns)
+            if wait_ns > 0:
+                return wait_ns / 1e9
+            self._begin(place, now_ns)
+            return 0.0
+
+    def _enqueue(self, place: Place) -> None:
+        place.owner = caller() if self._bound is not None and self._bound.is_adaptive else None
+        place.held_before = self._obstacles.so_far(self._now_ns())
+        self._queue[place] = None
+
+    def _waits(self, place: Place, now_ns: int) -> list[tuple[float, str]]:
+        """Return how long each limit holds up the first call in the queue [ns]."""
+        is_full = self._bound is not None and len(self._inside) >= self._bound.most
+        return [
+            (math.inf if is_full else 0, "calls in flight"),
+            (self._closed_until_ns - now_ns, "a pause that the service asked for"),
+            *((window.wait_ns(1, now_ns), window.what) for window in self._calls),
+            *((window.wait_ns(place.units, now_ns), window.what) for window in self._units),
+        ]
+
+    def _begin(self, place: Place, now_ns: int) -> None:
+        place.begun_ns, place.held_by = now_ns, self._obstacles.longest_since(place.held_before)
+        self._inside[place] = None
+        self._queue.pop(place, None)
+        for window in self._calls:
+            window.add(place, 1, now_ns)
+        for window in self._units:
+            window.add(place, place.units, now_ns)
+        self._note()
+
+    def wake_first(self) -> None:
+        """Wake the first in the queue: what it waits for may have come."""
+        with self._lock:
+            first = next(iter(self._queue), None)
+        if first is not None:
+            first.wake()
+
+    # -- ends ----------------------------------------------------------------------------------------------------
+
+    def leave(self, place: Place, ending: Ending) -> None:
+        """End a call; a second time does nothing but wake the next."""
+        try:
+            with self._lock:
+                if place in self._inside:
+                    self._learn(place, ending)
+                    del self._inside[place]
+                    self._note()
+        finally:
+            self.wake_first()
+
+    def _learn(self, place: Place, ending: Ending) -> None:
+        now_ns = self._now_ns()
+        if ending.pause_s > 0:
+            self._close(now_ns, ending.pause_s)
+        if self._bound is None:
+            return
+        if ending.is_refused:
+            self._bound.refused(place.begun_ns, now_ns)
+        elif ending.is_ok:
+            self._bound.went_well(place.begun_ns, now_ns, is_full=len(self._inside) >= self._bound.most)
+
+    def give_back(self, place: Place) -> None:
+        """Undo all that was done for a call that was not made."""
+        try:
+            with self._lock:
+                self._queue.pop(place, None)
+                self._inside.pop(place, None)
+                for window in (*self._calls, *self._units):
+                    window.remove(place)
+                self._note()
+        finally:
+            self.wake_first()
+
+    def correct(self, place: Place, units: int) -> None:
+        """Count another number of units for a call, from its begin on."""
+        try:
+            with self._lock:
+                place.units = units
+                for window in self._units:
+                    window.correct(place, units)
+                self._note()
+        finally:
+            self.wake_first()
+
+    def pause(self, seconds: float) -> None:
+        """Let no call begin for some time [s]."""
+        with self._lock:
+            self._close(self._now_ns(), seconds)
+
+    def entered(self) -> Place | None:
+        """Return a call whose block has begun: the newest of the caller if they differ."""
+        with self._lock:
+            mine = None
+            if self._bound is not None and self._bound.is_adaptive:
+                who = caller()
+                places = (place for place in reversed(self._inside) if place.is_entered and place.owner == who)
+                mine = next(places, None)
+            return mine or next((place for place in self._inside if place.is_entered), None)
+
+    def _close(self, now_ns: int, seconds: float) -> None:
+        self._closed_until_ns = max(self._closed_until_ns, now_ns + round(max(0.0, seconds) * 1e9))
+
+    def _now_ns(self) -> int:
+        """Return the time [ns]; what was noted by another clock does not count any more."""
+        clock = current_clock()
+        if clock is not self._clock:
+            self._clock = clock
+            self._closed_until_ns = 0
+            for window in (*self._calls, *self._units):
+                window.clear()
+            self._obstacles = Obstacles()
+            if self._bound is not None:
+                self._bound.restart()
+        return clock.now_ns()
+
+    def _note(self) -> None:
+        """Note in the trace how much is used of what; the calls in flight also where they are few."""
+        recorder = current_scope().recorder
+        if not recorder.is_open:
+            return
+        now_ns = recorder.now_ns()
+        if self._bound is not None:
+            recorder.gauges.note(self, f"{self._name}: calls in flight", now_ns, len(self._inside), self._bound.most)
+        for window in (*self._calls, *self._units):
+            recorder.gauges.note(window, f"{self._name}: {window.what}", now_ns, window.used, window.most)
+
+
+def caller() -> object:
+    """Return the running task, or the number of the thread."""
+    try:
+        return asyncio.current_task() or threading.get_ident()
+    except RuntimeError:  # no loop runs here
+        return threading.get_ident()

@@ -1,0 +1,203 @@
+"""The page: charts, numbers, reasons and spans of a run, or of several.
+
+Belongs here: the page and its sections. Does not belong here: the chart to move about in (``live_chart``), the table of
+spans (``spans``), and the files that the command line writes (``cli.run_output``).
+
+The page needs no network, and its policy forbids it, as it forbids every script but our own: no label can do anything
+but be shown. Without scripts it shows pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaygraph_viz.analysis.compare.compare import compare
+from kaygraph_viz.analysis.explain.explain import explain
+from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.html_report.live_chart import page_script, page_style, policy, run_data, runs_block
+from kaygraph_viz.html_report.spans import spans_table
+from kaygraph_viz.plot.checks import checked_traces
+from kaygraph_viz.plot.description import Description, describe
+from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.trace.disk import written
+from kaygraph_viz.trace.structure import GraphView
+from kaygraph_viz.trace.trace import Trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from kaygraph_viz.plot.diagram.description import HasStructure
+
+__all__ = ["save_report"]
+
+MAX_SVG = 1 << 20  # bytes; a larger picture becomes a PNG, else browsers are slow
+DPI = 150
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem }
+figure { margin: 1rem 0; overflow-x: auto }
+figcaption, footer { color: #5f6b73; font-size: .9rem } footer { margin-top: 2rem }
+.wide { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums }
+th, td { padding: .2rem .7rem .2rem 0; border-bottom: 1px solid #e3e7ea; vertical-align: top; unicode-bidi: isolate }
+th { font-weight: 600 } [style*="right"] { white-space: nowrap } summary { cursor: pointer; font-weight: 600 }
+"""
+
+
+def save_report(
+    trace: Trace | Mapping[str, Trace],
+    path: str | os.PathLike[str],
+    *,
+    graph: GraphView | HasStructure | None = None,
+    title: str | None = None,
+) -> Path:
+    """Write a run as one HTML file that opens anywhere, without a network and without Python.
+
+    It shows the Gantt chart to move about in, as `timeline` does: zoom, drag, search, select a bar or a node of the
+    graph; a picture of it where scripts are off. Below are the memory in use if that was recorded, the numbers of the
+    run and why it was not faster, the chart in words, and the spans: those that failed and those that took longest, at
+    most 500, and for how long each computed, waited, or was held up, as far as that is known.
+
+    Parameters
+    ----------
+    trace
+        What was recorded. Several traces by name, such as ``{"before": one, "after": other}``, are shown below each
+        other; two of them are compared.
+    path
+        For example ``"run.html"``. An existing file is replaced, at once and only when everything was written.
+    graph
+        The graph that ran, or its `GraphView`: adds its diagram.
+    title
+        Default: the name of the graph that ran.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
+    Raises
+    ------
+    OptionError
+        If an argument is of the wrong type.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> with TemporaryDirectory() as folder:
+    ...     page = save_report(make_trace(bar("check", "thread-1", 0, 2)), f"{folder}/run.html")
+    ...     "<h1>Run</h1>" in page.read_text(encoding="utf-8")
+    True
+    """
+    traces = checked_traces(trace)
+    runs = dict(zip(trace, traces, strict=True)) if isinstance(trace, Mapping) else {"": traces[0]}
+    heading = html.escape(clean(title, 200) if title is not None else _title(traces[0]))
+    sections = "\n".join(_sections(runs, graph))
+    block = runs_block(run_data(each, graph, name or None) for name, each in runs.items())
+    page = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{heading}</title>\n<style>{STYLE}{page_style()}</style>\n</head>\n<body>\n<main>\n<h1>{heading}</h1>\n"
+        f"{sections}\n</main>\n<footer>Made by kaygraph-viz. Times are from the first submission.</footer>\n"
+        f'{block}\n<script type="module">{page_script()}</script>\n</body>\n</html>\n'
+    )
+    path = Path(path)
+    with written(path) as stream:
+        stream.write(page.encode())
+    return path
+
+
+def _title(trace: Trace) -> str:
+    graphs = trace.where(kind="graph")
+    return f"Run of {clean(graphs[0].name)}" if graphs else "Run"
+
+
+def _sections(runs: Mapping[str, Trace], graph: GraphView | HasStructure | None) -> Iterator[str]:
+    """Yield the sections of the page: the charts of all runs, how two of them differ, and the details of each."""
+    from kaygraph_viz.plot.gantt.gantt import gantt
+
+    words = []
+    for at, (name, trace) in enumerate(runs.items()):
+        heading = f"<h2>{html.escape(clean(name, 200))}</h2>\n" if name else ""
+        yield f"{heading}<p>{html.escape(summarize(trace).sentence)}</p>"
+        ax = gantt(trace)
+        words.append(describe(ax))
+        yield f'<div id="run-{at}"></div>\n{_figure(ax, instead=at)}'
+        yield from _more_charts(at, trace, graph)
+    if len(runs) == 2:
+        yield f"<h2>What changed</h2>\n{_wide(compare(*runs.values())._repr_html_())}"
+    for (name, trace), described in zip(runs.items(), words, strict=True):
+        if len(trace.columns):
+            yield from _details(trace, described, f": {html.escape(clean(name, 200))}" if name else "")
+
+
+def _more_charts(at: int, trace: Trace, graph: GraphView | HasStructure | None) -> Iterator[str]:
+    from kaygraph_viz.plot.curves.limits import limit_curve
+    from kaygraph_viz.plot.curves.memory import memory_curve
+    from kaygraph_viz.plot.diagram.diagram import diagram
+
+    if graph is not None:
+        yield _figure(diagram(graph, trace=trace), instead=at)
+    for name in trace.gauges:
+        yield f"<h2>{html.escape(clean(name))}</h2>\n{_figure(limit_curve(trace, name))}"
+    if len(trace.memory.size):
+        yield f"<h2>Memory</h2>\n{_figure(memory_curve(trace))}"
+
+
+def _details(trace: Trace, words: Description, of: str) -> Iterator[str]:
+    """Yield the numbers of a run, why it was not faster, its chart in words, and its spans."""
+    yield f"<h2>In numbers{of}</h2>\n{_wide(summarize(trace)._repr_html_().partition('</p>')[2])}"
+    yield f"<h2>How the time of the workers was used{of}</h2>\n{_wide(explain(trace)._repr_html_())}"
+    yield f"<h2>Details{of}</h2>\n{_folded('Description of the chart', words._repr_html_())}"
+    yield _folded(f"Spans ({len(trace.columns):,})", spans_table(trace.columns, trace.dropped))
+
+
+def _wide(content: str) -> str:
+    return f'<div class="wide">{content}</div>'
+
+
+def _folded(name: str, content: str) -> str:
+    return f"<details><summary>{html.escape(name)}</summary>{_wide(content)}</details>"
+
+
+# -- pictures ------------------------------------------------------------------------------------------------------
+
+
+def _figure(ax: Axes, instead: int | None = None) -> str:
+    """Return a picture as HTML with its description, and close its figure; a chart with a number takes its place."""
+    from matplotlib import pyplot as plt
+
+    words = html.escape(str(ax.get_label()))
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    try:
+        kind, content = _image(figure)
+    finally:
+        plt.close(figure)
+    source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    place = "" if instead is None else f' data-instead="{instead}"'
+    return f'<figure{place}>\n<img alt="{words}" src="{source}">\n<figcaption>{words}</figcaption>\n</figure>'
+
+
+def _image(figure: Figure) -> tuple[str, bytes]:
+    """Return media type and bytes of a picture: SVG with letters as outlines, or PNG where the SVG is too large."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"svg.hashsalt": "kaygraph-viz", "svg.fonttype": "path"}):  # else ids differ each time
+        svg = _saved(figure, "svg", metadata={"Date": None, "Creator": None})
+    return ("image/svg+xml", svg) if len(svg) <= MAX_SVG else ("image/png", _saved(figure, "png", dpi=DPI))
+
+
+def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format=kind, bbox_inches="tight", **options)
+    return content.getvalue()

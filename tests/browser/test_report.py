@@ -1,0 +1,100 @@
+"""The page that one sends, opened from its file: the chart moves, and nothing is asked of anybody."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaygraph_viz.html_report.report import save_report
+from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
+
+from .test_timeline import CANVAS, STATE, Chart
+
+GRAPH = GraphView("g", (NodeView("load", "Load"), NodeView("check", "Check", True)), (EdgeView("load", "check"),))
+
+
+def trace(age_s: float = 2):
+    """Return a run of two nodes, the second with two branches."""
+    load = (bar("load", "main", 0, 1, kind="node"), [bar("exec", "main", 0, 1, kind="phase")])
+    branches = [
+        bar("format", "t-1", 1, 2, cpu_s=0.5),
+        bar("age", "t-2", 1, 1 + age_s, status="error", error="ValueError: no age"),
+    ]
+    return make_trace(load, (bar("check", "main", 1, 1 + age_s, kind="node"), branches))
+
+
+class OpenPage:
+    """A page of its own, for `Chart`."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def wait_for(self, condition):
+        self.page.wait_for_function(condition)
+
+
+@pytest.fixture
+def opened(open_page, listener, tmp_path):
+    """Open a report from its file."""
+    pages = []
+
+    def opened(*args, **options):
+        path = save_report(*args, path=tmp_path / "run.html", **options)
+        listener.allowed += (path.as_uri(),)
+        pages.append(open_page(path.as_uri()))
+        return pages[-1]
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+def test_zoom_search_and_selection_shared_with_the_diagram(opened, listener):
+    page = opened(trace(), graph=GRAPH)
+    chart = Chart(OpenPage(page))
+    chart.wait_for("it.frames > 0")
+    assert page.locator("figure:visible").count() == 0  # the pictures are for those without scripts
+    chart.press("+", "+")
+    chart.wait_for("it.to - it.from < 1.7")
+    chart.press("Home")
+    chart.wait_for("it.from == 0 && it.to > 3")
+    chart.click(1.5, 1)
+    chart.wait_for("it.selected == 4")
+    assert "0.500 s" in page.locator(".kv-facts").inner_text()
+    page.locator(".kv-box[aria-label*='Load']").first.press("Enter")
+    chart.wait_for("it.node == 'load' && it.matches == 1 && it.selected == ''")
+    page.locator(".kv-tools input").fill("no age")
+    chart.wait_for("it.matches == 1 && it.node == ''")
+    page.keyboard.press("Enter")
+    chart.wait_for("it.selected == 5")
+    assert listener.requests == [page.url]
+
+
+def test_several_runs_move_on_their_own(opened):
+    page = opened({"before": trace(), "after": trace(age_s=1)})
+    page.wait_for_function(f"() => document.querySelectorAll('{CANVAS}').length == 2")
+    first = Chart(OpenPage(page))
+    first.wait_for("it.frames > 0")
+    first.press("+", "+")
+    first.wait_for("it.to - it.from < 1.7")
+    second = page.locator(CANVAS).nth(1)
+    assert second.evaluate("it => it.dataset.to - it.dataset.from > 1.9")
+
+
+def test_without_scripts_it_is_a_page_of_pictures(browser, tmp_path):
+    path = save_report(trace(), tmp_path / "run.html", graph=GRAPH)
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(path.as_uri())
+        assert page.locator("figure img:visible").count() == 2
+        assert page.locator("canvas").count() == 0
+
+
+def test_a_changed_script_does_not_run(opened, open_page, tmp_path):
+    page = opened(trace())
+    path = tmp_path / "run.html"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('<script type="module">', '<script type="module">window.hit = 1;'), encoding="utf-8")
+    page.goto(path.as_uri())
+    assert page.evaluate("window.hit") is None
+    assert page.evaluate(STATE) == {}
