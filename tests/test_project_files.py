@@ -159,9 +159,7 @@ def included():
 
 def test_files_that_are_included_exist_and_keep_their_names():
     assert [source for source in included() if not (ROOT / source).exists()] == []
-    data = {source: target for source, target in included().items() if source != "notebooks"}
-    assert all(target == f"kaygraph_viz/_data/{Path(source).name}" for source, target in data.items())
-    assert included()["notebooks"] == "kaygraph_viz/_notebooks"
+    assert all(target == f"kaygraph_viz/_data/{Path(source).name}" for source, target in included().items())
 
 
 def test_every_data_file_is_included():

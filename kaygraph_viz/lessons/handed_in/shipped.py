@@ -12,15 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from kaygraph_viz.errors import DataError, short
 from kaygraph_viz.lessons.handed_in.notebook import GRADE, Cell, Exercise, cells_of, exercises_of
+from kaygraph_viz.lessons.notebooks import notebooks_folder
 
 __all__ = ["Answer", "answers_to", "lesson_of", "shipped_exercises"]
 
-_PACKAGE = Path(__file__).resolve().parents[2]
-_FOLDERS = (_PACKAGE / "_notebooks", _PACKAGE.parent / "notebooks")  # of an installed package, of a checkout
 _LESSON = re.compile(r"""\bLesson\(\s*["'](\w+)["']""")
 
 
@@ -40,11 +38,10 @@ def lesson_of(cells: Sequence[Cell]) -> str:
 
 def shipped_exercises(lesson: str) -> list[Exercise]:
     """Return the exercises of a shipped lesson."""
-    paths = [folder / f"{lesson}.ipynb" for folder in _FOLDERS]
-    for path in paths:
-        if path.is_file():
-            return exercises_of(cells_of(path))[0]
-    raise DataError(f"there is no lesson {short(lesson)} in this version of kaygraph-viz")
+    path = notebooks_folder() / f"{lesson}.ipynb"
+    if not path.is_file():
+        raise DataError(f"there is no lesson {short(lesson)} in this version of kaygraph-viz")
+    return exercises_of(cells_of(path))[0]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import json
 import psutil
 import pytest
 
-from kaygraph_viz.lessons.handed_in import shipped
+from kaygraph_viz.lessons import notebooks
 from kaygraph_viz.lessons.handed_in.grading import DIED, LATE, Reached, graded
 
 pytestmark = pytest.mark.processes
@@ -43,7 +43,7 @@ def reached(tmp_path, monkeypatch):
     lessons.mkdir()
     handed_in.mkdir()
     (lessons / "99_small.ipynb").write_text(book())
-    monkeypatch.setattr(shipped, "_FOLDERS", (lessons,))
+    monkeypatch.setattr(notebooks, "FOLDERS", (lessons,))
 
     def reached(texts, timeout_s=LONG_S):
         async def all_of_them():

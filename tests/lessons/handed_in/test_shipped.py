@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kaygraph_viz.errors import DataError
-from kaygraph_viz.lessons.handed_in import shipped
+from kaygraph_viz.lessons import notebooks
 from kaygraph_viz.lessons.handed_in.notebook import Cell, exercises_of
 from kaygraph_viz.lessons.handed_in.shipped import Answer, answers_to, lesson_of, shipped_exercises
 
@@ -71,5 +71,5 @@ def test_shipped_lessons_are_found_in_a_checkout_and_in_an_installed_package(mon
         {"cell_type": "code", "source": "lesson.grade(x)", "metadata": {}},
     ]}  # fmt: skip
     (tmp_path / f"{name}.ipynb").write_text(json.dumps(book))
-    monkeypatch.setattr(shipped, "_FOLDERS", (tmp_path, *shipped._FOLDERS))
+    monkeypatch.setattr(notebooks, "FOLDERS", (tmp_path,))
     assert shipped_exercises(name)[0].asked == Cell("x", 1)
