@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-THOROUGH = ["03_batch_processing", "07_how_many_workers"]
+THOROUGH = ["03_batch_processing", "04_map_reduce", "07_how_many_workers", "11_streams_and_recovery"]
 WITH_PANEL = ["05_pipeline", *(pytest.param(name, marks=pytest.mark.thorough) for name in THOROUGH)]
 each_notebook = pytest.mark.parametrize("stored", ["00_start_here", *WITH_PANEL], indirect=True, scope="module")
 each_panel = pytest.mark.parametrize("stored", WITH_PANEL, indirect=True, scope="module")

@@ -53,21 +53,22 @@ class Kernel:
     ----------
     folder
         Where it runs.
-    env
-        Variables that it finds in its environment, beside ours.
+    environment
+        The variables of its environment; default: ours.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         path = [str(PACKAGE), os.environ.get("PYTHONPATH", "")]  # the lessons there are those that are here
-        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **(env or {})}
+        inherited = os.environ if environment is None else environment
+        self._environment = {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
     async def __aenter__(self) -> Self:
         require("jupyter_client")
         from jupyter_client.manager import AsyncKernelManager
 
         self._manager = AsyncKernelManager(kernel_name="python3")
-        await self._manager.start_kernel(cwd=str(self._folder), env=self._env, stdout=DEVNULL, stderr=DEVNULL)
+        await self._manager.start_kernel(cwd=str(self._folder), env=self._environment, stdout=DEVNULL, stderr=DEVNULL)
         self._client = self._manager.client()
         try:
             self._client.start_channels()

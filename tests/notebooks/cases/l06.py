@@ -132,7 +132,7 @@ for number in range(20):
         "a faster service",
         calls(FIVE, service="Service(answer_s=0.01)"),
         grade="5 of 6",
-        says="before it was 4 s",
+        says="before it was 4.00 s",
     ),
     Case(
         "cheat",
