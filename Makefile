@@ -117,7 +117,7 @@ soak: $(VENV)/.has-test
 	$(BIN)/python -m tests.fuzz.soak --minutes $(MINUTES)
 
 lab: $(VENV)/.has-lab
-	$(BIN)/python -m jupyterlab notebooks
+	$(BIN)/python -m kaygraph_viz lab notebooks
 
 notebooks: $(VENV)/.has-test
 	$(BIN)/python -m jupyter nbconvert --to notebook --execute --inplace \

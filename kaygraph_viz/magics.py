@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -22,7 +23,7 @@ from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.trace import Trace
 
 with needed():
-    from IPython.core.magic import Magics, cell_magic, magics_class
+    from IPython.core.magic import Magics, line_cell_magic, magics_class
     from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
     from IPython.display import display
 
@@ -46,13 +47,18 @@ class _Magics(Magics):
     @argument("--trace", metavar="NAME", default="trace", help="the variable that gets the trace (default: trace)")
     @argument("--title", nargs="+", metavar="WORD", help="title of the chart")
     @argument("--by", choices=("part", "name", "status"), default="part", help="meaning of the colours (default: part)")
+    @argument("--key", action="store_true", help="say what each entry of the legend means")
     @argument("--live", action="store_true", help="show an interactive chart that is updated while the cell runs")
     @argument("--arguments", action="store_true", help="show plain arguments of captured calls on their bars")
     @argument("--capture", metavar="KINDS", default="", help="work of other libraries, such as all or asyncio,futures")
-    @cell_magic
-    def gantt(self, line: str, cell: str) -> None:
+    @argument("--help", action="store_true", help="show this text and run nothing, as %%gantt does in a single line")
+    @line_cell_magic
+    def gantt(self, line: str, cell: str | None = None) -> None:
         """Record a cell and draw its Gantt chart."""
         options = parse_argstring(self.gantt, line)
+        if options.help or cell is None:
+            print(_help(self.gantt.parser))
+            return
         title = " ".join(options.title or ()) or None
         if options.live and options.by != "part":
             raise OptionError("--by", options.by, "left out with --live, where colours show the parts of the time")
@@ -64,12 +70,19 @@ class _Magics(Magics):
             label="arguments" if options.arguments else None,
         )
         with ExitStack() as after, recording as trace:
-            show = _show_live(trace, title) if options.live else partial(_show, trace, title, options.by)
+            show = (
+                _show_live(trace, title) if options.live else partial(_show, trace, title, options.by, key=options.key)
+            )
             after.callback(show)  # also of a cell that fails
             self.shell.user_ns[options.trace] = trace
             _run(self.shell, cell)
         if options.save:
             print(f"saved to {one_line(str(trace.save(options.save)), 4096)}")
+
+
+def _help(parser: ArgumentParser) -> str:
+    """Return what can be written behind ``%%gantt``."""
+    return parser.format_help().replace("::\n\n  %gantt", "Usage: %%gantt", 1).strip()
 
 
 def _run(shell: InteractiveShell, cell: str) -> None:
@@ -104,13 +117,13 @@ def _show_live(trace: Trace, title: str | None) -> Callable[[], None]:
     return lambda: print(summarize(trace).sentence if len(trace) else NOTHING)
 
 
-def _show(trace: Trace, title: str | None, by: str) -> None:
+def _show(trace: Trace, title: str | None, by: str, *, key: bool) -> None:
     if not len(trace):
         print(NOTHING)
         return
     import matplotlib.pyplot as plt
 
-    figure = gantt(trace, title=title, color_by=by).get_figure(root=True)
+    figure = gantt(trace, title=title, color_by=by, key=key).get_figure(root=True)
     display(figure)
     plt.close(figure)
     print(summarize(trace).sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -165,3 +166,26 @@ def notebook(request: pytest.FixtureRequest):
     yield notebook
     client.stop_channels()
     manager.shutdown_kernel(now=True)
+
+
+class _Hides:
+    """Finds no package of one name, as if it were not installed."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == self.package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.fixture
+def hide(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what makes a package look as if it were not installed, until the end of the test."""
+
+    def hide(package: str) -> None:
+        for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setattr(sys, "meta_path", [_Hides(package), *sys.meta_path])
+
+    return hide

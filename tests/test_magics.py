@@ -6,6 +6,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
+from kaygraph_viz import magics
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.trace.trace import Trace, load
 
@@ -43,6 +44,31 @@ def test_chart_sentence_and_trace_come_with_it(shell):
     assert captured.outputs[-1].data["text/plain"].startswith("<Figure")
     assert "3 branches" in captured.stdout
     assert isinstance(shell.user_ns["mine"], Trace)
+
+
+@pytest.mark.parametrize("options", ["--help", "--help --virtual"])
+def test_help_names_every_option_and_runs_nothing(shell, options):
+    captured = run(shell, options, "1 / 0")
+    assert captured.stdout.startswith("Usage: %%gantt [--virtual]")
+    words = set(captured.stdout.replace("]", " ").split())
+    assert {"--seed", "--save", "--by", "--key", "--live", "--capture", "--help"} <= words
+
+
+def test_the_legend_is_explained_on_request(shell, monkeypatch):
+    asked = []
+    draw = magics.gantt
+    monkeypatch.setattr(
+        magics, "gantt", lambda *args, **options: asked.append(options["key"]) or draw(*args, **options)
+    )
+    run(shell, "--key", CELL)
+    run(shell, "", CELL)
+    assert asked == [True, False]
+
+
+def test_a_single_line_shows_the_help(shell):
+    with capture_output() as captured:
+        shell.run_line_magic("gantt", "")
+    assert "--capture" in captured.stdout
 
 
 def test_a_cell_that_fails_shows_its_chart_and_raises(shell):

@@ -36,17 +36,6 @@ def test_what_is_missing_is_named_with_its_extra(package, monkeypatch):
     assert caught.value.package == package
 
 
-class Hides:
-    """Finds no package of one name, as if it were not installed."""
-
-    def __init__(self, package):
-        self.package = package
-
-    def find_spec(self, name, path=None, target=None):
-        if name == self.package:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-
 @pytest.mark.parametrize(
     ("package", "module"),
     [
@@ -61,11 +50,9 @@ class Hides:
         ("IPython", "kaygraph_viz.magics"),
     ],
 )
-def test_a_module_that_needs_what_is_missing_names_the_extra(package, module, monkeypatch):
-    for loaded in [name for name in sys.modules if name == module or name.startswith(f"{package}.")]:
-        monkeypatch.delitem(sys.modules, loaded)
-    monkeypatch.setattr(sys, "meta_path", [Hides(package), *sys.meta_path])
-    monkeypatch.delitem(sys.modules, package, raising=False)
+def test_a_module_that_needs_what_is_missing_names_the_extra(package, module, hide, monkeypatch):
+    hide(package)
+    monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(MissingDependencyError, match=rf'pip install "kaygraph-viz\[{EXTRAS[package]}\]"') as caught:
         import_module(module)
     assert caught.value.package == package

@@ -41,13 +41,15 @@ def recorded_owner(columns: SpanColumns) -> Ints:
     return np.where(is_own_time(columns), columns.column("parent_id"), columns.column("span_id"))
 
 
-def with_own_time(nesting: Nesting) -> Nesting:
+def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
     """Return the spans with a phase for each stretch in which a branch worked while nothing within it ran.
 
     Parameters
     ----------
     nesting
         All spans.
+    has_generators
+        Whether generators are meant, too.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def with_own_time(nesting: Nesting) -> Nesting:
     ([-1, 1, 2, -2], [0.0, 0.0, 1.0, 3.0])
     """
     owners, generators = _owners(nesting), on_lanes(nesting.columns, ("generator",))
-    generators &= nesting.columns.is_kind("branch")
+    generators &= nesting.columns.is_kind("branch") & has_generators
     if not (owners | generators).any():
         return nesting
     own = _own_time(nesting, owners, np.flatnonzero(generators))

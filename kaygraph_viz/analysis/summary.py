@@ -62,9 +62,10 @@ class Summary:
     critical_path_s
         Longest dependency chain [s]: no number of workers makes the run shorter.
     counts
-        ``spans branches units``, how many branches (units, where there are no branches) ended with each status,
-        ``retries`` (attempts beyond the first), ``dropped`` (spans that were not kept) and, where there were any,
-        ``cancelled_loops abandoned_loops``: those of these branches that took items from a queue and had done them all.
+        ``spans branches callers units``, how many branches (units, where there are no branches) ended with each
+        status, ``retries`` (attempts beyond the first), ``dropped`` (spans that were not kept) and, where there were
+        any, ``cancelled_loops abandoned_loops``: those of these branches that took items from a queue and had done them
+        all.
     measured_serial_s
         The makespan of a run of the same with one branch after the other [s]; None where none was given.
     is_profile
@@ -81,7 +82,9 @@ class Summary:
 
     For P workers, work W and critical path L the makespan T satisfies ``T >= max(W / P, L)`` (Graham 1969, Brent
     1974). A branch that contains recorded branches or phases is no unit of work itself; only what it contains is, and,
-    where that ran on other lanes, the time in which it worked while none of it did.
+    where that ran on other lanes, the time in which it worked while none of it did. A branch that contains others, such
+    as the task that gathers all tasks, is counted as a caller and not as a branch; its status counts where no branch
+    within it ended in the same way, so that an error is counted once.
     """
 
     makespan_s: float = 0.0
@@ -344,18 +347,29 @@ def _cpu_s(nesting: Nesting, units: Bools) -> float | None:
 
 def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> dict[str, int]:
     rows, added = nesting.columns.rows, is_own_time(nesting.columns)
-    ended = branches if branches.any() else units
+    callers = branches & nesting.enclosing(branches)
+    ended = branches & ~(callers & _is_told_within(nesting, branches & ~callers)) if branches.any() else units
     of_status = np.bincount(rows["status"][ended], minlength=len(STATUSES)).tolist()
     attempts = nesting.columns.column("attempt")[units | branches]
     return {
         "spans": int((~added).sum()),
-        "branches": int(branches.sum()),
+        "branches": int((branches & ~callers).sum()),
+        "callers": int(callers.sum()),
         "units": int((units & ~added).sum()) + len(np.unique(nesting.parent[added])),
         **dict(zip(STATUSES, of_status, strict=True)),
         "retries": int((attempts - 1).clip(min=0).sum()),
         "dropped": dropped,
-        **_stopped_loops(nesting, branches),
+        **_stopped_loops(nesting, ended),
     }
+
+
+def _is_told_within(nesting: Nesting, leaves: Bools) -> Bools:
+    """Return a mask of the spans that are ok, or in which one of the leaves ended with the same status."""
+    status = nesting.columns.rows["status"]
+    told: Bools = status == STATUSES.index("ok")
+    for code in np.unique(status[~told]):
+        told |= (status == code) & nesting.enclosing(leaves & (status == code))
+    return told
 
 
 def _stopped_loops(nesting: Nesting, branches: Bools) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import FunctionType, TracebackType
+from types import FunctionType
 from typing import Any, Self
 
 from kaygraph_viz.capture.labels import note_label
@@ -103,9 +103,7 @@ class OpenCall(span):
 
     __enter__ = begin
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         span.__exit__(self, kind, error, traceback)
         if error is not None:
             without_our_frames(error)

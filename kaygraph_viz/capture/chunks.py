@@ -1,92 +1,106 @@
 """The items that a pool hands to a worker at once: a bar for each that lasts, one for each bundle of short ones.
 
-Belongs here: what the mappers of pools do with a chunk. Does not belong here: finding chunks (``names``).
+Belongs here: what becomes of the calls that the mapper of a pool makes. Does not belong here: finding chunks
+(``names``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Self
 
 from kaygraph_viz.capture.calls import OpenCall, without_our_frames
-from kaygraph_viz.capture.names import name_of
+from kaygraph_viz.capture.names import mapped_items, mapping, name_of
 from kaygraph_viz.trace.recorder import Scope, span
 
-__all__ = ["SHORT_NS", "calls_of", "run_calls"]
+__all__ = ["SHORT_NS", "Chunk"]
 
 SHORT_NS = 50_000  # what is shorter shares a bar with its neighbours: a bar each would cost more than they do
 
 
-Call = tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]  # function, arguments, keyword arguments
+class Chunk:
+    """The items of a chunk, recorded while the mapper of a pool calls the program's function with each.
 
-
-def calls_of(function: Callable[..., Any], items: Iterable[Any], is_star: bool) -> Iterator[Call]:
-    """Yield the calls that the mapper of a pool makes; with `is_star` each item is a tuple of arguments."""
-    return ((function, item if is_star else (item,), {}) for item in items)
-
-
-def run_calls(scope: Scope | span, submitted_ns: int, calls: Iterable[Call], labels: Sequence[str] = ()) -> list[Any]:
-    """Return the results of calls, which are recorded as branches.
+    As a ``with`` block it ends its last bundle, and takes the frame of the block off the traceback of an error, as
+    `OpenCall` does: all others are those of the library and of the program.
 
     Parameters
     ----------
     scope
         The scope of the chunk.
     submitted_ns
-        When the chunk was submitted [ns].
-    calls
-        What to call with what.
+        When it was submitted [ns].
     labels
         What tells each of them from others, if that is wanted; a bundle has no label.
     """
-    now_ns = scope.recorder.now_ns
-    results: list[Any] = []
-    bundle: OpenCall | None = None
-    called: object = None
-    ended = count = 0
-    for function, args, kwargs in calls:
-        if bundle is not None and function is not called:
-            _end(bundle, count, _at(labels, len(results) - 1))
-            bundle = None
-        if bundle is None:
-            called = function
-            bundle, count = OpenCall(scope, name_of(function, tuple(args)), submitted_ns=submitted_ns).begin(), 0
-            ended = bundle.started_ns
-        started, count = ended, count + 1
+
+    def __init__(self, scope: Scope | span, submitted_ns: int, labels: Sequence[str] = ()) -> None:
+        self._scope = scope
+        self._submitted_ns = submitted_ns
+        self._labels = labels
+        self._bundle: OpenCall | None = None
+        self._called: object = None  # by the bundle
+        self._done = self._count = 0  # items, in all and in the bundle
+        self._ended_ns = 0  # the last item
+
+    def recording(self, mapper: Any, arguments: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """Return the mapper and its arguments so that it records each item."""
+        mapped = mapped_items(mapper, arguments)
+        return (mapper, arguments) if mapped is None else mapping(mapper, arguments, partial(self.call, mapped[0]))
+
+    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Return what the function returns for one item."""
+        if self._bundle is None or function is not self._called:
+            self._end()
+            self._begin(function, args)
+        started_ns = self._ended_ns
+        self._count += 1
         try:
-            results.append(function(*args, **kwargs))
+            result = function(*args, **kwargs)
         except BaseException as error:
-            _end_last(bundle, count, started, error, label=_at(labels, len(results)))
+            self._end_last(started_ns, error)
             without_our_frames(error)
             raise
-        ended = now_ns()
-        if ended - started >= SHORT_NS:
-            _end_last(bundle, count, started, label=_at(labels, len(results) - 1))
-            bundle = None
-    if bundle is not None:
-        _end(bundle, count, _at(labels, len(results) - 1))
-    return results
+        self._done += 1
+        self._ended_ns = self._scope.recorder.now_ns()
+        if self._ended_ns - started_ns >= SHORT_NS:
+            self._end_last(started_ns)
+        return result
 
+    def __enter__(self) -> Self:
+        return self
 
-def _at(labels: Sequence[str], place: int) -> str:
-    return labels[place] if place < len(labels) else ""
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._end()
+        if error is not None:
+            without_our_frames(error)
 
+    def _begin(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._called, self._count = function, 0
+        self._bundle = OpenCall(self._scope, name_of(function, args), self._submitted_ns).begin()
+        self._ended_ns = self._bundle.started_ns
 
-def _end(bundle: OpenCall, count: int, label: str) -> None:
-    """End a bundle; `label` is that of its last item."""
-    if count > 1:
-        bundle.set(items=count)
-    elif label:
-        bundle.set(label=label)
-    bundle.end()
+    def _end_last(self, started_ns: int, error: BaseException | None = None) -> None:
+        """End the last item, which began at `started_ns` [ns], after a bar of their own for those before it."""
+        bundle, self._bundle = self._bundle, None
+        assert bundle is not None
+        if self._count > 1:
+            bundle.cut(started_ns, items=self._count - 1)
+        if label := self._label(self._done - (error is None)):
+            bundle.set(label=label)
+        bundle.end(error)
 
+    def _end(self) -> None:
+        """End the bundle under way, if there is one."""
+        bundle, self._bundle = self._bundle, None
+        if bundle is None:
+            return
+        if self._count > 1:
+            bundle.set(items=self._count)
+        elif label := self._label(self._done - 1):
+            bundle.set(label=label)
+        bundle.end()
 
-def _end_last(
-    bundle: OpenCall, count: int, started_ns: int, error: BaseException | None = None, *, label: str = ""
-) -> None:  # fmt: skip
-    """End the last of `count` items, which began at `started_ns` [ns], after a bar of their own for those before it."""
-    if count > 1:
-        bundle.cut(started_ns, items=count - 1)
-    if label:
-        bundle.set(label=label)
-    bundle.end(error)
+    def _label(self, place: int) -> str:
+        return self._labels[place] if place < len(self._labels) else ""

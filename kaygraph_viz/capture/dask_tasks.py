@@ -16,6 +16,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from kaygraph_viz.capture.calls import AT_ONCE, OpenCall, scope_for
+from kaygraph_viz.capture.labels import label_of
+from kaygraph_viz.capture.names import belongs_to
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.attributes import safe_attributes
@@ -26,6 +28,7 @@ __all__ = ["hooks"]
 
 OURS = "kaygraph_viz-"  # how keys of our own executor begin: it records them itself
 LONGEST_KEY = 200
+_DASK = frozenset({"dask"})
 SECOND_NS = 1_000_000_000
 
 
@@ -43,7 +46,7 @@ class _Pending:
     """The tasks that a scheduler of this process has handed over: in which scope, when, and what they needed."""
 
     def __init__(self, callback: Any) -> None:
-        self._handed_over: dict[object, tuple[Scope | span, int, tuple[int, ...]]] = {}
+        self._handed_over: dict[object, tuple[Scope | span, int, tuple[int, ...], str]] = {}
         self._spans: dict[object, int] = {}
         self._callback = callback(pretask=self._note, finish=self._forget)
         self._callback.register()
@@ -52,12 +55,13 @@ class _Pending:
         """Stop listening."""
         self._callback.unregister()
 
-    def _note(self, key: object, graph: object, state: Mapping[str, Any]) -> None:
+    def _note(self, key: object, graph: Mapping[object, Any], state: Mapping[str, Any]) -> None:
         scope = scope_for("dask")
         if scope is not None:
             needed = state["dependencies"].get(key, ())
             links = tuple(self._spans[each] for each in needed if each in self._spans)
-            self._handed_over[key] = scope, scope.recorder.now_ns(), links
+            label = _label_of(scope.recorder, graph.get(key), state["cache"])
+            self._handed_over[key] = scope, scope.recorder.now_ns(), links, label
 
     def _forget(self, graph: Any, state: object, failed: object) -> None:
         for key in list(graph):
@@ -66,14 +70,26 @@ class _Pending:
 
     def begin(self, key: object) -> OpenCall | None:
         """Begin the branch of a task in the thread that runs it."""
-        scope, submitted_ns, links = self._handed_over.get(key, (None, AT_ONCE, ()))
+        scope, submitted_ns, links, label = self._handed_over.get(key, (None, AT_ONCE, (), ""))
         if scope is None or not scope.recorder.is_open:
             return None
-        facts = {"key": str(key)[:LONGEST_KEY]}
+        facts = {"key": str(key)[:LONGEST_KEY], **({"label": label} if label else {})}
         call = OpenCall(scope, function_of_key(key), submitted_ns=submitted_ns, attributes=facts)
         call.link_to(links)
         self._spans[key] = call.begin().span_id
         return call
+
+
+def _label_of(recorder: Recorder, task: Any, results: Mapping[object, Any]) -> str:
+    """Return the label of a task, given the results that it needs; empty for none, and for tasks of Dask's own."""
+    if recorder.label is None or (function := getattr(task, "func", None)) is None or belongs_to(function, _DASK):
+        return ""
+
+    def value(argument: Any) -> Any:
+        return results.get(argument.key) if type(argument).__name__ == "TaskRef" else argument
+
+    keywords = {name: value(argument) for name, argument in task.kwargs.items()}
+    return label_of(recorder, function, tuple(map(value, task.args)), keywords)
 
 
 def _local_hooks(module: ModuleType) -> Iterator[Hook]:

@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_for
-from kaygraph_viz.capture.chunks import run_calls
+from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.labels import label_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.remote import Header, RemoteCall, TravellingCall
@@ -94,11 +94,10 @@ class RemoteBatch(RemoteCall):
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         batch: Any = self.function
-        calls = list(batch.items)
         _, _, submitted_ns, _, labels = self.header
-        batch.items = [(run_calls, (scope, submitted_ns, calls, labels), {})]  # within what is put around a batch
-        (results,) = batch()
-        return results
+        with Chunk(scope, submitted_ns, labels) as chunk:
+            batch.items = [(partial(chunk.call, function), args, kwargs) for function, args, kwargs in batch.items]
+            return batch()
 
 
 def _run_one_by_one(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.texts import MASK, is_secret, one_line, without_secrets
 from kaygraph_viz.trace.recorder import Recorder, span
 
-__all__ = ["checked_label", "label_of", "labels_of", "note_label", "note_task_label"]
+__all__ = ["ARGUMENTS", "MOST", "checked_label", "label_of", "labels_of", "note_label", "note_task_label"]
 
 ARGUMENTS: Literal["arguments"] = "arguments"
 LONGEST, LONGEST_ARGUMENT, SEEN = 60, 40, 1_000  # characters of a label, of an argument, those that are looked at

@@ -6,11 +6,13 @@ Belongs here: the hooks around a task of a graph. Does not belong here: pools an
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
 from kaygraph_viz.capture.around import Opened, around
 from kaygraph_viz.capture.calls import OpenCall, scope_for
+from kaygraph_viz.capture.labels import ARGUMENTS, MOST, note_label
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 
 __all__ = ["hooks"]
@@ -31,4 +33,14 @@ def _opened(task: Any, *_: Any, **__: Any) -> Opened | None:
     name = getattr(task, "name", None)
     if scope is None or not isinstance(name, str) or name.startswith("__"):  # such as the step that takes the input
         return None
-    return OpenCall(scope, name).begin().end
+    call = OpenCall(scope, name)
+    _note_label(call, getattr(task, "input", None))
+    return call.begin().end
+
+
+def _note_label(call: OpenCall, state: Any) -> None:
+    """Give a node its label: it has one argument, a state, whose entries are shown as arguments are."""
+    if call.recorder.label == ARGUMENTS and type(state) is dict:
+        note_label(call, None, (), {str(key): value for key, value in islice(state.items(), MOST)})
+    else:
+        note_label(call, None, (state,), {})

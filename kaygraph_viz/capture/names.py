@@ -15,6 +15,7 @@ __all__ = [
     "belongs_to",
     "is_machinery",
     "mapped_items",
+    "mapping",
     "name_of",
     "reached",
     "root_of",
@@ -130,6 +131,21 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
         mapped, items = arguments[0]
         return mapped, items, function.__name__ == "starmapstar"
     return None
+
+
+def mapping(function: Any, arguments: tuple[Any, ...], other: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return the mapper of a pool and its arguments with another function to call with each item.
+
+    Examples
+    --------
+    >>> from multiprocessing.pool import mapstar
+    >>> mapper, arguments = mapping(mapstar, ((abs, (-1, -2)),), str)
+    >>> mapper(*arguments)
+    ['-1', '-2']
+    """
+    if isinstance(function, partial):
+        return partial(function.func, other, *function.args[1:], **function.keywords), arguments
+    return function, ((other, arguments[0][1]),)
 
 
 def _is_of(module: str | tuple[str, ...], function: Any) -> bool:

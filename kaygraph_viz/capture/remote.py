@@ -18,7 +18,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
-from kaygraph_viz.capture.chunks import calls_of, run_calls
+from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.names import mapped_items, name_of
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.lanes import Lane
@@ -91,9 +91,10 @@ class TravellingCall:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function here, recorded."""
-        mapped = mapped_items(self.function, args)
-        if mapped is not None and self.parent.recorder.is_open:
-            return run_calls(self.parent, self.submitted_ns, calls_of(*mapped), self.labels)
+        if mapped_items(self.function, args) is not None and self.parent.recorder.is_open:
+            with Chunk(self.parent, self.submitted_ns, self.labels) as chunk:
+                mapper, args = chunk.recording(self.function, args)
+                return mapper(*args)
         return call_recorded(self.parent, self.submitted_ns, self.function, *args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -165,8 +166,10 @@ class RemoteCall:
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function, (_, _, submitted_ns, _, labels) = self.function, self.header
-        if (mapped := mapped_items(function, args)) is not None:
-            return run_calls(scope, submitted_ns, calls_of(*mapped), labels)
+        if mapped_items(function, args) is not None:
+            with Chunk(scope, submitted_ns, labels) as chunk:
+                function, args = chunk.recording(function, args)
+                return function(*args)
         facts = {"label": labels[0]} if labels and labels[0] else None
         call = OpenCall(scope, name_of(function, args), submitted_ns=submitted_ns, attributes=facts)
         if function.__class__ is not FunctionType:

@@ -19,7 +19,7 @@ from kaygraph_viz.errors import KayGraphVizError, short
 __all__ = ["main"]
 
 USAGE, INTERRUPTED = 2, 130
-COMMANDS = ("record", "report")  # each is a module beside this one with a function ``run``, as ``patterns`` is
+COMMANDS = ("grade", "lab", "lessons", "record", "report")  # a module beside this one each, with a function ``run``
 
 
 def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | None = None) -> int:

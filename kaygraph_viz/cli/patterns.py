@@ -38,8 +38,10 @@ EXAMPLES_OF_USE = """examples:
   kaygraph-viz customers.json                          validate the records of a JSON file
   kaygraph-viz "Validate and enrich this user data"    run the patterns that a sentence names
   kaygraph-viz --interactive                           enter commands at a prompt
+  kaygraph-viz lab                                     open the lessons in JupyterLab
   kaygraph-viz record crawl.py                         record a program of your own
   kaygraph-viz report run.jsonl.gz -o run.html         make a page to send of a saved run
+  kaygraph-viz grade handed_in/                        grade notebooks that learners hand in
 """
 
 

@@ -13,6 +13,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from symtable import SymbolTable, symtable
 from typing import Any
 
 from kaygraph_viz.texts import one_line
@@ -37,11 +38,9 @@ def names_in(source: str) -> tuple[set[str], set[str]]:
     ({'mine'}, set())
     """
     try:
-        tree = ast.parse(source)
+        return set(_set_by(ast.parse(source))), set(_read_by(symtable(source, "a cell", "exec")))
     except (SyntaxError, ValueError, RecursionError):
         return {name for found in _SET.findall(source) for name in found if name}, set()
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
-    return set(_set_by(tree)), {node.id for node in names}
 
 
 def _set_by(tree: ast.AST) -> Iterator[str]:
@@ -53,6 +52,16 @@ def _set_by(tree: ast.AST) -> Iterator[str]:
             yield from _root(node)
         if not isinstance(node, _INNER):
             yield from _set_by(node)
+
+
+def _read_by(table: SymbolTable) -> Iterator[str]:
+    """Yield the variables of the notebook that are read, also inside of functions; their own variables are others."""
+    is_outermost = table.get_type() == "module"
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (is_outermost or symbol.is_global()):
+            yield symbol.get_name()
+    for inner in table.get_children():
+        yield from _read_by(inner)
 
 
 def _root(node: ast.expr) -> Iterator[str]:

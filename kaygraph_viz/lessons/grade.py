@@ -104,6 +104,8 @@ class Grade:
         from matplotlib.axes import Axes
         from matplotlib.figure import Figure
 
+        from kaygraph_viz.plot.description import describe
+
         axes = self.draw()
         assert isinstance(axes, Axes)
         figure = axes.figure
@@ -111,7 +113,8 @@ class Grade:
         target = io.BytesIO()
         figure.savefig(target, format="png", dpi=100)
         source = base64.b64encode(target.getvalue()).decode()
-        return f'<img alt="your chart; the shaded parts do not meet a goal" src="data:image/png;base64,{source}">'
+        words = html.escape(f"Your run; the shaded parts do not meet a goal. {describe(axes).sentence}")
+        return f'<img alt="{words}" src="data:image/png;base64,{source}">'
 
 
 def grade(trace: Trace, goals: Sequence[Goal], refusal: str = "") -> Grade:

@@ -55,7 +55,7 @@ class Lesson:
         self.predictions = [*(old for old in self.predictions if old.question != question), made]
         return made
 
-    def grade(self, trace: Trace, goals: Sequence[Goal], *, exercise: int = 1) -> Grade:
+    def grade(self, trace: Trace, goals: Sequence[Goal], *, exercise: int | None = 1) -> Grade:
         """Grade a run of an exercise; never raises for what a reader's code did.
 
         A run is not graded where the cell that was to make it anew ended with an error.
@@ -67,9 +67,11 @@ class Lesson:
         goals
             What is expected of it.
         exercise
-            The number of the exercise in the lesson, from 1.
+            The number of the exercise in the lesson, from 1; None for a run of your own, whose grade is not kept.
         """
-        found = self.grades[exercise] = grade(trace, goals, self._refusal(trace))
+        found = grade(trace, goals, self._refusal(trace))
+        if exercise is not None:
+            self.grades[exercise] = found
         return found
 
     def _refusal(self, trace: Trace) -> str:

@@ -88,9 +88,7 @@ class Prediction:
         self.comparison = Comparison(self.question, self.guess, measured, *_judged(self.guess, measured))
         return self.comparison
 
-    def draw(
-        self, ax: Axes, at_s: float | None = None, *, times_s: float = 1.0, faster_than: Trace | None = None
-    ) -> Axes:
+    def draw(self, ax: Axes, *, times_s: float = 1.0, faster_than: Trace | None = None) -> Axes:
         """Draw the prediction on a Gantt chart as a line: where the run ends by it. Draws nothing without a guess.
 
         Parameters
@@ -106,13 +104,7 @@ class Prediction:
             return ax
         if faster_than is not None and self.guess <= 0:
             return ax
-        x = (
-            at_s
-            if at_s is not None
-            else self.guess * times_s
-            if faster_than is None
-            else faster_than.makespan_s / self.guess
-        )
+        x = self.guess * times_s if faster_than is None else faster_than.makespan_s / self.guess
         ax.axvline(x, color="#CC79A7", linestyle=(0, (4, 2)), linewidth=2, zorder=5)
         left, right = ax.get_xlim()
         ax.set_xlim(left, max(right, x * 1.15))

@@ -78,6 +78,7 @@ FILLS = {  # by the kinds of parts, in the order of the legend; where parts are 
     "pause": Fill("#B5739D", "pause before a retry"),
     "wait": Fill(WAITING, "waiting"),
     "unknown": Fill(WAITING, "not known when (height: CPU share)", base=CPU),
+    "around": Fill("#E3E7EA", "waiting for its branches"),
     "busy": Fill("#9CCBEB", "running"),  # what is not known when, and of which CPU was not measured
 }
 STATUS_FILLS = {  # what did not end well: a hatch over the bar, and a marker where the bar has no room for a word

@@ -7,13 +7,15 @@ Does not belong here: what the columns mean (``customers``, ``places``, ``orders
 from __future__ import annotations
 
 import csv
+import tarfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.errors import DataError, short
 
-__all__ = ["checked_limit", "data_path", "read_table"]
+__all__ = ["checked_limit", "data_path", "data_text", "read_table"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _FOLDERS = (_PACKAGE / "_data", _PACKAGE.parent / "data")  # of an installed package, of a checkout
@@ -47,6 +49,35 @@ def data_path(name: str, *, folder: str = "") -> Path:
         "check the spelling, install the package again, or run the command in data/README.md that makes the file",
         name=name,
     )
+
+
+def data_text(name: str, *, folder: str) -> str:
+    """Return one of the many texts of a folder; an installed package keeps them in one archive, a third as large.
+
+    Raises
+    ------
+    DataError
+        When there is no such text.
+
+    Examples
+    --------
+    >>> data_text("1863-Lincoln-1.txt", folder="speeches")[:48]
+    'Fellow-Citizens of the Senate and House of Repre'
+    """
+    archive = _PACKAGE / "_data" / f"{folder}.tar.bz2"
+    if not archive.is_file():
+        return data_path(name, folder=folder).read_text(encoding="utf-8")
+    try:
+        return _texts(archive)[f"{folder}/{name}"]
+    except KeyError:
+        raise DataError(f"the archive {archive} has no {short(name)}", name=name) from None
+
+
+@cache
+def _texts(archive: Path) -> dict[str, str]:
+    with tarfile.open(archive) as files:
+        read = ((each.name, files.extractfile(each)) for each in files)
+        return {name: content.read().decode("utf-8") for name, content in read if content is not None}
 
 
 def read_table(name: str, columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kaygraph_viz.services.files import data_path, read_table
+from kaygraph_viz.services.files import data_text, read_table
 
 __all__ = ["SPEECH_COLUMNS", "Speech", "load_speeches"]
 
@@ -59,4 +59,4 @@ def load_speeches(spoken_only: bool = True) -> list[Speech]:
 
 
 def _text(speech_id: str) -> str:
-    return data_path(f"{speech_id}.txt", folder="speeches").read_text(encoding="utf-8")
+    return data_text(f"{speech_id}.txt", folder="speeches")

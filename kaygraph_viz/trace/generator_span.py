@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from kaygraph_viz.parts import MAX_ENTRIES, NO_SHARE, PART_CODE, RowParts, derived_parts
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Measured
 from kaygraph_viz.trace.recorder import NO_RECORDER, Scope, current_scope, span, status_of, swap_scope
 from kaygraph_viz.trace.span import RowTuple, Status
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["GeneratorSpan", "async_generator_function", "generator_function"]
 
@@ -58,9 +55,7 @@ class GeneratorSpan(span):
         self.resume()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         recorder = self.recorder
         if recorder is NO_RECORDER:
             return

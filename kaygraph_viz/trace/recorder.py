@@ -29,8 +29,6 @@ from kaygraph_viz.trace.span import KINDS, Kind, RowTuple, Status
 from kaygraph_viz.trace.storage import RowList
 
 if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load NumPy, which doubles its start
-    from types import TracebackType
-
     from kaygraph_viz.trace.columns import SpanColumns
     from kaygraph_viz.trace.relations import Relation
     from kaygraph_viz.trace.storage import Storage
@@ -190,8 +188,7 @@ class Recorder:
         cpu_ns = clock.cpu_ns if is_real else self._guarded(clock.cpu_ns)
         self.is_open = True
         self.next_id: Callable[[], int] = itertools.count(1).__next__
-        resolution_ns = CPU_RESOLUTION_NS if is_real else 0
-        self.lanes = Lanes(cpu_ns if cpu_time else None, resolution_ns, is_exact=clock.is_exact)
+        self.lanes = Lanes(cpu_ns if cpu_time else None, CPU_RESOLUTION_NS if is_real else 0, is_exact=clock.is_exact)
         self.open_spans: dict[int, OpenSpan] = {}
         self._has_failed = False
         self._told: set[str] = set()
@@ -431,9 +428,7 @@ class span:  # noqa: N801  (used like a function)
         self._cpu_ns = self._lane.cpu_at(now)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         recorder = self.recorder
         if recorder is NO_RECORDER:
             return

@@ -82,7 +82,7 @@ def test_its_parts_are_those_that_were_noted():
 def test_it_is_work_but_its_branch_is_no_worker():
     summary = summarize(make_trace(FAN_OUT))
     assert (summary.work_s, summary.workers, summary.peak_concurrency) == (10, 4, 4)
-    assert (summary.counts["branches"], summary.counts["units"], summary.counts["spans"]) == (5, 5, 5)
+    assert (summary.counts["branches"], summary.counts["units"], summary.counts["spans"]) == (4, 5, 5)
     assert summary.serial_s == pytest.approx(10)
     assert [load.worker for load in per_worker(make_trace(FAN_OUT))] == ["task-2", "task-3", "task-4", "task-5"]
 

@@ -271,3 +271,26 @@ def test_summaries_are_equal_if_their_numbers_are():
 def test_time_in_which_anything_ran_stands_beside_the_sum():
     summary = summarize(make_trace(bar("a", "t-1", 0, 3), bar("b", "t-2", 1, 4), bar("c", "t-1", 6, 7)))
     assert (summary.work_s, summary.busy_s, summary.makespan_s) == (7, 5, 7)
+
+
+def around(*within, status="ok"):
+    return bar("main", "task-1", 0, 3, status=status), list(within)
+
+
+def test_a_branch_around_others_is_a_caller_and_no_branch() -> None:
+    jobs = [bar("job", f"task-{lane}", 0, 3) for lane in (2, 3)]
+    summary = summarize(make_trace(around(*jobs)))
+    assert (summary.counts["branches"], summary.counts["callers"], summary.counts["ok"]) == (2, 1, 2)
+    assert summary.sentence.startswith("2 branches on 2 workers")
+    assert (summary.mean_concurrency, summary.speedup, summary.efficiency) == (2, 2, 1)
+
+
+def test_an_error_that_a_caller_passes_on_is_counted_once() -> None:
+    jobs = bar("job", "task-2", 0, 3, status="error"), bar("job", "task-3", 0, 3)
+    assert summarize(make_trace(around(*jobs, status="error"))).counts["error"] == 1
+
+
+def test_an_error_of_a_caller_itself_is_counted() -> None:
+    summary = summarize(make_trace(around(bar("job", "task-2", 0, 3), status="error")))
+    assert (summary.counts["ok"], summary.counts["error"]) == (1, 1)
+    assert summary.sentence.endswith("problems: 1 failed.")

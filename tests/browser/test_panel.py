@@ -23,7 +23,7 @@ IN_SIMULATED_TIME = IN_REAL_TIME.replace("record()", 'record(clock="virtual")').
 GENEROUS_S = 3.0  # for a step that takes a tenth of it where nothing else runs
 TITLES = "panel => [...panel.querySelectorAll('.kv-pictures img')].map(image => image.alt)"
 STATUS = "panel => panel.querySelector('.kv-status').innerText"
-OPACITY = "panel => getComputedStyle(panel.querySelector('.kv-pictures')).opacity"
+OPACITY = "panel => getComputedStyle(panel.querySelector('.kv-chart .widget-html-content')).opacity"
 
 
 @pytest.fixture

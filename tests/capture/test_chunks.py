@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from multiprocessing.pool import mapstar, starmapstar
+
 import pytest
 
-from kaygraph_viz.capture.chunks import SHORT_NS, calls_of, run_calls
+from kaygraph_viz.capture.chunks import SHORT_NS, Chunk
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.recorder import current_scope
+
+
+def mapped(mapper, *arguments):
+    with Chunk(current_scope(), 0) as chunk:
+        mapper, arguments = chunk.recording(mapper, arguments)
+        return mapper(*arguments)
 
 
 def bars(lasting: list[int], function=None) -> list[tuple[str, int, int]]:
@@ -18,14 +26,14 @@ def bars(lasting: list[int], function=None) -> list[tuple[str, int, int]]:
         clock.advance(lasts_ns / 1e9)
 
     with record(clock=clock) as trace:
-        run_calls(current_scope(), 0, calls_of(function or item, lasting, False))
+        mapped(mapstar, (function or item, lasting))
     trace.validate()
     return [(each.name, each.ended_ns - each.started_ns, each.attributes.get("items", 1)) for each in trace]
 
 
 def test_results_are_in_order():
     with record():
-        assert run_calls(current_scope(), 0, calls_of(pow, [(2, 3), (3, 2)], True)) == [8, 9]
+        assert mapped(starmapstar, (pow, [(2, 3), (3, 2)])) == [8, 9]
 
 
 def test_short_items_share_a_bar():
@@ -38,12 +46,13 @@ def test_a_long_item_has_a_bar_of_its_own():
 
 def test_functions_are_kept_apart():
     with record(clock=FakeClock()) as trace:
-        run_calls(current_scope(), 0, [(len, ([],), {}), (len, ([],), {}), (sum, ([1],), {})])
+        with Chunk(current_scope(), 0) as chunk:
+            assert [chunk.call(len, []), chunk.call(len, []), chunk.call(sum, [1])] == [0, 0, 1]
     assert [each.name for each in trace] == ["len", "sum"]
 
 
 def test_an_item_that_fails_ends_the_chunk():
     with record() as trace, pytest.raises(ZeroDivisionError):
-        run_calls(current_scope(), 0, calls_of(divmod, [(1, 1), (1, 0), (1, 1)], True))
+        mapped(starmapstar, (divmod, [(1, 1), (1, 0), (1, 1)]))
     trace.validate()
     assert [(each.status, each.attributes.get("items", 1)) for each in trace] == [("ok", 1), ("error", 1)]

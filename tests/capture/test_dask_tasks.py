@@ -50,6 +50,15 @@ def test_a_task_that_fails_says_so():
     assert [(each.name, each.status, each.error) for each in trace] == [("fail", "error", "ValueError: 7")]
 
 
+@pytest.mark.leaves_threads
+@pytest.mark.parametrize(("label", "found"), [("arguments", {"3"}), (lambda number: f"no. {number}", {"no. 3"})])
+def test_tasks_of_a_local_scheduler_have_labels(label, found):
+    with kv.record(capture="dask", label=label) as trace:
+        load(load(3)).compute(scheduler="synchronous", optimize_graph=False)
+    assert [each.name for each in trace] == ["load", "load"]
+    assert {each.attributes["label"] for each in trace} == found
+
+
 def test_the_scheduler_is_as_it_was():
     import dask.local
     from dask.callbacks import Callback

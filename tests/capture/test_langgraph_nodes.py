@@ -46,6 +46,14 @@ def test_every_node_and_every_branch_is_recorded(capture):
     assert sorted(each.name for each in trace if each.kind == "branch") == ["split", "work", "work", "work"]
 
 
+@pytest.mark.parametrize(("label", "text"), [("arguments", "number={}"), (lambda state: state["number"], "{}")])
+def test_nodes_are_labelled_by_their_state(label, text):
+    with kv.record(capture="langgraph", label=label) as trace:
+        made(work).invoke({"numbers": [], "found": []})
+    labels = {each.attributes["label"] for each in trace if each.name == "work"}
+    assert labels == {text.format(number) for number in (1, 2, 3)}
+
+
 def test_so_are_those_of_coroutines():
     with kv.record(capture="langgraph") as trace:
         found = kv.run(made(work_async).ainvoke({"numbers": [], "found": []}))

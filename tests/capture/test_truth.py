@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import re
 import signal
 import threading
 import weakref
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,31 @@ def test_items_of_a_killed_worker_are_lost() -> None:
         jobs = [pool.submit(end_process, number) for number in range(3)]
         assert all(job.exception() is not None for job in jobs)
     assert [each.status for each in trace.validate()] == ["lost"] * 3
+
+
+def fail(number: int) -> None:
+    raise ValueError(number)
+
+
+def functions_in_traceback(pool_kind: Any, method: str, items: list[Any]) -> list[str]:
+    with pool_kind(1) as pool, pytest.raises(ValueError, match="1") as raised:
+        list(getattr(pool, method)(fail, items))
+    return re.findall(r", in (\S+)", str(raised.value.__cause__))
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("pool_kind", "method", "items"),
+    [
+        (ProcessPoolExecutor, "map", [1]),
+        (get_context("fork").Pool, "map", [1]),
+        (get_context("fork").Pool, "starmap", [(1,)]),
+    ],
+)
+def test_tracebacks_from_other_processes_are_as_without(pool_kind: Any, method: str, items: list[Any]) -> None:
+    plain = functions_in_traceback(pool_kind, method, items)
+    with kv.record(capture="all"):
+        assert functions_in_traceback(pool_kind, method, items) == plain
 
 
 @pytest.mark.processes

@@ -28,7 +28,9 @@ GOOD = "1 of 1 goals met"
     [
         ("a = b", {"a"}, {"b"}),
         ("a, (b, *c) = x", {"a", "b", "c"}, {"x"}),
-        ("def f(a):\n    b = c\n    return b", {"f"}, {"b", "c"}),
+        ("def f(a):\n    b = c\n    return b", {"f"}, {"c"}),
+        ("async def f():\n    with r() as e:\n        return [x for x in e if y]", {"f"}, {"r", "y"}),
+        ("a = await f(b)", {"a"}, {"f", "b"}),
         ("class A(B):\n    x = 1", {"A"}, {"B"}),
         ("with r() as (a, b):\n    c = 1", {"a", "b", "c"}, {"r"}),
         ("async with r() as a:\n    b = await c", {"a", "b"}, {"r", "c"}),
@@ -38,6 +40,7 @@ GOOD = "1 of 1 goals met"
         ("a += 1; del b", {"a"}, set()),
         ("def f(a:\nx = 1\n    y = 2\nwith z() as w: f(q=1)", {"f", "x", "y", "w"}, set()),
         ("a\0b", set(), set()),
+        ("x = 1\nnonlocal y", {"x"}, set()),
     ],
 )
 def test_names_that_a_cell_sets_and_reads(source, sets, reads):
@@ -75,6 +78,15 @@ def test_what_is_made_of_an_old_variable_is_old():
     assert asked_of(cells, mine) == ("mine", "ended with an error (SyntaxError)")
     cells.begins("grade(other, count)")
     assert cells.old_one(object())[0] == "count"
+
+
+def test_a_variable_of_a_function_is_not_the_old_one_of_the_notebook():
+    mine = object()
+    cells = Cells({"mine": mine})
+    run(cells, "mine = work()", ValueError())
+    run(cells, "with pool() as executor: look(mine)")
+    run(cells, "def ask():\n    with pool() as executor: use(executor)\nmine = ask()")
+    assert asked_of(cells, mine) is None
 
 
 def test_what_the_present_cell_sets_itself_is_new():

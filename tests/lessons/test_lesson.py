@@ -68,6 +68,7 @@ def test_the_last_grade_of_each_exercise_is_kept():
     assert not lesson.grade(ONE_AFTER_THE_OTHER, [at_least_at_once(2)]).passed
     assert lesson.grade(AT_ONCE, [at_least_at_once(2)]).passed
     assert not lesson.grade(ONE_AFTER_THE_OTHER, [at_least_at_once(2)], exercise=2).passed
+    assert lesson.grade(AT_ONCE, [at_least_at_once(2)], exercise=None).passed  # not kept
     assert {key: made.sentence for key, made in lesson.grades.items()} == {
         1: "1 of 1 goals met",
         2: "0 of 1 goals met",

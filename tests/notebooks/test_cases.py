@@ -13,11 +13,10 @@ from tests.notebooks.answers import solution_file
 from tests.notebooks.cases import AT_LEAST, CASES, PATHS, table_of
 
 EXERCISES = [(path, exercise) for path in PATHS for exercise in exercises_of(cells_of(path))[0]]
-WITH_TABLE = [(path, exercise) for path, exercise in EXERCISES if table_of(path)]
 
 
 @pytest.mark.parametrize(
-    ("path", "exercise"), WITH_TABLE, ids=[f"{path.stem}-{exercise.number}" for path, exercise in WITH_TABLE]
+    ("path", "exercise"), EXERCISES, ids=[f"{path.stem}-{exercise.number}" for path, exercise in EXERCISES]
 )
 def test_a_table_has_enough_answers_of_each_kind(path, exercise):
     counts = Counter(case.kind for case in table_of(path) if case.exercise == exercise.number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import re
@@ -105,6 +106,30 @@ def test_cells_store_nothing_but_their_tags_and_what_is_hidden(path):
     assert [each for each in stored if each.get("jupyter", HIDDEN) != HIDDEN] == []
 
 
+def test_the_checks_for_machines_are_the_last_code_cell_and_hidden(path):
+    *others, last = code_cells(path)
+    assert {"nbval-check-output", "checks", "remove-cell"} <= set(last["metadata"]["tags"])
+    assert last["metadata"]["jupyter"] == HIDDEN
+    assert [cell for cell in others if {"checks", "remove-cell"} & set(cell["metadata"].get("tags", ()))] == []
+    assert re.fullmatch(r"checks: (\d+)/\1\n", joined(last["outputs"][0]["text"]))
+
+
+def test_the_last_thing_that_a_reader_sees_is_text(path):
+    *_, before, last = notebook(path)["cells"]
+    assert (before["cell_type"], last["cell_type"]) == ("markdown", "code")
+
+
+def test_predictions_start_empty(path):
+    calls = [
+        node
+        for cell in code_cells(path)
+        for node in ast.walk(ast.parse(re.sub(r"(?m)^[%!].*", "", joined(cell["source"]))))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "lesson.predict"
+    ]
+    assert calls
+    assert [ast.unparse(call) for call in calls if ast.unparse(call.args[1]) != "None"] == []
+
+
 def test_no_path_of_a_machine_is_stored(path):
     assert [found[0] for text in texts(path) if (found := MACHINE_PATH.search(text))] == []
 
@@ -155,6 +180,7 @@ def test_notebook_is_small_enough_to_read_online(path):
 def test_stored_grades_are_those_of_exercises_that_are_still_to_be_done(path):
     tagged = [cell for cell in code_cells(path) if any("exercise-" in tag for tag in cell["metadata"].get("tags", ()))]
     graded = [cell for cell in code_cells(path) if "lesson.grade(" in joined(cell["source"])]
+    graded = [cell for cell in graded if "exercise=None" not in joined(cell["source"])]  # of a reader's own
     assert len(tagged) == len(graded) >= 1
     for cell in graded:
         (shown,) = (joined(output["data"]["text/plain"]) for output in cell["outputs"] if "data" in output)

@@ -22,7 +22,7 @@ from kaygraph_viz.analysis.what_if.engine import Replay
 from kaygraph_viz.analysis.what_if.model import Call, Model
 from kaygraph_viz.analysis.what_if.replay import Terms
 from kaygraph_viz.analysis.what_if.speed import Speed
-from kaygraph_viz.analysis.workers import OWN_INTERPRETER, noted_workers
+from kaygraph_viz.analysis.workers import OWN_INTERPRETER, kind_of_lane, noted_workers
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.trace import Trace
@@ -254,8 +254,8 @@ class _Lanes:
         """Assign lanes to the workers of a call, and to its branches."""
         begin, end = self._replay.calls[call.number]
         while self._busy and self._busy[0][0] <= begin:
-            _, number, name = heappop(self._busy)
-            heappush(self._free[name], number)
+            _, number, base = heappop(self._busy)
+            heappush(self._free[base], number)
         kind, size = self._workers_of(call)
         outer = self._texts[self._of_branch[call.owner]] if call.owner >= 0 else ""
         if kind == "serial" and call.number not in self._side_by_side:
@@ -263,20 +263,19 @@ class _Lanes:
             text = outer or self._model.nesting.columns.lanes[self._model.nesting.columns.rows["lane"][here]]
             codes = [self._named(text)] * size
         else:
-            within = outer.partition("/")[0]
-            name = f"{within}/{kind}" if within.rpartition("-")[0] in OWN_INTERPRETER else kind
+            base = _base(kind, outer)
             until_ns = np.full(size, begin if call.feeder < 0 else end)  # a worker without a branch ends at once
             np.maximum.at(until_ns, self._worker[call.members], self._ended[call.members])
-            codes = [self._named(f"{name}-{self._lowest(name, until)}") for until in until_ns.tolist()]
+            codes = [self._named(f"{base}{self._lowest(base, until)}") for until in until_ns.tolist()]
         self._of_branch[call.members] = np.array(codes, np.int64)[self._worker[call.members]]
 
-    def _lowest(self, name: str, until: int) -> int:
-        free = self._free.setdefault(name, [])
+    def _lowest(self, base: str, until: int) -> int:
+        free = self._free.setdefault(base, [])
         if not free:
-            self._made[name] += 1
-            free.append(self._made[name])
+            self._made[base] += 1
+            free.append(self._made[base])
         number = heappop(free)
-        heappush(self._busy, (until, number, name))
+        heappush(self._busy, (until, number, base))
         return number
 
     def _named(self, lane: str) -> int:
@@ -284,3 +283,11 @@ class _Lanes:
             self._code[lane] = len(self._texts)
             self._texts.append(lane)
         return self._code[lane]
+
+
+def _base(kind: str, outer: str) -> str:
+    """Return what the lanes of a call are called, up to their number, as `Lanes.take` does; `outer` made the call."""
+    within = outer.partition("/")[0]
+    if kind == "thread" and kind_of_lane(outer.rpartition("/")[2]) == kind:
+        return f"{outer}."
+    return f"{within}/{kind}-" if within.rpartition("-")[0] in OWN_INTERPRETER else f"{kind}-"

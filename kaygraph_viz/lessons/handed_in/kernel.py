@@ -21,6 +21,7 @@ from kaygraph_viz._optional import require
 __all__ = ["CellRun", "Kernel"]
 
 PACKAGE = Path(__file__).parents[3]  # the folder with the package
+TEXTS_ONLY = "get_ipython().display_formatter.active_types = ['text/plain']"
 POLL_S = 0.2
 START_S = 60.0
 MAX_PRINTED = 100_000  # characters that are kept of what one cell shows
@@ -53,25 +54,28 @@ class Kernel:
     ----------
     folder
         Where it runs.
-    env
-        Variables that it finds in its environment, beside ours.
+    environment
+        The variables of its environment; default: ours.
     """
 
-    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         path = [str(PACKAGE), os.environ.get("PYTHONPATH", "")]  # the lessons there are those that are here
-        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), **(env or {})}
+        inherited = os.environ if environment is None else environment
+        ours = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "MPLBACKEND": "agg"}  # nobody sees the charts
+        self._environment = {**inherited, **ours}
 
     async def __aenter__(self) -> Self:
         require("jupyter_client")
         from jupyter_client.manager import AsyncKernelManager
 
         self._manager = AsyncKernelManager(kernel_name="python3")
-        await self._manager.start_kernel(cwd=str(self._folder), env=self._env, stdout=DEVNULL, stderr=DEVNULL)
+        await self._manager.start_kernel(cwd=str(self._folder), env=self._environment, stdout=DEVNULL, stderr=DEVNULL)
         self._client = self._manager.client()
         try:
             self._client.start_channels()
             await self._client.wait_for_ready(timeout=START_S)
+            await self.run(TEXTS_ONLY, START_S, silent=True)
         except BaseException:
             await self._end()
             raise

@@ -14,10 +14,10 @@ from typing import Any
 
 from kaygraph_viz.errors import DataError, short
 
-__all__ = ["Cell", "Exercise", "cells_of", "exercises_of"]
+__all__ = ["GRADE", "Cell", "Exercise", "cells_of", "exercises_of"]
 
 _TAG = re.compile(r"exercise-(\d+)")
-_GRADE = "lesson.grade("
+GRADE = "lesson.grade("
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def exercises_of(cells: list[Cell]) -> tuple[list[Exercise], list[Cell]]:
     found, rest = [], list(cells)
     while asked := next((cell for cell in rest if cell.exercise), None):
         at = rest.index(asked)
-        end = next((place for place in range(at + 1, len(rest)) if _GRADE in rest[place].source), None)
+        end = next((place for place in range(at + 1, len(rest)) if GRADE in rest[place].source), None)
         if end is None:
             raise DataError(f"exercise {asked.exercise} has no cell below it that grades it")
         found.append(Exercise(asked.exercise, tuple(rest[:at]), asked, tuple(rest[at + 1 : end + 1])))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.nesting import extent_ns
 from kaygraph_viz.analysis.wording import duration
@@ -21,7 +21,7 @@ from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.checks import checked_axes, checked_trace
 from kaygraph_viz.plot.description import Description, Table
 from kaygraph_viz.plot.labels import clean, heading
-from kaygraph_viz.plot.style import BAR, FILLS, TEXT, Size, Stroke
+from kaygraph_viz.plot.style import BAR, CRITICAL, FILLS, TEXT, Size, Stroke
 from kaygraph_viz.plot.text import escaped
 from kaygraph_viz.trace.gauges import GaugeSamples
 from kaygraph_viz.trace.trace import Trace
@@ -29,7 +29,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["limit_curve"]
 
 USED = FILLS["wait"]._replace(label="used")
-LIMIT = Stroke(BAR, "the limit", 1.4, "--")
+LIMIT = Stroke(CRITICAL.colour, "the limit", 1.8, "--")
 MARGINS_PT = (46.0, 14.0, 36.0, 46.0)
 HEIGHT_IN = 2.6
 EMPTY = "Empty curve of a limit: no call was made under a RateLimit."
@@ -113,6 +113,7 @@ def _draw(trace: Trace, name: str, samples: GaugeSamples, canvas: Canvas, title:
     canvas.make_plain()
     canvas.set_time(max((last_ns - first_ns) / 1e9, end_s))
     canvas.ax.fill_between(seconds, used, step="post", facecolor=USED.colour, edgecolor="none", gid="used")
+    canvas.ax.plot(seconds, used, drawstyle="steps-post", color=BAR, linewidth=0.9, gid="used-line")
     style: dict[str, Any] = {"color": LIMIT.colour, "linestyle": LIMIT.style, "linewidth": LIMIT.width}
     canvas.ax.plot(seconds, most, drawstyle="steps-post", gid="limit", **style)
     what = clean(name.rpartition(": ")[2], 40)
@@ -123,6 +124,7 @@ def _draw(trace: Trace, name: str, samples: GaugeSamples, canvas: Canvas, title:
 def _set_height(ax: Axes, what: str, highest: int) -> None:
     ax.set_ylim(0, 1.08 * max(highest, 1))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
     ax.set_ylabel(escaped(what), fontsize=Size.font, color=TEXT)
 
 

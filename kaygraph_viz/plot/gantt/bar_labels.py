@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
 from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.shortening import Shortener
 from kaygraph_viz.plot.style import STATUS_WORDS
@@ -41,7 +41,7 @@ class BarLabels:
         self._clean = clean_apart(columns.names)
         self._together = Shortener(self._clean)
         self._node = nesting.nearest(columns.is_kind("node"))
-        self._is_phase = columns.is_kind("phase")
+        self._is_phase = columns.is_kind("phase") & ~is_own_time(columns)
         self._uses = np.bincount(columns.rows["name"][units], minlength=len(columns.names))
 
     def is_slim(self, position: int) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
+from kaygraph_viz.analysis.own_time import recorded_owner, with_own_time
 from kaygraph_viz.analysis.what_if.predicted_trace import PredictedTrace
 from kaygraph_viz.plot.gantt.attempts import Attempts, bar_parts
 from kaygraph_viz.plot.labels import clean, clean_apart
@@ -81,6 +82,11 @@ class Run:
     dropped: int = 0
     predicted_from: str = ""
 
+    @cached_property
+    def ids(self) -> Ints:
+        """The number of each unit; of what a branch around others did by itself, that of the branch."""
+        return recorded_owner(self.nesting.columns)[self.units]
+
     @property
     def extent_s(self) -> float:
         """The makespan [s]."""
@@ -119,7 +125,10 @@ class Chart:
     rows: tuple[Row, ...]
 
     @classmethod
-    def of(cls, traces: Trace | Mapping[str, Trace], group_by: str = "worker", *, is_short: bool = True) -> Chart:
+    def of(
+        cls, traces: Trace | Mapping[str, Trace], group_by: str = "worker", *, is_short: bool = True,
+        has_own_time: bool = False,
+    ) -> Chart:  # fmt: skip
         """Arrange the rows of one trace, or of several below each other, each under its name.
 
         Parameters
@@ -128,10 +137,14 @@ class Chart:
             One trace, or several by name.
         group_by, is_short
             As for `assign_rows`.
+        has_own_time
+            Whether what a branch around others did by itself has bars, too.
         """
         named = traces.items() if isinstance(traces, Mapping) else [("", traces)]
         rows: list[Row] = []
-        runs = tuple(_run(clean(name) if name else "", trace, rows, group_by, is_short) for name, trace in named)
+        runs = tuple(
+            _run(clean(name) if name else "", trace, rows, group_by, is_short, has_own_time) for name, trace in named
+        )
         return cls(runs, tuple(rows))
 
     @property
@@ -175,9 +188,11 @@ class Chart:
         return found
 
 
-def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool) -> Run:
+def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool, has_own_time: bool) -> Run:
     """Append the rows of a trace to those above it."""
     nesting = Nesting.of(trace.columns)
+    if has_own_time:
+        nesting = with_own_time(nesting, has_generators=False)  # which do nothing while nobody asks: their bars say so
     units = np.flatnonzero(unit_mask(nesting))
     row_of, mine = assign_rows(nesting, units, group_by, is_short=is_short)
     nodes = _node_lines(nesting, len(rows)) if group_by == "worker" else ()

@@ -82,7 +82,7 @@ def path_lines(run: Run, steps: Sequence[PathStep], row_centres: Sequence[float]
     >>> path_lines(run, path_steps(run.nesting), [0, 1]).along
     [[(0.0, 0.37), (6.0, 0.37)]]
     """
-    ids = run.nesting.columns.column("span_id")[run.units]
+    ids = run.ids
     row_of = dict(zip(ids.tolist(), run.row_of.tolist(), strict=True))
     lines = PathLines([], [], [])
     for step in steps:

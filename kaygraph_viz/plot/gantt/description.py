@@ -128,10 +128,10 @@ def _bar_lines(run: Run, times_s: Times, critical: Collection[int]) -> Iterator[
     words = BarLabels(run.nesting, run.units)
     for place in np.lexsort((run.units, run.row_of)).tolist():
         position = int(run.units[place])
-        span = run.nesting.columns.span(position)
+        span, number = run.nesting.columns.span(position), int(run.ids[place])
         times = (span.started_ns - run.first_ns, span.ended_ns - run.first_ns, span.started_ns - span.submitted_ns)
         ended = STATUS_WORDS.get(span.status, span.status) + (f", {span.attempt} tries" if span.attempt > 1 else "")
-        is_critical = "yes" if span.span_id in critical else ""
+        is_critical = "yes" if number in critical else ""
         cells = (
             _cell(time)
             for time in (*(time / 1e9 for time in times), *(float(part[place]) for part in times_s.values()))

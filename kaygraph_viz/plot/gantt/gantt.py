@@ -115,7 +115,7 @@ def gantt(
     checked_flag("key", key, "key=True")
     options = Options(color_by, labels, max_bars, checked_seconds("end_s", end_s, "end_s=serial.makespan_s"), key)
     checked_axes(ax)
-    chart = folded(Chart.of(trace, group_by), most_rows(ax))
+    chart = folded(Chart.of(trace, group_by, has_own_time=True), most_rows(ax))
     summaries = [summarize(each) for each in traces]
     text = heading(title, gantt_title(chart, summaries))
     if not chart.bar_count:

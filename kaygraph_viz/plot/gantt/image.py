@@ -55,7 +55,7 @@ def draw_image(canvas: Canvas, chart: Chart) -> list[Key]:
 def image_keys(chart: Chart) -> list[Key]:
     """Return the entries that the legend of an image may have: a new figure needs room for them before it is drawn."""
     bad = {status for status in STATUS_FILLS for run in chart.runs if run.nesting.columns.is_status(status).any()}
-    return _keys(FILLS.keys() - {"queued", "unknown"} - _absent(chart), bad, has_bands=chart.band_count > 0)
+    return _keys(FILLS.keys() - {"queued", "around", "unknown"} - _absent(chart), bad, has_bands=chart.band_count > 0)
 
 
 def _absent(chart: Chart) -> set[str]:

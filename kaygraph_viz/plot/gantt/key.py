@@ -37,6 +37,7 @@ MEANINGS: Mapping[str, str] = {
     FILLS["blocked"].label: "held up by a lock, a queue or a limit",
     FILLS["pause"].label: "it failed, and tries again later",
     FILLS["wait"].label: "for an answer, a file or a timer",
+    FILLS["around"].label: "they have bars of their own",
     FILLS["busy"].label: "computing or waiting, not measured",
     STATUS_FILLS["error"].label: "it ended with an error",
     STATUS_FILLS["timeout"].label: "it took longer than allowed",

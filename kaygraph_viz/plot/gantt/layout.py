@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kaygraph_viz.analysis.nesting import is_own_time
 from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.part_fills import STACK, make_stripes
@@ -148,6 +149,7 @@ class _Maker:
 
     def add_all(self) -> None:
         self._add_queues()
+        self._add_around()
         if self.color_by == "part":
             self._add_parts()
         else:
@@ -174,6 +176,24 @@ class _Maker:
             if queued_from < started[place]:
                 self.rects.append(self._box(place, queued_from, started[place], Size.queue, "queued"))
             free_from[row] = ended[place]
+
+    def _add_around(self) -> None:
+        """Add the time in which a branch only waited for those within it, between its bars and around them."""
+        columns, own = self.run.nesting.columns, is_own_time(self.run.nesting.columns)[self.run.units]
+        places = np.flatnonzero(own)
+        owner = self.run.nesting.parent[self.run.units[places]]
+        started, ended = (columns.column(name) for name in ("started_ns", "ended_ns"))
+        for branch in np.unique(owner).tolist():
+            at, mine = int(started[branch]), places[owner == branch].tolist()
+            for place in mine:
+                unit = int(self.run.units[place])
+                self._add_awaiting(place, at, int(started[unit]))
+                at = int(ended[unit])
+            self._add_awaiting(mine[-1], at, int(ended[branch]))
+
+    def _add_awaiting(self, place: int, started_ns: int, ended_ns: int) -> None:
+        if started_ns < ended_ns:
+            self.rects.append(self._box(place, started_ns, ended_ns, Size.slim, "around"))
 
     def _add_parts(self) -> None:
         """Fill bars by their parts."""

@@ -90,7 +90,7 @@ def blocked_lines(run: Run, row_centres: Sequence[float]) -> Iterator[Line]:
     """
     columns = run.nesting.columns
     waits = columns.rows[loop_blocks(columns)[:MOST_LINES]]
-    ids = columns.column("span_id")[run.units]
+    ids = run.ids
     is_its = np.isin(ids, waits["parent_id"])
     row_of = dict(zip(ids[is_its].tolist(), run.row_of[is_its].tolist(), strict=True))
     for wait in waits:

@@ -24,7 +24,7 @@ __all__ = ["STACK", "Stripes", "make_stripes", "share_of"]
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
-STACK = tuple(key for key in FILLS if key != "queued")  # from the bottom of a bar
+STACK = tuple(key for key in FILLS if key not in ("queued", "around"))  # from the bottom of a bar
 CODES: dict[str, int] = {kind: code for code, kind in enumerate(PART_KINDS)}
 MIN_STACK_WIDTH = 2  # width of a stretch of several parts, in widths of the shortest part that is drawn alone
 MIN_STACK_PARTS = 16  # in a wider stretch: with fewer parts its shares would be chance

@@ -26,12 +26,13 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.careful import careful
 from kaygraph_viz.widgets.closing import parts_of
+from kaygraph_viz.widgets.playground.album import Album
 from kaygraph_viz.widgets.playground.background import Ending, branches_of
 from kaygraph_viz.widgets.playground.controls import Control
-from kaygraph_viz.widgets.playground.forecast import Preview, forecast, preview
+from kaygraph_viz.widgets.playground.forecast import Preview, forecast
 from kaygraph_viz.widgets.playground.newest import Newest
 from kaygraph_viz.widgets.playground.options import WORKERS, Given, Run, call_with, options_of
-from kaygraph_viz.widgets.playground.pictures import Picture, gantt_picture, image, sketch_picture
+from kaygraph_viz.widgets.playground.pictures import Picture, image
 from kaygraph_viz.widgets.playground.state import BEST, Log, Tried
 from kaygraph_viz.widgets.playground.style import STYLE, lines_of
 
@@ -125,11 +126,9 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._is_predicted = False  # the chart
         self._drawing = threading.RLock()  # the controls and a run that ends may both want to draw
         self._is_setting = False  # several widgets at once, which is one change
-        self._charts: dict[tuple[Any, ...], Picture] = {}
-        self._sketches: dict[int, Picture | None] = {}
-        self._predicted: list[Preview] = []  # with the log as it is
         self._listed: list[Tried] = []
         self.controls = {option.name: Control(option, self._changed, self._say) for option in log.options}
+        self._album = Album(log, min(int(self.controls[WORKERS].option.high or MAX_WORKERS), MAX_WORKERS))
         for count, trace in sorted(recorded.items()):
             log.add({**self.settings, WORKERS: count}, trace)
         self._make_widgets()
@@ -192,10 +191,9 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     # -- what the controls do -----------------------------------------------------------------------------------
 
     def _changed(self) -> None:
-        if self._is_setting:
-            return
         with self._saying("The chart could not be drawn"), self._drawing:
-            self._look()
+            if not self._is_setting:  # asked with the lock: another thread may be writing the log
+                self._look()
 
     def _look(self) -> None:
         """Show what belongs to the settings of the controls: their run, or one in simulated time, or a prediction."""
@@ -230,21 +228,19 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _predict(self, settings: dict[str, Any]) -> None:
         """Show a prediction, now if it was made before, else as soon as it is made."""
-        found = next((each for each in self._predicted if each.forecast.settings == settings), None)
-        if found is not None:
+        if (found := self._album.known_preview(settings)) is not None:
             self._show_preview(found)
             return
         self._write_log(None)
         self._compare_chart()
         self._say(f"No run with {self._in_words()} yet: press Run." + self._what_is_seen())
         if self.tried.entries:
-            log, last = self.tried, self.slider_end
-            self._previews.ask(lambda: preview(log, settings, last=last), _ignore, self._on_preview)
+            self._previews.ask(lambda: self._album.new_preview(settings), _ignore, self._on_preview)
 
     def _on_log(self, change: Mapping[str, Any]) -> None:
-        if self._is_setting or change["new"] is None:
-            return
         with self._saying("The chart could not be drawn"), self._drawing:
+            if self._is_setting or change["new"] is None:
+                return
             tried = self._listed[change["new"]]
             self._previews.drop()
             with self._setting():
@@ -253,17 +249,18 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._show(tried)
 
     def _on_run(self, _button: object) -> None:
-        if self._running is not None:
-            return
-        settings = self._running = self.settings
-        self.run_button.disabled, self.stop_button.disabled = True, False
-        self._say_running()
-        self._runs.ask(
-            lambda: _checked_trace(call_with(self._run, settings)),
-            self._on_count,
-            lambda ending: self._on_end(settings, ending),
-            stops=True,
-        )
+        with self._drawing:
+            if self._running is not None:
+                return
+            settings = self._running = self.settings
+            self.run_button.disabled, self.stop_button.disabled = True, False
+            self._say_running()
+            self._runs.ask(
+                lambda: _checked_trace(call_with(self._run, settings)),
+                self._on_count,
+                lambda ending: self._on_end(settings, ending),
+                stops=True,
+            )
 
     def _on_stop(self, _button: object) -> None:
         if self._running is not None:
@@ -328,12 +325,10 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         with self._saying("The chart could not be drawn"), self._drawing:
             if ending.error is not None:
                 raise ending.error
-            if isinstance(ending.returned, Preview):
-                self._predicted.append(ending.returned)
-                if ending.returned.forecast.settings == self.settings:
-                    self._show_preview(ending.returned)
-                    if self.settings == self._running:
-                        self._say_running()
+            if self.tried.find(self.settings) is None and (found := self._album.known_preview(self.settings)):
+                self._show_preview(found)
+                if self.settings == self._running:
+                    self._say_running()
 
     def _show_stopped(self, settings: Mapping[str, Any], ending: Ending) -> None:
         """Report how far a stopped run came, and show its trace if these settings have no complete run."""
@@ -345,15 +340,14 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         known = self.tried.find(settings)
         is_better = known is not None and known.is_whole
         if trace is not None and branches_of(trace) and not is_better and not ending.is_going_on:
-            tried = self._add(settings, trace, is_whole=False)
-            if self.settings == settings:
-                self._show(tried)
+            self._add(settings, trace, is_whole=False)
+            self._look()
         self._say(said + self._what_is_seen())
 
     # -- what is shown ------------------------------------------------------------------------------------------
 
     def _show(self, tried: Tried) -> None:
-        self._draw(tried.settings, self._gantt(tried), self._sketch(tried))
+        self._draw(tried.settings, self._album.chart(tried), self._album.sketch(tried))
         best = "This is the fastest run so far." if self.tried.is_best(tried) else ""
         self._say(" ".join(filter(None, [self.tried.result(tried), self.tried.again(tried), best])))
         self._write_log(tried)
@@ -382,32 +376,9 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         """Make the chart pale while it is out of date."""
         self.chart.add_class(PALE) if self._is_out_of_date else self.chart.remove_class(PALE)
 
-    @property
-    def slider_end(self) -> int:
-        """The largest number of workers that a run of the log had, at least 16 or what the slider allows."""
-        most = self.controls[WORKERS].option.high or MAX_WORKERS
-        return max(min(int(most), MAX_WORKERS), *(entry.workers for entry in self.tried.entries))
-
-    def _gantt(self, tried: Tried) -> Picture:
-        """Draw the chart of a run, or take it from those drawn before."""
-        key = (id(tried), self.tried.title(tried), self.tried.longest_s, self.tried.max_rows)
-        if key not in self._charts:
-            alive = {id(entry) for entry in self.tried.entries}
-            self._charts = {old: chart for old, chart in self._charts.items() if old[0] in alive and old[2:] == key[2:]}
-            self._charts[key] = gantt_picture(tried.trace, key[1], end_s=key[2], rows=key[3])
-        return self._charts[key]
-
-    def _sketch(self, tried: Tried) -> Picture | None:
-        """Draw how fast the runs of the log were, with one marked, or take that from those drawn before."""
-        if id(tried) not in self._sketches:
-            self._sketches[id(tried)] = sketch_picture(self.tried, tried, last=self.slider_end)
-        return self._sketches[id(tried)]
-
     def _add(self, settings: Mapping[str, Any], trace: Trace, *, is_whole: bool = True) -> Tried:
-        """Add a run to the log and drop the pictures that were drawn of the log before."""
-        self._sketches.clear()
+        """Add a run to the log, with what had been predicted if it is the first with its settings."""
         expected = forecast(self.tried, settings) if is_whole and self.tried.find(settings) is None else None
-        self._predicted = []
         predicted_s = None if expected is None else expected.trace.makespan_s
         return self.tried.add(settings, trace, is_whole=is_whole, predicted_s=predicted_s)
 
@@ -431,7 +402,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._listed = self.tried.lines(shown)
         title, *lines = lines_of(self.tried.table(shown))
         with self._setting():
-            if lines != list(self.log_list.options):
+            if lines != [line for line, _ in self.log_list.options]:
                 self.log_list.options = [(line, at) for at, line in enumerate(lines)]
                 self.log_list.rows = max(2, min(len(lines), MAX_LINES))
                 self.log_title.value = LOG_TITLE.format(html.escape(title))

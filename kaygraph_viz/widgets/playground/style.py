@@ -21,7 +21,7 @@ STYLE = f"""<style>
 .kv-playground .kv-status .widget-html-content {{ white-space: normal; line-height: 1.45; }}
 .kv-playground .kv-chart .widget-html-content {{ white-space: normal; }}
 .kv-pictures {{ display: flex; flex-wrap: wrap; align-items: flex-start; gap: 4px; }}
-.kv-playground .kv-pale .kv-pictures {{ opacity: 0.3; filter: grayscale(1); }}
+.kv-playground .kv-pale .widget-html-content {{ opacity: 0.3; filter: grayscale(1); }}
 .kv-words {{ margin: 2px 0 6px; color: var(--jp-ui-font-color2, #555); line-height: 1.45; }}
 .kv-columns, .kv-log select {{ font-family: {MONOSPACED} !important; font-size: 13px !important; white-space: pre; }}
 .kv-columns {{ padding-left: 5px; color: var(--jp-ui-font-color2, #555); line-height: 1.3; }}

@@ -65,6 +65,6 @@ CASES = [
     Case("cheat", "one country for all", report(
         "return forecast(ask(country))", "shared['report'] = dict(expected)",
     ).replace("        def exec", "        def prep(self, shared):\n            return ['US']\n\n        def exec"),
-        grade="4 of 6", says="there were 1 branches"),
+        grade="4 of 6", says="31 missing"),
     Case("cheat", "the expected report", "my_report, mine = expected, as_given", grade="3 of 6"),
 ]  # fmt: skip

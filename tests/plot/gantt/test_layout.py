@@ -166,3 +166,21 @@ def test_a_branch_that_waits_first_is_drawn_to_compute_last():
 
     for rect in rects_of(recorded("thread", branch, range(1)), "cpu"):
         assert rect.x0_s >= 0.2
+
+
+def test_a_branch_around_others_has_bars_for_what_it_did_itself_and_a_slim_one_for_the_rest():
+    trace = make_trace((bar("main", "task-1", 0, 9), [bar("job", "task-2", 2, 5), bar("job", "task-2", 5, 6)]))
+    chart = Chart.of(trace, has_own_time=True)
+    found = make_layout(chart)
+    assert [row.text for row in chart.rows] == ["task-1", "task-2"]
+    assert [(one.labels[0], one.x0_s, one.x1_s) for one in found.bars if one.row == 0] == [
+        ("main", 0, 2),
+        ("main", 6, 9),
+    ]
+    assert [(one.row, one.x0_s, one.x1_s) for one in found.rects if one.fill == "around"] == [(0, 2, 6)]
+    assert chart.runs[0].ids.tolist().count(1) == 2
+
+
+def test_a_branch_that_did_nothing_itself_has_no_bar():
+    trace = make_trace((bar("main", "task-1", 0, 3), [bar("job", "task-2", 0, 3)]))
+    assert [row.text for row in Chart.of(trace, has_own_time=True).rows] == ["task-2"]

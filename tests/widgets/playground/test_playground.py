@@ -18,7 +18,7 @@ from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.recorder import span
-from kaygraph_viz.widgets.playground import background, forecast as previews, pictures, playground as module
+from kaygraph_viz.widgets.playground import album, background, forecast as previews, pictures, playground as module
 from kaygraph_viz.widgets.playground.playground import Playground, playground
 
 GUARD_S = 30  # against a test that hangs; never waited for
@@ -72,7 +72,7 @@ def _quick_pictures(request, monkeypatch):
     """Draw small pictures, or, for a test that does not look at them, none."""
     monkeypatch.setattr(pictures, "DPI", 24)
     if "drawn" not in request.fixturenames:
-        for where in (module, previews):
+        for where in (album, previews):
             monkeypatch.setattr(where, "gantt_picture", stand_in)
             monkeypatch.setattr(where, "sketch_picture", lambda *_args, **_options: None)
 
@@ -125,9 +125,24 @@ def test_slider_says_when_nothing_can_be_predicted():
     assert not is_pale(panel)
 
 
+def test_step_that_comes_while_another_thread_writes_the_log_counts(panel):
+    class Lock:
+        """The lock of a thread that has written the log when this one gets it."""
+
+        def __enter__(self):
+            panel._is_setting = False
+
+        def __exit__(self, *_error):
+            pass
+
+    panel._is_setting, panel._drawing = True, Lock()
+    panel.slider.value = 2
+    assert b"2 workers: 4.00 s" in panel.picture
+
+
 def test_prediction_is_made_once_until_another_run_is_there(panel, monkeypatch):
     slide(panel, 3)
-    monkeypatch.setattr(module, "preview", None)
+    monkeypatch.setattr(album, "preview", None)
     panel.slider.value = 4
     panel.slider.value = 3
     assert "Predicted from the run with 2 workers" in text_of(panel.status)
@@ -600,6 +615,7 @@ def test_title_of_a_chart_says_what_was_set(rich, monkeypatch):
         pictures, "gantt", lambda *args, **options: titles.append(options["title"]) or draw(*args, **options)
     )
     rich.controls["schedule"].value = "static"
+    rich.wait(GUARD_S)  # nothing can be predicted for another schedule
     press(rich)
     assert titles == ["2 workers, static, items 16: 8.00 s"]
 

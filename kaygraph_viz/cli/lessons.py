@@ -1,0 +1,63 @@
+"""``kaygraph-viz lessons``: a folder of its own for the notebooks and the data of the package.
+
+Belongs here: copying, and what is said about it. Does not belong here: opening them (``lab``).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kaygraph_viz.cli.terminal import OK, Parser, printable
+from kaygraph_viz.lessons.notebooks import notebooks_folder
+from kaygraph_viz.services.files import data_path
+
+__all__ = ["FIRST", "copy_lessons", "run"]
+
+FOLDER = "kaygraph-viz-lessons"
+FIRST = "00_start_here.ipynb"
+
+
+def run(words: Sequence[str]) -> int:
+    """Copy the lessons, say how to open them, and return the exit code."""
+    parser = Parser(prog="kaygraph-viz lessons", description="Copy the lessons and their data into a folder.")
+    parser.add_argument("folder", nargs="?", default=FOLDER, metavar="DIR", help=f"default: {FOLDER}")
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist: your answers are lost")
+    options = parser.parse_args(words)
+    copy_lessons(Path(options.folder), force=options.force)
+    print(f"To open them: kaygraph-viz lab {printable(options.folder)}")
+    return OK
+
+
+def copy_lessons(folder: Path, *, force: bool = False) -> None:
+    """Copy notebooks, their README and the data; files that exist are kept, unless `force` is set.
+
+    Raises
+    ------
+    DataError
+        If this installation has no notebooks.
+    OSError
+        If a file cannot be written.
+    """
+    copied = kept = 0
+    for source, target in _files(folder):
+        if target.exists() and (not force or target.samefile(source)):
+            kept += 1
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        copied += 1
+    there = f", {kept} were there already{'' if force else ' and are as they were'}" if kept else ""
+    print(f"{copied} files copied to {printable(str(folder))}{there}")
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield what is copied, and to where; nothing where the folder is that of the notebooks themselves."""
+    notebooks, data = notebooks_folder(), data_path("README.md").parent
+    if folder.exists() and folder.samefile(notebooks):
+        return
+    for source in sorted([*notebooks.glob("*.ipynb"), notebooks / "README.md"]):
+        yield source, folder / source.name
+    for source in sorted(path for path in data.rglob("*") if path.suffix in (".csv", ".txt", ".md", ".bz2")):
+        yield source, folder / "data" / source.relative_to(data)

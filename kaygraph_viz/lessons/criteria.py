@@ -1,4 +1,0 @@
-"""Old names of ``goals``, until the last notebook uses the new ones."""
-
-from kaygraph_viz.lessons.goals import *  # noqa: F403
-from kaygraph_viz.lessons.goals import Goal as Criterion  # noqa: F401
