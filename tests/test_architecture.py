@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "capture": CORE | {"trace"},
     "recording": CORE | {"trace", "capture"},
     "execute": RECORD,
-    "graph": RECORD | {"execute"},
+    "graph": RECORD | {"execute", "plot"},  # a graph on the last line of a cell draws itself
     "services": GRAPH,
     "patterns": GRAPH | {"services", "analysis"},
     "analysis": CORE | {"trace"},

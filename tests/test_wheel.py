@@ -20,7 +20,7 @@ with kv.record(capture="all") as trace, ThreadPoolExecutor(4) as pool:
     list(pool.map(time.sleep, [0.003, 0.001, 0.002] * 4))
 kv.save_picture(kv.gantt(trace), "run.png")
 kv.save_report(trace, "run.html")
-print(kv.summarize(trace).counts["branches"], len(kv.explain(trace).parts) > 5, kv.what_if(trace, workers=[2]).workers)
+print(kv.summarize(trace).counts["branches"], len(kv.explain(trace).parts) > 5, len(kv.what_if(trace).makespan_s))
 """
 EXECUTES = ["-m", "jupyter", "execute", "--timeout=120"]
 

@@ -26,6 +26,7 @@ from kaygraph_viz.plot.gantt.bands import folded
 from kaygraph_viz.plot.gantt.bar_labels import label_at
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
+from kaygraph_viz.plot.gantt.loops import turns_of
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.live_spans import so_far
 from kaygraph_viz.trace.span import STATUSES
@@ -91,6 +92,7 @@ def pack(trace: Trace) -> Packed:
         "lines": [[line.row, line.level, line.x0_s, line.x1_s, line.label] for line in run.nodes],
         "errors": _errors(run, pieces), "title": gantt_title(chart, summaries),
         "sentence": gantt_description(bands, summaries).sentence, "is_live": is_live, "dropped": run.dropped,
+        "turn": f"waiting for {turns_of(chart.runs)}",
     }  # fmt: skip
     return Packed(head, data, np.sort(run.nesting.columns.column("span_id")[run.units]))
 

@@ -208,6 +208,12 @@ def test_exact_numbers_of_one_bar():
     assert STATUSES[one["flags"]] == "timeout"
 
 
+@pytest.mark.parametrize(("lane", "words"), [("task-1", "the loop"), ("thread-1", "the interpreter")])
+def test_the_legend_says_what_bars_waited_for(lane, words):
+    trace = make_trace(bar("fetch", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)]))
+    assert pack(trace).head["turn"] == f"waiting for {words}"
+
+
 def test_names_are_those_of_the_static_chart():
     head = pack(TRACES["phases"]).head
     labels = [(text, head["nodes"][node], phase, numbered) for text, node, phase, numbered in head["labels"]]
