@@ -181,7 +181,7 @@ class Turns:
             return wait_ns / 1e9
 
     def _wait_ns(self, place: Place, now_ns: int) -> tuple[float, str]:
-        """Return how long a call has to wait at least [ns], and for what; a call that is not the first waits for that."""
+        """Return how long a call has to wait at least [ns], and for what: for the first, or a limit."""
         if next(iter(self._queue)) is not place:
             return math.inf, ""
         if self._is_full():
