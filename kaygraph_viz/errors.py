@@ -310,6 +310,14 @@ def short(value: object, limit: int = 80) -> str:
     return one_line(text, limit)
 
 
+class PlatformError(KayGraphVizError, RuntimeError):
+    """What was asked for cannot be done where the program runs: in a browser tab there is one thread and no process."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of it: the sentence, since the lines of the code are not at fault."""
+        return [f"{type(self).__name__}: {self.message}"]
+
+
 class ServiceError(KayGraphVizError, RuntimeError):
     """A local service could not be started or stopped, or was configured with impossible settings."""
 

@@ -18,6 +18,7 @@ from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.machine import SIMULATED, SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.thread_protocols import Event
+from kaygraph_viz.virtual.carriers import carrier
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guard, guards
@@ -218,6 +219,11 @@ class VirtualClock(Clock):
         if self.is_running:  # a block inside the block
             yield
             return
+        with carrier().block(), self._schedule_of_caller():
+            yield
+
+    @contextmanager
+    def _schedule_of_caller(self) -> Iterator[None]:
         scheduler, state = self._scheduler, random.getstate()
         random.seed(self.seed)
         self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None

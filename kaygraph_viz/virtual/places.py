@@ -6,7 +6,6 @@ Belongs here: reading frames. Does not belong here: what the messages say (``dea
 from __future__ import annotations
 
 import asyncio
-import gc
 import linecache
 import sys
 import sysconfig
@@ -112,22 +111,11 @@ def _innermost_line(frames: list[FrameType]) -> Line | None:
 def _frames_at(fiber: Fiber) -> list[FrameType]:
     """Return the frames of a fiber, innermost first."""
     thread, frames = fiber.thread, list[FrameType]()
-    frame = _innermost_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
+    frame = None if thread is None else fiber.carrier.frame_of(thread, fiber.turn)
     while frame is not None:
         frames.append(frame)
         frame = frame.f_back
     return frames
-
-
-def _innermost_frames() -> dict[int, FrameType]:
-    """Return the frame of each thread; in Python 3.11 a collection just then can hang (python/cpython#106883)."""
-    is_collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return sys._current_frames()
-    finally:
-        if is_collecting:
-            gc.enable()
 
 
 def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
