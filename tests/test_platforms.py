@@ -31,16 +31,6 @@ from kaygraph_viz.virtual.clock import VirtualClock
 POSIX_ONLY = (
     "fork", "geteuid", "getpgid", "getpgrp", "killpg", "memfd_create", "register_at_fork", "setpgid", "waitid",
 )  # fmt: skip
-    "register_at_fork",
-    "fork",
-    "killpg",
-    "getpgid",
-    "getpgrp",
-    "setpgid",
-    "geteuid",
-    "waitid",
-    "memfd_create",
-)
 MAC_LACKS = ("memfd_create", "waitid", "sched_getaffinity")
 TICK_NS = 15_625_000  # how often Windows moves its CPU clocks
 
@@ -110,10 +100,12 @@ def on_windows(monkeypatch):
 @pytest.mark.parametrize("system", ["on_mac", "on_windows"])
 def test_worker_processes_run_die_and_are_ended(system, request):
     request.getfixturevalue(system)
+
+    def dies_or_is_long(x):
+        return os._exit(3) if x == 5 else "long" * 200_000 * x
+
     with record() as trace, get_executor("process", 2) as executor:
-        found = list(
-            executor.imap(lambda x: os._exit(3) if x == 5 else "long" * 200_000 * x, range(8), on_error="collect")
-        )
+        found = list(executor.imap(dies_or_is_long, range(8), on_error="collect"))
     assert [len(each.value) // 800_000 for each in found if each.error is None] == [0, 1, 2, 3, 4, 6, 7]
     assert "exit code 3" in str(found[5].error)
     assert len(trace.where(kind="branch")) == 8
