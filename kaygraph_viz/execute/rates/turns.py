@@ -251,6 +251,10 @@ class Turns:
                 for window in self._units:
                     window.correct(place, units)
                 self._note()
+        except BaseException:  # an interrupt
+            for window in self._units:
+                window.recount()
+            raise
         finally:
             self.wake_first()
 
