@@ -3,8 +3,9 @@
 Belongs here: finding that time, and adding it to the spans that an analysis reads. Does not belong here: what counts as
 a unit of work (``nesting``), and numbers made of it (``summary``, ``explain``, ``what_if``).
 
-A branch that contains others mostly waits for them, or they are its steps. What it does while none of them runs is work
-like that of any branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit of work in all of them.
+A branch that contains others mostly waits for them, or they are its steps. What it does while none of them runs is
+work like that of any branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit
+of work in all of them.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
 
     Notes
     -----
-    The function calls of a profile have none: all of it would be theirs. While a job is queued, the branch waits for it, too;
-    but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the time in
-    which nobody asked for their next item: their consumer runs then, in the same thread.
+    The function calls of a profile have none: all of it would be theirs. While a job is queued, the branch waits for it,
+    too; but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the time
+    in which nobody asked for their next item: their consumer runs then, in the same thread.
 
     Examples
     --------
