@@ -26,6 +26,7 @@ extensions = [
     "build_steps.benchmark_table",
     "build_steps.formulas",
     "build_steps.lessons",
+    "build_steps.pictures",
     "build_steps.run_directive",
 ]
 exclude_patterns = ["build_steps"]
@@ -50,6 +51,7 @@ autosummary_filename_map = {  # where two names differ in the case of letters on
 }
 numpydoc_show_class_members = False
 python_maximum_signature_line_length = 80
+toc_object_entries_show_parents = "hide"
 
 # How it looks
 html_theme = "pydata_sphinx_theme"

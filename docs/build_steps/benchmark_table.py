@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from benchmarks.harness import Benchmark
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADINGS = ("row", "measured against", "largest good ratio", "what to know")
+HEADINGS = ("row", "measured against", "largest good ratio")
 
 
 def rows_about(words: Sequence[str]) -> list[Benchmark]:
@@ -32,9 +32,10 @@ def rows_about(words: Sequence[str]) -> list[Benchmark]:
     return [row for row in registered() if any(word.lower() in row.name.lower() for word in words)]
 
 
-def cells(row: Benchmark) -> tuple[str, str, str, str]:
+def cells(row: Benchmark) -> tuple[str, str, str]:
     """Return what a row of the table says."""
-    return row.name, row.peer, "not set" if row.target is None else f"{row.target:.2g}", row.note
+    against = f"{row.peer} ({row.note})" if row.note else row.peer
+    return row.name, against, "not set" if row.target is None else f"{row.target:.2g}"
 
 
 class Benchmarks(SphinxDirective):

@@ -52,7 +52,7 @@ def head(name: str, *, has_lite: bool) -> Notebook:
 def alt_texts(notebook: Notebook) -> Iterator[tuple[str, str]]:
     """Yield the fingerprint and the text of each picture; without a text of its own, the section in which it stands.
 
-    >>> png = {"output_type": "display_data", "data": {"image/png": ""}, "metadata": {"image/png": {"alt": "A chart."}}}
+    >>> png = {"data": {"image/png": "iVBORw=="}, "metadata": {"image/png": {"alt": "A chart."}}}
     >>> [text for _, text in alt_texts({"cells": [{"cell_type": "code", "outputs": [png]}]})]
     ['A chart.']
     """

@@ -33,9 +33,9 @@ class Snippet:
 def snippets(page: str) -> list[Snippet]:
     r"""Return the snippets of the text of a page, in order.
 
-    >>> snippets("Text\\n\\n```python\\nx = 1\\n```\\n")
-    [Snippet(code='x = 1\\n', line=4, is_run=True)]
-    >>> snippets("% not run: needs a cluster\\n```python\\nx = 1\\n```\\n")[0].is_run
+    >>> snippets("Text\n\n```python\nx = 1\n```\n")
+    [Snippet(code='x = 1\n', line=4, is_run=True)]
+    >>> snippets("% not run: needs a cluster\n```python\nx = 1\n```\n")[0].is_run
     False
     """
     found = BLOCK.finditer(page)
@@ -45,8 +45,8 @@ def snippets(page: str) -> list[Snippet]:
 def run(code: str, names: dict[str, Any], *, page: str = "<page>", line: int = 1) -> tuple[Any, str]:
     r"""Run code in simulated time; return the value of its last expression, or None, and what it printed.
 
-    >>> run("print('hello')\\n1 + 1", {})
-    (2, 'hello\\n')
+    >>> run("print('hello')\n1 + 1", {})
+    (2, 'hello\n')
     """
     tree = ast.parse("\n" * (line - 1) + code, page)
     last = tree.body[-1] if tree.body else None
