@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 mpl.use("agg")
 
 project = "kaygraph-viz"
-author = copyright = "the kaygraph-viz maintainers"
+author = project_copyright = "the kaygraph-viz maintainers"
 version = release = kaygraph_viz.__version__
 
 extensions = [
@@ -23,8 +23,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx_design",
+    "build_steps.benchmark_table",
     "build_steps.formulas",
     "build_steps.lessons",
+    "build_steps.pictures",
     "build_steps.run_directive",
 ]
 exclude_patterns = ["build_steps"]
@@ -33,7 +35,7 @@ templates_path = ["_templates"]
 # Pages and lessons
 nb_execution_mode = "off"  # the outputs that the notebooks have stored are shown
 nb_merge_streams = True
-nb_ipywidgets_js = {}  # panels are shown as the pictures that stand for them
+nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # panels are shown as the pictures that stand for them
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -49,6 +51,7 @@ autosummary_filename_map = {  # where two names differ in the case of letters on
 }
 numpydoc_show_class_members = False
 python_maximum_signature_line_length = 80
+toc_object_entries_show_parents = "hide"
 
 # How it looks
 html_theme = "pydata_sphinx_theme"

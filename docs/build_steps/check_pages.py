@@ -2,8 +2,8 @@
 
 Belongs here: what every page must keep. Does not belong here: what Sphinx warns of while it builds.
 
-Each link leads to a file and an anchor that exist, each picture has an alternative text, and no page loads anything from
-another computer.
+Each link leads to a file and an anchor that exist, each picture has an alternative text, and no page loads anything
+from another computer.
 """
 
 from __future__ import annotations

@@ -17,9 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docutils import nodes
-
 if TYPE_CHECKING:
+    from docutils import nodes
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
@@ -43,7 +42,9 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
 
 def head(name: str, *, has_lite: bool) -> Notebook:
     """Return the cell at the head of a lesson: how to run it."""
-    here = f"[Try it in your browser](../lite/lab/index.html?path={name}), or on your computer" if has_lite else "Run it"
+    here = (
+        f"[Try it in your browser](../lite/lab/index.html?path={name}), or on your computer" if has_lite else "Run it"
+    )
     text = f"{here}: `kaygraph-viz lab`, then open `{name}`."
     return {"cell_type": "markdown", "id": "how-to-run", "metadata": {}, "source": f":::{{tip}}\n{text}\n:::"}
 
@@ -51,7 +52,7 @@ def head(name: str, *, has_lite: bool) -> Notebook:
 def alt_texts(notebook: Notebook) -> Iterator[tuple[str, str]]:
     """Yield the fingerprint and the text of each picture; without a text of its own, the section in which it stands.
 
-    >>> png = {"output_type": "display_data", "data": {"image/png": ""}, "metadata": {"image/png": {"alt": "A chart."}}}
+    >>> png = {"data": {"image/png": "iVBORw=="}, "metadata": {"image/png": {"alt": "A chart."}}}
     >>> [text for _, text in alt_texts({"cells": [{"cell_type": "code", "outputs": [png]}]})]
     ['A chart.']
     """
@@ -67,6 +68,8 @@ def alt_texts(notebook: Notebook) -> Iterator[tuple[str, str]]:
 
 def add_alt_texts(app: Sphinx, doctree: nodes.document) -> None:
     """Give each picture of a lesson its text."""
+    from docutils import nodes  # what stands above is tested where it is not installed
+
     path = NOTEBOOKS / f"{app.env.docname.removeprefix('lessons/')}.ipynb"
     if not path.exists():
         return

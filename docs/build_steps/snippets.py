@@ -31,11 +31,11 @@ class Snippet:
 
 
 def snippets(page: str) -> list[Snippet]:
-    """Return the snippets of the text of a page, in order.
+    r"""Return the snippets of the text of a page, in order.
 
-    >>> snippets("Text\\n\\n```python\\nx = 1\\n```\\n")
-    [Snippet(code='x = 1\\n', line=4, is_run=True)]
-    >>> snippets("% not run: needs a cluster\\n```python\\nx = 1\\n```\\n")[0].is_run
+    >>> snippets("Text\n\n```python\nx = 1\n```\n")
+    [Snippet(code='x = 1\n', line=4, is_run=True)]
+    >>> snippets("% not run: needs a cluster\n```python\nx = 1\n```\n")[0].is_run
     False
     """
     found = BLOCK.finditer(page)
@@ -43,17 +43,20 @@ def snippets(page: str) -> list[Snippet]:
 
 
 def run(code: str, names: dict[str, Any], *, page: str = "<page>", line: int = 1) -> tuple[Any, str]:
-    """Run code in simulated time; return the value of its last expression, or None, and what it printed.
+    r"""Run code in simulated time; return the value of its last expression, or None, and what it printed.
 
-    >>> run("print('hello')\\n1 + 1", {})
-    (2, 'hello\\n')
+    >>> run("print('hello')\n1 + 1", {})
+    (2, 'hello\n')
     """
     tree = ast.parse("\n" * (line - 1) + code, page)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body else None
     names.setdefault("__name__", "__main__")
     printed, value = io.StringIO(), None
     with contextlib.redirect_stdout(printed), kv.VirtualClock():
-        exec(compile(tree, page, "exec"), names)
-        if last is not None:
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
+            exec(compile(tree, page, "exec"), names)
             value = eval(compile(ast.Expression(last.value), page, "eval"), names)
+        else:
+            exec(compile(tree, page, "exec"), names)
     return value, printed.getvalue()
