@@ -22,7 +22,7 @@ def test_where_there_are_threads_nothing_is_refused():
 
 @pytest.mark.usefixtures("in_browser")
 def test_in_a_browser_tab_one_sentence_says_what_to_do_instead():
-    with pytest.raises(PlatformError, match='threads need an installed Python.*clock="virtual"') as caught:
+    with pytest.raises(PlatformError, match=r'threads need an installed Python.*clock="virtual"') as caught:
         require_installed("threads", SIMULATE)
     assert caught.value._render_traceback_() == [f"PlatformError: {caught.value}"]  # what a notebook shows
     assert str(caught.value).count(". ") == 0

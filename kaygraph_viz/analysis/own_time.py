@@ -29,6 +29,7 @@ from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time, unit_mas
 from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane
 from kaygraph_viz.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import repeated, sums, tally
 from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, stretches
 from kaygraph_viz.trace.span import KINDS, STATUSES
 
@@ -166,10 +167,10 @@ def cut_rows(nesting: Nesting, cuts: Stretch, span_ids: Ints) -> tuple[npt.NDArr
     table = columns.parts
     noted = np.flatnonzero(np.isin(columns.rows["span_id"][cuts.owner], table.span_id))
     parts, place, lasted = _sliced(columns, Stretch(*(each[noted] for each in cuts)))
-    count = np.bincount(place, minlength=len(noted))
+    count = tally(place, len(noted))
     cpu = np.where(parts["kind"] == CPU, lasted, parts["share"].clip(0) * lasted)
-    rows["cpu_ns"][noted] = np.where(rows["cpu_ns"][noted] < 0, -1, np.bincount(place, cpu, len(noted)))
-    rows["blocked_ns"][noted] = np.bincount(place, lasted * (parts["kind"] == BLOCKED), len(noted))
+    rows["cpu_ns"][noted] = np.where(rows["cpu_ns"][noted] < 0, -1, sums(place, cpu, len(noted)))
+    rows["blocked_ns"][noted] = sums(place, lasted * (parts["kind"] == BLOCKED), len(noted))
     return rows, PartTable.of_spans(
         np.concatenate([rows["span_id"][noted], table.span_id]), np.concatenate([count, np.diff(table.first)]),
         np.concatenate([parts, table.parts]),
@@ -194,7 +195,7 @@ def _sums(nesting: Nesting, own: Stretch) -> tuple[Ints, Ints]:
     """
     columns, waits = nesting.columns, blocking_waits(nesting)
     lasted, size = own.ended - own.started, len(columns)
-    whole = np.bincount(own.owner, lasted, size)[own.owner]
+    whole = sums(own.owner, lasted, size)[own.owner]
     cpu, blocked = (columns.column(name)[own.owner] for name in ("cpu_ns", "blocked_ns"))
     service = (columns.column("ended_ns") - columns.column("started_ns"))[own.owner]
     any_time = np.minimum(lasted, blocked * (lasted / np.maximum(1, service))).astype(np.int64)
@@ -211,11 +212,11 @@ def _sliced(columns: SpanColumns, own: Stretch) -> tuple[npt.NDArray[np.void], P
         np.concatenate([found.started_ns, found.ended_ns, own.started, own.ended]), return_inverse=True
     )
     of = np.concatenate([found.owner, found.owner, number, number])
-    key = np.split(of * len(times) + rank, np.cumsum([len(found.owner), len(found.owner), len(number)]))
+    key = np.split(of * np.int64(len(times)) + rank, np.cumsum([len(found.owner), len(found.owner), len(number)]))
     first = np.searchsorted(key[1], key[2], side="right")  # the first part that ends after the stretch begins
     count = np.searchsorted(key[0], key[3]) - first
-    place = np.repeat(np.arange(len(number)), count)
-    at = np.arange(len(place)) + np.repeat(first - (np.cumsum(count) - count), count)
+    place = repeated(np.arange(len(number)), count)
+    at = np.arange(len(place)) + repeated(first - (np.cumsum(count) - count), count)
     begins = np.maximum(found.started_ns[at], own.started[place])
     parts = np.empty(len(at), PART_DTYPE)
     parts["until_ns"] = np.minimum(found.ended_ns[at], own.ended[place])

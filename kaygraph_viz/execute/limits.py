@@ -17,6 +17,7 @@ from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.refusals import asked_s
+from kaygraph_viz.installed import require_installed
 from kaygraph_viz.machine import usable_cores
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class MemoryBudget:
 
 def used_bytes() -> int:
     """Return how much memory this process and its children have resident [bytes]."""
+    require_installed("numbers of the memory in use", "leave out memory=...")
     import psutil
 
     process = psutil.Process()

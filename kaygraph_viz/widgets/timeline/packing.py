@@ -28,6 +28,7 @@ from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
 from kaygraph_viz.plot.gantt.loops import turns_of
 from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.live_spans import so_far
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
@@ -219,7 +220,7 @@ class _Labels:
         many = len(columns.names) + 1
         keys = (name * many + node_name + 1) * 2 + is_phase
         known, self.code = np.unique(keys, return_inverse=True)
-        uses = np.bincount(name[run.units], minlength=len(columns.names))
+        uses = tally(name[run.units], len(columns.names))
         node_codes = np.unique(node_name[node_name >= 0]).tolist()
         self.nodes = [columns.names[code] for code in node_codes]
         place = {code: at for at, code in enumerate(node_codes)}
