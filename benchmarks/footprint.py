@@ -55,7 +55,7 @@ def environment() -> dict[str, str]:
 
 def _pip(python: str, *words: str) -> str:
     command = [python, "-m", "pip", "--disable-pip-version-check", *words]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment()).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment()).stdout
 
 
 def main() -> None:

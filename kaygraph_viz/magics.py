@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.completion import add_completions
 from kaygraph_viz.errors import DataError, OptionError
 from kaygraph_viz.plot.canvas import figure_of
 from kaygraph_viz.plot.gantt.gantt import gantt
@@ -131,5 +132,6 @@ def _show(trace: Trace, title: str | None, by: str, *, key: bool) -> None:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register ``%%gantt``; IPython calls this for ``%load_ext kaygraph_viz``."""
+    """Register ``%%gantt`` and the completion of names; IPython calls this for ``%load_ext kaygraph_viz``."""
+    add_completions(shell)
     shell.register_magics(_Magics)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from benchmarks.footprint import build_wheel, direct, environment as variables, install, packages
+from benchmarks.footprint import ROOT, build_wheel, direct, environment as variables, install, packages
 
 pytestmark = [pytest.mark.processes, pytest.mark.thorough]
 
@@ -22,6 +23,7 @@ kv.save_picture(kv.gantt(trace), "run.png")
 kv.save_report(trace, "run.html")
 print(kv.summarize(trace).counts["branches"], len(kv.explain(trace).parts) > 5, len(kv.what_if(trace).makespan_s))
 """
+NOTEBOOK = ROOT / "notebooks" / "00_start_here.ipynb"
 EXECUTES = ["-m", "jupyter", "execute", "--timeout=120"]
 
 
@@ -70,22 +72,22 @@ def test_the_core_records_analyses_and_draws_with_few_packages(environment, tmp_
 @pytest.mark.parametrize(
     ("words", "extra"),
     [
-        (["--example", "batch"], "lessons"),
+        (["--example", "enrichment"], "lessons"),
         (["--virtual"], "lessons"),
         (['{"name": "Ada"}'], "lessons"),
         (["Validate this"], "lessons"),
         (["--interactive"], "lessons"),
         (["lab"], "lab"),
-        (["grade", "mine.ipynb"], "lab"),
+        (["grade", "00_start_here.ipynb"], "lab"),
     ],
 )
 def test_what_the_core_lacks_is_named_in_one_line(words, extra, environment, tmp_path):
-    (tmp_path / "mine.ipynb").write_text("{}")
+    shutil.copy(NOTEBOOK, tmp_path)
     done = started(environment(), tmp_path, "-m", "kaygraph_viz", *words)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert f'pip install "kaygraph-viz[{extra}]"' in done.stderr
-    assert [each.name for each in tmp_path.iterdir()] == ["mine.ipynb"]
+    assert [each.name for each in tmp_path.iterdir()] == [NOTEBOOK.name]
 
 
 def test_the_core_records_programs_copies_lessons_and_makes_pages(environment, tmp_path):

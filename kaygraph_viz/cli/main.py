@@ -20,7 +20,7 @@ from kaygraph_viz.errors import KayGraphVizError, short
 __all__ = ["main"]
 
 USAGE, INTERRUPTED = 2, 130
-COMMANDS = ("grade", "lab", "lessons", "record", "report")  # a module beside this one each, with a function ``run``
+COMMANDS = ("grade", "lab", "lessons", "record", "report")  # a module beside this one each, with `parser` and `run`
 
 
 def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | None = None) -> int:
@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | 
     >>> main(["--example", "validation", "--workers", "none"])
     2
     """
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
+        from kaygraph_viz.cli.completion import complete
+
+        return complete(COMMANDS)
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = words.pop(0) if words and words[0] in COMMANDS else "patterns"
     try:
