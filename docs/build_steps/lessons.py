@@ -43,7 +43,9 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
 
 def head(name: str, *, has_lite: bool) -> Notebook:
     """Return the cell at the head of a lesson: how to run it."""
-    here = f"[Try it in your browser](../lite/lab/index.html?path={name}), or on your computer" if has_lite else "Run it"
+    here = (
+        f"[Try it in your browser](../lite/lab/index.html?path={name}), or on your computer" if has_lite else "Run it"
+    )
     text = f"{here}: `kaygraph-viz lab`, then open `{name}`."
     return {"cell_type": "markdown", "id": "how-to-run", "metadata": {}, "source": f":::{{tip}}\n{text}\n:::"}
 
