@@ -61,8 +61,8 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
     Notes
     -----
     The function calls of a profile have none: all of it would be theirs. While a job is queued, the branch waits for
-    it, too; but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the time
-    in which nobody asked for their next item: their consumer runs then, in the same thread.
+    it, too; but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the
+    time in which nobody asked for their next item: their consumer runs then, in the same thread.
 
     Examples
     --------
