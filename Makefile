@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo pages test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
-  test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks lint format bench dist clean
+  test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks docs lint format bench dist clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -22,6 +22,7 @@ help:
 	@echo "make lab         open JupyterLab on the notebooks"
 	@echo "make notebooks   execute the notebooks and store their outputs"
 	@echo "make pages       write the lessons as pages of HTML to out/pages"
+	@echo "make docs        build the site into out/docs; warnings and broken links are errors"
 	@echo "make lint        check style and types"
 	@echo "make format      fix what make lint finds about style"
 	@echo "make bench       measure speed and memory against other tools"
@@ -128,6 +129,11 @@ notebooks: $(VENV)/.has-test
 
 pages: $(VENV)/.has-test
 	$(BIN)/python -m jupyter nbconvert --to html --template-file notebooks/page.html.j2 --output-dir out/pages notebooks/*.ipynb
+
+docs: $(VENV)/.has-docs
+	rm -rf out/docs out/docs-doctrees docs/reference/generated docs/lessons/*.ipynb
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d out/docs-doctrees docs out/docs
+	$(BIN)/python docs/build_steps/check_pages.py out/docs
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .

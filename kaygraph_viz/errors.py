@@ -168,7 +168,7 @@ class VirtualClockError(KayGraphVizError, RuntimeError):
     """Something was done that cannot be simulated, or the program is in a deadlock."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Wait:
     """What one thread waits for in a deadlock.
 
@@ -207,7 +207,10 @@ class Wait:
         """
         taken = f" that {self.held_by} took in {self.held_since}" if self.held_since else ""
         place = f" ({self.place})" if self.place else ""
-        return f"{self.thread}{place} waits for {self.waits_for}{taken}"
+        return one_line(f"{self.thread}{place} waits for {self.waits_for}{taken}", 1_000)
+
+    def __repr__(self) -> str:
+        return f"<Wait: {self.sentence}>"
 
 
 class DeadlockError(VirtualClockError):

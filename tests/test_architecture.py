@@ -56,7 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pytest_plugin": CORE,
     "html_report": DRAWN | {"widgets"},  # an export with pictures
     "lessons": EVERYTHING,
-    "magics": DRAWN | {"widgets"},
+    "completion": DRAWN | {"execute"},  # their names
+    "magics": DRAWN | {"widgets", "completion"},
     "cli": EVERYTHING | {"lessons"},
     "__main__": {"cli"},
     PACKAGE: EVERYTHING | {"lessons"},  # the public names

@@ -3,8 +3,9 @@
 Belongs here: finding that time, and adding it to the spans that an analysis reads. Does not belong here: what counts as
 a unit of work (``nesting``), and numbers made of it (``summary``, ``explain``, ``what_if``).
 
-A branch that contains others mostly waits for them. What it does while none of them runs is work like that of any
-branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit of work in all of them.
+A branch that contains others mostly waits for them, or they are its steps. What it does while none of them runs is
+work like that of any branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit
+of work in all of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.analysis.call_stacks import is_profile
 from kaygraph_viz.analysis.intervals import (
     Bools,
     Ints,
@@ -23,7 +25,7 @@ from kaygraph_viz.analysis.intervals import (
     first_of_runs,
     running_max_by_group,
 )
-from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
+from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time, unit_mask
 from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane
 from kaygraph_viz.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
@@ -59,10 +61,9 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
 
     Notes
     -----
-    Only branches are meant within which spans ran on other lanes: they waited for them. A branch around spans of its
-    own lane is a level of a stack of calls, or a chunk of items. While a job is queued, the branch waits for it, too;
-    but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the time in
-    which nobody asked for their next item: their consumer runs then, in the same thread.
+    The function calls of a profile have none: all of it would be theirs. While a job is queued, the branch waits for
+    it, too; but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the
+    time in which nobody asked for their next item: their consumer runs then, in the same thread.
 
     Examples
     --------
@@ -76,19 +77,15 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
     """
     owners, generators = _owners(nesting), on_lanes(nesting.columns, ("generator",))
     generators &= nesting.columns.is_kind("branch") & has_generators
-    if not (owners | generators).any():
+    if not (owners | generators).any() or is_profile(nesting):
         return nesting
     own = _own_time(nesting, owners, np.flatnonzero(generators))
     return Nesting.of(_with_phases(nesting, own)) if len(own.owner) else nesting
 
 
 def _owners(nesting: Nesting) -> Bools:
-    """Return a mask of the branches within which spans ran on other lanes."""
-    columns, lane = nesting.columns, nesting.columns.column("lane")
-    is_branch, found = columns.is_kind("branch"), np.zeros(len(lane), np.bool_)
-    around = np.append(nesting.nearest(is_branch), -1)[nesting.parent]  # of each span, without itself
-    moved = is_branch & (around >= 0) & (lane != lane[around])
-    found[around[moved]] = True
+    """Return a mask of the branches that contain units of work."""
+    found: Bools = nesting.columns.is_kind("branch") & nesting.enclosing(unit_mask(nesting))
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import Context
 from typing import Any, Self
 
@@ -178,10 +178,10 @@ class VirtualClock(Clock):
         """Park the calling thread until an event is set, at most `seconds` of simulated time [s]."""
         return event.wait(seconds)
 
-    def wait_async(self, event: asyncio.Event, seconds: float) -> Coroutine[Any, Any, None]:
-        """Return a coroutine that waits until an event is set, at most `seconds` of simulated time [s]."""
+    async def wait_async(self, event: asyncio.Event, seconds: float) -> None:
+        """Suspend the calling task until an event is set, at most `seconds` of simulated time [s]."""
         is_mine = isinstance(asyncio.get_running_loop(), VirtualLoop)
-        return until_set(event, seconds) if is_mine else self.sleep_async(seconds)
+        await (until_set(event, seconds) if is_mine else self.sleep_async(seconds))
 
     def compute(self, seconds: float) -> None:
         """Use CPU for `seconds` [s], shared with other threads of the same interpreter if it has a GIL."""

@@ -15,6 +15,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from kaygraph_viz.awaited import frames_of
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.virtual.fiber import Fiber
 
 __all__ = [
@@ -46,10 +47,13 @@ class Line(NamedTuple):
     @property
     def text(self) -> str:
         """The line itself; empty where the source is not at hand."""
-        return linecache.getline(self.code.co_filename, self.number).strip()
+        return one_line(linecache.getline(self.code.co_filename, self.number).strip())
 
     def __str__(self) -> str:
-        return f"{_file(self.code.co_filename)}{self.number} in {self.code.co_name}"
+        return one_line(f"{_file(self.code.co_filename)}{self.number} in {self.code.co_name}", 200)
+
+    def __repr__(self) -> str:
+        return f"<Line {self}>"
 
 
 def _file(path: str) -> str:

@@ -119,8 +119,9 @@ def _needed(pieces: Pieces, parts: PieceParts) -> Bools:
     rest = (pieces.end_ns - pieces.start_ns - pieces.blocked_ns)[parts.owner]
     cpu = pieces.cpu_ns[parts.owner]
     derived = np.where(cpu >= rest, CPU, np.where(cpu == 0, WAIT, UNKNOWN))
-    derived[pieces.is_pause[parts.owner]] = PAUSE
+    is_pause = pieces.is_pause[parts.owner]
+    derived[is_pause] = PAUSE
     is_derived = is_first & (parts.kind == derived) & (lasted == rest)
     is_last = np.append(is_first[1:], True)
-    is_derived |= is_last & (parts.kind == BLOCKED) & (lasted == pieces.blocked_ns[parts.owner])
+    is_derived |= is_last & ~is_pause & (parts.kind == BLOCKED) & (lasted == pieces.blocked_ns[parts.owner])
     return sums(parts.owner, ~is_derived, len(pieces.unit)) > 0
