@@ -14,6 +14,7 @@ You predicted 2; the result was 1.9: very close.
 
 from __future__ import annotations
 
+import logging
 import sys
 
 TYPE_CHECKING = False
@@ -29,16 +30,18 @@ _MODULE_OF = {"Lesson": "lesson", "playground": "playgrounds"}
 __all__ = ["Lesson", "goals", "playground"]
 
 
-def _skip_what_needs_an_installed_python() -> None:
+def _prepare_a_browser_tab() -> None:
+    """Skip cells that need an installed Python, without a message of Matplotlib on its first start."""
     from kaygraph_viz.machine import has_threads
 
     if not has_threads() and (shell := getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()) is not None:
         from kaygraph_viz.lessons.in_browser import skip_cells
 
         skip_cells(shell)
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
-_skip_what_needs_an_installed_python()
+_prepare_a_browser_tab()
 
 
 def __getattr__(name: str) -> Any:

@@ -4,17 +4,22 @@ Belongs here: which cells are skipped, and what is said of them. Does not belong
 (``kaygraph_viz.installed``).
 
 A cell is skipped where it asks for real threads, processes or a package that is missing, and where it uses a name that
-only a skipped cell would have made. A notebook goes on after it, as after a cell without an error.
+a skipped cell would have made. A notebook goes on after it, as after a cell without an error.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Any
 
 from kaygraph_viz.errors import MissingDependencyError, PlatformError
 
 __all__ = ["SkippedCells", "skip_cells"]
+
+PROCESSES = "processes need an installed Python, and this one runs in a browser tab"
+OF_ITS_OWN = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # their names are not the cell's
+SKIPPED = (PlatformError, MissingDependencyError, ModuleNotFoundError, NameError)
 
 
 class SkippedCells:
@@ -35,33 +40,44 @@ class SkippedCells:
 
     def __init__(self) -> None:
         self.count = 0
-        self._names: set[str] = set()
+        self.names: set[str] = set()  # which they would have made
 
     def reason(self, error: BaseException, source: str) -> str:
         """Return why a cell is skipped that has raised an error; empty where it is a fault of the cell."""
         if isinstance(error, NameError):
-            if error.name not in self._names:
+            if error.name not in self.names:
                 return ""
             why = f"it uses {error.name}, which a skipped cell makes"
-        elif isinstance(error, MissingDependencyError):
-            why = f"the package {vars(error)['package']} is not there in this browser tab"
+        elif isinstance(error, ImportError):
+            package = vars(error).get("package") or error.name
+            why = PROCESSES if package == "_multiprocessing" else f"the package {package} is not there in a browser tab"
         else:
             why = str(error)
         self.count += 1
-        self._names |= _names_made(source)
+        self.names |= _names_made(source)
         return f"This cell is skipped here: {why}."
 
 
 def _names_made(source: str) -> set[str]:
     """Return the names that the source of a cell makes."""
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        tree = ast.parse(source)
     except SyntaxError:  # magics
         return set()
-    made = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    made |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
-    imported = [alias for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names]
-    return made | {(alias.asname or alias.name).partition(".")[0] for alias in imported}
+    return set(_made_by(tree))
+
+
+def _made_by(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a statement makes, without those that belong to functions in it."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif not isinstance(node, OF_ITS_OWN):
+        for part in ast.iter_child_nodes(node):
+            yield from _made_by(part)
 
 
 def skip_cells(shell: Any) -> SkippedCells:
@@ -78,8 +94,10 @@ def skip_cells(shell: Any) -> SkippedCells:
         reason = cells.reason(error, shell.user_ns.get("In", [""])[-1])
         if reason:
             print(reason)
+            for name in cells.names & shell.user_ns.keys():  # half made, or of an earlier cell
+                del shell.user_ns[name]
         else:
             shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
 
-    shell.set_custom_exc((PlatformError, MissingDependencyError, NameError), show)
+    shell.set_custom_exc(SKIPPED, show)
     return cells

@@ -36,7 +36,20 @@ def test_real_threads_are_skipped_and_what_is_made_of_them_too(run):
 def test_a_missing_package_is_named(run, hide):
     hide("distributed")
     said = run("from kaygraph_viz._optional import require; cluster = require('distributed')")
-    assert said == "This cell is skipped here: the package distributed is not there in this browser tab.\n"
+    assert said == "This cell is skipped here: the package distributed is not there in a browser tab.\n"
+
+
+def test_processes_are_skipped(run, hide):
+    hide("_multiprocessing")
+    said = run("import _multiprocessing")
+    assert said.startswith("This cell is skipped here: processes need an installed Python")
+
+
+def test_what_a_skipped_cell_has_half_made_is_not_there(run):
+    run("kept = 1; real = 2")
+    run("def work(kept): return kept\nwith kv.record() as real: list(kv.get_executor('thread', 2).imap(work, [1]))")
+    assert run("print(kept)") == "1\n"
+    assert run("print(real)") == "This cell is skipped here: it uses real, which a skipped cell makes.\n"
 
 
 @pytest.mark.parametrize("source", ["nmae", "1 / 0"])
