@@ -14,6 +14,11 @@ the machine is or how it schedules threads, so a program has one run, to the nan
 Threads and not coroutines, since user code calls functions that block, and cannot be rewritten to yield. Real threads
 and not greenlets, since thread-local data, `threading.current_thread` and debuggers then work as they do without us.
 
+A browser tab has no threads. There each fiber is a stack of calls that waits for a promise of JavaScript
+(``promises``), and what Python keeps for each thread is exchanged with the fiber (``one_thread``). A fiber has its turn
+from what carries it (``carriers``), and nothing else here knows which that is: the schedule is the same, to the byte.
+The tests run both ways, with greenlets in place of promises. There is no watchdog in a browser tab.
+
 Which thread runs next
 ----------------------
 The event queue is a heap ordered by time, then by a tie value, then by a serial number. With seed 0 ties are broken by
