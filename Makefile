@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo pages test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
-  test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks docs lite lint format bench dist clean
+  test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -23,6 +23,7 @@ help:
 	@echo "make notebooks   execute the notebooks and store their outputs"
 	@echo "make pages       write the lessons as pages of HTML to out/pages"
 	@echo "make docs        build the site into out/docs; warnings and broken links are errors"
+	@echo "make test-tab    run the tests in a browser tab, with the Pyodide that make get-pyodide writes to out/pyodide"
 	@echo "make lite        write the lessons as a site that runs in a browser tab to out/lite; PYODIDE_DIST= names a Pyodide"
 	@echo "make lint        check style and types"
 	@echo "make format      fix what make lint finds about style"
@@ -135,6 +136,14 @@ docs: $(VENV)/.has-docs
 	rm -rf out/docs out/docs-doctrees docs/reference/generated docs/lessons/*.ipynb
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -d out/docs-doctrees docs out/docs
 	$(BIN)/python docs/build_steps/check_pages.py out/docs
+
+# Python for browser tabs: a folder that is named, one that is at hand, or the official release.
+test-tab: $(VENV)/.has-test $(VENV)/.has-lite
+	$(PYTEST) tests/pyodide
+
+get-pyodide:
+	mkdir -p out
+	curl -sSL https://github.com/pyodide/pyodide/releases/download/0.27.7/pyodide-0.27.7.tar.bz2 | tar -xj -C out
 
 lite: $(VENV)/.has-lite
 	$(BIN)/python -m tests.pyodide.site out/lite

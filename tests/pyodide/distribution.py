@@ -48,10 +48,7 @@ def found() -> Path | None:
     return folder if (folder / "pyodide.js").is_file() else None
 
 
-MISSING = (
-    "no Pyodide: unpack a release of github.com/pyodide/pyodide, the file pyodide-0.27.7.tar.bz2, and set PYODIDE_DIST "
-    "to its folder"
-)
+MISSING = "no Pyodide: make get-pyodide writes one to out/pyodide; set PYODIDE_DIST to that folder"
 
 
 def collect(folder: Path) -> None:
