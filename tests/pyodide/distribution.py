@@ -44,7 +44,7 @@ _RUN = """async (code) => {
 
 def found() -> Path | None:
     """Return the folder with the distribution, or None."""
-    folder = Path(os.environ.get("PYODIDE_DIST") or ROOT.parent / "shared" / "pyodide")
+    folder = Path(os.environ.get("PYODIDE_DIST") or ROOT.parent / "shared" / "pyodide").resolve()
     return folder if (folder / "pyodide.js").is_file() else None
 
 
