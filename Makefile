@@ -139,7 +139,7 @@ docs: $(VENV)/.has-docs
 
 # Python for browser tabs: a folder that is named, one that is at hand, or the official release.
 test-tab: $(VENV)/.has-test $(VENV)/.has-lite
-	$(PYTEST) tests/pyodide
+	$(PYTEST) --thorough tests/pyodide
 
 get-pyodide:
 	mkdir -p out
