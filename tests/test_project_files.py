@@ -146,6 +146,13 @@ def test_every_command_of_a_workflow_exists():
     assert {"make docs", "make dist", ".ci/run"} <= commands <= {".ci/run", *(f"make {name}" for name in targets())}
 
 
+def test_every_python_that_is_named_is_tested():
+    named = {each.rpartition(" ")[2] for each in PROJECT["project"]["classifiers"] if ":: Python :: 3." in each}
+    jobs = yaml.safe_load(read(".github/workflows/tests.yml"))["jobs"]
+    assert named <= set(jobs["linux"]["strategy"]["matrix"]["python"])
+    assert PROJECT["project"]["requires-python"] == f">={min(named, key=lambda each: int(each.split('.')[1]))}"
+
+
 def test_the_citation_names_the_version():
     import kaygraph_viz
 
