@@ -42,11 +42,11 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
 
 def head(name: str, *, has_lite: bool) -> Notebook:
     """Return the cell at the head of a lesson: how to run it."""
-    here = (
-        f"[Try it in your browser](../lite/lab/index.html?path={name}), or on your computer" if has_lite else "Run it"
-    )
-    text = f"{here}: `kaygraph-viz lab`, then open `{name}`."
-    return {"cell_type": "markdown", "id": "how-to-run", "metadata": {}, "source": f":::{{tip}}\n{text}\n:::"}
+    address = f"../lite/lab/index.html?path={name}"
+    in_browser = f'<a href="{address}">Try it in your browser</a>. ' if has_lite else ""
+    text = f"{in_browser}On your computer: `kaygraph-viz lab`, then open `{name}`."
+    box = f":::{{admonition}} Run this lesson\n:class: tip\n{text}\n:::"
+    return {"cell_type": "markdown", "id": "how-to-run", "metadata": {}, "source": box}
 
 
 def alt_texts(notebook: Notebook) -> Iterator[tuple[str, str]]:
