@@ -4,6 +4,9 @@ Belongs here: programs with and without ``record(capture=...)``. Does not belong
 
 The smallest tasks show the cost of a hook and no more; both run in turns, and the figure of each is its best turn,
 since what a task costs beyond it is what other programs on the machine took.
+
+Tasks of asyncio have their rows made when the recording ends, as long as there are no more than `MOST_LATE` of them:
+that time is not part of these figures.
 """
 
 from __future__ import annotations

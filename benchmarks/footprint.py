@@ -7,6 +7,7 @@ Belongs here: packages and megabytes of each extra in an environment of its own.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -21,7 +22,7 @@ OWN = {"pip", "setuptools", "wheel", "kaygraph-viz", "kaygraph_viz"}
 
 def build_wheel(folder: Path) -> Path:
     """Build the wheel of this checkout into a folder, and return it."""
-    _pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+    _pip(sys.executable, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
     (wheel,) = folder.glob("kaygraph_viz-*.whl")
     return wheel
 
@@ -30,7 +31,7 @@ def install(wheel: Path, extra: str, folder: Path) -> Path:
     """Install a wheel with an extra into a new environment, and return its Python."""
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    _pip(str(python), "install", f"{wheel}[{extra}]" if extra else str(wheel))
+    _pip(str(python), "install", "--quiet", f"{wheel}[{extra}]" if extra else str(wheel))
     return python
 
 
@@ -47,9 +48,14 @@ def direct(extra: str) -> int:
     return sum(not each.startswith("kaygraph-viz") for each in named)
 
 
+def environment() -> dict[str, str]:
+    """Return the variables of this process without those that let a Python find more than what is installed in it."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+
+
 def _pip(python: str, *words: str) -> str:
-    command = [python, "-m", "pip", "--disable-pip-version-check", "--quiet", *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    command = [python, "-m", "pip", "--disable-pip-version-check", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment()).stdout
 
 
 def main() -> None:

@@ -60,6 +60,28 @@ def against_loop(scale: Scale) -> Measured:
         )
 
 
+@benchmark(
+    "word count on 2 processes, from Counters / plain loop",
+    peer="Counter().update(words) for each text, in one process",
+    note=f"the mapper returns a Counter of each text; {NOTE}",
+)  # fmt: skip
+def counters_against_loop(scale: Scale) -> Measured:
+    """Measure the same with a mapper that returns a mapping that is combined already."""
+    speeches = _speeches(scale)
+    expected = _expected(speeches)
+    with kv.get_executor("process", WORKERS) as ours:
+        return alternate(
+            lambda: _timed(lambda: _counted(ours, speeches, _CounterOfEach), expected),
+            lambda: _timed(lambda: _expected(speeches), expected),
+            scale.pick(11, 1),
+        )
+
+
+class _CounterOfEach(WordCountNode):
+    def map(self, item: Speech) -> Counter[str]:  # type: ignore[override]  # any iterable
+        return Counter(words_of(item.text))
+
+
 @benchmark("word count / dask.bag", peer="map(words).flatten().frequencies()", target=0.5, note=CLUSTER_NOTE)
 def against_bag(scale: Scale) -> Measured:
     """Measure the word count of the pattern against the usual one with Dask."""
@@ -116,9 +138,11 @@ def _expected(speeches: Sequence[Speech]) -> Mapping[str, int]:
     return _partition_counted(speech.text for speech in speeches)[0]
 
 
-def _counted(executor: Executor, speeches: Sequence[Speech]) -> Mapping[str, int]:
+def _counted(
+    executor: Executor, speeches: Sequence[Speech], node: type[WordCountNode] = WordCountNode
+) -> Mapping[str, int]:
     shared: dict[str, Any] = {"speeches": speeches}
-    WordCountNode(executor=executor, progress=False).run(shared)
+    node(executor=executor, progress=False).run(shared)
     counts: Mapping[str, int] = shared["word_counts"]
     return counts
 

@@ -19,7 +19,7 @@ from typing import Any
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_SECONDS, checked_seconds
 from kaygraph_viz.in_force import InForce
-from kaygraph_viz.machine import Machine, this_machine
+from kaygraph_viz.machine import Machine, this_machine, thread_cpu_ns
 from kaygraph_viz.parts import noted
 from kaygraph_viz.real_threads import REAL_THREADS, sleep as real_sleep
 from kaygraph_viz.thread_protocols import Event, Threads
@@ -138,7 +138,7 @@ class RealClock(Clock):
     """
 
     now_ns = staticmethod(time.perf_counter_ns)
-    cpu_ns = staticmethod(time.thread_time_ns)
+    cpu_ns = staticmethod(thread_cpu_ns)
     sleep = staticmethod(real_sleep)
 
     @property
@@ -148,8 +148,8 @@ class RealClock(Clock):
 
     def compute(self, seconds: float) -> None:
         """Spin until this thread has used `seconds` more of CPU [s]."""
-        until = time.thread_time_ns() + round(seconds * 1e9)
-        while time.thread_time_ns() < until:
+        until = thread_cpu_ns() + round(seconds * 1e9)
+        while thread_cpu_ns() < until:
             pass
 
     def sleep_async(self, seconds: float) -> Coroutine[Any, Any, None]:

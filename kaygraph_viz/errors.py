@@ -168,7 +168,7 @@ class VirtualClockError(KayGraphVizError, RuntimeError):
     """Something was done that cannot be simulated, or the program is in a deadlock."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Wait:
     """What one thread waits for in a deadlock.
 
@@ -207,7 +207,10 @@ class Wait:
         """
         taken = f" that {self.held_by} took in {self.held_since}" if self.held_since else ""
         place = f" ({self.place})" if self.place else ""
-        return f"{self.thread}{place} waits for {self.waits_for}{taken}"
+        return one_line(f"{self.thread}{place} waits for {self.waits_for}{taken}", 1_000)
+
+    def __repr__(self) -> str:
+        return f"<Wait: {self.sentence}>"
 
 
 class DeadlockError(VirtualClockError):
@@ -305,6 +308,14 @@ def short(value: object, limit: int = 80) -> str:
     except BaseException:  # a broken __repr__ must not hide the real error
         text = f"<{type(value).__name__}>"
     return one_line(text, limit)
+
+
+class PlatformError(KayGraphVizError, RuntimeError):
+    """What was asked for cannot be done where the program runs: in a browser tab there is one thread and no process."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of it: the sentence, since the lines of the code are not at fault."""
+        return [f"{type(self).__name__}: {self.message}"]
 
 
 class ServiceError(KayGraphVizError, RuntimeError):

@@ -1,7 +1,7 @@
 """The facts of a computer that limit parallel workers: cores, Python, GIL.
 
-Belongs here: reading those of this one, and describing them in one line. Does not belong here: what follows from them
-for a run (``analysis``) or for an executor (``execute``).
+Belongs here: reading those of this one, describing them in one line, and what a browser tab has not. Does not belong
+here: what follows from them for a run (``analysis``) or for an executor (``execute``).
 """
 
 from __future__ import annotations
@@ -9,13 +9,23 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from kaygraph_viz.texts import one_line
 
-__all__ = ["SIMULATED", "SIMULATED_CORES", "Machine", "machine_from", "this_machine", "usable_cores"]
+__all__ = [
+    "SIMULATED",
+    "SIMULATED_CORES",
+    "Machine",
+    "has_threads",
+    "machine_from",
+    "this_machine",
+    "thread_cpu_ns",
+    "usable_cores",
+]  # fmt: skip
 
 MAX_CORES = 1 << 20  # a file may claim anything
 SIMULATED = "simulated Python"  # the interpreter of virtual clocks
@@ -108,6 +118,21 @@ def usable_cores() -> int:
     True
     """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_threads() -> bool:
+    """Return whether threads, processes and connections are possible here: not for Python in a browser tab.
+
+    Examples
+    --------
+    >>> has_threads()
+    True
+    """
+    return sys.platform not in ("emscripten", "wasi")
+
+
+# The CPU time of the calling thread [ns]. Where there is one thread only, it is that of the program.
+thread_cpu_ns: Callable[[], int] = getattr(time, "thread_time_ns", time.process_time_ns)
 
 
 def _has_gil() -> bool:

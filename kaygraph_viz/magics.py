@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.completion import add_completions
 from kaygraph_viz.errors import DataError, OptionError
+from kaygraph_viz.plot.canvas import figure_of
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.recording import record
 from kaygraph_viz.texts import one_line
@@ -123,12 +125,13 @@ def _show(trace: Trace, title: str | None, by: str, *, key: bool) -> None:
         return
     import matplotlib.pyplot as plt
 
-    figure = gantt(trace, title=title, color_by=by, key=key).get_figure(root=True)
+    figure = figure_of(gantt(trace, title=title, color_by=by, key=key))
     display(figure)
     plt.close(figure)
     print(summarize(trace).sentence)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register ``%%gantt``; IPython calls this for ``%load_ext kaygraph_viz``."""
+    """Register ``%%gantt`` and the completion of names; IPython calls this for ``%load_ext kaygraph_viz``."""
+    add_completions(shell)
     shell.register_magics(_Magics)

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Literal, get_args
 
 from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.thread_data import of_fibers
 
 __all__ = [
     "NO_SHARE",
@@ -250,7 +251,7 @@ class _Here(threading.local):
     cpu_ns: Callable[[], int] | None = None
 
 
-_here = _Here()
+_here = of_fibers(_Here())
 
 
 def log_here() -> PartLog | None:

@@ -22,6 +22,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from kaygraph_viz.installed import SIMULATE, require_installed
 from kaygraph_viz.thread_protocols import Threads
 
 __all__ = ["REAL_THREADS", "SLICE_S", "Condition", "Event", "InnerMethod", "Thread", "end_as", "sleep", "slices"]
@@ -130,6 +131,11 @@ class Condition(threading.Condition):
 class Thread(threading.Thread):
     """As `threading.Thread`; its code is ours, so that it is never interrupted."""
 
+    def start(self) -> None:
+        """Start it."""
+        require_installed("threads in real time", SIMULATE)
+        super().start()
+
     def join(self, timeout: float | None = None) -> None:
         """Wait until it has ended, at most `timeout` [s]."""
         _join(super().join, self, timeout)
@@ -137,6 +143,11 @@ class Thread(threading.Thread):
 
 class Timer(threading.Timer):
     """As `threading.Timer`."""
+
+    def start(self) -> None:
+        """Start it."""
+        require_installed("timers in real time", SIMULATE)
+        super().start()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until it has ended, at most `timeout` [s]."""

@@ -15,8 +15,8 @@ ROOT = Path(kaygraph_viz.__file__).parent
 PACKAGE = "kaygraph_viz"
 MAX_LINES = 500
 
-GROUND = {"texts", "errors", "blocks", "parts", "in_force", "machine", "thread_protocols"}
-CORE = GROUND | {"checks", "awaited", "clock", "real_threads", "_optional", "sync", "virtual"}
+GROUND = {"texts", "errors", "blocks", "parts", "in_force", "machine", "thread_data", "thread_protocols"}
+CORE = GROUND | {"installed", "checks", "awaited", "clock", "real_threads", "_optional", "sync", "virtual"}
 RECORD = CORE | {"trace", "capture", "recording"}
 GRAPH = RECORD | {"execute", "graph"}
 DRAWN = RECORD | {"analysis", "plot"}
@@ -28,12 +28,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": {"texts"},
     "blocks": set(),
     "in_force": {"blocks"},
-    "parts": {"blocks"},
+    "parts": {"blocks", "thread_data"},
+    "thread_data": set(),
+    "installed": {"machine", "errors"},
     "machine": {"texts"},
     "thread_protocols": set(),
     "checks": {"texts", "errors"},
     "awaited": {"parts"},
-    "real_threads": {"blocks", "thread_protocols"},
+    "real_threads": {"blocks", "installed", "thread_protocols"},
     "clock": GROUND | {"checks", "real_threads"},
     "_optional": {"errors", "blocks"},
     "sync": GROUND | {"real_threads", "clock"},
@@ -42,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "capture": CORE | {"trace"},
     "recording": CORE | {"trace", "capture"},
     "execute": RECORD,
-    "graph": RECORD | {"execute"},
+    "graph": RECORD | {"execute", "plot"},  # a graph on the last line of a cell draws itself
     "services": GRAPH,
     "patterns": GRAPH | {"services", "analysis"},
     "analysis": CORE | {"trace"},
@@ -54,7 +56,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pytest_plugin": CORE,
     "html_report": DRAWN | {"widgets"},  # an export with pictures
     "lessons": EVERYTHING,
-    "magics": DRAWN | {"widgets"},
+    "completion": DRAWN | {"execute"},  # their names
+    "magics": DRAWN | {"widgets", "completion"},
     "cli": EVERYTHING | {"lessons"},
     "__main__": {"cli"},
     PACKAGE: EVERYTHING | {"lessons"},  # the public names

@@ -36,6 +36,7 @@ from kaygraph_viz.patterns.sources import Source
 from kaygraph_viz.plot.description import Description
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.texts import visible
+from kaygraph_viz.virtual.places import Line
 
 ROOT = Path(kv.__file__).parent
 LONGEST = 25_000  # characters of any text, however long the names
@@ -128,15 +129,18 @@ MADE: dict[str, Callable[[str], list[Any]]] = {
     "Description": lambda name: [Description(name[:1_000]), kv.describe(kv.gantt(trace_of(name)))],
     "Span": lambda name: [*trace_of(name), trace_of(name).where(kind="branch")],
     "Trace": lambda name: [trace_of(name)],
+    "PredictedTrace": lambda name: [kv.what_if(trace_of(name)).trace(2)],
+    "Line": lambda name: [line_of_code(name)],
+    "Wait": lambda name: [errors.Wait(*[name] * 7)],
     "Progress": lambda name: [kv.progress(name)],
     "Timeline": lambda name: [kv.timeline(trace_of(name), title=name)],
 }  # fmt: skip
 
 # What prints only numbers and words of ours.
 HARMLESS = {
-    "AddressVerifier", "Bounds", "Carried", "Executor", "FakeClock", "Lesson", "Lock", "MemoryBudget", "Playground",
-    "ProgressInfo", "RateLimit", "RealClock", "Route", "Server", "SpanChanges", "SpanSequence", "StreamResult",
-    "VirtualClock", "_CarriedError",
+    "AddressVerifier", "Bounds", "Carried", "Executor", "FakeClock", "Forecast", "Hold", "Lesson", "Lock",
+    "MemoryBudget", "Playground", "ProgressInfo", "RateLimit", "RealClock", "Route", "Server", "SpanChanges",
+    "SpanSequence", "StreamResult", "VirtualClock", "_CarriedError", "_Work",
 }  # fmt: skip
 KEEP_LINES = {"Description", "Parsons", "WorkerTraceback"}  # what they are given are lines already
 PRINTING = {"__str__", "__repr__", "__format__", "sentence", "text", "_repr_html_", "_repr_mimebundle_"}
@@ -146,6 +150,11 @@ def cancelled(name: str) -> kv.CancelToken:
     token = kv.CancelToken()
     token.cancel(ValueError(name))
     return token
+
+
+def line_of_code(name: str) -> Line:
+    file = name[:2_000].replace("\0", "").encode("utf-8", "replace").decode()
+    return Line(compile("x = 1", file, "exec"), 0)
 
 
 @cache
@@ -207,15 +216,16 @@ def test_tables_and_drawings_in_text_are_inert(name):
 # -- errors, warnings, notes ---------------------------------------------------------------------------------------
 
 ERRORS = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.KayGraphVizError)]
-FILLED = {"float": 1.0, "int": 1, "int | None": 1, "float | None": 1.0}
+FILLED: dict[str, Any] = {"float": 1.0, "int": 1, "int | None": 1, "float | None": 1.0}
 
 
 @hostile
 @pytest.mark.parametrize("cls", ERRORS)
 def test_errors_are_inert(cls, name):
     named = list(inspect.signature(cls).parameters.values())
+    filled = FILLED | {"Sequence[Wait]": [errors.Wait(*[name] * 7)]}
     arguments = [
-        FILLED.get(each.annotation, name) for each in named if each.kind not in (each.VAR_KEYWORD, each.KEYWORD_ONLY)
+        filled.get(each.annotation, name) for each in named if each.kind not in (each.VAR_KEYWORD, each.KEYWORD_ONLY)
     ]
     check_inert(str(cls(*arguments)))
 

@@ -64,7 +64,9 @@ def conda_dependencies():
     return [one for one in listed if isinstance(one, str)], [one for one in listed if not isinstance(one, str)]
 
 
-EXTRAS_IN_CONDA = [one for name in ("notebook", "lessons", "lab", "dask", "export", "test") for one in extra(name)]
+EXTRAS_IN_CONDA = [
+    one for name in ("notebook", "lessons", "lab", "dask", "completion", "export", "test") for one in extra(name)
+]
 
 
 def test_conda_environment_names_the_dependencies_with_the_same_bounds():

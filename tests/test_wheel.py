@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from benchmarks.footprint import build_wheel, direct, install, packages
+from benchmarks.footprint import ROOT, build_wheel, direct, environment as variables, install, packages
 
 pytestmark = [pytest.mark.processes, pytest.mark.thorough]
 
@@ -20,8 +21,9 @@ with kv.record(capture="all") as trace, ThreadPoolExecutor(4) as pool:
     list(pool.map(time.sleep, [0.003, 0.001, 0.002] * 4))
 kv.save_picture(kv.gantt(trace), "run.png")
 kv.save_report(trace, "run.html")
-print(kv.summarize(trace).counts["branches"], len(kv.explain(trace).parts) > 5, kv.what_if(trace, workers=[2]).workers)
+print(kv.summarize(trace).counts["branches"], len(kv.explain(trace).parts) > 5, len(kv.what_if(trace).makespan_s))
 """
+NOTEBOOK = ROOT / "notebooks" / "00_start_here.ipynb"
 EXECUTES = ["-m", "jupyter", "execute", "--timeout=120"]
 
 
@@ -44,9 +46,15 @@ def environment(wheel, tmp_path_factory):
 
 
 def run(python, folder, *words):
-    done = subprocess.run([str(python), *words], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    done = started(python, folder, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def started(python, folder, *words):
+    return subprocess.run(
+        [str(python), *words], cwd=folder, env=variables(), capture_output=True, text=True, check=False, timeout=300
+    )
 
 
 def test_the_wheel_is_small(wheel):
@@ -61,14 +69,35 @@ def test_the_core_records_analyses_and_draws_with_few_packages(environment, tmp_
     assert len(packages(python)) <= 25
 
 
-def test_what_the_core_lacks_is_named_in_one_line(environment, tmp_path):
-    done = subprocess.run(
-        [str(environment()), "-m", "kaygraph_viz", "--example", "batch"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["--example", "enrichment"], "lessons"),
+        (["--virtual"], "lessons"),
+        (['{"name": "Ada"}'], "lessons"),
+        (["Validate this"], "lessons"),
+        (["--interactive"], "lessons"),
+        (["lab"], "lab"),
+        (["grade", "00_start_here.ipynb"], "lab"),
+    ],
+)
+def test_what_the_core_lacks_is_named_in_one_line(words, extra, environment, tmp_path):
+    shutil.copy(NOTEBOOK, tmp_path)
+    done = started(environment(), tmp_path, "-m", "kaygraph_viz", *words)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert 'pip install "kaygraph-viz[lessons]"' in done.stderr
+    assert f'pip install "kaygraph-viz[{extra}]"' in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == [NOTEBOOK.name]
+
+
+def test_the_core_records_programs_copies_lessons_and_makes_pages(environment, tmp_path):
+    python, program = environment(), "import threading\nfor _ in range(3):\n    threading.Thread(target=int).start()\n"
+    (tmp_path / "program.py").write_text(program)
+    run(python, tmp_path, "-m", "kaygraph_viz", "record", "program.py")
+    run(python, tmp_path, "-m", "kaygraph_viz", "report", "recorded/program.jsonl.gz", "-o", "page.html")
+    run(python, tmp_path, "-m", "kaygraph_viz", "lessons", "mine")
+    assert (tmp_path / "page.html").is_file()
+    assert (tmp_path / "mine" / "00_start_here.ipynb").is_file()
 
 
 def test_the_lessons_extra_runs_every_pattern(environment, tmp_path):

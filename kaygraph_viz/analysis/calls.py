@@ -14,6 +14,7 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.workers import kind_of_lane, noted_workers
+from kaygraph_viz.trace.counting import tally
 
 __all__ = ["Calls"]
 
@@ -70,7 +71,7 @@ class Calls:
         latest = np.full(count, np.iinfo(np.int64).min)
         np.maximum.at(latest, call, times[2])
         lanes = max(1, len(nesting.columns.lanes))
-        used = np.bincount(np.unique(call * lanes + lane) // lanes, minlength=count)
+        used = tally(np.unique(call * np.int64(lanes) + lane) // lanes, count)
         phase_begins = np.append(nesting.columns.column("started_ns"), 0)[parent[first]]
         return cls(
             call, *times,

@@ -11,6 +11,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.trace.counting import repeated
+
 __all__ = [
     "Stretch",
     "concurrency",
@@ -47,7 +49,7 @@ def concurrency(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     """
     has_length = ends > starts
     points = np.concatenate([starts[has_length], ends[has_length]])
-    steps = np.repeat(np.array([1, -1], np.int64), int(has_length.sum()))
+    steps = repeated(np.array([1, -1], np.int64), int(has_length.sum()))
     times, place = np.unique(points, return_inverse=True)
     change = np.zeros(len(times), np.int64)
     np.add.at(change, place, steps)
@@ -103,7 +105,7 @@ def running_max_by_group(values: Ints, is_first: Bools) -> Ints:
     if not len(values):
         return values
     known, rank = np.unique(values, return_inverse=True)
-    base = np.cumsum(is_first) * len(known)
+    base = np.cumsum(is_first) * np.int64(len(known))
     found: Ints = known[np.maximum.accumulate(rank + base) - base]
     return found
 
@@ -165,7 +167,7 @@ def covered_ns(stretches: Stretch, cover: Stretch) -> Ints:
     moments = np.concatenate([started, stretches.started, stretches.ended])
     times, rank = np.unique(moments, return_inverse=True)
     owners = np.concatenate([owner, stretches.owner, stretches.owner])
-    keys = np.split(owners * len(times) + rank, [len(owner), len(owner) + len(stretches.owner)])
+    keys = np.split(owners * np.int64(len(times)) + rank, [len(owner), len(owner) + len(stretches.owner)])
     starts, ends = (
         _covered_until(np.searchsorted(keys[0], key), at, stretches.owner, owner, reached, until)
         for key, at in zip(keys[1:], (stretches.started, stretches.ended), strict=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places
+from kaygraph_viz.trace.counting import tally
 
 __all__ = ["named"]
 
@@ -57,10 +58,10 @@ def _has_many_names(nesting: Nesting, node: Places) -> Bools:
     is_branch = nesting.columns.is_kind("branch")
     names = len(nesting.columns.names) or 1
     pairs = np.unique(_paired(node, nesting.columns.column("name"), names)[is_branch])
-    count = np.bincount(pairs // names, minlength=len(node) + 1)  # the first place is for branches without a node
+    count = tally(pairs // names, len(node) + 1)  # the first place is for branches without a node
     return is_branch & (count[node + 1] > MAX_NAMES)
 
 
 def _paired(owner: Ints, name: Ints, names: int) -> Ints:
     """Return one number for each pair of an owner, from -1, and a name."""
-    return (owner + 1) * names + name
+    return (owner + 1) * np.int64(names) + name

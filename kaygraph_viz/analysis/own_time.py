@@ -3,8 +3,9 @@
 Belongs here: finding that time, and adding it to the spans that an analysis reads. Does not belong here: what counts as
 a unit of work (``nesting``), and numbers made of it (``summary``, ``explain``, ``what_if``).
 
-A branch that contains others mostly waits for them. What it does while none of them runs is work like that of any
-branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit of work in all of them.
+A branch that contains others mostly waits for them, or they are its steps. What it does while none of them runs is
+work like that of any branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit
+of work in all of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.analysis.call_stacks import is_profile
 from kaygraph_viz.analysis.intervals import (
     Bools,
     Ints,
@@ -23,10 +25,11 @@ from kaygraph_viz.analysis.intervals import (
     first_of_runs,
     running_max_by_group,
 )
-from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
+from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time, unit_mask
 from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane
 from kaygraph_viz.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import repeated, sums, tally
 from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, stretches
 from kaygraph_viz.trace.span import KINDS, STATUSES
 
@@ -58,10 +61,9 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
 
     Notes
     -----
-    Only branches are meant within which spans ran on other lanes: they waited for them. A branch around spans of its
-    own lane is a level of a stack of calls, or a chunk of items. While a job is queued, the branch waits for it, too;
-    but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the time in
-    which nobody asked for their next item: their consumer runs then, in the same thread.
+    The function calls of a profile have none: all of it would be theirs. While a job is queued, the branch waits for
+    it, too; but a coroutine of the same loop is queued until its creator waits. Generators are meant, too, without the
+    time in which nobody asked for their next item: their consumer runs then, in the same thread.
 
     Examples
     --------
@@ -75,19 +77,15 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
     """
     owners, generators = _owners(nesting), on_lanes(nesting.columns, ("generator",))
     generators &= nesting.columns.is_kind("branch") & has_generators
-    if not (owners | generators).any():
+    if not (owners | generators).any() or is_profile(nesting):
         return nesting
     own = _own_time(nesting, owners, np.flatnonzero(generators))
     return Nesting.of(_with_phases(nesting, own)) if len(own.owner) else nesting
 
 
 def _owners(nesting: Nesting) -> Bools:
-    """Return a mask of the branches within which spans ran on other lanes."""
-    columns, lane = nesting.columns, nesting.columns.column("lane")
-    is_branch, found = columns.is_kind("branch"), np.zeros(len(lane), np.bool_)
-    around = np.append(nesting.nearest(is_branch), -1)[nesting.parent]  # of each span, without itself
-    moved = is_branch & (around >= 0) & (lane != lane[around])
-    found[around[moved]] = True
+    """Return a mask of the branches that contain units of work."""
+    found: Bools = nesting.columns.is_kind("branch") & nesting.enclosing(unit_mask(nesting))
     return found
 
 
@@ -169,10 +167,10 @@ def cut_rows(nesting: Nesting, cuts: Stretch, span_ids: Ints) -> tuple[npt.NDArr
     table = columns.parts
     noted = np.flatnonzero(np.isin(columns.rows["span_id"][cuts.owner], table.span_id))
     parts, place, lasted = _sliced(columns, Stretch(*(each[noted] for each in cuts)))
-    count = np.bincount(place, minlength=len(noted))
+    count = tally(place, len(noted))
     cpu = np.where(parts["kind"] == CPU, lasted, parts["share"].clip(0) * lasted)
-    rows["cpu_ns"][noted] = np.where(rows["cpu_ns"][noted] < 0, -1, np.bincount(place, cpu, len(noted)))
-    rows["blocked_ns"][noted] = np.bincount(place, lasted * (parts["kind"] == BLOCKED), len(noted))
+    rows["cpu_ns"][noted] = np.where(rows["cpu_ns"][noted] < 0, -1, sums(place, cpu, len(noted)))
+    rows["blocked_ns"][noted] = sums(place, lasted * (parts["kind"] == BLOCKED), len(noted))
     return rows, PartTable.of_spans(
         np.concatenate([rows["span_id"][noted], table.span_id]), np.concatenate([count, np.diff(table.first)]),
         np.concatenate([parts, table.parts]),
@@ -197,7 +195,7 @@ def _sums(nesting: Nesting, own: Stretch) -> tuple[Ints, Ints]:
     """
     columns, waits = nesting.columns, blocking_waits(nesting)
     lasted, size = own.ended - own.started, len(columns)
-    whole = np.bincount(own.owner, lasted, size)[own.owner]
+    whole = sums(own.owner, lasted, size)[own.owner]
     cpu, blocked = (columns.column(name)[own.owner] for name in ("cpu_ns", "blocked_ns"))
     service = (columns.column("ended_ns") - columns.column("started_ns"))[own.owner]
     any_time = np.minimum(lasted, blocked * (lasted / np.maximum(1, service))).astype(np.int64)
@@ -214,11 +212,11 @@ def _sliced(columns: SpanColumns, own: Stretch) -> tuple[npt.NDArray[np.void], P
         np.concatenate([found.started_ns, found.ended_ns, own.started, own.ended]), return_inverse=True
     )
     of = np.concatenate([found.owner, found.owner, number, number])
-    key = np.split(of * len(times) + rank, np.cumsum([len(found.owner), len(found.owner), len(number)]))
+    key = np.split(of * np.int64(len(times)) + rank, np.cumsum([len(found.owner), len(found.owner), len(number)]))
     first = np.searchsorted(key[1], key[2], side="right")  # the first part that ends after the stretch begins
     count = np.searchsorted(key[0], key[3]) - first
-    place = np.repeat(np.arange(len(number)), count)
-    at = np.arange(len(place)) + np.repeat(first - (np.cumsum(count) - count), count)
+    place = repeated(np.arange(len(number)), count)
+    at = np.arange(len(place)) + repeated(first - (np.cumsum(count) - count), count)
     begins = np.maximum(found.started_ns[at], own.started[place])
     parts = np.empty(len(at), PART_DTYPE)
     parts["until_ns"] = np.minimum(found.ended_ns[at], own.ended[place])

@@ -11,6 +11,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import first_of_runs, running_max_by_group
 from kaygraph_viz.analysis.nesting import Nesting
+from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["NameLoad", "per_name"]
@@ -71,8 +72,8 @@ def per_name(trace: Trace) -> list[NameLoad]:
     work_ns, busy_ns = np.zeros(size, np.int64), np.zeros(size, np.int64)
     np.add.at(work_ns, name, ended - started)
     np.add.at(busy_ns, name, news.clip(0))
-    count = np.bincount(name, minlength=size)
-    failed = np.bincount(columns.column("name")[own & ~columns.is_status("ok")], minlength=size)
+    count = tally(name, size)
+    failed = tally(columns.column("name")[own & ~columns.is_status("ok")], size)
     loads = [
         NameLoad(columns.names[at], int(count[at]), int(failed[at]), int(work_ns[at]) / 1e9, int(busy_ns[at]) / 1e9)
         for at in np.flatnonzero(count).tolist()

@@ -15,6 +15,7 @@ from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time
 from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.workers import idle_lanes, lane_order
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["WorkerLoad", "per_worker"]
@@ -83,9 +84,9 @@ def _loads(columns: SpanColumns, own: Bools) -> Iterator[WorkerLoad]:
     np.add.at(busy_ns, lane, ended - started)
     np.add.at(cpu_ns, lane, cpu.clip(0))
     np.maximum.at(ended_ns, lane, ended - begin_ns)
-    count = np.bincount(columns.rows["lane"][own], minlength=size)
-    failed = np.bincount(columns.rows["lane"][own & ~columns.is_status("ok")], minlength=size)
-    has_cpu = np.bincount(lane[cpu >= 0], minlength=size) > 0
+    count = tally(columns.rows["lane"][own], size)
+    failed = tally(columns.rows["lane"][own & ~columns.is_status("ok")], size)
+    has_cpu = tally(lane[cpu >= 0], size) > 0
     for code in np.flatnonzero(count).tolist():
         cpu_s = int(cpu_ns[code]) / 1e9 if has_cpu[code] else None
         times = int(busy_ns[code]) / 1e9, cpu_s, int(ended_ns[code]) / 1e9

@@ -24,6 +24,7 @@ from kaygraph_viz.analysis.wording import counted, duration, html_table, join_wo
 from kaygraph_viz.analysis.worker_loops import finished_ns
 from kaygraph_viz.analysis.workers import count_workers
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
 
@@ -349,7 +350,7 @@ def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> di
     rows, added = nesting.columns.rows, is_own_time(nesting.columns)
     callers = branches & nesting.enclosing(branches)
     ended = branches & ~(callers & _is_told_within(nesting, branches & ~callers)) if branches.any() else units
-    of_status = np.bincount(rows["status"][ended], minlength=len(STATUSES)).tolist()
+    of_status = tally(rows["status"][ended], len(STATUSES)).tolist()
     attempts = nesting.columns.column("attempt")[units | branches]
     return {
         "spans": int((~added).sum()),

@@ -19,6 +19,7 @@ from kaygraph_viz.analysis.own_time import SHORTEST_NS, blocking_waits, cut_rows
 from kaygraph_viz.analysis.workers import kind_of_lane
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import repeated, sums
 from kaygraph_viz.trace.part_table import stretches
 from kaygraph_viz.trace.span import STATUSES
 
@@ -77,7 +78,7 @@ def _was_stopped(columns: SpanColumns) -> Bools:
 
 def _siblings(nesting: Nesting) -> Ints:
     """Return the same number for all spans of one name and parent."""
-    found: Ints = (nesting.parent + 1) * len(nesting.columns.names) + nesting.columns.column("name")
+    found: Ints = (nesting.parent + 1) * np.int64(len(nesting.columns.names)) + nesting.columns.column("name")
     return found
 
 
@@ -185,8 +186,8 @@ def _between(columns: SpanColumns, waits: Stretch, loops: Places) -> Stretch:
     works = ends - begins >= SHORTEST_NS
     owner, begins, ends = owner[works], begins[works], ends[works]
     pieces = _pieces(owner, ends - begins, len(loops))
-    place = np.repeat(np.arange(len(owner)), pieces)
-    number = np.arange(len(place)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    place = repeated(np.arange(len(owner)), pieces)
+    number = np.arange(len(place)) - repeated(np.cumsum(pieces) - pieces, pieces)
     lasted, count = (ends - begins)[place], pieces[place]
     return Stretch(
         owner[place], begins[place] + lasted * number // count, begins[place] + lasted * (number + 1) // count
@@ -198,5 +199,5 @@ def _pieces(owner: Places, lasted: Ints, loops: int) -> Places:
     if len(lasted) >= MANY * loops:
         per_item = lasted / max(1.0, float(np.quantile(lasted, 0.25)))
         return np.rint(per_item).clip(1, PIECES).astype(np.intp)
-    whole = np.bincount(owner, lasted)[owner] if len(owner) else lasted
+    whole = sums(owner, lasted)[owner] if len(owner) else lasted
     return np.ceil(PIECES * lasted / np.maximum(whole, 1)).astype(np.intp)

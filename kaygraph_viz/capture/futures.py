@@ -7,8 +7,7 @@ Belongs here: the hooks in `submit`, through which `map` goes, too. Does not bel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures.thread import ThreadPoolExecutor
 from functools import partial
 from types import FunctionType
@@ -19,6 +18,7 @@ from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, name_of, root_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.remote import TravellingCall
+from kaygraph_viz.machine import has_threads
 from kaygraph_viz.trace.recorder import _active, _scope
 
 __all__ = ["hooks"]
@@ -30,7 +30,10 @@ _RECORDED_ELSEWHERE = frozenset({"dask", "distributed", "joblib", "langgraph", "
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of thread pools and process pools, those of loky included."""
     yield Patch(ThreadPoolExecutor, "submit", _submit_to_thread)
-    yield Patch(ProcessPoolExecutor, "submit", _submit_to_process)
+    if has_threads():  # else there are no processes, and Python has not what starts them
+        from concurrent.futures.process import ProcessPoolExecutor
+
+        yield Patch(ProcessPoolExecutor, "submit", _submit_to_process)
     for name in ("loky.process_executor", "joblib.externals.loky.process_executor"):
         yield OnImport(name, lambda module: [Patch(module.ProcessPoolExecutor, "submit", _submit_to_process)])
 
@@ -73,5 +76,5 @@ def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
 
 
 def _if_lost(call: TravellingCall, name: str, future: Future[Any]) -> None:
-    if not future.cancelled() and isinstance(error := future.exception(), BrokenProcessPool):
+    if not future.cancelled() and isinstance(error := future.exception(), BrokenExecutor):
         lost(call.parent, call.submitted_ns, name, error, label=call.labels[0] if len(call.labels) == 1 else "")

@@ -16,6 +16,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from kaygraph_viz._optional import require
 from kaygraph_viz.analysis.wording import aligned, counted
 from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.cli.inputs import whole
@@ -24,7 +25,7 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.handed_in.grading import Graded, Reached, graded
 from kaygraph_viz.machine import usable_cores
 
-__all__ = ["run"]
+__all__ = ["parser", "run"]
 
 EPILOG = """Each notebook is run anew, in a kernel and a folder of its own. Only the cells of its exercises are taken,
 and cells that were added beside them; all others are those of the shipped lesson. Stored outputs count nothing. One
@@ -48,6 +49,7 @@ def run(words: Sequence[str]) -> int:
     """Grade the notebooks that the words of the command line name, and return the exit code."""
     options = _options(words)
     paths = list(dict.fromkeys(path for name in options.names for path in _notebooks(Path(name))))
+    require("jupyter_client")
     found = asyncio.run(_all(paths, options))
     found.sort(key=lambda each: paths.index(each.path))
     if options.json:
@@ -60,24 +62,27 @@ def run(words: Sequence[str]) -> int:
 
 
 def _options(words: Sequence[str]) -> Namespace:
-    parser = Parser(
-        prog="kaygraph-viz grade", description="Grade handed-in notebooks of the lessons.", epilog=EPILOG
-    )  # fmt: skip
-    parser.add_argument("names", nargs="+", metavar="NOTEBOOK_OR_FOLDER", help="what was handed in")
-    parser.add_argument(
-        "--timeout", type=whole, default=300, metavar="SECONDS", help="for each notebook, 1 to 86400 (default 300)"
-    )
-    parser.add_argument(
-        "--jobs", type=whole, default=max(1, usable_cores() // 2), metavar="N",
-        help="how many notebooks are run at once, 1 to 64 (default: half of the cores)",
-    )  # fmt: skip
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    form.add_argument("--csv", action="store_true", help="print comma-separated values instead of a table")
-    options = parser.parse_args(words)
+    options = parser().parse_args(words)
     checked_whole("--timeout", options.timeout, 1, 86_400, "--timeout 300")
     checked_whole("--jobs", options.jobs, 1, 64, "--jobs 2")
     return options
+
+
+def parser() -> Parser:
+    """Return the parser of the words behind ``grade``."""
+    made = Parser(prog="kaygraph-viz grade", description="Grade handed-in notebooks of the lessons.", epilog=EPILOG)
+    made.add_argument("names", nargs="+", metavar="NOTEBOOK_OR_FOLDER", help="what was handed in")
+    made.add_argument(
+        "--timeout", type=whole, default=300, metavar="SECONDS", help="for each notebook, 1 to 86400 (default 300)"
+    )
+    made.add_argument(
+        "--jobs", type=whole, default=max(1, usable_cores() // 2), metavar="N",
+        help="how many notebooks are run at once, 1 to 64 (default: half of the cores)",
+    )  # fmt: skip
+    form = made.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form.add_argument("--csv", action="store_true", help="print comma-separated values instead of a table")
+    return made
 
 
 def _notebooks(path: Path) -> list[Path]:

@@ -13,19 +13,24 @@ from kaygraph_viz._optional import require
 from kaygraph_viz.cli.lessons import FIRST, FOLDER, copy_lessons
 from kaygraph_viz.cli.terminal import OK, Parser
 
-__all__ = ["run"]
+__all__ = ["parser", "run"]
 
 
 def run(words: Sequence[str]) -> int:
     """Copy the lessons that are not there yet, open the first one, and return the exit code when JupyterLab ends."""
-    parser = Parser(
-        prog="kaygraph-viz lab", description="Open the lessons in JupyterLab; options of JupyterLab are passed on."
-    )
-    parser.add_argument("folder", nargs="?", default=FOLDER, metavar="DIR", help=f"default: {FOLDER}")
-    options, more = parser.parse_known_args(words)
+    options, more = parser().parse_known_args(words)
     application = require("jupyterlab.labapp")
     folder = Path(options.folder)
     copy_lessons(folder)
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # JupyterLab then wants to be told that this is meant
     application.main([str(folder / FIRST), *(["--allow-root"] if is_root else []), *more])
     return OK
+
+
+def parser() -> Parser:
+    """Return the parser of the words behind ``lab``."""
+    made = Parser(
+        prog="kaygraph-viz lab", description="Open the lessons in JupyterLab; options of JupyterLab are passed on."
+    )
+    made.add_argument("folder", nargs="?", default=FOLDER, metavar="DIR", help=f"default: {FOLDER}")
+    return made

@@ -13,7 +13,7 @@ from kaygraph_viz.cli.terminal import OK, Parser, printable
 from kaygraph_viz.lessons.notebooks import notebooks_folder
 from kaygraph_viz.services.files import data_path
 
-__all__ = ["FIRST", "copy_lessons", "run"]
+__all__ = ["FIRST", "copy_lessons", "parser", "run"]
 
 FOLDER = "kaygraph-viz-lessons"
 FIRST = "00_start_here.ipynb"
@@ -21,13 +21,18 @@ FIRST = "00_start_here.ipynb"
 
 def run(words: Sequence[str]) -> int:
     """Copy the lessons, say how to open them, and return the exit code."""
-    parser = Parser(prog="kaygraph-viz lessons", description="Copy the lessons and their data into a folder.")
-    parser.add_argument("folder", nargs="?", default=FOLDER, metavar="DIR", help=f"default: {FOLDER}")
-    parser.add_argument("--force", action="store_true", help="overwrite files that exist: your answers are lost")
-    options = parser.parse_args(words)
+    options = parser().parse_args(words)
     copy_lessons(Path(options.folder), force=options.force)
     print(f"To open them: kaygraph-viz lab {printable(options.folder)}")
     return OK
+
+
+def parser() -> Parser:
+    """Return the parser of the words behind ``lessons``."""
+    made = Parser(prog="kaygraph-viz lessons", description="Copy the lessons and their data into a folder.")
+    made.add_argument("folder", nargs="?", default=FOLDER, metavar="DIR", help=f"default: {FOLDER}")
+    made.add_argument("--force", action="store_true", help="overwrite files that exist: your answers are lost")
+    return made
 
 
 def copy_lessons(folder: Path, *, force: bool = False) -> None:

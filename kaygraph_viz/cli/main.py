@@ -8,6 +8,7 @@ Exit codes: 0 for success, 1 for a record that was not accepted, 2 for input tha
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from kaygraph_viz.errors import KayGraphVizError, short
 __all__ = ["main"]
 
 USAGE, INTERRUPTED = 2, 130
-COMMANDS = ("grade", "lab", "lessons", "record", "report")  # a module beside this one each, with a function ``run``
+COMMANDS = ("grade", "lab", "lessons", "record", "report")  # a module beside this one each, with `parser` and `run`
 
 
 def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | None = None) -> int:
@@ -37,6 +38,10 @@ def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | 
     >>> main(["--example", "validation", "--workers", "none"])
     2
     """
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what could come next
+        from kaygraph_viz.cli.completion import complete
+
+        return complete(COMMANDS)
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = words.pop(0) if words and words[0] in COMMANDS else "patterns"
     try:
@@ -45,9 +50,9 @@ def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | 
             loaded()
         code: int = run(words)
         print(end="", flush=True)
-    except BrokenPipeError:
-        return _closed_quietly()
     except (UsageError, KayGraphVizError, OSError) as error:
+        if _has_lost_its_reader(error):
+            return _closed_quietly()
         print(f"kaygraph-viz: {_one_line(error)}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
@@ -61,6 +66,12 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None and not isinstance(error, KayGraphVizError):
         text = f"{short(str(error.filename), 300)}: {error.strerror}"
     return printable(" ".join(text.split()))
+
+
+def _has_lost_its_reader(error: BaseException) -> bool:
+    """Return whether nobody reads what is printed any more; Windows calls it an invalid argument."""
+    is_invalid = isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or (os.name == "nt" and is_invalid)
 
 
 def _closed_quietly() -> int:

@@ -26,7 +26,7 @@ from kaygraph_viz.examples.registry import EXAMPLES, run_example
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.execute.registry import KINDS
 
-__all__ = ["run"]
+__all__ = ["parser", "run"]
 
 EXAMPLES_OF_USE = """examples:
   kaygraph-viz                                         run every pattern on the shipped data
@@ -42,12 +42,15 @@ EXAMPLES_OF_USE = """examples:
   kaygraph-viz record crawl.py                         record a program of your own
   kaygraph-viz report run.jsonl.gz -o run.html         make a page to send of a saved run
   kaygraph-viz grade handed_in/                        grade notebooks that learners hand in
+
+tab completion in bash and zsh, with the extra [completion] installed:
+  eval "$(register-python-argcomplete kaygraph-viz)"
 """
 
 
 def run(words: Sequence[str]) -> int:
     """Run what the words of the command line ask for, and return the exit code."""
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     out = None if options.out is None else Path(options.out)
     options.setup = _setup(options)
     if options.interactive:
@@ -108,43 +111,44 @@ def _validate(records: Sequence[dict[str, str]], options: argparse.Namespace, ou
     return OK if all(verdict.status == "accepted" for verdict in verdicts) else NOT_ACCEPTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
+def parser() -> Parser:
+    """Return the parser of the command line without a command."""
+    made = Parser(
         prog="kaygraph-viz",
         description="Run patterns of parallel work on real data and see what happened.",
         epilog=EXAMPLES_OF_USE,
     )
-    parser.add_argument("input", nargs="?", help="a JSON record, a JSON file, or a sentence that names patterns")
-    _add_setup(parser)
-    parser.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
-    parser.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
-    parser.add_argument("--interactive", action="store_true", help="enter commands at a prompt")
-    parser.add_argument("--version", action="version", version=f"kaygraph-viz {_version()}")
-    return parser
+    made.add_argument("input", nargs="?", help="a JSON record, a JSON file, or a sentence that names patterns")
+    _add_setup(made)
+    made.add_argument("--out", metavar="DIR", help="write charts and traces to this folder")
+    made.add_argument("--force", action="store_true", help="overwrite charts and traces that exist")
+    made.add_argument("--interactive", action="store_true", help="enter commands at a prompt")
+    made.add_argument("--version", action="version", version=f"kaygraph-viz {_version()}")
+    return made
 
 
-def _add_setup(parser: argparse.ArgumentParser) -> None:
+def _add_setup(made: argparse.ArgumentParser) -> None:
     """Add the options that say what is run, and how."""
-    parser.add_argument(
+    made.add_argument(
         "--example", choices=[*EXAMPLES, "all"], default="all", metavar="NAME",
         help=f"which pattern to run: {', '.join(EXAMPLES)} or all (default)",
     )  # fmt: skip
-    parser.add_argument(
+    made.add_argument(
         "--workers", type=whole, metavar="N",
         help="how many branches may run at once, 1 to 4096 (default: depends on the pattern)",
     )  # fmt: skip
-    parser.add_argument(
+    made.add_argument(
         "--executor", choices=KINDS, metavar="KIND",
         help=f"the kind of workers: {', '.join(KINDS)} (default: depends on the pattern)",
     )  # fmt: skip
-    parser.add_argument(
+    made.add_argument(
         "--items", type=whole, metavar="N",
         help="how many records, orders, texts or events (default: what makes a readable chart)",
     )  # fmt: skip
-    parser.add_argument(
+    made.add_argument(
         "--seed", type=whole, default=0, metavar="N", help="seed of the random latencies, faults and events (default 0)"
     )
-    parser.add_argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
+    made.add_argument("--virtual", action="store_true", help="run in simulated time, the same on every machine")
 
 
 def _version() -> str:

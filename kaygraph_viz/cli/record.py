@@ -19,7 +19,7 @@ from kaygraph_viz.errors import OptionError, OutputExistsError
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["run"]
+__all__ = ["parser", "run"]
 
 USAGE = "%(prog)s [--capture KINDS] [--arguments] [--out DIR] [--force] (SCRIPT | -m MODULE) [ARGUMENTS ...]"
 EXAMPLES = """examples:
@@ -66,15 +66,21 @@ def run(words: Sequence[str]) -> int:
     return OK
 
 
-def _read(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
-    """Return our options, and the program with its own: they begin at the first word that is no option of ours."""
-    ours = Parser(prog="kaygraph-viz record", usage=USAGE, epilog=EXAMPLES, add_help=True)
-    ours.add_argument("--capture", default="all", metavar="KINDS", help=f"any of {', '.join(KINDS)}, or all (default)")
-    ours.add_argument(
+def parser() -> Parser:
+    """Return the parser of the words behind ``record``, up to the program."""
+    made = Parser(prog="kaygraph-viz record", usage=USAGE, epilog=EXAMPLES)
+    made.add_argument("--capture", default="all", metavar="KINDS", help=f"any of {', '.join(KINDS)}, or all (default)")
+    made.add_argument(
         "--arguments", action="store_true", help="keep arguments that are numbers, texts or paths, for bars"
     )
-    ours.add_argument("--out", default="recorded", metavar="DIR", help="where to write (default: recorded)")
-    ours.add_argument("--force", action="store_true", help="overwrite what is there")
+    made.add_argument("--out", default="recorded", metavar="DIR", help="where to write (default: recorded)")
+    made.add_argument("--force", action="store_true", help="overwrite what is there")
+    return made
+
+
+def _read(arguments: Sequence[str]) -> tuple[Namespace, list[str]]:
+    """Return our options, and the program with its own: they begin at the first word that is no option of ours."""
+    ours = parser()
     place, takes_value = 0, False
     while place < len(arguments) and (takes_value or arguments[place].startswith("-")) and arguments[place] != "-m":
         takes_value = not takes_value and arguments[place] in ("--capture", "--out")

@@ -13,7 +13,7 @@ from pathlib import Path
 from kaygraph_viz.cli.terminal import OK, Parser, printable
 from kaygraph_viz.errors import OutputExistsError
 
-__all__ = ["run"]
+__all__ = ["parser", "run"]
 
 EXAMPLES = """examples:
   kaygraph-viz report run.jsonl.gz -o run.html             one run
@@ -23,7 +23,7 @@ EXAMPLES = """examples:
 
 def run(words: Sequence[str]) -> int:
     """Write the page that is asked for, say where it is, and return the exit code."""
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     path = Path(options.out)
     if path.exists() and not options.force:
         raise OutputExistsError(path)
@@ -38,19 +38,20 @@ def run(words: Sequence[str]) -> int:
     return OK
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def parser() -> Parser:
+    """Return the parser of the words behind ``report``."""
+    made = Parser(
         prog="kaygraph-viz report",
         description="Make one HTML file of saved runs: charts to move about in, numbers and reasons.",
         epilog=EXAMPLES,
     )
-    parser.add_argument(
+    made.add_argument(
         "traces", nargs="+", metavar="TRACE", help="a file of this package, Perfetto, VizTracer, Dask or OpenTelemetry"
     )
-    parser.add_argument("-o", "--out", default="report.html", metavar="PAGE", help="default: report.html")
-    parser.add_argument("--title", help="default: the names of the files")
-    parser.add_argument("--force", action="store_true", help="overwrite a page that exists")
-    return parser
+    made.add_argument("-o", "--out", default="report.html", metavar="PAGE", help="default: report.html")
+    made.add_argument("--title", help="default: the names of the files")
+    made.add_argument("--force", action="store_true", help="overwrite a page that exists")
+    return made
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -169,9 +169,10 @@ def _title(name: str, label: str, trace: Trace) -> str:
 def _save(axes: Axes, path: Path) -> None:
     import matplotlib.pyplot as plt
 
+    from kaygraph_viz.plot.canvas import figure_of
     from kaygraph_viz.plot.files import save_picture
 
     try:
         save_picture(axes, path)
     finally:
-        plt.close(axes.get_figure(root=True))
+        plt.close(figure_of(axes))

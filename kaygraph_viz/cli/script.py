@@ -20,6 +20,8 @@ from typing import Any
 
 __all__ = ["LastWord", "run_module", "run_script"]
 
+INTERRUPTED_ON_WINDOWS = 0xC000013A - (1 << 32)  # the exit code of Python there, where no process dies of a signal
+
 
 class LastWord:
     """Calls a function once, when the program is over, however it ends: normally, by a signal, or by `os._exit`.
@@ -43,7 +45,8 @@ class LastWord:
         os._exit = self._exit_at_once  # type: ignore[assignment]
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._terminate)
-            os.register_at_fork(after_in_child=self._forget_signal)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=self._forget_signal)
 
     def interrupted(self) -> None:
         """Have the process die of the interrupt in the end, as Python does: shells and make look at that."""
@@ -61,6 +64,8 @@ class LastWord:
             with suppress(Exception):
                 sys.stdout.flush()
                 sys.stderr.flush()
+            if os.name == "nt":
+                self._leave(INTERRUPTED_ON_WINDOWS)
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(self._pid, signal.SIGINT)
 

@@ -6,6 +6,7 @@ Belongs here: policies, and what there is where none is asked for. Does not belo
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from kaygraph_viz.checks import checked_seconds, checked_whole, refuse_if_async
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.refusals import asked_s
+from kaygraph_viz.installed import require_installed
 from kaygraph_viz.machine import usable_cores
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ class RetryPolicy:
         ``tenacity.wait_exponential_jitter(initial=0.1, max=5)``.
     retry_on
         The errors after which it is tried again; others end the branch at once.
+    jitter_s
+        The most that is added to each wait at random [s], also to one that a service asks for: so branches that failed
+        at the same moment do not all come back at the same moment.
 
     Raises
     ------
@@ -59,11 +64,13 @@ class RetryPolicy:
     attempts: int = 3
     wait: float | Callable[[RetryCallState], float] = 0.0
     retry_on: tuple[type[Exception], ...] = (Exception,)
+    jitter_s: float = 0.0
 
     def __post_init__(self) -> None:
         checked_whole("attempts", self.attempts, 1, 1_000_000, "attempts=3")
         if not callable(self.wait):
             checked_seconds("wait", self.wait, "wait=0.1")
+        checked_seconds("jitter_s", self.jitter_s, "jitter_s=0.5")
         kinds = self.retry_on if isinstance(self.retry_on, tuple) else (self.retry_on,)
         if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
             raise OptionError("retry_on", self.retry_on, "a tuple of exception classes", "retry_on=(TimeoutError,)")
@@ -97,11 +104,11 @@ class RetryPolicy:
         >>> RetryPolicy.exponential(start_s=0.5, jitter_s=0).wait_s(2, ValueError())
         1.0
         """
-        from tenacity import wait_exponential, wait_random
+        from tenacity import wait_exponential
 
         for name, seconds in (("start_s", start_s), ("max_s", max_s), ("jitter_s", jitter_s)):
             checked_seconds(name, seconds, f"{name}=0.1")
-        return cls(attempts, wait_exponential(multiplier=start_s, max=max_s) + wait_random(0, jitter_s), retry_on)
+        return cls(attempts, wait_exponential(multiplier=start_s, max=max_s), retry_on, jitter_s)
 
     def applies(self, attempt: int, error: BaseException) -> bool:
         """Return whether another attempt follows after `attempt` (from 1) ended with `error`."""
@@ -110,11 +117,12 @@ class RetryPolicy:
     def wait_s(self, attempt: int, error: BaseException) -> float:
         """Return how long to wait after `attempt` (from 1) ended with `error` [s].
 
-        Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, or in the header
-        Retry-After of its ``response``, at least that long.
+        The jitter is in it. Where the error says so in an attribute ``retry_after_s``, as `ServiceUnavailable` does, or
+        in the header Retry-After of its ``response``, at least that long.
         """
         own_s = self._ruled_s(attempt, error) if callable(self.wait) else float(self.wait)
-        return max(own_s, asked_s(error))
+        jitter_s = random.uniform(0, self.jitter_s) if self.jitter_s else 0.0  # noqa: S311  (no secret)
+        return max(own_s, asked_s(error)) + jitter_s
 
     def _ruled_s(self, attempt: int, error: BaseException) -> float:
         """Return what a waiting rule says; below 0 is no wait, as where its jitter is larger than the rest [s]."""
@@ -165,6 +173,7 @@ class MemoryBudget:
 
 def used_bytes() -> int:
     """Return how much memory this process and its children have resident [bytes]."""
+    require_installed("numbers of the memory in use", "leave out memory=...")
     import psutil
 
     process = psutil.Process()

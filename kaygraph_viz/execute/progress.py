@@ -19,6 +19,7 @@ from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.retries import as_node_error
+from kaygraph_viz.machine import has_threads
 from kaygraph_viz.texts import one_line
 
 __all__ = ["Progress", "ProgressCallback", "ProgressInfo", "checked_progress", "counter", "is_shown", "tracked"]
@@ -153,6 +154,9 @@ def counter(progress: Progress, total: int | None, name: str) -> Iterator[Callab
         yield partial(_told, name, lambda _ok: report(next(done), total))
     else:
         from tqdm.auto import tqdm
+
+        if not has_threads():
+            tqdm.monitor_interval = 0  # else it starts a thread
 
         delay = 0 if progress else SHOW_AFTER_S
         with closing(tqdm(desc=one_line(name), total=total, delay=delay, unit=" items", leave=False)) as bar:

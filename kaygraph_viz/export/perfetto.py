@@ -20,6 +20,7 @@ import numpy as np
 from kaygraph_viz.export.track_events import PartPiece, SpanBegin, has_pieces, track_events
 from kaygraph_viz.export.tracks import Tracks, nearest_node, place
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import repeated, sums
 from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.fields import as_fields
 from kaygraph_viz.trace.files import FORMAT, VERSION
@@ -226,8 +227,8 @@ def _queues(columns: SpanColumns, zero_ns: int) -> Iterator[Event]:
         name = columns.names[columns.rows["name"][each]] if each >= 0 else "branches"
         submitted, started = (columns.column(time)[mine] - zero_ns for time in ("submitted_ns", "started_ns"))
         times, change = np.unique(np.concatenate([submitted, started]), return_inverse=True)
-        steps = np.repeat([1, -1], len(mine))
-        depth = np.cumsum(np.bincount(change, weights=steps)).astype(np.int64)
+        steps = repeated([1, -1], len(mine))
+        depth = np.cumsum(sums(change, steps)).astype(np.int64)
         counter = {"ph": "C", "name": f"queue of {_visible(name)}", "pid": PID, "tid": FIRST}
         for time, waiting in zip(times.tolist(), depth.tolist(), strict=True):
             yield counter | {"ts": _us(time), "args": {"waiting": waiting}}

@@ -150,6 +150,8 @@ class Graph(BaseNode):
         ]
         return GraphView(self.node_id, tuple(node.structure_view(name) for node, name in names.items()), tuple(edges))
 
+    _shown_structure = structure
+
     def structure_view(self, name: str) -> NodeView:
         """Return what a diagram shows of this graph as a node of another one."""
         return NodeView(name, type(self).__name__, is_parallel=self._is_parallel, graph=self.structure())

@@ -115,7 +115,7 @@ class MapReduceNode(BranchingNode):
     >>> sorted(shared["result"].items())
     [('be', 2), ('not', 1), ('or', 1), ('to', 2)]
 
-    The same, many times faster: each branch counts the words of all its lines in one `Counter`.
+    The same, but faster: each branch counts the words of all its lines in one `Counter`.
 
     >>> from collections import Counter
     >>> count = MapReduceNode(str.split, lambda word, counts: sum(counts), combiner=Counter)

@@ -24,7 +24,7 @@ from kaygraph_viz.graph.shared import watched
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import Kind
-from kaygraph_viz.trace.structure import NodeView
+from kaygraph_viz.trace.structure import GraphView, NodeView
 
 __all__ = ["BaseNode", "Node", "Shared", "Transition", "ValidatedNode", "items_of", "readable_id"]
 
@@ -213,6 +213,15 @@ class BaseNode:
     def structure_view(self, name: str) -> NodeView:
         """Return what a diagram shows of this node, under the name it has in its graph."""
         return NodeView(name, type(self).__name__, is_parallel=self._is_parallel)
+
+    def _repr_mimebundle_(self, **_options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what a notebook shows on the last line of a cell: a diagram, and the text."""
+        from kaygraph_viz.plot.diagram.shown import shown_formats  # a run needs no pictures
+
+        return shown_formats(self._shown_structure(), repr(self))
+
+    def _shown_structure(self) -> GraphView:
+        return GraphView(self.node_id, (self.structure_view(self.node_id),))
 
     def __repr__(self) -> str:
         called = "" if self.node_id == type(self).__name__ else f" {self.node_id!r}"

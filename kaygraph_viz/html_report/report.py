@@ -176,9 +176,10 @@ def _figure(ax: Axes, instead: int | None = None) -> str:
     """Return a picture as HTML with its description, and close its figure; a chart with a number takes its place."""
     from matplotlib import pyplot as plt
 
+    from kaygraph_viz.plot.canvas import figure_of
+
     words = html.escape(str(ax.get_label()))
-    figure = ax.get_figure(root=True)
-    assert figure is not None
+    figure = figure_of(ax)
     try:
         kind, content = _image(figure)
     finally:

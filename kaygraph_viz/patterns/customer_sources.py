@@ -158,7 +158,8 @@ def customer_sources(
 
 def _by_name(limits: Mapping[str, RateLimit] | RateLimit | None, names: tuple[str, ...]) -> Mapping[str, RateLimit]:
     if isinstance(limits, RateLimit):
-        return {name: RateLimit(limits.per_second, limits.in_flight) for name in names}
+        same = {"per_minute": limits.per_minute, "units_per_minute": limits.units_per_minute}
+        return {name: RateLimit(limits.per_second, limits.in_flight, **same, name=limits.name) for name in names}
     if limits is not None and not isinstance(limits, Mapping):
         raise OptionError(
             "limits", limits, "a RateLimit, or a dict of them by name", 'limits={"social": RateLimit(50)}'

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from kaygraph_viz.analysis.wording import time_unit
@@ -23,11 +24,23 @@ from kaygraph_viz.plot.rows import Row, centres
 from kaygraph_viz.plot.style import GRID, MUTED, TEXT, Key, Size
 from kaygraph_viz.plot.text import cut_to_width, escaped
 
-__all__ = ["Canvas", "Margins"]
+__all__ = ["Canvas", "Margins", "figure_of"]
 
 POINTS = 72.0
 EMPTY_MARGINS_PT = (14.0, 14.0, 14.0, 46.0)
 Margins = tuple[float, float, float, float]  # left, right, bottom and top [pt]
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Return the whole figure of an Axes, also of one in a subfigure.
+
+    Examples
+    --------
+    >>> inner = (whole := Figure()).subfigures(1, 2)[0]
+    >>> figure_of(inner.add_subplot()) is whole
+    True
+    """
+    return ax.figure.canvas.figure  # `get_figure` returns it from matplotlib 3.10 on
 
 
 class Canvas:

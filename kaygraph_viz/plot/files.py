@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from kaygraph_viz.checks import checked_number
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.plot.canvas import figure_of
 from kaygraph_viz.plot.checks import checked_axes
 from kaygraph_viz.plot.description import Description, description_of
 from kaygraph_viz.trace.disk import written
@@ -73,7 +74,7 @@ def save_picture(ax: Axes, path: str | os.PathLike[str], *, dpi: float = DPI) ->
         raise OptionError("path", str(target), f"a name that ends in one of {', '.join(FORMATS)}", '"run.png"')
     checked_number("dpi", dpi, example="dpi=150", above=True)
     content = io.BytesIO()
-    figure = ax.figure.canvas.figure  # the whole figure, also of an Axes in a subfigure
+    figure = figure_of(ax)
     with rc_context({"svg.hashsalt": "kaygraph-viz"}):  # else the ids in an SVG differ each time
         figure.savefig(content, format=kind, dpi=dpi, bbox_inches="tight", metadata=_metadata(figure, kind))
     with written(target) as stream:

@@ -14,8 +14,8 @@ from typing import Any, Protocol, Self
 from kaygraph_viz._optional import needed
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceError
+from kaygraph_viz.installed import require_installed
 from kaygraph_viz.services.app import create_app
-from kaygraph_viz.services.background import ServerThread
 from kaygraph_viz.services.in_process import Endpoint, InProcessTransport, open_async_client, open_client
 from kaygraph_viz.services.kinds import AnyService, AnySettings, service_of
 from kaygraph_viz.services.request_log import LoggedRequest, RequestLog
@@ -175,6 +175,9 @@ class LocalServer(Server):
         service = service_of(settings)
         if settings is not None and app is not None:
             raise OptionError("app", app, "left out when settings are given", "LocalServer(app=my_app)")
+        require_installed("services that listen on a port", 'write kv.record(clock="virtual"): they run in process')
+        from kaygraph_viz.services.background import ServerThread  # uvicorn is not there in a browser tab
+
         super().__init__(ServerThread(app if app is not None else create_app(service)), service)
 
 

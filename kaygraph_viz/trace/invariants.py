@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import repeated
 from kaygraph_viz.trace.part_table import PartTable
 
 __all__ = ["impossibilities", "violations"]
@@ -92,7 +93,7 @@ def _parts(columns: SpanColumns) -> list[str]:
 
 def _tile(table: PartTable, started: Ints, ended: Ints) -> npt.NDArray[np.bool_]:
     until, counts = table.parts["until_ns"], np.diff(table.first)
-    owner = np.repeat(np.arange(len(counts)), counts)
+    owner = repeated(np.arange(len(counts)), counts)
     before = np.append(0, until[:-1])[: len(until)]
     before[table.first[:-1][counts > 0]] = started[counts > 0]
     is_bad = np.zeros(len(counts), np.bool_)

@@ -21,6 +21,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_flag
 from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.errors import OptionError, warn
+from kaygraph_viz.installed import require_installed
 from kaygraph_viz.trace.attributes import describe_error
 
 __all__ = ["NOTHING", "MemoryLog", "MemorySamples", "memory_from", "memory_log", "watching"]
@@ -127,6 +128,7 @@ def _reader() -> Callable[[], int]:
 
     Looking for processes takes much longer than asking one: it is done so often that it takes no more than its share.
     """
+    require_installed("numbers of the memory in use", "leave out memory=...")
     import psutil
 
     process = psutil.Process()

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, RowParts
+from kaygraph_viz.trace.counting import repeated
 
 __all__ = ["PART_DTYPE", "PartCollector", "PartTable", "Stretches", "part_totals_ns", "stretches"]
 
@@ -54,7 +55,7 @@ class PartTable:
         if (order[:-1] < order[1:]).all():
             return cls(span_id, firsts, parts)
         moved = np.concatenate([[0], np.cumsum(counts[order])])
-        source = np.repeat(firsts[:-1][order] - moved[:-1], counts[order]) + np.arange(len(parts))
+        source = repeated(firsts[:-1][order] - moved[:-1], counts[order]) + np.arange(len(parts))
         return cls(span_id[order], moved, parts[source])
 
     def of(self, span_id: int) -> RowParts | None:
@@ -152,7 +153,7 @@ def stretches(columns: _Columns, positions: npt.NDArray[np.intp] | None = None) 
     blocked_from = np.maximum(started, ended - rows["blocked_ns"])
     derived = (started < blocked_from).astype(np.int64) + (blocked_from < ended)
     counts = np.where(has_noted, np.append(np.diff(table.first), 0)[place], derived)
-    owner = np.repeat(np.arange(len(rows)), counts)
+    owner = repeated(np.arange(len(rows)), counts)
     firsts = np.cumsum(counts) - counts
     within = np.arange(len(owner)) - firsts[owner]
     kind, share, until = _derived(rows, blocked_from, owner, within)

@@ -11,7 +11,6 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Protocol, Self
 
 from kaygraph_viz.checks import checked_word
@@ -27,8 +26,6 @@ from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
 from kaygraph_viz.trace.span import KINDS, STATUSES, Kind, Span, Status
 
 __all__ = ["Trace", "load"]
-
-NO_GAUGES: Mapping[str, GaugeSamples] = MappingProxyType({})
 
 
 class _Source(Protocol):
@@ -71,14 +68,14 @@ class Trace:
 
     def __init__(
         self, columns: SpanColumns, dropped: int = 0, memory: MemorySamples = NOTHING, machine: Machine | None = None,
-        gauges: Mapping[str, GaugeSamples] = NO_GAUGES,
+        gauges: Mapping[str, GaugeSamples] | None = None,
     ) -> None:  # fmt: skip
         columns.rows.flags.writeable = False
         self._columns = columns
         self._dropped = dropped
         self._memory = memory
         self._machine = machine
-        self._gauges = gauges
+        self._gauges: Mapping[str, GaugeSamples] = dict(gauges or {})
         self._log: MemoryLog | None = None
         self._read: Callable[[], SpanColumns] | None = None
         self._source: _Source | None = None

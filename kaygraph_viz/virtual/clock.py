@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import Context
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from kaygraph_viz.errors import OptionError, VirtualClockError
 from kaygraph_viz.machine import SIMULATED, SIMULATED_CORES, Machine
 from kaygraph_viz.parts import log_kept
 from kaygraph_viz.thread_protocols import Event
+from kaygraph_viz.virtual.carriers import carrier
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.futures import futures_in_simulated_time
 from kaygraph_viz.virtual.guards import guard, guards
@@ -177,10 +178,10 @@ class VirtualClock(Clock):
         """Park the calling thread until an event is set, at most `seconds` of simulated time [s]."""
         return event.wait(seconds)
 
-    def wait_async(self, event: asyncio.Event, seconds: float) -> Coroutine[Any, Any, None]:
-        """Return a coroutine that waits until an event is set, at most `seconds` of simulated time [s]."""
+    async def wait_async(self, event: asyncio.Event, seconds: float) -> None:
+        """Suspend the calling task until an event is set, at most `seconds` of simulated time [s]."""
         is_mine = isinstance(asyncio.get_running_loop(), VirtualLoop)
-        return until_set(event, seconds) if is_mine else self.sleep_async(seconds)
+        await (until_set(event, seconds) if is_mine else self.sleep_async(seconds))
 
     def compute(self, seconds: float) -> None:
         """Use CPU for `seconds` [s], shared with other threads of the same interpreter if it has a GIL."""
@@ -218,6 +219,11 @@ class VirtualClock(Clock):
         if self.is_running:  # a block inside the block
             yield
             return
+        with carrier().block(), self._schedule_of_caller():
+            yield
+
+    @contextmanager
+    def _schedule_of_caller(self) -> Iterator[None]:
         scheduler, state = self._scheduler, random.getstate()
         random.seed(self.seed)
         self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from time import monotonic, sleep  # bound before a block replaces them: they stay real
 
 from kaygraph_viz.parts import PartLog
+from kaygraph_viz.virtual.carriers import carrier
 
 __all__ = ["KEY", "Fiber", "Stopped", "end_within", "is_running", "is_simulated", "join_at_most"]
 
 KEY = "_kaygraph_viz"  # the attribute of a real thread that holds its `VirtualThread`
 STEP_S = 0.01
 STEPS = 100  # loop turns, more than Python needs to raise a pending exception
-_join, _is_alive = threading.Thread.join, threading.Thread.is_alive
-_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_is_alive = threading.Thread.is_alive
 
 
 class Stopped(BaseException):
@@ -54,8 +54,8 @@ class Fiber:
         self.is_notifiable = self.is_notified = False  # whether `notify` ends its wait; whether it came too early
         self.is_chosen = self.was_woken = False  # was taken out of a queue; its last wait was ended by another thread
         self.stop_error: BaseException | None = None  # what it raises when it goes on
-        self.turn = threading.Lock()  # released when it may run
-        self.turn.acquire()
+        self.carrier = carrier()
+        self.turn = self.carrier.turn()  # released when it may run
 
     def is_within(self, other: Fiber) -> bool:
         """Return whether it is `other` or a descendant of it."""
@@ -84,8 +84,9 @@ def end_within(fiber: Fiber, seconds: float) -> None:
     and catches it, which clears that state.
     """
     thread, until, stopped = fiber.thread, monotonic() + seconds, ctypes.py_object(Stopped)
-    if thread is None or thread.ident is None:
+    if thread is None or thread.ident is None or not fiber.carrier.is_watched:
         return
+    _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     its_ident, own_ident = ctypes.c_ulong(thread.ident), ctypes.c_ulong(threading.get_ident())
     _raise_in(its_ident, stopped)
     while not fiber.is_over and monotonic() < until:
@@ -101,6 +102,5 @@ def end_within(fiber: Fiber, seconds: float) -> None:
 
 def join_at_most(fiber: Fiber, seconds: float) -> None:
     """Wait until a fiber has ended, in simulated or in real time, but no longer than `seconds` [s of real time]."""
-    until = monotonic() + seconds
-    while is_running(fiber) and fiber.thread is not None and monotonic() < until:
-        _join(fiber.thread, STEP_S)
+    if fiber.thread is not None and is_running(fiber):
+        fiber.carrier.join(fiber.thread, seconds)

@@ -22,7 +22,8 @@ __all__ = ["Idleness"]
 NO_CPU = 0.001  # share of the time: a thread that used less was not merely slow
 LITTLE_CPU = 0.2  # share of one core: a process that uses less computes nothing that the thread could wait for
 _THREADS = Path("/proc/self/task")
-_now_s, _process_cpu_s, _own_cpu_s = time.monotonic, time.process_time, time.thread_time
+_now_s, _process_cpu_s = time.monotonic, time.process_time
+_own_cpu_s = getattr(time, "thread_time", time.process_time)  # a browser tab has no clock of threads, and no watchdog
 
 
 class Idleness:

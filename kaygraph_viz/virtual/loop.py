@@ -87,26 +87,18 @@ class _Selector(selectors.BaseSelector):
         self._scheduler = scheduler
         self._before_waiting = before_waiting  # returns whether callbacks may be due
         self._fiber: Fiber | None = None
-        self._own: dict[Any, selectors.SelectorKey] = {}
-        self.is_complete = False
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        if self.is_complete:
-            raise VirtualClockError(
-                "under a virtual clock no real connection is possible; use the client of a service that was started "
-                "inside the block (server.async_client()), or record with the real clock"
-            )
-        key = self._own[fileobj] = selectors.SelectorKey(fileobj, _number_of(fileobj), events, data)
-        return key
+        raise VirtualClockError(
+            "under a virtual clock no real connection is possible; use the client of a service that was started "
+            "inside the block (server.async_client()), or record with the real clock"
+        )
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._own.pop(fileobj)
-
-    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._own[fileobj]
+        raise KeyError(fileobj)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._own
+        return {}
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if (timeout is None or timeout > 0) and not self._before_waiting():
@@ -141,7 +133,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._ties_by_chance = ties_by_chance
         self._clock = selector = _Selector(threads.scheduler, self._before_waiting)
         super().__init__(selector)
-        selector.is_complete = True
         self.numbers = itertools.count()
         self._serial = itertools.count()
         self._helpers = 0
@@ -285,6 +276,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             await self._helper_has_ended.wait()
         await super().shutdown_default_executor()
 
+    # What wakes a real loop is a pair of sockets.
+
+    def _make_self_pipe(self) -> None:
+        pass
+
+    def _close_self_pipe(self) -> None:
+        pass
+
     def _write_to_self(self) -> None:
         self._clock.notify()
 
@@ -295,11 +294,6 @@ def _is_limit(callback: Callable[..., object]) -> bool:
 
 
 _RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asyncio.wait` keeps its time limit
-
-
-def _number_of(file: Any) -> int:
-    number: int = file if isinstance(file, int) else file.fileno()
-    return number
 
 
 @contextmanager

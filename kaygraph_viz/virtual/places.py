@@ -6,7 +6,6 @@ Belongs here: reading frames. Does not belong here: what the messages say (``dea
 from __future__ import annotations
 
 import asyncio
-import gc
 import linecache
 import sys
 import sysconfig
@@ -16,6 +15,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from kaygraph_viz.awaited import frames_of
+from kaygraph_viz.texts import one_line
 from kaygraph_viz.virtual.fiber import Fiber
 
 __all__ = [
@@ -47,10 +47,13 @@ class Line(NamedTuple):
     @property
     def text(self) -> str:
         """The line itself; empty where the source is not at hand."""
-        return linecache.getline(self.code.co_filename, self.number).strip()
+        return one_line(linecache.getline(self.code.co_filename, self.number).strip())
 
     def __str__(self) -> str:
-        return f"{_file(self.code.co_filename)}{self.number} in {self.code.co_name}"
+        return one_line(f"{_file(self.code.co_filename)}{self.number} in {self.code.co_name}", 200)
+
+    def __repr__(self) -> str:
+        return f"<Line {self}>"
 
 
 def _file(path: str) -> str:
@@ -108,22 +111,11 @@ def _innermost_line(frames: list[FrameType]) -> Line | None:
 def _frames_at(fiber: Fiber) -> list[FrameType]:
     """Return the frames of a fiber, innermost first."""
     thread, frames = fiber.thread, list[FrameType]()
-    frame = _innermost_frames().get(thread.ident) if thread is not None and thread.ident is not None else None
+    frame = None if thread is None else fiber.carrier.frame_of(thread, fiber.turn)
     while frame is not None:
         frames.append(frame)
         frame = frame.f_back
     return frames
-
-
-def _innermost_frames() -> dict[int, FrameType]:
-    """Return the frame of each thread; in Python 3.11 a collection just then can hang (python/cpython#106883)."""
-    is_collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return sys._current_frames()
-    finally:
-        if is_collecting:
-            gc.enable()
 
 
 def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:

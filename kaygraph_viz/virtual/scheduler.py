@@ -18,6 +18,7 @@ from collections import deque
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
 from kaygraph_viz.real_threads import SLICE_S
+from kaygraph_viz.thread_data import of_fibers
 from kaygraph_viz.virtual.deadlock import deadlock
 from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
 from kaygraph_viz.virtual.fiber import Fiber, Stopped, end_within, is_running, is_simulated, join_at_most
@@ -48,7 +49,7 @@ class Scheduler(EventQueue):
         self.fibers: dict[Fiber, None] = {}
         self.root: Fiber | None = None
         self._mutex = threading.RLock()  # threads that are not simulated may wake others, and so may signal handlers
-        self._here = threading.local()
+        self._here = of_fibers(threading.local())
         self._told: Fiber | None = None  # who was given the turn last
         self._failure: BaseException | None = None
         self.reason: VirtualClockError | None = None  # why the watchdog interrupted the main program, if it did
@@ -66,7 +67,8 @@ class Scheduler(EventQueue):
         self.heap.clear()
         self._failure = self.reason = None
         self.adopt(fiber)
-        self._watchdog.start()
+        if fiber.carrier.is_watched:
+            self._watchdog.start()
 
     def adopt(self, fiber: Fiber) -> None:
         """Register the calling thread as that of `fiber`."""
@@ -228,7 +230,8 @@ class Scheduler(EventQueue):
         fiber.stops += 1
         if fiber.stops > MAX_STOPS:  # its code catches everything: block the thread for ever, off the schedule
             self.finish(fiber)
-            threading.Event().wait()
+            while True:
+                fiber.turn.acquire()
         raise fiber.stop_error or Stopped("the schedule has ended")
 
     def wake(self, queue: deque[Fiber], count: int | None = None) -> Fiber | None:

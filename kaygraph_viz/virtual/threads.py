@@ -335,7 +335,7 @@ class VirtualThread:
         """Put it on the schedule."""
         self._scheduler.start(self.fiber)
         try:
-            self._thread.start()
+            self.fiber.carrier.start(self._thread)
         except BaseException:  # the system has no more threads, or an interrupt came
             self._scheduler.withdraw(self.fiber)
             raise

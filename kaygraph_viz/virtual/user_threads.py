@@ -91,7 +91,7 @@ def join(thread: threading.Thread, timeout: float | None = None) -> None:
     own.join(timeout)
     if own.fiber.is_over:
         with use_clock(REAL):
-            _join(thread, END_S)
+            own.fiber.carrier.join(thread, END_S)
 
 
 def is_alive(thread: threading.Thread) -> bool:

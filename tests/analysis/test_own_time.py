@@ -45,8 +45,18 @@ def test_what_outlives_a_branch_is_cut_to_it():
     assert own_time((bar("task", "task-1", 1, 4), [bar("job", "pool_0", 2, 9, status="abandoned")])) == [(1, 2)]
 
 
-def test_levels_of_a_stack_of_calls_have_none():
-    assert own_time((bar("outer", "main", 0, 4), [(bar("inner", "main", 1, 3), [bar("leaf", "main", 2, 3)])])) == []
+def test_what_lies_beside_a_step_on_the_same_lane_is_work_of_the_branch():
+    assert own_time((bar("outer", "main", 0, 4), [bar("step", "main", 1, 3, kind="phase")])) == [(0, 1), (3, 4)]
+    assert own_time((bar("outer", "main", 0, 4), [(bar("inner", "main", 1, 3), [bar("leaf", "main", 2, 3)])])) == [
+        (0, 1), (1, 2), (3, 4)
+    ]  # fmt: skip
+
+
+def test_function_calls_of_a_profile_have_none():
+    calls = [bar("write", "main", 4, 5)]
+    for name in ("print", "run", "main", "<module>"):
+        calls = [(bar(name, "main", 3, 6), calls)]
+    assert own_time(*calls) == []
 
 
 def test_the_stretch_around_a_call_of_its_own_lane_is_none_of_a_branch_that_waits_for_others():

@@ -67,6 +67,15 @@ def test_progress_is_told_while_it_runs(folder, capsys):
     ]
 
 
+def test_without_jupyter_no_notebook_is_looked_at(folder, capsys, hide):
+    hide("jupyter_client")
+    assert main([*OPTIONS, "ada.ipynb", "."]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert 'pip install "kaygraph-viz[lab]"' in printed.err
+
+
 def test_json_and_csv_are_for_programs(folder, capsys):
     main([*OPTIONS, "--json", "."])
     found = json.loads(capsys.readouterr().out)

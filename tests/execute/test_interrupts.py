@@ -13,7 +13,7 @@ import pytest
 
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.pipeline.stages import Stage
-from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.execute.rate_limit import AdaptiveLimit, LimitedCall, RateLimit
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.real_threads import slices
 from kaygraph_viz.recording import record
@@ -127,6 +127,24 @@ def test_an_interrupt_at_any_moment_leaves_no_slot_taken():
         if hit == begin_of_exit:
             limit.__exit__(None, None, None)
         assert not any((limit._turns._inside, limit._turns._queue)), hit
+
+
+def test_an_interrupt_at_any_moment_gives_back_what_a_call_with_units_had():
+    limit = RateLimit(units_per_minute=1_000_000, in_flight=AdaptiveLimit())
+    calls = []
+
+    def act():
+        calls.append(limit.units(5))
+        with calls[-1] as call:
+            call.used(3)
+
+    begin_of_exit = ("call", LimitedCall.__exit__.__qualname__)
+    for hit in interrupted_everywhere(act):
+        if hit == begin_of_exit:
+            calls[-1].__exit__(None, None, None)
+        assert not any((limit._turns._inside, limit._turns._queue)), hit
+    (window,) = limit._turns._units
+    assert window.used == sum(amount for _, amount in window._begun.values())
 
 
 def test_a_lock_survives_a_thousand_real_interrupts():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import tenacity
 
-from kaygraph_viz.errors import OptionError
+from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.limits import RetryPolicy, default_workers
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.virtual.clock import VirtualClock
@@ -70,6 +70,12 @@ class Busy(Exception):
 def test_exponential_waits_double_up_to_the_longest():
     policy = RetryPolicy.exponential(5, start_s=0.5, max_s=3.0, jitter_s=0)
     assert [policy.wait_s(attempt, ValueError()) for attempt in (1, 2, 3, 4)] == [0.5, 1.0, 2.0, 3.0]
+
+
+def test_jitter_is_added_to_a_wait_that_a_service_asks_for():
+    policy = RetryPolicy.exponential(start_s=0.5, jitter_s=2)
+    waits = [policy.wait_s(1, ServiceUnavailable("geo", "too many", 429, 30)) for _ in range(200)]
+    assert 30 <= min(waits) < 30.5 < 31.5 < max(waits) <= 32
 
 
 def test_jitter_adds_at_most_what_is_allowed():

@@ -157,6 +157,12 @@ def test_merged_counts_are_right_whatever_the_cutting(texts, partitions, chunk_s
     assert found == Counter(word for text in texts for word in text.split())
 
 
+def test_merged_counts_may_be_negative_or_fractions_as_in_a_counter():
+    found = [Counter(a=1, b=-2), {"b": 2, "c": 0.5}, Counter(c=1, a=0)]
+    merged = reduced(found, lambda counts: counts, lambda _, values: values[0], combiner=Counter, chunk_size=3)
+    assert merged == {"a": 1, "b": 0, "c": 1.5}
+
+
 def test_a_reducer_gets_one_merged_value_from_each_map_branch():
     found = reduced(["a a b", "a", "b"], counted, lambda _, values: values, combiner=Counter, chunk_size=2)
     assert found == {"a": [3], "b": [1, 1]}

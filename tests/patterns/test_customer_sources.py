@@ -47,9 +47,9 @@ def test_each_source_has_its_own_address_deadline_and_limit():
 
 
 def test_limit_alone_is_one_for_each_source():
-    sources = customer_sources("http://127.0.0.1:1", ("verify", "social"), limits=RateLimit(5, in_flight=2))
-    limits = [source.limit for source in sources]
-    assert [(limit.per_second, limit.in_flight) for limit in limits] == [(5, 2), (5, 2)]
+    limit = RateLimit(5, in_flight=2, per_minute=60, name="ours")
+    limits = [source.limit for source in customer_sources("http://127.0.0.1:1", ("verify", "social"), limits=limit)]
+    assert [repr(each) for each in limits] == [repr(limit)] * 2
     assert limits[0] is not limits[1]
 
 

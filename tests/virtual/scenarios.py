@@ -18,9 +18,7 @@ import kaygraph_viz as kv
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.pipeline.run import PipelineRun
 from kaygraph_viz.execute.registry import KINDS
-from kaygraph_viz.patterns.checks import local_checks
 from kaygraph_viz.patterns.map_reduce import word_count_graph
-from kaygraph_viz.patterns.validation import validation_graph
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.settings import ServiceSettings
 
@@ -230,6 +228,9 @@ class Text:
 
 
 def validation(kind):
+    from kaygraph_viz.patterns.checks import local_checks  # it needs pydantic, which not every place has
+    from kaygraph_viz.patterns.validation import validation_graph
+
     records = load_customers()[:6]
     with local_checks(records, ServiceSettings(seed=1)) as checks:
         validation_graph(checks, max_workers=4, executor=kind).run(shared := {"records": records})

@@ -68,7 +68,7 @@ def test_one_that_computes_without_end_is_ended_from_outside():
 def test_the_end_of_one_that_never_began_is_not_waited_for(monkeypatch):
     waits = []
     monkeypatch.setattr("kaygraph_viz.virtual.fiber.sleep", waits.append)
-    monkeypatch.setattr("kaygraph_viz.virtual.fiber._join", lambda *given: waits.append(given))
+    monkeypatch.setattr("kaygraph_viz.virtual.carriers._join", lambda *given: waits.append(given))
     end_within(Fiber("a", None), GUARD_S)
     join_at_most(Fiber("a", None), GUARD_S)
     assert waits == []

@@ -23,6 +23,7 @@ from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.wording import aligned, counted, duration, html_table, join_words, significant
 from kaygraph_viz.texts import one_line
+from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["Comparison", "compare"]
@@ -229,7 +230,7 @@ def _groups(first: Nesting, second: Nesting, pairs: Pairs, paths: tuple[_Path, _
     a_at, b_at = pairs.first[is_unit], pairs.second[is_unit]
     number, names = named(second, b_at)
     matched = {name: (0, 0, 0) for path in paths for name in path.steps}
-    columns = [np.bincount(number, minlength=len(names))]
+    columns = [tally(number, len(names))]
     for values in (service_ns(first.columns)[a_at], service_ns(second.columns)[b_at]):
         columns.append(np.zeros(len(names), np.int64))
         np.add.at(columns[-1], number, values)

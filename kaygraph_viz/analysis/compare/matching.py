@@ -17,6 +17,7 @@ from kaygraph_viz.analysis.intervals import Ints, first_of_runs
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import repeated
 from kaygraph_viz.trace.span import KINDS, Kind
 
 __all__ = ["GroupChange", "Pairs", "SpanChange", "SpanChanges", "match", "ratio_of", "service_ns"]
@@ -96,7 +97,7 @@ class _Both(NamedTuple):
         return cls(
             np.concatenate([parents[0], np.where(parents[1] >= 0, parents[1] + size, -1)]),
             np.concatenate(levels),
-            np.repeat(np.arange(2), [size, len(second.columns)]),
+            repeated(np.arange(2), [size, len(second.columns)]),
             joined("kind"),
             np.concatenate([names[0][first.columns.rows["name"]], names[1][second.columns.rows["name"]]]),
             joined("index"),

@@ -17,6 +17,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cluster_starts
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, is_own_time
+from kaygraph_viz.trace.counting import tally
 
 __all__ = ["BY_LINK", "BY_WORKER", "Network", "dependency_network", "pull_back", "recorded_network", "walk"]
 
@@ -168,7 +169,7 @@ class _Members:
         number[at] = np.arange(run)
         owner = number[nesting.nearest(mask)]
         parent = np.append(owner, run)[nesting.parent[at]]
-        encloses = np.bincount(parent, minlength=run + 1) > 0
+        encloses = tally(parent, run + 1) > 0
         first, last = extent_ns(columns)
         return cls(
             nesting, at, parent,
@@ -298,7 +299,7 @@ def pull_back(network: Network, costs: Ints, limits: Ints) -> tuple[Ints, Places
     size = len(network.span)
     before, cost = network.before[order].tolist(), costs[order].tolist()
     starts = np.searchsorted(network.after[order], np.arange(size + 1)).tolist()
-    left = np.bincount(network.before, minlength=size).tolist()
+    left = tally(network.before, size).tolist()
     values, following = limits.tolist(), [-1] * size
     ready = [node for node in range(size) if not left[node]]
     while ready:

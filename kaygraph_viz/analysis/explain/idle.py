@@ -14,6 +14,7 @@ from kaygraph_viz.analysis.calls import Calls
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns
 from kaygraph_viz.analysis.workers import LOOPS, kind_of_lane, process_of_lane
+from kaygraph_viz.trace.counting import tally
 
 __all__ = ["Idle", "idle_time"]
 
@@ -99,7 +100,7 @@ def _free_slots(calls: Calls) -> tuple[Ints, Ints]:
     There are five kinds of slots: of coroutines, threads and others for which a branch is queued, of those that starve,
     and of those in a tail.
     """
-    count, size = len(calls.workers), np.bincount(calls.call, minlength=len(calls.workers))
+    count, size = len(calls.workers), tally(calls.call, len(calls.workers))
     call = np.concatenate([np.arange(count), *[calls.call] * 3, np.arange(count)])
     moment = np.concatenate([calls.begins, calls.submitted, calls.started, calls.ended, calls.ends])
     order = np.lexsort((moment, call))

@@ -17,6 +17,7 @@ from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.what_if.model import Model
 from kaygraph_viz.analysis.what_if.tasks import COMPUTE, COMPUTE_FREE, WAIT, Operation
 from kaygraph_viz.parts import PART_CODE, PartKind
+from kaygraph_viz.trace.counting import sums
 from kaygraph_viz.trace.part_table import stretches
 
 __all__ = ["BranchOperations", "KnownOperations", "in_order"]
@@ -65,8 +66,7 @@ class KnownOperations:
         is_known = ~model.makes_calls
         is_known[found.owner[found.kind == PART_CODE["unknown"]]] = False
         wait, compute = (
-            np.bincount(found.owner, np.where(kind == what, lasted, 0), count).astype(np.int64)
-            for what in (WAIT, COMPUTE)
+            sums(found.owner, np.where(kind == what, lasted, 0), count).astype(np.int64) for what in (WAIT, COMPUTE)
         )
         return cls(is_known, wait, compute, first, kind, lasted)
 

@@ -14,6 +14,7 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
 from kaygraph_viz.analysis.what_if.model import Call, Model
+from kaygraph_viz.trace.counting import tally
 
 __all__ = ["EVERYTHING", "Sample", "drawable", "drawn", "sampled", "thinned"]
 
@@ -57,7 +58,7 @@ def thinned(model: Model, operations: BranchOperations, max_branches: int = MAX_
     every = -(-len(model.branches) // max_branches)
     if every < 2:
         return EVERYTHING
-    inside = np.bincount(model.top, minlength=len(model.branches))
+    inside = tally(model.top, len(model.branches))
     its: dict[int, Ints] = {}
     small = []
     for cluster in model.clusters.get(-1, ()):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.what_if.branch_operations import BranchOperations
 from kaygraph_viz.analysis.what_if.model import Model
+from kaygraph_viz.trace.counting import repeated
 
 __all__ = ["Speed"]
 
@@ -104,7 +105,7 @@ class Speed:
     def _gaps(self, operations: BranchOperations) -> dict[int, list[tuple[int, int]]]:
         """Return how long owners of calls wait and compute before, between and after them [ns]."""
         edges = {owner: self.model.edges(owner) for owner in operations.gaps}
-        owners = np.repeat(list(edges), [len(times) for times in edges.values()])
+        owners = repeated(list(edges), [len(times) for times in edges.values()])
         times = np.array([time for its in edges.values() for time in its], np.int64)
         scaled, first, found = self.at(owners, times), 0, {}
         for owner, its in edges.items():

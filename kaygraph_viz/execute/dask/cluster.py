@@ -39,6 +39,7 @@ SEND_EVERY_S = 0.001  # a client collects its messages for 10 ms, which a short 
 ASK_EVERY_S = 1.0  # whether the scheduler still answers
 CLOSE_S = 5.0  # for all that is to be closed
 CONNECT = "2s"  # where the scheduler is gone already, Dask would try for half a minute
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has one signal, which ends at once
 FRESH_NS = 60_000_000_000  # clocks drift by some 10 us a second at worst
 
 
@@ -230,11 +231,11 @@ class Link:
         """Kill a worker of our own cluster, with what it has started, and return True; its nanny starts another one."""
         if self._cluster is None or worker is None:
             return False
-        with suppress(ProcessLookupError):
+        with suppress(OSError):  # it has ended
             if os.name == "posix" and os.getpgid(worker.pid) == worker.pid:
                 os.killpg(worker.pid, signal.SIGKILL)
             else:
-                os.kill(worker.pid, signal.SIGKILL)
+                os.kill(worker.pid, KILL)
         return True
 
     def silent_s(self) -> float:

@@ -128,6 +128,7 @@ class Journal:
         self._file = -1
         if folder is not None:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY  # exclusive: a chunk that Dask runs again is noticed
+            flags |= getattr(os, "O_BINARY", 0)  # else Windows writes two bytes where there is a line feed
             self._file = os.open(os.path.join(folder, str(number)), flags, 0o600)  # noqa: PTH118  (each chunk does it)
             head = pickle.dumps(tuple(worker))
             self._start = self._HEAD.pack(b"P", len(head), 0) + head

@@ -64,7 +64,8 @@ class AnswerReader:
         self._pid = pid
         self._read = bytearray()
         self.has_refused = False
-        self._poll = select.poll() if hasattr(select, "poll") else None
+        self._is_stream = os.name == "posix"  # elsewhere messages come whole
+        self._poll = select.poll() if self._is_stream and hasattr(select, "poll") else None
         if self._poll is not None:
             self._poll.register(pipe.fileno(), select.POLLIN)
 
@@ -84,7 +85,7 @@ class AnswerReader:
 
         Raises `EOFError` where nothing more can come, or where it comes from somebody else: then `has_refused` is set.
         """
-        if self._poll is None:  # where messages come whole
+        if not self._is_stream:
             self._read += self._pipe.recv_bytes()
         else:
             read = os.read(self._pipe.fileno(), READ_BYTES)

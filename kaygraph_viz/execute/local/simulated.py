@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from kaygraph_viz.clock import current_clock
+from kaygraph_viz.installed import SIMULATE, require_installed
 
 __all__ = ["simulated_pool"]
 
@@ -21,8 +22,15 @@ _POOLS = {
 
 
 def simulated_pool(kind: str) -> Any:
-    """Return the class of the simulated worker pool of a kind, or None where the clock in force has real workers."""
+    """Return the class of the simulated worker pool of a kind, or None where the clock in force has real workers.
+
+    Raises
+    ------
+    PlatformError
+        If real workers are not possible here.
+    """
     if not current_clock().simulates(kind):
+        require_installed(f"workers of the kind {kind!r} in real time", SIMULATE)
         return None
     module, name = _POOLS[kind]
     return getattr(import_module(f"kaygraph_viz.execute.local.{module}"), name)

@@ -6,10 +6,8 @@ Belongs here: entering and leaving the block, whatever comes in between. Does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Self
+from typing import Self
 
-from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import checked_whole
 from kaygraph_viz.execute.rates.turns import Backend, Ending, Place
 from kaygraph_viz.trace.waiting import held_up
@@ -55,8 +53,10 @@ class LimitedCall:
 
     def __enter__(self) -> Self:
         try:
-            with self._held_up():
+            facts: dict[str, str] = {}
+            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
                 self._turns.take(self.place)
+                self._reason(facts)
             self.place.is_entered = True  # last: an interrupt comes before it, or in the block
         except BaseException:
             self._turns.give_back(self.place)
@@ -72,8 +72,10 @@ class LimitedCall:
 
     async def __aenter__(self) -> Self:
         try:
-            with self._held_up():
+            facts: dict[str, str] = {}
+            with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
                 await self._turns.take_async(self.place)
+                self._reason(facts)
             self.place.is_entered = True
         except BaseException:
             self._turns.give_back(self.place)
@@ -83,10 +85,7 @@ class LimitedCall:
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._turns.leave(self.place, Ending.of(error))
 
-    @contextmanager
-    def _held_up(self) -> Iterator[None]:
-        facts: dict[str, Any] = {}
-        with held_up("blocked", "rate limit", least_ns=SHORTEST_BLOCK_NS, attributes=facts):
-            yield
-            if self.place.held_by:
-                facts["limit"] = self.place.held_by
+    def _reason(self, facts: dict[str, str]) -> None:
+        """Note which limit the call has waited for, if any."""
+        if self.place.held_by:
+            facts["limit"] = self.place.held_by

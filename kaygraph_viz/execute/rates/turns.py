@@ -12,10 +12,9 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from kaygraph_viz.clock import Clock, current_clock
@@ -27,6 +26,9 @@ from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.recorder import current_scope
 
 __all__ = ["Backend", "Ending", "Place", "Turns", "caller"]
+
+
+IN_FLIGHT, PAUSE = "calls in flight", "a pause that the service asked for"
 
 
 class Ending(NamedTuple):
@@ -67,7 +69,7 @@ class Place:
         self.units = units
         self.begun_ns = 0
         self.held_by = ""  # the limit that it has waited for, most of all
-        self.held_before: Counter[str] = Counter()  # how long each limit had held up others when it came
+        self.held_before: dict[str, int] | None = None  # how long each limit had held up others when it began to wait
         self.is_entered = False  # whether its block has begun
         self.owner: object = None
         self.link: Any = None  # the connection to where the limit is kept, for a call from another process
@@ -133,65 +135,71 @@ class Turns:
 
     def take(self, place: Place) -> None:
         """Wait for a turn; in a thread."""
-        turn = threads().Event()
-        place.wake = turn.set
-        while (wait_s := self.begin_or_wait_s(place)) > 0:
-            if wait_s == math.inf:
-                turn.wait()
-            else:
-                current_clock().wait(turn, wait_s)
-            turn.clear()
+        if self.begin_or_wait_s(place) > 0:
+            turn = threads().Event()
+            place.wake = turn.set
+            while (wait_s := self.begin_or_wait_s(place)) > 0:
+                if wait_s == math.inf:
+                    turn.wait()
+                else:
+                    current_clock().wait(turn, wait_s)
+                turn.clear()
         self.wake_first()
 
     async def take_async(self, place: Place) -> None:
         """Wait for a turn; in a coroutine."""
-        loop, turn = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            with suppress(RuntimeError):  # the loop has just been closed
-                loop.call_soon_threadsafe(turn.set)
-
-        place.wake = wake
-        while (wait_s := self.begin_or_wait_s(place)) > 0:
-            if wait_s == math.inf:
-                await turn.wait()
-            else:
-                await current_clock().wait_async(turn, wait_s)
-            turn.clear()
+        if self.begin_or_wait_s(place) > 0:
+            turn = asyncio.Event()
+            place.wake = _waking(asyncio.get_running_loop(), turn)
+            while (wait_s := self.begin_or_wait_s(place)) > 0:
+                if wait_s == math.inf:
+                    await turn.wait()
+                else:
+                    await current_clock().wait_async(turn, wait_s)
+                turn.clear()
         self.wake_first()
 
     def begin_or_wait_s(self, place: Place) -> float:
-        """Begin the call and return 0, or return how long to wait before asking again [s]: infinity for until woken."""
+        """Begin the call and return 0, or return how long to wait before asking again [s]: infinity for until woken.
+
+        Who has to wait sets `wake` of its place and asks again before it does: it may be its turn by then.
+        """
         with self._lock:
-            if place not in self._queue:
-                self._enqueue(place)
-            if next(iter(self._queue)) is not place:
-                return math.inf
             now_ns = self._now_ns()
-            wait_ns, why = max(self._waits(place, now_ns), key=itemgetter(0))
-            self._obstacles.now(why if wait_ns > 0 else "", now_ns)
-            if wait_ns > 0:
-                return wait_ns / 1e9
-            self._begin(place, now_ns)
-            return 0.0
+            if place not in self._queue:
+                place.owner = caller() if self._bound is not None and self._bound.is_adaptive else None
+                self._queue[place] = None
+            wait_ns, why = self._wait_ns(place, now_ns)
+            if wait_ns <= 0:
+                self._obstacles.now("", now_ns)
+                self._begin(place, now_ns)
+                return 0.0
+            if place.held_before is None:
+                place.held_before = self._obstacles.so_far(now_ns)
+            if why:
+                self._obstacles.now(why, now_ns)
+            return wait_ns / 1e9
 
-    def _enqueue(self, place: Place) -> None:
-        place.owner = caller() if self._bound is not None and self._bound.is_adaptive else None
-        place.held_before = self._obstacles.so_far(self._now_ns())
-        self._queue[place] = None
+    def _wait_ns(self, place: Place, now_ns: int) -> tuple[float, str]:
+        """Return how long a call has to wait at least [ns], and for what: for the first, or a limit."""
+        if next(iter(self._queue)) is not place:
+            return math.inf, ""
+        if self._is_full():
+            return math.inf, IN_FLIGHT
+        wait_ns, why = self._closed_until_ns - now_ns, PAUSE
+        for windows, amount in ((self._calls, 1), (self._units, place.units)):
+            for window in windows:
+                if (more_ns := window.wait_ns(amount, now_ns)) > wait_ns:
+                    wait_ns, why = more_ns, window.what
+        return wait_ns, why
 
-    def _waits(self, place: Place, now_ns: int) -> list[tuple[float, str]]:
-        """Return how long each limit holds up the first call in the queue [ns]."""
-        is_full = self._bound is not None and len(self._inside) >= self._bound.most
-        return [
-            (math.inf if is_full else 0, "calls in flight"),
-            (self._closed_until_ns - now_ns, "a pause that the service asked for"),
-            *((window.wait_ns(1, now_ns), window.what) for window in self._calls),
-            *((window.wait_ns(place.units, now_ns), window.what) for window in self._units),
-        ]
+    def _is_full(self) -> bool:
+        return self._bound is not None and len(self._inside) >= self._bound.most
 
     def _begin(self, place: Place, now_ns: int) -> None:
-        place.begun_ns, place.held_by = now_ns, self._obstacles.longest_since(place.held_before)
+        place.begun_ns = now_ns
+        if place.held_before is not None:
+            place.held_by = self._obstacles.longest_since(place.held_before)
         self._inside[place] = None
         self._queue.pop(place, None)
         for window in self._calls:
@@ -201,11 +209,15 @@ class Turns:
         self._note()
 
     def wake_first(self) -> None:
-        """Wake the first in the queue: what it waits for may have come."""
+        """Wake the first in the queue, unless it has to wait for the end of a call: that wakes it."""
         with self._lock:
             first = next(iter(self._queue), None)
-        if first is not None:
-            first.wake()
+            if first is None:
+                return
+            if self._is_full():
+                self._obstacles.now(IN_FLIGHT, self._now_ns())
+                return
+        first.wake()
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
@@ -229,7 +241,7 @@ class Turns:
         if ending.is_refused:
             self._bound.refused(place.begun_ns, now_ns)
         elif ending.is_ok:
-            self._bound.went_well(place.begun_ns, now_ns, is_full=len(self._inside) >= self._bound.most)
+            self._bound.went_well(place.begun_ns, now_ns, is_full=self._is_full())
 
     def give_back(self, place: Place) -> None:
         """Undo all that was done for a call that was not made."""
@@ -251,6 +263,10 @@ class Turns:
                 for window in self._units:
                     window.correct(place, units)
                 self._note()
+        except BaseException:  # an interrupt
+            for window in self._units:
+                window.recount()
+            raise
         finally:
             self.wake_first()
 
@@ -292,9 +308,17 @@ class Turns:
             return
         now_ns = recorder.now_ns()
         if self._bound is not None:
-            recorder.gauges.note(self, f"{self._name}: calls in flight", now_ns, len(self._inside), self._bound.most)
+            recorder.gauges.note(self, f"{self._name}: {IN_FLIGHT}", now_ns, len(self._inside), self._bound.most)
         for window in (*self._calls, *self._units):
             recorder.gauges.note(window, f"{self._name}: {window.what}", now_ns, window.used, window.most)
+
+
+def _waking(loop: asyncio.AbstractEventLoop, turn: asyncio.Event) -> Callable[[], None]:
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop has just been closed
+            loop.call_soon_threadsafe(turn.set)
+
+    return wake
 
 
 def caller() -> object:

@@ -67,8 +67,12 @@ class Window:
             self.used += amount - before
 
     def remove(self, call: Hashable) -> None:
-        """Count a call no more, since it was never made; right also where an interrupt has cut another method short."""
+        """Count a call no more, since it was never made."""
         self._begun.pop(call, None)
+        self.recount()
+
+    def recount(self) -> None:
+        """Put right what an interrupt has left half done in another method."""
         self.used = sum(amount for _, amount in self._begun.values())
 
     def clear(self) -> None:

@@ -34,9 +34,9 @@ def all_ok(count: int | None = None) -> Goal:
         if count is not None and len(branches) != count:
             few = count - len(branches)
             what = f"{few} missing" if few > 0 else f"{-few} too many"
-            return Finding(
-                False, f"there were {counted(len(branches), 'branch', 'branches')}, expected {count}: {what}"
-            )
+            verb = "was" if len(branches) == 1 else "were"
+            found = counted(len(branches), "branch", "branches")
+            return Finding(False, f"there {verb} {found}, expected {count}: {what}")
         return Finding(True, f"all {len(branches)} branches succeeded")
 
     goal = "every branch succeeds" if count is None else f"{count} branches, and all of them succeed"

@@ -5,8 +5,6 @@ Belongs here: ratios of times. Does not belong here: what runs at the same time 
 
 from __future__ import annotations
 
-import math
-
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.wording import counted, duration
 from kaygraph_viz.lessons.goals.at_once import longest_below
@@ -20,17 +18,20 @@ def faster_than(baseline: Trace, ratio: float = 1.5) -> Goal:
     """Require a run at least `ratio` times as fast as another one; 1.5 leaves room for noise of a busy machine."""
 
     def evaluate(trace: Trace) -> Finding:
-        gain = baseline.makespan_s / trace.makespan_s if trace.makespan_s else 0.0
+        if not trace.makespan_s:
+            return Finding(False, "the run took no time: nothing was done in it")
+        gain = baseline.makespan_s / trace.makespan_s
         times = f"{duration(trace.makespan_s)}, before {duration(baseline.makespan_s)}"
-        reason = f"it was {_down(gain)} times as fast: {times}"
+        reason = f"it was {_times(gain, ratio)} times as fast: {times}"
         return Finding(True, reason) if gain >= ratio else Finding(False, reason, *longest_below(trace, 2))
 
     return Goal(f"at least {ratio:g} times as fast as before", evaluate)
 
 
-def _down(gain: float) -> str:
-    """Return a factor, rounded down, so that it never seems to meet a goal that it does not meet."""
-    return f"{math.floor(gain * 10 + 1e-6) / 10:.1f}"
+def _times(gain: float, ratio: float) -> str:
+    """Return a factor in words; one below the ratio never looks like the ratio."""
+    rounded = f"{gain:.1f}"
+    return f"{gain:.3f}" if float(rounded) >= ratio > gain else rounded
 
 
 def efficiency_at_least(share: float) -> Goal:

@@ -21,6 +21,7 @@ from kaygraph_viz._optional import require
 __all__ = ["CellRun", "Kernel"]
 
 PACKAGE = Path(__file__).parents[3]  # the folder with the package
+TEXTS_ONLY = "get_ipython().display_formatter.active_types = ['text/plain']"
 POLL_S = 0.2
 START_S = 60.0
 MAX_PRINTED = 100_000  # characters that are kept of what one cell shows
@@ -61,7 +62,8 @@ class Kernel:
         self._folder = folder
         path = [str(PACKAGE), os.environ.get("PYTHONPATH", "")]  # the lessons there are those that are here
         inherited = os.environ if environment is None else environment
-        self._environment = {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+        ours = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "MPLBACKEND": "agg"}  # nobody sees the charts
+        self._environment = {**inherited, **ours}
 
     async def __aenter__(self) -> Self:
         require("jupyter_client")
@@ -73,6 +75,7 @@ class Kernel:
         try:
             self._client.start_channels()
             await self._client.wait_for_ready(timeout=START_S)
+            await self.run(TEXTS_ONLY, START_S, silent=True)
         except BaseException:
             await self._end()
             raise

@@ -17,8 +17,8 @@ from kaygraph_viz.services.speeches import Speech, load_speeches
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "TextMapReduce", "average_years", "count_words", "cut", "every_letter_read", "in_some_order",
-    "load_speeches", "right_elsewhere", "with_one_long_text", "words_of",
+    "TextMapReduce", "average_years", "count_words", "cut", "every_letter_read", "in_some_order", "load_speeches",
+    "right_elsewhere", "with_one_long_text", "words_of",
 ]  # fmt: skip
 
 SECONDS_PER_LETTER = 60e-9  # to find the words

@@ -14,6 +14,7 @@ from kaygraph_viz.recording import record
 from kaygraph_viz.services.datasets import load_customers
 from kaygraph_viz.services.server import Server, serve
 from kaygraph_viz.services.settings import ServiceSettings
+from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["customers", "is_here", "open_services", "recorded_program", "simulated"]
@@ -39,7 +40,8 @@ def simulated(program: Callable[[Any], Any]) -> tuple[Any, Trace]:
 def recorded_program(source: str) -> Path:
     """Save a program, run ``kaygraph-viz record collect.py``, and return the folder with what was recorded."""
     folder = Path(tempfile.mkdtemp())
-    (folder / "collect.py").write_text(source, encoding="utf-8")
+    with written(folder / "collect.py") as file:
+        file.write(source.encode())
     command = [sys.executable, "-m", "kaygraph_viz", "record", "collect.py"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603  (a program of the lesson)
     return folder / "recorded"

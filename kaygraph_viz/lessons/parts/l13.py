@@ -23,8 +23,8 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = [
-    "ACCOUNTS", "RIGHT", "TRANSFERS", "balances_are_right", "booked", "chunk_costs", "chunk_curve", "law_curves",
-    "other_day", "result_or_error", "settled", "wait_circle",
+    "ACCOUNTS", "OTHER_RIGHT", "RIGHT", "TRANSFERS", "balances_are_right", "booked", "chunk_costs", "chunk_curve",
+    "law_curves", "other_day", "result_or_error", "settled", "wait_circle",
 ]  # fmt: skip
 
 Transfer = tuple[str, str, int]  # from, to, how much
@@ -66,9 +66,12 @@ def settled(accounts: Mapping[str, int], transfers: Iterable[Transfer]) -> dict[
 RIGHT = settled(ACCOUNTS, TRANSFERS)
 
 
-def other_day() -> tuple[dict[str, int], list[Transfer], dict[str, int]]:
-    """Return other accounts and transfers, and their balances afterwards: an answer for one day only is none."""
-    return dict(_OTHER_ACCOUNTS), list(_OTHER_TRANSFERS), settled(_OTHER_ACCOUNTS, _OTHER_TRANSFERS)
+OTHER_RIGHT = settled(_OTHER_ACCOUNTS, _OTHER_TRANSFERS)
+
+
+def other_day() -> tuple[dict[str, int], list[Transfer]]:
+    """Return accounts and transfers of another day: an answer for one day only is none."""
+    return dict(_OTHER_ACCOUNTS), list(_OTHER_TRANSFERS)
 
 
 def result_or_error(function: Callable[..., Any], *arguments: Any) -> Any:

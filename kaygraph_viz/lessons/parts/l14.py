@@ -65,10 +65,11 @@ def in_words(usage: Iterable[TextUsage]) -> str:
 
 def held_up(trace: Trace) -> dict[str, float]:
     """Return for how many seconds all branches together waited for each limit [s], the longest first."""
-    waits: Counter[str] = Counter()
+    waits: dict[str, float] = {}
     for wait in trace.where(kind="wait", name="rate limit"):
-        waits[wait.attributes.get("limit", "other")] += (wait.ended_ns - wait.started_ns) / 1e9
-    return {name: round(seconds, 1) for name, seconds in waits.most_common()}
+        name = wait.attributes.get("limit", "other")
+        waits[name] = waits.get(name, 0.0) + (wait.ended_ns - wait.started_ns) / 1e9
+    return {name: round(waits[name], 1) for name in sorted(waits, key=lambda name: -waits[name])}
 
 
 # -- the exercise ----------------------------------------------------------------------------------------------------

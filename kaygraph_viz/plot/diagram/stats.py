@@ -19,6 +19,7 @@ from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs, group_cl
 from kaygraph_viz.analysis.nesting import Nesting, Places
 from kaygraph_viz.plot.diagram.critical_path import GraphPath
 from kaygraph_viz.plot.diagram.node_spans import with_node_ids
+from kaygraph_viz.trace.counting import repeated, sums, tally
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 
@@ -192,8 +193,8 @@ def _sums(
         ~columns.is_status("ok"),
         (columns.column("attempt") - 1).clip(min=0),
     )
-    time_ns, not_ok, retries = (np.bincount(group, value[positions], len(keys)) for value in values)
-    count = np.bincount(group, minlength=len(keys))
+    time_ns, not_ok, retries = (sums(group, value[positions], len(keys)) for value in values)
+    count = tally(group, len(keys))
     return {
         (*divmod(int(keys[k]) // size, size), int(keys[k]) % size): (
             int(count[k]),
@@ -222,8 +223,8 @@ def _follow_counts(nesting: Nesting, scope: Ints) -> dict[tuple[int, str, str], 
     size = np.minimum(np.diff(firsts), MAX_AT_ONCE)  # of each cluster
     is_first = np.append(True, parent[firsts[1:-1]] != parent[firsts[:-2]]) if len(size) else begins
     earlier = np.where(is_first, 0, np.append(0, size[:-1]))[cluster] if len(size) else begins
-    after = np.repeat(np.arange(len(nodes)), earlier)
-    before = np.arange(len(after)) - np.repeat(np.cumsum(earlier) - earlier, earlier) + firsts[cluster[after] - 1]
+    after = repeated(np.arange(len(nodes)), earlier)
+    before = np.arange(len(after)) - repeated(np.cumsum(earlier) - earlier, earlier) + firsts[cluster[after] - 1]
     return _counted(nesting, scope, nodes[before], nodes[after])
 
 

@@ -18,6 +18,7 @@ from kaygraph_viz.plot.canvas import Canvas
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.rows import NAME_LIMIT, Row
+from kaygraph_viz.trace.counting import repeated
 
 __all__ = ["MAX_BANDS", "MAX_ROWS", "folded", "most_rows"]
 
@@ -71,7 +72,7 @@ def folded(chart: Chart, most: int = MAX_ROWS) -> Chart:
     firsts = sorted([*_firsts(chart), *(number for number, row in enumerate(chart.rows) if row.is_heading)])
     sizes = np.diff([*firsts, len(chart.rows)])
     rows = tuple(_band(chart.rows[first : first + size]) for first, size in zip(firsts, sizes.tolist(), strict=True))
-    new = np.repeat(np.arange(len(firsts)), sizes)
+    new = repeated(np.arange(len(firsts)), sizes)
     runs = (
         replace(run, row_of=new[run.row_of], nodes=tuple(replace(line, row=int(new[line.row])) for line in run.nodes))
         for run in chart.runs

@@ -5,13 +5,12 @@ Belongs here: texts for bars, from the longest to the shortest. Does not belong 
 
 from __future__ import annotations
 
-import numpy as np
-
 from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
 from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.shortening import Shortener
 from kaygraph_viz.plot.style import STATUS_WORDS
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.span import STATUSES
 
 __all__ = ["BarLabels", "label_at"]
@@ -42,7 +41,7 @@ class BarLabels:
         self._together = Shortener(self._clean)
         self._node = nesting.nearest(columns.is_kind("node"))
         self._is_phase = columns.is_kind("phase") & ~is_own_time(columns)
-        self._uses = np.bincount(columns.rows["name"][units], minlength=len(columns.names))
+        self._uses = tally(columns.rows["name"][units], len(columns.names))
 
     def is_slim(self, position: int) -> bool:
         """Return whether a bar is prep or post, a phase around the work, which is drawn slim."""

@@ -14,6 +14,7 @@ from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.part_fills import STACK, Floats, share_of
 from kaygraph_viz.plot.style import STATUS_FILLS
+from kaygraph_viz.trace.counting import sums
 
 __all__ = ["Bins", "Coverage", "make_bins"]
 
@@ -89,8 +90,8 @@ class Coverage:
         weight = 1.0 if weights is None else weights[some]
         for sign, cell, behind in self._sides:
             counted = np.broadcast_to(np.asarray(weight, np.float64), cell[some].shape)
-            whole += sign * np.bincount(cell[some], counted, size)
-            within += sign * np.bincount(cell[some], counted * behind[some], size)
+            whole += sign * sums(cell[some], counted, size)
+            within += sign * sums(cell[some], counted * behind[some], size)
         whole, within = whole.reshape(self._shape), within.reshape(self._shape)
         share: Floats = np.cumsum(whole, axis=1) - whole + within / np.maximum(self._widths, 1)
         share[share < NOISE] = 0

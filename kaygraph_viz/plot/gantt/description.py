@@ -23,6 +23,7 @@ from kaygraph_viz.plot.gantt.part_fills import Floats
 from kaygraph_viz.plot.gantt.parts_description import PART_HEADINGS, part_times_s, where_time_went
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.plot.style import BANDS_NOTE, STATUS_WORDS
+from kaygraph_viz.trace.counting import sums, tally
 
 __all__ = ["gantt_description", "gantt_title"]
 
@@ -167,10 +168,10 @@ def _row_lines(run: Run, times_s: Times, chart: Chart) -> Iterator[tuple[str, ..
     columns, size = run.nesting.columns, len(chart.rows)
     starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
     times = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *times_s.values()
-    counts = np.bincount(run.row_of, minlength=size)
-    sums = [np.bincount(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in times]
+    counts = tally(run.row_of, size)
+    sums = [sums(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in times]
     sums[1] /= counts.clip(1)
-    bad = np.bincount(run.row_of[~columns.is_status("ok")[run.units]], minlength=size)
+    bad = tally(run.row_of[~columns.is_status("ok")[run.units]], size)
     first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
     np.minimum.at(first, run.row_of, starts)
     np.maximum.at(last, run.row_of, ends)

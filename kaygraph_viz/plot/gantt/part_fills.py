@@ -18,6 +18,7 @@ import numpy.typing as npt
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.style import FILLS
+from kaygraph_viz.trace.counting import repeated
 from kaygraph_viz.trace.part_table import Stretches
 
 __all__ = ["STACK", "Stripes", "make_stripes", "share_of"]
@@ -204,7 +205,7 @@ def _room_beside(owner: Places, edges: Ints, first: Places, last: Places, least_
 def _columns(low: Floats, high: Floats, count: Ints, least_ns: float) -> tuple[Places, Floats, Floats]:
     """Divide each run into columns of equal widths; return the run of each, its start and its end [ns]."""
     columns = np.minimum((high - low) // max(least_ns, 1), count // MIN_STACK_PARTS).astype(np.int64).clip(1)
-    run = np.repeat(np.arange(len(low)), columns)
+    run = repeated(np.arange(len(low)), columns)
     number = np.arange(len(run)) - (np.cumsum(columns) - columns)[run]
     width = ((high - low) / columns)[run]
     return run, low[run] + number * width, low[run] + (number + 1) * width

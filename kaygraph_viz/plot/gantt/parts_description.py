@@ -16,6 +16,7 @@ from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.gantt.chart import Run
 from kaygraph_viz.plot.gantt.loops import turns_of
 from kaygraph_viz.plot.gantt.part_fills import Floats, share_of
+from kaygraph_viz.trace.counting import sums
 
 __all__ = ["PART_HEADINGS", "part_times_s", "where_time_went"]
 
@@ -63,7 +64,7 @@ def _total_s(run: Run, fill: str) -> Floats:
     share = share_of(run.parts, fill)
     some = np.flatnonzero(share)
     times = share[some] * (run.parts.ended_ns[some] - run.parts.started_ns[some]) / 1e9
-    return np.bincount(run.parts.owner[some], times, len(run.units)).astype(np.float64, copy=False)
+    return sums(run.parts.owner[some], times, len(run.units)).astype(np.float64, copy=False)
 
 
 def where_time_went(run: Run, times_s: Mapping[str, Floats]) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import repeated, sums
 from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, Stretches, stretches
 from kaygraph_viz.trace.sampler.thread_timeline import Timeline
 
@@ -131,7 +132,7 @@ def _threads(
 
 def _budgets(rows: npt.NDArray[np.void], found: Stretches) -> Floats:
     """Return the CPU time left for the unknown parts of each span [ns]; NaN where it was not measured."""
-    exact = np.bincount(found.owner, (found.ended_ns - found.started_ns) * (found.kind == CPU), len(rows))
+    exact = sums(found.owner, (found.ended_ns - found.started_ns) * (found.kind == CPU), len(rows))
     cpu = rows["cpu_ns"]
     return np.where(cpu < 0, np.nan, np.maximum(cpu - exact, 0))
 
@@ -162,12 +163,12 @@ def _cpu_within(line: Timeline, begins: Ints, ends: Ints) -> Floats:
 def _shared_out(measured: Floats, lasted: Ints, owner: Places, budget: Floats) -> Floats:
     """Return the CPU time of each unknown stretch [ns], scaled so that those of a span sum up to that of its clock."""
     size, limit = len(budget), lasted.astype(float)
-    target = np.minimum(budget, np.bincount(owner, limit, size))[owner]
-    total = np.bincount(owner, measured, size)[owner]
+    target = np.minimum(budget, sums(owner, limit, size))[owner]
+    total = sums(owner, measured, size)[owner]
     share = np.minimum(measured * np.divide(target, total, out=np.zeros(len(owner)), where=total > 0), limit)
     room = limit - share
-    missing = target - np.bincount(owner, share, size)[owner]
-    all_room = np.bincount(owner, room, size)[owner]
+    missing = target - sums(owner, share, size)[owner]
+    all_room = sums(owner, room, size)[owner]
     share += room * np.divide(missing, all_room, out=np.zeros(len(owner)), where=all_room > 0)
     return np.where(np.isnan(share), measured, share)
 
@@ -195,7 +196,7 @@ def placed(line: Timeline, started_ns: Ints, ended_ns: Ints, cpu_ns: Ints) -> Pi
     is_cpu = kind == CPU
     size, length = len(started_ns), ended_ns - started_ns
     wanted = np.stack([cpu_ns, length - cpu_ns], axis=1)  # CPU, and all else
-    there = np.stack([np.bincount(owner, lasted * which, size) for which in (is_cpu, ~is_cpu)], axis=1)
+    there = np.stack([sums(owner, lasted * which, size) for which in (is_cpu, ~is_cpu)], axis=1)
     factor = np.divide(wanted, there, out=np.zeros(wanted.shape), where=there > 0)
     warped = lasted * np.where(is_cpu, factor[owner, 0], factor[owner, 1])
     for column, extra in ((1, WAIT), (0, CPU)):  # a kind that the timeline does not have is added at the end, CPU last
@@ -213,8 +214,8 @@ def _cut(line: Timeline, started_ns: Ints, ended_ns: Ints) -> tuple[Places, Code
     inner = line.edges_ns[1:-1]
     first, last = np.searchsorted(inner, started_ns, "right"), np.searchsorted(inner, ended_ns, "left")
     counts = last - first + 1
-    owner = np.repeat(np.arange(len(started_ns)), counts)
-    piece = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts) + first[owner]
+    owner = repeated(np.arange(len(started_ns)), counts)
+    piece = np.arange(len(owner)) - repeated(np.cumsum(counts) - counts, counts) + first[owner]
     far = np.iinfo(np.int64)
     begins, ends = np.append(far.min, inner)[piece], np.append(inner, far.max)[piece]
     lasted = np.minimum(ends, ended_ns[owner]) - np.maximum(begins, started_ns[owner])
@@ -265,7 +266,7 @@ def _replaced(columns: SpanColumns, positions: Places, found: Stretches, pieces:
 def _with(table: PartTable, span_id: Ints, counts: Ints, parts: npt.NDArray[np.void]) -> PartTable:
     """Return a table in which some spans have other parts."""
     is_other = ~np.isin(table.span_id, span_id)
-    others = table.parts[np.repeat(is_other, np.diff(table.first))]
+    others = table.parts[repeated(is_other, np.diff(table.first))]
     return PartTable.of_spans(
         np.append(table.span_id[is_other], span_id), np.append(np.diff(table.first)[is_other], counts),
         np.append(others, parts),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kaygraph_viz.parts import PART_CODE
+from kaygraph_viz.trace.counting import repeated
 
 __all__ = ["ThreadReadings", "Timeline", "tick_ns", "timelines"]
 
@@ -229,5 +230,5 @@ def _with_gil(line: Timeline, total: _Total, patience_ns: int) -> Timeline:
     used, busy = total.between(line.edges_ns[firsts], line.edges_ns[ends])
     is_gil = (busy >= BUSY * lasted) & (used <= SOLE * lasted)
     kind = line.kind.copy()
-    kind[is_run] = np.where(is_gap[is_run] & np.repeat(is_gil, ends - firsts), GIL, kind[is_run])
+    kind[is_run] = np.where(is_gap[is_run] & repeated(is_gil, ends - firsts), GIL, kind[is_run])
     return line._replace(kind=kind)

@@ -1,13 +1,16 @@
 """The run of a panel in a background thread: its progress is reported while it goes on, and it can be stopped.
 
-Belongs here: threads. Does not belong here: widgets (``playground``), and how calls stop (``execute.cancel``).
+Belongs here: threads, and what stands for them in a browser tab. Does not belong here: widgets (``playground``), and
+how calls stop (``execute.cancel``).
 
 The run has a thread of its own. A second one, the watcher, is the only thread that
-calls the panel, since ipywidgets allows one thread to set traits.
+calls the panel, since ipywidgets allows one thread to set traits. A browser tab has no threads: there the event loop
+does the run once the control that was moved has been served, and nothing else happens meanwhile.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -15,11 +18,12 @@ from dataclasses import dataclass
 
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.execute.cancel import CancelToken, interrupt, stopping_all
+from kaygraph_viz.machine import has_threads
 from kaygraph_viz.real_threads import Event, Thread
 from kaygraph_viz.trace.options import told_of_traces
 from kaygraph_viz.trace.trace import Trace
 
-__all__ = ["BackgroundRun", "Ending"]
+__all__ = ["BackgroundRun", "Ending", "LoopRun", "begun"]
 
 TICK_S = 0.2
 PATIENCE_S = 3.0  # for a run that was stopped and goes on
@@ -94,6 +98,9 @@ class BackgroundRun:
         self._look_at = 0.0
         self._worker = threading.Thread(target=self._run, name="playground-run", daemon=True)
         self._watcher = Thread(target=self._watch, name="playground", daemon=True)
+        self._begin()
+
+    def _begin(self) -> None:
         self._watcher.start()
 
     @property
@@ -159,3 +166,51 @@ class BackgroundRun:
 def branches_of(trace: Trace) -> int:
     """Return how many branches of a run have ended, well or badly."""
     return int(trace.columns.is_kind("branch").sum())
+
+
+class LoopRun(BackgroundRun):
+    """A run that the event loop of the caller does as soon as it can, or `wait` before; for a place without threads.
+
+    Parameters
+    ----------
+    work, tick, ended, patience_s
+        As for `BackgroundRun`.
+
+    Examples
+    --------
+    >>> run = LoopRun(lambda: 42, print, lambda ending: print(ending.returned))
+    >>> run.is_going_on
+    True
+    >>> run.wait()
+    42
+    """
+
+    def _begin(self) -> None:
+        self._has_begun, self._is_told = False, False
+        loop = asyncio._get_running_loop()
+        if loop is not None:  # else somebody waits
+            loop.call_soon(self.wait)
+
+    @property
+    def is_going_on(self) -> bool:
+        """Whether the end has not been reported yet."""
+        return not self._is_told
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Do the run, unless it was begun before."""
+        if self._has_begun:
+            return
+        self._has_begun = True
+        if self.was_stopped:
+            self._ending = Ending(was_stopped=True)
+        else:
+            self._run()
+        self._is_told = True
+        self._ended(self._ending or Ending(was_stopped=True))
+
+
+def begun(
+    work: Callable[[], object], tick: Callable[[int], object], ended: Callable[[Ending], object]
+) -> BackgroundRun:
+    """Return a run that has begun, or will soon: in threads where there are threads."""
+    return (BackgroundRun if has_threads() else LoopRun)(work, tick, ended)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kaygraph_viz.widgets.playground.background import BackgroundRun, Ending
+from kaygraph_viz.widgets.playground.background import BackgroundRun, Ending, begun
 
 __all__ = ["Newest"]
 
@@ -112,7 +112,7 @@ class Newest:
 
     def _start(self, job: _Job) -> BackgroundRun:
         self._is_dropped = False
-        return BackgroundRun(job.work, job.tick, lambda ending: self._on_end(job, ending))
+        return begun(job.work, job.tick, lambda ending: self._on_end(job, ending))
 
     def _on_end(self, job: _Job, ending: Ending) -> None:
         try:

@@ -71,6 +71,6 @@ function writeLegend(run, styles, painter, host) {
     pen.lineWidth = 0.7;
     pen.strokeRect(1, 1, 20, 10);
     if (fill.marker) drawMarker(pen, fill.marker, 11, 6, 9, fill.line, styles.paper);
-    element("span", {}, entry, fill.label);
+    element("span", {}, entry, fill === styles.parts.gil && run.turn ? run.turn : fill.label);  // of a loop, or of the interpreter
   }
 }

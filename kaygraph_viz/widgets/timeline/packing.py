@@ -26,7 +26,9 @@ from kaygraph_viz.plot.gantt.bands import folded
 from kaygraph_viz.plot.gantt.bar_labels import label_at
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
+from kaygraph_viz.plot.gantt.loops import turns_of
 from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.live_spans import so_far
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.trace.trace import Trace
@@ -91,6 +93,7 @@ def pack(trace: Trace) -> Packed:
         "lines": [[line.row, line.level, line.x0_s, line.x1_s, line.label] for line in run.nodes],
         "errors": _errors(run, pieces), "title": gantt_title(chart, summaries),
         "sentence": gantt_description(bands, summaries).sentence, "is_live": is_live, "dropped": run.dropped,
+        "turn": f"waiting for {turns_of(chart.runs)}",
     }  # fmt: skip
     return Packed(head, data, np.sort(run.nesting.columns.column("span_id")[run.units]))
 
@@ -217,7 +220,7 @@ class _Labels:
         many = len(columns.names) + 1
         keys = (name * many + node_name + 1) * 2 + is_phase
         known, self.code = np.unique(keys, return_inverse=True)
-        uses = np.bincount(name[run.units], minlength=len(columns.names))
+        uses = tally(name[run.units], len(columns.names))
         node_codes = np.unique(node_name[node_name >= 0]).tolist()
         self.nodes = [columns.names[code] for code in node_codes]
         place = {code: at for at, code in enumerate(node_codes)}

@@ -15,6 +15,7 @@ from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.counting import sums
 from kaygraph_viz.trace.part_table import stretches
 from kaygraph_viz.widgets.timeline.pieces import Pieces
 
@@ -105,9 +106,9 @@ def _with_sums(pieces: Pieces, parts: PieceParts, mine: Places) -> Pieces:
     """Return pieces with CPU and blocked time summed from their parts: the trace only has those of the whole bar."""
     lasted, _ = _lengths_ns(pieces, parts)
     size, tried = len(pieces.unit), mine[pieces.is_piecewise[mine]]
-    cpu = np.bincount(parts.owner, np.nan_to_num(parts.share) * lasted, size).round().astype(np.int64)
-    cpu[np.bincount(parts.owner, np.isnan(parts.share), size) > 0] = -1
-    blocked = np.bincount(parts.owner, (parts.kind == BLOCKED) * lasted, size).astype(np.int64)
+    cpu = sums(parts.owner, np.nan_to_num(parts.share) * lasted, size).round().astype(np.int64)
+    cpu[sums(parts.owner, np.isnan(parts.share), size) > 0] = -1
+    blocked = sums(parts.owner, (parts.kind == BLOCKED) * lasted, size).astype(np.int64)
     pieces.cpu_ns[tried], pieces.blocked_ns[tried] = cpu[tried], blocked[tried]
     return pieces
 
@@ -118,8 +119,9 @@ def _needed(pieces: Pieces, parts: PieceParts) -> Bools:
     rest = (pieces.end_ns - pieces.start_ns - pieces.blocked_ns)[parts.owner]
     cpu = pieces.cpu_ns[parts.owner]
     derived = np.where(cpu >= rest, CPU, np.where(cpu == 0, WAIT, UNKNOWN))
-    derived[pieces.is_pause[parts.owner]] = PAUSE
+    is_pause = pieces.is_pause[parts.owner]
+    derived[is_pause] = PAUSE
     is_derived = is_first & (parts.kind == derived) & (lasted == rest)
     is_last = np.append(is_first[1:], True)
-    is_derived |= is_last & (parts.kind == BLOCKED) & (lasted == pieces.blocked_ns[parts.owner])
-    return np.bincount(parts.owner, ~is_derived, len(pieces.unit)) > 0
+    is_derived |= is_last & ~is_pause & (parts.kind == BLOCKED) & (lasted == pieces.blocked_ns[parts.owner])
+    return sums(parts.owner, ~is_derived, len(pieces.unit)) > 0

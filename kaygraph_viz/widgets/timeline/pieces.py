@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.analysis.nesting import Places
 from kaygraph_viz.plot.gantt.chart import Run
+from kaygraph_viz.trace.counting import sums, tally
 
 __all__ = ["Pieces", "pieces_of"]
 
@@ -104,7 +105,7 @@ def _attempts(run: Run) -> tuple[Places, Places]:
     is_unit[run.units] = True
     attempts = np.flatnonzero(columns.is_kind("attempt") & (parent >= 0))
     attempts = attempts[is_unit[parent[attempts]]]
-    count = np.bincount(parent[attempts], minlength=len(columns))
+    count = tally(parent[attempts], len(columns))
     attempts = attempts[count[parent[attempts]] > 1]
     attempts = attempts[np.lexsort((columns.column("started_ns")[attempts], parent[attempts]))]
     return attempts, parent[attempts]
@@ -117,13 +118,13 @@ def _tried(run: Run, attempts: Places, owner: Places, row_of: Ints) -> Pieces:
         columns.column(name)[attempts] for name in ("started_ns", "ended_ns", "cpu_ns", "blocked_ns")
     )
     size = len(columns)
-    total = np.maximum(np.bincount(owner, end - start, size).astype(np.int64), 1)
-    is_shared = (np.bincount(owner, cpu >= 0, size) == 0) & (columns.column("cpu_ns") >= 0)
+    total = np.maximum(sums(owner, end - start, size).astype(np.int64), 1)
+    is_shared = (sums(owner, cpu >= 0, size) == 0) & (columns.column("cpu_ns") >= 0)
     for mine, name in ((cpu, "cpu_ns"), (blocked, "blocked_ns")):
         shares = (columns.column(name)[owner] * ((end - start) / total[owner])).astype(np.int64)
         mine[:] = np.where(is_shared[owner], shares, mine)
     number = np.maximum(columns.column("attempt")[attempts], 1)
-    tries = np.bincount(owner, minlength=size)[owner]
+    tries = tally(owner, size)[owner]
     no = np.zeros(len(attempts), np.bool_)
     return Pieces(attempts, owner, row_of[owner], start, end, cpu, blocked, number, tries, no, no.copy())
 
@@ -138,7 +139,7 @@ def _pauses(run: Run, attempts: Places, owner: Places, row_of: Ints) -> Pieces:
     starts = np.concatenate([np.where(is_first, started[owner], before), ended[attempts][is_last]])
     ends = np.concatenate([started[attempts], ended[owner][is_last]])
     unit = np.concatenate([owner, owner[is_last]])
-    tries = np.bincount(owner, minlength=len(columns))[unit]
+    tries = tally(owner, len(columns))[unit]
     number = np.concatenate([columns.column("attempt")[attempts], tries[len(owner) :]])
     kept = ends > starts
     unit, zero = unit[kept], np.zeros(int(kept.sum()), np.int64)

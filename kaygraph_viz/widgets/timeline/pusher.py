@@ -5,10 +5,10 @@ Belongs here: when something is sent. Does not belong here: what (``timeline``).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from kaygraph_viz.errors import warn
+from kaygraph_viz.machine import thread_cpu_ns
 from kaygraph_viz.real_threads import Event, Thread
 from kaygraph_viz.trace.attributes import describe_error
 
@@ -16,6 +16,10 @@ __all__ = ["PERIOD_S", "Pusher"]
 
 PERIOD_S = 0.1
 MAX_SHARE = 0.05  # of a core, so that the work that is watched is not slowed down by more
+
+
+def _cpu_s() -> float:
+    return thread_cpu_ns() / 1e9
 
 
 class Pusher:
@@ -40,7 +44,11 @@ class Pusher:
     """
 
     def __init__(
-        self, push: Callable[[], None], is_live: Callable[[], bool], *, cpu_s: Callable[[], float] = time.thread_time
+        self,
+        push: Callable[[], None],
+        is_live: Callable[[], bool],
+        *,
+        cpu_s: Callable[[], float] = _cpu_s,
     ) -> None:
         self._push = push
         self._is_live = is_live

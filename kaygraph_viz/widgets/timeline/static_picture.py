@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imsave
 
+from kaygraph_viz.plot.canvas import figure_of
+
 __all__ = ["still_png"]
 
 DPI = 100
@@ -40,7 +42,7 @@ def still_png(*charts: Axes) -> bytes:
 
 
 def _pixels(ax: Axes) -> npt.NDArray[np.uint8]:
-    figure: Any = ax.get_figure(root=True)
+    figure: Any = figure_of(ax)
     try:
         figure.set_dpi(DPI)
         canvas: Any = FigureCanvasAgg(figure)

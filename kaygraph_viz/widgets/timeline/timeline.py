@@ -20,6 +20,7 @@ import numpy.typing as npt
 from kaygraph_viz._optional import needed
 from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.errors import OptionError, short, warn
+from kaygraph_viz.machine import has_threads
 from kaygraph_viz.plot.checks import checked_trace
 from kaygraph_viz.plot.description import describe
 from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
@@ -121,7 +122,7 @@ class Timeline(anywidget.AnyWidget):
         self._pusher = Pusher(self.refresh, self._is_live)
         super().__init__()
         self.refresh()
-        if trace.is_live:
+        if trace.is_live and has_threads():  # in a browser tab `refresh` shows what was recorded meanwhile
             self._pusher.start()
 
     def refresh(self) -> None:

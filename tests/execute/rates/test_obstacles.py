@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from kaygraph_viz.execute.rates.obstacles import Obstacles
 
 
@@ -12,7 +10,7 @@ def test_times_of_one_limit_add_up_and_gaps_do_not_count():
     for name, now_ns in (("a", 10), ("", 20), ("b", 50), ("a", 65), ("", 75), ("a", 900)):
         obstacles.now(name, now_ns)
     assert obstacles.so_far(901) == {"a": 21, "b": 15}
-    assert obstacles.longest_since(Counter()) == "a"
+    assert obstacles.longest_since({}) == "a"
 
 
 def test_only_what_came_later_counts():

@@ -67,7 +67,7 @@ def test_under_a_virtual_clock_nothing_listens():
 
 @pytest.mark.processes
 def test_all_processes_together_keep_the_limit():
-    limit = kv.RateLimit(in_flight=2, units_per_minute=10_000)
+    limit = kv.RateLimit(in_flight=1, units_per_minute=10_000)
 
     def call(x):
         import time
@@ -78,16 +78,15 @@ def test_all_processes_together_keep_the_limit():
             asked.used(3)
             return os.getpid(), begun, time.perf_counter_ns()
 
-    with kv.record() as trace, kv.get_executor("process", 4) as executor:
-        found = [outcome.value for outcome in executor.imap(call, range(40))]
+    with kv.record() as trace, kv.get_executor("process", 3) as executor:
+        found = [outcome.value for outcome in executor.imap(call, range(21))]
     assert len({pid for pid, _, _ in found}) > 1
     changes = sorted([(begun, 1) for _, begun, _ in found] + [(ended, -1) for _, _, ended in found])
     inside = [sum(change for _, change in changes[:place]) for place in range(len(changes) + 1)]
-    assert max(inside) == 2
-    assert max(trace.gauges["rate limit: calls in flight"].used) == 2
-    assert "calls in flight" in {span.attributes.get("limit") for span in trace.where(kind="wait")}
+    assert max(inside) == 1
+    assert max(trace.gauges["rate limit: calls in flight"].used) == 1
     assert is_free(limit)
-    assert limit._turns._units[0].used == 3 * 40
+    assert limit._turns._units[0].used == 3 * 21
 
 
 @pytest.mark.processes
@@ -161,9 +160,11 @@ def test_units_can_be_corrected_in_the_block_only():
 
 
 def test_where_the_limit_is_gone_an_error_says_so():
+    before = set(threading.enumerate())
     limit = kv.RateLimit(in_flight=1)
     there = elsewhere(limit)
-    threads = [thread for thread in threading.enumerate() if thread.name == "rate limit"]
+    threads = set(threading.enumerate()) - before
+    assert len(threads) == 1
     del limit
     gc.collect()
     for thread in threads:

@@ -44,3 +44,21 @@ def test_what_goes_on_after_the_branches_counts_as_too_little_at_once(goal):
     after = bar("post", "main", 1, 5, kind="phase")
     found = goal.evaluate(make_trace(bar("a", "t-1", 0, 1), bar("b", "t-2", 0, 1), after))
     assert (found.is_met, found.to_s) == (False, 5)
+
+
+@pytest.mark.parametrize(
+    ("before_s", "is_met", "reason"),
+    [
+        (1.5, True, "it was 1.5 times as fast: 1.00 s, before 1.50 s"),
+        (1.46, False, "it was 1.460 times as fast: 1.00 s, before 1.46 s"),  # not 1.5
+        (0.96, False, "it was 1.0 times as fast: 1.00 s, before 0.960 s"),
+    ],
+)
+def test_a_factor_that_is_too_low_never_looks_right(before_s, is_met, reason):
+    found = faster_than(make_trace(bar("a", "t-1", 0, before_s)), 1.5).evaluate(make_trace(bar("a", "t-1", 0, 1)))
+    assert (found.is_met, found.reason) == (is_met, reason)
+
+
+def test_a_run_in_which_nothing_is_done_is_not_faster():
+    found = faster_than(AT_ONCE).evaluate(make_trace(bar("a", "t-1", 0, 0)))
+    assert (found.is_met, found.reason) == (False, "the run took no time: nothing was done in it")

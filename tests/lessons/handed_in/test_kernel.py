@@ -22,6 +22,8 @@ def test_cells_show_texts_and_errors(tmp_path):
             assert await kernel.run("1 / 0", LONG_S) == CellRun(
                 "ZeroDivisionError: division by zero\n", "ZeroDivisionError: division by zero", "error"
             )
+            page = "class Page:\n    def _repr_html_(self): 1 / 0\n    def __repr__(self): return 'text'\nPage()"
+            assert await kernel.run(page, LONG_S) == CellRun("text\n", "", "ok")  # nobody sees pages and charts
             assert (await kernel.run("input()", LONG_S)).error.startswith("StdinNotImplementedError")
             assert len((await kernel.run("print('x' * 1_000_000)", LONG_S)).shown) == MAX_PRINTED
 

@@ -27,7 +27,7 @@ FIVE = EXECUTOR.format(slots=5, function="service.call", count=20)
 
 CASES = [
     Case("solution", "the shipped one", grade="6 of 6"),
-    Case("untouched", "one call after the other", grade="4 of 6", says="at most 1 branches ran at once"),
+    Case("untouched", "one call after the other", grade="4 of 6", says="at most 1 branch ran at once"),
     Case(
         "right",
         "a semaphore and gather",
@@ -111,7 +111,7 @@ for number in range(20):
         await service.call(number)
 """),
         grade="4 of 6",
-        says="at most 1 branches ran at once",
+        says="at most 1 branch ran at once",
     ),
     Case(
         "wrong",

@@ -152,7 +152,7 @@ with kv.record(clock="virtual") as mine:
 """,
         ),
         grade="2 of 4",
-        says="different",
+        says="1 item instead of 24: 23 missing",
     ),
     Case(
         "cheat",

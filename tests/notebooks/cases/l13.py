@@ -150,7 +150,7 @@ CASES = [
             return accounts
         """,
         grade="3 of 4",
-        says="failed in",
+        says="schedules",
     ),
     Case(
         "wrong",
@@ -162,7 +162,7 @@ CASES = [
             return accounts
         """,
         grade="3 of 4",
-        says="at most 1 book branches",
+        says="at most 1 book branch",
     ),
     Case(
         "wrong",
@@ -196,7 +196,7 @@ CASES = [
             return accounts
         """,
         grade="3 of 4",
-        says="at most 1 book branches",
+        says="at most 1 book branch",
     ),
     Case(
         "cheat",
@@ -230,7 +230,7 @@ CASES = [
             return {"Ada": 130, "Bob": 110, "Cleo": 80, "Dan": 80}
         """,
         grade="3 of 4",
-        says="failed in",
+        says="schedules",
     ),
     Case(
         "cheat",
@@ -246,6 +246,6 @@ CASES = [
             return accounts
         """,
         grade="3 of 4",
-        says="at most 1 book branches",
+        says="at most 1 book branch",
     ),
 ]

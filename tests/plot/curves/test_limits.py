@@ -46,7 +46,7 @@ def test_another_curve_is_found_by_the_end_of_its_name(trace, of, neat):
 def test_it_has_a_text_of_its_own(trace):
     found = describe(limit_curve(trace))
     assert found.sentence == ("Curve of a limit: geo: calls in flight: the limit was 3 to 5, and 3 at the end.")
-    assert list(found.tables[0].rows) == [("0.00 s", "1", "4"), ("1.00 s", "4", "5"), ("2.00 s", "2", "3")]
+    assert list(found.tables[0].rows) == [("0 s", "1", "4"), ("1.00 s", "4", "5"), ("2.00 s", "2", "3")]
 
 
 def test_without_a_limit_it_says_so(neat):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import suppress
 
@@ -10,7 +11,7 @@ import pytest
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.widgets.playground import background
-from kaygraph_viz.widgets.playground.background import BackgroundRun
+from kaygraph_viz.widgets.playground.background import BackgroundRun, LoopRun, begun
 
 GUARD_S = 30
 
@@ -94,3 +95,27 @@ def test_interrupt_of_the_readers_own_is_an_error_and_no_stop():
     endings = []
     BackgroundRun(work, ignore, endings.append).wait(GUARD_S)
     assert (type(endings[0].error), endings[0].was_stopped) == (KeyboardInterrupt, False)
+
+
+def test_a_loop_does_the_run_where_there_are_no_threads(monkeypatch):
+    async def cell():
+        run = begun(lambda: 42, ignore, endings.append)
+        assert (run.is_going_on, endings) == (True, [])  # the control that was moved is served first
+        await asyncio.sleep(0)
+        assert not run.is_going_on
+
+    monkeypatch.setattr(background, "has_threads", lambda: False)
+    endings = []
+    before = threading.active_count()
+    asyncio.run(cell())
+    assert [ending.returned for ending in endings] == [42]
+    assert threading.active_count() == before
+
+
+def test_what_was_stopped_before_a_loop_could_begin_is_not_done():
+    ran, endings = [], []
+    run = LoopRun(lambda: ran.append(1), ignore, endings.append)
+    run.stop()
+    run.wait()
+    run.wait()
+    assert (ran, [ending.was_stopped for ending in endings]) == ([], [True])

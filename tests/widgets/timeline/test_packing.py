@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.gantt.bands import folded
@@ -176,7 +176,16 @@ def tried_again(draw):
     return make_trace((tried, attempts))
 
 
+BLOCKED_THROUGHOUT = make_trace(
+    (
+        bar("a", "t", 0, 0.006, cpu_s=0, blocked_s=0.006, attempt=2, parts=[("blocked", 0.006)]),
+        [bar("a", "t", at / 1000, (at + 1) / 1000, kind="attempt", attempt=at // 2 + 1) for at in (1, 3)],
+    )
+)
+
+
 @given(tried_again())
+@example(BLOCKED_THROUGHOUT)
 def test_parts_of_attempts_are_those_of_their_branch(trace):
     sent = merged(parts_of(pack(trace)))
     assert [part[2] for part in sent] == [kind for kind, _ in groupby(part.kind for part in next(iter(trace)).parts)]
@@ -206,6 +215,12 @@ def test_exact_numbers_of_one_bar():
     assert (one["cpu"] / MAX_SHARE, one["blocked"] / MAX_SHARE) == pytest.approx((0.25, 0.125), abs=1e-5)
     assert (one["item"], one["id"], one["attempt"], one["tries"]) == (7, 99, 2, 2)
     assert STATUSES[one["flags"]] == "timeout"
+
+
+@pytest.mark.parametrize(("lane", "words"), [("task-1", "the loop"), ("thread-1", "the interpreter")])
+def test_the_legend_says_what_bars_waited_for(lane, words):
+    trace = make_trace(bar("fetch", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)]))
+    assert pack(trace).head["turn"] == f"waiting for {words}"
 
 
 def test_names_are_those_of_the_static_chart():

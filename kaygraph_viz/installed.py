@@ -1,0 +1,36 @@
+"""What needs a Python that is installed, and what to do instead in a browser tab.
+
+Belongs here: refusing it before anything starts. Does not belong here: the facts (``machine``).
+"""
+
+from __future__ import annotations
+
+from kaygraph_viz import machine
+from kaygraph_viz.errors import PlatformError
+
+__all__ = ["SIMULATE", "require_installed"]
+
+SIMULATE = 'write kv.record(clock="virtual"), which simulates them'
+
+
+def require_installed(what: str, instead: str) -> None:
+    """Do nothing where threads and processes are possible; refuse `what` in a browser tab.
+
+    Parameters
+    ----------
+    what
+        What was asked for, as the subject of a sentence in the plural.
+    instead
+        What to do in a browser tab.
+
+    Raises
+    ------
+    PlatformError
+        If the program runs in a browser tab.
+
+    Examples
+    --------
+    >>> require_installed("worker processes", SIMULATE)
+    """
+    if not machine.has_threads():
+        raise PlatformError(f"{what} need an installed Python, and this one runs in a browser tab; {instead}")

@@ -1,0 +1,202 @@
+"""All fibers of a schedule in one thread, for places that have no other, such as a browser tab.
+
+Belongs here: what changes with the fiber, so that each one seems to have a thread of its own. Does not belong here:
+how one stack of calls is left and another one resumed (``promises``).
+
+To leave a stack of calls and to start one is all that it takes: `OneThread._leave` and `OneThread._launch`. What Python
+keeps for each thread is exchanged here where a fiber waits: its number, data of threads, the running event loop and its
+task, and the hooks of async generators.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import threading
+from _thread import allocate_lock
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextvars import Context
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.thread_data import exchanged
+
+__all__ = ["OneThread", "OneThreadTurn"]
+
+MOST_STEPS = 1000  # in which a fiber that is to end may still go on
+_numbers = itertools.count(1)
+_real_ident = threading.get_ident
+
+
+class OneThreadTurn:
+    """The turn of a fiber that shares its thread.
+
+    Parameters
+    ----------
+    carrier
+        What leaves the stack of the fiber while it waits.
+    """
+
+    def __init__(self, carrier: OneThread) -> None:
+        self._carrier = carrier
+        self._is_given = False
+        self.frame: FrameType | None = None  # where the fiber waits for it
+        self.resume: Callable[[], object] | None = None  # makes the fiber go on once the running one waits
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        """Wait for the turn, however long it takes, and take it; return whether it was taken."""
+        while blocking and not self._is_given:
+            self._carrier.wait(self, sys._getframe(1))
+        is_taken, self._is_given = self._is_given, False
+        return is_taken
+
+    def release(self) -> None:
+        """Give the turn."""
+        self._is_given = True
+        resume, self.resume = self.resume, None
+        if resume is not None:
+            resume()
+
+
+class OneThread(ABC):
+    """Carries all fibers in the thread that runs the block."""
+
+    is_watched = False
+
+    def __init__(self) -> None:
+        self._ident = self._home = 0  # of the running fiber; of the thread
+        self._blocks = 0
+        self._outer_loop: asyncio.AbstractEventLoop | None = None  # the one around the block, which may go on meanwhile
+
+    @abstractmethod
+    def _leave(self, turn: OneThreadTurn) -> None:
+        """Leave the stack of calls until ``turn.resume``, which has to be set here, was called."""
+
+    @abstractmethod
+    def _launch(self, run: Callable[[], object]) -> None:
+        """Call a function on a stack of its own, once the running fiber waits."""
+
+    def turn(self) -> OneThreadTurn:
+        """Return the turn of a new fiber, which does not have it."""
+        return OneThreadTurn(self)
+
+    def start(self, thread: threading.Thread) -> None:
+        """Start what a thread runs, as a fiber."""
+        ident = self._home + next(_numbers)
+        self._launch(partial(self._run, thread, ident))
+        _mark_as_begun(thread, ident)
+
+    def _run(self, thread: threading.Thread, ident: int) -> None:
+        self._ident = ident
+        asyncio._set_running_loop(None)
+        try:
+            Context().run(thread.run)
+        except SystemExit:
+            pass
+        except BaseException:
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), thread)))
+        finally:
+            _mark_as_ended(thread, ident)
+            exchanged([])
+            asyncio._set_running_loop(self._outer_loop)
+            self._ident = self._home
+
+    def join(self, thread: threading.Thread, seconds: float) -> None:
+        """Let other fibers go on until one has ended; no longer than `MOST_STEPS`, whatever time that takes."""
+        for _ in range(MOST_STEPS):
+            if thread.ident not in threading._active:  # type: ignore[attr-defined]  # not public
+                break
+            moment = self.turn()
+            self._launch(moment.release)
+            moment.acquire()
+
+    def frame_of(self, thread: threading.Thread, turn: OneThreadTurn) -> FrameType | None:
+        """Return the innermost frame of a fiber."""
+        return turn.frame if threading.current_thread() is not thread else sys._getframe(1)
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Give each fiber a number of its own, by which Python tells threads."""
+        if not self._blocks:
+            self._home = self._ident = _real_ident()
+            self._outer_loop = asyncio._get_running_loop()
+            threading.get_ident = self._get_ident
+        self._blocks += 1
+        try:
+            yield
+        finally:
+            self._blocks -= 1
+            if not self._blocks:
+                threading.get_ident = _real_ident
+
+    def _get_ident(self) -> int:
+        real = _real_ident()
+        return self._ident if real == self._home else real
+
+    def wait(self, turn: OneThreadTurn, frame: FrameType) -> None:
+        """Let other fibers go on until one has given the turn.
+
+        Parameters
+        ----------
+        turn
+            The turn of the calling fiber.
+        frame
+            The frame in which it waits.
+        """
+        ident, hooks, loop = self._ident, sys.get_asyncgen_hooks(), asyncio._get_running_loop()
+        task = None if loop is None else asyncio.current_task(loop)
+        held, turn.frame = exchanged([]), frame
+        if task is not None:
+            asyncio.tasks._leave_task(loop, task)  # type: ignore[arg-type]
+        asyncio._set_running_loop(self._outer_loop)
+        try:
+            self._leave(turn)
+        finally:
+            asyncio._set_running_loop(loop)
+            if task is not None:
+                asyncio.tasks._enter_task(loop, task)  # type: ignore[arg-type]
+            exchanged(held)
+            sys.set_asyncgen_hooks(*hooks)
+            self._ident, turn.frame = ident, None
+
+
+class _Handle:
+    """What a thread of Python 3.13 and later knows of the one that the system has started for it."""
+
+    def __init__(self, ident: int) -> None:
+        self.ident = ident
+        self._is_over = False
+
+    def is_done(self) -> bool:
+        return self._is_over
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
+
+    def _set_done(self) -> None:
+        self._is_over = True
+
+
+def _mark_as_begun(thread: Any, ident: int) -> None:
+    """Make a thread one that has begun, for all that `threading` says of it."""
+    threading._active[ident] = thread  # type: ignore[attr-defined]  # not public
+    thread._ident = ident
+    if hasattr(thread, "_handle"):
+        thread._handle = _Handle(ident)
+    else:
+        thread._tstate_lock = allocate_lock()
+        thread._tstate_lock.acquire()
+    thread._started.set()
+
+
+def _mark_as_ended(thread: Any, ident: int) -> None:
+    """Make a thread one that has ended."""
+    threading._active.pop(ident, None)  # type: ignore[attr-defined]  # not public
+    if hasattr(thread, "_handle"):
+        thread._handle._set_done()
+    else:
+        thread._tstate_lock, thread._is_stopped = None, True

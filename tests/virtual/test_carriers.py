@@ -1,0 +1,49 @@
+"""Which way of carrying fibers is in use."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from kaygraph_viz import machine
+from kaygraph_viz.virtual import carriers
+from kaygraph_viz.virtual.carriers import RealThreads, carried_by, carrier
+from kaygraph_viz.virtual.clock import VirtualClock
+from tests.virtual.greenlets import Greenlets
+
+
+def test_where_there_are_threads_they_carry_fibers():
+    assert isinstance(carrier(), RealThreads)
+
+
+def test_where_there_are_none_promises_do(monkeypatch):
+    monkeypatch.setattr(machine, "has_threads", lambda: False)
+    monkeypatch.setattr(carriers, "_in_use", [])
+    with pytest.raises(ImportError, match="pyodide"):  # which only Python in a browser tab has
+        carrier()
+
+
+def test_another_one_is_in_use_for_a_block():
+    with carried_by(mine := Greenlets()):
+        assert carrier() is mine
+    assert isinstance(carrier(), RealThreads)
+
+
+def test_a_turn_is_given_once():
+    turn = RealThreads().turn()
+    assert not turn.acquire(blocking=False)
+    turn.release()
+    assert turn.acquire(blocking=False)
+    assert not turn.acquire(blocking=False)
+
+
+@pytest.mark.parametrize("carried", [RealThreads, Greenlets])
+def test_it_waits_for_the_end_of_a_thread(carried):
+    with carried_by(carried()), VirtualClock():
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+        assert not thread.is_alive()
+    assert not thread.is_alive()
+    thread.join()
