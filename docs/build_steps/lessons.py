@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from base64 import b64decode
 from collections.abc import Iterator
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 LITE = ROOT / "out" / "lite"  # the lessons for the browser, where a step before this one has made them
-HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 Notebook = dict[str, Any]
 
 
@@ -50,20 +48,17 @@ def head(name: str, *, has_lite: bool) -> Notebook:
 
 
 def alt_texts(notebook: Notebook) -> Iterator[tuple[str, str]]:
-    """Yield the fingerprint and the text of each picture; without a text of its own, the section in which it stands.
+    """Yield the fingerprint and the text of each picture.
 
     >>> png = {"data": {"image/png": "iVBORw=="}, "metadata": {"image/png": {"alt": "A chart."}}}
     >>> [text for _, text in alt_texts({"cells": [{"cell_type": "code", "outputs": [png]}]})]
     ['A chart.']
     """
-    section = "the lesson"
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            section = (HEADING.findall("".join(cell["source"])) or [section])[-1]
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
-                known = output["metadata"].get("image/png", {}).get("alt")
-                yield hashlib.sha256(b64decode("".join(png))).hexdigest(), known or f"Chart of the section “{section}”"
+                text = output["metadata"].get("image/png", {}).get("alt", "")
+                yield hashlib.sha256(b64decode("".join(png))).hexdigest(), text
 
 
 def add_alt_texts(app: Sphinx, doctree: nodes.document) -> None:
