@@ -131,8 +131,8 @@ def has_threads() -> bool:
     return sys.platform not in ("emscripten", "wasi")
 
 
-# The CPU time of the calling thread [ns]. Where there is one thread only, it is that of the program.
-thread_cpu_ns: Callable[[], int] = getattr(time, "thread_time_ns", time.process_time_ns)
+# The CPU time of the calling thread [ns]. A browser tab has no such clock: there a wait uses the CPU, too.
+thread_cpu_ns: Callable[[], int] = getattr(time, "thread_time_ns", time.perf_counter_ns)
 
 
 def _has_gil() -> bool:

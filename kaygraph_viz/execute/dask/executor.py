@@ -19,6 +19,7 @@ from kaygraph_viz.execute.core.worker_pool import run_pool
 from kaygraph_viz.execute.dask.call import DaskCall
 from kaygraph_viz.execute.dask.cluster import Link, connected, local_cluster, threads_of
 from kaygraph_viz.execute.local.simulated import simulated_pool
+from kaygraph_viz.installed import SIMULATE, require_installed
 
 __all__ = ["DaskExecutor"]
 
@@ -70,6 +71,7 @@ class DaskExecutor(Executor):
         super().__init__(max_workers)
         self._threads = None if client is None else threads_of(_checked_client(client))
         if not current_clock().simulates(self.kind):  # simulated workers need no cluster
+            require_installed("workers of the kind 'dask' in real time", SIMULATE)
             require("distributed")
         self._client = client
         self._link: Link | None = None

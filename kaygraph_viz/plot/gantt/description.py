@@ -169,13 +169,13 @@ def _row_lines(run: Run, times_s: Times, chart: Chart) -> Iterator[tuple[str, ..
     starts, ends = run.since_start("started_ns"), run.since_start("ended_ns")
     times = (ends - starts) / 1e9, (starts - run.since_start("submitted_ns")) / 1e9, *times_s.values()
     counts = tally(run.row_of, size)
-    totals = [sums(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in times]
-    totals[1] /= counts.clip(1)
+    per_row = [sums(run.row_of, np.nan_to_num(time), size).astype(np.float64, copy=False) for time in times]
+    per_row[1] /= counts.clip(1)
     bad = tally(run.row_of[~columns.is_status("ok")[run.units]], size)
     first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
     np.minimum.at(first, run.row_of, starts)
     np.maximum.at(last, run.row_of, ends)
     for row in np.flatnonzero(counts).tolist():
-        cells = (first[row] / 1e9, last[row] / 1e9, *(float(part[row]) for part in totals))
+        cells = (first[row] / 1e9, last[row] / 1e9, *(float(part[row]) for part in per_row))
         name = chart.rows[row].text or clean(chart.rows[row].lane)
         yield run.name, name, f"{counts[row]:,}", *(duration(time) for time in cells), f"{bad[row]:,}"
