@@ -11,6 +11,7 @@ from types import ModuleType
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import MissingDependencyError
+from kaygraph_viz.installed import stand_in_for_connections
 
 __all__ = ["EXTRAS", "needed", "require"]
 
@@ -50,6 +51,7 @@ def needed() -> Iterator[None]:
     ...     import distributed
     """
     try:
+        stand_in_for_connections()
         yield
     except ModuleNotFoundError as error:
         missing = [package for package in EXTRAS if error.name and f"{package}.".startswith(f"{error.name}.")]

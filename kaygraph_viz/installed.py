@@ -5,10 +5,14 @@ Belongs here: refusing it before anything starts. Does not belong here: the fact
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from types import ModuleType
+
 from kaygraph_viz import machine
 from kaygraph_viz.errors import PlatformError
 
-__all__ = ["SIMULATE", "require_installed"]
+__all__ = ["SIMULATE", "require_installed", "stand_in_for_connections"]
 
 SIMULATE = 'write kv.record(clock="virtual"), which simulates them'
 
@@ -34,3 +38,15 @@ def require_installed(what: str, instead: str) -> None:
     """
     if not machine.has_threads():
         raise PlatformError(f"{what} need an installed Python, and this one runs in a browser tab; {instead}")
+
+
+def stand_in_for_connections() -> None:
+    """Let httpx2 be loaded in a browser tab, where it looks for a package that makes connections.
+
+    Our services run in process there, so that clients make none.
+    """
+    name = "httpx2_jsfetch"
+    if not machine.has_threads() and name not in sys.modules and importlib.util.find_spec(name) is None:
+        missing = ModuleType(name)
+        vars(missing).update(AsyncJavascriptFetchTransport=object, JavascriptFetchTransport=object)
+        sys.modules[name] = missing

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "awaited": {"parts"},
     "real_threads": {"blocks", "installed", "thread_protocols"},
     "clock": GROUND | {"checks", "real_threads"},
-    "_optional": {"errors", "blocks"},
+    "_optional": {"errors", "blocks", "installed"},
     "sync": GROUND | {"real_threads", "clock"},
     "virtual": GROUND | {"checks", "awaited", "real_threads", "clock"},
     "trace": CORE,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz import machine
 from kaygraph_viz.errors import PlatformError
-from kaygraph_viz.installed import SIMULATE, require_installed
+from kaygraph_viz.installed import SIMULATE, require_installed, stand_in_for_connections
 
 
 @pytest.fixture
@@ -46,3 +48,15 @@ def test_one_after_the_other_works_in_real_time():
     with kv.record() as trace, kv.get_executor("serial") as executor:
         assert [outcome.unwrap() for outcome in executor.imap(str, range(3))] == ["0", "1", "2"]
     assert len(trace) == 3
+
+
+def test_a_client_can_be_loaded_without_connections(monkeypatch, request):
+    monkeypatch.delitem(sys.modules, "httpx2_jsfetch", raising=False)
+    stand_in_for_connections()
+    assert "httpx2_jsfetch" not in sys.modules
+    request.getfixturevalue("in_browser")
+    stand_in_for_connections()
+    from httpx2_jsfetch import AsyncJavascriptFetchTransport, JavascriptFetchTransport
+
+    assert AsyncJavascriptFetchTransport() is not JavascriptFetchTransport()
+    monkeypatch.delitem(sys.modules, "httpx2_jsfetch")

@@ -14,6 +14,8 @@ You predicted 2; the result was 1.9: very close.
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -25,6 +27,18 @@ if TYPE_CHECKING:
 _MODULE_OF = {"Lesson": "lesson", "playground": "playgrounds"}
 
 __all__ = ["Lesson", "goals", "playground"]
+
+
+def _skip_what_needs_an_installed_python() -> None:
+    from kaygraph_viz.machine import has_threads
+
+    if not has_threads() and (shell := getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()) is not None:
+        from kaygraph_viz.lessons.in_browser import skip_cells
+
+        skip_cells(shell)
+
+
+_skip_what_needs_an_installed_python()
 
 
 def __getattr__(name: str) -> Any:

@@ -10,21 +10,16 @@ All of them run in simulated time by default, so that a run ends at once and is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from kaygraph_viz.errors import OptionError
-from kaygraph_viz.examples.enrichment import settings_with_seed
 from kaygraph_viz.examples.setup import Setup
 from kaygraph_viz.graph.async_graph import AsyncGraph
 from kaygraph_viz.patterns.batch import batch_graph
-from kaygraph_viz.patterns.checks import local_checks
 from kaygraph_viz.patterns.coordination_examples import SemaphoreNode
-from kaygraph_viz.patterns.customer_sources import customer_sources
-from kaygraph_viz.patterns.enrichment import enrichment_graph
 from kaygraph_viz.patterns.map_reduce import word_count_graph
 from kaygraph_viz.patterns.order_store import OrderStore
-from kaygraph_viz.patterns.pipeline import etl_graph
-from kaygraph_viz.patterns.validation import validation_graph
 from kaygraph_viz.services.datasets import load_customers, load_orders, load_speeches
 from kaygraph_viz.services.server import serve
 from kaygraph_viz.services.settings import DEFAULT_SETTINGS, ServiceSettings
@@ -111,6 +106,11 @@ def validation(
     failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
 ) -> Trace:  # fmt: skip
     """Validate customer records: four checks of each, one of which asks a service."""
+    from kaygraph_viz.patterns.checks import (
+        local_checks,  # pydantic, which few of these need, is not there in each browser tab
+    )
+    from kaygraph_viz.patterns.validation import validation_graph
+
     customers = load_customers()
     sample = _some(customers, items)
     service = ServiceSettings(seed=seed, latency_s=latency_s, failure_rate=failure_rate)
@@ -129,6 +129,9 @@ def enrichment(
     failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
 ) -> Trace:  # fmt: skip
     """Ask four services about each customer at once, and do so for several customers at once."""
+    from kaygraph_viz.patterns.customer_sources import customer_sources
+    from kaygraph_viz.patterns.enrichment import enrichment_graph
+
     sample = _some(load_customers(), items)
     with (
         Setup(clock=clock).record() as trace,
@@ -165,6 +168,9 @@ def pipeline(
     failure_rate: float = 0.0, seed: int = 0, clock: Clock = "virtual",
 ) -> Trace:  # fmt: skip
     """Load orders into a database, stage by stage; only the stage that waits for services has several workers."""
+    from kaygraph_viz.patterns.customer_sources import customer_sources
+    from kaygraph_viz.patterns.pipeline import etl_graph
+
     orders = load_orders()[FIRST_ORDER : FIRST_ORDER + items]
     with (
         Setup(clock=clock).record() as trace,
@@ -193,8 +199,10 @@ def _some(records: Sequence[Any], count: int) -> list[Any]:
 
 def _services(seed: int, latency_s: float, failure_rate: float) -> dict[str, ServiceSettings]:
     """Return settings of services with one mean latency and failure rate; each keeps its own spread."""
-    same = {"latency_s": latency_s, "failure_rate": failure_rate}
-    return settings_with_seed(seed, dict.fromkeys(DEFAULT_SETTINGS, same))
+    return {
+        name: replace(usual, seed=seed, latency_s=latency_s, failure_rate=failure_rate)
+        for name, usual in DEFAULT_SETTINGS.items()
+    }
 
 
 PATTERNS: Mapping[str, tuple[Run, Given]] = {

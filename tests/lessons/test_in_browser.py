@@ -1,0 +1,45 @@
+"""Cells that a browser tab cannot run are skipped, and the notebook goes on; other errors are shown as ever."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from kaygraph_viz import machine
+from kaygraph_viz.lessons.in_browser import skip_cells
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run cells in a notebook of a browser tab; return what each prints."""
+    monkeypatch.setattr(machine, "has_threads", lambda: False)
+    shell = InteractiveShell()
+    shell.cells = skip_cells(shell)
+    shell.run_cell("import kaygraph_viz as kv", store_history=True)
+
+    def run(source):
+        shell.run_cell(source, store_history=True)
+        return "".join(capsys.readouterr())
+
+    yield run
+    shell.history_manager.end_session()
+
+
+def test_real_threads_are_skipped_and_what_is_made_of_them_too(run):
+    said = run("real = list(kv.get_executor('thread', 2).imap(str, range(3)))")
+    assert said.startswith("This cell is skipped here: workers of the kind 'thread' in real time need")
+    assert run("count = len(real)") == "This cell is skipped here: it uses real, which a skipped cell makes.\n"
+    assert run("print(count)") == "This cell is skipped here: it uses count, which a skipped cell makes.\n"
+    assert run("print(len('abc'))") == "3\n"
+
+
+def test_a_missing_package_is_named(run, hide):
+    hide("distributed")
+    said = run("from kaygraph_viz._optional import require; cluster = require('distributed')")
+    assert said == "This cell is skipped here: the package distributed is not there in this browser tab.\n"
+
+
+@pytest.mark.parametrize("source", ["nmae", "1 / 0"])
+def test_other_errors_are_shown(run, source):
+    assert "Error" in run(source)
+    assert "skipped" not in run(source)

@@ -1,0 +1,112 @@
+"""Python in a browser tab: where its files are, and a page that runs code in it.
+
+Belongs here: the distribution, the wheels that go with it, and the page. Does not belong here: what is tested.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WHEELS = (  # those of pure Python that the tests need beside what the distribution has
+    "networkx", "cloudpickle", "tqdm", "tenacity", "ipywidgets", "anywidget", "comm", "psygnal", "typing-extensions",
+    "widgetsnbextension", "jupyterlab-widgets", "starlette", "httpx2", "anyio", "idna", "phonenumbers",
+    "email-validator", "dnspython",
+)  # fmt: skip
+PACKAGES = ("numpy", "matplotlib", "ipython", "sqlite3", "ssl")
+_PAGE = '<!doctype html><link rel="icon" href="data:,"><script src="pyodide.js"></script>'
+_LOAD = "async (names) => { window.py = await loadPyodide(); await py.loadPackage(names); }"
+_START = """
+import io, json, sys, zipfile
+from pyodide.http import pyfetch
+site = next(path for path in sys.path if path.endswith("site-packages"))
+for name in json.loads(await (await pyfetch("wheels.json")).text()):
+    zipfile.ZipFile(io.BytesIO(await (await pyfetch(name)).bytes())).extractall(site)
+"""
+_RUN = """async (code) => {
+  const lines = [];
+  for (const set of ["setStdout", "setStderr"]) py[set]({ batched: (line) => lines.push(line) });
+  try { await py.runPythonAsync(code); } catch (error) { lines.push(String(error)); }
+  return lines.join("\\n");
+}"""
+
+
+def found() -> Path | None:
+    """Return the folder with the distribution, or None."""
+    folder = Path(os.environ.get("PYODIDE_DIST") or ROOT.parent / "shared" / "pyodide")
+    return folder if (folder / "pyodide.js").is_file() else None
+
+
+MISSING = (
+    "no Pyodide: unpack a release of github.com/pyodide/pyodide, the file pyodide-0.27.7.tar.bz2, and set PYODIDE_DIST "
+    "to its folder"
+)
+
+
+def collect(folder: Path) -> None:
+    """Put the distribution, our wheel, others and the scenarios into a folder that can be served."""
+    for file in found().iterdir():
+        (folder / file.name).symlink_to(file)
+    made = folder / "wheels"
+    download_wheels(made)
+    with zipfile.ZipFile(made / "tests.zip", "w") as archive:
+        for name in ("tests/virtual/scenarios.py", "tests/virtual/schedules.txt"):
+            archive.write(ROOT / name, name)
+    names = [f"wheels/{path.name}" for path in sorted(made.iterdir())]
+    (folder / "wheels.json").write_text(json.dumps(names))
+    (folder / "index.html").write_text(_PAGE)
+
+
+def download_wheels(folder: Path) -> None:
+    """Build our wheel and get the others, which are of pure Python."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pure = ["--platform=any", "--only-binary=:all:", "--python-version=3.12", "--implementation=py", "--abi=none"]
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True)
+    subprocess.run([*pip, "download", "--no-deps", *pure, "--dest", folder, *WHEELS], check=True)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on loopback and return its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Tab:
+    """A browser tab with Python and our package."""
+
+    def __init__(self, page, address: str) -> None:
+        self._page = page
+        page.goto(address)
+        page.evaluate(
+            "async (names) => { window.py = await loadPyodide(); await py.loadPackage(names); }", list(PACKAGES)
+        )
+        assert self.run(_START) == ""
+
+    def run(self, code: str) -> str:
+        """Run code, which may await, and return what it prints, and its error."""
+        return str(self._page.evaluate(_RUN, code))

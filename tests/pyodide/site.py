@@ -1,0 +1,89 @@
+"""The lessons as a site that runs in a browser tab: ``python -m tests.pyodide.site out/lite`` builds it.
+
+Belongs here: JupyterLite with a Pyodide distribution that is at hand, our wheel and others, and the notebooks. Does not
+belong here: what is tested of it.
+
+The site is made of files only and asks no other host for anything: any server of files can publish it. Our package and
+those that it needs are listed in the lock file of the distribution, so that the first import of a lesson loads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from email import message_from_string
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .distribution import MISSING, PACKAGES, ROOT, WHEELS, download_wheels, found
+
+KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
+SETTINGS = {
+    "jupyter-lite-schema-version": 0,
+    "jupyter-config-data": {
+        "appName": "Lessons of kaygraph-viz",
+        "litePluginSettings": {KERNEL: {"disablePyPIFallback": True}},
+    },
+}
+
+
+def build(target: Path) -> None:
+    """Build the site in a folder, which is replaced."""
+    shutil.rmtree(target, ignore_errors=True)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        make_distribution(folder / "static" / "pyodide")
+        (folder / "jupyter-lite.json").write_text(json.dumps(SETTINGS))
+        lessons = folder / "lessons"
+        lessons.mkdir()
+        for path in (ROOT / "notebooks").glob("*.ipynb"):
+            shutil.copy(path, lessons)
+        jupyter = [sys.executable, "-m", "jupyter", "lite", "build", "--lite-dir", folder, "--contents", lessons]
+        options = ["--output-dir", target.resolve(), "--apps", "lab", "--no-sourcemaps"]
+        subprocess.run([*jupyter, *options], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+
+
+def make_distribution(folder: Path) -> None:
+    """Copy the distribution and add the wheels to it, and to its lock file."""
+    shutil.copytree(found(), folder)
+    download_wheels(folder)
+    lock = json.loads((folder / "pyodide-lock.json").read_text())
+    known = {entry["file_name"] for entry in lock["packages"].values()}
+    for path in sorted(folder.glob("*.whl")):
+        if path.name not in known:
+            entry = entry_of(path)
+            lock["packages"].setdefault(entry["name"], entry)
+    ours = lock["packages"]["kaygraph-viz"]
+    ours["depends"] = [name for name in (*PACKAGES, *WHEELS) if name in lock["packages"]]
+    (folder / "pyodide-lock.json").write_text(json.dumps(lock))
+
+
+def entry_of(wheel: Path) -> dict[str, Any]:
+    """Return what a lock file says of a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = next(name for name in names if name.endswith(".dist-info/METADATA"))
+        facts = message_from_string(archive.read(metadata).decode())
+    imports = {name.partition("/")[0].removesuffix(".py") for name in names if name.endswith(".py")}
+    return {
+        "name": facts["Name"].lower().replace("_", "-"),
+        "version": facts["Version"],
+        "file_name": wheel.name,
+        "install_dir": "site",
+        "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        "package_type": "package",
+        "imports": sorted(name for name in imports if name.isidentifier()),
+        "depends": [],
+        "unvendored_tests": False,
+    }
+
+
+if __name__ == "__main__":
+    if found() is None:
+        sys.exit(MISSING)
+    build(Path(sys.argv[1] if len(sys.argv) > 1 else "out/lite"))
