@@ -48,5 +48,6 @@ def stand_in_for_connections() -> None:
     name = "httpx2_jsfetch"
     if not machine.has_threads() and name not in sys.modules and importlib.util.find_spec(name) is None:
         missing = ModuleType(name)
-        vars(missing).update(AsyncJavascriptFetchTransport=object, JavascriptFetchTransport=object)
+        for transport in ("AsyncJavascriptFetchTransport", "JavascriptFetchTransport"):
+            setattr(missing, transport, type(transport, (), {}))
         sys.modules[name] = missing

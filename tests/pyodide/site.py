@@ -27,9 +27,16 @@ SETTINGS = {
     "jupyter-lite-schema-version": 0,
     "jupyter-config-data": {
         "appName": "Lessons of kaygraph-viz",
+        "exposeAppInBrowser": True,  # for the tests
         "litePluginSettings": {KERNEL: {"disablePyPIFallback": True}},
     },
 }
+OVERRIDES = {
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    "@jupyterlab/apputils-extension:notification": {
+        "checkForUpdates": False, "fetchNews": "false", "doNotDisturbMode": True,
+    },
+}  # fmt: skip
 
 
 def build(target: Path) -> None:
@@ -39,6 +46,7 @@ def build(target: Path) -> None:
         folder = Path(name)
         make_distribution(folder / "static" / "pyodide")
         (folder / "jupyter-lite.json").write_text(json.dumps(SETTINGS))
+        (folder / "overrides.json").write_text(json.dumps(OVERRIDES))
         lessons = folder / "lessons"
         lessons.mkdir()
         for path in (ROOT / "notebooks").glob("*.ipynb"):
