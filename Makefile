@@ -73,7 +73,7 @@ test-notebooks: $(VENV)/.has-test
 test-exercises: $(VENV)/.has-test
 	$(PYTEST) --thorough tests/notebooks/test_exercises.py
 
-test-thorough: $(VENV)/.has-test
+test-thorough: $(VENV)/.has-test $(VENV)/.has-docs
 	$(PYTEST) --thorough
 	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
 
@@ -166,4 +166,4 @@ dist: $(VENV)/.has-lint
 	$(BIN)/python -m build
 
 clean:
-	rm -rf .venv out dist
+	rm -rf .venv out dist docs/reference/generated docs/lessons/*.ipynb

@@ -59,6 +59,7 @@ html_title = "kaygraph-viz"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
+html_sidebars: dict[str, list[str]] = {"gallery": []}  # it has no pages below it
 html_show_sourcelink = False
 html_copy_source = False
 html_context = {"default_mode": "light"}  # the pictures are made for a light page

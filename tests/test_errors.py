@@ -25,6 +25,7 @@ MADE = [
     errors.DeadlineExceeded("item 3 of 'Check'", 2.0),
     errors.OutputExistsError("chart.svg"),
     errors.MissingDependencyError("dask", "dask"),
+    errors.PlatformError("threads need an installed Python"),
     errors.ServiceError("message"),
     errors.DataError("message"),
     errors.ServiceUnavailable("http://127.0.0.1/", "it answered 429", 429, 1.0),
@@ -67,6 +68,7 @@ def test_survives_pickling_with_message_fields_and_notes(error):
         (errors.BranchError, RuntimeError),
         (errors.DeadlineExceeded, TimeoutError),
         (errors.MissingDependencyError, ImportError),
+        (errors.PlatformError, RuntimeError),
         (errors.ServiceUnavailable, ConnectionError),
     ],
 )

@@ -104,8 +104,9 @@ def targets():
 
 
 def test_ci_runs_the_commands_of_the_makefile():
-    assert re.findall(r"^make (\w+)$", read(".ci/run"), re.MULTILINE) == ["lint", "demo", "test"]
-    assert {"lint", "demo", "test"} <= targets()
+    calls = re.findall(r"^make (?:--jobs \d )?(.+)$", read(".ci/run"), re.MULTILINE)
+    assert " ".join(calls).split() == ["lint", "demo", "test", "test-exercises"]
+    assert {"lint", "demo", "test", "test-exercises"} <= targets()
 
 
 def test_ci_stops_at_the_first_failure():
@@ -144,6 +145,13 @@ def test_every_command_of_a_workflow_exists():
         jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
         commands |= {step["run"] for job in jobs for step in job["steps"] if "run" in step}
     assert {"make docs", "make dist", ".ci/run"} <= commands <= {".ci/run", *(f"make {name}" for name in targets())}
+
+
+def test_every_python_that_is_named_is_tested():
+    named = {each.rpartition(" ")[2] for each in PROJECT["project"]["classifiers"] if ":: Python :: 3." in each}
+    jobs = yaml.safe_load(read(".github/workflows/tests.yml"))["jobs"]
+    assert named <= set(jobs["linux"]["strategy"]["matrix"]["python"])
+    assert PROJECT["project"]["requires-python"] == f">={min(named, key=lambda each: int(each.split('.')[1]))}"
 
 
 def test_the_citation_names_the_version():

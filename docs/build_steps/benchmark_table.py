@@ -58,7 +58,7 @@ def _table(rows: Sequence[Sequence[str]]) -> nodes.table:
     group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in HEADINGS), cols=len(HEADINGS))
     group += nodes.thead("", _row(HEADINGS))
     group += nodes.tbody("", *map(_row, rows))
-    return nodes.table("", group)
+    return nodes.table("", group, classes=["benchmarks"])
 
 
 def _row(texts: Sequence[str]) -> nodes.row:

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
+NOT_OURS = {"_static", "lite"}  # folders with pages of the theme, and of JupyterLab in the browser
 ONLY_NAMED = {"canonical", "search", "next", "prev", "index", "author", "copyright"}  # links that nothing loads
 
 
@@ -64,8 +65,8 @@ def _page_at(path: Path) -> Page:
 
 
 def pages_of(folder: Path) -> list[Path]:
-    """Return the pages of a folder; what the theme keeps among its own files are none."""
-    return sorted(path for path in folder.rglob("*.html") if "_static" not in path.relative_to(folder).parts)
+    """Return the pages of a folder, without those that other projects have written."""
+    return sorted(path for path in folder.rglob("*.html") if path.relative_to(folder).parts[0] not in NOT_OURS)
 
 
 def faults(folder: Path) -> Iterator[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from base64 import b64decode
 from collections.abc import Iterator
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 LITE = ROOT / "out" / "lite"  # the lessons for the browser, where a step before this one has made them
-HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 Notebook = dict[str, Any]
 
 
@@ -42,28 +40,25 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
 
 def head(name: str, *, has_lite: bool) -> Notebook:
     """Return the cell at the head of a lesson: how to run it."""
-    here = (
-        f"[Try it in your browser](../lite/lab/index.html?path={name}), or on your computer" if has_lite else "Run it"
-    )
-    text = f"{here}: `kaygraph-viz lab`, then open `{name}`."
-    return {"cell_type": "markdown", "id": "how-to-run", "metadata": {}, "source": f":::{{tip}}\n{text}\n:::"}
+    address = f"../lite/lab/index.html?path={name}"
+    in_browser = f'<a href="{address}">Try it in your browser</a>. ' if has_lite else ""
+    text = f"{in_browser}On your computer: `kaygraph-viz lab`, then open `{name}`."
+    box = f":::{{admonition}} Run this lesson\n:class: tip\n{text}\n:::"
+    return {"cell_type": "markdown", "id": "how-to-run", "metadata": {}, "source": box}
 
 
 def alt_texts(notebook: Notebook) -> Iterator[tuple[str, str]]:
-    """Yield the fingerprint and the text of each picture; without a text of its own, the section in which it stands.
+    """Yield the fingerprint and the text of each picture.
 
     >>> png = {"data": {"image/png": "iVBORw=="}, "metadata": {"image/png": {"alt": "A chart."}}}
     >>> [text for _, text in alt_texts({"cells": [{"cell_type": "code", "outputs": [png]}]})]
     ['A chart.']
     """
-    section = "the lesson"
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            section = (HEADING.findall("".join(cell["source"])) or [section])[-1]
         for output in cell.get("outputs", []):
             if png := output.get("data", {}).get("image/png"):
-                known = output["metadata"].get("image/png", {}).get("alt")
-                yield hashlib.sha256(b64decode("".join(png))).hexdigest(), known or f"Chart of the section “{section}”"
+                text = output["metadata"].get("image/png", {}).get("alt", "")
+                yield hashlib.sha256(b64decode("".join(png))).hexdigest(), text
 
 
 def add_alt_texts(app: Sphinx, doctree: nodes.document) -> None:

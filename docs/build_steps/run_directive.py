@@ -1,4 +1,4 @@
-"""The directive ``{run}``: shows a snippet, runs it, and shows what it printed and drew.
+"""The directive ``{run}``: shows a snippet, runs it, and shows what it printed, drew and returned.
 
 Belongs here: the nodes of a snippet in a page. Does not belong here: running it (``snippets``).
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Run(SphinxDirective):
-    """Code, what it prints, and the chart that its last line returns."""
+    """Code, what it prints, and the chart or result that its last line returns."""
 
     has_content = True
 
@@ -32,20 +32,25 @@ class Run(SphinxDirective):
         code = "\n".join(self.content)
         names = self.env.temp_data.setdefault("names of snippets", {})
         value, printed = run(code, names, page=self.env.docname, line=self.content_offset + 1)
-        return [_block(code, "python"), *_shown(printed), *self._drawn(code, value)]
+        drawn = [self._picture(code, value)] if isinstance(value, Axes) else []
+        return [_block(code, "python"), *_printed(printed), *drawn, *_table(value)]
 
-    def _drawn(self, code: str, value: Any) -> list[nodes.Node]:
-        if not isinstance(value, Axes):
-            return []
+    def _picture(self, code: str, value: Axes) -> nodes.Node:
         words = kv.describe(value).sentence
         picture = Path(self.env.doctreedir, f"{hashlib.sha256((code + words).encode()).hexdigest()[:16]}.png")
         kv.save_picture(value, picture)
         plt.close("all")
         path = Path(os.path.relpath(picture, self.env.srcdir)).as_posix()
-        return [nodes.image(uri=f"/{path}", alt=words, classes=["chart"])]
+        return nodes.image(uri=f"/{path}", alt=words)
 
 
-def _shown(printed: str) -> list[nodes.Node]:
+def _table(value: Any) -> list[nodes.Node]:
+    """Return a result as a notebook shows it."""
+    show = getattr(value, "_repr_html_", None)
+    return [nodes.raw("", f'<div class="result">{show()}</div>', format="html")] if callable(show) else []
+
+
+def _printed(printed: str) -> list[nodes.Node]:
     return [_block(printed.rstrip(), "text")] if printed.strip() else []
 
 

@@ -13,12 +13,13 @@ import os
 from argparse import Action
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from typing import Any
 
 from kaygraph_viz.capture.kinds import KINDS
 from kaygraph_viz.cli.terminal import OK, Parser
 from kaygraph_viz.examples.registry import EXAMPLES
 
-__all__ = ["complete", "parser_for", "words_for"]
+__all__ = ["complete", "completer_for", "parser_for", "words_for"]
 
 
 def complete(commands: Sequence[str]) -> int:
@@ -30,7 +31,7 @@ def complete(commands: Sequence[str]) -> int:
     line = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT") or 0)]
     parser, skipped = parser_for(line, commands)
     os.environ["_ARGCOMPLETE"] = str(int(os.environ["_ARGCOMPLETE"]) + skipped)
-    argcomplete.autocomplete(parser, always_complete_options=False, default_completer=_Words(commands))
+    argcomplete.autocomplete(parser, always_complete_options=False, default_completer=completer_for(commands))
     return OK
 
 
@@ -71,14 +72,12 @@ def words_for(argument: str, prefix: str, commands: Sequence[str]) -> Iterable[s
     return [before + comma + kind for kind in (*KINDS, *([] if comma else ["all"])) if kind.startswith(begun)]
 
 
-class _Words:
-    """What argcomplete asks for the words of an argument without choices."""
+def completer_for(commands: Sequence[str]) -> Any:
+    """Return what argcomplete asks for the words of an argument without choices."""
+    from argcomplete.completers import FilesCompleter
 
-    def __init__(self, commands: Sequence[str]) -> None:
-        self._commands = commands
+    def words(prefix: str, action: Action, **_: object) -> list[str]:
+        files: Iterable[str] = FilesCompleter()(prefix) if action.type is None else []
+        return [*words_for(action.dest, prefix, commands), *files]
 
-    def __call__(self, prefix: str, action: Action, **_: object) -> Iterable[str]:
-        import argcomplete
-
-        files: Iterable[str] = argcomplete.FilesCompleter()(prefix)
-        return [*words_for(action.dest, prefix, self._commands), *(files if action.type is None else [])]
+    return words

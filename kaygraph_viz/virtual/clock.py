@@ -227,8 +227,8 @@ class VirtualClock(Clock):
         scheduler, state = self._scheduler, random.getstate()
         random.seed(self.seed)
         self._home = asyncio.current_task() if asyncio._get_running_loop() is not None else None
-        scheduler.enter(Fiber("the main program", self.threads.interpreter()))
         try:
+            scheduler.enter(Fiber("the main program", self.threads.interpreter()))
             with ordinary_code(), started_threads(self.threads):  # still there for threads that `close` ends
                 try:
                     with (

@@ -68,7 +68,11 @@ class Scheduler(EventQueue):
         self._failure = self.reason = None
         self.adopt(fiber)
         if fiber.carrier.is_watched:
-            self._watchdog.start()
+            try:
+                self._watchdog.start()
+            except BaseException:  # an interrupt: the schedule does not begin
+                self.close()
+                raise
 
     def adopt(self, fiber: Fiber) -> None:
         """Register the calling thread as that of `fiber`."""

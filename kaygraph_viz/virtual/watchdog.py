@@ -7,6 +7,7 @@ thread is in (``places``), and what can be refused at once (``guards``).
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Protocol
 
 from kaygraph_viz.errors import RealWaitError, VirtualClockError, warn
@@ -79,7 +80,8 @@ class Watchdog:
         """Stop the thread of the watchdog."""
         if self._thread is not None:
             self._is_over.set()
-            self._thread.join()
+            with suppress(RuntimeError):  # an interrupt came before it had begun: then it ends as it begins
+                self._thread.join()
             self._thread = None
 
     def is_run_by(self, thread: threading.Thread) -> bool:

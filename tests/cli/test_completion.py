@@ -26,7 +26,7 @@ def completed(tmp_path, monkeypatch):
     def completed(line):
         parser, skipped = completion.parser_for(f"kaygraph-viz {line}", COMMANDS)
         finder = argcomplete.CompletionFinder(
-            parser, always_complete_options=False, default_completer=completion._Words(COMMANDS)
+            parser, always_complete_options=False, default_completer=completion.completer_for(COMMANDS)
         )
         typed, found = line.split(" ", skipped)[-1], []
         while (word := finder.rl_complete(typed, len(found))) is not None:

@@ -48,7 +48,8 @@ def test_an_empty_folder_is_no_site(tmp_path):
     assert main(str(tmp_path)) == 1
 
 
-def test_files_of_the_theme_are_no_pages(tmp_path):
-    (tmp_path / "_static").mkdir()
-    site(tmp_path / "_static", template='<a href="{{ nothing }}">x</a>')
+@pytest.mark.parametrize("folder", ["_static", "lite"])
+def test_files_of_other_projects_are_no_pages(folder, tmp_path):
+    (tmp_path / folder).mkdir()
+    site(tmp_path / folder, template='<a href="{{ nothing }}">x</a>')
     assert list(faults(site(tmp_path, one="<p>good</p>"))) == []

@@ -342,3 +342,22 @@ def test_a_clock_inside_a_clock_is_not_taken_for_being_stuck():
                     sleep(1)
             future.result()
     assert clock.now_ns() == 10**9
+
+
+def test_an_interrupt_as_it_starts_leaves_neither_it_nor_the_schedule(monkeypatch):
+    start = watch.Watchdog.start
+
+    def start_and_be_interrupted(watchdog):
+        start(watchdog)
+        raise KeyboardInterrupt
+
+    clock = VirtualClock()
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.Watchdog, "start", start_and_be_interrupted)
+        with pytest.raises(KeyboardInterrupt), clock:
+            pytest.fail("the block began")
+    assert not clock.is_running
+    assert "virtual clock" not in {thread.name for thread in threading.enumerate()}
+    with clock:
+        sleep(1)
+    assert clock.now_ns() >= 1_000_000_000

@@ -29,6 +29,7 @@ class BarLabels:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> trace = make_trace(bar("page", "t", 0, 1, index=0), bar("page", "t", 1, 2, index=1, status="timeout"))
     >>> BarLabels(Nesting.of(trace.columns), np.arange(2)).of(1)
