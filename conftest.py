@@ -1,4 +1,4 @@
-"""What examples in docstrings leave behind is put away; what is checked around the tests is in ``tests/conftest.py``."""
+"""What examples in docstrings leave behind is put away; checks around tests are in ``tests/conftest.py``."""
 
 from __future__ import annotations
 
