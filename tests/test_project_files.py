@@ -104,9 +104,8 @@ def targets():
 
 
 def test_ci_runs_the_commands_of_the_makefile():
-    calls = re.findall(r"^make (?:--jobs \d )?(.+)$", read(".ci/run"), re.MULTILINE)
-    assert " ".join(calls).split() == ["lint", "demo", "test", "test-exercises"]
-    assert {"lint", "demo", "test", "test-exercises"} <= targets()
+    assert re.findall(r"^make (\S+)$", read(".ci/run"), re.MULTILINE) == ["lint", "demo", "test"]
+    assert {"lint", "demo", "test"} <= targets()
 
 
 def test_ci_stops_at_the_first_failure():
