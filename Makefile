@@ -5,7 +5,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pages test test-browser test-engine test-served test-rest test-notebooks test-quick quick-engine quick-served quick-rest \
+.PHONY: help demo pages test test-browser test-engine test-served test-shown test-rest test-notebooks test-quick quick-engine quick-served quick-shown quick-rest \
   test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
 
 help:
@@ -48,12 +48,13 @@ demo: $(VENV)/.has-lessons
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 ENGINE := $(addprefix tests/,execute virtual analysis export)
 SERVED := tests/patterns tests/services
-REST := $(addprefix --ignore=,$(ENGINE) $(SERVED) tests/browser)
+SHOWN := $(addprefix tests/,plot widgets html_report lessons docs pyodide)
+REST := $(addprefix --ignore=,$(ENGINE) $(SERVED) $(SHOWN) tests/browser)
 PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target
 
 test: $(VENV)/.has-test
-	@echo "Five parts side by side; each is shown when it is done. Together they take some minutes."
-	@$(PARTS) test-engine test-rest test-browser test-served test-notebooks
+	@echo "Six parts side by side; each is shown when it is done. Together they take some minutes."
+	@$(PARTS) test-engine test-rest test-shown test-browser test-served test-notebooks
 
 test-browser: $(VENV)/.has-test
 	$(PYTEST) tests/browser
@@ -63,6 +64,9 @@ test-engine: $(VENV)/.has-test
 
 test-served: $(VENV)/.has-test
 	$(PYTEST) $(SERVED)
+
+test-shown: $(VENV)/.has-test
+	$(PYTEST) $(SHOWN)
 
 test-rest: $(VENV)/.has-test
 	$(PYTEST) $(REST)
@@ -96,13 +100,16 @@ test-lowest:
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default --ignore=tests/browser
 
 test-quick: $(VENV)/.has-test
-	@$(PARTS) quick-engine quick-rest quick-served
+	@$(PARTS) quick-engine quick-rest quick-shown quick-served
 
 quick-engine:
 	$(PYTEST) -m "not processes" $(ENGINE)
 
 quick-served:
 	$(PYTEST) -m "not processes" $(SERVED)
+
+quick-shown:
+	$(PYTEST) -m "not processes" $(SHOWN)
 
 quick-rest:
 	$(PYTEST) -m "not processes" $(REST)
