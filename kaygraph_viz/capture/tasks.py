@@ -295,10 +295,11 @@ def _run_handle(original: Callable[[Any], None]) -> Callable[[Any], None]:
         except Exception as error:
             run.recorder.give_up(error)
         original(self)
-        try:
-            run.end_step(task, context)
-        except Exception as error:
-            run.recorder.give_up(error)
+        if run.recorder.is_open:
+            try:
+                run.end_step(task, context)
+            except Exception as error:
+                run.recorder.give_up(error)
 
     return _run_recorded
 
@@ -331,10 +332,11 @@ def _step_in_context(callback: Callable[..., None], task: Task[Any], *args: Any)
     except Exception as error:
         run.recorder.give_up(error)
     callback(*args)
-    try:
-        run.end_step(task, None)
-    except Exception as error:
-        run.recorder.give_up(error)
+    if run.recorder.is_open:
+        try:
+            run.end_step(task, None)
+        except Exception as error:
+            run.recorder.give_up(error)
 
 
 def _virtual_hooks(module: ModuleType) -> Iterator[Hook]:

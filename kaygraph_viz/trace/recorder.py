@@ -223,12 +223,13 @@ class Recorder:
                 self._lock.release()
 
     def give_up(self, error: BaseException) -> None:
-        """Switch this recorder off after a fault of its own, with one warning."""
+        """Switch this recorder off after a fault of its own, with one warning; never raises."""
         self.is_open = False
         with self._lock:
             is_first, self._has_failed = not self._has_failed, True
         if is_first:
-            warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
+            with suppress(Warning):  # where warnings are errors
+                warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
 
     def tell_once(self, text: str) -> None:
         """Warn of what this recording cannot hold; never raises, also where warnings are errors."""
