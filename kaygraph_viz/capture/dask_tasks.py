@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from kaygraph_viz.capture.calls import AT_ONCE, OpenCall, scope_for
+from kaygraph_viz.capture.calls import AT_ONCE, OpenCall, scope_for, without_our_frames
 from kaygraph_viz.capture.labels import label_of
 from kaygraph_viz.capture.names import belongs_to
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -106,10 +106,17 @@ def _executing(pending: _Pending, original: Callable[..., Any]) -> Callable[...,
 
         def pack(error: BaseException, packed_by: Any) -> Any:
             raised.append(error)
-            return pack_exception(error, packed_by)
+            try:
+                return pack_exception(error, packed_by)
+            except BaseException as again:  # as where tasks run one by one
+                without_our_frames(again)
+                raise
 
         try:
             return original(key, task_info, dumps, loads, get_id, pack if call is not None else pack_exception)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
         finally:
             if call is not None:
                 call.end(raised[0] if raised else None)
