@@ -89,4 +89,5 @@ def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
 
 def _if_lost(call: TravellingCall, name: str, future: Future[Any]) -> None:
     if not future.cancelled() and isinstance(error := future.exception(), BrokenExecutor):
-        lost(call.parent, call.submitted_ns, name, error, label=call.labels[0] if len(call.labels) == 1 else "")
+        facts = {"label": call.labels[0]} if len(call.labels) == 1 and call.labels[0] else None
+        lost(call.parent, call.submitted_ns, name, error, attributes=facts)
