@@ -1,160 +1,234 @@
 """Capturing Dask: tasks of its clusters.
 
-Belongs here: the hooks in clients. Does not belong here: files of a task stream (``export.task_stream_reader``).
-
-What ran on a cluster is read off the task stream that its
-scheduler keeps, when the recording or the client ends; its times are those of the scheduler.
+Belongs here: the hooks in clients, asking the scheduler to note what runs, and asking for its notes at the end. Does
+not belong here: what notes (``dask_reporter``), how notes become branches (``dask_notes``), files of a task stream
+(``export.task_stream_reader``).
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
+from uuid import uuid4
+from weakref import ref
 
-from kaygraph_viz.capture.calls import scope_for
+from kaygraph_viz.capture.calls import scope_for, without_our_frames
+from kaygraph_viz.capture.dask_notes import OURS, SECOND_NS, Call, record_notes
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
-from kaygraph_viz.trace.attributes import safe_attributes
-from kaygraph_viz.trace.dask_stream import Clipped, after_each_other, function_of_key
-from kaygraph_viz.trace.recorder import Recorder, Scope, first_open, span
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["hooks"]
 
-OURS = "kaygraph_viz-"  # how keys of our own executor begin: it records them itself
-LONGEST_KEY = 200
-SECOND_NS = 1_000_000_000
-
 
 def hooks() -> Iterator[Hook]:
-    """Yield the hooks of clients."""
-    yield OnImport("distributed.client", _cluster_hooks)
+    """Yield the hooks of clients, once the program has loaded them."""
+    yield OnImport("distributed.client", _client_hooks)
 
 
-class _Watch:
-    """What one client has handed to its cluster while one recording was open."""
-
-    def __init__(self, client: Any, recorder: Recorder) -> None:
-        self._client = client
-        self.recorder = recorder
-        self._offset_ns = time.time_ns() - REAL.now_ns()
-        self._calls: list[tuple[int, Scope | span]] = []
-        self._is_read = False
-        client.get_task_stream(count=0)  # from here on the scheduler keeps it
-
-    def note(self, scope: Scope | span) -> None:
-        """Note that tasks are handed over in a scope."""
-        self._calls.append((self.recorder.now_ns(), scope))
-
-    def read(self) -> None:
-        """Record what has run, once."""
-        if self._is_read or self._client.status != "running":
-            return
-        self._is_read = True
-        since_s = (self._calls[0][0] + self._offset_ns) / SECOND_NS
-        stream = self._client.get_task_stream(start=since_s)
-        tasks = [_Task.of(each, self._offset_ns, self.recorder.now_ns()) for each in stream if _has_run(each)]
-        tasks.sort(key=lambda task: task.started_ns)
-        lanes: dict[tuple[str, object], str] = {}
-        workers: dict[str, int] = {}
-        for task, times in zip(tasks, after_each_other((each.place, *each[2:]) for each in tasks), strict=True):
-            address = task.place[0]
-            number = workers.setdefault(address, len(workers) + 1)
-            thread = sum(each[0] == address for each in lanes) + 1
-            self._add(task.message, times, lanes.setdefault(task.place, f"dask-{number}/thread-{thread}"))
-
-    def _add(self, message: Mapping[str, Any], times: Clipped, lane: str) -> None:
-        """Record one task."""
-        started_ns, ended_ns, _ = times
-        submitted_ns, scope = max(
-            (each for each in self._calls if each[0] <= started_ns), key=lambda each: each[0], default=self._calls[0]
-        )
-        is_ok = message["status"] == "OK"
-        facts = {"key": str(message["key"])[:LONGEST_KEY], "nbytes": message.get("nbytes"), **times.as_attribute}
-        recorder = self.recorder
-        recorder.add((
-            recorder.next_id(), first_open(scope).span_id, -1, function_of_key(message["key"]), "branch", lane,
-            min(submitted_ns, started_ns), started_ns, ended_ns, -1, 0, "ok" if is_ok else "error", 1,
-            None if is_ok else "the task failed", safe_attributes(facts), None, None,
-        ))  # fmt: skip
-
-
-class _Task(NamedTuple):
-    """A task that has run: its message, its worker and thread, and its times on the clock of the recording [ns]."""
-
-    message: Mapping[str, Any]
-    place: tuple[str, object]
-    started_ns: int
-    ended_ns: int
-
-    @classmethod
-    def of(cls, message: Mapping[str, Any], offset_ns: int, now_ns: int) -> _Task:
-        times = _computations(message)
-        began, ended = (round(at * SECOND_NS) - offset_ns for at in (times[0]["start"], times[-1]["stop"]))
-        began = max(0, min(began, now_ns))
-        return cls(message, (message["worker"], message["thread"]), began, max(began, min(ended, now_ns)))
-
-
-def _computations(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [each for each in message["startstops"] if each["action"] == "compute"]
-
-
-def _has_run(message: Mapping[str, Any]) -> bool:
-    return bool(_computations(message)) and not str(message["key"]).startswith(OURS)
-
-
-class _Watches:
-    """The clients that are watched."""
-
-    def __init__(self) -> None:
-        self._of: dict[tuple[int, int], _Watch] = {}
-
-    def note(self, client: Any, scope: Scope | span) -> None:
-        """Note that a client hands over tasks in a scope."""
-        key = id(client), id(scope.recorder)
-        watch = self._of.get(key)
-        if watch is None:
-            watch = self._of[key] = _Watch(client, scope.recorder)
-            scope.recorder.at_end.append(watch.read)
-        watch.note(scope)
-
-    def close(self, client: Any) -> None:
-        """Read what a client has to tell before it is closed."""
-        for key in [key for key in self._of if key[0] == id(client)]:
-            watch = self._of.pop(key)
-            if watch.recorder.is_open:
-                with suppress(Exception):  # a cluster that is gone must not keep its client from closing
-                    watch.read()
-
-    def remove(self) -> None:
-        """Let go of the clients."""
-        self._of.clear()
-
-
-def _cluster_hooks(module: ModuleType) -> Iterator[Hook]:
+def _client_hooks(module: ModuleType) -> Iterator[Hook]:
     watches = _Watches()
     yield watches
     yield Patch(module.Client, "_graph_to_futures", lambda original: _handing_over(watches, original))
-    yield Patch(module.Client, "close", lambda original: _closing(watches, original))
+    for name in ("close", "shutdown"):
+        yield Patch(module.Client, name, lambda original: _closing(watches, original))
+
+
+class _Watch:
+    """What one recording knows of one scheduler: a reporter there, and what the program has handed over."""
+
+    def __init__(self, client: Any, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self._name = f"{OURS}{uuid4().hex}"
+        self._clients: dict[str, ref[Any]] = {}
+        self._calls: dict[tuple[str, str], list[Call]] = {}
+        self._offset_ns = time.time_ns() - REAL.now_ns()
+        self._reporter: Any = None  # where the scheduler is in this process
+        self._has_labels = self._is_read = False
+        self._is_reported = self._ask(client)
+
+    def _ask(self, client: Any) -> bool:
+        """Ask the scheduler to note what runs; return whether it does so in full."""
+        try:
+            from kaygraph_viz.capture import dask_reporter
+
+            before_s = time.time()
+            there_s = client.run_on_scheduler(dask_reporter.install, self._name, client.id)
+            after_s = time.time()
+            self._reporter = dask_reporter.reporter_here(self._name)
+        except Exception as error:
+            self.recorder.tell_once(
+                "what tasks of the Dask cluster needed, and their labels, are not recorded, since its scheduler cannot "
+                f"load this package ({describe_error(error)}); install kaygraph-viz there"
+            )
+            self._stream_before = _seen(client.get_task_stream(count=1))  # from here on the scheduler keeps it
+            return False
+        if not before_s <= there_s <= after_s:  # on a machine with another clock
+            self._offset_ns += round((there_s - (before_s + after_s) / 2) * SECOND_NS)
+        if self.recorder.label is not None:
+            self._label(client)
+        return True
+
+    def _label(self, client: Any) -> None:
+        """Have the workers label what they run."""
+        from kaygraph_viz.capture.dask_reporter import Labeller
+
+        try:
+            labeller = Labeller(self._name, self.recorder.label)
+        except Exception as error:
+            self._tell_of_labels("its function cannot be pickled", error)
+            return
+        self._has_labels = True
+        try:
+            client.register_plugin(labeller, name=self._name)
+        except Exception as error:
+            self._tell_of_labels("its function, or this package, cannot be loaded by the workers", error)
+            self._unlabel(client)
+
+    def _tell_of_labels(self, why: str, error: Exception) -> None:
+        self.recorder.tell_once(
+            f"tasks of the Dask cluster have no labels: {why} ({describe_error(error)}); "
+            'define it where workers can import it, or use label="arguments"'
+        )
+
+    def _unlabel(self, client: Any) -> None:
+        if self._has_labels:
+            self._has_labels = False
+            with suppress(Exception):  # workers that are gone have none
+                client.unregister_worker_plugin(self._name)
+
+    def note(self, client: Any, keys: Any, scope: Scope | span) -> None:
+        """Note that a graph is handed over in a scope."""
+        from kaygraph_viz.capture.dask_reporter import token_of
+
+        self._clients.setdefault(client.id, ref(client))
+        self._calls.setdefault((client.id, token_of(keys)), []).append(Call(self.recorder.now_ns(), scope))
+
+    def close(self, client: Any) -> bool:
+        """Read what has run if this is the last client; return whether it is."""
+        if list(self._clients) == [client.id]:
+            self.read()
+        else:
+            self._clients.pop(client.id, None)
+        return self._is_read
+
+    def read(self) -> None:
+        """Record what has run, once."""
+        if self._is_read:
+            return
+        self._is_read = True
+        try:
+            notes = self._fetched()
+        except Exception as error:
+            self.recorder.tell_once(f"tasks of a Dask cluster are not recorded, since it is gone: {error}")
+            return
+        if self._calls:
+            record_notes(self.recorder, notes, self._calls, self._offset_ns)
+
+    def _fetched(self) -> list[dict[str, Any]]:
+        found = (each() for each in self._clients.values())
+        client = next((each for each in found if each is not None and each.status == "running"), None)
+        if client is not None:
+            self._unlabel(client)
+        if self._reporter is not None:
+            notes, dropped = self._reporter.taken()
+        elif client is None:
+            raise ConnectionError("it ended before it could be asked what it ran")
+        elif self._is_reported:
+            from kaygraph_viz.capture.dask_reporter import take
+
+            notes, dropped = client.run_on_scheduler(take, self._name)
+        else:
+            stream = list(client.get_task_stream())
+            before = [at for at, each in enumerate(stream, 1) if _seen([each]) == self._stream_before]
+            return stream[before[-1] if before else 0 :]
+        if dropped:
+            self.recorder.tell_once(
+                f"{dropped:,} tasks of the Dask cluster are not recorded: too many for its scheduler"
+            )
+        return list(notes)
+
+
+def _seen(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return by what the messages of a task stream are known again: their times may be earlier than they are said."""
+    return [(each["key"], each["startstops"]) for each in messages]
+
+
+class _Watches:
+    """The schedulers that are watched."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str, int], _Watch] = {}  # by address and recording
+        self._lock = threading.RLock()
+
+    def note(self, client: Any, keys: Any, scope: Scope | span) -> None:
+        """Note that a client hands over tasks in a scope."""
+        recorder = scope.recorder
+        if client.asynchronous:
+            recorder.tell_once("tasks of an asynchronous client of Dask are not recorded; use a synchronous one")
+        elif recorder.clock is not REAL:
+            recorder.tell_once("tasks of a Dask cluster are not recorded in simulated time; record with the real clock")
+        else:
+            self._watch(client, recorder).note(client, keys, scope)
+
+    def _watch(self, client: Any, recorder: Recorder) -> _Watch:
+        key = str(client.scheduler.address), id(recorder)
+        with self._lock:
+            watch = self._of.get(key)
+            if watch is None:
+                watch = self._of[key] = _Watch(client, recorder)
+                recorder.at_end.append(watch.read)
+            return watch
+
+    def close(self, client: Any) -> None:
+        """Read what the scheduler of a client has noted, before its last client is closed."""
+        with self._lock:
+            for key, watch in list(self._of.items()):
+                try:
+                    is_last = watch.close(client)
+                except Exception as error:  # a client is closed as without a recording
+                    watch.recorder.give_up(error)
+                    is_last = True
+                if is_last:
+                    del self._of[key]
+
+    def remove(self) -> None:
+        """Let go of the schedulers; recordings that end ask them once more."""
+        self._of.clear()
 
 
 def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
     def _graph_to_futures(self: Any, *args: Any, **kwargs: Any) -> Any:
         scope = scope_for("dask")
-        keys = kwargs["keys"] if "keys" in kwargs else args[1]
-        if scope is not None and not self.asynchronous and not str(next(iter(keys), "")).startswith(OURS):
-            watches.note(self, scope)
-        return original(self, *args, **kwargs)
+        if scope is not None:
+            keys = kwargs["keys"] if "keys" in kwargs else args[1]
+            if not str(next(iter(keys), "")).startswith(OURS):
+                try:
+                    watches.note(self, keys, scope)
+                except Exception as error:
+                    scope.recorder.give_up(error)
+        try:
+            return original(self, *args, **kwargs)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
 
     return _graph_to_futures
 
 
 def _closing(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
     def close(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not self.asynchronous:
+        if not self.asynchronous and self.status == "running":
             watches.close(self)
-        return original(self, *args, **kwargs)
+        try:
+            return original(self, *args, **kwargs)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
 
     return close

@@ -14,6 +14,7 @@ from kaygraph_viz.capture.names import belongs_to
 __all__ = ["label_of_task"]
 
 _DASK = frozenset({"dask", "distributed"})
+_REFERS_BY = {"TaskRef": "key", "Alias": "target"}  # by class of an argument: what has the key of a result
 
 
 def label_of_task(label: Label | None, task: Any, results: Mapping[Any, Any]) -> str:
@@ -42,8 +43,8 @@ def _value(argument: Any, results: Mapping[Any, Any], *, is_deep: bool) -> Any:
     kind = type(argument)
     if not belongs_to(kind, _DASK):
         return argument
-    if kind.__name__ == "TaskRef":
-        return results.get(argument.key)
+    if kind.__name__ in _REFERS_BY:
+        return results.get(getattr(argument, _REFERS_BY[kind.__name__]))
     if is_deep and hasattr(kind, "to_container"):
         return argument.constructor([_value(each, results, is_deep=True) for each in argument.args])
     return argument

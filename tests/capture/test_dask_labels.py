@@ -7,7 +7,7 @@ import pytest
 from kaygraph_viz.capture.dask_labels import label_of_task
 
 pytest.importorskip("dask")
-from dask._task_spec import Dict, List, Task, TaskRef  # noqa: E402
+from dask._task_spec import Alias, Dict, List, Task, TaskRef
 
 
 def fetch(page, *more, **options):
@@ -21,6 +21,7 @@ RESULTS = {"a": 3, "b": "four"}
     ("task", "label", "found"),
     [
         (Task("key", fetch, 7, x=TaskRef("b")), "arguments", '7, x="four"'),
+        (Task("key", fetch, Alias("a"), x=Alias("c", "b")), "arguments", '3, x="four"'),
         (Task("key", fetch, TaskRef("a")), lambda page: page + 1, "4"),
         (Task("key", fetch, List(TaskRef("a"), 5)), sum, "8"),
         (Task("key", fetch, List(List(TaskRef("a")), 5)), lambda pages: f"{pages}", "[[3], 5]"),
