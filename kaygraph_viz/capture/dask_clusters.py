@@ -17,7 +17,7 @@ from uuid import uuid4
 from weakref import ref
 
 from kaygraph_viz.capture.calls import scope_for, without_our_frames
-from kaygraph_viz.capture.dask_notes import OURS, SECOND_NS, Call, record_notes
+from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, record_notes
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.attributes import describe_error
@@ -169,6 +169,8 @@ class _Watches:
     def note(self, client: Any, keys: Any, scope: Scope | span) -> None:
         """Note that a client hands over tasks in a scope."""
         recorder = scope.recorder
+        if client.id.startswith(OF_WORKERS):
+            return  # a task hands it over, of which the scheduler tells
         if client.asynchronous:
             recorder.tell_once("tasks of an asynchronous client of Dask are not recorded; use a synchronous one")
         elif recorder.clock is not REAL:

@@ -53,14 +53,14 @@ def record_notes(recorder: Recorder, notes: Iterable[Note], calls: Calls, offset
     """
     clients = {client for client, _ in calls}
     handed = _HandedOver(recorder, calls, offset_ns)
-    tasks, numbers = [], dict[Any, int]()
+    tasks, latest = list[_Task](), dict[Any, _Task]()
     for note in notes:
         client = note["asked"][0] if "asked" in note else ""
         is_asked_for = client in clients or client.startswith(OF_WORKERS) or "sent" not in note
         if is_asked_for and _has_run(note) and not str(note["key"]).startswith(OURS):
-            links = tuple(numbers[key] for key in note.get("needs", ()) if key in numbers)
-            tasks.append(_Task.of(note, recorder.next_id(), links, handed))
-            numbers[note["key"]] = tasks[-1].span_id
+            needed = [latest[key] for key in note.get("needs", ()) if key in latest]
+            latest[note["key"]] = task = _Task.of(note, recorder.next_id(), needed, handed)
+            tasks.append(task)
     tasks.sort(key=lambda task: task.started_ns)
     lanes = _Lanes()
     for task, times in zip(tasks, after_each_other(task.on_thread for task in tasks), strict=True):
@@ -68,24 +68,32 @@ def record_notes(recorder: Recorder, notes: Iterable[Note], calls: Calls, offset
 
 
 class _Task(NamedTuple):
-    """A task: what is known of it, its number, those of what it needed, its call, and its times [ns]."""
+    """A task: what is known of it, its number, those of what it needed, its scope, and its times [ns].
+
+    It is submitted when it can run: when it is handed over, or when the last result is there that it needs.
+    """
 
     note: Note
     span_id: int
     links: tuple[int, ...]
-    call: Call
+    scope: Scope | span
+    submitted_ns: int
     started_ns: int
     ended_ns: int
+    got_ns: int
 
     @classmethod
-    def of(cls, note: Note, span_id: int, links: tuple[int, ...], handed: _HandedOver) -> _Task:
+    def of(cls, note: Note, span_id: int, needed: Sequence[_Task], handed: _HandedOver) -> _Task:
         at_ns = handed.at_ns
         ran = _computations(note) or [{"start": note["got"], "stop": note["got"]}]
         started_ns, ended_ns = at_ns(ran[0]["start"]), at_ns(ran[-1]["stop"])
         call = handed.call_of(note, started_ns)
         first_ns = max(call.at_ns, at_ns(note["sent"]) if "sent" in note else 0)
         last_ns = at_ns(note["got"]) if "got" in note else max(ended_ns, first_ns)
-        return cls(note, span_id, links, call, *_moved(started_ns, ended_ns, first_ns, last_ns))
+        times = _moved(started_ns, ended_ns, first_ns, last_ns)
+        ready_ns = max([call.at_ns, *(each.got_ns for each in needed)])
+        links = tuple(each.span_id for each in needed)
+        return cls(note, span_id, links, call.scope, min(ready_ns, times[0]), *times, last_ns)
 
     @property
     def on_thread(self) -> tuple[object, int, int]:
@@ -100,8 +108,8 @@ class _Task(NamedTuple):
         known = {name: value for name, value in facts.items() if value not in (None, "")}
         status = {"OK": "ok", "lost": "lost"}.get(note["status"], "error")
         return (
-            self.span_id, handed.parent_of(self.call.scope, times.ended_ns), -1, function_of_key(note["key"]), "branch",
-            lane, min(self.call.at_ns, times.started_ns), times.started_ns, times.ended_ns, -1, 0, status, 1,
+            self.span_id, handed.parent_of(self.scope, times.ended_ns), -1, function_of_key(note["key"]), "branch",
+            lane, self.submitted_ns, times.started_ns, times.ended_ns, -1, 0, status, 1,
             _error_of(note, status), safe_attributes(known | times.as_attribute), self.links, None,
         )  # fmt: skip
 

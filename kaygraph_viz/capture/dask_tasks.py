@@ -57,6 +57,10 @@ class _Run:
         if self._state is None:
             self._graph, self._state = graph, state
 
+    def end(self) -> None:
+        """Let go of the graph: who has copied the context keeps this."""
+        self._graph = self._state = None
+
     def submit(self, original: Callable[..., Future[Any]], function: Any, tasks: list[tuple[Any, ...]]) -> Future[Any]:
         """Hand a batch of tasks to the pool, so that it records itself."""
         if self._state is None or not self._scope.recorder.is_open:
@@ -87,6 +91,8 @@ def _recorded(original: Callable[..., Any]) -> Callable[..., Any]:
             raise
         finally:
             _run.reset(outer)
+            if run is not None:
+                run.end()
 
     return get_async
 

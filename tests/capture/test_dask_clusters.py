@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import traceback
 import weakref
 
 import pytest
@@ -179,6 +180,17 @@ def test_tasks_of_other_programs_are_not_recorded(in_threads, clusters):
             finally:
                 distributed.Client._graph_to_futures = hooked
     assert len(trace) == 1
+
+
+def test_an_error_of_handing_over_has_no_frame_of_ours(in_threads):
+    def seen():
+        with pytest.raises(TypeError, match="Could not serialize") as caught:
+            in_threads.submit(plus, threading.Lock(), 1)
+        return [(frame.filename, frame.name) for frame in traceback.extract_tb(caught.tb)]
+
+    plain = seen()
+    with kv.record(capture="dask"):
+        assert seen() == plain
 
 
 def plugins_of(cluster, client):

@@ -50,11 +50,12 @@ def times_of(columns):
     return [(int(each["started_ns"]) // MS, int(each["ended_ns"]) // MS) for each in columns.rows]
 
 
-def test_times_of_the_scheduler_are_moved_to_our_clock():
-    columns, names = recorded(note("load-1", 10, 20), note("add-2", 30, 40, needs=["load-1"]))
+def test_times_are_moved_to_our_clock_and_a_task_waits_from_when_it_can_run():
+    columns, names = recorded(note("load-1", 10, 20, got=1.022), note("add-2", 30, 40, needs=["load-1"]))
     assert names == ["load", "add"]
     assert times_of(columns) == [(10, 20), (30, 40)]
     assert columns.links == {2: (1,)}
+    assert columns.rows["submitted_ns"].tolist() == [0, 22 * MS]
 
 
 def test_a_task_has_run_after_it_was_sent_and_before_its_result_was_there():
