@@ -14,10 +14,10 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
 
 from kaygraph_viz.capture.calls import scope_for, without_our_frames
-from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, record_notes
+from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, WorkerLanes, record_notes
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.attributes import describe_error
@@ -42,8 +42,9 @@ def _client_hooks(module: ModuleType) -> Iterator[Hook]:
 class _Watch:
     """What one recording knows of one scheduler: a reporter there, and what the program has handed over."""
 
-    def __init__(self, client: Any, recorder: Recorder) -> None:
+    def __init__(self, client: Any, recorder: Recorder, lanes: WorkerLanes) -> None:
         self.recorder = recorder
+        self._lanes = lanes
         self._name = f"{OURS}{uuid4().hex}"
         self._clients: dict[str, ref[Any]] = {}
         self._calls: dict[tuple[str, str], list[Call]] = {}
@@ -128,7 +129,7 @@ class _Watch:
             self.recorder.tell_once(f"tasks of a Dask cluster are not recorded, since it is gone: {error}")
             return
         if self._calls:
-            record_notes(self.recorder, notes, self._calls, self._offset_ns)
+            record_notes(self.recorder, notes, self._calls, self._offset_ns, self._lanes)
 
     def _fetched(self) -> list[dict[str, Any]]:
         found = (each() for each in self._clients.values())
@@ -164,6 +165,7 @@ class _Watches:
 
     def __init__(self) -> None:
         self._of: dict[tuple[str, int], _Watch] = {}  # by address and recording
+        self._lanes: WeakKeyDictionary[Recorder, WorkerLanes] = WeakKeyDictionary()
         self._lock = threading.RLock()
 
     def note(self, client: Any, keys: Any, scope: Scope | span) -> None:
@@ -183,7 +185,8 @@ class _Watches:
         with self._lock:
             watch = self._of.get(key)
             if watch is None:
-                watch = self._of[key] = _Watch(client, recorder)
+                lanes = self._lanes.setdefault(recorder, WorkerLanes(recorder))
+                watch = self._of[key] = _Watch(client, recorder, lanes)
                 recorder.at_end.append(watch.read)
             return watch
 

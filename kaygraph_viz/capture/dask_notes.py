@@ -18,7 +18,7 @@ from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.dask_stream import Clipped, after_each_other, function_of_key
 from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
-__all__ = ["Call", "Calls", "record_notes"]
+__all__ = ["Call", "Calls", "WorkerLanes", "record_notes"]
 
 OURS = "kaygraph_viz-"  # how keys of our own executor begin: it records them itself
 OF_WORKERS = "Client-worker-"  # how names of clients begin with which tasks hand over other tasks
@@ -37,7 +37,9 @@ class Call(NamedTuple):
 Calls = Mapping[tuple[str, str], Sequence[Call]]  # by client and by what the graph is known by
 
 
-def record_notes(recorder: Recorder, notes: Iterable[Note], calls: Calls, offset_ns: int) -> None:
+def record_notes(
+    recorder: Recorder, notes: Iterable[Note], calls: Calls, offset_ns: int, lanes: WorkerLanes
+) -> None:  # fmt: skip
     """Record the tasks of a cluster.
 
     Parameters
@@ -50,6 +52,8 @@ def record_notes(recorder: Recorder, notes: Iterable[Note], calls: Calls, offset
         What the program has handed over.
     offset_ns
         How far the clock of the scheduler, since 1970, is ahead of that of the recording [ns].
+    lanes
+        Those of the workers.
     """
     clients = {client for client, _ in calls}
     handed = _HandedOver(recorder, calls, offset_ns)
@@ -62,7 +66,6 @@ def record_notes(recorder: Recorder, notes: Iterable[Note], calls: Calls, offset
             latest[note["key"]] = task = _Task.of(note, recorder.next_id(), needed, handed)
             tasks.append(task)
     tasks.sort(key=lambda task: task.started_ns)
-    lanes = _Lanes()
     for task, times in zip(tasks, after_each_other(task.on_thread for task in tasks), strict=True):
         recorder.add(task.row(times, lanes.lane_of(task.note), handed))
 
@@ -191,16 +194,24 @@ def _last_before(calls: Sequence[Call], at_ns: int) -> Call:
     return calls[max(0, bisect_right(calls, at_ns, key=lambda call: call.at_ns) - 1)]
 
 
-class _Lanes:
-    """The lanes of the threads of a cluster: workers and their threads are numbered as they come."""
+class WorkerLanes:
+    """The lanes of the threads of all clusters of a recording: workers and their threads are numbered as they come.
 
-    def __init__(self) -> None:
-        self._threads: dict[str, dict[object, str]] = {}
+    Parameters
+    ----------
+    recorder
+        Of the recording.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._lanes = recorder.lanes
+        self._workers: dict[str, tuple[str, dict[object, str]]] = {}
 
     def lane_of(self, note: Note) -> str:
         """Return the lane of the thread that has run a task."""
         if not _is_on_thread(note):
             return "lost"
-        threads = self._threads.setdefault(note["worker"], {})
-        number = list(self._threads).index(note["worker"]) + 1
-        return threads.setdefault(note["thread"], f"dask-{number}/thread-{len(threads) + 1}")
+        if note["worker"] not in self._workers:
+            self._workers[note["worker"]] = self._lanes.take("dask").name, {}
+        worker, threads = self._workers[note["worker"]]
+        return threads.setdefault(note["thread"], f"{worker}/thread-{len(threads) + 1}")

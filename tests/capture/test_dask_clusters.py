@@ -169,6 +169,16 @@ def test_each_task_is_recorded_once_however_many_clients_there_are(cluster):
     assert len(found_in(trace, "plus")) == 3
 
 
+def test_workers_of_two_clusters_are_workers_of_their_own(clusters):
+    with kv.record(capture="dask") as trace:
+        for each in (clusters["threads"], clusters["processes"], clusters["threads"]):
+            with distributed.Client(each) as client:
+                client.gather(client.map(plus, range(4), two=1, pure=False))
+    threads, processes, again = ({each.lane for each in trace.spans[at : at + 4]} for at in (0, 4, 8))
+    assert not threads & processes
+    assert threads | again <= {"dask-1/thread-1", "dask-2/thread-1", "dask-3/thread-1", "dask-4/thread-1"} - processes
+
+
 def test_tasks_of_other_programs_are_not_recorded(in_threads, clusters):
     with distributed.Client(clusters["threads"], set_as_default=False) as other:
         with kv.record(capture="dask") as trace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaygraph_viz.capture.dask_notes import Call, record_notes
+from kaygraph_viz.capture.dask_notes import Call, WorkerLanes, record_notes
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import Recorder, Scope, current_scope, span
 
@@ -40,7 +40,7 @@ def recorded(*notes, calls=None):
     recorder = Recorder(clock)  # type: ignore[arg-type]
     clock.now = 100 * MS
     calls = {("me", "out"): [Call(0, Scope(recorder, 0))]} if calls is None else calls(recorder)
-    record_notes(recorder, notes, calls, 1_000 * MS)
+    record_notes(recorder, notes, calls, 1_000 * MS, WorkerLanes(recorder))
     columns = recorder.finish()
     names = [columns.names[each] for each in columns.rows["name"]]
     return columns, names
@@ -125,5 +125,5 @@ def test_a_task_that_has_outlived_its_span_belongs_to_the_one_around_that():
             times = [{"action": "compute", "start": at, "stop": at} for at in (within, after)]
             calls = {("me", "out"): [Call(inner._started_ns, scope)]}
         notes = [note("a", 0, 0, startstops=[each], sent=each["start"], got=each["stop"]) for each in times]
-        record_notes(recorder, notes, calls, 1_000 * MS)
+        record_notes(recorder, notes, calls, 1_000 * MS, WorkerLanes(recorder))
     assert [each.parent_id for each in trace if each.name == "a"] == [inner.span_id, outer.span_id]
