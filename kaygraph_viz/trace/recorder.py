@@ -180,7 +180,7 @@ class Recorder:
         self.captured = captured
         self.label = label
         self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
-        self.errands: dict[int, Any] = {}  # by span: where calls that are sent to other processes from it come home
+        self.errands: dict[Any, Any] = {}  # by span, or themselves: where calls come home that are sent to processes
         self.gauges = GaugeLog()
         self.process_lanes: dict[tuple[int, int], str] = {}  # by number of the process and of its interpreter
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
