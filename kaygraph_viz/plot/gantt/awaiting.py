@@ -15,16 +15,16 @@ from kaygraph_viz.analysis.nesting import Places, is_own_time
 from kaygraph_viz.plot.gantt.chart import Run
 from kaygraph_viz.trace.counting import repeated
 
-__all__ = ["Awaiting", "awaiting"]
+__all__ = ["RowStretches", "awaiting"]
 
 
-class Awaiting(NamedTuple):
-    """Stretches in which branches waited for those within them, m of them, by row and start.
+class RowStretches(NamedTuple):
+    """Stretches of time in rows of a run, m of them, by row and start.
 
     Parameters
     ----------
     place
-        The place among the units of the run of a bar of the branch, in the row in which it waited, shape (m,).
+        The place among the units of the run of a bar of the same branch in the same row, shape (m,).
     started_ns, ended_ns
         From and to [ns].
     """
@@ -34,7 +34,7 @@ class Awaiting(NamedTuple):
     ended_ns: Ints
 
 
-def awaiting(run: Run) -> Awaiting:
+def awaiting(run: Run) -> RowStretches:
     """Return when the branches around others that have bars waited for those within them, but for bars in their rows.
 
     Examples
@@ -48,17 +48,17 @@ def awaiting(run: Run) -> Awaiting:
     """
     waits = _between(run)
     started, ended = (run.nesting.columns.column(name)[run.units] for name in ("started_ns", "ended_ns"))
-    found = [Awaiting(waits.place[:0], waits.started_ns[:0], waits.ended_ns[:0])]
+    found = [RowStretches(waits.place[:0], waits.started_ns[:0], waits.ended_ns[:0])]
     for row in np.unique(run.row_of[waits.place]).tolist():
         mine = waits.place, waits.started_ns, waits.ended_ns
-        own = Awaiting(*(each[run.row_of[waits.place] == row] for each in mine))
+        own = RowStretches(*(each[run.row_of[waits.place] == row] for each in mine))
         bars = np.flatnonzero(run.row_of == row)
         bars = bars[np.lexsort((ended[bars], started[bars]))]
         found.append(_in_gaps(own, started[bars], ended[bars]))
-    return Awaiting(*(np.concatenate(each) for each in zip(*found, strict=True)))
+    return RowStretches(*(np.concatenate(each) for each in zip(*found, strict=True)))
 
 
-def _between(run: Run) -> Awaiting:
+def _between(run: Run) -> RowStretches:
     """Return the stretches of branches before, between and behind what they did by themselves."""
     columns = run.nesting.columns
     started, ended = (columns.column(name) for name in ("started_ns", "ended_ns"))
@@ -70,14 +70,14 @@ def _between(run: Run) -> Awaiting:
     is_first = first_of_runs(owner)
     is_last = np.append(is_first[1:], True)[: len(owner)]
     before = np.where(is_first, started[owner], np.append(0, own_end[:-1])[: len(owner)])
-    return Awaiting(
+    return RowStretches(
         np.concatenate([place, place[is_last]]),
         np.concatenate([before, own_end[is_last]]),
         np.concatenate([own_start, ended[owner[is_last]]]),
     )
 
 
-def _in_gaps(waits: Awaiting, starts: Ints, ends: Ints) -> Awaiting:
+def _in_gaps(waits: RowStretches, starts: Ints, ends: Ints) -> RowStretches:
     """Return the parts of stretches that lie between bars, which are in order and do not overlap."""
     first = np.searchsorted(starts, waits.started_ns, side="right")  # of the gaps, each of which ends with a bar
     last = np.searchsorted(ends, waits.ended_ns, side="left")
@@ -88,4 +88,4 @@ def _in_gaps(waits: Awaiting, starts: Ints, ends: Ints) -> Awaiting:
     low, high = np.maximum(waits.started_ns[wait], opens), np.minimum(waits.ended_ns[wait], closes)
     order = np.lexsort((high, low))
     order = order[low[order] < high[order]]
-    return Awaiting(waits.place[wait[order]], low[order], high[order])
+    return RowStretches(waits.place[wait[order]], low[order], high[order])
