@@ -1,7 +1,7 @@
 """What is told of loops of coroutines in a chart: bars that waited for their loop, and what held it up.
 
-Belongs here: words for bars that wait for a turn, and where and how what held up a loop is drawn. Does not belong here: which
-spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``part_fills``).
+Belongs here: words for bars that wait for a turn, and where and how what held up a loop is drawn. Does not belong here:
+which spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``part_fills``).
 """
 
 from __future__ import annotations
