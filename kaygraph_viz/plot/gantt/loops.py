@@ -91,8 +91,9 @@ def held_up(run: Run) -> RowStretches:
     """
     columns = run.nesting.columns
     waits = columns.rows[loop_blocks(columns)[:MOST_LINES]]
-    order = np.argsort(run.ids, kind="stable")  # those of one branch stay in the order of their starts
     owner = waits["parent_id"].astype(np.int64)
+    order = np.flatnonzero(np.isin(run.ids, owner))
+    order = order[np.argsort(run.ids[order], kind="stable")]  # those of one branch stay in the order of their starts
     first, last = (np.searchsorted(run.ids[order], owner, side=side) for side in ("left", "right"))
     has_bar = np.flatnonzero(first < last)
     place, waits = order[first[has_bar]], waits[has_bar]

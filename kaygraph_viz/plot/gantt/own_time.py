@@ -38,16 +38,17 @@ def with_drawn_own_time(nesting: Nesting) -> Nesting:
     >>> len(with_drawn_own_time(Nesting.of(make_trace(hands_over).columns)).columns)
     2
     """
-    is_drawn = contain_work(nesting)
-    if is_drawn.any():
-        is_drawn &= _worked(nesting)[nesting.columns.rows["name"]]
+    is_around = contain_work(nesting)
+    if not is_around.any():
+        return nesting
+    is_drawn = is_around & _worked(nesting, is_around)[nesting.columns.rows["name"]]
     return with_own_time(nesting, has_generators=False, of=is_drawn)  # generators do nothing while nobody asks
 
 
-def _worked(nesting: Nesting) -> Bools:
-    """Return whether what the branches of each name did by themselves can be seen."""
+def _worked(nesting: Nesting, around: Bools) -> Bools:
+    """Return whether what the branches of each name around others did by themselves can be seen."""
     columns, found = nesting.columns, with_own_time(nesting, has_generators=False)
-    own, around = np.flatnonzero(is_own_time(found.columns)), contain_work(nesting)
+    own = np.flatnonzero(is_own_time(found.columns))
     name, size = columns.column("name"), len(columns.names)
     own_name = found.columns.column("name")[found.parent[own]]
     own_ns = (found.columns.column("ended_ns") - found.columns.column("started_ns"))[own]
