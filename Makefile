@@ -5,8 +5,9 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pages test test-browser test-engine test-served test-shown test-rest test-notebooks test-quick quick-engine quick-served quick-shown quick-rest \
-  test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
+.PHONY: help demo pages test test-browser test-execute test-engine test-served test-shown test-rest test-notebooks \
+  test-quick quick-execute quick-engine quick-served quick-shown quick-rest test-exercises test-thorough test-versions test-lowest \
+  fuzz fuzz-graphs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -46,18 +47,21 @@ demo: $(VENV)/.has-lessons
 
 # The tests run in parts side by side, since many wait for other processes and for servers; the longest part begins.
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
-ENGINE := $(addprefix tests/,execute virtual analysis export)
+ENGINE := $(addprefix tests/,virtual analysis export)
 SERVED := tests/patterns tests/services
 SHOWN := $(addprefix tests/,plot widgets html_report lessons docs pyodide)
-REST := $(addprefix --ignore=,$(ENGINE) $(SERVED) $(SHOWN) tests/browser)
+REST := $(addprefix --ignore=,tests/execute $(ENGINE) $(SERVED) $(SHOWN) tests/browser)
 PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target
 
 test: $(VENV)/.has-test
-	@echo "Six parts side by side; each is shown when it is done. Together they take some minutes."
-	@$(PARTS) test-engine test-rest test-shown test-browser test-served test-notebooks
+	@echo "Seven parts side by side; each is shown when it is done. Together they take some minutes."
+	@$(PARTS) test-execute test-rest test-shown test-browser test-engine test-served test-notebooks
 
 test-browser: $(VENV)/.has-test
 	$(PYTEST) tests/browser
+
+test-execute: $(VENV)/.has-test
+	$(PYTEST) tests/execute
 
 test-engine: $(VENV)/.has-test
 	$(PYTEST) $(ENGINE)
@@ -100,7 +104,10 @@ test-lowest:
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default --ignore=tests/browser
 
 test-quick: $(VENV)/.has-test
-	@$(PARTS) quick-engine quick-rest quick-shown quick-served
+	@$(PARTS) quick-execute quick-engine quick-rest quick-shown quick-served
+
+quick-execute:
+	$(PYTEST) -m "not processes" tests/execute
 
 quick-engine:
 	$(PYTEST) -m "not processes" $(ENGINE)

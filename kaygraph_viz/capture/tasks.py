@@ -20,9 +20,9 @@ from weakref import ref
 
 from kaygraph_viz.capture.calls import OpenCall
 from kaygraph_viz.capture.labels import note_task_label
-from kaygraph_viz.capture.names import is_machinery
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane, Told, told_of
+from kaygraph_viz.capture.task_names import task_name, work_of
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane
 from kaygraph_viz.trace.recorder import Scope, _scope, span
@@ -41,7 +41,6 @@ _Facts = tuple[
 
 # The runs of tasks whose context somebody handed in, so that others may have it, too: by the id of the task.
 _sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
-_is_library: dict[str, bool] = {}  # by the file of a coroutine
 
 
 def hooks() -> Iterator[Hook]:
@@ -217,39 +216,17 @@ def _sharing_run(task: object) -> TaskRun | None:
     return found[1] if found is not None and found[0]() is task else None
 
 
-def _name_of(coroutine: Any) -> str | None:
-    """Return the name of a task; None for what belongs to a library."""
-    try:
-        is_library = _is_library[coroutine.cr_code.co_filename]
-    except (AttributeError, KeyError):
-        is_library = _looked_up(coroutine)
-    if is_library:
-        return None
-    name: Any = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
-    return name if name.__class__ is str and ">" not in name else str(name).rpartition("<locals>.")[2]
-
-
-def _looked_up(coroutine: Any) -> bool:
-    code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
-    frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-    module = getattr(coroutine, "__module__", None) or (frame is not None and frame.f_globals.get("__name__"))
-    is_library = is_machinery(module or None)
-    if code is not None and not code.co_filename.startswith("<"):  # such as <string>, which is no file
-        _is_library[code.co_filename] = is_library
-    return is_library
-
-
 def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]:
     def create_task(self: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> Task[Any]:
         scope = _scope.get()
         if scope is None or not (recorder := scope.recorder).is_open or "asyncio" not in recorder.captured:
             return original(self, coro, **options)
-        name = _name_of(coro)
+        name = task_name(coro)
         if name is None:
             return original(self, coro, **options)
         run = TaskRun(scope, name, "context" in options and options["context"] is not None)
         if recorder.label is not None:
-            note_task_label(run, coro)
+            note_task_label(run, work_of(coro))
         if getattr(self, "_task_factory", None) is not None and _is_eager(self._task_factory):
             return _created_eagerly(original, self, coro, options, run)
         if run.is_sharing:
