@@ -5,7 +5,7 @@ a unit of work (``nesting``), and numbers made of it (``summary``, ``explain``, 
 
 A branch that contains others mostly waits for them, or they are its steps. What it does while none of them runs is
 work like that of any branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit
-of work in all of them.
+of work in all of them. What leaves an analysis, such as the steps of a path, has the number of the branch.
 """
 
 from __future__ import annotations
