@@ -62,7 +62,7 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True, of: Bools | 
     has_generators
         Whether generators are meant, too.
     of
-        Of which branches alone; each of them has a phase then, even if that is short or took no time at all.
+        Of which branches alone; each of them has a phase at its end then, even if that took no time at all.
 
     Returns
     -------
@@ -139,8 +139,7 @@ def _own_time(nesting: Nesting, owners: Bools, generators: Places, *, has_all: b
     owner = np.concatenate([owner, owner, owner[is_last]])
     is_own = ends - starts >= np.where(np.isin(owner, generators), 1, SHORTEST_NS)
     if has_all:
-        first = np.flatnonzero(is_first)
-        is_own[first[~np.isin(owner[first], owner[is_own])]] = True
+        is_own[-int(is_last.sum()) :] = True
     own = np.flatnonzero(is_own)
     own = own[np.lexsort((starts[own], owner[own]))]
     return Stretch(owner[own], starts[own], ends[own])

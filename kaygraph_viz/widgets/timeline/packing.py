@@ -215,11 +215,11 @@ def _columns(numbers: dict[str, npt.NDArray[Any]]) -> tuple[dict[str, Any], byte
 
 def _errors(run: Run, pieces: Pieces) -> dict[str, str]:
     """Return the texts of the first errors, by the positions of their pieces."""
-    columns = run.nesting.columns
+    columns, number = run.nesting.columns, recorded_owner(run.nesting.columns)
     found: dict[str, str] = {}
     bad = np.flatnonzero((columns.rows["status"][pieces.position] != STATUSES.index("ok")) & ~pieces.is_pause)
     for place in bad[:MAX_ERRORS].tolist():
-        ids = (int(columns.rows["span_id"][at]) for at in (pieces.position[place], pieces.unit[place]))
+        ids = (int(number[at]) for at in (pieces.position[place], pieces.unit[place]))
         text = next((columns.errors[number] for number in ids if number in columns.errors), None)
         if text:
             found[str(place)] = clean(text, ERROR_LIMIT)

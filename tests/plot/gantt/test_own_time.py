@@ -43,9 +43,28 @@ def test_those_of_another_name_do_not_count():
     assert rows_of(task("t-1", 0, 4.0), task("t-2", 0, 0.0, name="other")) == [*HANDED_OVER, "t-1"]
 
 
-def test_each_branch_that_is_drawn_waits_from_its_start_to_its_end():
+def test_each_branch_that_is_drawn_has_a_bar():
     run = Chart.of(make_trace(task("t-1", 0, 4.0), task("t-2", 0, 0.0)), has_own_time=True).runs[0]
-    assert sorted(run.ids.tolist()) == [1, 2, 3, 4]
+    assert set(run.ids.tolist()) == {1, 2, 3, 4}
+
+
+def statuses_at_ends(*bars):
+    """Return time [s] and status of the bars of branches around others that did not end well."""
+    run = Chart.of(make_trace(*bars), has_own_time=True).runs[0]
+    spans = map(run.nesting.columns.span, run.units.tolist())
+    return [(span.ended_ns / 1e9, span.status) for span in spans if span.span_id < 0 and span.status != "ok"]
+
+
+def test_one_that_failed_after_all_within_it_went_well_is_drawn_and_marked_at_its_end():
+    failed = bar("task", "t-1", 0, 9, status="error", error="E"), [bar("job", "t-2", 0, 9)]
+    assert rows_of(failed) == ["t-1", "t-2"]
+    assert statuses_at_ends(failed) == [(9, "error")]
+
+
+def test_one_that_failed_with_a_branch_in_it_is_not_marked_again():
+    failed = bar("task", "t-1", 0, 9, status="error", error="E"), [bar("job", "t-2", 0, 9, status="error", error="E")]
+    assert rows_of(failed) == ["t-2"]
+    assert statuses_at_ends((failed[0], [*failed[1], bar("job", "t-2", 9, 9)])) == []
 
 
 @pytest.mark.parametrize("started", [0, 4])

@@ -249,7 +249,7 @@ def test_what_held_up_a_loop_goes_along():
     assert list(stretches_of(pack(TRACES["phases"]), "held")) == []
 
 
-def test_of_a_branch_that_is_around_others_and_goes_on_only_the_last_piece_is_running():
+def test_of_a_branch_around_others_that_goes_on_the_last_piece_is_running_and_the_first_is_not():
     clock = FakeClock()
     with record(clock=clock) as trace, span("outer"):
         for _ in range(2):
@@ -257,8 +257,8 @@ def test_of_a_branch_that_is_around_others_and_goes_on_only_the_last_piece_is_ru
             with span("inner"):
                 clock.advance(0 if len(trace) else 1)
         columns = columns_of(pack(trace))
-    own = columns["flags"] & OWN > 0
-    assert (columns["flags"][own] & RUNNING > 0).tolist() == [False, True]
+    running = columns["flags"][columns["flags"] & OWN > 0] & RUNNING > 0
+    assert (running[0], running[-1]) == (False, True)
 
 
 @pytest.mark.parametrize(("lane", "words"), [("task-1", "the loop"), ("thread-1", "the interpreter")])
@@ -283,6 +283,13 @@ def test_errors_go_along_up_to_a_number():
     trace = make_trace(*(bar("a", "t-1", at, at + 1, status="error", error=f"E {at}") for at in range(count)))
     errors = pack(trace).head["errors"]
     assert (len(errors), errors["3"]) == (MAX_ERRORS, "E 3")
+
+
+def test_error_of_a_branch_around_others_is_at_its_end():
+    failed = bar("task", "t-1", 0, 9, status="error", error="no room"), [bar("job", "t-2", 2, 5)]
+    packed = pack(make_trace(failed))
+    assert packed.head["errors"] == {"1": "no room"}
+    assert [STATUSES[flags & 7] for flags in columns_of(packed)["flags"]] == ["ok", "error", "ok"]
 
 
 def test_error_of_an_attempt_is_at_the_attempt():
