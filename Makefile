@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo pages test test-browser test-execute test-engine test-served test-shown test-rest test-notebooks \
   test-quick quick-execute quick-engine quick-served quick-shown quick-rest test-exercises test-thorough test-versions test-lowest \
-  fuzz fuzz-graphs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
+  fuzz fuzz-graphs fuzz-programs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -15,7 +15,7 @@ help:
 	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
 	@echo "make test-exercises  run the lessons with right and wrong answers to their exercises"
 	@echo "make test-browser  run the tests in JupyterLab and Chromium only"
-	@echo "make fuzz        run thousands of random graphs and read random files; SEED= and CASES= choose which"
+	@echo "make fuzz        run thousands of random graphs and programs and read random files; SEED= and CASES= choose which"
 	@echo "make soak        do everything for MINUTES=10 and look for what is left over"
 	@echo "make test-quick  run the tests that start no other processes and no notebooks"
 	@echo "make test-versions  run all tests on every Python of this machine"
@@ -125,9 +125,9 @@ CASES ?= 2000
 MINUTES ?= 10
 
 fuzz: $(VENV)/.has-test
-	@$(MAKE) --no-print-directory -j 2 fuzz-graphs fuzz-files
+	@$(MAKE) --no-print-directory -j 2 fuzz-graphs fuzz-programs fuzz-files
 
-fuzz-graphs fuzz-files: $(VENV)/.has-test
+fuzz-graphs fuzz-programs fuzz-files: $(VENV)/.has-test
 	$(BIN)/python -m tests.fuzz $(@:fuzz-%=%) --cases $(CASES) $(if $(SEED),--seed $(SEED))
 
 soak: $(VENV)/.has-test

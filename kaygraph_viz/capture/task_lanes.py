@@ -229,8 +229,8 @@ def told_by(coroutine: Any) -> tuple[int, float | None]:
     except AttributeError:  # generators and extension types are coroutines, too
         return PART_CODE[kind_of_wait(innermost_frame(coroutine))], None
     if code is SLEEP:
-        timer = coroutine.cr_frame.f_locals.get("h")
-        return WAIT, None if timer is None else timer.when()
+        when = getattr(coroutine.cr_frame.f_locals.get("h"), "when", None)  # uvloop has timers without
+        return WAIT, None if when is None else when()
     return (BLOCKED if code.co_filename in FILES and code.co_qualname in BLOCKING else WAIT), None
 
 
