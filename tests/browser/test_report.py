@@ -73,7 +73,8 @@ def test_zoom_search_and_selection_shared_with_the_diagram(opened, listener):
 
 def test_a_branch_around_others_shows_its_own_work_its_waiting_and_what_held_up_the_loop(opened):
     held = bar("loop blocked", "task-1", 7, 8, kind="wait")
-    page = opened(make_trace((bar("main", "task-1", 0, 9, cpu_s=5), [held, bar("job", "task-2", 2, 6, cpu_s=0)])))
+    main = bar("main", "task-1", 0, 9, cpu_s=5, status="error", error="E: no room")
+    page = opened(make_trace((main, [held, bar("job", "task-2", 2, 6, cpu_s=0)])))
     chart = Chart(OpenPage(page))
     chart.wait_for("it.frames > 0")
 
@@ -94,6 +95,12 @@ def test_a_branch_around_others_shows_its_own_work_its_waiting_and_what_held_up_
     assert {"waiting for its branches", "held up the loop"} <= set(page.locator(".kv-legend").inner_text().split("\n"))
     chart.click(4, 0)
     chart.wait_for("it.selected == 1")
+    facts = page.locator(".kv-facts").inner_text().split("\n")
+    pairs = dict(zip(facts[1::2], facts[2::2], strict=True))
+    assert pairs == {
+        "worker": "task-1", "from": "0 s", "took": "9.00 s", "its own work": "5.00 s",
+        "waiting for its branches": "4.00 s", "ended": "error", "error": "E: no room",
+    }  # fmt: skip
 
 
 def test_several_runs_move_on_their_own(opened):

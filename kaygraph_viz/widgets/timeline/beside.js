@@ -68,6 +68,22 @@ function aroundWords(run, styles, at) {
   return [["worker", row.lane], ["from", durationText(around.start[at])], [partWord(styles.parts.around), durationText(around.end[at] - around.start[at])]];
 }
 
+/** What is known of a whole branch around others, of which these are the pieces, as pairs of words. */
+function branchWords(run, styles, pieces) {
+  const { around } = run, row = run.lanes[run.laneOf(pieces[0])], last = pieces.at(-1);
+  const waits = around.within(row, 0, Infinity).filter((at) => run.id(around.piece(at)) === run.id(last));
+  const sum = (places, { start, end }) => places.reduce((total, at) => total + end[at] - start[at], 0);
+  const own = sum(pieces, run), waited = sum(waits, around), from = Math.min(run.start[pieces[0]], ...waits.slice(0, 1).map((at) => around.start[at]));
+  return [["worker", row.lane], ["from", durationText(from)], ["took", durationText(run.end[last] - from)], ["its own work", durationText(own)],
+    [partWord(styles.parts.around), durationText(waited)], ...endWords(run, styles, last)];
+}
+
+/** How a branch around others ended, as far as that is known: what ended well has no mark at its end. */
+function endWords(run, styles, at) {
+  const ended = run.isRunning(at) ? "not yet" : run.isFailed(at) ? styles.statuses[run.status(at)].label : "";
+  return [["ended", ended], ["error", run.errors[at] || ""]].filter(([, text]) => text);
+}
+
 /** How long a bar held up its loop at a time, as pairs of words; none where it did not. */
 function heldWords(run, styles, row, time) {
   const at = run.held.at(row, time);

@@ -21,12 +21,11 @@ function pieceWords(run, styles, at) {
   const status = styles.statuses[run.status(at)], row = run.lanes[run.laneOf(at)], tries = run.columns.tries(at);
   const pairs = [["worker", row.lane], ["from", durationText(run.start[at])], ["took", durationText(run.end[at] - run.start[at])]];
   if (run.isPause(at)) return [...pairs, ...partWords(run, styles, at).filter(([, text]) => !text.startsWith("0 ")), ["is", "between attempts"]];
-  const ended = run.isRunning(at) ? "not yet" : run.isOwn(at) && !run.isFailed(at) ? "" : status.label, error = run.errors[at] || "";
-  if (run.isOwn(at)) return [...pairs, ...partWords(run, styles, at), ["is", "its own work, beside its branches"], ["ended", ended], ["error", error]].filter(([, text]) => text);
+  if (run.isOwn(at)) return [...pairs, ...partWords(run, styles, at), ["is", "its own work, beside its branches"], ...endWords(run, styles, at)];
   if (run.columns.queued(at) > 0 || run.columns.attempt(at) === 1 || tries === 1) pairs.push(["queued", durationText(run.columns.queued(at))]);
-  pairs.push(...partWords(run, styles, at), ["ended", ended]);
+  pairs.push(...partWords(run, styles, at), ["ended", run.isRunning(at) ? "not yet" : status.label]);
   if (tries > 1) pairs.push(["attempt", `${run.columns.attempt(at)} of ${tries}`]);
-  if (error) pairs.push(["error", error]);
+  if (run.errors[at]) pairs.push(["error", run.errors[at]]);
   return pairs;
 }
 

@@ -393,7 +393,8 @@ class View {
 
   showFacts() {
     const [at] = this.selectedPieces, details = this.model.get("details") || [];
-    const pairs = at === undefined ? [] : details.length ? details.filter(([word]) => word !== "name") : pieceWords(this.run, this.styles, at);
+    const pairs = at === undefined ? [] : details.length ? details.filter(([word]) => word !== "name")
+      : this.run.isOwn(at) ? branchWords(this.run, this.styles, this.selectedPieces) : pieceWords(this.run, this.styles, at);
     const said = at === undefined ? "" : JSON.stringify([this.run.name(at), pairs]);
     if (said === this.saidFacts) return;
     this.saidFacts = said;
