@@ -33,7 +33,7 @@ DEEPEST, MOST_CALLS = 3, 24
 LOOPS = ("loop", "uvloop")
 IN_PLAIN_CODE = ("pool", "map", "threads", "thread pool", "workers", "joblib", "dask", *LOOPS, *LOOPS)
 OF_COROUTINES = ("gather", "group", "create", "limited", "completed")
-IN_COROUTINES = (*OF_COROUTINES, "to_thread", "executor")
+IN_COROUTINES = (*OF_COROUTINES, "cancelled", "to_thread", "executor")
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def program(seed: int) -> Call:
         if depth == 0 and rng.random() < 0.1:  # what goes on inside other processes is not recorded
             return Step("processes", calls=calls(DEEPEST, 3, is_coroutine=False))
         what = rng.choice(IN_COROUTINES if is_coroutine else IN_PLAIN_CODE)
+        if what == "cancelled":  # how far they get is open
+            return Step(what, rng.choice((0, 50, 300)), calls(DEEPEST, 4, is_coroutine=True))
         most = 1 if what in ("workers", *LOOPS) else 4
         return Step(what, calls=calls(depth + 1, most, is_coroutine=what in (*LOOPS, *OF_COROUTINES)))
 
@@ -226,6 +228,14 @@ async def _created(step: Step) -> Any:
     return [_told(task.result) for task in tasks]
 
 
+async def _cancelled(step: Step) -> None:
+    tasks = [asyncio.create_task(run_coroutine(call)) for call in step.calls]
+    await asyncio.sleep(step.micros / 1e6)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _limited(step: Step) -> Any:
     semaphore = asyncio.Semaphore(2)
 
@@ -261,8 +271,8 @@ _PLAIN = {
     "processes": _in_processes, "joblib": _by_joblib, "dask": _by_dask, "loop": _in_loop, "uvloop": _in_loop,
 }  # fmt: skip
 _ASYNC = {
-    "gather": _gathered, "group": _in_group, "create": _created, "limited": _limited, "to_thread": _to_threads,
-    "executor": _in_executor, "completed": _completed,
+    "gather": _gathered, "group": _in_group, "create": _created, "cancelled": _cancelled, "limited": _limited,
+    "to_thread": _to_threads, "executor": _in_executor, "completed": _completed,
 }  # fmt: skip
 
 
