@@ -6,14 +6,13 @@ rows there are (``chart``), and anything that knows a plotting library (``bars``
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.nesting import is_own_time
+from kaygraph_viz.plot.gantt.awaiting import awaiting
 from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.part_fills import STACK, make_stripes
@@ -180,41 +179,8 @@ class _Maker:
 
     def _add_around(self) -> None:
         """Add the time in which a branch only waited for those within it, as far as they have rows of their own."""
-        columns, own = self.run.nesting.columns, is_own_time(self.run.nesting.columns)[self.run.units]
-        places = np.flatnonzero(own)
-        owner = self.run.nesting.parent[self.run.units[places]]
-        started, ended = (columns.column(name) for name in ("started_ns", "ended_ns"))
-        busy = self._busy_rows() if len(places) else {}
-        for branch in np.unique(owner).tolist():
-            at, mine = int(started[branch]), places[owner == branch].tolist()
-            for place in mine:
-                unit = int(self.run.units[place])
-                self._add_awaiting(busy, place, at, int(started[unit]))
-                at = int(ended[unit])
-            self._add_awaiting(busy, mine[-1], at, int(ended[branch]))
-
-    def _busy_rows(self) -> dict[int, tuple[list[int], list[int]]]:
-        """Return for each row when its bars start and end, in their order."""
-        columns, found = self.run.nesting.columns, {}
-        started, ended = (columns.column(name)[self.run.units] for name in ("started_ns", "ended_ns"))
-        order = np.lexsort((started, self.run.row_of))
-        rows, first = np.unique(self.run.row_of[order], return_index=True)
-        for row, mine in zip(rows.tolist(), np.split(order, first[1:]), strict=True):
-            found[row] = started[mine].tolist(), ended[mine].tolist()
-        return found
-
-    def _add_awaiting(
-        self, busy: dict[int, tuple[list[int], list[int]]], place: int, started_ns: int, ended_ns: int
-    ) -> None:
-        """Add the parts of a stretch in which its row has no bar."""
-        starts, ends = busy[self._row_of[place]]
-        at, number = started_ns, max(0, bisect_right(starts, started_ns) - 1)
-        while number < len(starts) and starts[number] < ended_ns:
-            if at < starts[number]:
-                self.rects.append(self._box(place, at, starts[number], Size.slim, "around"))
-            at, number = max(at, ends[number]), number + 1
-        if at < ended_ns:
-            self.rects.append(self._box(place, at, ended_ns, Size.slim, "around"))
+        for place, started_ns, ended_ns in zip(*(each.tolist() for each in awaiting(self.run)), strict=True):
+            self.rects.append(self._box(place, started_ns, ended_ns, Size.slim, "around"))
 
     def _add_parts(self) -> None:
         """Fill bars by their parts."""
