@@ -83,6 +83,8 @@ class Layout:
         What ended badly, filled by how: bars, and attempts of those that were tried again. They lie over parts.
     bars
         The outlines of the units of work.
+    around
+        The slim stretches in which branches around others only waited for those.
     is_stacked
         Whether parts were too short to be drawn one by one, so that they stand on each other by their shares.
     """
@@ -90,6 +92,7 @@ class Layout:
     rects: tuple[Rect, ...]
     failed: tuple[Rect, ...]
     bars: tuple[Bar, ...]
+    around: tuple[Bar, ...] = ()
     is_stacked: bool = False
 
 
@@ -126,6 +129,7 @@ def make_layout(chart: Chart, *, color_by: str = "part", shortest_s: float = 0.0
         tuple(rect for maker in makers for rect in maker.rects),
         tuple(rect for maker in makers for rect in maker.failed),
         tuple(bar for maker in makers for bar in maker.bars),
+        tuple(bar for maker in makers for bar in maker.around),
         any(maker.is_stacked for maker in makers),
     )
 
@@ -140,6 +144,7 @@ class _Maker:
         self.rects: list[Rect] = []
         self.failed: list[Rect] = []
         self.bars: list[Bar] = []
+        self.around: list[Bar] = []
         self.is_stacked = False
         self._words = BarLabels(run.nesting, run.units)
         self._units: list[int] = run.units.tolist()
@@ -180,7 +185,10 @@ class _Maker:
     def _add_around(self) -> None:
         """Add the time in which a branch only waited for those within it, as far as they have rows of their own."""
         for place, started_ns, ended_ns in zip(*(each.tolist() for each in awaiting(self.run)), strict=True):
-            self.rects.append(self._box(place, started_ns, ended_ns, Size.slim, "around"))
+            rect = self._box(place, started_ns, ended_ns, Size.slim, "around")
+            self.rects.append(rect)
+            words, times = self._words.of(self._units[place]), (rect.x0_s, rect.x1_s)
+            self.around.append(Bar(rect.row, *times, Size.slim, "ok", words, rect.span_id, (times, times), False))
 
     def _add_parts(self) -> None:
         """Fill bars by their parts."""
@@ -274,7 +282,7 @@ def place_labels(
         Room that stays free at each end [pt].
     """
     least_s = (2 * pad + MIN_ROOM_PT) / points_per_s
-    wide = [bar for bar in bars if bar.height == Size.full and bar.x1_s - bar.x0_s > least_s]
+    wide = [bar for bar in bars if bar.x1_s - bar.x0_s > least_s]
     widest = sorted(wide, key=lambda bar: bar.x0_s - bar.x1_s)[:limit]
     placed = (_placed(bar, points_per_s, pad, fit) for bar in widest)
     return [label for label in placed if label is not None]

@@ -7,7 +7,8 @@ A branch that only hands its work to others is not drawn: the others say it all,
 would look like one more worker. What it did by itself is drawn where it can be seen: where a stretch of it takes a
 hundredth of the chart, or all of it a fiftieth of the time of the branches. Less is the cost of handing over. Branches
 of one name are treated alike: either all of them are drawn, or none. What held up a loop is always drawn, and so is
-what ended badly while nothing within it did: its end is marked.
+what ended badly while nothing within it did: its end is marked. What kept a worker that did other things, too, is
+drawn as well: that worker would look free.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 from kaygraph_viz.analysis.blocked_loop import loop_blocks
 from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs
-from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, told_within
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, told_within, unit_mask
 from kaygraph_viz.analysis.own_time import contain_work, with_own_time
 from kaygraph_viz.trace.counting import sums
 
@@ -44,10 +45,16 @@ def with_drawn_own_time(nesting: Nesting) -> Nesting:
         return nesting
     is_bad = is_around & ~told_within(nesting)
     is_seen = _worked(nesting, is_around)
-    is_seen[nesting.columns.rows["name"][is_bad]] = True
+    is_seen[nesting.columns.rows["name"][is_bad | (is_around & _keeps_a_worker(nesting, is_around))]] = True
     is_drawn = is_around & is_seen[nesting.columns.rows["name"]]
     found = with_own_time(nesting, has_generators=False, of=is_drawn)  # generators do nothing while nobody asks
     return _with_bad_ends(found, nesting.columns.rows["span_id"][is_bad]) if is_bad.any() else found
+
+
+def _keeps_a_worker(nesting: Nesting, around: Bools) -> Bools:
+    """Return a mask of what is on the lane of a branch that is drawn in any case."""
+    lane = nesting.columns.column("lane")
+    return np.isin(lane, lane[unit_mask(nesting) & ~around])
 
 
 def _with_bad_ends(nesting: Nesting, span_ids: Ints) -> Nesting:

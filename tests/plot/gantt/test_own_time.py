@@ -43,6 +43,10 @@ def test_those_of_another_name_do_not_count():
     assert rows_of(task("t-1", 0, 4.0), task("t-2", 0, 0.0, name="other")) == [*HANDED_OVER, "t-1"]
 
 
+def test_a_worker_that_did_other_things_is_not_shown_to_be_free_while_it_waits():
+    assert rows_of(bar("first", "t-1", 0, 1), task("t-1", 1, 0.0)) == ["inner-t-1", "t-1"]
+
+
 def test_each_branch_that_is_drawn_has_a_bar():
     run = Chart.of(make_trace(task("t-1", 0, 4.0), task("t-2", 0, 0.0)), has_own_time=True).runs[0]
     assert set(run.ids.tolist()) == {1, 2, 3, 4}
