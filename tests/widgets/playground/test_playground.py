@@ -180,9 +180,9 @@ def test_log_holds_every_run_and_traces_the_last_of_each_number():
     press(panel)
     press(panel)
     assert [words[:4] for words in log_of(panel)] == [
-        ["2", "2", "runs:", "4.0"], ["run", "1", "4.00", "s"], ["run", "2", "4.00", "s"]
+        ["2", "2", "runs:", "4.00"], ["run", "1", "4.00", "s"], ["run", "2", "4.00", "s"]
     ]  # fmt: skip
-    assert "Run 2 with these settings: all 2 took 4.0 s." in text_of(panel.status)
+    assert "Run 2 with these settings: both took 4.00 s." in text_of(panel.status)
     assert {span.name for span in panel.traces[2]} == {"second"}
 
 
@@ -361,7 +361,7 @@ def test_run_again_in_simulated_time_is_seen_to_have_run():
     press(panel)
     assert "Run 2 with these settings: the same as before, since time is simulated." in text_of(panel.status)
     assert b"4 workers, run 2: 2.00 s" in panel.picture
-    assert log_of(panel)[0][:5] == ["4", "2", "runs:", "2.0", "s"]
+    assert log_of(panel)[0][:5] == ["4", "2", "runs:", "2.00", "s"]
 
 
 class Gate:
