@@ -402,7 +402,7 @@ def test_of_the_numbers_that_the_slider_passes_only_the_newest_counts(gate):
 
 def test_run_in_simulated_time_that_lasts_is_predicted_meanwhile(gate, monkeypatch):
     monkeypatch.setattr(background, "TICK_S", 0.001)
-    seen = threading.Event()
+    seen, said = threading.Event(), []
 
     def run(workers):
         with record():
@@ -411,11 +411,13 @@ def test_run_in_simulated_time_that_lasts_is_predicted_meanwhile(gate, monkeypat
 
     panel = playground(run, recorded={4: simulated(4)})
     panel.chart.observe(lambda _: seen.set() if b"predicted" in panel.picture else None, names="value")
+    panel.status.observe(lambda change: said.append(change["new"].lower()), names="value")
     panel.slider.value = 5
     assert seen.wait(GUARD_S)
     gate.go.set()
     panel.wait(GUARD_S)
     assert b"5 workers: 2.00 s" in panel.picture
+    assert [text for text in said if "press run" in text] == []
 
 
 def test_run_in_simulated_time_that_fails_is_said():
