@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from kaygraph_viz import machine
+from kaygraph_viz import installed
 from kaygraph_viz.lessons.in_browser import skip_cells
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run cells in a notebook of a browser tab; return what each prints."""
-    monkeypatch.setattr(machine, "has_threads", lambda: False)
+    monkeypatch.setattr(installed, "has_threads", lambda: False)
     shell = InteractiveShell()
     shell.cells = skip_cells(shell)
     shell.run_cell("import kaygraph_viz as kv", store_history=True)
