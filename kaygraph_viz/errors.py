@@ -170,12 +170,12 @@ class VirtualClockError(KayGraphVizError, RuntimeError):
 
 @dataclass(frozen=True, repr=False)
 class Wait:
-    """What one thread waits for in a deadlock.
+    """What one thread, or one task of asyncio, waits for in a deadlock.
 
     Parameters
     ----------
     thread
-        Its name, as in ``"thread 'Thread-1'"``.
+        Its name, as in ``"thread 'Thread-1'"``; of a task of asyncio, as in ``"task 2"`` or ``"task 'loader'"``.
     place
         Its branch and the line of the wait, as in ``"item 3 of 'transfer', bank.py:14 in transfer"``.
     code
@@ -195,6 +195,11 @@ class Wait:
     held_by: str = ""
     held_since: str = ""
     held_code: str = ""
+
+    @property
+    def is_of_task(self) -> bool:
+        """Whether it is the wait of a task of asyncio."""
+        return self.thread.startswith("task ")
 
     @property
     def sentence(self) -> str:
@@ -219,8 +224,8 @@ class DeadlockError(VirtualClockError):
     Parameters
     ----------
     circle
-        The threads that wait for each other: each for the next one, the last one for the first. Empty where there is
-        no such circle, for example because all wait for an event that nobody sets.
+        The threads or tasks that wait for each other: each for the next one, the last one for the first. Empty where
+        there is no such circle, for example because all wait for an event that nobody sets.
     others
         The other threads.
 
@@ -243,8 +248,12 @@ def _who_is_in(circle: Sequence[Wait]) -> str:
     if not circle:
         return "deadlock in simulated time, every thread waits"
     is_alone, are_locks = len(circle) == 1, all(wait.held_since for wait in circle)
-    who = "a thread waits for itself" if is_alone else "threads wait for each other in a circle"
-    cure = "take a lock once, or use an RLock" if is_alone else "take locks in the same order everywhere"
+    are_tasks = all(wait.is_of_task for wait in circle)
+    one, many = ("a task", "tasks") if are_tasks else ("a thread", "threads")
+    who = f"{one} waits for itself" if is_alone else f"{many} wait for each other in a circle"
+    cure = "take locks in the same order everywhere"
+    if is_alone:
+        cure = "take a lock once" if are_tasks else "take a lock once, or use an RLock"
     return f"deadlock in simulated time, {who}" + (f" ({cure})" if are_locks else "")
 
 

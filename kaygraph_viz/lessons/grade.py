@@ -81,7 +81,8 @@ class Grade:
         return "\n".join([self._heading(), *lines])
 
     def _heading(self) -> str:
-        return f"{self.sentence}: {one_line(self.refusal, 500)}" if self.refusal else self.sentence
+        end = one_line(self.refusal, 500) or ("well done" if self.findings and self.passed else "")
+        return f"{self.sentence}: {end}" if end else self.sentence
 
     __repr__ = __str__
 

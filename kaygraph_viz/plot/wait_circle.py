@@ -66,7 +66,8 @@ def wait_circle(error: DeadlockError, *, ax: Axes | None = None, title: str | No
     canvas.ax.set_ylim(-LIMITS[1], LIMITS[1])
     _draw(canvas.ax, circle)
     count = len(circle)
-    text = "A thread waits for itself" if count == 1 else f"{count} threads wait for each other"
+    kind = "task" if all(wait.is_of_task for wait in circle) else "thread"
+    text = f"A {kind} waits for itself" if count == 1 else f"{count} {kind}s wait for each other"
     return canvas.finish(heading(title, text), [WAITS, HELD], _description(text, circle))
 
 

@@ -7,16 +7,19 @@ that nobody can go on (``scheduler``), and the lines that threads are in (``plac
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import CodeType
+from typing import Any, TypeVar
 
 from kaygraph_viz.errors import DeadlockError, Wait
 from kaygraph_viz.virtual.fiber import Fiber
 from kaygraph_viz.virtual.places import Line, caller_of, line_of, place_of
 
-__all__ = ["Hold", "deadlock"]
+__all__ = ["Hold", "InnerWaits", "circle_of", "deadlock"]
 
 MOST_NAMED = 8  # waits in one message
+
+T = TypeVar("T")
 
 
 class Hold:
@@ -30,10 +33,10 @@ class Hold:
 
     def __init__(self, what: str = "a lock") -> None:
         self.what = what
-        self.holder: Fiber | None = None
+        self.holder: Any = None  # a fiber, or a task of asyncio
         self._taken: tuple[CodeType, int] | None = None
 
-    def take(self, holder: Fiber | None) -> None:
+    def take(self, holder: object) -> None:
         """Note who holds it from now on, and where user code asked for it."""
         self.holder, self._taken = holder, caller_of(sys._getframe(1))
 
@@ -46,21 +49,36 @@ class Hold:
         return self.what
 
 
+class InnerWaits:
+    """What a fiber waits for if several of its own parts wait: its coroutines."""
+
+    def circle(self) -> list[Wait]:
+        """Return the waits of parts that wait for each other; empty if there are none."""
+        raise NotImplementedError
+
+
 def deadlock(fibers: Iterable[Fiber]) -> DeadlockError:
     """Return the error for fibers that all wait."""
     waiting = list(fibers)
-    circle = _circle(waiting)
-    others = [fiber for fiber in waiting if fiber not in circle]
-    return DeadlockError([_wait_of(fiber) for fiber in circle], [_wait_of(each) for each in others[:MOST_NAMED]])
+    circle = circle_of(waiting, _holder)
+    others = [_wait_of(fiber) for fiber in waiting if fiber not in circle][:MOST_NAMED]
+    inner = (fiber.waits_for.circle() for fiber in waiting if isinstance(fiber.waits_for, InnerWaits))
+    return DeadlockError([_wait_of(fiber) for fiber in circle] or next(filter(None, inner), []), others)
 
 
-def _circle(fibers: list[Fiber]) -> list[Fiber]:
-    """Return fibers that wait each for the next one, and the last for the first; empty if there are none."""
-    for first in fibers:
+def circle_of(waiting: Sequence[T], holder: Callable[[T], T | None]) -> list[T]:
+    """Return those that wait each for the next one, and the last for the first; empty if there are none.
+
+    Examples
+    --------
+    >>> circle_of("abcd", {"a": "b", "b": "c", "c": "b"}.get)
+    ['b', 'c']
+    """
+    for first in waiting:
         path = [first]
-        while (following := _holder(path[-1])) is not None and following not in path:
+        while (following := holder(path[-1])) is not None and following not in path:
             path.append(following)
-        if following is first:
+        if following == first:
             return path
     return []
 

@@ -21,6 +21,7 @@ from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartLog, write_here
 from kaygraph_viz.virtual.fiber import Fiber, Stopped
 from kaygraph_viz.virtual.scheduler import Scheduler
+from kaygraph_viz.virtual.task_locks import WaitsOfTasks
 
 if TYPE_CHECKING:
     from kaygraph_viz.virtual.threads import VirtualThreads
@@ -83,8 +84,9 @@ class _When(float):
 class _Selector(selectors.BaseSelector):
     """A selector that waits for time and for other threads, and for no connection."""
 
-    def __init__(self, scheduler: Scheduler, before_waiting: Callable[[], bool]) -> None:
+    def __init__(self, scheduler: Scheduler, waits_for: object, before_waiting: Callable[[], bool]) -> None:
         self._scheduler = scheduler
+        self._waits_for = waits_for
         self._before_waiting = before_waiting  # returns whether callbacks may be due
         self._fiber: Fiber | None = None
 
@@ -104,7 +106,7 @@ class _Selector(selectors.BaseSelector):
         if (timeout is None or timeout > 0) and not self._before_waiting():
             self._fiber = self._scheduler.here()
             until = None if timeout is None else self._scheduler.now_ns + max(1, round(timeout * 1e9))
-            self._scheduler.park(until, "an event that its coroutines await", is_notifiable=True)
+            self._scheduler.park(until, self._waits_for, is_notifiable=True)
         return []
 
     def yield_to_others(self) -> bool:
@@ -131,7 +133,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, threads: VirtualThreads, *, ties_by_chance: bool) -> None:
         self._threads = threads
         self._ties_by_chance = ties_by_chance
-        self._clock = selector = _Selector(threads.scheduler, self._before_waiting)
+        self._clock = selector = _Selector(threads.scheduler, WaitsOfTasks(self), self._before_waiting)
         super().__init__(selector)
         self.numbers = itertools.count()
         self._serial = itertools.count()

@@ -24,9 +24,12 @@ __all__ = [
     "is_in_branch",
     "is_user_code",
     "is_user_frame",
+    "line_in",
     "line_of",
     "named_place_of",
+    "place_in",
     "place_of",
+    "tasks_of",
 ]
 
 _OUTSIDE = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
@@ -81,22 +84,22 @@ def named_place_of(fiber: Fiber) -> str:
 def place_of(fiber: Fiber) -> str:
     """Return the branch of a fiber, or those of its event loop, and the line of user code."""
     frames = _frames_at(fiber)
-    places = [_place(frames)]
+    places = [place_in(frames)]
     if fiber.is_parked and fiber.is_notifiable:
         loop = next((frame.f_locals.get("self") for frame in frames if frame.f_code.co_name == "_run_once"), None)
-        places += [_place(frames_of(task.get_coro())) for task in _tasks_of(loop)[:MOST_TASKS]]
+        places += [place_in(frames_of(task.get_coro())) for task in tasks_of(loop)[:MOST_TASKS]]
     return "; ".join(place for place in places if place)
 
 
-def _place(frames: list[FrameType]) -> str:
+def place_in(frames: list[FrameType]) -> str:
     """Return the branch and the innermost line of user code among frames, innermost first."""
     branch = next((name for frame in frames if (name := _branch_in(frame))), "")
-    return ", ".join(part for part in (branch, str(_innermost_line(frames) or "")) if part)
+    return ", ".join(part for part in (branch, str(line_in(frames) or "")) if part)
 
 
 def line_of(fiber: Fiber) -> Line | None:
     """Return the innermost line of user code that a fiber is in."""
-    return _innermost_line(_frames_at(fiber))
+    return line_in(_frames_at(fiber))
 
 
 def is_in_branch(fiber: Fiber) -> bool:
@@ -104,7 +107,8 @@ def is_in_branch(fiber: Fiber) -> bool:
     return any(_branch_in(frame).startswith("item ") for frame in _frames_at(fiber))
 
 
-def _innermost_line(frames: list[FrameType]) -> Line | None:
+def line_in(frames: list[FrameType]) -> Line | None:
+    """Return the innermost line of user code among frames, innermost first."""
     return next((Line(frame.f_code, frame.f_lasti) for frame in frames if is_user_frame(frame)), None)
 
 
@@ -118,7 +122,8 @@ def _frames_at(fiber: Fiber) -> list[FrameType]:
     return frames
 
 
-def _tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
+def tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
+    """Return the tasks of an event loop that have not ended, in the order in which they were made."""
     if not isinstance(loop, asyncio.AbstractEventLoop):
         return []
     return sorted(asyncio.all_tasks(loop), key=lambda task: getattr(task, "number", 0))

@@ -66,6 +66,11 @@ def test_a_real_run_is_graded():
     assert grade(trace, [all_ok(6), no_idle_worker(), at_most_at_once(3)]).passed
 
 
+def test_a_reader_who_met_all_goals_is_told_so():
+    assert str(grade(AT_ONCE, [at_least_at_once(2)])).splitlines()[0] == "1 of 1 goals met: well done"
+    assert "well done" not in str(grade(AT_ONCE, []))
+
+
 def test_the_sentence_counts_the_goals_that_are_met():
     made = grade(AT_ONCE, [at_least_at_once(2), at_most_at_once(1)])
     assert made.sentence == "1 of 2 goals met" == str(made).splitlines()[0]

@@ -50,7 +50,7 @@ class CheckLog(dict[str, Check]):
             self.made[str(record["customer_id"]), name] += 1
             return found
 
-        counted.__name__ = name  # what a chart of the standard library's pools says
+        counted.__name__ = counted.__qualname__ = name  # what a chart of the standard library's pools says
         return counted
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.lessons.goals import Finding, Goal
 from kaygraph_viz.patterns.customer_sources import customer_sources
 from kaygraph_viz.patterns.enrichment import enrichment_graph
@@ -51,7 +52,7 @@ def within_limit(requests: Requests, service: str, per_second: int) -> Goal:
 
     def evaluate(_: object) -> Finding:
         if count := refused(requests):
-            return Finding(False, f"{count} calls were refused")
+            return Finding(False, f"{counted(count, 'call was', 'calls were')} refused")
         most = most_in_one_second(requests, service)
         return Finding(most <= per_second, f"none was refused, and {service} got at most {most} calls in one second")
 

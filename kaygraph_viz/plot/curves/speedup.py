@@ -165,6 +165,13 @@ class Speedups:
         """Return the speedup of a makespan [s]."""
         return self.baseline_s / makespan_s if makespan_s else 0.0
 
+    def predicted(self, what_if: WhatIf, workers: int) -> tuple[float, float, float]:
+        """Return the lowest, the expected and the highest speedup; the band ends where it is impossible."""
+        low, middle, high = (
+            self.ratio(makespans[workers]) for makespans in (what_if.high_s, what_if.makespan_s, what_if.low_s)
+        )
+        return low, middle, max(middle, min(high, self.bound(workers)))
+
     def bound(self, workers: int) -> float:
         """Return the speedup that no schedule can exceed."""
         return self.ratio(least_makespan_s(self.work_s, self.critical_path_s, workers))
@@ -243,10 +250,7 @@ def _draw_bounds(ax: Axes, found: Speedups, last: int) -> list[Key]:
 
 def _draw_band(ax: Axes, found: Speedups, what_if: WhatIf) -> Key:
     workers = sorted(what_if.makespan_s)
-    low, middle, high = (
-        [found.ratio(makespans[count]) for count in workers]
-        for makespans in (what_if.high_s, what_if.makespan_s, what_if.low_s)
-    )
+    low, middle, high = zip(*(found.predicted(what_if, count) for count in workers), strict=True)
     ax.fill_between(workers, low, high, facecolor=PREDICTED.colour, edgecolor="none", zorder=1.5, gid="band")
     ax.plot(workers, middle, color=PREDICTED.line, linewidth=1.6, zorder=1.6, gid="predicted")
     return PREDICTED
@@ -286,6 +290,9 @@ def _line(found: Speedups, what_if: WhatIf | None, workers: int) -> tuple[str, .
     runs = found.measured.get(workers, ())
     cells = [f"{len(runs):,}", duration(median(runs)), significant(found.speedup(workers))] if runs else [""] * 3
     cells += [significant(found.ratio(choose(runs))) for choose in (max, min)] if len(runs) > 1 else [""] * 2
-    bands = (what_if.makespan_s, what_if.high_s, what_if.low_s) if what_if is not None else ()
-    cells += [significant(found.ratio(band[workers])) if workers in band else "" for band in bands] or [""] * 3
+    if what_if is not None and workers in what_if.makespan_s:
+        low, middle, high = map(significant, found.predicted(what_if, workers))
+        cells += [middle, low, high]
+    else:
+        cells += [""] * 3
     return f"{workers:,}", *cells, significant(found.bound(workers))

@@ -116,8 +116,8 @@ def _frame(ax: Axes, found: Speedups, last: int, top: float) -> None:
 
 def _title(has_line: bool, has_others: bool) -> str:
     """Return the legend in words: dots and lines are told apart by their shape."""
-    keys = ["● tried", "○ otherwise" if has_others else "", "━ predicted" if has_line else "", "╌ ideal"]
-    return "  ".join(filter(None, keys))
+    dots = ["● tried", "○ with other settings\n"] if has_others else ["● tried"]
+    return "  ".join([*dots, *(["━ predicted"] if has_line else []), "╌ ideal"]).replace("\n  ", "\n")
 
 
 def _sentence(found: Speedups, has_line: bool) -> str:

@@ -46,7 +46,9 @@ class BarLabels:
         is_own = is_own_time(columns)
         self._is_phase = columns.is_kind("phase") & ~is_own
         self._shown = np.where(is_own, nesting.parent, np.arange(len(is_own)))  # what a bar is called after
-        self._uses = tally(columns.rows["name"][units], len(columns.names))
+        numbered = np.unique(self._shown[units])
+        numbered = numbered[columns.rows["index"][numbered] >= 0]
+        self._uses = tally(columns.rows["name"][numbered], len(columns.names))
 
     def is_slim(self, position: int) -> bool:
         """Return whether a bar is prep or post, a phase around the work, which is drawn slim."""

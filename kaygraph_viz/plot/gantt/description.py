@@ -36,12 +36,13 @@ QUEUED = ("queued", "mean queue wait")
 def gantt_title(chart: Chart, summaries: Sequence[Summary]) -> str:
     """Return the title of a chart: its main numbers, or the makespans of its runs."""
     if len(chart.runs) > 1:
-        longest, shortest = (choose(summary.makespan_s for summary in summaries) for choose in (max, min))
-        return f"{counted(len(chart.runs), 'run')}, {duration(shortest, 2)} to {duration(longest, 2)}"
+        shortest, longest = (duration(choose(each.makespan_s for each in summaries), 2) for choose in (min, max))
+        times = f"{shortest} to {longest}" if shortest != longest else f"{longest} each"
+        return f"{counted(len(chart.runs), 'run')}, {times}"
     if not summaries or not summaries[0].counts.get("units"):
         return "Empty trace"
     (summary,) = summaries
-    makespan, mean = duration(summary.makespan_s, 2), significant(summary.mean_concurrency, 2)
+    makespan, mean = duration(summary.makespan_s), significant(summary.mean_concurrency, 2)
     return f"{counted(summary.workers, 'worker')}, {_what(summary)}, {makespan}, {mean} at once"
 
 

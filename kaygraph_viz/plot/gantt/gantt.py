@@ -109,7 +109,7 @@ def gantt(
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> trace = make_trace(bar("a", "thread-1", 0, 1, cpu_s=0.2), bar("b", "thread-2", 0, 2, cpu_s=0.1))
     >>> gantt(trace).get_title(loc="left")
-    '2 workers, 2 branches, 2.0 s, 1.5 at once'
+    '2 workers, 2 branches, 2.00 s, 1.5 at once'
     """
     traces = checked_traces(trace)
     checked_word("color_by", color_by, COLOR_BY, 'color_by="name"')

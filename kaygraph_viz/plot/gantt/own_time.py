@@ -52,9 +52,10 @@ def with_drawn_own_time(nesting: Nesting) -> Nesting:
 
 
 def _keeps_a_worker(nesting: Nesting, around: Bools) -> Bools:
-    """Return a mask of what is on the lane of a branch that is drawn in any case."""
-    lane = nesting.columns.column("lane")
-    return np.isin(lane, lane[unit_mask(nesting) & ~around])
+    """Return a mask of what is on the lane of a branch that is drawn in any case, and is no step of one around it."""
+    lane, around_it = nesting.columns.column("lane"), nesting.nearest(around)
+    is_step = (around_it >= 0) & (lane[around_it] == lane)
+    return np.isin(lane, lane[unit_mask(nesting) & ~around & ~is_step])
 
 
 def _with_bad_ends(nesting: Nesting, span_ids: Ints) -> Nesting:

@@ -29,7 +29,7 @@ __all__ = ["MAX_BARS", "STACKED_NOTE", "Options", "draw_rows"]
 MAX_BARS = 5_000
 TOP_PT, BOTTOM_PT, SIDE_PT = 46.0, 36.0, 14.0
 MIN_PART_PT = 1.2  # narrower parts are not drawn alone: stripes of a pixel alias
-STACKED_NOTE = "for short bars, the height of a colour is its share of the time"
+STACKED_NOTE = "where parts are too short to draw, the height of a colour is its share of the time"
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,12 @@ class Album:
         return max([self._least, *(entry.workers for entry in self._log.entries)])
 
     def chart(self, tried: Tried) -> Picture:
-        """Return the chart of a run, at the scale of all charts of the log."""
+        """Return the chart of a run, at the scale of the charts that it compares with."""
         log = self._log
-        key = (id(tried), log.title(tried), log.longest_s, log.max_rows)
+        key = (id(tried), log.title(tried), log.scale_s(tried), log.max_rows)
         if key not in self._charts:
             alive = {id(entry) for entry in log.entries}
-            self._charts = {old: chart for old, chart in self._charts.items() if old[0] in alive and old[2:] == key[2:]}
+            self._charts = {old: chart for old, chart in self._charts.items() if old[0] in alive - {id(tried)}}
             self._charts[key] = gantt_picture(tried.trace, key[1], end_s=key[2], rows=key[3])
         return self._charts[key]
 

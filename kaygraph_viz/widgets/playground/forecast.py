@@ -89,5 +89,5 @@ def preview(log: Log, settings: Settings, *, last: int) -> Preview | None:
         return None
     took_s = made.trace.makespan_s
     title = f"{log.named(settings)}: predicted {duration(took_s)}"
-    chart = gantt_picture(made.trace, title, end_s=max(log.longest_s, took_s), rows=log.max_rows)
+    chart = gantt_picture(made.trace, title, end_s=max(log.scale_s(made.source), took_s), rows=log.max_rows)
     return Preview(made, chart, sketch_picture(log, made.source, last=last, expected=(settings[WORKERS], took_s)))

@@ -226,14 +226,15 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             stops=True,
         )
 
-    def _predict(self, settings: dict[str, Any]) -> None:
-        """Show a prediction, now if it was made before, else as soon as it is made."""
+    def _predict(self, settings: dict[str, Any], *, is_coming: bool = False) -> None:
+        """Show a prediction, now if it was made before, else as soon as it is made; the run may be on its way."""
         if (found := self._album.known_preview(settings)) is not None:
             self._show_preview(found)
             return
         self._write_log(None)
         self._compare_chart()
-        self._say(f"No run with {self._in_words()} yet: press Run." + self._what_is_seen())
+        if not is_coming:
+            self._say(f"No run with {self._in_words()} yet: press Run." + self._what_is_seen())
         if self.tried.entries:
             self._previews.ask(lambda: self._album.new_preview(settings), _ignore, self._on_preview)
 
@@ -319,7 +320,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         """Show a prediction where a run in simulated time takes longer than a moment."""
         with self._saying("The chart could not be drawn"), self._drawing:
             if settings == self.settings != self._shown:
-                self._predict(settings)
+                self._predict(settings, is_coming=True)
 
     def _on_preview(self, ending: Ending) -> None:
         with self._saying("The chart could not be drawn"), self._drawing:

@@ -13,14 +13,16 @@ __all__ = ["duration_range", "missed_by", "repeats_took"]
 
 
 def duration_range(seconds: Sequence[float]) -> str:
-    """Return the shortest and the longest of some durations [s], in two digits.
+    """Return the shortest and the longest of some durations [s], in two digits; in three where two are the same.
 
     Examples
     --------
-    >>> duration_range([1.214, 1.44, 1.3]), duration_range([0.98, 0.0123, 1.5]), duration_range([2.0, 2.0])
-    ('1.2-1.4 s', '12 ms - 1.5 s', '2.0 s')
+    >>> duration_range([1.214, 1.44, 1.3]), duration_range([0.98, 0.0123, 1.5]), duration_range([18.5, 18.5])
+    ('1.2-1.4 s', '12 ms - 1.5 s', '18.5 s')
     """
     low, high = (duration(each, 2) for each in (min(seconds), max(seconds)))
+    if low == high:
+        low, high = (duration(each) for each in (min(seconds), max(seconds)))
     if low == high:
         return low
     (number, unit), (_, other) = low.rsplit(" ", 1), high.rsplit(" ", 1)

@@ -22,6 +22,7 @@ __all__ = ["BEST", "MAX_TRIED", "Log", "Settings", "Tried", "rounded"]
 
 MAX_TRIED = 100  # traces are large; the oldest go first
 CHEAP_SPANS = 2_000  # runs with more are not predicted, since a picture has to come at once
+HARDLY = 0.25
 FAILURES = ("error", "timeout", "lost", "abandoned")
 BEST = "\N{BLACK STAR}"
 Settings = Mapping[str, Any]
@@ -207,12 +208,14 @@ class Log:
         alone_s, summary = self.one_worker_s(tried), tried.summary
         if not tried.is_whole:
             return "This run was stopped: the chart shows the time until then."
-        if alone_s is None or tried.workers == 1 or not len(tried.trace):
+        has_more_rows = summary.workers > tried.workers == 1  # each branch of this worker has workers of its own
+        if alone_s is None or (tried.workers == 1 and not has_more_rows) or not len(tried.trace):
             return summary.sentence
         branches = counted(summary.counts.get("branches", 0), "branch", "branches")
         alone = "which took" if self._one_worker_took_s(tried) is not None else "which would probably take"
-        gain = f"{self.gain(tried)} times as fast as one worker, {alone} {duration(alone_s)}"
-        head = f"{branches} with {counted(tried.workers, 'worker')} took {duration(summary.makespan_s)}: {gain}."
+        gain = f": {self.gain(tried)} times as fast as one worker, {alone} {duration(alone_s)}"
+        took = f"{branches} with {counted(tried.workers, 'worker')} took {duration(summary.makespan_s)}"
+        head = f"{took}{'' if has_more_rows else gain}."
         failed = sum(summary.counts.get(status, 0) for status in FAILURES)
         mishaps = {"failed": failed, "tried again": summary.counts.get("retries", 0)}
         return head + "".join(f" {number:,} {word}." for word, number in mishaps.items() if number)
@@ -240,10 +243,16 @@ class Log:
         shown = (option.named(settings[option.name]) for option in self.options[1:] if self._differs(option))
         return ", ".join([counted(settings[WORKERS], "worker"), *shown])
 
-    @property
-    def longest_s(self) -> float:
-        """The longest makespan [s]: all charts have room for it, so that they compare."""
-        return max((entry.trace.makespan_s for entry in self.entries), default=0.0)
+    def scale_s(self, tried: Tried) -> float:
+        """Return how long a time axis the chart of a run has [s].
+
+        All charts have one scale, so that they compare. A workload that would fill hardly any of it has its own.
+        """
+        alike_s, all_s = (
+            max((entry.trace.makespan_s for entry in entries), default=0.0)
+            for entries in ([tried, *self.alike(tried)], self.entries)
+        )
+        return alike_s if alike_s < HARDLY * all_s else all_s
 
     @property
     def max_rows(self) -> int:
@@ -308,7 +317,7 @@ def _same_or_range(runs: Sequence[Tried]) -> str:
     makespans = [run.trace.makespan_s for run in runs]
     if runs[-1].is_simulated and len({*makespans}) == 1:
         return "the same as before, since time is simulated"
-    return f"all {len(runs)} took {duration_range(makespans)}"
+    return f"{'both' if len(runs) == 2 else f'all {len(runs)}'} took {duration_range(makespans)}"
 
 
 def rounded(value: Any) -> Any:

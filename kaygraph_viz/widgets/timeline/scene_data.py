@@ -57,7 +57,7 @@ STYLES: dict[str, Any] = {
     "held": {"colour": LOOP_HELD_UP.colour, "label": LOOP_HELD_UP.label},
     "full": Size.full, "slim": Size.slim, "queue": Size.queue,
     "line": LINE_PT, "small_line": SMALL_LINE_PT, "pad": PAD_Y, "stack": STACK_PT,
-    "font": Size.font, "small_font": Size.small_font, "stacked": f"parts {STACKED_NOTE}",
+    "font": Size.font, "small_font": Size.small_font, "stacked": STACKED_NOTE,
     "bands": f"in bands, {BANDS_NOTE}; a click shows its rows",
 }  # fmt: skip
 

@@ -27,6 +27,7 @@ def test_calls_are_counted_in_every_second_and_for_each_service_alone():
         (calls("social", 0, 0.5, 1), True, "none was refused, and social got at most 2 calls in one second"),
         (calls("social", 0, 0.5, 0.9), False, "none was refused, and social got at most 3 calls in one second"),
         (calls("social", 0, 2, status=429), False, "2 calls were refused"),
+        (calls("social", 0, status=429), False, "1 call was refused"),
     ],
 )
 def test_a_limit_is_kept_where_none_is_refused_and_none_would_be(log, is_met, reason):

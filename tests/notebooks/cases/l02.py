@@ -33,20 +33,20 @@ CASES = [
         asked("max_workers=24", ', limits={"social": kv.RateLimit(per_second=18)}'),
         grade="4 of 4",
     ),
-    Case("wrong", "no limit", asked('max_workers=8, executor="thread"'), grade="3 of 4", says="calls were refused"),
+    Case("wrong", "no limit", asked('max_workers=8, executor="thread"'), grade="3 of 4", says="1 call was refused"),
     Case(
         "wrong",
         "a limit for another service",
         asked("max_workers=8", ', limits={"profile": kv.RateLimit(per_second=20)}'),
         grade="3 of 4",
-        says="calls were refused",
+        says="1 call was refused",
     ),
     Case(
         "wrong",
         "a limit that is too high",
         asked("max_workers=8", ', limits={"social": kv.RateLimit(per_second=200)}'),
         grade="3 of 4",
-        says="calls were refused",
+        says="1 call was refused",
     ),
     Case(
         "wrong",

@@ -72,6 +72,13 @@ def test_what_was_predicted_from_one_run_goes_through_the_measured_points():
     assert [row[3] for row in table.rows] == [row[6] for row in table.rows] == ["1.00", "2.00", "3.00"]
 
 
+def test_the_band_of_a_prediction_ends_where_a_speedup_is_impossible():
+    found = Speedups.of({1: [sweep()[1]]})  # its longest branch takes 1 of 6 s
+    band = WhatIf({1: 6.0, 2: 3.5, 8: 1.2}, {1: 5.0, 2: 2.0, 8: 0.5}, {1: 7.0, 2: 4.0, 8: 2.0})
+    assert [found.predicted(band, count)[2] for count in (1, 2, 8)] == [1.0, 2.0, 6.0]
+    assert found.predicted(band, 2)[:2] == (1.5, pytest.approx(6 / 3.5))
+
+
 def test_the_serial_share_is_the_work_outside_branches():
     assert Speedups.of({1: [sweep(serial_s=2.0)[1]]}).serial_share == pytest.approx(0.25)
 
@@ -110,7 +117,7 @@ def test_a_prediction_is_a_band_with_a_line(neat):
     ax = speedup_curve(sweep()[4], what_if=prediction(1, 2, 4, 16))
     (band,) = (c.get_paths()[0].get_extents() for c in ax.collections if c.get_gid() == "band")
     assert (band.x0, band.x1) == (1, 16)
-    assert (band.y0, band.y1) == (6 / 8, 16 * 6 / 5)
+    assert (band.y0, band.y1) == (6 / 8, 16)
     (line,) = (line for line in ax.lines if line.get_gid() == "predicted")
     assert list(line.get_ydata()) == [1, 2, 4, 16]
     assert "predicted: what-if band" in words(ax)
@@ -126,7 +133,7 @@ def test_the_table_has_measured_and_predicted_numbers():
     description = describe(speedup_curve(sweep(), what_if=prediction(2, 8)))
     assert [row[0] for row in description.tables[0].rows] == ["1", "2", "4", "8"]
     assert description.tables[0].rows[1][:4] == ("2", "1", "3.00 s", "2.00")
-    assert description.tables[0].rows[3] == ("8", "", "", "", "", "", "8.00", "6.00", "9.60", "6.00")
+    assert description.tables[0].rows[3] == ("8", "", "", "", "", "", "8.00", "6.00", "8.00", "6.00")
     assert "2.0 with 2 workers" in description.sentence
     assert "no number of workers gives more than 6.0." in description.sentence
 

@@ -38,7 +38,7 @@ def test_run_that_is_looked_at_has_a_ring(ax):
 def test_runs_in_other_ways_are_hollow_and_named(ax):
     speedup_sketch({1: run(1)}, ax=ax, others=[(4, run(2))])
     assert points(ax, "others") == [(4, 2.0)]
-    assert "otherwise" in ax.get_title(loc="left")
+    assert "with other settings" in ax.get_title(loc="left")
 
 
 def test_what_counts_as_one_can_be_given(ax):

@@ -81,3 +81,13 @@ def test_what_a_branch_around_others_did_itself_is_called_after_it():
     ]
     layout = make_layout(Chart.of(make_trace(*pages), has_own_time=True))
     assert [made.labels[0] for made in layout.bars if made.row == 0] == ["page 0", "page 0", "page 1", "page 1"]
+
+
+def test_a_branch_that_is_drawn_in_several_pieces_needs_no_number():
+    page = bar("page", "t-1", 0, 4, index=6), [bar("image", "t-2", 1, 3)]
+    layout = make_layout(Chart.of(make_trace(page), has_own_time=True))
+    assert [made.labels[0] for made in layout.bars if made.row == 0] == ["page", "page"]
+
+
+def test_a_branch_of_which_there_is_one_needs_no_number_beside_spans_of_its_name():
+    assert labels_of(make_trace(bar("call", "t-1", 0, 1, index=6), bar("call", "t-2", 0, 1))).of(0) == ("call",)

@@ -32,7 +32,7 @@ def test_texts_stay_in_the_figure_and_do_not_collide(batch, validation, pipeline
 
 
 def test_the_default_title_has_the_main_numbers(batch):
-    assert gantt(batch()).get_title(loc="left") == "4 workers, 12 branches, 2.9 s, 3.7 at once"
+    assert gantt(batch()).get_title(loc="left") == "4 workers, 12 branches, 2.90 s, 3.7 at once"
     assert gantt(batch(), title="Mine").get_title(loc="left") == "Mine"
 
 

@@ -76,3 +76,9 @@ def test_what_held_up_a_loop_is_drawn_even_if_a_branch_ran_meanwhile(started):
     blocked = bar("loop blocked", "task-1", started, started + 1, kind="wait")
     rows = rows_of((bar("main", "task-1", 0, 9), [blocked, bar("job", "thread-1", 0, 9)]))
     assert rows == ["thread-1", "task-1"]
+
+
+def test_a_branch_whose_own_steps_keep_its_worker_has_no_bar_beside_them():
+    steps = [bar("order", "p-1", 0, 1), bar("order", "p-1", 1, 2)]
+    run = Chart.of(make_trace((bar("chunk", "p-1", 0, 2), steps)), has_own_time=True).runs[0]
+    assert set(run.ids.tolist()) == {2, 3}

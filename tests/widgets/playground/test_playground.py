@@ -180,9 +180,9 @@ def test_log_holds_every_run_and_traces_the_last_of_each_number():
     press(panel)
     press(panel)
     assert [words[:4] for words in log_of(panel)] == [
-        ["2", "2", "runs:", "4.0"], ["run", "1", "4.00", "s"], ["run", "2", "4.00", "s"]
+        ["2", "2", "runs:", "4.00"], ["run", "1", "4.00", "s"], ["run", "2", "4.00", "s"]
     ]  # fmt: skip
-    assert "Run 2 with these settings: all 2 took 4.0 s." in text_of(panel.status)
+    assert "Run 2 with these settings: both took 4.00 s." in text_of(panel.status)
     assert {span.name for span in panel.traces[2]} == {"second"}
 
 
@@ -361,7 +361,7 @@ def test_run_again_in_simulated_time_is_seen_to_have_run():
     press(panel)
     assert "Run 2 with these settings: the same as before, since time is simulated." in text_of(panel.status)
     assert b"4 workers, run 2: 2.00 s" in panel.picture
-    assert log_of(panel)[0][:5] == ["4", "2", "runs:", "2.0", "s"]
+    assert log_of(panel)[0][:5] == ["4", "2", "runs:", "2.00", "s"]
 
 
 class Gate:
@@ -402,7 +402,7 @@ def test_of_the_numbers_that_the_slider_passes_only_the_newest_counts(gate):
 
 def test_run_in_simulated_time_that_lasts_is_predicted_meanwhile(gate, monkeypatch):
     monkeypatch.setattr(background, "TICK_S", 0.001)
-    seen = threading.Event()
+    seen, said = threading.Event(), []
 
     def run(workers):
         with record():
@@ -411,11 +411,13 @@ def test_run_in_simulated_time_that_lasts_is_predicted_meanwhile(gate, monkeypat
 
     panel = playground(run, recorded={4: simulated(4)})
     panel.chart.observe(lambda _: seen.set() if b"predicted" in panel.picture else None, names="value")
+    panel.status.observe(lambda change: said.append(change["new"].lower()), names="value")
     panel.slider.value = 5
     assert seen.wait(GUARD_S)
     gate.go.set()
     panel.wait(GUARD_S)
     assert b"5 workers: 2.00 s" in panel.picture
+    assert [text for text in said if "press run" in text] == []
 
 
 def test_run_in_simulated_time_that_fails_is_said():

@@ -14,7 +14,8 @@ from kaygraph_viz.widgets.playground.repeats import duration_range, missed_by, r
         ([1.44, 1.21], "1.2-1.4 s"),
         ([0.9, 1.1], "0.90-1.1 s"),
         ([0.09, 1.1], "90 ms - 1.1 s"),
-        ([1.21, 1.22], "1.2 s"),
+        ([1.21, 1.22], "1.21-1.22 s"),
+        ([18.5, 18.5], "18.5 s"),
     ],
 )
 def test_a_range_names_its_unit_once_where_it_has_one(seconds, expected):
@@ -22,7 +23,7 @@ def test_a_range_names_its_unit_once_where_it_has_one(seconds, expected):
 
 
 def test_a_single_run_is_not_counted():
-    assert [repeats_took(seconds) for seconds in ([1.0], [1.0] * 3)] == ["1.00 s", "3 runs: 1.0 s"]
+    assert [repeats_took(seconds) for seconds in ([1.0], [1.0] * 3)] == ["1.00 s", "3 runs: 1.00 s"]
 
 
 @pytest.mark.parametrize(

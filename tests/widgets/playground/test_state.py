@@ -53,7 +53,7 @@ def test_repeats_share_a_line_which_opens_for_one_of_them(log):
 def test_a_repeat_says_how_it_compares_with_the_runs_before(log):
     first, again = log.add(settings(2), trace_of(2)), log.add(settings(2), trace_of(1))
     assert log.again(first) == ""
-    assert log.again(again) == "Run 2 with these settings: all 2 took 4.0-8.0 s."
+    assert log.again(again) == "Run 2 with these settings: both took 4.0-8.0 s."
 
 
 def test_a_repeat_in_simulated_time_says_that_it_is_the_same(log):
@@ -163,10 +163,21 @@ def test_table_has_a_column_for_each_setting_that_differs(log):
 
 
 def test_charts_have_room_for_the_longest_run_and_the_most_rows(log):
-    assert (log.longest_s, log.max_rows) == (0.0, 0)
-    log.add(settings(2), trace_of(2))
-    log.add(settings(8), trace_of(8))
-    assert (log.longest_s, log.max_rows) == (4.0, 8)
+    assert log.max_rows == 0
+    runs = log.add(settings(2), trace_of(2)), log.add(settings(8), trace_of(8))
+    assert [log.scale_s(run) for run in runs] == [4.0, 4.0]
+    assert log.max_rows == 8
+
+
+def test_a_workload_that_would_fill_hardly_any_of_a_chart_has_a_scale_of_its_own(log):
+    many, half = log.add(settings(1, items=32), trace_of(1, 32)), log.add(settings(1, items=16), trace_of(1, 16))
+    few, fewer = log.add(settings(1, items=4), trace_of(1, 4)), log.add(settings(4, items=4), trace_of(4, 4))
+    assert [log.scale_s(run) for run in (many, half, few, fewer)] == [32.0, 32.0, 4.0, 4.0]
+
+
+def test_one_worker_whose_branches_have_workers_of_their_own_is_one_worker(log):
+    alone = log.add(settings(1), trace_of(4))
+    assert log.result(alone) == "8 branches with 1 worker took 2.00 s."
 
 
 def test_numbers_are_rounded_and_other_values_stay():
