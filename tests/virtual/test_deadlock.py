@@ -9,7 +9,6 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.errors import DeadlockError
-from kaygraph_viz.virtual.clock import VirtualClock
 
 MAKERS = {"kv.Lock": lambda: kv.Lock(), "Lock": lambda: threading.Lock(), "RLock": lambda: threading.RLock()}
 
