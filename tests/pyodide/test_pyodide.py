@@ -9,7 +9,7 @@ from tests.virtual.scenarios import KNOWN, SCENARIOS
 pytestmark = pytest.mark.processes
 
 NEEDS = ("pydantic", "uvicorn", "pytest")  # what the distribution may lack
-NEEDS_OTHERS = ("validation", "coroutines")  # pydantic; a program whose main thread has no event loop
+NEEDS_OTHERS = ("validation",)  # pydantic
 IMPORT_ALL = f"""
 import importlib, pkgutil
 import kaygraph_viz
