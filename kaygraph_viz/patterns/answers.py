@@ -68,7 +68,7 @@ def _object(kind: type[T], found: Any) -> T:
     """Return a dataclass with the values of an object of JSON."""
     if not isinstance(found, dict):
         raise DataError(f"expected an object with the fields of {kind.__name__}, got {short(found)}")
-    types, values = _types(kind), {}
+    types, values = _types(kind), {}  # type: ignore[arg-type]  # a class can be hashed
     for field in fields(kind):  # type: ignore[arg-type]  # it is a dataclass
         if field.name in found:
             values[field.name] = _value(types[field.name], found[field.name], field.name)

@@ -14,7 +14,7 @@ from . import distribution
 from .site import build
 
 pytestmark = [pytest.mark.processes, pytest.mark.thorough]
-NEED_PYDANTIC = ("05_pipeline",)
+
 
 
 @pytest.fixture(scope="module")
