@@ -16,7 +16,6 @@ from .site import build
 pytestmark = [pytest.mark.processes, pytest.mark.thorough]
 
 
-
 @pytest.fixture(scope="module")
 def open_lesson(tmp_path_factory):
     """Open a lesson of the site, by its name."""
