@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -48,18 +48,29 @@ def found() -> Path | None:
     return folder if (folder / "pyodide.js").is_file() else None
 
 
+def newest(folder: Path) -> Path | str:
+    """Get the core of the newest release, which has no NumPy, with npm; return its folder, or why there is none."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return "no npm, which has the core of the newest Pyodide: install Node.js"
+    options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run([npm, "install", *options, "pyodide"], capture_output=True, text=True)
+    last = done.stderr.strip().splitlines()[-1:]
+    return folder / "node_modules" / "pyodide" if done.returncode == 0 else f"npm got no Pyodide: {last}"
+
+
 MISSING = "no Pyodide: make get-pyodide writes one to out/pyodide; set PYODIDE_DIST to that folder"
 
 
-def collect(folder: Path) -> None:
-    """Put the distribution, our wheel, others and the scenarios into a folder that can be served."""
-    for file in found().iterdir():
+def collect(folder: Path, distribution: Path) -> None:
+    """Put a distribution, our wheel, others and the scenarios into a folder that can be served."""
+    for file in distribution.iterdir():
         (folder / file.name).symlink_to(file)
     made = folder / "wheels"
     download_wheels(made)
     with zipfile.ZipFile(made / "tests.zip", "w") as archive:
-        for name in ("tests/virtual/scenarios.py", "tests/virtual/schedules.txt"):
-            archive.write(ROOT / name, name)
+        for name in ("scenarios.py", "schedules.txt", "turns.py"):
+            archive.write(ROOT / "tests" / "virtual" / name, f"tests/virtual/{name}")
     names = [f"wheels/{path.name}" for path in sorted(made.iterdir())]
     (folder / "wheels.json").write_text(json.dumps(names))
     (folder / "index.html").write_text(_PAGE)
@@ -96,12 +107,10 @@ class _Quiet(SimpleHTTPRequestHandler):
 class Tab:
     """A browser tab with Python and our package."""
 
-    def __init__(self, page, address: str) -> None:
+    def __init__(self, page, address: str, packages: Sequence[str]) -> None:
         self._page = page
         page.goto(address)
-        page.evaluate(
-            "async (names) => { window.py = await loadPyodide(); await py.loadPackage(names); }", list(PACKAGES)
-        )
+        page.evaluate(_LOAD, packages)
         assert self.run(_START) == ""
 
     def run(self, code: str) -> str:
