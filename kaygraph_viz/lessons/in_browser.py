@@ -15,7 +15,7 @@ from typing import Any
 
 from kaygraph_viz.errors import MissingDependencyError, PlatformError
 
-__all__ = ["SkippedCells", "holds", "skip_cells"]
+__all__ = ["SkippedCells", "end_cells_that_await", "holds", "skip_cells"]
 
 INSTEAD = "run this lesson with an installed Python: kaygraph-viz lab"
 PROCESSES = f"processes need an installed Python, and this one runs in a browser tab; {INSTEAD}"
@@ -109,6 +109,24 @@ def skip_cells(shell: Any) -> SkippedCells:
     shell.set_custom_exc(SKIPPED, show)
     _here[:] = [cells]
     return cells
+
+
+def end_cells_that_await(shell: Any) -> None:
+    """Show the figures of a cell that awaits below it, as in other notebooks; a browser tab shows them one cell later.
+
+    Parameters
+    ----------
+    shell
+        The shell of IPython that runs the cells. It has to be told that such a cell has ended.
+    """
+    run = shell.run_cell_async
+
+    async def run_cell_async(*args: Any, **options: Any) -> Any:
+        result = await run(*args, **options)
+        shell.events.trigger("post_execute")
+        return result
+
+    shell.run_cell_async = run_cell_async
 
 
 def holds(check: Callable[[], object]) -> bool | None:

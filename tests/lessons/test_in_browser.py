@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from kaygraph_viz import machine
 from kaygraph_viz.lessons import in_browser
-from kaygraph_viz.lessons.in_browser import INSTEAD, skip_cells
+from kaygraph_viz.lessons.in_browser import INSTEAD, end_cells_that_await, skip_cells
 
 
 @pytest.fixture
@@ -60,6 +62,16 @@ def test_checks_of_what_was_skipped_are_counted_apart(run):
     said = run("lesson.check(lambda: 1, lambda: len(real) == 3, lambda: 0, lambda: kv.get_executor('dask', 2))")
     assert said == "checks: 1/4, 2 skipped\n"
     assert "NameError" in run("lesson.check(lambda: 1, lambda: rael)")
+
+
+def test_the_end_of_a_cell_that_awaits_is_told():
+    shell, ends = InteractiveShell(), []
+    end_cells_that_await(shell)
+    shell.events.register("post_execute", lambda: ends.append("end"))
+    source = "import asyncio; await asyncio.sleep(0)"
+    assert asyncio.run(shell.run_cell_async(source, transformed_cell=source)).success
+    assert ends == ["end"]
+    shell.history_manager.end_session()
 
 
 @pytest.mark.parametrize("source", ["nmae", "1 / 0"])

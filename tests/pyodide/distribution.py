@@ -25,6 +25,7 @@ WHEELS = (  # those of pure Python that the tests need beside what the distribut
     "email-validator", "dnspython",
 )  # fmt: skip
 PACKAGES = ("numpy", "matplotlib", "ipython", "sqlite3", "ssl")
+MAY_HAVE = ("pydantic", "joblib")  # what some lessons use, and not every distribution has
 _PAGE = '<!doctype html><link rel="icon" href="data:,"><script src="pyodide.js"></script>'
 _LOAD = "async (names) => { window.py = await loadPyodide(); await py.loadPackage(names); }"
 _START = """
@@ -43,9 +44,10 @@ _RUN = """async (code) => {
 
 
 def found() -> Path | None:
-    """Return the folder with the distribution, or None."""
-    folder = Path(os.environ.get("PYODIDE_DIST") or ROOT.parent / "shared" / "pyodide").resolve()
-    return folder if (folder / "pyodide.js").is_file() else None
+    """Return the folder with the distribution: the one that is named, or one that is at hand; or None."""
+    named = os.environ.get("PYODIDE_DIST")
+    folders = [Path(named).resolve()] if named else [ROOT / "out" / "pyodide", ROOT.parent / "shared" / "pyodide"]
+    return next((folder for folder in folders if (folder / "pyodide.js").is_file()), None)
 
 
 def newest(folder: Path) -> Path | str:
@@ -59,7 +61,7 @@ def newest(folder: Path) -> Path | str:
     return folder / "node_modules" / "pyodide" if done.returncode == 0 else f"npm got no Pyodide: {last}"
 
 
-MISSING = "no Pyodide: make get-pyodide writes one to out/pyodide; set PYODIDE_DIST to that folder"
+MISSING = "no Pyodide: make get-pyodide writes one to out/pyodide; PYODIDE_DIST can name another folder"
 
 
 def collect(folder: Path, distribution: Path) -> None:
