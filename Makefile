@@ -5,8 +5,9 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pages test test-browser test-engine test-served test-shown test-rest test-notebooks test-quick quick-engine quick-served quick-shown quick-rest \
-  test-exercises test-thorough test-versions test-lowest fuzz fuzz-graphs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
+.PHONY: help demo pages test test-browser test-execute test-engine test-served test-shown test-rest test-notebooks \
+  test-quick quick-execute quick-engine quick-served quick-shown quick-rest test-exercises test-thorough test-versions test-lowest \
+  fuzz fuzz-graphs fuzz-programs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -14,7 +15,7 @@ help:
 	@echo "make test-thorough  as make test, and what takes minutes more: exercises solved, examples, benchmarks"
 	@echo "make test-exercises  run the lessons with right and wrong answers to their exercises"
 	@echo "make test-browser  run the tests in JupyterLab and Chromium only"
-	@echo "make fuzz        run thousands of random graphs and read random files; SEED= and CASES= choose which"
+	@echo "make fuzz        run thousands of random graphs and programs and read random files; SEED= and CASES= choose which"
 	@echo "make soak        do everything for MINUTES=10 and look for what is left over"
 	@echo "make test-quick  run the tests that start no other processes and no notebooks"
 	@echo "make test-versions  run all tests on every Python of this machine"
@@ -46,18 +47,21 @@ demo: $(VENV)/.has-lessons
 
 # The tests run in parts side by side, since many wait for other processes and for servers; the longest part begins.
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
-ENGINE := $(addprefix tests/,execute virtual analysis export)
+ENGINE := $(addprefix tests/,virtual analysis export)
 SERVED := tests/patterns tests/services
 SHOWN := $(addprefix tests/,plot widgets html_report lessons docs pyodide)
-REST := $(addprefix --ignore=,$(ENGINE) $(SERVED) $(SHOWN) tests/browser)
+REST := $(addprefix --ignore=,tests/execute $(ENGINE) $(SERVED) $(SHOWN) tests/browser)
 PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target
 
 test: $(VENV)/.has-test
-	@echo "Six parts side by side; each is shown when it is done. Together they take some minutes."
-	@$(PARTS) test-engine test-rest test-shown test-browser test-served test-notebooks
+	@echo "Seven parts side by side; each is shown when it is done. Together they take some minutes."
+	@$(PARTS) test-execute test-rest test-shown test-browser test-engine test-served test-notebooks
 
 test-browser: $(VENV)/.has-test
 	$(PYTEST) tests/browser
+
+test-execute: $(VENV)/.has-test
+	$(PYTEST) tests/execute
 
 test-engine: $(VENV)/.has-test
 	$(PYTEST) $(ENGINE)
@@ -92,15 +96,20 @@ test-versions:
 	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv/$$version || exit 1; \
 	done
 
+# Libraries of those versions warn of each other, so that warnings are no errors there.
 test-lowest: LOWEST := .venv/lowest
 test-lowest:
 	$(MAKE) --no-print-directory .venv/lowest/.made VENV=$(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test]"
-	$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default --ignore=tests/browser
+	@touch $(LOWEST)/.has-test
+	$(MAKE) --no-print-directory test VENV=$(LOWEST) PYTEST="$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default"
 
 test-quick: $(VENV)/.has-test
-	@$(PARTS) quick-engine quick-rest quick-shown quick-served
+	@$(PARTS) quick-execute quick-engine quick-rest quick-shown quick-served
+
+quick-execute:
+	$(PYTEST) -m "not processes" tests/execute
 
 quick-engine:
 	$(PYTEST) -m "not processes" $(ENGINE)
@@ -118,9 +127,9 @@ CASES ?= 2000
 MINUTES ?= 10
 
 fuzz: $(VENV)/.has-test
-	@$(MAKE) --no-print-directory -j 2 fuzz-graphs fuzz-files
+	@$(MAKE) --no-print-directory -j 2 fuzz-graphs fuzz-programs fuzz-files
 
-fuzz-graphs fuzz-files: $(VENV)/.has-test
+fuzz-graphs fuzz-programs fuzz-files: $(VENV)/.has-test
 	$(BIN)/python -m tests.fuzz $(@:fuzz-%=%) --cases $(CASES) $(if $(SEED),--seed $(SEED))
 
 soak: $(VENV)/.has-test

@@ -29,8 +29,8 @@ __all__ = [
 # The modules of the rows, in the order of the table: hot paths first, the slowest rows last.
 SUBJECTS = (
     "recording", "sampling", "capture", "batches", "clusters", "map_reduce", "enrichment", "pipeline", "export",
-    "pictures", "live_timeline", "panels", "stopping", "virtual_clock", "what_if", "gil_free", "serial", "analyses",
-    "memory", "imports", "suite",
+    "pictures", "live_timeline", "page", "panels", "stopping", "virtual_clock", "what_if", "gil_free", "serial",
+    "analyses", "memory", "imports", "suite",
 )  # fmt: skip
 
 HANGS_S = 600.0  # after which a program of a row counts as failed, so that the rows behind it are measured
@@ -80,7 +80,7 @@ class Benchmark:
     peer
         The peer that it is measured against.
     unit
-        ``"s"``, ``"B"`` (bytes), ``"%"`` or ``"modules"``.
+        ``"s"``, ``"B"`` (bytes), ``"MB"``, ``"%"`` or ``"modules"``.
     target
         The largest good ratio, or None where the ratio is only informative.
     note

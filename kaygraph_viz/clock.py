@@ -3,6 +3,9 @@
 Belongs here: what a clock is, the real clock, which clock is in force, `sleep`, `compute` and `cost`.
 Does not belong here: what is done with the times (``trace``), simulated time (``virtual``), and the clock that tests
 move by hand (``testing``).
+
+What differs from clock to clock is a method or an attribute of `Clock`, with the real one as default: nothing asks
+which clock it has. A lock that is held only for a few lines without a wait may be a real one under every clock.
 """
 
 from __future__ import annotations

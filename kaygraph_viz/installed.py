@@ -9,8 +9,8 @@ import importlib.util
 import sys
 from types import ModuleType
 
-from kaygraph_viz import machine
 from kaygraph_viz.errors import PlatformError
+from kaygraph_viz.machine import has_threads
 
 __all__ = ["SIMULATE", "require_installed", "stand_in_for_connections"]
 
@@ -36,7 +36,7 @@ def require_installed(what: str, instead: str) -> None:
     --------
     >>> require_installed("worker processes", SIMULATE)
     """
-    if not machine.has_threads():
+    if not has_threads():
         raise PlatformError(f"{what} need an installed Python, and this one runs in a browser tab; {instead}")
 
 
@@ -46,7 +46,7 @@ def stand_in_for_connections() -> None:
     Our services run in process there, so that clients make none.
     """
     name = "httpx2_jsfetch"
-    if not machine.has_threads() and name not in sys.modules and importlib.util.find_spec(name) is None:
+    if not has_threads() and name not in sys.modules and importlib.util.find_spec(name) is None:
         missing = ModuleType(name)
         for transport in ("AsyncJavascriptFetchTransport", "JavascriptFetchTransport"):
             setattr(missing, transport, type(transport, (), {}))

@@ -3,6 +3,16 @@
 Belongs here: the kinds of parts, the log of one thread or coroutine, and the current log of each thread. Does not
 belong here: the code that writes logs (``clock``, ``sync``, ``virtual``, ``execute``), and the parts of many spans as
 columns (``trace.part_table``).
+
+A span's parts are read from a log by its start and end, so nothing has to be kept for each span. Who writes it: in
+simulated time ``Scheduler.park`` for each thread and ``VirtualLoop`` for each task, so that every nanosecond is known;
+under the real clock each lane has a log, into which go `kv.sleep`, `kv.Lock`, limits and pauses (``trace.waiting``),
+and each step of a coroutine (``Lane.begin_step``). What lies between is unknown, with the share of CPU that the clock
+of its thread tells. A row without parts means that its sums say it all: tiny branches cost nothing more. Drawing,
+analysis and exports read ``trace.part_table.stretches``, which fills in the parts of such spans.
+
+With ``record(sample_s=...)`` what is unknown is filled in at the end: in ``trace.sampler`` the module ``clock_reader``
+reads the clocks in a process of its own, ``thread_timeline`` says what each thread did, ``parts`` what each span did.
 """
 
 from __future__ import annotations

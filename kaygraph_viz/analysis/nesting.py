@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from kaygraph_viz.analysis.intervals import Bools, Ints
 from kaygraph_viz.trace.columns import SpanColumns
+from kaygraph_viz.trace.span import STATUSES
 
-__all__ = ["Nesting", "Places", "extent_ns", "is_own_time", "unit_mask"]
+__all__ = ["Nesting", "Places", "extent_ns", "is_own_time", "told_within", "unit_mask"]
 
 Places = npt.NDArray[np.intp]
 
@@ -144,3 +145,22 @@ def unit_mask(nesting: Nesting) -> Bools:
     if not candidates.any():
         candidates = nesting.columns.is_kind("node")
     return candidates & ~nesting.enclosing(candidates)
+
+
+def told_within(nesting: Nesting) -> Bools:
+    """Return a mask of the spans that are ok, or in which an innermost branch ended with the same status.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> inner = bar("job", "t-2", 0, 1, status="error", error="E")
+    >>> trees = [(bar("task", "t-1", 0, 1, status=status, error=status), [inner]) for status in ("error", "timeout")]
+    >>> [told_within(Nesting.of(make_trace(tree).columns)).tolist() for tree in trees]
+    [[True, False], [False, False]]
+    """
+    status, branches = nesting.columns.rows["status"], nesting.columns.is_kind("branch")
+    leaves = branches & ~nesting.enclosing(branches)
+    told: Bools = status == STATUSES.index("ok")
+    for code in np.unique(status[~told]):
+        told |= (status == code) & nesting.enclosing(leaves & (status == code))
+    return told

@@ -5,7 +5,7 @@ a unit of work (``nesting``), and numbers made of it (``summary``, ``explain``, 
 
 A branch that contains others mostly waits for them, or they are its steps. What it does while none of them runs is
 work like that of any branch. The analyses read it as phases of the branch, with numbers below 0, so that it is a unit
-of work in all of them.
+of work in all of them. What leaves an analysis, such as the steps of a path, has the number of the branch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,15 @@ from kaygraph_viz.trace.counting import repeated, sums, tally
 from kaygraph_viz.trace.part_table import PART_DTYPE, PartTable, stretches
 from kaygraph_viz.trace.span import KINDS, STATUSES
 
-__all__ = ["SHORTEST_NS", "blocking_waits", "cut_rows", "on_lanes", "recorded_owner", "with_own_time"]
+__all__ = [
+    "SHORTEST_NS",
+    "blocking_waits",
+    "contain_work",
+    "cut_rows",
+    "on_lanes",
+    "recorded_owner",
+    "with_own_time",
+]
 
 SHORTEST_NS = 50_000  # what is shorter is the cost of starting branches and of noticing that they have ended
 CPU, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "blocked", "unknown"))
@@ -44,7 +52,7 @@ def recorded_owner(columns: SpanColumns) -> Ints:
     return np.where(is_own_time(columns), columns.column("parent_id"), columns.column("span_id"))
 
 
-def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
+def with_own_time(nesting: Nesting, *, has_generators: bool = True, of: Bools | None = None) -> Nesting:
     """Return the spans with a phase for each stretch in which a branch worked while nothing within it ran.
 
     Parameters
@@ -53,6 +61,8 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
         All spans.
     has_generators
         Whether generators are meant, too.
+    of
+        Of which branches alone; each of them has a phase at its end then, even if that took no time at all.
 
     Returns
     -------
@@ -75,16 +85,25 @@ def with_own_time(nesting: Nesting, *, has_generators: bool = True) -> Nesting:
     >>> rows["span_id"].tolist(), (rows["started_ns"] / 1e9).tolist()
     ([-1, 1, 2, -2], [0.0, 0.0, 1.0, 3.0])
     """
-    owners, generators = _owners(nesting), on_lanes(nesting.columns, ("generator",))
+    owners, generators = contain_work(nesting), on_lanes(nesting.columns, ("generator",))
     generators &= nesting.columns.is_kind("branch") & has_generators
+    if of is not None:
+        owners &= of
     if not (owners | generators).any() or is_profile(nesting):
         return nesting
-    own = _own_time(nesting, owners, np.flatnonzero(generators))
+    own = _own_time(nesting, owners, np.flatnonzero(generators), has_all=of is not None)
     return Nesting.of(_with_phases(nesting, own)) if len(own.owner) else nesting
 
 
-def _owners(nesting: Nesting) -> Bools:
-    """Return a mask of the branches that contain units of work."""
+def contain_work(nesting: Nesting) -> Bools:
+    """Return a mask of the branches that contain units of work.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> contain_work(Nesting.of(make_trace((bar("a", "t-1", 0, 2), [bar("b", "t-2", 0, 1)])).columns)).tolist()
+    [True, False]
+    """
     found: Bools = nesting.columns.is_kind("branch") & nesting.enclosing(unit_mask(nesting))
     return found
 
@@ -96,7 +115,7 @@ def on_lanes(columns: SpanColumns, kinds: Collection[str]) -> Bools:
     return found
 
 
-def _own_time(nesting: Nesting, owners: Bools, generators: Places) -> Stretch:
+def _own_time(nesting: Nesting, owners: Bools, generators: Places, *, has_all: bool) -> Stretch:
     """Return the stretches; one in which a branch submits jobs is two, since they depend only on what lies before."""
     columns = nesting.columns
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
@@ -118,7 +137,10 @@ def _own_time(nesting: Nesting, owners: Bools, generators: Places) -> Stretch:
     starts = np.concatenate([since, np.maximum(since, submitted), reached[is_last]])
     ends = np.concatenate([submitted, ready, ended[owner[is_last]]])
     owner = np.concatenate([owner, owner, owner[is_last]])
-    own = np.flatnonzero(ends - starts >= np.where(np.isin(owner, generators), 1, SHORTEST_NS))
+    is_own = ends - starts >= np.where(np.isin(owner, generators), 1, SHORTEST_NS)
+    if has_all:
+        is_own[-int(is_last.sum()) :] = True
+    own = np.flatnonzero(is_own)
     own = own[np.lexsort((starts[own], owner[own]))]
     return Stretch(owner[own], starts[own], ends[own])
 
@@ -195,7 +217,7 @@ def _sums(nesting: Nesting, own: Stretch) -> tuple[Ints, Ints]:
     """
     columns, waits = nesting.columns, blocking_waits(nesting)
     lasted, size = own.ended - own.started, len(columns)
-    whole = sums(own.owner, lasted, size)[own.owner]
+    whole = sums(own.owner, lasted, size).clip(1)[own.owner]
     cpu, blocked = (columns.column(name)[own.owner] for name in ("cpu_ns", "blocked_ns"))
     service = (columns.column("ended_ns") - columns.column("started_ns"))[own.owner]
     any_time = np.minimum(lasted, blocked * (lasted / np.maximum(1, service))).astype(np.int64)

@@ -17,7 +17,7 @@ import numpy as np
 from kaygraph_viz.analysis.call_stacks import PROFILE, is_profile
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path_ns
 from kaygraph_viz.analysis.intervals import Bools, concurrency, union_length_ns
-from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, unit_mask
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, told_within, unit_mask
 from kaygraph_viz.analysis.own_time import with_own_time
 from kaygraph_viz.analysis.serial_time import Estimate, serial_estimate
 from kaygraph_viz.analysis.wording import counted, duration, html_table, join_words, significant
@@ -349,7 +349,7 @@ def _cpu_s(nesting: Nesting, units: Bools) -> float | None:
 def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> dict[str, int]:
     rows, added = nesting.columns.rows, is_own_time(nesting.columns)
     callers = branches & nesting.enclosing(branches)
-    ended = branches & ~(callers & _is_told_within(nesting, branches & ~callers)) if branches.any() else units
+    ended = branches & ~(callers & told_within(nesting)) if branches.any() else units
     of_status = tally(rows["status"][ended], len(STATUSES)).tolist()
     attempts = nesting.columns.column("attempt")[units | branches]
     return {
@@ -362,15 +362,6 @@ def _counts(nesting: Nesting, units: Bools, branches: Bools, dropped: int) -> di
         "dropped": dropped,
         **_stopped_loops(nesting, ended),
     }
-
-
-def _is_told_within(nesting: Nesting, leaves: Bools) -> Bools:
-    """Return a mask of the spans that are ok, or in which one of the leaves ended with the same status."""
-    status = nesting.columns.rows["status"]
-    told: Bools = status == STATUSES.index("ok")
-    for code in np.unique(status[~told]):
-        told |= (status == code) & nesting.enclosing(leaves & (status == code))
-    return told
 
 
 def _stopped_loops(nesting: Nesting, branches: Bools) -> dict[str, int]:

@@ -23,28 +23,28 @@ def around(opened: Callable[..., Opened | None]) -> Callable[[Callable[..., Any]
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def method(*args: Any, **kwargs: Any) -> Any:
             end = opened(*args, **kwargs)
-            if end is None:
-                return original(*args, **kwargs)
             try:
                 result = original(*args, **kwargs)
             except BaseException as error:
-                end(error)
+                if end is not None:
+                    end(error)
                 without_our_frames(error)
                 raise
-            end(None)
+            if end is not None:
+                end(None)
             return result
 
         async def method_async(*args: Any, **kwargs: Any) -> Any:
             end = opened(*args, **kwargs)
-            if end is None:
-                return await original(*args, **kwargs)
             try:
                 result = await original(*args, **kwargs)
             except BaseException as error:
-                end(error)
+                if end is not None:
+                    end(error)
                 without_our_frames(error)
                 raise
-            end(None)
+            if end is not None:
+                end(None)
             return result
 
         return method_async if inspect.iscoroutinefunction(original) else method

@@ -158,7 +158,10 @@ def call_recorded(
     return result
 
 
-def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseException, *, label: str = "") -> None:
+def lost(
+    parent: Scope | span, submitted_ns: int, name: str, error: BaseException, *,
+    attributes: Mapping[str, Any] | None = None, links: tuple[int, ...] = (),
+) -> None:  # fmt: skip
     """Record a call that a worker process took with it when it died: nothing else is known of it."""
     recorder = parent.recorder
     if not recorder.is_open:
@@ -167,7 +170,7 @@ def lost(parent: Scope | span, submitted_ns: int, name: str, error: BaseExceptio
     now = recorder.now_ns()
     recorder.add((
         recorder.next_id(), call.parent_id, -1, name, "branch", "lost", submitted_ns, now, now, -1, 0, "lost", 1,
-        describe_error(error), {"label": label} if label else None, None, None,
+        describe_error(error), safe_attributes(attributes) if attributes else None, links, None,
     ))  # fmt: skip
 
 

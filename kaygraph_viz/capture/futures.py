@@ -13,7 +13,7 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from kaygraph_viz.capture.calls import call_recorded, lost, scope_for
+from kaygraph_viz.capture.calls import call_recorded, lost, scope_for, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, name_of, root_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -43,11 +43,17 @@ def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Fut
         scope = _scope.get() or _active[-1]  # `scope_for` without the cost of a call
         recorder = scope.recorder
         if not recorder.is_open or "futures" not in recorder.captured or _is_recorded_elsewhere(fn, args):
-            return original(self, fn, *args, **kwargs)
-        if self.__class__ is not ThreadPoolExecutor and type(self).__name__ == "InterpreterPoolExecutor":
+            arguments: tuple[Any, ...] = (fn,)
+        elif self.__class__ is not ThreadPoolExecutor and type(self).__name__ == "InterpreterPoolExecutor":
             # It pickles all that it hands over, as for a process.
-            return original(self, TravellingCall(fn, scope, recorder.now_ns()), *args, **kwargs)
-        return original(self, call_recorded, scope, recorder.now_ns(), fn, *args, **kwargs)
+            arguments = (TravellingCall(fn, scope, recorder.now_ns()),)
+        else:
+            arguments = (call_recorded, scope, recorder.now_ns(), fn)
+        try:
+            return original(self, *arguments, *args, **kwargs)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
 
     return submit
 
@@ -56,11 +62,17 @@ def _submit_to_process(original: Callable[..., Future[Any]]) -> Callable[..., Fu
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         scope = scope_for("futures")
         if scope is None or _is_recorded_elsewhere(fn, args):
-            return original(self, fn, *args, **kwargs)
-        now_ns = scope.recorder.now_ns()
-        call = TravellingCall(fn, scope, now_ns, labels_of(scope.recorder, fn, args, kwargs))
-        future = original(self, call, *args, **kwargs)
-        future.add_done_callback(partial(_if_lost, call, name_of(fn, args)))
+            call = fn
+        else:
+            now_ns = scope.recorder.now_ns()
+            call = TravellingCall(fn, scope, now_ns, labels_of(scope.recorder, fn, args, kwargs))
+        try:
+            future = original(self, call, *args, **kwargs)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
+        if call is not fn:
+            future.add_done_callback(partial(_if_lost, call, name_of(fn, args)))
         return future
 
     return submit
@@ -77,4 +89,5 @@ def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:
 
 def _if_lost(call: TravellingCall, name: str, future: Future[Any]) -> None:
     if not future.cancelled() and isinstance(error := future.exception(), BrokenExecutor):
-        lost(call.parent, call.submitted_ns, name, error, label=call.labels[0] if len(call.labels) == 1 else "")
+        facts = {"label": call.labels[0]} if len(call.labels) == 1 and call.labels[0] else None
+        lost(call.parent, call.submitted_ns, name, error, attributes=facts)

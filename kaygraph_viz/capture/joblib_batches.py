@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_for
+from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_for, without_our_frames
 from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.labels import label_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -45,7 +45,11 @@ def _call(callers: Callers, original: Callable[..., Any]) -> Callable[..., Any]:
             callers[self] = scope
         else:
             callers.pop(self, None)
-        return original(self, iterable)
+        try:
+            return original(self, iterable)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
 
     return call
 
@@ -57,7 +61,11 @@ def _dispatch(callers: Callers, original: Callable[..., Any]) -> Callable[..., A
         scope = callers.get(self) or scope_for("joblib")
         if scope is not None and scope.recorder.is_open and hasattr(batch, "items"):
             batch = Batch(batch, scope, scope.recorder.now_ns())
-        return original(self, batch)
+        try:
+            return original(self, batch)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
 
     return _dispatch
 
@@ -122,5 +130,9 @@ class _Tasks:
         return len(self._iterable)
 
     def __iter__(self) -> Iterator[Any]:
-        for function, args, kwargs in self._iterable:
-            yield partial(call_recorded, self._scope, AT_ONCE, function), args, kwargs
+        try:
+            for function, args, kwargs in self._iterable:
+                yield partial(call_recorded, self._scope, AT_ONCE, function), args, kwargs
+        except BaseException as error:
+            without_our_frames(error)
+            raise

@@ -21,7 +21,17 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.texts import MASK, is_secret, one_line, without_secrets
 from kaygraph_viz.trace.recorder import Recorder, span
 
-__all__ = ["ARGUMENTS", "MOST", "checked_label", "label_of", "labels_of", "note_label", "note_task_label"]
+__all__ = [
+    "ARGUMENTS",
+    "MOST",
+    "Label",
+    "checked_label",
+    "label_by",
+    "label_of",
+    "labels_of",
+    "note_label",
+    "note_task_label",
+]
 
 ARGUMENTS: Literal["arguments"] = "arguments"
 LONGEST, LONGEST_ARGUMENT, SEEN = 60, 40, 1_000  # characters of a label, of an argument, those that are looked at
@@ -69,7 +79,8 @@ def note_task_label(call: span, coroutine: Any) -> None:
         wrapped = _wrapped_by(frame, coroutine.__qualname__)
         names = names if wrapped is None else _parameters(wrapped)
         is_method = names[:1] in (["self"], ["cls"])
-        if text := _label(call.recorder, args[is_method:], keywords, names[is_method:]):
+        label = call.recorder.label
+        if label is not None and (text := _label(label, args[is_method:], keywords, names[is_method:])):
             call.set(label=text)
 
 
@@ -96,15 +107,23 @@ def label_of(recorder: Recorder, function: Any, args: Sequence[Any], keywords: M
     >>> label_of(recorder, open, ("orders.csv", object()), {"encoding": "utf-8"})
     '"orders.csv", …, encoding="utf-8"'
     """
-    if recorder.label is None:
-        return ""
+    return "" if recorder.label is None else label_by(recorder.label, function, args, keywords)
+
+
+def label_by(label: Label, function: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> str:
+    """Return the label of a call where there is no recorder, as on a machine of a cluster.
+
+    Examples
+    --------
+    >>> label_by("arguments", open, ("orders.csv",), {}), label_by(len, sorted, ([3, 4],), {})
+    ('"orders.csv"', '2')
+    """
     function, args, keywords = reached(function, tuple(args), keywords)
-    return _label(recorder, args, keywords, _parameters(function))
+    return _label(label, args, keywords, _parameters(function))
 
 
-def _label(recorder: Recorder, args: Sequence[Any], keywords: Mapping[str, Any], names: Sequence[str]) -> str:
+def _label(label: Label, args: Sequence[Any], keywords: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return the label of a call whose positional parameters have these names, as far as they are known."""
-    label = recorder.label
     if label == ARGUMENTS:
         return _shown(args, keywords, names)
     args, keywords = _taken(label, args, keywords)

@@ -27,7 +27,7 @@ from kaygraph_viz.trace.span import RowTuple
 from kaygraph_viz.trace.storage import RowList
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
-__all__ = ["Errand", "RemoteCall", "TravellingCall"]
+__all__ = ["Errand", "Header", "Place", "RemoteCall", "TravellingCall", "here", "lane_of"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
 Place = tuple[int, int]  # a process, and an interpreter in it
@@ -47,9 +47,22 @@ class Errand:
     @classmethod
     def of(cls, scope: Scope | span) -> Errand:
         """Return the errand of a scope: one for all calls that are sent from it, kept as long as its recording."""
-        errands: dict[int, Errand] = scope.recorder.errands
+        errands: dict[Any, Errand] = scope.recorder.errands
         found = errands.get(scope.span_id)
         return errands.setdefault(scope.span_id, cls(scope)) if found is None else found
+
+    def land(self, place: Place, submitted_ns: int, rows: list[RowTuple]) -> None:
+        """Keep the rows of a call that has come home."""
+        recorder = self.scope.recorder
+        parent_id = first_open(self.scope).span_id
+        lane = lane_of(recorder, place)
+        if len(rows) == 1 and rows[0][5] == OWN_LANE:  # the usual case, without the cost of more
+            _, _, index, name, kind, _, _, started_ns, *rest = rows[0]
+            recorder.add((  # type: ignore[arg-type]
+                recorder.next_id(), parent_id, index, name, kind, lane, min(submitted_ns, started_ns), started_ns, *rest
+            ))  # fmt: skip
+        else:
+            adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns)
 
 
 _numbers = itertools.count(1)
@@ -264,20 +277,12 @@ def _landed(news: News, result: Any) -> Any:
     number, place, submitted_ns, rows = news
     errand = _open_errands.get(number)
     if errand is not None and errand.scope.recorder.is_open:
-        recorder = errand.scope.recorder
-        parent_id = first_open(errand.scope).span_id
-        lane = _lane_of(recorder, place)
-        if len(rows) == 1 and rows[0][5] == OWN_LANE:  # the usual case, without the cost of more
-            _, _, index, name, kind, _, _, started_ns, *rest = rows[0]
-            recorder.add((  # type: ignore[arg-type]
-                recorder.next_id(), parent_id, index, name, kind, lane, min(submitted_ns, started_ns), started_ns, *rest
-            ))  # fmt: skip
-        else:
-            adopt(recorder, rows, parent_id=parent_id, lane=lane, submitted_ns=submitted_ns)
+        errand.land(place, submitted_ns, rows)
     return result
 
 
-def _lane_of(recorder: Recorder, place: Place) -> str:
+def lane_of(recorder: Recorder, place: Place) -> str:
+    """Return the lane of another process."""
     lanes = recorder.process_lanes
     if place not in lanes:
         lane = recorder.lanes.take("process")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from asyncio import Task, sleep
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import CoroutineType
 from typing import Any
 
@@ -30,7 +30,7 @@ OLDEST_READING_NS = 200_000  # of the CPU clock when a step begins
 Wait = tuple[int, int, int, int, int]
 # What was noted of a task: when it began, from and to when the steps go that its log does not have, up to when it is
 # told [ns], its CPU time before those steps and in all [ns], whether that is wanted, the entries of its log, its waits.
-Told = tuple[int, int, int, int, int, int, bool, list[Entry], list[Wait]]
+Told = tuple[int, int, int, int, int, int, bool, Sequence[Entry], Sequence[Wait]]
 
 
 class TaskLane(Lane):
@@ -151,14 +151,17 @@ class TaskLane(Lane):
         until_ns = now_ns if self.began_ns else self.ended_ns
         return told_of((
             started_ns, self._since_ns, until_ns, now_ns, self._ran_before_ns, self.cpu_at(now_ns),
-            self._clock is not None, self.log.entries.copy(), self._waits,
+            self._clock is not None, self.log.entries, self._waits,
         ))  # fmt: skip
 
     def hand_over(self, started_ns: int) -> Told:
         """Return what was noted of the task, which has ended with its last step; the next one has a log of its own."""
-        entries, waits, ended_ns = self.log.entries, self._waits, self.ended_ns
-        if entries or waits:
+        entries: Sequence[Entry] = ()
+        waits: Sequence[Wait] = ()
+        if self.log.entries or self._waits:
+            entries, waits = self.log.entries, self._waits
             self.log.entries, self._waits = [], []
+        ended_ns = self.ended_ns
         return (
             started_ns, self._since_ns, ended_ns, ended_ns, self._ran_before_ns, self.ran_ns, self._clock is not None,
             entries, waits,
@@ -167,12 +170,12 @@ class TaskLane(Lane):
 
 def told_of(told: Told) -> Measured:
     """Return CPU time, blocked time and parts of a task."""
-    started_ns, since_ns, until_ns, now_ns, ran_before_ns, ran_ns, has_cpu, entries, waits = told
+    started_ns, since_ns, until_ns, now_ns, ran_before_ns, ran_ns, has_cpu, noted, waits = told
     cpu_ns = min(ran_ns, now_ns - started_ns) if has_cpu else -1
-    if not entries and not waits and until_ns == now_ns:  # short steps alone: their sum says it all
+    if not noted and not waits and until_ns == now_ns:  # short steps alone: their sum says it all
         return cpu_ns, 0, None
     log = PartLog()
-    log.entries = entries
+    log.entries = entries = list(noted)
     since_ns, ran_before_ns = _write_waits(log, waits, since_ns, ran_before_ns)
     if entries and entries[-1][2] > since_ns:
         since_ns = entries[-1][2]
@@ -226,8 +229,8 @@ def told_by(coroutine: Any) -> tuple[int, float | None]:
     except AttributeError:  # generators and extension types are coroutines, too
         return PART_CODE[kind_of_wait(innermost_frame(coroutine))], None
     if code is SLEEP:
-        timer = coroutine.cr_frame.f_locals.get("h")
-        return WAIT, None if timer is None else timer.when()
+        when = getattr(coroutine.cr_frame.f_locals.get("h"), "when", None)  # uvloop has timers without
+        return WAIT, None if when is None else when()
     return (BLOCKED if code.co_filename in FILES and code.co_qualname in BLOCKING else WAIT), None
 
 

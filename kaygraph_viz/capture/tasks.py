@@ -18,11 +18,11 @@ from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
-from kaygraph_viz.capture.calls import OpenCall
+from kaygraph_viz.capture.calls import OpenCall, without_our_frames
 from kaygraph_viz.capture.labels import note_task_label
-from kaygraph_viz.capture.names import is_machinery
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane, Told, told_of
+from kaygraph_viz.capture.task_names import task_name, work_of
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane
 from kaygraph_viz.trace.recorder import Scope, _scope, span
@@ -41,7 +41,6 @@ _Facts = tuple[
 
 # The runs of tasks whose context somebody handed in, so that others may have it, too: by the id of the task.
 _sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
-_is_library: dict[str, bool] = {}  # by the file of a coroutine
 
 
 def hooks() -> Iterator[Hook]:
@@ -217,50 +216,32 @@ def _sharing_run(task: object) -> TaskRun | None:
     return found[1] if found is not None and found[0]() is task else None
 
 
-def _name_of(coroutine: Any) -> str | None:
-    """Return the name of a task; None for what belongs to a library."""
-    try:
-        is_library = _is_library[coroutine.cr_code.co_filename]
-    except (AttributeError, KeyError):
-        is_library = _looked_up(coroutine)
-    if is_library:
-        return None
-    name: Any = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
-    return name if name.__class__ is str and ">" not in name else str(name).rpartition("<locals>.")[2]
-
-
-def _looked_up(coroutine: Any) -> bool:
-    code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
-    frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-    module = getattr(coroutine, "__module__", None) or (frame is not None and frame.f_globals.get("__name__"))
-    is_library = is_machinery(module or None)
-    if code is not None and not code.co_filename.startswith("<"):  # such as <string>, which is no file
-        _is_library[code.co_filename] = is_library
-    return is_library
-
-
 def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]:
     def create_task(self: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> Task[Any]:
-        scope = _scope.get()
-        if scope is None or not (recorder := scope.recorder).is_open or "asyncio" not in recorder.captured:
-            return original(self, coro, **options)
-        name = _name_of(coro)
-        if name is None:
-            return original(self, coro, **options)
-        run = TaskRun(scope, name, "context" in options and options["context"] is not None)
-        if recorder.label is not None:
-            note_task_label(run, coro)
-        if getattr(self, "_task_factory", None) is not None and _is_eager(self._task_factory):
-            return _created_eagerly(original, self, coro, options, run)
-        if run.is_sharing:
-            task = original(self, coro, **options)
-        else:  # the context of the task is a copy of this one
-            outer = _scope.set(run)
-            try:
+        try:
+            scope = _scope.get()
+            if scope is None or not (recorder := scope.recorder).is_open or "asyncio" not in recorder.captured:
+                return original(self, coro, **options)
+            name = task_name(coro)
+            if name is None:
+                return original(self, coro, **options)
+            run = TaskRun(scope, name, "context" in options and options["context"] is not None)
+            if recorder.label is not None:
+                note_task_label(run, work_of(coro))
+            if getattr(self, "_task_factory", None) is not None and _is_eager(self._task_factory):
+                return _created_eagerly(original, self, coro, options, run)
+            if run.is_sharing:
                 task = original(self, coro, **options)
-            finally:
-                _scope.reset(outer)
-        _follow(task, run)
+            else:  # the context of the task is a copy of this one
+                outer = _scope.set(run)
+                try:
+                    task = original(self, coro, **options)
+                finally:
+                    _scope.reset(outer)
+            _follow(task, run)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
         return task
 
     return create_task
@@ -300,28 +281,33 @@ def _created_eagerly(
 
 def _run_handle(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def _run_recorded(self: Any) -> None:
-        callback, context = self._callback, self._context
-        if callback.__class__ is FunctionType:  # steps of tasks are methods
-            original(self)
-            return
-        task, scope = getattr(callback, "__self__", None), context.get(_scope)
-        run: Any = scope
-        if scope.__class__ is not TaskRun or run.task_id != id(task) or run.is_over:
-            run = _run_of(task, scope)
-            if run is None and _sharing and (run := _sharing_run(task)) is not None and run.recorder.is_open:
-                context.run(run.enter)
-        if run is None or not run.recorder.is_open:
-            original(self)
-            return
-        try:  # a fault of ours must not reach the loop: it ends the recording, and the task goes on
-            run.begin_step(task)
-        except Exception as error:
-            run.recorder.give_up(error)
-        original(self)
         try:
-            run.end_step(task, context)
-        except Exception as error:
-            run.recorder.give_up(error)
+            callback, context = self._callback, self._context
+            if callback.__class__ is FunctionType:  # steps of tasks are methods
+                original(self)
+                return
+            task, scope = getattr(callback, "__self__", None), context.get(_scope)
+            run: Any = scope
+            if scope.__class__ is not TaskRun or run.task_id != id(task) or run.is_over:
+                run = _run_of(task, scope)
+                if run is None and _sharing and (run := _sharing_run(task)) is not None and run.recorder.is_open:
+                    context.run(run.enter)
+            if run is None or not run.recorder.is_open:
+                original(self)
+                return
+            try:  # a fault of ours must not reach the loop: it ends the recording, and the task goes on
+                run.begin_step(task)
+            except Exception as error:
+                run.recorder.give_up(error)
+            original(self)
+            if run.recorder.is_open:
+                try:
+                    run.end_step(task, context)
+                except Exception as error:
+                    run.recorder.give_up(error)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
 
     return _run_recorded
 
@@ -335,29 +321,38 @@ def _uvloop_hooks(module: ModuleType) -> Iterator[Hook]:
 def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
     def call_soon(self: Any, callback: Any, *args: Any, context: Context | None = None) -> Any:
         if isinstance(task := getattr(callback, "__self__", None), Task):  # it may be one that is just being created
-            return original(self, _step_in_context, callback, task, *args, context=context)
-        return original(self, callback, *args, context=context)
+            callback, args = _step_in_context, (callback, task, *args)
+        try:
+            return original(self, callback, *args, context=context)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
 
     return call_soon
 
 
 def _step_in_context(callback: Callable[..., None], task: Task[Any], *args: Any) -> None:
     """Take one step of a task whose context the loop has entered already."""
-    run = _run_of(task, _scope.get())
-    if run is None and (run := _sharing_run(task)) is not None and run.recorder.is_open:
-        run.enter()
-    if run is None or not run.recorder.is_open:
+    try:
+        run = _run_of(task, _scope.get())
+        if run is None and (run := _sharing_run(task)) is not None and run.recorder.is_open:
+            run.enter()
+        if run is None or not run.recorder.is_open:
+            callback(*args)
+            return
+        try:
+            run.begin_step(task)
+        except Exception as error:
+            run.recorder.give_up(error)
         callback(*args)
-        return
-    try:
-        run.begin_step(task)
-    except Exception as error:
-        run.recorder.give_up(error)
-    callback(*args)
-    try:
-        run.end_step(task, None)
-    except Exception as error:
-        run.recorder.give_up(error)
+        if run.recorder.is_open:
+            try:
+                run.end_step(task, None)
+            except Exception as error:
+                run.recorder.give_up(error)
+    except BaseException as error:
+        without_our_frames(error)
+        raise
 
 
 def _virtual_hooks(module: ModuleType) -> Iterator[Hook]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
-from kaygraph_viz.capture.calls import OpenCall, scope_for
+from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
 from kaygraph_viz.capture.labels import note_label
 from kaygraph_viz.capture.names import is_machinery, name_of, unwrapped
 from kaygraph_viz.capture.patches import Hook, Patch
@@ -33,25 +33,33 @@ def hooks() -> Iterator[Hook]:
 def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def start(self: Any) -> None:
         scope = scope_for("threading")
-        if scope is None or "run" in vars(self) or _is_machinery(self):
-            return original(self)
-        run, function = self.run, _function_of(self)
-        call = OpenCall(scope, name_of(function), submitted_ns=scope.recorder.now_ns())
-        note_label(call, function, *_arguments_of(self))
-
-        def run_recorded() -> None:
-            del self.run  # the program finds its thread as it made it
-            with call:
-                run()
-
-        self.run = run_recorded
+        if scope is not None and "run" not in vars(self) and not _is_machinery(self):
+            self.run = _recorded_run(self, scope)
+        else:
+            scope = None
         try:
             return original(self)
-        except BaseException:
-            vars(self).pop("run", None)
+        except BaseException as error:
+            if scope is not None:
+                vars(self).pop("run", None)
+            without_our_frames(error)
             raise
 
     return start
+
+
+def _recorded_run(thread: Any, scope: Scope | span) -> Callable[[], None]:
+    """Return the `run` of a thread, recorded as a branch of `scope`."""
+    run, function = thread.run, _function_of(thread)
+    call = OpenCall(scope, name_of(function), submitted_ns=scope.recorder.now_ns())
+    note_label(call, function, *_arguments_of(thread))
+
+    def run_recorded() -> None:
+        del thread.run  # the program finds its thread as it made it
+        with call:
+            run()
+
+    return run_recorded
 
 
 def _function_of(thread: Thread) -> Any:
@@ -76,13 +84,17 @@ def _get(original: Callable[..., Any]) -> Callable[..., Any]:
     def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
         scope = _scope.get()
         if scope is None or "threading" not in (recorder := scope.recorder).captured or not scope.span_id:
-            return original(self, block, timeout)
-        now_ns = recorder.now_ns
-        started_ns = now_ns()
+            scope = None
+        else:
+            now_ns = recorder.now_ns
+            started_ns = now_ns()
         try:
             return original(self, block, timeout)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
         finally:
-            if now_ns() - started_ns >= LEAST_NS:
+            if scope is not None and now_ns() - started_ns >= LEAST_NS:
                 _note_wait("Queue.get", scope, started_ns)
 
     return get
@@ -92,13 +104,17 @@ def _put(original: Callable[..., Any]) -> Callable[..., Any]:
     def put(self: Any, item: Any, block: bool = True, timeout: float | None = None) -> Any:
         scope = _scope.get()
         if scope is None or "threading" not in (recorder := scope.recorder).captured or not scope.span_id:
-            return original(self, item, block, timeout)
-        now_ns = recorder.now_ns
-        started_ns = now_ns()
+            scope = None
+        else:
+            now_ns = recorder.now_ns
+            started_ns = now_ns()
         try:
             return original(self, item, block, timeout)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
         finally:
-            if now_ns() - started_ns >= LEAST_NS:
+            if scope is not None and now_ns() - started_ns >= LEAST_NS:
                 _note_wait("Queue.put", scope, started_ns)
 
     return put
@@ -108,13 +124,17 @@ def _join(original: Callable[..., Any]) -> Callable[..., Any]:
     def join(self: Any) -> Any:
         scope = _scope.get()
         if scope is None or "threading" not in (recorder := scope.recorder).captured or not scope.span_id:
-            return original(self)
-        now_ns = recorder.now_ns
-        started_ns = now_ns()
+            scope = None
+        else:
+            now_ns = recorder.now_ns
+            started_ns = now_ns()
         try:
             return original(self)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
         finally:
-            if now_ns() - started_ns >= LEAST_NS:
+            if scope is not None and now_ns() - started_ns >= LEAST_NS:
                 _note_wait("Queue.join", scope, started_ns)
 
     return join

@@ -21,6 +21,7 @@ __all__ = ["PART_DTYPE", "PartCollector", "PartTable", "Stretches", "part_totals
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 PART_DTYPE = np.dtype([("until_ns", "i8"), ("share", "f4"), ("kind", "u1")])
+NO_SPAN = 0  # no number of a span: they begin at 1, and those that analyses add are below 0
 CPU, WAIT, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "blocked", "unknown"))
 
 
@@ -149,7 +150,7 @@ def stretches(columns: _Columns, positions: npt.NDArray[np.intp] | None = None) 
     table = columns.parts
     started, ended, ids = (rows[name].astype(np.int64, copy=False) for name in ("started_ns", "ended_ns", "span_id"))
     place = np.searchsorted(table.span_id, ids)
-    has_noted = np.append(table.span_id, -1)[place] == ids
+    has_noted = np.append(table.span_id, NO_SPAN)[place] == ids
     blocked_from = np.maximum(started, ended - rows["blocked_ns"])
     derived = (started < blocked_from).astype(np.int64) + (blocked_from < ended)
     counts = np.where(has_noted, np.append(np.diff(table.first), 0)[place], derived)

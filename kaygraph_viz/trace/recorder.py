@@ -180,7 +180,7 @@ class Recorder:
         self.captured = captured
         self.label = label
         self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
-        self.errands: dict[int, Any] = {}  # by span: where calls that are sent to other processes from it come home
+        self.errands: dict[Any, Any] = {}  # by span, or themselves: where calls come home that are sent to processes
         self.gauges = GaugeLog()
         self.process_lanes: dict[tuple[int, int], str] = {}  # by number of the process and of its interpreter
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
@@ -223,12 +223,13 @@ class Recorder:
                 self._lock.release()
 
     def give_up(self, error: BaseException) -> None:
-        """Switch this recorder off after a fault of its own, with one warning."""
+        """Switch this recorder off after a fault of its own, with one warning; never raises."""
         self.is_open = False
         with self._lock:
             is_first, self._has_failed = not self._has_failed, True
         if is_first:
-            warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
+            with suppress(Warning):  # where warnings are errors
+                warn(f"recording stopped, results are not affected: {describe_error(error)}", stacklevel=4)
 
     def tell_once(self, text: str) -> None:
         """Warn of what this recording cannot hold; never raises, also where warnings are errors."""

@@ -2,6 +2,8 @@
 
 Belongs here: new numbers, parents, lanes and times for their rows. Does not belong here: how the rows travelled
 (``execute``), clocks of other machines (``offsets``).
+
+Spans of other processes come home as rows: ``storage`` keeps them there, and here they are numbered anew.
 """
 
 from __future__ import annotations

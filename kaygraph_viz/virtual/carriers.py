@@ -15,8 +15,8 @@ from time import monotonic
 from types import FrameType
 from typing import Any, Protocol
 
-from kaygraph_viz import machine
 from kaygraph_viz.blocks import contextmanager
+from kaygraph_viz.machine import has_threads
 
 __all__ = ["RealThreads", "Turn", "carried_by", "carrier"]
 
@@ -104,7 +104,7 @@ def carrier() -> Carrier:
     'RealThreads'
     """
     if not _in_use:
-        _in_use.append(RealThreads() if machine.has_threads() else _promises())
+        _in_use.append(RealThreads() if has_threads() else _promises())
     return _in_use[-1]
 
 

@@ -8,11 +8,12 @@ import pytest
 from kaygraph_viz.analysis.critical_path.critical_path import critical_path
 from kaygraph_viz.analysis.explain.explain import USEFUL, explain
 from kaygraph_viz.analysis.nesting import Nesting, is_own_time
-from kaygraph_viz.analysis.own_time import recorded_owner, with_own_time
+from kaygraph_viz.analysis.own_time import contain_work, recorded_owner, with_own_time
 from kaygraph_viz.analysis.per_worker import per_worker
 from kaygraph_viz.analysis.summary import summarize
 from kaygraph_viz.analysis.what_if.what_if import what_if
 from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.trace.part_table import stretches
 
 FAN_OUT = (
     bar("main", "task-1", 0, 4, cpu_s=2),
@@ -156,3 +157,20 @@ def test_what_a_generator_records_is_no_own_time_of_it():
 def test_a_generator_that_always_ran_is_a_branch_like_any():
     assert own_time(bar("pages", "generator-1", 0, 6)) == []
     assert summarize(make_trace(bar("pages", "generator-1", 0, 6))).workers == 1
+
+
+def test_each_stretch_of_own_time_has_parts_even_where_nobody_noted_any():
+    trace = make_trace((bar("task", "t-1", 0, 4, cpu_s=1), [bar("job", "t-2", 1, 3)]))
+    columns = with_own_time(Nesting.of(trace.columns)).columns
+    found = stretches(columns, np.flatnonzero(is_own_time(columns)))
+    assert found.owner.tolist() == [0, 1]
+    assert found.cpu_share.tolist() == [0.5, 0.5]
+
+
+def test_of_some_branches_each_has_a_stretch_at_its_end_even_of_no_time():
+    tasks = [(bar("task", f"t-{lane}", 0, 4), [bar("job", f"u-{lane}", lane, 4)]) for lane in (0, 1, 2)]
+    nesting = Nesting.of(make_trace(*tasks).columns)
+    rows = with_own_time(nesting, of=contain_work(nesting) & (nesting.columns.rows["span_id"] < 5)).columns.rows
+    own = np.sort(rows[rows["span_id"] < 0], order=["parent_id", "started_ns"])
+    times = [(row["parent_id"], row["started_ns"] / 1e9, row["ended_ns"] / 1e9) for row in own]
+    assert times == [(1, 4, 4), (3, 0, 1), (3, 4, 4)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.html_report.report import save_report
+from kaygraph_viz.plot.style import LOOP_HELD_UP
 from kaygraph_viz.testing import bar, make_trace
 from kaygraph_viz.trace.structure import EdgeView, GraphView, NodeView
 
@@ -68,6 +69,38 @@ def test_zoom_search_and_selection_shared_with_the_diagram(opened, listener):
     page.keyboard.press("Enter")
     chart.wait_for("it.selected == 5")
     assert listener.requests == [page.url]
+
+
+def test_a_branch_around_others_shows_its_own_work_its_waiting_and_what_held_up_the_loop(opened):
+    held = bar("loop blocked", "task-1", 7, 8, kind="wait")
+    main = bar("main", "task-1", 0, 9, cpu_s=5, status="error", error="E: no room")
+    page = opened(make_trace((main, [held, bar("job", "task-2", 2, 6, cpu_s=0)])))
+    chart = Chart(OpenPage(page))
+    chart.wait_for("it.frames > 0")
+
+    def hovered(time_s):
+        chart.hover(time_s, 0)
+        return page.locator(".kv-tip").inner_text().split("\n")
+
+    assert hovered(1)[:2] == ["main", "worker"]
+    assert "its own work, beside its branches" in hovered(1)
+    waits = hovered(4)
+    assert waits[0] == "main"
+    assert waits[waits.index("waiting for its branches") + 1] == "4.00 s"
+    blocked = hovered(7.5)
+    assert blocked[blocked.index("held up the loop") + 1] == "1.00 s"
+    assert "held up the loop" not in hovered(6.5)
+    assert chart.kind(4, 0) == "around"
+    assert chart.kind(7.5, 0, height=0.87) == LOOP_HELD_UP.colour.lower()
+    assert {"waiting for its branches", "held up the loop"} <= set(page.locator(".kv-legend").inner_text().split("\n"))
+    chart.click(4, 0)
+    chart.wait_for("it.selected == 1")
+    facts = page.locator(".kv-facts").inner_text().split("\n")
+    pairs = dict(zip(facts[1::2], facts[2::2], strict=True))
+    assert pairs == {
+        "worker": "task-1", "from": "0 s", "took": "9.00 s", "its own work": "5.00 s",
+        "waiting for its branches": "4.00 s", "ended": "error", "error": "E: no room",
+    }  # fmt: skip
 
 
 def test_several_runs_move_on_their_own(opened):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import importlib
+import threading
+from contextlib import ExitStack
 
 import pytest
 
 import kaygraph_viz as kv
 
 dask = pytest.importorskip("dask")
+from dask.callbacks import Callback  # noqa: E402
 
 
 @dask.delayed
@@ -59,41 +62,61 @@ def test_tasks_of_a_local_scheduler_have_labels(label, found):
     assert {each.attributes["label"] for each in trace} == found
 
 
-def test_the_scheduler_is_as_it_was():
-    import dask.local
-    from dask.callbacks import Callback
-
-    before, active = dask.local.execute_task, set(Callback.active)
-    with kv.record(capture="dask"):
-        assert dask.local.execute_task is not before
-    assert dask.local.execute_task is before
-    assert Callback.active == active
-
-
-@pytest.mark.processes
 @pytest.mark.leaves_threads
-def test_tasks_of_a_cluster_are_branches():
-    distributed = pytest.importorskip("distributed")
-    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None)
-    with cluster, distributed.Client(cluster) as client, kv.record(capture="dask") as trace:
-        with kv.span("outer") as outer:
-            assert total().compute(scheduler=client) == 6
-            assert client.submit(pow, 2, 3).result() == 8
-        assert client.gather(client.map(abs, [-1, -2])) == [1, 2]
-    trace.validate()
-    found = {name: [each for each in trace if each.name == name] for name in ("load", "add", "pow", "abs")}
-    assert {name: len(each) for name, each in found.items()} == {"load": 4, "add": 1, "pow": 1, "abs": 2}
-    assert {each.lane.partition("/")[0] for each in found["load"]} == {"dask-1"}
-    assert outer.span_id
+def test_tasks_that_compute_other_tasks_are_their_parents():
+    @dask.delayed
+    def outer(number):
+        return load(load(number)).compute(scheduler="threads", optimize_graph=False)
+
+    with kv.record(capture=["dask", "futures"]) as trace:
+        assert outer(3).compute(scheduler="threads") == 3
+    first, second = (each for each in trace if each.name == "load")
+    (around,) = (each for each in trace if each.name == "outer")
+    assert first.parent_id == second.parent_id == around.span_id
+    assert second.links == (first.span_id,)
+    assert len(trace) == 3
 
 
-def test_processes_of_the_local_scheduler_say_once_that_they_are_not_recorded():
-    both = [dask.delayed(abs)(-1), dask.delayed(abs)(-2)]
-    with (
-        pytest.warns(UserWarning, match="not recorded") as warned,
-        kv.record(capture="dask"),
-        ThreadPoolExecutor(1) as pool,
-    ):
-        for _ in range(2):
-            assert dask.compute(*both, scheduler="processes", pool=pool) == (1, 2)
-    assert len(warned) == 1
+@pytest.mark.leaves_threads
+def test_two_schedulers_at_once_are_both_recorded():
+    both = threading.Barrier(2)
+    task = dask.delayed(lambda: both.wait())()  # the same for both
+
+    with kv.record(capture="dask") as trace:
+        threads = [threading.Thread(target=load(task).compute, kwargs={"scheduler": "synchronous"}) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(each.name for each in trace) == ["lambda", "lambda", "load", "load"]
+    lanes = {each.span_id: each.lane for each in trace}
+    assert [lanes[link] for each in trace for link in each.links] == [each.lane for each in trace if each.links]
+
+
+def test_a_run_that_outlives_the_recording_goes_on_unrecorded():
+    recording = ExitStack()
+
+    @dask.delayed
+    def close(number):
+        recording.close()
+        return number
+
+    trace = recording.enter_context(kv.record(capture="dask"))
+    assert load(close(load(3))).compute(scheduler="synchronous", optimize_graph=False) == 3
+    assert [(each.name, each.status) for each in trace] == [("load", "ok"), ("close", "abandoned")]
+
+
+@pytest.mark.leaves_threads
+def test_the_callbacks_of_the_program_are_called_as_before():
+    seen = []
+    with kv.record(capture="dask"), Callback(pretask=lambda key, *_: seen.append(key)):
+        total().compute(scheduler="threads")
+    assert len(seen) == 5
+
+
+def test_the_schedulers_are_as_they_were():
+    modules = [importlib.import_module(f"dask.{name}") for name in ("local", "threaded", "multiprocessing")]
+    before = [vars(module).copy() for module in modules]
+    with kv.record(capture="dask"):
+        assert all(module.get_async is not was["get_async"] for module, was in zip(modules, before, strict=True))
+    assert [vars(module) for module in modules] == before

@@ -65,6 +65,24 @@ def test_what_is_told_later_changes_nothing_for_the_next_task_on_the_lane() -> N
     asyncio.run(main())
 
 
+def test_what_the_next_task_on_the_lane_does_changes_nothing_of_what_is_told_later() -> None:
+    async def resting() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = asyncio.create_task(resting())
+        await asyncio.sleep(0)
+        lane = lane_from(1_000)
+        step(lane, 1_000, 3_000)
+        told = lane.hand_over(1_000)
+        lane.give_back()
+        lane.end_wait(task, 60_000)
+        lane.end_long_step(200_000)
+        assert told_of(told) == (2_000, 0, None)
+
+    asyncio.run(main())
+
+
 def test_what_others_note_comes_after_the_waits_before_it() -> None:
     async def resting() -> None:
         await asyncio.sleep(0)

@@ -11,6 +11,7 @@ import traceback
 import pytest
 
 import kaygraph_viz as kv
+from kaygraph_viz.capture.tasks import TaskRun
 from kaygraph_viz.trace.span import Span
 
 HANDLE_RUN = asyncio.events.Handle._run
@@ -258,7 +259,7 @@ def test_a_task_that_goes_on_after_the_block_is_abandoned():
         return trace
 
     trace = asyncio.run(main())
-    assert [(each.name, each.status) for each in trace] == [("rest", "ok")]
+    assert {(each.name, each.status) for each in trace} == {("Event.wait", "abandoned"), ("rest", "ok")}
 
 
 def test_uvloop_runs_its_tasks_as_branches():
@@ -271,3 +272,36 @@ def test_uvloop_runs_its_tasks_as_branches():
         uvloop.run(main())
     trace.validate()
     assert [each.name for each in trace if each.kind == "branch"] == ["rest", "rest"]
+
+
+def test_uvloop_has_timers_that_do_not_say_when():
+    uvloop = pytest.importorskip("uvloop")
+
+    async def busy() -> None:
+        hold_up(2e-4)
+
+    async def main() -> None:
+        await asyncio.gather(asyncio.sleep(1e-4), busy())
+
+    with kv.record(capture="asyncio") as trace:
+        uvloop.run(main())
+    assert sorted(each.name for each in trace.validate() if each.kind == "branch") == ["busy", "sleep"]
+
+
+@pytest.mark.parametrize("step", ["begin_step", "end_step"])
+@pytest.mark.filterwarnings("ignore:recording stopped")
+def test_a_fault_of_ours_ends_the_recording_and_not_the_program(step: str, monkeypatch):
+    original, left = getattr(TaskRun, step), iter(range(5))
+
+    def faulty(*args: object) -> None:
+        if next(left, None) is None:
+            raise ZeroDivisionError
+        original(*args)
+
+    async def main() -> list[int]:
+        return await asyncio.gather(*(asyncio.sleep(0, number) for number in range(4)))
+
+    monkeypatch.setattr(TaskRun, step, faulty)
+    with kv.record(capture="asyncio") as trace:
+        assert asyncio.run(main()) == [0, 1, 2, 3]
+    assert len(trace.validate()) > 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +83,45 @@ def test_a_shell_that_asks_gets_an_answer_and_nothing_is_run(tmp_path):
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "")
     assert (tmp_path / "answer").read_text().split() == ["--force"]
+
+
+@pytest.fixture(scope="module")
+def bash(tmp_path_factory):
+    """A real bash in which what our documentation tells to type was typed; return what a line becomes by Tab."""
+    pexpect = pytest.importorskip("pexpect")
+    pytest.importorskip("argcomplete")
+    folder = tmp_path_factory.mktemp("bash")
+    program = folder / "kaygraph-viz"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kaygraph_viz "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    path = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "TERM": "dumb", "PS1": "ready> "}
+    page = (ROOT / "docs/reference/command_line.md").read_text(encoding="utf-8")
+    (typed,) = set(re.findall(r'eval "\$\(register-python-argcomplete .*?\)"', page))
+    with pexpect.spawn("bash", ["--norc", "--noprofile", "-i"], env=env, cwd=str(folder), encoding="utf-8") as shell:
+        shell.sendline(typed)
+
+        def pressed(line):
+            shell.send(f"{line}\t\x01echo '<\x05>'\r")  # Ctrl-A and Ctrl-E: to both ends of the line
+            shell.expect(r"\r\n<(.*?)>\r\n", timeout=60)
+            return shell.match[1]
+
+        yield pressed
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(shutil.which("bash") is None or os.name == "nt", reason="needs bash")
+@pytest.mark.parametrize(
+    ("line", "whole"),
+    [
+        ("kaygraph-viz rec", "kaygraph-viz record "),
+        ("kaygraph-viz pip", "kaygraph-viz pipeline "),
+        ("kaygraph-viz report --ti", "kaygraph-viz report --title "),
+        ("kaygraph-viz record --capture futures,asy", "kaygraph-viz record --capture futures,asyncio "),
+    ],
+)
+def test_tab_in_bash_completes_the_line(bash, line, whole):
+    assert bash(line) == whole
 
 
 def test_without_argcomplete_a_shell_that_asks_starts_no_run(hide, monkeypatch, capsys):

@@ -1,6 +1,6 @@
-"""``make fuzz``: random graphs and random files, each case from a seed that is shown where it fails.
+"""``make fuzz``: random graphs, programs and files, each case from a seed that is shown where it fails.
 
-Belongs here: options, progress, reports. Does not belong here: what a case is (``graphs``, ``files``).
+Belongs here: options, progress, reports. Does not belong here: what a case is (``graphs``, ``programs``, ``files``).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MOST_FAILURES = 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cases and return the exit code: 1 if one failed, 3 if one hung, 130 after an interrupt."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("what", choices=("graphs", "files"))
+    parser.add_argument("what", choices=tuple(KINDS))
     parser.add_argument("--seed", type=int, default=None, help="of the first case; default: by the time")
     parser.add_argument("--cases", type=int, default=2000)
     options = parser.parse_args(arguments)
     seed = int(time.time()) % 1_000_000 * 1000 if options.seed is None else options.seed
     print(f"fuzz {options.what}: {options.cases:,} cases from SEED={seed}", flush=True)
     try:
-        failed = {"graphs": _graphs, "files": _files}[options.what](seed, options.cases)
+        failed = KINDS[options.what](seed, options.cases)
     except KeyboardInterrupt:
         return 130
     print(f"fuzz {options.what}: {options.cases:,} cases, {failed} failed", flush=True)
@@ -54,6 +54,16 @@ def _graphs(seed: int, cases: int) -> int:
     if left := children():
         print(f"processes are left: {left}")
     return failed + bool(left)
+
+
+def _programs(seed: int, cases: int) -> int:
+    from tests.fuzz.programs import drawn, program, run_case
+
+    def report(number: int) -> str:
+        return f"make fuzz-programs SEED={seed + number} CASES=1\n{drawn(program(seed + number))}"
+
+    with TemporaryDirectory() as folder:
+        return _run(cases, lambda number: run_case(seed + number, Path(folder)), report)
 
 
 def _files(seed: int, cases: int) -> int:
@@ -107,6 +117,8 @@ def _watch(report: Callable[[int], str], number: int) -> None:
     signal.signal(signal.SIGALRM, hangs)
     signal.alarm(HANGS_S)
 
+
+KINDS: dict[str, Callable[[int, int], int]] = {"graphs": _graphs, "programs": _programs, "files": _files}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Random graphs and files, the same ones in each run; some rounds of everything; and that faults are found."""
+"""Random graphs, programs and files, the same ones in each run; some rounds of everything; that faults are found."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.fuzz.__main__ import main
 from tests.fuzz.descriptions import describe
 from tests.fuzz.files import FileFuzzer
 from tests.fuzz.graphs import Workers, run_case
+from tests.fuzz.programs import run_case as run_program
 from tests.fuzz.soak import Holdings, leaks, soak
 
 CASES = 100
@@ -27,6 +28,23 @@ def workers():
 def test_random_graphs_give_what_they_must(tens, workers):
     for seed in range(10 * tens, 10 * tens + 10):
         run_case(seed, workers)
+
+
+@pytest.mark.processes
+@pytest.mark.leaves_threads  # a pool of joblib and one of Dask stay
+@pytest.mark.parametrize("tens", range(CASES // 20))
+def test_random_programs_give_the_same_and_each_call_is_a_branch(tens, tmp_path):
+    for seed in range(10 * tens, 10 * tens + 10):
+        run_program(seed, tmp_path)
+
+
+@pytest.mark.processes
+@pytest.mark.leaves_threads
+def test_a_task_that_has_no_bar_is_found(monkeypatch, tmp_path):
+    monkeypatch.setattr("kaygraph_viz.capture.tasks.task_name", lambda coroutine: None)
+    with pytest.raises(AssertionError, match="uvloop"):
+        for seed in range(10):
+            run_program(seed, tmp_path)
 
 
 def test_random_files_are_traces_or_refused(tmp_path):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from kaygraph_viz import machine
+from kaygraph_viz import installed
 from kaygraph_viz.lessons import in_browser
 from kaygraph_viz.lessons.in_browser import INSTEAD, end_cells_that_await, skip_cells
 
@@ -15,7 +15,7 @@ from kaygraph_viz.lessons.in_browser import INSTEAD, end_cells_that_await, skip_
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run cells in a notebook of a browser tab; return what each prints."""
-    monkeypatch.setattr(machine, "has_threads", lambda: False)
+    monkeypatch.setattr(installed, "has_threads", lambda: False)
     monkeypatch.setattr(in_browser, "_here", [])
     shell = InteractiveShell()
     shell.cells = skip_cells(shell)

@@ -23,6 +23,7 @@ from typing import Any
 
 from .distribution import MAY_HAVE, MISSING, PACKAGES, ROOT, WHEELS, download_wheels, found
 
+FOR_THE_KERNEL = ("micropip", "matplotlib-pyodide", "pyodide-unix-timezones")
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SETTINGS = {
     "jupyter-lite-schema-version": 0,
@@ -78,12 +79,12 @@ def make_distribution(folder: Path) -> None:
 def needed(packages: dict[str, Any], names: Iterable[str]) -> set[str]:
     """Return the names of packages, as far as there are such, and of all that they depend on."""
     found: set[str] = set()
-    left = [name for name in (*names, "micropip") if name in packages]
+    left = [name for name in (*names, *FOR_THE_KERNEL) if name in packages]
     while left:
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += packages[name]["depends"]
+            left += [each for each in packages[name]["depends"] if each in packages]
     return found
 
 

@@ -113,6 +113,14 @@ except kv.errors.PlatformError as error: print(error)
     assert "need an installed Python" in tab.run(RECORD + "import kaygraph_viz.errors\n" + code)
 
 
+def test_to_explore_is_refused_in_one_sentence(tab):
+    code = """
+try: kv.explore(lambda: list(kv.get_executor("thread", 2).imap(work, range(3))), 5)
+except kv.errors.PlatformError as error: print(error)
+"""
+    assert "need an installed Python" in tab.run(RECORD + "import kaygraph_viz.errors\n" + code)
+
+
 def test_one_after_the_other_works_in_real_time(tab):
     code = "with kv.record() as trace, kv.span('one'): kv.compute(0.01)\nprint(len(trace), trace.makespan_s >= 0.01)"
     assert tab.run(RECORD + code) == "1 True"

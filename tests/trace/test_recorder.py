@@ -351,6 +351,15 @@ def test_a_clock_that_raises_does_not_change_the_result(good):
     assert len(caught) == 1
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("good", range(5))
+def test_a_clock_that_raises_does_not_change_the_result_where_warnings_are_errors(good):
+    results = []
+    with record(clock=BrokenClock(good)), span("a"):
+        results.append(1)
+    assert results == [1]
+
+
 def test_a_storage_that_raises_does_not_change_the_result():
     results = []
 

@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from kaygraph_viz import machine
 from kaygraph_viz.virtual import carriers
 from kaygraph_viz.virtual.carriers import RealThreads, carried_by, carrier
 from kaygraph_viz.virtual.clock import VirtualClock
@@ -18,7 +17,7 @@ def test_where_there_are_threads_they_carry_fibers():
 
 
 def test_where_there_are_none_promises_do(monkeypatch):
-    monkeypatch.setattr(machine, "has_threads", lambda: False)
+    monkeypatch.setattr(carriers, "has_threads", lambda: False)
     monkeypatch.setattr(carriers, "_in_use", [])
     with pytest.raises(ImportError, match="pyodide"):  # which only Python in a browser tab has
         carrier()

@@ -16,7 +16,7 @@ MAKERS = {"kv.Lock": lambda: kv.Lock(), "Lock": lambda: threading.Lock(), "RLock
 
 def error_of(program):
     """Run a program that ends in a deadlock, in simulated time; return the error."""
-    with pytest.raises(DeadlockError) as caught, kv.record(clock=VirtualClock(patience_s=1e9)):
+    with pytest.raises(DeadlockError) as caught, kv.record(clock=VirtualClock(patience_s=5)):
         program()
     return caught.value
 

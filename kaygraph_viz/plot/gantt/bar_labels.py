@@ -5,6 +5,8 @@ Belongs here: texts for bars, from the longest to the shortest. Does not belong 
 
 from __future__ import annotations
 
+import numpy as np
+
 from kaygraph_viz.analysis.nesting import Nesting, Places, is_own_time
 from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.shortening import Shortener
@@ -41,7 +43,9 @@ class BarLabels:
         self._clean = clean_apart(columns.names)
         self._together = Shortener(self._clean)
         self._node = nesting.nearest(columns.is_kind("node"))
-        self._is_phase = columns.is_kind("phase") & ~is_own_time(columns)
+        is_own = is_own_time(columns)
+        self._is_phase = columns.is_kind("phase") & ~is_own
+        self._shown = np.where(is_own, nesting.parent, np.arange(len(is_own)))  # what a bar is called after
         self._uses = tally(columns.rows["name"][units], len(columns.names))
 
     def is_slim(self, position: int) -> bool:
@@ -72,6 +76,7 @@ class BarLabels:
         return (*(f"{text}: {mark}" for text in names), mark, *names[1:])
 
     def _names(self, position: int) -> tuple[str, ...]:
+        position = int(self._shown[position])
         record, name = self._columns.rows[position], self.name(position)
         if label := label_at(self._columns, position):
             return tuple(dict.fromkeys((f"{name}({label})", f"{self._together.cut(name, BRIEF)}({label})", label)))

@@ -76,8 +76,13 @@ def draw_bars(canvas: Canvas, layout: Layout, fills: Mapping[str, Fill], *, labe
     least_pt = OUTLINE_PT * min(0.5, FEW / len(widths))
     thin = (OUTLINE_SHARE * widths).clip(least_pt, OUTLINE_PT)
     _add_boxes(canvas, layout.bars, "outline", facecolors="none", edgecolors=BAR, linewidths=thin)
-    unlabelled = _add_labels(canvas, layout.bars) if labels else layout.bars
-    return add_marks(canvas, [(bar.status, bar.x1_s, bar.row) for bar in unlabelled if bar.is_failed])
+    labelled: set[Bar] = set()
+    if labels:
+        full = [bar for bar in layout.bars if bar.height == Size.full]
+        labelled = _add_labels(canvas, full, canvas.row_pt * Size.full - 3)
+        _add_labels(canvas, layout.around, canvas.row_pt * Size.slim - 1)
+    failed = [bar for bar in layout.bars if bar.is_failed and bar not in labelled]
+    return add_marks(canvas, [(bar.status, bar.x1_s, bar.row) for bar in failed])
 
 
 def _add_boxes(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar], gid: str, **style: Any) -> None:
@@ -105,18 +110,17 @@ def _corners(canvas: Canvas, rects: Sequence[Rect] | Sequence[Bar]) -> Any:
     return np.stack([np.stack(corner, axis=1) for corner in ((x0, low), (x1, low), (x1, high), (x0, high))], axis=1)
 
 
-def _add_labels(canvas: Canvas, bars: tuple[Bar, ...]) -> list[Bar]:
-    """Write labels into the bars that have room for one, and return the other bars."""
-    font = min(Size.small_font, canvas.row_pt * Size.full - 3)
-    if font < MIN_FONT:
-        return list(bars)
+def _add_labels(canvas: Canvas, bars: Sequence[Bar], height_pt: float) -> set[Bar]:
+    """Write labels of that height into the bars that have room for one, and return those bars."""
+    font = min(Size.small_font, height_pt)
+    if font < MIN_FONT or not bars:
+        return set()
     placed = place_labels(bars, canvas.points_per_s, cut_apart((bar.labels[0] for bar in bars), font))
     for label in placed:
         backing = BACKING if label.covers else None
         y = canvas.row_centres[label.row]
         canvas.write(label.x_s, y, label.text, va="center_baseline", fontsize=font, bbox=backing)
-    done = {label.bar for label in placed}
-    return [bar for bar in bars if bar not in done]
+    return {label.bar for label in placed}
 
 
 def add_marks(canvas: Canvas, failed: Iterable[tuple[str, float, int]]) -> set[str]:

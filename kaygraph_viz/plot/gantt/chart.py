@@ -13,9 +13,10 @@ import numpy as np
 
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
-from kaygraph_viz.analysis.own_time import recorded_owner, with_own_time
+from kaygraph_viz.analysis.own_time import recorded_owner
 from kaygraph_viz.analysis.what_if.predicted_trace import PredictedTrace
 from kaygraph_viz.plot.gantt.attempts import Attempts, bar_parts
+from kaygraph_viz.plot.gantt.own_time import with_drawn_own_time
 from kaygraph_viz.plot.labels import clean, clean_apart
 from kaygraph_viz.plot.rows import Row, assign_rows, stack
 from kaygraph_viz.trace.part_table import Stretches
@@ -138,7 +139,7 @@ class Chart:
         group_by, is_short
             As for `assign_rows`.
         has_own_time
-            Whether what a branch around others did by itself has bars, too.
+            Whether what branches around others did by themselves has bars, too, where that is worth a row.
         """
         named = traces.items() if isinstance(traces, Mapping) else [("", traces)]
         rows: list[Row] = []
@@ -192,7 +193,7 @@ def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool
     """Append the rows of a trace to those above it."""
     nesting = Nesting.of(trace.columns)
     if has_own_time:
-        nesting = with_own_time(nesting, has_generators=False)  # which do nothing while nobody asks: their bars say so
+        nesting = with_drawn_own_time(nesting)
     units = np.flatnonzero(unit_mask(nesting))
     row_of, mine = assign_rows(nesting, units, group_by, is_short=is_short)
     nodes = _node_lines(nesting, len(rows)) if group_by == "worker" else ()

@@ -97,6 +97,9 @@ def gantt(
     number. At each moment the height of a colour in a band is the share of its rows that were busy with it. What is
     drawn does then not grow with the number of workers. `describe` tells the same for each band in numbers.
 
+    A branch that runs others has bars for its own work, and a slim grey bar while it waits for them. Where branches of
+    its name only hand their work on, none of them has a row, but for those that failed or held up their loop.
+
     Thin lines in front of a bar are its time in the queue, drawn only while its worker was free. What ended
     badly is hatched, in a way of its own for each status, named where there is room and marked where there is none.
     All bars of a trace that `what_if` predicted have a wide grey hatch.

@@ -6,14 +6,13 @@ rows there are (``chart``), and anything that knows a plotting library (``bars``
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from kaygraph_viz.analysis.nesting import is_own_time
+from kaygraph_viz.plot.gantt.awaiting import awaiting
 from kaygraph_viz.plot.gantt.bar_labels import BarLabels
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.part_fills import STACK, make_stripes
@@ -84,6 +83,8 @@ class Layout:
         What ended badly, filled by how: bars, and attempts of those that were tried again. They lie over parts.
     bars
         The outlines of the units of work.
+    around
+        The slim stretches in which branches around others only waited for those.
     is_stacked
         Whether parts were too short to be drawn one by one, so that they stand on each other by their shares.
     """
@@ -91,6 +92,7 @@ class Layout:
     rects: tuple[Rect, ...]
     failed: tuple[Rect, ...]
     bars: tuple[Bar, ...]
+    around: tuple[Bar, ...] = ()
     is_stacked: bool = False
 
 
@@ -127,6 +129,7 @@ def make_layout(chart: Chart, *, color_by: str = "part", shortest_s: float = 0.0
         tuple(rect for maker in makers for rect in maker.rects),
         tuple(rect for maker in makers for rect in maker.failed),
         tuple(bar for maker in makers for bar in maker.bars),
+        tuple(bar for maker in makers for bar in maker.around),
         any(maker.is_stacked for maker in makers),
     )
 
@@ -141,6 +144,7 @@ class _Maker:
         self.rects: list[Rect] = []
         self.failed: list[Rect] = []
         self.bars: list[Bar] = []
+        self.around: list[Bar] = []
         self.is_stacked = False
         self._words = BarLabels(run.nesting, run.units)
         self._units: list[int] = run.units.tolist()
@@ -180,41 +184,11 @@ class _Maker:
 
     def _add_around(self) -> None:
         """Add the time in which a branch only waited for those within it, as far as they have rows of their own."""
-        columns, own = self.run.nesting.columns, is_own_time(self.run.nesting.columns)[self.run.units]
-        places = np.flatnonzero(own)
-        owner = self.run.nesting.parent[self.run.units[places]]
-        started, ended = (columns.column(name) for name in ("started_ns", "ended_ns"))
-        busy = self._busy_rows() if len(places) else {}
-        for branch in np.unique(owner).tolist():
-            at, mine = int(started[branch]), places[owner == branch].tolist()
-            for place in mine:
-                unit = int(self.run.units[place])
-                self._add_awaiting(busy, place, at, int(started[unit]))
-                at = int(ended[unit])
-            self._add_awaiting(busy, mine[-1], at, int(ended[branch]))
-
-    def _busy_rows(self) -> dict[int, tuple[list[int], list[int]]]:
-        """Return for each row when its bars start and end, in their order."""
-        columns, found = self.run.nesting.columns, {}
-        started, ended = (columns.column(name)[self.run.units] for name in ("started_ns", "ended_ns"))
-        order = np.lexsort((started, self.run.row_of))
-        rows, first = np.unique(self.run.row_of[order], return_index=True)
-        for row, mine in zip(rows.tolist(), np.split(order, first[1:]), strict=True):
-            found[row] = started[mine].tolist(), ended[mine].tolist()
-        return found
-
-    def _add_awaiting(
-        self, busy: dict[int, tuple[list[int], list[int]]], place: int, started_ns: int, ended_ns: int
-    ) -> None:
-        """Add the parts of a stretch in which its row has no bar."""
-        starts, ends = busy[self._row_of[place]]
-        at, number = started_ns, max(0, bisect_right(starts, started_ns) - 1)
-        while number < len(starts) and starts[number] < ended_ns:
-            if at < starts[number]:
-                self.rects.append(self._box(place, at, starts[number], Size.slim, "around"))
-            at, number = max(at, ends[number]), number + 1
-        if at < ended_ns:
-            self.rects.append(self._box(place, at, ended_ns, Size.slim, "around"))
+        for place, started_ns, ended_ns in zip(*(each.tolist() for each in awaiting(self.run)), strict=True):
+            rect = self._box(place, started_ns, ended_ns, Size.slim, "around")
+            self.rects.append(rect)
+            words, times = self._words.of(self._units[place]), (rect.x0_s, rect.x1_s)
+            self.around.append(Bar(rect.row, *times, Size.slim, "ok", words, rect.span_id, (times, times), False))
 
     def _add_parts(self) -> None:
         """Fill bars by their parts."""
@@ -308,7 +282,7 @@ def place_labels(
         Room that stays free at each end [pt].
     """
     least_s = (2 * pad + MIN_ROOM_PT) / points_per_s
-    wide = [bar for bar in bars if bar.height == Size.full and bar.x1_s - bar.x0_s > least_s]
+    wide = [bar for bar in bars if bar.x1_s - bar.x0_s > least_s]
     widest = sorted(wide, key=lambda bar: bar.x0_s - bar.x1_s)[:limit]
     placed = (_placed(bar, points_per_s, pad, fit) for bar in widest)
     return [label for label in placed if label is not None]

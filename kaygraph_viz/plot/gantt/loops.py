@@ -1,7 +1,7 @@
 """What is told of loops of coroutines in a chart: bars that waited for their loop, and what held it up.
 
-Belongs here: words for bars that wait for a turn, and lines along what held up a loop. Does not belong here: which
-spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``part_fills``).
+Belongs here: words for bars that wait for a turn, and where and how what held up a loop is drawn. Does not belong here:
+which spans these are (``analysis.blocked_loop``), and the waits as parts of bars (``part_fills``).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from kaygraph_viz.analysis.blocked_loop import loop_blocks
 from kaygraph_viz.analysis.workers import is_loop_lane
 from kaygraph_viz.parts import PART_CODE
 from kaygraph_viz.plot.canvas import Canvas
+from kaygraph_viz.plot.gantt.awaiting import RowStretches
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.style import FILLS, LOOP_HELD_UP, Key, Size
 
-__all__ = ["blocked_lines", "draw_blocked_loops", "turns_of", "turns_on", "with_turns"]
+__all__ = ["draw_blocked_loops", "held_up", "turns_of", "turns_on", "with_turns"]
 
 Line = list[tuple[float, float]]
 INTERPRETER, LOOP = "the interpreter", "the loop"
@@ -64,7 +65,7 @@ def with_turns(keys: Sequence[Key], chart: Chart) -> list[Key]:
 
 def draw_blocked_loops(canvas: Canvas, chart: Chart) -> list[Key]:
     """Draw a line along each stretch of a bar that held up its loop, and return the entry of the legend, if any."""
-    lines = [line for run in chart.runs for line in blocked_lines(run, canvas.row_centres.tolist())]
+    lines = [line for run in chart.runs for line in _lines(run, canvas.row_centres.tolist())]
     if not lines:
         return []
     style: dict[str, Any] = {
@@ -77,23 +78,31 @@ def draw_blocked_loops(canvas: Canvas, chart: Chart) -> list[Key]:
     return [LOOP_HELD_UP]
 
 
-def blocked_lines(run: Run, row_centres: Sequence[float]) -> Iterator[Line]:
-    """Yield lines of points (time [s], height): above the bars that held up their loop, where they did.
+def held_up(run: Run) -> RowStretches:
+    """Return when bars held up their loop: at most 5,000 stretches, by row and start.
 
     Examples
     --------
     >>> from kaygraph_viz.testing import bar, make_trace
     >>> blocked = [bar("loop blocked", "task-1", 1, 3, kind="wait")]
-    >>> run = Chart.of(make_trace((bar("fetch", "task-1", 0, 4), blocked))).runs[0]
-    >>> list(blocked_lines(run, [0.0]))
-    [[(1.0, -0.37), (3.0, -0.37)]]
+    >>> found = held_up(Chart.of(make_trace((bar("fetch", "task-1", 0, 4), blocked))).runs[0])
+    >>> found.place.tolist(), (found.started_ns / 1e9).tolist(), (found.ended_ns / 1e9).tolist()
+    ([0], [1.0], [3.0])
     """
     columns = run.nesting.columns
     waits = columns.rows[loop_blocks(columns)[:MOST_LINES]]
-    ids = run.ids
-    is_its = np.isin(ids, waits["parent_id"])
-    row_of = dict(zip(ids[is_its].tolist(), run.row_of[is_its].tolist(), strict=True))
-    for wait in waits:
-        if (row := row_of.get(int(wait["parent_id"]))) is not None:
-            y = row_centres[row] - Size.full / 2
-            yield [((int(wait[at]) - run.first_ns) / 1e9, y) for at in ("started_ns", "ended_ns")]
+    owner = waits["parent_id"].astype(np.int64)
+    order = np.flatnonzero(np.isin(run.ids, owner))
+    order = order[np.argsort(run.ids[order], kind="stable")]  # those of one branch stay in the order of their starts
+    first, last = (np.searchsorted(run.ids[order], owner, side=side) for side in ("left", "right"))
+    has_bar = np.flatnonzero(first < last)
+    place, waits = order[first[has_bar]], waits[has_bar]
+    by_row = np.lexsort((waits["started_ns"], run.row_of[place]))
+    return RowStretches(place[by_row], *(waits[name][by_row].astype(np.int64) for name in ("started_ns", "ended_ns")))
+
+
+def _lines(run: Run, row_centres: Sequence[float]) -> Iterator[Line]:
+    """Yield lines of points (time [s], height): above the bars that held up their loop, where they did."""
+    for place, *times in zip(*(each.tolist() for each in held_up(run)), strict=True):
+        y = row_centres[run.row_of[place]] - Size.full / 2
+        yield [((time_ns - run.first_ns) / 1e9, y) for time_ns in times]

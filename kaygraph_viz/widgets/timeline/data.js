@@ -3,7 +3,7 @@
 // Belongs here: numbers. Does not belong here: pixels (paint.js) and controls (timeline.js).
 // sources.py joins the files of this folder to one module, in the order of SCRIPTS.
 
-const NOT_MEASURED = 0xffff, MAX_SHARE = 0xfffe, SLIM = 8, PAUSE = 16, RUNNING = 32, STATUS = 7;
+const NOT_MEASURED = 0xffff, MAX_SHARE = 0xfffe, SLIM = 8, PAUSE = 16, RUNNING = 32, OWN = 64, STATUS = 7;
 const KINDS = ["cpu", "wait", "gil", "core", "blocked", "pause", "unknown", "busy"];  // of parts, by their codes
 const [CPU, WAIT, , , BLOCKED, PAUSED, UNKNOWN, BUSY] = KINDS.keys();  // busy: not even the share of CPU is known
 const PART_NOT_MEASURED = 0xff, MAX_PART_SHARE = 0xfe;
@@ -33,6 +33,8 @@ class Run {
       { isBand: true, from, to, text, lane: "", height: 1, heading: false, first: this.lanes[from].first, last: this.lanes[to - 1].last }));
     this.arrange(new Set());
     this.times();
+    this.around = new Stretches(this, "around");
+    this.held = new Stretches(this, "held");
     this.failed = this.places((at) => this.isFailed(at));
     this.hasQueued = this.lanes.some((row) => {
       for (let at = row.first; at < row.last; at++) if (this.queuedFrom(at, row) < this.start[at]) return true;
@@ -167,6 +169,7 @@ class Run {
   status(at) { return this.isPause(at) ? 0 : this.columns.flags(at) & STATUS; }
   isPause(at) { return (this.columns.flags(at) & PAUSE) !== 0; }
   isRunning(at) { return (this.columns.flags(at) & RUNNING) !== 0; }
+  isOwn(at) { return (this.columns.flags(at) & OWN) !== 0; }  // what a branch around others did by itself
   isSlim(at) { return (this.columns.flags(at) & (SLIM | PAUSE)) !== 0; }
   isInner(at) { return (this.columns.flags(at) & SLIM) !== 0; }  // prep or post
   isFailed(at) { return this.styles.statuses[this.status(at)].hatch !== ""; }

@@ -21,6 +21,7 @@ function pieceWords(run, styles, at) {
   const status = styles.statuses[run.status(at)], row = run.lanes[run.laneOf(at)], tries = run.columns.tries(at);
   const pairs = [["worker", row.lane], ["from", durationText(run.start[at])], ["took", durationText(run.end[at] - run.start[at])]];
   if (run.isPause(at)) return [...pairs, ...partWords(run, styles, at).filter(([, text]) => !text.startsWith("0 ")), ["is", "between attempts"]];
+  if (run.isOwn(at)) return [...pairs, ...partWords(run, styles, at), ["is", "its own work, beside its branches"], ...endWords(run, styles, at)];
   if (run.columns.queued(at) > 0 || run.columns.attempt(at) === 1 || tries === 1) pairs.push(["queued", durationText(run.columns.queued(at))]);
   pairs.push(...partWords(run, styles, at), ["ended", run.isRunning(at) ? "not yet" : status.label]);
   if (tries > 1) pairs.push(["attempt", `${run.columns.attempt(at)} of ${tries}`]);
@@ -54,7 +55,7 @@ function writePairs(pairs, parent, styles) {
 
 /** Write which colours, hatches and marks occur in a run, and what they mean. */
 function writeLegend(run, styles, painter, host) {
-  const seen = new Set(run.hasQueued ? ["queued", ...run.kinds] : run.kinds), fills = [];
+  const seen = new Set([...(run.hasQueued ? ["queued"] : []), ...run.kinds, ...(run.around.count ? ["around"] : [])]), fills = [];
   for (const [part, fill] of Object.entries(styles.parts)) if (seen.has(part)) fills.push(fill);
   const bad = new Set(Array.from(run.failed, (at) => run.status(at)));
   for (const status of bad) fills.push(styles.statuses[status]);
@@ -72,5 +73,10 @@ function writeLegend(run, styles, painter, host) {
     pen.strokeRect(1, 1, 20, 10);
     if (fill.marker) drawMarker(pen, fill.marker, 11, 6, 9, fill.line, styles.paper);
     element("span", {}, entry, fill === styles.parts.gil && run.turn ? run.turn : fill.label);  // of a loop, or of the interpreter
+  }
+  if (run.held.count) {
+    const entry = element("span", { class: "kv-entry" }, host);
+    element("span", { class: "kv-held" }, entry).style.setProperty("--kv-held", styles.held.colour);
+    element("span", {}, entry, styles.held.label);
   }
 }

@@ -21,12 +21,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kaygraph_viz.analysis.nesting import is_own_time
+from kaygraph_viz.analysis.own_time import recorded_owner
 from kaygraph_viz.analysis.summary import summarize
+from kaygraph_viz.plot.gantt.awaiting import RowStretches, awaiting
 from kaygraph_viz.plot.gantt.bands import folded
 from kaygraph_viz.plot.gantt.bar_labels import label_at
 from kaygraph_viz.plot.gantt.chart import Chart, Run
 from kaygraph_viz.plot.gantt.description import gantt_description, gantt_title
-from kaygraph_viz.plot.gantt.loops import turns_of
+from kaygraph_viz.plot.gantt.loops import held_up, turns_of
 from kaygraph_viz.plot.labels import clean
 from kaygraph_viz.trace.counting import tally
 from kaygraph_viz.trace.live_spans import so_far
@@ -43,7 +46,7 @@ ERROR_LIMIT = 300
 NOT_MEASURED = 0xFFFF  # the share of CPU time of a piece whose CPU time is not known
 MAX_SHARE = 0xFFFE  # the share of all of its time
 PART_NOT_MEASURED, MAX_PART_SHARE = 0xFF, 0xFE  # the same of a part
-SLIM, PAUSE, RUNNING = 8, 16, 32  # flags beside the three bits of the status
+SLIM, PAUSE, RUNNING, OWN = 8, 16, 32, 64  # flags beside the three bits of the status
 EXACT = 1 << 32  # numbers of spans from here on are sent as floats
 
 
@@ -78,12 +81,14 @@ def pack(trace: Trace) -> Packed:
     """
     is_live = trace.is_live  # before the spans are read: none may be missing in what calls itself complete
     trace, still_open = so_far(trace)
-    chart = Chart.of(trace)
+    chart = Chart.of(trace, has_own_time=True)
     (run,) = chart.runs
     pieces, parts = with_parts(run.nesting.columns, pieces_of(run))
     tick_s = max(run.extent_s, 1e-9) / (1 << 32)
     labels = _Labels(run)
     numbers = _numbers(run, pieces, labels, tick_s, still_open) | _part_numbers(run, parts, tick_s)
+    for name, found in (("around", awaiting(run)), ("held", held_up(run))):
+        numbers |= _row_numbers(name, found, run, pieces, tick_s)
     columns, data = _columns(numbers)
     bands, summaries = folded(chart), [summarize(trace)]
     head = {
@@ -95,7 +100,7 @@ def pack(trace: Trace) -> Packed:
         "sentence": gantt_description(bands, summaries).sentence, "is_live": is_live, "dropped": run.dropped,
         "turn": f"waiting for {turns_of(chart.runs)}",
     }  # fmt: skip
-    return Packed(head, data, np.sort(run.nesting.columns.column("span_id")[run.units]))
+    return Packed(head, data, np.sort(run.ids))
 
 
 def _rows(chart: Chart, pieces: Pieces) -> list[dict[str, Any]]:
@@ -127,11 +132,11 @@ def _numbers(
     columns = run.nesting.columns
     wait_ns = (columns.rows["started_ns"] - columns.rows["submitted_ns"])[pieces.unit]
     start_ns, length_ns = pieces.start_ns - run.first_ns, pieces.end_ns - pieces.start_ns
-    ids, code = columns.rows["span_id"][pieces.unit], labels.code[pieces.unit]
+    ids, code = recorded_owner(columns)[pieces.unit], labels.code[pieces.unit]
     flags = np.where(pieces.is_pause, PAUSE, columns.rows["status"][pieces.position]) + SLIM * labels.is_slim[code]
+    flags += OWN * is_own_time(columns)[pieces.unit]
     if still_open:
-        own = columns.rows["span_id"][pieces.position]
-        flags += RUNNING * (np.isin(own, list(still_open)) & ~pieces.is_pause)
+        flags += RUNNING * _are_running(run, pieces, still_open)
     return {
         "start": _ticks(start_ns, tick_s),
         "length": (length_ns / 1e9).astype("<f4"),
@@ -144,6 +149,29 @@ def _numbers(
         "attempt": pieces.attempt.clip(max=255).astype("u1"),
         "tries": pieces.tries.clip(max=255).astype("u1"),
         "flags": flags.astype("u1"),
+    }
+
+
+def _are_running(run: Run, pieces: Pieces, still_open: frozenset[int]) -> npt.NDArray[np.bool_]:
+    """Return a mask of the pieces that go on; of what a branch around others did by itself, its last one may."""
+    columns = run.nesting.columns
+    whole = np.where(is_own_time(columns), run.nesting.parent, np.arange(len(columns)))[pieces.position]
+    is_open = np.isin(columns.rows["span_id"][whole], list(still_open))
+    found: npt.NDArray[np.bool_] = is_open & ~pieces.is_pause & (pieces.end_ns == columns.column("ended_ns")[whole])
+    return found
+
+
+def _row_numbers(
+    name: str, found: RowStretches, run: Run, pieces: Pieces, tick_s: float
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of stretches of rows, each with the first piece of a bar in the same row."""
+    first_piece = np.zeros(len(run.nesting.columns), np.int64)
+    first = np.flatnonzero(pieces.is_first)
+    first_piece[pieces.unit[first]] = first
+    return {
+        f"{name}_piece": first_piece[run.units[found.place]].astype("<u4"),
+        f"{name}_start": _ticks(found.started_ns - run.first_ns, tick_s),
+        f"{name}_end": _ticks(found.ended_ns - run.first_ns, tick_s),
     }
 
 
@@ -187,11 +215,11 @@ def _columns(numbers: dict[str, npt.NDArray[Any]]) -> tuple[dict[str, Any], byte
 
 def _errors(run: Run, pieces: Pieces) -> dict[str, str]:
     """Return the texts of the first errors, by the positions of their pieces."""
-    columns = run.nesting.columns
+    columns, number = run.nesting.columns, recorded_owner(run.nesting.columns)
     found: dict[str, str] = {}
     bad = np.flatnonzero((columns.rows["status"][pieces.position] != STATUSES.index("ok")) & ~pieces.is_pause)
     for place in bad[:MAX_ERRORS].tolist():
-        ids = (int(columns.rows["span_id"][at]) for at in (pieces.position[place], pieces.unit[place]))
+        ids = (int(number[at]) for at in (pieces.position[place], pieces.unit[place]))
         text = next((columns.errors[number] for number in ids if number in columns.errors), None)
         if text:
             found[str(place)] = clean(text, ERROR_LIMIT)
@@ -215,7 +243,7 @@ class _Labels:
     def __init__(self, run: Run) -> None:
         columns, nesting = run.nesting.columns, run.nesting
         node = nesting.nearest(columns.is_kind("node", "graph"))
-        name, is_phase = columns.column("name"), columns.is_kind("phase").astype(np.int64)
+        name, is_phase = columns.column("name"), (columns.is_kind("phase") & ~is_own_time(columns)).astype(np.int64)
         node_name = np.where(node >= 0, name[node], -1) if len(node) else name
         many = len(columns.names) + 1
         keys = (name * many + node_name + 1) * 2 + is_phase

@@ -97,15 +97,17 @@ class Painter {
     pen.beginPath();
     pen.rect(place.left, TOP, place.right - place.left, place.height);
     pen.clip();
-    const boxes = [];
+    const boxes = [], lanes = [];
     run.rows.forEach((row, at) => {
-      const y = this.top(place, view, at), height = row.height * place.unit;
+      const y = this.top(place, view, at), height = row.height * place.unit, middle = y + height / 2;
       if (y + height < TOP || y > TOP + place.height) return;
       if (row.heading) this.drawNodes(run, row.at, y, height, place);
-      else if (row.isBand) drawBand(this, run, row, y + height / 2, place, view);
-      else this.drawRow(run, row, y + height / 2, place, view, boxes);
+      else if (row.isBand) drawBand(this, run, row, middle, place, view);
+      else lanes.push([row, middle]);
     });
+    for (const lane of lanes) { drawAround(this, run, ...lane, place, view); this.drawRow(run, ...lane, place, view, boxes); }
     this.drawBoxes(run, boxes, place, view);
+    for (const lane of lanes) drawHeld(this, run, ...lane, place, view);
     pen.restore();
     this.drawCaption(run, place);
     if (place.content > place.height) this.drawScroll(place, view);

@@ -10,7 +10,7 @@ from importlib.resources import files
 __all__ = ["script", "stylesheet"]
 
 SCRIPTS = (
-    "data.js", "bands.js", "hatches.js", "paint.js", "diagram.js", "details.js",
+    "data.js", "beside.js", "bands.js", "hatches.js", "paint.js", "diagram.js", "details.js",
     "timeline.js",
 )  # fmt: skip
 

@@ -302,6 +302,12 @@ class View {
     return this.run.pieceAt(row, this.timeAt(x), reach);
   }
 
+  /** The stretch in which a branch waits for those within it, where there is no bar; -1 for none. */
+  aroundUnder(event) {
+    const x = event.clientX - this.canvas.getBoundingClientRect().left, row = this.rowUnder(event);
+    return x < this.place.left || !row || row.heading || row.isBand ? -1 : this.run.around.at(row, this.timeAt(x));
+  }
+
   onWheel(event) {
     const isMine = event.ctrlKey || event.metaKey || document.activeElement === this.canvas;
     if (!isMine) return;  // the page scrolls
@@ -339,8 +345,8 @@ class View {
     this.drag = null;
     this.canvas.classList.remove("kv-dragged");
     if (!drag || drag.isMoved) return;
-    const row = this.rowUnder(event);
-    if (row && row.isBand) this.toggle(row); else this.select(this.pieceUnder(event));
+    const row = this.rowUnder(event), at = this.pieceUnder(event), wait = at < 0 ? this.aroundUnder(event) : -1;
+    if (row && row.isBand) this.toggle(row); else this.select(wait < 0 ? at : this.run.around.piece(wait));
   }
 
   onKey(event) {
@@ -363,25 +369,32 @@ class View {
   // -- words -----------------------------------------------------------------------------------------------------
 
   hover(event) {
-    const at = this.pieceUnder(event), row = this.rowUnder(event);
-    this.canvas.dataset.hover = at < 0 ? "" : String(this.run.id(at));
-    const band = row && row.isBand ? row : null;
-    this.canvas.style.cursor = at < 0 && !band ? "grab" : "pointer";
+    const at = this.pieceUnder(event), row = this.rowUnder(event), wait = at < 0 ? this.aroundUnder(event) : -1;
+    const one = wait < 0 ? at : this.run.around.piece(wait), band = row && row.isBand ? row : null;
+    this.canvas.dataset.hover = one < 0 ? "" : String(this.run.id(one));
+    this.canvas.style.cursor = one < 0 && !band ? "grab" : "pointer";
     const box = this.canvas.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
-    this.tip.hidden = at < 0 && !band;
+    this.tip.hidden = one < 0 && !band;
     if (this.tip.hidden) return;
     this.tip.replaceChildren();
-    element("strong", {}, this.tip, band ? band.text : this.run.name(at));
-    writePairs(band ? bandWords(this.run, band, this.styles, x - this.place.left) : pieceWords(this.run, this.styles, at), this.tip, this.styles);
+    element("strong", {}, this.tip, band ? band.text : this.run.name(one));
+    writePairs(band ? bandWords(this.run, band, this.styles, x - this.place.left) : this.wordsUnder(row, this.timeAt(x), at, wait), this.tip, this.styles);
     const width = this.tip.offsetWidth, isRight = x + width + 24 > this.place.width;
     this.tip.style.left = `${Math.max(0, isRight ? x - width - 14 : x + 14)}px`;
     this.tip.style.top = `${y + 14}px`;
   }
 
+  /** What is known of a bar, or of a stretch of waiting, and of its loop at that time. */
+  wordsUnder(row, time, at, wait) {
+    const words = at < 0 ? aroundWords(this.run, this.styles, wait) : pieceWords(this.run, this.styles, at);
+    return [...words, ...heldWords(this.run, this.styles, row, time)];
+  }
+
   showFacts() {
     const [at] = this.selectedPieces, details = this.model.get("details") || [];
-    const pairs = at === undefined ? [] : details.length ? details.filter(([word]) => word !== "name") : pieceWords(this.run, this.styles, at);
+    const pairs = at === undefined ? [] : details.length ? details.filter(([word]) => word !== "name")
+      : this.run.isOwn(at) ? branchWords(this.run, this.styles, this.selectedPieces) : pieceWords(this.run, this.styles, at);
     const said = at === undefined ? "" : JSON.stringify([this.run.name(at), pairs]);
     if (said === this.saidFacts) return;
     this.saidFacts = said;

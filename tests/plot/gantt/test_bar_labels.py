@@ -6,6 +6,8 @@ import numpy as np
 
 from kaygraph_viz.analysis.nesting import Nesting
 from kaygraph_viz.plot.gantt.bar_labels import BarLabels
+from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.layout import make_layout
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.testing import bar, make_trace
 from tests.plot.gantt.examples import layout_of
@@ -70,3 +72,12 @@ def test_a_label_from_a_file_is_made_harmless():
 def test_a_bundle_tells_its_number_of_items():
     trace = make_trace(bar("square", "t", 0, 1, items=1_000), bar("square", "t", 1, 2, items=1))
     assert [labels_of(trace).of(position) for position in (0, 1)] == [("square x 1,000", "x 1,000"), ("square",)]
+
+
+def test_what_a_branch_around_others_did_itself_is_called_after_it():
+    pages = [
+        (bar("page", "t-1", start, start + 4, index=index), [bar("image", "t-2", start + 1, start + 3)])
+        for index, start in enumerate((0, 4))
+    ]
+    layout = make_layout(Chart.of(make_trace(*pages), has_own_time=True))
+    assert [made.labels[0] for made in layout.bars if made.row == 0] == ["page 0", "page 0", "page 1", "page 1"]

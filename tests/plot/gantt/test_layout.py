@@ -178,6 +178,7 @@ def test_a_branch_around_others_has_bars_for_what_it_did_itself_and_a_slim_one_f
         ("main", 6, 9),
     ]
     assert [(one.row, one.x0_s, one.x1_s) for one in found.rects if one.fill == "around"] == [(0, 2, 6)]
+    assert [(one.labels[0], one.x0_s, one.x1_s) for one in found.around] == [("main", 2, 6)]
     assert chart.runs[0].ids.tolist().count(1) == 2
 
 

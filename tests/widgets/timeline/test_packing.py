@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given, strategies as st
 
+from kaygraph_viz.analysis.own_time import recorded_owner
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.plot.gantt.bands import folded
 from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.layout import make_layout
 from kaygraph_viz.recording import record
-from kaygraph_viz.testing import bar, make_trace
+from kaygraph_viz.testing import FakeClock, bar, make_trace
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import STATUSES
 from kaygraph_viz.widgets.timeline.packing import (
@@ -22,6 +23,7 @@ from kaygraph_viz.widgets.timeline.packing import (
     MAX_PART_SHARE,
     MAX_SHARE,
     NOT_MEASURED,
+    OWN,
     PART_NOT_MEASURED,
     PAUSE,
     RUNNING,
@@ -122,6 +124,11 @@ TRACES = {
         bar("b", "t-2", 0, 3, cpu_s=1, parts=[("core", 1), ("cpu", 1), ("gil", 1)]), bar("c", "t-3", 1, 2, cpu_s=0.25),
     ),
     "noted retries": make_trace((bar("a", "t-1", 0, 6, cpu_s=2, attempt=3, parts=NOTED), tries(1, 3, 5))),
+    "around": make_trace(
+        (bar("main", "task-1", 0, 9, cpu_s=2), [
+            bar("loop blocked", "task-1", 7, 8, kind="wait"), bar("job", "task-2", 2, 4), bar("job", "task-3", 5, 6),
+        ]),
+    ),
     "overlapping": make_trace(*(bar("c", "t-1", at, at + 3) for at in range(4)), check=False),
 }  # fmt: skip
 
@@ -129,10 +136,13 @@ TRACES = {
 def drawn_statically(trace):
     """Return row, number of the bar, kind, from and to of all parts that the static chart has."""
     fills = {}  # those of a stretch that is not known when stand on each other
-    for rect in make_layout(Chart.of(trace)).rects:
-        fills.setdefault((rect.row, rect.span_id, rect.x0_s, rect.x1_s), []).append(rect.fill)
+    chart = Chart.of(trace, has_own_time=True)
+    columns = chart.runs[0].nesting.columns
+    number = dict(zip(columns.rows["span_id"].tolist(), recorded_owner(columns).tolist(), strict=True))
+    for rect in make_layout(chart).rects:
+        fills.setdefault((rect.row, number[rect.span_id], rect.x0_s, rect.x1_s), []).append(rect.fill)
     for (row, span_id, *times), kinds in fills.items():
-        if kinds != ["queued"]:
+        if kinds not in (["queued"], ["around"]):
             yield row, span_id, "unknown" if {"unknown", "busy"} & set(kinds) else kinds[0], *times
 
 
@@ -217,6 +227,40 @@ def test_exact_numbers_of_one_bar():
     assert STATUSES[one["flags"]] == "timeout"
 
 
+def stretches_of(packed, name):
+    """Return row, number of the bar, from and to of stretches beside bars as the browser has them."""
+    columns, firsts = columns_of(packed), [one["first"] for one in packed.head["rows"]]
+    for at, start, end in zip(*(columns[f"{name}_{part}"].tolist() for part in ("piece", "start", "end")), strict=True):
+        row = sum(first <= at for first in firsts) - 1
+        yield row, columns["id"][at], *(round(time * packed.head["tick_s"], 3) for time in (start, end))
+
+
+def test_a_branch_around_others_has_pieces_for_its_own_work_and_stretches_of_waiting():
+    packed = pack(TRACES["around"])
+    columns = columns_of(packed)
+    assert (columns["id"] == 1).tolist() == (columns["flags"] & OWN > 0).tolist() == [True] * 3 + [False] * 2
+    assert {packed.head["labels"][code][0] for code in columns["label"][:3]} == {"main"}
+    assert list(stretches_of(packed, "around")) == [(0, 1, 2, 4), (0, 1, 5, 6)]
+    assert 1 in packed.ids
+
+
+def test_what_held_up_a_loop_goes_along():
+    assert list(stretches_of(pack(TRACES["around"]), "held")) == [(0, 1, 7, 8)]
+    assert list(stretches_of(pack(TRACES["phases"]), "held")) == []
+
+
+def test_of_a_branch_around_others_that_goes_on_the_last_piece_is_running_and_the_first_is_not():
+    clock = FakeClock()
+    with record(clock=clock) as trace, span("outer"):
+        for _ in range(2):
+            clock.advance(2)
+            with span("inner"):
+                clock.advance(0 if len(trace) else 1)
+        columns = columns_of(pack(trace))
+    running = columns["flags"][columns["flags"] & OWN > 0] & RUNNING > 0
+    assert (running[0], running[-1]) == (False, True)
+
+
 @pytest.mark.parametrize(("lane", "words"), [("task-1", "the loop"), ("thread-1", "the interpreter")])
 def test_the_legend_says_what_bars_waited_for(lane, words):
     trace = make_trace(bar("fetch", lane, 0, 2, parts=[("gil", 1), ("cpu", 1)]))
@@ -239,6 +283,13 @@ def test_errors_go_along_up_to_a_number():
     trace = make_trace(*(bar("a", "t-1", at, at + 1, status="error", error=f"E {at}") for at in range(count)))
     errors = pack(trace).head["errors"]
     assert (len(errors), errors["3"]) == (MAX_ERRORS, "E 3")
+
+
+def test_error_of_a_branch_around_others_is_at_its_end():
+    failed = bar("task", "t-1", 0, 9, status="error", error="no room"), [bar("job", "t-2", 2, 5)]
+    packed = pack(make_trace(failed))
+    assert packed.head["errors"] == {"1": "no room"}
+    assert [STATUSES[flags & 7] for flags in columns_of(packed)["flags"]] == ["ok", "error", "ok"]
 
 
 def test_error_of_an_attempt_is_at_the_attempt():

@@ -1,0 +1,86 @@
+"""Branches around others in a chart: which of them are drawn.
+
+Belongs here: the rule for it. Does not belong here: when they worked by themselves (``analysis.own_time``), and when
+they waited for others (``awaiting``).
+
+A branch that only hands its work to others is not drawn: the others say it all, and a row of waiting beside theirs
+would look like one more worker. What it did by itself is drawn where it can be seen: where a stretch of it takes a
+hundredth of the chart, or all of it a fiftieth of the time of the branches. Less is the cost of handing over. Branches
+of one name are treated alike: either all of them are drawn, or none. What held up a loop is always drawn, and so is
+what ended badly while nothing within it did: its end is marked. What kept a worker that did other things, too, is
+drawn as well: that worker would look free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kaygraph_viz.analysis.blocked_loop import loop_blocks
+from kaygraph_viz.analysis.intervals import Bools, Ints, first_of_runs
+from kaygraph_viz.analysis.nesting import Nesting, extent_ns, is_own_time, told_within, unit_mask
+from kaygraph_viz.analysis.own_time import contain_work, with_own_time
+from kaygraph_viz.trace.counting import sums
+
+__all__ = ["with_drawn_own_time"]
+
+LEAST_SHARE = 0.02  # of the time of the branches
+LEAST_WIDTH = 0.01  # of the chart
+
+
+def with_drawn_own_time(nesting: Nesting) -> Nesting:
+    """Return the spans with phases for the own time of the branches around others that are drawn.
+
+    Examples
+    --------
+    >>> from kaygraph_viz.testing import bar, make_trace
+    >>> tasks = [(bar("task", "t-1", 0, 9), [bar("job", "t-2", at, 9 - at)]) for at in (0.001, 1)]
+    >>> found = [with_drawn_own_time(Nesting.of(make_trace(task).columns)).columns for task in tasks]
+    >>> [int(is_own_time(columns).sum()) for columns in found]  # one hands over, the other one works, too
+    [0, 2]
+    """
+    is_around = contain_work(nesting)
+    if not is_around.any():
+        return nesting
+    is_bad = is_around & ~told_within(nesting)
+    is_seen = _worked(nesting, is_around)
+    is_seen[nesting.columns.rows["name"][is_bad | (is_around & _keeps_a_worker(nesting, is_around))]] = True
+    is_drawn = is_around & is_seen[nesting.columns.rows["name"]]
+    found = with_own_time(nesting, has_generators=False, of=is_drawn)  # generators do nothing while nobody asks
+    return _with_bad_ends(found, nesting.columns.rows["span_id"][is_bad]) if is_bad.any() else found
+
+
+def _keeps_a_worker(nesting: Nesting, around: Bools) -> Bools:
+    """Return a mask of what is on the lane of a branch that is drawn in any case."""
+    lane = nesting.columns.column("lane")
+    return np.isin(lane, lane[unit_mask(nesting) & ~around])
+
+
+def _with_bad_ends(nesting: Nesting, span_ids: Ints) -> Nesting:
+    """Return the spans, with the statuses of some branches at the ends of what they did by themselves."""
+    columns = nesting.columns
+    own = np.flatnonzero(is_own_time(columns))
+    own = own[np.lexsort((columns.column("started_ns")[own], nesting.parent[own]))]
+    is_last = np.append(first_of_runs(nesting.parent[own])[1:], True)[: len(own)]
+    ends = own[is_last & np.isin(columns.rows["span_id"][nesting.parent[own]], span_ids)]
+    rows = columns.rows.copy()
+    rows["status"][ends] = rows["status"][nesting.parent[ends]]
+    return Nesting(replace(columns, rows=rows), nesting.parent)
+
+
+def _worked(nesting: Nesting, around: Bools) -> Bools:
+    """Return whether what the branches of each name around others did by themselves can be seen."""
+    columns, found = nesting.columns, with_own_time(nesting, has_generators=False)
+    own = np.flatnonzero(is_own_time(found.columns))
+    name, size = columns.column("name"), len(columns.names)
+    own_name = found.columns.column("name")[found.parent[own]]
+    own_ns = (found.columns.column("ended_ns") - found.columns.column("started_ns"))[own]
+    lasted_ns = (columns.column("ended_ns") - columns.column("started_ns"))[around]
+    first_ns, last_ns = extent_ns(columns)
+    worked = sums(own_name, own_ns, size)
+    is_seen: Bools = (worked > 0) & (worked >= LEAST_SHARE * sums(name[around], lasted_ns, size))
+    is_seen[own_name[own_ns >= LEAST_WIDTH * (last_ns - first_ns)]] = True
+    held_up = nesting.parent[loop_blocks(columns)]
+    is_seen[name[held_up[held_up >= 0]]] = True
+    return is_seen

@@ -1,0 +1,314 @@
+"""Tasks of Dask's clusters: real ones, of processes and of threads."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import traceback
+import weakref
+
+import pytest
+
+import kaygraph_viz as kv
+from kaygraph_viz.capture import dask_reporter
+
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+pytestmark = [pytest.mark.processes, pytest.mark.leaves_threads]
+
+
+@dask.delayed
+def load(number):
+    return number
+
+
+@dask.delayed
+def add(numbers):
+    return sum(numbers)
+
+
+@dask.delayed
+def fail(number):
+    raise ValueError(number)
+
+
+go = threading.Event()  # for tasks in threads of this process
+
+
+def wait_for_go(number):
+    go.wait()
+    return number
+
+
+def plus(one, two):
+    return one + two
+
+
+def end_worker(number):
+    os._exit(3)
+
+
+def submitting(number):
+    with distributed.worker_client() as client:
+        return client.submit(plus, number, 1).result()
+
+
+def total():
+    return add([load(number) for number in range(4)])
+
+
+def found_in(trace, name):
+    return [each for each in trace if each.name == name]
+
+
+def labels_of(spans):
+    return [each.attributes.get("label") for each in spans]
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with (
+        distributed.LocalCluster(processes=True, **options) as processes,
+        distributed.LocalCluster(processes=False, **options) as threads,
+    ):
+        yield {"processes": processes, "threads": threads}
+
+
+@pytest.fixture(params=["processes", "threads"])
+def cluster(request, clusters):
+    return clusters[request.param]
+
+
+@pytest.fixture
+def client(cluster):
+    with distributed.Client(cluster) as found:
+        yield found
+
+
+@pytest.fixture
+def in_threads(clusters):
+    with distributed.Client(clusters["threads"]) as found:
+        yield found
+
+
+def test_tasks_of_a_graph_have_parents_links_and_labels(client, tmp_path):
+    with kv.record(capture="dask", label=lambda found: f"{found}") as trace:
+        with kv.span("outer") as outer:
+            assert total().compute(scheduler=client) == 6
+    trace.validate()
+    loads, (last,) = found_in(trace, "load"), found_in(trace, "add")
+    assert len(trace) == 6
+    assert {each.parent_id for each in [*loads, last]} == {outer.span_id}
+    assert set(last.links) == {each.span_id for each in loads}
+    assert not any(each.links for each in loads)
+    assert last.started_ns >= max(each.ended_ns for each in loads)
+    assert sorted(labels_of(loads)) == ["0", "1", "2", "3"]
+    assert sorted(labels_of([last])[0]) == sorted("[0, 1, 2, 3]")
+    assert {each.lane for each in loads} <= {"dask-1/thread-1", "dask-2/thread-1"}
+    path = trace.save(tmp_path / "dask.jsonl.gz")
+    assert list(kv.load(path)) == list(trace)
+
+
+def test_futures_as_arguments_are_links(client):
+    with kv.record(capture="dask", label="arguments") as trace:
+        first = client.submit(plus, 1, 2)
+        others = client.map(plus, [10, 20], two=first)
+        assert client.gather(others) == [13, 23]
+        assert client.submit(sum, others).result() == 36
+    one, *two, three = trace.spans
+    assert {each.links for each in two} == {(one.span_id,)}
+    assert set(three.links) == {each.span_id for each in two}
+    assert labels_of([one]) == ["1, 2"]
+    assert sorted(labels_of(two)) == ["10, two=3", "20, two=3"]
+
+
+def test_a_task_belongs_to_the_span_in_which_it_was_handed_over(in_threads):
+    go.clear()
+    with kv.record(capture="dask") as trace:
+        with kv.span("one") as one:
+            first = in_threads.compute([dask.delayed(wait_for_go)(number) for number in range(6)])
+            with kv.span("two") as two:
+                second = in_threads.compute([load(number) for number in range(3)])
+                go.set()
+                in_threads.gather(second)
+            in_threads.gather(first)
+        with kv.span("over"):
+            go.clear()
+            late = in_threads.compute(dask.delayed(wait_for_go)(6))
+        go.set()
+        late.result()
+    waits = found_in(trace, "wait_for_go")
+    assert [each.parent_id for each in waits[:6]] == [one.span_id] * 6
+    assert [each.parent_id for each in found_in(trace, "load")] == [two.span_id] * 3
+    assert waits[6].parent_id is None
+    assert max(each.submitted_ns for each in waits[:6]) < min(each.ended_ns for each in waits)
+
+
+def test_a_task_that_fails_says_so_with_its_label(client):
+    with kv.record(capture="dask", label="arguments") as trace, pytest.raises(ValueError, match="7"):
+        fail(7).compute(scheduler=client)
+    assert [(each.name, each.status, each.error) for each in trace] == [("fail", "error", "ValueError(7)")]
+    assert labels_of(trace) == ["7"]
+
+
+def test_tasks_that_hand_over_tasks(client):
+    with kv.record(capture="dask") as trace:
+        assert client.submit(submitting, 1).result() == 2
+    trace.validate()
+    assert sorted(each.name for each in trace) == ["plus", "submitting"]
+
+
+def test_each_task_is_recorded_once_however_many_clients_there_are(cluster):
+    with kv.record(capture="dask") as trace, distributed.Client(cluster) as one:
+        with distributed.Client(cluster, set_as_default=False) as two:
+            assert two.submit(plus, 1, 1).result() == 2
+            assert one.submit(plus, 2, 2).result() == 4
+        assert one.submit(plus, 3, 3).result() == 6
+    assert len(found_in(trace, "plus")) == 3
+
+
+def test_workers_of_two_clusters_are_workers_of_their_own(clusters):
+    with kv.record(capture="dask") as trace:
+        for each in (clusters["threads"], clusters["processes"], clusters["threads"]):
+            with distributed.Client(each) as client:
+                client.gather(client.map(plus, range(4), two=1, pure=False))
+    threads, processes, again = ({each.lane for each in trace.spans[at : at + 4]} for at in (0, 4, 8))
+    assert not threads & processes
+    assert threads | again <= {"dask-1/thread-1", "dask-2/thread-1", "dask-3/thread-1", "dask-4/thread-1"} - processes
+
+
+def test_tasks_of_other_programs_are_not_recorded(in_threads, clusters):
+    with distributed.Client(clusters["threads"], set_as_default=False) as other:
+        with kv.record(capture="dask") as trace:
+            assert in_threads.submit(plus, 4, 4).result() == 8
+            hooked = distributed.Client._graph_to_futures
+            distributed.Client._graph_to_futures = hooked.__wrapped__  # as in another program
+            try:
+                assert other.submit(plus, 5, 5).result() == 10
+            finally:
+                distributed.Client._graph_to_futures = hooked
+    assert len(trace) == 1
+
+
+def test_an_error_of_handing_over_has_no_frame_of_ours(in_threads):
+    def seen():
+        with pytest.raises(TypeError, match="Could not serialize") as caught:
+            in_threads.submit(plus, threading.Lock(), 1)
+        return [(frame.filename, frame.name) for frame in traceback.extract_tb(caught.tb)]
+
+    plain = seen()
+    with kv.record(capture="dask"):
+        assert seen() == plain
+
+
+def plugins_of(cluster, client):
+    scheduler = cluster.scheduler
+    on_workers = client.run(lambda dask_worker: sorted(dask_worker.plugins))
+    ours = [name for name in scheduler._broker._topics if name.startswith("kaygraph")]
+    return dict(scheduler.plugins), dict(scheduler.worker_plugins), on_workers, ours
+
+
+def test_the_cluster_and_the_client_are_as_they_were(cluster, client):
+    methods = "_graph_to_futures", "close", "shutdown"
+    before = plugins_of(cluster, client), [vars(distributed.Client)[name] for name in methods]
+    with kv.record(capture="dask", label="arguments"):
+        assert total().compute(scheduler=client) == 6
+        assert plugins_of(cluster, client) != before[0]
+    assert (plugins_of(cluster, client), [vars(distributed.Client)[name] for name in methods]) == before
+
+
+def test_a_recording_keeps_no_client_alive(clusters):
+    client = distributed.Client(clusters["threads"], set_as_default=False)
+    with kv.record(capture="dask"):
+        assert client.submit(plus, 6, 6).result() == 12
+        client.close()
+        gone = weakref.ref(client)
+        del client
+        gc.collect()
+        assert gone() is None
+
+
+def test_a_cluster_that_ends_before_the_recording_is_recorded():
+    with kv.record(capture="dask") as trace:
+        cluster = distributed.LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address=":0")
+        client = distributed.Client(cluster)
+        assert client.submit(plus, 1, 2).result() == 3
+        cluster.close()
+    client.close()
+    assert [each.name for each in trace] == ["plus"]
+
+
+def test_a_client_that_ends_its_cluster_is_recorded_before():
+    with kv.record(capture="dask") as trace:
+        client = distributed.Client(processes=False, n_workers=1, dashboard_address=":0")
+        assert client.submit(plus, 1, 2).result() == 3
+        client.shutdown()
+    assert [each.name for each in trace] == ["plus"]
+
+
+def test_a_scheduler_without_this_package_tells_less(in_threads, monkeypatch):
+    def install(*_, **__):
+        raise ModuleNotFoundError("No module named 'kaygraph_viz'")
+
+    monkeypatch.setattr(dask_reporter, "install", install)
+    with pytest.warns(UserWarning, match="install kaygraph-viz there") as warned:
+        with kv.record(capture="dask", label="arguments") as trace:
+            assert total().compute(scheduler=in_threads) == 6
+            assert total().compute(scheduler=in_threads) == 6
+    assert len(warned) == 1
+    assert (len(found_in(trace, "load")), len(found_in(trace, "add"))) == (8, 2)
+    assert not any(each.links for each in trace)
+
+
+def test_a_label_that_cannot_be_pickled_says_so_once(client):
+    lock = threading.Lock()
+    with pytest.warns(UserWarning, match="cannot be pickled") as warned:
+        with kv.record(capture="dask", label=lambda number: f"{lock} {number}") as trace:
+            assert client.submit(plus, 1, 2).result() == 3
+            assert client.submit(plus, 2, 2).result() == 4
+    assert len(warned) == 1
+    assert labels_of(trace) == [None, None]
+
+
+class NotLoadable:
+    def __reduce__(self):
+        return NotLoadable, (1,)
+
+    def __call__(self, *_): ...
+
+
+def test_a_label_that_workers_cannot_load_says_so_and_leaves_nothing(cluster, client):
+    before = plugins_of(cluster, client)
+    with pytest.warns(UserWarning, match="cannot be loaded by the workers"):
+        with kv.record(capture="dask", label=NotLoadable()) as trace:
+            assert client.submit(plus, 1, 2).result() == 3
+    assert labels_of(trace) == [None]
+    assert plugins_of(cluster, client) == before
+
+
+def test_what_cannot_be_recorded_says_so_once(clusters, in_threads):
+    async def main():
+        async with distributed.Client(clusters["threads"], asynchronous=True, set_as_default=False) as client:
+            return [await client.submit(plus, number, 2) for number in range(2)]
+
+    with pytest.warns(UserWarning, match="asynchronous client") as warned, kv.record(capture="dask") as trace:
+        assert in_threads.sync(main) == [2, 3]
+    assert (len(warned), len(trace)) == (1, 0)
+    with pytest.warns(UserWarning, match="simulated time") as warned, kv.record(clock="virtual", capture="dask"):
+        assert in_threads.submit(plus, 1, 2).result() == 3
+        assert in_threads.submit(plus, 1, 3).result() == 4
+    assert len(warned) == 1
+
+
+def test_a_task_whose_worker_dies_is_lost(clusters):
+    cluster = clusters["processes"]
+    cluster.scheduler.allowed_failures = 0
+    with distributed.Client(cluster) as client, kv.record(capture="dask") as trace:
+        first = client.submit(plus, 1, 2)
+        with pytest.raises(distributed.scheduler.KilledWorker):
+            client.submit(end_worker, first).result()
+    done, (lost,) = trace.spans[0], found_in(trace, "end_worker")
+    assert (lost.status, lost.lane, lost.links) == ("lost", "lost", (done.span_id,))
+    assert "the worker at tcp://" in lost.error

@@ -1,0 +1,338 @@
+"""Random programs that know nothing of this package: recorded, they give the same, and each call is a branch.
+
+Belongs here: what such a program is, and one case. Does not belong here: which cases (``__main__``, ``test_fuzz``).
+
+A program is a tree of calls. Each call does a few things in turn: it computes, waits, hands other calls to a carrier
+(threads, pools, processes, tasks of asyncio) and waits for them, or fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import random
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import dask
+import joblib
+import uvloop
+
+import kaygraph_viz as kv
+
+DEEPEST, MOST_CALLS = 3, 24
+LOOPS = ("loop", "uvloop")
+IN_PLAIN_CODE = ("pool", "map", "threads", "thread pool", "workers", "joblib", "dask", *LOOPS, *LOOPS)
+OF_COROUTINES = ("gather", "group", "create", "limited", "completed")
+IN_COROUTINES = (*OF_COROUTINES, "cancelled", "to_thread", "executor")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: its number in the program, what it does in turn, and whether it fails at the end."""
+
+    number: int
+    steps: tuple[Step, ...]
+    fails: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a call does next: ``compute`` or ``wait`` for some microseconds, or other calls by a carrier."""
+
+    what: str
+    micros: int = 0
+    calls: tuple[Call, ...] = ()
+
+
+class Failed(Exception):
+    """What a call raises that fails."""
+
+
+def program(seed: int) -> Call:
+    """Return the program of a seed."""
+    rng = random.Random(seed)
+    numbers = iter(range(MOST_CALLS))
+
+    def call(depth: int, is_coroutine: bool) -> Call | None:
+        if (number := next(numbers, None)) is None:
+            return None
+        steps = [step(depth, is_coroutine) for _ in range(rng.randint(depth == 0, 3))]
+        return Call(number, tuple(steps), depth > 0 and rng.random() < 0.1)
+
+    def step(depth: int, is_coroutine: bool) -> Step:
+        if depth == DEEPEST or rng.random() < (0.4 if depth else 0.1):
+            return Step(rng.choice(("compute", "wait", "wait")), rng.choice((0, 0, 30, 100, 400)))
+        if depth == 0 and rng.random() < 0.1:  # what goes on inside other processes is not recorded
+            return Step("processes", calls=calls(DEEPEST, 3, is_coroutine=False))
+        what = rng.choice(IN_COROUTINES if is_coroutine else IN_PLAIN_CODE)
+        if what == "cancelled":  # how far they get is open
+            return Step(what, rng.choice((0, 50, 300)), calls(DEEPEST, 4, is_coroutine=True))
+        most = 1 if what in ("workers", *LOOPS) else 4
+        return Step(what, calls=calls(depth + 1, most, is_coroutine=what in (*LOOPS, *OF_COROUTINES)))
+
+    def calls(depth: int, most: int, *, is_coroutine: bool) -> tuple[Call, ...]:
+        made = (call(depth, is_coroutine) for _ in range(rng.randint(1, most)))
+        return tuple(each for each in made if each is not None)
+
+    root = call(0, is_coroutine=False)
+    assert root is not None
+    return root
+
+
+# -- running it ----------------------------------------------------------------------------------------------------
+
+
+def run_plain(call: Call) -> Any:
+    """Do what a call does, in a thread; return its number and what its calls gave."""
+    gave = [_PLAIN[step.what](step) if step.calls else _pass(step) for step in call.steps]
+    if call.fails:
+        raise Failed(call.number)
+    return call.number, gave
+
+
+async def run_coroutine(call: Call) -> Any:
+    """Do what a call does, in a coroutine; return its number and what its calls gave."""
+    gave = []
+    for step in call.steps:
+        if step.calls:
+            gave.append(await _ASYNC[step.what](step))
+        elif step.what == "wait":
+            gave.append(await asyncio.sleep(step.micros / 1e6))
+        else:
+            gave.append(_pass(step))
+    if call.fails:
+        raise Failed(call.number)
+    return call.number, gave
+
+
+def _pass(step: Step) -> None:
+    if step.what == "wait":
+        time.sleep(step.micros / 1e6)
+    until = time.perf_counter() + step.micros / 1e6
+    while step.what == "compute" and time.perf_counter() < until:
+        pass
+
+
+def _told(get: Callable[[], Any]) -> Any:
+    """Return what a call gave, or what it raised."""
+    try:
+        return get()
+    except Failed as error:
+        return f"failed: {error}"
+
+
+def _in_pool(step: Step) -> Any:
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(run_plain, call) for call in step.calls]
+        for job in as_completed(jobs):
+            job.exception()
+        return [_told(job.result) for job in jobs]
+
+
+def _by_map(step: Step) -> Any:
+    with ThreadPoolExecutor(2) as pool:
+        results = pool.map(_run_and_tell, step.calls)
+        return list(results)
+
+
+def _run_and_tell(call: Call) -> Any:
+    return _told(lambda: run_plain(call))
+
+
+def _in_thread_pool(step: Step) -> Any:
+    with ThreadPool(2) as pool:
+        return [_told(job.get) for job in [pool.apply_async(run_plain, (call,)) for call in step.calls]]
+
+
+def _in_threads(step: Step) -> Any:
+    gave: dict[int, Any] = {}
+
+    def keep(call: Call) -> None:
+        gave[call.number] = _run_and_tell(call)
+
+    threads = [threading.Thread(target=keep, args=(call,)) for call in step.calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [gave[call.number] for call in step.calls]
+
+
+def _by_workers(step: Step) -> Any:
+    waiting: queue.Queue[int | None] = queue.Queue(1)
+    gave: list[Any] = []
+
+    def work(call: Call) -> None:
+        gave.append(_run_and_tell(call))
+        while (item := waiting.get()) is not None:
+            gave.append(item)
+
+    thread = threading.Thread(target=work, args=step.calls)
+    thread.start()
+    for item in (*range(3), None):
+        waiting.put(item)
+    thread.join()
+    return gave
+
+
+def _in_processes(step: Step) -> Any:
+    return list(_processes().map(_run_and_tell, step.calls))
+
+
+@cache
+def _processes() -> Executor:
+    return ProcessPoolExecutor(1, mp_context=get_context("forkserver"))
+
+
+def _by_joblib(step: Step) -> Any:
+    calls = (joblib.delayed(_run_and_tell)(call) for call in step.calls)
+    return joblib.Parallel(2, backend="threading", batch_size=1)(calls)
+
+
+def _by_dask(step: Step) -> Any:
+    return list(dask.compute(*[dask.delayed(_run_and_tell)(call) for call in step.calls], scheduler="threads"))
+
+
+def _in_loop(step: Step) -> Any:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if step.what == "uvloop" else None) as runner:
+        return _told(lambda: runner.run(run_coroutine(step.calls[0])))
+
+
+async def _gathered(step: Step, each: Callable[[Call], Awaitable[Any]] = run_coroutine) -> Any:
+    found = await asyncio.gather(*map(each, step.calls), return_exceptions=True)
+    return [f"failed: {one}" if isinstance(one, Failed) else one for one in found]
+
+
+async def _in_group(step: Step) -> Any:
+    async def told(call: Call) -> Any:
+        return (await _gathered(Step("gather", calls=(call,))))[0]
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(told(call)) for call in step.calls]
+    return [task.result() for task in tasks]
+
+
+async def _created(step: Step) -> Any:
+    tasks = [asyncio.create_task(run_coroutine(call)) for call in step.calls]
+    await asyncio.wait(tasks)
+    return [_told(task.result) for task in tasks]
+
+
+async def _cancelled(step: Step) -> None:
+    tasks = [asyncio.create_task(run_coroutine(call)) for call in step.calls]
+    await asyncio.sleep(step.micros / 1e6)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _limited(step: Step) -> Any:
+    semaphore = asyncio.Semaphore(2)
+
+    async def one(call: Call) -> Any:
+        async with semaphore:
+            return await asyncio.wait_for(run_coroutine(call), 60)
+
+    return await _gathered(step, one)
+
+
+async def _completed(step: Step) -> Any:
+    gave = []
+    for each in asyncio.as_completed([run_coroutine(call) for call in step.calls]):
+        try:
+            gave.append(await each)
+        except Failed as error:
+            gave.append(f"failed: {error}")
+    return sorted(gave, key=str)
+
+
+async def _to_threads(step: Step) -> Any:
+    return await _gathered(step, lambda call: asyncio.to_thread(run_plain, call))
+
+
+async def _in_executor(step: Step) -> Any:
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(2) as pool:
+        return await _gathered(step, lambda call: loop.run_in_executor(pool, run_plain, call))
+
+
+_PLAIN = {
+    "pool": _in_pool, "map": _by_map, "thread pool": _in_thread_pool, "threads": _in_threads, "workers": _by_workers,
+    "processes": _in_processes, "joblib": _by_joblib, "dask": _by_dask, "loop": _in_loop, "uvloop": _in_loop,
+}  # fmt: skip
+_ASYNC = {
+    "gather": _gathered, "group": _in_group, "create": _created, "cancelled": _cancelled, "limited": _limited,
+    "to_thread": _to_threads, "executor": _in_executor, "completed": _completed,
+}  # fmt: skip
+
+
+# -- one case ------------------------------------------------------------------------------------------------------
+
+
+def run_case(seed: int, folder: Path) -> None:
+    """Run the program of a seed as it is and recorded, and compare."""
+    root = program(seed)
+    plain = run_plain(root)
+    with kv.record(capture="all", label=lambda call: call.number) as trace:
+        recorded = run_plain(root)
+    assert recorded == plain
+    trace.validate()
+    found, expected = _branches(trace), dict(_expected(root, None))
+    assert found == expected, f"\n{drawn(root)}\n{trace}"
+    assert list(kv.load(trace.save(folder / "program.jsonl"))) == list(trace)
+    if expected:
+        _use(trace)
+
+
+def _branches(trace: kv.Trace) -> dict[int, tuple[int | None, int]]:
+    """Return the number of the call that made each call, and how many bars it has."""
+    spans = {span.span_id: span for span in trace}
+    found: dict[int, tuple[int | None, int]] = {}
+    for span in trace.where(kind="branch"):
+        number, above = _number(span), spans.get(span.parent_id)
+        while above is not None and _number(above) == number:
+            above = spans.get(above.parent_id)
+        maker = None if above is None else _number(above)
+        assert number not in found or found[number][0] == maker, f"two calls made {number}"
+        found[number] = maker, found.get(number, (None, 0))[1] + 1
+    return found
+
+
+def _number(span: kv.Span) -> int:
+    return int(span.attributes["label"])
+
+
+def _expected(call: Call, maker: int | None) -> Iterator[tuple[int, tuple[int | None, int]]]:
+    for step in call.steps:
+        for each in step.calls:
+            yield each.number, (maker, _bars(step.what))
+            yield from _expected(each, each.number)
+
+
+def _bars(what: str) -> int:
+    """Return how many bars each call by a carrier has: some wrap what they are given in a task of its own."""
+    return 2 if what == "group" or (what == "limited" and sys.version_info < (3, 12)) else 1
+
+
+def _use(trace: kv.Trace) -> None:
+    for analysis in (kv.summarize, kv.explain, kv.critical_path, kv.what_if):
+        assert str(analysis(trace))
+
+
+def drawn(call: Call, depth: int = 0) -> str:
+    """Return a program as text, one line for each call."""
+    lines = [f"{'  ' * depth}{call.number}{' fails' if call.fails else ''}"]
+    for step in call.steps:
+        lines.append(f"{'  ' * depth}  {step.what} {step.micros or ''}")
+        lines += [drawn(each, depth + 2) for each in step.calls]
+    return "\n".join(lines)
