@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,3 +48,4 @@ def _opened(tmp_path_factory, found: Path, packages: Sequence[str]) -> Iterator[
         listener.allowed += (address,)
         yield Tab(context.new_page(), address, packages)
         assert (listener.foreign, listener.dialogs) == ([], [])
+    shutil.rmtree(folder, ignore_errors=True)

@@ -98,7 +98,6 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
