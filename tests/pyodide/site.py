@@ -23,7 +23,7 @@ from typing import Any
 
 from .distribution import MAY_HAVE, MISSING, PACKAGES, ROOT, WHEELS, download_wheels, found
 
-FOR_THE_KERNEL = ("micropip", "matplotlib-pyodide", "pyodide-unix-timezones")
+FOR_THE_KERNEL = ("micropip", "jedi", "matplotlib-pyodide", "pyodide-unix-timezones")
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SETTINGS = {
     "jupyter-lite-schema-version": 0,
@@ -84,7 +84,7 @@ def needed(packages: dict[str, Any], names: Iterable[str]) -> set[str]:
         name = left.pop()
         if name not in found:
             found.add(name)
-            left += [each for each in packages[name]["depends"] if each in packages]
+            left += [each.replace("_", "-") for each in packages[name]["depends"]]
     return found
 
 
