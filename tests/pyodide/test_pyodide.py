@@ -9,7 +9,8 @@ from tests.virtual.scenarios import KNOWN, SCENARIOS
 pytestmark = pytest.mark.processes
 
 NEEDS = ("pydantic", "uvicorn", "pytest")  # what the distribution may lack
-NEEDS_OTHERS = ("validation",)  # pydantic
+NEEDS_PYDANTIC = "validation"
+ALWAYS = ("submitted", "pipeline", "coroutines")  # the others take a minute together
 IMPORT_ALL = f"""
 import importlib, pkgutil
 import kaygraph_viz
@@ -47,7 +48,14 @@ def test_every_module_can_be_loaded(tab):
     assert tab.run(IMPORT_ALL) in ("", "Matplotlib is building the font cache; this may take a moment.")
 
 
-@pytest.mark.parametrize("scenario", [each.__name__ for each in SCENARIOS if each.__name__ not in NEEDS_OTHERS])
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(each.__name__, marks=() if each.__name__ in ALWAYS else pytest.mark.thorough)
+        for each in SCENARIOS
+        if each.__name__ != NEEDS_PYDANTIC
+    ],
+)
 def test_the_schedule_is_the_same_to_the_byte(tab, scenario):
     known = [line for line in KNOWN.read_text().splitlines() if line.startswith(f"{scenario} ")]
     code = f"from tests.virtual import scenarios; print(chr(10).join(scenarios.digests(scenarios.{scenario})))"
