@@ -8,7 +8,7 @@ from tests.virtual.scenarios import KNOWN, SCENARIOS
 
 pytestmark = pytest.mark.processes
 
-NEEDS = ("pydantic", "uvicorn", "pytest")  # what the distribution may lack
+NEEDS = ("pydantic", "uvicorn", "pytest", "distributed")  # what the distribution may lack
 NEEDS_PYDANTIC = "validation"
 ALWAYS = ("submitted", "pipeline", "coroutines")  # the others take a minute together
 IMPORT_ALL = f"""
