@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .PHONY: help demo pages test test-browser test-execute test-engine test-served test-shown test-rest test-notebooks \
   test-quick quick-execute quick-engine quick-served quick-shown quick-rest test-exercises test-thorough test-versions test-lowest \
-  fuzz fuzz-graphs fuzz-programs fuzz-files soak lab notebooks docs lite test-tab get-pyodide lint format bench dist clean
+  fuzz fuzz-graphs fuzz-programs fuzz-files soak lab notebooks docs lite bench-tab test-tab get-pyodide lint format bench dist clean
 
 help:
 	@echo "make demo        run every pattern on the shipped data; pictures and traces go to out/"
@@ -26,6 +26,7 @@ help:
 	@echo "make docs        build the site into out/docs; warnings and broken links are errors"
 	@echo "make test-tab    run the tests in a browser tab, with the Pyodide that make get-pyodide writes to out/pyodide"
 	@echo "make lite        write the lessons as a site that runs in a browser tab to out/lite; PYODIDE_DIST= names a Pyodide"
+	@echo "make bench-tab   measure that site: from opening a page to the first chart, and one step of a slider"
 	@echo "make lint        check style and types"
 	@echo "make format      fix what make lint finds about style"
 	@echo "make bench       measure speed and memory against other tools"
@@ -163,6 +164,9 @@ get-pyodide:
 
 lite: $(VENV)/.has-lite
 	$(BIN)/python -m tests.pyodide.site out/lite
+
+bench-tab: lite
+	$(BIN)/python -m tests.pyodide.times out/lite
 
 lint: $(VENV)/.has-lint
 	$(BIN)/ruff check .

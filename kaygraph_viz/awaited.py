@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import asyncio.locks
 import asyncio.queues
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -60,13 +61,19 @@ def due_in_s(frame: FrameType | None) -> float | None:
     """Return after how long a coroutine that sleeps in a frame can go on [s]; None where it does not sleep."""
     if frame is None or frame.f_code is not asyncio.sleep.__code__:
         return None
-    timer = frame.f_locals.get("h")
-    return None if timer is None else max(0.0, timer.when() - asyncio.get_running_loop().time())
+    due = _due(frame)
+    return None if due is None else max(0.0, due - asyncio.get_running_loop().time())
 
 
 def overdue_s(frame: FrameType | None, loop: asyncio.AbstractEventLoop) -> float:
     """Return since when a coroutine that slept in a frame could have gone on [s]; 0 where it did not sleep."""
     if frame is None or frame.f_code is not asyncio.sleep.__code__:
         return 0.0
-    timer = frame.f_locals.get("h")
-    return 0.0 if timer is None else max(0.0, loop.time() - timer.when())
+    due = _due(frame)
+    return 0.0 if due is None else max(0.0, loop.time() - due)
+
+
+def _due(frame: FrameType) -> float | None:
+    """Return when a frame of `asyncio.sleep` goes on [s]; None where its loop, as in a browser tab, does not tell."""
+    when: Callable[[], float] | None = getattr(frame.f_locals.get("h"), "when", None)
+    return None if when is None else when()

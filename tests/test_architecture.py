@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": GROUND | {"checks", "real_threads"},
     "_optional": {"errors", "blocks", "installed"},
     "sync": GROUND | {"real_threads", "clock"},
-    "virtual": GROUND | {"checks", "awaited", "real_threads", "clock"},
+    "virtual": GROUND | {"installed", "checks", "awaited", "real_threads", "clock"},
     "trace": CORE,
     "capture": CORE | {"trace"},
     "recording": CORE | {"trace", "capture"},

@@ -40,3 +40,13 @@ def test_what_is_no_coroutine_is_suspended_nowhere():
     assert innermost_frame(None) is None
     assert frames_of(3) == []
     assert (kind_of_wait(None), due_in_s(None)) == ("wait", None)
+
+
+def test_a_loop_whose_timers_do_not_tell_when_leaves_that_open(monkeypatch):
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_later", without_a_time)
+    assert suspended(lambda: asyncio.sleep(0.01)) == ["wait", None]
+
+
+def without_a_time(self, delay, callback, *args):
+    self.call_at(self.time() + delay, callback, *args)
+    return asyncio.Handle(callback, args, self)

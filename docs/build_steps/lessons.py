@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from base64 import b64decode
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-LITE = ROOT / "out" / "lite"  # the lessons for the browser, where a step before this one has made them
+# The lessons for the browser, where a step before this one has made them.
+LITE = Path(os.environ.get("KAYGRAPH_VIZ_LITE") or ROOT / "out" / "lite")
 Notebook = dict[str, Any]
 
 

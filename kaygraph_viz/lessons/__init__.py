@@ -31,13 +31,14 @@ __all__ = ["Lesson", "goals", "playground"]
 
 
 def _prepare_a_browser_tab() -> None:
-    """Skip cells that need an installed Python, without a message of Matplotlib on its first start."""
+    """Skip cells that need an installed Python; show figures in time, and no message of Matplotlib's first start."""
     from kaygraph_viz.machine import has_threads
 
     if not has_threads() and (shell := getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()) is not None:
-        from kaygraph_viz.lessons.in_browser import skip_cells
+        from kaygraph_viz.lessons.in_browser import end_cells_that_await, skip_cells
 
         skip_cells(shell)
+        end_cells_that_await(shell)
         logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 

@@ -10,16 +10,18 @@ a skipped cell would have made. A notebook goes on after it, as after a cell wit
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kaygraph_viz.errors import MissingDependencyError, PlatformError
 
-__all__ = ["SkippedCells", "skip_cells"]
+__all__ = ["SkippedCells", "end_cells_that_await", "holds", "skip_cells"]
 
-PROCESSES = "processes need an installed Python, and this one runs in a browser tab"
+INSTEAD = "run this lesson with an installed Python: kaygraph-viz lab"
+PROCESSES = f"processes need an installed Python, and this one runs in a browser tab; {INSTEAD}"
 OF_ITS_OWN = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)  # their names are not the cell's
 SKIPPED = (PlatformError, MissingDependencyError, ModuleNotFoundError, NameError)
+_here: list[SkippedCells] = []  # those of the notebook that runs, if it runs in a browser tab
 
 
 class SkippedCells:
@@ -44,18 +46,23 @@ class SkippedCells:
 
     def reason(self, error: BaseException, source: str) -> str:
         """Return why a cell is skipped that has raised an error; empty where it is a fault of the cell."""
+        if not self.is_of_the_tab(error):
+            return ""
         if isinstance(error, NameError):
-            if error.name not in self.names:
-                return ""
             why = f"it uses {error.name}, which a skipped cell makes"
         elif isinstance(error, ImportError):
             package = vars(error).get("package") or error.name
-            why = PROCESSES if package == "_multiprocessing" else f"the package {package} is not there in a browser tab"
+            missing = f"the package {package} is not there in a browser tab; {INSTEAD}"
+            why = PROCESSES if package == "_multiprocessing" else missing
         else:
             why = str(error)
         self.count += 1
         self.names |= _names_made(source)
         return f"This cell is skipped here: {why}."
+
+    def is_of_the_tab(self, error: BaseException) -> bool:
+        """Return whether an error comes from what a browser tab has not, or from what a skipped cell was to make."""
+        return error.name in self.names if isinstance(error, NameError) else isinstance(error, SKIPPED)
 
 
 def _names_made(source: str) -> set[str]:
@@ -100,4 +107,39 @@ def skip_cells(shell: Any) -> SkippedCells:
             shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
 
     shell.set_custom_exc(SKIPPED, show)
+    _here[:] = [cells]
     return cells
+
+
+def end_cells_that_await(shell: Any) -> None:
+    """Show the figures of a cell that awaits below it, as in other notebooks; a browser tab shows them one cell later.
+
+    Parameters
+    ----------
+    shell
+        The shell of IPython that runs the cells. It has to be told that such a cell has ended.
+    """
+    run = shell.run_cell_async
+
+    async def run_cell_async(*args: Any, **options: Any) -> Any:
+        result = await run(*args, **options)
+        shell.events.trigger("post_execute")
+        return result
+
+    shell.run_cell_async = run_cell_async
+
+
+def holds(check: Callable[[], object]) -> bool | None:
+    """Return whether a check holds; None where a browser tab has skipped what it needs.
+
+    Examples
+    --------
+    >>> holds(lambda: 1 + 1 == 2)
+    True
+    """
+    try:
+        return bool(check())
+    except SKIPPED as error:
+        if any(cells.is_of_the_tab(error) for cells in _here):
+            return None
+        raise

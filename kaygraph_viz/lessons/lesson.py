@@ -19,6 +19,7 @@ from kaygraph_viz.errors import OptionError
 from kaygraph_viz.lessons.cells import cells_here
 from kaygraph_viz.lessons.goals.goal import Goal
 from kaygraph_viz.lessons.grade import Grade, grade
+from kaygraph_viz.lessons.in_browser import holds
 from kaygraph_viz.lessons.parsons import Parsons
 from kaygraph_viz.lessons.predict import Guess, Prediction, checked_guess
 from kaygraph_viz.lessons.results import results
@@ -129,6 +130,23 @@ class Lesson:
         if not source.is_file():
             raise OptionError("exercise", exercise, f"an exercise of {self.name}", "lesson.show_solution(1)")
         return split_solution(source.read_text(encoding="utf-8"))
+
+    def check(self, *checks: Callable[[], object]) -> None:
+        """Print how many checks of the cells above hold; those whose cells a browser tab has skipped are counted.
+
+        Parameters
+        ----------
+        *checks
+            Functions without parameters, which return whether something holds.
+
+        Examples
+        --------
+        >>> Lesson("00_start_here").check(lambda: 1 + 1 == 2, lambda: 1 + 1 == 3)
+        checks: 1/2
+        """
+        found = [holds(check) for check in checks]
+        skipped = found.count(None)
+        print(f"checks: {found.count(True)}/{len(found)}" + (f", {skipped} skipped" if skipped else ""))
 
     def calibration(self) -> str:
         """Return how near the predictions of this lesson were, two lines each; one without a guess has no score."""

@@ -1,4 +1,4 @@
-"""The sources of facts about customers: their parameters, the models of their answers, and whether answers agree.
+"""The sources of facts about customers: their parameters, the classes of their answers, and whether answers agree.
 
 Belongs here: what is particular to customers and to the services that are shipped. Does not belong here: sources in
 general (``sources``), several at once (``enrichment``), and the services themselves (``kaygraph_viz.services``).
@@ -7,18 +7,15 @@ general (``sources``), several at once (``enrichment``), and the services themse
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.execute.rate_limit import RateLimit
 from kaygraph_viz.patterns.records import Record, text_of
 from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Source, SourceResult
-
-with needed():
-    from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "AGREEMENTS",
@@ -35,16 +32,11 @@ __all__ = [
 
 Results = Mapping[str, SourceResult]
 Agreement = Callable[[Record, Results], bool | None]
-T = TypeVar("T", bound=BaseModel)
+T = TypeVar("T")
 
 
-class _Answer(BaseModel):
-    """An immutable answer, in which a number is never read from a text."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class ProfileAnswer(_Answer):
+@dataclass(frozen=True)
+class ProfileAnswer:
     """The profile that a customer has filled in; the fields are those of `Profile`."""
 
     customer_id: str
@@ -56,7 +48,8 @@ class ProfileAnswer(_Answer):
     company_id: str | None
 
 
-class LocationAnswer(_Answer):
+@dataclass(frozen=True)
+class LocationAnswer:
     """The location of a city; the fields are those of `City` and `Country`."""
 
     city: str
@@ -68,7 +61,8 @@ class LocationAnswer(_Answer):
     phone_prefixes: tuple[str, ...]
 
 
-class Account(_Answer):
+@dataclass(frozen=True)
+class Account:
     """One account in a social network; the fields are those of `SocialAccount`."""
 
     network: str
@@ -76,7 +70,8 @@ class Account(_Answer):
     followers: int
 
 
-class SocialAnswer(_Answer):
+@dataclass(frozen=True)
+class SocialAnswer:
     """The accounts of a customer in social networks, and the number of followers of all of them together."""
 
     customer_id: str
@@ -84,7 +79,8 @@ class SocialAnswer(_Answer):
     followers: int
 
 
-class CompanyAnswer(_Answer):
+@dataclass(frozen=True)
+class CompanyAnswer:
     """The company that a customer works for; the fields are those of `Company`."""
 
     company_id: str
@@ -97,14 +93,15 @@ class CompanyAnswer(_Answer):
     country: str
 
 
-class CityAnswer(_Answer):
+@dataclass(frozen=True)
+class CityAnswer:
     """Whether the verification service knows a city in a country."""
 
     city_known: bool
 
 
 DEFAULT_NAMES = ("profile", "location", "social", "company")
-_REQUESTS: Mapping[str, tuple[tuple[str, ...], type[BaseModel]]] = {
+_REQUESTS: Mapping[str, tuple[tuple[str, ...], type]] = {
     "profile": (("customer_id",), ProfileAnswer),
     "location": (("city", "country"), LocationAnswer),
     "social": (("customer_id",), SocialAnswer),

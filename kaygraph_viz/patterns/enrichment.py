@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from kaygraph_viz._optional import needed
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError
@@ -35,9 +34,6 @@ from kaygraph_viz.patterns.records import Record, records_of, text_of
 from kaygraph_viz.patterns.source_client import Sources
 from kaygraph_viz.patterns.sources import Question, SourceResult, retry_in_time
 from kaygraph_viz.trace.recorder import span
-
-with needed():
-    from pydantic import BaseModel
 
 __all__ = ["AsyncParallelEnrichmentNode", "EnrichedRecord", "MergeNode", "ParallelEnrichmentNode", "enrichment_graph"]
 
@@ -78,7 +74,7 @@ class EnrichedRecord:
     agreements: Mapping[str, bool]
 
     @property
-    def facts(self) -> dict[str, BaseModel]:
+    def facts(self) -> dict[str, Any]:
         """The answers by the name of the source."""
         return {name: result.value for name, result in self.results.items() if result.value is not None}
 

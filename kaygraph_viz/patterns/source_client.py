@@ -19,6 +19,7 @@ from kaygraph_viz.clock import current_clock, sleep, sleep_async
 from kaygraph_viz.errors import OptionError, ServiceError
 from kaygraph_viz.execute.coroutines.loops import run_in_private_loop
 from kaygraph_viz.in_force import InForce
+from kaygraph_viz.patterns.answers import read_answer
 from kaygraph_viz.patterns.client import MAX_ANSWER_BYTES, PLAINLY, ClientOwner, encoding_of, retry_after_s
 from kaygraph_viz.patterns.sources import NoAnswer, Question, Source, SourceResult, SourceStatus
 from kaygraph_viz.services.in_process import open_async_client
@@ -27,7 +28,6 @@ from kaygraph_viz.trace.recorder import span
 
 with needed():
     import httpx2
-    from pydantic import ValidationError
 
 __all__ = ["Sources"]
 
@@ -207,8 +207,8 @@ class _Answer:
         if self._response.status_code == 404:
             return SourceResult(source.name, "not found")
         try:
-            return SourceResult(source.name, "ok", source.answer.model_validate_json(bytes(self._body)))
-        except ValidationError as error:
+            return SourceResult(source.name, "ok", read_answer(source.answer, bytes(self._body)))
+        except ValueError as error:
             why = "the answer does not have the expected fields"
             raise NoAnswer("broken answer", self._question, why, 200) from error
 

@@ -7,20 +7,17 @@ sources of facts about customers (``customer_sources``), and several sources at 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from kaygraph_viz._optional import needed
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import OptionError, ServiceUnavailable
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.execute.rate_limit import RateLimit
+from kaygraph_viz.patterns.answers import is_answer
 from kaygraph_viz.patterns.records import Record, can_be_sent, text_of
 from kaygraph_viz.trace.attributes import describe_error
-
-with needed():
-    from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -69,7 +66,7 @@ class SourceResult:
 
     source: str
     status: SourceStatus
-    value: BaseModel | None = None
+    value: Any = None
     error: str = ""
     attempts: int = 0
     service_s: float = field(default=0.0, compare=False)
@@ -137,7 +134,7 @@ class Source:
     fields
         The fields of a record that are sent as parameters of the same names, at least one.
     answer
-        The pydantic model of an answer. Anything else is a broken answer.
+        The class of an answer: a dataclass, or a model of pydantic. Anything else is a broken answer.
     deadline_s
         The time limit of one record with all attempts and waits [s], above 0.
     limit
@@ -152,7 +149,7 @@ class Source:
     name: str
     url: str
     fields: tuple[str, ...]
-    answer: type[BaseModel]
+    answer: type
     deadline_s: float = 1.0
     limit: RateLimit | None = None
 
@@ -164,8 +161,8 @@ class Source:
             raise OptionError("url", self.url, "an address that starts with http://", 'server.url("/profile")')
         if isinstance(self.fields, str) or not self.fields:
             raise OptionError("fields", self.fields, "names of fields, at least one", 'fields=("city", "country")')
-        if not isinstance(self.answer, type) or not issubclass(self.answer, BaseModel):
-            raise OptionError("answer", self.answer, "a pydantic model", "answer=ProfileAnswer")
+        if not is_answer(self.answer):
+            raise OptionError("answer", self.answer, "a dataclass, or a model of pydantic", "answer=ProfileAnswer")
         checked_seconds("deadline_s", self.deadline_s, "deadline_s=2.0", above=True)
         if self.limit is not None and not isinstance(self.limit, RateLimit):
             raise OptionError("limit", self.limit, "a RateLimit, or None", "limit=RateLimit(50)")

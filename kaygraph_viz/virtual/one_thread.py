@@ -16,17 +16,18 @@ import sys
 import threading
 from _thread import allocate_lock
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.thread_data import exchanged
 
 __all__ = ["OneThread", "OneThreadTurn"]
 
+T = TypeVar("T")
 MOST_STEPS = 1000  # in which a fiber that is to end may still go on
 _numbers = itertools.count(1)
 _real_ident = threading.get_ident
@@ -71,6 +72,7 @@ class OneThread(ABC):
         self._ident = self._home = 0  # of the running fiber; of the thread
         self._blocks = 0
         self._outer_loop: asyncio.AbstractEventLoop | None = None  # the one around the block, which may go on meanwhile
+        self._outer_run = asyncio.run
 
     @abstractmethod
     def _leave(self, turn: OneThreadTurn) -> None:
@@ -120,18 +122,19 @@ class OneThread(ABC):
 
     @contextmanager
     def block(self) -> Iterator[None]:
-        """Give each fiber a number of its own, by which Python tells threads."""
+        """Give each fiber a number of its own, by which Python tells threads, and loops of its own."""
         if not self._blocks:
             self._home = self._ident = _real_ident()
             self._outer_loop = asyncio._get_running_loop()
-            threading.get_ident = self._get_ident
+            self._outer_run = asyncio.run
+            threading.get_ident, asyncio.run = self._get_ident, _run
         self._blocks += 1
         try:
             yield
         finally:
             self._blocks -= 1
             if not self._blocks:
-                threading.get_ident = _real_ident
+                threading.get_ident, asyncio.run = _real_ident, self._outer_run
 
     def _get_ident(self) -> int:
         real = _real_ident()
@@ -147,21 +150,37 @@ class OneThread(ABC):
         frame
             The frame in which it waits.
         """
-        ident, hooks, loop = self._ident, sys.get_asyncgen_hooks(), asyncio._get_running_loop()
-        task = None if loop is None else asyncio.current_task(loop)
+        ident, hooks = self._ident, sys.get_asyncgen_hooks()
         held, turn.frame = exchanged([]), frame
-        if task is not None:
-            asyncio.tasks._leave_task(loop, task)  # type: ignore[arg-type]
-        asyncio._set_running_loop(self._outer_loop)
         try:
-            self._leave(turn)
+            with _running(self._outer_loop):
+                self._leave(turn)
         finally:
-            asyncio._set_running_loop(loop)
-            if task is not None:
-                asyncio.tasks._enter_task(loop, task)  # type: ignore[arg-type]
             exchanged(held)
             sys.set_asyncgen_hooks(*hooks)
             self._ident, turn.frame = ident, None
+
+
+@contextmanager
+def _running(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
+    """Make another event loop, or none, the running one while the block runs."""
+    before = asyncio._get_running_loop()
+    task = None if before is None else asyncio.current_task(before)
+    if task is not None:
+        asyncio.tasks._leave_task(before, task)  # type: ignore[arg-type]
+    asyncio._set_running_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(before)
+        if task is not None:
+            asyncio.tasks._enter_task(before, task)  # type: ignore[arg-type]
+
+
+def _run(main: Coroutine[Any, Any, T], **options: Any) -> T:
+    """Do what `asyncio.run` does, also inside the loop of a browser tab, which runs always."""
+    with _running(None):
+        return asyncio.runners.run(main, **options)
 
 
 class _Handle:

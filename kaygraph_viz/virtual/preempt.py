@@ -17,12 +17,14 @@ from typing import Any
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import VirtualClockError
+from kaygraph_viz.installed import require_installed
 from kaygraph_viz.virtual.fiber import Stopped
 from kaygraph_viz.virtual.places import is_user_frame
 from kaygraph_viz.virtual.scheduler import Scheduler
 
 __all__ = ["Preemption"]
 
+INSTEAD = "try some seeds with kv.record(clock=kv.VirtualClock(seed)), which switch where threads wait"
 TOOLS = (4, 3, 5, 2, 1, 0)  # numbers of monitoring tools; 4 and 3 are not reserved, so they are tried first
 
 
@@ -35,7 +37,12 @@ class Preemption:
 
     @contextmanager
     def in_block(self) -> Iterator[None]:
-        """Install the hook for all threads while the block runs; before Python 3.12 each thread has its own."""
+        """Install the hook for all threads while the block runs; before Python 3.12 each thread has its own.
+
+        A browser tab cannot leave a stack of calls inside such a hook: Python ends there with a fault of its memory.
+        """
+        if self._chance:
+            require_installed("schedules that switch in the middle of code (explore, preempt)", INSTEAD)
         if not self._chance or sys.version_info < (3, 12):
             yield
             return

@@ -144,6 +144,14 @@ class Panel:
         """Press a key on the handle of a slider: Home, End, ArrowLeft, ArrowRight."""
         self.root.locator(".widget-slider .noUi-handle").nth(number).press(key)
 
+    def click_on_slider(self, share: float, number: int = 0) -> None:
+        """Click on the track of a slider, at a share of its length from the left."""
+        track = self.root.locator(".widget-slider .noUi-target").nth(number)
+        track.scroll_into_view_if_needed()
+        box = track.bounding_box()
+        assert box is not None
+        self.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+
     def click(self, button: str) -> None:
         """Click the button with a text."""
         self.root.locator(f"button:text-is('{button}')").click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,8 +21,12 @@ def site(tmp_path_factory):
     pytest.importorskip("sphinx")
     pytest.importorskip("myst_nb")
     folder = tmp_path_factory.mktemp("site")
+    (folder / "lite" / "lab").mkdir(parents=True)
+    (folder / "lite" / "lab" / "index.html").write_text("the lessons for the browser", encoding="utf-8")
+    env = os.environ | {"KAYGRAPH_VIZ_LITE": str(folder / "lite")}
     command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "-d", folder / "trees"]
-    done = subprocess.run([*command, "docs", folder / "pages"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command += ["docs", folder / "pages"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return folder / "pages"
 
@@ -48,4 +53,8 @@ def test_every_lesson_is_shown_with_its_pictures_and_without_the_cell_for_checks
     page = (site / "lessons" / f"{path.stem}.html").read_text(encoding="utf-8")
     assert "<img alt=" in page
     assert "Run this lesson" in page
+    (address,) = re.findall(r'<a [^>]*href="([^"]*)"[^>]*>Try it in your browser</a>', page)
+    target, name = address.split("?path=")
+    assert (site / "lessons" / target).read_text(encoding="utf-8") == "the lessons for the browser"
+    assert name == path.name
     assert not re.search(r"checks: \d+/\d+", page)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from kaygraph_viz import installed
-from kaygraph_viz.lessons.in_browser import skip_cells
+from kaygraph_viz.lessons import in_browser
+from kaygraph_viz.lessons.in_browser import INSTEAD, end_cells_that_await, skip_cells
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run cells in a notebook of a browser tab; return what each prints."""
     monkeypatch.setattr(installed, "has_threads", lambda: False)
+    monkeypatch.setattr(in_browser, "_here", [])
     shell = InteractiveShell()
     shell.cells = skip_cells(shell)
     shell.run_cell("import kaygraph_viz as kv", store_history=True)
@@ -36,7 +40,7 @@ def test_real_threads_are_skipped_and_what_is_made_of_them_too(run):
 def test_a_missing_package_is_named(run, hide):
     hide("distributed")
     said = run("from kaygraph_viz._optional import require; cluster = require('distributed')")
-    assert said == "This cell is skipped here: the package distributed is not there in a browser tab.\n"
+    assert said == f"This cell is skipped here: the package distributed is not there in a browser tab; {INSTEAD}.\n"
 
 
 def test_processes_are_skipped(run, hide):
@@ -50,6 +54,24 @@ def test_what_a_skipped_cell_has_half_made_is_not_there(run):
     run("def work(kept): return kept\nwith kv.record() as real: list(kv.get_executor('thread', 2).imap(work, [1]))")
     assert run("print(kept)") == "1\n"
     assert run("print(real)") == "This cell is skipped here: it uses real, which a skipped cell makes.\n"
+
+
+def test_checks_of_what_was_skipped_are_counted_apart(run):
+    run("from kaygraph_viz.lessons import Lesson; lesson = Lesson('00_start_here')")
+    run("real = list(kv.get_executor('thread', 2).imap(str, range(3)))")
+    said = run("lesson.check(lambda: 1, lambda: len(real) == 3, lambda: 0, lambda: kv.get_executor('dask', 2))")
+    assert said == "checks: 1/4, 2 skipped\n"
+    assert "NameError" in run("lesson.check(lambda: 1, lambda: rael)")
+
+
+def test_the_end_of_a_cell_that_awaits_is_told():
+    shell, ends = InteractiveShell(), []
+    end_cells_that_await(shell)
+    shell.events.register("post_execute", lambda: ends.append("end"))
+    source = "import asyncio; await asyncio.sleep(0)"
+    assert asyncio.run(shell.run_cell_async(source, transformed_cell=source)).success
+    assert ends == ["end"]
+    shell.history_manager.end_session()
 
 
 @pytest.mark.parametrize("source", ["nmae", "1 / 0"])

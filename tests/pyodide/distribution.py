@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +25,7 @@ WHEELS = (  # those of pure Python that the tests need beside what the distribut
     "email-validator", "dnspython",
 )  # fmt: skip
 PACKAGES = ("numpy", "matplotlib", "ipython", "sqlite3", "ssl")
+MAY_HAVE = ("pydantic", "joblib")  # what some lessons use, and not every distribution has
 _PAGE = '<!doctype html><link rel="icon" href="data:,"><script src="pyodide.js"></script>'
 _LOAD = "async (names) => { window.py = await loadPyodide(); await py.loadPackage(names); }"
 _START = """
@@ -43,23 +44,35 @@ _RUN = """async (code) => {
 
 
 def found() -> Path | None:
-    """Return the folder with the distribution, or None."""
-    folder = Path(os.environ.get("PYODIDE_DIST") or ROOT.parent / "shared" / "pyodide").resolve()
-    return folder if (folder / "pyodide.js").is_file() else None
+    """Return the folder with the distribution: the one that is named, or one that is at hand; or None."""
+    named = os.environ.get("PYODIDE_DIST")
+    folders = [Path(named).resolve()] if named else [ROOT / "out" / "pyodide", ROOT.parent / "shared" / "pyodide"]
+    return next((folder for folder in folders if (folder / "pyodide.js").is_file()), None)
 
 
-MISSING = "no Pyodide: make get-pyodide writes one to out/pyodide; set PYODIDE_DIST to that folder"
+def newest(folder: Path) -> Path | str:
+    """Get the core of the newest release, which has no NumPy, with npm; return its folder, or why there is none."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return "no npm, which has the core of the newest Pyodide: install Node.js"
+    options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run([npm, "install", *options, "pyodide"], capture_output=True, text=True)
+    last = done.stderr.strip().splitlines()[-1:]
+    return folder / "node_modules" / "pyodide" if done.returncode == 0 else f"npm got no Pyodide: {last}"
 
 
-def collect(folder: Path) -> None:
-    """Put the distribution, our wheel, others and the scenarios into a folder that can be served."""
-    for file in found().iterdir():
+MISSING = "no Pyodide: make get-pyodide writes one to out/pyodide; PYODIDE_DIST can name another folder"
+
+
+def collect(folder: Path, distribution: Path) -> None:
+    """Put a distribution, our wheel, others and the scenarios into a folder that can be served."""
+    for file in distribution.iterdir():
         (folder / file.name).symlink_to(file)
     made = folder / "wheels"
     download_wheels(made)
     with zipfile.ZipFile(made / "tests.zip", "w") as archive:
-        for name in ("tests/virtual/scenarios.py", "tests/virtual/schedules.txt"):
-            archive.write(ROOT / name, name)
+        for name in ("scenarios.py", "schedules.txt", "turns.py"):
+            archive.write(ROOT / "tests" / "virtual" / name, f"tests/virtual/{name}")
     names = [f"wheels/{path.name}" for path in sorted(made.iterdir())]
     (folder / "wheels.json").write_text(json.dumps(names))
     (folder / "index.html").write_text(_PAGE)
@@ -85,7 +98,6 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -96,12 +108,10 @@ class _Quiet(SimpleHTTPRequestHandler):
 class Tab:
     """A browser tab with Python and our package."""
 
-    def __init__(self, page, address: str) -> None:
+    def __init__(self, page, address: str, packages: Sequence[str]) -> None:
         self._page = page
         page.goto(address)
-        page.evaluate(
-            "async (names) => { window.py = await loadPyodide(); await py.loadPackage(names); }", list(PACKAGES)
-        )
+        page.evaluate(_LOAD, packages)
         assert self.run(_START) == ""
 
     def run(self, code: str) -> str:

@@ -15,13 +15,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from email import message_from_string
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .distribution import MISSING, PACKAGES, ROOT, WHEELS, download_wheels, found
+from .distribution import MAY_HAVE, MISSING, PACKAGES, ROOT, WHEELS, download_wheels, found
 
+FOR_THE_KERNEL = ("micropip", "jedi", "matplotlib-pyodide", "pyodide-unix-timezones")
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SETTINGS = {
     "jupyter-lite-schema-version": 0,
@@ -39,8 +41,8 @@ OVERRIDES = {
 }  # fmt: skip
 
 
-def build(target: Path) -> None:
-    """Build the site in a folder, which is replaced."""
+def build(target: Path, notebooks: Path = ROOT / "notebooks") -> None:
+    """Build the site of some notebooks in a folder, which is replaced."""
     shutil.rmtree(target, ignore_errors=True)
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -49,7 +51,7 @@ def build(target: Path) -> None:
         (folder / "overrides.json").write_text(json.dumps(OVERRIDES))
         lessons = folder / "lessons"
         lessons.mkdir()
-        for path in (ROOT / "notebooks").glob("*.ipynb"):
+        for path in notebooks.glob("*.ipynb"):
             shutil.copy(path, lessons)
         jupyter = [sys.executable, "-m", "jupyter", "lite", "build", "--lite-dir", folder, "--contents", lessons]
         options = ["--output-dir", target.resolve(), "--apps", "lab", "--no-sourcemaps"]
@@ -57,18 +59,33 @@ def build(target: Path) -> None:
 
 
 def make_distribution(folder: Path) -> None:
-    """Copy the distribution and add the wheels to it, and to its lock file."""
-    shutil.copytree(found(), folder)
+    """Copy what the lessons need of the distribution; add the wheels to it, and to its lock file."""
+    source = found()
+    lock = json.loads((source / "pyodide-lock.json").read_text())
+    packages = {name: lock["packages"][name] for name in needed(lock["packages"], (*PACKAGES, *MAY_HAVE))}
+    left_out = {entry["file_name"] for entry in lock["packages"].values()}
+    left_out -= {entry["file_name"] for entry in packages.values()}
+    shutil.copytree(source, folder, ignore=lambda _, names: left_out.intersection(names))
+    known = {path.name for path in folder.glob("*.whl")}
     download_wheels(folder)
-    lock = json.loads((folder / "pyodide-lock.json").read_text())
-    known = {entry["file_name"] for entry in lock["packages"].values()}
     for path in sorted(folder.glob("*.whl")):
         if path.name not in known:
             entry = entry_of(path)
-            lock["packages"].setdefault(entry["name"], entry)
-    ours = lock["packages"]["kaygraph-viz"]
-    ours["depends"] = [name for name in (*PACKAGES, *WHEELS) if name in lock["packages"]]
-    (folder / "pyodide-lock.json").write_text(json.dumps(lock))
+            packages.setdefault(entry["name"], entry)
+    packages["kaygraph-viz"]["depends"] = [name for name in (*PACKAGES, *MAY_HAVE, *WHEELS) if name in packages]
+    (folder / "pyodide-lock.json").write_text(json.dumps(lock | {"packages": packages}))
+
+
+def needed(packages: dict[str, Any], names: Iterable[str]) -> set[str]:
+    """Return the names of packages, as far as there are such, and of all that they depend on."""
+    found: set[str] = set()
+    left = [name for name in (*names, *FOR_THE_KERNEL) if name in packages]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += [each.replace("_", "-") for each in packages[name]["depends"]]
+    return found
 
 
 def entry_of(wheel: Path) -> dict[str, Any]:

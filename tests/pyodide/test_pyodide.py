@@ -8,8 +8,9 @@ from tests.virtual.scenarios import KNOWN, SCENARIOS
 
 pytestmark = pytest.mark.processes
 
-NEEDS = ("pydantic", "uvicorn", "pytest")  # what the distribution may lack
-NEEDS_OTHERS = ("validation", "coroutines")  # pydantic; a program whose main thread has no event loop
+NEEDS = ("pydantic", "uvicorn", "pytest", "distributed")  # what the distribution may lack
+NEEDS_PYDANTIC = "validation"
+ALWAYS = ("submitted", "pipeline", "coroutines")  # the others take a minute together
 IMPORT_ALL = f"""
 import importlib, pkgutil
 import kaygraph_viz
@@ -47,7 +48,14 @@ def test_every_module_can_be_loaded(tab):
     assert tab.run(IMPORT_ALL) in ("", "Matplotlib is building the font cache; this may take a moment.")
 
 
-@pytest.mark.parametrize("scenario", [each.__name__ for each in SCENARIOS if each.__name__ not in NEEDS_OTHERS])
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(each.__name__, marks=() if each.__name__ in ALWAYS else pytest.mark.thorough)
+        for each in SCENARIOS
+        if each.__name__ != NEEDS_PYDANTIC
+    ],
+)
 def test_the_schedule_is_the_same_to_the_byte(tab, scenario):
     known = [line for line in KNOWN.read_text().splitlines() if line.startswith(f"{scenario} ")]
     code = f"from tests.virtual import scenarios; print(chr(10).join(scenarios.digests(scenarios.{scenario})))"
@@ -108,6 +116,14 @@ def test_real_workers_are_refused_in_one_sentence(tab, kind):
 async def call(item): pass
 try:
     with kv.get_executor("{kind}", 2) as executor: list(executor.imap(call, range(2)))
+except kv.errors.PlatformError as error: print(error)
+"""
+    assert "need an installed Python" in tab.run(RECORD + "import kaygraph_viz.errors\n" + code)
+
+
+def test_to_explore_is_refused_in_one_sentence(tab):
+    code = """
+try: kv.explore(lambda: list(kv.get_executor("thread", 2).imap(work, range(3))), 5)
 except kv.errors.PlatformError as error: print(error)
 """
     assert "need an installed Python" in tab.run(RECORD + "import kaygraph_viz.errors\n" + code)

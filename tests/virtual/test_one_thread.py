@@ -57,6 +57,20 @@ def test_it_starts_no_thread(monkeypatch):
     assert trace.makespan_s == 1
 
 
+def test_a_loop_of_simulated_time_runs_inside_one_that_runs_always():
+    async def one_second():
+        await asyncio.sleep(1)
+        return asyncio.get_running_loop().time()
+
+    async def always():
+        with carried_by(Greenlets()), kv.record(clock="virtual"):
+            found = asyncio.run(one_second()), asyncio.run(one_second())
+        return found, asyncio.current_task() is not None
+
+    assert asyncio.run(always()) == ((1, 2), True)
+    assert asyncio.run is asyncio.runners.run
+
+
 @pytest.mark.usefixtures("clock")
 def test_each_fiber_has_a_thread_of_its_own():
     def note():

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from kaygraph_viz.clock import sleep
+from kaygraph_viz.errors import PlatformError
 from kaygraph_viz.virtual.clock import VirtualClock
 
 
@@ -94,3 +95,9 @@ def test_where_all_tools_are_taken_that_is_said():
     finally:
         for number in free:
             sys.monitoring.free_tool_id(number)
+
+
+def test_a_browser_tab_cannot_switch_in_the_middle_of_code(monkeypatch):
+    monkeypatch.setattr("kaygraph_viz.installed.has_threads", lambda: False)
+    with pytest.raises(PlatformError, match="need an installed Python"), VirtualClock(preempt=0.1):
+        pass

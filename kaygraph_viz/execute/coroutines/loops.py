@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.branch import Branches
+from kaygraph_viz.machine import has_threads
 from kaygraph_viz.parts import PartLog
 from kaygraph_viz.sync import new_event_loop, run_loop, threads
 from kaygraph_viz.trace.recorder import current_scope
@@ -218,7 +219,7 @@ async def with_ticker(running: Coroutine[Any, Any, T]) -> T:
     clock = current_clock()
     if not clock.is_kept_by(asyncio.get_running_loop()):
         return await _beside(running)
-    if clock.is_exact:  # its loops never really wait
+    if clock.is_exact or not has_threads():  # its loops never really wait; in a browser tab nothing interrupts
         return await running
     ticker = asyncio.create_task(_tick())
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kaygraph_viz.installed import require_installed
 from kaygraph_viz.lessons.parts.installed import is_here
 from kaygraph_viz.recording import record
 from kaygraph_viz.services.datasets import load_customers
@@ -39,6 +40,7 @@ def simulated(program: Callable[[Any], Any]) -> tuple[Any, Trace]:
 
 def recorded_program(source: str) -> Path:
     """Save a program, run ``kaygraph-viz record collect.py``, and return the folder with what was recorded."""
+    require_installed("programs of their own", "open this lesson with kaygraph-viz lab")
     folder = Path(tempfile.mkdtemp())
     with written(folder / "collect.py") as file:
         file.write(source.encode())

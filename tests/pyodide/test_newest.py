@@ -1,0 +1,39 @@
+"""Several modules in the newest Python for browser tabs, which comes without NumPy: the same schedules."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.virtual import turns
+from tests.virtual.scenarios import SCENARIOS
+
+pytestmark = [pytest.mark.processes, pytest.mark.thorough]
+NEEDS_NUMPY = "validation"  # its report analyses the trace
+NAMES = [each.__name__ for each in SCENARIOS if each.__name__ != NEEDS_NUMPY]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_schedule_is_the_same(newest_tab, name):
+    code = f"from tests.virtual import turns; print(chr(10).join(turns.digests({name!r})))"
+    assert newest_tab.run(code).splitlines() == turns.digests(name)
+
+
+def test_what_the_platform_lacks_is_known(newest_tab):
+    code = """
+import sys
+from kaygraph_viz import machine
+from kaygraph_viz.virtual.carriers import carrier
+print(sys.platform, machine.has_threads(), type(carrier()).__name__, machine.thread_cpu_ns() > 0)
+"""
+    assert newest_tab.run(code) == "emscripten False Promises True"
+
+
+def test_real_workers_are_refused_in_one_sentence(newest_tab):
+    code = """
+import kaygraph_viz as kv
+from kaygraph_viz.errors import PlatformError
+try:
+    with kv.get_executor("thread", 2) as executor: list(executor.imap(str, range(2)))
+except PlatformError as error: print(error)
+"""
+    assert "need an installed Python" in newest_tab.run(code)
