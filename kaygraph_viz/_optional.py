@@ -19,6 +19,7 @@ __all__ = ["EXTRAS", "needed", "require"]
 EXTRAS = {
     "IPython": "notebook",
     "anywidget": "notebook",
+    "cattrs": "lessons",
     "distributed": "dask",
     "email_validator": "lessons",
     "httpx2": "lessons",

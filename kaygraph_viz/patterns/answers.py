@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
-from functools import lru_cache
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import is_dataclass
+from functools import cache
+from typing import Any, TypeVar, get_args, get_origin
 
+from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import DataError, short
+
+with needed():
+    import cattrs
+    from cattrs.v import format_exception
 
 __all__ = ["is_answer", "read_answer"]
 
@@ -53,52 +57,54 @@ def read_answer(kind: type[T], body: bytes) -> T:
     >>> read_answer(City, b'{"name": "Lyon", "people": "many"}')
     Traceback (most recent call last):
     ...
-    kaygraph_viz.errors.DataError: people: expected int, got 'many'
+    kaygraph_viz.errors.DataError: no answer of the class City: expected int, got 'many' @ $.people
     """
     of_pydantic: Callable[[bytes], T] | None = getattr(kind, "model_validate_json", None)
     if of_pydantic is not None:
         return of_pydantic(body)
     try:
-        return _object(kind, json.loads(body))
-    except (RecursionError, OverflowError) as error:
-        raise DataError("the answer is nested too deeply, or has a number that is too large") from error
+        return _converter().structure(json.loads(body), kind)
+    except (cattrs.BaseValidationError, RecursionError, OverflowError) as error:
+        raise DataError(f"no answer of the class {kind.__name__}: {_reason(error)}") from error
 
 
-def _object(kind: type[T], found: Any) -> T:
-    """Return a dataclass with the values of an object of JSON."""
-    if not isinstance(found, dict):
-        raise DataError(f"expected an object with the fields of {kind.__name__}, got {short(found)}")
-    types, values = _types(kind), {}  # type: ignore[arg-type]  # a class can be hashed
-    for field in fields(kind):  # type: ignore[arg-type]  # it is a dataclass
-        if field.name in found:
-            values[field.name] = _value(types[field.name], found[field.name], field.name)
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise DataError(f"the field {field.name} of {kind.__name__} is missing")
-    return kind(**values)
+@cache
+def _converter() -> cattrs.Converter:
+    """Return what makes objects of dataclasses: values of JSON are taken as they are, and numbers never from texts."""
+    converter = cattrs.Converter()
+    for kind in (str, int, float, bool):
+        converter.register_structure_hook(kind, _as_it_is)
+    converter.register_structure_hook_func(_is_tuple, _from_list)
+    return converter
 
 
-@lru_cache
-def _types(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
 
 
-def _value(wanted: Any, found: Any, name: str) -> Any:
-    """Return a value of JSON as one of the wanted type."""
-    origin, parts = get_origin(wanted), get_args(wanted)
-    if origin is UnionType and found is None and NoneType in parts:
-        return None
-    if origin is UnionType:
-        return _value(parts[0], found, name)
-    if origin is tuple and isinstance(found, list):
-        return tuple(_value(parts[0], each, name) for each in found)
-    if origin is Literal and found in parts and isinstance(found, str):
-        return found
-    if is_dataclass(wanted) and isinstance(wanted, type):
-        return _object(wanted, found)
-    if wanted is float and type(found) is int:
-        return float(found)
-    if type(found) is not wanted:
-        raise DataError(f"{name}: expected {getattr(wanted, '__name__', wanted)}, got {short(found)}")
-    if wanted is str:
-        found.encode()  # half of a pair of surrogates is no text
-    return found
+def _from_list(value: Any, kind: Any) -> tuple[Any, ...]:
+    if type(value) is not list:
+        raise TypeError(f"expected a list, got {short(value)}")
+    of_what = get_args(kind)[0]
+    return tuple(_converter().structure(each, of_what) for each in value)
+
+
+def _as_it_is(value: Any, kind: type) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {short(value)}")
+    if isinstance(value, str):
+        value.encode()  # half of a pair of surrogates is no text
+    return value
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first thing that is wrong with an answer."""
+    if not isinstance(error, cattrs.BaseValidationError):
+        return "it is nested too deeply, or has a number that is too large"
+    return cattrs.transform_error(error, format_exception=_told)[0]
+
+
+def _told(error: BaseException, kind: Any) -> str:
+    return str(error) if isinstance(error, TypeError) else format_exception(error, kind)

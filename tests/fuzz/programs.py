@@ -25,9 +25,13 @@ from typing import Any
 
 import dask
 import joblib
-import uvloop
 
 import kaygraph_viz as kv
+
+try:
+    import uvloop
+except ImportError:  # there is none for Windows
+    uvloop = asyncio
 
 DEEPEST, MOST_CALLS = 3, 24
 LOOPS = ("loop", "uvloop")
