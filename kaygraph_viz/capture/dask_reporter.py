@@ -25,7 +25,7 @@ KEPT = ("status", "thread", "startstops", "nbytes", "exception_text")  # of what
 Note = dict[str, Any]  # as in Dask's task stream, and what that does not say
 
 
-class Reporter(SchedulerPlugin):
+class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
     """Notes on the scheduler what was asked for, what each task needed, where and when it ran.
 
     Parameters
@@ -145,7 +145,7 @@ def reporter_here(name: str) -> Reporter | None:
     return _here.get(name)
 
 
-class Labeller(WorkerPlugin):
+class Labeller(WorkerPlugin):  # type: ignore[misc]
     """Labels tasks on the workers, where their arguments are, and tells the reporter.
 
     Parameters
