@@ -140,7 +140,7 @@ MADE: dict[str, Callable[[str], list[Any]]] = {
 HARMLESS = {
     "AddressVerifier", "Bounds", "Carried", "Executor", "FakeClock", "Forecast", "Hold", "Lesson", "Lock",
     "MemoryBudget", "Playground", "ProgressInfo", "RateLimit", "RealClock", "Route", "Server", "SpanChanges",
-    "SpanSequence", "StreamResult", "VirtualClock", "_CarriedError", "_Work",
+    "SpanSequence", "StreamResult", "VirtualClock", "WaitsOfTasks", "_CarriedError", "_Work",
 }  # fmt: skip
 KEEP_LINES = {"Description", "Parsons", "WorkerTraceback"}  # what they are given are lines already
 PRINTING = {"__str__", "__repr__", "__format__", "sentence", "text", "_repr_html_", "_repr_mimebundle_"}

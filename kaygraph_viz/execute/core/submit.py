@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from kaygraph_viz.errors import BranchError, CallCancelled
@@ -71,6 +72,7 @@ class Submissions:
         with self._lock:
             token = self._token
         token.cancel()
+        self._begin_anew(token)  # unless it is done: the thread that runs calls may not listen yet
 
     def close(self) -> None:
         """Refuse further calls, and wait for those that were added."""
@@ -79,9 +81,11 @@ class Submissions:
             self._waiting.put(None)
         self._thread.join()
 
-    def _begin_anew(self, reason: BaseException) -> None:
-        """Begin a new queue for the calls that come from now on, and wake the reader of the old one."""
+    def _begin_anew(self, cancelled: CancelToken, _: BaseException | None = None) -> None:
+        """Begin a new queue for the calls that come after a cancellation, and wake the reader of the old one."""
         with self._lock:
+            if self._token is not cancelled:
+                return
             old, self._waiting, self._token = self._waiting, self.threads.SimpleQueue(), CancelToken()
             if self._is_closed:
                 self._waiting.put(None)
@@ -97,7 +101,7 @@ class Submissions:
         while not is_over:
             with self._lock:
                 token, waiting = self._token, self._waiting
-            with token.stopping(self._begin_anew):
+            with token.stopping(partial(self._begin_anew, token)):
                 self._read(token, waiting)
             with self._lock:
                 is_over = self._waiting is waiting  # else it was cancelled, and there is another one to be read

@@ -41,7 +41,7 @@ def test_the_trace_of_a_replay_is_that_of_a_run_with_so_many_workers(make, worke
 
 def test_a_replay_can_be_drawn_and_summarized():
     replayed = what_if(one_after_the_other(6)).trace(3)
-    assert gantt(replayed).get_title(loc="left").startswith("3 workers, 6 branches, 2.0 s")
+    assert gantt(replayed).get_title(loc="left").startswith("3 workers, 6 branches, 2.00 s")
     summary = summarize(replayed)
     assert (summary.workers, summary.makespan_s, summary.peak_concurrency) == (3, 2, 3)
 

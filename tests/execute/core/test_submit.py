@@ -12,6 +12,7 @@ from concurrent.futures import CancelledError
 import pytest
 
 from kaygraph_viz.errors import BranchError, CallCancelled, OptionError
+from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.recording import record
 
@@ -109,6 +110,25 @@ def test_after_a_cancellation_new_calls_run(executor):
         assert executor.submit(pow, 2, 3).result(GUARD_S) == 8
 
 
+def test_a_cancellation_may_come_before_the_thread_that_runs_calls_listens(monkeypatch):
+    comes, go, stopping = threading.Event(), threading.Event(), CancelToken.stopping
+
+    def late(token, stop):
+        comes.set()
+        assert go.wait(GUARD_S)
+        return stopping(token, stop)
+
+    monkeypatch.setattr(CancelToken, "stopping", late)
+    with get_executor("thread", 1) as executor:
+        before = executor.submit(pow, 2, 2)
+        assert comes.wait(GUARD_S)
+        executor.cancel()
+        after = executor.submit(pow, 2, 3)
+        go.set()
+        assert after.result(GUARD_S) == 8
+        assert isinstance(before.exception(GUARD_S), CallCancelled)
+
+
 def test_a_cancellation_ends_what_runs_and_what_waits():
     began, go = threading.Event(), threading.Event()
 
@@ -131,6 +151,7 @@ def test_a_cancellation_ends_what_runs_and_what_waits():
 
 IN_A_FORK = """
 import os, sys
+from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.registry import get_executor
 executor = get_executor(sys.argv[1], 2)
 async def double(x): return 2 * x
