@@ -56,7 +56,7 @@ PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target
 
 test: $(VENV)/.has-test
 	@echo "Seven parts side by side; each is shown when it is done. Together they take some minutes."
-	@$(PARTS) test-execute test-rest test-shown test-browser test-engine test-served test-notebooks
+	@$(PARTS) test-rest test-execute test-shown test-notebooks test-engine test-browser test-served
 
 test-browser: $(VENV)/.has-test
 	$(PYTEST) tests/browser
