@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import sys
 
@@ -18,8 +19,9 @@ def interrupted(act, moment):
     """Call `act` with an interrupt at a moment, counted from 1; return the event and code that it hit, or None.
 
     Only those in our modules count: an interrupt in the start of a thread may leave it in the list of Python for ever.
+    Nothing is collected meanwhile: Python swallows what is raised as it closes a generator of somebody else.
     """
-    count, hit = 0, None
+    count, hit, is_collecting = 0, None, gc.isenabled()
 
     def profile(frame, event, _argument):
         nonlocal count, hit
@@ -30,6 +32,7 @@ def interrupted(act, moment):
                 hit = (event, frame.f_code.co_qualname)
                 raise KeyboardInterrupt
 
+    gc.disable()
     sys.setprofile(profile)
     try:
         act()
@@ -37,6 +40,8 @@ def interrupted(act, moment):
         assert hit is not None
     finally:
         sys.setprofile(None)
+        if is_collecting:
+            gc.enable()
     return hit
 
 
