@@ -74,7 +74,9 @@ def _arguments_of(thread: Thread) -> tuple[Any, Any]:
 
 
 def _is_machinery(thread: Thread) -> bool:
-    return is_machinery(getattr(unwrapped(_function_of(thread)), "__module__", None))
+    function = unwrapped(_function_of(thread))
+    owner = type(getattr(function, "__self__", None))  # methods in C, such as those of uvloop, have no module
+    return is_machinery(getattr(function, "__module__", None) or owner.__module__)
 
 
 # With the arguments of the originals, and each by itself: a queue costs little more than one more call would.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from types import MethodType
 
 import pytest
 
@@ -104,3 +105,13 @@ def test_a_thread_in_simulated_time_waits_there():
         thread.join()
     trace.validate()
     assert [(span.name, span.service_s) for span in trace] == [("work", 0.5)]
+
+
+def test_a_method_without_a_module_belongs_to_the_library_of_its_object():
+    loop = type("Loop", (), {"__module__": "uvloop.loop"})()
+    in_c = type("cython_function", (), {"__module__": None, "__call__": lambda self, loop: None})()
+    with kv.record(capture="threading") as trace:
+        thread = threading.Thread(target=MethodType(in_c, loop))  # as old versions of uvloop have some
+        thread.start()
+        thread.join()
+    assert list(trace) == []
