@@ -53,10 +53,11 @@ SERVED := tests/patterns tests/services
 SHOWN := $(addprefix tests/,plot widgets html_report lessons docs pyodide)
 REST := $(addprefix --ignore=,tests/execute $(ENGINE) $(SERVED) $(SHOWN) tests/browser)
 PARTS := $(MAKE) --no-print-directory -j 4 --output-sync=target
+TESTS := test-rest test-execute test-shown test-notebooks test-engine test-browser test-served
 
 test: $(VENV)/.has-test
 	@echo "Seven parts side by side; each is shown when it is done. Together they take some minutes."
-	@$(PARTS) test-rest test-execute test-shown test-notebooks test-engine test-browser test-served
+	@$(PARTS) $(TESTS)
 
 test-browser: $(VENV)/.has-test
 	$(PYTEST) tests/browser
@@ -97,14 +98,15 @@ test-versions:
 	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv/$$version || exit 1; \
 	done
 
-# Libraries of those versions warn of each other, so that warnings are no errors there.
+# Libraries of those versions warn of each other, so that warnings are no errors there. Browsers are as new as ever.
 test-lowest: LOWEST := .venv/lowest
 test-lowest:
 	$(MAKE) --no-print-directory .venv/lowest/.made VENV=$(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test]"
 	@touch $(LOWEST)/.has-test
-	$(MAKE) --no-print-directory test VENV=$(LOWEST) PYTEST="$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default"
+	$(PARTS) $(filter-out test-browser,$(TESTS)) VENV=$(LOWEST) \
+	  PYTEST="$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default"
 
 test-quick: $(VENV)/.has-test
 	@$(PARTS) quick-execute quick-engine quick-rest quick-shown quick-served
