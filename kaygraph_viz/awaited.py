@@ -14,7 +14,7 @@ from typing import Any
 
 from kaygraph_viz.parts import PartKind
 
-__all__ = ["due_in_s", "frames_of", "innermost_frame", "kind_of_wait", "overdue_s"]
+__all__ = ["due_at_s", "due_in_s", "frames_of", "innermost_frame", "kind_of_wait"]
 
 FILES = (asyncio.locks.__file__, asyncio.queues.__file__)
 # Not events: they can mean anything.
@@ -61,19 +61,11 @@ def due_in_s(frame: FrameType | None) -> float | None:
     """Return after how long a coroutine that sleeps in a frame can go on [s]; None where it does not sleep."""
     if frame is None or frame.f_code is not asyncio.sleep.__code__:
         return None
-    due = _due(frame)
+    due = due_at_s(frame)
     return None if due is None else max(0.0, due - asyncio.get_running_loop().time())
 
 
-def overdue_s(frame: FrameType | None, loop: asyncio.AbstractEventLoop) -> float:
-    """Return since when a coroutine that slept in a frame could have gone on [s]; 0 where it did not sleep."""
-    if frame is None or frame.f_code is not asyncio.sleep.__code__:
-        return 0.0
-    due = _due(frame)
-    return 0.0 if due is None else max(0.0, loop.time() - due)
-
-
-def _due(frame: FrameType) -> float | None:
-    """Return when a frame of `asyncio.sleep` goes on [s]; None where its loop, as in a browser tab, does not tell."""
+def due_at_s(frame: FrameType) -> float | None:
+    """Return when a frame of `asyncio.sleep` goes on, by its loop [s]; None where that, as in a tab, does not tell."""
     when: Callable[[], float] | None = getattr(frame.f_locals.get("h"), "when", None)
     return None if when is None else when()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import CoroutineType
 from typing import Any
 
-from kaygraph_viz.awaited import BLOCKING, FILES, innermost_frame, kind_of_wait
+from kaygraph_viz.awaited import BLOCKING, FILES, due_at_s, innermost_frame, kind_of_wait
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.parts import ALL_CPU, NO_SHARE, PART_CODE, Entry, PartLog
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
@@ -229,8 +229,7 @@ def told_by(coroutine: Any) -> tuple[int, float | None]:
     except AttributeError:  # generators and extension types are coroutines, too
         return PART_CODE[kind_of_wait(innermost_frame(coroutine))], None
     if code is SLEEP:
-        when = getattr(coroutine.cr_frame.f_locals.get("h"), "when", None)  # uvloop has timers without
-        return WAIT, None if when is None else when()
+        return WAIT, due_at_s(coroutine.cr_frame)
     return (BLOCKED if code.co_filename in FILES and code.co_qualname in BLOCKING else WAIT), None
 
 

@@ -17,6 +17,8 @@ from kaygraph_viz.export.loading import load as load_trace
 dask = pytest.importorskip("dask")
 from dask.callbacks import Callback  # noqa: E402
 
+from tests.capture.dask_calls import add, fail  # noqa: E402
+
 pytestmark = [pytest.mark.processes, pytest.mark.leaves_threads]  # the pool that the tests share has one
 
 
@@ -24,16 +26,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.leaves_threads]  # the pool tha
 def load(number):
     with kv.span("inside"):
         return number
-
-
-@dask.delayed
-def add(numbers):
-    return sum(numbers)
-
-
-@dask.delayed
-def fail(number):
-    raise ValueError(number)
 
 
 @dask.delayed

@@ -14,23 +14,10 @@ import kaygraph_viz as kv
 from kaygraph_viz.capture import dask_reporter
 
 dask = pytest.importorskip("dask")
+from tests.capture.dask_calls import add, fail, load  # noqa: E402
+
 distributed = pytest.importorskip("distributed")
 pytestmark = [pytest.mark.processes, pytest.mark.leaves_threads]
-
-
-@dask.delayed
-def load(number):
-    return number
-
-
-@dask.delayed
-def add(numbers):
-    return sum(numbers)
-
-
-@dask.delayed
-def fail(number):
-    raise ValueError(number)
 
 
 go = threading.Event()  # for tasks in threads of this process

@@ -13,20 +13,7 @@ import kaygraph_viz as kv
 dask = pytest.importorskip("dask")
 from dask.callbacks import Callback  # noqa: E402
 
-
-@dask.delayed
-def load(number):
-    return number
-
-
-@dask.delayed
-def add(numbers):
-    return sum(numbers)
-
-
-@dask.delayed
-def fail(number):
-    raise ValueError(number)
+from tests.capture.dask_calls import add, fail, load  # noqa: E402
 
 
 def total():
