@@ -27,7 +27,6 @@ from kaygraph_viz.virtual.patches import ordinary_code
 from kaygraph_viz.virtual.preempt import Preemption
 from kaygraph_viz.virtual.processors import Slots, compute
 from kaygraph_viz.virtual.scheduler import Scheduler
-from kaygraph_viz.virtual.task_locks import noted_holders
 from kaygraph_viz.virtual.threads import VirtualEvent, VirtualThreads
 from kaygraph_viz.virtual.user_threads import started_threads
 
@@ -236,7 +235,6 @@ class VirtualClock(Clock):
                         guards(),
                         self._preemption.in_block(),
                         loops_in_simulated_time(scheduler, self.new_event_loop),
-                        noted_holders(),
                         futures_in_simulated_time(self.threads.Event, self._now_s_here),
                     ):
                         yield

@@ -12,6 +12,7 @@ their classes, and in the attributes of objects of such classes that have a name
 
 from __future__ import annotations
 
+import asyncio
 import math
 import queue
 import sys
@@ -26,6 +27,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.virtual import locks
 from kaygraph_viz.virtual.participants import here, is_called_by_user, is_made_for_user, module_of
 from kaygraph_viz.virtual.places import is_user_code
+from kaygraph_viz.virtual.task_locks import acquire_and_note, real_acquire
 
 __all__ = ["ordinary_code"]
 
@@ -152,6 +154,7 @@ def _replace_in_stdlib() -> None:
     for place, name, made in _OF_STDLIB:
         _replace(vars(place), name, made)
     threading.Condition.wait = _wait  # type: ignore[method-assign,assignment]
+    asyncio.Lock.acquire = acquire_and_note  # type: ignore[method-assign,assignment]
 
 
 def _replace_in(names: dict[str, Any]) -> None:
@@ -199,6 +202,7 @@ def _set(place: Any, name: str, value: Any) -> None:
 
 def _put_back() -> None:
     threading.Condition.wait = _real_wait  # type: ignore[method-assign]
+    asyncio.Lock.acquire = real_acquire  # type: ignore[method-assign]
     while _replaced:
         place, name, made, before = _replaced.pop()
         if _names_in(place).get(name) is made:

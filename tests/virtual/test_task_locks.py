@@ -9,7 +9,7 @@ import pytest
 import kaygraph_viz as kv
 from kaygraph_viz.errors import DeadlockError
 from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.task_locks import noted_holders
+from kaygraph_viz.virtual.patches import ordinary_code
 
 
 def error_of(program):
@@ -102,6 +102,6 @@ def test_tasks_that_wait_for_an_event_are_in_no_circle():
 
 def test_a_block_leaves_the_locks_of_asyncio_as_they_were():
     before = asyncio.Lock.acquire
-    with noted_holders(), noted_holders():
+    with ordinary_code(), ordinary_code():
         assert asyncio.Lock.acquire is not before
     assert asyncio.Lock.acquire is before
