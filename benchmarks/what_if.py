@@ -3,9 +3,10 @@
 Belongs here: predictions against measurements. Does not belong here: the time of `what_if` (``analyses``), and runs in
 simulated time, where the two are the same (the tests).
 
-Five runs are recorded with four workers; the one in the middle makes the predictions. A prediction stands against the
-median of five real runs, which take turns with those of other numbers, since a busy machine changes from second to
-second. Each row prints what was predicted and measured for each number of workers; its figure is the worst error.
+In each of nine rounds, a run with four workers is recorded and predicts the runs of the same round with other numbers of
+workers: a machine that others share is a third faster or slower from one minute to the next, and a prediction cannot
+know that. The error for a number of workers is the median of the rounds. Each row prints what was predicted and measured
+for each number; its figure is the worst error.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from kaygraph_viz.graph.node import Shared
 from kaygraph_viz.machine import usable_cores
 
 RECORDED = 4
+REPEATS = 9
 ROUNDS_PER_MS = 30_000  # of the loop below, more or less
 ALLOWED = 10.0  # percent
 
@@ -74,20 +76,21 @@ LOADS = {
 def _compared(load: Load, scale: Scale) -> Measured:
     """Print predictions and measurements; return the worst error and the allowed one [%]."""
     items = items_of(load, scale.pick(load.items, 8))
-    counts, repeats = scale.pick(load.counts, load.counts[:2]), scale.pick(5, 1)
-    runs: dict[int, list[kv.Trace]] = {count: [] for count in (RECORDED, *counts)}
-    for _ in range(repeats):
-        for count, traces in runs.items():
-            traces.append(recorded(load.executor, items, count))
-    typical = sorted(runs.pop(RECORDED), key=lambda trace: trace.makespan_s)[repeats // 2]
-    found = what_if(typical, counts)
+    counts, repeats = scale.pick(load.counts, load.counts[:2]), scale.pick(REPEATS, 1)
+    rounds = [_round(load.executor, items, counts) for _ in range(repeats)]
     errors = []
-    for count, traces in runs.items():
-        predicted, measured = found.makespan_s[count], sorted(trace.makespan_s for trace in traces)
-        errors.append(100 * (predicted / median(measured) - 1))
-        real = f"measured {median(measured):.3f} s ({measured[0]:.3f} to {measured[-1]:.3f})"
-        print(f"  with {count:>2}: predicted {predicted:.3f} s, {real}, error {errors[-1]:+.1f}%", flush=True)
+    for count in counts:
+        predicted, measured = zip(*(found[count] for found in rounds), strict=True)
+        errors.append(100 * median(guess / real - 1 for guess, real in zip(predicted, measured, strict=True)))
+        real = f"measured {median(measured):.3f} s ({min(measured):.3f} to {max(measured):.3f})"
+        print(f"  with {count:>2}: predicted {median(predicted):.3f} s, {real}, error {errors[-1]:+.1f}%", flush=True)
     return Measured(max(map(abs, errors)), ALLOWED)
+
+
+def _round(executor: str, items: Sequence[Item], counts: Sequence[int]) -> dict[int, tuple[float, float]]:
+    """Return what one recorded run predicts for each number of workers, and what a run right after it takes [s]."""
+    predicted = what_if(recorded(executor, items, RECORDED), counts).makespan_s
+    return {count: (predicted[count], recorded(executor, items, count).makespan_s) for count in counts}
 
 
 def items_of(load: Load, count: int) -> list[Item]:
