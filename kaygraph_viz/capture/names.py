@@ -115,9 +115,17 @@ def reached(
             function, arguments = arguments[0], arguments[1:]
         elif hasattr(type(function), "captured_function"):
             function = function.captured_function
+        elif (handler := _handler_in(function, keywords)) is not None:
+            function, arguments, keywords = handler, (), keywords.get("arguments") or {}
         else:
             break
     return function, arguments, keywords
+
+
+def _handler_in(function: Any, keywords: Mapping[str, Any]) -> Any:
+    """Return the handler that FastAPI gives to a function of its own to call."""
+    handler = keywords.get("function")
+    return handler if callable(handler) and root_of(getattr(function, "__module__", None)) == "fastapi" else None
 
 
 def runs_in_context(function: Any) -> bool:
@@ -178,7 +186,7 @@ def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
     >>> name_of(Shop().order), name_of(partial(print, 1)), name_of(Shop())
     ('Shop.order', 'print', 'Shop')
     """
-    if function.__class__ is FunctionType and function.__module__ != "multiprocessing.pool":
+    if function.__class__ is FunctionType and function.__module__ not in _POOLS:
         text = function.__qualname__
         return text if ">" not in text else text.rpartition("<locals>.")[2]
     found = unwrapped(function, arguments)

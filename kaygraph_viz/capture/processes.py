@@ -35,8 +35,6 @@ from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
 __all__ = ["hooks"]
 
-_NAME_BY_PYTHON = re.compile(r"[A-Za-z]*Process-[\d:]+")
-
 
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of processes, also of those of `multiprocess`, which is `multiprocessing` with another pickle."""
@@ -138,7 +136,7 @@ class _Watch:
     def lane_for(self, process: Any) -> str:
         """Return the name of the row of a process: the one that the program gave it, if it did."""
         name = str(process.name)
-        if _NAME_BY_PYTHON.fullmatch(name):
+        if re.fullmatch(rf"{re.escape(type(process).__name__)}-[\d:]+", name):  # which Python has made
             return self.recorder.lanes.take("process").name
         number, lane = 1, name
         while lane in self.lanes:

@@ -40,6 +40,11 @@ def wait_for(event):
     event.wait()
 
 
+class Counter(multiprocessing.Process):
+    def run(self):
+        pass
+
+
 class Worker(multiprocessing.Process):
     def __init__(self, queue):
         super().__init__(name="packer")
@@ -94,6 +99,14 @@ def test_a_class_of_processes_gives_its_name_and_finds_itself_as_it_was_made():
             process.join()
     assert [(each.name, each.lane) for each in trace] == [("Worker", "packer"), ("Worker", "packer #2")]
     assert [queue.get() for _ in pair] == [["queue"], ["queue"]]
+
+
+def test_names_that_python_gives_are_no_names_of_rows():
+    with kv.record(capture="multiprocessing") as trace:
+        process = Counter()
+        process.start()
+        process.join()
+    assert [each.lane for each in trace] == ["process-1"]
 
 
 @pytest.mark.parametrize(
