@@ -197,8 +197,8 @@ class _Away:
     def __init__(self, *, has_cpu: bool) -> None:
         self.rows = RowList(MOST_ROWS)
         self.recorder = Recorder(REAL, cpu_time=has_cpu, storage=self.rows)
-        self.recorder.lanes.enter(Lane(OWN_LANE, REAL.cpu_ns if has_cpu else None))
         self.scope = Scope(self.recorder, 0)
+        self._lane = Lane(OWN_LANE, REAL.cpu_ns if has_cpu else None)
 
     @classmethod
     def of(cls, home: Place, *, has_cpu: bool) -> _Away:
@@ -206,7 +206,10 @@ class _Away:
         if key not in _away:
             _away.clear()
             _away[key] = cls(has_cpu=has_cpu)
-        return _away[key]
+        away = _away[key]
+        if not away.recorder.open_spans:  # each time: an interpreter of a pool runs each call in another of its threads
+            away.recorder.lanes.enter(away._lane)
+        return away
 
     def news(self, header: Header) -> News:
         rows = [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]
