@@ -204,7 +204,7 @@ executor.close()
 
 
 def test_a_fork_of_the_program_has_processes_of_its_own():
-    """Two that talk to one process would take each other's results. From 3.12 on Python warns of forks beside threads."""
+    """Two that talk to one process would take each other's results. From 3.12 on Python warns of forks with threads."""
     ended = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-W", "ignore:This process:DeprecationWarning", "-c",
          USED_IN_A_FORK], capture_output=True, text=True, timeout=GUARD_S, check=True,
