@@ -197,8 +197,8 @@ class _Away:
     def __init__(self, *, has_cpu: bool) -> None:
         self.rows = RowList(MOST_ROWS)
         self.recorder = Recorder(REAL, cpu_time=has_cpu, storage=self.rows)
-        self.recorder.lanes.enter(Lane(OWN_LANE, REAL.cpu_ns if has_cpu else None))
         self.scope = Scope(self.recorder, 0)
+        self.lane = Lane(OWN_LANE, REAL.cpu_ns if has_cpu else None)
 
     def fetch(self) -> list[RowTuple]:
         return [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]  # type: ignore[misc]
@@ -213,7 +213,10 @@ def away_from(home: Place, *, has_cpu: bool) -> _Away:
     if key not in _away:
         _away.clear()
         _away[key] = _Away(has_cpu=has_cpu)
-    return _away[key]
+    away = _away[key]
+    if not away.recorder.open_spans:  # each time: an interpreter of a pool runs each call in another of its threads
+        away.recorder.lanes.enter(away.lane)
+    return away
 
 
 _away: dict[tuple[int, Place, bool], _Away] = {}

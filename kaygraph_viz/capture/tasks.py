@@ -223,7 +223,7 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
             run = TaskRun(scope, name, "context" in options and options["context"] is not None)
             if recorder.label is not None:
                 note_task_label(run, work_of(coro))
-            if getattr(self, "_task_factory", None) is not None and _is_eager(self._task_factory):
+            if _begins_at_once(self, options):
                 return _created_eagerly(original, self, coro, options, run)
             if run.is_sharing:
                 task = original(self, coro, **options)
@@ -252,8 +252,13 @@ def _follow(task: Task[Any], run: TaskRun) -> None:
             _sharing[number] = ref(task, lambda _: _sharing.pop(number, None)), run
 
 
-def _is_eager(factory: Any) -> bool:
-    return str(getattr(factory, "__module__", "")).startswith("asyncio")
+def _begins_at_once(loop: Any, options: dict[str, Any]) -> bool:
+    """Return whether a task takes its first step as it is made: by its option, from Python 3.14 on, or its factory."""
+    factory = getattr(loop, "_task_factory", None)
+    if factory is None and "eager_start" not in options:
+        return False
+    is_usual = str(getattr(factory, "__module__", "")).startswith("asyncio")
+    return bool(options.get("eager_start", is_usual)) and loop.is_running()
 
 
 def _created_eagerly(

@@ -17,7 +17,7 @@ from collections import deque
 
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
-from kaygraph_viz.real_threads import SLICE_S
+from kaygraph_viz.real_threads import SLICE_S, RLock
 from kaygraph_viz.thread_data import of_fibers
 from kaygraph_viz.virtual.deadlock import deadlock
 from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
@@ -48,7 +48,7 @@ class Scheduler(EventQueue):
         super().__init__(seed)
         self.fibers: dict[Fiber, None] = {}
         self.root: Fiber | None = None
-        self._mutex = threading.RLock()  # threads that are not simulated may wake others, and so may signal handlers
+        self._mutex = RLock()  # threads that are not simulated may wake others, and so may signal handlers
         self._here = of_fibers(threading.local())
         self._told: Fiber | None = None  # who was given the turn last
         self._failure: BaseException | None = None
