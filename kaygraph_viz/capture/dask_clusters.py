@@ -27,6 +27,7 @@ from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["hooks"]
 
+ANSWER_S = 5.0  # that workers have to tell what they run, when the program wants to go on
 SILENT = ("sent", "released")  # statuses of tasks of which the scheduler does not know when they ran
 
 
@@ -192,7 +193,7 @@ class _Watch:
 
         wanted = [(note["key"], note["run"]) for note in notes]
         try:
-            answers = on_workers(client, {note["worker"] for note in notes}, found_runs, wanted)
+            answers = on_workers(client, {note["worker"] for note in notes}, found_runs, wanted, within_s=ANSWER_S)
         except Exception as error:
             self.recorder.tell_once(
                 "tasks of the Dask cluster that still ran are not recorded, since its workers do not answer "

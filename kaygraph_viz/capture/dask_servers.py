@@ -16,7 +16,7 @@ from kaygraph_viz.real_threads import Thread
 
 __all__ = ["on_scheduler", "on_workers"]
 
-LONGEST_S = 5.0  # that workers have to answer: what they run may hold them up
+LONGEST_S = 30.0  # that an answer takes: what is called may have to be loaded first
 
 
 def on_scheduler(client: Any, function: Callable[..., Any], *args: Any) -> Any:
@@ -32,12 +32,17 @@ def on_scheduler(client: Any, function: Callable[..., Any], *args: Any) -> Any:
     return _in_thread(lambda: _call(client, address, "run_function", function, args))
 
 
-def on_workers(client: Any, workers: Collection[str], function: Callable[..., Any], *args: Any) -> list[Any]:
-    """Call ``function(*args, dask_worker=...)`` on workers with these addresses, and return the results."""
+def on_workers(
+    client: Any, workers: Collection[str], function: Callable[..., Any], *args: Any, within_s: float = LONGEST_S
+) -> list[Any]:  # fmt: skip
+    """Call ``function(*args, dask_worker=...)`` on workers with these addresses, and return the results.
+
+    All of them have to answer within a time [s]: what they run may hold them up.
+    """
     if not workers:
         return []
     if not client.asynchronous:
-        told = client.sync(client._run, function, *args, workers=list(workers), callback_timeout=LONGEST_S)
+        told = client.sync(client._run, function, *args, workers=list(workers), callback_timeout=within_s)
         return list(told.values())
     from distributed.worker import Worker
 
@@ -48,7 +53,7 @@ def on_workers(client: Any, workers: Collection[str], function: Callable[..., An
     async def ask() -> list[Any]:
         return await asyncio.gather(*(_call(client, each, "run", function, args) for each in others))
 
-    return results + (_in_thread(ask) if others else [])
+    return results + (_in_thread(ask, within_s) if others else [])
 
 
 def _found(servers: Iterable[Any], address: str) -> Any:
@@ -68,14 +73,14 @@ async def _call(client: Any, address: str, operation: str, function: Callable[..
     return answer["result"]
 
 
-def _in_thread(make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+def _in_thread(make: Callable[[], Coroutine[Any, Any, Any]], within_s: float = LONGEST_S) -> Any:
     """Run a coroutine in a thread of its own, and return its result, or raise its error."""
     result: list[Any] = []
     failed: list[BaseException] = []
 
     def run() -> None:
         try:
-            result.append(asyncio.run(_in_time(make)))
+            result.append(asyncio.run(_in_time(make, within_s)))
         except BaseException as error:
             failed.append(error)
 
@@ -87,5 +92,5 @@ def _in_thread(make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     return result[0]
 
 
-async def _in_time(make: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    return await asyncio.wait_for(make(), LONGEST_S)
+async def _in_time(make: Callable[[], Coroutine[Any, Any, Any]], within_s: float) -> Any:
+    return await asyncio.wait_for(make(), within_s)
