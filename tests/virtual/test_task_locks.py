@@ -14,7 +14,7 @@ from kaygraph_viz.virtual.patches import ordinary_code
 
 def error_of(program):
     """Run a coroutine that ends in a deadlock, in simulated time; return the error."""
-    with pytest.raises(DeadlockError) as caught, kv.record(clock=VirtualClock(patience_s=1e9)):
+    with pytest.raises(DeadlockError) as caught, kv.record(clock=VirtualClock(patience_s=5)):
         kv.run(program)
     return caught.value
 
@@ -52,7 +52,7 @@ def test_tasks_of_an_executor_are_told_with_their_items():
             async with locks.setdefault(names[1], asyncio.Lock()):
                 pass
 
-    with pytest.raises(DeadlockError) as caught, kv.record(clock=VirtualClock(patience_s=1e9)):
+    with pytest.raises(DeadlockError) as caught, kv.record(clock=VirtualClock(patience_s=5)):
         with kv.get_executor("async", 2) as executor:
             list(executor.imap(transfer, ["ab", "ba"]))
     items = [wait.place.split(",")[0] for wait in caught.value.circle]
