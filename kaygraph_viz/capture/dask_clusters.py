@@ -10,13 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary, ref
 
-from kaygraph_viz.capture.calls import scope_for, without_our_frames
-from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, WorkerLanes, record_notes
+from kaygraph_viz.capture.calls import scope_by_context, scope_for, without_our_frames
+from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, Note, WorkerLanes, record_notes
+from kaygraph_viz.capture.dask_servers import on_scheduler, on_workers
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.real_threads import RLock
@@ -24,6 +26,9 @@ from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["hooks"]
+
+ANSWER_S = 5.0  # that workers have to tell what they run, when the program wants to go on
+SILENT = ("sent", "released")  # statuses of tasks of which the scheduler does not know when they ran
 
 
 def hooks() -> Iterator[Hook]:
@@ -34,9 +39,15 @@ def hooks() -> Iterator[Hook]:
 def _client_hooks(module: ModuleType) -> Iterator[Hook]:
     watches = _Watches()
     yield watches
+    yield OnImport("distributed.deploy.cluster", partial(_cluster_hooks, watches))
     yield Patch(module.Client, "_graph_to_futures", lambda original: _handing_over(watches, original))
-    for name in ("close", "shutdown"):
+    for name in ("close", "shutdown", "_close"):  # the last is all that ends an asynchronous block
         yield Patch(module.Client, name, lambda original: _closing(watches, original))
+
+
+def _cluster_hooks(watches: _Watches, module: ModuleType) -> Iterator[Hook]:
+    for name in ("close", "__aexit__"):
+        yield Patch(module.Cluster, name, lambda original: _closing_cluster(watches, original))
 
 
 class _Watch:
@@ -59,10 +70,17 @@ class _Watch:
             from kaygraph_viz.capture import dask_reporter
 
             before_s = time.time()
-            there_s = client.run_on_scheduler(dask_reporter.install, self._name, client.id)
+            there_s = on_scheduler(client, dask_reporter.install, self._name, client.id)
             after_s = time.time()
             self._reporter = dask_reporter.reporter_here(self._name)
         except Exception as error:
+            if client.asynchronous:
+                self._is_read = True  # its task stream would have to be awaited
+                self.recorder.tell_once(
+                    "tasks of an asynchronous client of Dask are not recorded, since its scheduler cannot load this "
+                    f"package ({describe_error(error)}); install kaygraph-viz there, or use a synchronous client"
+                )
+                return False
             self.recorder.tell_once(
                 "what tasks of the Dask cluster needed, and their labels, are not recorded, since its scheduler cannot "
                 f"load this package ({describe_error(error)}); install kaygraph-viz there"
@@ -77,16 +95,18 @@ class _Watch:
 
     def _label(self, client: Any) -> None:
         """Have the workers label what they run."""
-        from kaygraph_viz.capture.dask_reporter import Labeller
+        from kaygraph_viz.capture.dask_reporter import keep_labeller
+        from kaygraph_viz.capture.dask_workers import begin_labels, packed_labeller
 
         try:
-            labeller = Labeller(self._name, self.recorder.label)
+            packed = packed_labeller(self._name, self.recorder.label)
         except Exception as error:
             self._tell_of_labels("its function cannot be pickled", error)
             return
         self._has_labels = True
         try:
-            client.register_plugin(labeller, name=self._name)
+            workers = on_scheduler(client, keep_labeller, self._name, packed)
+            on_workers(client, workers, begin_labels, self._name, packed)
         except Exception as error:
             self._tell_of_labels("its function, or this package, cannot be loaded by the workers", error)
             self._unlabel(client)
@@ -99,9 +119,13 @@ class _Watch:
 
     def _unlabel(self, client: Any) -> None:
         if self._has_labels:
+            from kaygraph_viz.capture.dask_reporter import keep_labeller
+            from kaygraph_viz.capture.dask_workers import end_labels
+
             self._has_labels = False
             with suppress(Exception):  # workers that are gone have none
-                client.unregister_worker_plugin(self._name)
+                workers = on_scheduler(client, keep_labeller, self._name, None)
+                on_workers(client, workers, end_labels, self._name)
 
     def note(self, client: Any, keys: Any, scope: Scope | span) -> None:
         """Note that a graph is handed over in a scope."""
@@ -113,25 +137,23 @@ class _Watch:
     def close(self, client: Any) -> bool:
         """Read what has run if this is the last client; return whether it is."""
         if list(self._clients) == [client.id]:
-            self.read()
-        else:
-            self._clients.pop(client.id, None)
+            return self.read()
+        self._clients.pop(client.id, None)
         return self._is_read
 
-    def read(self) -> None:
-        """Record what has run, once."""
-        if self._is_read:
-            return
-        self._is_read = True
-        try:
-            notes = self._fetched()
-        except Exception as error:
-            self.recorder.tell_once(f"tasks of a Dask cluster are not recorded, since it is gone: {error}")
-            return
-        if self._calls:
-            record_notes(self.recorder, notes, self._calls, self._offset_ns, self._lanes)
+    def read(self) -> bool:
+        """Record what has run, once; return that it is read."""
+        if not self._is_read:
+            self._is_read = True
+            try:
+                notes = self._fetched()
+            except Exception as error:
+                self.recorder.tell_once(f"tasks of a Dask cluster are not recorded, since it is gone: {error}")
+            else:
+                record_notes(self.recorder, notes, self._calls, self._offset_ns, self._lanes)
+        return True
 
-    def _fetched(self) -> list[dict[str, Any]]:
+    def _fetched(self) -> list[Note]:
         found = (each() for each in self._clients.values())
         client = next((each for each in found if each is not None and each.status == "running"), None)
         if client is not None:
@@ -143,7 +165,7 @@ class _Watch:
         elif self._is_reported:
             from kaygraph_viz.capture.dask_reporter import take
 
-            notes, dropped = client.run_on_scheduler(take, self._name)
+            notes, dropped = on_scheduler(client, take, self._name)
         else:
             stream = list(client.get_task_stream())
             before = [at for at, each in enumerate(stream, 1) if _seen([each]) == self._stream_before]
@@ -152,7 +174,47 @@ class _Watch:
             self.recorder.tell_once(
                 f"{dropped:,} tasks of the Dask cluster are not recorded: too many for its scheduler"
             )
-        return list(notes)
+        return self._completed(notes, client)
+
+    def _completed(self, notes: Sequence[Note], client: Any) -> list[Note]:
+        """Return the notes with what workers know of tasks of whose end the scheduler has not heard."""
+        silent = [note for note in notes if note["status"] in SILENT]
+        if not silent:
+            return list(notes)
+        told = {} if client is None else self._told_by_workers(client, silent)
+        now_s = (self.recorder.now_ns() + self._offset_ns) / SECOND_NS
+        completed = (
+            _completed(note, told.get(note["run"]), now_s) if note["status"] in SILENT else note for note in notes
+        )
+        return [note for note in completed if note is not None]
+
+    def _told_by_workers(self, client: Any, notes: Sequence[Note]) -> dict[int, Note]:
+        from kaygraph_viz.capture.dask_workers import found_runs
+
+        wanted = [(note["key"], note["run"]) for note in notes]
+        try:
+            answers = on_workers(client, {note["worker"] for note in notes}, found_runs, wanted, within_s=ANSWER_S)
+        except Exception as error:
+            self.recorder.tell_once(
+                "tasks of the Dask cluster that still ran are not recorded, since its workers do not answer "
+                f"({describe_error(error)}); wait for the results before the block ends"
+            )
+            return {}
+        return {run: facts for answer in answers for run, facts in answer.items()}
+
+
+def _completed(note: Note, told: Note | None, now_s: float) -> Note | None:
+    """Return what is known of a task, with what its worker tells; None if it has not begun.
+
+    Its worker has thrown away the result of one that was cancelled while it ran.
+    """
+    if told is None:
+        return None
+    stop_s = told.get("stop", now_s)
+    status = "abandoned" if "stop" not in told else "cancelled" if note["status"] == "released" else told["status"]
+    known = {name: value for name, value in note.items() if name != "got"}
+    ran = {"action": "compute", "start": told["start"], "stop": stop_s}
+    return {**known, **told, "status": status, "startstops": [ran]}
 
 
 def _seen(messages: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -173,9 +235,7 @@ class _Watches:
         recorder = scope.recorder
         if client.id.startswith(OF_WORKERS):
             return  # a task hands it over, of which the scheduler tells
-        if client.asynchronous:
-            recorder.tell_once("tasks of an asynchronous client of Dask are not recorded; use a synchronous one")
-        elif recorder.clock is not REAL:
+        if recorder.clock is not REAL:
             recorder.tell_once("tasks of a Dask cluster are not recorded in simulated time; record with the real clock")
         else:
             self._watch(client, recorder).note(client, keys, scope)
@@ -192,14 +252,22 @@ class _Watches:
 
     def close(self, client: Any) -> None:
         """Read what the scheduler of a client has noted, before its last client is closed."""
+        self._read_where(lambda watch, _: watch.close(client))
+
+    def close_cluster(self, address: str) -> None:
+        """Read what a scheduler has noted, before its cluster is closed."""
+        self._read_where(lambda watch, watched: watched == address and watch.read())
+
+    def _read_where(self, read: Callable[[_Watch, str], bool]) -> None:
+        """Let go of the schedulers that have been read."""
         with self._lock:
             for key, watch in list(self._of.items()):
                 try:
-                    is_last = watch.close(client)
-                except Exception as error:  # a client is closed as without a recording
+                    is_read = read(watch, key[0])
+                except Exception as error:  # what is closed is closed as without a recording
                     watch.recorder.give_up(error)
-                    is_last = True
-                if is_last:
+                    is_read = True
+                if is_read:
                     del self._of[key]
 
     def remove(self) -> None:
@@ -209,7 +277,7 @@ class _Watches:
 
 def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
     def _graph_to_futures(self: Any, *args: Any, **kwargs: Any) -> Any:
-        scope = scope_for("dask")
+        scope = scope_by_context("dask") if self.asynchronous else scope_for("dask")
         if scope is not None:
             keys = kwargs["keys"] if "keys" in kwargs else args[1]
             if not str(next(iter(keys), "")).startswith(OURS):
@@ -228,8 +296,21 @@ def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[.
 
 def _closing(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
     def close(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not self.asynchronous and self.status == "running":
+        if self.status == "running":
             watches.close(self)
+        try:
+            return original(self, *args, **kwargs)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
+
+    return close
+
+
+def _closing_cluster(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
+    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.status.name == "running":
+            watches.close_cluster(self.scheduler_address)
         try:
             return original(self, *args, **kwargs)
         except BaseException as error:

@@ -10,7 +10,7 @@ has run between when it was sent to its worker and when its result was there.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kaygraph_viz.texts import one_line, without_secrets
@@ -18,11 +18,13 @@ from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.dask_stream import Clipped, after_each_other, function_of_key
 from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
-__all__ = ["Call", "Calls", "WorkerLanes", "record_notes"]
+__all__ = ["Call", "Calls", "Note", "WorkerLanes", "record_notes"]
 
 OURS = "kaygraph_viz-"  # how keys of our own executor begin: it records them itself
 OF_WORKERS = "Client-worker-"  # how names of clients begin with which tasks hand over other tasks
+LOST = "lost"  # the lane of tasks that have run nowhere
 LONGEST_KEY, LONGEST_ERROR = 200, 300
+STATUSES = {"OK": "ok"} | {each: each for each in ("lost", "cancelled", "abandoned")}
 SECOND_NS = 1_000_000_000
 Note = Mapping[str, Any]
 
@@ -38,7 +40,7 @@ Calls = Mapping[tuple[str, str], Sequence[Call]]  # by client and by what the gr
 
 
 def record_notes(
-    recorder: Recorder, notes: Iterable[Note], calls: Calls, offset_ns: int, lanes: WorkerLanes
+    recorder: Recorder, notes: Sequence[Note], calls: Calls, offset_ns: int, lanes: WorkerLanes
 ) -> None:  # fmt: skip
     """Record the tasks of a cluster.
 
@@ -55,25 +57,30 @@ def record_notes(
     lanes
         Those of the workers.
     """
-    clients = {client for client, _ in calls}
-    handed = _HandedOver(recorder, calls, offset_ns)
+    handed = _HandedOver(recorder, calls, offset_ns, notes)
     tasks, latest = list[_Task](), dict[Any, _Task]()
     for note in notes:
-        client = note["asked"][0] if "asked" in note else ""
-        is_asked_for = client in clients or client.startswith(OF_WORKERS) or "sent" not in note
-        if is_asked_for and _has_run(note) and not str(note["key"]).startswith(OURS):
+        if handed.is_ours(note) and _has_run(note) and not str(note["key"]).startswith(OURS):
             needed = [latest[key] for key in note.get("needs", ()) if key in latest]
+            if note.get("attempt", 1) > 1 and note["key"] in latest:
+                needed.append(latest[note["key"]])
             latest[note["key"]] = task = _Task.of(note, recorder.next_id(), needed, handed)
             tasks.append(task)
     tasks.sort(key=lambda task: task.started_ns)
-    for task, times in zip(tasks, after_each_other(task.on_thread for task in tasks), strict=True):
-        recorder.add(task.row(times, lanes.lane_of(task.note), handed))
+    places = list(_places(tasks))
+    on_places = ((place, task.started_ns, task.ended_ns) for place, task in zip(places, tasks, strict=True))
+    times = list(after_each_other(on_places))
+    for task, its_times in zip(tasks, times, strict=True):
+        handed.note_times(task, its_times)
+    for task, its_times, place in zip(tasks, times, places, strict=True):
+        recorder.add(task.row(its_times, lanes.lane_of(*place), handed))
 
 
 class _Task(NamedTuple):
     """A task: what is known of it, its number, those of what it needed, its scope, and its times [ns].
 
-    It is submitted when it can run: when it is handed over, or when the last result is there that it needs.
+    It is submitted when it can run: when it is handed over, or when the last result is there that it needs. An attempt
+    needs that the one before it has failed.
     """
 
     note: Note
@@ -93,25 +100,23 @@ class _Task(NamedTuple):
         call = handed.call_of(note, started_ns)
         first_ns = max(call.at_ns, at_ns(note["sent"]) if "sent" in note else 0)
         last_ns = at_ns(note["got"]) if "got" in note else max(ended_ns, first_ns)
-        times = _moved(started_ns, ended_ns, first_ns, last_ns)
+        times = handed.around_inner(note, *_moved(started_ns, ended_ns, first_ns, last_ns), last_ns)
         ready_ns = max([call.at_ns, *(each.got_ns for each in needed)])
         links = tuple(each.span_id for each in needed)
         return cls(note, span_id, links, call.scope, min(ready_ns, times[0]), *times, last_ns)
 
-    @property
-    def on_thread(self) -> tuple[object, int, int]:
-        """Where and when it ran; what was lost has run nowhere."""
-        place = (self.note["worker"], self.note["thread"]) if _is_on_thread(self.note) else self.span_id
-        return place, self.started_ns, self.ended_ns
-
     def row(self, times: Clipped, lane: str, handed: _HandedOver) -> Any:
         """Return the row of its span."""
         note = self.note
-        facts = {"key": str(note["key"])[:LONGEST_KEY], "nbytes": note.get("nbytes"), "label": note.get("label")}
+        attempt = note.get("attempt", 1)
+        facts = {
+            "key": str(note["key"])[:LONGEST_KEY], "nbytes": note.get("nbytes"), "label": note.get("label"),
+            "attempt": attempt if attempt > 1 else None,
+        }  # fmt: skip
         known = {name: value for name, value in facts.items() if value not in (None, "")}
-        status = {"OK": "ok", "lost": "lost"}.get(note["status"], "error")
+        status = STATUSES.get(note["status"], "error")
         return (
-            self.span_id, handed.parent_of(self.scope, times.ended_ns), -1, function_of_key(note["key"]), "branch",
+            self.span_id, handed.parent_of(self, times), -1, function_of_key(note["key"]), "branch",
             lane, self.submitted_ns, times.started_ns, times.ended_ns, -1, 0, status, 1,
             _error_of(note, status), safe_attributes(known | times.as_attribute), self.links, None,
         )  # fmt: skip
@@ -131,7 +136,7 @@ def _moved(started_ns: int, ended_ns: int, first_ns: int, last_ns: int) -> tuple
 
 
 def _error_of(note: Note, status: str) -> str | None:
-    if status == "ok":
+    if status not in ("error", "lost"):
         return None
     if status == "lost":
         return f"the worker at {note['worker']} was lost"
@@ -146,37 +151,109 @@ def _has_run(note: Note) -> bool:
     return note["status"] == "lost" or bool(_computations(note))
 
 
-def _is_on_thread(note: Note) -> bool:
-    return bool(note["status"] != "lost")
+def _places(tasks: Iterable[_Task]) -> Iterator[tuple[str, object]]:
+    """Yield the worker and the thread of each task, given in the order of their starts.
+
+    Coroutines of a worker share a thread, and the thread of a task that was cancelled is not known: each gets the first
+    place that is free. What was lost has run nowhere.
+    """
+    ends: dict[str, list[int]] = {}
+    for task in tasks:
+        note = task.note
+        if note["status"] == "lost":
+            yield LOST, task.span_id
+        elif note.get("thread") is not None and not note.get("is_coroutine"):
+            yield note["worker"], note["thread"]
+        else:
+            busy = ends.setdefault(note["worker"], [])
+            at = next((at for at, end_ns in enumerate(busy) if end_ns <= task.started_ns), len(busy))
+            busy[at : at + 1] = [task.ended_ns]
+            yield note["worker"], f"task-{at + 1}"
 
 
 class _HandedOver:
-    """Finds the call to which a task belongs, and the span around it."""
+    """Finds the call, or the task, to which a task belongs, and the span around it."""
 
-    def __init__(self, recorder: Recorder, calls: Calls, offset_ns: int) -> None:
+    def __init__(self, recorder: Recorder, calls: Calls, offset_ns: int, notes: Sequence[Note]) -> None:
         self._recorder = recorder
         self._calls = calls
         self._all = sorted((call for each in calls.values() for call in each), key=lambda call: call.at_ns)
         self._offset_ns = offset_ns
         self._now_ns = recorder.now_ns()
         self._ends: dict[int, int] | None = None
+        self._runs = {note["run"]: note for note in notes if "run" in note}
+        self._inner_ns: dict[
+            int, tuple[int, int]
+        ] = {}  # by run: the first begin and the last end of what it handed over
+        self._spans: dict[int, tuple[int, Clipped]] = {}  # by run: its number and its times
+        for note in notes:
+            if "by" in note:
+                self._note_inner(note["by"], self.at_ns(note["asked_at"]), 0)
 
     def at_ns(self, at_s: float) -> int:
         """Return a time of the scheduler on the clock of the recording [ns]."""
         return max(0, min(round(at_s * SECOND_NS) - self._offset_ns, self._now_ns))
+
+    def is_ours(self, note: Note) -> bool:
+        """Return whether it is the recorded program that has handed over a task, or the task that has done so."""
+        outer = self._outermost(note)
+        if outer is None:
+            return False
+        asked = outer.get("asked", ("", ""))
+        return asked in self._calls or asked[0].startswith(OF_WORKERS) or "sent" not in outer
+
+    def _outermost(self, note: Note) -> Note | None:
+        """Return the task that no task has handed over, through all that have; None if one of them is not known."""
+        while "by" in note:
+            outer = self._runs.get(note["by"])
+            if outer is None or outer["run"] >= note["run"]:
+                return None
+            note = outer
+        return note
 
     def call_of(self, note: Note, started_ns: int) -> Call:
         """Return the call that has handed a task over."""
         if "asked" not in note:  # the scheduler does not tell
             return _last_before(self._all, started_ns)
         asked_ns = self.at_ns(note["asked_at"])
-        calls = self._calls.get(tuple(note["asked"]))
-        if calls is None:  # another task has handed it over
+        outer = self._outermost(note) or note
+        calls = self._calls.get(outer["asked"])
+        if calls is None:  # another thread of a worker has handed it over
             return Call(asked_ns, Scope(self._recorder, 0))
-        return _last_before(calls, asked_ns)
+        call = _last_before(calls, self.at_ns(outer["asked_at"]))
+        return call if outer is note else Call(asked_ns, call.scope)
 
-    def parent_of(self, scope: Scope | span, ended_ns: int) -> int:
-        """Return the number of the innermost span of a scope that is not over before `ended_ns`; 0 for none."""
+    def around_inner(self, note: Note, started_ns: int, ended_ns: int, last_ns: int) -> tuple[int, int]:
+        """Return the times of a task such that they enclose those of what it has handed over, if that ended before."""
+        first_inner_ns, last_inner_ns = self._inner_ns.get(note.get("run", -1), (started_ns, ended_ns))
+        times = min(started_ns, first_inner_ns), max(ended_ns, min(last_inner_ns, last_ns))
+        if "by" in note:
+            self._note_inner(note["by"], *times)
+        return times
+
+    def _note_inner(self, run: int, started_ns: int, ended_ns: int) -> None:
+        first_ns, last_ns = self._inner_ns.get(run, (started_ns, ended_ns))
+        self._inner_ns[run] = min(first_ns, started_ns), max(last_ns, ended_ns)
+
+    def note_times(self, task: _Task, times: Clipped) -> None:
+        """Note the times of a task, which may have handed over others."""
+        if "run" in task.note:
+            self._spans[task.note["run"]] = task.span_id, times
+
+    def parent_of(self, task: _Task, times: Clipped) -> int:
+        """Return the number of the task that has handed over this one, or of the innermost span; 0 for none.
+
+        It is one that is there from its begin to its end.
+        """
+        note = task.note
+        while "by" in note:
+            span_id, around = self._spans.get(note["by"], (0, times))
+            if span_id and around.started_ns <= times.started_ns and times.ended_ns <= around.ended_ns:
+                return span_id
+            note = self._runs[note["by"]]
+        return self._span_around(task.scope, times.ended_ns)
+
+    def _span_around(self, scope: Scope | span, ended_ns: int) -> int:
         found: Scope | span | None = scope
         while found is not None and found.span_id and found.is_over and self._end_of(found) < ended_ns:
             found = found.parent
@@ -207,11 +284,13 @@ class WorkerLanes:
         self._lanes = recorder.lanes
         self._workers: dict[str, tuple[str, dict[object, str]]] = {}
 
-    def lane_of(self, note: Note) -> str:
-        """Return the lane of the thread that has run a task."""
-        if not _is_on_thread(note):
-            return "lost"
-        if note["worker"] not in self._workers:
-            self._workers[note["worker"]] = self._lanes.take("dask").name, {}
-        worker, threads = self._workers[note["worker"]]
-        return threads.setdefault(note["thread"], f"{worker}/thread-{len(threads) + 1}")
+    def lane_of(self, worker: str, thread: object) -> str:
+        """Return the lane of a place that `_places` has yielded."""
+        if worker == LOST:
+            return LOST
+        if worker not in self._workers:
+            self._workers[worker] = self._lanes.take("dask").name, {}
+        lane, threads = self._workers[worker]
+        if isinstance(thread, str):
+            return f"{lane}/{thread}"
+        return threads.setdefault(thread, f"{lane}/thread-{len(threads) + 1}")

@@ -1,28 +1,39 @@
-"""What a Dask cluster tells of its tasks: its scheduler notes them, and its workers label them.
+"""What a Dask cluster tells of its tasks: its scheduler notes them.
 
-Belongs here: plugins, which run on the machines of a cluster. Does not belong here: who puts them there, and what
-becomes of the notes (``dask_clusters``, ``dask_notes``). It loads Dask: only what knows that it is loaded imports it.
+Belongs here: a plugin, which runs on the scheduler, and what it hears there beside what plugins are told. Does not
+belong here: what runs on workers (``dask_workers``), who puts it there (``dask_clusters``), what becomes of the notes
+(``dask_notes``). It loads Dask: only what knows that it is loaded imports it.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextvars import ContextVar
+from functools import partial, update_wrapper
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-import cloudpickle
-from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
+from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.metrics import time
 
-from kaygraph_viz.capture.dask_labels import label_of_task
-from kaygraph_viz.capture.labels import Label
-
-__all__ = ["Labeller", "Reporter", "install", "reporter_here", "take", "token_of"]
+__all__ = ["Reporter", "install", "keep_labeller", "reporter_here", "take", "token_of"]
 
 MOST_TASKS = 200_000  # that are kept; what is beyond them is counted
 KEPT = ("status", "thread", "startstops", "nbytes", "exception_text")  # of what a worker says of a task
 Note = dict[str, Any]  # as in Dask's task stream, and what that does not say
+
+_submitting: ContextVar[Any] = ContextVar("kaygraph_viz_dask_submitting", default=None)  # the key of a task
+
+
+class _Run(NamedTuple):
+    """A task on its way to a worker or there: how the scheduler numbers this run, and which attempt it is."""
+
+    number: int
+    attempt: int
+    sent_at: float
+    worker: str
+    deaths: int  # how often workers have died of the task before
 
 
 class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
@@ -43,14 +54,20 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
         self._scheduler: Callable[[], Any] = weakref.ref(scheduler)
         self._clients = {client}
         self._asked: dict[Any, Note] = {}  # by task: who asked for it, and when
-        self._sent: dict[Any, tuple[float, str, int]] = {}  # by task: when, to whom, how often workers died of it
+        self._sent: dict[Any, _Run] = {}  # by task, while it is on a worker
+        self._latest: dict[Any, _Run] = {}  # by task
         self._labels: dict[tuple[Any, str], str] = {}  # by task and worker
+        self._failed: dict[Any, Note] = {}  # by task: what its worker says, as long as the scheduler looks at it
         self._notes: list[Note] = []
         self._dropped = 0
 
     def update_graph(self, scheduler: Any, *, client: str, keys: Any, tasks: Iterable[Any], **_: Any) -> None:
         """Note who asks for tasks that are new."""
         asked = {"asked": (client, token_of(keys)), "asked_at": time()}
+        submitting = _submitting.get()
+        if submitting is not None:
+            run = self._latest.get(submitting)
+            asked["by"] = None if run is None else run.number
         self._clients.add(client)
         for key in tasks:
             self._asked.setdefault(key, asked)
@@ -63,26 +80,47 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **facts: Any) -> None:
         """Note a task that was sent to a worker, or that has run."""
-        scheduler = self._scheduler()
         if start == "processing" and key in self._sent:
-            sent_at, worker, deaths = self._sent.pop(key)
-            label = self._labels.pop((key, worker), "")
-            task = scheduler.tasks[key]
-            if facts.get("startstops"):
-                noted = {name: facts[name] for name in KEPT if name in facts}
-            elif task.suspicious > deaths:
-                noted = {"status": "lost", "startstops": ()}
-            else:  # it was cancelled, or given to another worker
-                return
-            noted |= {"key": key, "worker": worker, "sent": sent_at, "got": time(), "label": label}
-            self._keep(noted | {"needs": [each.key for each in task.dependencies]} | self._asked.get(key, {}))
+            self._end(key, self._sent.pop(key), facts if facts.get("startstops") else self._failed.get(key, facts))
         elif finish == "processing":
-            task = scheduler.tasks[key]
-            self._sent[key] = time(), task.processing_on.address, task.suspicious
+            task = self._scheduler().tasks[key]
+            before = self._latest.get(key)
+            attempt = 1 if before is None else before.attempt + 1
+            run = _Run(task.run_id, attempt, time(), task.processing_on.address, task.suspicious)
+            self._sent[key] = self._latest[key] = run
         elif finish == "forgotten":
             self._asked.pop(key, None)
+            self._latest.pop(key, None)
+
+    def hear_failure(self, key: Any, facts: Note, handle: Callable[[], Any]) -> Any:
+        """Have the scheduler handle what a worker says of a failed task: plugins are told only the last time."""
+        self._failed[key] = facts
+        try:
+            return handle()
+        finally:
+            del self._failed[key]
+
+    def _end(self, key: Any, run: _Run, facts: Note) -> None:
+        if facts.get("startstops"):
+            ended = {name: facts[name] for name in KEPT if name in facts} | {"worker": facts.get("worker", run.worker)}
+        elif self._scheduler().tasks[key].suspicious > run.deaths or "restart" in str(facts.get("stimulus_id")):
+            ended = {"status": "lost"}  # with its worker
+        else:  # it was cancelled, or given to another worker
+            ended = {"status": "released"}
+        self._keep(self._note(key, run) | ended | {"got": time()})
+
+    def _note(self, key: Any, run: _Run) -> Note:
+        """Return what is known of a task that is on a worker."""
+        task = self._scheduler().tasks[key]
+        note = {
+            "key": key, "run": run.number, "attempt": run.attempt, "status": "sent", "startstops": (),
+            "worker": run.worker, "sent": run.sent_at, "needs": [each.key for each in task.dependencies],
+            "is_coroutine": bool(getattr(task.run_spec, "is_coro", False)),
+        }  # fmt: skip
+        return note | self._asked.get(key, {})
 
     def _keep(self, note: Note) -> None:
+        note["label"] = self._labels.pop((note["key"], note["worker"]), "")
         if len(self._notes) < MOST_TASKS:
             self._notes.append(note)
         else:
@@ -90,7 +128,7 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
 
     def restart(self, scheduler: Any) -> None:
         """Forget all tasks that have not run."""
-        for each in (self._asked, self._sent, self._labels):
+        for each in (self._asked, self._sent, self._latest, self._labels):
             each.clear()
 
     def remove_client(self, scheduler: Any, client: str) -> None:
@@ -105,12 +143,19 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
         if scheduler is not None and scheduler.plugins.get(self._name) is self:
             del scheduler.plugins[self._name]
             scheduler._broker._topics.pop(self._name, None)
+            _stop_listening(scheduler)
 
     def taken(self) -> tuple[list[Note], int]:
-        """Return the notes, and how many were dropped, and leave."""
+        """Return the notes, and how many were dropped, and leave; last come the tasks that still run."""
         self.leave()
+        scheduler = self._scheduler()
+        if scheduler is not None:
+            for key, run in self._sent.items():
+                self._keep(self._note(key, run))
         notes, self._notes = self._notes, []
-        return notes, self._dropped
+        self._sent.clear()
+        there = () if scheduler is None else scheduler.workers  # the others cannot be asked
+        return [each for each in notes if each["status"] != "released" or each["worker"] in there], self._dropped
 
 
 _here: WeakValueDictionary[str, Reporter] = WeakValueDictionary()  # of the schedulers in this process, by name
@@ -131,6 +176,7 @@ def install(name: str, client: str, *, dask_scheduler: Any) -> float:
     """Put a reporter on the scheduler, and return the time there [s]."""
     reporter = _here[name] = Reporter(name, dask_scheduler, client)
     dask_scheduler.add_plugin(reporter, name=name)
+    _listen(dask_scheduler)
     return float(time())
 
 
@@ -145,30 +191,58 @@ def reporter_here(name: str) -> Reporter | None:
     return _here.get(name)
 
 
-class Labeller(WorkerPlugin):  # type: ignore[misc]
-    """Labels tasks on the workers, where their arguments are, and tells the reporter.
+def keep_labeller(name: str, packed: bytes | None, *, dask_scheduler: Any) -> list[str]:
+    """Keep a plugin for workers that are still to come, or none; return the addresses of those that are there."""
+    dask_scheduler.worker_plugins.pop(name, None)
+    if packed is not None:
+        dask_scheduler.worker_plugins[name] = packed
+    return list(dask_scheduler.workers)
 
-    Parameters
-    ----------
-    name
-        Of the plugin, and of the events that it sends.
-    label
-        What labels calls. It is pickled at once: a fault of that is one of the caller.
-    """
 
-    def __init__(self, name: str, label: Label) -> None:
-        self._name = name
-        self._packed = cloudpickle.dumps(label)
+# -- what plugins are not told -------------------------------------------------------------------------------------
 
-    def setup(self, worker: Any) -> None:
-        """Begin to label the tasks of a worker."""
-        self._worker: Callable[[], Any] = weakref.ref(worker)
-        self._label: Label = cloudpickle.loads(self._packed)
 
-    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
-        """Label a task that begins."""
-        if finish == "executing":
-            worker = self._worker()
-            label = label_of_task(self._label, worker.state.tasks[key].run_spec, worker.data)
-            if label:
-                worker.log_event(self._name, {"key": key, "label": label})
+def _listen(scheduler: Any) -> None:
+    """Hear which task hands over a graph, and which attempts have failed, as long as there is a reporter."""
+    handlers = scheduler.stream_handlers
+    for operation, make in _LISTENING.items():
+        if not hasattr(handlers[operation], "kaygraph_viz_original"):
+            original = handlers[operation]
+            handlers[operation] = update_wrapper(make(scheduler, original), original)
+            handlers[operation].kaygraph_viz_original = original
+
+
+def _stop_listening(scheduler: Any) -> None:
+    if not any(isinstance(each, Reporter) for each in scheduler.plugins.values()):
+        for operation in _LISTENING:
+            ours = scheduler.stream_handlers[operation]
+            scheduler.stream_handlers[operation] = getattr(ours, "kaygraph_viz_original", ours)
+
+
+def _hearing_submitter(scheduler: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+    async def update_graph(**message: Any) -> Any:
+        token = _submitting.set(message.get("submitting_task"))
+        try:
+            return await original(**message)
+        finally:
+            _submitting.reset(token)
+
+    return update_graph
+
+
+def _hearing_failure(scheduler: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+    plugins = scheduler.plugins
+
+    def task_erred(**message: Any) -> Any:
+        def handle() -> Any:
+            return original(**message)
+
+        for each in list(plugins.values()):
+            if isinstance(each, Reporter):
+                handle = partial(each.hear_failure, message["key"], message, handle)
+        return handle()
+
+    return task_erred
+
+
+_LISTENING = {"update-graph": _hearing_submitter, "task-erred": _hearing_failure}

@@ -77,43 +77,38 @@ class TaskRun(OpenCall):
         self.submitted_ns = recorder.now_ns()
         self.task_id = 0
         self.is_sharing = is_sharing
-        self._inside: Scope | span | None = self  # the scope in force when it was suspended, if it shares its context
+        # The scope in force when it was suspended, if it shares its context; None is itself: no circle to collect.
+        self._inside: Scope | span | None = None
         self._around: Scope | span | None = None  # the one that was there before it
 
     def enter(self) -> None:
         """Make this the run of the calling context."""
         if not self.span_id:
             self._around = _scope.get()
-        _scope.set(self._inside)
+        _scope.set(self._inside or self)
 
     def leave(self) -> None:
         """Leave the calling context as it was."""
         _scope.set(self._around)
 
-    def start(self, now_ns: int) -> TaskLane:
-        """Note that the first step begins."""
-        recorder = self.recorder
-        lanes = recorder.lanes
-        found = lanes.lane_of_task
-        if found.__class__ is not _Lanes:
-            found = lanes.lane_of_task = _Lanes()
-        self._lane = lane = TaskLane.of(lanes, found.free, now_ns)
-        self._started_ns = now_ns
-        self.span_id = number = recorder.next_id()
-        recorder.open_spans[number] = self
-        return lane
-
     def begin_step(self, task: Task[Any] | None) -> None:
         """Note that a step begins."""
-        now_ns = self.recorder.now_ns()
-        if not self.span_id:
-            lane = self.start(now_ns)
-        else:
+        recorder = self.recorder
+        now_ns = recorder.now_ns()
+        if self.span_id:
             lane = self._lane
             if now_ns - lane.checked_ns > OLDEST_READING_NS:
                 lane.check_clock(now_ns)
             if now_ns - lane.ended_ns >= SHORT_WAIT_NS and task is not None and not lane.notes_itself:
                 lane.end_wait(task, now_ns)
+        else:
+            found = recorder.lanes.lane_of_task
+            if found.__class__ is not _Lanes:
+                found = recorder.lanes.lane_of_task = _Lanes()
+            self._lane = lane = TaskLane.of(recorder.lanes, found.free, now_ns)
+            self._started_ns = now_ns
+            self.span_id = number = recorder.next_id()
+            recorder.open_spans[number] = self
         lane.began_ns = now_ns
 
     def end_step(self, task: Task[Any] | None, context: Context | None) -> None:
@@ -238,6 +233,9 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
                     task = original(self, coro, **options)
                 finally:
                     _scope.reset(outer)
+                if task.__class__ is Task:  # `_follow` without the cost of a call
+                    run.task_id = id(task)
+                    return task
             _follow(task, run)
         except BaseException as error:
             without_our_frames(error)

@@ -179,7 +179,7 @@ class Recorder:
         self.shared_watch = shared_watch
         self.captured = captured
         self.label = label
-        self.at_end: list[Callable[[], None]] = []  # called before the recording ends, by what has more to tell
+        self.at_end: list[Callable[[], object]] = []  # called before the recording ends, by what has more to tell
         self.errands: dict[Any, Any] = {}  # by span, or themselves: where calls come home that are sent to processes
         self.gauges = GaugeLog()
         self.process_lanes: dict[tuple[int, int], str] = {}  # by number of the process and of its interpreter

@@ -350,6 +350,8 @@ class Scheduler(EventQueue):
 
     def _has_outsiders(self) -> bool:
         """Return whether there are threads off the schedule that could wake a fiber."""
+        if self.root is not None and not self.root.carrier.is_watched:
+            return False  # where fibers share a thread, nothing else runs
         root = self.root.thread if self.root is not None else None
         return any(
             not is_simulated(thread) and thread is not root and not self._watchdog.is_run_by(thread)

@@ -41,6 +41,51 @@ def submitting(number):
         return client.submit(plus, number, 1).result()
 
 
+def submitting_in_turn(depth):
+    client = distributed.get_client()
+    if not depth:
+        return 0
+    inner = client.submit(submitting_in_turn, depth - 1)
+    distributed.secede()
+    result = inner.result() + 1
+    distributed.rejoin()
+    return result
+
+
+def fail_at_first(folder, times):
+    """Fail a number of times, whichever process runs this."""
+    attempt = len(list(folder.iterdir()))
+    (folder / f"{attempt}").touch()
+    if attempt < times:
+        raise ValueError(attempt)
+    return attempt
+
+
+def end_worker_at_first(folder):
+    if not list(folder.iterdir()):
+        (folder / "0").touch()
+        os._exit(3)
+    return 1
+
+
+def say_and_wait(folder):
+    """Tell that this runs, and wait until the test lets it end."""
+    (folder / "runs").touch()
+    while not (folder / "go").exists():
+        os.sched_yield()
+
+
+def let_go_at_end(cluster, there):
+    while cluster.status.name == "running":
+        os.sched_yield()
+    there.touch()
+
+
+def until(there):
+    while not there.exists():
+        os.sched_yield()
+
+
 def total():
     return add([load(number) for number in range(4)])
 
@@ -140,11 +185,74 @@ def test_a_task_that_fails_says_so_with_its_label(client):
     assert labels_of(trace) == ["7"]
 
 
-def test_tasks_that_hand_over_tasks(client):
+def test_tasks_that_hand_over_tasks_are_their_parents(client):
     with kv.record(capture="dask") as trace:
-        assert client.submit(submitting, 1).result() == 2
+        with kv.span("outer") as outer:
+            assert client.gather(client.map(submitting, range(3))) == [1, 2, 3]
+            assert client.submit(submitting_in_turn, 3).result() == 3
     trace.validate()
-    assert sorted(each.name for each in trace) == ["plus", "submitting"]
+    names = {each.span_id: each.name for each in trace}
+    parents = [names[each.parent_id] for each in trace if each.parent_id]
+    assert sorted(parents) == ["outer"] * 4 + ["submitting"] * 3 + ["submitting_in_turn"] * 3
+    assert len({each.parent_id for each in found_in(trace, "plus")}) == 3
+    assert {each.parent_id for each in found_in(trace, "submitting")} == {outer.span_id}
+
+
+def test_each_attempt_is_a_bar_that_needs_the_one_before(client, tmp_path):
+    with kv.record(capture="dask", label=lambda folder, times: f"{times} times") as trace:
+        assert client.submit(fail_at_first, tmp_path, 2, retries=3).result() == 2
+    trace.validate()
+    one, two, three = trace.spans
+    assert [each.status for each in trace] == ["error", "error", "ok"]
+    assert [each.error for each in trace] == ["ValueError(0)", "ValueError(1)", None]
+    assert [each.attributes.get("attempt") for each in trace] == [None, 2, 3]
+    assert [each.links for each in trace] == [(), (one.span_id,), (two.span_id,)]
+    assert one.ended_ns <= two.submitted_ns <= two.started_ns
+    assert labels_of(trace) == ["2 times"] * 3
+    assert three.parent_id is None
+
+
+def test_a_task_that_is_retried_by_the_client_is_another_attempt(client, tmp_path):
+    with kv.record(capture="dask") as trace:
+        future = client.submit(fail_at_first, tmp_path, 1)
+        distributed.wait(future)
+        future.retry()
+        assert future.result() == 1
+    assert [(each.status, each.attributes.get("attempt")) for each in trace] == [("error", None), ("ok", 2)]
+
+
+def test_what_still_runs_when_the_block_ends_is_a_bar_until_then(client, tmp_path):
+    with kv.record(capture="dask") as trace:
+        with kv.span("outer") as outer:
+            running = client.submit(say_and_wait, tmp_path)
+            until(tmp_path / "runs")
+        waiting = client.submit(plus, running, 1)
+        assert client.submit(plus, 7, 2).result() == 9
+    (tmp_path / "go").touch()
+    with pytest.raises(TypeError):
+        waiting.result()
+    trace.validate()
+    (found,) = found_in(trace, "say_and_wait")
+    assert (found.status, found.parent_id) == ("abandoned", None)
+    assert found.lane.startswith("dask-")
+    assert found.ended_ns >= max(each.ended_ns for each in trace)
+    assert found.submitted_ns >= outer._started_ns
+    assert len(trace) == 3
+
+
+def test_a_task_that_is_cancelled_while_it_runs_is_a_bar(cluster, client, tmp_path):
+    with kv.record(capture="dask") as trace:
+        running = client.submit(say_and_wait, tmp_path)
+        until(tmp_path / "runs")
+        running.cancel()
+        while running.key in cluster.scheduler.tasks:
+            os.sched_yield()
+        (tmp_path / "go").touch()
+        others = client.map(plus, range(4), two=1)  # which need the thread of the first
+        client.gather(others)
+    trace.validate()
+    (found,) = found_in(trace, "say_and_wait")
+    assert found.status == "cancelled"
 
 
 def test_each_task_is_recorded_once_however_many_clients_there_are(cluster):
@@ -227,6 +335,21 @@ def test_a_cluster_that_ends_before_the_recording_is_recorded():
     assert [each.name for each in trace] == ["plus"]
 
 
+def test_what_runs_when_its_cluster_ends_is_a_bar_until_then(tmp_path):
+    with kv.record(capture="dask") as trace:
+        cluster = distributed.LocalCluster(1, threads_per_worker=1, processes=False, dashboard_address=":0")
+        client = distributed.Client(cluster)
+        future = client.submit(say_and_wait, tmp_path)
+        until(tmp_path / "runs")
+        ender = threading.Thread(target=let_go_at_end, args=(cluster, tmp_path / "go"))
+        ender.start()
+        cluster.close()
+        ender.join()
+    client.close()
+    assert future.status != "finished"
+    assert [(each.name, each.status) for each in trace] == [("say_and_wait", "abandoned")]
+
+
 def test_a_client_that_ends_its_cluster_is_recorded_before():
     with kv.record(capture="dask") as trace:
         client = distributed.Client(processes=False, n_workers=1, dashboard_address=":0")
@@ -275,14 +398,7 @@ def test_a_label_that_workers_cannot_load_says_so_and_leaves_nothing(cluster, cl
     assert plugins_of(cluster, client) == before
 
 
-def test_what_cannot_be_recorded_says_so_once(clusters, in_threads):
-    async def main():
-        async with distributed.Client(clusters["threads"], asynchronous=True, set_as_default=False) as client:
-            return [await client.submit(plus, number, 2) for number in range(2)]
-
-    with pytest.warns(UserWarning, match="asynchronous client") as warned, kv.record(capture="dask") as trace:
-        assert in_threads.sync(main) == [2, 3]
-    assert (len(warned), len(trace)) == (1, 0)
+def test_what_cannot_be_recorded_says_so_once(in_threads):
     with pytest.warns(UserWarning, match="simulated time") as warned, kv.record(clock="virtual", capture="dask"):
         assert in_threads.submit(plus, 1, 2).result() == 3
         assert in_threads.submit(plus, 1, 3).result() == 4
@@ -299,3 +415,15 @@ def test_a_task_whose_worker_dies_is_lost(clusters):
     done, (lost,) = trace.spans[0], found_in(trace, "end_worker")
     assert (lost.status, lost.lane, lost.links) == ("lost", "lost", (done.span_id,))
     assert "the worker at tcp://" in lost.error
+
+
+def test_a_task_that_is_run_again_since_its_worker_died_has_two_bars(clusters, tmp_path):
+    cluster = clusters["processes"]
+    cluster.scheduler.allowed_failures = 3
+    with distributed.Client(cluster) as client, kv.record(capture="dask") as trace:
+        client.wait_for_workers(2)
+        assert client.submit(end_worker_at_first, tmp_path).result() == 1
+    trace.validate()
+    lost, again = trace.spans
+    assert (lost.status, again.status, again.links) == ("lost", "ok", (lost.span_id,))
+    assert again.attributes["attempt"] == 2

@@ -73,6 +73,65 @@ def test_tasks_of_one_thread_do_not_overlap():
     assert sorted(columns.lanes) == ["dask-1/thread-1", "dask-1/thread-2"]
 
 
+def test_coroutines_of_one_thread_overlap_on_lanes_of_their_own():
+    times = [(10, 20), (15, 30), (20, 25), (26, 27)]
+    columns, _ = recorded(*(note(f"a-{start}", start, stop, is_coroutine=True) for start, stop in times))
+    assert times_of(columns) == times
+    lanes = [columns.lanes[each] for each in columns.rows["lane"]]
+    assert lanes == ["dask-1/task-1", "dask-1/task-2", "dask-1/task-1", "dask-1/task-1"]
+    assert not columns.attributes.get(2, {}).get("clipped_s")
+
+
+def test_an_attempt_waits_from_when_the_one_before_has_failed():
+    failed = note("a", 10, 20, got=1.021, status="error", exception_text="no")
+    columns, _ = recorded(failed, note("a", 30, 40, attempt=2))
+    assert columns.links == {2: (1,)}
+    assert columns.rows["submitted_ns"].tolist() == [0, 21 * MS]
+    assert columns.attributes[2]["attempt"] == 2
+
+
+def inner(key, start_ms, stop_ms, *, by, asked_ms, **more):
+    """Return what is known of a task that another one has handed over."""
+    return note(key, start_ms, stop_ms, client="Client-worker-1", by=by, asked_at=1 + asked_ms / 1_000, **more)
+
+
+def test_a_task_that_another_one_has_handed_over_belongs_to_that_run_of_it():
+    columns, names = recorded(
+        note("a", 0, 20, run=1, status="error"), note("a", 30, 60, run=2, attempt=2),
+        inner("b", 35, 40, by=2, asked_ms=32, run=3, thread=8), inner("c", 36, 38, by=3, asked_ms=36, run=4, thread=9),
+    )  # fmt: skip
+    assert names == ["a", "a", "b", "c"]
+    assert columns.rows["parent_id"].tolist() == [0, 0, 2, 3]
+    assert columns.rows["submitted_ns"].tolist()[2:] == [32 * MS, 36 * MS]
+
+
+def test_a_task_encloses_what_it_has_handed_over_whatever_the_clocks_of_workers_say():
+    columns, _ = recorded(
+        inner("b", 12, 45, by=1, asked_ms=10, run=2, worker="tcp://b"), note("a", 20, 40, run=1, sent=1.005, got=1.050),
+    )  # fmt: skip
+    assert columns.rows["parent_id"].tolist() == [0, 2]
+    assert times_of(columns) == [(10, 45), (12, 45)]
+
+
+def test_what_has_outlived_the_task_that_handed_it_over_belongs_to_the_scope_of_that():
+    def calls(recorder):
+        return {("me", "out"): [Call(0, Scope(recorder, 7))]}
+
+    columns, _ = recorded(
+        note("a", 0, 20, run=1), inner("b", 15, 40, by=1, asked_ms=10, run=2, worker="tcp://b"), calls=calls
+    )
+    assert columns.rows["parent_id"].tolist() == [7, 7]
+
+
+def test_what_others_or_their_tasks_have_handed_over_is_left_out():
+    _, names = recorded(
+        note("theirs", 0, 9, client="you", run=1), inner("a", 1, 2, by=1, asked_ms=1, run=2),
+        inner("b", 3, 4, by=None, asked_ms=1, run=3), inner("c", 5, 6, by=2, asked_ms=1, run=4),
+        note("before", 7, 8, asked="another graph"), note("unknown", 8, 9, client="", asked=""),
+    )  # fmt: skip
+    assert names == []
+
+
 def test_a_task_that_has_run_twice_is_linked_as_it_was_last():
     columns, _ = recorded(note("a", 0, 10), note("a", 20, 30), note("b", 40, 50, needs=["a", "kept before"]))
     assert columns.links == {3: (2,)}

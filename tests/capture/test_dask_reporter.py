@@ -1,16 +1,16 @@
-"""The plugins on a cluster: without a cluster."""
+"""The plugin on a scheduler: without a cluster."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("distributed")
-from dask._task_spec import Task, TaskRef
-
 from kaygraph_viz.capture import dask_reporter
-from kaygraph_viz.capture.dask_reporter import Labeller, install, take, token_of
+from kaygraph_viz.capture.dask_reporter import install, take, token_of
 
 
 class Scheduler:
@@ -19,6 +19,8 @@ class Scheduler:
     def __init__(self) -> None:
         self.plugins: dict[str, object] = {}
         self.tasks: dict[str, SimpleNamespace] = {}
+        self.workers = {"tcp://a": None}
+        self.stream_handlers = {"update-graph": self.graph_updated, "task-erred": self.task_erred}
         self._broker = SimpleNamespace(truncate=lambda topic: None, _topics={})
 
     def add_plugin(self, plugin, *, name) -> None:
@@ -27,20 +29,16 @@ class Scheduler:
     def task(self, key, *needs) -> None:
         self.tasks[key] = SimpleNamespace(
             key=key, dependencies=[self.tasks[each] for each in needs], suspicious=0,
-            processing_on=SimpleNamespace(address="tcp://a"),
+            processing_on=SimpleNamespace(address="tcp://a"), run_id=len(self.tasks), run_spec=None,
         )  # fmt: skip
 
+    async def graph_updated(self, **message) -> None:
+        """Handle what a client hands over."""
 
-class Worker:
-    """As much of a worker as the labeller asks."""
-
-    def __init__(self, data, task, told) -> None:
-        self.data = data
-        self.state = SimpleNamespace(tasks={task.key: SimpleNamespace(run_spec=task)})
-        self._told = told
-
-    def log_event(self, topic, msg) -> None:
-        self._told.append((topic, msg))
+    def task_erred(self, *, key, **message) -> None:
+        """Try again, and tell no plugin why."""
+        for plugin in self.plugins.values():
+            plugin.transition(key, "processing", "released", stimulus_id="")
 
 
 RAN = {"status": "OK", "startstops": [{"action": "compute", "start": 1.0, "stop": 2.0}], "type": b"int", "nbytes": 8}
@@ -81,14 +79,92 @@ def test_it_notes_who_asked_what_was_needed_and_the_label(scheduler, reporter):
     assert "type" not in add
 
 
-def test_a_task_of_which_its_worker_dies_is_lost_and_one_that_is_cancelled_is_not(scheduler, reporter):
+def test_a_task_of_which_its_worker_dies_is_lost_and_one_that_is_cancelled_is_let_go(scheduler, reporter):
     for key in ("dies", "cancelled"):
         scheduler.task(key)
     reporter.transition("dies", "waiting", "processing", stimulus_id="")
     scheduler.tasks["dies"].suspicious += 1
     reporter.transition("dies", "processing", "released", stimulus_id="")
     run(reporter, "cancelled", "released")
-    assert [(each["key"], each["status"]) for each in notes_of(scheduler)] == [("dies", "lost")]
+    assert [(each["key"], each["status"]) for each in notes_of(scheduler)] == [
+        ("dies", "lost"),
+        ("cancelled", "released"),
+    ]
+
+
+def test_a_worker_that_is_gone_cannot_be_asked_about_what_it_was_sent(scheduler, reporter):
+    scheduler.task("cancelled")
+    run(reporter, "cancelled", "released")
+    scheduler.workers.clear()
+    assert not notes_of(scheduler)
+
+
+def test_what_a_restart_takes_is_lost(scheduler, reporter):
+    scheduler.task("a")
+    reporter.transition("a", "waiting", "processing", stimulus_id="")
+    reporter.transition("a", "processing", "released", stimulus_id="client-restart-1")
+    assert [each["status"] for each in notes_of(scheduler)] == ["lost"]
+
+
+def test_what_is_on_a_worker_comes_last(scheduler, reporter):
+    for key in ("runs", "ran"):
+        scheduler.task(key)
+        reporter.transition(key, "waiting", "processing", stimulus_id="")
+    reporter.transition("ran", "processing", "memory", stimulus_id="", **RAN)
+    assert [(each["key"], each["status"]) for each in notes_of(scheduler)] == [("ran", "OK"), ("runs", "sent")]
+
+
+def test_attempts_are_counted_and_what_they_failed_with_is_heard(scheduler, reporter):
+    scheduler.task("a")
+    reporter.transition("a", "waiting", "processing", stimulus_id="")
+    failed = RAN | {"status": "error", "exception_text": "no", "worker": "tcp://a"}
+    scheduler.stream_handlers["task-erred"](key="a", **failed)
+    run(reporter, "a", **RAN)
+    one, two = notes_of(scheduler)
+    assert (one["status"], one["exception_text"], one["attempt"]) == ("error", "no", 1)
+    assert (two["status"], two["attempt"]) == ("OK", 2)
+
+
+def test_a_task_that_was_taken_from_a_worker_has_run_where_it_ended(scheduler, reporter):
+    scheduler.task("a")
+    run(reporter, "a", **RAN, worker="tcp://b")
+    assert [each["worker"] for each in notes_of(scheduler)] == ["tcp://b"]
+
+
+def test_a_task_that_is_a_coroutine_says_so(scheduler, reporter):
+    for key, is_coroutine in (("a", True), ("b", False)):
+        scheduler.task(key)
+        scheduler.tasks[key].run_spec = SimpleNamespace(is_coro=is_coroutine)
+        run(reporter, key, **RAN)
+    assert [each["is_coroutine"] for each in notes_of(scheduler)] == [True, False]
+
+
+def test_a_task_that_hands_over_another_is_known(scheduler, reporter):
+    async def hand_over(submitting):
+        async def original(**message):
+            reporter.update_graph(scheduler, client="you", keys={"inner"}, tasks=["inner"], stimulus_id="")
+
+        reporter.leave()
+        scheduler.stream_handlers["update-graph"] = original
+        install("again", "me", dask_scheduler=scheduler)
+        await scheduler.stream_handlers["update-graph"](submitting_task=submitting)
+
+    for key in ("outer", "inner"):
+        scheduler.task(key)
+    reporter.transition("outer", "waiting", "processing", stimulus_id="")
+    for submitting, by in (("outer", 0), ("unknown", None)):
+        asyncio.run(hand_over(submitting))
+        assert reporter._asked.pop("inner")["by"] == by
+
+
+def test_it_listens_as_long_as_there_is_one(scheduler, reporter):
+    originals = {"update-graph": scheduler.graph_updated, "task-erred": scheduler.task_erred}
+    install("other", "me", dask_scheduler=scheduler)
+    take("name", dask_scheduler=scheduler)
+    assert scheduler.stream_handlers != originals
+    assert inspect.iscoroutinefunction(scheduler.stream_handlers["update-graph"])
+    take("other", dask_scheduler=scheduler)
+    assert scheduler.stream_handlers == originals
 
 
 def test_taking_the_notes_leaves_the_scheduler_as_it_was(scheduler, reporter):
@@ -128,13 +204,3 @@ def test_there_is_a_limit(scheduler, reporter, monkeypatch):
 
 def test_a_graph_is_known_by_one_of_its_keys_in_any_order():
     assert token_of({"b", ("a", 1)}) == token_of([("a", 1), "b"]) == "('a', 1)"
-
-
-def test_a_worker_labels_a_task_that_begins():
-    told = []
-    worker = Worker({"two": 2}, Task("key", pow, TaskRef("two"), 3), told)
-    labeller = Labeller("name", lambda base, exponent: f"{base} to the {exponent}")
-    labeller.setup(worker)
-    labeller.transition("key", "waiting", "ready")
-    labeller.transition("key", "ready", "executing")
-    assert told == [("name", {"key": "key", "label": "2 to the 3"})]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import sys
 import time
@@ -183,6 +184,36 @@ def test_nothing_of_a_task_is_changed():
     plain = asyncio.run(main())
     with kv.record(capture="asyncio"):
         assert asyncio.run(main()) == plain
+
+
+def test_a_task_that_has_ended_leaves_nothing_to_the_garbage_collector():
+    async def nothing():
+        pass
+
+    async def main():
+        for _ in range(20):
+            await asyncio.create_task(nothing())
+        return sum(isinstance(each, TaskRun) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with kv.record(capture="asyncio"):
+            assert asyncio.run(main()) <= 2  # that of `main` itself, and the last one
+    finally:
+        gc.enable()
+
+
+def test_tasks_that_follow_each_other_share_a_row():
+    async def nothing():
+        pass
+
+    async def main():
+        for _ in range(5):
+            await asyncio.create_task(nothing())
+
+    found = recorded(main())
+    assert [span.lane for span in found["nothing"]] == ["task-2"] * 5
 
 
 def test_an_error_has_the_same_traceback():

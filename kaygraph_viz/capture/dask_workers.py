@@ -1,0 +1,92 @@
+"""What runs on the workers of a Dask cluster: labels of tasks, and what only a worker knows of them.
+
+Belongs here: a plugin, and functions that are called there. Does not belong here: what runs on the scheduler
+(``dask_reporter``), who calls it (``dask_clusters``). It loads Dask: only what knows that it is loaded imports it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import cloudpickle
+from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.protocol.pickle import dumps, loads
+
+from kaygraph_viz.capture.dask_labels import label_of_task
+from kaygraph_viz.capture.labels import Label
+
+__all__ = ["Labeller", "begin_labels", "end_labels", "found_runs", "packed_labeller"]
+
+_STATUSES = {"ExecuteSuccessEvent": "OK", "ExecuteFailureEvent": "error"}  # by what a worker notes at the end of a task
+
+
+class Labeller(WorkerPlugin):  # type: ignore[misc]  # not looked at by mypy
+    """Labels tasks on the workers, where their arguments are, and tells the reporter.
+
+    Parameters
+    ----------
+    name
+        Of the plugin, and of the events that it sends.
+    label
+        What labels calls. It is pickled at once: a fault of that is one of the caller.
+    """
+
+    def __init__(self, name: str, label: Label) -> None:
+        self._name = name
+        self._packed = cloudpickle.dumps(label)
+
+    def setup(self, worker: Any) -> None:
+        """Begin to label the tasks of a worker."""
+        self._worker: Callable[[], Any] = weakref.ref(worker)
+        self._label: Label = cloudpickle.loads(self._packed)
+
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
+        """Label a task that begins."""
+        if finish == "executing":
+            worker = self._worker()
+            label = label_of_task(self._label, worker.state.tasks[key].run_spec, worker.data)
+            if label:
+                worker.log_event(self._name, {"key": key, "label": label})
+
+
+def packed_labeller(name: str, label: Label) -> bytes:
+    """Return a pickled `Labeller`."""
+    return bytes(dumps(Labeller(name, label)))
+
+
+def begin_labels(name: str, packed: bytes, *, dask_worker: Any) -> None:
+    """Put a pickled `Labeller` on a worker."""
+    labeller = loads(packed)
+    labeller.setup(dask_worker)
+    dask_worker.plugins[name] = labeller
+
+
+def end_labels(name: str, *, dask_worker: Any) -> None:
+    """Take it off again."""
+    dask_worker.plugins.pop(name, None)
+
+
+def found_runs(wanted: Iterable[tuple[Any, int]], *, dask_worker: Any) -> dict[int, dict[str, Any]]:
+    """Return when tasks began, in which thread, and when and how they ended if they have, as far as this worker knows.
+
+    Parameters
+    ----------
+    wanted
+        The key of each task, and the number of its run.
+    """
+    runs = {number: key for key, number in wanted}
+    threads = {key: thread for thread, key in list(dask_worker.active_threads.items())}
+    found = {}
+    for number, key in runs.items():
+        task = dask_worker.state.tasks.get(key)
+        if task is not None and task.run_id == number and key in dask_worker.active_keys:
+            started_s = task.start_time + dask_worker.scheduler_delay
+            found[number] = {"start": started_s, "thread": threads.get(key)}
+    for event in list(dask_worker.state.stimulus_log):
+        status = _STATUSES.get(type(event).__name__)
+        if status is not None and event.run_id in runs and event.start is not None:
+            text = getattr(event, "exception_text", None)
+            found[event.run_id] = {"start": event.start, "stop": event.stop, "status": status, "exception_text": text}
+    return found

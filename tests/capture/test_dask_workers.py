@@ -1,0 +1,75 @@
+"""What runs on the workers of a cluster: without a cluster."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("distributed")
+from dask._task_spec import Task, TaskRef
+from distributed.worker_state_machine import ExecuteFailureEvent, ExecuteSuccessEvent
+
+from kaygraph_viz.capture.dask_workers import begin_labels, end_labels, found_runs, packed_labeller
+
+
+class Worker:
+    """As much of a worker as these ask."""
+
+    scheduler_delay = 0.5
+
+    def __init__(self, data=None, task=None) -> None:
+        self.data = data
+        tasks = {} if task is None else {task.key: SimpleNamespace(run_spec=task)}
+        self.state = SimpleNamespace(tasks=tasks, stimulus_log=[])
+        self.plugins: dict[str, object] = {}
+        self.active_threads: dict[int, str] = {}
+        self.active_keys: set[str] = set()
+        self.told: list[object] = []
+
+    def log_event(self, topic, msg) -> None:
+        self.told.append((topic, msg))
+
+    def run(self, key, run, thread) -> None:
+        self.active_keys.add(key)
+        if thread is not None:
+            self.active_threads[thread] = key
+        self.state.tasks[key] = SimpleNamespace(run_id=run, start_time=2.0)
+
+
+def test_a_worker_labels_a_task_that_begins():
+    worker = Worker({"two": 2}, Task("key", pow, TaskRef("two"), 3))
+    begin_labels(
+        "name", packed_labeller("name", lambda base, exponent: f"{base} to the {exponent}"), dask_worker=worker
+    )
+    labeller = worker.plugins["name"]
+    labeller.transition("key", "waiting", "ready")
+    labeller.transition("key", "ready", "executing")
+    assert worker.told == [("name", {"key": "key", "label": "2 to the 3"})]
+    end_labels("name", dask_worker=worker)
+    assert not worker.plugins
+
+
+def test_a_worker_knows_what_it_runs_and_since_when():
+    worker = Worker()
+    worker.run("a", 7, thread=70)
+    worker.run("coroutine", 8, thread=None)
+    worker.run("again", 10, thread=90)
+    wanted = [("a", 7), ("coroutine", 8), ("again", 9), ("unknown", 11)]
+    assert found_runs(wanted, dask_worker=worker) == {
+        7: {"start": 2.5, "thread": 70}, 8: {"start": 2.5, "thread": None},
+    }  # fmt: skip
+
+
+def test_a_worker_knows_what_it_has_run_for_nobody():
+    worker = Worker()
+    ok = ExecuteSuccessEvent.dummy("a", run_id=1, stimulus_id="")
+    failed = ExecuteFailureEvent.dummy("b", run_id=2, stimulus_id="")
+    failed.start, failed.stop, failed.exception_text = 3.0, 4.0, "no"
+    never_began = ExecuteFailureEvent.dummy("c", run_id=3, stimulus_id="")
+    worker.state.stimulus_log += [ok, failed, never_began, SimpleNamespace(key="a")]
+    found = found_runs([("a", 1), ("b", 2), ("c", 3)], dask_worker=worker)
+    assert found == {
+        1: {"start": 0.0, "stop": 1.0, "status": "OK", "exception_text": None},
+        2: {"start": 3.0, "stop": 4.0, "status": "error", "exception_text": "no"},
+    }
