@@ -12,6 +12,7 @@ import threading
 import pytest
 
 import kaygraph_viz as kv
+from kaygraph_viz import real_threads
 from kaygraph_viz.clock import current_clock, sleep, use_clock
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.sync import Lock, new_event_loop, run_loop, threads
@@ -25,7 +26,7 @@ NAMES = ("Condition", "Event", "Lock", "SimpleQueue", "Thread", "Timer", "Future
 
 def test_under_the_real_clock_it_is_like_the_standard_library():
     real = threads()
-    assert real.Lock is threading.Lock
+    assert real.Lock is real_threads.Lock
     assert real.SimpleQueue is queue.SimpleQueue
     for name in ("Condition", "Thread", "Timer"):
         assert issubclass(getattr(real, name), getattr(threading, name))

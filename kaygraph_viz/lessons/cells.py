@@ -38,7 +38,8 @@ def names_in(source: str) -> tuple[set[str], set[str]]:
     ({'mine'}, set())
     """
     try:
-        return set(_set_by(ast.parse(source))), set(_read_by(symtable(source, "a cell", "exec")))
+        tree = ast.parse(source)
+        return set(_set_by(tree)), set(_read_by(symtable(ast.unparse(_Plain().visit(tree)), "a cell", "exec")))
     except (SyntaxError, ValueError, RecursionError):
         return {name for found in _SET.findall(source) for name in found if name}, set()
 
@@ -52,6 +53,36 @@ def _set_by(tree: ast.AST) -> Iterator[str]:
             yield from _root(node)
         if not isinstance(node, _INNER):
             yield from _set_by(node)
+
+
+class _Plain(ast.NodeTransformer):
+    """Makes code with the same names of which a table of names tells the same with every Python.
+
+    From 3.12 on, variables inside of ``[x for x in y]`` count as those around it, but for generators; from 3.14 on,
+    there is no table of an ``await`` outside of functions.
+    """
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        return self.visit(node.value)  # type: ignore[no-any-return]
+
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.AST:
+        return ast.copy_location(ast.For(**dict(ast.iter_fields(self.generic_visit(node)))), node)
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AST:
+        return ast.copy_location(ast.With(**dict(ast.iter_fields(self.generic_visit(node)))), node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        node.is_async = 0
+        return self.generic_visit(node)
+
+    def visit_ListComp(self, node: ast.ListComp | ast.SetComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    visit_SetComp = visit_ListComp  # noqa: N815  (as `ast` calls it)
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return self.generic_visit(ast.GeneratorExp(pair, node.generators))
 
 
 def _read_by(table: SymbolTable) -> Iterator[str]:

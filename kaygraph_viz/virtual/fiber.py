@@ -6,9 +6,12 @@ Belongs here: its state, and ending a real thread from outside. Does not belong 
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 from collections.abc import Callable
+from opcode import opmap
 from time import monotonic, sleep  # bound before a block replaces them: they stay real
+from types import FrameType
 
 from kaygraph_viz.parts import PartLog
 from kaygraph_viz.virtual.carriers import carrier
@@ -18,6 +21,7 @@ __all__ = ["KEY", "Fiber", "Stopped", "end_within", "is_running", "is_simulated"
 KEY = "_kaygraph_viz"  # the attribute of a real thread that holds its `VirtualThread`
 STEP_S = 0.01
 STEPS = 100  # loop turns, more than Python needs to raise a pending exception
+LOAD_SPECIAL = opmap.get("LOAD_SPECIAL") if sys.version_info[:2] == (3, 14) else None
 _is_alive = threading.Thread.is_alive
 
 
@@ -88,6 +92,8 @@ def end_within(fiber: Fiber, seconds: float) -> None:
         return
     _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     its_ident, own_ident = ctypes.c_ulong(thread.ident), ctypes.c_ulong(threading.get_ident())
+    while _is_entering(fiber.carrier.frame_of(thread, fiber.turn)) and not fiber.is_over and monotonic() < until:
+        sleep(STEP_S)
     _raise_in(its_ident, stopped)
     while not fiber.is_over and monotonic() < until:
         sleep(STEP_S)
@@ -98,6 +104,14 @@ def end_within(fiber: Fiber, seconds: float) -> None:
             pass
     except Stopped:
         pass
+
+
+def _is_entering(frame: FrameType | None) -> bool:
+    """Return whether a thread enters a ``with`` block, as one that waits for a lock does.
+
+    An exception that Python 3.14 raises just then would leave the lock taken (python/cpython#148874).
+    """
+    return LOAD_SPECIAL is not None and frame is not None and frame.f_code.co_code[frame.f_lasti - 2] == LOAD_SPECIAL
 
 
 def join_at_most(fiber: Fiber, seconds: float) -> None:

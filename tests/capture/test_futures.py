@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import traceback
@@ -90,24 +91,35 @@ def test_jobs_of_a_process_pool_bring_their_spans_home(processes: ProcessPoolExe
     assert {span.lane for span in jobs} <= {"process-1", "process-2"}
 
 
-@pytest.mark.processes
-@pytest.mark.skipif(sys.version_info < (3, 14), reason="pools of interpreters came with Python 3.14")
-@pytest.mark.parametrize("is_derived", [False, True])
-def test_interpreters_of_a_pool_are_as_processes(is_derived: bool) -> None:
-    from concurrent.futures import InterpreterPoolExecutor
+WITH_INTERPRETERS = """
+from concurrent.futures import InterpreterPoolExecutor
+import kaygraph_viz as kv
 
-    kind = type("Pool", (InterpreterPoolExecutor,), {}) if is_derived else InterpreterPoolExecutor
+class Derived(InterpreterPoolExecutor): pass
+
+for kind in (InterpreterPoolExecutor, Derived):
     with kv.record(capture="futures", label="arguments") as trace, kind(1) as pool:
         assert list(pool.map(len, ["a", "bc"])) == [1, 2]
-        with pytest.raises(ValueError, match="invalid literal"):
-            pool.submit(int, "no").result()
+        error = pool.submit(int, "no").exception()
+    assert type(error) is ValueError
     trace.validate()
-    found = [(span.name, span.lane, span.status, span.attributes["label"]) for span in trace]
-    assert found == [
+    print([(span.name, span.lane, span.status, span.attributes["label"]) for span in trace])
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="pools of interpreters came with Python 3.14")
+def test_interpreters_of_a_pool_are_as_processes() -> None:
+    """In a program of its own: with all that tests have loaded, Python itself ends now and then as it makes one."""
+    command = [sys.executable, "-c", WITH_INTERPRETERS]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    found = [
         ("len", "process-1", "ok", '"a"'), ("len", "process-1", "ok", '"bc"'), ("int", "process-1", "error", '"no"'),
     ]  # fmt: skip
+    assert ended.stdout.splitlines() == [str(found)] * 2
 
 
+@pytest.mark.processes
 def test_an_error_comes_home_as_it_is_without_a_recording(processes: ProcessPoolExecutor) -> None:
     def seen() -> tuple[type, str, list[str], str, list[str]]:
         error = processes.submit(fail, 3).exception()

@@ -34,6 +34,8 @@ GOOD = "1 of 1 goals met"
         ("class A(B):\n    x = 1", {"A"}, {"B"}),
         ("with r() as (a, b):\n    c = 1", {"a", "b", "c"}, {"r"}),
         ("async with r() as a:\n    b = await c", {"a", "b"}, {"r", "c"}),
+        ("async for a in b: [c async for c in d(a)]", {"a", "c"}, {"a", "b", "d"}),
+        ("{a: {b for b in c} for a in d}", {"a", "b"}, {"c", "d"}),
         ("for a in b: c[0].d = a", {"a", "c"}, {"a", "b", "c"}),
         ("import a\nfrom b import c as d", set(), set()),
         ("if (a := f(lambda x: y)): pass", {"a"}, {"f", "y"}),

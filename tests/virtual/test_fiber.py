@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from time import sleep
 
 import pytest
 
@@ -63,6 +65,29 @@ def test_one_that_computes_without_end_is_ended_from_outside():
     assert fiber.is_over
     join_at_most(fiber, GUARD_S)
     assert not is_running(fiber)
+
+
+def test_one_that_waits_for_a_lock_leaves_it_free(monkeypatch):
+    def compute():
+        with lock:
+            while True:
+                pass
+
+    def step(seconds):
+        if locks:
+            locks.pop().release()
+        sleep(seconds)
+
+    lock = threading.Lock()
+    lock.acquire()
+    fiber, locks = started(compute), [lock]
+    while sys._current_frames()[fiber.thread.ident].f_code is not compute.__code__:
+        pass
+    monkeypatch.setattr("kaygraph_viz.virtual.fiber.sleep", step)
+    end_within(fiber, GUARD_S)
+    assert fiber.is_over
+    join_at_most(fiber, GUARD_S)
+    assert not lock.locked()
 
 
 def test_the_end_of_one_that_never_began_is_not_waited_for(monkeypatch):
