@@ -182,13 +182,13 @@ class _Watch:
         if not silent:
             return list(notes)
         told = {} if client is None else self._told_by_workers(client, silent)
-        known = (note for note in notes if note["status"] not in SILENT or note["run"] in told)
-        return [_completed(note, told[note["run"]]) if note["status"] in SILENT else note for note in known]
+        known = (note for note in notes if note["status"] not in SILENT or note["sent_as"] in told)
+        return [_completed(note, told[note["sent_as"]]) if note["status"] in SILENT else note for note in known]
 
     def _told_by_workers(self, client: Any, notes: Sequence[Note]) -> dict[int, Note]:
         from kaygraph_viz.capture.dask_workers import found_runs
 
-        wanted = [(note["key"], note["run"]) for note in notes]
+        wanted = [(note["key"], note["sent_as"]) for note in notes]
         try:
             answers = on_workers(client, {note["worker"] for note in notes}, found_runs, wanted, within_s=ANSWER_S)
         except Exception as error:
