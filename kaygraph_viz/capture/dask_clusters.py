@@ -27,7 +27,7 @@ from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["hooks"]
 
-ANSWER_S = 5.0  # that workers have to tell what they run, when the program wants to go on
+ANSWER_S = 10.0  # that workers have to tell what they run, when the program wants to go on
 SILENT = ("sent", "released")  # statuses of tasks of which the scheduler does not know when they ran
 
 
