@@ -39,6 +39,11 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# What marimo needs cannot be installed where Python has no GIL: its tests are left out there.
+$(VENV)/.has-test: pyproject.toml | $(VENV)/.made
+	$(PIP) --editable ".[test$$($(BIN)/python -c "import sysconfig as s; print('' if s.get_config_var('Py_GIL_DISABLED') else ',marimo')")]"
+	@touch $@
+
 $(VENV)/.has-%: pyproject.toml | $(VENV)/.made
 	$(PIP) --editable ".[$*]"
 	@touch $@
@@ -87,13 +92,15 @@ test-thorough: $(VENV)/.has-test $(VENV)/.has-docs
 	$(PYTEST) --thorough
 	$(PYTEST) -c notebooks/pytest.ini --rootdir . notebooks
 
-# The suite on every Python of this machine, and with the lowest versions that pyproject.toml allows.
-PYTHONS = $(foreach python,$(foreach minor,11 12 13 14 15,python3.$(minor) $(wildcard $(HOME)/.pyenv/versions/3.$(minor).*/bin/python)),\
+# The suite on every Python of this machine, those without a GIL (python3.14t) included, and with the lowest versions that
+# pyproject.toml allows.
+PYTHONS = $(foreach python,$(foreach minor,11 12 13 14 15,python3.$(minor) python3.$(minor)t \
+    $(wildcard $(HOME)/.pyenv/versions/3.$(minor).*/bin/python)),\
   $(shell $(python) -c "print('$(python)')" 2>/dev/null))
 
 test-versions:
 	@tried=""; for python in $(PYTHONS); do \
-	  version=$$($$python -c "import sys; print(*sys.version_info[:2], sep='.')"); \
+	  version=$$($$python -c "import sys; print('%d.%d' % sys.version_info[:2] + getattr(sys, 'abiflags', ''))"); \
 	  case "$$tried" in *" $$version "*) continue;; esac; tried="$$tried $$version "; echo "Python $$version"; \
 	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv/$$version || exit 1; \
 	done
@@ -103,7 +110,7 @@ test-lowest: LOWEST := .venv/lowest
 test-lowest:
 	$(MAKE) --no-print-directory .venv/lowest/.made VENV=$(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test]"
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[test,marimo]"
 	@touch $(LOWEST)/.has-test
 	$(PARTS) $(filter-out test-browser,$(TESTS)) VENV=$(LOWEST) \
 	  PYTEST="$(LOWEST)/bin/python -m pytest -p no:cacheprovider -o filterwarnings=default"

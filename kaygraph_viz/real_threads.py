@@ -7,25 +7,30 @@ Python raises KeyboardInterrupt in the main thread between two of its instructio
 comes just as a wait in the system begins is noticed only when that wait is over, so a wait is one of many short ones.
 And whatever takes a lock in Python code may be interrupted between taking it and saying so, so blocks that hold a lock
 enter and leave it by the methods of the lock itself, which are written in C: nothing comes between those and a block.
+In Python 3.14 something does (python/cpython#148874), so that locks have an entrance of their own there.
 """
 
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
-from _thread import allocate_lock
+from _thread import RLock as PlainRLock, allocate_lock
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from kaygraph_viz.installed import SIMULATE, require_installed
-from kaygraph_viz.thread_protocols import Threads
+from kaygraph_viz.thread_protocols import Lock as AnyLock, Threads
 
-__all__ = ["REAL_THREADS", "SLICE_S", "Condition", "Event", "InnerMethod", "Thread", "end_as", "sleep", "slices"]
+__all__ = [
+    "REAL_THREADS", "SLICE_S", "Condition", "Event", "InnerMethod", "Lock", "RLock", "SteadyLock", "SteadyRLock",
+    "Thread", "end_as", "sleep", "slices",
+]  # fmt: skip
 
 SLICE_S = 0.1  # how late an interrupt may be noticed
 _now_s, _sleep = time.monotonic, time.sleep  # real ones, also while a block of simulated time replaces them
@@ -85,6 +90,37 @@ class InnerMethod:
         return self.__get__(thing)(*arguments)
 
 
+class SteadyLock:
+    """As `threading.Lock`, entered by a step of a loop: an interrupt may come after each call, but not after that."""
+
+    __slots__ = ("_lock", "acquire", "locked", "release")
+
+    def __init__(self) -> None:
+        self._lock = lock = allocate_lock()
+        self.acquire, self.release, self.locked = lock.acquire, lock.release, lock.locked
+
+    def __enter__(self) -> bool:
+        for _ in iter(self.acquire, False):
+            break
+        return True
+
+    __exit__ = InnerMethod("_lock")
+
+
+class SteadyRLock(PlainRLock):  # type: ignore[misc]  # not as final as it is said to be
+    """As `threading.RLock`, entered in the same way."""
+
+    def __enter__(self) -> bool:  # type: ignore[override]
+        for _ in iter(self.acquire, False):
+            break
+        return True
+
+
+_is_unsteady = sys.version_info[:2] == (3, 14)
+Lock: Callable[[], AnyLock] = SteadyLock if _is_unsteady else threading.Lock
+RLock: Callable[[], Any] = SteadyRLock if _is_unsteady else threading.RLock
+
+
 class Event:
     """As `threading.Event`. It has no lock that an interrupt of a wait could leave locked."""
 
@@ -124,6 +160,10 @@ class Condition(threading.Condition):
     """As `threading.Condition`."""
 
     _lock: Any
+
+    def __init__(self) -> None:
+        super().__init__(RLock())
+
     __enter__ = InnerMethod("_lock")
     __exit__ = InnerMethod("_lock")
 
@@ -198,7 +238,7 @@ class _RealThreads:
     Condition = Condition
     Event = Event
     Future = Future
-    Lock = staticmethod(threading.Lock)
+    Lock = staticmethod(Lock)
     SimpleQueue = queue.SimpleQueue
     Thread = Thread
     Timer = Timer

@@ -63,10 +63,10 @@ def record(
         starts in 0.02 s and takes at most 2% of one core; where there are very many threads, it looks less often.
     capture
         Which work of programs that know nothing of this package to record, too: ``"all"``, or a name or several of
-        ``futures`` (pools of threads and processes), ``multiprocessing`` (its pools), ``asyncio`` (tasks),
-        ``threading`` (threads and queues), ``joblib``, ``dask``, ``anyio`` (plain handlers of Starlette and FastAPI),
-        ``pocketflow``, ``kaygraph`` and ``langgraph`` (nodes). Each call is a branch, named after its function.
-        What cannot be recorded is one warning, such as other processes in simulated time.
+        ``futures`` (pools of threads and processes), ``multiprocessing`` (its pools and processes),
+        ``asyncio`` (tasks), ``threading`` (threads and queues), ``joblib``, ``dask``, ``anyio`` (plain handlers of
+        Starlette and FastAPI), ``pocketflow``, ``kaygraph`` and ``langgraph`` (nodes). Each call is a branch, named
+        after its function. What cannot be recorded is one warning, such as other processes in simulated time.
     label
         What bars of captured calls say after the name of the function: ``"arguments"``, those that are numbers, texts
         or paths, as in ``fetch("a.html", 7)``; or a function that is called with the arguments of each call, as far as

@@ -13,20 +13,19 @@ True
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.parts import noted
-from kaygraph_viz.real_threads import InnerMethod
+from kaygraph_viz.real_threads import InnerMethod, Lock as RealLock
 from kaygraph_viz.thread_protocols import Lock as AnyLock, Threads
 
 __all__ = ["Lock", "new_event_loop", "run_loop", "threads"]
 
 T = TypeVar("T")
 
-_moving = threading.Lock()
+_moving = RealLock()
 
 
 def threads() -> Threads:

@@ -20,6 +20,7 @@ from kaygraph_viz.clock import Clock
 from kaygraph_viz.errors import OptionError
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.parts import NO_SHARE, PART_CODE, PartKind, RowParts
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.columns import Spans
 from kaygraph_viz.trace.span import NO_ATTRIBUTES, Kind, Row, Span, Status
 from kaygraph_viz.trace.trace import Trace
@@ -55,7 +56,7 @@ class FakeClock(Clock):
     def __init__(self, start_s: float = 0.0) -> None:
         self._now_ns = _ns("start_s", start_s)
         self._cpu_of_thread: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def now_ns(self) -> int:
         """Return the time [ns]."""

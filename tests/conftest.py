@@ -13,7 +13,8 @@ from functools import cache
 
 import psutil
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis.strategies import none
 
 from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.registry import get_executor
@@ -65,6 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
+    given(none())(lambda _: None)()  # what hypothesis keeps for all tests is made while it can be seen
     gc.freeze()  # what was imported stays: without it, every full collection would go through all of it
 
 

@@ -141,6 +141,12 @@ def test_no_import_goes_round_in_a_circle():
     assert waiting == {}
 
 
+@pytest.mark.parametrize("module", [name for name in MODULES if "lessons" not in name])
+def test_locks_are_those_that_no_interrupt_leaves_taken(module):
+    made = {ast.unparse(node.func) for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)}
+    assert not made & {"threading.Lock", "threading.RLock", "threading.Condition"}, "those of real_threads, sync are"
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_file_stays_short(module):
     assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < MAX_LINES

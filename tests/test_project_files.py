@@ -65,7 +65,9 @@ def conda_dependencies():
 
 
 EXTRAS_IN_CONDA = [
-    one for name in ("notebook", "lessons", "lab", "dask", "completion", "export", "test") for one in extra(name)
+    one
+    for name in ("notebook", "lessons", "lab", "dask", "completion", "export", "test", "marimo")
+    for one in extra(name)
 ]
 
 

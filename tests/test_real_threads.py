@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent import futures
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -19,12 +20,17 @@ from kaygraph_viz.real_threads import (
     Event,
     Future,
     InnerMethod,
+    Lock,
+    RLock,
+    SteadyLock,
+    SteadyRLock,
     Thread,
     end_as,
     sleep as real_sleep,
     slices,
 )  # fmt: skip
-from kaygraph_viz.sync import Lock
+from kaygraph_viz.sync import Lock as LockOfClock
+from tests.interrupts import interrupted_everywhere
 
 GUARD_S = 20.0
 
@@ -120,8 +126,8 @@ WAITS = {
     "error": (Future.exception, lambda _: Future().exception(GUARD_S)),
     "sleep": (real_sleep, lambda _: REAL.sleep(GUARD_S)),
     "sleep of a branch": (real_sleep, lambda _: sleep(GUARD_S)),
-    "lock": (again, lambda _: locked_twice(Lock())),
-    "lock with a limit": (again, lambda _: locked_twice(Lock(), GUARD_S)),
+    "lock": (again, lambda _: locked_twice(LockOfClock())),
+    "lock with a limit": (again, lambda _: locked_twice(LockOfClock(), GUARD_S)),
 }
 
 
@@ -174,6 +180,37 @@ def test_a_condition_is_entered_and_left_by_methods_of_its_lock():
         assert condition._is_owned()
     assert not condition._is_owned()
     assert isinstance(Condition.__enter__, InnerMethod)
+
+
+def enter_and_leave():
+    """Return a function that does so with a lock; interrupts come in code of ours only, and by its name it is."""
+    names = {"__name__": "kaygraph_viz.example"}
+    exec("def act(lock):\n    with lock:\n        str()", names)
+    return names["act"]
+
+
+@pytest.mark.parametrize("kind", [Lock, RLock, SteadyLock, SteadyRLock, Condition])
+def test_an_interrupt_at_any_moment_leaves_no_lock_taken(kind):
+    lock, hits = kind(), []
+    is_taken = lock._is_owned if hasattr(lock, "_is_owned") else lock.locked
+    for hit in interrupted_everywhere(partial(enter_and_leave(), lock)):
+        hits.append(hit)
+        assert not is_taken(), hit
+    assert ("c_return", "act") in hits
+
+
+@pytest.mark.parametrize("kind", [SteadyLock, SteadyRLock])
+def test_a_steady_lock_works_as_that_of_threading(kind):
+    lock = kind()
+    with futures.ThreadPoolExecutor(1) as other:
+        with ExitStack() as stack:
+            assert stack.enter_context(lock) is True
+            assert other.submit(lock.acquire, timeout=0).result() is False
+        assert other.submit(lock.acquire, False).result() is True
+        assert lock.acquire(blocking=False) is False
+        other.submit(lock.release).result()
+    with pytest.raises(RuntimeError):
+        lock.release()
 
 
 def test_sleep_takes_the_time_that_it_is_given():

@@ -31,6 +31,7 @@ from kaygraph_viz.trace.trace import Trace
 __all__ = ["Summary", "summarize"]
 
 SAME = 0.05  # a speedup that is no further from 1 than this is none
+TWICE = 1.995  # from which a run says how many times as long it took
 _STATUS_WORDS = {
     "error": "failed",
     "cancelled": "cancelled",
@@ -192,7 +193,9 @@ class Summary:
         if not self.speedup or abs(self.speedup - 1) < SAME:
             return f", and {self._serial()}: no speedup"
         if self.speedup < 1:
-            return f", but {self._serial()}: {self._about}{1 / self.speedup - 1:.0%} slower"
+            longer = 1 / self.speedup
+            text = f"{longer - 1:.0%} slower" if longer < TWICE else f"{significant(longer, 2)} times as long"
+            return f", but {self._serial()}: {self._about}{text}"
         gain = f"{self._about}{significant(self.speedup, 2)} times as fast"
         share = f"an efficiency of {self.efficiency:.0%}"
         return f" instead of {self._serial()}: {gain}, {share}"

@@ -154,7 +154,7 @@ def call_recorded(
         call.end(error)
         without_our_frames(error)
         raise
-    call.end()
+    span.__exit__(call, None, None, None)  # `call.end()` without the cost of a call
     return result
 
 

@@ -7,7 +7,6 @@ not belong here: what notes (``dask_reporter``), how notes become branches (``da
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, N
 from kaygraph_viz.capture.dask_servers import on_scheduler, on_workers
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
+from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
@@ -219,7 +219,7 @@ class _Watches:
     def __init__(self) -> None:
         self._of: dict[tuple[str, int], _Watch] = {}  # by address and recording
         self._lanes: WeakKeyDictionary[Recorder, WorkerLanes] = WeakKeyDictionary()
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def note(self, client: Any, keys: Any, scope: Scope | span) -> None:
         """Note that a client hands over tasks in a scope."""

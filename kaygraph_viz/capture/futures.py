@@ -44,9 +44,10 @@ def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Fut
         recorder = scope.recorder
         if not recorder.is_open or "futures" not in recorder.captured or _is_recorded_elsewhere(fn, args):
             arguments: tuple[Any, ...] = (fn,)
-        elif self.__class__ is not ThreadPoolExecutor and type(self).__name__ == "InterpreterPoolExecutor":
+        elif self.__class__ is not ThreadPoolExecutor and _has_interpreters(self):
             # It pickles all that it hands over, as for a process.
-            arguments = (TravellingCall(fn, scope, recorder.now_ns()),)
+            now_ns = recorder.now_ns()
+            arguments = (TravellingCall(fn, scope, now_ns, labels_of(recorder, fn, args, kwargs)),)
         else:
             arguments = (call_recorded, scope, recorder.now_ns(), fn)
         try:
@@ -76,6 +77,11 @@ def _submit_to_process(original: Callable[..., Future[Any]]) -> Callable[..., Fu
         return future
 
     return submit
+
+
+def _has_interpreters(pool: ThreadPoolExecutor) -> bool:
+    """Return whether each thread of a pool runs its calls in an interpreter of its own; such pools came with 3.14."""
+    return any(kind.__name__ == "InterpreterPoolExecutor" for kind in type(pool).__mro__)
 
 
 def _is_recorded_elsewhere(function: Any, args: tuple[Any, ...]) -> bool:

@@ -10,13 +10,13 @@ there. A call of the program runs inside ``with OpenCall(...)``, in the scope in
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.real_threads import RLock
 
 if TYPE_CHECKING:
     from kaygraph_viz.capture.patches import Hook
@@ -39,7 +39,7 @@ _MODULES = {
 KINDS: tuple[str, ...] = tuple(_MODULES)
 _NEEDED_TOO = {"asyncio": "futures"}  # `to_thread` and `run_in_executor` end in a pool
 
-_lock = threading.RLock()
+_lock = RLock()
 _users: dict[str, int] = {}  # how many recordings want a kind
 _hooks: dict[str, list[Hook]] = {}
 

@@ -14,6 +14,7 @@ from typing import Any
 __all__ = [
     "belongs_to",
     "is_machinery",
+    "is_machinery_function",
     "mapped_items",
     "mapping",
     "name_of",
@@ -26,10 +27,11 @@ __all__ = [
 # The functions of these run the program's work, they are not the work: they get no bars of their own.
 _MACHINERY = frozenset({
     "IPython", "anyio", "asyncio", "concurrent", "dask", "debugpy", "distributed", "ipykernel", "joblib",
-    "jupyter_client", "kaygraph", "kaygraph_viz", "langgraph", "loky", "multiprocessing", "pocketflow",
-    "socketserver", "threading", "tornado", "tqdm", "uvicorn", "uvloop", "zmq",
+    "jupyter_client", "kaygraph", "kaygraph_viz", "langgraph", "loky", "mpire", "multiprocess", "multiprocessing",
+    "pathos", "pocketflow", "ray", "socketserver", "threading", "tornado", "tqdm", "trio", "uvicorn", "uvloop", "zmq",
 })  # fmt: skip
 _MAP_IN_CHUNKS = ("concurrent.futures", "loky.process_executor", "joblib.externals.loky.process_executor")
+_POOLS = ("multiprocessing.pool", "multiprocess.pool")
 _MOST_WRAPPERS = 8
 
 
@@ -68,6 +70,20 @@ def is_machinery(module: str | None) -> bool:
     return module is not None and module.partition(".")[0] in _MACHINERY
 
 
+def is_machinery_function(function: Any) -> bool:
+    """Return whether a function, or a class, belongs to a library that runs work of others.
+
+    Examples
+    --------
+    >>> import threading
+    >>> is_machinery_function(threading.Thread.run), is_machinery_function(partial(print, 1))
+    (True, False)
+    """
+    function = unwrapped(function)
+    owner = type(getattr(function, "__self__", None))  # methods in C, such as those of uvloop, have no module
+    return is_machinery(getattr(function, "__module__", None) or owner.__module__)
+
+
 def unwrapped(function: Any, arguments: tuple[Any, ...] = ()) -> Any:
     """Return the function that a call reaches in the end: through partial, `Context.run`, and the mappers of pools.
 
@@ -99,9 +115,17 @@ def reached(
             function, arguments = arguments[0], arguments[1:]
         elif hasattr(type(function), "captured_function"):
             function = function.captured_function
+        elif (handler := _handler_in(function, keywords)) is not None:
+            function, arguments, keywords = handler, (), keywords.get("arguments") or {}
         else:
             break
     return function, arguments, keywords
+
+
+def _handler_in(function: Any, keywords: Mapping[str, Any]) -> Any:
+    """Return the handler that FastAPI gives to a function of its own to call."""
+    handler = keywords.get("function")
+    return handler if callable(handler) and root_of(getattr(function, "__module__", None)) == "fastapi" else None
 
 
 def runs_in_context(function: Any) -> bool:
@@ -126,7 +150,7 @@ def mapped_items(function: Any, arguments: tuple[Any, ...]) -> tuple[Any, Any, b
     """
     if isinstance(function, partial) and len(arguments) == 1 and _is_of(_MAP_IN_CHUNKS, function.func):
         return (function.args[0], arguments[0], True) if function.func.__name__ == "_process_chunk" else None
-    is_mapper = _is_of("multiprocessing.pool", function) and function.__name__ in ("mapstar", "starmapstar")
+    is_mapper = _is_of(_POOLS, function) and function.__name__ in ("mapstar", "starmapstar")
     if is_mapper and len(arguments) == 1:
         mapped, items = arguments[0]
         return mapped, items, function.__name__ == "starmapstar"
@@ -162,7 +186,7 @@ def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
     >>> name_of(Shop().order), name_of(partial(print, 1)), name_of(Shop())
     ('Shop.order', 'print', 'Shop')
     """
-    if function.__class__ is FunctionType and function.__module__ != "multiprocessing.pool":
+    if function.__class__ is FunctionType and function.__module__ not in _POOLS:
         text = function.__qualname__
         return text if ">" not in text else text.rpartition("<locals>.")[2]
     found = unwrapped(function, arguments)

@@ -5,14 +5,16 @@ Belongs here: the hooks where tasks are handed over. Does not belong here: the r
 
 from __future__ import annotations
 
+import multiprocessing.pool
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.pool import Pool
+from types import ModuleType
 from typing import Any
 
+from kaygraph_viz.capture import processes
 from kaygraph_viz.capture.calls import scope_for, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, unwrapped
-from kaygraph_viz.capture.patches import Hook, Patch
+from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.remote import TravellingCall
 
 __all__ = ["hooks"]
@@ -24,8 +26,14 @@ Task = tuple[Any, Any, Any, Any, Any]  # number of the job, position in it, func
 
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of pools: tasks of `map` and `imap` pass through one generator, those of `apply` do not."""
-    yield Patch(Pool, "_guarded_task_generation", _generate_tasks)
-    yield Patch(Pool, "apply_async", _apply)
+    yield from _hooks_in(multiprocessing.pool)
+    yield OnImport("multiprocess.pool", _hooks_in)  # the same with another pickle
+    yield from processes.hooks()
+
+
+def _hooks_in(module: ModuleType) -> Iterator[Hook]:
+    yield Patch(module.Pool, "_guarded_task_generation", _generate_tasks)
+    yield Patch(module.Pool, "apply_async", _apply)
 
 
 def _generate_tasks(original: Callable[..., Iterable[Task]]) -> Callable[..., Iterable[Task]]:

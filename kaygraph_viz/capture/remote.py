@@ -27,7 +27,7 @@ from kaygraph_viz.trace.span import RowTuple
 from kaygraph_viz.trace.storage import RowList
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
-__all__ = ["Errand", "Header", "Place", "RemoteCall", "TravellingCall", "here", "lane_of"]
+__all__ = ["Errand", "Header", "Place", "RemoteCall", "TravellingCall", "away_from", "here", "lane_of"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
 Place = tuple[int, int]  # a process, and an interpreter in it
@@ -161,7 +161,7 @@ class RemoteCall:
             if errand is None:
                 return self.function(*args, **kwargs)
             return call_recorded(errand.scope, submitted_ns, self.function, *args, **kwargs)
-        away = _Away.of(home, has_cpu=has_cpu)
+        away = away_from(home, has_cpu=has_cpu)
         outer = _scope.set(away.scope)
         try:
             result = self._run(away.scope, args, kwargs)
@@ -197,20 +197,26 @@ class _Away:
     def __init__(self, *, has_cpu: bool) -> None:
         self.rows = RowList(MOST_ROWS)
         self.recorder = Recorder(REAL, cpu_time=has_cpu, storage=self.rows)
-        self.recorder.lanes.enter(Lane(OWN_LANE, REAL.cpu_ns if has_cpu else None))
         self.scope = Scope(self.recorder, 0)
+        self.lane = Lane(OWN_LANE, REAL.cpu_ns if has_cpu else None)
 
-    @classmethod
-    def of(cls, home: Place, *, has_cpu: bool) -> _Away:
-        key = os.getpid(), home, has_cpu  # this process, too: it may have been forked from another worker
-        if key not in _away:
-            _away.clear()
-            _away[key] = cls(has_cpu=has_cpu)
-        return _away[key]
+    def fetch(self) -> list[RowTuple]:
+        return [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]  # type: ignore[misc]
 
     def news(self, header: Header) -> News:
-        rows = [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]
-        return header[0], here(), header[2], rows  # type: ignore[return-value]
+        return header[0], here(), header[2], self.fetch()
+
+
+def away_from(home: Place, *, has_cpu: bool) -> _Away:
+    """Return the recorder of this process for the calls of another one."""
+    key = os.getpid(), home, has_cpu  # this process, too: it may have been forked from another worker
+    if key not in _away:
+        _away.clear()
+        _away[key] = _Away(has_cpu=has_cpu)
+    away = _away[key]
+    if not away.recorder.open_spans:  # each time: an interpreter of a pool runs each call in another of its threads
+        away.recorder.lanes.enter(away.lane)
+    return away
 
 
 _away: dict[tuple[int, Place, bool], _Away] = {}

@@ -47,7 +47,10 @@ class TaskLane(Lane):
         super().__init__(name, cpu_clock, is_exact=is_exact)
         self._free: list[TaskLane] = []
         self._waits: list[Wait] = []  # those that are not in the log yet
-        self._begin(0)
+        # CPU time of its steps so far, and before the stretch under way; when the step under way began, 0 between two.
+        self.ran_ns = self._ran_before_ns = self.began_ns = 0
+        # When the stretch of short steps began, when the last step ended, and when the clock was looked at.
+        self._since_ns = self.ended_ns = self.checked_ns = 0
 
     @classmethod
     def of(cls, lanes: Lanes, free: list[TaskLane], now_ns: int) -> TaskLane:
@@ -56,17 +59,14 @@ class TaskLane(Lane):
             lane = free.pop()
             if lane.log.entries:
                 lane.log.entries.clear()
+            lane.ran_ns = lane._ran_before_ns = lane.began_ns = 0
         except IndexError:
             lane = lanes.take("task", cls)  # type: ignore[assignment]
             lane._free = free
-        lane._begin(now_ns)
-        lane.check_clock(now_ns)
+        lane._since_ns = lane.ended_ns = lane.checked_ns = now_ns
+        if now_ns - _cpu.read_ns > OLDEST_READING_NS:
+            _cpu.read(now_ns)
         return lane
-
-    def _begin(self, now_ns: int) -> None:
-        self.ran_ns = self._ran_before_ns = 0  # CPU time of its steps so far, and before the stretch under way
-        self.began_ns = 0  # of the step under way; 0 between two steps
-        self._since_ns = self.ended_ns = now_ns  # when the stretch of short steps began; when the last step ended
 
     def give_back(self) -> None:
         """Note that its task has ended."""

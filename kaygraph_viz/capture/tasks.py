@@ -77,43 +77,38 @@ class TaskRun(OpenCall):
         self.submitted_ns = recorder.now_ns()
         self.task_id = 0
         self.is_sharing = is_sharing
-        self._inside: Scope | span | None = self  # the scope in force when it was suspended, if it shares its context
+        # The scope in force when it was suspended, if it shares its context; None is itself: no circle to collect.
+        self._inside: Scope | span | None = None
         self._around: Scope | span | None = None  # the one that was there before it
 
     def enter(self) -> None:
         """Make this the run of the calling context."""
         if not self.span_id:
             self._around = _scope.get()
-        _scope.set(self._inside)
+        _scope.set(self._inside or self)
 
     def leave(self) -> None:
         """Leave the calling context as it was."""
         _scope.set(self._around)
 
-    def start(self, now_ns: int) -> TaskLane:
-        """Note that the first step begins."""
-        recorder = self.recorder
-        lanes = recorder.lanes
-        found = lanes.lane_of_task
-        if found.__class__ is not _Lanes:
-            found = lanes.lane_of_task = _Lanes()
-        self._lane = lane = TaskLane.of(lanes, found.free, now_ns)
-        self._started_ns = now_ns
-        self.span_id = number = recorder.next_id()
-        recorder.open_spans[number] = self
-        return lane
-
     def begin_step(self, task: Task[Any] | None) -> None:
         """Note that a step begins."""
-        now_ns = self.recorder.now_ns()
-        if not self.span_id:
-            lane = self.start(now_ns)
-        else:
+        recorder = self.recorder
+        now_ns = recorder.now_ns()
+        if self.span_id:
             lane = self._lane
             if now_ns - lane.checked_ns > OLDEST_READING_NS:
                 lane.check_clock(now_ns)
             if now_ns - lane.ended_ns >= SHORT_WAIT_NS and task is not None and not lane.notes_itself:
                 lane.end_wait(task, now_ns)
+        else:
+            found = recorder.lanes.lane_of_task
+            if found.__class__ is not _Lanes:
+                found = recorder.lanes.lane_of_task = _Lanes()
+            self._lane = lane = TaskLane.of(recorder.lanes, found.free, now_ns)
+            self._started_ns = now_ns
+            self.span_id = number = recorder.next_id()
+            recorder.open_spans[number] = self
         lane.began_ns = now_ns
 
     def end_step(self, task: Task[Any] | None, context: Context | None) -> None:
@@ -228,7 +223,7 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
             run = TaskRun(scope, name, "context" in options and options["context"] is not None)
             if recorder.label is not None:
                 note_task_label(run, work_of(coro))
-            if getattr(self, "_task_factory", None) is not None and _is_eager(self._task_factory):
+            if _begins_at_once(self, options):
                 return _created_eagerly(original, self, coro, options, run)
             if run.is_sharing:
                 task = original(self, coro, **options)
@@ -238,6 +233,9 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
                     task = original(self, coro, **options)
                 finally:
                     _scope.reset(outer)
+                if task.__class__ is Task:  # `_follow` without the cost of a call
+                    run.task_id = id(task)
+                    return task
             _follow(task, run)
         except BaseException as error:
             without_our_frames(error)
@@ -254,8 +252,13 @@ def _follow(task: Task[Any], run: TaskRun) -> None:
             _sharing[number] = ref(task, lambda _: _sharing.pop(number, None)), run
 
 
-def _is_eager(factory: Any) -> bool:
-    return str(getattr(factory, "__module__", "")).startswith("asyncio")
+def _begins_at_once(loop: Any, options: dict[str, Any]) -> bool:
+    """Return whether a task takes its first step as it is made: by its option, from Python 3.14 on, or its factory."""
+    factory = getattr(loop, "_task_factory", None)
+    if factory is None and "eager_start" not in options:
+        return False
+    is_usual = str(getattr(factory, "__module__", "")).startswith("asyncio")
+    return bool(options.get("eager_start", is_usual)) and loop.is_running()
 
 
 def _created_eagerly(

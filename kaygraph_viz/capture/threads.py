@@ -12,7 +12,7 @@ from typing import Any
 
 from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
 from kaygraph_viz.capture.labels import note_label
-from kaygraph_viz.capture.names import is_machinery, name_of, unwrapped
+from kaygraph_viz.capture.names import is_machinery_function, name_of
 from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.waiting import note_wait
@@ -33,7 +33,7 @@ def hooks() -> Iterator[Hook]:
 def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def start(self: Any) -> None:
         scope = scope_for("threading")
-        if scope is not None and "run" not in vars(self) and not _is_machinery(self):
+        if scope is not None and "run" not in vars(self) and not is_machinery_function(_function_of(self)):
             self.run = _recorded_run(self, scope)
         else:
             scope = None
@@ -71,12 +71,6 @@ def _arguments_of(thread: Thread) -> tuple[Any, Any]:
     """Return the arguments of what a thread runs, as it or a timer has them."""
     its = vars(thread)
     return its.get("_args") or its.get("args") or (), its.get("_kwargs") or its.get("kwargs") or {}
-
-
-def _is_machinery(thread: Thread) -> bool:
-    function = unwrapped(_function_of(thread))
-    owner = type(getattr(function, "__self__", None))  # methods in C, such as those of uvloop, have no module
-    return is_machinery(getattr(function, "__module__", None) or owner.__module__)
 
 
 # With the arguments of the originals, and each by itself: a queue costs little more than one more call would.

@@ -104,7 +104,7 @@ def _finish(recording: object, trace: Trace, paths: dict[str, Path]) -> None:
 
 def _write(trace: Trace, paths: dict[str, Path]) -> None:
     if not len(trace):
-        print("kaygraph-viz: nothing was recorded: the program started no parallel work", file=sys.stderr)
+        print(f"kaygraph-viz: nothing was recorded: the program started no work of {', '.join(KINDS)}", file=sys.stderr)
         return
     import matplotlib as mpl
 

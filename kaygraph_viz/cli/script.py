@@ -12,6 +12,7 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import types
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -46,7 +47,10 @@ class LastWord:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._terminate)
             if hasattr(os, "register_at_fork"):
-                os.register_at_fork(after_in_child=self._forget_signal)
+                self._held = threading.local()
+                os.register_at_fork(
+                    before=self._hold_signal, after_in_parent=self._release_signal, after_in_child=self._forget_signal
+                )
 
     def interrupted(self) -> None:
         """Have the process die of the interrupt in the end, as Python does: shells and make look at that."""
@@ -78,9 +82,18 @@ class LastWord:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
+    def _hold_signal(self) -> None:
+        """Have a signal wait while a child is forked: in between it would be lost, since Python handles it later."""
+        self._held.before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    def _release_signal(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._held.before)
+
     def _forget_signal(self) -> None:
+        """Let a signal end a forked child as it ends any program."""
         if signal.getsignal(signal.SIGTERM) == self._terminate:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._release_signal()
 
 
 def run_script(path: str, arguments: Sequence[str], last: LastWord) -> None:

@@ -16,6 +16,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import current_clock
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.in_force import InForce
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.sync import threads
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
@@ -40,7 +41,7 @@ class CancelToken:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._callbacks: dict[int, Callable[[BaseException], None]] = {}
         self._reason: BaseException | None = None
 

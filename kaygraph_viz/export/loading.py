@@ -124,7 +124,7 @@ def _load_other(path: Path, *, partial: bool) -> Trace:
     found = impossibilities(columns)
     if found:
         raise TraceFormatError(f"{path} is damaged: " + "; ".join(found[:5]))
-    return Trace(columns, dropped)
+    return Trace(columns, dropped, predicted_from=reader.predicted_from)
 
 
 def _begun(stream: JsonStream, path: Path, allowance: Allowance) -> tuple[Reader, Iterator[Any]]:

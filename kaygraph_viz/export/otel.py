@@ -79,6 +79,7 @@ def to_opentelemetry(
     what a span did when, ``kaygraph_viz.wait_s gil_s core_s pause_s unknown_s`` say for how long, and an event begins
     each part, named after its kind, with ``kaygraph_viz.lasted_s`` and ``kaygraph_viz.cpu_share``; of more than 128
     parts there are only the sums. A failed span has the status ``ERROR``, and the type of its error as ``error.type``.
+    The first span of a prediction says what that was made from, as ``kaygraph_viz.predicted_from``.
     An exporter or processor that fails ends the export with one warning.
 
     Examples
@@ -99,12 +100,12 @@ def to_opentelemetry(
     if exporter is None:
         provider = tracer_provider if tracer_provider is not None else _global_provider()
         try:
-            return _emit(columns, shift_ns, provider.get_tracer("kaygraph_viz"), getattr(provider, "force_flush", bool))
+            return _emit(trace, shift_ns, provider.get_tracer("kaygraph_viz"), getattr(provider, "force_flush", bool))
         except Exception as error:  # processors may raise anything, as exporters may
             warn(f"the export stopped, some spans may be missing: {describe_error(error)}", stacklevel=2)
             return 0
     exported = _Exported(exporter)
-    count = _emit(columns, shift_ns, _tracer_of(exported), exported.flush)
+    count = _emit(trace, shift_ns, _tracer_of(exported), exported.flush)
     exported.finish()
     if exported.problem:
         warn(f"the export stopped after {exported.count:,} of {count:,} spans: {exported.problem}", stacklevel=2)
@@ -190,9 +191,12 @@ def _shift_ns(columns: SpanColumns, began: datetime | None) -> int:
     return since_1970 - int(columns.column("submitted_ns").min(initial=0))
 
 
-def _emit(columns: SpanColumns, shift_ns: int, tracer: Tracer, flush: Callable[[], object]) -> int:
+def _emit(trace: Trace, shift_ns: int, tracer: Tracer, flush: Callable[[], object]) -> int:
     """Start all spans, parents first, then link and end them in the order of their ends; return their number."""
+    columns = trace.columns
     started = _started(columns, shift_ns, tracer)
+    if trace.predicted_from and started:
+        next(iter(started.values())).set_attribute("kaygraph_viz.predicted_from", trace.predicted_from)
     ends = np.argsort(columns.rows["ended_ns"], kind="stable").tolist()
     for count, position in enumerate(ends, 1):
         span = columns.span(position)

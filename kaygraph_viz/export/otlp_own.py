@@ -15,7 +15,7 @@ from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.fields import LARGEST
 from kaygraph_viz.trace.span import KINDS, STATUSES, Row
 
-__all__ = ["PREFIX", "as_recorded"]
+__all__ = ["PREFIX", "as_recorded", "origin_in"]
 
 PREFIX = "kaygraph_viz."
 SECOND_NS = 1_000_000_000
@@ -48,6 +48,11 @@ def as_recorded(row: Row, noted: Mapping[str, Any], events: Sequence[Mapping[str
         blocked_ns=min(_seconds(noted, "blocked_s") or 0, lasted_ns),
         attributes=safe_attributes(own) or None, parts=_parts(row, events),
     )  # fmt: skip
+
+
+def origin_in(noted: Mapping[str, Any]) -> str:
+    """Return what the attributes of a span say that it was predicted from; empty for nothing."""
+    return str(noted.get(PREFIX + "predicted_from", ""))[:200]
 
 
 def _seconds(noted: Mapping[str, Any], name: str) -> int | None:

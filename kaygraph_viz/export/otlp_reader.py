@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kaygraph_viz.export.otlp_conventions import facts_of, is_remote_call, is_span, name_of
 from kaygraph_viz.export.otlp_json import attributes_in, field_of, id_of, objects_in, time_ns
-from kaygraph_viz.export.otlp_own import PREFIX, as_recorded
+from kaygraph_viz.export.otlp_own import PREFIX, as_recorded, origin_in
 from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.export.row_packing import Packed, pack_rows
 from kaygraph_viz.export.sequences import links_to_earlier
@@ -80,6 +80,7 @@ class OtlpReader(Reader):
         noted, key, parent = attributes_in(span), _key(span, "spanId"), _key(span, "parentSpanId")
         is_ours = PREFIX + "kind" in noted
         is_around_ours = self._scope == PREFIX.rstrip(".") and not is_ours and not parent
+        self.predicted_from = origin_in(noted) or self.predicted_from
         if not is_span(noted) or is_around_ours or key in self._numbers:  # exporters that try again send spans twice
             return
         number = self._count = self._count + 1

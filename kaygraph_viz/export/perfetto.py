@@ -84,8 +84,11 @@ def to_perfetto(trace: Trace, path: str | os.PathLike[str] | None = None) -> dic
     [('M', 'process_name', 1), ('M', 'thread_name', 1), ('M', 'thread_sort_index', 1), ('X', 'check', 1)]
     """
     columns, dropped = trace.columns, trace.dropped
-    head = {"format": FORMAT, "version": VERSION, "spans": len(columns), "dropped": dropped}
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "spans": len(columns), "dropped": dropped}
     heading = f"kaygraph-viz, {dropped:,} spans not kept" if dropped else "kaygraph-viz"
+    if trace.predicted_from:
+        head["predicted_from"] = trace.predicted_from
+        heading += f", predicted from {trace.predicted_from}"
     events = chain(_events(columns, heading), _memory(columns, trace.memory), _gauges(columns, trace.gauges))
     return {"otherData": head, "traceEvents": list(events)} if path is None else _write(head, events, Path(path))
 

@@ -13,7 +13,7 @@ from kaygraph_viz.export.perfetto import PART_OF
 from kaygraph_viz.export.reader import Reader
 from kaygraph_viz.trace.columns import SpanColumns
 from kaygraph_viz.trace.fields import as_row, problem_with
-from kaygraph_viz.trace.files import READABLE
+from kaygraph_viz.trace.files import READABLE, checked_origin
 from kaygraph_viz.trace.unpacking import Allowance
 
 __all__ = ["PerfettoReader"]
@@ -31,6 +31,7 @@ class PerfettoReader(Reader):
                 f"it has version {short(head.get('version'))} of the format, this package reads {READABLE}"
             )
         self._head = head
+        self.predicted_from = checked_origin(head)
         self._count = 0
 
     def add(self, event: Mapping[str, Any]) -> None:

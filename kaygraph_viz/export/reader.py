@@ -39,6 +39,7 @@ class Reader(ABC):
     def __init__(self, allowance: Allowance) -> None:
         self._spans = Spans()
         self._allowance = allowance
+        self.predicted_from = ""  # of a prediction, the run that it was made from, in words
         self._seen: dict[str, dict[str, Any]] = {}  # attributes by what they were made of
 
     @abstractmethod

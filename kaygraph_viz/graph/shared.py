@@ -11,10 +11,10 @@ see the same, but such a read is not noted.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self
 
+from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.trace.recorder import current_scope
 from kaygraph_viz.trace.shared_access import SharedWatch
 
@@ -68,7 +68,7 @@ class _Watched(dict[Any, Any]):
         view = super().__new__(cls)
         dict.update(view, store)
         view._store, view._watch = store, watch
-        view._lock = threading.RLock()
+        view._lock = RLock()
         return view
 
     # -- reading ------------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import email.utils
 import math
-import threading
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from kaygraph_viz._optional import needed
 from kaygraph_viz.errors import ServiceError
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.services.in_process import open_client
 from kaygraph_viz.texts import one_line
 
@@ -47,7 +47,7 @@ class ClientOwner:
         self._client = client
         self._owns_client = client is None
         self._is_closed = False
-        self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
+        self._lock = Lock()  # a real one also in simulated time: no thread waits while it holds this lock
 
     def _opened(self) -> httpx2.Client:
         """Return the client, which is opened at the first request: a run without requests opens none."""

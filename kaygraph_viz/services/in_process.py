@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NoReturn
@@ -20,6 +19,7 @@ from weakref import WeakValueDictionary
 
 from kaygraph_viz._optional import needed
 from kaygraph_viz.clock import current_clock, sleep, sleep_async
+from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.services.kinds import AnyService
 from kaygraph_viz.services.request_log import RequestLog
 from kaygraph_viz.sync import threads
@@ -31,7 +31,7 @@ __all__ = ["Endpoint", "InProcessTransport", "open_async_client", "open_client"]
 
 _HOST = "127.0.0.1"
 _listening: WeakValueDictionary[int, Endpoint] = WeakValueDictionary()
-_lock = threading.RLock()  # a server that is collected as garbage while it is held stops its endpoint right there
+_lock = RLock()  # a server that is collected as garbage while it is held stops its endpoint right there
 
 
 class Endpoint:

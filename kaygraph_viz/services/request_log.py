@@ -6,10 +6,10 @@ Belongs here: one request as the service saw it, and the list of them. Does not 
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.texts import without_secrets
 
 __all__ = ["LoggedRequest", "RequestLog"]
@@ -54,7 +54,7 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def arrived(self, method: str, path: str, query: str, received_ns: int) -> int:
         """Add a request and return its position in the log."""

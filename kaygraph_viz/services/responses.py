@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from kaygraph_viz.errors import short
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.services.endpoints import ENDPOINTS, Endpoint
 from kaygraph_viz.services.settings import ServiceSettings, settings_of_all
 
@@ -85,7 +85,7 @@ class Services:
     def __init__(self, settings: ServiceSettings | Mapping[str, ServiceSettings] | None = None) -> None:
         self.settings: Mapping[str, ServiceSettings] = settings_of_all(settings)
         self._endpoints = {name: _CountedEndpoint(ENDPOINTS[name], one) for name, one in self.settings.items()}
-        self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
+        self._lock = Lock()  # a real one also in simulated time: no thread waits while it holds this lock
 
     def reply(self, method: str, path: str, query: str, now_ns: int, body: bytes = b"") -> Reply:
         """Choose the reply to one request, and count it; nothing is read from a body."""

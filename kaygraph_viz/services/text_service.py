@@ -7,13 +7,13 @@ waiting and sending (``app``, ``in_process``).
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
 from kaygraph_viz.execute.rates.windows import Window
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.services.responses import Reply, problem, refusal
 from kaygraph_viz.services.text_settings import TextSettings
 
@@ -91,7 +91,7 @@ class TextService:
 
     def __init__(self, settings: TextSettings | None = None) -> None:
         self.settings = settings or TextSettings()
-        self._lock = threading.Lock()  # a real one also in simulated time: no thread waits while it holds this lock
+        self._lock = Lock()  # a real one also in simulated time: no thread waits while it holds this lock
         self._attempts: Counter[str] = Counter()
         self._usage: list[TextUsage] = []
         self._ends_ns: list[int] = []  # of the calls in progress

@@ -218,12 +218,12 @@ class Spans:
 
     def _fill(self, array: npt.NDArray[np.void], columns: Mapping[str, Sequence[Any]]) -> None:
         for name in _INTEGERS:
-            array[name] = np.fromiter(columns[name], np.int64, len(array))
+            array[name] = _whole_numbers(columns[name])
         array["name"] = _coded(columns["name"], self._names)
         array["lane"] = _coded(columns["lane"], self._lanes)
         array["kind"] = _coded(columns["kind"], _KIND_CODE)
         array["status"] = _coded(columns["status"], _STATUS_CODE)
-        array["attempt"] = np.minimum(np.fromiter(columns["attempt"], np.int64, len(array)), MAX_ATTEMPT)
+        array["attempt"] = np.minimum(_whole_numbers(columns["attempt"]), MAX_ATTEMPT)
         for name, kept in (("error", self._errors), ("attributes", self._attributes), ("links", self._links)):
             if any(columns[name]):
                 found = zip(columns["span_id"], columns[name], strict=True)
@@ -253,8 +253,19 @@ def _kept(text: str) -> str:
     return cut(without_secrets(text[: 4 * TEXT_LIMIT]), TEXT_LIMIT)
 
 
+def _whole_numbers(values: Sequence[int]) -> npt.NDArray[np.int64] | int:
+    """Return numbers as an array, or one number where all are the same, which is faster."""
+    if _are_the_same(values):
+        return values[0]
+    return np.fromiter(values, np.int64, len(values))
+
+
+def _are_the_same(values: Sequence[Any]) -> bool:
+    return values[0] == values[-1] and values.count(values[0]) == len(values)
+
+
 def _coded(texts: Sequence[str], codes: Mapping[Any, int]) -> npt.NDArray[np.int64] | int:
     """Return the code of each text, or one code where all are the same, as is usual: that is five times as fast."""
-    if texts.count(texts[0]) == len(texts):
+    if _are_the_same(texts):
         return codes[texts[0]]
     return np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts))

@@ -15,10 +15,12 @@ import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import IO, Any
+from types import MappingProxyType
+from typing import IO, Any, NamedTuple
 
 from kaygraph_viz.errors import TraceFormatError, short, warn
 from kaygraph_viz.machine import Machine, machine_from
+from kaygraph_viz.texts import cut
 from kaygraph_viz.trace.columns import SpanColumns, Spans
 from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.fields import as_fields, as_row, problem_with
@@ -28,7 +30,7 @@ from kaygraph_viz.trace.memory import NOTHING, MemorySamples, memory_from
 from kaygraph_viz.trace.span import Row
 from kaygraph_viz.trace.unpacking import opened, values_in
 
-__all__ = ["FORMAT", "VERSION", "read_trace", "write_trace"]
+__all__ = ["FORMAT", "VERSION", "TraceFile", "checked_origin", "read_trace", "write_trace"]
 
 FORMAT = "kaygraph-viz-trace"
 VERSION = 2
@@ -36,50 +38,62 @@ READABLE = (1, VERSION)  # files of version 1 have no parts
 MAX_LINE = 1 << 20  # characters; lines that we write have some hundred
 MAX_CHARACTERS = 4 << 30  # in all, after decompression: some ten million spans
 READ_CHUNK = 65_536
+TEXT_LIMIT = 200  # characters of what a prediction was made from
 
 
-def write_trace(
-    columns: SpanColumns, dropped: int, path: Path, memory: MemorySamples = NOTHING, machine: Machine | None = None,
-    gauges: Mapping[str, GaugeSamples] | None = None,
-) -> Path:  # fmt: skip
-    """Write spans to `path`, replacing it only when everything was written."""
+class TraceFile(NamedTuple):
+    """What a file holds.
+
+    Parameters
+    ----------
+    columns
+        The spans.
+    dropped
+        How many spans were not kept.
+    memory
+        How much memory was in use when, if that is known.
+    machine
+        The computer on which it was recorded, if that is known.
+    gauges
+        The numbers that rise and fall, by name.
+    predicted_from
+        Of a prediction, the run that it was predicted from, in words.
+    """
+
+    columns: SpanColumns
+    dropped: int = 0
+    memory: MemorySamples = NOTHING
+    machine: Machine | None = None
+    gauges: Mapping[str, GaugeSamples] = MappingProxyType({})
+    predicted_from: str = ""
+
+
+def write_trace(held: TraceFile, path: Path) -> Path:
+    """Write a trace to `path`, replacing it only when everything was written."""
     with written(path) as stream:
-        for line in _lines(columns, dropped, memory, machine, gauges or {}):
+        for line in _lines(held):
             stream.write(line.encode() + b"\n")
     return path
 
 
-def _lines(
-    columns: SpanColumns, dropped: int, memory: MemorySamples, machine: Machine | None,
-    gauges: Mapping[str, GaugeSamples],
-) -> Iterator[str]:  # fmt: skip
+def _lines(held: TraceFile) -> Iterator[str]:
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
+    columns, memory = held.columns, held.memory
     yield encode({"format": FORMAT, "version": VERSION})
     for position in range(len(columns)):
         yield encode(as_fields(columns.span(position)))
-    samples = {"memory": [memory.times_ns.tolist(), memory.size.tolist()]} if len(memory.times_ns) else {}
-    made_on = {"machine": machine.as_fields()} if machine is not None else {}
-    yield encode({"spans": len(columns), "dropped": dropped, **made_on, **samples, **gauges_as_fields(gauges)})
+    footer: dict[str, Any] = {"spans": len(columns), "dropped": held.dropped}
+    if held.predicted_from:
+        footer["predicted_from"] = held.predicted_from
+    if held.machine is not None:
+        footer["machine"] = held.machine.as_fields()
+    if len(memory.times_ns):
+        footer["memory"] = [memory.times_ns.tolist(), memory.size.tolist()]
+    yield encode({**footer, **gauges_as_fields(held.gauges)})
 
 
-def read_trace(
-    path: Path, *, partial: bool = False
-) -> tuple[SpanColumns, int, MemorySamples, Machine | None, Mapping[str, GaugeSamples]]:
-    """Read spans from `path`; see `kaygraph_viz.load`.
-
-    Returns
-    -------
-    columns
-        The spans.
-    dropped
-        How many spans the file says were not kept.
-    memory
-        How much memory was in use when, if the file says it.
-    machine
-        The computer on which it was recorded, if the file says it.
-    gauges
-        The numbers that rise and fall, by name.
-    """
+def read_trace(path: Path, *, partial: bool = False) -> TraceFile:
+    """Read a trace from `path`; see `kaygraph_viz.load`."""
     spans, footer = Spans(), None
     try:
         with path.open("rb") as raw, ExitStack() as stack:
@@ -97,17 +111,17 @@ def read_trace(
                 spans.append(row)
                 if number % READ_CHUNK == 0:
                     spans.compact()
-        dropped, memory, gauges = _checked_footer(footer, path)
+        found = _checked_footer(footer, path)
     except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError, TraceFormatError) as error:
         problem = error if isinstance(error, TraceFormatError) else TraceFormatError(f"{path} is damaged: {error}")
         columns = spans.columns()
         if not partial or not len(columns):
             raise problem from error
         warn(f"{problem}; {len(columns):,} spans could be read", stacklevel=3)
-        return _checked_spans(columns, path), 0, NOTHING, None, {}
+        return TraceFile(_checked_spans(columns, path))
     columns = spans.columns()
     _check_count(columns, footer or {}, path)
-    return _checked_spans(columns, path), dropped, memory, machine_from((footer or {}).get("machine")), gauges
+    return TraceFile(_checked_spans(columns, path), **found)
 
 
 def _bounded_lines(stream: IO[bytes], path: Path) -> Generator[str, None, None]:
@@ -162,10 +176,8 @@ def _check_end(lines: Iterator[str], path: Path) -> None:
         raise TraceFormatError(f"{path} continues after its last line: it was changed after it was written")
 
 
-def _checked_footer(
-    footer: Mapping[str, Any] | None, path: Path
-) -> tuple[int, MemorySamples, Mapping[str, GaugeSamples]]:
-    """Return the number of dropped spans, the memory in use, and the gauges, that the last line names."""
+def _checked_footer(footer: Mapping[str, Any] | None, path: Path) -> dict[str, Any]:
+    """Return what the last line says of a `TraceFile` beside its spans."""
     if footer is None:
         raise TraceFormatError(
             f"{path} is incomplete: its last line is missing; load(path, partial=True) reads the spans before it"
@@ -174,9 +186,26 @@ def _checked_footer(
     if type(dropped) is not int or dropped < 0:
         raise TraceFormatError(f"{path}: dropped is {str(dropped)[:40]!r}, expected a whole number, 0 or more")
     try:
-        return dropped, memory_from(footer), gauges_from(footer)
+        return {
+            "dropped": dropped, "memory": memory_from(footer), "gauges": gauges_from(footer),
+            "machine": machine_from(footer.get("machine")), "predicted_from": checked_origin(footer),
+        }  # fmt: skip
     except ValueError as error:
         raise TraceFormatError(f"{path}: {error}") from None
+
+
+def checked_origin(footer: Mapping[str, Any]) -> str:
+    """Return what a file says it was predicted from; empty for nothing.
+
+    Raises
+    ------
+    ValueError
+        If that is no text.
+    """
+    found = footer.get("predicted_from", "")
+    if not isinstance(found, str):
+        raise ValueError(f"predicted_from is {short(found)}, expected text")  # noqa: TRY004  (of the file, not of ours)
+    return cut(found, TEXT_LIMIT)
 
 
 def _checked_spans(columns: SpanColumns, path: Path) -> SpanColumns:

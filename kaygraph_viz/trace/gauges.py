@@ -6,9 +6,10 @@ Belongs here: keeping them while they are recorded, and as lists in a file. Does
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from kaygraph_viz.real_threads import Lock
 
 __all__ = ["GaugeLog", "GaugeSamples", "gauges_as_fields", "gauges_from"]
 
@@ -55,7 +56,7 @@ class GaugeLog:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._names: dict[object, str] = {}
         self._gauges: dict[str, _Gauge] = {}
 

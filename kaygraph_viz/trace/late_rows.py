@@ -6,11 +6,11 @@ made of them (who records the span), where rows are kept (``storage``).
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.trace.span import RowTuple
 
 __all__ = ["MOST_LATE", "LateRows"]
@@ -43,7 +43,7 @@ class LateRows:
     def __init__(self, add: Callable[[RowTuple], None], give_up: Callable[[BaseException], None]) -> None:
         self._add, self._give_up = add, give_up
         self._waiting: deque[tuple[Any, ...]] = deque()
-        self._lock = threading.RLock()  # who reads all rows waits for one that another thread is making
+        self._lock = RLock()  # who reads all rows waits for one that another thread is making
 
     def put(self, facts: tuple[Any, ...]) -> None:
         """Keep the facts of a span that has ended."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from kaygraph_viz.clock import REAL, Clock, current_clock
 from kaygraph_viz.errors import OptionError, short, warn
+from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.gauges import GaugeLog
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lanes, Measured, NoLanes
@@ -195,7 +195,7 @@ class Recorder:
         self._relations: list[Relation] = []
         self.has_cpu_time = cpu_time
         self._spans = _columns(max_spans) if storage is None else storage
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self.late = LateRows(self.add, self.give_up)
 
     def add(self, row: RowTuple) -> None:
@@ -243,7 +243,7 @@ class Recorder:
     def stop_in_child(self) -> None:
         """Record nothing more in a forked child, whose copy of a lock may be held for ever."""
         self.is_open = False
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self.late = LateRows(self.add, self.give_up)
 
     def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:

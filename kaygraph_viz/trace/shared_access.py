@@ -6,13 +6,13 @@ store itself (``graph.shared``) and finding conflicts afterwards (``analysis.con
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from kaygraph_viz.errors import SharedConflictError, short, warn
+from kaygraph_viz.real_threads import Lock
 
 __all__ = ["SharedWatch"]
 
@@ -32,7 +32,7 @@ class SharedWatch:
 
     def __init__(self, *, strict: bool) -> None:
         self.strict = strict
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._reads: dict[int, set[str]] = {}
         self._writes: dict[int, set[str]] = {}
         self._views: WeakValueDictionary[int, Any] = WeakValueDictionary()

@@ -19,7 +19,7 @@ from kaygraph_viz.errors import TraceError
 from kaygraph_viz.machine import Machine
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.columns import SpanColumns, SpanSequence
-from kaygraph_viz.trace.files import read_trace, write_trace
+from kaygraph_viz.trace.files import TraceFile, read_trace, write_trace
 from kaygraph_viz.trace.gauges import GaugeLog, GaugeSamples
 from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.memory import NOTHING, MemoryLog, MemorySamples
@@ -54,6 +54,8 @@ class Trace:
         The computer on which it was recorded, if that is known.
     gauges
         The numbers that rise and fall, by name.
+    predicted_from
+        Of a trace that `what_if` predicted, the run that it was predicted from, in words.
 
     Examples
     --------
@@ -68,7 +70,7 @@ class Trace:
 
     def __init__(
         self, columns: SpanColumns, dropped: int = 0, memory: MemorySamples = NOTHING, machine: Machine | None = None,
-        gauges: Mapping[str, GaugeSamples] | None = None,
+        gauges: Mapping[str, GaugeSamples] | None = None, predicted_from: str = "",
     ) -> None:  # fmt: skip
         columns.rows.flags.writeable = False
         self._columns = columns
@@ -76,6 +78,7 @@ class Trace:
         self._memory = memory
         self._machine = machine
         self._gauges: Mapping[str, GaugeSamples] = dict(gauges or {})
+        self._predicted_from = predicted_from
         self._log: MemoryLog | None = None
         self._read: Callable[[], SpanColumns] | None = None
         self._source: _Source | None = None
@@ -129,6 +132,27 @@ class Trace:
     def machine(self) -> Machine | None:
         """The computer on which it was recorded: cores, and whether it has a GIL; None where that is not known."""
         return self._machine
+
+    @property
+    def predicted_from(self) -> str:
+        """The run that it was predicted from, in words, which pictures say; empty for what was measured."""
+        return self._predicted_from
+
+    def as_predicted_from(self, run: str) -> Trace:
+        """Return the same spans as a prediction.
+
+        Parameters
+        ----------
+        run
+            The run that it was predicted from, in words.
+
+        Examples
+        --------
+        >>> from kaygraph_viz.testing import bar, make_trace
+        >>> make_trace(bar("a", "t-1", 0, 1)).as_predicted_from("the run with 4 workers")
+        <Trace: 1 span on 1 lane, 1 s, predicted from the run with 4 workers>
+        """
+        return Trace(self.columns, self.dropped, self.memory, self.machine, self.gauges, run)
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -213,13 +237,15 @@ class Trace:
         OSError
             If the file cannot be written.
         """
-        return write_trace(self.columns, self.dropped, Path(path), self.memory, self.machine, self.gauges)
+        held = TraceFile(self.columns, self.dropped, self.memory, self.machine, self.gauges, self.predicted_from)
+        return write_trace(held, Path(path))
 
     def __repr__(self) -> str:
         live = ", live" if self.is_live else ""
         dropped = f", {self.dropped:,} dropped" if self.dropped else ""
+        predicted = f", predicted from {one_line(self.predicted_from)}" if self.predicted_from else ""
         size = f"{_counted(len(self), 'span')} on {_counted(len(self.lanes), 'lane')}"
-        return f"<Trace: {size}, {self.makespan_s:.3g} s{dropped}{live}>"
+        return f"<Trace: {size}, {self.makespan_s:.3g} s{dropped}{live}{predicted}>"
 
     def __str__(self) -> str:
         counts = ", ".join(f"{word} {number:,}" for word, number in self.counts().items())

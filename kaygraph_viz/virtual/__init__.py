@@ -42,7 +42,7 @@ the last one to end puts back.
    the rest because the threads that the end of the block stops still meet them while they clean up.
 5. Refusals (``guards``): an audit hook for connections and sleeps of branches, and the waits of a running real loop.
 6. Preemption (``preempt``), if it was asked for.
-7. The event loop policy and ``asyncio.as_completed`` (``loop``), and ``asyncio.Lock.acquire`` (``task_locks``).
+7. What makes event loops and ``asyncio.as_completed`` (``loop``), and ``asyncio.Lock.acquire`` (``task_locks``).
 8. ``wait`` and ``as_completed`` of `concurrent.futures` (``futures``).
 9. The context variable of the clock in force. It is last, since from here on the package itself waits in simulated
    time, which needs all of the above; and it is left first, so that their clean-up waits in real time.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+from _thread import allocate_lock
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
@@ -63,7 +64,7 @@ class RealThreads:
 
     def turn(self) -> Turn:
         """Return the turn of a new fiber, which does not have it."""
-        turn = threading.Lock()
+        turn = allocate_lock()
         turn.acquire()
         return turn
 

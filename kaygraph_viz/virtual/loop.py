@@ -9,7 +9,6 @@ import asyncio
 import itertools
 import math
 import selectors
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -301,20 +300,13 @@ _RELEASE_WAITER = getattr(asyncio.tasks, "_release_waiter", None)  # how `asynci
 @contextmanager
 def loops_in_simulated_time(scheduler: Scheduler, make: Callable[[], asyncio.AbstractEventLoop]) -> Iterator[None]:
     """Make `asyncio.run` use loops of `make` where threads of the schedule call it, while the block runs."""
-    with _quietly():
-        before = asyncio.get_event_loop_policy()
+    policy = _policy()
+    outer, before = vars(policy).get("new_event_loop"), policy.new_event_loop
 
-        class Policy(asyncio.DefaultEventLoopPolicy):
-            def new_event_loop(self) -> asyncio.AbstractEventLoop:
-                return before.new_event_loop() if scheduler.mine() is None else make()
+    def new_event_loop() -> asyncio.AbstractEventLoop:
+        return before() if scheduler.mine() is None else make()
 
-            def get_event_loop(self) -> asyncio.AbstractEventLoop:
-                return before.get_event_loop()
-
-            def set_event_loop(self, loop: asyncio.AbstractEventLoop | None) -> None:
-                before.set_event_loop(loop)
-
-        asyncio.set_event_loop_policy(Policy())
+    policy.new_event_loop = new_event_loop
     as_completed = asyncio.as_completed
 
     def in_order(fs: Any, **options: Any) -> Any:
@@ -329,12 +321,13 @@ def loops_in_simulated_time(scheduler: Scheduler, make: Callable[[], asyncio.Abs
         yield
     finally:
         asyncio.as_completed = as_completed
-        with _quietly():
-            asyncio.set_event_loop_policy(before)
+        if outer is None:
+            del policy.new_event_loop
+        else:
+            policy.new_event_loop = outer
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # policies are on their way out
-        yield
+def _policy() -> Any:
+    """Return what makes loops for all of asyncio; from 3.14 on its public name warns, and 3.16 has none."""
+    private = getattr(asyncio.events, "_get_event_loop_policy", None)
+    return asyncio.get_event_loop_policy() if private is None else private()

@@ -183,8 +183,12 @@ def _run(main: Coroutine[Any, Any, T], **options: Any) -> T:
         return asyncio.runners.run(main, **options)
 
 
+# Where a thread of Python 3.13 and later keeps what it knows of the one that the system has started for it.
+_HANDLE = next((name for name in ("_os_thread_handle", "_handle") if hasattr(threading.main_thread(), name)), None)
+
+
 class _Handle:
-    """What a thread of Python 3.13 and later knows of the one that the system has started for it."""
+    """What a thread keeps there."""
 
     def __init__(self, ident: int) -> None:
         self.ident = ident
@@ -204,8 +208,8 @@ def _mark_as_begun(thread: Any, ident: int) -> None:
     """Make a thread one that has begun, for all that `threading` says of it."""
     threading._active[ident] = thread  # type: ignore[attr-defined]  # not public
     thread._ident = ident
-    if hasattr(thread, "_handle"):
-        thread._handle = _Handle(ident)
+    if _HANDLE is not None:
+        setattr(thread, _HANDLE, _Handle(ident))
     else:
         thread._tstate_lock = allocate_lock()
         thread._tstate_lock.acquire()
@@ -215,7 +219,7 @@ def _mark_as_begun(thread: Any, ident: int) -> None:
 def _mark_as_ended(thread: Any, ident: int) -> None:
     """Make a thread one that has ended."""
     threading._active.pop(ident, None)  # type: ignore[attr-defined]  # not public
-    if hasattr(thread, "_handle"):
-        thread._handle._set_done()
+    if _HANDLE is not None:
+        getattr(thread, _HANDLE)._set_done()
     else:
         thread._tstate_lock, thread._is_stopped = None, True

@@ -17,7 +17,7 @@ from collections import deque
 
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
-from kaygraph_viz.real_threads import SLICE_S
+from kaygraph_viz.real_threads import SLICE_S, RLock
 from kaygraph_viz.thread_data import of_fibers
 from kaygraph_viz.virtual.deadlock import deadlock
 from kaygraph_viz.virtual.event_queue import FIRST, LAST, EventQueue
@@ -48,7 +48,7 @@ class Scheduler(EventQueue):
         super().__init__(seed)
         self.fibers: dict[Fiber, None] = {}
         self.root: Fiber | None = None
-        self._mutex = threading.RLock()  # threads that are not simulated may wake others, and so may signal handlers
+        self._mutex = RLock()  # threads that are not simulated may wake others, and so may signal handlers
         self._here = of_fibers(threading.local())
         self._told: Fiber | None = None  # who was given the turn last
         self._failure: BaseException | None = None
@@ -350,6 +350,8 @@ class Scheduler(EventQueue):
 
     def _has_outsiders(self) -> bool:
         """Return whether there are threads off the schedule that could wake a fiber."""
+        if self.root is not None and not self.root.carrier.is_watched:
+            return False  # where fibers share a thread, nothing else runs
         root = self.root.thread if self.root is not None else None
         return any(
             not is_simulated(thread) and thread is not root and not self._watchdog.is_run_by(thread)

@@ -20,7 +20,7 @@ from typing import Any
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import REAL, use_clock
 from kaygraph_viz.errors import VirtualClockError
-from kaygraph_viz.real_threads import end_as
+from kaygraph_viz.real_threads import Lock, end_as
 from kaygraph_viz.virtual.fiber import Stopped
 from kaygraph_viz.virtual.futures import VirtualFuture
 from kaygraph_viz.virtual.participants import here, is_made_for_user
@@ -33,7 +33,7 @@ POOL_WORKERS = 8  # of a pool without a number, as on 4 cores: a run is the same
 END_S = 1.0  # how long a thread whose fiber has ended may take to end itself [s of real time]
 _start, _join, _is_alive = threading.Thread.start, threading.Thread.join, threading.Thread.is_alive
 _make_pool, _submit = ThreadPoolExecutor.__init__, ThreadPoolExecutor.submit
-_mutex = threading.Lock()
+_mutex = Lock()
 _blocks: list[VirtualThreads] = []
 
 

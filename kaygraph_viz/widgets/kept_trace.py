@@ -8,17 +8,17 @@ cell runs again. With its trace it would take 10 MB for each 100,000 spans.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from weakref import ref
 
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.trace import Trace
 
 __all__ = ["MAX_KEPT", "KeptTrace"]
 
 MAX_KEPT = 10  # more charts than these are hardly looked at in turns
 _used: OrderedDict[int, Trace] = OrderedDict()  # by the number of the view; the one that was used last comes last
-_lock = threading.Lock()
+_lock = Lock()
 
 
 class KeptTrace:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import html
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from kaygraph_viz._optional import needed
 from kaygraph_viz.checks import checked_seconds
 from kaygraph_viz.errors import warn
 from kaygraph_viz.execute.progress import ProgressCallback, ProgressInfo
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.texts import one_line
 from kaygraph_viz.widgets.careful import careful
 from kaygraph_viz.widgets.closing import parts_of
@@ -89,7 +89,7 @@ class Progress(ProgressCallback):
         self._every_s, self._monotonic_s = every_s, monotonic_s
         self._shown_s: float | None = None
         self._is_placed = False
-        self._lock = threading.Lock()  # several batches may report at once
+        self._lock = Lock()  # several batches may report at once
         self._has_warned = False
         self.bar = careful(
             ipywidgets.FloatProgress, self._warn_once, (), min=0.0, max=1.0, description=self.title,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from dataclasses import replace
 
 import pytest
@@ -180,7 +181,7 @@ def test_a_pipeline_takes_the_work_of_all_stages_on_all_items(load, executor):
 
 
 def _handing_on(fn):
-    if asyncio.iscoroutinefunction(fn):
+    if inspect.iscoroutinefunction(fn):
 
         async def stage(place):
             await fn(place)

@@ -195,13 +195,15 @@ def test_an_estimate_has_a_band():
         (waits(8, 4), waits(1, 1, 2), "8 branches on 4 workers took 2.00 s",
          ", and 2.00 s one after the other, as measured: no speedup."),
         (waits(8, 4), waits(1, 1), "8 branches on 4 workers took 2.00 s",
-         ", but 1.00 s one after the other, as measured: 100% slower."),
+         ", but 1.00 s one after the other, as measured: 2.0 times as long."),
+        (waits(8, 4), waits(1, 1, 1.6), "8 branches on 4 workers took 2.00 s",
+         ", but 1.60 s one after the other, as measured: 25% slower."),
         (waits(2, 1), None, "2 branches on 1 worker took 2.00 s",
          ", of which 2.00 s was work: one worker runs one branch at a time."),
         (waits(2, 1), waits(2, 1), "2 branches on 1 worker took 2.00 s",
          ", and 2.00 s one after the other, as measured: no speedup."),
     ],
-    ids=["estimated", "measured", "no faster", "slower", "one worker", "one worker, measured"],
+    ids=["estimated", "measured", "no faster", "far slower", "slower", "one worker", "one worker, measured"],
 )  # fmt: skip
 def test_the_sentence_says_how_many_times_as_fast_and_where_that_comes_from(trace, serial, took, says):
     assert summarize(trace, serial=serial).sentence == took + says
@@ -210,7 +212,7 @@ def test_the_sentence_says_how_many_times_as_fast_and_where_that_comes_from(trac
 def test_an_estimate_that_is_slower_is_marked():
     trace = make_trace((bar("exec", "main", 0, 4, kind="phase", executor="process", workers=2),
                         [bar("b", f"process-{n}", 3, 3.5, cpu_s=0, queued_s=3) for n in (1, 2)]))  # fmt: skip
-    assert "4.00 s, but about 1.00 s one after the other: about 300% slower." in summarize(trace).sentence
+    assert "4.00 s, but about 1.00 s one after the other: about 4.0 times as long." in summarize(trace).sentence
 
 
 def test_the_table_says_where_the_speedup_comes_from():

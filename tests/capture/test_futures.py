@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
 from collections.abc import Iterator
@@ -90,6 +91,23 @@ def test_jobs_of_a_process_pool_bring_their_spans_home(processes: ProcessPoolExe
 
 
 @pytest.mark.processes
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="pools of interpreters came with Python 3.14")
+@pytest.mark.parametrize("is_derived", [False, True])
+def test_interpreters_of_a_pool_are_as_processes(is_derived: bool) -> None:
+    from concurrent.futures import InterpreterPoolExecutor
+
+    kind = type("Pool", (InterpreterPoolExecutor,), {}) if is_derived else InterpreterPoolExecutor
+    with kv.record(capture="futures", label="arguments") as trace, kind(1) as pool:
+        assert list(pool.map(len, ["a", "bc"])) == [1, 2]
+        with pytest.raises(ValueError, match="invalid literal"):
+            pool.submit(int, "no").result()
+    trace.validate()
+    found = [(span.name, span.lane, span.status, span.attributes["label"]) for span in trace]
+    assert found == [
+        ("len", "process-1", "ok", '"a"'), ("len", "process-1", "ok", '"bc"'), ("int", "process-1", "error", '"no"'),
+    ]  # fmt: skip
+
+
 def test_an_error_comes_home_as_it_is_without_a_recording(processes: ProcessPoolExecutor) -> None:
     def seen() -> tuple[type, str, list[str], str, list[str]]:
         error = processes.submit(fail, 3).exception()

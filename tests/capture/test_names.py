@@ -9,7 +9,7 @@ from multiprocessing.pool import mapstar, starmapstar
 
 import pytest
 
-from kaygraph_viz.capture.names import mapped_items, name_of
+from kaygraph_viz.capture.names import mapped_items, name_of, reached
 
 
 class Shop:
@@ -42,6 +42,16 @@ def test_a_function_within_a_function_has_its_own_name():
     def inner() -> None: ...
 
     assert name_of(inner) == "inner"
+
+
+def test_a_handler_that_fastapi_gives_to_a_function_of_its_own_has_its_name():
+    def run_handler(*, function, arguments):
+        return function(**arguments)
+
+    run_handler.__module__ = "fastapi.routing"
+    call = partial(run_handler, function=Shop().order, arguments={"number": 7})
+    assert name_of(call) == "Shop.order"
+    assert reached(call, (), {})[2] == {"number": 7}
 
 
 def test_a_mapper_says_what_it_maps():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import sys
 import time
@@ -185,6 +186,36 @@ def test_nothing_of_a_task_is_changed():
         assert asyncio.run(main()) == plain
 
 
+def test_a_task_that_has_ended_leaves_nothing_to_the_garbage_collector():
+    async def nothing():
+        pass
+
+    async def main():
+        for _ in range(20):
+            await asyncio.create_task(nothing())
+        return sum(isinstance(each, TaskRun) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with kv.record(capture="asyncio"):
+            assert asyncio.run(main()) <= 2  # that of `main` itself, and the last one
+    finally:
+        gc.enable()
+
+
+def test_tasks_that_follow_each_other_share_a_row():
+    async def nothing():
+        pass
+
+    async def main():
+        for _ in range(5):
+            await asyncio.create_task(nothing())
+
+    found = recorded(main())
+    assert [span.lane for span in found["nothing"]] == ["task-2"] * 5
+
+
 def test_an_error_has_the_same_traceback():
     async def failing() -> None:
         raise ValueError
@@ -245,6 +276,39 @@ def test_an_eager_task_is_a_branch():
     spans = recorded(main())
     outer = spans["main"][0].span_id
     assert [spans["at_once"][0].parent_id, spans["rest"][0].parent_id] == [outer, outer]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="with Python 3.14 each task may say whether it is eager")
+@pytest.mark.parametrize("factory", [None, getattr(asyncio, "eager_task_factory", None)])
+@pytest.mark.parametrize("is_eager", [False, True])
+def test_a_task_that_says_itself_whether_it_is_eager_is_a_branch(factory, is_eager):
+    async def child() -> None:
+        with kv.span("inside"):
+            await rest(2)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(factory)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child(), eager_start=is_eager)
+            with kv.span("after"):
+                pass
+
+    spans = recorded(main())
+    main_, child_, inside, after = (spans[name][0] for name in ("main", "child", "inside", "after"))
+    assert [child_.parent_id, inside.parent_id] == [main_.span_id, child_.span_id]
+    assert (child_.started_ns < after.started_ns) == is_eager
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_an_eager_task_of_a_loop_that_does_not_run_yet_begins_later():
+    with kv.record(capture="asyncio") as trace, asyncio.Runner() as runner:
+        runner.get_loop().set_task_factory(asyncio.eager_task_factory)
+        task = runner.get_loop().create_task(rest(2))
+        with kv.span("after"):
+            pass
+        runner.run(asyncio.wait_for(task, None))
+    trace.validate()
+    assert [each.name for each in sorted(trace, key=lambda each: each.started_ns)][:2] == ["after", "rest"]
 
 
 def test_a_task_that_goes_on_after_the_block_is_abandoned():

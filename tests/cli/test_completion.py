@@ -86,20 +86,31 @@ def test_a_shell_that_asks_gets_an_answer_and_nothing_is_run(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def bash(tmp_path_factory):
-    """A real bash in which what our documentation tells to type was typed; return what a line becomes by Tab."""
-    pexpect = pytest.importorskip("pexpect")
+def program(tmp_path_factory):
+    """A folder with our program, and the environment in which a shell finds it."""
     pytest.importorskip("argcomplete")
-    folder = tmp_path_factory.mktemp("bash")
+    folder = tmp_path_factory.mktemp("shell")
     program = folder / "kaygraph-viz"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kaygraph_viz "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     path = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "TERM": "dumb", "PS1": "ready> "}
+    return folder, os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "TERM": "dumb", "PS1": "ready> "}
+
+
+def documented(pattern):
+    """Return what our documentation tells to type."""
     page = (ROOT / "docs/reference/command_line.md").read_text(encoding="utf-8")
-    (typed,) = set(re.findall(r'eval "\$\(register-python-argcomplete .*?\)"', page))
+    (typed,) = set(re.findall(pattern, page))
+    return typed
+
+
+@pytest.fixture(scope="module")
+def bash(program):
+    """A real bash in which what our documentation tells to type was typed; return what a line becomes by Tab."""
+    pexpect = pytest.importorskip("pexpect")
+    folder, env = program
     with pexpect.spawn("bash", ["--norc", "--noprofile", "-i"], env=env, cwd=str(folder), encoding="utf-8") as shell:
-        shell.sendline(typed)
+        shell.sendline(documented(r'eval "\$\(register-python-argcomplete .*?\)"'))
 
         def pressed(line):
             shell.send(f"{line}\t\x01echo '<\x05>'\r")  # Ctrl-A and Ctrl-E: to both ends of the line
@@ -122,6 +133,17 @@ def bash(tmp_path_factory):
 )
 def test_tab_in_bash_completes_the_line(bash, line, whole):
     assert bash(line) == whole
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_fish_knows_what_may_come_next(program):
+    folder, env = program
+    lines = [documented(r"register-python-argcomplete --shell fish .*"), "complete -C 'kaygraph-viz re'"]
+    done = subprocess.run(
+        ["fish", "-c", "\n".join(lines)], cwd=folder, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == ["record", "report"]
 
 
 def test_without_argcomplete_a_shell_that_asks_starts_no_run(hide, monkeypatch, capsys):

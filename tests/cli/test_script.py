@@ -129,6 +129,32 @@ def test_a_module_behaves_as_without_a_recording(tmp_path: Path):
     assert ran(tmp_path, "-m", "kaygraph_viz", "record", "-m", "shop", "a", "-m") == plain
 
 
+HELD = """
+import os, signal, sys
+
+def held():
+    return signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+before = []
+os.register_at_fork(after_in_child=lambda: before.append(held()))
+from kaygraph_viz.cli.script import LastWord
+LastWord(list)
+pid = os.fork()
+if pid == 0:
+    is_usual = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    os._exit(before == [True] and not held() and is_usual)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), held())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+def test_no_signal_is_lost_while_a_child_is_forked(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-c", HELD], cwd=Path(kv.__file__).parents[1], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("1 False\n", "")
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_program_with_its_trace(number: signal.Signals, tmp_path: Path):

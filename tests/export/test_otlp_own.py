@@ -77,6 +77,13 @@ def test_a_run_that_was_exported_is_the_same(tmp_path):
     assert parts == [[("cpu", 10**9, None), ("unknown", 10**9, 0.25)]]
 
 
+def test_a_prediction_comes_back_as_one(tmp_path):
+    trace = some_run().as_predicted_from("the run with 4 workers")
+    again = load(write(tmp_path, exported(trace)))
+    assert again.predicted_from == "the run with 4 workers"
+    assert in_order(again) == in_order(trace)
+
+
 def test_spans_of_others_may_stand_beside_ours(tmp_path):
     document = exported(some_run())
     document["resourceSpans"] += otlp(otlp_span(1, 0, 1), service_name="web")["resourceSpans"]

@@ -373,6 +373,13 @@ def test_what_was_dropped_is_shown():
     assert first["args"]["name"] == "kaygraph-viz, 1,234 spans not kept"
 
 
+def test_a_prediction_says_what_it_was_made_from(tmp_path):
+    trace = make_trace(bar("a", "t-1", 0, 1)).as_predicted_from("the run with 4 workers")
+    first = to_perfetto(trace)["traceEvents"][0]
+    assert first["args"]["name"] == "kaygraph-viz, predicted from the run with 4 workers"
+    assert load(to_perfetto(trace, tmp_path / "run.json")).predicted_from == "the run with 4 workers"
+
+
 def test_an_empty_trace_has_no_events_and_comes_back(tmp_path):
     assert events_of(make_trace()) == []
     assert len(load(to_perfetto(make_trace(), tmp_path / "run.json"))) == 0

@@ -148,6 +148,7 @@ def test_saving_over_a_folder_is_an_os_error(tmp_path):
         ([HEADER, SPAN, {"spans": 1, "dropped": "x"}], "dropped"),
         ([HEADER, SPAN, {"spans": 1, "dropped": None}], "dropped"),
         ([HEADER, SPAN, {"spans": 1, "dropped": -1}], "dropped"),
+        ([HEADER, SPAN, {"spans": 1, "predicted_from": 4}], "predicted_from is 4, expected text"),
     ],
 )
 def test_a_damaged_file_is_refused_with_a_clear_message(tmp_path, lines, message):

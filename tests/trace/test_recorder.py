@@ -72,7 +72,7 @@ def test_a_thread_without_a_context_is_recorded_at_the_top_on_its_own_lane():
             pass
 
     with record() as trace, span("outer"):
-        in_thread(inside, name="helper")
+        in_thread(lambda: contextvars.Context().run(inside), name="helper")  # else without a GIL it has a copied one
     assert parents(trace) == {"outer": None, "inner": None}
     assert trace.where(name="inner")[0].lane == "helper"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 
 import pytest
@@ -42,6 +43,15 @@ def test_lanes_come_in_the_order_of_their_first_span(trace):
 def test_makespan_is_from_the_first_submission_to_the_last_end(trace):
     assert trace.makespan_s == 8.0
     assert make_trace().makespan_s == 0
+
+
+def test_a_prediction_stays_one(trace, tmp_path):
+    predicted = trace.as_predicted_from("the run with 4 workers")
+    assert trace.predicted_from == ""
+    assert repr(predicted).endswith(", predicted from the run with 4 workers>")
+    assert (predicted.columns, predicted.dropped, predicted.machine) == (trace.columns, trace.dropped, trace.machine)
+    for again in (pickle.loads(pickle.dumps(predicted)), load(predicted.save(tmp_path / "run.jsonl"))):
+        assert again.predicted_from == "the run with 4 workers"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from kaygraph_viz.recording import record
 from kaygraph_viz.sync import Lock, new_event_loop
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.virtual.clock import VirtualClock
-from kaygraph_viz.virtual.loop import VirtualLoop
+from kaygraph_viz.virtual.loop import VirtualLoop, _policy
 
 GUARD_S = 20.0
 
@@ -48,9 +48,14 @@ def test_asyncio_run_takes_a_loop_of_simulated_time_and_no_real_one():
     assert run(main) == (3600, 3600)
 
 
-def test_outside_of_the_block_loops_are_real_ones():
+def test_outside_of_the_block_loops_are_real_ones_and_nothing_of_it_is_left():
+    policy = _policy()
+    before = dict(vars(policy))
     with VirtualClock():
-        pass
+        with VirtualClock(1):
+            assert vars(policy) != before
+    assert _policy() is policy
+    assert vars(policy) == before
 
     async def main():
         return type(asyncio.get_running_loop())

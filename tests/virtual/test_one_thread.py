@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -138,6 +139,14 @@ def test_a_reentrant_lock_belongs_to_one_fiber():
     lock, seen = threading.RLock(), []
     threads_of(lambda: hold("a"), lambda: hold("b"))
     assert seen == ["a", "a", "b", "b"]
+
+
+def test_a_deadlock_is_told_where_other_threads_are_about(carrier):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        with pytest.raises(DeadlockError), kv.VirtualClock():
+            lock = threading.Lock()
+            threads_of(lambda: lock.acquire() and lock.acquire())
 
 
 def test_a_deadlock_names_the_lines(carrier):

@@ -16,7 +16,6 @@ from kaygraph_viz.analysis.own_time import on_lanes
 from kaygraph_viz.analysis.what_if.assumptions import Options, predictions_of
 from kaygraph_viz.analysis.what_if.bounds import Bands, Bounds
 from kaygraph_viz.analysis.what_if.model import KINDS
-from kaygraph_viz.analysis.what_if.predicted_trace import PredictedTrace
 from kaygraph_viz.analysis.what_if.predictions import LIMITS, Predictions
 from kaygraph_viz.analysis.what_if.read_model import read_model
 from kaygraph_viz.analysis.what_if.replay import varied
@@ -88,7 +87,7 @@ class WhatIf:
         """The predicted speedup over one worker, by number of workers."""
         return {count: self._alone_s / seconds if seconds else 1.0 for count, seconds in self.makespan_s.items()}
 
-    def trace(self, workers: int | None = None) -> PredictedTrace:
+    def trace(self, workers: int | None = None) -> Trace:
         """Return the trace that the run would have left: `gantt` draws it hatched, `summarize` and `explain` read it.
 
         Parameters
@@ -106,7 +105,7 @@ class WhatIf:
         if self._predictions is None:
             raise OptionError("trace", self, "a result of what_if", "what_if(trace).trace(8)")
         run = f"the run with {counted(self.recorded_workers, 'worker')}"
-        return PredictedTrace.of(self._predictions.trace(workers), run)
+        return self._predictions.trace(workers).as_predicted_from(run)
 
     @property
     def sentence(self) -> str:

@@ -6,7 +6,6 @@ Belongs here: turning calls that come one by one into the input of one `imap`. D
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -17,6 +16,7 @@ from kaygraph_viz.errors import BranchError, CallCancelled
 from kaygraph_viz.execute.cancel import CancelToken
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.sync import threads
 from kaygraph_viz.thread_protocols import Queue
 from kaygraph_viz.trace.recorder import NO_SCOPE, set_scope
@@ -46,7 +46,7 @@ class Submissions:
     def __init__(self, imap: Callable[..., Generator[Outcome, None, None]], *, shares_memory: bool) -> None:
         self._imap = imap
         self._shares_memory = shares_memory
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._token = CancelToken()
         self.threads = threads()
         self._waiting: Waiting = self.threads.SimpleQueue()

@@ -13,7 +13,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -27,7 +26,7 @@ from kaygraph_viz._optional import require
 from kaygraph_viz.errors import NodeError
 from kaygraph_viz.execute.dask import worker as dask_worker
 from kaygraph_viz.execute.dask.worker import WorkerThread, introduce, now_ns
-from kaygraph_viz.real_threads import REAL_THREADS, Thread
+from kaygraph_viz.real_threads import REAL_THREADS, Lock, Thread
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.offsets import NO_OFFSET, Offset, offset_from
 
@@ -95,7 +94,7 @@ class _ProgramHidden:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._count = 0
         self._spec: Any = None
 

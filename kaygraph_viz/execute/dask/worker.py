@@ -29,6 +29,7 @@ from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import PackedError, not_sent, pack_error, pack_result
 from kaygraph_viz.execute.limits import RetryPolicy
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import NO_LANE, Lane
 from kaygraph_viz.trace.recorder import Recorder
@@ -195,7 +196,7 @@ def read_journal(folder: str | None, number: int) -> Written:
 
 
 _setups: OrderedDict[str, Setup] = OrderedDict()
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def _setup_of(call: str, packed: bytes | None, folder: str | None) -> Setup:

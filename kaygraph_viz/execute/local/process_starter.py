@@ -25,6 +25,7 @@ from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import CallCancelled, OptionError, WorkerStartError
 from kaygraph_viz.execute.local.answers import AnswerReader
 from kaygraph_viz.execute.local.shared_progress import SharedProgress
+from kaygraph_viz.real_threads import Lock
 
 __all__ = ["Child", "Pool"]
 
@@ -66,7 +67,7 @@ class Child:
         if not sys.executable:
             raise OptionError("executor", "process", "another kind: this Python has no executable to start", "thread")
         self._chunk = 0  # the number of the one that was sent last
-        self._waiting = threading.Lock()  # held while its number is used, and while it is given free
+        self._waiting = Lock()  # held while its number is used, and while it is given free
         self._start()
         self.answers = AnswerReader(self.pipe, self.pid)
 

@@ -7,13 +7,13 @@ items (``stage_run``), and starting and stopping them (``run``).
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.sync import threads
 
 __all__ = ["END", "Buffer", "QueuedItem", "Wake", "waiting", "waiting_async"]
@@ -75,7 +75,7 @@ class Buffer:
         self.longest = 0  # the most items that were ever in it
         self._is_ordered = is_ordered
         self._now_ns = now_ns
-        self._lock = threading.Lock()  # held for a moment, never during a wait
+        self._lock = Lock()  # held for a moment, never during a wait
         self._queued: dict[int, QueuedItem] = {}  # by position
         self._skipped: set[int] = set()
         self._aside: deque[Any] = deque()

@@ -6,7 +6,6 @@ one stage does with one item (``stage_run``), and nodes (``graph.pipeline``).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
 from functools import partial
@@ -24,6 +23,7 @@ from kaygraph_viz.execute.pipeline.source import Source
 from kaygraph_viz.execute.pipeline.stage_run import StageRun
 from kaygraph_viz.execute.pipeline.stages import SOURCE, DeadLetter, Stage, StageFacts, checked_stages
 from kaygraph_viz.execute.pipeline.workers import StageWorkers, step_for, workers_for
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import current_scope, span
@@ -98,7 +98,7 @@ class PipelineRun(Iterator[Outcome]):
         self._stage_workers: list[StageWorkers] = []
         self._threads: list[Any] = []
         self._spans: list[span] = []
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._fault: BaseException | None = None
         self._close_error: BaseException | None = None
         self._began_ns = self._waited_ns = 0

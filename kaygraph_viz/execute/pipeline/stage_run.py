@@ -9,7 +9,6 @@ slow stage is felt by all stages before it, up to the source.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -19,6 +18,7 @@ from kaygraph_viz.execute.core.retries import ONCE
 from kaygraph_viz.execute.pipeline.blocked_spans import BlockedSpans
 from kaygraph_viz.execute.pipeline.queues import Buffer, QueuedItem, Wake, waiting, waiting_async
 from kaygraph_viz.execute.pipeline.stages import DeadLetter, Stage, StageFacts
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.recorder import NO_RECORDER, current_scope
 
 __all__ = ["Meter", "StageRun"]
@@ -32,7 +32,7 @@ class Meter:
     def __init__(self, name: str, workers: int) -> None:
         self.name = name
         self.workers = workers
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._items = self._errors = self._busy_ns = self._blocked_ns = 0
 
     def count(self, busy_ns: int, *, is_error: bool = False) -> None:

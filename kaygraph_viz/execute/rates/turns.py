@@ -22,6 +22,7 @@ from kaygraph_viz.execute.rates.in_flight import Bound
 from kaygraph_viz.execute.rates.obstacles import Obstacles
 from kaygraph_viz.execute.rates.windows import Window
 from kaygraph_viz.execute.refusals import asked_s, is_refusal
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.sync import threads
 from kaygraph_viz.trace.recorder import current_scope
 
@@ -125,7 +126,7 @@ class Turns:
         self._calls, self._units = tuple(calls), tuple(units)
         self._bound = bound
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._queue: OrderedDict[Place, None] = OrderedDict()
         self._inside: OrderedDict[Place, None] = OrderedDict()
         self._closed_until_ns = 0

@@ -14,7 +14,6 @@ import numpy as np
 from kaygraph_viz.analysis.intervals import Ints
 from kaygraph_viz.analysis.nesting import Nesting, Places, extent_ns, unit_mask
 from kaygraph_viz.analysis.own_time import recorded_owner
-from kaygraph_viz.analysis.what_if.predicted_trace import PredictedTrace
 from kaygraph_viz.plot.gantt.attempts import Attempts, bar_parts
 from kaygraph_viz.plot.gantt.own_time import with_drawn_own_time
 from kaygraph_viz.plot.labels import clean, clean_apart
@@ -200,9 +199,8 @@ def _run(name: str, trace: Trace, rows: list[Row], group_by: str, is_short: bool
     levels = 1 + max((line.level for line in nodes), default=-1)
     if name or levels:
         rows.append(Row("", name, is_heading=True, height=max(bool(name), levels * NODE_HEIGHT)))
-    predicted_from = trace.predicted_from if isinstance(trace, PredictedTrace) else ""
     extent = extent_ns(nesting.columns)
-    run = Run(name, nesting, units, row_of + len(rows), nodes, *extent, trace.dropped, predicted_from)
+    run = Run(name, nesting, units, row_of + len(rows), nodes, *extent, trace.dropped, trace.predicted_from)
     rows.extend(mine)
     return run
 

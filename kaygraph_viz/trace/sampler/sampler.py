@@ -26,6 +26,7 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.clock import REAL, Clock
 from kaygraph_viz.errors import warn
 from kaygraph_viz.machine import this_machine
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.lanes import Lanes
 from kaygraph_viz.trace.sampler.parts import LaneThread, with_samples
 from kaygraph_viz.trace.sampler.thread_timeline import ThreadReadings, tick_ns, timelines
@@ -77,7 +78,7 @@ class Sampler:
 
     def __init__(self, period_s: float) -> None:
         self.lanes: list[LaneThread] = []
-        self._telling = threading.Lock()  # held while writing, so that the pipe is not closed meanwhile
+        self._telling = Lock()  # held while writing, so that the pipe is not closed meanwhile
         command = [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), str(round(period_s * 1e9))]
         self.process = subprocess.Popen(  # noqa: S603  (our own program)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, process_group=0

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from kaygraph_viz.errors import CallCancelled
 from kaygraph_viz.execute.cancel import CancelToken, interrupt, stopping_all
 from kaygraph_viz.machine import has_threads
-from kaygraph_viz.real_threads import Event, Thread
+from kaygraph_viz.real_threads import Event, Lock, Thread
 from kaygraph_viz.trace.options import told_of_traces
 from kaygraph_viz.trace.trace import Trace
 
@@ -89,7 +89,7 @@ class BackgroundRun:
         self._work, self._tick, self._ended = work, tick, ended
         self._patience_s = patience_s
         self._token = CancelToken()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._is_inside = True  # the reader's function: from outside it nothing is interrupted
         self._stopped_at: float | None = None
         self._begun: list[Trace] = []

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kaygraph_viz.analysis.what_if.predicted_trace import PredictedTrace
 from kaygraph_viz.analysis.wording import counted, duration
+from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.options import WORKERS
 from kaygraph_viz.widgets.playground.pictures import Picture, gantt_picture, sketch_picture
 from kaygraph_viz.widgets.playground.state import Log, Settings, Tried
@@ -33,7 +33,7 @@ class Forecast:
 
     settings: Settings
     source: Tried
-    trace: PredictedTrace
+    trace: Trace
 
     @property
     def sentence(self) -> str:
@@ -71,7 +71,7 @@ def forecast(log: Log, settings: Settings) -> Forecast | None:
         return None
     found = source.what_if.trace(settings[WORKERS])
     run = f"the run with {counted(source.workers, 'worker')}"
-    return Forecast(dict(settings), source, PredictedTrace.of(found, run))
+    return Forecast(dict(settings), source, found.as_predicted_from(run))
 
 
 def preview(log: Log, settings: Settings, *, last: int) -> Preview | None:

@@ -6,10 +6,10 @@ work is (``playground``).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.widgets.playground.background import BackgroundRun, Ending, begun
 
 __all__ = ["Newest"]
@@ -42,7 +42,7 @@ class Newest:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._current: BackgroundRun | None = None
         self._next: _Job | None = None
         self._is_dropped = False  # the current one

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from kaygraph_viz.plot.gantt.chart import Chart
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.plot.style import Size
 from kaygraph_viz.plot.text import width_pt
+from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.playground.state import Log, Tried
 
@@ -39,7 +39,7 @@ TOP_PT, BOTTOM_PT, RIGHT_PT = 46, 36, 12
 NOTE_PT = 14  # room for a note below the axis, also where there is none: the charts of a panel have one size
 
 
-_one_at_a_time = threading.RLock()
+_one_at_a_time = RLock()
 
 
 class Picture(NamedTuple):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import html
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from kaygraph_viz.analysis.wording import counted
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.checks import MAX_WORKERS as LIMIT, checked_function, checked_whole, checked_workers
 from kaygraph_viz.errors import OptionError
+from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.careful import careful
@@ -124,7 +124,7 @@ class Playground(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._running: dict[str, Any] | None = None  # the settings of the run that the button started
         self._shown: dict[str, Any] | None = None  # the settings of the chart
         self._is_predicted = False  # the chart
-        self._drawing = threading.RLock()  # the controls and a run that ends may both want to draw
+        self._drawing = RLock()  # the controls and a run that ends may both want to draw
         self._is_setting = False  # several widgets at once, which is one change
         self._listed: list[Tried] = []
         self.controls = {option.name: Control(option, self._changed, self._say) for option in log.options}

@@ -10,7 +10,6 @@ message more or less does no harm. Messages of the browser are checked; anything
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +26,7 @@ from kaygraph_viz.plot.diagram.description import HasStructure, checked_view
 from kaygraph_viz.plot.diagram.diagram import diagram
 from kaygraph_viz.plot.gantt.gantt import gantt
 from kaygraph_viz.plot.labels import clean
+from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.structure import GraphView
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.widgets.kept_trace import KeptTrace
@@ -116,7 +116,7 @@ class Timeline(anywidget.AnyWidget):
         self._title = title
         self._ids: npt.NDArray[np.int64] = np.empty(0, np.int64)
         self._is_complete = False  # what is shown
-        self._pushing = threading.Lock()
+        self._pushing = Lock()
         self._still, self._alt = b"", ""
         self._has_warned = False
         self._pusher = Pusher(self.refresh, self._is_live)

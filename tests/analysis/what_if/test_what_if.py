@@ -196,3 +196,11 @@ def test_a_run_held_up_by_a_rate_limit_is_told_to_be_so():
     with record(clock="virtual") as free, get_executor("thread", 4) as executor:
         list(executor.imap(sleep, [1] * 8))
     assert not any("rate limit" in remark for remark in what_if(free).remarks)
+
+
+def test_a_predicted_trace_says_what_it_was_predicted_from():
+    phase = bar("exec", "main", 0, 2, kind="phase", executor="thread", workers=2)
+    trace = make_trace((phase, [bar("a", "thread-1", 0, 1, cpu_s=0), bar("b", "thread-2", 0, 2, cpu_s=0)]))
+    predicted = what_if(trace).trace(1)
+    assert predicted.predicted_from == "the run with 2 workers"
+    assert predicted.makespan_s == 3.0

@@ -1,0 +1,212 @@
+"""Capturing `multiprocessing.Process`: each process that the program starts itself.
+
+Belongs here: the hooks in `start` and `join`, and what the recording knows of such a process. Does not belong here:
+what is done in it (``process_run``), pools of processes (``pools``, ``futures``).
+
+What a process has written is read when the program joins it, or when the recording ends.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from weakref import ref
+
+from kaygraph_viz.capture.calls import scope_for, without_our_frames
+from kaygraph_viz.capture.labels import labels_of
+from kaygraph_viz.capture.names import is_machinery_function, name_of
+from kaygraph_viz.capture.patches import Hook, OnImport, Patch
+from kaygraph_viz.capture.process_run import BEGAN, ENDED, RecordedRun, told
+from kaygraph_viz.capture.remote import here
+from kaygraph_viz.clock import REAL
+from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.recorder import Recorder, Scope, first_open, span
+from kaygraph_viz.trace.span import RowTuple, Status
+from kaygraph_viz.trace.wire import OWN_LANE, adopt
+
+__all__ = ["hooks"]
+
+
+def hooks() -> Iterator[Hook]:
+    """Yield the hooks of processes, also of those of `multiprocess`, which is `multiprocessing` with another pickle."""
+    yield Patch(BaseProcess, "start", _start)
+    yield Patch(BaseProcess, "join", _join)
+    yield OnImport("multiprocess.process", _hooks_of_multiprocess)
+
+
+def _hooks_of_multiprocess(module: ModuleType) -> Iterator[Hook]:
+    yield Patch(module.BaseProcess, "start", _start)
+    yield Patch(module.BaseProcess, "join", _join)
+
+
+def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def start(self: Any) -> None:
+        scope = scope_for("multiprocessing")
+        watched = None
+        if scope is not None and "run" not in vars(self) and not is_machinery_function(_function_of(self)):
+            watched = _expected(self, scope)
+        try:
+            original(self)
+        except BaseException as error:
+            if watched is not None:
+                watched.forget()
+            without_our_frames(error)
+            raise
+        finally:
+            if watched is not None:
+                vars(self).pop("run", None)
+        if watched is not None:
+            watched.note_start(self)
+
+    return start
+
+
+def _join(original: Callable[..., None]) -> Callable[..., None]:
+    def join(self: Any, timeout: float | None = None) -> None:
+        try:
+            original(self, timeout)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
+        has_ended = self._popen.returncode is not None
+        found = _watched.get(id(self))
+        if has_ended and found is not None and found.process() is self:
+            found.tell()
+
+    return join
+
+
+def _expected(process: Any, scope: Scope | span) -> _Watched | None:
+    recorder = scope.recorder
+    if recorder.clock is not REAL:
+        recorder.tell_once("processes are not recorded in simulated time; record with the real clock")
+        return None
+    try:
+        return _Watch.of(recorder).expect(process, scope)
+    except OSError as error:  # there is no room for their files
+        recorder.tell_once(f"processes are not recorded: {describe_error(error)}")
+        return None
+
+
+def _function_of(process: Any) -> Any:
+    """Return what a process runs: its target, or else the class whose `run` it is."""
+    return getattr(process, "_target", None) or type(process)
+
+
+class _Watch:
+    """The processes that one recording waits for, and the folder in which they write."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.folder = tempfile.mkdtemp(prefix="kaygraph-viz-")
+        self.open: list[_Watched] = []
+        self.lanes: set[str] = set()
+        self.numbers = itertools.count(1)
+        recorder.at_end.append(self.end)
+
+    @classmethod
+    def of(cls, recorder: Recorder) -> _Watch:
+        found: _Watch | None = recorder.errands.get(cls)
+        if found is None:
+            found = recorder.errands[cls] = cls(recorder)
+        return found
+
+    def expect(self, process: Any, scope: Scope | span) -> _Watched:
+        """Make a process that is about to start record itself."""
+        recorder = self.recorder
+        function, now_ns = _function_of(process), recorder.now_ns()
+        name = name_of(function)
+        labels = labels_of(recorder, function, getattr(process, "_args", ()), getattr(process, "_kwargs", {}))
+        library = next(each.__module__ for each in type(process).__mro__ if each.__name__ == "BaseProcess")
+        watched = _Watched(self, process, scope, name, now_ns)
+        process.run = RecordedRun(
+            library, watched.file, name, labels[0] if labels else "", here(), now_ns, has_cpu=recorder.has_cpu_time
+        )
+        return watched
+
+    def lane_for(self, process: Any) -> str:
+        """Return the name of the row of a process: the one that the program gave it, if it did."""
+        name = str(process.name)
+        if re.fullmatch(rf"{re.escape(type(process).__name__)}-[\d:]+", name):  # which Python has made
+            return self.recorder.lanes.take("process").name
+        number, lane = 1, name
+        while lane in self.lanes:
+            number += 1
+            lane = f"{name} #{number}"
+        self.lanes.add(lane)
+        return lane
+
+    def end(self) -> None:
+        """Keep what is known of all processes, which may still run."""
+        for each in self.open.copy():
+            each.tell()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Watched:
+    """A process of the program, from the recording's side."""
+
+    def __init__(self, watch: _Watch, process: Any, scope: Scope | span, name: str, submitted_ns: int) -> None:
+        self.watch = watch
+        self.process = ref(process)  # which is not kept alive by us
+        self.scope = scope
+        self.name = name
+        self.submitted_ns = submitted_ns
+        self.lane = watch.lane_for(process)
+        self.number = id(process)
+        self.file = str(Path(watch.folder, str(next(watch.numbers))))
+
+    def note_start(self, process: Any) -> None:
+        """Note that it runs."""
+        self.watch.open.append(self)
+        _watched[self.number] = self
+        self.watch.recorder.lanes.enter_process(Lane(self.lane, None), process.pid)
+
+    def forget(self) -> None:
+        """Expect nothing more of it."""
+        if self in self.watch.open:
+            self.watch.open.remove(self)
+        if _watched.get(self.number) is self:
+            del _watched[self.number]
+
+    def tell(self) -> None:
+        """Keep its rows, or what is known of a process that has not written any."""
+        self.forget()
+        recorder = self.watch.recorder
+        if not recorder.is_open:
+            return
+        rows: list[RowTuple] | None = told(self.file, ENDED)
+        if rows is None:
+            rows = [self._row_without_end()]
+        parent_id = first_open(self.scope).span_id
+        adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=self.submitted_ns)
+
+    def _row_without_end(self) -> RowTuple:
+        now_ns = self.watch.recorder.now_ns()
+        began_ns = told(self.file, BEGAN)
+        began_ns = now_ns if began_ns is None else began_ns
+        status, error = self._fate()
+        return (
+            1, 0, -1, self.name, "branch", OWN_LANE, min(self.submitted_ns, began_ns), began_ns, max(began_ns, now_ns),
+            -1, 0, status, 1, error, None, None, None,
+        )  # fmt: skip
+
+    def _fate(self) -> tuple[Status, str | None]:
+        process = self.process()
+        popen = None if process is None else process._popen  # None, too, of one that was closed
+        if popen is not None and not wait([popen.sentinel], 0):
+            return "abandoned", None
+        code = None if popen is None else popen.returncode
+        return "lost", "the process ended before its function did" + ("" if code is None else f", exit code {code}")
+
+
+_watched: dict[int, _Watched] = {}  # by the identity of the process

@@ -1,0 +1,70 @@
+"""What a process that the program has started records and writes."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from kaygraph_viz.capture.process_run import BEGAN, ENDED, RecordedRun, told
+from kaygraph_viz.trace.recorder import span
+from kaygraph_viz.trace.span import Row
+
+
+class Process:
+    """What a process finds itself to be."""
+
+    def __init__(self, work):
+        self.work = work
+
+    def run(self):
+        self.attributes = sorted(vars(self))
+        self.work()
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    def run(work, file=None):
+        process = Process(work)
+        recorded = RecordedRun(
+            "library", str(file or tmp_path / "1"), "pack", "order 7", (1, 1), submitted_ns=5, has_cpu=True
+        )
+        process.run = recorded
+        monkeypatch.setitem(sys.modules, "library", SimpleNamespace(current_process=lambda: process))
+        recorded()
+        return process
+
+    return run
+
+
+def test_it_says_when_it_begins_and_all_that_was_recorded_when_it_has_ended(run, tmp_path):
+    file = str(tmp_path / "1")
+
+    def work():
+        assert (told(file, BEGAN) > 0, told(file, ENDED)) == (True, None)
+        with span("inside"):
+            pass
+
+    process = run(work)
+    inside, outer = map(Row._make, told(file, ENDED))
+    assert (outer.name, outer.submitted_ns, outer.attributes, outer.status) == ("pack", 5, {"label": "order 7"}, "ok")
+    assert (inside.name, inside.parent_id) == ("inside", outer.span_id)
+    assert process.attributes == ["work"]
+
+
+def test_an_error_is_raised_without_our_frame(run, tmp_path):
+    def work():
+        raise ValueError("no such order")
+
+    with pytest.raises(ValueError, match="no such order") as caught:
+        run(work)
+    files = [entry.path.name for entry in caught.traceback]
+    assert "process_run.py" not in files
+    (row,) = told(str(tmp_path / "1"), ENDED)
+    assert Row._make(row).error == "ValueError: no such order"
+
+
+def test_where_the_recording_is_over_nothing_is_written_and_nothing_fails(run, tmp_path):
+    run(list, tmp_path / "gone" / "1")
+    assert told(str(tmp_path / "gone" / "1"), ENDED) is None
