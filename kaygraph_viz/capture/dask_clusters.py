@@ -27,7 +27,7 @@ from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["hooks"]
 
-ANSWER_S = 5.0  # that workers have to tell what they run, when the program wants to go on
+ANSWER_S = 10.0  # that workers have to tell what they run, when the program wants to go on
 SILENT = ("sent", "released")  # statuses of tasks of which the scheduler does not know when they ran
 
 
@@ -182,16 +182,13 @@ class _Watch:
         if not silent:
             return list(notes)
         told = {} if client is None else self._told_by_workers(client, silent)
-        now_s = (self.recorder.now_ns() + self._offset_ns) / SECOND_NS
-        completed = (
-            _completed(note, told.get(note["run"]), now_s) if note["status"] in SILENT else note for note in notes
-        )
-        return [note for note in completed if note is not None]
+        known = (note for note in notes if note["status"] not in SILENT or note["sent_as"] in told)
+        return [_completed(note, told[note["sent_as"]]) if note["status"] in SILENT else note for note in known]
 
     def _told_by_workers(self, client: Any, notes: Sequence[Note]) -> dict[int, Note]:
         from kaygraph_viz.capture.dask_workers import found_runs
 
-        wanted = [(note["key"], note["run"]) for note in notes]
+        wanted = [(note["key"], note["sent_as"]) for note in notes]
         try:
             answers = on_workers(client, {note["worker"] for note in notes}, found_runs, wanted, within_s=ANSWER_S)
         except Exception as error:
@@ -203,18 +200,12 @@ class _Watch:
         return {run: facts for answer in answers for run, facts in answer.items()}
 
 
-def _completed(note: Note, told: Note | None, now_s: float) -> Note | None:
-    """Return what is known of a task, with what its worker tells; None if it has not begun.
-
-    Its worker has thrown away the result of one that was cancelled while it ran.
-    """
-    if told is None:
-        return None
-    stop_s = told.get("stop", now_s)
-    status = "abandoned" if "stop" not in told else "cancelled" if note["status"] == "released" else told["status"]
+def _completed(note: Note, told: Note) -> Note:
+    """Return what is known of a task, with what its worker tells, which throws away the result if it was cancelled."""
+    ran = {"action": "compute", "start": told["start"], "stop": told["stop"]}
+    is_cancelled = note["status"] == "released" and told["status"] != "abandoned"
     known = {name: value for name, value in note.items() if name != "got"}
-    ran = {"action": "compute", "start": told["start"], "stop": stop_s}
-    return {**known, **told, "status": status, "startstops": [ran]}
+    return {**known, **told, "status": "cancelled" if is_cancelled else told["status"], "startstops": [ran]}
 
 
 def _seen(messages: Sequence[Mapping[str, Any]]) -> list[Any]:

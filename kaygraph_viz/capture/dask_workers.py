@@ -7,11 +7,12 @@ Belongs here: a plugin, and functions that are called there. Does not belong her
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import cloudpickle
 from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.metrics import time
 from distributed.protocol.pickle import dumps, loads
 
 from kaygraph_viz.capture.dask_labels import label_of_task
@@ -69,24 +70,30 @@ def end_labels(name: str, *, dask_worker: Any) -> None:
 
 
 def found_runs(wanted: Iterable[tuple[Any, int]], *, dask_worker: Any) -> dict[int, dict[str, Any]]:
-    """Return when tasks began, in which thread, and when and how they ended if they have, as far as this worker knows.
+    """Return when tasks began, when and how they ended, and the thread of those that still run, which end now.
 
     Parameters
     ----------
     wanted
-        The key of each task, and the number of its run.
+        The key of each task, and the number of its run; nothing is returned of what this worker has not begun.
     """
     runs = {number: key for key, number in wanted}
+    delay_s = dask_worker.scheduler_delay
     threads = {key: thread for thread, key in list(dask_worker.active_threads.items())}
-    found = {}
+    found: dict[int, dict[str, Any]] = {}
     for number, key in runs.items():
         task = dask_worker.state.tasks.get(key)
-        if task is not None and task.run_id == number and key in dask_worker.active_keys:
-            started_s = task.start_time + dask_worker.scheduler_delay
-            found[number] = {"start": started_s, "thread": threads.get(key)}
+        if task is not None and task.run_id == number and key in dask_worker.active_keys and _has_begun(task, threads):
+            times = {"start": task.start_time + delay_s, "stop": time() + delay_s}
+            found[number] = {**times, "status": "abandoned", "thread": threads.get(key)}
     for event in list(dask_worker.state.stimulus_log):
         status = _STATUSES.get(type(event).__name__)
         if status is not None and event.run_id in runs and event.start is not None:
             text = getattr(event, "exception_text", None)
             found[event.run_id] = {"start": event.start, "stop": event.stop, "status": status, "exception_text": text}
     return found
+
+
+def _has_begun(task: Any, threads: Collection[Any]) -> bool:
+    """Return whether a task that was handed to its executor has begun, as far as that can be known."""
+    return task.key in threads or task.run_spec.is_coro or "executor" in (task.annotations or ())

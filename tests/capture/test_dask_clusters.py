@@ -302,7 +302,7 @@ def plugins_of(cluster, client):
     scheduler = cluster.scheduler
     on_workers = client.run(lambda dask_worker: sorted(dask_worker.plugins))
     ours = [name for name in scheduler._broker._topics if name.startswith("kaygraph")]
-    return dict(scheduler.plugins), dict(scheduler.worker_plugins), on_workers, ours
+    return dict(scheduler.plugins), dict(scheduler.worker_plugins), dict(scheduler.stream_handlers), on_workers, ours
 
 
 def test_the_cluster_and_the_client_are_as_they_were(cluster, client):
@@ -312,6 +312,30 @@ def test_the_cluster_and_the_client_are_as_they_were(cluster, client):
         assert total().compute(scheduler=client) == 6
         assert plugins_of(cluster, client) != before[0]
     assert (plugins_of(cluster, client), [vars(distributed.Client)[name] for name in methods]) == before
+
+
+def test_two_recordings_at_once_leave_the_cluster_as_it_was(cluster, client):
+    before = plugins_of(cluster, client)
+    begun, ended = threading.Barrier(2), threading.Barrier(2)
+    trace_of = {}
+
+    def one(number, ends_first):
+        with kv.record(capture="dask") as trace:
+            client.submit(plus, number, 1, pure=False).result()
+            begun.wait()
+            if not ends_first:
+                ended.wait()
+            trace_of[number] = trace
+        if ends_first:
+            ended.wait()
+
+    threads = [threading.Thread(target=one, args=(number, number == 0)) for number in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert [len(trace_of[number]) for number in range(2)] == [1, 1]
+    assert plugins_of(cluster, client) == before
 
 
 def test_a_recording_keeps_no_client_alive(clusters):

@@ -131,6 +131,14 @@ def test_a_task_that_was_taken_from_a_worker_has_run_where_it_ended(scheduler, r
     assert [each["worker"] for each in notes_of(scheduler)] == ["tcp://b"]
 
 
+def test_a_task_that_was_moved_is_looked_for_where_it_is(scheduler, reporter):
+    scheduler.task("a")
+    reporter.transition("a", "waiting", "processing", stimulus_id="")
+    scheduler.tasks["a"].processing_on, scheduler.tasks["a"].run_id = SimpleNamespace(address="tcp://b"), 7
+    (found,) = notes_of(scheduler)
+    assert (found["run"], found["sent_as"], found["worker"]) == (0, 7, "tcp://b")
+
+
 def test_a_task_that_is_a_coroutine_says_so(scheduler, reporter):
     for key, is_coroutine in (("a", True), ("b", False)):
         scheduler.task(key)

@@ -131,7 +131,8 @@ def test_with_everything_captured_the_client_has_no_bars_of_its_own(clients):
     with kv.record(capture="all") as trace:
         assert asyncio.run(main()) == [2, 3]
     trace.validate()
-    names = {each.span_id: each.name.rpartition(".")[2] for each in trace}
+    branches = trace.where(kind="branch")  # on a busy machine a loop may be blocked, too
+    names = {each.span_id: each.name.rpartition(".")[2] for each in branches}
     assert sorted(names.values()) == ["asking", "asking", "main", "plus", "plus"]
     assert [names[each.parent_id] for each in trace.where(name="plus")] == ["asking"] * 2
 

@@ -10,6 +10,7 @@ pytest.importorskip("distributed")
 from dask._task_spec import Task, TaskRef
 from distributed.worker_state_machine import ExecuteFailureEvent, ExecuteSuccessEvent
 
+from kaygraph_viz.capture import dask_workers
 from kaygraph_viz.capture.dask_workers import begin_labels, end_labels, found_runs, packed_labeller
 
 
@@ -30,11 +31,14 @@ class Worker:
     def log_event(self, topic, msg) -> None:
         self.told.append((topic, msg))
 
-    def run(self, key, run, thread) -> None:
+    def run(self, key, run, thread=None, *, is_coro=False, annotations=None) -> None:
         self.active_keys.add(key)
         if thread is not None:
             self.active_threads[thread] = key
-        self.state.tasks[key] = SimpleNamespace(run_id=run, start_time=2.0)
+        spec = SimpleNamespace(is_coro=is_coro)
+        self.state.tasks[key] = SimpleNamespace(
+            key=key, run_id=run, start_time=2.0, run_spec=spec, annotations=annotations
+        )
 
 
 def test_a_worker_labels_a_task_that_begins():
@@ -50,15 +54,18 @@ def test_a_worker_labels_a_task_that_begins():
     assert not worker.plugins
 
 
-def test_a_worker_knows_what_it_runs_and_since_when():
+def test_a_worker_knows_what_it_runs_and_since_when(monkeypatch):
+    monkeypatch.setattr(dask_workers, "time", lambda: 9.0)
     worker = Worker()
     worker.run("a", 7, thread=70)
-    worker.run("coroutine", 8, thread=None)
+    worker.run("coroutine", 8, is_coro=True)
     worker.run("again", 10, thread=90)
-    wanted = [("a", 7), ("coroutine", 8), ("again", 9), ("unknown", 11)]
-    assert found_runs(wanted, dask_worker=worker) == {
-        7: {"start": 2.5, "thread": 70}, 8: {"start": 2.5, "thread": None},
-    }  # fmt: skip
+    worker.run("in a process", 12, annotations={"executor": "processes"})
+    worker.run("about to begin", 13)
+    wanted = [("a", 7), ("coroutine", 8), ("again", 9), ("unknown", 11), ("in a process", 12), ("about to begin", 13)]
+    found = found_runs(wanted, dask_worker=worker)
+    assert {number: each["thread"] for number, each in found.items()} == {7: 70, 8: None, 12: None}
+    assert found[7] == {"start": 2.5, "stop": 9.5, "status": "abandoned", "thread": 70}
 
 
 def test_a_worker_knows_what_it_has_run_for_nobody():

@@ -3,12 +3,14 @@
 Belongs here: what such a program is, and one case. Does not belong here: which cases (``__main__``, ``test_fuzz``).
 
 A program is a tree of calls. Each call does a few things in turn: it computes, waits, hands other calls to a carrier
-(threads, pools, processes, tasks of asyncio) and waits for them, or fails.
+(threads, pools, processes, tasks of asyncio, a cluster of Dask) and waits for them, or fails.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import logging
 import queue
 import random
 import sys
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import distributed
 import joblib
 
 import kaygraph_viz as kv
@@ -35,9 +38,10 @@ except ImportError:  # there is none for Windows
 
 DEEPEST, MOST_CALLS = 3, 24
 LOOPS = ("loop", "uvloop")
-IN_PLAIN_CODE = ("pool", "map", "threads", "thread pool", "workers", "joblib", "dask", *LOOPS, *LOOPS)
+ON_CLUSTER = ("client", "retried", "handed on")
+IN_PLAIN_CODE = ("pool", "map", "threads", "thread pool", "workers", "joblib", "dask", *ON_CLUSTER, *LOOPS, *LOOPS)
 OF_COROUTINES = ("gather", "group", "create", "limited", "completed")
-IN_COROUTINES = (*OF_COROUTINES, "cancelled", "to_thread", "executor")
+IN_COROUTINES = (*OF_COROUTINES, "cancelled", "to_thread", "executor", "async client")
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ def program(seed: int) -> Call:
         what = rng.choice(IN_COROUTINES if is_coroutine else IN_PLAIN_CODE)
         if what == "cancelled":  # how far they get is open
             return Step(what, rng.choice((0, 50, 300)), calls(DEEPEST, 4, is_coroutine=True))
+        if what in ON_CLUSTER or what == "async client":  # nor what goes on inside tasks of a cluster
+            return Step(what, calls=calls(DEEPEST, 3, is_coroutine=False))
         most = 1 if what in ("workers", *LOOPS) else 4
         return Step(what, calls=calls(depth + 1, most, is_coroutine=what in (*LOOPS, *OF_COROUTINES)))
 
@@ -207,6 +213,64 @@ def _by_dask(step: Step) -> Any:
     return list(dask.compute(*[dask.delayed(_run_and_tell)(call) for call in step.calls], scheduler="threads"))
 
 
+def _by_client(step: Step) -> Any:
+    return _client().gather([_client().submit(_run_and_tell, call, pure=False) for call in step.calls])
+
+
+def _by_retries(step: Step) -> Any:
+    jobs = [_client().submit(_fail_at_first, call, retries=3, pure=False) for call in step.calls]
+    return _client().gather(jobs)
+
+
+def _fail_at_first(call: Call) -> Any:
+    if _attempts.setdefault(call.number, 1) < _attempts_of(call):
+        _attempts[call.number] += 1
+        raise Failed(call.number)
+    del _attempts[call.number]
+    return _run_and_tell(call)
+
+
+def _attempts_of(call: Call) -> int:
+    return 1 + call.number % 3
+
+
+_attempts: dict[int, int] = {}  # by the number of a call under way: which one it is
+
+
+def _handed_on(step: Step) -> Any:
+    return _client().submit(_hand_on, step.calls[0], step.calls[1:], pure=False).result()
+
+
+def _hand_on(call: Call, others: tuple[Call, ...]) -> Any:
+    with distributed.worker_client() as client:
+        gave = client.gather([client.submit(_run_and_tell, each, pure=False) for each in others])
+    return [_run_and_tell(call), *gave]
+
+
+@cache
+def _client() -> distributed.Client:
+    client = distributed.Client(
+        processes=False, n_workers=1, threads_per_worker=2, dashboard_address=":0", set_as_default=False,
+        silence_logs=logging.CRITICAL,  # of tasks that fail
+    )  # fmt: skip
+    atexit.register(logging.disable)  # while it is shut down, the client of its worker looks for it
+    return client
+
+
+async def _by_async_client(step: Step) -> Any:
+    address = _client().cluster.scheduler_address
+    async with distributed.Client(address, asynchronous=True, set_as_default=False) as client:
+        jobs = [client.submit(run_plain, call, pure=False) for call in step.calls]
+        return [await _told_async(job) for job in jobs]
+
+
+async def _told_async(job: distributed.Future) -> Any:
+    try:
+        return await job
+    except Failed as error:
+        return f"failed: {error}"
+
+
 def _in_loop(step: Step) -> Any:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if step.what == "uvloop" else None) as runner:
         return _told(lambda: runner.run(run_coroutine(step.calls[0])))
@@ -273,10 +337,11 @@ async def _in_executor(step: Step) -> Any:
 _PLAIN = {
     "pool": _in_pool, "map": _by_map, "thread pool": _in_thread_pool, "threads": _in_threads, "workers": _by_workers,
     "processes": _in_processes, "joblib": _by_joblib, "dask": _by_dask, "loop": _in_loop, "uvloop": _in_loop,
+    "client": _by_client, "retried": _by_retries, "handed on": _handed_on,
 }  # fmt: skip
 _ASYNC = {
     "gather": _gathered, "group": _in_group, "create": _created, "cancelled": _cancelled, "limited": _limited,
-    "to_thread": _to_threads, "executor": _in_executor, "completed": _completed,
+    "to_thread": _to_threads, "executor": _in_executor, "completed": _completed, "async client": _by_async_client,
 }  # fmt: skip
 
 
@@ -319,12 +384,15 @@ def _number(span: kv.Span) -> int:
 def _expected(call: Call, maker: int | None) -> Iterator[tuple[int, tuple[int | None, int]]]:
     for step in call.steps:
         for each in step.calls:
-            yield each.number, (maker, _bars(step.what))
+            is_inner = step.what == "handed on" and each is not step.calls[0]
+            yield each.number, (step.calls[0].number if is_inner else maker, _bars(step.what, each))
             yield from _expected(each, each.number)
 
 
-def _bars(what: str) -> int:
-    """Return how many bars each call by a carrier has: some wrap what they are given in a task of its own."""
+def _bars(what: str, call: Call) -> int:
+    """Return how many bars a call by a carrier has: some try again, or wrap it in a task of its own."""
+    if what == "retried":
+        return _attempts_of(call)
     return 2 if what == "group" or (what == "limited" and sys.version_info < (3, 12)) else 1
 
 
