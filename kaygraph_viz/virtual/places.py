@@ -9,9 +9,10 @@ import asyncio
 import linecache
 import sys
 import sysconfig
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 from kaygraph_viz.awaited import frames_of
@@ -24,6 +25,7 @@ __all__ = [
     "is_in_branch",
     "is_user_code",
     "is_user_frame",
+    "is_user_function",
     "line_in",
     "line_of",
     "named_place_of",
@@ -144,9 +146,18 @@ def _branch_in(frame: FrameType) -> str:
 
 def is_user_frame(frame: FrameType) -> bool:
     """Return whether a frame runs code that is neither of this package nor of a library."""
-    file = frame.f_code.co_filename
+    return _is_user(frame.f_code, frame.f_globals)
+
+
+def is_user_function(function: FunctionType) -> bool:
+    """Return whether a function is neither of this package nor of a library."""
+    return _is_user(function.__code__, function.__globals__)
+
+
+def _is_user(code: CodeType, names: Mapping[str, Any]) -> bool:
+    file = code.co_filename
     if file == "<string>":  # generated, as the methods of a dataclass are
-        file = str(frame.f_globals.get("__file__", file))
+        file = str(names.get("__file__", file))
     return is_user_code(file)
 
 
