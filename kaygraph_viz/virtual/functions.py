@@ -19,25 +19,32 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.virtual.places import is_user_function
 from kaygraph_viz.virtual.rewritten import rewritten
 
-__all__ = ["RewrittenFunctions"]
+__all__ = ["RewrittenFunctions", "functions"]
 
 
 class RewrittenFunctions:
     """The functions whose code is rewritten at the moment."""
 
     def __init__(self) -> None:
+        self._blocks = 0
         self._exchanged: list[tuple[ref[FunctionType], CodeType, CodeType]] = []
 
     @contextmanager
     def in_block(self) -> Iterator[None]:
-        """Rewrite the functions of user code while the block runs."""
-        self._rewrite(gc.get_objects())
-        gc.callbacks.append(self._before_collection)
+        """Rewrite the functions of user code while the block runs; to find them all takes longest in the first one."""
+        if self._blocks:
+            self.look()
+        else:
+            self._rewrite(gc.get_objects())
+            gc.callbacks.append(self._before_collection)
+        self._blocks += 1
         try:
             yield
         finally:
-            gc.callbacks.remove(self._before_collection)
-            self._give_back()
+            self._blocks -= 1
+            if not self._blocks:
+                gc.callbacks.remove(self._before_collection)
+                self._give_back()
 
     def look(self) -> None:
         """Rewrite the functions that were made since the last collection of garbage."""
@@ -63,3 +70,6 @@ class RewrittenFunctions:
             if function is not None and function.__code__ is other:
                 function.__code__ = own
         self._exchanged.clear()
+
+
+functions = RewrittenFunctions()  # those of all blocks

@@ -28,8 +28,7 @@ def monitored(step: Callable[[], object]) -> Iterator[None]:
     VirtualClockError
         If all tools of `sys.monitoring` are in use.
     """
-    assert sys.version_info >= (3, 12)
-    monitoring = sys.monitoring
+    monitoring: Any = vars(sys)["monitoring"]
     codes: list[CodeType] = []
     tool = next((number for number in TOOLS if monitoring.get_tool(number) is None), None)
     if tool is None:

@@ -34,7 +34,17 @@ __all__ = [
     "tasks_of",
 ]
 
-_OUTSIDE = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
+
+def _outside() -> tuple[str, ...]:
+    """Return the folders with the files of this package and of libraries.
+
+    In a browser tab the names of folders begin with two slashes, and the standard library is in an archive.
+    """
+    libraries = [sysconfig.get_path(name).replace("//", "/") for name in ("stdlib", "purelib")]
+    return (str(Path(__file__).resolve().parents[1]), *libraries, str(Path(asyncio.__file__).parents[1]))
+
+
+_OUTSIDE = _outside()
 MOST_TASKS = 8  # of an event loop, in a message
 
 

@@ -23,11 +23,11 @@ from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.machine import has_threads
 from kaygraph_viz.virtual import rewritten
 from kaygraph_viz.virtual.fiber import Stopped
-from kaygraph_viz.virtual.functions import RewrittenFunctions
+from kaygraph_viz.virtual.functions import functions
 from kaygraph_viz.virtual.hooks import monitored, traced
 from kaygraph_viz.virtual.scheduler import Scheduler
 
-__all__ = ["Preemption"]
+__all__ = ["Preemption", "for_many_blocks"]
 
 
 class Preemption:
@@ -55,7 +55,6 @@ class Preemption:
     def _rewritten(self) -> Iterator[None]:
         """Let user code call the step while the block runs."""
         rewritten.require_assembler()
-        functions = RewrittenFunctions()
         with functions.in_block():
             rewritten.steps.append(self._step)
             self._scheduler.before_root_waits = functions.look
@@ -73,3 +72,8 @@ class Preemption:
         if scheduler.others_are_due() and scheduler.random.random() < self._chance:
             with suppress(Stopped):  # it ends at its next wait instead: here it may just have taken a lock
                 scheduler.yield_turn()
+
+
+def for_many_blocks(chance: float) -> AbstractContextManager[None]:
+    """Return a block around many blocks of clocks with preemption: what they all need is prepared once."""
+    return functions.in_block() if chance and not has_threads() else nullcontext()

@@ -58,14 +58,15 @@ def test_code_that_somebody_has_exchanged_meanwhile_stays():
 
 
 def test_blocks_can_be_nested():
-    function = make()
+    function, functions = make(), RewrittenFunctions()
     own = function.__code__
-    with RewrittenFunctions().in_block():
-        first = function.__code__
-        with RewrittenFunctions().in_block():
-            assert function.__code__ is first
-        assert function.__code__ is first
+    with functions.in_block():
+        later = make()
+        with functions.in_block():
+            assert is_rewritten(later.__code__)
+        assert is_rewritten(function.__code__)
     assert function.__code__ is own
+    assert not is_rewritten(later.__code__)
 
 
 def test_a_function_is_not_kept_alive():

@@ -25,7 +25,7 @@ reported = pytest.mark.skipif(sys.version_info < (3, 12), reason="a trace functi
 
 
 def with_steps(function, block):
-    """Call a function in a block that calls what it is given at each step; return the lines of steps, and the result."""
+    """Call a function in a block that calls what it gets at each step; return the line of each step and the result."""
     lines = []
 
     def note():
