@@ -71,7 +71,7 @@ def collect(folder: Path, distribution: Path) -> None:
     made = folder / "wheels"
     download_wheels(made)
     with zipfile.ZipFile(made / "tests.zip", "w") as archive:
-        for name in ("scenarios.py", "schedules.txt", "turns.py"):
+        for name in ("language.py", "scenarios.py", "schedules.txt", "turns.py"):
             archive.write(ROOT / "tests" / "virtual" / name, f"tests/virtual/{name}")
     names = [f"wheels/{path.name}" for path in sorted(made.iterdir())]
     (folder / "wheels.json").write_text(json.dumps(names))
