@@ -126,12 +126,8 @@ def line_in(frames: list[FrameType]) -> Line | None:
 
 def _frames_at(fiber: Fiber) -> list[FrameType]:
     """Return the frames of a fiber, innermost first."""
-    thread, frames = fiber.thread, list[FrameType]()
-    frame = None if thread is None else fiber.carrier.frame_of(thread, fiber.turn)
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    return frames
+    thread = fiber.thread
+    return [] if thread is None else fiber.carrier.frames_of(thread, fiber.turn)
 
 
 def tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
