@@ -21,6 +21,7 @@ from kaygraph_viz.texts import one_line
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.trace import Trace
 from kaygraph_viz.virtual.clock import VirtualClock
+from kaygraph_viz.virtual.preempt import for_many_blocks
 
 __all__ = ["Exploration", "Run", "explore"]
 
@@ -210,7 +211,7 @@ def explore(
 
     first, failed = None, dict[str, list[int]]()
     seeds = range(first_seed, first_seed + runs)
-    with counter(progress, runs, "explore") as count:
+    with for_many_blocks(preempt), counter(progress, runs, "explore") as count:
         for seed in seeds:
             run = again(seed)
             first = first or (run if run.failed else None)

@@ -17,7 +17,8 @@ and not greenlets, since thread-local data, `threading.current_thread` and debug
 A browser tab has no threads. There each fiber is a stack of calls that waits for a promise of JavaScript
 (``promises``), and what Python keeps for each thread is exchanged with the fiber (``one_thread``). A fiber has its turn
 from what carries it (``carriers``), and nothing else here knows which that is: the schedule is the same, to the byte.
-The tests run both ways, with greenlets in place of promises. There is no watchdog in a browser tab.
+The tests run both ways, with greenlets in place of promises. There is no watchdog in a browser tab. Preemption works
+there, too: user code is rewritten so that it calls us between its instructions (``rewritten``, ``functions``).
 
 Which thread runs next
 ----------------------
@@ -41,7 +42,7 @@ the last one to end puts back.
 4. ``start``, ``join`` and ``is_alive`` of threads, and ``submit`` of pools (``user_threads``). These two come before
    the rest because the threads that the end of the block stops still meet them while they clean up.
 5. Refusals (``guards``): an audit hook for connections and sleeps of branches, and the waits of a running real loop.
-6. Preemption (``preempt``), if it was asked for.
+6. Preemption (``preempt``), if it was asked for: ``hooks`` of Python, or the code of user functions (``functions``).
 7. What makes event loops and ``asyncio.as_completed`` (``loop``), and ``asyncio.Lock.acquire`` (``task_locks``).
 8. ``wait`` and ``as_completed`` of `concurrent.futures` (``futures``).
 9. The context variable of the clock in force. It is last, since from here on the package itself waits in simulated

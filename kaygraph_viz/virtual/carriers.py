@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.machine import has_threads
 
-__all__ = ["RealThreads", "Turn", "carried_by", "carrier"]
+__all__ = ["RealThreads", "Turn", "carried_by", "carrier", "stack_of"]
 
 STEP_S = 0.01
 _join, _is_alive = threading.Thread.join, threading.Thread.is_alive
@@ -50,8 +50,8 @@ class Carrier(Protocol):
     def join(self, thread: threading.Thread, seconds: float) -> None:
         """Wait until a thread has ended, no longer than `seconds` [s of real time]."""
 
-    def frame_of(self, thread: threading.Thread, turn: Any) -> FrameType | None:
-        """Return the innermost frame of a fiber, by its thread and its turn."""
+    def frames_of(self, thread: threading.Thread, turn: Any) -> list[FrameType]:
+        """Return the frames of a fiber, innermost first, by its thread and its turn."""
 
     def block(self) -> AbstractContextManager[None]:
         """Return the block in which fibers are carried."""
@@ -78,7 +78,11 @@ class RealThreads:
         while _is_alive(thread) and monotonic() < until:
             _join(thread, STEP_S)
 
-    def frame_of(self, thread: threading.Thread, turn: Any) -> FrameType | None:
+    def frames_of(self, thread: threading.Thread, turn: Any) -> list[FrameType]:
+        """Return the frames of a fiber, innermost first."""
+        return stack_of(self._frame_of(thread))
+
+    def _frame_of(self, thread: threading.Thread) -> FrameType | None:
         """Return the innermost frame; in Python 3.11 a collection just then can hang (python/cpython#106883)."""
         is_collecting = gc.isenabled()
         gc.disable()
@@ -91,6 +95,15 @@ class RealThreads:
     def block(self) -> AbstractContextManager[None]:
         """Return the block in which fibers are carried: there is nothing to prepare."""
         return nullcontext()
+
+
+def stack_of(frame: FrameType | None) -> list[FrameType]:
+    """Return a frame and those that wait for it, innermost first."""
+    frames = list[FrameType]()
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames
 
 
 _in_use: list[Carrier] = []

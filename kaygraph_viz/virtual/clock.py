@@ -64,7 +64,9 @@ class VirtualClock(Clock):
         How long an item takes to reach a worker [s], in the same way.
     preempt
         The chance, 0 to 1, that a thread yields after a single instruction of user code; see `explore`. Above 0,
-        each version of Python has schedules of its own.
+        each version of Python has schedules of its own. In a browser tab this holds for functions, methods and
+        coroutines of your code, but not for code in `exec`, for modules that a branch imports, and for methods that a
+        dataclass gets which is defined inside a branch.
     patience_s
         How long a branch may wait for something that simulated time cannot see, while the whole process is idle [s of
         real time], above 0. Ten times that where something else in the process computes, where the system does not

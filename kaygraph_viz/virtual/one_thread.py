@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.thread_data import exchanged
+from kaygraph_viz.virtual.carriers import stack_of
 
 __all__ = ["OneThread", "OneThreadTurn"]
 
@@ -45,7 +46,7 @@ class OneThreadTurn:
     def __init__(self, carrier: OneThread) -> None:
         self._carrier = carrier
         self._is_given = False
-        self.frame: FrameType | None = None  # where the fiber waits for it
+        self.frames: list[FrameType] = []  # of the fiber that waits for it, innermost first
         self.resume: Callable[[], object] | None = None  # makes the fiber go on once the running one waits
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -116,9 +117,13 @@ class OneThread(ABC):
             self._launch(moment.release)
             moment.acquire()
 
-    def frame_of(self, thread: threading.Thread, turn: OneThreadTurn) -> FrameType | None:
-        """Return the innermost frame of a fiber."""
-        return turn.frame if threading.current_thread() is not thread else sys._getframe(1)
+    def frames_of(self, thread: threading.Thread, turn: OneThreadTurn) -> list[FrameType]:
+        """Return the frames of a fiber, innermost first.
+
+        They are read before its stack of calls is left: links between frames are on that stack, too, and what they
+        point to is overwritten meanwhile.
+        """
+        return turn.frames if threading.current_thread() is not thread else stack_of(sys._getframe(1))
 
     @contextmanager
     def block(self) -> Iterator[None]:
@@ -151,14 +156,14 @@ class OneThread(ABC):
             The frame in which it waits.
         """
         ident, hooks = self._ident, sys.get_asyncgen_hooks()
-        held, turn.frame = exchanged([]), frame
+        held, turn.frames = exchanged([]), stack_of(frame)
         try:
             with _running(self._outer_loop):
                 self._leave(turn)
         finally:
             exchanged(held)
             sys.set_asyncgen_hooks(*hooks)
-            self._ident, turn.frame = ident, None
+            self._ident, turn.frames = ident, []
 
 
 @contextmanager

@@ -9,9 +9,10 @@ import asyncio
 import linecache
 import sys
 import sysconfig
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 from kaygraph_viz.awaited import frames_of
@@ -24,6 +25,7 @@ __all__ = [
     "is_in_branch",
     "is_user_code",
     "is_user_frame",
+    "is_user_function",
     "line_in",
     "line_of",
     "named_place_of",
@@ -32,7 +34,17 @@ __all__ = [
     "tasks_of",
 ]
 
-_OUTSIDE = (str(Path(__file__).resolve().parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
+
+def _outside() -> tuple[str, ...]:
+    """Return the folders with the files of this package and of libraries.
+
+    In a browser tab the names of folders begin with two slashes, and the standard library is in an archive.
+    """
+    libraries = [sysconfig.get_path(name).replace("//", "/") for name in ("stdlib", "purelib")]
+    return (str(Path(__file__).resolve().parents[1]), *libraries, str(Path(asyncio.__file__).parents[1]))
+
+
+_OUTSIDE = _outside()
 MOST_TASKS = 8  # of an event loop, in a message
 
 
@@ -114,12 +126,8 @@ def line_in(frames: list[FrameType]) -> Line | None:
 
 def _frames_at(fiber: Fiber) -> list[FrameType]:
     """Return the frames of a fiber, innermost first."""
-    thread, frames = fiber.thread, list[FrameType]()
-    frame = None if thread is None else fiber.carrier.frame_of(thread, fiber.turn)
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    return frames
+    thread = fiber.thread
+    return [] if thread is None else fiber.carrier.frames_of(thread, fiber.turn)
 
 
 def tasks_of(loop: Any) -> list[asyncio.Task[Any]]:
@@ -144,9 +152,18 @@ def _branch_in(frame: FrameType) -> str:
 
 def is_user_frame(frame: FrameType) -> bool:
     """Return whether a frame runs code that is neither of this package nor of a library."""
-    file = frame.f_code.co_filename
+    return _is_user(frame.f_code, frame.f_globals)
+
+
+def is_user_function(function: FunctionType) -> bool:
+    """Return whether a function is neither of this package nor of a library."""
+    return _is_user(function.__code__, function.__globals__)
+
+
+def _is_user(code: CodeType, names: Mapping[str, Any]) -> bool:
+    file = code.co_filename
     if file == "<string>":  # generated, as the methods of a dataclass are
-        file = str(frame.f_globals.get("__file__", file))
+        file = str(names.get("__file__", file))
     return is_user_code(file)
 
 

@@ -1,31 +1,33 @@
 """Preemption in the middle of user code, as real threads meet it at any moment.
 
-Belongs here: hooks on single instructions. Does not belong here: which thread goes on then (``scheduler``).
+Belongs here: what is done at an instruction, and the way in which it is noticed. Does not belong here: these ways
+(``hooks``, ``functions``), and which thread goes on then (``scheduler``).
 
 Real threads are preempted rarely, and elsewhere in every run, which is why a race shows up once in a thousand runs.
 Here a thread may yield after each byte code instruction of user code, with a given chance. No time passes by it. Each
 version of Python has its own instructions, and so its own schedules.
+
+Python itself tells of each instruction: from 3.12 on by `sys.monitoring`, before that by a trace function of each
+thread. Where one thread carries all fibers, as in a browser tab, neither will do, since the stack of calls cannot be
+left inside such a hook: Python ends there with a fault of its memory. There user code calls the step itself. All give
+the same schedule under the same version of Python, from 3.12 on.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from types import CodeType, FrameType
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from kaygraph_viz.blocks import contextmanager
-from kaygraph_viz.errors import VirtualClockError
-from kaygraph_viz.installed import require_installed
+from kaygraph_viz.machine import has_threads
+from kaygraph_viz.virtual import rewritten
 from kaygraph_viz.virtual.fiber import Stopped
-from kaygraph_viz.virtual.places import is_user_frame
+from kaygraph_viz.virtual.functions import functions
+from kaygraph_viz.virtual.hooks import monitored, traced
 from kaygraph_viz.virtual.scheduler import Scheduler
 
-__all__ = ["Preemption"]
-
-INSTEAD = "try some seeds with kv.record(clock=kv.VirtualClock(seed)), which switch where threads wait"
-TOOLS = (4, 3, 5, 2, 1, 0)  # numbers of monitoring tools; 4 and 3 are not reserved, so they are tried first
+__all__ = ["Preemption", "for_many_blocks"]
 
 
 class Preemption:
@@ -34,66 +36,33 @@ class Preemption:
     def __init__(self, scheduler: Scheduler, chance: float) -> None:
         self._scheduler = scheduler
         self._chance = chance
+        self._has_hooks = has_threads()
+
+    def in_block(self) -> AbstractContextManager[None]:
+        """Return the block in which instructions of all threads are noticed."""
+        if not self._chance:
+            return nullcontext()
+        if not self._has_hooks:
+            return self._rewritten()
+        return monitored(self._step) if sys.version_info >= (3, 12) else nullcontext()
+
+    def in_thread(self) -> AbstractContextManager[None]:
+        """Return the block in which those of the calling thread are noticed; before Python 3.12 each has its own."""
+        is_traced = self._chance > 0 and self._has_hooks and sys.version_info < (3, 12)
+        return traced(self._step) if is_traced else nullcontext()
 
     @contextmanager
-    def in_block(self) -> Iterator[None]:
-        """Install the hook for all threads while the block runs; before Python 3.12 each thread has its own.
-
-        A browser tab cannot leave a stack of calls inside such a hook: Python ends there with a fault of its memory.
-        """
-        if self._chance:
-            require_installed("schedules that switch in the middle of code (explore, preempt)", INSTEAD)
-        if not self._chance or sys.version_info < (3, 12):
-            yield
-            return
-        monitoring = sys.monitoring
-        codes: list[CodeType] = []
-        tool = next((number for number in TOOLS if monitoring.get_tool(number) is None), None)
-        if tool is None:
-            raise VirtualClockError("preempt needs one of the six tool numbers of sys.monitoring, and all are in use")
-
-        def at_start(code: CodeType, offset: int) -> Any:
-            if is_user_frame(sys._getframe(1)):
-                codes.append(code)
-                monitoring.set_local_events(tool, code, monitoring.events.INSTRUCTION)
-            return monitoring.DISABLE
-
-        monitoring.use_tool_id(tool, "kaygraph-viz")
-        monitoring.register_callback(tool, monitoring.events.PY_START, at_start)
-        monitoring.register_callback(tool, monitoring.events.INSTRUCTION, lambda code, offset: self._step())
-        monitoring.restart_events()
-        monitoring.set_events(tool, monitoring.events.PY_START)
-        try:
-            yield
-        finally:
-            monitoring.set_events(tool, 0)
-            for code in codes:
-                monitoring.set_local_events(tool, code, 0)
-            monitoring.register_callback(tool, monitoring.events.PY_START, None)
-            monitoring.register_callback(tool, monitoring.events.INSTRUCTION, None)
-            monitoring.free_tool_id(tool)
-
-    @contextmanager
-    def in_thread(self) -> Iterator[None]:
-        """Install the hook of the calling thread while the block runs; from Python 3.12 on there is nothing to do."""
-        if not self._chance or sys.version_info >= (3, 12):
-            yield
-            return
-        before = sys.gettrace()
-        sys.settrace(self._trace)
-        try:
-            yield
-        finally:
-            sys.settrace(before)
-
-    def _trace(self, frame: FrameType, event: str, arg: Any) -> Any:
-        if event == "call":
-            if not is_user_frame(frame):
-                return None
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        elif event == "opcode":
-            self._step()
-        return self._trace
+    def _rewritten(self) -> Iterator[None]:
+        """Let user code call the step while the block runs."""
+        rewritten.require_assembler()
+        with functions.in_block():
+            rewritten.steps.append(self._step)
+            self._scheduler.before_root_waits = functions.look
+            try:
+                yield
+            finally:
+                self._scheduler.before_root_waits = int
+                rewritten.steps.remove(self._step)
 
     def _step(self) -> None:
         scheduler = self._scheduler
@@ -103,3 +72,8 @@ class Preemption:
         if scheduler.others_are_due() and scheduler.random.random() < self._chance:
             with suppress(Stopped):  # it ends at its next wait instead: here it may just have taken a lock
                 scheduler.yield_turn()
+
+
+def for_many_blocks(chance: float) -> AbstractContextManager[None]:
+    """Return a block around many blocks of clocks with preemption: what they all need is prepared once."""
+    return functions.in_block() if chance and not has_threads() else nullcontext()

@@ -14,6 +14,7 @@ import asyncio
 import signal
 import threading
 from collections import deque
+from collections.abc import Callable
 
 from kaygraph_viz.errors import VirtualClockError
 from kaygraph_viz.parts import PartKind, write_here
@@ -48,6 +49,7 @@ class Scheduler(EventQueue):
         super().__init__(seed)
         self.fibers: dict[Fiber, None] = {}
         self.root: Fiber | None = None
+        self.before_root_waits: Callable[[], object] = int
         self._mutex = RLock()  # threads that are not simulated may wake others, and so may signal handlers
         self._here = of_fibers(threading.local())
         self._told: Fiber | None = None  # who was given the turn last
@@ -199,6 +201,8 @@ class Scheduler(EventQueue):
         is_last: bool,
     ) -> bool:  # fmt: skip
         """Park a fiber and give the turn to the next one; return False if that is the same fiber."""
+        if fiber is self.root:
+            self.before_root_waits()
         with self._mutex:
             fiber.ticket += 1
             fiber.waits_for, fiber.is_notifiable, fiber.is_chosen = waits_for, is_notifiable, False

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WHEELS = (  # those of pure Python that the tests need beside what the distribution has
     "networkx", "cloudpickle", "tqdm", "tenacity", "ipywidgets", "anywidget", "comm", "psygnal", "typing-extensions",
     "widgetsnbextension", "jupyterlab-widgets", "starlette", "httpx2", "anyio", "idna", "phonenumbers",
-    "email-validator", "dnspython", "cattrs", "attrs",
+    "email-validator", "dnspython", "cattrs", "attrs", "bytecode",
 )  # fmt: skip
 PACKAGES = ("numpy", "matplotlib", "ipython", "sqlite3", "ssl")
 MAY_HAVE = ("pydantic", "joblib")  # what some lessons use, and not every distribution has
@@ -71,7 +71,7 @@ def collect(folder: Path, distribution: Path) -> None:
     made = folder / "wheels"
     download_wheels(made)
     with zipfile.ZipFile(made / "tests.zip", "w") as archive:
-        for name in ("scenarios.py", "schedules.txt", "turns.py"):
+        for name in ("language.py", "scenarios.py", "schedules.txt", "turns.py"):
             archive.write(ROOT / "tests" / "virtual" / name, f"tests/virtual/{name}")
     names = [f"wheels/{path.name}" for path in sorted(made.iterdir())]
     (folder / "wheels.json").write_text(json.dumps(names))

@@ -37,3 +37,37 @@ try:
 except PlatformError as error: print(error)
 """
     assert "need an installed Python" in newest_tab.run(code)
+
+
+def test_rewritten_code_does_the_same(newest_tab):
+    code = """
+from types import FunctionType
+from kaygraph_viz.virtual.rewritten import rewritten
+from tests.virtual import language
+for each in (*language.ALL, *map(language.random_function, range(20))):
+    again = FunctionType(rewritten(each.__code__), each.__globals__)
+    if repr(again()) != repr(each()): print(each)
+print("compared")
+"""
+    assert newest_tab.run(code) == "compared"
+
+
+def test_threads_switch_in_the_middle_of_code(newest_tab):
+    code = """
+import threading
+import kaygraph_viz as kv
+
+def total(seed):
+    count = {"n": 0}
+    def add():
+        for _ in range(20): count["n"] += 1
+    with kv.VirtualClock(seed, preempt=0.3):
+        pair = [threading.Thread(target=add) for _ in range(2)]
+        for thread in pair: thread.start()
+        for thread in pair: thread.join()
+    return count["n"]
+
+found = [total(seed) for seed in range(5)]
+print(min(found) < 40, found == [total(seed) for seed in range(5)])
+"""
+    assert newest_tab.run(code) == "True True"

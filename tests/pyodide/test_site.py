@@ -25,8 +25,9 @@ from .site import build
 pytestmark = [pytest.mark.processes, pytest.mark.thorough]
 WITH_PANELS = ("00_start_here", "03_batch_processing", "05_pipeline", "08_when_things_fail")
 OTHERS = (
-    "02_data_enrichment", "04_map_reduce", "06_async_coordination", "07_how_many_workers", "10_your_own_code",
-    "11_streams_and_recovery", "12_capacity", "13_sharing", "14_limited_services",
+    "01_parallel_validation", "02_data_enrichment", "04_map_reduce", "06_async_coordination", "07_how_many_workers",
+    "09_beyond_one_machine", "10_your_own_code", "11_streams_and_recovery", "12_capacity", "13_sharing",
+    "14_limited_services", "15_capstone_report",
 )  # fmt: skip
 SKIPPED = "This cell is skipped here: "
 MEASURED = "computer that ran this"  # cells that show what they measured say so

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+import kaygraph_viz as kv
 from kaygraph_viz.virtual import carriers
 from kaygraph_viz.virtual.carriers import RealThreads, carried_by, carrier
 from kaygraph_viz.virtual.clock import VirtualClock
@@ -35,6 +36,20 @@ def test_a_turn_is_given_once():
     turn.release()
     assert turn.acquire(blocking=False)
     assert not turn.acquire(blocking=False)
+
+
+@pytest.mark.parametrize("carried", [RealThreads, Greenlets])
+def test_frames_of_a_fiber_are_known_while_it_waits(carried):
+    def wait():
+        kv.sleep(1)
+
+    with carried_by(carried()), VirtualClock() as clock:
+        thread = clock.threads.Thread(wait)
+        thread.start()
+        kv.sleep(0.5)
+        fiber = thread.fiber
+        names = [frame.f_code.co_name for frame in fiber.carrier.frames_of(fiber.thread, fiber.turn)]
+    assert names.index("park") < names.index("wait")
 
 
 @pytest.mark.parametrize("carried", [RealThreads, Greenlets])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import sysconfig
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.sync import threads
+from kaygraph_viz.virtual import places
 from kaygraph_viz.virtual.clock import VirtualClock
 from kaygraph_viz.virtual.places import Line, caller_of, is_user_code, named_place_of
 
@@ -52,3 +56,11 @@ def test_whose_code_it_is(file, is_users):
 def test_a_thread_that_has_not_begun_has_a_name_and_no_place():
     with VirtualClock():
         assert named_place_of(threads().Thread(print, name="first").fiber) == "thread 'first'"
+
+
+def test_folders_of_libraries_are_known_in_a_browser_tab_too(monkeypatch):
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: f"//lib/python/{name}")
+    monkeypatch.setattr(asyncio, "__file__", "/lib/python.zip/asyncio/__init__.py")
+    package, *libraries = places._outside()
+    assert places.__file__.startswith(package)
+    assert libraries == ["/lib/python/stdlib", "/lib/python/purelib", str(Path("/lib/python.zip"))]
