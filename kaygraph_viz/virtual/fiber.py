@@ -92,7 +92,7 @@ def end_within(fiber: Fiber, seconds: float) -> None:
         return
     _raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     its_ident, own_ident = ctypes.c_ulong(thread.ident), ctypes.c_ulong(threading.get_ident())
-    while _is_entering(fiber.carrier.frame_of(thread, fiber.turn)) and not fiber.is_over and monotonic() < until:
+    while _is_entering(fiber.carrier.frames_of(thread, fiber.turn)) and not fiber.is_over and monotonic() < until:
         sleep(STEP_S)
     _raise_in(its_ident, stopped)
     while not fiber.is_over and monotonic() < until:
@@ -106,12 +106,14 @@ def end_within(fiber: Fiber, seconds: float) -> None:
         pass
 
 
-def _is_entering(frame: FrameType | None) -> bool:
-    """Return whether a thread enters a ``with`` block, as one that waits for a lock does.
+def _is_entering(frames: list[FrameType]) -> bool:
+    """Return whether a thread with these frames, innermost first, enters a ``with`` block, as one does for a lock.
 
     An exception that Python 3.14 raises just then would leave the lock taken (python/cpython#148874).
     """
-    return LOAD_SPECIAL is not None and frame is not None and frame.f_code.co_code[frame.f_lasti - 2] == LOAD_SPECIAL
+    if LOAD_SPECIAL is None or not frames:
+        return False
+    return frames[0].f_code.co_code[frames[0].f_lasti - 2] == LOAD_SPECIAL
 
 
 def join_at_most(fiber: Fiber, seconds: float) -> None:
