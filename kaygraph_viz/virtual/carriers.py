@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.machine import has_threads
+from kaygraph_viz.virtual.stacks import stack_of
 
-__all__ = ["RealThreads", "Turn", "carried_by", "carrier", "stack_of"]
+__all__ = ["RealThreads", "Turn", "carried_by", "carrier"]
 
 STEP_S = 0.01
 _join, _is_alive = threading.Thread.join, threading.Thread.is_alive
@@ -94,15 +95,6 @@ class RealThreads:
     def block(self) -> AbstractContextManager[None]:
         """Return the block in which fibers are carried: there is nothing to prepare."""
         return nullcontext()
-
-
-def stack_of(frame: FrameType | None) -> list[FrameType]:
-    """Return a frame and those that wait for it, innermost first."""
-    frames = list[FrameType]()
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    return frames
 
 
 _in_use: list[Carrier] = []

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.thread_data import exchanged
-from kaygraph_viz.virtual.carriers import stack_of
+from kaygraph_viz.virtual.stacks import stack_of
 
 __all__ = ["OneThread", "OneThreadTurn"]
 
