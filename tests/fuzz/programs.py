@@ -81,7 +81,7 @@ def program(seed: int) -> Call:
         if depth == DEEPEST or rng.random() < (0.4 if depth else 0.1):
             return Step(rng.choice(("compute", "wait", "wait")), rng.choice((0, 0, 30, 100, 400)))
         if depth == 0 and rng.random() < 0.1:  # what goes on inside other processes is not recorded
-            return Step("processes", calls=calls(DEEPEST, 3, is_coroutine=False))
+            return Step(rng.choice(("processes", "process")), calls=calls(DEEPEST, 3, is_coroutine=False))
         what = rng.choice(IN_COROUTINES if is_coroutine else IN_PLAIN_CODE)
         if what == "cancelled":  # how far they get is open
             return Step(what, rng.choice((0, 50, 300)), calls(DEEPEST, 4, is_coroutine=True))
@@ -201,7 +201,29 @@ def _in_processes(step: Step) -> Any:
 
 @cache
 def _processes() -> Executor:
-    return ProcessPoolExecutor(1, mp_context=get_context("forkserver"))
+    return ProcessPoolExecutor(1, mp_context=_forkserver())
+
+
+@cache
+def _forkserver() -> Any:
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # so that each process starts at once
+    return context
+
+
+def _in_a_process_each(step: Step) -> Any:
+    results = _forkserver().SimpleQueue()
+    processes = [_forkserver().Process(target=_put, args=(call, results)) for call in step.calls]
+    for process in processes:
+        process.start()
+    gave = dict(results.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return [gave[call.number] for call in step.calls]
+
+
+def _put(call: Call, results: Any) -> None:
+    results.put((call.number, _run_and_tell(call)))
 
 
 def _by_joblib(step: Step) -> Any:
@@ -336,8 +358,8 @@ async def _in_executor(step: Step) -> Any:
 
 _PLAIN = {
     "pool": _in_pool, "map": _by_map, "thread pool": _in_thread_pool, "threads": _in_threads, "workers": _by_workers,
-    "processes": _in_processes, "joblib": _by_joblib, "dask": _by_dask, "loop": _in_loop, "uvloop": _in_loop,
-    "client": _by_client, "retried": _by_retries, "handed on": _handed_on,
+    "processes": _in_processes, "process": _in_a_process_each, "joblib": _by_joblib, "dask": _by_dask,
+    "loop": _in_loop, "uvloop": _in_loop, "client": _by_client, "retried": _by_retries, "handed on": _handed_on,
 }  # fmt: skip
 _ASYNC = {
     "gather": _gathered, "group": _in_group, "create": _created, "cancelled": _cancelled, "limited": _limited,
