@@ -373,6 +373,7 @@ _ASYNC = {
 def run_case(seed: int, folder: Path) -> None:
     """Run the program of a seed as it is and recorded, and compare."""
     root = program(seed)
+    _client()  # here, since two threads must not load the libraries for it at once
     plain = run_plain(root)
     with kv.record(capture="all", label=lambda call: call.number) as trace:
         recorded = run_plain(root)
