@@ -88,7 +88,8 @@ def _rewritten(code: CodeType, file: str) -> CodeType:
     parts = list(_with_calls(code, found))
     found.clear()
     found.extend(parts)
-    return found.to_code(stacksize=code.co_stacksize + DEPTH, compute_exception_stack_depths=False)
+    made: CodeType = found.to_code(stacksize=code.co_stacksize + DEPTH, compute_exception_stack_depths=False)
+    return made
 
 
 def _with_calls(code: CodeType, found: Bytecode) -> Iterator[Any]:
