@@ -16,6 +16,7 @@ from typing import Any
 
 from kaygraph_viz.capture.calls import OpenCall, without_our_frames
 from kaygraph_viz.capture.remote import Place, away_from
+from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.recorder import _scope
 
 __all__ = ["BEGAN", "ENDED", "RecordedRun", "told"]
@@ -78,11 +79,9 @@ class RecordedRun:
 
 
 def _write(file: str, suffix: str, value: object) -> None:
-    """Write a value so that who reads the file finds all of it; not where the recording is over and its folder gone."""
-    part = Path(f"{file}{suffix}.part")
-    with suppress(OSError):
-        part.write_bytes(pickle.dumps(value))
-        part.replace(file + suffix)
+    """Write a value, so that who reads the file finds all of it; nothing where the folder is gone."""
+    with suppress(OSError), written(Path(file + suffix)) as stream:
+        stream.write(pickle.dumps(value))
 
 
 def told(file: str, suffix: str) -> Any:
