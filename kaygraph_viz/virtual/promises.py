@@ -9,7 +9,9 @@ calls is set aside meanwhile, and others go on.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kaygraph_viz.errors import PlatformError
@@ -18,7 +20,6 @@ from kaygraph_viz.virtual.one_thread import OneThread, OneThreadTurn
 __all__ = ["Promises"]
 
 BROWSERS = "Chrome 137, Firefox 153, Safari 27 and newer have it"
-_MAKE = "() => { let resolve; const promise = new Promise((done) => { resolve = done; }); return [promise, resolve]; }"
 _LAUNCH = "(run) => { Promise.resolve().then(() => run.callPromising()).finally(() => run.destroy()); }"
 
 
@@ -29,14 +30,15 @@ class Promises(OneThread):
         super().__init__()
         from pyodide.code import run_js  # which Python has in a browser tab
 
-        self._make: Callable[[], Any] = run_js(_MAKE)
         self._start: Callable[[Any], None] = run_js(_LAUNCH)
 
     def _leave(self, turn: OneThreadTurn) -> None:
         from pyodide.ffi import run_sync
 
-        promise, turn.resume = self._make()
-        run_sync(promise)
+        # A future of the loop, which is a promise already: a new promise would need a task of its own.
+        future = asyncio.get_running_loop().create_future()
+        turn.resume = partial(future.set_result, None)
+        run_sync(future)
 
     def _launch(self, run: Callable[[], object]) -> None:
         from pyodide.ffi import can_run_sync, create_proxy

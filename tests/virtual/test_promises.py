@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import greenlet
 import pytest
@@ -27,16 +27,17 @@ class Browser:
             self._ready.pop(0).switch()
 
     def run_js(self, source):
-        return self._launch if "callPromising" in source else self._promise
+        assert "callPromising" in source
+        return self._launch
 
     def _launch(self, run):
         self._ready.append(greenlet.greenlet(run, self._next))
 
-    def _promise(self):
+    def create_future(self):
         here = greenlet.getcurrent()
-        return here, lambda: self._ready.append(here)
+        return SimpleNamespace(set_result=lambda _: self._ready.append(here))
 
-    def run_sync(self, promise):
+    def run_sync(self, future):
         self._next.switch()
 
     def can_run_sync(self):
@@ -53,11 +54,12 @@ class Browser:
 
 
 def carried(monkeypatch, browser):
-    from kaygraph_viz.virtual.promises import Promises
+    from kaygraph_viz.virtual import promises
 
+    monkeypatch.setattr(promises, "asyncio", SimpleNamespace(get_running_loop=lambda: browser))
     for name, module in browser.as_modules().items():
         monkeypatch.setitem(sys.modules, name, module)
-    return carried_by(Promises())
+    return carried_by(promises.Promises())
 
 
 def test_branches_wait_for_promises(monkeypatch):
