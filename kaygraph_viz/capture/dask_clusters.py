@@ -42,12 +42,12 @@ def _client_hooks(module: ModuleType) -> Iterator[Hook]:
     yield OnImport("distributed.deploy.cluster", partial(_cluster_hooks, watches))
     yield Patch(module.Client, "_graph_to_futures", lambda original: _handing_over(watches, original))
     for name in ("close", "shutdown", "_close"):  # the last is all that ends an asynchronous block
-        yield Patch(module.Client, name, lambda original: _closing(watches, original))
+        yield Patch(module.Client, name, partial(_closing, watches.close))
 
 
 def _cluster_hooks(watches: _Watches, module: ModuleType) -> Iterator[Hook]:
     for name in ("close", "__aexit__"):
-        yield Patch(module.Cluster, name, lambda original: _closing_cluster(watches, original))
+        yield Patch(module.Cluster, name, partial(_closing, watches.close_cluster))
 
 
 class _Watch:
@@ -243,11 +243,13 @@ class _Watches:
 
     def close(self, client: Any) -> None:
         """Read what the scheduler of a client has noted, before its last client is closed."""
-        self._read_where(lambda watch, _: watch.close(client))
+        if client.status == "running":
+            self._read_where(lambda watch, _: watch.close(client))
 
-    def close_cluster(self, address: str) -> None:
-        """Read what a scheduler has noted, before its cluster is closed."""
-        self._read_where(lambda watch, watched: watched == address and watch.read())
+    def close_cluster(self, cluster: Any) -> None:
+        """Read what the scheduler of a cluster has noted, before that is closed."""
+        if cluster.status.name == "running":
+            self._read_where(lambda watch, address: address == cluster.scheduler_address and watch.read())
 
     def _read_where(self, read: Callable[[_Watch, str], bool]) -> None:
         """Let go of the schedulers that have been read."""
@@ -285,23 +287,9 @@ def _handing_over(watches: _Watches, original: Callable[..., Any]) -> Callable[.
     return _graph_to_futures
 
 
-def _closing(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
+def _closing(tell: Callable[[Any], None], original: Callable[..., Any]) -> Callable[..., Any]:
     def close(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.status == "running":
-            watches.close(self)
-        try:
-            return original(self, *args, **kwargs)
-        except BaseException as error:
-            without_our_frames(error)
-            raise
-
-    return close
-
-
-def _closing_cluster(watches: _Watches, original: Callable[..., Any]) -> Callable[..., Any]:
-    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.status.name == "running":
-            watches.close_cluster(self.scheduler_address)
+        tell(self)
         try:
             return original(self, *args, **kwargs)
         except BaseException as error:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
-from kaygraph_viz.capture import processes
 from kaygraph_viz.capture.calls import scope_for, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import belongs_to, unwrapped
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.remote import TravellingCall
+from kaygraph_viz.machine import has_threads
 
 __all__ = ["hooks"]
 
@@ -28,7 +28,10 @@ def hooks() -> Iterator[Hook]:
     """Yield the hooks of pools: tasks of `map` and `imap` pass through one generator, those of `apply` do not."""
     yield from _hooks_in(multiprocessing.pool)
     yield OnImport("multiprocess.pool", _hooks_in)  # the same with another pickle
-    yield from processes.hooks()
+    if has_threads():  # else there are no processes
+        from kaygraph_viz.capture import processes
+
+        yield from processes.hooks()
 
 
 def _hooks_in(module: ModuleType) -> Iterator[Hook]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickle
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = ["BEGAN", "ENDED", "RecordedRun", "told"]
 BEGAN, ENDED = ".began", ".ended"  # suffixes of the files: with the time [ns], and with all rows
 
 
+@dataclass(frozen=True)
 class RecordedRun:
     """The `run` of a process: it records itself there.
 
@@ -43,16 +45,13 @@ class RecordedRun:
         Whether CPU time is read.
     """
 
-    def __init__(
-        self, library: str, file: str, name: str, label: str, home: Place, submitted_ns: int, *, has_cpu: bool
-    ) -> None:  # fmt: skip
-        self.library = library
-        self.file = file
-        self.name = name
-        self.label = label
-        self.home = home
-        self.submitted_ns = submitted_ns
-        self.has_cpu = has_cpu
+    library: str
+    file: str
+    name: str
+    label: str
+    home: Place
+    submitted_ns: int
+    has_cpu: bool
 
     def __call__(self) -> None:
         """Run what the process is there for."""

@@ -114,6 +114,16 @@ print(trace.makespan_s)
     assert tab.run(RECORD + code) == "1.0"
 
 
+def test_a_pool_of_somebody_else_is_captured(tab):
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+with kv.record(clock="virtual", capture="all") as trace, ThreadPoolExecutor(2) as pool:
+    list(pool.map(kv.sleep, [1, 1, 1]))
+print(len(trace), trace.makespan_s)
+"""
+    assert tab.run(RECORD + code) == "3 2.0"
+
+
 @pytest.mark.parametrize("kind", ["thread", "process", "async", "dask"])
 def test_real_workers_are_refused_in_one_sentence(tab, kind):
     code = f"""
