@@ -182,9 +182,7 @@ class _HandedOver:
         self._now_ns = recorder.now_ns()
         self._ends: dict[int, int] | None = None
         self._runs = {note["run"]: note for note in notes if "run" in note}
-        self._inner_ns: dict[
-            int, tuple[int, int]
-        ] = {}  # by run: the first begin and the last end of what it handed over
+        self._inner_ns: dict[int, tuple[int, int]] = {}  # by run: first begin and last end of what it handed over
         self._spans: dict[int, tuple[int, Clipped]] = {}  # by run: its number and its times
         for note in notes:
             if "by" in note:

@@ -108,7 +108,6 @@ class _Watch:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.folder = tempfile.mkdtemp(prefix="kaygraph-viz-")
-        self.open: list[_Watched] = []
         self.lanes: set[str] = set()
         self.numbers = itertools.count(1)
         recorder.at_end.append(self.end)
@@ -147,8 +146,9 @@ class _Watch:
 
     def end(self) -> None:
         """Keep what is known of all processes, which may still run."""
-        for each in self.open.copy():
-            each.tell()
+        for each in list(_watched.values()):
+            if each.watch is self:
+                each.tell()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -167,22 +167,23 @@ class _Watched:
 
     def note_start(self, process: Any) -> None:
         """Note that it runs."""
-        self.watch.open.append(self)
+        before = _watched.get(self.number)
+        if before is not None:  # one that the program let go of, when it had ended
+            before.tell()
         _watched[self.number] = self
         self.watch.recorder.lanes.enter_process(Lane(self.lane, None), process.pid)
 
-    def forget(self) -> None:
-        """Expect nothing more of it."""
-        if self in self.watch.open:
-            self.watch.open.remove(self)
-        if _watched.get(self.number) is self:
+    def forget(self) -> bool:
+        """Expect nothing more of it; return whether anything was expected."""
+        is_known = _watched.get(self.number) is self
+        if is_known:
             del _watched[self.number]
+        return is_known
 
     def tell(self) -> None:
         """Keep its rows, or what is known of a process that has not written any."""
-        self.forget()
         recorder = self.watch.recorder
-        if not recorder.is_open:
+        if not self.forget() or not recorder.is_open:
             return
         rows: list[RowTuple] | None = told(self.file, ENDED)
         if rows is None:
@@ -209,4 +210,4 @@ class _Watched:
         return "lost", "the process ended before its function did" + ("" if code is None else f", exit code {code}")
 
 
-_watched: dict[int, _Watched] = {}  # by the identity of the process
+_watched: dict[int, _Watched] = {}  # those that are waited for, by the identity of the process

@@ -154,6 +154,18 @@ def test_one_that_nobody_joins_is_read_at_the_end_and_one_that_goes_on_is_abando
     assert (going_on.exitcode, ended.exitcode) == (0, 0)
 
 
+def test_those_that_the_program_lets_go_of_are_all_there():
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    with kv.record(capture="multiprocessing") as trace:
+        for value in range(6):  # the next one may be where the last one was
+            started(context, double, queue, value)
+            assert queue.get() == 2 * value
+            while multiprocessing.active_children():
+                pass
+    assert [each.status for each in trace.validate().where(name="double")] == ["ok"] * 6
+
+
 def test_an_error_is_printed_as_without_a_recording(capfd):
     context = multiprocessing.get_context("fork")
 
