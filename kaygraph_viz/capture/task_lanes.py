@@ -9,8 +9,8 @@ Neighbouring steps of a few microseconds make one stretch, of which only start, 
 from __future__ import annotations
 
 import threading
-from asyncio import Task, sleep
-from collections.abc import Callable, Iterable, Sequence
+from asyncio import Task, futures, sleep
+from collections.abc import Callable, Sequence
 from types import CoroutineType
 from typing import Any
 
@@ -19,18 +19,24 @@ from kaygraph_viz.clock import REAL
 from kaygraph_viz.parts import ALL_CPU, NO_SHARE, PART_CODE, Entry, PartLog
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane, Lanes, Measured, measured_in
 
-__all__ = ["OLDEST_READING_NS", "SHORT_WAIT_NS", "TaskLane", "Told", "told_by", "told_of"]
+__all__ = [
+    "ENDS_SLEEP", "OLDEST_READING_NS", "SHORT_WAIT_NS", "TaskLane", "Told", "lane_for", "told_by", "told_of",
+]  # fmt: skip
 
 CPU, WAIT, GIL, BLOCKED, UNKNOWN = (PART_CODE[kind] for kind in ("cpu", "wait", "gil", "blocked", "unknown"))
 SHORT_WAIT_NS = 50_000  # what a shorter wait was for is not looked up
 SLEEP = sleep.__code__
 OLDEST_READING_NS = 200_000  # of the CPU clock when a step begins
+ENDS_SLEEP: Any = vars(futures)["_set_result_unless_cancelled"]  # what the timer of a sleep calls
 
-# A wait: the code of its part, when it began, the task was ready again and went on [ns], its CPU time then [ns].
-Wait = tuple[int, int, int, int, int]
+_get_coro, _get_loop = Task.get_coro, Task.get_loop  # by the class, as in ``tasks``
+
+# Of a wait: the code of its part, when it began, the task was ready again and went on [ns], its CPU time then [ns].
+NUMBERS = 5
+MOST_NUMBERS = 8 * NUMBERS  # that wait to be written to the log: they are kept in a tuple, which is small
 # What was noted of a task: when it began, from and to when the steps go that its log does not have, up to when it is
 # told [ns], its CPU time before those steps and in all [ns], whether that is wanted, the entries of its log, its waits.
-Told = tuple[int, int, int, int, int, int, bool, Sequence[Entry], Sequence[Wait]]
+Told = tuple[int, int, int, int, int, int, bool, Sequence[Entry], tuple[int, ...]]
 
 
 class TaskLane(Lane):
@@ -39,52 +45,31 @@ class TaskLane(Lane):
     In simulated time the loop notes all that its tasks do, and `log` is that of the task.
     """
 
-    __slots__ = ("_free", "_ran_before_ns", "_since_ns", "_waits", "began_ns", "checked_ns", "ended_ns", "ran_ns")
+    __slots__ = ("_free", "_ran_before_ns", "_since_ns", "_waits", "began_ns", "cpu", "due_s", "ended_ns", "ran_ns")
 
     def __init__(
         self, name: str, cpu_clock: Callable[[], int] | None, _: int = 0, *, is_exact: bool = False
     ) -> None:  # fmt: skip
         super().__init__(name, cpu_clock, is_exact=is_exact)
         self._free: list[TaskLane] = []
-        self._waits: list[Wait] = []  # those that are not in the log yet
+        self._waits: tuple[int, ...] = ()  # those that are not in the log yet, one after the other
         # CPU time of its steps so far, and before the stretch under way; when the step under way began, 0 between two.
         self.ran_ns = self._ran_before_ns = self.began_ns = 0
-        # When the stretch of short steps began, when the last step ended, and when the clock was looked at.
-        self._since_ns = self.ended_ns = self.checked_ns = 0
-
-    @classmethod
-    def of(cls, lanes: Lanes, free: list[TaskLane], now_ns: int) -> TaskLane:
-        """Return a lane for a task whose first step begins now [ns]: one of those that are free, or a new one."""
-        try:
-            lane = free.pop()
-            if lane.log.entries:
-                lane.log.entries.clear()
-            lane.ran_ns = lane._ran_before_ns = lane.began_ns = 0
-        except IndexError:
-            lane = lanes.take("task", cls)  # type: ignore[assignment]
-            lane._free = free
-        lane._since_ns = lane.ended_ns = lane.checked_ns = now_ns
-        if now_ns - _cpu.read_ns > OLDEST_READING_NS:
-            _cpu.read(now_ns)
-        return lane
+        self._since_ns = self.ended_ns = 0  # when the stretch of short steps began, and when the last step ended
+        self.cpu = _here.cpu  # the clock of the thread of its loop
+        self.due_s: float | None = None  # when the timer of a sleep that has ended was due, by its loop [s]
 
     def give_back(self) -> None:
         """Note that its task has ended."""
         self._free.append(self)
 
-    def check_clock(self, now_ns: int) -> None:
-        """Have a reading of the CPU clock that is not too old, for a step that begins now [ns]."""
-        self.checked_ns = now_ns
-        if now_ns - _cpu.read_ns > OLDEST_READING_NS:
-            _cpu.read(now_ns)
-
     def end_long_step(self, ended_ns: int) -> None:
         """Note that the step under way has ended, which is long enough for a reading of the CPU clock."""
         began_ns, self.began_ns = self.began_ns, 0
-        if self._is_exact:
+        if self.notes_itself:
             self.ended_ns = ended_ns
             return
-        used_ns = ended_ns - began_ns if self._clock is None else _cpu.since_last(began_ns, ended_ns)
+        used_ns = ended_ns - began_ns if self._clock is None else _here.cpu.since_last(began_ns, ended_ns)
         self._close_stretch(began_ns)
         self.log.settle(began_ns, ended_ns, 0, used_ns)
         self.ran_ns += used_ns
@@ -93,21 +78,26 @@ class TaskLane(Lane):
 
     def end_wait(self, task: Task[Any], now_ns: int) -> None:
         """Note what the task waited for since its last step, which is no short while ago."""
-        last_ns = ready_ns = self.ended_ns
-        if getattr(task, "_fut_waiter", None) is None:  # it only let others go first
-            code = GIL
+        last_ns, ready_ns = self.ended_ns, now_ns
+        due_s = self.due_s
+        if due_s is not None:
+            code, self.due_s = WAIT, None
+        elif task._fut_waiter is None:  # type: ignore[attr-defined]  # it only let others go first
+            code, ready_ns = GIL, last_ns
         else:
-            code, ready_s = told_by(task.get_coro())
-            late_ns = 0 if ready_s is None else int((task.get_loop().time() - ready_s) * 1e9)
-            ready_ns = now_ns if late_ns < CPU_RESOLUTION_NS else max(last_ns, now_ns - late_ns)
-        self._waits.append((code, last_ns, ready_ns, now_ns, self.ran_ns))
-        if self.log.entries:
+            code, due_s = told_by(_get_coro(task))
+        if due_s is not None:
+            late_ns = int((_get_loop(task).time() - due_s) * 1e9)
+            if late_ns >= CPU_RESOLUTION_NS:
+                ready_ns = max(last_ns, now_ns - late_ns)
+        self._waits += (code, last_ns, ready_ns, now_ns, self.ran_ns)
+        if self.log.entries or len(self._waits) > MOST_NUMBERS:
             self._write()
 
     def _write(self) -> None:
         """Write the waits to the log, with the steps between them."""
         if self._waits:
-            waits, self._waits = self._waits, []
+            waits, self._waits = self._waits, ()
             self._since_ns, self._ran_before_ns = _write_waits(self.log, waits, self._since_ns, self._ran_before_ns)
 
     def _close_stretch(self, until_ns: int) -> None:
@@ -133,7 +123,7 @@ class TaskLane(Lane):
 
     def measured(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> Measured:
         """Return CPU time, blocked time and parts of a span in the task, which ends now [ns], in a step."""
-        if self._is_exact:
+        if self.notes_itself:
             return super().measured(cpu_at_start_ns, started_ns, ended_ns)
         if started_ns >= self.began_ns > 0 and not self.log.entries and not self._waits:
             return self.cpu_between(cpu_at_start_ns, started_ns, ended_ns), 0, None
@@ -146,7 +136,7 @@ class TaskLane(Lane):
 
     def told(self, started_ns: int, now_ns: int) -> Measured:
         """Return CPU time, blocked time and parts of the task, which began at `started_ns` [ns]; changes nothing."""
-        if self._is_exact:
+        if self.notes_itself:
             return measured_in(self.log, started_ns, now_ns, has_cpu=self._clock is not None)
         until_ns = now_ns if self.began_ns else self.ended_ns
         return told_of((
@@ -155,17 +145,36 @@ class TaskLane(Lane):
         ))  # fmt: skip
 
     def hand_over(self, started_ns: int) -> Told:
-        """Return what was noted of the task, which has ended with its last step; the next one has a log of its own."""
+        """Give the lane back, and return what was noted of its task, which has ended with its last step."""
         entries: Sequence[Entry] = ()
-        waits: Sequence[Wait] = ()
-        if self.log.entries or self._waits:
-            entries, waits = self.log.entries, self._waits
-            self.log.entries, self._waits = [], []
+        waits, self._waits = self._waits, ()
+        if self.log.entries:
+            entries, self.log.entries = self.log.entries, []
         ended_ns = self.ended_ns
-        return (
+        told = (
             started_ns, self._since_ns, ended_ns, ended_ns, self._ran_before_ns, self.ran_ns, self._clock is not None,
             entries, waits,
         )  # fmt: skip
+        self._free.append(self)
+        return told
+
+
+def lane_for(lanes: Lanes, free: list[TaskLane], now_ns: int) -> TaskLane:
+    """Return a lane for a task whose first step begins now [ns]: one of those that are free, or a new one."""
+    try:
+        lane = free.pop()
+        if lane.log.entries:
+            lane.log.entries.clear()
+        lane.ran_ns = lane._ran_before_ns = lane.began_ns = 0
+        lane.due_s = None
+    except IndexError:
+        lane = lanes.take("task", TaskLane)  # type: ignore[assignment]
+        lane._free = free
+    lane._since_ns = lane.ended_ns = now_ns
+    lane.cpu = cpu = _here.cpu
+    if now_ns - cpu.read_ns > OLDEST_READING_NS:
+        cpu.read(now_ns)
+    return lane
 
 
 def told_of(told: Told) -> Measured:
@@ -191,9 +200,10 @@ def told_of(told: Told) -> Measured:
     return cpu_ns, blocked_ns, tuple([(code, until_ns, share) for code, _, until_ns, share, _ in entries])
 
 
-def _write_waits(log: PartLog, waits: Iterable[Wait], since_ns: int, ran_before_ns: int) -> tuple[int, int]:
+def _write_waits(log: PartLog, waits: tuple[int, ...], since_ns: int, ran_before_ns: int) -> tuple[int, int]:
     """Write waits to a log, and the steps before each; return when those after them began, and the CPU time then."""
-    for code, began_ns, ready_ns, ended_ns, ran_ns in waits:
+    numbers = iter(waits)
+    for code, began_ns, ready_ns, ended_ns, ran_ns in zip(*[numbers] * NUMBERS, strict=True):
         _write_steps(log, since_ns, began_ns, ran_before_ns, ran_ns)
         if ready_ns > began_ns:
             log.entries.append((code, began_ns, ready_ns, NO_SHARE, -1))
@@ -233,11 +243,13 @@ def told_by(coroutine: Any) -> tuple[int, float | None]:
     return (BLOCKED if code.co_filename in FILES and code.co_qualname in BLOCKING else WAIT), None
 
 
-class _CpuClock(threading.local):
+class _CpuClock:
     """The CPU clock of the thread of a loop, read no more often than needed: a reading costs as much as a step."""
 
-    read_ns = 0
-    cpu_ns = 0
+    __slots__ = ("cpu_ns", "read_ns")
+
+    def __init__(self) -> None:
+        self.read_ns = self.cpu_ns = 0
 
     def read(self, now_ns: int) -> None:
         self.read_ns, self.cpu_ns = now_ns, REAL.cpu_ns()
@@ -249,4 +261,9 @@ class _CpuClock(threading.local):
         return min(now_ns - began_ns, self.cpu_ns - before_ns)
 
 
-_cpu = _CpuClock()
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.cpu = _CpuClock()
+
+
+_here = _Here()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio.base_events
 from asyncio import AbstractEventLoop, Task, current_task
-from asyncio.events import Handle
+from asyncio.events import Handle, TimerHandle
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextvars import Context, copy_context
 from types import FunctionType, ModuleType
@@ -21,7 +21,15 @@ from weakref import ref
 from kaygraph_viz.capture.calls import OpenCall, without_our_frames
 from kaygraph_viz.capture.labels import note_task_label
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.task_lanes import OLDEST_READING_NS, SHORT_WAIT_NS, TaskLane, Told, told_of
+from kaygraph_viz.capture.task_lanes import (
+    ENDS_SLEEP,
+    OLDEST_READING_NS,
+    SHORT_WAIT_NS,
+    TaskLane,
+    Told,
+    lane_for,
+    told_of,
+)  # fmt: skip
 from kaygraph_viz.capture.task_names import task_name, work_of
 from kaygraph_viz.trace.attributes import describe_error, safe_attributes
 from kaygraph_viz.trace.lanes import CPU_RESOLUTION_NS, Lane
@@ -31,6 +39,11 @@ from kaygraph_viz.trace.waiting import LOOP_BLOCKED
 
 __all__ = ["hooks"]
 
+# What is read of a task comes by the class: a look at the task itself takes four times as long.
+_is_done, _was_cancelled = Task.done, Task.cancelled
+
+NO_ATTRIBUTES: dict[str, Any] = {}  # one for all: half a thousand tasks at a time have to fit into a cache
+NO_TASK = 0  # the number of a task that is not known yet, or has ended
 BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; asyncio warns from there, too
 
 # Of a task that has ended: what makes its row, its number and that of its parent, name, lane, submission [ns], status,
@@ -46,6 +59,7 @@ _sharing: dict[int, tuple[ref[Task[Any]], TaskRun]] = {}
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of the loops of asyncio and of uvloop."""
     yield Patch(asyncio.base_events.BaseEventLoop, "create_task", _create_task)
+    yield Patch(TimerHandle, "_run", _run_timer)  # which is none of its own
     yield Patch(Handle, "_run", _run_handle)
     yield OnImport("uvloop", _uvloop_hooks)
     yield OnImport("kaygraph_viz.virtual.loop", _virtual_hooks)
@@ -63,23 +77,30 @@ class TaskRun(OpenCall):
     """
 
     __slots__ = ("_around", "_inside", "is_sharing", "task_id")
+    _inside: Scope | span | None
+    _around: Scope | span | None
     _lane: TaskLane
+    kind, index, attempt = "branch", -1, 1  # of all of them
 
     def __init__(self, parent: Scope | span, name: str, is_sharing: bool) -> None:
         # All that `OpenCall` sets, without the cost of its call.
         self.recorder = recorder = parent.recorder
         self.parent = parent
         self.name = name
-        self.kind = "branch"
-        self.index, self.attempt, self.span_id = -1, 1, 0
+        self.span_id = 0
         self.is_over = False
-        self._attributes, self._links = {}, ()
-        self.submitted_ns = recorder.now_ns()
+        self._attributes = NO_ATTRIBUTES
+        self._links = ()
+        now_ns = recorder.now_ns  # by a variable: Python would look for a method of that name first, at each call
+        self.submitted_ns = now_ns()
         self.task_id = 0
         self.is_sharing = is_sharing
         # The scope in force when it was suspended, if it shares its context; None is itself: no circle to collect.
-        self._inside: Scope | span | None = None
-        self._around: Scope | span | None = None  # the one that was there before it
+        self._inside = self._around = None  # and the one that was there before it
+
+    def set(self, /, **attributes: Any) -> None:
+        """Add attributes to the span."""
+        self._attributes = {**self._attributes, **attributes}
 
     def enter(self) -> None:
         """Make this the run of the calling context."""
@@ -94,26 +115,31 @@ class TaskRun(OpenCall):
     def begin_step(self, task: Task[Any] | None) -> None:
         """Note that a step begins."""
         recorder = self.recorder
-        now_ns = recorder.now_ns()
+        read_ns = recorder.now_ns
+        now_ns = read_ns()
         if self.span_id:
             lane = self._lane
-            if now_ns - lane.checked_ns > OLDEST_READING_NS:
-                lane.check_clock(now_ns)
+            if now_ns - lane.cpu.read_ns > OLDEST_READING_NS:
+                lane.cpu.read(now_ns)
             if now_ns - lane.ended_ns >= SHORT_WAIT_NS and task is not None and not lane.notes_itself:
                 lane.end_wait(task, now_ns)
+            else:
+                lane.due_s = None
         else:
             found = recorder.lanes.lane_of_task
             if found.__class__ is not _Lanes:
                 found = recorder.lanes.lane_of_task = _Lanes()
-            self._lane = lane = TaskLane.of(recorder.lanes, found.free, now_ns)
+            self._lane = lane = lane_for(recorder.lanes, found.free, now_ns)
             self._started_ns = now_ns
-            self.span_id = number = recorder.next_id()
+            next_id = recorder.next_id
+            self.span_id = number = next_id()
             recorder.open_spans[number] = self
         lane.began_ns = now_ns
 
     def end_step(self, task: Task[Any] | None, context: Context | None) -> None:
         """Note that the step under way has ended; `context` is that of the task if it is not that of the caller."""
-        now_ns = self.recorder.now_ns()
+        read_ns = self.recorder.now_ns
+        now_ns = read_ns()
         lane = self._lane
         lasted_ns = now_ns - lane.began_ns
         if lasted_ns < CPU_RESOLUTION_NS:
@@ -124,19 +150,18 @@ class TaskRun(OpenCall):
             if lasted_ns >= BLOCKS_LOOP_NS:
                 self._note_blocked_loop(lane.began_ns, now_ns)
             lane.end_long_step(now_ns)
-        if task is not None and task.done():
+        if task is not None and _is_done(task):
             self.finish(task, now_ns)
             if self.is_sharing:
-                _sharing.pop(self.task_id, None)
+                _sharing.pop(id(task), None)
                 self.leave() if context is None else context.run(self.leave)
         elif self.is_sharing:
             self._inside = _scope.get() if context is None else context.get(_scope)
 
     def _note_blocked_loop(self, began_ns: int, ended_ns: int) -> None:
         recorder = self.recorder
-        self._attributes["loop_blocked_s"] = round(
-            self._attributes.get("loop_blocked_s", 0.0) + (ended_ns - began_ns) / 1e9, 6
-        )
+        before_s = self._attributes.get("loop_blocked_s", 0.0)
+        self.set(loop_blocked_s=round(before_s + (ended_ns - began_ns) / 1e9, 6))
         recorder.add((
             recorder.next_id(), self.span_id, -1, LOOP_BLOCKED, "wait", self._lane.name, began_ns, began_ns, ended_ns,
             -1, 0, "ok", 1, None, None, None, None,
@@ -146,22 +171,24 @@ class TaskRun(OpenCall):
         """Record the task, which has ended."""
         recorder, lane, parent = self.recorder, self._lane, self.parent
         self.is_over = True
+        self.task_id = NO_TASK
         status: Status = "ok"
-        error = None
+        error = attributes = None
         if task._exception is not None:  # `exception()` would mark it as retrieved
             status, error = "error", describe_error(task._exception)
-        elif task.cancelled():
+        elif _was_cancelled(task):
             status = "cancelled"
         if lane.notes_itself:
             recorder.add(self._row_of(now_ns, lane.told(self._started_ns, now_ns), status, error))
+            lane.give_back()
         else:
-            attributes = safe_attributes(self._attributes) if self._attributes else None
+            if self._attributes:
+                attributes = safe_attributes(self._attributes)
             recorder.late.put((
                 _row_of_ended, self.span_id, self.parent_id if parent.is_over else parent.span_id, self.name,
                 lane.name, self.submitted_ns, status, error, attributes, self._links, lane.hand_over(self._started_ns),
             ))  # fmt: skip
         recorder.open_spans.pop(self.span_id, None)
-        lane.give_back()
 
     def abandoned_row(self, now_ns: int) -> RowTuple:
         """Return the row of this task if it is cut off now."""
@@ -220,17 +247,17 @@ def _create_task(original: Callable[..., Task[Any]]) -> Callable[..., Task[Any]]
             name = task_name(coro)
             if name is None:
                 return original(self, coro, **options)
-            run = TaskRun(scope, name, "context" in options and options["context"] is not None)
+            run = TaskRun(scope, name, bool(options) and options.get("context") is not None)
             if recorder.label is not None:
                 note_task_label(run, work_of(coro))
-            if _begins_at_once(self, options):
+            if (options or getattr(self, "_task_factory", None) is not None) and _begins_at_once(self, options):
                 return _created_eagerly(original, self, coro, options, run)
             if run.is_sharing:
                 task = original(self, coro, **options)
             else:  # the context of the task is a copy of this one
                 outer = _scope.set(run)
                 try:
-                    task = original(self, coro, **options)
+                    task = original(self, coro, **options) if options else original(self, coro)
                 finally:
                     _scope.reset(outer)
                 if task.__class__ is Task:  # `_follow` without the cost of a call
@@ -285,13 +312,14 @@ def _created_eagerly(
 def _run_handle(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def _run_recorded(self: Any) -> None:
         try:
-            callback, context = self._callback, self._context
+            callback = self._callback
             if callback.__class__ is FunctionType:  # steps of tasks are methods
                 original(self)
                 return
+            context = self._context
             task, scope = getattr(callback, "__self__", None), context.get(_scope)
             run: Any = scope
-            if scope.__class__ is not TaskRun or run.task_id != id(task) or run.is_over:
+            if scope.__class__ is not TaskRun or run.task_id != id(task):
                 run = _run_of(task, scope)
                 if run is None and _sharing and (run := _sharing_run(task)) is not None and run.recorder.is_open:
                     context.run(run.enter)
@@ -308,6 +336,21 @@ def _run_handle(original: Callable[[Any], None]) -> Callable[[Any], None]:
                     run.end_step(task, context)
                 except Exception as error:
                     run.recorder.give_up(error)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
+
+    return _run_recorded
+
+
+def _run_timer(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def _run_recorded(self: Any) -> None:
+        try:
+            if self._callback is ENDS_SLEEP:
+                run = self._context.get(_scope)
+                if run.__class__ is TaskRun and run.span_id and not run.is_over:
+                    run._lane.due_s = self._when
+            original(self)
         except BaseException as error:
             without_our_frames(error)
             raise

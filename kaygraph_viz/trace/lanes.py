@@ -60,7 +60,7 @@ class Lane:
         Whether time is simulated: then all that a thread or coroutine does is noted where it runs.
     """
 
-    __slots__ = ("_clock", "_cpu_ns", "_is_exact", "_outer", "_read_ns", "_resolution_ns", "log", "name", "step")
+    __slots__ = ("_clock", "_cpu_ns", "_outer", "_read_ns", "_resolution_ns", "log", "name", "notes_itself", "step")
 
     def __init__(
         self, name: str, cpu_clock: Callable[[], int] | None, resolution_ns: int = CPU_RESOLUTION_NS,
@@ -69,7 +69,8 @@ class Lane:
         self.name = name
         self.log = PartLog()  # what its thread, or its coroutine, is known to have done
         self.step: tuple[int, int] | None = None  # when its coroutine went on, and what the CPU clock said then [ns]
-        self._is_exact = is_exact
+        # Whether what a coroutine waits for is noted by its loop, as in simulated time.
+        self.notes_itself = is_exact
         self._outer: Writing = None, None
         self._clock = cpu_clock
         self._resolution_ns = resolution_ns
@@ -101,16 +102,16 @@ class Lane:
 
     def noting(self) -> PartLog | None:
         """Return the log in which what the calling thread does on this lane is noted."""
-        return log_here() if self._is_exact else self.log
+        return log_here() if self.notes_itself else self.log
 
     def measured(self, cpu_at_start_ns: int, started_ns: int, ended_ns: int) -> Measured:
         """Return the CPU time and the blocked time of a span that ends now [ns], and its parts if any were noted."""
-        if not self._is_exact and not self.log.entries:
+        if not self.notes_itself and not self.log.entries:
             service_ns = ended_ns - started_ns
             if service_ns < self._resolution_ns and self._clock is not None:  # as `cpu_between` says, and faster
                 return service_ns, 0, None
             return self.cpu_between(cpu_at_start_ns, started_ns, ended_ns), 0, None
-        if self._is_exact:
+        if self.notes_itself:
             return measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._clock is not None)
         if self.step is not None:
             self.log.settle(self.step[0], ended_ns, self.step[1], self.cpu_at(ended_ns))
@@ -122,16 +123,11 @@ class Lane:
 
     def since(self, started_ns: int, ended_ns: int) -> Measured:
         """Return what was noted of a stretch of time that ends now [ns], without reading the CPU clock."""
-        return measured_in(self.noting(), started_ns, ended_ns, has_cpu=self._is_exact and self._clock is not None)
-
-    @property
-    def notes_itself(self) -> bool:
-        """Whether what a coroutine waits for is noted by its loop, as in simulated time."""
-        return self._is_exact
+        return measured_in(self.noting(), started_ns, ended_ns, has_cpu=self.notes_itself and self._clock is not None)
 
     def begin_step(self, pause: Pause | None, started_ns: int, cpu_ns: int) -> None:
         """Note that the coroutine of the lane resumed after a pause, or began, at `started_ns` [ns]."""
-        if self._is_exact:
+        if self.notes_itself:
             return
         if pause is not None:
             ready_ns = started_ns if pause.ready_ns is None else min(max(pause.ready_ns, pause.began_ns), started_ns)

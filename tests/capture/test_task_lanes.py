@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from kaygraph_viz.capture.task_lanes import SHORT_WAIT_NS, TaskLane, told_by, told_of
+from kaygraph_viz.capture.task_lanes import SHORT_WAIT_NS, TaskLane, lane_for, told_by, told_of
 from kaygraph_viz.parts import PART_KINDS
 from kaygraph_viz.trace.lanes import Lanes
 
 
 def lane_from(now_ns: int) -> TaskLane:
-    return TaskLane.of(Lanes(lambda: 0), [], now_ns)
+    return lane_for(Lanes(lambda: 0), [], now_ns)
 
 
 def step(lane: TaskLane, began_ns: int, ended_ns: int) -> None:
@@ -75,7 +75,6 @@ def test_what_the_next_task_on_the_lane_does_changes_nothing_of_what_is_told_lat
         lane = lane_from(1_000)
         step(lane, 1_000, 3_000)
         told = lane.hand_over(1_000)
-        lane.give_back()
         lane.end_wait(task, 60_000)
         lane.end_long_step(200_000)
         assert told_of(told) == (2_000, 0, None)
@@ -108,6 +107,29 @@ def test_what_others_note_comes_after_the_waits_before_it() -> None:
     asyncio.run(main())
 
 
+def test_many_waits_are_all_told() -> None:
+    async def resting() -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = asyncio.create_task(resting())
+        await asyncio.sleep(0)
+        lane = lane_from(0)
+        for now_ns in range(0, 30 * 200_000, 200_000):
+            step(lane, now_ns, now_ns + 1_000)
+            lane.end_wait(task, now_ns + 200_000)
+        step(lane, 6_000_000, 6_001_000)
+        cpu_ns, _, parts = told_of(lane.hand_over(0))
+        assert cpu_ns == 31_000
+        assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in parts or ()] == [
+            (kind, 200_000 * number + lasted_ns)
+            for number in range(31)
+            for kind, lasted_ns in [("cpu", 1_000), ("gil", 200_000)]
+        ][:-1]
+
+    asyncio.run(main())
+
+
 def test_a_task_that_is_cut_off_between_steps_waits() -> None:
     lane = lane_from(1_000)
     step(lane, 1_000, 3_000)
@@ -117,13 +139,15 @@ def test_a_task_that_is_cut_off_between_steps_waits() -> None:
 def test_a_lane_is_used_again_without_what_was_before() -> None:
     free: list[TaskLane] = []
     lanes = Lanes(lambda: 0)
-    lane = TaskLane.of(lanes, free, 1_000)
+    lane = lane_for(lanes, free, 1_000)
     lane.log.add("wait", 1_000, 2_000)
+    lane.due_s = 1.0
     lane.give_back()
-    again = TaskLane.of(lanes, free, 5_000)
+    again = lane_for(lanes, free, 5_000)
     assert again is lane
     assert again.told(5_000, 5_000) == (0, 0, None)
-    assert TaskLane.of(lanes, free, 5_000).name == "task-2"
+    assert again.due_s is None
+    assert lane_for(lanes, free, 5_000).name == "task-2"
 
 
 @pytest.mark.parametrize(("what", "kind"), [("sleep", "wait"), ("lock", "blocked"), ("queue", "blocked")])

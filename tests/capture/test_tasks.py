@@ -8,11 +8,13 @@ import inspect
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 
 import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.capture.tasks import TaskRun
+from kaygraph_viz.testing import FakeClock
 from kaygraph_viz.trace.span import Span
 
 HANDLE_RUN = asyncio.events.Handle._run
@@ -105,6 +107,44 @@ def test_a_task_that_only_lets_others_go_first_waits_for_the_loop():
         await task
 
     assert "gil" in kinds(recorded(main())["rest"][0])
+
+
+@pytest.mark.parametrize("is_in_a_span", [False, True], ids=["by its timer", "by its frame"])
+def test_a_sleep_is_over_when_its_timer_was_due_and_then_waits_for_the_loop(is_in_a_span: bool):
+    async def sleeper() -> None:
+        with kv.span("inside") if is_in_a_span else nullcontext():
+            await asyncio.sleep(0.002)
+
+    async def main() -> None:
+        task = asyncio.create_task(sleeper())
+        await rest()
+        hold_up(0.006)
+        await task
+
+    (span,) = recorded(main())["sleeper"]
+    wait, late = (part for part in span.parts if part.kind in ("wait", "gil"))
+    assert (wait.kind, late.kind) == ("wait", "gil")
+    assert min(wait.lasted_ns, late.lasted_ns) > 1_000_000
+
+
+def test_when_a_short_sleep_was_over_says_nothing_of_what_comes_after_it():
+    clock = FakeClock()
+
+    async def worker(lock: asyncio.Lock) -> None:
+        await asyncio.sleep(1e-6)  # of which the clock does not tell
+        await lock.acquire()
+
+    async def main() -> None:
+        lock = asyncio.Lock()
+        await lock.acquire()
+        task = asyncio.create_task(worker(lock))
+        while not lock._waiters:
+            await rest()
+        clock.advance(0.01)
+        lock.release()
+        await task
+
+    assert [part.kind for part in recorded(main(), clock=clock)["worker"][0].parts] == ["blocked"]
 
 
 def test_a_call_that_blocks_the_loop_is_noted_on_the_task_that_did_it(monkeypatch):
