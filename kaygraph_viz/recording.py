@@ -66,7 +66,8 @@ def record(
         ``futures`` (pools of threads and processes), ``multiprocessing`` (its pools and processes),
         ``asyncio`` (tasks), ``threading`` (threads and queues), ``joblib``, ``dask``, ``anyio`` (plain handlers of
         Starlette and FastAPI), ``pocketflow``, ``kaygraph`` and ``langgraph`` (nodes). Each call is a branch, named
-        after its function. What cannot be recorded is one warning, such as other processes in simulated time.
+        after its function, with what it begins within it, in another process, too. What cannot be recorded is one
+        warning, such as other processes in simulated time.
     label
         What bars of captured calls say after the name of the function: ``"arguments"``, those that are numbers, texts
         or paths, as in ``fetch("a.html", 7)``; or a function that is called with the arguments of each call, as far as

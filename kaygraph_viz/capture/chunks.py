@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from kaygraph_viz.capture.calls import OpenCall, without_our_frames
 from kaygraph_viz.capture.names import mapped_items, mapping, name_of
-from kaygraph_viz.trace.recorder import Scope, span
+from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["SHORT_NS", "Chunk"]
 
@@ -39,7 +39,7 @@ class Chunk:
         self._scope = scope
         self._submitted_ns = submitted_ns
         self._labels = labels
-        self._bundle: OpenCall | None = None
+        self._bundle: _Bundle | None = None
         self._called: object = None  # by the bundle
         self._done = self._count = 0  # items, in all and in the bundle
         self._ended_ns = 0  # the last item
@@ -64,7 +64,8 @@ class Chunk:
             raise
         self._done += 1
         self._ended_ns = self._scope.recorder.now_ns()
-        if self._ended_ns - started_ns >= SHORT_NS:
+        bundle = self._bundle
+        if self._ended_ns - started_ns >= SHORT_NS or (bundle is not None and bundle.is_parent):
             self._end_last(started_ns)
         return result
 
@@ -78,8 +79,9 @@ class Chunk:
 
     def _begin(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self._called, self._count = function, 0
-        self._bundle = OpenCall(self._scope, name_of(function, args), self._submitted_ns).begin()
-        self._ended_ns = self._bundle.started_ns
+        self._bundle = bundle = _Bundle(self._scope, name_of(function, args), self._submitted_ns).begin()
+        self._ended_ns = bundle.started_ns
+        bundle.is_parent = False
 
     def _end_last(self, started_ns: int, error: BaseException | None = None) -> None:
         """End the last item, which began at `started_ns` [ns], after a bar of their own for those before it."""
@@ -104,3 +106,24 @@ class Chunk:
 
     def _label(self, place: int) -> str:
         return self._labels[place] if place < len(self._labels) else ""
+
+
+class _Bundle(OpenCall):
+    """The bar under way: it knows whether the item under way records something itself, so that it is a parent."""
+
+    __slots__ = ("is_parent",)
+    is_parent: bool
+
+    @property
+    def recorder(self) -> Recorder:
+        """The recorder: only what opens a span inside asks for it, beside this class."""
+        self.is_parent = True
+        recorder: Recorder = _recorder_of(self)
+        return recorder
+
+    @recorder.setter
+    def recorder(self, recorder: Recorder) -> None:
+        _keep_recorder(self, recorder)
+
+
+_recorder_of, _keep_recorder = vars(span)["recorder"].__get__, vars(span)["recorder"].__set__  # the slot

@@ -125,7 +125,7 @@ class Batch(TravellingCall):
     def header(self) -> Header:
         """Return what the other process has to know."""
         errand = _BatchErrand(self.parent, self._tasks, self._note_span)
-        return errand.number, here(), self.submitted_ns, self.parent.recorder.has_cpu_time, ()
+        return errand.number, here(), self.submitted_ns, errand.wanted, ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         kind, arguments = super().__reduce__()

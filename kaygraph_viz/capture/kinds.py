@@ -10,6 +10,7 @@ there. A call of the program runs inside ``with OpenCall(...)``, in the scope in
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from kaygraph_viz.real_threads import RLock
 if TYPE_CHECKING:
     from kaygraph_viz.capture.patches import Hook
 
-__all__ = ["KINDS", "checked_kinds", "hooked"]
+__all__ = ["KINDS", "checked_kinds", "hooked", "keep_hooked"]
 
 # For each kind the module of this package that has its hooks.
 _MODULES = {
@@ -38,10 +39,6 @@ _MODULES = {
 }
 KINDS: tuple[str, ...] = tuple(_MODULES)
 _NEEDED_TOO = {"asyncio": "futures"}  # `to_thread` and `run_in_executor` end in a pool
-
-_lock = RLock()
-_users: dict[str, int] = {}  # how many recordings want a kind
-_hooks: dict[str, list[Hook]] = {}
 
 
 def checked_kinds(capture: str | Iterable[str]) -> frozenset[str]:
@@ -72,6 +69,46 @@ def checked_kinds(capture: str | Iterable[str]) -> frozenset[str]:
     return frozenset(wanted | {_NEEDED_TOO[name] for name in wanted if name in _NEEDED_TOO})
 
 
+class _Installed:
+    """The hooks that are in force in this process."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, int] = {}  # how many recordings want a kind
+        self._hooks: dict[str, list[Hook]] = {}
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """Have a new lock: in a forked child, the copy may be held for ever."""
+        self._lock = RLock()
+
+    def enter(self, kind: str) -> None:
+        """Have the hooks of a kind in force until `leave` is called as often as this."""
+        with self._lock:
+            self._users[kind] = self._users.get(kind, 0) + 1
+            if self._users[kind] == 1:
+                made = self._hooks[kind] = []
+                made.extend(import_module(f"kaygraph_viz.capture.{_MODULES[kind]}").hooks())
+
+    def leave(self, kind: str) -> None:
+        """Remove the hooks of a kind if nobody else wants them."""
+        with self._lock:
+            self._users[kind] -= 1
+            if not self._users[kind]:
+                hooks = self._hooks.pop(kind, [])
+                while hooks:
+                    hooks.pop().remove()
+
+    def keep(self, kind: str) -> None:
+        """Have the hooks of a kind in force for good, if they are not: a forked process has those of its parent."""
+        with self._lock:
+            if not self._users.get(kind):
+                self.enter(kind)
+
+
+_installed = _Installed()
+os.register_at_fork(after_in_child=_installed.renew_lock)
+
+
 @contextmanager
 def hooked(kinds: frozenset[str]) -> Iterator[None]:
     """Have the hooks of these kinds in force inside the block; blocks may overlap in any way."""
@@ -80,25 +117,17 @@ def hooked(kinds: frozenset[str]) -> Iterator[None]:
         for kind in KINDS:
             if kind in kinds:
                 entered.append(kind)
-                _enter(kind)
+                _installed.enter(kind)
         yield
     finally:
         for kind in reversed(entered):
-            _leave(kind)
+            _installed.leave(kind)
 
 
-def _enter(kind: str) -> None:
-    with _lock:
-        _users[kind] = _users.get(kind, 0) + 1
-        if _users[kind] == 1:
-            made = _hooks[kind] = []
-            made.extend(import_module(f"kaygraph_viz.capture.{_MODULES[kind]}").hooks())
+def keep_hooked(kinds: Iterable[str]) -> None:
+    """Have the hooks of these kinds in force as long as this worker process lives: no call is known to be its last.
 
-
-def _leave(kind: str) -> None:
-    with _lock:
-        _users[kind] -= 1
-        if not _users[kind]:
-            hooks = _hooks.pop(kind, [])
-            while hooks:
-                hooks.pop().remove()
+    Where no call is recorded they pass everything through.
+    """
+    for kind in kinds:
+        _installed.keep(kind)

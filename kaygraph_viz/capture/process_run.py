@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kaygraph_viz.capture.away import Wanted
 from kaygraph_viz.capture.calls import OpenCall, without_our_frames
 from kaygraph_viz.capture.remote import Place, away_from
 from kaygraph_viz.trace.disk import written
@@ -41,8 +42,8 @@ class RecordedRun:
         Where the recording is.
     submitted_ns
         When the process was started [ns].
-    has_cpu
-        Whether CPU time is read.
+    wanted
+        What the recording wants of it.
     """
 
     library: str
@@ -51,13 +52,13 @@ class RecordedRun:
     label: str
     home: Place
     submitted_ns: int
-    has_cpu: bool
+    wanted: Wanted
 
     def __call__(self) -> None:
         """Run what the process is there for."""
         process = sys.modules[self.library].current_process()
         vars(process).pop("run", None)  # the program finds its process as it made it
-        away = away_from(self.home, has_cpu=self.has_cpu)
+        away = away_from(self.home, self.wanted)
         facts = {"label": self.label} if self.label else None
         call = OpenCall(away.scope, self.name, self.submitted_ns, attributes=facts)
         outer = _scope.set(away.scope)

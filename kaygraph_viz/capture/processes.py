@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 from weakref import ref
 
+from kaygraph_viz.capture.away import wanted_by
 from kaygraph_viz.capture.calls import scope_for, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import is_machinery_function, name_of
@@ -128,7 +129,7 @@ class _Watch:
         library = next(each.__module__ for each in type(process).__mro__ if each.__name__ == "BaseProcess")
         watched = _Watched(self, process, scope, name, now_ns)
         process.run = RecordedRun(
-            library, watched.file, name, labels[0] if labels else "", here(), now_ns, has_cpu=recorder.has_cpu_time
+            library, watched.file, name, labels[0] if labels else "", here(), now_ns, wanted_by(recorder)
         )
         return watched
 

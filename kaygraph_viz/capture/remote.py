@@ -3,9 +3,10 @@
 Belongs here: what is pickled instead of a function and instead of its result. Does not belong here: which calls go
 there (``futures``, ``pools``, ``joblib``), numbering rows anew (``trace.wire``).
 
-The call is wrapped where it is submitted and records itself where it runs. Its rows travel inside the pickle of the
-result, or of the error: unpickling that hands them to the recorder and leaves the bare result. So the program never
-sees anything of ours, whoever carries the pickles. A worker process imports this module: it must load fast.
+The call is wrapped where it is submitted and records itself where it runs, with all that the recording captures: pools
+and tasks within it, too. Its rows travel inside the pickle of the result, or of the error: unpickling that hands them
+to the recorder and leaves the bare result. So the program never sees anything of ours, whoever carries the pickles. A
+worker process imports this module: it must load fast.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary
 
+from kaygraph_viz.capture.away import Wanted, recorder_for, settle, wanted_by
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
 from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.names import mapped_items, name_of
@@ -31,8 +34,8 @@ __all__ = ["Errand", "Header", "Place", "RemoteCall", "TravellingCall", "away_fr
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
 Place = tuple[int, int]  # a process, and an interpreter in it
-# number of the errand, its place, when it was submitted [ns], whether CPU time is read, labels of its calls
-Header = tuple[int, Place, int, bool, Sequence[str]]
+# number of the errand, its place, when it was submitted [ns], what is wanted, labels of its calls
+Header = tuple[int, Place, int, Wanted, Sequence[str]]
 News = tuple[int, Place, int, list[RowTuple]]  # number of the errand, place that ran it, submission [ns], rows
 
 
@@ -41,6 +44,7 @@ class Errand:
 
     def __init__(self, scope: Scope | span) -> None:
         self.scope = scope
+        self.wanted = wanted_by(scope.recorder)
         self.number = next(_numbers)
         _open_errands[self.number] = self
 
@@ -123,7 +127,7 @@ class TravellingCall:
     def header(self) -> Header:
         """Return what the other process has to know."""
         errand = Errand.of(self.parent)
-        return errand.number, here(), self.submitted_ns, self.parent.recorder.has_cpu_time, self.labels
+        return errand.number, here(), self.submitted_ns, errand.wanted, self.labels
 
 
 def _same(value: Any) -> Any:
@@ -155,13 +159,13 @@ class RemoteCall:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function there, and return what brings the record home."""
-        number, home, submitted_ns, has_cpu, _ = self.header
+        number, home, submitted_ns, wanted, _ = self.header
         if here() == home:  # it came back unused
             errand = _open_errands.get(number)
             if errand is None:
                 return self.function(*args, **kwargs)
             return call_recorded(errand.scope, submitted_ns, self.function, *args, **kwargs)
-        away = away_from(home, has_cpu=has_cpu)
+        away = away_from(home, wanted)
         outer = _scope.set(away.scope)
         try:
             result = self._run(away.scope, args, kwargs)
@@ -194,32 +198,54 @@ class RemoteCall:
 class _Away:
     """The recorder of a worker process for the calls of one other process."""
 
-    def __init__(self, *, has_cpu: bool) -> None:
+    def __init__(self, wanted: Wanted) -> None:
         self.rows = RowList(MOST_ROWS)
-        self.recorder = Recorder(REAL, cpu_time=has_cpu, storage=self.rows)
+        self.recorder = recorder_for(wanted, self.rows)
         self.scope = Scope(self.recorder, 0)
-        self.lane = Lane(OWN_LANE, REAL.cpu_ns if has_cpu else None)
+        self.lane = Lane(OWN_LANE, REAL.cpu_ns if self.recorder.has_cpu_time else None)
+        self.thread = 0  # which is on that lane
 
     def fetch(self) -> list[RowTuple]:
-        return [row if row.__class__ is tuple else tuple(row) for row in self.rows.fetch()]  # type: ignore[misc]
+        """Return the rows of a call that has ended; what it has begun and not ended, ends with it."""
+        recorder = self.recorder
+        settle(recorder)
+        recorder.errands.clear()  # calls that it sent on to others and did not wait for
+        rows: list[RowTuple] = [row if row.__class__ is tuple else tuple(row) for row in self.rows.take()]  # type: ignore[misc]
+        if recorder.open_spans:
+            recorder.is_open = False
+            _away.clear()  # the next call has a recorder of its own
+            now_ns, known = recorder.now_ns(), {row[0] for row in rows}
+            opened = recorder.open_spans.copy()
+            rows += [each.abandoned_row(now_ns) for number, each in opened.items() if number not in known]
+        return rows
 
     def news(self, header: Header) -> News:
         return header[0], here(), header[2], self.fetch()
 
 
-def away_from(home: Place, *, has_cpu: bool) -> _Away:
+def away_from(home: Place, wanted: Wanted) -> _Away:
     """Return the recorder of this process for the calls of another one."""
-    key = os.getpid(), home, has_cpu  # this process, too: it may have been forked from another worker
+    key = os.getpid(), home, wanted  # this process, too: it may have been forked from another worker
     if key not in _away:
         _away.clear()
-        _away[key] = _Away(has_cpu=has_cpu)
+        _away[key] = _Away(wanted)
     away = _away[key]
-    if not away.recorder.open_spans:  # each time: an interpreter of a pool runs each call in another of its threads
+    if away.thread != (thread := get_ident()):  # an interpreter of a pool runs each call in another of its threads
+        away.thread = thread
         away.recorder.lanes.enter(away.lane)
     return away
 
 
-_away: dict[tuple[int, Place, bool], _Away] = {}
+_away: dict[tuple[int, Place, Wanted], _Away] = {}
+
+
+def _stop_in_child() -> None:
+    """Record nothing for the calls of a worker process in the children that they fork."""
+    for away in _away.values():
+        away.recorder.stop_in_child()
+
+
+os.register_at_fork(after_in_child=_stop_in_child)
 
 
 class Carried:

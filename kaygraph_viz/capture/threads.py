@@ -6,13 +6,13 @@ Belongs here: the hooks in threads and queues. Does not belong here: threads of 
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from threading import Thread
 from typing import Any
 
 from kaygraph_viz.capture.calls import OpenCall, scope_for, without_our_frames
 from kaygraph_viz.capture.labels import note_label
-from kaygraph_viz.capture.names import is_machinery_function, name_of
+from kaygraph_viz.capture.names import is_machinery_function, name_of, reached
 from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.trace.recorder import Scope, _scope, span
 from kaygraph_viz.trace.waiting import note_wait
@@ -33,7 +33,7 @@ def hooks() -> Iterator[Hook]:
 def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def start(self: Any) -> None:
         scope = scope_for("threading")
-        if scope is not None and "run" not in vars(self) and not is_machinery_function(_function_of(self)):
+        if scope is not None and "run" not in vars(self) and not is_machinery_function(_work_of(self)[0]):
             self.run = _recorded_run(self, scope)
         else:
             scope = None
@@ -50,9 +50,9 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
 
 def _recorded_run(thread: Any, scope: Scope | span) -> Callable[[], None]:
     """Return the `run` of a thread, recorded as a branch of `scope`."""
-    run, function = thread.run, _function_of(thread)
+    run, (function, args, keywords) = thread.run, _work_of(thread)
     call = OpenCall(scope, name_of(function), submitted_ns=scope.recorder.now_ns())
-    note_label(call, function, *_arguments_of(thread))
+    note_label(call, function, args, keywords)
 
     def run_recorded() -> None:
         del thread.run  # the program finds its thread as it made it
@@ -62,15 +62,15 @@ def _recorded_run(thread: Any, scope: Scope | span) -> Callable[[], None]:
     return run_recorded
 
 
-def _function_of(thread: Thread) -> Any:
-    """Return what a thread runs: its target, the function of a timer, or else the class whose `run` it is."""
-    return getattr(thread, "_target", None) or getattr(thread, "function", None) or type(thread)
+def _work_of(thread: Thread) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
+    """Return what a thread runs: its target, the function of a timer, or else the class whose `run` it is.
 
-
-def _arguments_of(thread: Thread) -> tuple[Any, Any]:
-    """Return the arguments of what a thread runs, as it or a timer has them."""
+    With its arguments, and through partial and `Context.run`.
+    """
     its = vars(thread)
-    return its.get("_args") or its.get("args") or (), its.get("_kwargs") or its.get("kwargs") or {}
+    function = its.get("_target") or its.get("function") or type(thread)
+    args, keywords = its.get("_args") or its.get("args") or (), its.get("_kwargs") or its.get("kwargs") or {}
+    return reached(function, tuple(args) if isinstance(args, (tuple, list)) else (), keywords)
 
 
 # With the arguments of the originals, and each by itself: a queue costs little more than one more call would.

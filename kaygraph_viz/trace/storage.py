@@ -65,10 +65,14 @@ class RowList:
 
     def fetch(self) -> list[Row]:
         """Return the rows since the last time."""
+        return [Row._make(row) for row in self.take()]
+
+    def take(self) -> list[RowTuple]:
+        """Return the rows since the last time as they were given: most are plain tuples."""
         count = len(self.buffer)
         rows, self._rows = self._rows + self.buffer[:count], []
         del self.buffer[:count]
-        return [Row._make(row) for row in rows]
+        return rows
 
     def columns(self) -> SpanColumns:
         """Raise `NotImplementedError`: a worker process keeps no trace."""

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kaygraph_viz.capture.kinds import KINDS, checked_kinds, hooked
+from kaygraph_viz.capture.kinds import KINDS, checked_kinds, hooked, keep_hooked
 from kaygraph_viz.errors import OptionError
 
 PLAIN = ThreadPoolExecutor.submit
@@ -66,4 +66,10 @@ def test_an_entry_that_fails_half_way_leaves_nothing(monkeypatch):
     monkeypatch.setattr("kaygraph_viz.capture.tasks.hooks", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError), hooked(frozenset({"futures", "asyncio"})):
         pass
+    assert ThreadPoolExecutor.submit is PLAIN
+
+
+def test_a_worker_in_the_process_of_the_recording_keeps_nothing_hooked():
+    with hooked(FUTURES):
+        keep_hooked(FUTURES)
     assert ThreadPoolExecutor.submit is PLAIN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import threading
 import time
@@ -27,6 +28,23 @@ def test_a_thread_is_a_branch_named_after_its_target():
     outer, inside = trace.spans
     assert (outer.name, outer.lane, inside.parent_id) == ("work", "worker", outer.span_id)
     assert threading.Thread.start is START
+
+
+def test_a_thread_that_runs_in_a_context_is_named_after_the_function_within():
+    with kv.record(capture="threading", label="arguments") as trace:
+        for args in ((len, "tea"), [len, "tea"]):
+            thread = threading.Thread(target=contextvars.copy_context().run, args=args)
+            thread.start()
+            thread.join()
+    assert [(each.name, each.attributes["label"]) for each in trace] == [("len", '"tea"')] * 2
+
+
+def test_threads_of_ours_are_no_branches():
+    with kv.record(capture="threading") as trace:
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(kv.sleep, 0))
+        thread.start()
+        thread.join()
+    assert not list(trace)
 
 
 def test_a_class_of_threads_gives_its_name():

@@ -39,7 +39,8 @@ except ImportError:  # there is none for Windows
 DEEPEST, MOST_CALLS = 3, 24
 LOOPS = ("loop", "uvloop")
 ON_CLUSTER = ("client", "retried", "handed on")
-IN_PLAIN_CODE = ("pool", "map", "threads", "thread pool", "workers", "joblib", "dask", *ON_CLUSTER, *LOOPS, *LOOPS)
+IN_PROCESSES = ("pool", "map", "threads", "thread pool", "workers", "joblib", "dask", *LOOPS, *LOOPS)
+IN_PLAIN_CODE = (*IN_PROCESSES, *ON_CLUSTER)
 OF_COROUTINES = ("gather", "group", "create", "limited", "completed")
 IN_COROUTINES = (*OF_COROUTINES, "cancelled", "to_thread", "executor", "async client")
 
@@ -70,6 +71,7 @@ def program(seed: int) -> Call:
     """Return the program of a seed."""
     rng = random.Random(seed)
     numbers = iter(range(MOST_CALLS))
+    carriers = IN_PLAIN_CODE
 
     def call(depth: int, is_coroutine: bool) -> Call | None:
         if (number := next(numbers, None)) is None:
@@ -78,13 +80,19 @@ def program(seed: int) -> Call:
         return Call(number, tuple(steps), depth > 0 and rng.random() < 0.1)
 
     def step(depth: int, is_coroutine: bool) -> Step:
+        nonlocal carriers
         if depth == DEEPEST or rng.random() < (0.4 if depth else 0.1):
             return Step(rng.choice(("compute", "wait", "wait")), rng.choice((0, 0, 30, 100, 400)))
-        if depth == 0 and rng.random() < 0.1:  # what goes on inside other processes is not recorded
-            return Step(rng.choice(("processes", "process")), calls=calls(DEEPEST, 3, is_coroutine=False))
-        what = rng.choice(IN_COROUTINES if is_coroutine else IN_PLAIN_CODE)
+        if depth == 0 and rng.random() < 0.2:
+            carriers = IN_PROCESSES
+            there = calls(depth + 1, 3, is_coroutine=False)
+            carriers = IN_PLAIN_CODE
+            return Step(rng.choice(("processes", "process")), calls=there)
+        what = rng.choice(IN_COROUTINES if is_coroutine else carriers)
         if what == "cancelled":  # how far they get is open
             return Step(what, rng.choice((0, 50, 300)), calls(DEEPEST, 4, is_coroutine=True))
+        if what == "async client" and carriers is IN_PROCESSES:
+            what = "gather"
         if what in ON_CLUSTER or what == "async client":  # nor what goes on inside tasks of a cluster
             return Step(what, calls=calls(DEEPEST, 3, is_coroutine=False))
         most = 1 if what in ("workers", *LOOPS) else 4

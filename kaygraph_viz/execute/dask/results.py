@@ -10,6 +10,7 @@ import pickle
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from kaygraph_viz.capture.away import wanted_by
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import DeadlineExceeded, OptionError, RemoteWorkerLostError, warn
 from kaygraph_viz.execute.core.branch import Branches, OpenBranch
@@ -56,7 +57,7 @@ def packed_setup(branches: Branches) -> bytes:
     setup = Setup(
         branches.function, branches.name, branches.label, branches.owner, branches.retry, branches.fallback,
         branches.timeout_s, context_values(branches.context()), DEFAULT_MAX_SPANS if branches.is_recorded else 0,
-        branches.recorder.has_cpu_time,
+        wanted_by(branches.recorder),
     )  # fmt: skip
     try:
         return by_value(setup)

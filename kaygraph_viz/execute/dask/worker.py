@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kaygraph_viz.capture.away import Wanted, recorder_for, settle
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -32,7 +33,6 @@ from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import NO_LANE, Lane
-from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.span import Row, Status
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
 
@@ -68,7 +68,7 @@ class Setup:
     timeout_s: float | None
     context: list[bytes]
     max_spans: int  # 0 where nothing is recorded
-    has_cpu_time: bool
+    wanted: Wanted
 
 
 class Finished(NamedTuple):
@@ -297,12 +297,13 @@ class _Chunk:
 
     def _recorded(self, index: int, item: Any) -> tuple[Outcome, list[Row]]:
         kept = RowList(self._setup.max_spans)
-        recorder = Recorder(REAL, cpu_time=self._setup.has_cpu_time, storage=kept)
+        recorder = recorder_for(self._setup.wanted, kept)
         branches = self._branches
         branches.record_with(recorder)
-        lane = Lane(OWN_LANE, REAL.cpu_ns if self._setup.has_cpu_time else None)
+        lane = Lane(OWN_LANE, REAL.cpu_ns if recorder.has_cpu_time else None)
         recorder.lanes.enter(lane)
         outcome = branches.run(index, item, 0, lane)
+        settle(recorder)
         recorder.is_open = False  # what user code left open in threads of its own is not waited for
         return outcome, kept.fetch()
 

@@ -21,6 +21,7 @@ from functools import partial
 from time import perf_counter_ns
 from typing import Any, ClassVar
 
+from kaygraph_viz.capture.away import wanted_by
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import BranchError, DeadlineExceeded, WorkerLostError
 from kaygraph_viz.execute.core.base import Capabilities, Executor
@@ -302,7 +303,7 @@ def _header(branches: Branches) -> dict[str, Any]:
         "owner": branches.owner,
         "timeout_s": branches.timeout_s,
         "max_spans": DEFAULT_MAX_SPANS if branches.is_recorded else 0,
-        "cpu_time": branches.recorder.has_cpu_time,
+        "wanted": wanted_by(branches.recorder),
         "context": context_values(branches.context()),
         "path": list(sys.path),
         "folder": _folder(),

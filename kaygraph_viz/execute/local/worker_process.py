@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from time import perf_counter_ns
 from typing import Any
 
+from kaygraph_viz.capture.away import recorder_for, settle
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.branch import Branches
@@ -29,7 +30,7 @@ from kaygraph_viz.execute.local.answers import AnswerWriter
 from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import NO_LANE, Lane
-from kaygraph_viz.trace.recorder import Recorder, enter_scope
+from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, enter_scope
 from kaygraph_viz.trace.span import Row
 from kaygraph_viz.trace.wire import OWN_LANE, RowList
 
@@ -121,6 +122,7 @@ class _Call:
         with suppress(OSError):  # a folder that is gone since
             os.chdir(header["folder"])
         self.rows: RowList | None = None
+        self.recorder: Recorder = NO_RECORDER
         self.lane = NO_LANE
         self.branches: Branches = copy_context().run(self._made, header)
         self.is_bare = self.rows is None and self.branches.label is None
@@ -132,9 +134,9 @@ class _Call:
                 variable.set(value)
         if header["max_spans"]:
             self.rows = RowList(header["max_spans"])
-            recorder = Recorder(REAL, cpu_time=header["cpu_time"], storage=self.rows)
+            self.recorder = recorder = recorder_for(header["wanted"], self.rows)
             enter_scope(recorder, 0)
-            self.lane = Lane(OWN_LANE, REAL.cpu_ns if header["cpu_time"] else None)
+            self.lane = Lane(OWN_LANE, REAL.cpu_ns if recorder.has_cpu_time else None)
             recorder.lanes.enter(self.lane)
         function, label, retry, fallback = pickle.loads(header["call"])  # noqa: S301  (from our own parent)
         return Branches(
@@ -227,6 +229,8 @@ def _run(call: _Call, index: int, packed: Any) -> bytes:
     except BaseException as error:
         return _not_loaded(call, index, error)
     outcome = call.branches.run(index, item, 0, call.lane)
+    if call.recorder.captured:
+        settle(call.recorder)
     rows = call.rows.fetch() if call.rows is not None else None
     return _record(call, outcome, rows)
 
