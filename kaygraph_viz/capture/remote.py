@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from threading import get_ident
 from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -203,7 +202,6 @@ class _Away:
         self.recorder = recorder_for(wanted, self.rows)
         self.scope = Scope(self.recorder, 0)
         self.lane = Lane(OWN_LANE, REAL.cpu_ns if self.recorder.has_cpu_time else None)
-        self.thread = 0  # which is on that lane
 
     def fetch(self) -> list[RowTuple]:
         """Return the rows of a call that has ended; what it has begun and not ended, ends with it."""
@@ -230,8 +228,7 @@ def away_from(home: Place, wanted: Wanted) -> _Away:
         _away.clear()
         _away[key] = _Away(wanted)
     away = _away[key]
-    if away.thread != (thread := get_ident()):  # an interpreter of a pool runs each call in another of its threads
-        away.thread = thread
+    if not away.recorder.open_spans:  # each time: an interpreter of a pool runs each call in another of its threads
         away.recorder.lanes.enter(away.lane)
     return away
 
