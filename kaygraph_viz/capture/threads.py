@@ -78,7 +78,7 @@ def _work_of(thread: Thread) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]]:
 
 def _get(original: Callable[..., Any]) -> Callable[..., Any]:
     def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
-        scope = _scope.get()
+        scope = _scope.get() if block else None
         if scope is None or "threading" not in (recorder := scope.recorder).captured or not scope.span_id:
             scope = None
         else:
@@ -98,7 +98,7 @@ def _get(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _put(original: Callable[..., Any]) -> Callable[..., Any]:
     def put(self: Any, item: Any, block: bool = True, timeout: float | None = None) -> Any:
-        scope = _scope.get()
+        scope = _scope.get() if block and self.maxsize > 0 else None  # else there is always room
         if scope is None or "threading" not in (recorder := scope.recorder).captured or not scope.span_id:
             scope = None
         else:

@@ -11,6 +11,7 @@ from types import MethodType
 import pytest
 
 import kaygraph_viz as kv
+from kaygraph_viz.testing import FakeClock
 
 START = threading.Thread.start
 
@@ -111,6 +112,26 @@ def test_waits_for_a_queue_are_blocked():
     (branch,) = (each for each in trace if each.kind == "branch")
     assert "blocked" in {part.kind for part in branch.parts}
     assert [each.name for each in trace if each.kind == "wait"] == ["Queue.get"]
+
+
+def test_what_cannot_wait_for_a_queue_is_never_blocked_however_long_it_takes():
+    clock = FakeClock()
+
+    class Slow(queue.Queue):
+        def _put(self, item):
+            clock.advance(0.001)
+            super()._put(item)
+
+        def _get(self):
+            clock.advance(0.001)
+            return super()._get()
+
+    with kv.record(clock=clock, capture="threading") as trace, kv.span("around"):
+        boxes = Slow()
+        boxes.put(1)
+        Slow(1).put(2, block=False)
+        assert boxes.get(block=False) == 1
+    assert [each.name for each in trace] == ["around"]
 
 
 def test_a_thread_in_simulated_time_waits_there():
