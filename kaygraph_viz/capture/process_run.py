@@ -23,7 +23,10 @@ from kaygraph_viz.trace.recorder import _scope
 
 __all__ = ["BEGAN", "ENDED", "RecordedRun", "told"]
 
-BEGAN, ENDED = ".began", ".ended"  # suffixes of the files: with the time [ns], and with all rows
+BEGAN, ENDED = (
+    ".began",
+    ".ended",
+)  # suffixes of the files: with the time [ns], and with all rows and how many more there were
 
 
 @dataclass(frozen=True)

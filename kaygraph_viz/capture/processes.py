@@ -186,9 +186,8 @@ class _Watched:
         recorder = self.watch.recorder
         if not self.forget() or not recorder.is_open:
             return
-        rows: list[RowTuple] | None = told(self.file, ENDED)
-        if rows is None:
-            rows = [self._row_without_end()]
+        rows, dropped = told(self.file, ENDED) or ([self._row_without_end()], 0)
+        recorder.dropped_elsewhere += dropped
         parent_id = first_open(self.scope).span_id
         adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=self.submitted_ns)
 

@@ -35,7 +35,8 @@ MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
 Place = tuple[int, int]  # a process, and an interpreter in it
 # number of the errand, its place, when it was submitted [ns], what is wanted, labels of its calls
 Header = tuple[int, Place, int, Wanted, Sequence[str]]
-News = tuple[int, Place, int, list[RowTuple]]  # number of the errand, place that ran it, submission [ns], rows
+# number of the errand, place that ran it, submission [ns], rows, and how many more there were
+News = tuple[int, Place, int, list[RowTuple], int]
 
 
 class Errand:
@@ -203,8 +204,8 @@ class _Away:
         self.scope = Scope(self.recorder, 0)
         self.lane = Lane(OWN_LANE, REAL.cpu_ns if self.recorder.has_cpu_time else None)
 
-    def fetch(self) -> list[RowTuple]:
-        """Return the rows of a call that has ended; what it has begun and not ended, ends with it."""
+    def fetch(self) -> tuple[list[RowTuple], int]:
+        """Return the rows of a call that has ended, and how many more there were; what still runs is cut off."""
         recorder = self.recorder
         settle(recorder)
         recorder.errands.clear()  # calls that it sent on to others and did not wait for
@@ -215,10 +216,12 @@ class _Away:
             now_ns, known = recorder.now_ns(), {row[0] for row in rows}
             opened = recorder.open_spans.copy()
             rows += [each.abandoned_row(now_ns) for number, each in opened.items() if number not in known]
-        return rows
+        dropped = self.rows.dropped + recorder.dropped_elsewhere
+        self.rows.dropped = recorder.dropped_elsewhere = 0
+        return rows, dropped
 
     def news(self, header: Header) -> News:
-        return header[0], here(), header[2], self.fetch()
+        return header[0], here(), header[2], *self.fetch()
 
 
 def away_from(home: Place, wanted: Wanted) -> _Away:
@@ -303,10 +306,11 @@ def _make_alike(carrier: BaseException, error: BaseException) -> None:
 
 
 def _landed(news: News, result: Any) -> Any:
-    number, place, submitted_ns, rows = news
+    number, place, submitted_ns, rows, dropped = news
     errand = _open_errands.get(number)
     if errand is not None and errand.scope.recorder.is_open:
         errand.land(place, submitted_ns, rows)
+        errand.scope.recorder.dropped_elsewhere += dropped
     return result
 
 

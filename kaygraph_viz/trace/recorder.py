@@ -182,6 +182,7 @@ class Recorder:
         self.at_end: list[Callable[[], object]] = []  # called before the recording ends, by what has more to tell
         self.errands: dict[Any, Any] = {}  # by span, or themselves: where calls come home that are sent to processes
         self.gauges = GaugeLog()
+        self.dropped_elsewhere = 0  # spans that were not kept in other processes
         self.process_lanes: dict[tuple[int, int], str] = {}  # by number of the process and of its interpreter
         is_real = clock is REAL  # the real clock cannot fail, so it is read without a guard
         self.now_ns = clock.now_ns if is_real else self._guarded(clock.now_ns)
@@ -266,7 +267,7 @@ class Recorder:
         self.late.make_all()
         with suppress(Exception), self._lock:  # `add` has warned of a fault of the storage
             self._spans.compact()
-        return self._spans.dropped
+        return self._spans.dropped + self.dropped_elsewhere
 
     def tell_the_rest(self) -> None:
         """Call what waits for the end of the recording; a fault of one of them is one warning."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RowList", "Storage"]
 
+PARENT = Row._fields.index("parent_id")
+
 
 class Storage(Protocol):
     """The interface of a storage of rows: `Spans`, or `RowList` in a process that only sends them on."""
@@ -42,7 +44,7 @@ class RowList:
     Parameters
     ----------
     max_spans
-        The most rows that are kept at once; later ones are counted in `dropped`.
+        The most rows that are kept at once; later ones are counted in `dropped`, but for those around all others.
     """
 
     def __init__(self, max_spans: int) -> None:
@@ -59,8 +61,9 @@ class RowList:
         """Move the buffer, which the recorder keeps short, to the rows that are kept."""
         count = len(self.buffer)
         room = max(0, self._max_spans - len(self._rows))
-        self._rows += self.buffer[: min(count, room)]
-        self.dropped += max(0, count - room)
+        rows = self.buffer[: min(count, room)] + [row for row in self.buffer[room:count] if not row[PARENT]]
+        self._rows += rows
+        self.dropped += count - len(rows)
         del self.buffer[:count]
 
     def fetch(self) -> list[Row]:

@@ -47,7 +47,9 @@ def test_it_says_when_it_begins_and_all_that_was_recorded_when_it_has_ended(run,
             pass
 
     process = run(work)
-    inside, outer = map(Row._make, told(file, ENDED))
+    rows, dropped = told(file, ENDED)
+    inside, outer = map(Row._make, rows)
+    assert dropped == 0
     assert (outer.name, outer.submitted_ns, outer.attributes, outer.status) == ("pack", 5, {"label": "order 7"}, "ok")
     assert (inside.name, inside.parent_id) == ("inside", outer.span_id)
     assert process.attributes == ["work"]
@@ -61,7 +63,7 @@ def test_an_error_is_raised_without_our_frame(run, tmp_path):
         run(work)
     files = [entry.path.name for entry in caught.traceback]
     assert "process_run.py" not in files
-    (row,) = told(str(tmp_path / "1"), ENDED)
+    (row,), _ = told(str(tmp_path / "1"), ENDED)
     assert Row._make(row).error == "ValueError: no such order"
 
 

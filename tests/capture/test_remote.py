@@ -11,11 +11,18 @@ import pytest
 from kaygraph_viz.capture import remote
 from kaygraph_viz.capture.remote import Carried, RemoteCall, TravellingCall
 from kaygraph_viz.recording import record
-from kaygraph_viz.trace.recorder import current_scope, span
+from kaygraph_viz.trace.recorder import COMPACT_AT, current_scope, span
 
 
 def double(number: int) -> int:
     return 2 * number
+
+
+def many(count: int) -> int:
+    for _ in range(count):
+        with span("one"):
+            pass
+    return count
 
 
 def fail(number: int) -> int:
@@ -49,6 +56,16 @@ def test_the_spans_of_a_call_come_home_with_its_result(monkeypatch):
     assert [(each.name, each.parent_id, each.lane) for each in trace] == [
         ("outer", None, "main"), ("double", 1, "process-1"),
     ]  # fmt: skip
+
+
+def test_what_there_was_no_room_for_is_counted_and_the_call_itself_is_kept(monkeypatch):
+    monkeypatch.setattr(remote, "MOST_ROWS", 10)
+    monkeypatch.setattr(remote, "_away", {})
+    with record() as trace:
+        answer = sent(many, monkeypatch)(COMPACT_AT)
+        assert pickle.loads(pickle.dumps(answer)) == COMPACT_AT
+    assert [each.name for each in trace if each.parent_id is None] == ["many"]
+    assert (len(trace), trace.dropped) == (11, COMPACT_AT - 10)
 
 
 def test_so_do_those_of_a_call_that_fails(monkeypatch):

@@ -9,8 +9,8 @@ from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, enter_scope, set_sco
 from kaygraph_viz.trace.storage import RowList
 
 
-def row(span_id):
-    return (span_id, 0, -1, "s", "branch", "t", 0, 10, 20, 5, 0, "ok", 1, None, None, None, None)
+def row(span_id, parent_id=9):
+    return (span_id, parent_id, -1, "s", "branch", "t", 0, 10, 20, 5, 0, "ok", 1, None, None, None, None)
 
 
 def test_a_list_of_rows_gives_what_came_since_the_last_time():
@@ -38,6 +38,16 @@ def test_a_list_of_rows_has_an_end():
         rows.append(row(number))
         rows.compact()
     assert [kept.span_id for kept in rows.fetch()] == [1, 2]
+    assert rows.dropped == 3
+
+
+def test_what_is_around_all_others_is_kept_though_it_comes_last():
+    rows = RowList(2)
+    for number in range(1, 6):
+        rows.append(row(number))
+    rows.append(row(9, parent_id=0))
+    rows.compact()
+    assert [kept.span_id for kept in rows.fetch()] == [1, 2, 9]
     assert rows.dropped == 3
 
 
