@@ -48,6 +48,7 @@ def with_drawn_own_time(nesting: Nesting) -> Nesting:
     is_seen[nesting.columns.rows["name"][is_bad | (is_around & _keeps_a_worker(nesting, is_around))]] = True
     is_drawn = is_around & is_seen[nesting.columns.rows["name"]]
     found = with_own_time(nesting, has_generators=False, of=is_drawn)  # generators do nothing while nobody asks
+    found = _with_queues(found)
     return _with_bad_ends(found, nesting.columns.rows["span_id"][is_bad]) if is_bad.any() else found
 
 
@@ -56,6 +57,16 @@ def _keeps_a_worker(nesting: Nesting, around: Bools) -> Bools:
     lane, around_it = nesting.columns.column("lane"), nesting.nearest(around)
     is_step = (around_it >= 0) & (lane[around_it] == lane)
     return np.isin(lane, lane[unit_mask(nesting) & ~around & ~is_step])
+
+
+def _with_queues(nesting: Nesting) -> Nesting:
+    """Return the spans, with the time in the queue of a branch before what it did by itself at its begin."""
+    columns = nesting.columns
+    rows = columns.rows.copy()
+    own = np.flatnonzero(is_own_time(columns))
+    own = own[rows["started_ns"][own] == rows["started_ns"][nesting.parent[own]]]
+    rows["submitted_ns"][own] = rows["submitted_ns"][nesting.parent[own]]
+    return Nesting(replace(columns, rows=rows), nesting.parent)
 
 
 def _with_bad_ends(nesting: Nesting, span_ids: Ints) -> Nesting:

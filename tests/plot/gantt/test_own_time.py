@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.plot.gantt.chart import Chart
+from kaygraph_viz.plot.gantt.layout import make_layout
 from kaygraph_viz.testing import bar, make_trace
 
 
@@ -82,3 +83,16 @@ def test_a_branch_whose_own_steps_keep_its_worker_has_no_bar_beside_them():
     steps = [bar("order", "p-1", 0, 1), bar("order", "p-1", 1, 2)]
     run = Chart.of(make_trace((bar("chunk", "p-1", 0, 2), steps)), has_own_time=True).runs[0]
     assert set(run.ids.tolist()) == {2, 3}
+
+
+def test_a_branch_around_others_was_queued_until_it_began():
+    outer = bar("task", "t-1", 2, 9, queued_s=2), [bar("job", "t-2", 4, 8, queued_s=1)]
+    rects = make_layout(Chart.of(make_trace(outer), has_own_time=True)).rects
+    queued = [(rect.row, rect.x0_s, rect.x1_s) for rect in rects if rect.fill == "queued"]
+    assert sorted(queued) == [(0, 0.0, 2.0), (1, 3.0, 4.0)]
+
+
+def test_one_that_waited_from_its_begin_on_is_not_queued_until_its_work_comes():
+    outer = bar("task", "t-1", 2, 9, queued_s=2), [bar("job", "t-2", 2, 5, queued_s=0)]
+    rects = make_layout(Chart.of(make_trace(outer), has_own_time=True)).rects
+    assert not [rect for rect in rects if rect.fill == "queued" and rect.x1_s > 2]
