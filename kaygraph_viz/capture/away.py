@@ -1,4 +1,4 @@
-"""What a recording wants of other processes, and the recorder of such a process.
+"""What a recording wants of other processes, and what is recorded there.
 
 Belongs here: both, for whoever sends calls there. Does not belong here: how calls go there and spans come home
 (``remote``, ``execute``). Worker processes import this module: it must load fast.
@@ -12,10 +12,15 @@ from typing import Any
 
 from kaygraph_viz.capture.kinds import keep_hooked
 from kaygraph_viz.clock import REAL
-from kaygraph_viz.trace.recorder import Recorder
+from kaygraph_viz.trace.lanes import Lane
+from kaygraph_viz.trace.recorder import Recorder, Scope
+from kaygraph_viz.trace.span import RowTuple
 from kaygraph_viz.trace.storage import RowList
+from kaygraph_viz.trace.wire import OWN_LANE
 
-__all__ = ["Wanted", "recorder_for", "settle", "wanted_by"]
+__all__ = ["Away", "Wanted", "recorder_for", "settle", "wanted_by"]
+
+MOST_ROWS = 100_000  # of one call: what is beyond it is counted
 
 # Whether CPU time is read, the kinds that are captured, and what labels calls, pickled: short, since it goes with each
 # call.
@@ -70,3 +75,43 @@ def settle(recorder: Recorder) -> None:
     """Have the rows of all that has ended made, so that they can be sent home; never raises."""
     recorder.tell_the_rest()
     recorder.late.make_all()
+
+
+class Away:
+    """The recording of calls in another process, one at a time.
+
+    Parameters
+    ----------
+    wanted
+        What is wanted of it.
+
+    Examples
+    --------
+    >>> away = Away((True, "", b""))
+    >>> away.scope.span_id, away.fetch()
+    (0, ([], 0))
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._rows = RowList(MOST_ROWS)
+        self.recorder = recorder_for(wanted, self._rows)
+        self.scope = Scope(self.recorder, 0)
+        self.lane = Lane(OWN_LANE, REAL.cpu_ns if self.recorder.has_cpu_time else None)
+
+    def fetch(self) -> tuple[list[RowTuple], int]:
+        """Return the rows of a call that has ended, and how many more there were.
+
+        What it has begun and still runs is cut off, and this is over.
+        """
+        recorder = self.recorder
+        settle(recorder)
+        recorder.errands.clear()  # calls that it sent on to others and did not wait for
+        rows: list[RowTuple] = [row if row.__class__ is tuple else tuple(row) for row in self._rows.take()]  # type: ignore[misc]
+        if recorder.open_spans:
+            recorder.is_open = False
+            now_ns, known = recorder.now_ns(), {row[0] for row in rows}
+            opened = recorder.open_spans.copy()
+            rows += [each.abandoned_row(now_ns) for number, each in opened.items() if number not in known]
+        dropped = self._rows.dropped + recorder.dropped_elsewhere
+        self._rows.dropped = recorder.dropped_elsewhere = 0
+        return rows, dropped

@@ -18,20 +18,17 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary
 
-from kaygraph_viz.capture.away import Wanted, recorder_for, settle, wanted_by
+from kaygraph_viz.capture.away import Away, Wanted, wanted_by
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
 from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.names import mapped_items, name_of
 from kaygraph_viz.clock import REAL
-from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, span
 from kaygraph_viz.trace.span import RowTuple
-from kaygraph_viz.trace.storage import RowList
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
 __all__ = ["Errand", "Header", "Place", "RemoteCall", "TravellingCall", "away_from", "here", "lane_of"]
 
-MOST_ROWS = 100_000  # of one call: what is beyond it is dropped
 Place = tuple[int, int]  # a process, and an interpreter in it
 # number of the errand, its place, when it was submitted [ns], what is wanted, labels of its calls
 Header = tuple[int, Place, int, Wanted, Sequence[str]]
@@ -171,7 +168,7 @@ class RemoteCall:
             result = self._run(away.scope, args, kwargs)
         except BaseException as error:
             without_our_frames(error)
-            carrier = _carrying(error, away.news(self.header))
+            carrier = _carrying(error, _news(away, self.header))
             try:
                 raise carrier
             except BaseException:
@@ -179,7 +176,7 @@ class RemoteCall:
                 raise  # which adds no frame
         finally:
             _scope.reset(outer)
-        return Carried(result, away.news(self.header))
+        return Carried(result, _news(away, self.header))
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function, (_, _, submitted_ns, _, labels) = self.function, self.header
@@ -195,48 +192,19 @@ class RemoteCall:
             return function(*args, **kwargs)
 
 
-class _Away:
-    """The recorder of a worker process for the calls of one other process."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self.rows = RowList(MOST_ROWS)
-        self.recorder = recorder_for(wanted, self.rows)
-        self.scope = Scope(self.recorder, 0)
-        self.lane = Lane(OWN_LANE, REAL.cpu_ns if self.recorder.has_cpu_time else None)
-
-    def fetch(self) -> tuple[list[RowTuple], int]:
-        """Return the rows of a call that has ended, and how many more there were; what still runs is cut off."""
-        recorder = self.recorder
-        settle(recorder)
-        recorder.errands.clear()  # calls that it sent on to others and did not wait for
-        rows: list[RowTuple] = [row if row.__class__ is tuple else tuple(row) for row in self.rows.take()]  # type: ignore[misc]
-        if recorder.open_spans:
-            recorder.is_open = False
-            _away.clear()  # the next call has a recorder of its own
-            now_ns, known = recorder.now_ns(), {row[0] for row in rows}
-            opened = recorder.open_spans.copy()
-            rows += [each.abandoned_row(now_ns) for number, each in opened.items() if number not in known]
-        dropped = self.rows.dropped + recorder.dropped_elsewhere
-        self.rows.dropped = recorder.dropped_elsewhere = 0
-        return rows, dropped
-
-    def news(self, header: Header) -> News:
-        return header[0], here(), header[2], *self.fetch()
-
-
-def away_from(home: Place, wanted: Wanted) -> _Away:
-    """Return the recorder of this process for the calls of another one."""
+def away_from(home: Place, wanted: Wanted) -> Away:
+    """Return what this process records for the calls of another one."""
     key = os.getpid(), home, wanted  # this process, too: it may have been forked from another worker
-    if key not in _away:
+    away = _away.get(key)
+    if away is None or not away.recorder.is_open:
         _away.clear()
-        _away[key] = _Away(wanted)
-    away = _away[key]
+        away = _away[key] = Away(wanted)
     if not away.recorder.open_spans:  # each time: an interpreter of a pool runs each call in another of its threads
         away.recorder.lanes.enter(away.lane)
     return away
 
 
-_away: dict[tuple[int, Place, Wanted], _Away] = {}
+_away: dict[tuple[int, Place, Wanted], Away] = {}
 
 
 def _stop_in_child() -> None:
@@ -246,6 +214,10 @@ def _stop_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_stop_in_child)
+
+
+def _news(away: Away, header: Header) -> News:
+    return header[0], here(), header[2], *away.fetch()
 
 
 class Carried:

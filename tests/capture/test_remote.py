@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from kaygraph_viz.capture import remote
+from kaygraph_viz.capture import away, remote
 from kaygraph_viz.capture.remote import Carried, RemoteCall, TravellingCall
 from kaygraph_viz.recording import record
 from kaygraph_viz.trace.recorder import COMPACT_AT, current_scope, span
@@ -59,7 +59,7 @@ def test_the_spans_of_a_call_come_home_with_its_result(monkeypatch):
 
 
 def test_what_there_was_no_room_for_is_counted_and_the_call_itself_is_kept(monkeypatch):
-    monkeypatch.setattr(remote, "MOST_ROWS", 10)
+    monkeypatch.setattr(away, "MOST_ROWS", 10)
     monkeypatch.setattr(remote, "_away", {})
     with record() as trace:
         answer = sent(many, monkeypatch)(COMPACT_AT)
