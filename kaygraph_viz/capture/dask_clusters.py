@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary, ref
 
+from kaygraph_viz.capture.away import wanted_by
 from kaygraph_viz.capture.calls import scope_by_context, scope_for, without_our_frames
 from kaygraph_viz.capture.dask_notes import OF_WORKERS, OURS, SECOND_NS, Call, Note, WorkerLanes, record_notes
 from kaygraph_viz.capture.dask_servers import on_scheduler, on_workers
@@ -27,7 +28,7 @@ from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["hooks"]
 
-ANSWER_S = 10.0  # that workers have to tell what they run, when the program wants to go on
+ANSWER_S = 10.0  # that workers have to answer, when the program wants to go on
 SILENT = ("sent", "released")  # statuses of tasks of which the scheduler does not know when they ran
 
 
@@ -61,7 +62,8 @@ class _Watch:
         self._calls: dict[tuple[str, str], list[Call]] = {}
         self._offset_ns = time.time_ns() - REAL.now_ns()
         self._reporter: Any = None  # where the scheduler is in this process
-        self._has_labels = self._is_read = False
+        self._is_watching = self._is_read = self.is_over = False
+        self._lock = RLock()
         self._is_reported = self._ask(client)
 
     def _ask(self, client: Any) -> bool:
@@ -89,60 +91,70 @@ class _Watch:
             return False
         if not before_s <= there_s <= after_s:  # on a machine with another clock
             self._offset_ns += round((there_s - (before_s + after_s) / 2) * SECOND_NS)
-        if self.recorder.label is not None:
-            self._label(client)
+        self._watch_workers(client)
         return True
 
-    def _label(self, client: Any) -> None:
-        """Have the workers label what they run."""
-        from kaygraph_viz.capture.dask_reporter import keep_labeller
-        from kaygraph_viz.capture.dask_workers import begin_labels, packed_labeller
+    def _watch_workers(self, client: Any) -> None:
+        """Have the workers label what they run, and record what that begins."""
+        from kaygraph_viz.capture.dask_reporter import keep_watcher
+        from kaygraph_viz.capture.dask_workers import begin_watch, packed_watcher
 
+        wanted = wanted_by(self.recorder)
         try:
-            packed = packed_labeller(self._name, self.recorder.label)
+            packed = packed_watcher(self._name, wanted, self.recorder.label)
         except Exception as error:
             self._tell_of_labels("its function cannot be pickled", error)
-            return
-        self._has_labels = True
+            packed = packed_watcher(self._name, wanted, None)
+        self._is_watching = True
         try:
-            workers = on_scheduler(client, keep_labeller, self._name, packed)
-            on_workers(client, workers, begin_labels, self._name, packed)
+            workers = on_scheduler(client, keep_watcher, self._name, packed)
+            on_workers(client, workers, begin_watch, self._name, packed, within_s=ANSWER_S)
         except Exception as error:
             self._tell_of_labels("its function, or this package, cannot be loaded by the workers", error)
-            self._unlabel(client)
+            self._leave_workers(client)
 
     def _tell_of_labels(self, why: str, error: Exception) -> None:
-        self.recorder.tell_once(
-            f"tasks of the Dask cluster have no labels: {why} ({describe_error(error)}); "
-            'define it where workers can import it, or use label="arguments"'
-        )
+        if self.recorder.label is None:
+            self.recorder.tell_once(
+                "what tasks of the Dask cluster begin themselves is not recorded, since its workers cannot load this "
+                f"package ({describe_error(error)}); install kaygraph-viz there"
+            )
+        else:
+            self.recorder.tell_once(
+                f"tasks of the Dask cluster have no labels: {why} ({describe_error(error)}); "
+                'define it where workers can import it, or use label="arguments"'
+            )
 
-    def _unlabel(self, client: Any) -> None:
-        if self._has_labels:
-            from kaygraph_viz.capture.dask_reporter import keep_labeller
-            from kaygraph_viz.capture.dask_workers import end_labels
+    def _leave_workers(self, client: Any) -> None:
+        if self._is_watching:
+            from kaygraph_viz.capture.dask_reporter import keep_watcher
+            from kaygraph_viz.capture.dask_workers import end_watch
 
-            self._has_labels = False
+            self._is_watching = False
             with suppress(Exception):  # workers that are gone have none
-                workers = on_scheduler(client, keep_labeller, self._name, None)
-                on_workers(client, workers, end_labels, self._name)
+                workers = on_scheduler(client, keep_watcher, self._name, None)
+                on_workers(client, workers, end_watch, self._name)
 
-    def note(self, client: Any, keys: Any, scope: Scope | span) -> None:
-        """Note that a graph is handed over in a scope."""
+    def note(self, client: Any, keys: Any, scope: Scope | span) -> bool:
+        """Note that a graph is handed over in a scope; return False where all is read already."""
         from kaygraph_viz.capture.dask_reporter import token_of
 
-        self._clients.setdefault(client.id, ref(client))
-        self._calls.setdefault((client.id, token_of(keys)), []).append(Call(self.recorder.now_ns(), scope))
+        with self._lock:
+            self._clients.setdefault(client.id, ref(client))
+            self._calls.setdefault((client.id, token_of(keys)), []).append(Call(self.recorder.now_ns(), scope))
+            return not self.is_over
 
     def close(self, client: Any) -> bool:
         """Read what has run if this is the last client; return whether it is."""
-        if list(self._clients) == [client.id]:
-            return self.read()
-        self._clients.pop(client.id, None)
-        return self._is_read
+        with self._lock:
+            self.is_over |= list(self._clients) == [client.id]
+            if not self.is_over:
+                self._clients.pop(client.id, None)
+        return self.read() if self.is_over else self._is_read
 
     def read(self) -> bool:
         """Record what has run, once; return that it is read."""
+        self.is_over = True
         if not self._is_read:
             self._is_read = True
             try:
@@ -157,7 +169,7 @@ class _Watch:
         found = (each() for each in self._clients.values())
         client = next((each for each in found if each is not None and each.status == "running"), None)
         if client is not None:
-            self._unlabel(client)
+            self._leave_workers(client)
         if self._reporter is not None:
             notes, dropped = self._reporter.taken()
         elif client is None:
@@ -173,6 +185,10 @@ class _Watch:
         if dropped:
             self.recorder.tell_once(
                 f"{dropped:,} tasks of the Dask cluster are not recorded: too many for its scheduler"
+            )
+        if too_much := sum(each.get("inner") == b"" for each in notes):
+            self.recorder.tell_once(
+                f"what {too_much:,} tasks of the Dask cluster began is not recorded: too much for its scheduler"
             )
         return self._completed(notes, client)
 
@@ -229,13 +245,14 @@ class _Watches:
         if recorder.clock is not REAL:
             recorder.tell_once("tasks of a Dask cluster are not recorded in simulated time; record with the real clock")
         else:
-            self._watch(client, recorder).note(client, keys, scope)
+            while not self._watch(client, recorder).note(client, keys, scope):
+                pass  # its last client was just closed by another thread
 
     def _watch(self, client: Any, recorder: Recorder) -> _Watch:
         key = str(client.scheduler.address), id(recorder)
         with self._lock:
             watch = self._of.get(key)
-            if watch is None:
+            if watch is None or watch.is_over:
                 lanes = self._lanes.setdefault(recorder, WorkerLanes(recorder))
                 watch = self._of[key] = _Watch(client, recorder, lanes)
                 recorder.at_end.append(watch.read)

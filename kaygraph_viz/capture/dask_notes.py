@@ -9,6 +9,7 @@ has run between when it was sent to its worker and when its result was there.
 
 from __future__ import annotations
 
+import pickle
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from kaygraph_viz.texts import one_line, without_secrets
 from kaygraph_viz.trace.attributes import safe_attributes
 from kaygraph_viz.trace.dask_stream import Clipped, after_each_other, function_of_key
 from kaygraph_viz.trace.recorder import Recorder, Scope, span
+from kaygraph_viz.trace.wire import adopt
 
 __all__ = ["Call", "Calls", "Note", "WorkerLanes", "record_notes"]
 
@@ -73,7 +75,23 @@ def record_notes(
     for task, its_times in zip(tasks, times, strict=True):
         handed.note_times(task, its_times)
     for task, its_times, place in zip(tasks, times, places, strict=True):
-        recorder.add(task.row(its_times, lanes.lane_of(*place), handed))
+        lane = lanes.lane_of(*place)
+        recorder.add(task.row(its_times, lane, handed))
+        if task.note.get("inner"):
+            _record_inner(recorder, task, its_times, lane)
+
+
+def _record_inner(recorder: Recorder, task: _Task, times: Clipped, lane: str) -> None:
+    """Record what a task has begun itself, whose times are counted from when that began."""
+    rows, dropped, began_ns = pickle.loads(task.note["inner"])  # noqa: S301  (from a worker of the program)
+    lasted_ns = times.ended_ns - times.started_ns
+
+    def shift(time_ns: int) -> int:
+        since_ns: int = max(0, min(time_ns - began_ns, lasted_ns))
+        return times.started_ns + since_ns
+
+    adopt(recorder, rows, parent_id=task.span_id, lane=lane, submitted_ns=times.started_ns, shift=shift)
+    recorder.dropped_elsewhere += dropped
 
 
 class _Task(NamedTuple):

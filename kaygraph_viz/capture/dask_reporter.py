@@ -17,9 +17,10 @@ from weakref import WeakValueDictionary
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.metrics import time
 
-__all__ = ["Reporter", "install", "keep_labeller", "reporter_here", "take", "token_of"]
+__all__ = ["Reporter", "install", "keep_watcher", "reporter_here", "take", "token_of"]
 
 MOST_TASKS = 200_000  # that are kept; what is beyond them is counted
+MOST_INNER = 200_000_000  # bytes of what they have begun; beyond it only is kept that there was something
 KEPT = ("status", "thread", "startstops", "nbytes", "exception_text")  # of what a worker says of a task
 Note = dict[str, Any]  # as in Dask's task stream, and what that does not say
 
@@ -57,9 +58,11 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
         self._sent: dict[Any, _Run] = {}  # by task, while it is on a worker
         self._latest: dict[Any, _Run] = {}  # by task
         self._labels: dict[tuple[Any, str], str] = {}  # by task and worker
+        self._inner: dict[tuple[Any, str], bytes] = {}  # by task and worker: what it has begun itself
         self._failed: dict[Any, Note] = {}  # by task: what its worker says, as long as the scheduler looks at it
         self._notes: list[Note] = []
         self._dropped = 0
+        self._room = MOST_INNER
 
     def update_graph(self, scheduler: Any, *, client: str, keys: Any, tasks: Iterable[Any], **_: Any) -> None:
         """Note who asks for tasks that are new."""
@@ -73,9 +76,11 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
             self._asked.setdefault(key, asked)
 
     def log_event(self, topic: str, msg: Any) -> None:
-        """Take in the label of a task that begins."""
+        """Take in the label of a task that begins, and what one that ends has begun itself."""
         if topic == self._name:
-            self._labels[msg["key"], msg["worker"]] = msg["label"]
+            for kept, fact in ((self._labels, "label"), (self._inner, "inner")):
+                if fact in msg:
+                    kept[msg["key"], msg["worker"]] = msg[fact]
             self._scheduler()._broker.truncate(topic)
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **facts: Any) -> None:
@@ -121,7 +126,11 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
         return note | self._asked.get(key, {})
 
     def _keep(self, note: Note) -> None:
-        note["label"] = self._labels.pop((note["key"], note["worker"]), "")
+        place = note["key"], note["worker"]
+        note["label"] = self._labels.pop(place, "")
+        if (inner := self._inner.pop(place, None)) is not None:
+            self._room -= len(inner)
+            note["inner"] = inner if self._room >= 0 else b""
         if len(self._notes) < MOST_TASKS:
             self._notes.append(note)
         else:
@@ -129,7 +138,7 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
 
     def restart(self, scheduler: Any) -> None:
         """Forget all tasks that have not run."""
-        for each in (self._asked, self._sent, self._latest, self._labels):
+        for each in (self._asked, self._sent, self._latest, self._labels, self._inner):
             each.clear()
 
     def remove_client(self, scheduler: Any, client: str) -> None:
@@ -192,7 +201,7 @@ def reporter_here(name: str) -> Reporter | None:
     return _here.get(name)
 
 
-def keep_labeller(name: str, packed: bytes | None, *, dask_scheduler: Any) -> list[str]:
+def keep_watcher(name: str, packed: bytes | None, *, dask_scheduler: Any) -> list[str]:
     """Keep a plugin for workers that are still to come, or none; return the addresses of those that are there."""
     dask_scheduler.worker_plugins.pop(name, None)
     if packed is not None:

@@ -1,7 +1,8 @@
 """What runs on the workers of a Dask cluster: labels of tasks, and what only a worker knows of them.
 
-Belongs here: a plugin, and functions that are called there. Does not belong here: what runs on the scheduler
-(``dask_reporter``), who calls it (``dask_clusters``). It loads Dask: only what knows that it is loaded imports it.
+Belongs here: a plugin, and functions that are called there. Does not belong here: what tasks begin themselves
+(``dask_inner``), what runs on the scheduler (``dask_reporter``), who calls it (``dask_clusters``). It loads Dask: only
+what knows that it is loaded imports it.
 """
 
 from __future__ import annotations
@@ -15,58 +16,70 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from distributed.metrics import time
 from distributed.protocol.pickle import dumps, loads
 
+from kaygraph_viz.capture.away import Wanted
+from kaygraph_viz.capture.dask_inner import begin_inner, end_inner
 from kaygraph_viz.capture.dask_labels import label_of_task
 from kaygraph_viz.capture.labels import Label
 
-__all__ = ["Labeller", "begin_labels", "end_labels", "found_runs", "packed_labeller"]
+__all__ = ["Watcher", "begin_watch", "end_watch", "found_runs", "packed_watcher"]
 
 _STATUSES = {"ExecuteSuccessEvent": "OK", "ExecuteFailureEvent": "error"}  # by what a worker notes at the end of a task
 
 
-class Labeller(WorkerPlugin):  # type: ignore[misc]  # not looked at by mypy
-    """Labels tasks on the workers, where their arguments are, and tells the reporter.
+class Watcher(WorkerPlugin):  # type: ignore[misc]  # not looked at by mypy
+    """Tells the reporter what only workers know: labels of tasks, whose arguments are there, and what tasks begin.
 
     Parameters
     ----------
     name
         Of the plugin, and of the events that it sends.
+    wanted
+        What the recording wants to know of what tasks begin.
     label
-        What labels calls. It is pickled at once: a fault of that is one of the caller.
+        What labels calls; None for nothing. It is pickled at once: a fault of that is one of the caller.
     """
 
-    def __init__(self, name: str, label: Label) -> None:
+    def __init__(self, name: str, wanted: Wanted, label: Label | None) -> None:
         self._name = name
+        self._wanted = wanted
         self._packed = cloudpickle.dumps(label)
 
     def setup(self, worker: Any) -> None:
-        """Begin to label the tasks of a worker."""
+        """Begin to watch a worker."""
         self._worker: Callable[[], Any] = weakref.ref(worker)
-        self._label: Label = cloudpickle.loads(self._packed)
+        self._label: Label | None = cloudpickle.loads(self._packed)
+        begin_inner(worker, self._name, self._wanted)
+
+    def teardown(self, worker: Any) -> None:
+        """End it."""
+        end_inner(worker, self._name)
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
         """Label a task that begins."""
-        if finish == "executing":
+        if finish == "executing" and self._label is not None:
             worker = self._worker()
             label = label_of_task(self._label, worker.state.tasks[key].run_spec, worker.data)
             if label:
                 worker.log_event(self._name, {"key": key, "label": label})
 
 
-def packed_labeller(name: str, label: Label) -> bytes:
-    """Return a pickled `Labeller`."""
-    return bytes(dumps(Labeller(name, label)))
+def packed_watcher(name: str, wanted: Wanted, label: Label | None) -> bytes:
+    """Return a pickled `Watcher`."""
+    return bytes(dumps(Watcher(name, wanted, label)))
 
 
-def begin_labels(name: str, packed: bytes, *, dask_worker: Any) -> None:
-    """Put a pickled `Labeller` on a worker."""
-    labeller = loads(packed)
-    labeller.setup(dask_worker)
-    dask_worker.plugins[name] = labeller
+def begin_watch(name: str, packed: bytes, *, dask_worker: Any) -> None:
+    """Put a pickled `Watcher` on a worker."""
+    watcher = loads(packed)
+    watcher.setup(dask_worker)
+    dask_worker.plugins[name] = watcher
 
 
-def end_labels(name: str, *, dask_worker: Any) -> None:
+def end_watch(name: str, *, dask_worker: Any) -> None:
     """Take it off again."""
-    dask_worker.plugins.pop(name, None)
+    watcher = dask_worker.plugins.pop(name, None)
+    if watcher is not None:
+        watcher.teardown(dask_worker)
 
 
 def found_runs(wanted: Iterable[tuple[Any, int]], *, dask_worker: Any) -> dict[int, dict[str, Any]]:

@@ -7,11 +7,12 @@ import os
 import threading
 import traceback
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.capture import dask_reporter
+from kaygraph_viz.capture import dask_clusters, dask_reporter
 
 dask = pytest.importorskip("dask")
 from tests.capture.dask_calls import add, fail, load  # noqa: E402
@@ -59,6 +60,16 @@ def fail_at_first(folder, times):
     if attempt < times:
         raise ValueError(attempt)
     return attempt
+
+
+def pooled(number):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(abs, number).result()
+
+
+def pooled_and_failing_at_first(folder):
+    pooled(1)
+    return fail_at_first(folder, 1)
 
 
 def end_worker_at_first(folder):
@@ -123,6 +134,53 @@ def client(cluster):
 def in_threads(clusters):
     with distributed.Client(clusters["threads"]) as found:
         yield found
+
+
+@pytest.mark.parametrize("kind", ["processes", "threads"])
+def test_what_a_task_begins_lies_within_it(clusters, kind):
+    with distributed.Client(clusters[kind]) as client:
+        with kv.record(capture=["dask", "futures"]) as trace:
+            assert client.gather(client.map(pooled, [1, 2], pure=False)) == [1, 2]
+        assert client.submit(pooled, 3, pure=False).result() == 3
+    trace.validate()
+    tasks = {each.span_id: each for each in found_in(trace, "pooled")}
+    inner = found_in(trace, "abs")
+    assert {each.parent_id for each in inner} == tasks.keys()
+    for each in inner:
+        task = tasks[each.parent_id]
+        assert each.lane == f"{task.lane}/thread-1"
+        assert task.started_ns <= each.started_ns <= each.ended_ns <= task.ended_ns
+
+
+def test_what_tasks_begin_and_is_too_much_for_the_scheduler_is_one_warning(in_threads, monkeypatch):
+    monkeypatch.setattr(dask_reporter, "MOST_INNER", 1)
+    with pytest.warns(UserWarning, match="what 2 tasks of the Dask cluster began is not recorded"):
+        with kv.record(capture=["dask", "futures"]) as trace:
+            assert in_threads.gather(in_threads.map(pooled, [1, 2], pure=False)) == [1, 2]
+    assert [each.name for each in trace] == ["pooled", "pooled"]
+
+
+def test_what_is_handed_over_as_the_last_client_of_another_thread_is_closed_is_recorded(in_threads, monkeypatch):
+    note, is_read = dask_clusters._Watch.note, []
+
+    def note_late(self, *args):
+        if not is_read:
+            is_read.append(self.read())  # as the other thread does just then
+        return note(self, *args)
+
+    monkeypatch.setattr(dask_clusters._Watch, "note", note_late)
+    with kv.record(capture="dask") as trace:
+        assert in_threads.submit(plus, 1, 2, pure=False).result() == 3
+    assert [each.name for each in trace] == ["plus"]
+
+
+def test_what_each_attempt_of_a_task_begins_lies_within_that(clusters, tmp_path):
+    with distributed.Client(clusters["threads"]) as client, kv.record(capture=["dask", "futures"]) as trace:
+        assert client.submit(pooled_and_failing_at_first, tmp_path, retries=1, pure=False).result() == 1
+    trace.validate()
+    attempts = found_in(trace, "pooled_and_failing_at_first")
+    assert [each.status for each in attempts] == ["error", "ok"]
+    assert [each.parent_id for each in found_in(trace, "abs")] == [each.span_id for each in attempts]
 
 
 def test_tasks_of_a_graph_have_parents_links_and_labels(client, tmp_path):

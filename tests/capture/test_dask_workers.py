@@ -11,7 +11,9 @@ from dask._task_spec import Task, TaskRef
 from distributed.worker_state_machine import ExecuteFailureEvent, ExecuteSuccessEvent
 
 from kaygraph_viz.capture import dask_workers
-from kaygraph_viz.capture.dask_workers import begin_labels, end_labels, found_runs, packed_labeller
+from kaygraph_viz.capture.dask_workers import begin_watch, end_watch, found_runs, packed_watcher
+
+WANTED = (True, "", b"")
 
 
 class Worker:
@@ -43,14 +45,14 @@ class Worker:
 
 def test_a_worker_labels_a_task_that_begins():
     worker = Worker({"two": 2}, Task("key", pow, TaskRef("two"), 3))
-    begin_labels(
-        "name", packed_labeller("name", lambda base, exponent: f"{base} to the {exponent}"), dask_worker=worker
+    begin_watch(
+        "name", packed_watcher("name", WANTED, lambda base, exponent: f"{base} to the {exponent}"), dask_worker=worker
     )
     labeller = worker.plugins["name"]
     labeller.transition("key", "waiting", "ready")
     labeller.transition("key", "ready", "executing")
     assert worker.told == [("name", {"key": "key", "label": "2 to the 3"})]
-    end_labels("name", dask_worker=worker)
+    end_watch("name", dask_worker=worker)
     assert not worker.plugins
 
 

@@ -69,42 +69,54 @@ class Failed(Exception):
 
 def program(seed: int) -> Call:
     """Return the program of a seed."""
-    rng = random.Random(seed)
-    numbers = iter(range(MOST_CALLS))
-    carriers = IN_PLAIN_CODE
+    root = _Maker(seed).call(0, is_coroutine=False)
+    assert root is not None
+    return root
 
-    def call(depth: int, is_coroutine: bool) -> Call | None:
-        if (number := next(numbers, None)) is None:
+
+class _Maker:
+    """Makes the calls of one program."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = random.Random(seed)
+        self._numbers = iter(range(MOST_CALLS))
+        self._carriers = IN_PLAIN_CODE
+
+    def call(self, depth: int, *, is_coroutine: bool) -> Call | None:
+        if (number := next(self._numbers, None)) is None:
             return None
-        steps = [step(depth, is_coroutine) for _ in range(rng.randint(depth == 0, 3))]
+        rng = self._rng
+        steps = [self._step(depth, is_coroutine) for _ in range(rng.randint(depth == 0, 3))]
         return Call(number, tuple(steps), depth > 0 and rng.random() < 0.1)
 
-    def step(depth: int, is_coroutine: bool) -> Step:
-        nonlocal carriers
+    def _step(self, depth: int, is_coroutine: bool) -> Step:
+        rng = self._rng
         if depth == DEEPEST or rng.random() < (0.4 if depth else 0.1):
             return Step(rng.choice(("compute", "wait", "wait")), rng.choice((0, 0, 30, 100, 400)))
         if depth == 0 and rng.random() < 0.2:
-            carriers = IN_PROCESSES
-            there = calls(depth + 1, 3, is_coroutine=False)
-            carriers = IN_PLAIN_CODE
-            return Step(rng.choice(("processes", "process")), calls=there)
-        what = rng.choice(IN_COROUTINES if is_coroutine else carriers)
+            return Step(rng.choice(("processes", "process")), calls=self._calls_away(depth + 1))
+        what = self._what(is_coroutine)
         if what == "cancelled":  # how far they get is open
-            return Step(what, rng.choice((0, 50, 300)), calls(DEEPEST, 4, is_coroutine=True))
-        if what == "async client" and carriers is IN_PROCESSES:
-            what = "gather"
-        if what in ON_CLUSTER or what == "async client":  # nor what goes on inside tasks of a cluster
-            return Step(what, calls=calls(DEEPEST, 3, is_coroutine=False))
+            return Step(what, rng.choice((0, 50, 300)), self._calls(DEEPEST, 4, is_coroutine=True))
+        if what in ON_CLUSTER or what == "async client":
+            return Step(what, calls=self._calls_away(depth + 1))
         most = 1 if what in ("workers", *LOOPS) else 4
-        return Step(what, calls=calls(depth + 1, most, is_coroutine=what in (*LOOPS, *OF_COROUTINES)))
+        return Step(what, calls=self._calls(depth + 1, most, is_coroutine=what in (*LOOPS, *OF_COROUTINES)))
 
-    def calls(depth: int, most: int, *, is_coroutine: bool) -> tuple[Call, ...]:
-        made = (call(depth, is_coroutine) for _ in range(rng.randint(1, most)))
+    def _what(self, is_coroutine: bool) -> str:
+        what = self._rng.choice(IN_COROUTINES if is_coroutine else self._carriers)
+        return "gather" if what == "async client" and self._carriers is IN_PROCESSES else what
+
+    def _calls(self, depth: int, most: int, *, is_coroutine: bool) -> tuple[Call, ...]:
+        made = (self.call(depth, is_coroutine=is_coroutine) for _ in range(self._rng.randint(1, most)))
         return tuple(each for each in made if each is not None)
 
-    root = call(0, is_coroutine=False)
-    assert root is not None
-    return root
+    def _calls_away(self, depth: int) -> tuple[Call, ...]:
+        """Return calls in another process or on a cluster, where no clients and processes are made."""
+        self._carriers, before = IN_PROCESSES, self._carriers
+        there = self._calls(depth, 3, is_coroutine=False)
+        self._carriers = before
+        return there
 
 
 # -- running it ----------------------------------------------------------------------------------------------------
