@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 import threading
@@ -20,6 +21,9 @@ from kaygraph_viz.execute.core.base import Executor
 from kaygraph_viz.execute.registry import get_executor
 from kaygraph_viz.trace.invariants import violations
 from kaygraph_viz.trace.trace import Trace
+
+# The profiler of Dask's workers asks for the frames of all threads, which can hang Python up to 3.11.7 (gh-106883).
+os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "false")
 
 GUARD_S = 20.0  # against hanging; nothing waits that long when all is well
 KERNEL_GUARD_S = 30.0

@@ -6,6 +6,7 @@ Belongs here: both, for whoever sends calls there. Does not belong here: how cal
 
 from __future__ import annotations
 
+import os
 import pickle
 from contextlib import suppress
 from typing import Any
@@ -18,13 +19,21 @@ from kaygraph_viz.trace.span import RowTuple
 from kaygraph_viz.trace.storage import RowList
 from kaygraph_viz.trace.wire import OWN_LANE
 
-__all__ = ["Away", "Wanted", "recorder_for", "settle", "wanted_by"]
+__all__ = ["Away", "Place", "Wanted", "here", "recorder_for", "settle", "wanted_by"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is counted
 
-# Whether CPU time is read, the kinds that are captured, and what labels calls, pickled: short, since it goes with each
-# call.
-Wanted = tuple[bool, str, bytes]
+Place = tuple[int, int]  # a process, and an interpreter in it
+# Whether CPU time is read, the kinds that are captured, what labels calls, pickled, and where the recording is: short,
+# since it goes with each call.
+Wanted = tuple[bool, str, bytes, Place]
+
+_interpreter = object()
+
+
+def here() -> Place:
+    """Return the number of this process, and one of this interpreter in it, each of which has its own modules."""
+    return os.getpid(), id(_interpreter)
 
 
 def wanted_by(recorder: Recorder) -> Wanted:
@@ -32,12 +41,12 @@ def wanted_by(recorder: Recorder) -> Wanted:
 
     Examples
     --------
-    >>> wanted_by(Recorder(REAL, captured=frozenset({"futures", "asyncio"})))
+    >>> wanted_by(Recorder(REAL, captured=frozenset({"futures", "asyncio"})))[:3]
     (True, 'asyncio futures', b'')
     """
     found: Wanted | None = recorder.errands.get(wanted_by)
     if found is None:
-        found = recorder.has_cpu_time, " ".join(sorted(recorder.captured)), _packed(recorder.label)
+        found = recorder.has_cpu_time, " ".join(sorted(recorder.captured)), _packed(recorder.label), here()
         recorder.errands[wanted_by] = found
     return found
 
@@ -56,14 +65,17 @@ def _packed(label: Any) -> bytes:
 def recorder_for(wanted: Wanted, storage: RowList) -> Recorder:
     """Return the recorder of a worker process; what is captured there is hooked as long as the process lives.
 
+    In the process of the recording, which may have workers, too, the hooks are those of the recording.
+
     Examples
     --------
-    >>> recorder_for((False, "", b""), RowList(10)).has_cpu_time
+    >>> recorder_for((False, "", b"", here()), RowList(10)).has_cpu_time
     False
     """
-    has_cpu_time, kinds, packed = wanted
+    has_cpu_time, kinds, packed, home = wanted
     captured = frozenset(kinds.split())
-    keep_hooked(captured)
+    if here() != home:
+        keep_hooked(captured)
     label = None
     if packed:
         with suppress(Exception):  # what it needs is not to be had here
@@ -87,7 +99,7 @@ class Away:
 
     Examples
     --------
-    >>> away = Away((True, "", b""))
+    >>> away = Away((True, "", b"", here()))
     >>> away.scope.span_id, away.fetch()
     (0, ([], 0))
     """

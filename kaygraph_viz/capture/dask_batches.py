@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from typing import Any, NamedTuple
 
+from kaygraph_viz.capture.away import Place
 from kaygraph_viz.capture.calls import OpenCall, lost, without_our_frames
-from kaygraph_viz.capture.remote import Errand, Header, Place, RemoteCall, TravellingCall, here, lane_of
+from kaygraph_viz.capture.remote import Errand, Header, RemoteCall, TravellingCall, lane_of
 from kaygraph_viz.trace.dask_stream import function_of_key
 from kaygraph_viz.trace.recorder import Scope, first_open, span
 from kaygraph_viz.trace.span import Row, RowTuple
@@ -125,7 +126,7 @@ class Batch(TravellingCall):
     def header(self) -> Header:
         """Return what the other process has to know."""
         errand = _BatchErrand(self.parent, self._tasks, self._note_span)
-        return errand.number, here(), self.submitted_ns, errand.wanted, ()
+        return errand.number, self.submitted_ns, errand.wanted, ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         kind, arguments = super().__reduce__()

@@ -102,7 +102,7 @@ class RemoteBatch(RemoteCall):
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         batch: Any = self.function
-        _, _, submitted_ns, _, labels = self.header
+        _, submitted_ns, _, labels = self.header
         with Chunk(scope, submitted_ns, labels) as chunk:
             batch.items = [(partial(chunk.call, function), args, kwargs) for function, args, kwargs in batch.items]
             return batch()

@@ -17,7 +17,7 @@ from typing import Any
 
 from kaygraph_viz.capture.away import Wanted
 from kaygraph_viz.capture.calls import OpenCall, without_our_frames
-from kaygraph_viz.capture.remote import Place, away_from
+from kaygraph_viz.capture.remote import away_from
 from kaygraph_viz.trace.disk import written
 from kaygraph_viz.trace.recorder import _scope
 
@@ -41,8 +41,6 @@ class RecordedRun:
         Where the process writes, without a suffix.
     name, label
         What the branch is called, and its label if one is wanted.
-    home
-        Where the recording is.
     submitted_ns
         When the process was started [ns].
     wanted
@@ -53,7 +51,6 @@ class RecordedRun:
     file: str
     name: str
     label: str
-    home: Place
     submitted_ns: int
     wanted: Wanted
 
@@ -61,7 +58,7 @@ class RecordedRun:
         """Run what the process is there for."""
         process = sys.modules[self.library].current_process()
         vars(process).pop("run", None)  # the program finds its process as it made it
-        away = away_from(self.home, self.wanted)
+        away = away_from(self.wanted)
         facts = {"label": self.label} if self.label else None
         call = OpenCall(away.scope, self.name, self.submitted_ns, attributes=facts)
         outer = _scope.set(away.scope)

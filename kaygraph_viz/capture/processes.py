@@ -26,7 +26,6 @@ from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import is_machinery_function, name_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.process_run import BEGAN, ENDED, RecordedRun, told
-from kaygraph_viz.capture.remote import here
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
@@ -128,9 +127,7 @@ class _Watch:
         labels = labels_of(recorder, function, getattr(process, "_args", ()), getattr(process, "_kwargs", {}))
         library = next(each.__module__ for each in type(process).__mro__ if each.__name__ == "BaseProcess")
         watched = _Watched(self, process, scope, name, now_ns)
-        process.run = RecordedRun(
-            library, watched.file, name, labels[0] if labels else "", here(), now_ns, wanted_by(recorder)
-        )
+        process.run = RecordedRun(library, watched.file, name, labels[0] if labels else "", now_ns, wanted_by(recorder))
         return watched
 
     def lane_for(self, process: Any) -> str:

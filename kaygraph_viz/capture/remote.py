@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakValueDictionary
 
-from kaygraph_viz.capture.away import Away, Wanted, wanted_by
+from kaygraph_viz.capture.away import Away, Place, Wanted, here, wanted_by
 from kaygraph_viz.capture.calls import OpenCall, call_recorded, within, without_our_frames
 from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.names import mapped_items, name_of
@@ -27,11 +27,9 @@ from kaygraph_viz.trace.recorder import Recorder, Scope, _scope, first_open, spa
 from kaygraph_viz.trace.span import RowTuple
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
-__all__ = ["Errand", "Header", "Place", "RemoteCall", "TravellingCall", "away_from", "here", "lane_of"]
+__all__ = ["Errand", "Header", "RemoteCall", "TravellingCall", "away_from", "lane_of"]
 
-Place = tuple[int, int]  # a process, and an interpreter in it
-# number of the errand, its place, when it was submitted [ns], what is wanted, labels of its calls
-Header = tuple[int, Place, int, Wanted, Sequence[str]]
+Header = tuple[int, int, Wanted, Sequence[str]]  # number of the errand, submission [ns], what is wanted, labels
 # number of the errand, place that ran it, submission [ns], rows, and how many more there were
 News = tuple[int, Place, int, list[RowTuple], int]
 
@@ -68,11 +66,6 @@ class Errand:
 
 _numbers = itertools.count(1)
 _open_errands: WeakValueDictionary[int, Errand] = WeakValueDictionary()
-
-
-def here() -> Place:
-    """Return the number of this process, and one of this interpreter in it, each of which has its own modules."""
-    return os.getpid(), id(_open_errands)
 
 
 class TravellingCall:
@@ -124,7 +117,7 @@ class TravellingCall:
     def header(self) -> Header:
         """Return what the other process has to know."""
         errand = Errand.of(self.parent)
-        return errand.number, here(), self.submitted_ns, errand.wanted, self.labels
+        return errand.number, self.submitted_ns, errand.wanted, self.labels
 
 
 def _same(value: Any) -> Any:
@@ -156,13 +149,13 @@ class RemoteCall:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function there, and return what brings the record home."""
-        number, home, submitted_ns, wanted, _ = self.header
-        if here() == home:  # it came back unused
+        number, submitted_ns, wanted, _ = self.header
+        if here() == wanted[-1]:  # it came back unused
             errand = _open_errands.get(number)
             if errand is None:
                 return self.function(*args, **kwargs)
             return call_recorded(errand.scope, submitted_ns, self.function, *args, **kwargs)
-        away = away_from(home, wanted)
+        away = away_from(wanted)
         outer = _scope.set(away.scope)
         try:
             result = self._run(away.scope, args, kwargs)
@@ -179,7 +172,7 @@ class RemoteCall:
         return Carried(result, _news(away, self.header))
 
     def _run(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        function, (_, _, submitted_ns, _, labels) = self.function, self.header
+        function, (_, submitted_ns, _, labels) = self.function, self.header
         if mapped_items(function, args) is not None:
             with Chunk(scope, submitted_ns, labels) as chunk:
                 function, args = chunk.recording(function, args)
@@ -192,9 +185,9 @@ class RemoteCall:
             return function(*args, **kwargs)
 
 
-def away_from(home: Place, wanted: Wanted) -> Away:
+def away_from(wanted: Wanted) -> Away:
     """Return what this process records for the calls of another one."""
-    key = os.getpid(), home, wanted  # this process, too: it may have been forked from another worker
+    key = os.getpid(), wanted  # this process, too: it may have been forked from another worker
     away = _away.get(key)
     if away is None or not away.recorder.is_open:
         _away.clear()
@@ -204,7 +197,7 @@ def away_from(home: Place, wanted: Wanted) -> Away:
     return away
 
 
-_away: dict[tuple[int, Place, Wanted], Away] = {}
+_away: dict[tuple[int, Wanted], Away] = {}
 
 
 def _stop_in_child() -> None:
@@ -217,7 +210,7 @@ os.register_at_fork(after_in_child=_stop_in_child)
 
 
 def _news(away: Away, header: Header) -> News:
-    return header[0], here(), header[2], *away.fetch()
+    return header[0], here(), header[1], *away.fetch()
 
 
 class Carried:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import cloudpickle
 
 from kaygraph_viz.capture.away import recorder_for, wanted_by
-from kaygraph_viz.capture.kinds import hooked
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.recorder import Recorder
 from kaygraph_viz.trace.storage import RowList
@@ -30,10 +30,15 @@ def there(label) -> Recorder:
 
 def test_what_is_wanted_is_the_same_there():
     recorder = Recorder(REAL, captured=frozenset({"futures"}))
-    with hooked(recorder.captured):  # else this process, which is no worker, would be hooked for good
-        other = recorder_for(wanted_by(recorder), RowList(5))
+    other = recorder_for(wanted_by(recorder), RowList(5))
     assert (other.captured, other.has_cpu_time, other.label) == (recorder.captured, True, None)
     assert not there(None).has_cpu_time
+
+
+def test_the_process_of_the_recording_keeps_nothing_hooked():
+    plain = ThreadPoolExecutor.submit
+    recorder_for(wanted_by(Recorder(REAL, captured=frozenset({"futures"}))), RowList(5))
+    assert ThreadPoolExecutor.submit is plain
 
 
 def test_labels_go_there_also_by_a_function_without_a_name():

@@ -13,7 +13,7 @@ from distributed.worker_state_machine import ExecuteFailureEvent, ExecuteSuccess
 from kaygraph_viz.capture import dask_workers
 from kaygraph_viz.capture.dask_workers import begin_watch, end_watch, found_runs, packed_watcher
 
-WANTED = (True, "", b"")
+WANTED = (True, "", b"", (0, 0))
 
 
 class Worker:

@@ -28,7 +28,7 @@ def run(monkeypatch, tmp_path):
     def run(work, file=None):
         process = Process(work)
         recorded = RecordedRun(
-            "library", str(file or tmp_path / "1"), "pack", "order 7", (1, 1), submitted_ns=5, wanted=(True, "", b"")
+            "library", str(file or tmp_path / "1"), "pack", "order 7", submitted_ns=5, wanted=(True, "", b"", (1, 1))
         )
         process.run = recorded
         monkeypatch.setitem(sys.modules, "library", SimpleNamespace(current_process=lambda: process))

@@ -36,6 +36,7 @@ try:
 except ImportError:  # there is none for Windows
     uvloop = asyncio
 
+dask.config.set({"distributed.worker.profile.enabled": False})  # see `tests.conftest`
 DEEPEST, MOST_CALLS = 3, 24
 LOOPS = ("loop", "uvloop")
 ON_CLUSTER = ("client", "retried", "handed on")

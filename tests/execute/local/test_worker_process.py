@@ -116,7 +116,7 @@ class Served:
         call = by_value((function, None, header.pop("retry", RetryPolicy(1)), None))
         said = {
             "call": call, "name": "look", "owner": "Check", "timeout_s": None, "max_spans": 100 * recording,
-            "wanted": (recording, "", b""), "context": [], "path": list(sys.path), "folder": str(Path.cwd()),
+            "wanted": (recording, "", b"", (0, 0)), "context": [], "path": list(sys.path), "folder": str(Path.cwd()),
         }  # fmt: skip
         self.pipe.send_bytes(pickle.dumps(said | header))
         self.progress.clear()
