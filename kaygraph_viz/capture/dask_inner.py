@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import distributed.worker
 
+from kaygraph_viz.blocks import contextmanager
 from kaygraph_viz.capture.away import Away, Wanted
 from kaygraph_viz.capture.patches import Hook, Patch
 from kaygraph_viz.clock import REAL
