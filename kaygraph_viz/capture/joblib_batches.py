@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_for, without_our_frames
+from kaygraph_viz.capture.calls import AT_ONCE, call_recorded, scope_by_context, scope_for, without_our_frames
 from kaygraph_viz.capture.chunks import Chunk
 from kaygraph_viz.capture.labels import label_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
@@ -21,12 +21,14 @@ from kaygraph_viz.trace.recorder import Scope, span
 
 __all__ = ["hooks"]
 
+ON_DASK = "DaskDistributedBackend"  # it takes batches apart, and hands over their calls as tasks of a cluster
 Callers = WeakKeyDictionary[Any, "Scope | span"]  # the scope in which each `Parallel` was called
 
 
 def hooks() -> Iterator[Hook]:
     """Yield the hooks of joblib."""
     yield OnImport("joblib.parallel", _parallel_hooks)
+    yield OnImport("joblib._dask", _dask_hooks)
 
 
 def _parallel_hooks(module: ModuleType) -> Iterator[Hook]:
@@ -60,7 +62,12 @@ def _dispatch(callers: Callers, original: Callable[..., Any]) -> Callable[..., A
     def _dispatch(self: Any, batch: Any) -> Any:
         scope = callers.get(self) or scope_for("joblib")
         if scope is not None and scope.recorder.is_open and hasattr(batch, "items"):
-            batch = Batch(batch, scope, scope.recorder.now_ns())
+            if type(self._backend).__name__ != ON_DASK:
+                batch = Batch(batch, scope, scope.recorder.now_ns())
+            elif "dask" not in scope.recorder.captured:
+                scope.recorder.tell_once(
+                    'calls of joblib on Dask are tasks there: record with capture=["joblib", "dask"]'
+                )
         try:
             return original(self, batch)
         except BaseException as error:
@@ -70,8 +77,32 @@ def _dispatch(callers: Callers, original: Callable[..., Any]) -> Callable[..., A
     return _dispatch
 
 
+def _dask_hooks(module: ModuleType) -> Iterator[Hook]:
+    yield Patch(module.Batch, "__call__", _run_on_dask)
+
+
+def _run_on_dask(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Record each call of a batch within the task of Dask that runs it, on its worker."""
+
+    def __call__(self: Any, tasks: Any = None) -> Any:  # noqa: N807  (it is called so)
+        scope = scope_by_context("joblib")
+        if scope is not None and tasks is not None:
+            record = partial(call_recorded, scope, AT_ONCE)
+            tasks = [(partial(record, function), args, kwargs) for function, args, kwargs in tasks]
+        try:
+            return original(self, tasks)
+        except BaseException as error:
+            without_our_frames(error)
+            raise
+
+    return __call__
+
+
 class Batch(TravellingCall):
     """A batch of calls: in this process each is a branch, in another one short ones share a bar."""
+
+    def __getattr__(self, name: str) -> Any:  # a backend of others may want to know more of it
+        return getattr(self.__dict__["function"], name)
 
     def __len__(self) -> int:
         return len(self.function)  # type: ignore[arg-type]  # a batch is a sized callable
