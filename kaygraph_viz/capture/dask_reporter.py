@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial, update_wrapper
 from typing import Any, NamedTuple
@@ -16,6 +17,9 @@ from weakref import WeakValueDictionary
 
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.metrics import time
+from distributed.protocol.pickle import dumps
+
+from kaygraph_viz.capture.dask_workers import end_watch
 
 __all__ = ["Reporter", "install", "keep_watcher", "reporter_here", "take", "token_of"]
 
@@ -142,10 +146,12 @@ class Reporter(SchedulerPlugin):  # type: ignore[misc]  # not looked at by mypy
             each.clear()
 
     def remove_client(self, scheduler: Any, client: str) -> None:
-        """Leave the scheduler with the last client: nobody would ask for the notes."""
+        """Leave the scheduler with the last client, and the workers, too: nobody would ask for the notes."""
         self._clients.discard(client)
         if not self._clients:
             self.leave()
+            if scheduler.worker_plugins.pop(self._name, None) is not None:
+                scheduler.loop.add_callback(_leave_workers, scheduler, self._name)
 
     def leave(self) -> None:
         """Leave the scheduler as it was."""
@@ -207,6 +213,13 @@ def keep_watcher(name: str, packed: bytes | None, *, dask_scheduler: Any) -> lis
     if packed is not None:
         dask_scheduler.worker_plugins[name] = packed
     return list(dask_scheduler.workers)
+
+
+async def _leave_workers(scheduler: Any, name: str) -> None:
+    """Take the watchers of a program that is gone off the workers."""
+    message = {"op": "run", "function": dumps(end_watch), "args": dumps((name,))}
+    with suppress(Exception):  # workers that are gone have none
+        await scheduler.broadcast(msg=message, on_error="ignore")
 
 
 # -- what plugins are not told -------------------------------------------------------------------------------------

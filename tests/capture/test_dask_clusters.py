@@ -174,6 +174,21 @@ def test_what_is_handed_over_as_the_last_client_of_another_thread_is_closed_is_r
     assert [each.name for each in trace] == ["plus"]
 
 
+def test_workers_are_left_alone_when_the_program_is_gone(clusters):
+    cluster = clusters["threads"]
+    (worker, _) = cluster.workers.values()
+    scheduler = cluster.scheduler
+    before = set(worker.plugins), set(scheduler.worker_plugins)
+    with distributed.Client(cluster) as client, kv.record(capture="dask"):
+        assert client.submit(plus, 1, 2, pure=False).result() == 3
+        (reporter,) = (each for name, each in scheduler.plugins.items() if name.startswith(dask_clusters.OURS))
+        assert set(worker.plugins) > before[0]
+        scheduler.loop.add_callback(reporter.remove_client, scheduler, client.id)  # as if the program had died
+        while set(worker.plugins) > before[0]:
+            os.sched_yield()
+    assert (set(worker.plugins), set(scheduler.worker_plugins)) == before
+
+
 def test_what_each_attempt_of_a_task_begins_lies_within_that(clusters, tmp_path):
     with distributed.Client(clusters["threads"]) as client, kv.record(capture=["dask", "futures"]) as trace:
         assert client.submit(pooled_and_failing_at_first, tmp_path, retries=1, pure=False).result() == 1

@@ -20,6 +20,7 @@ class Scheduler:
         self.plugins: dict[str, object] = {}
         self.tasks: dict[str, SimpleNamespace] = {}
         self.workers = {"tcp://a": None}
+        self.worker_plugins: dict[str, bytes] = {}
         self.stream_handlers = {"update-graph": self.graph_updated, "task-erred": self.task_erred}
         self._broker = SimpleNamespace(truncate=lambda topic: None, _topics={})
 
