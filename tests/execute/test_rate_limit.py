@@ -1,4 +1,4 @@
-"""Never too many calls, in a second or at once, whoever makes them; the time comes from a clock of the test."""
+"""Never too many calls, in a second or at once, whoever makes them; the time comes from a clock of the test, or is simulated."""
 
 from __future__ import annotations
 
@@ -84,18 +84,12 @@ def test_never_more_than_the_places_at_once(kind, places):
 
 
 def test_threads_and_coroutines_share_one_limit():
-    service = Service(RateLimit(per_second=7, in_flight=2))
-    with use_clock(FakeClock()):
-        context_clock = current_clock()
-
-        def plainly():
-            with use_clock(context_clock):
-                use("thread", service, 30)
-
-        thread = threading.Thread(target=plainly)
+    with record(clock="virtual"):  # in which a call begins at the very time at which it may
+        service = Service(RateLimit(per_second=7, in_flight=2))
+        thread = threading.Thread(target=use, args=("thread", service, 30))
         thread.start()
         assert use("async", service, 30) == list(range(30))
-        thread.join(GUARD_S)
+        thread.join()
     assert len(service.begun_ns) == 60
     assert service.most <= 2
     assert service.most_in_any_second() <= 7
