@@ -1,4 +1,4 @@
-"""Never too many calls, in a second or at once, whoever makes them; the time comes from a clock of the test, or is simulated."""
+"""Never too many calls, in a second or at once, whoever makes them; by a clock of the test, or in simulated time."""
 
 from __future__ import annotations
 
