@@ -9,7 +9,7 @@ import pytest
 from kaygraph_viz.capture.chunks import SHORT_NS, Chunk
 from kaygraph_viz.recording import record
 from kaygraph_viz.testing import FakeClock
-from kaygraph_viz.trace.recorder import current_scope
+from kaygraph_viz.trace.recorder import current_scope, span
 
 
 def mapped(mapper, *arguments):
@@ -56,3 +56,21 @@ def test_an_item_that_fails_ends_the_chunk():
         mapped(starmapstar, (divmod, [(1, 1), (1, 0), (1, 1)]))
     trace.validate()
     assert [(each.status, each.attributes.get("items", 1)) for each in trace] == [("ok", 1), ("error", 1)]
+
+
+def test_an_item_that_records_something_has_a_bar_of_its_own_however_short():
+    clock = FakeClock()
+
+    def item(number: int) -> None:
+        clock.advance(1_000 / 1e9)
+        if number:
+            with span(f"in {number}"):
+                clock.advance(number / 1e9)
+
+    with record(clock=clock) as trace:
+        mapped(mapstar, (item, [0, 1, SHORT_NS, 0, 0, 2]))
+    trace.validate()
+    bars = {each.span_id: each for each in trace if each.name == "item"}
+    inner = {each.name: bars[each.parent_id] for each in trace if each.name != "item"}
+    assert [each.ended_ns - each.started_ns for each in inner.values()] == [1_001, 1_000 + SHORT_NS, 1_002]
+    assert [each.attributes.get("items", 1) for each in bars.values()] == [1, 1, 1, 2, 1]
