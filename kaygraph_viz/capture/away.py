@@ -19,7 +19,7 @@ from kaygraph_viz.trace.span import RowTuple
 from kaygraph_viz.trace.storage import RowList
 from kaygraph_viz.trace.wire import OWN_LANE
 
-__all__ = ["Away", "Place", "Wanted", "here", "recorder_for", "settle", "wanted_by"]
+__all__ = ["Away", "Place", "Wanted", "here", "own_lane", "recorder_for", "settle", "wanted_by"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is counted
 
@@ -83,6 +83,11 @@ def recorder_for(wanted: Wanted, storage: RowList) -> Recorder:
     return Recorder(REAL, cpu_time=has_cpu_time, storage=storage, captured=captured, label=label)
 
 
+def own_lane(recorder: Recorder) -> Lane:
+    """Return the lane of a worker process that runs one call after the other."""
+    return Lane(OWN_LANE, REAL.cpu_ns if recorder.has_cpu_time else None)
+
+
 def settle(recorder: Recorder) -> None:
     """Have the rows of all that has ended made, so that they can be sent home; never raises."""
     recorder.tell_the_rest()
@@ -108,7 +113,7 @@ class Away:
         self._rows = RowList(MOST_ROWS)
         self.recorder = recorder_for(wanted, self._rows)
         self.scope = Scope(self.recorder, 0)
-        self.lane = Lane(OWN_LANE, REAL.cpu_ns if self.recorder.has_cpu_time else None)
+        self.lane = own_lane(self.recorder)
 
     def fetch(self) -> tuple[list[RowTuple], int]:
         """Return the rows of a call that has ended, and how many more there were.

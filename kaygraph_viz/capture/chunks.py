@@ -53,7 +53,7 @@ class Chunk:
         """Return what the function returns for one item."""
         if self._bundle is None or function is not self._called:
             self._end()
-            self._begin(function, args)
+            self._bundle = self._begun(function, args)
         started_ns = self._ended_ns
         self._count += 1
         try:
@@ -64,8 +64,7 @@ class Chunk:
             raise
         self._done += 1
         self._ended_ns = self._scope.recorder.now_ns()
-        bundle = self._bundle
-        if self._ended_ns - started_ns >= SHORT_NS or (bundle is not None and bundle.is_parent):
+        if self._ended_ns - started_ns >= SHORT_NS or self._bundle.is_parent:
             self._end_last(started_ns)
         return result
 
@@ -77,11 +76,12 @@ class Chunk:
         if error is not None:
             without_our_frames(error)
 
-    def _begin(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    def _begun(self, function: Callable[..., Any], args: tuple[Any, ...]) -> _Bundle:
         self._called, self._count = function, 0
-        self._bundle = bundle = _Bundle(self._scope, name_of(function, args), self._submitted_ns).begin()
+        bundle = _Bundle(self._scope, name_of(function, args), self._submitted_ns).begin()
         self._ended_ns = bundle.started_ns
         bundle.is_parent = False
+        return bundle
 
     def _end_last(self, started_ns: int, error: BaseException | None = None) -> None:
         """End the last item, which began at `started_ns` [ns], after a bar of their own for those before it."""

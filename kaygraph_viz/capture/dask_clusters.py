@@ -24,12 +24,13 @@ from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.real_threads import RLock
 from kaygraph_viz.trace.attributes import describe_error
+from kaygraph_viz.trace.offsets import offset_from
 from kaygraph_viz.trace.recorder import Recorder, Scope, span
 
 __all__ = ["hooks"]
 
 ANSWER_S = 10.0  # that workers have to answer, when the program wants to go on
-READINGS = 5  # of two clocks
+LOOKS = 5  # at two clocks: a thread may lose its core between them
 SILENT = ("sent", "released")  # statuses of tasks of which the scheduler does not know when they ran
 
 
@@ -61,7 +62,8 @@ class _Watch:
         self._name = f"{OURS}{uuid4().hex}"
         self._clients: dict[str, ref[Any]] = {}
         self._calls: dict[tuple[str, str], list[Call]] = {}
-        self._offset_ns = _ahead_ns()
+        looks = [(REAL.now_ns(), time.time_ns(), REAL.now_ns()) for _ in range(LOOKS)]
+        self._offset_ns = offset_from(looks).offset_ns
         self._reporter: Any = None  # where the scheduler is in this process
         self._is_watching = self._is_read = self.is_over = False
         self._lock = RLock()
@@ -215,18 +217,6 @@ class _Watch:
             )
             return {}
         return {run: facts for answer in answers for run, facts in answer.items()}
-
-
-def _ahead_ns() -> int:
-    """Return how far the time since 1970 is ahead of that of the recording [ns].
-
-    It is read several times, and the quickest reading counts: a thread may lose its core between two clocks.
-    """
-    readings = []
-    for _ in range(READINGS):
-        before_ns, there_ns, after_ns = REAL.now_ns(), time.time_ns(), REAL.now_ns()
-        readings.append((after_ns - before_ns, there_ns - (before_ns + after_ns) // 2))
-    return min(readings)[1]
 
 
 def _completed(note: Note, told: Note) -> Note:

@@ -180,7 +180,7 @@ class Recorder:
         self.captured = captured
         self.label = label
         self.at_end: list[Callable[[], object]] = []  # called before the recording ends, by what has more to tell
-        self.errands: dict[Any, Any] = {}  # by span, or themselves: where calls come home that are sent to processes
+        self.errands: dict[Any, Any] = {}  # where calls come home from other processes, and what is wanted of those
         self.gauges = GaugeLog()
         self.dropped_elsewhere = 0  # spans that were not kept in other processes
         self.process_lanes: dict[tuple[int, int], str] = {}  # by number of the process and of its interpreter

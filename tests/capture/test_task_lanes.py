@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +14,17 @@ from kaygraph_viz.trace.lanes import Lanes
 
 def lane_from(now_ns: int) -> TaskLane:
     return lane_for(Lanes(lambda: 0), [], now_ns)
+
+
+@pytest.fixture
+def resting() -> Iterator[asyncio.Task[None]]:
+    """A task that has let others go first and has not gone on yet."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.sleep(0))
+    yield task
+    loop.run_until_complete(task)
+    loop.close()
 
 
 def step(lane: TaskLane, began_ns: int, ended_ns: int) -> None:
@@ -32,102 +44,62 @@ def test_short_steps_are_told_by_their_sum() -> None:
     assert lane.told(1_000, 11_000) == (3_000, 0, None)
 
 
-def test_a_wait_comes_between_two_stretches() -> None:
-    async def resting() -> None:
-        await asyncio.sleep(0)
-
-    async def main() -> None:
-        task = asyncio.create_task(resting())
-        await asyncio.sleep(0)
-        lane = lane_from(1_000)
-        step(lane, 1_000, 3_000)
-        lane.end_wait(task, 3_000 + SHORT_WAIT_NS)
-        step(lane, 53_000, 54_000)
-        assert shown(lane, 1_000, 54_000) == [("cpu", 3_000), ("gil", 53_000), ("cpu", 54_000)]
-
-    asyncio.run(main())
+def test_a_wait_comes_between_two_stretches(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    lane.end_wait(resting, 3_000 + SHORT_WAIT_NS)
+    step(lane, 53_000, 54_000)
+    assert shown(lane, 1_000, 54_000) == [("cpu", 3_000), ("gil", 53_000), ("cpu", 54_000)]
 
 
-def test_what_is_told_later_changes_nothing_for_the_next_task_on_the_lane() -> None:
-    async def resting() -> None:
-        await asyncio.sleep(0)
-
-    async def main() -> None:
-        task = asyncio.create_task(resting())
-        await asyncio.sleep(0)
-        lane = lane_from(1_000)
-        lane.end_wait(task, 60_000)
-        step(lane, 60_000, 61_000)
-        told = lane.hand_over(1_000)
-        assert told_of(told)[2] is not None
-        assert lane.log.entries == []
-
-    asyncio.run(main())
+def test_what_is_told_later_changes_nothing_for_the_next_task_on_the_lane(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(1_000)
+    lane.end_wait(resting, 60_000)
+    step(lane, 60_000, 61_000)
+    told = lane.hand_over(1_000)
+    assert told_of(told)[2] is not None
+    assert lane.log.entries == []
 
 
-def test_what_the_next_task_on_the_lane_does_changes_nothing_of_what_is_told_later() -> None:
-    async def resting() -> None:
-        await asyncio.sleep(0)
-
-    async def main() -> None:
-        task = asyncio.create_task(resting())
-        await asyncio.sleep(0)
-        lane = lane_from(1_000)
-        step(lane, 1_000, 3_000)
-        told = lane.hand_over(1_000)
-        lane.end_wait(task, 60_000)
-        lane.end_long_step(200_000)
-        assert told_of(told) == (2_000, 0, None)
-
-    asyncio.run(main())
+def test_what_the_next_task_on_the_lane_does_changes_nothing_of_what_is_told_later(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    told = lane.hand_over(1_000)
+    lane.end_wait(resting, 60_000)
+    lane.end_long_step(200_000)
+    assert told_of(told) == (2_000, 0, None)
 
 
-def test_what_others_note_comes_after_the_waits_before_it() -> None:
-    async def resting() -> None:
-        await asyncio.sleep(0)
-
-    async def main() -> None:
-        task = asyncio.create_task(resting())
-        await asyncio.sleep(0)
-        lane = lane_from(1_000)
-        step(lane, 1_000, 3_000)
-        lane.end_wait(task, 60_000)
-        log = lane.noting()
-        assert log is not None
-        log.cover("blocked", 62_000, 70_000)
-        step(lane, 60_000, 71_000)
-        lane.end_wait(task, 200_000)
-        step(lane, 200_000, 201_000)
-        told = [("gil", 60_000), ("blocked", 70_000), ("cpu", 71_000), ("gil", 200_000), ("cpu", 201_000)]
-        assert shown(lane, 1_000, 201_000) == [("cpu", 3_000), *told]
-        told_last = told_of(lane.hand_over(1_000))[2] or ()
-        assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in told_last][1:] == told
-        assert lane.log.entries == []  # so that the next task on the lane begins with none
-
-    asyncio.run(main())
+def test_what_others_note_comes_after_the_waits_before_it(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(1_000)
+    step(lane, 1_000, 3_000)
+    lane.end_wait(resting, 60_000)
+    log = lane.noting()
+    assert log is not None
+    log.cover("blocked", 62_000, 70_000)
+    step(lane, 60_000, 71_000)
+    lane.end_wait(resting, 200_000)
+    step(lane, 200_000, 201_000)
+    told = [("gil", 60_000), ("blocked", 70_000), ("cpu", 71_000), ("gil", 200_000), ("cpu", 201_000)]
+    assert shown(lane, 1_000, 201_000) == [("cpu", 3_000), *told]
+    told_last = told_of(lane.hand_over(1_000))[2] or ()
+    assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in told_last][1:] == told
+    assert lane.log.entries == []  # so that the next task on the lane begins with none
 
 
-def test_many_waits_are_all_told() -> None:
-    async def resting() -> None:
-        await asyncio.sleep(0)
-
-    async def main() -> None:
-        task = asyncio.create_task(resting())
-        await asyncio.sleep(0)
-        lane = lane_from(0)
-        for now_ns in range(0, 30 * 200_000, 200_000):
-            step(lane, now_ns, now_ns + 1_000)
-            lane.end_wait(task, now_ns + 200_000)
-        step(lane, 6_000_000, 6_001_000)
-        cpu_ns, _, parts = told_of(lane.hand_over(0))
-        assert cpu_ns == 31_000
-        assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in parts or ()] == [
-            (kind, 200_000 * number + lasted_ns)
-            for number in range(31)
-            for kind, lasted_ns in [("cpu", 1_000), ("gil", 200_000)]
-        ][:-1]
-
-    asyncio.run(main())
+def test_many_waits_are_all_told(resting: asyncio.Task[None]) -> None:
+    lane = lane_from(0)
+    for now_ns in range(0, 30 * 200_000, 200_000):
+        step(lane, now_ns, now_ns + 1_000)
+        lane.end_wait(resting, now_ns + 200_000)
+    step(lane, 6_000_000, 6_001_000)
+    cpu_ns, _, parts = told_of(lane.hand_over(0))
+    assert cpu_ns == 31_000
+    assert [(PART_KINDS[code], until_ns) for code, until_ns, _ in parts or ()] == [
+        (kind, 200_000 * number + lasted_ns)
+        for number in range(31)
+        for kind, lasted_ns in [("cpu", 1_000), ("gil", 200_000)]
+    ][:-1]
 
 
 def test_a_task_that_is_cut_off_between_steps_waits() -> None:

@@ -24,17 +24,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kaygraph_viz.capture.away import Wanted, recorder_for, settle
-from kaygraph_viz.clock import REAL
+from kaygraph_viz.capture.away import Wanted, own_lane, recorder_for, settle
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
 from kaygraph_viz.execute.core.pickling import PackedError, not_sent, pack_error, pack_result
 from kaygraph_viz.execute.limits import RetryPolicy
 from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import NO_LANE, Lane
+from kaygraph_viz.trace.lanes import NO_LANE
 from kaygraph_viz.trace.span import Row, Status
-from kaygraph_viz.trace.wire import OWN_LANE, RowList
+from kaygraph_viz.trace.wire import RowList
 
 __all__ = [
     "GO", "Answer", "Finished", "Journal", "Setup", "WorkerThread", "Written", "dask_setup", "introduce", "now_ns",
@@ -300,7 +299,7 @@ class _Chunk:
         recorder = recorder_for(self._setup.wanted, kept)
         branches = self._branches
         branches.record_with(recorder)
-        lane = Lane(OWN_LANE, REAL.cpu_ns if recorder.has_cpu_time else None)
+        lane = own_lane(recorder)
         recorder.lanes.enter(lane)
         outcome = branches.run(index, item, 0, lane)
         settle(recorder)

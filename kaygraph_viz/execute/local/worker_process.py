@@ -20,8 +20,7 @@ from multiprocessing.connection import Connection
 from time import perf_counter_ns
 from typing import Any
 
-from kaygraph_viz.capture.away import recorder_for, settle
-from kaygraph_viz.clock import REAL
+from kaygraph_viz.capture.away import own_lane, recorder_for, settle
 from kaygraph_viz.errors import BranchError
 from kaygraph_viz.execute.core.branch import Branches
 from kaygraph_viz.execute.core.outcome import Outcome
@@ -29,10 +28,10 @@ from kaygraph_viz.execute.core.pickling import ATOMS, not_sent, pack_error, pack
 from kaygraph_viz.execute.local.answers import AnswerWriter
 from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of
 from kaygraph_viz.trace.attributes import describe_error
-from kaygraph_viz.trace.lanes import NO_LANE, Lane
+from kaygraph_viz.trace.lanes import NO_LANE
 from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, enter_scope
 from kaygraph_viz.trace.span import Row
-from kaygraph_viz.trace.wire import OWN_LANE, RowList
+from kaygraph_viz.trace.wire import RowList
 
 __all__ = ["main"]
 
@@ -136,7 +135,7 @@ class _Call:
             self.rows = RowList(header["max_spans"])
             self.recorder = recorder = recorder_for(header["wanted"], self.rows)
             enter_scope(recorder, 0)
-            self.lane = Lane(OWN_LANE, REAL.cpu_ns if recorder.has_cpu_time else None)
+            self.lane = own_lane(recorder)
             recorder.lanes.enter(self.lane)
         function, label, retry, fallback = pickle.loads(header["call"])  # noqa: S301  (from our own parent)
         return Branches(
