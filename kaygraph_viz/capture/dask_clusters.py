@@ -106,17 +106,18 @@ class _Watch:
         try:
             packed = packed_watcher(self._name, wanted, self.recorder.label)
         except Exception as error:
-            self._tell_of_labels("its function cannot be pickled", error)
+            self._tell_of_workers("its function cannot be pickled", error)
             packed = packed_watcher(self._name, wanted, None)
         self._is_watching = True
         try:
             workers = on_scheduler(client, keep_watcher, self._name, packed)
             on_workers(client, workers, begin_watch, self._name, packed, within_s=ANSWER_S)
         except Exception as error:
-            self._tell_of_labels("its function, or this package, cannot be loaded by the workers", error)
+            self._tell_of_workers("its function, or this package, cannot be loaded by the workers", error)
             self._leave_workers(client)
 
-    def _tell_of_labels(self, why: str, error: Exception) -> None:
+    def _tell_of_workers(self, why: str, error: Exception) -> None:
+        """Warn of what workers cannot do."""
         if self.recorder.label is None:
             self.recorder.tell_once(
                 "what tasks of the Dask cluster begin themselves is not recorded, since its workers cannot load this "
