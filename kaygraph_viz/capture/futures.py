@@ -40,18 +40,19 @@ def hooks() -> Iterator[Hook]:
 
 def _submit_to_thread(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        scope = _scope.get() or _active[-1]  # `scope_for` without the cost of a call
-        recorder = scope.recorder
-        if not recorder.is_open or "futures" not in recorder.captured or _is_recorded_elsewhere(fn, args):
-            arguments: tuple[Any, ...] = (fn,)
-        elif self.__class__ is not ThreadPoolExecutor and _has_interpreters(self):
-            # It pickles all that it hands over, as for a process.
-            now_ns = recorder.now_ns()
-            arguments = (TravellingCall(fn, scope, now_ns, labels_of(recorder, fn, args, kwargs)),)
-        else:
-            arguments = (call_recorded, scope, recorder.now_ns(), fn)
         try:
-            return original(self, *arguments, *args, **kwargs)
+            scope = _scope.get() or _active[-1]  # `scope_for` without the cost of a call
+            recorder = scope.recorder
+            if not recorder.is_open or "futures" not in recorder.captured or _is_recorded_elsewhere(fn, args):
+                return original(self, fn, *args, **kwargs)
+            now_ns = recorder.now_ns
+            if self.__class__ is not ThreadPoolExecutor and _has_interpreters(self):
+                # It pickles all that it hands over, as for a process.
+                call = TravellingCall(fn, scope, now_ns(), labels_of(recorder, fn, args, kwargs))
+                return original(self, call, *args, **kwargs)
+            if not args and not kwargs:  # so Python need not take apart and join what it hands over
+                return original(self, call_recorded, scope, now_ns(), fn)
+            return original(self, call_recorded, scope, now_ns(), fn, *args, **kwargs)
         except BaseException as error:
             without_our_frames(error)
             raise

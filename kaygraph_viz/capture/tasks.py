@@ -18,7 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
-from kaygraph_viz.capture.calls import OpenCall, without_our_frames
+from kaygraph_viz.capture.calls import NO_ATTRIBUTES, OpenCall, without_our_frames
 from kaygraph_viz.capture.labels import note_task_label
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.task_lanes import (
@@ -42,7 +42,6 @@ __all__ = ["hooks"]
 # What is read of a task comes by the class: a look at the task itself takes four times as long.
 _is_done, _was_cancelled = Task.done, Task.cancelled
 
-NO_ATTRIBUTES: dict[str, Any] = {}  # one for all: half a thousand tasks at a time have to fit into a cache
 NO_TASK = 0  # the number of a task that is not known yet, or has ended
 BLOCKS_LOOP_NS = 100_000_000  # a step that is longer holds up all other tasks; asyncio warns from there, too
 
@@ -97,10 +96,6 @@ class TaskRun(OpenCall):
         self.is_sharing = is_sharing
         # The scope in force when it was suspended, if it shares its context; None is itself: no circle to collect.
         self._inside = self._around = None  # and the one that was there before it
-
-    def set(self, /, **attributes: Any) -> None:
-        """Add attributes to the span."""
-        self._attributes = {**self._attributes, **attributes}
 
     def enter(self) -> None:
         """Make this the run of the calling context."""
