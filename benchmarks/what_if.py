@@ -3,10 +3,10 @@
 Belongs here: predictions against measurements. Does not belong here: the time of `what_if` (``analyses``), and runs in
 simulated time, where the two are the same (the tests).
 
-In each of fifteen rounds, a run with four workers is recorded and predicts the runs of the same round with other numbers
-of workers: a machine that others share is a third faster or slower from one minute to the next, and a prediction
-cannot know that. The error for a number of workers is the median of the rounds. Each row prints what was predicted and
-measured for each number; its figure is the worst error.
+In each of fifteen rounds, a run with four workers is recorded and predicts the runs of the same round with other
+numbers of workers: a machine that others share is a third faster or slower from one minute to the next, and a
+prediction cannot know that. The error for a number of workers is the median of the rounds. Each row prints what was
+predicted and measured for each number; its figure is the worst error.
 """
 
 from __future__ import annotations

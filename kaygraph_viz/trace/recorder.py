@@ -34,11 +34,12 @@ if TYPE_CHECKING:  # a worker process keeps plain rows: it must not have to load
     from kaygraph_viz.trace.storage import Storage
 
 __all__ = [
-    "DEFAULT_MAX_SPANS", "NO_RECORDER", "NO_SCOPE", "RecordScope", "Recorder", "Scope", "current_scope", "enter_scope",
-    "first_open", "set_scope", "span", "status_of", "swap_scope",
+    "DEFAULT_MAX_SPANS", "NO_RECORDER", "NO_SCOPE", "RecordScope", "Recorder", "Scope", "current_scope", "first_open",
+    "set_scope", "span", "status_of", "swap_scope",
 ]  # fmt: skip
 
-COMPACT_AT = 2_048  # rows; few enough to stay in the processor's cache (0.6 MB) and to be turned over in 0.5 ms
+SHORT = 8_192  # rows of a short recording, which become columns when it ends: so no thread is held up by that
+COMPACT_AT = 2_048  # rows of a long one, from then on: they stay in the cache (0.6 MB) and are turned over in 0.5 ms
 
 
 class Scope:
@@ -135,11 +136,6 @@ def swap_scope(scope: Scope | span | None) -> Scope | span | None:
     return before
 
 
-def enter_scope(recorder: Recorder, span_id: int) -> None:
-    """Make `span_id` the parent of spans that are opened from here on in this context."""
-    _scope.set(Scope(recorder, span_id, _scope.get()))
-
-
 class OpenSpan(Protocol):
     """A span that has begun, with its row for the case that the recording ends before it does."""
 
@@ -196,6 +192,7 @@ class Recorder:
         self._relations: list[Relation] = []
         self.has_cpu_time = cpu_time
         self._spans = _columns(max_spans) if storage is None else storage
+        self._compact_at = SHORT
         self._lock = RLock()
         self.late = LateRows(self.add, self.give_up)
 
@@ -203,7 +200,7 @@ class Recorder:
         """Keep one finished span, given as a tuple in the order of `Row`; never raises."""
         try:
             self._spans.append(row)
-            if len(self._spans.buffer) >= COMPACT_AT:
+            if len(self._spans.buffer) >= self._compact_at:
                 self._compact()
         except Exception as error:  # a recorder fault must never change a result
             self.give_up(error)
@@ -220,6 +217,7 @@ class Recorder:
         if self._lock.acquire(blocking=False):  # another thread compacts already: no need to wait
             try:
                 self._spans.compact()
+                self._compact_at = COMPACT_AT
             finally:
                 self._lock.release()
 

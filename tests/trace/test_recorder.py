@@ -299,7 +299,21 @@ def test_the_cap_keeps_the_structure():
     assert trace.counts() == {"graph": 1, "node": 1, "branch": 1}
 
 
+def test_a_short_recording_is_turned_over_when_it_ends_and_a_long_one_in_portions(monkeypatch):
+    monkeypatch.setattr(recorder_module, "SHORT", 5)
+    monkeypatch.setattr(recorder_module, "COMPACT_AT", 2)
+    waiting = []
+    with record() as trace:
+        for _ in range(10):
+            with span("item"):
+                pass
+            waiting.append(len(current_scope().recorder._spans.buffer))
+    assert waiting == [1, 2, 3, 4, 0, 1, 0, 1, 0, 1]
+    assert len(trace) == 10
+
+
 def test_compaction_loses_nothing_with_eight_threads_writing_and_one_reading(monkeypatch):
+    monkeypatch.setattr(recorder_module, "SHORT", 40)
     monkeypatch.setattr(recorder_module, "COMPACT_AT", 16)
     start = threading.Barrier(9)
 

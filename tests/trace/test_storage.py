@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kaygraph_viz.clock import REAL
-from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, enter_scope, set_scope, span
+from kaygraph_viz.trace.recorder import NO_SCOPE, Recorder, Scope, set_scope, span
 from kaygraph_viz.trace.storage import RowList
 
 
@@ -16,7 +16,7 @@ def row(span_id, parent_id=9):
 def test_a_list_of_rows_gives_what_came_since_the_last_time():
     rows = RowList(100)
     recorder = Recorder(REAL, storage=rows)
-    enter_scope(recorder, 0)
+    set_scope(Scope(recorder, 0))
     try:
         with span("first"):
             pass

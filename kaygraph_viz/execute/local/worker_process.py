@@ -29,7 +29,7 @@ from kaygraph_viz.execute.local.answers import AnswerWriter
 from kaygraph_viz.execute.local.shared_progress import SharedProgress, record_of
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import NO_LANE
-from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, enter_scope
+from kaygraph_viz.trace.recorder import NO_RECORDER, Recorder, Scope, set_scope
 from kaygraph_viz.trace.span import Row
 from kaygraph_viz.trace.wire import RowList
 
@@ -134,7 +134,7 @@ class _Call:
         if header["max_spans"]:
             self.rows = RowList(header["max_spans"])
             self.recorder = recorder = recorder_for(header["wanted"], self.rows)
-            enter_scope(recorder, 0)
+            set_scope(Scope(recorder, 0))
             self.lane = own_lane(recorder)
             recorder.lanes.enter(self.lane)
         function, label, retry, fallback = pickle.loads(header["call"])  # noqa: S301  (from our own parent)
