@@ -19,7 +19,7 @@ from kaygraph_viz.trace.span import RowTuple
 from kaygraph_viz.trace.storage import RowList
 from kaygraph_viz.trace.wire import OWN_LANE
 
-__all__ = ["Away", "Place", "Wanted", "here", "own_lane", "recorder_for", "settle", "wanted_by"]
+__all__ = ["MOST_ROWS", "Away", "Page", "Place", "Wanted", "here", "own_lane", "recorder_for", "settle", "wanted_by"]
 
 MOST_ROWS = 100_000  # of one call: what is beyond it is counted
 
@@ -27,6 +27,9 @@ Place = tuple[int, int]  # a process, and an interpreter in it
 # Whether CPU time is read, the kinds that are captured, what labels calls, pickled, and where the recording is: short,
 # since it goes with each call.
 Wanted = tuple[bool, str, bytes, Place]
+
+# What has ended since the last page, what still runs, cut off now, and how many rows more there were.
+Page = tuple[list[RowTuple], list[RowTuple], int]
 
 _interpreter = object()
 
@@ -123,12 +126,20 @@ class Away:
         recorder = self.recorder
         settle(recorder)
         recorder.errands.clear()  # calls that it sent on to others and did not wait for
-        rows: list[RowTuple] = [row if row.__class__ is tuple else tuple(row) for row in self._rows.take()]  # type: ignore[misc]
-        if recorder.open_spans:
+        rows, opened, dropped = self.page()
+        if opened:
             recorder.is_open = False
-            now_ns, known = recorder.now_ns(), {row[0] for row in rows}
-            opened = recorder.open_spans.copy()
-            rows += [each.abandoned_row(now_ns) for number, each in opened.items() if number not in known]
-        dropped = self._rows.dropped + recorder.dropped_elsewhere
         self._rows.dropped = recorder.dropped_elsewhere = 0
-        return rows, dropped
+        return rows + opened, dropped
+
+    def page(self) -> Page:
+        """Return what is known by now; all goes on."""
+        recorder = self.recorder
+        recorder.late.make_all()
+        opened = recorder.open_spans.copy()  # first: what ends meanwhile is a row, too
+        with recorder.lock:
+            taken = self._rows.take()
+        rows: list[RowTuple] = [row if row.__class__ is tuple else tuple(row) for row in taken]  # type: ignore[misc]
+        now_ns, known = recorder.now_ns(), {row[0] for row in rows}
+        cut = [each.abandoned_row(now_ns) for number, each in opened.items() if number not in known]
+        return rows, cut, self._rows.dropped + recorder.dropped_elsewhere

@@ -25,12 +25,13 @@ from kaygraph_viz.capture.calls import scope_for, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
 from kaygraph_viz.capture.names import is_machinery_function, name_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
-from kaygraph_viz.capture.process_run import BEGAN, ENDED, RecordedRun, told
+from kaygraph_viz.capture.process_diary import told
+from kaygraph_viz.capture.process_run import RecordedRun
 from kaygraph_viz.clock import REAL
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, first_open, span
-from kaygraph_viz.trace.span import RowTuple, Status
+from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
 __all__ = ["hooks"]
@@ -179,24 +180,26 @@ class _Watched:
         return is_known
 
     def tell(self) -> None:
-        """Keep its rows, or what is known of a process that has not written any."""
+        """Keep its rows, and what is known of what it has not ended."""
         recorder = self.watch.recorder
         if not self.forget() or not recorder.is_open:
             return
-        rows, dropped = told(self.file, ENDED) or ([self._row_without_end()], 0)
+        rows, opened, dropped = told(self.file) or ([], [], 0)
+        if opened or not rows:
+            rows += self._without_end(opened)
         recorder.dropped_elsewhere += dropped
         parent_id = first_open(self.scope).span_id
         adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=self.submitted_ns)
 
-    def _row_without_end(self) -> RowTuple:
+    def _without_end(self, opened: list[RowTuple]) -> list[RowTuple]:
+        """Return the row of a process that has not ended, and those of what it had begun, cut off at its last page."""
         now_ns = self.watch.recorder.now_ns()
-        began_ns = told(self.file, BEGAN)
-        began_ns = now_ns if began_ns is None else began_ns
         status, error = self._fate()
-        return (
-            1, 0, -1, self.name, "branch", OWN_LANE, min(self.submitted_ns, began_ns), began_ns, max(began_ns, now_ns),
-            -1, 0, status, 1, error, None, None, None,
-        )  # fmt: skip
+        own, *within = [Row._make(row)._replace(status=status, error=error) for row in opened] or [Row(
+            1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns, -1, 0, status, 1, error,
+            None, None, None,
+        )]  # fmt: skip
+        return [own._replace(ended_ns=max(own.ended_ns, now_ns)), *within]
 
     def _fate(self) -> tuple[Status, str | None]:
         process = self.process()

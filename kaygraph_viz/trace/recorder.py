@@ -193,7 +193,7 @@ class Recorder:
         self.has_cpu_time = cpu_time
         self._spans = _columns(max_spans) if storage is None else storage
         self._compact_at = SHORT
-        self._lock = RLock()
+        self.lock = RLock()
         self.late = LateRows(self.add, self.give_up)
 
     def add(self, row: RowTuple) -> None:
@@ -214,17 +214,17 @@ class Recorder:
         self.open_spans.pop(span_id, None)
 
     def _compact(self) -> None:
-        if self._lock.acquire(blocking=False):  # another thread compacts already: no need to wait
+        if self.lock.acquire(blocking=False):  # another thread compacts already: no need to wait
             try:
                 self._spans.compact()
                 self._compact_at = COMPACT_AT
             finally:
-                self._lock.release()
+                self.lock.release()
 
     def give_up(self, error: BaseException) -> None:
         """Switch this recorder off after a fault of its own, with one warning; never raises."""
         self.is_open = False
-        with self._lock:
+        with self.lock:
             is_first, self._has_failed = not self._has_failed, True
         if is_first:
             with suppress(Warning):  # where warnings are errors
@@ -232,7 +232,7 @@ class Recorder:
 
     def tell_once(self, text: str) -> None:
         """Warn of what this recording cannot hold; never raises, also where warnings are errors."""
-        with self._lock:
+        with self.lock:
             is_first = text not in self._told
             self._told.add(text)
         if is_first:
@@ -242,7 +242,7 @@ class Recorder:
     def stop_in_child(self) -> None:
         """Record nothing more in a forked child, whose copy of a lock may be held for ever."""
         self.is_open = False
-        self._lock = RLock()
+        self.lock = RLock()
         self.late = LateRows(self.add, self.give_up)
 
     def _guarded(self, read: Callable[[], int]) -> Callable[[], int]:
@@ -263,7 +263,7 @@ class Recorder:
     def dropped(self) -> int:
         """The number of spans that were not kept because there were more than `max_spans`."""
         self.late.make_all()
-        with suppress(Exception), self._lock:  # `add` has warned of a fault of the storage
+        with suppress(Exception), self.lock:  # `add` has warned of a fault of the storage
             self._spans.compact()
         return self._spans.dropped + self.dropped_elsewhere
 
@@ -278,7 +278,7 @@ class Recorder:
     def snapshot(self) -> SpanColumns:
         """Return all finished spans so far, ordered by start."""
         self.late.make_all()
-        with self._lock:
+        with self.lock:
             return self._linked(self._spans.columns())
 
     def relate(self, consumers: int, producers: int, needs: Callable[[int], Iterable[int]]) -> None:
@@ -301,7 +301,7 @@ class Recorder:
         """
         self.is_open = False
         try:
-            with self._lock:
+            with self.lock:
                 open_spans = self.open_spans.copy()
                 self.late.make_all()
                 self._spans.compact()  # rows that are added later are not part of the trace

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from kaygraph_viz.capture.process_run import BEGAN, ENDED, RecordedRun, told
+from kaygraph_viz.capture.process_diary import told
+from kaygraph_viz.capture.process_run import RecordedRun
 from kaygraph_viz.trace.recorder import span
 from kaygraph_viz.trace.span import Row
 
@@ -42,14 +43,15 @@ def test_it_says_when_it_begins_and_all_that_was_recorded_when_it_has_ended(run,
     file = str(tmp_path / "1")
 
     def work():
-        assert (told(file, BEGAN) > 0, told(file, ENDED)) == (True, None)
+        rows, (begun,), _ = told(file)
+        assert (rows, Row._make(begun).name) == ([], "pack")
         with span("inside"):
             pass
 
     process = run(work)
-    rows, dropped = told(file, ENDED)
+    rows, opened, dropped = told(file)
     inside, outer = map(Row._make, rows)
-    assert dropped == 0
+    assert (opened, dropped) == ([], 0)
     assert (outer.name, outer.submitted_ns, outer.attributes, outer.status) == ("pack", 5, {"label": "order 7"}, "ok")
     assert (inside.name, inside.parent_id) == ("inside", outer.span_id)
     assert process.attributes == ["work"]
@@ -63,10 +65,10 @@ def test_an_error_is_raised_without_our_frame(run, tmp_path):
         run(work)
     files = [entry.path.name for entry in caught.traceback]
     assert "process_run.py" not in files
-    (row,), _ = told(str(tmp_path / "1"), ENDED)
+    (row,), _, _ = told(str(tmp_path / "1"))
     assert Row._make(row).error == "ValueError: no such order"
 
 
 def test_where_the_recording_is_over_nothing_is_written_and_nothing_fails(run, tmp_path):
     run(list, tmp_path / "gone" / "1")
-    assert told(str(tmp_path / "gone" / "1"), ENDED) is None
+    assert told(str(tmp_path / "gone" / "1")) is None

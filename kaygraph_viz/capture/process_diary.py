@@ -1,0 +1,135 @@
+"""What a process that the program starts itself writes down while it runs, page after page, and how that is read.
+
+Belongs here: the file of such a process. Does not belong here: what is recorded there (``away``), which processes those
+are (``processes``). The process imports this module: it must load fast.
+
+Such a process has no result that could carry anything, and one that is killed has no last word. So it writes a page
+whenever something begins or ends there, as long as that takes no more than a twentieth of its time.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from struct import Struct
+from typing import Any
+
+from kaygraph_viz.capture.away import MOST_ROWS, Away, Page
+from kaygraph_viz.real_threads import Lock
+from kaygraph_viz.trace.recorder import OpenSpan
+
+__all__ = ["Diary", "told"]
+
+FREE_NS = 5_000_000  # what pages may take in any case: some 50 of them [ns]
+SHARE = 0.05  # and the share of the time since it began: other threads wait for a page, too
+_LENGTH = Struct("<Q")  # comes before each page, of which the last one may be cut short
+
+
+class Diary:
+    """The file of this process.
+
+    Parameters
+    ----------
+    file
+        Where it is, in a folder that is gone when nobody reads it any more.
+    away
+        What is recorded in this process.
+    """
+
+    def __init__(self, file: str, away: Away) -> None:
+        self._file, self._away = file, away
+        self._lock = Lock()
+        self.now_ns = away.recorder.now_ns
+        self.next_ns = 0  # when there may be another page
+        self._began_ns = self.now_ns()
+        self._spent_ns = self._count = 0
+
+    def begin(self) -> None:
+        """Write the first page, and another one whenever a span begins or ends."""
+        self._write_page()
+        self._away.recorder.open_spans = _OpenSpans(self, self._away.recorder.open_spans)
+
+    def note(self) -> None:
+        """Write what has happened since the last page, unless another thread does; never raises."""
+        recorder = self._away.recorder
+        if not recorder.is_open or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._write_page()
+        except Exception as error:
+            recorder.give_up(error)
+        finally:
+            self._lock.release()
+
+    def _write_page(self) -> None:
+        started_ns, page = self.now_ns(), self._away.page()
+        self._write(page)
+        self._spent_ns += self.now_ns() - started_ns
+        self._count += len(page[0])
+        is_enough = self._count >= MOST_ROWS
+        self.next_ns = sys.maxsize if is_enough else self._began_ns + int((self._spent_ns - FREE_NS) / SHARE)
+
+    def end(self) -> None:
+        """Write the last page: nothing is open any more."""
+        rows, dropped = self._away.fetch()
+        self._write((rows, [], dropped))
+
+    def _write(self, page: Page) -> None:
+        content = pickle.dumps(page)
+        try:
+            with Path(self._file).open("ab", buffering=0) as stream:
+                stream.write(_LENGTH.pack(len(content)) + content)
+        except OSError:  # nobody waits for it any more, or the disk is full
+            self._away.recorder.is_open = False
+
+
+class _OpenSpans(dict[int, OpenSpan]):
+    """The open spans of a recorder, with a diary that is told when one begins or ends."""
+
+    def __init__(self, diary: Diary, opened: dict[int, OpenSpan]) -> None:
+        super().__init__(opened)
+        self._diary = diary
+
+    def __setitem__(self, number: int, opened: OpenSpan) -> None:
+        super().__setitem__(number, opened)
+        if self._diary.now_ns() >= self._diary.next_ns:
+            self._diary.note()
+
+    def pop(self, number: int, default: Any = None) -> Any:
+        found = super().pop(number, default)
+        if self._diary.now_ns() >= self._diary.next_ns:
+            self._diary.note()
+        return found
+
+
+def told(file: str) -> Page | None:
+    """Return all that a process has written as one page; None where it has written nothing.
+
+    Examples
+    --------
+    >>> told("no such file") is None
+    True
+    """
+    pages = list(_pages(file))
+    if not pages:
+        return None
+    rows = [row for page in pages for row in page[0]]
+    ended = {row[0] for row in rows}
+    _, opened, dropped = pages[-1]
+    return rows, [row for row in opened if row[0] not in ended], dropped
+
+
+def _pages(file: str) -> Iterator[Page]:
+    content = b""
+    with suppress(OSError):
+        content = Path(file).read_bytes()
+    first = _LENGTH.size
+    while len(content) >= first:
+        (length,) = _LENGTH.unpack_from(content, first - _LENGTH.size)
+        if len(content) < first + length:
+            return
+        yield pickle.loads(content[first : first + length])  # noqa: S301  (in a folder that only this user can write to)
+        first += length + _LENGTH.size
