@@ -32,6 +32,9 @@ _MACHINERY = frozenset({
 })  # fmt: skip
 _MAP_IN_CHUNKS = ("concurrent.futures", "loky.process_executor", "joblib.externals.loky.process_executor")
 _POOLS = ("multiprocessing.pool", "multiprocess.pool")
+_GRPC = "grpc._server"
+_APSCHEDULER = "apscheduler.executors.base"
+_MODULES_OF_WRAPPERS = frozenset({*_POOLS, _GRPC, _APSCHEDULER})  # whose functions may be around one of the program
 _MOST_WRAPPERS = 8
 
 
@@ -115,17 +118,28 @@ def reached(
             function, arguments = arguments[0], arguments[1:]
         elif hasattr(type(function), "captured_function"):
             function = function.captured_function
-        elif (handler := _handler_in(function, keywords)) is not None:
-            function, arguments, keywords = handler, (), keywords.get("arguments") or {}
+        elif (given := _given_to(function, arguments, keywords)) is not None:
+            function, arguments, keywords = given
         else:
             break
     return function, arguments, keywords
 
 
-def _handler_in(function: Any, keywords: Mapping[str, Any]) -> Any:
-    """Return the handler that FastAPI gives to a function of its own to call."""
-    handler = keywords.get("function")
-    return handler if callable(handler) and root_of(getattr(function, "__module__", None)) == "fastapi" else None
+def _given_to(
+    function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> tuple[Any, tuple[Any, ...], Mapping[str, Any]] | None:
+    """Return the call that a function of a server or a scheduler makes for the program; None for other functions."""
+    if not isinstance(function, FunctionType):
+        return None
+    module, name = function.__module__, function.__name__
+    if root_of(module) == "fastapi" and callable(handler := keywords.get("function")):
+        return handler, (), keywords.get("arguments") or {}
+    if module == _GRPC and name.endswith("_response_in_pool") and len(arguments) > 2:
+        return arguments[2], (), {}  # the request is read later
+    if module == _APSCHEDULER and name == "run_job" and arguments:
+        job = arguments[0]
+        return job.func, tuple(job.args), job.kwargs
+    return None
 
 
 def runs_in_context(function: Any) -> bool:
@@ -186,7 +200,7 @@ def name_of(function: Any, arguments: tuple[Any, ...] = ()) -> str:
     >>> name_of(Shop().order), name_of(partial(print, 1)), name_of(Shop())
     ('Shop.order', 'print', 'Shop')
     """
-    if function.__class__ is FunctionType and function.__module__ not in _POOLS:
+    if function.__class__ is FunctionType and function.__module__ not in _MODULES_OF_WRAPPERS:
         text = function.__qualname__
         return text if ">" not in text else text.rpartition("<locals>.")[2]
     found = unwrapped(function, arguments)

@@ -182,3 +182,43 @@ def test_a_pool_in_simulated_time_waits_there() -> None:
     assert (len(trace), trace.makespan_s) == (3, 0.4)
     assert [span.submitted_ns for span in trace] == [0, 0, 0]
     assert [span.started_ns for span in trace] == [0, 0, 100_000_000]
+
+
+def test_the_handlers_of_a_grpc_server_are_branches_with_their_own_names() -> None:
+    grpc = pytest.importorskip("grpc")
+
+    def turned(request: bytes, context: object) -> bytes:
+        return request[::-1]
+
+    class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+        def service(self, details: object) -> object:
+            return grpc.unary_unary_rpc_method_handler(turned)
+
+    with kv.record(capture="futures") as trace, ThreadPoolExecutor(2) as pool:
+        server = grpc.server(pool)
+        server.add_generic_rpc_handlers((Handlers(),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            turn = channel.unary_unary("/shop/turn")
+            assert [turn(text) for text in (b"ab", b"cd")] == [b"ba", b"dc"]
+        server.stop(None).wait()
+    assert [each.name for each in trace.where(kind="branch")] == ["turned", "turned"]
+
+
+def test_the_jobs_of_a_scheduler_are_branches_with_their_own_names() -> None:
+    background = pytest.importorskip("apscheduler.schedulers.background")
+    ran = threading.Semaphore(0)
+
+    def pack(number: int) -> None:
+        ran.release()
+
+    with kv.record(capture="futures", label="arguments") as trace:
+        scheduler = background.BackgroundScheduler()
+        scheduler.start()
+        for number in range(2):
+            scheduler.add_job(pack, args=(number,))
+        for _ in range(2):
+            ran.acquire()
+        scheduler.shutdown()
+    assert sorted((each.name, each.attributes["label"]) for each in trace) == [("pack", "0"), ("pack", "1")]
