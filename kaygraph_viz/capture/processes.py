@@ -28,6 +28,7 @@ from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.process_diary import told
 from kaygraph_viz.capture.process_run import RecordedRun
 from kaygraph_viz.clock import REAL
+from kaygraph_viz.parts import NO_SHARE, PART_CODE
 from kaygraph_viz.trace.attributes import describe_error
 from kaygraph_viz.trace.lanes import Lane
 from kaygraph_viz.trace.recorder import Recorder, Scope, first_open, span
@@ -35,6 +36,8 @@ from kaygraph_viz.trace.span import Row, RowTuple, Status
 from kaygraph_viz.trace.wire import OWN_LANE, adopt
 
 __all__ = ["hooks"]
+
+UNKNOWN = PART_CODE["unknown"]
 
 
 def hooks() -> Iterator[Hook]:
@@ -192,19 +195,25 @@ class _Watched:
         adopt(recorder, rows, parent_id=parent_id, lane=self.lane, submitted_ns=self.submitted_ns)
 
     def _without_end(self, opened: list[RowTuple]) -> list[RowTuple]:
-        """Return the row of a process that has not ended, and those of what it had begun, cut off at its last page."""
+        """Return the row of a process that has not ended, and those of what it had begun, given as its last page."""
         now_ns = self.watch.recorder.now_ns()
         status, error = self._fate()
-        own, *within = [Row._make(row)._replace(status=status, error=error) for row in opened] or [Row(
+        rows = [Row._make(row) for row in opened] or [Row(
             1, 0, -1, self.name, "branch", OWN_LANE, self.submitted_ns, now_ns, now_ns, -1, 0, status, 1, error,
             None, None, None,
         )]  # fmt: skip
-        return [own._replace(ended_ns=max(own.ended_ns, now_ns)), *within]
+        return [
+            row._replace(
+                ended_ns=max(row.ended_ns, now_ns), cpu_ns=-1, status=status, error=error,
+                parts=(*row.parts, (UNKNOWN, now_ns, NO_SHARE)) if row.parts else None,
+            )
+            for row in rows
+        ]  # fmt: skip
 
     def _fate(self) -> tuple[Status, str | None]:
         process = self.process()
         popen = None if process is None else process._popen  # None, too, of one that was closed
-        if popen is not None and not wait([popen.sentinel], 0):
+        if popen is not None and popen.returncode is None and not wait([popen.sentinel], 0):
             return "abandoned", None
         code = None if popen is None else popen.returncode
         return "lost", "the process ended before its function did" + ("" if code is None else f", exit code {code}")
