@@ -90,6 +90,14 @@ class Nesting:
             found = np.where(jump >= 0, np.minimum(found, found[jump]), found)
         return found
 
+    def most_within(self, values: Ints) -> Ints:
+        """Return for each span the most of its own value and those of the spans that it encloses."""
+        found = values.copy()
+        for jump in self._ancestors():
+            inner = np.flatnonzero(jump >= 0)
+            np.maximum.at(found, jump[inner], found[inner])
+        return found
+
     def _ancestors(self) -> Iterator[Places]:
         """Yield the ancestors at distance 1, 2, 4, ... of each span, as long as any has one.
 

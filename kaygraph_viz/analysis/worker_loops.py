@@ -95,7 +95,8 @@ def finished_ns(nesting: Nesting) -> Ints:
     That is its end, if it ended well, else its start: its result was lost. Loops that were cancelled, or went on until
     the recording ended, worked until the end of their last wait for an item. If one of them was waiting when it was
     cancelled, or the branch around them had waited until all items were done (``join``), there was nothing left to do,
-    and all of them had finished.
+    and all of them had finished. What was killed, or went on until the recording ended, and contains branches that
+    ended well, such as a process that works until the program ends it, did useful work until the last of those ended.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def finished_ns(nesting: Nesting) -> Ints:
     """
     columns, waits, joins = nesting.columns, input_waits(nesting), _waits_in(nesting, "join")
     started, ended = columns.column("started_ns"), columns.column("ended_ns")
-    found = np.where(columns.is_status("ok"), ended, started)
+    found = np.where(columns.is_status("ok"), ended, _last_ends_within(nesting))
     if not len(waits.owner) and not len(joins.owner):
         return found
     joined = np.full(len(found) + 1, -1)  # the last place is for spans without a parent
@@ -126,6 +127,19 @@ def finished_ns(nesting: Nesting) -> Ints:
     was_waiting = was_joined | was_stopped & (last >= ended - AT_ONCE_NS)
     has_finished = columns.is_status("abandoned") | np.isin(siblings, siblings[was_waiting])
     return np.where(is_loop, np.where(has_finished, ended, np.maximum(last, started)), found)
+
+
+def _last_ends_within(nesting: Nesting) -> Ints:
+    """Return until when branches ended well within what did not end by itself; of others, the start [ns]."""
+    columns = nesting.columns
+    started, ended = columns.column("started_ns"), columns.column("ended_ns")
+    is_host = columns.is_kind("branch") & columns.is_status("lost", "abandoned") & (columns.column("index") < 0)
+    if not is_host.any():
+        return started
+    is_done = columns.is_kind("branch") & columns.is_status("ok")
+    last = nesting.most_within(np.where(is_done, ended, -1))
+    is_host &= last >= 0
+    return np.where(is_host & columns.is_status("abandoned"), ended, np.where(is_host, last, started))
 
 
 def loops_as_items(columns: SpanColumns) -> SpanColumns:

@@ -46,6 +46,7 @@ class Diary:
         self.next_ns = 0  # when there may be another page
         self._began_ns = self.now_ns()
         self._spent_ns = self._count = 0
+        self._has_news = False  # that no page has yet
 
     def begin(self) -> None:
         """Write the first page, and another one whenever a span begins or ends."""
@@ -53,16 +54,17 @@ class Diary:
         self._away.recorder.open_spans = _OpenSpans(self, self._away.recorder.open_spans)
 
     def note(self) -> None:
-        """Write what has happened since the last page, unless another thread does; never raises."""
+        """Write what has happened since the last page; never raises."""
         recorder = self._away.recorder
-        if not recorder.is_open or not self._lock.acquire(blocking=False):
-            return
-        try:
-            self._write_page()
-        except Exception as error:
-            recorder.give_up(error)
-        finally:
-            self._lock.release()
+        self._has_news = True
+        while self._has_news and recorder.is_open and self._lock.acquire(blocking=False):  # else its holder sees it
+            try:
+                self._has_news = False
+                self._write_page()
+            except Exception as error:
+                recorder.give_up(error)
+            finally:
+                self._lock.release()
 
     def _write_page(self) -> None:
         started_ns, page = self.now_ns(), self._away.page()

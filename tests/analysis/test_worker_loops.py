@@ -69,6 +69,18 @@ def test_a_loop_that_goes_on_until_the_recording_ends_has_lost_nothing():
     assert finished_ns(nesting_of(loop("thread-1", 10, (1, 2), status="abandoned"))).tolist()[0] == 10**10
 
 
+@pytest.mark.parametrize(("status", "wasted"), [("lost", 4), ("abandoned", 0), ("cancelled", 10), ("error", 10)])
+def test_what_ended_well_in_a_process_that_the_program_ends_was_useful(status, wasted):
+    jobs = [bar("job", "process-1/thread-1", 1, 3), bar("job", "process-1/thread-1", 4, 6)]
+    killed = bar("loop", "process-1", 0, 10, status=status)
+    assert parts_of((killed, jobs)).get("repeated work", 0) == wasted
+
+
+def test_an_item_that_was_given_up_is_lost_with_all_that_it_did():
+    killed = bar("item", "process-1", 0, 10, status="lost", index=3)
+    assert parts_of((killed, [bar("job", "process-1/thread-1", 1, 3)]))["repeated work"] == 10
+
+
 def test_what_a_loop_runs_elsewhere_counts_as_its_own_work_does():
     branch, waits = loop("task-1", 10, (0, 1), (5, 6))
     jobs = [bar("job", "pool_0", 2, 3), bar("job", "pool_0", 7, 9)]

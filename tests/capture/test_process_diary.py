@@ -177,6 +177,29 @@ def test_the_process_itself_goes_on_then(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_ends_while_another_thread_writes_is_on_the_next_page(tmp_path, monkeypatch):
+    diary, recorder = diary_of(tmp_path / "1")
+    diary.begin()
+    diary.next_ns, write, others = 0, Diary._write, []
+
+    def in_another_thread():
+        set_scope(Scope(recorder, 0))
+        with kv.span("other"):
+            pass
+
+    def slowly(self, page):
+        if not others:
+            others.append(threading.Thread(target=in_another_thread))
+            others[0].start()
+            others[0].join()
+        write(self, page)
+
+    monkeypatch.setattr(Diary, "_write", slowly)
+    diary.note()
+    rows, opened, _ = told(str(tmp_path / "1"))
+    assert ([row[3] for row in rows], opened) == (["other"], [])
+
+
 def test_several_threads_write_one_diary(tmp_path):
     diary, recorder = diary_of(tmp_path / "1")
     diary.begin()
