@@ -63,7 +63,7 @@ def record(
         starts in 0.02 s and takes at most 2% of one core; where there are very many threads, it looks less often.
     capture
         Which work of programs that know nothing of this package to record, too: ``"all"``, or a name or several of
-        ``futures`` (pools of threads and processes), ``multiprocessing`` (its pools and processes),
+        ``futures`` (pools of threads and processes), ``multiprocessing`` (its pools, processes and queues),
         ``asyncio`` (tasks), ``threading`` (threads and queues), ``joblib``, ``dask``, ``anyio`` (plain handlers of
         Starlette and FastAPI), ``pocketflow``, ``kaygraph`` and ``langgraph`` (nodes). Each call is a branch, named
         after its function, with what it begins within it, in another process, too. What cannot be recorded is one

@@ -29,9 +29,10 @@ def hooks() -> Iterator[Hook]:
     yield from _hooks_in(multiprocessing.pool)
     yield OnImport("multiprocess.pool", _hooks_in)  # the same with another pickle
     if has_threads():  # else there are no processes
-        from kaygraph_viz.capture import processes
+        from kaygraph_viz.capture import processes, queues
 
         yield from processes.hooks()
+        yield from queues.of_processes()
 
 
 def _hooks_in(module: ModuleType) -> Iterator[Hook]:

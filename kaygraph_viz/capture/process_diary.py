@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -20,11 +21,13 @@ from typing import Any
 from kaygraph_viz.capture.away import MOST_ROWS, Away, Page
 from kaygraph_viz.real_threads import Lock
 from kaygraph_viz.trace.recorder import OpenSpan
+from kaygraph_viz.trace.span import Row, RowTuple
 
 __all__ = ["Diary", "told"]
 
 FREE_NS = 5_000_000  # what pages may take in any case: some 50 of them [ns]
 SHARE = 0.05  # and the share of the time since it began: other threads wait for a page, too
+KIND = Row._fields.index("kind")
 _LENGTH = Struct("<Q")  # comes before each page, of which the last one may be cut short
 
 
@@ -49,9 +52,16 @@ class Diary:
         self._has_news = False  # that no page has yet
 
     def begin(self) -> None:
-        """Write the first page, and another one whenever a span begins or ends."""
+        """Write the first page, and another one whenever a span begins or ends, or a wait has ended."""
+        recorder = self._away.recorder
         self._write_page()
-        self._away.recorder.open_spans = _OpenSpans(self, self._away.recorder.open_spans)
+        recorder.open_spans = _OpenSpans(self, recorder.open_spans)
+        recorder.add = partial(self._add, recorder.add)  # type: ignore[method-assign]
+
+    def _add(self, add: Callable[[RowTuple], None], row: RowTuple) -> None:
+        add(row)
+        if row[KIND] == "wait" and self.now_ns() >= self.next_ns:
+            self.note()
 
     def note(self) -> None:
         """Write what has happened since the last page; never raises."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-import queue
 import threading
-import time
 from types import MethodType
 
 import pytest
 
 import kaygraph_viz as kv
-from kaygraph_viz.testing import FakeClock
 
 START = threading.Thread.start
 
@@ -90,48 +87,6 @@ def test_an_error_of_a_thread_reaches_its_hook(monkeypatch):
         thread.join()
     assert seen == [ZeroDivisionError]
     assert [(each.name, each.status) for each in trace] == [("divmod", "error")]
-
-
-def test_waits_for_a_queue_are_blocked():
-    boxes: queue.Queue[int] = queue.Queue()
-
-    def take() -> None:
-        boxes.get()
-
-    with kv.record(capture="threading") as trace:
-        thread = threading.Thread(target=take)
-        thread.start()
-        while not trace._source.open_spans:
-            time.sleep(0)
-        until = time.perf_counter() + 0.001
-        while time.perf_counter() < until:
-            time.sleep(0)
-        boxes.put(1)
-        thread.join()
-    trace.validate()
-    (branch,) = (each for each in trace if each.kind == "branch")
-    assert "blocked" in {part.kind for part in branch.parts}
-    assert [each.name for each in trace if each.kind == "wait"] == ["Queue.get"]
-
-
-def test_what_cannot_wait_for_a_queue_is_never_blocked_however_long_it_takes():
-    clock = FakeClock()
-
-    class Slow(queue.Queue):
-        def _put(self, item):
-            clock.advance(0.001)
-            super()._put(item)
-
-        def _get(self):
-            clock.advance(0.001)
-            return super()._get()
-
-    with kv.record(clock=clock, capture="threading") as trace, kv.span("around"):
-        boxes = Slow()
-        boxes.put(1)
-        Slow(1).put(2, block=False)
-        assert boxes.get(block=False) == 1
-    assert [each.name for each in trace] == ["around"]
 
 
 def test_a_thread_in_simulated_time_waits_there():
