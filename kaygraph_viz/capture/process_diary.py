@@ -50,6 +50,7 @@ class Diary:
         self._began_ns = self.now_ns()
         self._spent_ns = self._count = 0
         self._has_news = False  # that no page has yet
+        self._is_over = False  # since it could not be written
 
     def begin(self) -> None:
         """Write the first page, and another one whenever a span begins or ends, or a wait has ended."""
@@ -90,12 +91,14 @@ class Diary:
         self._write((rows, [], dropped))
 
     def _write(self, page: Page) -> None:
-        content = pickle.dumps(page)
-        try:
-            with Path(self._file).open("ab", buffering=0) as stream:
-                stream.write(_LENGTH.pack(len(content)) + content)
-        except OSError:  # nobody waits for it any more, or the disk is full
-            self._away.recorder.is_open = False
+        if self._is_over:
+            return
+        text = pickle.dumps(page)
+        content, written = _LENGTH.pack(len(text)) + text, 0
+        with suppress(OSError), Path(self._file).open("ab", buffering=0) as stream:
+            written = stream.write(content)
+        if written != len(content):  # nobody waits for it any more, or the disk is full
+            self._is_over, self._away.recorder.is_open = True, False
 
 
 class _OpenSpans(dict[int, OpenSpan]):

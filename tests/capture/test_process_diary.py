@@ -16,6 +16,7 @@ from kaygraph_viz.capture import process_diary
 from kaygraph_viz.capture.away import Away, here
 from kaygraph_viz.capture.process_diary import Diary, told
 from kaygraph_viz.trace.recorder import Scope, current_scope, set_scope
+from tests.full_disk import full_disk
 
 pytestmark = [
     pytest.mark.processes,
@@ -141,6 +142,16 @@ def test_a_page_that_was_cut_short_is_left_out(tmp_path):
     for length in range(len(whole)):
         (tmp_path / "1").write_bytes(whole[:length])
         assert told(str(tmp_path / "1")) in (None, ([], [], 0))
+
+
+def test_on_a_full_disk_the_pages_before_are_kept(tmp_path):
+    diary, recorder = diary_of(tmp_path / "1")
+    diary.begin()
+    with full_disk((tmp_path / "1").stat().st_size + 10):
+        diary.note()
+    assert not recorder.is_open
+    diary.end()
+    assert told(str(tmp_path / "1")) == ([], [], 0)
 
 
 def test_one_that_nobody_waits_for_records_no_more(tmp_path):
