@@ -9,6 +9,7 @@ whenever something begins or ends there, as long as that takes no more than a tw
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ class Diary:
 
     def __init__(self, file: str, away: Away) -> None:
         self._file, self._away = file, away
+        self._process = os.getpid()
         self._lock = Lock()
         self.now_ns = away.recorder.now_ns
         self.next_ns = 0  # when there may be another page
@@ -86,9 +88,13 @@ class Diary:
         self.next_ns = sys.maxsize if is_enough else self._began_ns + int((self._spent_ns - FREE_NS) / SHARE)
 
     def end(self) -> None:
-        """Write the last page: nothing is open any more."""
-        rows, dropped = self._away.fetch()
-        self._write((rows, [], dropped))
+        """Write the last page: nothing is open any more. A child that this process has forked writes nothing."""
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            rows, dropped = self._away.fetch()
+            self._write((rows, [], dropped))
+            self._is_over = True
 
     def _write(self, page: Page) -> None:
         if self._is_over:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import shutil
 import tempfile
 import threading
@@ -142,6 +143,22 @@ def test_a_page_that_was_cut_short_is_left_out(tmp_path):
     for length in range(len(whole)):
         (tmp_path / "1").write_bytes(whole[:length])
         assert told(str(tmp_path / "1")) in (None, ([], [], 0))
+
+
+def test_a_forked_child_that_goes_on_instead_of_its_parent_writes_nothing():
+    context = multiprocessing.get_context("fork")
+
+    def work():
+        child = os.fork()
+        if child:
+            with kv.span("after"):
+                os.waitpid(child, 0)
+
+    with kv.record(capture="multiprocessing") as trace:
+        process = context.Process(target=work)
+        process.start()
+        process.join()
+    assert sorted((each.name, each.status) for each in trace.validate()) == [("after", "ok"), ("work", "ok")]
 
 
 def test_on_a_full_disk_the_pages_before_are_kept(tmp_path):
