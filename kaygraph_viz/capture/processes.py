@@ -23,7 +23,7 @@ from weakref import ref
 from kaygraph_viz.capture.away import wanted_by
 from kaygraph_viz.capture.calls import scope_for, without_our_frames
 from kaygraph_viz.capture.labels import labels_of
-from kaygraph_viz.capture.names import is_machinery_function, name_of
+from kaygraph_viz.capture.names import belongs_to, is_machinery_function, name_of
 from kaygraph_viz.capture.patches import Hook, OnImport, Patch
 from kaygraph_viz.capture.process_diary import told
 from kaygraph_viz.capture.process_run import RecordedRun
@@ -38,6 +38,7 @@ from kaygraph_viz.trace.wire import OWN_LANE, adopt
 __all__ = ["hooks"]
 
 UNKNOWN = PART_CODE["unknown"]
+_POOLS_OF_LOOPS = frozenset({"mpire"})  # their processes take items from queues, whose waits tell one from the next
 
 
 def hooks() -> Iterator[Hook]:
@@ -56,7 +57,7 @@ def _start(original: Callable[[Any], None]) -> Callable[[Any], None]:
     def start(self: Any) -> None:
         scope = scope_for("multiprocessing")
         watched = None
-        if scope is not None and "run" not in vars(self) and not is_machinery_function(_function_of(self)):
+        if scope is not None and "run" not in vars(self) and _is_work(_function_of(self)):
             watched = _expected(self, scope)
         try:
             original(self)
@@ -99,6 +100,10 @@ def _expected(process: Any, scope: Scope | span) -> _Watched | None:
     except OSError as error:  # there is no room for their files
         recorder.tell_once(f"processes are not recorded: {describe_error(error)}")
         return None
+
+
+def _is_work(function: Any) -> bool:
+    return belongs_to(function, _POOLS_OF_LOOPS) or not is_machinery_function(function)
 
 
 def _function_of(process: Any) -> Any:

@@ -231,3 +231,10 @@ def test_the_pools_and_processes_of_multiprocess_are_recorded():
         process.start()
         process.join()
     assert sorted(each.name for each in trace.validate()) == ["abs", "abs", "leave"]
+
+
+def test_the_workers_of_mpire_are_loops_whose_threads_are_none():
+    mpire = pytest.importorskip("mpire")
+    with kv.record(capture="all") as trace, mpire.WorkerPool(n_jobs=2, start_method="fork") as pool:
+        assert pool.map(abs, range(8)) == list(range(8))
+    assert {each.name for each in trace.validate() if each.kind == "branch"} == {"ForkWorker"}
