@@ -26,7 +26,7 @@ import kaygraph_viz as kv
 from benchmarks.harness import Measured, Scale, benchmark, check_count, per_call
 
 TURNS = 9  # at least
-AT_LEAST_S = 3.0  # short programs have more turns, since a moment in which nothing else runs may not come at once
+AT_LEAST_S = 5.0  # short programs have more turns, since a moment in which nothing else runs may not come at once
 AT_ONCE = 500  # tasks of asyncio
 DATA = bytes(1 << 20)
 
