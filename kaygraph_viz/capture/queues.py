@@ -113,9 +113,7 @@ def _waiting(
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:
             scope = _scope.get()
-            if scope is not None and not (scope.span_id and "multiprocessing" in scope.recorder.captured):
-                scope = None
-            if scope is not None and may_wait(self, args, kwargs):
+            if scope is not None and _is_noted(scope) and may_wait(self, args, kwargs):
                 started_ns = scope.recorder.now_ns()
                 cpu_ns = scope.recorder.lanes.mine().cpu_at(started_ns)
             else:
@@ -132,6 +130,12 @@ def _waiting(
         return method
 
     return make
+
+
+def _is_noted(scope: Scope | span) -> bool:
+    """Return whether waits in a scope are noted; not in a forked child, where locks may be held for ever."""
+    recorder = scope.recorder
+    return bool(recorder.is_open and scope.span_id and "multiprocessing" in recorder.captured)
 
 
 def _is_to_block(position: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

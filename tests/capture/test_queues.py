@@ -13,6 +13,7 @@ import pytest
 
 import kaygraph_viz as kv
 from kaygraph_viz.testing import FakeClock
+from kaygraph_viz.trace.recorder import current_scope
 
 CLOCK = FakeClock()
 
@@ -132,6 +133,19 @@ def test_joining_a_queue_and_a_simple_queue_are_waits_too(monkeypatch):
     simple = multiprocessing.SimpleQueue()
     simple._reader = SimpleNamespace(recv_bytes=lambda: CLOCK.advance(0.004) or pickle.dumps(1))
     assert recorded(lambda: simple.get())[0] == [("SimpleQueue.get", 0.004, 4_000_000)]
+
+
+def test_what_has_stopped_recording_is_asked_for_no_lane(monkeypatch):
+    boxes = slow_to_come(1)
+
+    def stopped():
+        recorder = current_scope().recorder
+        monkeypatch.setattr(recorder, "is_open", False)  # as in a forked child
+        monkeypatch.setattr(recorder.lanes, "mine", pytest.fail)
+        assert boxes.get() == 1
+        monkeypatch.undo()
+
+    assert recorded(stopped)[0] == []
 
 
 def test_errors_of_queues_are_those_without_a_recording():
