@@ -55,7 +55,11 @@ class Diary:
         self._is_over = False  # since it could not be written
 
     def begin(self) -> None:
-        """Write the first page, and another one whenever a span begins or ends, or a wait has ended."""
+        """Write the first page, and another one whenever a span begins or ends, or a wait has ended.
+
+        The recorder is made to say so here, since recorders elsewhere shall not pay for a question that is asked twice
+        a span. Rows alone would not do: those of tasks of asyncio are made later.
+        """
         recorder = self._away.recorder
         self._write_page()
         recorder.open_spans = _OpenSpans(self, recorder.open_spans)

@@ -60,10 +60,9 @@ def do_tasks_and_hang(queue):
     asyncio.run(main())
 
 
-def do_and_leave(queue):
+def do_and_leave():
     with kv.span("done"):
         pass
-    queue.put("now")
 
 
 def killed(function, method="fork", **settings):
@@ -77,6 +76,15 @@ def killed(function, method="fork", **settings):
         process.kill()
         process.join()
     return trace.validate()
+
+
+def joined(function):
+    """Return name and status of the spans of a process that ends by itself, sorted."""
+    process = multiprocessing.get_context("fork").Process(target=function)
+    with kv.record(capture="multiprocessing") as trace:
+        process.start()
+        process.join()
+    return sorted((each.name, each.status) for each in trace.validate())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -120,14 +128,7 @@ def test_a_process_that_has_no_time_for_pages_writes_the_first_and_the_last(monk
     monkeypatch.setattr(process_diary, "FREE_NS", 0)
     monkeypatch.setattr(process_diary, "SHARE", 1e-9)
     assert {each.name: each.status for each in killed(do_and_hang, has_time=False)} == {"do_and_hang": "lost"}
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    with kv.record(capture="multiprocessing") as trace:
-        process = context.Process(target=do_and_leave, args=(queue,))
-        process.start()
-        queue.get()
-        process.join()
-    assert {each.name: each.status for each in trace.validate()} == {"do_and_leave": "ok", "done": "ok"}
+    assert joined(do_and_leave) == [("do_and_leave", "ok"), ("done", "ok")]
 
 
 def diary_of(file):
@@ -146,19 +147,13 @@ def test_a_page_that_was_cut_short_is_left_out(tmp_path):
 
 
 def test_a_forked_child_that_goes_on_instead_of_its_parent_writes_nothing():
-    context = multiprocessing.get_context("fork")
-
     def work():
         child = os.fork()
         if child:
             with kv.span("after"):
                 os.waitpid(child, 0)
 
-    with kv.record(capture="multiprocessing") as trace:
-        process = context.Process(target=work)
-        process.start()
-        process.join()
-    assert sorted((each.name, each.status) for each in trace.validate()) == [("after", "ok"), ("work", "ok")]
+    assert joined(work) == [("after", "ok"), ("work", "ok")]
 
 
 def test_on_a_full_disk_the_pages_before_are_kept(tmp_path):

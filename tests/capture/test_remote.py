@@ -11,7 +11,7 @@ import pytest
 from kaygraph_viz.capture import away, remote
 from kaygraph_viz.capture.remote import Carried, RemoteCall, TravellingCall
 from kaygraph_viz.recording import record
-from kaygraph_viz.trace.recorder import SHORT, current_scope, span
+from kaygraph_viz.trace.recorder import COMPACT_FIRST_AT, current_scope, span
 
 
 def double(number: int) -> int:
@@ -62,10 +62,10 @@ def test_what_there_was_no_room_for_is_counted_and_the_call_itself_is_kept(monke
     monkeypatch.setattr(away, "MOST_ROWS", 10)
     monkeypatch.setattr(remote, "_away", {})
     with record() as trace:
-        answer = sent(many, monkeypatch)(SHORT)
-        assert pickle.loads(pickle.dumps(answer)) == SHORT
+        answer = sent(many, monkeypatch)(COMPACT_FIRST_AT)
+        assert pickle.loads(pickle.dumps(answer)) == COMPACT_FIRST_AT
     assert [each.name for each in trace if each.parent_id is None] == ["many"]
-    assert (len(trace), trace.dropped) == (11, SHORT - 10)
+    assert (len(trace), trace.dropped) == (11, COMPACT_FIRST_AT - 10)
 
 
 def test_so_do_those_of_a_call_that_fails(monkeypatch):

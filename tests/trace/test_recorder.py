@@ -300,7 +300,7 @@ def test_the_cap_keeps_the_structure():
 
 
 def test_a_short_recording_is_turned_over_when_it_ends_and_a_long_one_in_portions(monkeypatch):
-    monkeypatch.setattr(recorder_module, "SHORT", 5)
+    monkeypatch.setattr(recorder_module, "COMPACT_FIRST_AT", 5)
     monkeypatch.setattr(recorder_module, "COMPACT_AT", 2)
     waiting = []
     with record() as trace:
@@ -313,7 +313,7 @@ def test_a_short_recording_is_turned_over_when_it_ends_and_a_long_one_in_portion
 
 
 def test_compaction_loses_nothing_with_eight_threads_writing_and_one_reading(monkeypatch):
-    monkeypatch.setattr(recorder_module, "SHORT", 40)
+    monkeypatch.setattr(recorder_module, "COMPACT_FIRST_AT", 40)
     monkeypatch.setattr(recorder_module, "COMPACT_AT", 16)
     start = threading.Barrier(9)
 
